@@ -1,0 +1,1 @@
+"""The gateway: it owns the truth about tasks, events, deliveries and launch jobs."""

@@ -1,0 +1,40 @@
+"""The one error that slipgate means: a stable code and words that say what would be right."""
+
+from gateway.wire.problem import FieldError
+
+
+class Refused(Exception):
+    """A request that cannot be granted.
+
+    `code` is stable and machine-readable; the web floor has one table from code to HTTP status.
+    `detail` and `hint` are shown to the caller and hold nothing internal or secret.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        hint: str | None = None,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.hint = hint
+        self.errors = errors
+        self.retry_after = retry_after
+        """Seconds after which it may be tried again."""
+
+
+class Unavailable(Refused):
+    """Nothing can be committed just now; nothing was written, and the caller may try again."""
+
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(
+            "unavailable",
+            detail,
+            hint="Nothing was stored. Send the same request again after Retry-After.",
+            retry_after=retry_after,
+        )

@@ -1,0 +1,195 @@
+"""Events: what happened to a task, in order; the record that everything else is folded from."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gateway.domain.spec import Document, Spec
+from gateway.domain.task import Frozen, Sandbox, TaskError, Usage
+
+
+class Launching(Document):
+    """A launcher has claimed the create job."""
+
+    launcher_id: str
+    launch: int
+
+
+class Launched(Document):
+    """The launcher reported the sandbox as started."""
+
+    sandbox: Sandbox | None = None
+
+
+class Started(Document):
+    """The agent's first word."""
+
+    script_digest: str | None = None
+    snapshot: str | None = None
+
+
+class Spoke(Document):
+    """A word that changes nothing but the clocks."""
+
+
+class Progress(Document):
+    """What the agent is doing."""
+
+    stage: str | None = None
+    message: str | None = None
+
+
+class UsageTotals(Document):
+    """Totals of the attempt so far."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    turns: int = 0
+
+    def usage(self) -> Usage:
+        """The same as a value of the task."""
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cost_usd=self.cost_usd,
+            turns=self.turns,
+        )
+
+
+class PullRequest(Document):
+    """A pull request exists: not an end."""
+
+    pr_url: str
+    commit_sha: str | None = None
+
+
+class Ended(Document):
+    """The task's last word, whoever spoke it."""
+
+    pr_url: str | None = None
+    commit_sha: str | None = None
+    summary: str | None = None
+    error: TaskError | None = None
+
+
+class CancelRequested(Document):
+    """Somebody asked to stop; the agent hears it in its next answer."""
+
+
+class Retried(Document):
+    """It is tried again: the next attempt, or another launch of the same one."""
+
+    attempt: int
+    launch: int = 1
+    error: TaskError | None = None
+
+
+class FlagSet(Document):
+    """Something is wrong while the state stands."""
+
+    code: str
+    detail: str = ""
+
+
+class FlagCleared(Document):
+    """It is well again."""
+
+    code: str
+
+
+class Trying(Document):
+    """A create call may follow: from here on a sandbox may exist."""
+
+    sandbox: Sandbox
+    number: int = msgspec.field(name="try", default=1)
+    note: str | None = None
+
+
+class SandboxReported(Document):
+    """What a launcher saw of the sandbox."""
+
+    sandbox: Sandbox
+    reason: str | None = None
+
+
+Fact = (
+    Spec
+    | Launching
+    | Launched
+    | Started
+    | Spoke
+    | Progress
+    | UsageTotals
+    | PullRequest
+    | Ended
+    | CancelRequested
+    | Retried
+    | FlagSet
+    | FlagCleared
+    | Trying
+    | SandboxReported
+)
+
+FACTS: Final[dict[str, type[Fact]]] = {
+    "task.created": Spec,
+    "task.launching": Launching,
+    "task.launched": Launched,
+    "task.started": Started,
+    "task.heartbeat": Spoke,
+    "task.progress": Progress,
+    "task.log": Spoke,
+    "task.patch": Spoke,
+    "task.usage": UsageTotals,
+    "task.pr_created": PullRequest,
+    "task.completed": Ended,
+    "task.needs_review": Ended,
+    "task.failed": Ended,
+    "task.timed_out": Ended,
+    "task.cancelled": Ended,
+    "task.expired": Ended,
+    "task.cancel_requested": CancelRequested,
+    "task.retried": Retried,
+    "task.stalled": FlagSet,
+    "task.recovered": FlagCleared,
+    "task.pr_merged": Spoke,
+    "task.pr_closed": Spoke,
+    "sandbox.trying": Trying,
+    "sandbox.created": SandboxReported,
+    "sandbox.state": SandboxReported,
+    "sandbox.destroyed": SandboxReported,
+    "sandbox.released": SandboxReported,
+}
+"""Every type of event, and what the fold reads of its data."""
+
+QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"})
+"""Types an endpoint gets only if it asks for them."""
+
+
+class Event(Frozen):
+    """One entry of the log. `data` is its JSON as stored: fields unknown to us are kept."""
+
+    task_id: str
+    task_seq: int
+    attempt: int
+    type: str
+    at: int
+    source: str
+    data: bytes
+    applied: bool = True
+    reason: str | None = None
+    webhook_id: str | None = None
+    body_hash: bytes | None = None
+    seq: int = 0
+    """The global number; 0 until the batch it belongs to is written."""
+
+    @property
+    def fact(self) -> Fact:
+        """What the fold reads of the data."""
+        return _DECODE[self.type](self.data)
+
+
+_DECODE: Final[dict[str, Callable[[bytes], Fact]]] = {
+    name: msgspec.json.Decoder(fact).decode for name, fact in FACTS.items()
+}

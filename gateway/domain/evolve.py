@@ -1,0 +1,161 @@
+"""The fold: a task row is what its applied events make of it, and nothing else.
+
+Clocks and `claimable_at` are not folded: they are promises about the future, moved by outages.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.domain.event import (
+    CancelRequested,
+    Ended,
+    Event,
+    Fact,
+    FlagCleared,
+    FlagSet,
+    Launched,
+    Launching,
+    Progress,
+    PullRequest,
+    Retried,
+    SandboxReported,
+    Started,
+    Trying,
+    UsageTotals,
+)
+from gateway.domain.spec import Spec
+from gateway.domain.task import Flag, Sandbox, Status, Task, Timeouts, Usage
+
+ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
+LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "cleanup_pending", "realm_missing"})
+"""Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
+
+
+def fold(events: Iterable[Event]) -> Task:
+    """The task its events tell of; the first one must be `task.created`."""
+    stream = iter(events)
+    task = born(next(stream))
+    for event in stream:
+        if event.applied:
+            task = evolve(task, event, event.fact)
+        else:
+            task = replace(task, seq=event.task_seq)
+    return task
+
+
+def born(event: Event, spec: Spec | None = None) -> Task:
+    """The task right after `task.created`."""
+    made = spec or event.fact
+    if not isinstance(made, Spec):
+        raise TypeError(f"a task begins with task.created, not {event.type}")
+    return Task(
+        id=event.task_id,
+        project=made.project,
+        status=Status.QUEUED,
+        attempt=1,
+        max_attempts=made.max_attempts,
+        seq=event.task_seq,
+        created_at=event.at,
+        updated_at=event.at,
+        timeouts=Timeouts(
+            queue=made.timeouts.queue_seconds,
+            heartbeat=made.timeouts.heartbeat_seconds,
+            run=made.timeouts.run_seconds,
+        ),
+        on_stall=made.on_stall,
+        priority=made.priority,
+        snapshot=made.snapshot,
+        provider=made.provider,
+        concurrency_key=made.concurrency_key,
+        keep_sandbox=made.keep_sandbox,
+        endpoint_id=made.endpoint_id,
+    )
+
+
+def evolve(task: Task, event: Event, fact: Fact) -> Task:
+    """The task after one applied event."""
+    task = replace(task, seq=event.task_seq, updated_at=event.at)
+    match fact:
+        case Ended():
+            return _end(task, event, fact)
+        case Retried():
+            return _retry(task, fact)
+        case Launching():
+            return replace(task, status=Status.LAUNCHING)
+        case Launched():
+            return replace(_running(task, event), sandbox=fact.sandbox or task.sandbox)
+        case Started():
+            return _running(task, event)
+        case FlagSet():
+            flag = Flag(code=fact.code, since=event.at, detail=fact.detail)
+            return replace(task, flags=(*_without(task, fact.code), flag))
+        case FlagCleared():
+            return replace(task, flags=_without(task, fact.code))
+        case CancelRequested():
+            return replace(task, cancel_requested_at=event.at)
+        case Trying() | SandboxReported():
+            return _sandbox(task, event, fact.sandbox)
+    return _word(_running(task, event) if event.source == "agent" else task, fact)
+
+
+def _word(task: Task, fact: Fact) -> Task:
+    match fact:
+        case Progress():
+            return replace(task, stage=fact.stage or task.stage, message=fact.message)
+        case UsageTotals():
+            return replace(task, usage=fact.usage())
+        case PullRequest():
+            return replace(
+                task, pr_url=fact.pr_url, commit_sha=fact.commit_sha or task.commit_sha
+            )
+    return task
+
+
+def _running(task: Task, event: Event) -> Task:
+    if task.status not in {Status.QUEUED, Status.LAUNCHING}:
+        return task
+    return replace(task, status=Status.RUNNING, started_at=task.started_at or event.at)
+
+
+def _end(task: Task, event: Event, fact: Ended) -> Task:
+    return replace(
+        task,
+        status=ENDS[event.type],
+        finished_at=event.at,
+        pr_url=fact.pr_url or task.pr_url,
+        commit_sha=fact.commit_sha or task.commit_sha,
+        message=fact.summary or task.message,
+        error=fact.error,
+        flags=tuple(flag for flag in task.flags if flag.code in LASTING_FLAGS),
+    )
+
+
+def _retry(task: Task, fact: Retried) -> Task:
+    if fact.attempt == task.attempt:
+        return replace(task, status=Status.QUEUED)
+    return replace(
+        task,
+        status=Status.QUEUED,
+        attempt=fact.attempt,
+        started_at=None,
+        finished_at=None,
+        cancel_requested_at=None,
+        stage=None,
+        message=None,
+        pr_url=None,
+        commit_sha=None,
+        error=None,
+        usage=Usage(),
+        sandbox=None,
+        flags=tuple(flag for flag in task.flags if flag.code == "sandbox_unconfirmed"),
+    )
+
+
+def _sandbox(task: Task, event: Event, sandbox: Sandbox) -> Task:
+    return replace(task, sandbox=sandbox) if event.attempt == task.attempt else task
+
+
+def _without(task: Task, code: str) -> tuple[Flag, ...]:
+    return tuple(flag for flag in task.flags if flag.code != code)

@@ -1,0 +1,64 @@
+"""Identifiers in TypeID form: a prefix and a UUIDv7 in Crockford base32 (`task_01k…`).
+
+Source: TypeID 0.3, RFC 9562 §5.7. They are ordered by time: rows arrive at the end of their
+index, and an id is a cursor. An event's id is derived from its number, so it costs no column.
+"""
+
+import re
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
+_TASK_ID: Final = re.compile(r"task_[0-7][0-9a-hjkmnp-tv-z]{25}")
+_EVENT_ID: Final = re.compile(r"evt_[0-7][0-9a-hjkmnp-tv-z]{25}")
+
+RANDOM_BITS: Final = 74
+
+
+def typeid(prefix: str, at: int, random_bits: int) -> str:
+    """An id of this moment (milliseconds); `random_bits` are 74 bits nobody can guess."""
+    high, low = random_bits >> 62, random_bits & ((1 << 62) - 1)
+    value = (at << 80) | (0x7 << 76) | ((high & 0xFFF) << 64) | (0x2 << 62) | low
+    return f"{prefix}_{_base32(value)}"
+
+
+def is_task_id(text: str) -> bool:
+    """Whether the text has the form of a task id."""
+    return _TASK_ID.fullmatch(text) is not None
+
+
+def event_id(at: int, seq: int) -> str:
+    """The id of event number `seq`, which happened at that moment (milliseconds)."""
+    return typeid("evt", at, seq)
+
+
+def event_seq(event: str) -> int | None:
+    """The number inside an event id, or None if the text is not one."""
+    if _EVENT_ID.fullmatch(event) is None:
+        return None
+    value = 0
+    for letter in event.removeprefix("evt_"):
+        value = (value << 5) | _VALUES[letter]
+    return value & ((1 << 62) - 1)
+
+
+def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
+    """The id of a job says what it is about: `job_01k…-2-create`, `job_01k…-2-inspect-3`."""
+    stem = f"job_{task_id.removeprefix('task_')}-{attempt}-{kind}"
+    return stem if number == 1 else f"{stem}-{number}"
+
+
+def sandbox_name(task_id: str, attempt: int) -> str:
+    """The name of an attempt's sandbox: inside its realm, the idempotency key of the create."""
+    return f"slipgate-{task_id[-20:]}-{attempt}"
+
+
+def delivery_id(endpoint_id: str, seq: int) -> str:
+    """The id of the delivery of event `seq` to an endpoint."""
+    return f"dlv_{seq}_{endpoint_id.removeprefix('ep_')}"
+
+
+def _base32(value: int) -> str:
+    pairs = _PAIRS
+    return "".join(pairs[(value >> shift) & 1023] for shift in range(120, -1, -10))

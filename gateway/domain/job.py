@@ -1,0 +1,46 @@
+"""A job for a launcher: create, inspect, destroy or sweep, held under a lease."""
+
+from typing import Final, Literal
+
+from gateway.domain.task import Frozen
+
+JobKind = Literal["create", "inspect", "destroy", "sweep"]
+KIND_RANK: Final = {"destroy": 0, "inspect": 1, "sweep": 2, "create": 3}
+
+
+class Job(Frozen):
+    """Work offered to launchers of one realm; times in milliseconds."""
+
+    id: str
+    kind: JobKind
+    task_id: str | None = None
+    attempt: int | None = None
+    provider: str | None = None
+    realm: str | None = None
+    not_before: int = 0
+    lease: int = 0
+    """Counts the claims: the fencing token is made of it."""
+    leased_by: str | None = None
+    lease_expires_at: int | None = None
+    renewed: bool = False
+    offers: int = 0
+    """How often it ended without its purpose reached, for the backoff of a destroy."""
+    closed_at: int | None = None
+    answered_lease: int | None = None
+    """The lease under which it was closed: the same token again gets the same answer."""
+
+    @property
+    def token(self) -> str:
+        """The fencing token of the current lease."""
+        return f"{self.id}.{self.lease}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody still has to do it."""
+        return self.closed_at is None
+
+    def is_held(self, now: int) -> bool:
+        """Whether a launcher holds a live lease on it."""
+        return (
+            self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now
+        )

@@ -1,0 +1,257 @@
+"""A task as it stands: the fold of its applied events, plus the clocks that run for it."""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+
+class Status(StrEnum):
+    """The states of `lifecycle.md`; the same words stand in the CHECK of the schema."""
+
+    QUEUED = "queued"
+    LAUNCHING = "launching"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    NEEDS_REVIEW = "needs_review"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the task has ended; only a retry leaves such a state."""
+        return self in TERMINAL
+
+
+TERMINAL: Final = frozenset(
+    {
+        Status.COMPLETED,
+        Status.NEEDS_REVIEW,
+        Status.FAILED,
+        Status.TIMED_OUT,
+        Status.CANCELLED,
+        Status.EXPIRED,
+    }
+)
+
+TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
+    Status.QUEUED: frozenset(
+        {Status.LAUNCHING, Status.RUNNING, Status.EXPIRED, Status.CANCELLED, Status.FAILED}
+    ),
+    Status.LAUNCHING: frozenset(
+        {
+            Status.QUEUED,
+            Status.LAUNCHING,
+            Status.RUNNING,
+            Status.FAILED,
+            Status.CANCELLED,
+            Status.COMPLETED,
+            Status.NEEDS_REVIEW,
+        }
+    ),
+    Status.RUNNING: frozenset(
+        {
+            Status.QUEUED,
+            Status.COMPLETED,
+            Status.NEEDS_REVIEW,
+            Status.FAILED,
+            Status.TIMED_OUT,
+            Status.CANCELLED,
+        }
+    ),
+    **{status: frozenset({Status.QUEUED}) for status in TERMINAL},
+}
+"""Which state may follow which; a terminal one is left by a retry alone."""
+
+FLAG_ORDER: Final = (
+    "sandbox_unconfirmed",
+    "cleanup_pending",
+    "realm_missing",
+    "wrong_snapshot",
+    "unreachable",
+    "silent",
+    "no_progress",
+    "launch_slow",
+    "no_launcher",
+)
+"""The first flag that is set, in this order, is the one the API shows."""
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value; it is changed by `msgspec.structs.replace`."""
+
+
+class Flag(Frozen):
+    """Something is wrong while the state stands. `since` in milliseconds."""
+
+    code: str
+    since: int
+    detail: str = ""
+
+
+class TaskError(Frozen):
+    """Why a task or an attempt ended badly."""
+
+    stage: str
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Sandbox(Frozen):
+    """Where an attempt runs; realm and name identify it even before it has an id."""
+
+    name: str
+    provider: str
+    realm: str = ""
+    id: str | None = None
+    snapshot: str | None = None
+    state: str = "creating"
+
+
+class Usage(Frozen):
+    """Totals of an attempt so far."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    turns: int = 0
+
+
+class Clocks(Frozen):
+    """Absolute moments (milliseconds) at which a rule of `lifecycle.md` comes due."""
+
+    queue: int | None = None
+    launch_slow: int | None = None
+    launch_end: int | None = None
+    heartbeat: int | None = None
+    stall_end: int | None = None
+    progress: int | None = None
+    run: int | None = None
+    run_end: int | None = None
+    cancel: int | None = None
+    cancel_end: int | None = None
+    no_launcher: int | None = None
+
+    def next(self) -> tuple[int, str] | None:
+        """The earliest clock and its name."""
+        running = [(at, name) for name in CLOCK_NAMES if (at := getattr(self, name)) is not None]
+        return min(running, default=None)
+
+
+CLOCK_NAMES: Final = Clocks.__struct_fields__
+
+PUBLIC_CLOCK: Final = {
+    "launch_slow": "launch",
+    "launch_end": "launch",
+    "stall_end": "heartbeat",
+    "run_end": "run",
+    "cancel_end": "cancel",
+}
+"""What `nextDeadline.what` says for the clocks whose inner name is longer."""
+
+OnStall = Literal["flag", "fail", "retry"]
+
+
+class Timeouts(Frozen):
+    """The limits of a task, in seconds."""
+
+    queue: int = 900
+    heartbeat: int = 300
+    run: int = 3600
+
+
+class Task(Frozen):
+    """The hot row: everything decisions need, and nothing that is large."""
+
+    id: str
+    project: str
+    status: Status
+    attempt: int
+    max_attempts: int
+    seq: int
+    """`taskSeq` of its newest event."""
+    created_at: int
+    updated_at: int
+    timeouts: Timeouts
+    on_stall: OnStall = "flag"
+    priority: int = 5
+    snapshot: str = ""
+    provider: str | None = None
+    concurrency_key: str | None = None
+    keep_sandbox: bool = False
+    endpoint_id: str | None = None
+    """The implicit endpoint of its `callbackUrl`."""
+    claimable_at: int | None = None
+    """From when the create job of the current attempt may be claimed; None: not now."""
+    started_at: int | None = None
+    finished_at: int | None = None
+    cancel_requested_at: int | None = None
+    stage: str | None = None
+    message: str | None = None
+    pr_url: str | None = None
+    commit_sha: str | None = None
+    error: TaskError | None = None
+    usage: Usage = Usage()
+    sandbox: Sandbox | None = None
+    flags: tuple[Flag, ...] = ()
+    clocks: Clocks = Clocks()
+
+    @property
+    def flag(self) -> Flag | None:
+        """The flag the API shows."""
+        return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None)
+
+    def has_flag(self, code: str) -> bool:
+        """Whether this flag is set."""
+        return any(flag.code == code for flag in self.flags)
+
+    @property
+    def due_at(self) -> int | None:
+        """The earliest of its clocks: the one indexed column the reconciler reads."""
+        earliest = self.clocks.next()
+        return None if earliest is None else earliest[0]
+
+
+class Attempt(Frozen):
+    """One try of a task, from its first claim on: before that there is nothing to know of it."""
+
+    task_id: str
+    number: int
+    key_id: str
+    """The master key its signing key is derived from, for life."""
+    opened_at: int
+    provider: str | None = None
+    realm: str | None = None
+    """Set before the first create: only launchers of this realm may judge the sandbox."""
+    sandbox: Sandbox | None = None
+    launches: int = 0
+    tried_at: int | None = None
+    """When `trying` was last said; None means that no sandbox was ever made."""
+    create_before: int | None = None
+    spoke_at: int | None = None
+    """When the agent's first word was applied."""
+    gone_at: int | None = None
+    """When its sandbox was known to be gone, or released."""
+    missing_since: int | None = None
+    """When a look first found no sandbox; gone needs two looks at least 15 s apart."""
+    spool_offset: int = 0
+    inspections: int = 0
+    refused: int = 0
+    """Words stored although they came too late; at most 100 are kept."""
+    ended_at: int | None = None
+    outcome: str | None = None
+    error: TaskError | None = None
+    usage: Usage = Usage()
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether a sandbox may exist for it."""
+        return self.tried_at is not None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether no sandbox of it can be alive."""
+        return self.gone_at is not None or not self.was_tried

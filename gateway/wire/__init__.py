@@ -1,0 +1,1 @@
+"""Messages and signing: what slipgate says and hears over HTTP, shared with the launcher."""

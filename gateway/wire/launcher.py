@@ -1,0 +1,198 @@
+"""The launcher protocol: a launcher pulls jobs, proves that it holds them, and reports.
+
+Every report carries the job's lease token, a fencing token: it changes at each claim, and an old
+one is refused with 409 `lease_lost` and changes nothing.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from gateway.wire.message import Reply, Request
+
+JobKind = Literal["create", "inspect", "destroy", "sweep"]
+SandboxState = Literal[
+    "creating", "started", "stopped", "error", "gone", "unknown", "destroying", "destroyed"
+]
+ReportedState = Literal["creating", "started", "stopped", "error", "gone", "unknown", "destroyed"]
+
+ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Note = Annotated[str, msgspec.Meta(max_length=2_000)]
+LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
+ProviderAtRealm = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")]
+"""`local@<realm>`; a bare name means the empty realm."""
+
+SPOOL_BYTES_PER_CALL = 512 * 1024
+"""A launcher reads at most so much of a spool into one report (bytes of its lines)."""
+
+
+class Claim(Request):
+    """`POST /v1/launcher/claim`: give me work that I can do."""
+
+    launcher_id: LauncherId
+    providers: Annotated[tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)]
+    capacity: Annotated[int, msgspec.Meta(ge=0, le=200)]
+    """Create jobs wanted; inspect, destroy and sweep jobs come on top."""
+    wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
+    version: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    holding: Annotated[tuple[str, ...], msgspec.Meta(max_length=500)] = ()
+    """Jobs this process works on; others it was given and never renewed go back."""
+    job_id: str | None = None
+    """Claims that very job, as a delegated launcher does."""
+
+
+class JobSandbox(Reply, omit_defaults=True):
+    """The sandbox a job is about: its name is the idempotency key of the create."""
+
+    name: str
+    id: str | None = None
+    provider: str | None = None
+    realm: str | None = None
+
+
+class Job(Reply, omit_defaults=True):
+    """One piece of work under a lease. Durations (seconds) count, times are advisory."""
+
+    id: str
+    kind: JobKind
+    lease_token: str
+    lease_expires_at: str
+    lease_seconds: int
+    instance_id: str
+    task_id: str | None = None
+    attempt: int | None = None
+    sandbox: JobSandbox | None = None
+    snapshot: str | None = None
+    labels: dict[str, str] = {}
+    env: dict[str, str] = {}
+    spool_offset: int = 0
+    """Bytes of the sandbox's spool the gateway has already taken (inspect and destroy)."""
+
+
+class Jobs(Reply):
+    """The answer to a claim; empty when the wait is over and nothing came."""
+
+    jobs: tuple[Job, ...]
+
+
+class Lease(Request):
+    """`renew`: the launcher still works on the job."""
+
+    lease_token: ShortText
+
+
+class Renewed(Reply):
+    """The lease holds until then; `cancel` asks to destroy what was made and to end."""
+
+    lease_expires_at: str
+    cancel: bool
+
+
+class Trying(Request):
+    """`trying`: said before each create call, so that a sandbox can never be unknown to us."""
+
+    lease_token: ShortText
+    provider: ShortText
+    realm: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    name: ShortText
+    try_: Annotated[int, msgspec.Meta(ge=1, le=1000)] = msgspec.field(name="try")
+    note: Note | None = None
+
+
+class MayTry(Reply):
+    """No create call may start after `createBefore`; with `create: false` only find and adopt."""
+
+    create_before: str
+    create_seconds: int
+    """The same as a duration, to be counted from sending the request on a monotonic clock."""
+    create: bool
+
+
+class Sandbox(Request):
+    """A sandbox as its provider describes it."""
+
+    id: ShortText
+    name: ShortText
+    provider: ShortText
+    realm: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    snapshot: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    state: ReportedState
+
+
+class Created(Request):
+    """`created`: the provider has named an id."""
+
+    lease_token: ShortText
+    sandbox: Sandbox
+
+
+class Process(Request):
+    """What the launcher sees of the agent's process."""
+
+    state: Literal["running", "exited", "unknown"]
+    exit_code: int | None = None
+
+
+class Spooled(Request):
+    """One signed webhook read from a sandbox's spool, as the agent wrote it."""
+
+    id: ShortText
+    timestamp: int
+    signature: Annotated[str, msgspec.Meta(max_length=2_000)]
+    body: Annotated[str, msgspec.Meta(max_length=1_500_000)]
+    """base64 of the exact bytes that were signed."""
+
+
+class SweptSandbox(Request):
+    """One sandbox that carries our labels, found by a sweep."""
+
+    id: ShortText
+    name: ShortText
+    labels: dict[str, str]
+    state: ReportedState
+    created_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+
+
+class Done(Request):
+    """`done`: the job is over; what was seen, and what the spool held."""
+
+    lease_token: ShortText
+    sandbox: Sandbox | None = None
+    sandboxes: Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None = None
+    process: Process | None = None
+    spool: Annotated[tuple[Spooled, ...], msgspec.Meta(max_length=5_000)] = ()
+    spool_offset: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Bytes of the spool read so far; the next inspect or destroy job names it."""
+    diagnosis: Note | None = None
+
+
+class LaunchError(Request):
+    """Why a job failed; permanent errors end the attempt at once."""
+
+    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    message: Note
+    retryable: bool
+    provider: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    exit_code: int | None = None
+    stderr_tail: Annotated[str, msgspec.Meta(max_length=8_000)] | None = None
+
+
+class Failed(Request):
+    """`failed`: the job could not be done."""
+
+    lease_token: ShortText
+    error: LaunchError
+
+
+class Delegate(Request):
+    """`delegate`: another launcher was asked to start and will claim this job by its id."""
+
+    lease_token: ShortText
+    until: Annotated[str, msgspec.Meta(max_length=40)]
+    note: Note = ""
+
+
+class Acknowledged(Reply):
+    """The plain 200 of `created`, `done`, `failed` and `delegate`."""
+
+    accepted: bool = True

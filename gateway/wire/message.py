@@ -1,0 +1,13 @@
+"""The two kinds of JSON message: strict ones that we read, plain ones that we write."""
+
+import msgspec
+
+
+class Request(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """A message somebody sends us: an unknown field is an error, so that a typo is not ignored."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A message we send: whoever reads it must bear fields it does not know."""

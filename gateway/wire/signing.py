@@ -1,0 +1,108 @@
+"""Standard Webhooks 1.0.0 signatures: `v1,` + base64(HMAC-SHA256(secret, "id.timestamp.body")).
+
+Source: standard-webhooks spec/standard-webhooks.md. The reference library raises raw `ValueError`,
+`binascii.Error` or `UnicodeDecodeError` on malformed headers; here there is one error type.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+SECRET_PREFIX: Final = "whsec_"
+TOLERANCE_SECONDS: Final = 300
+MAX_SIGNATURES: Final = 16
+_ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
+_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
+
+
+class MalformedHeaders(Exception):
+    """The three webhook headers are missing or not in the form of the standard; says which."""
+
+
+class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """The headers of one signed message, checked for form only."""
+
+    id: str
+    timestamp: int
+    """Unix seconds of this attempt to send."""
+    signatures: tuple[bytes, ...]
+    """Decoded `v1` signatures; others are ignored, as the standard asks."""
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, str]) -> "SignedHeaders":
+        """Read `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+
+        Raises:
+            MalformedHeaders: one of them is absent or has another form.
+        """
+        message_id = headers.get("webhook-id", "")
+        timestamp = headers.get("webhook-timestamp", "")
+        if not _ID.fullmatch(message_id):
+            raise MalformedHeaders("webhook-id must be 1 to 128 of A-Z a-z 0-9 _ -")
+        if not _TIMESTAMP.fullmatch(timestamp):
+            raise MalformedHeaders("webhook-timestamp must be Unix seconds")
+        signatures = _decode_signatures(headers.get("webhook-signature", ""))
+        return cls(id=message_id, timestamp=int(timestamp), signatures=signatures)
+
+    def is_timely(self, now_seconds: float, *, tolerance: int = TOLERANCE_SECONDS) -> bool:
+        """Whether the timestamp lies within the tolerance (seconds) of now, both ways."""
+        return abs(now_seconds - self.timestamp) <= tolerance
+
+    def is_signed_by(self, secret: bytes, body: bytes) -> bool:
+        """Whether any of the signatures was made with this secret, in constant time each."""
+        expected = _mac(secret, self.id, self.timestamp, body)
+        matches = [hmac.compare_digest(expected, given) for given in self.signatures]
+        return any(matches)
+
+
+def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """One entry of a `webhook-signature` header; timestamp in Unix seconds."""
+    mac = _mac(secret, message_id, timestamp, body)
+    return "v1," + base64.b64encode(mac).decode("ascii")
+
+
+def secret_text(secret: bytes) -> str:
+    """A secret in the form people and libraries carry it: `whsec_` + base64."""
+    return SECRET_PREFIX + base64.b64encode(secret).decode("ascii")
+
+
+def secret_bytes(text: str) -> bytes:
+    """The key behind a `whsec_` secret.
+
+    Raises:
+        ValueError: not base64, or shorter than the standard's 24 bytes.
+    """
+    try:
+        secret = base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)
+    except binascii.Error as exc:
+        raise ValueError("a webhook secret is 'whsec_' and base64") from exc
+    if len(secret) < 24:
+        raise ValueError("a webhook secret has at least 24 bytes")
+    return secret
+
+
+def _mac(secret: bytes, message_id: str, timestamp: int, body: bytes) -> bytes:
+    return hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
+
+
+def _decode_signatures(header: str) -> tuple[bytes, ...]:
+    entries = [entry.partition(",") for entry in header.split(" ")[:MAX_SIGNATURES] if entry]
+    signatures = tuple(
+        _decode(value) for version, comma, value in entries if version == "v1" and comma
+    )
+    if not signatures:
+        raise MalformedHeaders("webhook-signature must hold at least one 'v1,<base64>'")
+    return signatures
+
+
+def _decode(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise MalformedHeaders("webhook-signature must be 'v1,' and standard base64") from exc

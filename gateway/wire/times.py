@@ -1,0 +1,23 @@
+"""Time on the wire: RFC 3339, UTC, milliseconds.
+
+Inside slipgate a moment is an `int` of milliseconds since the Unix epoch. That is what SQLite
+compares and indexes, and arithmetic on it cannot mix time zones; it becomes text only here.
+"""
+
+from datetime import UTC, datetime
+
+
+def rfc3339(at: int) -> str:
+    """`1790000000123` → `"2026-09-21T14:13:20.123Z"`."""
+    moment = datetime.fromtimestamp(at // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+
+
+def maybe_rfc3339(at: int | None) -> str | None:
+    """The same for a moment that may not have come yet."""
+    return None if at is None else rfc3339(at)
+
+
+def milliseconds(moment: datetime) -> int:
+    """An aware datetime as milliseconds since the epoch."""
+    return round(moment.timestamp() * 1000)
