@@ -1,0 +1,277 @@
+"""Commands: everything that may change a task, from whomever it comes.
+
+A command names what it `needs`; the store loads the union for a batch inside the transaction.
+"""
+
+from gateway.domain.errors import Refused
+from gateway.domain.spec import Spec
+from gateway.domain.task import Frozen, Sandbox, Task
+from gateway.wire.launcher import LaunchError, Process, SweptSandbox
+
+IdempotencyKey = tuple[str, str, str]
+"""(project, method and path, key)."""
+
+WebhookKey = tuple[str, int, str]
+"""(task, attempt, webhook-id)."""
+
+
+class Sealed(Frozen):
+    """A secret encrypted at rest."""
+
+    key_id: str
+    box: bytes
+
+
+class Needs(Frozen):
+    """What a decision looks at. Claims are selections; the rest are keys."""
+
+    tasks: tuple[str, ...] = ()
+    """Tasks, with the attempts and open jobs that belong to them."""
+    jobs: tuple[str, ...] = ()
+    """Jobs by id, with their task as above."""
+    webhooks: tuple[WebhookKey, ...] = ()
+    idempotency: tuple[IdempotencyKey, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    claim: "Claim | None" = None
+
+
+class Idempotency(Frozen):
+    """An `Idempotency-Key` and what was asked with it, as keyed hashes by master key id."""
+
+    key: IdempotencyKey
+    digests: dict[str, bytes]
+    current: str
+    """The id of the key whose digest is stored."""
+
+
+class Callback(Frozen):
+    """The implicit endpoint of a `callbackUrl`: one per (project, origin)."""
+
+    endpoint_id: str
+    origin: str
+    url: Sealed
+
+
+class CreateTask(Frozen):
+    """`POST /v1/tasks`."""
+
+    task_id: str
+    spec: Spec
+    env: Sealed | None = None
+    callback: Callback | None = None
+    idempotency: Idempotency | None = None
+
+    @property
+    def needs(self) -> Needs:
+        """The answer of an earlier request with the same key."""
+        return Needs(
+            idempotency=(self.idempotency.key,) if self.idempotency else (),
+            endpoints=(self.callback.endpoint_id,) if self.callback else (),
+        )
+
+
+class CancelTask(Frozen):
+    """`POST …/cancel`; `project` None is ops, who may touch every project."""
+
+    task_id: str
+    project: str | None
+    idempotency: Idempotency | None = None
+    by_frontend: bool = True
+
+    @property
+    def needs(self) -> Needs:
+        """The task."""
+        keys = (self.idempotency.key,) if self.idempotency else ()
+        return Needs(tasks=(self.task_id,), idempotency=keys)
+
+
+class RetryTask(CancelTask):
+    """`POST …/retry`: opens the next attempt, also past `maxAttempts`."""
+
+
+class AgentWord(Frozen):
+    """One authentic webhook of an agent: its signature has been verified with key `key_id`."""
+
+    task_id: str
+    attempt: int
+    key_id: str
+    type: str
+    data: bytes
+    """The JSON of its `data`, as it will be stored."""
+    webhook_id: str | None
+    body_hash: bytes
+    refusal: Refused | None = None
+    """What a full decode found wrong; told only after the dedupe, as `interfaces.md` orders."""
+    spooled: bool = False
+    """Read from the sandbox's spool by a launcher: the agent could not reach us."""
+
+    @property
+    def needs(self) -> Needs:
+        """The task and what was heard before under the same id."""
+        key = ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
+        return Needs(tasks=(self.task_id,), webhooks=key)
+
+
+class Claim(Frozen):
+    """`POST /v1/launcher/claim`."""
+
+    launcher_id: str
+    providers: tuple[tuple[str, str], ...]
+    """(provider, realm) pairs; the empty realm is that of a bare name."""
+    capacity: int
+    holding: tuple[str, ...] = ()
+    job_id: str | None = None
+    version: str = ""
+
+    @property
+    def needs(self) -> Needs:
+        """Itself: a selection of the best jobs, and the jobs this launcher holds."""
+        return Needs(claim=self, jobs=(self.job_id,) if self.job_id else ())
+
+
+class JobReport(Frozen):
+    """A launcher speaks of a job under a lease."""
+
+    job_id: str
+    lease_token: str
+
+    @property
+    def needs(self) -> Needs:
+        """The job and its task."""
+        return Needs(jobs=(self.job_id,))
+
+
+class RenewLease(JobReport):
+    """`renew`."""
+
+
+class TrySandbox(JobReport):
+    """`trying`."""
+
+    provider: str
+    realm: str
+    name: str
+    number: int
+    note: str | None = None
+
+
+class ReportCreated(JobReport):
+    """`created`."""
+
+    sandbox: Sandbox
+
+
+class FinishJob(JobReport):
+    """`done`; the words of its spool are submitted before it, as commands of their own."""
+
+    sandbox: Sandbox | None = None
+    sandboxes: tuple[SweptSandbox, ...] = ()
+    process: Process | None = None
+    spool_offset: int | None = None
+    diagnosis: str | None = None
+
+
+class FailJob(JobReport):
+    """`failed`."""
+
+    error: LaunchError
+
+
+class DelegateJob(JobReport):
+    """`delegate`; `until` in milliseconds."""
+
+    until: int
+    note: str = ""
+
+
+class TaskDue(Frozen):
+    """A clock of this task may have come due."""
+
+    task_id: str
+
+    @property
+    def needs(self) -> Needs:
+        """The task."""
+        return Needs(tasks=(self.task_id,))
+
+
+class JobDue(Frozen):
+    """A lease of this job may have run out."""
+
+    job_id: str
+
+    @property
+    def needs(self) -> Needs:
+        """The job and its task."""
+        return Needs(jobs=(self.job_id,))
+
+
+Command = (
+    CreateTask
+    | CancelTask
+    | RetryTask
+    | AgentWord
+    | Claim
+    | RenewLease
+    | TrySandbox
+    | ReportCreated
+    | FinishJob
+    | FailJob
+    | DelegateJob
+    | TaskDue
+    | JobDue
+)
+
+class Policy(Frozen):
+    """What the rules need to know of this installation; durations in milliseconds."""
+
+    key_id: str
+    """The current master key: new attempts are opened with it."""
+    lease: int = 60_000
+    launch: int = 300_000
+    progress: int = 900_000
+    cancel: int = 60_000
+    drain: int = 60_000
+    """How long a judgement waits for the sandbox's spool to be read."""
+    create_window: int = 30_000
+    create_limit: int = 120_000
+    gone_margin: int = 15_000
+    concurrency_per_key: int = 1
+    spool_only: bool = False
+    """No public URL: sandboxes only spool, and launchers drain them every `drain_every`."""
+    drain_every: int = 5_000
+
+
+class TaskReply(Frozen):
+    """The task as it stands after the command."""
+
+    task: Task
+    replayed: bool = False
+
+
+class WordReply(Frozen):
+    """The answer to an agent's word."""
+
+    applied: bool
+    cancel: bool
+    deadline_at: int | None
+    duplicate: bool = False
+
+
+class TryReply(Frozen):
+    """Whether and until when (milliseconds) a create call may start."""
+
+    create: bool
+    create_before: int
+
+
+class LeaseReply(Frozen):
+    """The lease holds until then (milliseconds)."""
+
+    expires_at: int
+    cancel: bool
+
+
+class Accepted(Frozen):
+    """Nothing more to say."""
+

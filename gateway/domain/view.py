@@ -1,0 +1,148 @@
+"""The view: what a batch has loaded, and what its decisions have changed so far.
+
+Decisions apply in the order of arrival, so a later command of a batch sees the earlier ones.
+If the commit fails the whole view is dropped.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.domain.commands import (
+    Callback,
+    IdempotencyKey,
+    Policy,
+    Sealed,
+    WebhookKey,
+)
+from gateway.domain.event import Event
+from gateway.domain.job import Job
+from gateway.domain.task import Attempt, Frozen, Task
+
+AttemptKey = tuple[str, int]
+
+
+class Remembered(Frozen):
+    """The first answer to an `Idempotency-Key`."""
+
+    key: IdempotencyKey
+    key_id: str
+    digest: bytes
+    answer: Task
+    at: int
+
+
+class Endpoint(Frozen):
+    """What decisions need to know of an endpoint."""
+
+    id: str
+    project: str
+    origin: str
+    implicit: bool = True
+    enabled: bool = True
+
+
+class Delivery(Frozen):
+    """An event owed to an endpoint."""
+
+    endpoint_id: str
+    event: Event
+    status: str
+    next_attempt_at: int | None
+
+
+class TaskSecrets(Frozen):
+    """The encrypted parts of a task."""
+
+    task_id: str
+    env: Sealed | None = None
+    callback: Sealed | None = None
+
+
+class LauncherCall(Frozen):
+    """A launcher has called: it is live."""
+
+    launcher_id: str
+    providers: tuple[tuple[str, str], ...]
+    capacity: int
+    version: str
+    at: int
+
+
+@dataclass(kw_only=True)
+class View:
+    """Loaded rows by key, and the sets of keys that have to be written."""
+
+    policy: Policy
+    seq: int = 0
+    """The number of the newest event."""
+    tasks: dict[str, Task] = field(default_factory=dict)
+    attempts: dict[AttemptKey, Attempt] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    heard: dict[WebhookKey, bytes] = field(default_factory=dict)
+    """Hashes of the bodies that came under a webhook id."""
+    remembered: dict[IdempotencyKey, Remembered] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    """Tasks whose `env` is no longer kept."""
+    keys_in_use: dict[str, int] = field(default_factory=dict)
+    """How many attempts of a concurrency key are launching or running."""
+
+    new_tasks: dict[str, None] = field(default_factory=dict)
+    changed_tasks: dict[str, None] = field(default_factory=dict)
+    changed_attempts: dict[AttemptKey, None] = field(default_factory=dict)
+    changed_jobs: dict[str, None] = field(default_factory=dict)
+    new_events: list[Event] = field(default_factory=list)
+    new_deliveries: list[Delivery] = field(default_factory=list)
+    new_endpoints: list[Endpoint] = field(default_factory=list)
+    new_secrets: list[TaskSecrets] = field(default_factory=list)
+    new_remembered: list[Remembered] = field(default_factory=list)
+    new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    calls: list[LauncherCall] = field(default_factory=list)
+
+    def put_new_task(self, task: Task) -> None:
+        """A task that was not there before."""
+        self.tasks[task.id] = task
+        self.new_tasks[task.id] = None
+
+    def put_task(self, task: Task) -> None:
+        """A task as it now stands."""
+        self.tasks[task.id] = task
+        if task.id not in self.new_tasks:
+            self.changed_tasks[task.id] = None
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """An attempt as it now stands."""
+        key = (attempt.task_id, attempt.number)
+        self.attempts[key] = attempt
+        self.changed_attempts[key] = None
+
+    def put_job(self, job: Job) -> None:
+        """A job as it now stands."""
+        self.jobs[job.id] = job
+        self.changed_jobs[job.id] = None
+
+    def put_event(self, event: Event) -> None:
+        """An event, already numbered within its task."""
+        self.new_events.append(event)
+        if event.webhook_id is not None and event.body_hash is not None:
+            self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
+
+    def open_endpoint(self, callback: Callback, project: str) -> None:
+        """The implicit endpoint of a callback, unless it is there."""
+        if callback.endpoint_id in self.endpoints:
+            return
+        endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
+        self.endpoints[endpoint.id] = endpoint
+        self.new_endpoints.append(endpoint)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything has to be written."""
+        return bool(
+            self.new_tasks
+            or self.changed_tasks
+            or self.changed_attempts
+            or self.changed_jobs
+            or self.new_events
+            or self.calls
+            or self.new_remembered
+        )
