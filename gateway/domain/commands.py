@@ -4,8 +4,9 @@ A command names what it `needs`; the store loads the union for a batch inside th
 """
 
 from gateway.domain.errors import Refused
+from gateway.domain.job import Job
 from gateway.domain.spec import Spec
-from gateway.domain.task import Frozen, Sandbox, Task
+from gateway.domain.task import Attempt, Frozen, Sandbox, Task
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 
 IdempotencyKey = tuple[str, str, str]
@@ -15,14 +16,14 @@ WebhookKey = tuple[str, int, str]
 """(task, attempt, webhook-id)."""
 
 
-class Sealed(Frozen):
+class Sealed(Frozen, frozen=True, kw_only=True):
     """A secret encrypted at rest."""
 
     key_id: str
     box: bytes
 
 
-class Needs(Frozen):
+class Needs(Frozen, frozen=True, kw_only=True):
     """What a decision looks at. Claims are selections; the rest are keys."""
 
     tasks: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class Needs(Frozen):
     claim: "Claim | None" = None
 
 
-class Idempotency(Frozen):
+class Idempotency(Frozen, frozen=True, kw_only=True):
     """An `Idempotency-Key` and what was asked with it, as keyed hashes by master key id."""
 
     key: IdempotencyKey
@@ -44,7 +45,7 @@ class Idempotency(Frozen):
     """The id of the key whose digest is stored."""
 
 
-class Callback(Frozen):
+class Callback(Frozen, frozen=True, kw_only=True):
     """The implicit endpoint of a `callbackUrl`: one per (project, origin)."""
 
     endpoint_id: str
@@ -52,7 +53,7 @@ class Callback(Frozen):
     url: Sealed
 
 
-class CreateTask(Frozen):
+class CreateTask(Frozen, frozen=True, kw_only=True):
     """`POST /v1/tasks`."""
 
     task_id: str
@@ -70,7 +71,7 @@ class CreateTask(Frozen):
         )
 
 
-class CancelTask(Frozen):
+class CancelTask(Frozen, frozen=True, kw_only=True):
     """`POST …/cancel`; `project` None is ops, who may touch every project."""
 
     task_id: str
@@ -85,11 +86,11 @@ class CancelTask(Frozen):
         return Needs(tasks=(self.task_id,), idempotency=keys)
 
 
-class RetryTask(CancelTask):
+class RetryTask(CancelTask, frozen=True, kw_only=True):
     """`POST …/retry`: opens the next attempt, also past `maxAttempts`."""
 
 
-class AgentWord(Frozen):
+class AgentWord(Frozen, frozen=True, kw_only=True):
     """One authentic webhook of an agent: its signature has been verified with key `key_id`."""
 
     task_id: str
@@ -108,11 +109,13 @@ class AgentWord(Frozen):
     @property
     def needs(self) -> Needs:
         """The task and what was heard before under the same id."""
-        key = ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
+        key = (
+            ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
+        )
         return Needs(tasks=(self.task_id,), webhooks=key)
 
 
-class Claim(Frozen):
+class Claim(Frozen, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`."""
 
     launcher_id: str
@@ -129,7 +132,7 @@ class Claim(Frozen):
         return Needs(claim=self, jobs=(self.job_id,) if self.job_id else ())
 
 
-class JobReport(Frozen):
+class JobReport(Frozen, frozen=True, kw_only=True):
     """A launcher speaks of a job under a lease."""
 
     job_id: str
@@ -141,11 +144,11 @@ class JobReport(Frozen):
         return Needs(jobs=(self.job_id,))
 
 
-class RenewLease(JobReport):
+class RenewLease(JobReport, frozen=True, kw_only=True):
     """`renew`."""
 
 
-class TrySandbox(JobReport):
+class TrySandbox(JobReport, frozen=True, kw_only=True):
     """`trying`."""
 
     provider: str
@@ -155,13 +158,13 @@ class TrySandbox(JobReport):
     note: str | None = None
 
 
-class ReportCreated(JobReport):
+class ReportCreated(JobReport, frozen=True, kw_only=True):
     """`created`."""
 
     sandbox: Sandbox
 
 
-class FinishJob(JobReport):
+class FinishJob(JobReport, frozen=True, kw_only=True):
     """`done`; the words of its spool are submitted before it, as commands of their own."""
 
     sandbox: Sandbox | None = None
@@ -171,20 +174,20 @@ class FinishJob(JobReport):
     diagnosis: str | None = None
 
 
-class FailJob(JobReport):
+class FailJob(JobReport, frozen=True, kw_only=True):
     """`failed`."""
 
     error: LaunchError
 
 
-class DelegateJob(JobReport):
+class DelegateJob(JobReport, frozen=True, kw_only=True):
     """`delegate`; `until` in milliseconds."""
 
     until: int
     note: str = ""
 
 
-class TaskDue(Frozen):
+class TaskDue(Frozen, frozen=True, kw_only=True):
     """A clock of this task may have come due."""
 
     task_id: str
@@ -195,7 +198,7 @@ class TaskDue(Frozen):
         return Needs(tasks=(self.task_id,))
 
 
-class JobDue(Frozen):
+class JobDue(Frozen, frozen=True, kw_only=True):
     """A lease of this job may have run out."""
 
     job_id: str
@@ -222,7 +225,8 @@ Command = (
     | JobDue
 )
 
-class Policy(Frozen):
+
+class Policy(Frozen, frozen=True, kw_only=True):
     """What the rules need to know of this installation; durations in milliseconds."""
 
     key_id: str
@@ -242,14 +246,14 @@ class Policy(Frozen):
     drain_every: int = 5_000
 
 
-class TaskReply(Frozen):
+class TaskReply(Frozen, frozen=True, kw_only=True):
     """The task as it stands after the command."""
 
     task: Task
     replayed: bool = False
 
 
-class WordReply(Frozen):
+class WordReply(Frozen, frozen=True, kw_only=True):
     """The answer to an agent's word."""
 
     applied: bool
@@ -258,20 +262,36 @@ class WordReply(Frozen):
     duplicate: bool = False
 
 
-class TryReply(Frozen):
+class TryReply(Frozen, frozen=True, kw_only=True):
     """Whether and until when (milliseconds) a create call may start."""
 
     create: bool
     create_before: int
 
 
-class LeaseReply(Frozen):
+class LeaseReply(Frozen, frozen=True, kw_only=True):
     """The lease holds until then (milliseconds)."""
 
     expires_at: int
     cancel: bool
 
 
-class Accepted(Frozen):
+class ClaimedJob(Frozen, frozen=True, kw_only=True):
+    """A job with what it is about, as its launcher gets it."""
+
+    job: Job
+    task: Task | None = None
+    attempt: Attempt | None = None
+
+
+class ClaimReply(Frozen, frozen=True, kw_only=True):
+    """The jobs of a claim, most urgent first."""
+
+    jobs: tuple[ClaimedJob, ...]
+
+
+class Accepted(Frozen, frozen=True, kw_only=True):
     """Nothing more to say."""
 
+
+Answer = TaskReply | WordReply | ClaimReply | TryReply | LeaseReply | Accepted

@@ -9,38 +9,38 @@ from gateway.domain.spec import Document, Spec
 from gateway.domain.task import Frozen, Sandbox, TaskError, Usage
 
 
-class Launching(Document):
+class Launching(Document, frozen=True, kw_only=True):
     """A launcher has claimed the create job."""
 
     launcher_id: str
     launch: int
 
 
-class Launched(Document):
+class Launched(Document, frozen=True, kw_only=True):
     """The launcher reported the sandbox as started."""
 
     sandbox: Sandbox | None = None
 
 
-class Started(Document):
+class Started(Document, frozen=True, kw_only=True):
     """The agent's first word."""
 
     script_digest: str | None = None
     snapshot: str | None = None
 
 
-class Spoke(Document):
+class Spoke(Document, frozen=True, kw_only=True):
     """A word that changes nothing but the clocks."""
 
 
-class Progress(Document):
+class Progress(Document, frozen=True, kw_only=True):
     """What the agent is doing."""
 
     stage: str | None = None
     message: str | None = None
 
 
-class UsageTotals(Document):
+class UsageTotals(Document, frozen=True, kw_only=True):
     """Totals of the attempt so far."""
 
     input_tokens: int = 0
@@ -58,14 +58,14 @@ class UsageTotals(Document):
         )
 
 
-class PullRequest(Document):
+class PullRequest(Document, frozen=True, kw_only=True):
     """A pull request exists: not an end."""
 
     pr_url: str
     commit_sha: str | None = None
 
 
-class Ended(Document):
+class Ended(Document, frozen=True, kw_only=True):
     """The task's last word, whoever spoke it."""
 
     pr_url: str | None = None
@@ -74,11 +74,11 @@ class Ended(Document):
     error: TaskError | None = None
 
 
-class CancelRequested(Document):
+class CancelRequested(Document, frozen=True, kw_only=True):
     """Somebody asked to stop; the agent hears it in its next answer."""
 
 
-class Retried(Document):
+class Retried(Document, frozen=True, kw_only=True):
     """It is tried again: the next attempt, or another launch of the same one."""
 
     attempt: int
@@ -86,20 +86,20 @@ class Retried(Document):
     error: TaskError | None = None
 
 
-class FlagSet(Document):
+class FlagSet(Document, frozen=True, kw_only=True):
     """Something is wrong while the state stands."""
 
     code: str
     detail: str = ""
 
 
-class FlagCleared(Document):
+class FlagCleared(Document, frozen=True, kw_only=True):
     """It is well again."""
 
     code: str
 
 
-class Trying(Document):
+class Trying(Document, frozen=True, kw_only=True):
     """A create call may follow: from here on a sandbox may exist."""
 
     sandbox: Sandbox
@@ -107,7 +107,7 @@ class Trying(Document):
     note: str | None = None
 
 
-class SandboxReported(Document):
+class SandboxReported(Document, frozen=True, kw_only=True):
     """What a launcher saw of the sandbox."""
 
     sandbox: Sandbox
@@ -167,7 +167,7 @@ QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"})
 """Types an endpoint gets only if it asks for them."""
 
 
-class Event(Frozen):
+class Event(Frozen, frozen=True, kw_only=True):
     """One entry of the log. `data` is its JSON as stored: fields unknown to us are kept."""
 
     task_id: str

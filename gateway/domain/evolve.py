@@ -29,7 +29,9 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Flag, Sandbox, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
-LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "cleanup_pending", "realm_missing"})
+LASTING_FLAGS: Final = frozenset(
+    {"sandbox_unconfirmed", "cleanup_pending", "realm_missing"}
+)
 """Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
 
 

@@ -8,7 +8,7 @@ JobKind = Literal["create", "inspect", "destroy", "sweep"]
 KIND_RANK: Final = {"destroy": 0, "inspect": 1, "sweep": 2, "create": 3}
 
 
-class Job(Frozen):
+class Job(Frozen, frozen=True, kw_only=True):
     """Work offered to launchers of one realm; times in milliseconds."""
 
     id: str
@@ -42,5 +42,7 @@ class Job(Frozen):
     def is_held(self, now: int) -> bool:
         """Whether a launcher holds a live lease on it."""
         return (
-            self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now
+            self.is_open
+            and self.lease_expires_at is not None
+            and self.lease_expires_at > now
         )

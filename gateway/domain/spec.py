@@ -7,11 +7,11 @@ import msgspec
 from gateway.domain.task import Frozen, OnStall
 
 
-class Document(Frozen, rename="camel"):
+class Document(Frozen, frozen=True, kw_only=True, rename="camel"):
     """A value that is also stored and shown as JSON."""
 
 
-class AgentSpec(Document):
+class AgentSpec(Document, frozen=True, kw_only=True):
     """Which agent works on it, and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
@@ -22,7 +22,7 @@ class AgentSpec(Document):
     command: tuple[str, ...] | None = None
 
 
-class TimeoutSpec(Document):
+class TimeoutSpec(Document, frozen=True, kw_only=True):
     """Limits in seconds."""
 
     queue_seconds: int = 900
@@ -30,7 +30,7 @@ class TimeoutSpec(Document):
     run_seconds: int = 3600
 
 
-class Spec(Document):
+class Spec(Document, frozen=True, kw_only=True):
     """The request after defaults. Nothing in it is secret: a callback's query is masked."""
 
     project: str

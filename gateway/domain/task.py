@@ -38,7 +38,13 @@ TERMINAL: Final = frozenset(
 
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.QUEUED: frozenset(
-        {Status.LAUNCHING, Status.RUNNING, Status.EXPIRED, Status.CANCELLED, Status.FAILED}
+        {
+            Status.LAUNCHING,
+            Status.RUNNING,
+            Status.EXPIRED,
+            Status.CANCELLED,
+            Status.FAILED,
+        }
     ),
     Status.LAUNCHING: frozenset(
         {
@@ -83,7 +89,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A value; it is changed by `msgspec.structs.replace`."""
 
 
-class Flag(Frozen):
+class Flag(Frozen, frozen=True, kw_only=True):
     """Something is wrong while the state stands. `since` in milliseconds."""
 
     code: str
@@ -91,7 +97,7 @@ class Flag(Frozen):
     detail: str = ""
 
 
-class TaskError(Frozen):
+class TaskError(Frozen, frozen=True, kw_only=True):
     """Why a task or an attempt ended badly."""
 
     stage: str
@@ -100,7 +106,7 @@ class TaskError(Frozen):
     retryable: bool = False
 
 
-class Sandbox(Frozen):
+class Sandbox(Frozen, frozen=True, kw_only=True):
     """Where an attempt runs; realm and name identify it even before it has an id."""
 
     name: str
@@ -111,7 +117,7 @@ class Sandbox(Frozen):
     state: str = "creating"
 
 
-class Usage(Frozen):
+class Usage(Frozen, frozen=True, kw_only=True):
     """Totals of an attempt so far."""
 
     input_tokens: int = 0
@@ -120,7 +126,7 @@ class Usage(Frozen):
     turns: int = 0
 
 
-class Clocks(Frozen):
+class Clocks(Frozen, frozen=True, kw_only=True):
     """Absolute moments (milliseconds) at which a rule of `lifecycle.md` comes due."""
 
     queue: int | None = None
@@ -137,7 +143,11 @@ class Clocks(Frozen):
 
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
-        running = [(at, name) for name in CLOCK_NAMES if (at := getattr(self, name)) is not None]
+        running = [
+            (at, name)
+            for name in CLOCK_NAMES
+            if (at := getattr(self, name)) is not None
+        ]
         return min(running, default=None)
 
 
@@ -155,7 +165,7 @@ PUBLIC_CLOCK: Final = {
 OnStall = Literal["flag", "fail", "retry"]
 
 
-class Timeouts(Frozen):
+class Timeouts(Frozen, frozen=True, kw_only=True):
     """The limits of a task, in seconds."""
 
     queue: int = 900
@@ -163,7 +173,7 @@ class Timeouts(Frozen):
     run: int = 3600
 
 
-class Task(Frozen):
+class Task(Frozen, frozen=True, kw_only=True):
     """The hot row: everything decisions need, and nothing that is large."""
 
     id: str
@@ -202,7 +212,9 @@ class Task(Frozen):
     @property
     def flag(self) -> Flag | None:
         """The flag the API shows."""
-        return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None)
+        return min(
+            self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None
+        )
 
     def has_flag(self, code: str) -> bool:
         """Whether this flag is set."""
@@ -215,7 +227,7 @@ class Task(Frozen):
         return None if earliest is None else earliest[0]
 
 
-class Attempt(Frozen):
+class Attempt(Frozen, frozen=True, kw_only=True):
     """One try of a task, from its first claim on: before that there is nothing to know of it."""
 
     task_id: str

@@ -20,7 +20,7 @@ from gateway.domain.task import Attempt, Frozen, Task
 AttemptKey = tuple[str, int]
 
 
-class Remembered(Frozen):
+class Remembered(Frozen, frozen=True, kw_only=True):
     """The first answer to an `Idempotency-Key`."""
 
     key: IdempotencyKey
@@ -30,7 +30,7 @@ class Remembered(Frozen):
     at: int
 
 
-class Endpoint(Frozen):
+class Endpoint(Frozen, frozen=True, kw_only=True):
     """What decisions need to know of an endpoint."""
 
     id: str
@@ -40,7 +40,7 @@ class Endpoint(Frozen):
     enabled: bool = True
 
 
-class Delivery(Frozen):
+class Delivery(Frozen, frozen=True, kw_only=True):
     """An event owed to an endpoint."""
 
     endpoint_id: str
@@ -49,7 +49,7 @@ class Delivery(Frozen):
     next_attempt_at: int | None
 
 
-class TaskSecrets(Frozen):
+class TaskSecrets(Frozen, frozen=True, kw_only=True):
     """The encrypted parts of a task."""
 
     task_id: str
@@ -57,7 +57,7 @@ class TaskSecrets(Frozen):
     callback: Sealed | None = None
 
 
-class LauncherCall(Frozen):
+class LauncherCall(Frozen, frozen=True, kw_only=True):
     """A launcher has called: it is live."""
 
     launcher_id: str
@@ -124,13 +124,17 @@ class View:
         """An event, already numbered within its task."""
         self.new_events.append(event)
         if event.webhook_id is not None and event.body_hash is not None:
-            self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
+            self.heard[(event.task_id, event.attempt, event.webhook_id)] = (
+                event.body_hash
+            )
 
     def open_endpoint(self, callback: Callback, project: str) -> None:
         """The implicit endpoint of a callback, unless it is there."""
         if callback.endpoint_id in self.endpoints:
             return
-        endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
+        endpoint = Endpoint(
+            id=callback.endpoint_id, project=project, origin=callback.origin
+        )
         self.endpoints[endpoint.id] = endpoint
         self.new_endpoints.append(endpoint)
 

@@ -12,25 +12,38 @@ from gateway.wire.message import Reply, Request
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 SandboxState = Literal[
-    "creating", "started", "stopped", "error", "gone", "unknown", "destroying", "destroyed"
+    "creating",
+    "started",
+    "stopped",
+    "error",
+    "gone",
+    "unknown",
+    "destroying",
+    "destroyed",
 ]
-ReportedState = Literal["creating", "started", "stopped", "error", "gone", "unknown", "destroyed"]
+ReportedState = Literal[
+    "creating", "started", "stopped", "error", "gone", "unknown", "destroyed"
+]
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=2_000)]
 LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
-ProviderAtRealm = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")]
+ProviderAtRealm = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")
+]
 """`local@<realm>`; a bare name means the empty realm."""
 
 SPOOL_BYTES_PER_CALL = 512 * 1024
 """A launcher reads at most so much of a spool into one report (bytes of its lines)."""
 
 
-class Claim(Request):
+class Claim(Request, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`: give me work that I can do."""
 
     launcher_id: LauncherId
-    providers: Annotated[tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)]
+    providers: Annotated[
+        tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)
+    ]
     capacity: Annotated[int, msgspec.Meta(ge=0, le=200)]
     """Create jobs wanted; inspect, destroy and sweep jobs come on top."""
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
@@ -41,7 +54,7 @@ class Claim(Request):
     """Claims that very job, as a delegated launcher does."""
 
 
-class JobSandbox(Reply, omit_defaults=True):
+class JobSandbox(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """The sandbox a job is about: its name is the idempotency key of the create."""
 
     name: str
@@ -50,7 +63,7 @@ class JobSandbox(Reply, omit_defaults=True):
     realm: str | None = None
 
 
-class Job(Reply, omit_defaults=True):
+class Job(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """One piece of work under a lease. Durations (seconds) count, times are advisory."""
 
     id: str
@@ -63,32 +76,32 @@ class Job(Reply, omit_defaults=True):
     attempt: int | None = None
     sandbox: JobSandbox | None = None
     snapshot: str | None = None
-    labels: dict[str, str] = {}
-    env: dict[str, str] = {}
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    env: dict[str, str] = msgspec.field(default_factory=dict)
     spool_offset: int = 0
     """Bytes of the sandbox's spool the gateway has already taken (inspect and destroy)."""
 
 
-class Jobs(Reply):
+class Jobs(Reply, frozen=True, kw_only=True):
     """The answer to a claim; empty when the wait is over and nothing came."""
 
     jobs: tuple[Job, ...]
 
 
-class Lease(Request):
+class Lease(Request, frozen=True, kw_only=True):
     """`renew`: the launcher still works on the job."""
 
     lease_token: ShortText
 
 
-class Renewed(Reply):
+class Renewed(Reply, frozen=True, kw_only=True):
     """The lease holds until then; `cancel` asks to destroy what was made and to end."""
 
     lease_expires_at: str
     cancel: bool
 
 
-class Trying(Request):
+class Trying(Request, frozen=True, kw_only=True):
     """`trying`: said before each create call, so that a sandbox can never be unknown to us."""
 
     lease_token: ShortText
@@ -99,7 +112,7 @@ class Trying(Request):
     note: Note | None = None
 
 
-class MayTry(Reply):
+class MayTry(Reply, frozen=True, kw_only=True):
     """No create call may start after `createBefore`; with `create: false` only find and adopt."""
 
     create_before: str
@@ -108,7 +121,7 @@ class MayTry(Reply):
     create: bool
 
 
-class Sandbox(Request):
+class Sandbox(Request, frozen=True, kw_only=True):
     """A sandbox as its provider describes it."""
 
     id: ShortText
@@ -119,21 +132,21 @@ class Sandbox(Request):
     state: ReportedState
 
 
-class Created(Request):
+class Created(Request, frozen=True, kw_only=True):
     """`created`: the provider has named an id."""
 
     lease_token: ShortText
     sandbox: Sandbox
 
 
-class Process(Request):
+class Process(Request, frozen=True, kw_only=True):
     """What the launcher sees of the agent's process."""
 
     state: Literal["running", "exited", "unknown"]
     exit_code: int | None = None
 
 
-class Spooled(Request):
+class Spooled(Request, frozen=True, kw_only=True):
     """One signed webhook read from a sandbox's spool, as the agent wrote it."""
 
     id: ShortText
@@ -143,7 +156,7 @@ class Spooled(Request):
     """base64 of the exact bytes that were signed."""
 
 
-class SweptSandbox(Request):
+class SweptSandbox(Request, frozen=True, kw_only=True):
     """One sandbox that carries our labels, found by a sweep."""
 
     id: ShortText
@@ -153,12 +166,14 @@ class SweptSandbox(Request):
     created_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
 
 
-class Done(Request):
+class Done(Request, frozen=True, kw_only=True):
     """`done`: the job is over; what was seen, and what the spool held."""
 
     lease_token: ShortText
     sandbox: Sandbox | None = None
-    sandboxes: Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None = None
+    sandboxes: (
+        Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None
+    ) = None
     process: Process | None = None
     spool: Annotated[tuple[Spooled, ...], msgspec.Meta(max_length=5_000)] = ()
     spool_offset: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -166,7 +181,7 @@ class Done(Request):
     diagnosis: Note | None = None
 
 
-class LaunchError(Request):
+class LaunchError(Request, frozen=True, kw_only=True):
     """Why a job failed; permanent errors end the attempt at once."""
 
     code: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -177,14 +192,14 @@ class LaunchError(Request):
     stderr_tail: Annotated[str, msgspec.Meta(max_length=8_000)] | None = None
 
 
-class Failed(Request):
+class Failed(Request, frozen=True, kw_only=True):
     """`failed`: the job could not be done."""
 
     lease_token: ShortText
     error: LaunchError
 
 
-class Delegate(Request):
+class Delegate(Request, frozen=True, kw_only=True):
     """`delegate`: another launcher was asked to start and will claim this job by its id."""
 
     lease_token: ShortText
@@ -192,7 +207,7 @@ class Delegate(Request):
     note: Note = ""
 
 
-class Acknowledged(Reply):
+class Acknowledged(Reply, frozen=True, kw_only=True):
     """The plain 200 of `created`, `done`, `failed` and `delegate`."""
 
     accepted: bool = True
