@@ -170,6 +170,8 @@ class FinishJob(JobReport, frozen=True, kw_only=True):
     sandbox: Sandbox | None = None
     sandboxes: tuple[SweptSandbox, ...] = ()
     process: Process | None = None
+    spooled: int = 0
+    """How many words the report brought from the spool: more may follow."""
     spool_offset: int | None = None
     diagnosis: str | None = None
 

@@ -84,6 +84,8 @@ class Retried(Document, frozen=True, kw_only=True):
     attempt: int
     launch: int = 1
     error: TaskError | None = None
+    word: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
+    """The agent's own last word of the attempt, if it had one."""
 
 
 class FlagSet(Document, frozen=True, kw_only=True):

@@ -140,6 +140,8 @@ class Clocks(Frozen, frozen=True, kw_only=True):
     cancel: int | None = None
     cancel_end: int | None = None
     no_launcher: int | None = None
+    drain: int | None = None
+    cleanup: int | None = None
 
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
@@ -240,6 +242,8 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     """Set before the first create: only launchers of this realm may judge the sandbox."""
     sandbox: Sandbox | None = None
     launches: int = 0
+    queue_until: int | None = None
+    """The queue clock of the attempt: a counted re-launch does not restart it."""
     tried_at: int | None = None
     """When `trying` was last said; None means that no sandbox was ever made."""
     create_before: int | None = None

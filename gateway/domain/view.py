@@ -83,6 +83,10 @@ class View:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     """Tasks whose `env` is no longer kept."""
+    claimable: list[str] = field(default_factory=list)
+    """Tasks whose create job may be claimed, most urgent first."""
+    offered: list[str] = field(default_factory=list)
+    """Inspect, destroy and sweep jobs that nobody holds, oldest first."""
     keys_in_use: dict[str, int] = field(default_factory=dict)
     """How many attempts of a concurrency key are launching or running."""
 

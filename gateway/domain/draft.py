@@ -1,0 +1,177 @@
+"""A draft: what one command makes of one task, kept in the view only when it is whole."""
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain.event import QUIET, Event, Fact, FlagCleared, FlagSet
+from gateway.domain.evolve import born, evolve
+from gateway.domain.ids import job_id
+from gateway.domain.job import Job, JobKind
+from gateway.domain.spec import Spec
+from gateway.domain.task import Attempt, Clocks, Task
+from gateway.domain.view import Delivery, View
+
+
+class Draft:
+    """Collects the events, and the task, attempts and jobs they lead to."""
+
+    def __init__(self, view: View, task: Task, now: int) -> None:
+        self.view = view
+        self.policy = view.policy
+        self.task = task
+        self.now = now
+        self._events: list[Event] = []
+        self._attempts: dict[int, Attempt] = {}
+        self._jobs: dict[str, Job] = {}
+
+    @classmethod
+    def opened(cls, view: View, task_id: str, spec: Spec, now: int) -> "Draft":
+        """A draft of a task that is just being created."""
+        event = Event(
+            task_id=task_id,
+            task_seq=1,
+            attempt=1,
+            type="task.created",
+            at=now,
+            source="api",
+            data=msgspec.json.encode(spec),
+        )
+        draft = cls(view, born(event, spec), now)
+        draft._events.append(event)
+        return draft
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The current attempt, if a launcher has ever taken it."""
+        return self.attempt_of(self.task.attempt)
+
+    def attempt_of(self, number: int) -> Attempt | None:
+        """An attempt of the task by its number."""
+        return self._attempts.get(number) or self.view.attempts.get(
+            (self.task.id, number)
+        )
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """The attempt as it now stands."""
+        self._attempts[attempt.number] = attempt
+
+    def job(self, kind: JobKind, attempt: int) -> Job | None:
+        """The open job of this kind, if there is one."""
+        loaded = {**self.view.jobs, **self._jobs}
+        wanted = (self.task.id, attempt, kind)
+        return next(
+            (
+                job
+                for job in loaded.values()
+                if (job.task_id, job.attempt, job.kind) == wanted and job.is_open
+            ),
+            None,
+        )
+
+    def put_job(self, job: Job) -> None:
+        """The job as it now stands."""
+        self._jobs[job.id] = job
+
+    def open_job(self, kind: JobKind, attempt: Attempt, *, not_before: int) -> None:
+        """Offers a job about the attempt's sandbox to its realm; an open one is only hastened."""
+        job = self.job(kind, attempt.number)
+        if job is None:
+            number = attempt.inspections + 1 if kind == "inspect" else 1
+            job = Job(
+                id=job_id(self.task.id, attempt.number, kind, number),
+                kind=kind,
+                task_id=self.task.id,
+                attempt=attempt.number,
+                provider=attempt.provider,
+                realm=attempt.realm,
+                not_before=not_before,
+            )
+            if kind == "inspect":
+                self.put_attempt(replace(attempt, inspections=number))
+        self.put_job(replace(job, not_before=min(job.not_before, not_before)))
+
+    def change(
+        self,
+        *,
+        claimable_at: int | None | msgspec.UnsetType = msgspec.UNSET,
+        **clocks: int | None,
+    ) -> None:
+        """Moves clocks, or when the create job may be claimed (milliseconds)."""
+        if claimable_at is not msgspec.UNSET:
+            self.task = replace(self.task, claimable_at=claimable_at)
+        self.task = replace(self.task, clocks=replace(self.task.clocks, **clocks))
+
+    def stop_clocks(self) -> None:
+        """Nothing runs any more, and nothing can be claimed."""
+        self.task = replace(self.task, claimable_at=None, clocks=Clocks())
+
+    def happen(
+        self,
+        kind: str,
+        fact: Fact,
+        *,
+        attempt: int | None = None,
+        source: str = "gateway",
+    ) -> None:
+        """Something happened by our own decision or by a launcher's report."""
+        self.record(
+            Event(
+                task_id=self.task.id,
+                task_seq=self.task.seq + 1,
+                attempt=attempt or self.task.attempt,
+                type=kind,
+                at=self.now,
+                source=source,
+                data=msgspec.json.encode(fact),
+            ),
+            fact,
+        )
+
+    def record(self, event: Event, fact: Fact) -> None:
+        """An event as it is; a refused one only takes a number."""
+        self._events.append(event)
+        if event.applied:
+            self.task = evolve(self.task, event, fact)
+        else:
+            self.task = replace(self.task, seq=event.task_seq)
+
+    def raise_flag(self, code: str, detail: str = "") -> None:
+        """Says once that something is wrong."""
+        if not self.task.has_flag(code):
+            self.happen("task.stalled", FlagSet(code=code, detail=detail))
+
+    def lower_flag(self, *codes: str) -> None:
+        """Says that it is well again."""
+        for code in codes:
+            if self.task.has_flag(code):
+                self.happen("task.recovered", FlagCleared(code=code))
+
+    def keep(self) -> Task:
+        """Writes everything into the view; what the events owe to endpoints with it."""
+        for event in self._events:
+            self.view.put_event(event)
+            self._owe(event)
+        for attempt in self._attempts.values():
+            self.view.put_attempt(attempt)
+        for job in self._jobs.values():
+            self.view.put_job(job)
+        if self._events and self._events[0].task_seq == 1:
+            self.view.put_new_task(self.task)
+        else:
+            self.view.put_task(self.task)
+        return self.task
+
+    def _owe(self, event: Event) -> None:
+        endpoint_id = self.task.endpoint_id
+        if endpoint_id is None or not event.applied or event.type in QUIET:
+            return
+        endpoint = self.view.endpoints.get(endpoint_id)
+        held = endpoint is not None and not endpoint.enabled
+        self.view.new_deliveries.append(
+            Delivery(
+                endpoint_id=endpoint_id,
+                event=event,
+                status="held" if held else "pending",
+                next_attempt_at=None if held else self.now,
+            )
+        )

@@ -1,0 +1,125 @@
+"""How an attempt ends: the outcome, its sandbox's clean-up, and whether another attempt follows."""
+
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain.draft import Draft
+from gateway.domain.event import Ended, Event, Retried, SandboxReported
+from gateway.domain.task import Attempt, Status, Task, TaskError
+
+UNCONFIRMED_AFTER: Final = 120_000
+"""A destroy that is not confirmed within so many milliseconds is flagged."""
+KEEP: Final = 24 * 3_600_000
+"""How long a kept sandbox may outlive its attempt (milliseconds)."""
+DONE_IS_DONE: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
+"""Outcomes that a pending cancel does not change."""
+
+
+def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) -> None:
+    """end(X) of `lifecycle.md`: cancelled if a cancel is pending, another attempt if the error
+    allows one, else X. `word` is the agent's own event, if it spoke."""
+    task = draft.task
+    if task.cancel_requested_at is not None and status not in DONE_IS_DONE:
+        status, fact = Status.CANCELLED, replace(fact, error=None)
+    ended = task.attempt
+    _close_attempt(draft, status, fact)
+    if _is_retried(task, status, fact.error):
+        raw = msgspec.Raw(word.data) if word else msgspec.Raw(b"null")
+        following = Retried(attempt=ended + 1, error=fact.error, word=raw)
+        _say(draft, "task.retried", following, word)
+        open_next(draft, ended)
+        return
+    _say(draft, f"task.{status}", fact, word)
+    draft.stop_clocks()
+    _clean_up(draft, ended, keep=task.keep_sandbox)
+
+
+def open_next(draft: Draft, ended: int) -> None:
+    """The next attempt exists at once, but waits until the old sandbox is gone."""
+    draft.stop_clocks()
+    if _clean_up(draft, ended, keep=False):
+        draft.raise_flag(
+            "cleanup_pending", f"the sandbox of attempt {ended} is being destroyed"
+        )
+    else:
+        offer(draft, draft.now)
+
+
+def offer(draft: Draft, at: int) -> None:
+    """The current attempt may be claimed from that moment on; its queue clock starts there."""
+    draft.change(claimable_at=at, queue=at + draft.task.timeouts.queue * 1000)
+
+
+def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
+    """Asks the sandbox's realm to destroy it, from that moment on."""
+    draft.open_job("destroy", attempt, not_before=at)
+    draft.change(cleanup=at + UNCONFIRMED_AFTER)
+    sandbox = attempt.sandbox
+    if sandbox is not None and sandbox.state != "destroying" and at <= draft.now:
+        going = replace(sandbox, state="destroying")
+        draft.put_attempt(
+            replace(draft.attempt_of(attempt.number) or attempt, sandbox=going)
+        )
+        draft.happen(
+            "sandbox.state", SandboxReported(sandbox=going), attempt=attempt.number
+        )
+
+
+def confirm_gone(
+    draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed"
+) -> None:
+    """No sandbox of this attempt can be alive any more: whatever waited for that goes on."""
+    sandbox = attempt.sandbox and replace(attempt.sandbox, state="destroyed")
+    draft.put_attempt(replace(attempt, gone_at=draft.now, sandbox=sandbox))
+    if sandbox is not None:
+        draft.happen(kind, SandboxReported(sandbox=sandbox), attempt=attempt.number)
+    draft.change(cleanup=None)
+    draft.lower_flag("sandbox_unconfirmed")
+    if draft.task.has_flag("cleanup_pending"):
+        draft.lower_flag("cleanup_pending")
+        offer(draft, draft.now)
+
+
+def _say(draft: Draft, kind: str, fact: Ended | Retried, word: Event | None) -> None:
+    if word is None:
+        draft.happen(kind, fact)
+        return
+    data = word.data if isinstance(fact, Ended) else msgspec.json.encode(fact)
+    draft.record(replace(word, type=kind, data=data, task_seq=draft.task.seq + 1), fact)
+
+
+def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
+    if error is None or not error.retryable or task.attempt >= task.max_attempts:
+        return False
+    return status is Status.FAILED or (
+        status is Status.TIMED_OUT and task.on_stall == "retry"
+    )
+
+
+def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
+    attempt = draft.attempt
+    if attempt is None:
+        return
+    draft.put_attempt(
+        replace(
+            attempt,
+            ended_at=draft.now,
+            outcome=status.value,
+            error=fact.error,
+            usage=draft.task.usage,
+        )
+    )
+    create = draft.job("create", attempt.number)
+    if create is not None and not create.is_held(draft.now):
+        draft.put_job(replace(create, closed_at=draft.now))
+
+
+def _clean_up(draft: Draft, number: int, *, keep: bool) -> bool:
+    """Opens the destroy job of an ended attempt; False if there is nothing to destroy."""
+    attempt = draft.attempt_of(number)
+    if attempt is None or attempt.is_gone:
+        return False
+    destroy(draft, attempt, at=draft.now + KEEP if keep else draft.now)
+    return True
