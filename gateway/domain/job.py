@@ -23,6 +23,8 @@ class Job(Frozen, frozen=True, kw_only=True):
     leased_by: str | None = None
     lease_expires_at: int | None = None
     renewed: bool = False
+    is_delegated: bool = False
+    """Waits for a launcher that was asked to start elsewhere and will claim it by its id."""
     offers: int = 0
     """How often it ended without its purpose reached, for the backoff of a destroy."""
     closed_at: int | None = None

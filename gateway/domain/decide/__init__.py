@@ -1,0 +1,46 @@
+"""`decide`: the table of `lifecycle.md` as a pure function over values."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.domain import commands
+from gateway.domain.commands import Answer, Command
+from gateway.domain.decide.agent import hear
+from gateway.domain.decide.claim import claim
+from gateway.domain.decide.due import lease_due, task_due
+from gateway.domain.decide.report import (
+    created,
+    delegate,
+    failed,
+    finished,
+    renew,
+    trying,
+)
+from gateway.domain.decide.request import cancel, create, retry
+from gateway.domain.view import View
+
+_RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
+    commands.CreateTask: create,
+    commands.CancelTask: cancel,
+    commands.RetryTask: retry,
+    commands.AgentWord: hear,
+    commands.Claim: claim,
+    commands.RenewLease: renew,
+    commands.TrySandbox: trying,
+    commands.ReportCreated: created,
+    commands.FinishJob: finished,
+    commands.FailJob: failed,
+    commands.DelegateJob: delegate,
+    commands.TaskDue: task_due,
+    commands.JobDue: lease_due,
+}
+
+
+def decide(view: View, command: Command, now: int) -> Answer:
+    """Applies the command to the view and answers; `now` in milliseconds.
+
+    Raises:
+        Refused: the command cannot be granted. What must be remembered of a refused one (a late
+            word of an agent) is in the view all the same.
+    """
+    return _RULES[type(command)](view, command, now)

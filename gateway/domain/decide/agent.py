@@ -1,0 +1,141 @@
+"""What an agent says: heard once, applied if it is the current attempt's, refused but kept if not."""
+
+import hmac
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.draft import Draft
+from gateway.domain.ending import end
+from gateway.domain.errors import Refused
+from gateway.domain.event import Ended, Event
+from gateway.domain.running import begin, heard, is_waiting
+from gateway.domain.task import Attempt, Status, TaskError
+from gateway.domain.view import View
+
+TERMINAL_WORDS = {
+    "task.completed": Status.COMPLETED,
+    "task.needs_review": Status.NEEDS_REVIEW,
+    "task.failed": Status.FAILED,
+}
+MAX_REFUSED = 100
+MAX_REFUSED_BYTES = 64 * 1024
+"""So many late words of an attempt are kept, each up to this size; the rest is only counted."""
+
+
+def hear(view: View, command: AgentWord, now: int) -> WordReply:
+    """Takes one authentic webhook, in the order of checks of `interfaces.md` §3."""
+    task = view.tasks.get(command.task_id)
+    attempt = view.attempts.get((command.task_id, command.attempt))
+    if task is None or attempt is None:
+        raise Refused("unknown_task", "There is no such task and attempt.")
+    if attempt.key_id != command.key_id:
+        raise Refused("invalid_signature", "The signature does not match.")
+    draft = Draft(view, task, now)
+    if _is_duplicate(view, command):
+        return _reply(draft, command, applied=False, duplicate=True)
+    if command.refusal is not None:
+        raise command.refusal
+    late = _lateness(draft, attempt)
+    if late is not None:
+        _remember_late(draft, attempt, command, late)
+        raise late
+    _apply(draft, attempt, command)
+    draft.keep()
+    return _reply(draft, command, applied=True)
+
+
+def _is_duplicate(view: View, command: AgentWord) -> bool:
+    if command.webhook_id is None:
+        return False
+    before = view.heard.get((command.task_id, command.attempt, command.webhook_id))
+    if before is None:
+        return False
+    if not hmac.compare_digest(before, command.body_hash):
+        raise Refused(
+            "webhook_id_reused",
+            "This webhook-id came before with another body.",
+            hint="Use a new webhook-id for each event, and the same one only to send it again.",
+        )
+    return True
+
+
+def _lateness(draft: Draft, attempt: Attempt) -> Refused | None:
+    if attempt.number < draft.task.attempt:
+        return Refused(
+            "stale_attempt",
+            f"Attempt {draft.task.attempt} has begun.",
+            hint="Stop: nothing of this attempt is wanted any more.",
+        )
+    if draft.task.status.is_terminal:
+        return Refused(
+            "attempt_finished",
+            f"The task has ended: {draft.task.status}.",
+            hint="Stop: nothing of this attempt is wanted any more.",
+        )
+    return None
+
+
+def _remember_late(
+    draft: Draft, attempt: Attempt, command: AgentWord, late: Refused
+) -> None:
+    draft.put_attempt(replace(attempt, refused=attempt.refused + 1))
+    if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
+        word = replace(_event(draft, command), applied=False, reason=late.code)
+        draft.record(word, word.fact)
+    draft.keep()
+
+
+def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
+    if attempt.spoke_at is None:
+        draft.put_attempt(replace(attempt, spoke_at=draft.now))
+    event = _event(draft, command)
+    waiting = is_waiting(draft.task.status)
+    status = TERMINAL_WORDS.get(command.type)
+    if status is not None:
+        _finish(draft, status, event)
+        return
+    draft.record(event, event.fact)
+    if waiting:
+        begin(draft)
+    heard(draft, command.type, spooled=command.spooled)
+
+
+def _finish(draft: Draft, status: Status, event: Event) -> None:
+    fact = event.fact
+    if not isinstance(fact, Ended):
+        raise TypeError(f"{event.type} is no last word")
+    if status is Status.FAILED and fact.error is None:
+        unknown = TaskError(
+            stage="agent", code="agent_failed", message="no reason was given"
+        )
+        fact = replace(fact, error=unknown)
+    end(draft, status, fact, event)
+
+
+def _event(draft: Draft, command: AgentWord) -> Event:
+    return Event(
+        task_id=command.task_id,
+        task_seq=draft.task.seq + 1,
+        attempt=command.attempt,
+        type=command.type,
+        at=draft.now,
+        source="agent",
+        data=command.data,
+        webhook_id=command.webhook_id,
+        body_hash=command.body_hash,
+    )
+
+
+def _reply(
+    draft: Draft, command: AgentWord, *, applied: bool, duplicate: bool = False
+) -> WordReply:
+    task = draft.task
+    is_current = command.attempt == task.attempt and not task.status.is_terminal
+    deadline = task.clocks.next()
+    return WordReply(
+        applied=applied,
+        duplicate=duplicate,
+        cancel=not is_current or task.cancel_requested_at is not None,
+        deadline_at=deadline[0] if is_current and deadline else None,
+    )

@@ -1,0 +1,176 @@
+"""Who gets which job: the most urgent ones that this launcher can do, each under a new lease."""
+
+from itertools import islice
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import Claim, ClaimedJob, ClaimReply
+from gateway.domain.draft import Draft
+from gateway.domain.event import Launching
+from gateway.domain.ids import job_id
+from gateway.domain.job import Job
+from gateway.domain.task import Attempt, Status, Task
+from gateway.domain.view import LauncherCall, View
+
+MAX_EXTRA_JOBS = 10
+"""Inspect, destroy and sweep jobs come on top of the capacity, at most so many, and first."""
+
+
+def claim(view: View, command: Claim, now: int) -> ClaimReply:
+    """Notes that the launcher is live, takes back what it forgot, and leases it work."""
+    view.calls.append(
+        LauncherCall(
+            launcher_id=command.launcher_id,
+            providers=command.providers,
+            capacity=command.capacity,
+            version=command.version,
+            at=now,
+        )
+    )
+    _take_back(view, command, now)
+    if command.job_id is not None:
+        return _claim_one(view, command, now)
+    extra = _extra_jobs(view, command, now)
+    return ClaimReply(jobs=(*extra, *_create_jobs(view, command, now)))
+
+
+def _extra_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
+    fitting = (
+        view.jobs[name]
+        for name in view.offered
+        if _may_have(view.jobs[name], command, now)
+    )
+    return [_lease(view, job, command, now) for job in islice(fitting, MAX_EXTRA_JOBS)]
+
+
+def _create_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
+    claimed: list[ClaimedJob] = []
+    for task_id in view.claimable:
+        if len(claimed) >= command.capacity:
+            break
+        task = view.tasks[task_id]
+        if _may_create(view, task, command, now):
+            claimed.append(_claim_create(view, task, command, now))
+    return claimed
+
+
+def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
+    job = view.jobs.get(command.job_id or "")
+    if job is None or not job.is_open or (job.is_held(now) and not job.is_delegated):
+        return ClaimReply(jobs=())
+    task = view.tasks.get(job.task_id or "")
+    if task is None or job.attempt != task.attempt or task.status.is_terminal:
+        return ClaimReply(jobs=())
+    return ClaimReply(jobs=(_lease(view, job, command, now),))
+
+
+def _may_have(job: Job, command: Claim, now: int) -> bool:
+    return (
+        job.is_open
+        and not job.is_held(now)
+        and job.not_before <= now
+        and (job.provider or "", job.realm or "") in command.providers
+    )
+
+
+def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
+    if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
+        return False
+    attempt = view.attempts.get((task.id, task.attempt))
+    if attempt is not None and attempt.realm is not None:
+        return (attempt.provider or "", attempt.realm) in command.providers
+    if task.provider is not None and task.provider not in {
+        name for name, _ in command.providers
+    }:
+        return False
+    return _has_room(view, task)
+
+
+def _has_room(view: View, task: Task) -> bool:
+    key = task.concurrency_key
+    if key is None or task.status is not Status.QUEUED:
+        return True
+    return view.keys_in_use.get(_scoped(task, key), 0) < view.policy.concurrency_per_key
+
+
+def _scoped(task: Task, key: str) -> str:
+    return f"{task.project}/{key}"
+
+
+def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJob:
+    draft = Draft(view, task, now)
+    attempt = draft.attempt or Attempt(
+        task_id=task.id,
+        number=task.attempt,
+        key_id=view.policy.key_id,
+        opened_at=now,
+        queue_until=task.clocks.queue,
+    )
+    if task.status is Status.QUEUED:
+        attempt = replace(attempt, launches=attempt.launches + 1)
+        fact = Launching(launcher_id=command.launcher_id, launch=attempt.launches)
+        draft.happen("task.launching", fact, source="launcher")
+        launch = view.policy.launch
+        draft.change(queue=None, launch_slow=now + launch, launch_end=now + 2 * launch)
+        draft.lower_flag("no_launcher")
+        if task.concurrency_key is not None:
+            key = _scoped(task, task.concurrency_key)
+            view.keys_in_use[key] = view.keys_in_use.get(key, 0) + 1
+    draft.change(claimable_at=None)
+    draft.put_attempt(attempt)
+    draft.keep()
+    name = job_id(task.id, task.attempt, "create")
+    job = view.jobs.get(name) or Job(
+        id=name,
+        kind="create",
+        task_id=task.id,
+        attempt=task.attempt,
+    )
+    return _lease(view, job, command, now)
+
+
+def _lease(view: View, job: Job, command: Claim, now: int) -> ClaimedJob:
+    leased = replace(
+        job,
+        lease=job.lease + 1,
+        leased_by=command.launcher_id,
+        lease_expires_at=now + view.policy.lease,
+        renewed=False,
+        is_delegated=False,
+        closed_at=None,
+    )
+    view.put_job(leased)
+    task = view.tasks.get(job.task_id or "")
+    attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
+    return ClaimedJob(job=leased, task=task, attempt=attempt)
+
+
+def _take_back(view: View, command: Claim, now: int) -> None:
+    """Jobs given to this very process that it does not hold and never renewed: the answer to its
+    claim was lost on the way."""
+    for job in list(view.jobs.values()):
+        forgotten = (
+            job.leased_by == command.launcher_id
+            and job.is_held(now)
+            and not job.renewed
+            and not job.is_delegated
+            and job.id not in command.holding
+        )
+        if forgotten:
+            release(view, job, now)
+
+
+def release(view: View, job: Job, now: int) -> None:
+    """Nobody holds the job any more: it is offered again, and that is not counted."""
+    freed = replace(job, leased_by=None, lease_expires_at=None, is_delegated=False)
+    view.put_job(freed)
+    task = view.tasks.get(job.task_id or "")
+    if job.kind != "create" or task is None:
+        return
+    if task.attempt != job.attempt or task.status.is_terminal:
+        view.put_job(replace(freed, closed_at=now))
+        return
+    if task.cancel_requested_at is None:
+        draft = Draft(view, task, now)
+        draft.change(claimable_at=now)
+        draft.keep()

@@ -1,0 +1,137 @@
+"""What a frontend asks for: create, cancel, retry."""
+
+import hmac
+
+from gateway.domain.commands import (
+    CancelTask,
+    CreateTask,
+    Idempotency,
+    RetryTask,
+    TaskReply,
+)
+from gateway.domain.draft import Draft
+from gateway.domain.ending import destroy, end, offer, open_next
+from gateway.domain.errors import Refused
+from gateway.domain.event import CancelRequested, Ended, Retried
+from gateway.domain.task import Status, Task
+from gateway.domain.view import Remembered, TaskSecrets, View
+
+CANCEL_GRACE = 60_000
+"""So long after `cancelSeconds` a cancel is over, confirmed or not (milliseconds)."""
+
+
+def create(view: View, command: CreateTask, now: int) -> TaskReply:
+    """Stores the task; from `notBefore` on its create job may be claimed."""
+    first = _first_answer(view, command.idempotency)
+    if first is not None:
+        return first
+    spec = command.spec
+    draft = Draft.opened(view, command.task_id, spec, now)
+    offer(draft, max(now, spec.not_before or now))
+    if command.callback is not None:
+        view.open_endpoint(command.callback, spec.project)
+    if command.env is not None or command.callback is not None:
+        url = command.callback.url if command.callback else None
+        view.new_secrets.append(
+            TaskSecrets(task_id=command.task_id, env=command.env, callback=url)
+        )
+    if spec.metadata:
+        view.new_metadata.append((command.task_id, spec.metadata))
+    return _answer(view, command.idempotency, draft.keep(), now)
+
+
+def cancel(view: View, command: CancelTask, now: int) -> TaskReply:
+    """Cancels at once what never had a sandbox; else asks the agent to stop."""
+    task = _task_of(view, command)
+    first = _first_answer(view, command.idempotency)
+    if first is not None:
+        return first
+    if task.status.is_terminal:
+        raise Refused("already_finished", f"The task has ended: {task.status}.")
+    draft = Draft(view, task, now)
+    if task.cancel_requested_at is None:
+        _request_cancel(draft)
+    return _answer(view, command.idempotency, draft.keep(), now)
+
+
+def retry(view: View, command: RetryTask, now: int) -> TaskReply:
+    """Opens the next attempt of an ended task, also past `maxAttempts`."""
+    task = _task_of(view, command)
+    first = _first_answer(view, command.idempotency)
+    if first is not None:
+        return first
+    if not task.status.is_terminal:
+        raise Refused(
+            "not_finished",
+            f"The task is {task.status}.",
+            hint="Cancel it first, or wait.",
+        )
+    if task.id in view.erased:
+        raise Refused(
+            "env_expired",
+            "The task's env was erased 24 h after its end.",
+            hint="Create a new task with the env it needs.",
+        )
+    draft = Draft(view, task, now)
+    draft.happen("task.retried", Retried(attempt=task.attempt + 1), source="api")
+    open_next(draft, task.attempt)
+    return _answer(view, command.idempotency, draft.keep(), now)
+
+
+def _request_cancel(draft: Draft) -> None:
+    task, attempt, now = draft.task, draft.attempt, draft.now
+    tried = attempt is not None and attempt.was_tried
+    draft.happen("task.cancel_requested", CancelRequested(), source="api")
+    if task.status is Status.QUEUED and not tried:
+        end(draft, Status.CANCELLED, Ended())
+        return
+    due = now + draft.policy.cancel
+    draft.change(
+        claimable_at=None, queue=None, cancel=due, cancel_end=due + CANCEL_GRACE
+    )
+    if attempt is not None and tried and attempt.spoke_at is None:
+        destroy(draft, attempt, at=now)
+        draft.change(cancel=None)
+
+
+def _task_of(view: View, command: CancelTask) -> Task:
+    task = view.tasks.get(command.task_id)
+    if task is None or command.project not in {None, task.project}:
+        raise Refused("not_found", "There is no such task.")
+    return task
+
+
+def _first_answer(view: View, idempotency: Idempotency | None) -> TaskReply | None:
+    """The answer to an earlier request with this key.
+
+    Raises:
+        Refused: `idempotency_mismatch`, the key came with another request.
+    """
+    if idempotency is None or idempotency.key not in view.remembered:
+        return None
+    first = view.remembered[idempotency.key]
+    if not hmac.compare_digest(
+        first.digest, idempotency.digests.get(first.key_id, b"")
+    ):
+        raise Refused(
+            "idempotency_mismatch",
+            "This Idempotency-Key was used with another request.",
+            hint="Use a new key for a new request.",
+        )
+    return TaskReply(task=first.answer, replayed=True)
+
+
+def _answer(
+    view: View, idempotency: Idempotency | None, task: Task, now: int
+) -> TaskReply:
+    if idempotency is not None:
+        kept = Remembered(
+            key=idempotency.key,
+            key_id=idempotency.current,
+            digest=idempotency.digests[idempotency.current],
+            answer=task,
+            at=now,
+        )
+        view.remembered[kept.key] = kept
+        view.new_remembered.append(kept)
+    return TaskReply(task=task)

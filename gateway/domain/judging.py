@@ -1,0 +1,128 @@
+"""What a look at a sandbox means: nothing, a second look, or the end of the attempt."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import FinishJob
+from gateway.domain.draft import Draft
+from gateway.domain.ending import confirm_gone, end
+from gateway.domain.event import Ended, SandboxReported
+from gateway.domain.job import Job
+from gateway.domain.task import Attempt, Sandbox, Status, TaskError
+
+DESTROY_BACKOFF: Final = (5_000, 300_000)
+"""An unconfirmed destroy is offered again for ever, from 5 s to 5 min apart (milliseconds)."""
+_REASONS: Final = {
+    "gone": "sandbox_gone",
+    "destroyed": "sandbox_gone",
+    "stopped": "sandbox_stopped",
+    "error": "sandbox_error",
+}
+
+
+def judge_inspection(draft: Draft, attempt: Attempt, seen: FinishJob) -> None:
+    """Applies what a launcher saw; what the spool holds was applied before."""
+    if seen.sandbox is not None:
+        attempt = _note(draft, attempt, seen.sandbox)
+    if attempt.number != draft.task.attempt or draft.task.status.is_terminal:
+        return
+    if seen.spooled:
+        draft.open_job("inspect", attempt, not_before=draft.now)
+        return
+    error = _verdict(draft, attempt, seen)
+    if error is not None:
+        _fail(draft, error)
+    elif draft.task.clocks.run_end is not None:
+        time_out(draft)
+
+
+def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:
+    """Confirmed, or offered again."""
+    state = seen.sandbox.state if seen.sandbox else "unknown"
+    provable_at = _absence_provable_at(draft, attempt)
+    if state == "destroyed" or (state == "gone" and provable_at <= draft.now):
+        draft.put_job(replace(job, closed_at=draft.now))
+        confirm_gone(draft, attempt)
+        if (
+            draft.task.cancel_requested_at is not None
+            and not draft.task.status.is_terminal
+        ):
+            end(draft, Status.CANCELLED, Ended())
+        return
+    first, longest = DESTROY_BACKOFF
+    wait = 0 if seen.spooled else min(first * 2**job.offers, longest)
+    not_before = max(draft.now + wait, provable_at if state == "gone" else 0)
+    draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))
+
+
+def time_out(draft: Draft) -> None:
+    """The hard clock ran out, and the sandbox has been asked."""
+    error = TaskError(
+        stage=draft.task.stage or "agent",
+        code="run_timeout",
+        message=f"It ran longer than {draft.task.timeouts.run} s.",
+        retryable=draft.task.on_stall == "retry",
+    )
+    end(draft, Status.TIMED_OUT, Ended(error=error))
+
+
+def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | None:
+    state = seen.sandbox.state if seen.sandbox else "unknown"
+    detail = f": {seen.diagnosis}" if seen.diagnosis else ""
+    if state == "gone":
+        if not _is_second_look(draft, attempt):
+            return None
+        draft.put_attempt(replace(attempt, gone_at=draft.now))
+    elif attempt.missing_since is not None and state != "unknown":
+        draft.put_attempt(replace(attempt, missing_since=None))
+    if state in _REASONS:
+        return _error(_REASONS[state], f"The sandbox is {state}{detail}")
+    if seen.process is not None and seen.process.state == "exited":
+        code = seen.process.exit_code
+        how = "" if code is None else f" with exit code {code}"
+        return _error(
+            "agent_exited", f"The agent exited{how} without a last word{detail}"
+        )
+    return None
+
+
+def _is_second_look(draft: Draft, attempt: Attempt) -> bool:
+    """`gone` needs two looks at least 15 s apart: lists and caches flap."""
+    margin = draft.policy.gone_margin
+    if attempt.missing_since is None:
+        attempt = replace(attempt, missing_since=draft.now)
+        draft.put_attempt(attempt)
+    elif draft.now - attempt.missing_since >= margin:
+        return True
+    later = (attempt.missing_since or draft.now) + margin
+    draft.open_job("inspect", attempt, not_before=later)
+    return False
+
+
+def _fail(draft: Draft, error: TaskError) -> None:
+    if draft.task.pr_url is not None:
+        end(draft, Status.NEEDS_REVIEW, Ended(error=error, summary=error.message))
+    else:
+        end(draft, Status.FAILED, Ended(error=error))
+
+
+def _note(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
+    if sandbox.state in {"unknown", "gone"} or sandbox == attempt.sandbox:
+        return attempt
+    noted = replace(attempt, sandbox=sandbox)
+    draft.put_attempt(noted)
+    fact = SandboxReported(sandbox=sandbox)
+    draft.happen("sandbox.state", fact, attempt=attempt.number, source="launcher")
+    return noted
+
+
+def _absence_provable_at(draft: Draft, attempt: Attempt) -> int:
+    """A sandbox whose id is unknown may still be in the making until then (milliseconds)."""
+    if attempt.create_before is None or (attempt.sandbox and attempt.sandbox.id):
+        return 0
+    return attempt.create_before + draft.policy.create_limit + draft.policy.gone_margin
+
+
+def _error(code: str, message: str) -> TaskError:
+    return TaskError(stage="sandbox", code=code, message=message, retryable=True)

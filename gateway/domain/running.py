@@ -1,0 +1,40 @@
+"""What begins when an attempt runs, and what each of its words pushes back."""
+
+from gateway.domain.draft import Draft
+from gateway.domain.task import Status
+
+_PROGRESS = frozenset({"task.started", "task.progress", "task.log", "task.usage"})
+
+
+def begin(draft: Draft) -> None:
+    """The attempt's clocks start; call it after the event that made the task running."""
+    task, now = draft.task, draft.now
+    draft.change(
+        queue=None,
+        launch_slow=None,
+        launch_end=None,
+        heartbeat=now + task.timeouts.heartbeat * 1000,
+        progress=now + draft.policy.progress,
+        run=now + task.timeouts.run * 1000,
+        drain=now + draft.policy.drain_every if draft.policy.spool_only else None,
+    )
+    draft.lower_flag("launch_slow", "no_launcher")
+
+
+def is_waiting(status: Status) -> bool:
+    """Whether the next word or the launcher's `done` makes the task running."""
+    return status in {Status.QUEUED, Status.LAUNCHING}
+
+
+def heard(draft: Draft, kind: str, *, spooled: bool) -> None:
+    """A word of the agent was applied: it is alive, and perhaps it gets on."""
+    now = draft.now
+    draft.change(heartbeat=now + draft.task.timeouts.heartbeat * 1000, stall_end=None)
+    draft.lower_flag("silent")
+    if kind in _PROGRESS:
+        draft.change(progress=now + draft.policy.progress)
+        draft.lower_flag("no_progress")
+    if not spooled:
+        draft.lower_flag("unreachable")
+    elif not draft.policy.spool_only:
+        draft.raise_flag("unreachable", "its words are read from its spool")
