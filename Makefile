@@ -1,0 +1,59 @@
+# Every target sets up .venv when it has to; nothing outside this folder is changed.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+UV := $(VENV)/uv/bin/uv
+CODE := gateway launcher snapshot tests
+SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench lock format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## set up .venv (needs Python 3.11 or newer)
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.version_info >= (3, 11) or sys.exit("slipgate needs Python 3.11 or newer; $(PYTHON) is " + v + ". Name another one: make install PYTHON=python3.12")'
+	@echo "Setting up $(VENV) from requirements.lock (about a minute the first time)"
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: install ## run one task from POST to pull request, here, with a kill in the middle
+	@$(BIN)/slipgate demo
+
+test: install ## run the tests
+	@$(BIN)/pytest
+
+check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(if $(SHELL_SCRIPTS),$(BIN)/shellcheck $(SHELL_SCRIPTS))
+	$(if $(wildcard snapshot/Dockerfile),$(BIN)/hadolint snapshot/Dockerfile)
+	$(BIN)/deptry .
+
+bench: install ## measure this machine
+	@$(BIN)/python -m tests.benchmarks
+
+lock: install ## choose the newest versions the ranges of pyproject.toml allow
+	@test -x $(UV) || $(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+
+format: install ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+clean: ## remove .venv and everything that tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist *.egg-info
+	@for folder in $(CODE); do if [ -d $$folder ]; then find $$folder -name __pycache__ -prune -exec rm -rf {} +; fi; done
