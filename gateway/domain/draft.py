@@ -87,7 +87,8 @@ class Draft:
                 not_before=not_before,
             )
             if kind == "inspect":
-                self.put_attempt(replace(attempt, inspections=number))
+                newest = self.attempt_of(attempt.number) or attempt
+                self.put_attempt(replace(newest, inspections=number))
         self.put_job(replace(job, not_before=min(job.not_before, not_before)))
 
     def change(

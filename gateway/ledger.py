@@ -1,0 +1,173 @@
+"""The ledger: the only writer. Commands that arrive while a transaction is being written share
+the next one, and nobody is answered before the commit."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.domain.commands import Answer, Command, Needs, Policy
+from gateway.domain.decide import decide
+from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.view import View
+from gateway.hints import Hints
+
+log = structlog.get_logger(__name__)
+
+MAX_QUEUE: Final = 4_096
+"""Commands that may wait; past it callers get 503 and try again."""
+MAX_BATCH: Final = 512
+"""Commands that share one transaction."""
+
+Outcome = Answer | Refused | Exception
+
+
+class Transaction(Protocol):
+    """One write transaction, open."""
+
+    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+        """The union of what the commands need."""
+
+    async def write(self, view: View) -> None:
+        """Everything the view has changed."""
+
+
+class Store(Protocol):
+    """Where the ledger keeps its books."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begins; commits when the block ends, rolls back when it raises.
+
+        Raises:
+            Unavailable: disk full, I/O error, locked: nothing was written.
+        """
+
+
+def wall_clock() -> int:
+    """Milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger:
+    """`await ledger.submit(command)` answers after the commit. Use it inside `running()`."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        *,
+        clock: Callable[[], int] = wall_clock,
+        max_queue: int = MAX_QUEUE,
+    ) -> None:
+        self.hints = Hints()
+        self.policy = policy
+        self._store = store
+        self._clock = clock
+        self._max_queue = max_queue
+        self._waiting: deque[tuple[Command, asyncio.Future[Answer]]] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = False
+
+    async def submit(self, command: Command) -> Answer:
+        """Decides and commits the command together with its neighbours.
+
+        Raises:
+            Refused: the rules do not grant it.
+            Unavailable: the queue is full, or the store cannot commit; nothing was stored.
+        """
+        if self._closing or len(self._waiting) >= self._max_queue:
+            raise Unavailable("The gateway takes no more work just now.")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        self._arrived.set()
+        return await answer
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Ledger"]:
+        """Writes batches until the block ends; what was submitted by then is still written."""
+        self._closing = False
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write_batches(), name="ledger")
+            try:
+                yield self
+            finally:
+                self._closing = True
+                self._arrived.set()
+
+    async def _write_batches(self) -> None:
+        while self._waiting or not self._closing:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                size = min(len(self._waiting), MAX_BATCH)
+                await self._settle([self._waiting.popleft() for _ in range(size)])
+
+    async def _settle(
+        self, batch: list[tuple[Command, asyncio.Future[Answer]]]
+    ) -> None:
+        outcomes = await self._commit([command for command, _ in batch])
+        for (_, answer), outcome in zip(batch, outcomes, strict=True):
+            if answer.done():
+                continue
+            if isinstance(outcome, Exception):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+    async def _commit(self, commands: list[Command]) -> list[Outcome]:
+        """One transaction. A command that breaks it must not fail its neighbours: the batch is
+        halved until the guilty one stands alone."""
+        try:
+            return await self._transact(commands)
+        except Unavailable as exc:
+            log.warning("ledger.unavailable", commands=len(commands), detail=exc.detail)
+            return [exc] * len(commands)
+        except Exception as exc:
+            if len(commands) == 1:
+                log.exception(
+                    "ledger.broken_command", command=type(commands[0]).__name__
+                )
+                return [exc]
+        middle = len(commands) // 2
+        return [
+            *await self._commit(commands[:middle]),
+            *await self._commit(commands[middle:]),
+        ]
+
+    async def _transact(self, commands: list[Command]) -> list[Outcome]:
+        now = self._clock()
+        async with self._store.transaction() as transaction:
+            view = await transaction.load(
+                [command.needs for command in commands], self.policy, now
+            )
+            outcomes = [_outcome(view, command, now) for command in commands]
+            if view.is_changed:
+                await transaction.write(view)
+        self.hints.tell(_topics(view))
+        return outcomes
+
+
+def _outcome(view: View, command: Command, now: int) -> Outcome:
+    try:
+        return decide(view, command, now)
+    except Refused as refusal:
+        return refusal
+
+
+def _topics(view: View) -> set[str]:
+    """Who may want to look again after this batch."""
+    topics = {event.task_id for event in view.new_events}
+    tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
+    if view.new_events:
+        topics |= {f"project:{task.project}" for task in tasks}
+    if view.changed_jobs or any(task.claimable_at is not None for task in tasks):
+        topics.add("jobs")
+    if view.new_deliveries:
+        topics.add("deliveries")
+    if tasks or view.changed_jobs:
+        topics.add("due")
+    return topics
