@@ -1,0 +1,120 @@
+"""Starts a launcher: the one place that reads the environment and puts the parts together."""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from launcher.client import Client, Refused, Unreachable, open_http
+from launcher.config import Config, ConfigurationError, read_config
+from launcher.jobs.site import Site
+from launcher.loop import Launcher
+from launcher.providers.local import EXECUTION, LocalProvider
+from launcher.providers.protocol import Provider
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    program: tuple[str, ...] = EXECUTION,
+) -> int:
+    """Runs until SIGTERM or SIGINT; the exit code. `program` replaces the agent in tests."""
+    wanted = _parse(arguments)
+    try:
+        config = read_config(environ)
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    log = _open_log(config.log)
+    providers = open_providers(config, environ, program)
+    try:
+        return asyncio.run(_run(wanted, config, providers, log))
+    except (Refused, Unreachable) as error:
+        print(f"The gateway at {config.url} gives us no work: {error}", file=sys.stderr)
+        return FAILED
+
+
+def open_providers(
+    config: Config, environ: Mapping[str, str], program: tuple[str, ...] = EXECUTION
+) -> tuple[Provider, ...]:
+    """One per name in the configuration, which has refused those that do not exist."""
+    known: dict[str, Callable[[], Provider]] = {
+        "local": lambda: LocalProvider(
+            config.state, environ=environ, realm=config.realm, program=program
+        )
+    }
+    return tuple(known[name]() for name in config.providers)
+
+
+async def _run(
+    wanted: argparse.Namespace,
+    config: Config,
+    providers: tuple[Provider, ...],
+    log: FilteringBoundLogger,
+) -> int:
+    async with open_http(config.url, config.api_key) as http:
+        launcher = Launcher(
+            Site(client=Client(http), providers=providers, handed=config.handed),
+            launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+            version=version("slipgate"),
+            capacity=config.capacity,
+            log=log,
+        )
+        if wanted.once or wanted.job:
+            return DONE if await launcher.once(wanted.job) else FAILED
+        await launcher.run(_stop_signal())
+        return DONE
+
+
+def _stop_signal() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="slipgate launcher", description="Makes sandboxes for the gateway's tasks."
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="claim one time, do what came, exit"
+    )
+    parser.add_argument("--job", metavar="ID", help="claim this very job, do it, exit")
+    return parser.parse_args(arguments)
+
+
+def _open_log(form: str) -> FilteringBoundLogger:
+    """Lines on stderr; secrets never reach it, for no line holds an environment."""
+    is_console = form == "console" or (not form and sys.stderr.isatty())
+    last = (
+        structlog.dev.ConsoleRenderer()
+        if is_console
+        else structlog.processors.JSONRenderer()
+    )
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+    )
+    return log
+
+
+if __name__ == "__main__":
+    sys.exit(main())

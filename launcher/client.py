@@ -1,0 +1,206 @@
+"""The gateway as the launcher sees it: typed calls that outlast a short absence of it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from gateway.wire.launcher import (
+    Acknowledged,
+    Claim,
+    Created,
+    Done,
+    Failed,
+    Job,
+    Jobs,
+    LaunchError,
+    Lease,
+    MayTry,
+    Process,
+    Renewed,
+    Sandbox,
+    Spooled,
+    SweptSandbox,
+    Trying,
+)
+from gateway.wire.message import Request
+
+Answer = TypeVar("Answer")
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+"""Seconds on a monotonic clock."""
+
+PATIENCE_SECONDS = 600.0
+"""How long one call is repeated: a report must outlast a restart of the gateway."""
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+CALL_SECONDS = 15.0
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the job now: stop, and destroy nothing."""
+
+
+class Unreachable(Exception):
+    """The gateway did not answer within our patience."""
+
+
+class Refused(Exception):
+    """The gateway understood and said no; the same call would be refused again."""
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+
+
+class _Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What matters of a problem document, from the gateway or from a proxy before it."""
+
+    code: str = "unknown"
+    detail: str = ""
+
+
+class Client:
+    """Calls of the launcher protocol; `http` brings address and key."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = time.monotonic,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._http = http
+        self._sleep = sleep
+        self._clock = clock
+        self._patience = patience
+
+    async def claim(self, claim: Claim) -> tuple[Job, ...]:
+        """Work for us; waits up to `claim.wait_seconds` for it."""
+        reply = await self._call("claim", claim, Jobs, wait=claim.wait_seconds)
+        return reply.jobs
+
+    async def renew(self, job: Job) -> Renewed:
+        """Holds the lease for another `lease_seconds`."""
+        return await self._report(
+            job, "renew", Lease(lease_token=job.lease_token), Renewed
+        )
+
+    async def trying(
+        self, job: Job, *, provider: str, realm: str, name: str, number: int
+    ) -> MayTry:
+        """Says before a create call that there will be one."""
+        words = Trying(
+            lease_token=job.lease_token,
+            provider=provider,
+            realm=realm,
+            name=name,
+            try_=number,
+        )
+        return await self._report(job, "trying", words, MayTry)
+
+    async def created(self, job: Job, sandbox: Sandbox) -> None:
+        """The provider has named an id."""
+        words = Created(lease_token=job.lease_token, sandbox=sandbox)
+        await self._report(job, "created", words, Acknowledged)
+
+    async def done(
+        self,
+        job: Job,
+        *,
+        sandbox: Sandbox | None = None,
+        sandboxes: tuple[SweptSandbox, ...] | None = None,
+        process: Process | None = None,
+        spool: tuple[Spooled, ...] = (),
+        spool_offset: int | None = None,
+        diagnosis: str | None = None,
+    ) -> None:
+        """The job is over."""
+        words = Done(
+            lease_token=job.lease_token,
+            sandbox=sandbox,
+            sandboxes=sandboxes,
+            process=process,
+            spool=spool,
+            spool_offset=spool_offset,
+            diagnosis=diagnosis,
+        )
+        await self._report(job, "done", words, Acknowledged)
+
+    async def failed(self, job: Job, error: LaunchError) -> None:
+        """The job could not be done."""
+        words = Failed(lease_token=job.lease_token, error=error)
+        await self._report(job, "failed", words, Acknowledged)
+
+    async def _report(
+        self, job: Job, verb: str, words: Request, answer: type[Answer]
+    ) -> Answer:
+        return await self._call(f"jobs/{job.id}/{verb}", words, answer)
+
+    async def _call(
+        self, path: str, words: Request, answer: type[Answer], *, wait: float = 0
+    ) -> Answer:
+        """One call, repeated until it is answered; every one of the protocol may be repeated."""
+        body = msgspec.json.encode(words)
+        give_up = self._clock() + self._patience
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            response = await self._send(path, body, CALL_SECONDS + wait)
+            if isinstance(response, httpx.Response) and not _is_passing(response):
+                return _read(response, answer)
+            if self._clock() + pause > give_up:
+                raise Unreachable(f"{path}: {_reason(response)}")
+            await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _send(
+        self, path: str, body: bytes, seconds: float
+    ) -> httpx.Response | httpx.TransportError:
+        try:
+            return await self._http.post(
+                f"/v1/launcher/{path}", content=body, timeout=seconds
+            )
+        except httpx.TransportError as error:
+            return error
+
+
+def open_http(url: str, api_key: str) -> httpx.AsyncClient:
+    """The connection to the gateway; no proxy of the environment sees the key."""
+    headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
+    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False)
+
+
+def _is_passing(response: httpx.Response) -> bool:
+    """Whether the refusal speaks of the moment and not of the call."""
+    return response.status_code in (429, 502, 503, 504)
+
+
+def _reason(failure: httpx.Response | httpx.TransportError) -> str:
+    if isinstance(failure, httpx.Response):
+        return f"HTTP {failure.status_code}"
+    return type(failure).__name__
+
+
+def _read(response: httpx.Response, answer: type[Answer]) -> Answer:
+    if response.is_success:
+        try:
+            return msgspec.json.decode(response.content, type=answer)
+        except msgspec.DecodeError as error:
+            raise Refused(response.status_code, "invalid_reply", str(error)) from error
+    problem = _problem(response.content)
+    if response.status_code == 409 and problem.code == "lease_lost":
+        raise LeaseLost(problem.detail)
+    raise Refused(response.status_code, problem.code, problem.detail)
+
+
+def _problem(body: bytes) -> _Problem:
+    try:
+        return msgspec.json.decode(body, type=_Problem)
+    except msgspec.DecodeError:
+        return _Problem()

@@ -1,0 +1,60 @@
+"""Which variables a sandbox gets: the launcher's chosen ones, under what the job says."""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+MODEL_SERVICES: Mapping[str, str] = MappingProxyType(
+    {"openai": "OPENAI", "anthropic": "ANTHROPIC", "openrouter": "OPENROUTER"}
+)
+"""MODEL_PROVIDER → the prefix of that service's variables."""
+
+ADDRESS_OF: Mapping[str, str] = MappingProxyType(
+    {f"{prefix}_API_KEY": f"{prefix}_BASE_URL" for prefix in MODEL_SERVICES.values()}
+    | {"GITHUB_TOKEN": "GITHUB_API_URL"}
+)
+"""A credential → the variable that says where it is sent."""
+
+
+def sandbox_environment(
+    handed: Mapping[str, str], job: Mapping[str, str]
+) -> dict[str, str]:
+    """`handed` (the launcher's own) under `job` (the gateway's and the task's), which wins.
+
+    Of the model services only the chosen one's variables go along, and none of our credentials
+    goes to an address that came with the job.
+    """
+    chosen = MODEL_SERVICES.get(job.get("MODEL_PROVIDER", ""))
+    ours = {
+        name: value
+        for name, value in handed.items()
+        if _service(name) in (None, chosen) and ADDRESS_OF.get(name) not in job
+    }
+    return ours | dict(job)
+
+
+def real_model_keys(handed: Mapping[str, str]) -> list[str]:
+    """Names of model keys that would be sent somewhere else than to this machine."""
+    return [
+        f"{prefix}_API_KEY"
+        for prefix in MODEL_SERVICES.values()
+        if handed.get(f"{prefix}_API_KEY")
+        and not _is_loopback(handed.get(f"{prefix}_BASE_URL", ""))
+    ]
+
+
+def _service(name: str) -> str | None:
+    """The prefix of the model service a variable belongs to."""
+    prefix = name.partition("_")[0]
+    return prefix if prefix in MODEL_SERVICES.values() else None
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

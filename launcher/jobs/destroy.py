@@ -1,0 +1,49 @@
+"""destroy: stop everything, hand over the spool, then delete."""
+
+from launcher.jobs.site import (
+    Site,
+    absent,
+    check_labels,
+    described,
+    key_of,
+    skipped_lines,
+)
+from launcher.lease import Lease
+from launcher.providers.protocol import Found, Provider
+
+
+async def destroy(site: Site, lease: Lease) -> str:
+    """Ends the job's sandbox; one that is not there is destroyed already."""
+    provider = site.provider_of(lease.job)
+    found = await provider.find(key_of(lease.job))
+    if found is None:
+        # A directory without its record is what a create that was cut short leaves behind.
+        await provider.remove(key_of(lease.job))
+        await site.client.done(
+            lease.job, sandbox=absent(provider, lease.job, "destroyed")
+        )
+        return "destroyed"
+    check_labels(lease.job, found)
+    await provider.stop(found.key)
+    return await _hand_over(site, lease, provider, found)
+
+
+async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found) -> str:
+    """Files go only after the gateway has the spool: a crash in between must not lose it.
+
+    A spool that does not fit one report leaves the sandbox as it is; the gateway offers the job
+    again, and it goes on from the offset reported here.
+    """
+    piece = await provider.read_spool(found.key, lease.job.spool_offset)
+    await site.client.done(
+        lease.job,
+        sandbox=described(provider, found, None if piece.has_more else "destroyed"),
+        process=found.process if piece.has_more else None,
+        spool=piece.lines,
+        spool_offset=piece.offset,
+        diagnosis=skipped_lines(piece.skipped),
+    )
+    if piece.has_more:
+        return "draining"
+    await provider.remove(found.key)
+    return "destroyed"

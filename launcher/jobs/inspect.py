@@ -1,0 +1,41 @@
+"""inspect: how a sandbox and its agent are, with what the spool holds."""
+
+from gateway.wire.launcher import Process
+from launcher.jobs.site import (
+    Site,
+    absent,
+    check_labels,
+    described,
+    key_of,
+    skipped_lines,
+)
+from launcher.lease import Lease
+from launcher.providers.protocol import Found, Provider, SpoolPiece
+
+
+async def inspect(site: Site, lease: Lease) -> str:
+    """Looks first and reads the spool after: what an agent wrote before it ended is then read."""
+    provider = site.provider_of(lease.job)
+    found = await provider.find(key_of(lease.job))
+    if found is None:
+        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "gone"))
+        return "gone"
+    check_labels(lease.job, found)
+    piece = await provider.read_spool(found.key, lease.job.spool_offset)
+    await _tell(site, lease, provider, found, piece)
+    return found.process.state
+
+
+async def _tell(
+    site: Site, lease: Lease, provider: Provider, found: Found, piece: SpoolPiece
+) -> None:
+    """While words of the agent are still unread, its end is not told: nobody may judge by it."""
+    is_whole = not piece.has_more
+    await site.client.done(
+        lease.job,
+        sandbox=described(provider, found, None if is_whole else "unknown"),
+        process=found.process if is_whole else Process(state="unknown"),
+        spool=piece.lines,
+        spool_offset=piece.offset,
+        diagnosis=skipped_lines(piece.skipped),
+    )

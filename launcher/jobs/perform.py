@@ -1,0 +1,60 @@
+"""One job from claim to its canonical log line."""
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.wire.launcher import Job, JobKind, LaunchError
+from launcher.client import LeaseLost, Refused, Unreachable
+from launcher.jobs.create import create
+from launcher.jobs.destroy import destroy
+from launcher.jobs.inspect import inspect
+from launcher.jobs.site import Site, launch_error
+from launcher.jobs.sweep import sweep
+from launcher.lease import Lease, work_under
+from launcher.providers.protocol import ProviderError
+
+KINDS: Mapping[JobKind, Callable[[Site, Lease], Awaitable[str]]] = MappingProxyType(
+    {"create": create, "inspect": inspect, "destroy": destroy, "sweep": sweep}
+)
+UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
+
+
+async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
+    """Does the job under its lease and logs one line; whether it was done.
+
+    Raises nothing but its own cancellation; the lease then runs out and the job is offered again.
+    """
+    start = site.clock()
+    line = log.bind(job=job.id, kind=job.kind, task=job.task_id, attempt=job.attempt)
+    if job.sandbox:
+        line = line.bind(sandbox=job.sandbox.name)
+    outcome = "given_back"
+    try:
+        outcome = await work_under(
+            Lease(site.client, job), functools.partial(_work, site), sleep=site.sleep
+        )
+    except LeaseLost:
+        outcome = "lease_lost"
+    except (Refused, Unreachable) as error:
+        outcome = "unreported"
+        line = line.bind(reason=str(error))
+    except Exception:
+        outcome = "broken"
+        line = line.bind(exc_info=True)
+    finally:
+        line.info("job", outcome=outcome, seconds=round(site.clock() - start, 3))
+    return outcome.partition(" ")[0] not in UNDONE
+
+
+async def _work(site: Site, lease: Lease) -> str:
+    try:
+        return await KINDS[lease.job.kind](site, lease)
+    except ProviderError as error:
+        provider = lease.job.sandbox.provider if lease.job.sandbox else None
+        await site.client.failed(
+            lease.job, launch_error(error, provider or site.providers[0].name)
+        )
+        return f"failed {error.code}"

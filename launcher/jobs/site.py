@@ -1,0 +1,102 @@
+"""What every job works with, and how it speaks about sandboxes."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.wire.launcher import Job, JobSandbox, LaunchError, ReportedState, Sandbox
+from launcher.client import Client, Clock, Sleep
+from launcher.providers.protocol import Found, Key, Provider, ProviderError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """The launcher's means, the same for all jobs."""
+
+    client: Client
+    providers: tuple[Provider, ...]
+    handed: Mapping[str, str] = field(repr=False)
+    """The launcher's own variables that sandboxes may get."""
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
+
+    def provider_of(self, job: Job) -> Provider:
+        """The one the job's sandbox lives with, else the first; raises `ProviderError`."""
+        if job.sandbox is None or job.sandbox.provider is None:
+            return self.providers[0]
+        realm = job.sandbox.realm or ""
+        for provider in self.providers:
+            if (provider.name, provider.realm) == (job.sandbox.provider, realm):
+                return provider
+        raise ProviderError(
+            "realm_missing",
+            f"this launcher is not in {job.sandbox.provider}@{realm}",
+            retryable=True,
+        )
+
+
+def sandbox_of(job: Job) -> JobSandbox:
+    """The sandbox a job names; raises `ProviderError` when it names none."""
+    if job.sandbox is None:
+        raise ProviderError("invalid_job", "the job names no sandbox", retryable=False)
+    return job.sandbox
+
+
+def key_of(job: Job) -> Key:
+    """How the job's sandbox is found."""
+    return Key(instance=job.instance_id, name=sandbox_of(job).name)
+
+
+def check_labels(job: Job, found: Found) -> None:
+    """Raises `ProviderError` if the sandbox is another one that took the name."""
+    if any(found.labels.get(name) != value for name, value in job.labels.items()):
+        raise ProviderError(
+            "labels_differ", "the sandbox carries other labels", retryable=False
+        )
+
+
+def described(
+    provider: Provider, found: Found, state: ReportedState | None = None
+) -> Sandbox:
+    """A sandbox for a report, with its own state or another."""
+    return Sandbox(
+        id=found.id,
+        name=found.key.name,
+        provider=provider.name,
+        realm=provider.realm,
+        snapshot=found.snapshot,
+        state=state or found.state,
+    )
+
+
+def absent(provider: Provider, job: Job, state: ReportedState) -> Sandbox:
+    """A sandbox for a report that is not there."""
+    sandbox = sandbox_of(job)
+    return Sandbox(
+        id=sandbox.id or sandbox.name,
+        name=sandbox.name,
+        provider=provider.name,
+        realm=provider.realm,
+        snapshot=job.snapshot,
+        state=state,
+    )
+
+
+def launch_error(error: ProviderError, provider: str) -> LaunchError:
+    """A provider's no, in the protocol's words."""
+    return LaunchError(
+        code=error.code,
+        message=error.message[:2_000],
+        retryable=error.retryable,
+        provider=provider,
+    )
+
+
+def skipped_lines(count: int) -> str | None:
+    """A word for the task's owner about lines of a spool that were no webhooks."""
+    return (
+        f"{count} lines of the spool are no webhooks or too long; skipped"
+        if count
+        else None
+    )

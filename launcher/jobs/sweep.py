@@ -1,0 +1,27 @@
+"""sweep: every sandbox of the gateway's instance in one realm; the gateway judges them."""
+
+from gateway.wire.launcher import SweptSandbox
+from gateway.wire.times import rfc3339
+from launcher.jobs.site import Site
+from launcher.lease import Lease
+from launcher.providers.protocol import Found
+
+SANDBOXES_PER_REPORT = 1_000
+
+
+async def sweep(site: Site, lease: Lease) -> str:
+    """Lists, destroys nothing."""
+    provider = site.provider_of(lease.job)
+    found = (await provider.survey(lease.job.instance_id))[:SANDBOXES_PER_REPORT]
+    await site.client.done(lease.job, sandboxes=tuple(_swept(each) for each in found))
+    return f"{len(found)} found"
+
+
+def _swept(found: Found) -> SweptSandbox:
+    return SweptSandbox(
+        id=found.id,
+        name=found.key.name,
+        labels=dict(found.labels),
+        state=found.state,
+        created_at=rfc3339(found.created_at),
+    )

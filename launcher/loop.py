@@ -1,0 +1,139 @@
+"""The launcher's loop: claims work, does it, and stops in order."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from gateway.wire.launcher import Claim, Job
+from launcher.client import Refused, Unreachable
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+
+Answer = TypeVar("Answer")
+
+WAIT_SECONDS = 20.0
+"""How long the gateway may hold a claim that it has no work for."""
+DRAIN_SECONDS = 20.0
+"""After SIGTERM: what is not finished by then is given back."""
+PAUSE_SECONDS = 5.0
+"""After a claim that was refused or not answered."""
+KEY_REFUSED = (401, 403)
+
+
+class Launcher:
+    """One process that claims jobs and works on several at a time."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        launcher_id: str,
+        version: str,
+        capacity: int,
+        log: FilteringBoundLogger,
+        wait_seconds: float = WAIT_SECONDS,
+        drain_seconds: float = DRAIN_SECONDS,
+    ) -> None:
+        self._site = site
+        self._id = launcher_id
+        self._version = version
+        self._capacity = capacity
+        self._log = log
+        self._wait_seconds = wait_seconds
+        self._drain_seconds = drain_seconds
+        self._work: dict[asyncio.Task[bool], Job] = {}
+        self._freed = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Works until `stopping` is set, then drains; raises `Refused` if our key is no good."""
+        refusal: Refused | None = None
+        async with asyncio.TaskGroup() as group:
+            while not stopping.is_set() and not refusal:
+                refusal = await self._step(group, stopping)
+            await self._drain()
+        if refusal:
+            raise refusal
+
+    async def once(self, job_id: str | None = None) -> bool:
+        """Claims one time and does what came; whether all was done, and the job asked for came."""
+        jobs = await self._site.client.claim(self._claim(wait=0, job_id=job_id))
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                self._begin(group, job)
+            work = list(self._work)
+        return all(task.result() for task in work) and (job_id is None or bool(jobs))
+
+    async def _step(
+        self, group: asyncio.TaskGroup, stopping: asyncio.Event
+    ) -> Refused | None:
+        """One claim; a refusal of our key. Without room for a create it is asked anew when there is."""
+        self._freed.clear()
+        claim = self._claim(wait=self._wait_seconds)
+        interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
+        try:
+            jobs = await _unless(self._site.client.claim(claim), *interrupts)
+        except (Refused, Unreachable) as error:
+            self._log.warning("claim", outcome="refused", reason=str(error))
+            if isinstance(error, Refused) and error.status in KEY_REFUSED:
+                return error
+            await _unless(_pause(self._site, PAUSE_SECONDS), stopping)
+            return None
+        for job in jobs or ():
+            self._begin(group, job)
+        return None
+
+    def _claim(self, *, wait: float, job_id: str | None = None) -> Claim:
+        held = tuple(job.id for job in self._work.values())
+        creating = sum(job.kind == "create" for job in self._work.values())
+        return Claim(
+            launcher_id=self._id,
+            providers=tuple(
+                f"{each.name}@{each.realm}" for each in self._site.providers
+            ),
+            capacity=max(self._capacity - creating, 0),
+            wait_seconds=wait,
+            version=self._version,
+            holding=held,
+            job_id=job_id,
+        )
+
+    def _begin(self, group: asyncio.TaskGroup, job: Job) -> None:
+        """A job we already work on comes again only under a new lease: the old work is void."""
+        for task, held in self._work.items():
+            if held.id == job.id:
+                task.cancel()
+        task = group.create_task(perform(self._site, job, self._log))
+        self._work[task] = job
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[bool]) -> None:
+        del self._work[task]
+        self._freed.set()
+
+    async def _drain(self) -> None:
+        """Finishes what is in hand, in bounded time; the rest is offered again when its lease ends."""
+        if self._work:
+            await asyncio.wait(list(self._work), timeout=self._drain_seconds)
+        for task in self._work:
+            task.cancel()
+
+
+async def _unless(
+    work: Coroutine[Any, Any, Answer], *events: asyncio.Event
+) -> Answer | None:
+    """What `work` answers, or None if one of the events came first."""
+    working = asyncio.ensure_future(work)
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait([working, *waiting], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, *waiting):
+            task.cancel()
+        await asyncio.gather(working, *waiting, return_exceptions=True)
+
+
+async def _pause(site: Site, seconds: float) -> None:
+    await site.sleep(seconds)

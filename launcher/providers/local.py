@@ -1,0 +1,296 @@
+"""Sandboxes that are none: agents as processes of this host, each in a directory of its own.
+
+<state>/realm                          who we are, for as long as the directory lives
+<state>/<instance>/<name>/sandbox.json labels, snapshot, time of creation: it exists
+                          lock         held while its supervisor lives
+                          process.json the supervisor's process: it was started, for good
+                          exit.json    how the agent ended
+                          output.log   what the agent printed
+                          home/        the agent's HOME and working directory
+                          state/       SLIPGATE_STATE_DIR, the spool in it
+"""
+
+import asyncio
+import fcntl
+import os
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gateway.wire.launcher import Process, ReportedState
+from launcher.providers.process import (
+    GRACE_SECONDS,
+    StillRunning,
+    Supervisor,
+    end,
+    members,
+)
+from launcher.providers.protocol import Found, Key, Order, ProviderError, SpoolPiece
+from launcher.providers.spool import read_piece
+from launcher.providers.supervisor import EXIT, LOCK, PROCESS, write_whole
+
+Record = TypeVar("Record")
+
+SANDBOX = "sandbox.json"
+EXECUTION = (
+    "bash",
+    str(Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"),
+)
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+REMOVED = ".removed-"
+"""Prefix of directories on their way out; no sandbox can have such a name."""
+
+
+class _Sandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """What `sandbox.json` holds."""
+
+    labels: dict[str, str]
+    snapshot: str | None
+    created_at: int
+
+
+class _Exit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `exit.json` holds."""
+
+    exit_code: int
+
+
+class LocalProvider:
+    """Agents on this host. `program` is run in each sandbox; `grace` is seconds before SIGKILL."""
+
+    name = "local"
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        environ: Mapping[str, str],
+        realm: str | None = None,
+        program: tuple[str, ...] = EXECUTION,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self._state = state
+        self._environ = environ
+        self._program = program
+        self._grace = grace
+        self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.realm = realm or _kept_realm(state / "realm")
+
+    async def create(self, order: Order) -> Found:
+        """Starts the agent, once: a second call finds the first one's record and adopts it."""
+        directory = self._directory(order.key)
+        try:
+            _prepare(directory, order)
+        except OSError as error:
+            raise _unavailable(
+                f"cannot make the sandbox's directory: {error}"
+            ) from error
+        found = self._read(order.key)
+        if found is None or dict(found.labels) != dict(order.labels):
+            raise ProviderError(
+                "name_taken", "another sandbox has this name", retryable=False
+            )
+        if found.state == "creating":
+            await self._start(directory, order)
+            found = self._read(order.key) or found
+        return found
+
+    async def find(self, key: Key) -> Found | None:
+        """As the files and the process table say."""
+        return self._read(key)
+
+    async def survey(self, instance: str) -> list[Found]:
+        """Every directory of the instance that holds a sandbox."""
+        home = self._state / _safe(instance)
+        names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
+        keys = [
+            Key(instance=instance, name=name)
+            for name in names
+            if SAFE_NAME.fullmatch(name)
+        ]
+        return [found for key in keys if (found := self._read(key))]
+
+    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
+        """At most one report's worth."""
+        return await asyncio.to_thread(
+            read_piece, self._directory(key) / "state", offset
+        )
+
+    async def stop(self, key: Key) -> None:
+        """Ends the agent and all it started, grandchildren and strays included."""
+        await self._end(self._directory(key))
+
+    async def remove(self, key: Key) -> None:
+        """Deletes the directory after taking it out of the way of a supervisor that comes late."""
+        directory = self._directory(key)
+        away = directory.with_name(
+            f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"[:255]
+        )
+        await self._end(directory)
+        try:
+            directory.rename(away)
+        except FileNotFoundError:
+            return
+        await self._end(away)
+        try:
+            await asyncio.to_thread(shutil.rmtree, away)
+        except OSError as error:
+            raise _unavailable(
+                f"cannot delete the sandbox's directory: {error}"
+            ) from error
+
+    async def _start(self, directory: Path, order: Order) -> None:
+        """Returns when the agent's process is on record."""
+        command = (
+            sys.executable,
+            "-I",
+            "-S",
+            str(SUPERVISOR),
+            str(directory),
+            *self._program,
+        )
+        with (directory / "output.log").open("ab") as output:
+            starting = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=directory / "home",
+                env=self._environment(directory, order.env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            if await starting.wait():
+                raise _unavailable("the agent's supervisor did not start")
+
+    def _environment(
+        self, directory: Path, wanted: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Nothing of the launcher's own but where programs are and how text is written."""
+        given = {"LANG": self._environ.get("LANG", "C.UTF-8")} | dict(wanted)
+        return given | {
+            "PATH": self._environ.get("PATH", os.defpath),
+            "HOME": str(directory / "home"),
+            "SLIPGATE_STATE_DIR": str(directory / "state"),
+            "SLIPGATE_PYTHON": sys.executable,
+        }
+
+    async def _end(self, directory: Path) -> None:
+        """Ends what is on record, until nobody holds the lock: nothing runs there any more."""
+        give_up = time.monotonic() + self._grace
+        while True:
+            if supervisor := _load(directory / PROCESS, Supervisor):
+                await self._end_recorded(supervisor)
+            if _is_unlocked(directory):
+                return
+            if time.monotonic() > give_up and not supervisor:
+                raise _unavailable("a supervisor starts and never says who it is")
+            await asyncio.sleep(0.02)
+
+    async def _end_recorded(self, supervisor: Supervisor) -> None:
+        try:
+            await end(supervisor, grace=self._grace)
+        except StillRunning as error:
+            raise _unavailable(f"cannot end the sandbox: {error} still run") from error
+
+    def _read(self, key: Key) -> Found | None:
+        directory = self._directory(key)
+        sandbox = _load(directory / SANDBOX, _Sandbox)
+        if sandbox is None:
+            return None
+        state, process = _condition(directory)
+        return Found(
+            id=key.name,
+            key=key,
+            snapshot=sandbox.snapshot,
+            labels=sandbox.labels,
+            state=state,
+            process=process,
+            created_at=sandbox.created_at,
+        )
+
+    def _directory(self, key: Key) -> Path:
+        return self._state / _safe(key.instance) / _safe(key.name)
+
+
+def _condition(directory: Path) -> tuple[ReportedState, Process]:
+    """An agent that ended says so; one that vanished without a word (a reboot) is `stopped`."""
+    supervisor = _load(directory / PROCESS, Supervisor)
+    if supervisor is None:
+        return "creating", Process(state="unknown")
+    was_alive = bool(members(supervisor))
+    # Read after the process table: a supervisor writes its last word before it goes.
+    if ended := _load(directory / EXIT, _Exit):
+        return "started", Process(state="exited", exit_code=ended.exit_code)
+    if was_alive:
+        return "started", Process(state="running")
+    return "stopped", Process(state="exited")
+
+
+def _prepare(directory: Path, order: Order) -> None:
+    for name in ("home", "state"):
+        (directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (directory / SANDBOX).exists():
+        return
+    sandbox = _Sandbox(
+        labels=dict(order.labels),
+        snapshot=order.snapshot,
+        created_at=time.time_ns() // 1_000_000,
+    )
+    write_whole(directory / SANDBOX, msgspec.json.encode(sandbox).decode())
+
+
+def _kept_realm(path: Path) -> str:
+    """Made once; of two launchers that start together both keep the first one's."""
+    draft = path.with_name(f"realm.{os.getpid()}.draft")
+    draft.write_text(uuid.uuid4().hex)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def _is_unlocked(directory: Path) -> bool:
+    """Whether no supervisor lives there."""
+    try:
+        lock = os.open(directory / LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
+
+
+def _load(path: Path, kind: type[Record]) -> Record | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except msgspec.DecodeError as error:
+        raise _unavailable(f"{path.name} of the sandbox is broken: {error}") from error
+
+
+def _safe(name: str) -> str:
+    """A name that stays inside our directory."""
+    if not SAFE_NAME.fullmatch(name):
+        raise ProviderError(
+            "invalid_name", "the sandbox's name is not ours", retryable=False
+        )
+    return name
+
+
+def _unavailable(message: str) -> ProviderError:
+    return ProviderError("provider_unavailable", message, retryable=True)

@@ -1,0 +1,89 @@
+"""What the launcher asks of a provider of sandboxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.wire.launcher import Process, ReportedState, Spooled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """How a sandbox is found in its realm."""
+
+    instance: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A sandbox that is wanted; its name is the idempotency key."""
+
+    key: Key
+    snapshot: str | None
+    labels: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A sandbox as it is now."""
+
+    id: str
+    key: Key
+    snapshot: str | None
+    labels: Mapping[str, str]
+    state: ReportedState
+    process: Process
+    created_at: int
+    """Milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpoolPiece:
+    """A piece of what the agent wrote for the gateway."""
+
+    lines: tuple[Spooled, ...]
+    offset: int
+    """Bytes of the spool read so far."""
+    has_more: bool
+    skipped: int
+    """Lines that are no webhook, or too long for one report."""
+
+
+class ProviderError(Exception):
+    """A provider could not; `message` is shown to the task's owner."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+
+
+class Provider(Protocol):
+    """Sandboxes of one realm. Every call may be repeated; all raise `ProviderError`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def realm(self) -> str: ...
+
+    async def create(self, order: Order) -> Found:
+        """Makes it, or adopts what an earlier call made under that name and those labels."""
+
+    async def find(self, key: Key) -> Found | None:
+        """Looks it up by name; None if there is none."""
+
+    async def survey(self, instance: str) -> list[Found]:
+        """All that carry this instance's label."""
+
+    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
+        """The next piece of its spool, from a byte offset the gateway has already taken."""
+
+    async def stop(self, key: Key) -> None:
+        """Ends all that runs in it; its spool can still be read."""
+
+    async def remove(self, key: Key) -> None:
+        """Ends all that runs in it and deletes it."""

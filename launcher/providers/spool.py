@@ -1,0 +1,116 @@
+"""Reading an agent's spool: signed webhooks, one per line, in whole lines and bounded pieces.
+
+The agent writes it, so nothing in it is trusted: a line that is no webhook is skipped and counted,
+for one such line must not hold back the ones behind it.
+"""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
+from launcher.providers.protocol import SpoolPiece
+
+SPOOL = "spool.jsonl"
+ACKNOWLEDGED = "spool.acknowledged"
+LINE_BYTES = 1_000_000
+"""A longer line would not fit a request of 1 MiB; one over a piece's size goes alone."""
+LINES_PER_PIECE = 5_000
+SCAN_BYTES = 16 * 1024 * 1024
+"""So much is looked through at a time, however much of it is rubbish."""
+
+
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the spool; what an agent adds to it is ignored."""
+
+    id: str
+    timestamp: int
+    signature: str
+    body: str
+
+
+def read_piece(
+    directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL
+) -> SpoolPiece:
+    """The next whole lines after `offset` or after what the agent saw acknowledged."""
+    start = max(offset, _acknowledged(directory / ACKNOWLEDGED))
+    spool = _open(directory / SPOOL)
+    if spool is None:
+        return SpoolPiece(lines=(), offset=start, has_more=False, skipped=0)
+    with spool:
+        return _collect(spool, start, limit)
+
+
+def _collect(spool: BinaryIO, start: int, limit: int) -> SpoolPiece:
+    taken: list[Spooled] = []
+    offset, skipped, size = start, 0, 0
+    has_more = False
+    for end, line in _lines(spool, start):
+        is_full = size + (end - offset) > limit or len(taken) >= LINES_PER_PIECE
+        if (taken and is_full) or offset - start > SCAN_BYTES:
+            has_more = True
+            break
+        webhook = _parse(line)
+        if webhook is None:
+            skipped += 1
+        else:
+            taken.append(webhook)
+            size += end - offset
+        offset = end
+    return SpoolPiece(
+        lines=tuple(taken), offset=offset, has_more=has_more, skipped=skipped
+    )
+
+
+def _lines(spool: BinaryIO, start: int) -> Iterator[tuple[int, bytes | None]]:
+    """Whole lines with the offset behind each; None for one too long; a torn last one is left."""
+    spool.seek(start)
+    end = start
+    while piece := spool.readline(LINE_BYTES):
+        end += len(piece)
+        is_too_long = False
+        while piece and not piece.endswith(b"\n"):
+            is_too_long = True
+            piece = spool.readline(LINE_BYTES)
+            end += len(piece)
+        if not piece:
+            return
+        yield end, None if is_too_long else piece
+
+
+def _parse(line: bytes | None) -> Spooled | None:
+    if line is None:
+        return None
+    try:
+        read = msgspec.json.decode(line, type=_Line)
+        base64.b64decode(read.body, validate=True)
+        return msgspec.convert(msgspec.to_builtins(read), Spooled)
+    except (msgspec.DecodeError, binascii.Error, ValueError):
+        return None
+
+
+def _acknowledged(path: Path) -> int:
+    file = _open(path)
+    if file is None:
+        return 0
+    with file:
+        text = file.read(20).strip()
+    return int(text) if text.isdigit() else 0
+
+
+def _open(path: Path) -> BinaryIO | None:
+    """A regular file or nothing: an agent may have put a pipe there, and reading it would hang."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
