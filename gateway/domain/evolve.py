@@ -122,14 +122,15 @@ def _running(task: Task, event: Event) -> Task:
 
 
 def _end(task: Task, event: Event, fact: Ended) -> Task:
+    status = ENDS[event.type]
     return replace(
         task,
-        status=ENDS[event.type],
+        status=status,
         finished_at=event.at,
         pr_url=fact.pr_url or task.pr_url,
         commit_sha=fact.commit_sha or task.commit_sha,
         message=fact.summary or task.message,
-        error=fact.error,
+        error=None if status is Status.CANCELLED else fact.error,
         flags=tuple(flag for flag in task.flags if flag.code in LASTING_FLAGS),
     )
 

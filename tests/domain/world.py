@@ -1,0 +1,157 @@
+"""A world of one view: commands go in, time passes by hand, the fold is checked after each step."""
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain import commands as c
+from gateway.domain.decide import decide
+from gateway.domain.errors import Refused
+from gateway.domain.evolve import fold
+from gateway.domain.ids import typeid
+from gateway.domain.job import Job
+from gateway.domain.spec import Spec
+from gateway.domain.task import Clocks, Sandbox, Task
+from gateway.domain.view import View
+
+TASK = typeid("task", 1_790_000_000_000, 7)
+REALM = ("local", "here")
+
+
+class World:
+    """Keeps a view alive across commands, as a database would."""
+
+    def __init__(self, **spec: object) -> None:
+        self.now = 1_790_000_000_000
+        self.view = View(policy=c.Policy(key_id="k1"))
+        self.words = 0
+        made = msgspec.convert(
+            {
+                "project": "default",
+                "repoUrl": "https://github.com/acme/widgets",
+                "prompt": "Add a health endpoint",
+                "title": "Health",
+                "branchName": "slipgate/health",
+                "snapshot": "agent-1",
+                **spec,
+            },
+            Spec,
+        )
+        self.do(c.CreateTask(task_id=TASK, spec=made))
+
+    @property
+    def task(self) -> Task:
+        """The task as it stands."""
+        return self.view.tasks[TASK]
+
+    @property
+    def status(self) -> str:
+        """Its state, as a word."""
+        return self.task.status.value
+
+    @property
+    def types(self) -> list[str]:
+        """The types of all its events, oldest first."""
+        return [event.type for event in self.view.new_events]
+
+    def do(self, command: c.Command) -> c.Answer:
+        """Decides, then checks what must hold after every step."""
+        self.view.claimable = [TASK] if TASK in self.view.tasks else []
+        self.view.offered = [
+            job.id
+            for job in self.view.jobs.values()
+            if job.kind != "create" and job.is_open and not job.is_held(self.now)
+        ]
+        try:
+            return decide(self.view, command, self.now)
+        finally:
+            self.check()
+
+    def refuses(self, command: c.Command) -> str:
+        """The code with which it is refused."""
+        try:
+            self.do(command)
+        except Refused as refusal:
+            return refusal.code
+        raise AssertionError(f"{command} was granted")
+
+    def check(self) -> None:
+        """`task row = fold(its events)`, no gap in their numbers, and a next due time."""
+        events = self.view.new_events
+        assert [event.task_seq for event in events] == list(range(1, len(events) + 1))
+        bare = replace(self.task, clocks=Clocks(), claimable_at=None)
+        assert fold(events) == bare
+        assert self.task.status.is_terminal or self.task.due_at is not None
+        assert not (self.task.status.is_terminal and self.task.claimable_at is not None)
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Time passes; the reconciler looks once at its end."""
+        self.now += round(seconds * 1000)
+        for job in list(self.view.jobs.values()):
+            self.do(c.JobDue(job_id=job.id))
+        self.do(c.TaskDue(task_id=TASK))
+
+    def claim(self, launcher: str = "l1", **claim: object) -> list[Job]:
+        """The jobs a launcher gets."""
+        wanted = {"capacity": 1, "holding": tuple(self.view.jobs), **claim}
+        answer = self.do(
+            msgspec.convert(
+                {"launcher_id": launcher, "providers": [REALM], **wanted}, c.Claim, strict=False
+            )
+        )
+        assert isinstance(answer, c.ClaimReply)
+        return [claimed.job for claimed in answer.jobs]
+
+    def trying(self, job: Job) -> c.TryReply:
+        """The launcher says that it is about to create."""
+        answer = self.do(
+            c.TrySandbox(
+                job_id=job.id,
+                lease_token=job.token,
+                provider=REALM[0],
+                realm=REALM[1],
+                name=f"slipgate-{job.attempt}",
+                number=1,
+            )
+        )
+        assert isinstance(answer, c.TryReply)
+        return answer
+
+    def done(self, job: Job, state: str = "started", **report: object) -> None:
+        """The launcher ends the job and tells the sandbox's state."""
+        sandbox = Sandbox(
+            id=f"sb-{job.attempt}",
+            name=f"slipgate-{job.attempt}",
+            provider=REALM[0],
+            realm=REALM[1],
+            snapshot="agent-1",
+            state=state,
+        )
+        finished = c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=sandbox)
+        self.do(replace(finished, **report))
+
+    def launch(self) -> Job:
+        """Claimed, tried and started."""
+        (job,) = self.claim()
+        assert self.trying(job).create
+        self.done(job)
+        return job
+
+    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> c.WordReply:
+        """The agent speaks."""
+        answer = self.do(self.word(kind, attempt=attempt, **fields))
+        assert isinstance(answer, c.WordReply)
+        return answer
+
+    def word(self, kind: str, *, attempt: int = 1, **fields: object) -> c.AgentWord:
+        """An authentic webhook with an id of its own."""
+        self.words += 1
+        data = msgspec.json.encode(fields)
+        return c.AgentWord(
+            task_id=TASK,
+            attempt=attempt,
+            key_id="k1",
+            type=kind,
+            data=data,
+            webhook_id=f"msg_{self.words}",
+            body_hash=data[:32],
+        )
