@@ -88,9 +88,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="slipgate launcher", description="Makes sandboxes for the gateway's tasks."
     )
-    parser.add_argument(
-        "--once", action="store_true", help="claim one time, do what came, exit"
-    )
+    parser.add_argument("--once", action="store_true", help="claim one time, do what came, exit")
     parser.add_argument("--job", metavar="ID", help="claim this very job, do it, exit")
     return parser.parse_args(arguments)
 
@@ -98,11 +96,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _open_log(form: str) -> FilteringBoundLogger:
     """Lines on stderr; secrets never reach it, for no line holds an environment."""
     is_console = form == "console" or (not form and sys.stderr.isatty())
-    last = (
-        structlog.dev.ConsoleRenderer()
-        if is_console
-        else structlog.processors.JSONRenderer()
-    )
+    last = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer()
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=[

@@ -88,9 +88,7 @@ class Client:
 
     async def renew(self, job: Job) -> Renewed:
         """Holds the lease for another `lease_seconds`."""
-        return await self._report(
-            job, "renew", Lease(lease_token=job.lease_token), Renewed
-        )
+        return await self._report(job, "renew", Lease(lease_token=job.lease_token), Renewed)
 
     async def trying(
         self, job: Job, *, provider: str, realm: str, name: str, number: int
@@ -138,9 +136,7 @@ class Client:
         words = Failed(lease_token=job.lease_token, error=error)
         await self._report(job, "failed", words, Acknowledged)
 
-    async def _report(
-        self, job: Job, verb: str, words: Request, answer: type[Answer]
-    ) -> Answer:
+    async def _report(self, job: Job, verb: str, words: Request, answer: type[Answer]) -> Answer:
         return await self._call(f"jobs/{job.id}/{verb}", words, answer)
 
     async def _call(
@@ -163,9 +159,7 @@ class Client:
         self, path: str, body: bytes, seconds: float
     ) -> httpx.Response | httpx.TransportError:
         try:
-            return await self._http.post(
-                f"/v1/launcher/{path}", content=body, timeout=seconds
-            )
+            return await self._http.post(f"/v1/launcher/{path}", content=body, timeout=seconds)
         except httpx.TransportError as error:
             return error
 

@@ -87,29 +87,21 @@ class _Reader:
     def url(self) -> str:
         what = "the gateway's address, for example http://127.0.0.1:8700"
         url = self.required("SLIPGATE_URL", what)
-        if url and (
-            urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc
-        ):
-            self.problems.append(
-                f"SLIPGATE_URL is not an http or https address: it must be {what}"
-            )
+        if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+            self.problems.append(f"SLIPGATE_URL is not an http or https address: it must be {what}")
         return url.rstrip("/")
 
     def capacity(self) -> int:
         text = self.text("SLIPGATE_CAPACITY") or "4"
         if text.isascii() and text.isdigit() and 1 <= int(text) <= CAPACITY_MAX:
             return int(text)
-        self.problems.append(
-            f"SLIPGATE_CAPACITY must be a number from 1 to {CAPACITY_MAX}"
-        )
+        self.problems.append(f"SLIPGATE_CAPACITY must be a number from 1 to {CAPACITY_MAX}")
         return 1
 
     def realm(self) -> str | None:
         realm = self.text("SLIPGATE_REALM")
         if realm and not REALM.fullmatch(realm):
-            self.problems.append(
-                "SLIPGATE_REALM must have 1 to 200 characters, no space and no @"
-            )
+            self.problems.append("SLIPGATE_REALM must have 1 to 200 characters, no space and no @")
         return realm or None
 
     def log(self) -> str:
@@ -134,18 +126,14 @@ class _Reader:
         names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)
         for name in names:
             if not VARIABLE_NAME.fullmatch(name):
-                self.problems.append(
-                    "SLIPGATE_SANDBOX_ENV must be names of variables, not values"
-                )
+                self.problems.append("SLIPGATE_SANDBOX_ENV must be names of variables, not values")
             elif name.startswith("SLIPGATE_"):
                 self.problems.append(
                     f"SLIPGATE_SANDBOX_ENV names {name}: what is the launcher's own stays here"
                 )
         return {name: self.environ[name] for name in names if self.environ.get(name)}
 
-    def confinement(
-        self, providers: tuple[str, ...], handed: Mapping[str, str]
-    ) -> None:
+    def confinement(self, providers: tuple[str, ...], handed: Mapping[str, str]) -> None:
         understood = self.text("SLIPGATE_LOCAL_UNCONFINED").lower()
         if understood not in YES + NO:
             self.problems.append("SLIPGATE_LOCAL_UNCONFINED must be true or false")

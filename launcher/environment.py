@@ -17,9 +17,7 @@ ADDRESS_OF: Mapping[str, str] = MappingProxyType(
 """A credential → the variable that says where it is sent."""
 
 
-def sandbox_environment(
-    handed: Mapping[str, str], job: Mapping[str, str]
-) -> dict[str, str]:
+def sandbox_environment(handed: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
     """`handed` (the launcher's own) under `job` (the gateway's and the task's), which wins.
 
     Of the model services only the chosen one's variables go along, and none of our credentials

@@ -65,9 +65,7 @@ class Launcher:
             work = list(self._work)
         return all(task.result() for task in work) and (job_id is None or bool(jobs))
 
-    async def _step(
-        self, group: asyncio.TaskGroup, stopping: asyncio.Event
-    ) -> Refused | None:
+    async def _step(self, group: asyncio.TaskGroup, stopping: asyncio.Event) -> Refused | None:
         """One claim; a refusal of our key. Without room for a create it is asked anew when there is."""
         self._freed.clear()
         claim = self._claim(wait=self._wait_seconds)
@@ -89,9 +87,7 @@ class Launcher:
         creating = sum(job.kind == "create" for job in self._work.values())
         return Claim(
             launcher_id=self._id,
-            providers=tuple(
-                f"{each.name}@{each.realm}" for each in self._site.providers
-            ),
+            providers=tuple(f"{each.name}@{each.realm}" for each in self._site.providers),
             capacity=max(self._capacity - creating, 0),
             wait_seconds=wait,
             version=self._version,
@@ -120,9 +116,7 @@ class Launcher:
             task.cancel()
 
 
-async def _unless(
-    work: Coroutine[Any, Any, Answer], *events: asyncio.Event
-) -> Answer | None:
+async def _unless(work: Coroutine[Any, Any, Answer], *events: asyncio.Event) -> Answer | None:
     """What `work` answers, or None if one of the events came first."""
     working = asyncio.ensure_future(work)
     waiting = [asyncio.ensure_future(event.wait()) for event in events]

@@ -26,9 +26,7 @@ async def create(site: Site, lease: Lease) -> str:
     await _heed_cancel(lease, provider)
     found = await _started(site, provider, found)
     await _heed_cancel(lease, provider)
-    await site.client.done(
-        job, sandbox=described(provider, found), process=found.process
-    )
+    await site.client.done(job, sandbox=described(provider, found), process=found.process)
     return "created"
 
 
@@ -43,9 +41,7 @@ async def _obtain(site: Site, lease: Lease, provider: Provider) -> Found:
         await _heed_cancel(lease, provider)
         if site.clock() < asked_at + may.create_seconds:
             return await _make(provider, _order(site, lease.job))
-    raise ProviderError(
-        "provider_unavailable", "the time to create ran out", retryable=True
-    )
+    raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
 
 
 async def _ask(site: Site, job: Job, provider: Provider, number: int) -> MayTry:
@@ -64,9 +60,7 @@ async def _adopt(lease: Lease, provider: Provider) -> Found:
     await _heed_cancel(lease, provider)
     found = await provider.find(key_of(lease.job))
     if found is None:
-        raise ProviderError(
-            "sandbox_gone", "the sandbox is not there any more", retryable=True
-        )
+        raise ProviderError("sandbox_gone", "the sandbox is not there any more", retryable=True)
     return found
 
 
@@ -96,20 +90,14 @@ async def _started(site: Site, provider: Provider, found: Found) -> Found:
     give_up = site.clock() + START_SECONDS
     while found.state == "creating":
         if site.clock() > give_up:
-            raise ProviderError(
-                "launch_timeout", "the sandbox did not start", retryable=True
-            )
+            raise ProviderError("launch_timeout", "the sandbox did not start", retryable=True)
         await site.sleep(LOOK_SECONDS)
         seen = await provider.find(found.key)
         if seen is None:
-            raise ProviderError(
-                "sandbox_gone", "the sandbox went while starting", retryable=True
-            )
+            raise ProviderError("sandbox_gone", "the sandbox went while starting", retryable=True)
         found = seen
     if found.state != "started":
-        raise ProviderError(
-            "sandbox_error", f"the sandbox is {found.state}", retryable=True
-        )
+        raise ProviderError("sandbox_error", f"the sandbox is {found.state}", retryable=True)
     return found
 
 

@@ -19,9 +19,7 @@ async def destroy(site: Site, lease: Lease) -> str:
     if found is None:
         # A directory without its record is what a create that was cut short leaves behind.
         await provider.remove(key_of(lease.job))
-        await site.client.done(
-            lease.job, sandbox=absent(provider, lease.job, "destroyed")
-        )
+        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "destroyed"))
         return "destroyed"
     check_labels(lease.job, found)
     await provider.stop(found.key)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.wire.launcher import Job, JobKind, LaunchError
+from gateway.wire.launcher import Job, JobKind
 from launcher.client import LeaseLost, Refused, Unreachable
 from launcher.jobs.create import create
 from launcher.jobs.destroy import destroy
@@ -41,7 +41,7 @@ async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
     except (Refused, Unreachable) as error:
         outcome = "unreported"
         line = line.bind(reason=str(error))
-    except Exception:
+    except Exception:  # noqa: BLE001 - the top of a job: one that breaks must not end the others
         outcome = "broken"
         line = line.bind(exc_info=True)
     finally:
@@ -54,7 +54,5 @@ async def _work(site: Site, lease: Lease) -> str:
         return await KINDS[lease.job.kind](site, lease)
     except ProviderError as error:
         provider = lease.job.sandbox.provider if lease.job.sandbox else None
-        await site.client.failed(
-            lease.job, launch_error(error, provider or site.providers[0].name)
-        )
+        await site.client.failed(lease.job, launch_error(error, provider or site.providers[0].name))
         return f"failed {error.code}"

@@ -51,14 +51,10 @@ def key_of(job: Job) -> Key:
 def check_labels(job: Job, found: Found) -> None:
     """Raises `ProviderError` if the sandbox is another one that took the name."""
     if any(found.labels.get(name) != value for name, value in job.labels.items()):
-        raise ProviderError(
-            "labels_differ", "the sandbox carries other labels", retryable=False
-        )
+        raise ProviderError("labels_differ", "the sandbox carries other labels", retryable=False)
 
 
-def described(
-    provider: Provider, found: Found, state: ReportedState | None = None
-) -> Sandbox:
+def described(provider: Provider, found: Found, state: ReportedState | None = None) -> Sandbox:
     """A sandbox for a report, with its own state or another."""
     return Sandbox(
         id=found.id,
@@ -95,8 +91,4 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
 
 def skipped_lines(count: int) -> str | None:
     """A word for the task's owner about lines of a spool that were no webhooks."""
-    return (
-        f"{count} lines of the spool are no webhooks or too long; skipped"
-        if count
-        else None
-    )
+    return f"{count} lines of the spool are no webhooks or too long; skipped" if count else None

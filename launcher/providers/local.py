@@ -90,14 +90,10 @@ class LocalProvider:
         try:
             _prepare(directory, order)
         except OSError as error:
-            raise _unavailable(
-                f"cannot make the sandbox's directory: {error}"
-            ) from error
+            raise _unavailable(f"cannot make the sandbox's directory: {error}") from error
         found = self._read(order.key)
         if found is None or dict(found.labels) != dict(order.labels):
-            raise ProviderError(
-                "name_taken", "another sandbox has this name", retryable=False
-            )
+            raise ProviderError("name_taken", "another sandbox has this name", retryable=False)
         if found.state == "creating":
             await self._start(directory, order)
             found = self._read(order.key) or found
@@ -111,18 +107,12 @@ class LocalProvider:
         """Every directory of the instance that holds a sandbox."""
         home = self._state / _safe(instance)
         names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
-        keys = [
-            Key(instance=instance, name=name)
-            for name in names
-            if SAFE_NAME.fullmatch(name)
-        ]
+        keys = [Key(instance=instance, name=name) for name in names if SAFE_NAME.fullmatch(name)]
         return [found for key in keys if (found := self._read(key))]
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """At most one report's worth."""
-        return await asyncio.to_thread(
-            read_piece, self._directory(key) / "state", offset
-        )
+        return await asyncio.to_thread(read_piece, self._directory(key) / "state", offset)
 
     async def stop(self, key: Key) -> None:
         """Ends the agent and all it started, grandchildren and strays included."""
@@ -131,9 +121,7 @@ class LocalProvider:
     async def remove(self, key: Key) -> None:
         """Deletes the directory after taking it out of the way of a supervisor that comes late."""
         directory = self._directory(key)
-        away = directory.with_name(
-            f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"[:255]
-        )
+        away = directory.with_name(f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"[:255])
         await self._end(directory)
         try:
             directory.rename(away)
@@ -143,9 +131,7 @@ class LocalProvider:
         try:
             await asyncio.to_thread(shutil.rmtree, away)
         except OSError as error:
-            raise _unavailable(
-                f"cannot delete the sandbox's directory: {error}"
-            ) from error
+            raise _unavailable(f"cannot delete the sandbox's directory: {error}") from error
 
     async def _start(self, directory: Path, order: Order) -> None:
         """Returns when the agent's process is on record."""
@@ -169,9 +155,7 @@ class LocalProvider:
             if await starting.wait():
                 raise _unavailable("the agent's supervisor did not start")
 
-    def _environment(
-        self, directory: Path, wanted: Mapping[str, str]
-    ) -> dict[str, str]:
+    def _environment(self, directory: Path, wanted: Mapping[str, str]) -> dict[str, str]:
         """Nothing of the launcher's own but where programs are and how text is written."""
         given = {"LANG": self._environ.get("LANG", "C.UTF-8")} | dict(wanted)
         return given | {
@@ -286,9 +270,7 @@ def _load(path: Path, kind: type[Record]) -> Record | None:
 def _safe(name: str) -> str:
     """A name that stays inside our directory."""
     if not SAFE_NAME.fullmatch(name):
-        raise ProviderError(
-            "invalid_name", "the sandbox's name is not ours", retryable=False
-        )
+        raise ProviderError("invalid_name", "the sandbox's name is not ours", retryable=False)
     return name
 
 

@@ -51,9 +51,7 @@ def members(supervisor: Supervisor) -> set[int]:
     """
     table = _table()
     if supervisor.pid in table and supervisor.birth != birth(supervisor.pid):
-        return (
-            set()
-        )  # The number is another's now; the kernel gives it only to an empty session.
+        return set()  # The number is another's now; the kernel gives it only to an empty session.
     if not _is_this_boot(supervisor):
         return set()
     found = {pid for pid, row in table.items() if row.session == supervisor.pid}

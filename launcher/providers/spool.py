@@ -35,9 +35,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-def read_piece(
-    directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL
-) -> SpoolPiece:
+def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
     """The next whole lines after `offset` or after what the agent saw acknowledged."""
     start = max(offset, _acknowledged(directory / ACKNOWLEDGED))
     spool = _open(directory / SPOOL)
@@ -63,9 +61,7 @@ def _collect(spool: BinaryIO, start: int, limit: int) -> SpoolPiece:
             taken.append(webhook)
             size += end - offset
         offset = end
-    return SpoolPiece(
-        lines=tuple(taken), offset=offset, has_more=has_more, skipped=skipped
-    )
+    return SpoolPiece(lines=tuple(taken), offset=offset, has_more=has_more, skipped=skipped)
 
 
 def _lines(spool: BinaryIO, start: int) -> Iterator[tuple[int, bytes | None]]:

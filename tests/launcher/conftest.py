@@ -1,0 +1,61 @@
+"""A stub gateway, a local provider on a fresh directory, and a site made of both."""
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from launcher.client import Client, open_http
+from launcher.jobs.site import Site
+from launcher.providers.local import LocalProvider
+from tests.launcher.gateway_stub import KEY, StubGateway, serving
+
+MakeLocal = Callable[..., LocalProvider]
+
+
+@pytest.fixture
+def gateway() -> Iterator[StubGateway]:
+    with serving(StubGateway()) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def make_local(tmp_path: Path) -> Iterator[MakeLocal]:
+    """Providers on one state directory; what they started is killed after the test."""
+    state = tmp_path / "state"
+
+    def make(program: tuple[str, ...], grace: float = 0.3) -> LocalProvider:
+        environ = {"PATH": os.environ["PATH"], "SECRET_OF_THE_HOST": "hidden"}
+        return LocalProvider(state, environ=environ, program=program, grace=grace)
+
+    yield make
+    kill_all_under(state)
+
+
+@pytest.fixture
+async def client(gateway: StubGateway) -> AsyncIterator[Client]:
+    async with open_http(gateway.url, KEY) as http:
+        yield Client(http, patience=15)
+
+
+@pytest.fixture
+def make_site(client: Client, make_local: MakeLocal) -> Callable[..., Site]:
+    """A site whose local provider runs `program`."""
+
+    def make(*program: str) -> Site:
+        return Site(client=client, providers=(make_local(program),), handed={})
+
+    return make
+
+
+def kill_all_under(state: Path) -> None:
+    """Kills what a test left running, found by the directory its environment names."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            if str(state).encode() in (entry / "environ").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)

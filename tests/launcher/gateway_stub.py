@@ -1,0 +1,143 @@
+"""A gateway over real HTTP that offers the jobs a test puts in and remembers what it is told."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.wire.launcher import (
+    Acknowledged,
+    Claim,
+    Created,
+    Done,
+    Failed,
+    Job,
+    Jobs,
+    Lease,
+    MayTry,
+    Renewed,
+    Trying,
+)
+
+Words = Lease | Trying | Created | Done | Failed
+TYPES: dict[str, type[Words]] = {
+    "renew": Lease,
+    "trying": Trying,
+    "created": Created,
+    "done": Done,
+    "failed": Failed,
+}
+LATER = "2026-09-21T14:13:20.123Z"
+KEY = "slip_launcher_test"
+
+
+@dataclass
+class StubGateway:
+    """Written by the test and read by the server's thread, or the other way round."""
+
+    port: int = 0
+    offers: list[Job] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    told: list[tuple[str, str, Words]] = field(default_factory=list)
+    """(job, verb, words), in order."""
+    lost: set[str] = field(default_factory=set)
+    """Verbs that are answered with `lease_lost`."""
+    mute: set[str] = field(default_factory=set)
+    """Verbs that are answered with 503 as long as they stand here."""
+    cancel: bool = False
+    may_create: bool = True
+    create_seconds: int = 30
+    refused_key: bool = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def verbs(self, job: str | None = None) -> list[str]:
+        """What was said, renewals left out."""
+        return [verb for at, verb, _ in self.told if verb != "renew" and job in (None, at)]
+
+    def count(self, verb: str) -> int:
+        return Counter(said for _, said, _ in self.told)[verb]
+
+    def done(self) -> Done:
+        """The last `done`."""
+        words = [words for _, _, words in self.told if isinstance(words, Done)]
+        return words[-1]
+
+    def failed(self) -> Failed:
+        """The last `failed`."""
+        words = [words for _, _, words in self.told if isinstance(words, Failed)]
+        return words[-1]
+
+    async def claim(self, request: Request) -> Response:
+        if self.refused_key or request.headers["authorization"] != f"Bearer {KEY}":
+            return _problem(401, "unauthorized")
+        claim = msgspec.json.decode(await request.body(), type=Claim)
+        self.claims.append(claim)
+        give_up = time.monotonic() + claim.wait_seconds
+        while not self.offers and time.monotonic() < give_up:
+            await asyncio.sleep(0.01)
+        jobs = tuple(self.offers)
+        self.offers.clear()
+        return _answer(Jobs(jobs=jobs))
+
+    async def report(self, request: Request) -> Response:
+        job, verb = request.path_params["job"], request.path_params["verb"]
+        words = msgspec.json.decode(await request.body(), type=TYPES[verb])
+        self.told.append((job, verb, words))
+        if verb in self.mute:
+            return _problem(503, "unavailable")
+        if verb in self.lost:
+            return _problem(409, "lease_lost")
+        if verb == "renew":
+            return _answer(Renewed(lease_expires_at=LATER, cancel=self.cancel))
+        if verb == "trying":
+            return _answer(
+                MayTry(
+                    create_before=LATER, create_seconds=self.create_seconds, create=self.may_create
+                )
+            )
+        return _answer(Acknowledged())
+
+
+@contextmanager
+def serving(gateway: StubGateway) -> Iterator[StubGateway]:
+    """The stub on a real port, in a thread of its own."""
+    app = Starlette(
+        routes=[
+            Route("/v1/launcher/claim", gateway.claim, methods=["POST"]),
+            Route("/v1/launcher/jobs/{job}/{verb}", gateway.report, methods=["POST"]),
+        ]
+    )
+    listener = socket.create_server(("127.0.0.1", gateway.port))
+    gateway.port = listener.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield gateway
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        listener.close()
+
+
+def _answer(reply: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(reply), media_type="application/json")
+
+
+def _problem(status: int, code: str) -> Response:
+    body = msgspec.json.encode({"code": code, "detail": "said by the stub"})
+    return Response(body, status_code=status, media_type="application/problem+json")

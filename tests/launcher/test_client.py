@@ -1,0 +1,70 @@
+"""Calls to a gateway that is away, busy, or says no."""
+
+import asyncio
+import socket
+
+import pytest
+
+from gateway.wire.launcher import Claim
+from launcher.client import Client, LeaseLost, Refused, Unreachable, open_http
+from tests.launcher.gateway_stub import KEY, StubGateway, serving
+from tests.launcher.jobs import a_job
+from tests.launcher.waiting import until
+
+
+async def test_a_report_is_repeated_until_the_gateway_can_commit(
+    gateway: StubGateway, client: Client
+) -> None:
+    gateway.mute = {"done"}
+
+    async def recover() -> None:
+        await until(lambda: gateway.count("done") >= 2, "a second call")
+        gateway.mute = set()
+
+    await asyncio.gather(client.done(a_job("inspect")), recover())
+    assert gateway.count("done") >= 3
+
+
+async def test_a_report_outlasts_a_gateway_that_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    pauses: list[float] = []
+    gateway = StubGateway(port=port)
+    stub = serving(gateway)
+
+    async def come_back(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            stub.__enter__()
+
+    async with open_http(gateway.url, KEY) as http:
+        try:
+            await Client(http, sleep=come_back).done(a_job("inspect"))
+        finally:
+            stub.__exit__(None, None, None)
+    assert pauses == sorted(pauses)
+    assert gateway.verbs() == ["done"]
+
+
+async def test_patience_ends(gateway: StubGateway) -> None:
+    gateway.mute = {"renew"}
+
+    async def at_once(_: float) -> None: ...
+
+    async with open_http(gateway.url, KEY) as http:
+        client = Client(http, sleep=at_once, patience=0.3)
+        with pytest.raises(Unreachable, match="HTTP 503"):
+            await client.renew(a_job("create"))
+
+
+async def test_a_lost_lease_is_an_error_of_its_own(gateway: StubGateway, client: Client) -> None:
+    gateway.lost = {"renew"}
+    with pytest.raises(LeaseLost):
+        await client.renew(a_job("create"))
+
+
+async def test_a_refusal_is_not_repeated(gateway: StubGateway) -> None:
+    async with open_http(gateway.url, "wrong") as http:
+        with pytest.raises(Refused) as raised:
+            await Client(http).claim(Claim(launcher_id="l", providers=("local",), capacity=1))
+    assert raised.value.status == 401

@@ -1,0 +1,36 @@
+"""Which variables reach a sandbox."""
+
+from launcher.environment import sandbox_environment
+
+OURS = {
+    "OPENAI_API_KEY": "sk-1",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9",
+    "ANTHROPIC_API_KEY": "sk-2",
+    "GITHUB_TOKEN": "ghp",
+    "NPM_TOKEN": "npm",
+}
+
+
+def test_of_the_model_services_only_the_chosen_one_is_handed() -> None:
+    given = sandbox_environment(OURS, {"MODEL_PROVIDER": "anthropic"})
+    assert set(given) == {"MODEL_PROVIDER", "ANTHROPIC_API_KEY", "GITHUB_TOKEN", "NPM_TOKEN"}
+
+
+def test_without_a_chosen_service_no_model_key_is_handed() -> None:
+    assert set(sandbox_environment(OURS, {})) == {"GITHUB_TOKEN", "NPM_TOKEN"}
+
+
+def test_what_the_job_says_wins() -> None:
+    job = {"MODEL_PROVIDER": "openai", "OPENAI_API_KEY": "theirs"}
+    assert sandbox_environment(OURS, job)["OPENAI_API_KEY"] == "theirs"
+
+
+def test_our_credentials_are_not_sent_to_an_address_that_came_with_the_job() -> None:
+    job = {
+        "MODEL_PROVIDER": "openai",
+        "OPENAI_BASE_URL": "https://elsewhere.example",
+        "GITHUB_API_URL": "https://elsewhere.example",
+    }
+    given = sandbox_environment(OURS, job)
+    assert "OPENAI_API_KEY" not in given
+    assert "GITHUB_TOKEN" not in given

@@ -1,0 +1,263 @@
+"""Jobs from claim to report, over real HTTP and with real processes."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import structlog
+
+from gateway.wire.launcher import Created, JobSandbox, Trying
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job
+from tests.launcher.waiting import until
+
+MakeSite = Callable[..., Site]
+LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+    structlog.testing.CapturingLogger(), processors=[]
+)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "state" / INSTANCE / NAME
+
+
+def spool(directory: Path, count: int, size: int = 4) -> int:
+    words = {"timestamp": 1, "signature": "v1,x", "body": "A" * size}
+    lines = [json.dumps({"id": f"w{n}", **words}) + "\n" for n in range(count)]
+    (directory / "state" / "spool.jsonl").write_text("".join(lines))
+    return sum(map(len, lines))
+
+
+async def test_create_says_trying_created_done(gateway: StubGateway, make_site: MakeSite) -> None:
+    site = make_site(*WAITS)
+    assert await perform(site, a_job("create"), LOG)
+    assert gateway.verbs() == ["trying", "created", "done"]
+    trying, created, done = (words for _, _, words in gateway.told)
+    assert isinstance(trying, Trying)
+    assert (trying.provider, trying.realm, trying.name) == ("local", site.providers[0].realm, NAME)
+    assert isinstance(created, Created)
+    assert created.sandbox.snapshot == "slipgate-agent-1"
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert sandbox.state == "started"
+
+
+async def test_no_create_call_starts_after_its_window(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.create_seconds = 0
+    site = make_site(*WAITS)
+    assert not await perform(site, a_job("create"), LOG)
+    assert gateway.verbs() == ["trying", "trying", "trying", "failed"]
+    assert gateway.failed().error.retryable
+    assert await site.providers[0].find(KEY) is None
+
+
+async def test_a_create_that_may_only_adopt_makes_nothing(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.may_create = False
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    assert gateway.failed().error.code == "sandbox_gone"
+    assert await site.providers[0].find(KEY) is None
+
+
+async def test_a_create_that_may_only_adopt_adopts(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    gateway.may_create = False
+    assert await perform(site, a_job("create", lease_token="job_create.2"), LOG)
+    assert gateway.verbs()[-3:] == ["trying", "created", "done"]
+
+
+async def test_a_cancelled_create_destroys_what_was_made(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    gateway.may_create, gateway.cancel = False, True
+    await perform(site, a_job("create", lease_token="job_create.2"), LOG)
+    assert gateway.failed().error.code == "cancelled"
+    assert await site.providers[0].find(KEY) is None
+
+
+async def test_a_lost_lease_stops_the_work_and_destroys_nothing(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.lost = {"created"}
+    site = make_site(*WAITS)
+    assert not await perform(site, a_job("create"), LOG)
+    assert gateway.verbs() == ["trying", "created"]
+    found = await site.providers[0].find(KEY)
+    assert found
+    assert found.process.state == "running"
+
+
+async def test_a_lease_lost_at_a_renewal_stops_the_work(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.lost, gateway.mute = {"renew"}, {"created"}
+    assert not await perform(make_site(*WAITS), a_job("create", lease_seconds=1), LOG)
+    assert gateway.count("renew") == 1
+    assert "done" not in gateway.verbs()
+
+
+async def test_a_lease_is_renewed_while_a_report_waits(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.mute = {"done"}
+    site = make_site(*WAITS)
+
+    async def sleep(seconds: float) -> None:
+        if gateway.count("renew") >= 2:
+            gateway.mute = set()
+
+    assert await perform(replace(site, sleep=sleep), a_job("create"), LOG)
+    assert gateway.count("renew") >= 2
+
+
+async def test_inspect_tells_of_a_running_agent_and_hands_over_its_spool(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    size = spool(directory, 3)
+    await perform(site, a_job("inspect"), LOG)
+    done = gateway.done()
+    assert done.process
+    assert done.process.state == "running"
+    assert [each.id for each in done.spool] == ["w0", "w1", "w2"]
+    assert done.spool_offset == size
+
+
+async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_site: MakeSite) -> None:
+    site = make_site(*ENDS_WITH_7)
+    await perform(site, a_job("create"), LOG)
+    codes: list[int | None] = []
+    while not codes or codes[-1] is None:
+        await perform(site, a_job("inspect"), LOG)
+        process = gateway.done().process
+        assert process
+        codes.append(process.exit_code)
+    assert codes[-1] == 7
+
+
+async def test_an_end_is_not_told_before_the_spool_is_read_whole(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    await site.providers[0].stop(KEY)
+    spool(directory, 3, size=400_000)
+    offset, states = 0, []
+    for _ in range(3):
+        await perform(site, a_job("inspect", spool_offset=offset), LOG)
+        done = gateway.done()
+        assert done.process
+        assert done.sandbox
+        assert done.spool_offset
+        offset = done.spool_offset
+        states.append((done.sandbox.state, done.process.state))
+    assert states == [("unknown", "unknown"), ("unknown", "unknown"), ("started", "exited")]
+
+
+async def test_inspect_of_nothing_is_gone(gateway: StubGateway, make_site: MakeSite) -> None:
+    await perform(make_site(*WAITS), a_job("inspect"), LOG)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert sandbox.state == "gone"
+
+
+async def test_destroy_hands_over_the_last_word_and_deletes(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*LAST_WORD)
+    await perform(site, a_job("create"), LOG)
+    await until((directory / "home" / "ready").exists)
+    assert await perform(site, a_job("destroy"), LOG)
+    done = gateway.done()
+    assert done.sandbox
+    assert done.sandbox.state == "destroyed"
+    assert [each.id for each in done.spool] == ["last"]
+    assert not directory.exists()
+
+
+async def test_destroy_drains_a_long_spool_in_pieces_before_it_deletes(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    size = spool(directory, 3, size=400_000)
+    offset, names, states = 0, [], []
+    for _ in range(3):
+        assert directory.exists()
+        await perform(site, a_job("destroy", spool_offset=offset), LOG)
+        done = gateway.done()
+        assert done.spool_offset
+        assert done.sandbox
+        offset = done.spool_offset
+        names += [each.id for each in done.spool]
+        states.append(done.sandbox.state)
+    assert (names, offset) == (["w0", "w1", "w2"], size)
+    assert states == ["started", "started", "destroyed"]
+    assert not directory.exists()
+
+
+async def test_a_spool_the_gateway_did_not_take_is_not_deleted(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    spool(directory, 1)
+    gateway.lost = {"done"}
+    assert not await perform(site, a_job("destroy"), LOG)
+    assert (directory / "state" / "spool.jsonl").exists()
+
+
+async def test_destroy_of_nothing_is_destroyed(gateway: StubGateway, make_site: MakeSite) -> None:
+    assert await perform(make_site(*WAITS), a_job("destroy"), LOG)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert sandbox.state == "destroyed"
+
+
+async def test_destroy_leaves_a_sandbox_with_other_labels_alone(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    other = LABELS | {"slipgate-task": "task_other"}
+    assert not await perform(site, a_job("destroy", labels=other), LOG)
+    assert gateway.failed().error.code == "labels_differ"
+    assert await site.providers[0].find(KEY)
+
+
+async def test_a_sandbox_of_another_realm_is_not_called_gone(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    sandbox = JobSandbox(name=NAME, provider="local", realm="elsewhere")
+    assert not await perform(make_site(*WAITS), a_job("inspect", sandbox=sandbox), LOG)
+    assert gateway.failed().error.code == "realm_missing"
+
+
+async def test_a_sweep_lists_and_destroys_nothing(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    await perform(site, a_job("sweep"), LOG)
+    sandboxes = gateway.done().sandboxes
+    assert sandboxes
+    assert [(each.name, each.labels, each.state) for each in sandboxes] == [
+        (NAME, LABELS, "started")
+    ]
+    assert await site.providers[0].find(KEY)

@@ -1,0 +1,211 @@
+"""The local provider, with real processes."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from launcher.providers.local import LocalProvider
+from launcher.providers.process import Supervisor, members
+from launcher.providers.protocol import Key, ProviderError
+from tests.launcher.agents import (
+    DEAF,
+    ENDS_WITH_7,
+    HAS_GRANDCHILDREN,
+    TELLS_ITS_ENVIRONMENT,
+    WAITS,
+)
+from tests.launcher.conftest import MakeLocal
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, an_order
+from tests.launcher.waiting import until
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "state" / INSTANCE / NAME
+
+
+def record(directory: Path) -> Supervisor:
+    words = json.loads((directory / "process.json").read_text())
+    return Supervisor(pid=words["pid"], birth=words["birth"])
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def exited(local: LocalProvider) -> int | None:
+    """The agent's exit code, once it has one."""
+    while True:
+        found = await local.find(KEY)
+        assert found
+        if found.process.state == "exited":
+            return found.process.exit_code
+        await asyncio.sleep(0.01)
+
+
+async def test_a_created_sandbox_runs_and_carries_labels_and_snapshot(
+    make_local: MakeLocal,
+) -> None:
+    found = await make_local(WAITS).create(an_order())
+    assert found.state == "started"
+    assert found.process.state == "running"
+    assert dict(found.labels) == LABELS
+    assert found.snapshot == "slipgate-agent-1"
+
+
+async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(TELLS_ITS_ENVIRONMENT)
+    await local.create(an_order({"TASK_ID": "task_abc", "HOME": "/root", "PATH": "/evil"}))
+    assert await exited(local) == 0
+    seen = json.loads((directory / "home" / "environment.json").read_text())
+    assert seen.pop("LC_CTYPE", None) in (None, "C.UTF-8")
+    assert set(seen) == {
+        "HOME",
+        "LANG",
+        "PATH",
+        "SLIPGATE_PYTHON",
+        "SLIPGATE_STATE_DIR",
+        "TASK_ID",
+    }
+    assert seen["HOME"] == str(directory / "home")
+    assert seen["PATH"] == os.environ["PATH"]
+    assert seen["SLIPGATE_STATE_DIR"] == str(directory / "state")
+
+
+async def test_two_creates_under_one_name_start_one_agent(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    first, second = make_local(WAITS), make_local(WAITS)
+    await asyncio.gather(*(each.create(an_order()) for each in (first, second, first, second)))
+    assert len(members(record(directory))) == 2, "one supervisor, one agent"
+
+
+async def test_the_name_of_another_sandbox_is_not_taken_over(make_local: MakeLocal) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    with pytest.raises(ProviderError) as raised:
+        await local.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
+    assert raised.value.code == "name_taken"
+
+
+async def test_the_exit_code_is_known_to_a_later_launcher(make_local: MakeLocal) -> None:
+    await make_local(ENDS_WITH_7).create(an_order())
+    assert await exited(make_local(ENDS_WITH_7)) == 7
+
+
+async def test_a_program_that_is_not_there_is_an_exit_code_and_a_word_in_the_output(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(("/nowhere/execution.sh",))
+    await local.create(an_order())
+    assert await exited(local) == 127
+    assert "/nowhere/execution.sh" in (directory / "output.log").read_text()
+
+
+async def test_an_agent_whose_supervisor_was_killed_is_still_found(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    supervisor = record(directory)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    await until(lambda: not supervisor.is_alive())
+    found = await local.find(KEY)
+    assert found
+    assert found.process.state == "running"
+    await local.remove(KEY)
+    assert not members(supervisor)
+
+
+async def test_an_agent_that_vanished_without_a_word_is_stopped(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    words = {"pid": record(directory).pid, "birth": "another-boot:1"}
+    await local.stop(KEY)
+    (directory / "exit.json").unlink()
+    (directory / "process.json").write_text(json.dumps(words))
+    found = await local.find(KEY)
+    assert found
+    assert (found.state, found.process.state) == ("stopped", "exited")
+
+
+async def test_a_number_that_now_is_anothers_process_is_not_killed(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    await local.stop(KEY)
+    bystander = await asyncio.create_subprocess_exec(*WAITS, start_new_session=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    words = {"pid": bystander.pid, "birth": f"{boot}:1"}
+    (directory / "process.json").write_text(json.dumps(words))
+    await local.remove(KEY)
+    assert bystander.returncode is None
+    assert is_alive(bystander.pid)
+    bystander.kill()
+    await bystander.wait()
+
+
+async def test_removing_kills_grandchildren_that_left_the_session_too(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(HAS_GRANDCHILDREN)
+    await local.create(an_order())
+    home = directory / "home"
+    notes = [home / "grandchild-False", home / "grandchild-True"]
+    await until(lambda: all(note.exists() and note.read_text() for note in notes))
+    pids = [int(note.read_text()) for note in notes]
+    assert all(is_alive(pid) for pid in pids)
+    await local.remove(KEY)
+    assert not any(is_alive(pid) for pid in pids)
+    assert not directory.exists()
+
+
+async def test_an_agent_that_ignores_sigterm_is_killed(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(DEAF)
+    await local.create(an_order())
+    await until((directory / "home" / "deaf").exists)
+    await local.stop(KEY)
+    assert await exited(local) == -signal.SIGKILL
+
+
+async def test_removing_twice_is_removing_once(make_local: MakeLocal, directory: Path) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    await local.remove(KEY)
+    await local.remove(KEY)
+    assert await local.find(KEY) is None
+    assert list(directory.parent.iterdir()) == []
+
+
+async def test_a_survey_finds_the_sandboxes_of_one_instance(make_local: MakeLocal) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    assert [found.key for found in await local.survey(INSTANCE)] == [KEY]
+    assert await local.survey("inst_2") == []
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "-x", "a\nb", "a" * 300])
+async def test_a_name_never_leaves_the_state_directory(make_local: MakeLocal, name: str) -> None:
+    local = make_local(WAITS)
+    for key in (Key(instance=INSTANCE, name=name), Key(instance=name, name=NAME)):
+        with pytest.raises(ProviderError) as raised:
+            await local.remove(key)
+        assert raised.value.code == "invalid_name"
+
+
+async def test_the_realm_is_kept_in_the_state_directory(make_local: MakeLocal) -> None:
+    assert make_local(WAITS).realm == make_local(ENDS_WITH_7).realm

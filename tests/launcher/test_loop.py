@@ -1,0 +1,127 @@
+"""Claiming, capacity, and stopping in order."""
+
+import asyncio
+
+import pytest
+import structlog
+
+from launcher.client import Refused
+from launcher.jobs.site import Site
+from launcher.loop import Launcher
+from tests.launcher.agents import WAITS
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import a_job
+from tests.launcher.test_jobs import LOG, MakeSite
+from tests.launcher.waiting import until
+
+
+def launcher_on(site: Site, **changes: float) -> Launcher:
+    return Launcher(
+        site,
+        launcher_id="launcher-1",
+        version="1",
+        capacity=int(changes.get("capacity", 4)),
+        log=LOG,
+        wait_seconds=changes.get("wait", 5),
+        drain_seconds=changes.get("drain", 5),
+    )
+
+
+async def test_a_claim_names_realm_capacity_and_what_is_in_hand(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    gateway.mute = {"done"}
+    gateway.offers = [a_job("create")]
+    stopping = asyncio.Event()
+
+    async def watch() -> None:
+        await until(lambda: any(claim.holding for claim in gateway.claims))
+        gateway.mute = set()
+        stopping.set()
+
+    await asyncio.gather(launcher_on(site, capacity=2).run(stopping), watch())
+    first, second = gateway.claims[:2]
+    assert first.providers == (f"local@{site.providers[0].realm}",)
+    assert (first.capacity, first.holding) == (2, ())
+    assert (second.capacity, second.holding) == (1, ("job_create",))
+
+
+async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.mute = {"done"}
+    gateway.offers = [a_job("create")]
+    stopping = asyncio.Event()
+
+    async def watch() -> None:
+        await until(lambda: [claim.capacity for claim in gateway.claims] == [1, 0])
+        gateway.mute = set()
+        await until(lambda: [claim.capacity for claim in gateway.claims] == [1, 0, 1])
+        stopping.set()
+
+    run = launcher_on(make_site(*WAITS), capacity=1, wait=30).run(stopping)
+    await asyncio.wait_for(asyncio.gather(run, watch()), 20)
+
+
+async def test_stopping_finishes_what_is_in_hand_and_claims_no_more(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.mute = {"done"}
+    gateway.offers = [a_job("create")]
+    stopping = asyncio.Event()
+
+    async def watch() -> None:
+        await until(lambda: gateway.count("done") and len(gateway.claims) == 2)
+        stopping.set()
+        gateway.offers = [a_job("sweep")]
+        gateway.mute = set()
+
+    await asyncio.gather(launcher_on(make_site(*WAITS)).run(stopping), watch())
+    assert gateway.verbs("job_create")[-1] == "done"
+    assert gateway.verbs("job_sweep") == []
+
+
+async def test_stopping_takes_bounded_time(gateway: StubGateway, make_site: MakeSite) -> None:
+    gateway.mute = {"done"}
+    gateway.offers = [a_job("create")]
+    stopping = asyncio.Event()
+
+    async def watch() -> None:
+        await until(lambda: gateway.count("done"))
+        stopping.set()
+
+    run = launcher_on(make_site(*WAITS), drain=0.2).run(stopping)
+    await asyncio.wait_for(asyncio.gather(run, watch()), 10)
+
+
+async def test_a_key_that_is_refused_ends_the_launcher(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    gateway.refused_key = True
+    with pytest.raises(Refused):
+        await launcher_on(make_site(*WAITS)).run(asyncio.Event())
+
+
+async def test_once_does_what_came_and_a_job_asked_for_must_come(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    site = make_site(*WAITS)
+    gateway.offers = [a_job("create"), a_job("sweep")]
+    assert await launcher_on(site).once()
+    assert await launcher_on(site).once()
+    assert not await launcher_on(site).once("job_create")
+    assert gateway.claims[-1].job_id == "job_create"
+
+
+async def test_each_job_leaves_one_line_without_secrets(
+    gateway: StubGateway, make_site: MakeSite
+) -> None:
+    output = structlog.testing.CapturingLogger()
+    log = structlog.wrap_logger(output, processors=[structlog.processors.JSONRenderer()])
+    gateway.offers = [a_job("create", env={"SLIPGATE_WEBHOOK_SECRET": "whsec_hidden"})]
+    site = make_site(*WAITS)
+    await Launcher(site, launcher_id="l", version="1", capacity=1, log=log).once()
+    (line,) = output.calls
+    assert '"outcome": "created"' in line.args[0]
+    assert "whsec_hidden" not in line.args[0]

@@ -1,0 +1,112 @@
+"""The launcher as a real process: killed, started again, stopped."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from launcher.providers.process import Supervisor, members
+from tests.launcher.agents import WAITS
+from tests.launcher.conftest import kill_all_under
+from tests.launcher.gateway_stub import KEY, StubGateway
+from tests.launcher.jobs import INSTANCE, NAME, a_job
+from tests.launcher.waiting import until
+
+ROOT = Path(__file__).resolve().parents[2]
+START = f"import sys; from launcher.__main__ import main; sys.exit(main(program={WAITS!r}))"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "state"
+    kill_all_under(tmp_path)
+
+
+@asynccontextmanager
+async def launcher(
+    gateway: StubGateway, state: Path, *arguments: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A launcher in a process of its own, killed at the end if it still runs."""
+    environ = {
+        "PATH": os.environ["PATH"],
+        "SLIPGATE_URL": gateway.url,
+        "SLIPGATE_API_KEY": KEY,
+        "SLIPGATE_PROVIDERS": "local",
+        "SLIPGATE_LAUNCHER_STATE": str(state),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", START, *arguments),
+        cwd=ROOT,
+        env=environ,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def record(state: Path) -> Supervisor:
+    words = json.loads((state / INSTANCE / NAME / "process.json").read_text())
+    return Supervisor(pid=words["pid"], birth=words["birth"])
+
+
+@pytest.mark.parametrize("verb", ["trying", "created", "done"])
+async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
+    gateway: StubGateway, state: Path, verb: str
+) -> None:
+    gateway.offers = [a_job("create")]
+    gateway.mute = {verb}
+    async with launcher(gateway, state) as first:
+        await until(lambda: gateway.count(verb), verb)
+        first.kill()
+        await first.wait()
+    before = record(state) if verb != "trying" else None
+    gateway.mute = set()
+    gateway.told.clear()
+    gateway.offers = [a_job("create", lease_token="job_create.2")]
+    async with launcher(gateway, state):
+        await until(lambda: gateway.count("done"), "done")
+    assert gateway.verbs() == ["trying", "created", "done"]
+    assert before in (None, record(state))
+    assert len(members(record(state))) == 2, "one supervisor, one agent"
+
+
+async def test_sigterm_ends_the_launcher_and_leaves_agents_running(
+    gateway: StubGateway, state: Path
+) -> None:
+    gateway.offers = [a_job("create")]
+    async with launcher(gateway, state) as process:
+        await until(lambda: gateway.count("done"), "done")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert record(state).is_alive()
+
+
+async def test_once_ends_by_itself(gateway: StubGateway, state: Path) -> None:
+    async with launcher(gateway, state, "--once") as process:
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+    assert len(gateway.claims) == 1
+
+
+async def test_a_job_that_is_not_offered_is_a_failure(gateway: StubGateway, state: Path) -> None:
+    async with launcher(gateway, state, "--job", "job_x") as process:
+        assert await asyncio.wait_for(process.wait(), 20) == 1
+    assert gateway.claims[0].job_id == "job_x"
+
+
+async def test_a_wrong_key_is_said_and_ends_it(gateway: StubGateway, state: Path) -> None:
+    gateway.refused_key = True
+    async with launcher(gateway, state) as process:
+        _, errors = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 1
+    assert b"401" in errors
+    assert KEY.encode() not in errors

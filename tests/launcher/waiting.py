@@ -1,0 +1,15 @@
+"""Waits for a condition, with a time limit instead of a guess."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+LIMIT_SECONDS = 20.0
+
+
+async def until(condition: Callable[[], object], what: str = "the condition") -> None:
+    """Returns as soon as `condition` holds; fails the test when it never does."""
+    give_up = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < give_up, f"{what} did not come true"
+        await asyncio.sleep(0.01)
