@@ -4,7 +4,11 @@ import msgspec
 
 
 class Request(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    forbid_unknown_fields=True,
 ):
     """A message somebody sends us: an unknown field is an error, so that a typo is not ignored."""
 
