@@ -1,0 +1,244 @@
+"""One write transaction of the ledger: what a batch loads, and what it writes."""
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import aiosqlite
+import msgspec
+
+from gateway.domain.commands import Claim, Needs, Policy
+from gateway.domain.task import Frozen, Task
+from gateway.domain.view import Remembered, View
+from gateway.store import rows
+from gateway.store import statements as sql
+from gateway.store.rows import Params
+
+_TASK = msgspec.json.Decoder(Task)
+_OFFERED_PER_CLAIM = 10
+
+
+class Batch:
+    """`load`, then `write`; the transaction itself belongs to the store."""
+
+    def __init__(self, connection: aiosqlite.Connection, seq: int) -> None:
+        self._connection = connection
+        self.seq = seq
+
+    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+        """The union of what the commands of the batch need."""
+        view = View(policy=policy, seq=self.seq)
+        await self._load_jobs(view, {job for need in needs for job in need.jobs})
+        claims = [need.claim for need in needs if need.claim is not None]
+        if claims:
+            await self._load_claims(view, claims, now)
+        tasks = {task for need in needs for task in need.tasks}
+        tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
+        tasks |= set(view.claimable)
+        await self._load_tasks(view, tasks)
+        await self._load_heard(view, [key for need in needs for key in need.webhooks])
+        await self._load_remembered(view, [key for need in needs for key in need.idempotency])
+        endpoints = {endpoint for need in needs for endpoint in need.endpoints}
+        endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
+        await self._load_endpoints(view, endpoints)
+        if claims:
+            await self._load_keys_in_use(view)
+        return view
+
+    async def write(self, view: View) -> None:
+        """Everything the view has changed, a statement per table."""
+        await self._many(sql.INSERT_ENDPOINTS, _endpoint_params(view))
+        await self._many(
+            sql.INSERT_TASKS, [rows.task_params(view.tasks[key]) for key in view.new_tasks]
+        )
+        await self._many(
+            sql.UPDATE_TASKS, [rows.task_params(view.tasks[key]) for key in view.changed_tasks]
+        )
+        await self._write_events(view)
+        await self._many(
+            sql.UPSERT_ATTEMPTS,
+            [rows.attempt_params(view.attempts[key]) for key in view.changed_attempts],
+        )
+        await self._many(
+            sql.UPSERT_JOBS, [rows.job_params(view.jobs[key]) for key in view.changed_jobs]
+        )
+        await self._many(sql.INSERT_SECRETS, _secret_params(view))
+        await self._many(sql.INSERT_METADATA, _metadata_params(view))
+        await self._many(sql.INSERT_REMEMBERED, _remembered_params(view))
+        await self._many(sql.UPSERT_LAUNCHERS, _launcher_params(view))
+
+    async def _write_events(self, view: View) -> None:
+        first = self.seq + 1
+        numbers = {
+            (event.task_id, event.task_seq): seq for seq, event in enumerate(view.new_events, first)
+        }
+        await self._many(
+            sql.INSERT_EVENTS,
+            [rows.event_params(event, seq) for seq, event in enumerate(view.new_events, first)],
+        )
+        await self._many(
+            sql.INSERT_DELIVERIES,
+            [
+                {
+                    "endpoint_id": delivery.endpoint_id,
+                    "seq": numbers[delivery.event.task_id, delivery.event.task_seq],
+                    "task_id": delivery.event.task_id,
+                    "task_seq": delivery.event.task_seq,
+                    "status": delivery.status,
+                    "next_attempt_at": delivery.next_attempt_at,
+                }
+                for delivery in view.new_deliveries
+            ],
+        )
+        if view.new_events:
+            self.seq += len(view.new_events)
+            await self._connection.execute(sql.ADVANCE_LEDGER, {"seq": self.seq})
+
+    async def _load_tasks(self, view: View, wanted: set[str]) -> None:
+        if not wanted:
+            return
+        ids = {"ids": json.dumps(sorted(wanted))}
+        for row in await self._all(sql.TASKS, ids):
+            task = rows.task_from_row(row)
+            view.tasks[task.id] = task
+        for row in await self._all(sql.ATTEMPTS, ids):
+            attempt = rows.attempt_from_row(row)
+            view.attempts[attempt.task_id, attempt.number] = attempt
+        for row in await self._all(sql.JOBS_OF_TASKS, ids):
+            job = rows.job_from_row(row)
+            view.jobs[job.id] = job
+        ended = [task.id for task in view.tasks.values() if task.status.is_terminal]
+        if ended:
+            erased = await self._all(sql.ERASED, {"ids": json.dumps(ended)})
+            view.erased.update(row[0] for row in erased)
+
+    async def _load_jobs(self, view: View, wanted: set[str]) -> None:
+        if wanted:
+            for row in await self._all(sql.JOBS, {"ids": json.dumps(sorted(wanted))}):
+                job = rows.job_from_row(row)
+                view.jobs[job.id] = job
+
+    async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
+        launchers = json.dumps([claim.launcher_id for claim in claims])
+        held = await self._all(sql.JOBS_HELD, {"ids": launchers})
+        providers = json.dumps(sorted(set(chain.from_iterable(c.providers for c in claims))))
+        offered = await self._all(
+            sql.JOBS_OFFERED,
+            {"now": now, "providers": providers, "limit": _OFFERED_PER_CLAIM * len(claims)},
+        )
+        for row in chain(held, offered):
+            job = rows.job_from_row(row)
+            view.jobs.setdefault(job.id, job)
+        view.offered = [row[0] for row in offered]
+        claimable = await self._all(
+            sql.CLAIMABLE,
+            {
+                "now": now,
+                "providers": providers,
+                "per_key": view.policy.concurrency_per_key,
+                "limit": sum(claim.capacity for claim in claims),
+            },
+        )
+        view.claimable = [row[0] for row in claimable]
+
+    async def _load_heard(self, view: View, keys: Sequence[tuple[str, int, str]]) -> None:
+        if keys:
+            for task_id, attempt, name, digest in await self._all(
+                sql.HEARD, {"keys": json.dumps(keys)}
+            ):
+                view.heard[task_id, attempt, name] = digest
+
+    async def _load_remembered(self, view: View, keys: Sequence[tuple[str, str, str]]) -> None:
+        if not keys:
+            return
+        for project, operation, key, key_id, digest, answer, at in await self._all(
+            sql.REMEMBERED, {"keys": json.dumps(keys)}
+        ):
+            view.remembered[project, operation, key] = Remembered(
+                key=(project, operation, key),
+                key_id=key_id,
+                digest=digest,
+                answer=_TASK.decode(answer),
+                at=at,
+            )
+
+    async def _load_endpoints(self, view: View, wanted: set[str]) -> None:
+        if wanted:
+            for row in await self._all(sql.ENDPOINTS, {"ids": json.dumps(sorted(wanted))}):
+                endpoint = rows.endpoint_from_row(row)
+                view.endpoints[endpoint.id] = endpoint
+
+    async def _load_keys_in_use(self, view: View) -> None:
+        keys = {
+            (task.project, task.concurrency_key)
+            for task in (view.tasks[task_id] for task_id in view.claimable)
+            if task.concurrency_key is not None
+        }
+        if keys:
+            counts = await self._all(sql.KEYS_IN_USE, {"keys": json.dumps(sorted(keys))})
+            view.keys_in_use = {row[0]: row[1] for row in counts}
+
+    async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
+        return await self._connection.execute_fetchall(statement, params)
+
+    async def _many(self, statement: str, params: Sequence[Params]) -> None:
+        # Row by row in a Python loop every step would have to win the GIL back.
+        if params:
+            await self._connection.executemany(statement, params)
+
+
+def _endpoint_params(view: View) -> list[Params]:
+    at = max((event.at for event in view.new_events), default=0)
+    return [{**_plain(endpoint), "created_at": at} for endpoint in view.new_endpoints]
+
+
+def _secret_params(view: View) -> list[Params]:
+    return [
+        {
+            "task_id": secret.task_id,
+            "key_id": next(box.key_id for box in (secret.env, secret.callback) if box),
+            "env": secret.env and secret.env.box,
+            "callback_url": secret.callback and secret.callback.box,
+        }
+        for secret in view.new_secrets
+    ]
+
+
+def _metadata_params(view: View) -> list[Params]:
+    return [
+        {"task_id": task_id, "key": key, "value": value}
+        for task_id, metadata in view.new_metadata
+        for key, value in metadata.items()
+    ]
+
+
+def _remembered_params(view: View) -> list[Params]:
+    return [
+        {
+            "project": kept.key[0],
+            "operation": kept.key[1],
+            "key": kept.key[2],
+            "key_id": kept.key_id,
+            "digest": kept.digest,
+            "answer": msgspec.json.encode(kept.answer).decode(),
+            "at": kept.at,
+        }
+        for kept in view.new_remembered
+    ]
+
+
+def _launcher_params(view: View) -> list[Params]:
+    return [
+        {
+            "id": call.launcher_id,
+            "providers": json.dumps(call.providers),
+            "capacity": call.capacity,
+            "version": call.version,
+            "called_at": call.at,
+        }
+        for call in view.calls
+    ]
+
+
+def _plain(value: Frozen) -> Params:
+    return {name: getattr(value, name) for name in value.__struct_fields__}

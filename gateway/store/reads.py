@@ -1,0 +1,175 @@
+"""Reads, on a connection of their own: in WAL mode they never wait for the writer."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import aiosqlite
+import msgspec
+
+from gateway.domain.event import Event
+from gateway.domain.spec import Spec
+from gateway.domain.task import Attempt, Frozen, Status, Task
+from gateway.store import rows
+from gateway.store import statements as sql
+from gateway.store.rows import Params
+
+_SPEC: Final = msgspec.json.Decoder(Spec)
+NEWEST: Final = "task_~"
+"""Sorts behind every task id: where a list begins."""
+
+
+class ApiKey(Frozen, frozen=True, kw_only=True):
+    """A key as it is known: never the key itself."""
+
+    id: str
+    scope: str
+    project: str
+    name: str
+
+
+class Secrets(Frozen, frozen=True, kw_only=True):
+    """The encrypted parts of a task."""
+
+    key_id: str
+    env: bytes | None
+    callback_url: bytes | None
+
+
+class DueDelivery(Frozen, frozen=True, kw_only=True):
+    """The head of a lane that may be sent now."""
+
+    endpoint_id: str
+    seq: int
+    task_id: str
+    attempts: int
+    body: str | None
+
+
+class Reads:
+    """Everything that is asked without being changed."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def task(self, task_id: str) -> tuple[Task, Spec] | None:
+        """One task with what was asked for."""
+        found = await self.tasks([task_id])
+        return found[0] if found else None
+
+    async def tasks(self, ids: Sequence[str]) -> list[tuple[Task, Spec]]:
+        """Tasks with what was asked for, in the order given."""
+        wanted = {"ids": json.dumps(ids)}
+        tasks = {row[0]: rows.task_from_row(row) for row in await self._all(sql.TASKS, wanted)}
+        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._all(sql.SPECS, wanted)}
+        return [(tasks[task_id], specs[task_id]) for task_id in ids if task_id in tasks]
+
+    async def spec(self, task_id: str) -> Spec | None:
+        """What was asked for."""
+        row = await self._one(sql.SPEC, {"id": task_id})
+        return _SPEC.decode(row[0]) if row else None
+
+    async def page(
+        self, project: str, statuses: Iterable[Status], *, before: str = NEWEST, limit: int
+    ) -> list[tuple[Task, Spec]]:
+        """The newest tasks in any of these states, older than the id `before`."""
+        found = await self._all(
+            sql.LIST_TASKS,
+            {
+                "project": project,
+                "statuses": json.dumps(list(statuses)),
+                "before": before,
+                "limit": limit,
+            },
+        )
+        return await self.tasks([row[0] for row in found])
+
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        """The attempts a launcher has ever taken, oldest first."""
+        found = await self._all(sql.ATTEMPTS, {"ids": json.dumps([task_id])})
+        return sorted(map(rows.attempt_from_row, found), key=lambda attempt: attempt.number)
+
+    async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
+        """Its events after number `after`, oldest first."""
+        params = {"task_id": task_id, "after": after, "limit": limit}
+        return [rows.event_from_row(row) for row in await self._all(sql.EVENTS_OF_TASK, params)]
+
+    async def events_of_project(
+        self, project: str | None, *, after: int, limit: int
+    ) -> list[Event]:
+        """The events of all its tasks (of all projects for None), oldest first."""
+        params = {"project": project, "after": after, "limit": limit}
+        found = await self._all(sql.EVENTS_OF_PROJECT, params)
+        return [rows.event_from_row(row) for row in found]
+
+    async def words(
+        self, task_id: str, types: Sequence[str], *, after: int = 0, limit: int = -1
+    ) -> list[Event]:
+        """Its applied events of these types, oldest first."""
+        params = {
+            "task_id": task_id,
+            "types": json.dumps(types),
+            "after": after,
+            "limit": limit,
+        }
+        return [rows.event_from_row(row) for row in await self._all(sql.WORDS, params)]
+
+    async def secrets(self, task_id: str) -> Secrets | None:
+        """Its encrypted parts, if it has any."""
+        row = await self._one(sql.SECRETS, {"task_id": task_id})
+        return Secrets(key_id=row[0], env=row[1], callback_url=row[2]) if row else None
+
+    async def api_key(self, digest: bytes) -> ApiKey | None:
+        """The key with this SHA-256, unless it was revoked."""
+        row = await self._one(sql.API_KEY, {"hash": digest})
+        return ApiKey(id=row[0], scope=row[1], project=row[2], name=row[3]) if row else None
+
+    async def callback_secret(self, project: str) -> tuple[str, bytes] | None:
+        """Key id and encrypted callback secret of a project."""
+        row = await self._one(sql.PROJECT, {"name": project})
+        return (row[0], row[1]) if row else None
+
+    async def due_tasks(self, now: int, limit: int) -> list[str]:
+        """Tasks with a clock that is due."""
+        found = await self._all(sql.DUE_TASKS, {"now": now, "limit": limit})
+        return [row[0] for row in found]
+
+    async def due_jobs(self, now: int, limit: int) -> list[str]:
+        """Jobs whose lease has run out."""
+        found = await self._all(sql.DUE_JOBS, {"now": now, "limit": limit})
+        return [row[0] for row in found]
+
+    async def next_due(self) -> int | None:
+        """When the reconciler has work (milliseconds)."""
+        row = await self._one(sql.NEXT_DUE, {})
+        return row[0] if row else None
+
+    async def next_claimable(self, now: int) -> int | None:
+        """When a job that may not be claimed yet can be (milliseconds)."""
+        row = await self._one(sql.NEXT_CLAIMABLE, {"now": now})
+        return row[0] if row else None
+
+    async def due_deliveries(self, now: int, limit: int) -> list[DueDelivery]:
+        """Heads of lanes that may be sent now, the longest due first."""
+        found = await self._all(sql.DUE_DELIVERIES, {"now": now, "limit": limit})
+        return [
+            DueDelivery(
+                endpoint_id=row[0], seq=row[1], task_id=row[2], attempts=row[3], body=row[4]
+            )
+            for row in found
+        ]
+
+    async def next_delivery(self, now: int) -> int | None:
+        """When the next delivery that is not due yet comes due (milliseconds)."""
+        row = await self._one(sql.NEXT_DELIVERY, {"now": now})
+        return row[0] if row else None
+
+    async def counts(self) -> dict[str, int]:
+        """How many tasks are in each state."""
+        return {row[0]: row[1] for row in await self._all(sql.COUNTS, {})}
+
+    async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
+        return await self._connection.execute_fetchall(statement, params)
+
+    async def _one(self, statement: str, params: Params) -> rows.Row | None:
+        return next(iter(await self._all(statement, params)), None)

@@ -1,0 +1,96 @@
+"""The embedded store: one SQLite file in WAL mode, one writing connection, readers beside it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+
+from gateway.store import statements as sql
+from gateway.store.batch import Batch
+from gateway.store.errors import translated
+from gateway.store.lock import exclusive
+from gateway.store.migrations import migrate
+from gateway.store.reads import Reads
+
+_BUSY_MS = 5_000
+
+
+class SQLiteStore:
+    """Transactions for the ledger, and `reads` for everybody else."""
+
+    def __init__(
+        self, writer: aiosqlite.Connection, reads: Reads, *, seq: int, instance_id: str
+    ) -> None:
+        self.reads = reads
+        self.instance_id = instance_id
+        self._writer = writer
+        self._seq = seq
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Batch]:
+        """Commits when the block ends, rolls back when it raises.
+
+        Raises:
+            Unavailable: disk full, I/O error, locked: nothing was written.
+        """
+        with translated():
+            await self._writer.execute("BEGIN IMMEDIATE")
+            batch = Batch(self._writer, self._seq)
+            try:
+                yield batch
+                # Cancelling a coroutine does not stop a queued statement: the commit is shielded.
+                await asyncio.shield(self._writer.commit())
+            except BaseException:
+                await asyncio.shield(self._writer.rollback())
+                raise
+        self._seq = batch.seq
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path, *, new_instance_id: Callable[[], str]
+) -> AsyncIterator[SQLiteStore]:
+    """Locks, migrates and opens the file; a database without an instance id gets one.
+
+    Raises:
+        Refused: another gateway holds it, or its schema is newer than this program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(exclusive(path))
+        with sqlite3.connect(path, isolation_level=None) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+            migrate(database)
+        database.close()
+        writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+        await _prepare(writer)
+        seq, instance_id = await _ledger(writer, new_instance_id)
+        reader = await stack.enter_async_context(
+            aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+        )
+        await reader.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id)
+
+
+async def _prepare(writer: aiosqlite.Connection) -> None:
+    for pragma in (
+        f"busy_timeout = {_BUSY_MS}",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -16000",
+    ):
+        await writer.execute(f"PRAGMA {pragma}")
+
+
+async def _ledger(
+    writer: aiosqlite.Connection, new_instance_id: Callable[[], str]
+) -> tuple[int, str]:
+    rows = list(await writer.execute_fetchall(sql.LEDGER))
+    if not rows:
+        await writer.execute(sql.OPEN_LEDGER, {"instance_id": new_instance_id()})
+        rows = list(await writer.execute_fetchall(sql.LEDGER))
+    seq, instance_id = rows[0]
+    return int(seq), str(instance_id)

@@ -1,0 +1,274 @@
+"""All SQL of the ledger, in whole static statements."""
+
+from typing import Final
+
+TASK_COLUMNS: Final = """
+    id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
+    priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
+    started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
+    usage, sandbox, flags, clocks"""
+
+ATTEMPT_COLUMNS: Final = """
+    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_until, tried_at,
+    create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
+    outcome, error, usage"""
+
+JOB_COLUMNS: Final = """
+    id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
+    renewed, is_delegated, offers, closed_at, answered_lease"""
+
+EVENT_COLUMNS: Final = """
+    task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
+    seq"""
+
+LEDGER: Final = "SELECT seq, instance_id FROM ledger"
+
+OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, :instance_id)"
+
+ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
+
+TASKS: Final = f"""
+SELECT {TASK_COLUMNS} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+ATTEMPTS: Final = f"""
+SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+JOBS: Final = f"""
+SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+JOBS_OF_TASKS: Final = f"""
+SELECT {JOB_COLUMNS} FROM jobs
+WHERE task_id IN (SELECT value FROM json_each(:ids)) AND (closed_at IS NULL OR kind = 'create')"""
+
+JOBS_HELD: Final = f"""
+SELECT {JOB_COLUMNS} FROM jobs
+WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
+  AND leased_by IN (SELECT value FROM json_each(:ids))"""
+
+JOBS_OFFERED: Final = f"""
+SELECT {JOB_COLUMNS} FROM jobs
+WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create' AND not_before <= :now
+  AND (provider, realm) IN (
+      SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:providers))
+ORDER BY not_before
+LIMIT :limit"""
+
+# One index seek for each priority: a thousand future tasks of priority 9 hide none that is due.
+CLAIMABLE: Final = """
+WITH RECURSIVE level (priority) AS (
+    SELECT 9 UNION ALL SELECT priority - 1 FROM level WHERE priority > 0)
+SELECT task.id
+FROM level CROSS JOIN tasks AS task
+    ON task.priority = level.priority AND task.claimable_at <= :now
+LEFT JOIN attempts AS attempt
+    ON attempt.task_id = task.id AND attempt.number = task.attempt
+WHERE (task.provider IS NULL OR task.provider IN (
+          SELECT json_extract(value, '$[0]') FROM json_each(:providers)))
+  AND (attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
+          SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
+          FROM json_each(:providers)))
+  AND (task.concurrency_key IS NULL OR task.status <> 'queued' OR :per_key > (
+          SELECT count(*) FROM tasks AS other
+          WHERE other.project = task.project AND other.concurrency_key = task.concurrency_key
+            AND other.status IN ('launching', 'running')))
+ORDER BY level.priority DESC, task.claimable_at
+LIMIT :limit"""
+
+KEYS_IN_USE: Final = """
+SELECT project || '/' || concurrency_key, count(*) FROM tasks
+WHERE concurrency_key IS NOT NULL AND status IN ('launching', 'running')
+  AND (project, concurrency_key) IN (
+      SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))
+GROUP BY 1"""
+
+HEARD: Final = """
+SELECT task_id, attempt, webhook_id, body_hash FROM events
+WHERE (task_id, attempt, webhook_id) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(:keys))"""
+
+REMEMBERED: Final = """
+SELECT project, operation, key, key_id, digest, answer, at FROM idempotency
+WHERE (project, operation, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(:keys))"""
+
+ENDPOINTS: Final = """
+SELECT id, project, origin, implicit, enabled FROM endpoints
+WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+ERASED: Final = """
+SELECT task_id FROM task_secrets
+WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
+
+INSERT_TASKS: Final = """
+INSERT INTO tasks (
+    id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
+    priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
+    started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
+    usage, sandbox, flags, clocks, due_at)
+VALUES (
+    :id, :project, :status, :attempt, :max_attempts, :seq, :created_at, :updated_at, :timeouts,
+    :on_stall, :priority, :snapshot, :provider, :concurrency_key, :keep_sandbox, :endpoint_id,
+    :claimable_at, :started_at, :finished_at, :cancel_requested_at, :stage, :message, :pr_url,
+    :commit_sha, :error, :usage, :sandbox, :flags, :clocks, :due_at)"""
+
+UPDATE_TASKS: Final = """
+UPDATE tasks SET
+    status = :status, attempt = :attempt, seq = :seq, updated_at = :updated_at,
+    claimable_at = :claimable_at, started_at = :started_at, finished_at = :finished_at,
+    cancel_requested_at = :cancel_requested_at, stage = :stage, message = :message,
+    pr_url = :pr_url, commit_sha = :commit_sha, error = :error, usage = :usage,
+    sandbox = :sandbox, flags = :flags, clocks = :clocks, due_at = :due_at
+WHERE id = :id"""
+
+INSERT_EVENTS: Final = """
+INSERT INTO events (
+    seq, task_id, task_seq, attempt, type, at, applied, reason, source, data, webhook_id,
+    body_hash)
+VALUES (
+    :seq, :task_id, :task_seq, :attempt, :type, :at, :applied, :reason, :source, :data,
+    :webhook_id, :body_hash)"""
+
+UPSERT_ATTEMPTS: Final = """
+INSERT OR REPLACE INTO attempts (
+    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_until, tried_at,
+    create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
+    outcome, error, usage)
+VALUES (
+    :task_id, :number, :key_id, :opened_at, :provider, :realm, :sandbox, :launches, :queue_until,
+    :tried_at, :create_before, :spoke_at, :gone_at, :missing_since, :spool_offset, :inspections,
+    :refused, :ended_at, :outcome, :error, :usage)"""
+
+UPSERT_JOBS: Final = """
+INSERT OR REPLACE INTO jobs (
+    id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
+    renewed, is_delegated, offers, closed_at, answered_lease)
+VALUES (
+    :id, :kind, :task_id, :attempt, :provider, :realm, :not_before, :lease, :leased_by,
+    :lease_expires_at, :renewed, :is_delegated, :offers, :closed_at, :answered_lease)"""
+
+INSERT_SECRETS: Final = """
+INSERT INTO task_secrets (task_id, key_id, env, callback_url)
+VALUES (:task_id, :key_id, :env, :callback_url)"""
+
+INSERT_METADATA: Final = """
+INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
+
+INSERT_ENDPOINTS: Final = """
+INSERT INTO endpoints (id, project, origin, implicit, enabled, created_at)
+VALUES (:id, :project, :origin, :implicit, :enabled, :created_at)"""
+
+INSERT_DELIVERIES: Final = """
+INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at)
+VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at)"""
+
+INSERT_REMEMBERED: Final = """
+INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, answer, at)
+VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
+
+UPSERT_LAUNCHERS: Final = """
+INSERT OR REPLACE INTO launchers (id, providers, capacity, version, called_at)
+VALUES (:id, :providers, :capacity, :version, :called_at)"""
+
+DUE_TASKS: Final = "SELECT id FROM tasks WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
+
+DUE_JOBS: Final = """
+SELECT id FROM jobs
+WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL AND lease_expires_at <= :now
+ORDER BY lease_expires_at LIMIT :limit"""
+
+NEXT_DUE: Final = """
+SELECT min(at) FROM (
+    SELECT min(due_at) AS at FROM tasks WHERE due_at IS NOT NULL
+    UNION ALL
+    SELECT min(lease_expires_at) FROM jobs
+    WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL)"""
+
+NEXT_CLAIMABLE: Final = """
+SELECT min(at) FROM (
+    SELECT min(claimable_at) AS at FROM tasks WHERE claimable_at > :now
+    UNION ALL
+    SELECT min(not_before) FROM jobs
+    WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create' AND not_before > :now)"""
+
+SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
+
+SPECS: Final = """
+SELECT task_id, data FROM events
+WHERE task_seq = 1 AND task_id IN (SELECT value FROM json_each(:ids))"""
+
+# One index seek for each state: the newest of each, then the newest of all.
+LIST_TASKS: Final = """
+SELECT task.id
+FROM json_each(:statuses) AS wanted
+JOIN tasks AS task ON task.project = :project AND task.status = wanted.value
+    AND task.id < :before
+ORDER BY task.id DESC
+LIMIT :limit"""
+
+EVENTS_OF_TASK: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE task_id = :task_id AND seq > :after ORDER BY task_seq LIMIT :limit"""
+
+EVENTS_OF_PROJECT: Final = """
+SELECT
+    event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
+    event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
+FROM events AS event JOIN tasks AS task ON task.id = event.task_id
+WHERE event.seq > :after AND (:project IS NULL OR task.project = :project)
+ORDER BY event.seq LIMIT :limit"""
+
+WORDS: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE task_id = :task_id AND applied = 1 AND seq > :after
+  AND type IN (SELECT value FROM json_each(:types))
+ORDER BY task_seq LIMIT :limit"""
+
+SECRETS: Final = "SELECT key_id, env, callback_url FROM task_secrets WHERE task_id = :task_id"
+
+API_KEY: Final = """
+SELECT id, scope, project, name FROM api_keys WHERE hash = :hash AND revoked_at IS NULL"""
+
+API_KEYS: Final = """
+SELECT id, scope, project, name, created_at, revoked_at FROM api_keys ORDER BY created_at"""
+
+INSERT_API_KEY: Final = """
+INSERT INTO api_keys (id, hash, scope, project, name, created_at)
+VALUES (:id, :hash, :scope, :project, :name, :created_at)"""
+
+REVOKE_API_KEY: Final = """
+UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
+
+PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
+
+INSERT_PROJECT: Final = """
+INSERT INTO projects (name, key_id, callback_secret, created_at)
+VALUES (:name, :key_id, :callback_secret, :created_at)"""
+
+# The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
+DUE_DELIVERIES: Final = """
+SELECT endpoint_id, seq, task_id, attempts, body FROM deliveries AS delivery
+WHERE status = 'pending' AND next_attempt_at <= :now AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS earlier
+    WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.task_id = delivery.task_id
+      AND earlier.status = 'pending' AND earlier.task_seq < delivery.task_seq
+      AND earlier.attempts < 3)
+ORDER BY next_attempt_at LIMIT :limit"""
+
+NEXT_DELIVERY: Final = """
+SELECT min(next_attempt_at) FROM deliveries WHERE status = 'pending' AND next_attempt_at > :now"""
+
+SETTLE_DELIVERIES: Final = """
+UPDATE deliveries SET
+    status = :status, attempts = :attempts, next_attempt_at = :next_attempt_at, body = :body
+WHERE endpoint_id = :endpoint_id AND seq = :seq AND status = 'pending'"""
+
+INSERT_DELIVERY_ATTEMPTS: Final = """
+INSERT INTO delivery_attempts (
+    endpoint_id, seq, number, at, trigger, status, reason, duration_ms, key_id, response_body)
+VALUES (
+    :endpoint_id, :seq, :number, :at, :trigger, :status, :reason, :duration_ms, :key_id,
+    :response_body)"""
+
+COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
