@@ -34,14 +34,14 @@ def main(
     try:
         config = read_config(environ)
     except ConfigurationError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return USAGE
     log = _open_log(config.log)
     providers = open_providers(config, environ, program)
     try:
         return asyncio.run(_run(wanted, config, providers, log))
     except (Refused, Unreachable) as error:
-        print(f"The gateway at {config.url} gives us no work: {error}", file=sys.stderr)
+        sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n")
         return FAILED
 
 

@@ -23,7 +23,7 @@ class Lease:
         self.is_cancelled = self.is_cancelled or renewed.cancel
 
     async def keep(self, sleep: Sleep) -> None:
-        """Renews until cancelled; a gateway that is away is asked again, for the job may end first."""
+        """Renews until cancelled; a gateway that is away is asked again."""
         while True:
             await sleep(self.job.lease_seconds / RENEWALS_PER_LEASE)
             try:

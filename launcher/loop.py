@@ -66,7 +66,7 @@ class Launcher:
         return all(task.result() for task in work) and (job_id is None or bool(jobs))
 
     async def _step(self, group: asyncio.TaskGroup, stopping: asyncio.Event) -> Refused | None:
-        """One claim; a refusal of our key. Without room for a create it is asked anew when there is."""
+        """One claim, asked anew once there is room for a create; answers a refusal of our key."""
         self._freed.clear()
         claim = self._claim(wait=self._wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
@@ -109,7 +109,7 @@ class Launcher:
         self._freed.set()
 
     async def _drain(self) -> None:
-        """Finishes what is in hand, in bounded time; the rest is offered again when its lease ends."""
+        """Finishes what is in hand, in bounded time; the rest is offered again by its lease."""
         if self._work:
             await asyncio.wait(list(self._work), timeout=self._drain_seconds)
         for task in self._work:

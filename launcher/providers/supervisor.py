@@ -62,7 +62,7 @@ def main(directory: Path, command: list[str]) -> int:
 
 
 def _take(directory: Path) -> bool:
-    """Whether this agent is ours to start; of all supervisors ever started here only one is told so.
+    """Whether this agent is ours to start; of all supervisors started here one is told so.
 
     The lock is held until this process ends: who can take it knows that there is no supervisor.
     """
@@ -84,7 +84,7 @@ def _run(command: list[str]) -> int:
     try:
         agent = subprocess.Popen(command)
     except OSError as error:
-        print(f"cannot run {command[0]}: {error}", file=sys.stderr)
+        sys.stderr.write(f"cannot run {command[0]}: {error}\n")
         return CANNOT_RUN
     while True:
         pid, status = os.wait()

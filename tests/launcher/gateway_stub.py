@@ -88,7 +88,9 @@ class StubGateway:
         self.claims.append(claim)
         give_up = time.monotonic() + claim.wait_seconds
         while not self.offers and time.monotonic() < give_up:
-            await asyncio.sleep(0.01)
+            if await request.is_disconnected():
+                return _answer(Jobs(jobs=()))
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - offers come from another thread
         jobs = tuple(self.offers)
         self.offers.clear()
         return _answer(Jobs(jobs=jobs))

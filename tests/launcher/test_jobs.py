@@ -38,7 +38,7 @@ async def test_create_says_trying_created_done(gateway: StubGateway, make_site: 
     site = make_site(*WAITS)
     assert await perform(site, a_job("create"), LOG)
     assert gateway.verbs() == ["trying", "created", "done"]
-    trying, created, done = (words for _, _, words in gateway.told)
+    trying, created, _ = (words for _, _, words in gateway.told)
     assert isinstance(trying, Trying)
     assert (trying.provider, trying.realm, trying.name) == ("local", site.providers[0].realm, NAME)
     assert isinstance(created, Created)
@@ -75,7 +75,7 @@ async def test_a_create_that_may_only_adopt_adopts(
     site = make_site(*WAITS)
     await perform(site, a_job("create"), LOG)
     gateway.may_create = False
-    assert await perform(site, a_job("create", lease_token="job_create.2"), LOG)
+    assert await perform(site, a_job("create", lease=2), LOG)
     assert gateway.verbs()[-3:] == ["trying", "created", "done"]
 
 
@@ -85,7 +85,7 @@ async def test_a_cancelled_create_destroys_what_was_made(
     site = make_site(*WAITS)
     await perform(site, a_job("create"), LOG)
     gateway.may_create, gateway.cancel = False, True
-    await perform(site, a_job("create", lease_token="job_create.2"), LOG)
+    await perform(site, a_job("create", lease=2), LOG)
     assert gateway.failed().error.code == "cancelled"
     assert await site.providers[0].find(KEY) is None
 

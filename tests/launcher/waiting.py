@@ -12,4 +12,4 @@ async def until(condition: Callable[[], object], what: str = "the condition") ->
     give_up = time.monotonic() + LIMIT_SECONDS
     while not condition():
         assert time.monotonic() < give_up, f"{what} did not come true"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # between two looks

@@ -1,0 +1,1 @@
+"""The launcher, against a real HTTP stub of the gateway and real processes."""
