@@ -1,0 +1,1 @@
+"""Background work: each loop is `step() -> seconds until there is work`."""

@@ -1,0 +1,116 @@
+"""The address guard: what slipgate is asked to call must be on the public internet."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import httpx
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port to the addresses behind them; raises `OSError` when there are none."""
+
+# What Python calls global and we do not: multicast and the 6to4 relays.
+_REFUSED_V4: Final = tuple(
+    map(ipaddress.IPv4Network, ("192.88.99.0/24", "224.0.0.0/4", "240.0.0.0/4"))
+)
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All of public IPv6 lies here; mapped, NAT64, link-local, site-local, multicast do not."""
+_REFUSED_V6: Final = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23",  # IETF protocols, Teredo among them
+            "2001:db8::/32",  # documentation
+            "2002::/16",  # 6to4: carries any IPv4 address
+            "3fff::/20",  # documentation
+        ),
+    )
+)
+
+
+class AddressRefused(httpx.ConnectError):
+    """The host is, or resolves to, an address that slipgate must not call."""
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address may be called. Source: the IANA special-purpose registries."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address.is_global and not any(address in net for net in _REFUSED_V4)
+    return (
+        address in _GLOBAL_UNICAST
+        and address.is_global
+        and not any(address in net for net in _REFUSED_V6)
+    )
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host, by the system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    )
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """Resolves once, judges, and connects to the very address it judged.
+
+    A name that is resolved again for the connection could answer differently the second time.
+    `Host` and the TLS name stay those of the URL. Behind an egress proxy the proxy connects, so
+    the address is judged and not pinned.
+    """
+
+    def __init__(
+        self,
+        inner: httpx.AsyncBaseTransport,
+        *,
+        allow_private: bool = False,
+        pin: bool = True,
+        resolve: Resolve = resolve,
+    ) -> None:
+        self._inner = inner
+        self._allow_private = allow_private
+        self._pin = pin
+        self._resolve = resolve
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends it.
+
+        Raises:
+            AddressRefused: the address is not public.
+            httpx.ConnectError: the name has no address.
+        """
+        address = await self._judged(request.url)
+        if self._pin:
+            request.extensions = {
+                **request.extensions,
+                "sni_hostname": request.url.host,
+            }
+            request.url = request.url.copy_with(host=address)
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._inner.aclose()
+
+    async def _judged(self, url: httpx.URL) -> str:
+        port = url.port or {"https": 443}.get(url.scheme, 80)
+        try:
+            addresses = await self._resolve(url.host, port)
+        except (OSError, UnicodeError) as exc:
+            raise httpx.ConnectError("The host name has no address") from exc
+        if not addresses:
+            raise httpx.ConnectError("The host name has no address")
+        # One private address among public ones is how a rebinding looks: all must be public.
+        if not self._allow_private and not all(map(_is_public_text, addresses)):
+            raise AddressRefused("The host's address is not on the public internet")
+        return addresses[0]
+
+
+def _is_public_text(text: str) -> bool:
+    try:
+        return is_public(ipaddress.ip_address(text))
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""The reconciler: turns clocks that came due into commands, and keeps the pulse."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.domain.commands import Answer, Command, JobDue, TaskDue
+from gateway.domain.errors import Refused
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 256
+"""Due rows read at a time: the ledger's queue has room for callers besides."""
+PULSE_EVERY: Final = 5_000
+"""Milliseconds between two pulses."""
+
+
+class DueReads(Protocol):
+    """What the reconciler reads of the store."""
+
+    async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
+        """Tasks with a clock at or before now, the oldest first."""
+
+    async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
+        """Held jobs whose lease has run out."""
+
+    async def next_due(self) -> int | None:
+        """The earliest moment at which one of them will have something."""
+
+
+Submit = Callable[[Command], Awaitable[Answer]]
+Pulse = Callable[[int], Awaitable[None]]
+
+
+class Reconciler:
+    """Reads only what is due, so its cost does not grow with the number of tasks."""
+
+    name = "reconcile"
+    topics = ("due",)
+
+    def __init__(
+        self,
+        reads: DueReads,
+        submit: Submit,
+        pulse: Pulse,
+        clock: Callable[[], int],
+    ) -> None:
+        self._reads = reads
+        self._submit = submit
+        self._pulse = pulse
+        self._clock = clock
+        self._pulsed_at = 0
+
+    async def step(self) -> float:
+        """Submits what is due; the seconds until the next clock or pulse."""
+        now = self._clock()
+        await self._keep_pulse(now)
+        tasks = await self._reads.due_tasks(now, BATCH)
+        jobs = await self._reads.due_jobs(now, BATCH)
+        await asyncio.gather(
+            *(self._tell(TaskDue(task_id=task_id)) for task_id in tasks),
+            *(self._tell(JobDue(job_id=job_id)) for job_id in jobs),
+        )
+        if len(tasks) == BATCH or len(jobs) == BATCH:
+            return 0.0
+        return await self._seconds_to_next()
+
+    async def _tell(self, command: TaskDue | JobDue) -> None:
+        try:
+            await self._submit(command)
+        except Refused as refusal:
+            log.warning("reconcile.refused", command=str(command), code=refusal.code)
+
+    async def _keep_pulse(self, now: int) -> None:
+        if now - self._pulsed_at >= PULSE_EVERY:
+            await self._pulse(now)
+            self._pulsed_at = now
+
+    async def _seconds_to_next(self) -> float:
+        due = await self._reads.next_due()
+        pulse = self._pulsed_at + PULSE_EVERY
+        # At least a moment: a clock that a command leaves in the past must not spin the loop.
+        return max(0.05, (min(pulse, due or pulse) - self._clock()) / 1000)

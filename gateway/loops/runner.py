@@ -1,0 +1,92 @@
+"""The one runner of all loops: steps, waits for a hint or the time, logs what went wrong."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.hints import Hints, Listener
+
+log = structlog.get_logger(__name__)
+
+LONGEST_WAIT: Final = 5.0
+"""Seconds; a lost hint or a moved wall clock costs no more than this."""
+FIRST_BACKOFF: Final = 0.5
+"""Seconds after a first failed step; doubled for each further one."""
+STALLED_AFTER: Final = 60.0
+"""Seconds without the end of a step after which a loop no longer counts as moving."""
+
+
+class Loop(Protocol):
+    """Work that comes due by itself."""
+
+    @property
+    def name(self) -> str:
+        """What the logs and `/healthz` call it."""
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Hints that mean there may be work."""
+
+    async def step(self) -> float:
+        """Does what is due; the seconds until there is work again."""
+
+
+class Runner:
+    """Runs one loop until it is stopped."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        hints: Hints,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> None:
+        self._loop = loop
+        self._hints = hints
+        self._monotonic = monotonic
+        self._longest_wait = longest_wait
+        self._listener: Listener | None = None
+        self._stopping = False
+        self._failures = 0
+        self._moved_at = monotonic()
+
+    @property
+    def name(self) -> str:
+        """The loop's name."""
+        return self._loop.name
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a step has ended within the last minute."""
+        return self._monotonic() - self._moved_at < STALLED_AFTER
+
+    def stop(self) -> None:
+        """The step at hand is the last one. Safe before the start, and twice."""
+        self._stopping = True
+        if self._listener is not None:
+            self._listener.tell()
+
+    async def run(self) -> None:
+        """Steps until stopped. A failed step is logged and tried again, ever more slowly."""
+        with self._hints.listen(*self._loop.topics) as self._listener:
+            while not self._stopping:
+                seconds = await self._step()
+                if not self._stopping and seconds > 0:
+                    await self._listener.wait(min(seconds, self._longest_wait))
+                else:
+                    await asyncio.sleep(0)
+
+    async def _step(self) -> float:
+        try:
+            seconds = await self._loop.step()
+        except Exception:
+            self._failures += 1
+            log.exception("loop.failed", loop=self.name, failures=self._failures)
+            return float(FIRST_BACKOFF * 2 ** min(self._failures - 1, 6))
+        self._failures = 0
+        self._moved_at = self._monotonic()
+        return seconds

@@ -1,0 +1,238 @@
+"""The gateway's settings, read once from an environment that is handed in."""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+YES: Final = ("true", "1", "yes")
+NO: Final = ("", "false", "0", "no")
+KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
+MIN_KEY_BYTES: Final = 32
+SQLITE: Final = "sqlite:///"
+DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
+DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
+
+
+class SettingsError(Exception):
+    """Everything that is wrong with the environment, one line per problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a gateway has to know to work."""
+
+    database: Path
+    secret_keys: Mapping[str, bytes] = field(repr=False)
+    """Master keys by id, the current one first."""
+    public_url: str | None
+    """What sandboxes call back; None: they only spool."""
+    host: str
+    port: int
+    """0: any free one."""
+    allowed_repos: tuple[str, ...]
+    """Glob patterns; empty: any repository."""
+    allow_private_endpoints: bool
+    allow_file_repos: bool
+    daytona_webhook_secrets: tuple[str, ...] = field(repr=False)
+    github_webhook_secrets: tuple[str, ...] = field(repr=False)
+    concurrency_per_key: int
+    workspace_wait_seconds: int
+    trusted_proxies: tuple[str, ...]
+    """Addresses and networks whose `X-Forwarded-For` is believed."""
+    egress_proxy: str | None = field(repr=False)
+    retention_days: int
+    log: str
+    """`json`, `console`, or empty: by whether stderr is a terminal."""
+    snapshot: str
+    """What a task gets that names none."""
+    lease_seconds: int
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Settings from `environ`.
+
+    Raises:
+        SettingsError: with all problems at once.
+    """
+    reader = _Reader(environ)
+    settings = Settings(
+        database=reader.database(),
+        secret_keys=reader.secret_keys(),
+        public_url=reader.url("SLIPGATE_PUBLIC_URL", "https://slipgate.example.com"),
+        host=reader.text("SLIPGATE_HOST") or "127.0.0.1",
+        port=reader.port(),
+        allowed_repos=reader.names("SLIPGATE_ALLOWED_REPOS"),
+        allow_private_endpoints=reader.flag("SLIPGATE_ALLOW_PRIVATE_ENDPOINTS"),
+        allow_file_repos=reader.flag("SLIPGATE_ALLOW_FILE_REPOS"),
+        daytona_webhook_secrets=reader.names("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
+        github_webhook_secrets=reader.names("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
+        concurrency_per_key=reader.number("SLIPGATE_CONCURRENCY_PER_KEY", 1, 1, 1_000),
+        workspace_wait_seconds=reader.number(
+            "SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300
+        ),
+        trusted_proxies=reader.networks("SLIPGATE_TRUSTED_PROXIES"),
+        egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
+        retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
+        log=reader.log(),
+        snapshot=reader.snapshot(),
+        lease_seconds=reader.number("SLIPGATE_LEASE_SECONDS", 60, 1, 3_600),
+    )
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def read_database(environ: Mapping[str, str]) -> Path:
+    """The database alone, for commands that open it themselves.
+
+    Raises:
+        SettingsError: the address is not one we can open.
+    """
+    reader = _Reader(environ)
+    path = reader.database()
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return path
+
+
+def read_secret_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
+    """The master keys alone, the current one first.
+
+    Raises:
+        SettingsError: there is none, or one is malformed.
+    """
+    reader = _Reader(environ)
+    keys = reader.secret_keys()
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return keys
+
+
+class _Reader:
+    """Reads variables one by one and remembers what was wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        return self.environ.get(name, "").strip()
+
+    def names(self, name: str) -> tuple[str, ...]:
+        words = (word.strip() for word in self.text(name).split(","))
+        return tuple(dict.fromkeys(word for word in words if word))
+
+    def database(self) -> Path:
+        url = self.text("SLIPGATE_DATABASE_URL") or DEFAULT_DATABASE
+        path = url.removeprefix(SQLITE)
+        if not url.startswith(SQLITE) or not path:
+            self.problems.append(
+                "SLIPGATE_DATABASE_URL must be sqlite:///relative/path or "
+                "sqlite:////absolute/path; this version has no other store"
+            )
+        return Path(path)
+
+    def secret_keys(self) -> dict[str, bytes]:
+        entries = self.names("SLIPGATE_SECRET_KEYS")
+        if not entries:
+            self.problems.append(
+                "SLIPGATE_SECRET_KEYS is not set: it must be '<key id>:<base64 of 32 bytes "
+                "or more>', for example k1:$(openssl rand -base64 32)"
+            )
+        keys: dict[str, bytes] = {}
+        for number, entry in enumerate(entries, start=1):
+            key_id, _, encoded = entry.partition(":")
+            secret = _decode_key(encoded)
+            if not KEY_ID.fullmatch(key_id) or secret is None or key_id in keys:
+                # The entry is never repeated here: it may be the secret itself.
+                self.problems.append(
+                    f"SLIPGATE_SECRET_KEYS: entry {number} must be '<key id>:<base64 of 32 "
+                    "bytes or more>' with a key id of its own (A-Z a-z 0-9 . _ -)"
+                )
+                continue
+            keys[key_id] = secret
+        return keys
+
+    def url(self, name: str, example: str) -> str | None:
+        text = self.text(name)
+        if not text:
+            return None
+        if not _is_http_url(text):
+            self.problems.append(
+                f"{name} must be an http or https address, like {example}"
+            )
+        return text.rstrip("/")
+
+    def port(self) -> int:
+        name = "SLIPGATE_PORT" if self.text("SLIPGATE_PORT") else "PORT"
+        return self.number(name, 8700, 0, 65_535)
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        text = self.text(name) or str(default)
+        if text.isascii() and text.isdigit() and low <= int(text[:9]) <= high:
+            return int(text[:9])
+        self.problems.append(f"{name} must be a whole number from {low} to {high}")
+        return default
+
+    def flag(self, name: str) -> bool:
+        text = self.text(name).lower()
+        if text not in YES + NO:
+            self.problems.append(f"{name} must be true or false")
+        return text in YES
+
+    def networks(self, name: str) -> tuple[str, ...]:
+        networks = self.names(name)
+        if not all(map(_is_network, networks)):
+            self.problems.append(
+                f"{name} must be addresses or networks, like 10.0.0.0/8,192.0.2.7"
+            )
+        return networks
+
+    def log(self) -> str:
+        text = self.text("SLIPGATE_LOG")
+        if text not in ("", "json", "console"):
+            self.problems.append("SLIPGATE_LOG must be json or console")
+        return text
+
+    def snapshot(self) -> str:
+        text = self.text("SLIPGATE_SNAPSHOT") or DEFAULT_SNAPSHOT
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}", text):
+            self.problems.append(
+                "SLIPGATE_SNAPSHOT must be the name of a snapshot, like slipgate-agent-1"
+            )
+        return text
+
+
+def _decode_key(encoded: str) -> bytes | None:
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return secret if len(secret) >= MIN_KEY_BYTES else None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
