@@ -109,9 +109,7 @@ class AgentWord(Frozen, frozen=True, kw_only=True):
     @property
     def needs(self) -> Needs:
         """The task and what was heard before under the same id."""
-        key = (
-            ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
-        )
+        key = ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
         return Needs(tasks=(self.task_id,), webhooks=key)
 
 

@@ -47,9 +47,7 @@ class Draft:
 
     def attempt_of(self, number: int) -> Attempt | None:
         """An attempt of the task by its number."""
-        return self._attempts.get(number) or self.view.attempts.get(
-            (self.task.id, number)
-        )
+        return self._attempts.get(number) or self.view.attempts.get((self.task.id, number))
 
     def put_attempt(self, attempt: Attempt) -> None:
         """The attempt as it now stands."""
@@ -94,7 +92,7 @@ class Draft:
     def change(
         self,
         *,
-        claimable_at: int | None | msgspec.UnsetType = msgspec.UNSET,
+        claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET,
         **clocks: int | None,
     ) -> None:
         """Moves clocks, or when the create job may be claimed (milliseconds)."""

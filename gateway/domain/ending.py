@@ -40,9 +40,7 @@ def open_next(draft: Draft, ended: int) -> None:
     """The next attempt exists at once, but waits until the old sandbox is gone."""
     draft.stop_clocks()
     if _clean_up(draft, ended, keep=False):
-        draft.raise_flag(
-            "cleanup_pending", f"the sandbox of attempt {ended} is being destroyed"
-        )
+        draft.raise_flag("cleanup_pending", f"the sandbox of attempt {ended} is being destroyed")
     else:
         offer(draft, draft.now)
 
@@ -59,17 +57,11 @@ def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
     sandbox = attempt.sandbox
     if sandbox is not None and sandbox.state != "destroying" and at <= draft.now:
         going = replace(sandbox, state="destroying")
-        draft.put_attempt(
-            replace(draft.attempt_of(attempt.number) or attempt, sandbox=going)
-        )
-        draft.happen(
-            "sandbox.state", SandboxReported(sandbox=going), attempt=attempt.number
-        )
+        draft.put_attempt(replace(draft.attempt_of(attempt.number) or attempt, sandbox=going))
+        draft.happen("sandbox.state", SandboxReported(sandbox=going), attempt=attempt.number)
 
 
-def confirm_gone(
-    draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed"
-) -> None:
+def confirm_gone(draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed") -> None:
     """No sandbox of this attempt can be alive any more: whatever waited for that goes on."""
     sandbox = attempt.sandbox and replace(attempt.sandbox, state="destroyed")
     draft.put_attempt(replace(attempt, gone_at=draft.now, sandbox=sandbox))
@@ -93,9 +85,7 @@ def _say(draft: Draft, kind: str, fact: Ended | Retried, word: Event | None) -> 
 def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
     if error is None or not error.retryable or task.attempt >= task.max_attempts:
         return False
-    return status is Status.FAILED or (
-        status is Status.TIMED_OUT and task.on_stall == "retry"
-    )
+    return status is Status.FAILED or (status is Status.TIMED_OUT and task.on_stall == "retry")
 
 
 def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:

@@ -3,8 +3,8 @@
 Clocks and `claimable_at` are not folded: they are promises about the future, moved by outages.
 """
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -21,17 +21,14 @@ from gateway.domain.event import (
     PullRequest,
     Retried,
     SandboxReported,
-    Started,
     Trying,
     UsageTotals,
 )
 from gateway.domain.spec import Spec
-from gateway.domain.task import Flag, Sandbox, Status, Task, Timeouts, Usage
+from gateway.domain.task import Flag, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
-LASTING_FLAGS: Final = frozenset(
-    {"sandbox_unconfirmed", "cleanup_pending", "realm_missing"}
-)
+LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "cleanup_pending", "realm_missing"})
 """Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
 
 
@@ -79,40 +76,41 @@ def born(event: Event, spec: Spec | None = None) -> Task:
 def evolve(task: Task, event: Event, fact: Fact) -> Task:
     """The task after one applied event."""
     task = replace(task, seq=event.task_seq, updated_at=event.at)
-    match fact:
-        case Ended():
-            return _end(task, event, fact)
-        case Retried():
-            return _retry(task, fact)
-        case Launching():
-            return replace(task, status=Status.LAUNCHING)
-        case Launched():
-            return replace(_running(task, event), sandbox=fact.sandbox or task.sandbox)
-        case Started():
-            return _running(task, event)
-        case FlagSet():
-            flag = Flag(code=fact.code, since=event.at, detail=fact.detail)
-            return replace(task, flags=(*_without(task, fact.code), flag))
-        case FlagCleared():
-            return replace(task, flags=_without(task, fact.code))
-        case CancelRequested():
-            return replace(task, cancel_requested_at=event.at)
-        case Trying() | SandboxReported():
-            return _sandbox(task, event, fact.sandbox)
-    return _word(_running(task, event) if event.source == "agent" else task, fact)
+    if event.source == "agent" and not isinstance(fact, Ended | Retried):
+        task = _running(task, event)
+    apply = _RULES.get(type(fact))
+    return task if apply is None else apply(task, event, fact)
 
 
-def _word(task: Task, fact: Fact) -> Task:
+def _word(task: Task, _event: Event, fact: Progress | UsageTotals | PullRequest) -> Task:
     match fact:
         case Progress():
             return replace(task, stage=fact.stage or task.stage, message=fact.message)
         case UsageTotals():
             return replace(task, usage=fact.usage())
         case PullRequest():
-            return replace(
-                task, pr_url=fact.pr_url, commit_sha=fact.commit_sha or task.commit_sha
-            )
-    return task
+            sha = fact.commit_sha or task.commit_sha
+            return replace(task, pr_url=fact.pr_url, commit_sha=sha)
+
+
+def _launching(task: Task, _event: Event, _fact: Launching) -> Task:
+    return replace(task, status=Status.LAUNCHING)
+
+
+def _launched(task: Task, event: Event, fact: Launched) -> Task:
+    return replace(_running(task, event), sandbox=fact.sandbox or task.sandbox)
+
+
+def _cancel(task: Task, event: Event, _fact: CancelRequested) -> Task:
+    return replace(task, cancel_requested_at=event.at)
+
+
+def _flag(task: Task, event: Event, fact: FlagSet | FlagCleared) -> Task:
+    others = tuple(flag for flag in task.flags if flag.code != fact.code)
+    if isinstance(fact, FlagCleared):
+        return replace(task, flags=others)
+    flag = Flag(code=fact.code, since=event.at, detail=fact.detail)
+    return replace(task, flags=(*others, flag))
 
 
 def _running(task: Task, event: Event) -> Task:
@@ -135,7 +133,7 @@ def _end(task: Task, event: Event, fact: Ended) -> Task:
     )
 
 
-def _retry(task: Task, fact: Retried) -> Task:
+def _retry(task: Task, _event: Event, fact: Retried) -> Task:
     if fact.attempt == task.attempt:
         return replace(task, status=Status.QUEUED)
     return replace(
@@ -156,9 +154,21 @@ def _retry(task: Task, fact: Retried) -> Task:
     )
 
 
-def _sandbox(task: Task, event: Event, sandbox: Sandbox) -> Task:
-    return replace(task, sandbox=sandbox) if event.attempt == task.attempt else task
+def _sandbox(task: Task, event: Event, fact: Trying | SandboxReported) -> Task:
+    return replace(task, sandbox=fact.sandbox) if event.attempt == task.attempt else task
 
 
-def _without(task: Task, code: str) -> tuple[Flag, ...]:
-    return tuple(flag for flag in task.flags if flag.code != code)
+_RULES: Final[dict[type, Callable[[Task, Event, Any], Task]]] = {
+    Launching: _launching,
+    Launched: _launched,
+    Progress: _word,
+    UsageTotals: _word,
+    PullRequest: _word,
+    Ended: _end,
+    CancelRequested: _cancel,
+    Retried: _retry,
+    FlagSet: _flag,
+    FlagCleared: _flag,
+    Trying: _sandbox,
+    SandboxReported: _sandbox,
+}

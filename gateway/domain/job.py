@@ -43,8 +43,4 @@ class Job(Frozen, frozen=True, kw_only=True):
 
     def is_held(self, now: int) -> bool:
         """Whether a launcher holds a live lease on it."""
-        return (
-            self.is_open
-            and self.lease_expires_at is not None
-            and self.lease_expires_at > now
-        )
+        return self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now

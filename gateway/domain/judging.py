@@ -44,10 +44,7 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
     if state == "destroyed" or (state == "gone" and provable_at <= draft.now):
         draft.put_job(replace(job, closed_at=draft.now))
         confirm_gone(draft, attempt)
-        if (
-            draft.task.cancel_requested_at is not None
-            and not draft.task.status.is_terminal
-        ):
+        if draft.task.cancel_requested_at is not None and not draft.task.status.is_terminal:
             end(draft, Status.CANCELLED, Ended())
         return
     first, longest = DESTROY_BACKOFF
@@ -81,9 +78,7 @@ def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | Non
     if seen.process is not None and seen.process.state == "exited":
         code = seen.process.exit_code
         how = "" if code is None else f" with exit code {code}"
-        return _error(
-            "agent_exited", f"The agent exited{how} without a last word{detail}"
-        )
+        return _error("agent_exited", f"The agent exited{how} without a last word{detail}")
     return None
 
 

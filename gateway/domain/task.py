@@ -145,11 +145,7 @@ class Clocks(Frozen, frozen=True, kw_only=True):
 
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
-        running = [
-            (at, name)
-            for name in CLOCK_NAMES
-            if (at := getattr(self, name)) is not None
-        ]
+        running = [(at, name) for name in CLOCK_NAMES if (at := getattr(self, name)) is not None]
         return min(running, default=None)
 
 
@@ -214,9 +210,7 @@ class Task(Frozen, frozen=True, kw_only=True):
     @property
     def flag(self) -> Flag | None:
         """The flag the API shows."""
-        return min(
-            self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None
-        )
+        return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None)
 
     def has_flag(self, code: str) -> bool:
         """Whether this flag is set."""

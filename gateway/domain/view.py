@@ -128,17 +128,13 @@ class View:
         """An event, already numbered within its task."""
         self.new_events.append(event)
         if event.webhook_id is not None and event.body_hash is not None:
-            self.heard[(event.task_id, event.attempt, event.webhook_id)] = (
-                event.body_hash
-            )
+            self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
 
     def open_endpoint(self, callback: Callback, project: str) -> None:
         """The implicit endpoint of a callback, unless it is there."""
         if callback.endpoint_id in self.endpoints:
             return
-        endpoint = Endpoint(
-            id=callback.endpoint_id, project=project, origin=callback.origin
-        )
+        endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
         self.endpoints[endpoint.id] = endpoint
         self.new_endpoints.append(endpoint)
 

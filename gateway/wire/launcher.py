@@ -21,16 +21,12 @@ SandboxState = Literal[
     "destroying",
     "destroyed",
 ]
-ReportedState = Literal[
-    "creating", "started", "stopped", "error", "gone", "unknown", "destroyed"
-]
+ReportedState = Literal["creating", "started", "stopped", "error", "gone", "unknown", "destroyed"]
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=2_000)]
 LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
-ProviderAtRealm = Annotated[
-    str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")
-]
+ProviderAtRealm = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")]
 """`local@<realm>`; a bare name means the empty realm."""
 
 SPOOL_BYTES_PER_CALL = 512 * 1024
@@ -41,9 +37,7 @@ class Claim(Request, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`: give me work that I can do."""
 
     launcher_id: LauncherId
-    providers: Annotated[
-        tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)
-    ]
+    providers: Annotated[tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)]
     capacity: Annotated[int, msgspec.Meta(ge=0, le=200)]
     """Create jobs wanted; inspect, destroy and sweep jobs come on top."""
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
@@ -171,9 +165,7 @@ class Done(Request, frozen=True, kw_only=True):
 
     lease_token: ShortText
     sandbox: Sandbox | None = None
-    sandboxes: (
-        Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None
-    ) = None
+    sandboxes: Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None = None
     process: Process | None = None
     spool: Annotated[tuple[Spooled, ...], msgspec.Meta(max_length=5_000)] = ()
     spool_offset: Annotated[int, msgspec.Meta(ge=0)] | None = None

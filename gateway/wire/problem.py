@@ -12,9 +12,7 @@ class FieldError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     message: str
 
 
-class Problem(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
-):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What went wrong; `code` is stable, `hint` says what would be right."""
 
     type: str

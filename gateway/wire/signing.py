@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-SECRET_PREFIX: Final = "whsec_"
+SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets begin, not one
 TOLERANCE_SECONDS: Final = 300
 MAX_SIGNATURES: Final = 16
 _ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
@@ -50,9 +50,7 @@ class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
         signatures = _decode_signatures(headers.get("webhook-signature", ""))
         return cls(id=message_id, timestamp=int(timestamp), signatures=signatures)
 
-    def is_timely(
-        self, now_seconds: float, *, tolerance: int = TOLERANCE_SECONDS
-    ) -> bool:
+    def is_timely(self, now_seconds: float, *, tolerance: int = TOLERANCE_SECONDS) -> bool:
         """Whether the timestamp lies within the tolerance (seconds) of now, both ways."""
         return abs(now_seconds - self.timestamp) <= tolerance
 
@@ -90,15 +88,11 @@ def secret_bytes(text: str) -> bytes:
 
 
 def _mac(secret: bytes, message_id: str, timestamp: int, body: bytes) -> bytes:
-    return hmac.digest(
-        secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256
-    )
+    return hmac.digest(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256)
 
 
 def _decode_signatures(header: str) -> tuple[bytes, ...]:
-    entries = [
-        entry.partition(",") for entry in header.split(" ")[:MAX_SIGNATURES] if entry
-    ]
+    entries = [entry.partition(",") for entry in header.split(" ")[:MAX_SIGNATURES] if entry]
     signatures = tuple(
         _decode(value) for version, comma, value in entries if version == "v1" and comma
     )
@@ -111,6 +105,4 @@ def _decode(value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise MalformedHeaders(
-            "webhook-signature must be 'v1,' and standard base64"
-        ) from exc
+        raise MalformedHeaders("webhook-signature must be 'v1,' and standard base64") from exc

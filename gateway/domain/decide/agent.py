@@ -1,4 +1,4 @@
-"""What an agent says: heard once, applied if it is the current attempt's, refused but kept if not."""
+"""What an agent says: heard once, applied if its attempt is current, refused but kept if not."""
 
 import hmac
 
@@ -76,9 +76,7 @@ def _lateness(draft: Draft, attempt: Attempt) -> Refused | None:
     return None
 
 
-def _remember_late(
-    draft: Draft, attempt: Attempt, command: AgentWord, late: Refused
-) -> None:
+def _remember_late(draft: Draft, attempt: Attempt, command: AgentWord, late: Refused) -> None:
     draft.put_attempt(replace(attempt, refused=attempt.refused + 1))
     if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
         word = replace(_event(draft, command), applied=False, reason=late.code)
@@ -106,9 +104,7 @@ def _finish(draft: Draft, status: Status, event: Event) -> None:
     if not isinstance(fact, Ended):
         raise TypeError(f"{event.type} is no last word")
     if status is Status.FAILED and fact.error is None:
-        unknown = TaskError(
-            stage="agent", code="agent_failed", message="no reason was given"
-        )
+        unknown = TaskError(stage="agent", code="agent_failed", message="no reason was given")
         fact = replace(fact, error=unknown)
     end(draft, status, fact, event)
 

@@ -35,11 +35,7 @@ def claim(view: View, command: Claim, now: int) -> ClaimReply:
 
 
 def _extra_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
-    fitting = (
-        view.jobs[name]
-        for name in view.offered
-        if _may_have(view.jobs[name], command, now)
-    )
+    fitting = (view.jobs[name] for name in view.offered if _may_have(view.jobs[name], command, now))
     return [_lease(view, job, command, now) for job in islice(fitting, MAX_EXTRA_JOBS)]
 
 
@@ -79,9 +75,7 @@ def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
     attempt = view.attempts.get((task.id, task.attempt))
     if attempt is not None and attempt.realm is not None:
         return (attempt.provider or "", attempt.realm) in command.providers
-    if task.provider is not None and task.provider not in {
-        name for name, _ in command.providers
-    }:
+    if task.provider is not None and task.provider not in {name for name, _ in command.providers}:
         return False
     return _has_room(view, task)
 

@@ -50,9 +50,7 @@ def _queue(draft: Draft) -> None:
 
 
 def _launch_slow(draft: Draft) -> None:
-    draft.raise_flag(
-        "launch_slow", "the launcher has not reported a started sandbox yet"
-    )
+    draft.raise_flag("launch_slow", "the launcher has not reported a started sandbox yet")
 
 
 def _launch_end(draft: Draft) -> None:
@@ -61,9 +59,7 @@ def _launch_end(draft: Draft) -> None:
         return
     job = draft.job("create", attempt.number)
     if job is not None:
-        draft.put_job(
-            replace(job, lease=job.lease + 1, leased_by=None, lease_expires_at=None)
-        )
+        draft.put_job(replace(job, lease=job.lease + 1, leased_by=None, lease_expires_at=None))
     error = TaskError(
         stage="launch",
         code="launch_timeout",
@@ -119,9 +115,7 @@ def _drain(draft: Draft) -> None:
 
 
 def _cleanup(draft: Draft) -> None:
-    draft.raise_flag(
-        "sandbox_unconfirmed", "the destroy of its sandbox is not confirmed"
-    )
+    draft.raise_flag("sandbox_unconfirmed", "the destroy of its sandbox is not confirmed")
     draft.change(cleanup=draft.now + UNCONFIRMED_AFTER)
 
 
@@ -142,9 +136,7 @@ _RULES = {
     "run_end": time_out,
     "cancel": _cancel,
     "cancel_end": _cancel_end,
-    "no_launcher": lambda draft: draft.raise_flag(
-        "no_launcher", "no launcher can take it"
-    ),
+    "no_launcher": lambda draft: draft.raise_flag("no_launcher", "no launcher can take it"),
     "drain": _drain,
     "cleanup": _cleanup,
 }

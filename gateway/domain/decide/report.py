@@ -47,9 +47,7 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     sandbox = attempt.sandbox
     moved = attempt.realm is not None and attempt.realm != command.realm
     if moved and attempt.was_tried and not attempt.is_gone:
-        raise Refused(
-            "realm_mismatch", "The sandbox of this attempt is in another realm."
-        )
+        raise Refused("realm_mismatch", "The sandbox of this attempt is in another realm.")
     may_create = attempt.spoke_at is None and not _is_unwanted(view, job)
     if not may_create and not attempt.was_tried:
         return TryReply(create=False, create_before=before)
@@ -99,9 +97,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
     if command.spool_offset is not None:
         attempt = replace(attempt, spool_offset=command.spool_offset)
         draft.put_attempt(attempt)
-    answered = replace(
-        job, answered_lease=job.lease, leased_by=None, lease_expires_at=None
-    )
+    answered = replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
     if job.kind == "destroy":
         judge_destroy(draft, answered, attempt, command)
     else:
@@ -119,17 +115,13 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     job = _fenced(view, command)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
-    answered = replace(
-        job, answered_lease=job.lease, leased_by=None, lease_expires_at=None
-    )
+    answered = replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
     if job.task_id is None:
         view.put_job(replace(answered, closed_at=now))
         return Accepted()
     _, draft, attempt = _about(view, command, now)
     if job.kind == "destroy":
-        judge_destroy(
-            draft, answered, attempt, FinishJob(job_id=job.id, lease_token=job.token)
-        )
+        judge_destroy(draft, answered, attempt, FinishJob(job_id=job.id, lease_token=job.token))
     else:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
@@ -149,9 +141,7 @@ def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     job = _fenced(view, command)
     if not job.is_open:
         raise _lease_lost()
-    view.put_job(
-        replace(job, is_delegated=True, lease_expires_at=max(now, command.until))
-    )
+    view.put_job(replace(job, is_delegated=True, lease_expires_at=max(now, command.until)))
     return Accepted()
 
 
@@ -165,9 +155,7 @@ def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
     elif not is_waiting(task.status):
         return
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
-        again = Retried(
-            attempt=attempt.number, launch=attempt.launches + 1, error=error
-        )
+        again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
         draft.happen("task.retried", again)
         draft.change(
             claimable_at=draft.now + RELAUNCH_BACKOFF[attempt.launches - 1],
@@ -180,17 +168,13 @@ def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
         end(draft, Status.FAILED, Ended(error=error))
 
 
-def _launched(
-    draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox | None
-) -> None:
+def _launched(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox | None) -> None:
     if sandbox is not None:
         attempt = _note_sandbox(draft, attempt, sandbox)
     if _destroy_if_unwanted(draft, job):
         return
     if is_waiting(draft.task.status):
-        draft.happen(
-            "task.launched", Launched(sandbox=attempt.sandbox), source="launcher"
-        )
+        draft.happen("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
         begin(draft)
         draft.change(claimable_at=None)
 

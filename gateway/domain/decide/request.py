@@ -32,9 +32,7 @@ def create(view: View, command: CreateTask, now: int) -> TaskReply:
         view.open_endpoint(command.callback, spec.project)
     if command.env is not None or command.callback is not None:
         url = command.callback.url if command.callback else None
-        view.new_secrets.append(
-            TaskSecrets(task_id=command.task_id, env=command.env, callback=url)
-        )
+        view.new_secrets.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
     if spec.metadata:
         view.new_metadata.append((command.task_id, spec.metadata))
     return _answer(view, command.idempotency, draft.keep(), now)
@@ -86,9 +84,7 @@ def _request_cancel(draft: Draft) -> None:
         end(draft, Status.CANCELLED, Ended())
         return
     due = now + draft.policy.cancel
-    draft.change(
-        claimable_at=None, queue=None, cancel=due, cancel_end=due + CANCEL_GRACE
-    )
+    draft.change(claimable_at=None, queue=None, cancel=due, cancel_end=due + CANCEL_GRACE)
     if attempt is not None and tried and attempt.spoke_at is None:
         destroy(draft, attempt, at=now)
         draft.change(cancel=None)
@@ -110,9 +106,7 @@ def _first_answer(view: View, idempotency: Idempotency | None) -> TaskReply | No
     if idempotency is None or idempotency.key not in view.remembered:
         return None
     first = view.remembered[idempotency.key]
-    if not hmac.compare_digest(
-        first.digest, idempotency.digests.get(first.key_id, b"")
-    ):
+    if not hmac.compare_digest(first.digest, idempotency.digests.get(first.key_id, b"")):
         raise Refused(
             "idempotency_mismatch",
             "This Idempotency-Key was used with another request.",
@@ -121,9 +115,7 @@ def _first_answer(view: View, idempotency: Idempotency | None) -> TaskReply | No
     return TaskReply(task=first.answer, replayed=True)
 
 
-def _answer(
-    view: View, idempotency: Idempotency | None, task: Task, now: int
-) -> TaskReply:
+def _answer(view: View, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
     if idempotency is not None:
         kept = Remembered(
             key=idempotency.key,

@@ -1,0 +1,323 @@
+"""What an agent says: the envelope of its webhooks, and one message per type.
+
+Fields that are unknown here are kept: `Word.data` is the JSON as it was sent. A terminal word is
+an attempt's last, so it is never refused for the size of an optional field; the field is dropped.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final, cast
+
+import msgspec
+
+from gateway.wire.decode import (
+    Path,
+    WrongShape,
+    decode as read,
+    mistakes_in,
+    not_json,
+    path_text,
+    wrong_shape,
+)
+from gateway.wire.problem import FieldError
+
+Text = Annotated[str, msgspec.Meta(max_length=2_000)]
+LongText = Annotated[str, msgspec.Meta(max_length=8_000)]
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+Short = Annotated[str, msgspec.Meta(max_length=255)]
+Stage = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+Code = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
+"""At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
+PatchText = Annotated[str, msgspec.Meta(max_length=512 * 1024)]
+
+CHUNK_BYTES: Final = 64 * 1024
+MESSAGE_CHARACTERS: Final = 2_000
+SUMMARY_CHARACTERS: Final = 8_000
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The `data` of a word; whatever else stands in it is kept."""
+
+
+class Started(Data, frozen=True, kw_only=True):
+    """`task.started`: the agent's first word."""
+
+    script_digest: Short | None = None
+    snapshot: Short | None = None
+
+
+class Heartbeat(Data, frozen=True, kw_only=True):
+    """`task.heartbeat`: alive, and nothing else to say."""
+
+
+class Progress(Data, frozen=True, kw_only=True):
+    """`task.progress`: what the agent is doing."""
+
+    stage: Stage
+    message: Text
+    percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+
+
+class FlatProgress(Data, frozen=True, kw_only=True):
+    """`task.progress` of a script that knows no stages."""
+
+    stage: Stage | None = None
+    message: Text | None = None
+    percent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+
+
+class Piece(Data, frozen=True, kw_only=True):
+    """`task.log`, `task.patch`: a piece of a longer text, at most 64 KiB of UTF-8."""
+
+    offset: Count
+    """Bytes from the attempt's beginning."""
+    chunk: Chunk
+
+    def __post_init__(self) -> None:
+        """Characters were counted before; the limit is one of bytes."""
+        if len(self.chunk) * 4 > CHUNK_BYTES and len(_utf8(self.chunk)) > CHUNK_BYTES:
+            raise ValueError("`chunk` has more than 64 KiB")
+
+
+class Usage(Data, frozen=True, kw_only=True):
+    """`task.usage`: totals of the attempt so far."""
+
+    input_tokens: Count
+    output_tokens: Count
+    cost_usd: Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+    turns: Count
+
+
+class PullRequest(Data, frozen=True, kw_only=True):
+    """`task.pr_created`: a pull request is open; not an end."""
+
+    pr_url: Url
+    branch_name: Short | None = None
+    commit_sha: Short | None = None
+    draft: bool | None = None
+
+
+class Receipt(Data, frozen=True, kw_only=True):
+    """One validation command and how it ended; without `exitCode` it did not run."""
+
+    command: LongText | tuple[LongText, ...]
+    exit_code: int | None = None
+    seconds: float | None = None
+    output_tail: LongText | None = None
+
+
+class Error(Data, frozen=True, kw_only=True):
+    """Why the attempt failed."""
+
+    stage: Stage
+    code: Code
+    message: LongText
+    retryable: bool = False
+
+
+class Result(Data, frozen=True, kw_only=True):
+    """`task.completed`, `task.needs_review`: what a finished attempt leaves behind."""
+
+    pr_url: Url | None = None
+    branch_name: Short | None = None
+    commit_sha: Short | None = None
+    summary: LongText | None = None
+    validation: Annotated[tuple[Receipt, ...], msgspec.Meta(max_length=100)] = ()
+    patch: PatchText | None = None
+    error: Error | None = None
+
+
+class Failed(Data, frozen=True, kw_only=True):
+    """`task.failed`: nothing worth looking at came of it."""
+
+    error: Error
+    log_tail: PatchText | None = None
+    pr_url: Url | None = None
+    branch_name: Short | None = None
+    commit_sha: Short | None = None
+    summary: LongText | None = None
+    patch: PatchText | None = None
+
+
+Message = (
+    Started | Heartbeat | Progress | FlatProgress | Piece | Usage | PullRequest | Result | Failed
+)
+
+WORDS: Final[dict[str, type[Message]]] = {
+    "task.started": Started,
+    "task.heartbeat": Heartbeat,
+    "task.progress": Progress,
+    "task.log": Piece,
+    "task.usage": Usage,
+    "task.pr_created": PullRequest,
+    "task.completed": Result,
+    "task.needs_review": Result,
+    "task.failed": Failed,
+    "task.patch": Piece,
+}
+"""Every type an agent may send."""
+
+TERMINAL_WORDS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
+OPTIONAL_TEXTS: Final = frozenset(
+    {
+        "prUrl",
+        "branchName",
+        "commitSha",
+        "summary",
+        "validation",
+        "outputTail",
+        "patch",
+        "logTail",
+    }
+)
+"""What a terminal word may lose when it is too long."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a signed webhook, its `data` still as sent."""
+
+    type: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    timestamp: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    data: msgspec.Raw
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """One word of an agent, checked; `data` is the JSON to store."""
+
+    type: str
+    message: Message
+    data: bytes
+    warnings: tuple[str, ...] = ()
+    """One sentence per field that was dropped."""
+    id: str | None = None
+    """What deduplicates a flat payload; a signed one has its `webhook-id`."""
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The answer to a signed webhook; `cancel` tells the agent to stop."""
+
+    accepted: bool
+    applied: bool
+    cancel: bool
+    deadline_at: str | None
+    duplicate: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+class FlatAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to a word through the capability URL."""
+
+    status: str = "ok"
+    cancel: bool
+    deadline_at: str | None
+
+
+class _Addressed(msgspec.Struct, frozen=True, rename="camel"):
+    task_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+
+
+class _AddressedEnvelope(msgspec.Struct, frozen=True):
+    data: _Addressed
+
+
+def addressee(body: bytes) -> tuple[str, int]:
+    """The task and the attempt a signed body speaks for; nothing else of it is looked at.
+
+    Raises:
+        WrongShape: `invalid_json`, or `invalid_request` for these two fields.
+    """
+    if not _is_utf8(body):
+        raise WrongShape("invalid_json", "The body is not UTF-8.")
+    data = read(_AddressedEnvelope, body).data
+    return data.task_id, data.attempt
+
+
+def decode(body: bytes) -> Word:
+    """The whole word of a signed body that is valid UTF-8, as `addressee` has seen.
+
+    Raises:
+        WrongShape: `invalid_json`, `invalid_request` or `unknown_event_type`.
+    """
+    envelope = read(Envelope, body)
+    kind = word_kind(envelope.type)
+    data = bytes(envelope.data)
+    try:
+        message = _DECODE[envelope.type](data)
+    except msgspec.ValidationError as exc:
+        return checked(envelope.type, kind, _object(data, exc))
+    return Word(type=envelope.type, message=message, data=data)
+
+
+def word_kind(name: str) -> type[Message]:
+    """The message of a type.
+
+    Raises:
+        WrongShape: `unknown_event_type`.
+    """
+    if name in WORDS:
+        return WORDS[name]
+    known = ", ".join(WORDS)
+    error = FieldError(path="$.type", message=f"Expected one of {known}")
+    raise WrongShape("unknown_event_type", f"No event has the type '{name[:100]}'.", (error,))
+
+
+def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
+    """A word from decoded data, without the optional fields that make a terminal one too long.
+
+    Raises:
+        WrongShape: `invalid_request`.
+    """
+    mistakes = mistakes_in(kind, data)
+    dropped: list[Path] = []
+    if mistakes and name in TERMINAL_WORDS:
+        dropped = [path for path, message in mistakes if _may_go(path, message)]
+        for path in reversed(dropped):
+            _drop(data, path)
+        mistakes = mistakes_in(kind, data) if dropped else mistakes
+    if mistakes:
+        raise wrong_shape([(("data", *path), message) for path, message in mistakes])
+    return Word(
+        type=name,
+        message=msgspec.convert(data, type=kind),
+        data=msgspec.json.encode(data),
+        warnings=tuple(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),
+    )
+
+
+def _may_go(path: Path, message: str) -> bool:
+    return bool(path) and path[-1] in OPTIONAL_TEXTS and "of length <=" in message
+
+
+def _drop(data: dict[str, object], path: Path) -> None:
+    holder: object = data
+    for step in path[:-1]:
+        holder = cast("dict[str | int, object]", holder)[step]
+    del cast("dict[str | int, object]", holder)[path[-1]]
+
+
+def _object(data: bytes, cause: msgspec.ValidationError) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, object])
+    except msgspec.ValidationError:
+        raise wrong_shape([(("data",), str(cause))]) from cause
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise not_json(exc) from exc
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode()
+
+
+_DECODE: Final[dict[str, Callable[[bytes], Message]]] = {
+    name: msgspec.json.Decoder(kind).decode for name, kind in WORDS.items()
+}

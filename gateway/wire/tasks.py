@@ -1,0 +1,194 @@
+"""Tasks over HTTP: what `POST /v1/tasks` takes, and how a task and its events are shown.
+
+No text that becomes an argument or a variable of a process may hold NUL: no system can carry it.
+Patterns end in `$(?!\\n)` because `$` alone also matches before a last line break.
+"""
+
+from datetime import datetime
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+
+from gateway.wire.message import Reply, Request
+
+T = TypeVar("T")
+
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+Line = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)"),
+]
+"""One line without control characters."""
+Name = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"^[^-\s\u0000-\u001f][^\s\u0000]*$(?!\n)")
+]
+"""A name that may stand in an argument list: no white space, no leading `-`."""
+Argument = Annotated[str, msgspec.Meta(max_length=8_000, pattern=r"^[^\u0000]*$")]
+ArgumentList = Annotated[tuple[Argument, ...], msgspec.Meta(min_length=1, max_length=100)]
+Prompt = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"^[^\u0000]*$")]
+VariableName = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)")
+]
+VariableValue = Annotated[str, msgspec.Meta(max_length=32_000, pattern=r"^[^\u0000]*$")]
+"""One string of an environment has at most 128 KiB in Linux; a character has up to four bytes."""
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=r"^[^\s\u0000]+$(?!\n)")]
+BranchName = Annotated[str, msgspec.Meta(min_length=1, max_length=244)]
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=100)],
+        Annotated[str, msgspec.Meta(max_length=1_000)],
+    ],
+    msgspec.Meta(max_length=50),
+]
+OnStall = Literal["flag", "fail", "retry"]
+
+
+class AgentSpec(Request, frozen=True, kw_only=True):
+    """Which agent works on it, and its limits."""
+
+    engine: Literal["mini", "command"] = "mini"
+    model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
+    model: Line | None = None
+    max_turns: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 60
+    max_cost_usd: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = 3.0
+    command: ArgumentList | None = None
+
+    def __post_init__(self) -> None:
+        """An engine `command` without one could do nothing."""
+        if self.engine == "command" and self.command is None:
+            raise ValueError("engine `command` needs `command`, an argument list")
+
+
+class TimeoutSpec(Request, frozen=True, kw_only=True):
+    """Limits in seconds."""
+
+    queue_seconds: Seconds = 900
+    heartbeat_seconds: Seconds = 300
+    run_seconds: Seconds = 3600
+
+
+class NewTask(Request, frozen=True, kw_only=True):
+    """`POST /v1/tasks`; git's and the installation's own rules are looked at behind it."""
+
+    repo_url: Url
+    prompt: Prompt
+    title: Line | None = None
+    base_branch: BranchName | None = None
+    branch_name: BranchName | None = None
+    snapshot: Name | None = None
+    provider: Name | None = None
+    agent: AgentSpec = AgentSpec()
+    validate: Annotated[tuple[ArgumentList, ...], msgspec.Meta(max_length=50)] | None = None
+    env: Annotated[dict[VariableName, VariableValue], msgspec.Meta(max_length=200)] = msgspec.field(
+        default_factory=dict
+    )
+    timeouts: TimeoutSpec = TimeoutSpec()
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1
+    on_stall: OnStall = "flag"
+    priority: Annotated[int, msgspec.Meta(ge=0, le=9)] = 5
+    not_before: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    concurrency_key: Line | None = None
+    keep_sandbox: bool = False
+    callback_url: Url | None = None
+    metadata: Metadata = msgspec.field(default_factory=dict)
+
+
+class FlagView(Reply, frozen=True, kw_only=True):
+    """What is wrong while the state stands."""
+
+    code: str
+    since: str
+    detail: str
+
+
+class ErrorView(Reply, frozen=True, kw_only=True):
+    """Why the task ended badly."""
+
+    stage: str
+    code: str
+    message: str
+    retryable: bool
+
+
+class SandboxView(Reply, frozen=True, kw_only=True):
+    """Where the current attempt runs."""
+
+    id: str | None
+    name: str
+    provider: str
+    snapshot: str | None
+    state: str
+
+
+class UsageView(Reply, frozen=True, kw_only=True):
+    """Totals of the current attempt so far."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    turns: int
+
+
+class DeadlineView(Reply, frozen=True, kw_only=True):
+    """The next clock that comes due, and which one it is."""
+
+    at: str
+    what: str
+
+
+class TaskView(Reply, frozen=True, kw_only=True):
+    """A task as every route shows it."""
+
+    id: str
+    project: str
+    status: str
+    flag: FlagView | None
+    attempt: int
+    max_attempts: int
+    title: str
+    repo_url: str
+    base_branch: str | None
+    branch_name: str
+    prompt: str
+    agent: AgentSpec
+    snapshot: str
+    provider: str | None
+    sandbox: SandboxView | None
+    stage: str | None
+    message: str | None
+    pr_url: str | None
+    commit_sha: str | None
+    error: ErrorView | None
+    usage: UsageView
+    cancel_requested_at: str | None
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    updated_at: str
+    next_deadline: DeadlineView | None
+    task_seq: int
+    metadata: dict[str, str]
+
+
+class EventView(Reply, frozen=True, kw_only=True):
+    """One entry of a task's history; `data` is shown byte for byte as it was stored."""
+
+    id: str
+    seq: int
+    task_id: str
+    task_seq: int
+    attempt: int
+    type: str
+    at: str
+    applied: bool
+    reason: str | None
+    source: str
+    data: msgspec.Raw
+
+
+class Page(Reply, Generic[T], frozen=True, kw_only=True):
+    """A piece of a list, and where the next one begins; None: there is no more."""
+
+    data: tuple[T, ...]
+    next_cursor: str | None

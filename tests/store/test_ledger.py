@@ -1,0 +1,205 @@
+"""The ledger on a real file: nothing acknowledged is lost, nobody pays for a neighbour."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.domain import commands as c
+from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.evolve import fold
+from gateway.domain.ids import typeid
+from gateway.domain.spec import Spec
+from gateway.domain.task import Clocks
+from gateway.ledger import Ledger, wall_clock
+from gateway.store.migrations import migrate, newest
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+SPEC = Spec(
+    project="default",
+    repo_url="https://github.com/acme/widgets",
+    prompt="Add a health endpoint",
+    title="Health",
+    branch_name="slipgate/health",
+    snapshot="agent-1",
+)
+
+
+@asynccontextmanager
+async def opened(path: Path) -> AsyncIterator[tuple[Ledger, SQLiteStore]]:
+    async with (
+        open_sqlite(path, new_instance_id=lambda: "inst_1") as store,
+        Ledger(store, c.Policy(key_id="k1")).running() as ledger,
+    ):
+        yield ledger, store
+
+
+def task_id(number: int) -> str:
+    return typeid("task", wall_clock(), number)
+
+
+def creation(number: int, **spec: object) -> c.CreateTask:
+    return c.CreateTask(task_id=task_id(number), spec=replace(SPEC, **spec))
+
+
+def claim(launcher: str = "l1", capacity: int = 1) -> c.Claim:
+    return c.Claim(launcher_id=launcher, providers=(("local", "here"),), capacity=capacity)
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    command = creation(1)
+    async with opened(tmp_path / "slipgate.db") as (ledger, _):
+        await ledger.submit(command)
+    async with opened(tmp_path / "slipgate.db") as (_, store):
+        found = await store.reads.task(command.task_id)
+        assert found is not None
+        assert found[1] == SPEC
+
+
+async def test_a_row_is_the_fold_of_its_events(tmp_path: Path) -> None:
+    command = creation(1, priority=9)
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        await ledger.submit(command)
+        answer = await ledger.submit(claim())
+        assert isinstance(answer, c.ClaimReply)
+        (claimed,) = answer.jobs
+        word = c.AgentWord(
+            task_id=command.task_id,
+            attempt=1,
+            key_id="k1",
+            type="task.progress",
+            data=b'{"stage":"agent","message":"turn 1"}',
+            webhook_id="msg_1",
+            body_hash=b"1",
+        )
+        await ledger.submit(word)
+        again = await ledger.submit(word)
+        assert isinstance(again, c.WordReply)
+        assert again.duplicate
+        found = await store.reads.task(command.task_id)
+        assert found is not None
+        events = await store.reads.events_of_task(command.task_id, after=0, limit=100)
+        assert fold(events) == replace(found[0], clocks=Clocks(), claimable_at=None)
+        assert [event.seq for event in events] == [1, 2, 3]
+        assert claimed.job.id.endswith("-1-create")
+
+
+async def test_many_commands_at_once_share_transactions_and_all_get_their_answer(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        answers = await asyncio.gather(*(ledger.submit(creation(n)) for n in range(200)))
+        assert len(answers) == 200
+        assert await store.reads.counts() == {"queued": 200}
+
+
+async def test_a_command_that_breaks_its_batch_fails_alone(tmp_path: Path) -> None:
+    good, twice = creation(1), creation(2)
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        await ledger.submit(twice)
+        outcomes = await asyncio.gather(
+            ledger.submit(good),
+            ledger.submit(twice),
+            ledger.submit(creation(3)),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [
+            c.TaskReply,
+            sqlite3.IntegrityError,
+            c.TaskReply,
+        ]
+        assert await store.reads.counts() == {"queued": 3}
+
+
+async def test_a_full_queue_says_so_and_stores_nothing(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store:
+        idle = Ledger(store, c.Policy(key_id="k1"), max_queue=0)
+        with pytest.raises(Unavailable):
+            await idle.submit(creation(1))
+        assert await store.reads.counts() == {}
+
+
+async def test_a_full_disk_is_unavailable_and_heals(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        writer = store._writer  # noqa: SLF001 - a disk is made small through the connection itself
+        (pages,) = next(iter(await writer.execute_fetchall("PRAGMA page_count")))
+        await writer.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(Unavailable):
+            await ledger.submit(creation(1, prompt="x" * 100_000))
+        assert await store.reads.counts() == {}
+        await writer.execute_fetchall("PRAGMA max_page_count = 1000000")
+        await ledger.submit(creation(2, prompt="x" * 100_000))
+        assert await store.reads.counts() == {"queued": 1}
+
+
+async def test_the_same_idempotency_key_gets_the_first_answer(tmp_path: Path) -> None:
+    def asked(number: int, digest: bytes) -> c.CreateTask:
+        key = c.Idempotency(
+            key=("default", "POST /v1/tasks", "k"), digests={"k1": digest}, current="k1"
+        )
+        return replace(creation(number), idempotency=key)
+
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        first, second = await asyncio.gather(
+            ledger.submit(asked(1, b"same")), ledger.submit(asked(2, b"same"))
+        )
+        third = await ledger.submit(asked(3, b"same"))
+        assert isinstance(first, c.TaskReply)
+        assert isinstance(second, c.TaskReply)
+        assert isinstance(third, c.TaskReply)
+        assert first.task == second.task == third.task
+        assert third.replayed
+        with pytest.raises(Refused, match="idempotency_mismatch"):
+            await ledger.submit(asked(4, b"other"))
+        assert await store.reads.counts() == {"queued": 1}
+
+
+async def test_claims_go_by_priority_and_never_give_a_job_twice(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, _):
+        for number, priority in enumerate((1, 9, 5)):
+            await ledger.submit(creation(number, priority=priority))
+        answers = await asyncio.gather(*(ledger.submit(claim(f"l{n}")) for n in range(4)))
+        claimed = [
+            job.task.priority
+            for answer in answers
+            if isinstance(answer, c.ClaimReply)
+            for job in answer.jobs
+            if job.task
+        ]
+        assert claimed == [9, 5, 1]
+
+
+async def test_a_concurrency_key_lets_one_through(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, _):
+        for number in range(3):
+            await ledger.submit(creation(number, concurrency_key="acme"))
+        for launcher, wanted in (("l1", 1), ("l2", 0)):
+            answer = await ledger.submit(claim(launcher, capacity=3))
+            assert isinstance(answer, c.ClaimReply)
+            assert len(answer.jobs) == wanted
+
+
+async def test_a_second_gateway_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db"):
+        with pytest.raises(Refused, match="database_locked"):
+            async with opened(tmp_path / "slipgate.db"):
+                pass
+
+
+def test_a_newer_schema_is_refused_naming_both_versions(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "new.db") as database:
+        database.execute(f"PRAGMA user_version = {newest() + 1}")
+        with pytest.raises(Refused, match=f"schema {newest() + 1}.*up to {newest()}"):
+            migrate(database)
+    database.close()
+
+
+def test_migrations_build_from_zero_once(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "new.db", isolation_level=None) as database:
+        assert migrate(database) == list(range(1, newest() + 1))
+        assert migrate(database) == []
+    database.close()
