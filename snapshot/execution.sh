@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The sandbox's entrypoint: checks that the runner can start, then becomes it. It runs again at
+# every start of the sandbox; the runner goes on where the last start ended.
+set -euo pipefail
+
+here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
+python="${SLIPGATE_PYTHON:-python3}"
+problems=()
+
+command -v git >/dev/null || problems+=("git is not installed")
+if ! command -v -- "$python" >/dev/null; then
+  problems+=("$python is not installed (SLIPGATE_PYTHON names the interpreter)")
+elif ! "$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  problems+=("$python is older than Python 3.11")
+fi
+for file in agent-runner.py runner/main.py; do
+  [[ -f "$here/$file" ]] || problems+=("$here/$file is missing: this is not the slipgate snapshot")
+done
+
+if ((${#problems[@]})); then
+  printf 'slipgate: %s\n' "${problems[@]}" >&2
+  exit 2
+fi
+exec "$python" -I "$here/agent-runner.py"

@@ -1,0 +1,93 @@
+"""How one message travels: signed to the gateway, or flat to whoever cannot check signatures."""
+
+import time
+from typing import Final, Protocol
+
+import httpx
+import msgspec
+
+from . import flat
+from .secret import Secret
+from .signing import Signer
+from .spool import Message
+from .verdict import Delivered, Unreachable, Untimely, Verdict, judge
+from .words import Envelope
+
+TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
+
+
+class Channel(Protocol):
+    """Takes one message to its receiver; never raises for what the network does."""
+
+    def deliver(self, message: Message) -> Verdict:
+        """Send it once."""
+
+
+class SignedChannel:
+    """Standard Webhooks to the gateway; each sending has a fresh timestamp and the same id."""
+
+    def __init__(self, *, url: str, signer: Signer, traceparent: str | None) -> None:
+        self._url = url
+        self._signer = signer
+        self._skew_seconds = 0.0
+        headers = {"content-type": "application/json", "user-agent": "slipgate-snapshot"}
+        if traceparent:
+            headers["traceparent"] = traceparent
+        self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
+
+    def deliver(self, message: Message) -> Verdict:
+        """Send it; if only our clock is wrong, set it by the gateway's and send once more."""
+        verdict = self._send("POST", self._url, message.id, message.body)
+        if isinstance(verdict, Untimely):
+            self._skew_seconds = verdict.skew_seconds
+            verdict = self._send("POST", self._url, message.id, message.body)
+        return verdict
+
+    def fetch(self, url: str, message_id: str) -> httpx.Response:
+        """A signed GET over an empty body.
+
+        Raises:
+            httpx.TransportError: nobody answered.
+        """
+        return self._request("GET", url, message_id, b"")
+
+    def _send(self, method: str, url: str, message_id: str, body: bytes) -> Verdict:
+        try:
+            return judge(self._request(method, url, message_id, body))
+        except httpx.TransportError as exc:
+            return Unreachable(detail=str(exc) or type(exc).__name__)
+
+    def _request(self, method: str, url: str, message_id: str, body: bytes) -> httpx.Response:
+        timestamp = int(time.time() + self._skew_seconds)
+        signed = {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": self._signer.sign(message_id, timestamp, body),
+        }
+        return self._client.request(method, url, headers=signed, content=body)
+
+
+class FlatChannel:
+    """The unsigned payload of today's scripts; words it has no form for are not sent."""
+
+    def __init__(self, *, url: Secret, task_id: str, workspace_id: str) -> None:
+        self._url = url
+        self._task_id = task_id
+        self._workspace_id = workspace_id
+        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+
+    def deliver(self, message: Message) -> Verdict:
+        """Send the flat form of a message, if it has one."""
+        envelope = msgspec.json.decode(message.body, type=Envelope)
+        payload = flat.payload(envelope)
+        if payload is None:
+            return Delivered(applied=True, cancel=False, deadline_at=None)
+        payload |= {
+            "id": message.id,
+            "taskId": self._task_id,
+            "workspaceId": self._workspace_id,
+        }
+        try:
+            return judge(self._client.post(self._url.value, json=payload))
+        except httpx.TransportError as exc:
+            return Unreachable(detail=type(exc).__name__)

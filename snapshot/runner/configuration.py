@@ -1,0 +1,198 @@
+"""The configuration of one attempt, built once from an environ that is passed in."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from .secret import Secret
+from .signing import Signer
+from .variables import Problems, Variables
+
+PROVIDERS: Final = ("openai", "anthropic", "openrouter")
+GITHUB_API_URL: Final = "https://api.github.com"
+DEFAULT_RUN_SECONDS: Final = 3600
+_SAFE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """`SLIPGATE_AGENT`: which engine works on the task, and how far it may go."""
+
+    engine: Literal["mini", "command"] = "mini"
+    command: tuple[str, ...] | None = None
+    max_turns: int = 60
+    max_cost_usd: float = 3.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """Who this attempt is, and how its word reaches the gateway."""
+
+    task_id: str
+    attempt: int
+    workspace_id: str
+    state_directory: Path
+    webhook_url: str | None
+    webhook_secret: Secret | None
+    flat_url: Secret | None
+    """A capability URL: whoever knows it may speak for the task. Only used without a secret."""
+    traceparent: str | None
+    ask_seconds: float
+    """How long an ask waits for a gateway that does not answer at all."""
+    delivery_seconds: float
+    """How long the terminal word is tried at the end before the spool is left to the launcher."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Connection":
+        """Read the part that must be right before anything can be reported.
+
+        Raises:
+            Problems: every variable that is missing or malformed.
+        """
+        variables = Variables(environ)
+        connection = _connection(variables)
+        if variables.problems:
+            raise Problems(variables.problems)
+        return connection
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelAccess:
+    """Which model is asked, where, and with which key."""
+
+    provider: str
+    name: str
+    key: Secret | None
+    base_url: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Configuration:
+    """Everything one attempt is told; secrets do not print."""
+
+    connection: Connection
+    repository_url: str
+    base_branch: str | None
+    branch: str
+    prompt: str
+    prompt_url: str | None
+    title: str | None
+    model: ModelAccess | None
+    agent: AgentChoice
+    checks: tuple[tuple[str, ...], ...] | None
+    """Argument lists to validate with; None: what the repository declares."""
+    github_token: Secret | None
+    github_api_url: str
+    github_api_is_given: bool
+    run_seconds: float
+    snapshot: str
+    author: tuple[str, str]
+    keep_alive: bool
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Configuration":
+        """Read everything.
+
+        Raises:
+            Problems: every variable that is missing or malformed, at once.
+        """
+        variables = Variables(environ)
+        configuration = _configuration(variables)
+        if variables.problems:
+            raise Problems(variables.problems)
+        return configuration
+
+
+def _connection(variables: Variables) -> Connection:
+    task_id = variables.required("SLIPGATE_TASK_ID", "TASK_ID")
+    attempt = int(variables.number("SLIPGATE_ATTEMPT", 1, low=1, high=1_000_000))
+    name = f"slipgate-{_SAFE_NAME.sub('_', task_id)[:80]}-{attempt}"
+    return Connection(
+        task_id=task_id,
+        attempt=attempt,
+        workspace_id=variables.text("WORKSPACE_ID") or "",
+        state_directory=Path(variables.text("SLIPGATE_STATE_DIR") or f"/tmp/{name}"),  # noqa: S108 - made private or refused by StateDirectory
+        webhook_url=variables.url("SLIPGATE_WEBHOOK_URL"),
+        webhook_secret=_webhook_secret(variables),
+        flat_url=variables.secret("WEBHOOK_URL"),
+        traceparent=variables.text("TRACEPARENT"),
+        ask_seconds=variables.number("SLIPGATE_ASK_SECONDS", 90, low=0, high=3600),
+        delivery_seconds=variables.number("SLIPGATE_DELIVERY_SECONDS", 120, low=0, high=3600),
+    )
+
+
+def _webhook_secret(variables: Variables) -> Secret | None:
+    secret = variables.secret("SLIPGATE_WEBHOOK_SECRET")
+    if secret is None:
+        return None
+    try:
+        Signer(secret)
+    except ValueError as exc:
+        variables.problems.append(f"SLIPGATE_WEBHOOK_SECRET: {exc}")
+    return secret
+
+
+def _configuration(variables: Variables) -> Configuration:
+    agent = _agent(variables)
+    checks = variables.json(
+        "SLIPGATE_VALIDATE", tuple[tuple[str, ...], ...], "a JSON list of argument lists"
+    )
+    if any(not command for command in checks or ()):
+        variables.problems.append("SLIPGATE_VALIDATE must not hold an empty argument list")
+    return Configuration(
+        connection=_connection(variables),
+        repository_url=variables.required("TARGET_REPO"),
+        base_branch=variables.text("BASE_BRANCH"),
+        branch=variables.required("BRANCH_NAME"),
+        prompt=variables.required("AGENT_PROMPT"),
+        prompt_url=variables.url("SLIPGATE_PROMPT_URL"),
+        title=variables.text("SLIPGATE_TITLE"),
+        model=_model(variables, agent),
+        agent=agent,
+        checks=checks,
+        github_token=variables.secret("GITHUB_TOKEN"),
+        github_api_url=variables.url("GITHUB_API_URL") or GITHUB_API_URL,
+        github_api_is_given=variables.text("GITHUB_API_URL") is not None,
+        run_seconds=variables.number(
+            "SLIPGATE_RUN_SECONDS", DEFAULT_RUN_SECONDS, low=1, high=86_400
+        ),
+        snapshot=variables.text("SLIPGATE_SNAPSHOT")
+        or variables.text("DAYTONA_SANDBOX_SNAPSHOT")
+        or "",
+        author=(
+            variables.text("GIT_AUTHOR_NAME") or "slipgate",
+            variables.text("GIT_AUTHOR_EMAIL") or "slipgate@users.noreply.github.com",
+        ),
+        keep_alive=variables.flag("KEEP_ALIVE"),
+    )
+
+
+def _agent(variables: Variables) -> AgentChoice:
+    wanted = '{"engine": "mini"|"command", "command": [...]|null, "maxTurns": n, "maxCostUsd": n}'
+    agent = variables.json("SLIPGATE_AGENT", AgentChoice, wanted) or AgentChoice()
+    if agent.engine == "command" and not agent.command:
+        variables.problems.append("SLIPGATE_AGENT: engine command needs a command")
+    return agent
+
+
+def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
+    provider = variables.choice("MODEL_PROVIDER", PROVIDERS)
+    if agent.engine == "mini" and provider is None:
+        variables.problems.append("MODEL_PROVIDER must be set")
+    if agent.engine == "mini" and variables.text("MODEL") is None:
+        variables.problems.append("MODEL must be set")
+    if provider is None:
+        return None
+    key_name = f"{provider.upper()}_API_KEY"
+    key = variables.secret(key_name)
+    if agent.engine == "mini" and key is None:
+        variables.problems.append(f"{key_name} must be set for the provider {provider}")
+    return ModelAccess(
+        provider=provider,
+        name=variables.text("MODEL") or "",
+        key=key,
+        base_url=variables.url(f"{provider.upper()}_BASE_URL"),
+    )

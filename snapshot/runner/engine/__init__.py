@@ -1,0 +1,1 @@
+"""The agents that can work on a task: ours, or any command."""

@@ -1,0 +1,112 @@
+"""Anthropic's messages API, spoken from messages in OpenAI's form."""
+
+import json
+from typing import cast
+
+import anthropic
+from anthropic.types import Message as Answer
+from anthropic.types import MessageParam, ToolParam
+
+from ..configuration import ModelAccess
+from .chat import (
+    LARGEST_ANSWER_TOKENS,
+    RETRIES,
+    TIMEOUT_SECONDS,
+    TOOL,
+    TOOL_DESCRIPTION,
+    TOOL_PARAMETERS,
+    Call,
+    Message,
+    Reply,
+)
+from .prices import priced
+from .refusals import garbage, refused, unreachable
+
+
+class AnthropicChat:
+    """Asks one model with the one tool."""
+
+    def __init__(self, model: ModelAccess) -> None:
+        self._model = model
+        self._client = anthropic.Anthropic(
+            api_key=model.key.value if model.key else "",
+            base_url=model.base_url,
+            max_retries=RETRIES,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    def complete(self, messages: list[Message]) -> Reply:
+        """Ask once; the SDK retries what may pass."""
+        tool = ToolParam(
+            name=TOOL, description=TOOL_DESCRIPTION, input_schema=dict(TOOL_PARAMETERS)
+        )
+        try:
+            answer = self._client.messages.create(
+                model=self._model.name,
+                max_tokens=LARGEST_ANSWER_TOKENS,
+                system=str(messages[0]["content"]),
+                messages=_turns(messages[1:]),
+                tools=[tool],
+                cache_control={"type": "ephemeral"},
+            )
+        except anthropic.APIStatusError as exc:
+            raise refused(exc.status_code, exc.message) from exc
+        except anthropic.APIConnectionError as exc:
+            raise unreachable(str(exc.__cause__ or exc)) from exc
+        except (anthropic.AnthropicError, ValueError) as exc:
+            raise garbage(str(exc)) from exc
+        return self._reply(answer)
+
+    def _reply(self, answer: object) -> Reply:
+        if not isinstance(answer, Answer) or not isinstance(answer.content, list):
+            raise garbage("it is not a message")
+        usage = answer.usage
+        cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+        return Reply(
+            text="".join(block.text for block in answer.content if block.type == "text"),
+            calls=tuple(
+                Call(id=block.id, name=block.name, arguments=json.dumps(block.input))
+                for block in answer.content
+                if block.type == "tool_use"
+            ),
+            tokens=priced(
+                self._model.provider,
+                self._model.name,
+                input_tokens=usage.input_tokens + cached,
+                output_tokens=usage.output_tokens,
+            ),
+            is_cut=answer.stop_reason == "max_tokens",
+        )
+
+
+def _turns(messages: list[Message]) -> list[MessageParam]:
+    """User and assistant in turn, as this API wants them; neighbours of one role are joined."""
+    turns: list[MessageParam] = []
+    for message in messages:
+        role, blocks = _blocks(message)
+        if turns and turns[-1]["role"] == role:
+            cast("list[object]", turns[-1]["content"]).extend(blocks)
+        else:
+            turns.append(cast("MessageParam", {"role": role, "content": blocks}))
+    return turns
+
+
+def _blocks(message: Message) -> tuple[str, list[object]]:
+    text = str(message.get("content") or "")
+    words: list[object] = [{"type": "text", "text": text}] if text else []
+    if message["role"] == "tool":
+        answered = message["tool_call_id"]
+        return "user", [{"type": "tool_result", "tool_use_id": answered, "content": text}]
+    if message["role"] == "assistant":
+        return "assistant", words + [_use(call) for call in _calls(message)]
+    return "user", words
+
+
+def _calls(message: Message) -> list[dict[str, object]]:
+    return cast("list[dict[str, object]]", message.get("tool_calls") or [])
+
+
+def _use(call: dict[str, object]) -> dict[str, object]:
+    function = cast("dict[str, str]", call["function"])
+    given = json.loads(function["arguments"])
+    return {"type": "tool_use", "id": call["id"], "name": function["name"], "input": given}

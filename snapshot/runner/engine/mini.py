@@ -1,0 +1,129 @@
+"""The engine `mini`: mini-swe-agent's loop, watched."""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, cast
+
+from minisweagent import Model
+from minisweagent.agents.default import DefaultAgent
+from minisweagent.exceptions import InterruptAgentFlow
+
+from ..trouble import Trouble
+from .chat import Message
+from .mini_model import MiniModel
+from .mini_room import DONE, MiniRoom
+from .report import Report
+
+IDENTICAL_STEPS: Final = 4
+STUCK: Final = "Stuck"
+ENDS: Final = {
+    STUCK: Trouble(
+        "agent_stuck",
+        f"the agent took the same step {IDENTICAL_STEPS} times in a row",
+        retryable=True,
+    ),
+    "TimeExceeded": Trouble("agent_time_over", "the agent's time was over", retryable=True),
+    "RepeatedFormatError": Trouble(
+        "model_garbage", "the model's answers were unusable three times in a row", retryable=True
+    ),
+}
+"""How the loop says that it gave up, and what that means."""
+SYSTEM: Final = "You are a careful software engineer who works in a shell on a git checkout."
+TASK: Final = f"""\
+{{{{task}}}}
+
+The checkout of the repository is your working directory. Solve the task above by editing files in
+it with bash commands.
+
+- Look before you change: find and read the files that matter, and AGENTS.md or CONTRIBUTING.md if
+  they are there.
+- Change what the task needs and nothing else. Add or adapt tests where the project has tests.
+- Run the project's tests before you end. Leave no scratch files behind.
+- Every command runs in a new shell in the checkout: directory and variables do not last, and
+  background processes end with the command that started them.
+- Do not commit or push: your changes are taken from the files.
+- Every answer calls the tool `bash` at least once.
+- When everything is done, run exactly `echo {DONE}` followed, on further lines of the same echo,
+  by a summary of a few sentences for the reviewer. Nothing can be done after it.
+"""
+
+
+class WatchedAgent(DefaultAgent):
+    """The loop with a word before each turn and an end to going round in circles."""
+
+    def __init__(
+        self,
+        model: MiniModel,
+        room: MiniRoom,
+        *,
+        on_turn: Callable[[int], None],
+        on_message: Callable[[str], None],
+        max_turns: int,
+        max_cost_usd: float,
+        seconds: float,
+        trajectory: Path,
+    ) -> None:
+        super().__init__(
+            # Its protocol says dict[str, str] and then passes more.
+            cast("Model", model),
+            room,
+            system_template=SYSTEM,
+            instance_template=TASK,
+            step_limit=max_turns,
+            cost_limit=max_cost_usd,
+            wall_time_limit_seconds=max(1, int(seconds)),
+            output_path=trajectory,
+        )
+        self._on_turn = on_turn
+        self._on_message = on_message
+        self._recent: deque[tuple[str, ...]] = deque(maxlen=IDENTICAL_STEPS)
+
+    def query(self) -> Message:
+        """One turn of the model."""
+        self._on_turn(self.n_calls + 1)
+        message: Message = super().query()
+        self._on_message(str(message["content"]))
+        return message
+
+    def execute_actions(self, message: Message) -> list[Message]:
+        """Run what the model asked for, unless it asks for the same thing again and again."""
+        extra = message["extra"]
+        actions = extra["actions"] if isinstance(extra, dict) else []
+        self._recent.append(tuple(action["command"] for action in actions))
+        if len(self._recent) == IDENTICAL_STEPS and len(set(self._recent)) == 1:
+            end = {"exit_status": STUCK, "submission": ""}
+            raise InterruptAgentFlow({"role": "exit", "content": STUCK, "extra": end})
+        observed: list[Message] = super().execute_actions(message)
+        return observed
+
+
+class MiniEngine:
+    """Makes the loop for one checkout and reads how it ended."""
+
+    def __init__(
+        self, make_agent: Callable[[Path], WatchedAgent], *, max_turns: int, max_cost_usd: float
+    ) -> None:
+        self._make_agent = make_agent
+        self._max_turns = max_turns
+        self._max_cost_usd = max_cost_usd
+
+    def work(self, prompt: str, checkout: Path) -> Report:
+        """Run the loop to its end."""
+        agent = self._make_agent(checkout)
+        try:
+            end = agent.run(prompt)
+        except Trouble as trouble:
+            return Report(summary="", trouble=trouble)
+        status = str(end.get("exit_status", ""))
+        return Report(summary=str(end.get("submission", "")), trouble=self._trouble(agent, status))
+
+    def _trouble(self, agent: WatchedAgent, status: str) -> Trouble | None:
+        if status == "Submitted":
+            return None
+        if status == "LimitsExceeded" and agent.n_calls >= self._max_turns:
+            return Trouble("max_turns", f"the agent was not done after {agent.n_calls} turns")
+        if status == "LimitsExceeded":
+            return Trouble("max_cost", f"the agent was not done at {self._max_cost_usd:g} USD")
+        unknown = Trouble("agent_failed", f"the agent ended with {status or 'no status'}")
+        return ENDS.get(status, unknown)

@@ -1,0 +1,86 @@
+"""OpenAI's chat completions, and everything that speaks their protocol."""
+
+from typing import Final, cast
+
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
+
+from ..configuration import ModelAccess
+from .chat import (
+    RETRIES,
+    TIMEOUT_SECONDS,
+    TOOL,
+    TOOL_DESCRIPTION,
+    TOOL_PARAMETERS,
+    Call,
+    Message,
+    Reply,
+)
+from .prices import priced
+from .refusals import garbage, refused, unreachable
+
+BASE_URLS: Final = {"openrouter": "https://openrouter.ai/api/v1"}
+
+
+class OpenAIChat:
+    """Asks one model with the one tool."""
+
+    def __init__(self, model: ModelAccess) -> None:
+        self._model = model
+        self._client = openai.OpenAI(
+            api_key=model.key.value if model.key else "",
+            base_url=model.base_url or BASE_URLS.get(model.provider),
+            max_retries=RETRIES,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+    def complete(self, messages: list[Message]) -> Reply:
+        """Ask once; the SDK retries what may pass."""
+        try:
+            completion = self._client.chat.completions.create(
+                model=self._model.name,
+                # Our messages have this form already; only the checker does not know.
+                messages=cast("list[ChatCompletionMessageParam]", messages),
+                tools=[
+                    {
+                        "type": "function",
+                        "function": {
+                            "name": TOOL,
+                            "description": TOOL_DESCRIPTION,
+                            "parameters": TOOL_PARAMETERS,
+                        },
+                    }
+                ],
+            )
+        except openai.APIStatusError as exc:
+            raise refused(exc.status_code, exc.message) from exc
+        except openai.APIConnectionError as exc:
+            raise unreachable(str(exc.__cause__ or exc)) from exc
+        except (openai.OpenAIError, ValueError) as exc:
+            raise garbage(str(exc)) from exc
+        return self._reply(completion)
+
+    def _reply(self, completion: object) -> Reply:
+        """The SDK does not check what it parsed: a page of HTML comes back as a string."""
+        if not isinstance(completion, ChatCompletion) or not completion.choices:
+            raise garbage("it holds no choice")
+        choice = completion.choices[0]
+        if choice.message is None:
+            raise garbage("it holds no message")
+        usage = completion.usage
+        return Reply(
+            text=choice.message.content or "",
+            calls=tuple(
+                Call(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                for call in choice.message.tool_calls or ()
+                if isinstance(call, ChatCompletionMessageToolCall)
+            ),
+            tokens=priced(
+                self._model.provider,
+                self._model.name,
+                input_tokens=usage.prompt_tokens if usage else 0,
+                output_tokens=usage.completion_tokens if usage else 0,
+            ),
+            is_cut=choice.finish_reason == "length",
+        )

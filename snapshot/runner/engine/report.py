@@ -1,0 +1,28 @@
+"""What an engine is to the workflow, and what it tells at its end."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..trouble import Trouble
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """How the agent ended; what it changed lies in the checkout."""
+
+    summary: str
+    """The agent's own last words; untrusted text."""
+    trouble: Trouble | None = None
+    """Why it ended before it said that it was done."""
+
+
+class Engine(Protocol):
+    """Works on a checkout until it is done, stuck, or out of its limits."""
+
+    def work(self, prompt: str, checkout: Path) -> Report:
+        """Do the task.
+
+        Raises:
+            Stopped: the attempt was stopped.
+        """

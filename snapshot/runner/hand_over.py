@@ -1,0 +1,42 @@
+"""Moves the configuration out of the process's environment before anything else is run.
+
+/proc/<pid>/environ keeps the block a program was started with, whatever it does to its variables
+later, and every command of the agent runs under our own user. So the entry starts itself anew in
+place with a clean environment; the variables travel through an anonymous file that only it holds.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import NoReturn
+
+OPTION = "--environment"
+
+
+def start_anew(script: str, environ: Mapping[str, str], clean: Mapping[str, str]) -> NoReturn:
+    """Become the same program with the clean environment and the real one in a file."""
+    descriptor = _anonymous_file()
+    with os.fdopen(descriptor, "w", encoding="utf-8", closefd=False) as file:
+        json.dump(dict(environ), file)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.set_inheritable(descriptor, True)
+    argv = [sys.executable, "-I", script, OPTION, str(descriptor)]
+    os.execve(sys.executable, argv, dict(clean))  # noqa: S606 - our own interpreter and script
+
+
+def received(argv: list[str]) -> dict[str, str] | None:
+    """The real environment, if this is the second start; the file is gone after it."""
+    if len(argv) != 3 or argv[1] != OPTION:
+        return None
+    with os.fdopen(int(argv[2]), encoding="utf-8") as file:
+        environ: dict[str, str] = json.load(file)
+    return environ
+
+
+def _anonymous_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("environment")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())

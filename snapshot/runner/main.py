@@ -1,0 +1,218 @@
+"""The composition root: environ → configuration → spool, sender, heartbeat → workflow → exit."""
+
+import hashlib
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .budget import Budget
+from .channel import Channel, FlatChannel, SignedChannel
+from .configuration import Configuration, Connection
+from .ending import STOPPED, ExitCode, exit_code
+from .hardening import harden, sweep
+from .heartbeat import Heartbeat
+from .last_word import failed
+from .post import Post
+from .recovery import Recovered
+from .redaction import Redaction
+from .reporter import Reporter
+from .signing import Signer
+from .spool import Message, Spool
+from .standing import Standing
+from .state_directory import StateDirectory
+from .stop import Reason, Stop, Stopped
+from .surroundings import Surroundings
+from .trouble import Trouble
+from .variables import Problems
+from .words import TerminalWord
+from .workflow import Tools, Workflow
+
+CANCELLED_DELIVERY_SECONDS = 5.0
+"""A cancelled attempt must be over within 10 s; what is not sent by then is in the spool."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(environ: Mapping[str, str]) -> ExitCode:
+    """Run one attempt, or finish telling what an earlier start of it did."""
+    harden()
+    try:
+        connection = Connection.from_environ(environ)
+        state = StateDirectory(connection.state_directory)
+    except (Problems, Trouble) as exc:
+        return _unconfigured(exc)
+    try:
+        with state.held():
+            return Attempt(environ, connection, state).run()
+    except Trouble as trouble:
+        print(f"slipgate: {trouble.message}", file=sys.stderr, flush=True)
+        return ExitCode.ALREADY_RUNNING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Voice:
+    """The ways out of one attempt."""
+
+    spool: Spool
+    channel: Channel | None
+    reporter: Reporter
+    heartbeat: Heartbeat
+
+
+class Attempt:
+    """Owns everything that lives as long as the process."""
+
+    def __init__(
+        self, environ: Mapping[str, str], connection: Connection, state: StateDirectory
+    ) -> None:
+        self._environ = environ
+        self._connection = connection
+        self._state = state
+        self._stop = Stop()
+        surroundings = Surroundings.of_environ(environ)
+        self._surroundings = surroundings
+        self._redaction = Redaction.of_environ(environ)
+        self._voice = self._make_voice()
+        self._recovered = Recovered.from_entries(self._voice.spool.entries)
+
+    def run(self) -> ExitCode:
+        """Say, do, and end."""
+        listen_for_signals(self._stop)
+        self._voice.reporter.start()
+        if self._recovered.has_ended:
+            return self._finish_telling()
+        self._voice.heartbeat.start()
+        workflow: Workflow | None = None
+        try:
+            workflow = self._workflow()
+            word = workflow.run()
+        except Problems as problems:
+            word = _misconfigured(problems)
+        except Stopped as stopped:
+            return self._stopped(stopped, workflow)
+        return self._end(word)
+
+    def _finish_telling(self) -> ExitCode:
+        self._voice.reporter.drain(seconds=self._connection.delivery_seconds)
+        return ExitCode.FAILED if self._recovered.has_failed else ExitCode.DONE
+
+    def _end(self, word: TerminalWord) -> ExitCode:
+        self._voice.heartbeat.close()
+        seconds = self._connection.delivery_seconds
+        if self._voice.reporter.finish(word, seconds=seconds):
+            self._state.clear()
+        return exit_code(word)
+
+    def _stopped(self, stopped: Stopped, workflow: Workflow | None) -> ExitCode:
+        sweep()
+        self._voice.heartbeat.close()
+        if stopped.reason is Reason.CANCELLED and workflow is not None:
+            trouble = Trouble(
+                "cancelled", f"stopped in the stage {workflow.stage}: {stopped.detail}"
+            )
+            word = failed(workflow.stage, trouble, log_tail=workflow.log.tail)
+            self._voice.reporter.finish(word, seconds=CANCELLED_DELIVERY_SECONDS)
+        print(f"slipgate: stopped: {stopped.detail}", file=sys.stderr, flush=True)
+        return STOPPED[stopped.reason]
+
+    def _make_voice(self) -> _Voice:
+        connection = self._connection
+        signer = Signer(connection.webhook_secret) if connection.webhook_secret else None
+        spool = Spool(connection.state_directory, is_ours=_judge_of(signer))
+        post = Post(
+            task_id=connection.task_id,
+            attempt=connection.attempt,
+            signer=signer,
+            redaction=self._redaction,
+        )
+        channel = _channel(connection, signer)
+        standing = Standing(self._stop)
+        reporter = Reporter(
+            spool=spool,
+            post=post,
+            channel=channel,
+            standing=standing,
+            stop=self._stop,
+            ask_seconds=connection.ask_seconds,
+        )
+        heartbeat = Heartbeat(channel=channel, post=post, standing=standing, spool=reporter.say)
+        return _Voice(spool=spool, channel=channel, reporter=reporter, heartbeat=heartbeat)
+
+    def _workflow(self) -> Workflow:
+        configuration = Configuration.from_environ(self._environ)
+        channel = self._voice.channel
+        tools = Tools(
+            stop=self._stop,
+            reporter=self._voice.reporter,
+            channel=channel if isinstance(channel, SignedChannel) else None,
+            state=self._state,
+            recovered=self._recovered,
+            surroundings=self._surroundings,
+            redaction=self._redaction,
+            budget=Budget(
+                run_seconds=configuration.run_seconds, began_at=self._voice.spool.began_at
+            ),
+            script_digest=script_digest(),
+        )
+        return Workflow(configuration, tools)
+
+
+def script_digest() -> str:
+    """SHA-256 over every file of the snapshot's scripts, so that the gateway knows what ran."""
+    here = Path(__file__).resolve().parent
+    files = [here.parent / "execution.sh", here.parent / "agent-runner.py"]
+    digest = hashlib.sha256()
+    for file in files + sorted(here.rglob("*.py")) + sorted(here.glob("*.sh")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def listen_for_signals(stop: Stop) -> None:
+    """Take SIGTERM and SIGINT in a thread of their own; a handler could meet our own locks."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    def listen() -> None:
+        number = signal.sigwait(SIGNALS)
+        stop.request(Reason.TERMINATED, f"received {signal.Signals(number).name}")
+
+    threading.Thread(target=listen, name="signals", daemon=True).start()
+
+
+def _channel(connection: Connection, signer: Signer | None) -> Channel | None:
+    if signer is not None:
+        if connection.webhook_url is None:
+            return None
+        return SignedChannel(
+            url=connection.webhook_url, signer=signer, traceparent=connection.traceparent
+        )
+    if connection.flat_url is not None:
+        return FlatChannel(
+            url=connection.flat_url,
+            task_id=connection.task_id,
+            workspace_id=connection.workspace_id,
+        )
+    return None
+
+
+def _judge_of(signer: Signer | None) -> Callable[[Message], bool]:
+    if signer is None:
+        return lambda _: True
+    return lambda message: signer.is_ours(
+        message.id, message.timestamp, message.body, message.signature
+    )
+
+
+def _misconfigured(problems: Problems) -> TerminalWord:
+    for problem in problems.problems:
+        print(f"slipgate: {problem}", file=sys.stderr, flush=True)
+    trouble = Trouble("configuration", f"the environment is wrong: {problems}")
+    return failed("setup", trouble, log_tail="")
+
+
+def _unconfigured(exc: Problems | Trouble) -> ExitCode:
+    lines = exc.problems if isinstance(exc, Problems) else [exc.message]
+    for line in lines:
+        print(f"slipgate: {line}", file=sys.stderr, flush=True)
+    return ExitCode.CONFIGURATION

@@ -1,0 +1,54 @@
+"""What an earlier start of the same attempt had already done, read from what it had said."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from .spool import Entry
+from .words import (
+    TERMINAL_TYPES,
+    Envelope,
+    Failed,
+    Log,
+    Progress,
+    PullRequestCreated,
+    PushAsked,
+    Usage,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovered:
+    """The traces that matter; all absent on a first start."""
+
+    has_ended: bool = False
+    has_failed: bool = False
+    push: PushAsked | None = None
+    pull_request: PullRequestCreated | None = None
+    usage: Usage | None = None
+    log_bytes: int = 0
+
+    @classmethod
+    def from_entries(cls, entries: Iterable[Entry]) -> "Recovered":
+        """Fold the spooled words, in order."""
+        recovered = cls()
+        for entry in entries:
+            envelope = msgspec.json.decode(entry.message.body, type=Envelope)
+            recovered = _after(recovered, envelope)
+        return recovered
+
+
+def _after(before: Recovered, envelope: Envelope) -> Recovered:
+    if envelope.type in TERMINAL_TYPES:
+        return replace(before, has_ended=True, has_failed=envelope.type == Failed.type)
+    if envelope.type == Progress.type and "commitSha" in envelope.data:
+        return replace(before, push=msgspec.convert(envelope.data, PushAsked))
+    if envelope.type == PullRequestCreated.type:
+        return replace(before, pull_request=msgspec.convert(envelope.data, PullRequestCreated))
+    if envelope.type == Usage.type:
+        return replace(before, usage=msgspec.convert(envelope.data, Usage))
+    if envelope.type == Log.type:
+        said = msgspec.convert(envelope.data, Log)
+        return replace(before, log_bytes=said.offset + len(said.chunk.encode()))
+    return before

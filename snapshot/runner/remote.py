@@ -1,0 +1,125 @@
+"""The remote repository: fresh clones of it, what it holds of our branch, and the one push."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .git import Git, GitFailed
+from .repository import Repository
+from .trouble import Trouble
+
+CLONE_SECONDS: Final = 900.0
+PUSH_SECONDS: Final = 300.0
+TASK_TRAILER: Final = "Slipgate-Task"
+ATTEMPT_TRAILER: Final = "Slipgate-Attempt"
+_BLAMELESS: Final = ("could not resolve host", "timed out", "early eof", "rpc failed", "connection")
+"""Signs, in git's own words, that the network and not the task is at fault."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteBranch:
+    """The tip of a branch on the remote, and whose work it says it is."""
+
+    sha: str
+    task_id: str | None
+    attempt: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clone:
+    """A repository we cloned and the branch its remote points at."""
+
+    directory: Path
+    base_sha: str
+    base_branch: str
+
+
+class Remote:
+    """Speaks to the remote with its transport and, over https to the right host, the token."""
+
+    def __init__(self, git: Git, repository: Repository, base_branch: str | None) -> None:
+        self._git = git
+        self._repository = repository
+        self._base_branch = base_branch
+
+    def clone(self, directory: Path, *, with_files: bool) -> Clone:
+        """A new clone of the base branch alone.
+
+        Raises:
+            Trouble: `clone_failed`, `base_branch_missing`, `empty_repository`.
+        """
+        wanted = [f"--branch={self._base_branch}"] if self._base_branch else []
+        files = [] if with_files else ["--no-checkout"]
+        options = ["--quiet", "--single-branch", "--no-tags", "--template=", *wanted, *files]
+        try:
+            self._git(
+                "clone", *options, "--", self._repository.url, str(directory), seconds=CLONE_SECONDS
+            )
+        except GitFailed as exc:
+            raise self._clone_trouble(exc) from exc
+        return self._read(directory)
+
+    def find(self, clone: Clone, branch: str) -> RemoteBranch | None:
+        """What the remote holds under this name; the clone serves to read it."""
+        git = self._git.at(clone.directory)
+        reference = f"refs/heads/{branch}"
+        listed = git.text("ls-remote", "--heads", "--", "origin", reference)
+        tips = (line.split("\t") for line in listed.splitlines())
+        sha = next((sha for sha, name in tips if name == reference), None)
+        if sha is None:
+            return None
+        git("fetch", "--quiet", "--no-tags", "--", "origin", reference, seconds=CLONE_SECONDS)
+        return RemoteBranch(
+            sha=sha,
+            task_id=_trailer(git, sha, TASK_TRAILER),
+            attempt=_number(_trailer(git, sha, ATTEMPT_TRAILER)),
+        )
+
+    def push(self, clone: Clone, commit: str, branch: str, *, expected: str | None) -> None:
+        """Put the commit there if the branch is still as it was seen (None: absent).
+
+        Raises:
+            Trouble: `branch_moved` if it is not, `push_failed` otherwise.
+        """
+        reference = f"refs/heads/{branch}"
+        lease = f"--force-with-lease={reference}:{expected or ''}"
+        git = self._git.at(clone.directory)
+        arguments = ("--quiet", lease, "--", "origin", f"{commit}:{reference}")
+        try:
+            git("push", *arguments, seconds=PUSH_SECONDS)
+        except GitFailed as exc:
+            raise _push_trouble(exc, branch) from exc
+
+    def _read(self, directory: Path) -> Clone:
+        git = self._git.at(directory)
+        try:
+            sha = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        except GitFailed as exc:
+            raise Trouble("empty_repository", "the repository has no commit to begin from") from exc
+        branch = self._base_branch or git.text("symbolic-ref", "--short", "HEAD")
+        return Clone(directory=directory, base_sha=sha, base_branch=branch)
+
+    def _clone_trouble(self, exc: GitFailed) -> Trouble:
+        if "Remote branch" in exc.stderr and "not found" in exc.stderr:
+            message = f"the repository has no branch {self._base_branch!r} (BASE_BRANCH)"
+            return Trouble("base_branch_missing", message)
+        return Trouble("clone_failed", exc.message, retryable=_is_passing(exc))
+
+
+def _push_trouble(exc: GitFailed, branch: str) -> Trouble:
+    if "stale info" in exc.stderr or "[rejected]" in exc.stderr:
+        return Trouble("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
+    return Trouble("push_failed", exc.message, retryable=_is_passing(exc))
+
+
+def _is_passing(exc: GitFailed) -> bool:
+    return any(sign in exc.stderr.lower() for sign in _BLAMELESS)
+
+
+def _trailer(git: Git, sha: str, key: str) -> str | None:
+    wanted = f"--format=%(trailers:key={key},valueonly,separator=%x2C)"
+    return git.text("log", "-1", wanted, "--end-of-options", sha, "--") or None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() else None

@@ -1,0 +1,154 @@
+"""Says the attempt's words: to the spool first, then, in order, to the gateway."""
+
+import sys
+import threading
+import time
+from collections import deque
+from typing import Final
+
+from .channel import Channel
+from .post import Post
+from .spool import Entry, Spool
+from .standing import Standing
+from .stop import Reason, Stop, Stopped
+from .verdict import Busy, Delivered, Fenced, Rejected, Unreachable, Verdict
+from .words import TerminalWord, Word
+
+FIRST_BACKOFF_SECONDS: Final = 0.2
+LONGEST_BACKOFF_SECONDS: Final = 5.0
+LONGEST_PATIENCE_SECONDS: Final = 120.0
+"""No `Retry-After` is believed beyond this: a cancel must still reach us."""
+
+
+class Reporter:
+    """One sender thread keeps the order; a message is sent until it is taken or refused."""
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        post: Post,
+        channel: Channel | None,
+        standing: Standing,
+        stop: Stop,
+        ask_seconds: float,
+    ) -> None:
+        self._spool = spool
+        self._post = post
+        self._channel = channel
+        self._standing = standing
+        self._stop = stop
+        self._ask_seconds = ask_seconds
+        self._queue = deque(spool.pending)
+        self._verdicts: dict[str, Verdict] = {}
+        self._changed = threading.Condition()
+        self._is_closed = False
+        self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send, first of all what an earlier start left behind."""
+        if self._channel is not None:
+            self._sender.start()
+
+    def close(self) -> None:
+        """Send no more."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def say(self, word: Word) -> Entry:
+        """Spool a word and go on; it is sent in its turn."""
+        with self._changed:
+            entry = self._spool.append(self._post.message(word))
+            self._queue.append(entry)
+            self._changed.notify_all()
+            return entry
+
+    def ask(self, word: Word) -> None:
+        """Spool a word and wait until the gateway has applied it.
+
+        Goes on without an answer if there is no gateway to ask, or none that can be reached.
+
+        Raises:
+            Stopped: the gateway refused it, or the attempt was stopped meanwhile.
+        """
+        self._stop.check()
+        identifier = self.say(word).message.id
+        if self._channel is None:
+            return
+        self._stop.until(lambda tick: self._is_settled(identifier, tick))
+        verdict = self._verdicts.get(identifier)
+        if isinstance(verdict, Rejected) or (
+            isinstance(verdict, Delivered) and not verdict.applied
+        ):
+            detail = verdict.detail if isinstance(verdict, Rejected) else "not applied"
+            self._stop.request(Reason.FENCED, f"the gateway refused {word.type}: {detail}")
+            self._stop.check()
+
+    def finish(self, word: TerminalWord, *, seconds: float) -> bool:
+        """Say the last word; whether everything was taken within the time."""
+        self.say(word)
+        return self.drain(seconds=seconds)
+
+    def drain(self, *, seconds: float) -> bool:
+        """Wait until everything was sent; what was not stays in the spool for the launcher."""
+        if self._channel is None:
+            return False
+        with self._changed:
+            self._changed.wait_for(lambda: not self._queue or self._is_closed, timeout=seconds)
+            return not self._queue
+
+    def _is_settled(self, identifier: str, tick: float) -> bool:
+        with self._changed:
+            if identifier in self._verdicts:
+                return True
+            if self._standing.unreachable_seconds > self._ask_seconds:
+                return True
+            return self._changed.wait_for(lambda: identifier in self._verdicts, timeout=tick)
+
+    def _send_all(self) -> None:
+        while (entry := self._next()) is not None:
+            try:
+                self._send(entry)
+            except Stopped:
+                return
+
+    def _next(self) -> Entry | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._is_closed)
+            return None if self._is_closed else self._queue[0]
+
+    def _send(self, entry: Entry) -> None:
+        backoff = FIRST_BACKOFF_SECONDS
+        while not self._is_closed:
+            verdict = self._deliver(entry)
+            if not isinstance(verdict, Busy | Unreachable):
+                self._settle(entry, verdict)
+                return
+            self._pause(verdict, backoff)
+            backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
+
+    def _deliver(self, entry: Entry) -> Verdict:
+        assert self._channel is not None, "the sender only runs with a channel"  # noqa: S101
+        verdict = self._channel.deliver(entry.message)
+        self._standing.note(verdict)
+        return verdict
+
+    def _pause(self, verdict: Busy | Unreachable, backoff: float) -> None:
+        asked = verdict.retry_after if isinstance(verdict, Busy) else None
+        seconds = backoff if asked is None else min(asked, LONGEST_PATIENCE_SECONDS)
+        ends_at = time.monotonic() + seconds
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed, timeout=ends_at - time.monotonic())
+
+    def _settle(self, entry: Entry, verdict: Verdict) -> None:
+        if isinstance(verdict, Fenced):
+            self.close()
+            return
+        if not isinstance(verdict, Delivered):
+            print(f"{entry.message.id} was refused: {verdict}", file=sys.stderr, flush=True)
+        self._spool.acknowledge(entry.end)
+        with self._changed:
+            self._verdicts[entry.message.id] = verdict
+            self._queue.popleft()
+            self._changed.notify_all()

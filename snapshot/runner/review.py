@@ -1,0 +1,59 @@
+"""Says what came of the attempt in words: is it complete, and if not, what is missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .trouble import Trouble
+from .visible import visible
+from .words import Receipt
+
+WORDS_CHARACTERS = 4_000
+_BROKEN = {"failed": "failed", "timed_out": "ran out of time", "not_run": "did not run"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """The summary for people, and whether a person must look."""
+
+    summary: str
+    is_complete: bool
+
+    def with_note(self, note: str, *, is_complete: bool | None = None) -> "Review":
+        """The same with a further sentence."""
+        return Review(
+            summary=f"{self.summary}\n\n{note}",
+            is_complete=self.is_complete if is_complete is None else is_complete,
+        )
+
+
+def review(words: str, trouble: Trouble | None, receipts: Sequence[Receipt]) -> Review:
+    """The agent's own words first, then what we saw ourselves."""
+    paragraphs = [visible(words)[:WORDS_CHARACTERS]]
+    if trouble is not None:
+        paragraphs.append(f"The agent did not finish ({trouble.code}): {trouble.message}.")
+    paragraphs.append(validated(receipts))
+    is_valid = bool(receipts) and all(receipt.status == "passed" for receipt in receipts)
+    return Review(
+        summary="\n\n".join(paragraph for paragraph in paragraphs if paragraph),
+        is_complete=is_valid and trouble is None,
+    )
+
+
+def validated(receipts: Sequence[Receipt]) -> str:
+    """One sentence about validation; what did not run is said not to have run."""
+    if not receipts:
+        return "Validation did not run: neither the task nor the repository declares a check."
+    broken = [receipt for receipt in receipts if receipt.status != "passed"]
+    if not broken:
+        return f"Validation passed: {_names(receipts)}."
+    return "Validation did not pass: " + "; ".join(_broken(receipt) for receipt in broken) + "."
+
+
+def _broken(receipt: Receipt) -> str:
+    ended = f" with exit code {receipt.exit_code}" if receipt.exit_code is not None else ""
+    reason = f" ({receipt.reason})" if receipt.reason else ""
+    return f"`{receipt.command}` {_BROKEN[receipt.status]}{ended}{reason}"
+
+
+def _names(receipts: Sequence[Receipt]) -> str:
+    return ", ".join(f"`{receipt.command}`" for receipt in receipts)

@@ -1,0 +1,21 @@
+"""The two starts of the program: anew in a clean environment, then for good."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from . import hand_over
+from .surroundings import Surroundings
+
+
+def start(script: Path) -> NoReturn:
+    """Run one attempt and end as it says; `script` is what is started anew."""
+    environ = hand_over.received(sys.argv)
+    if environ is None:
+        clean = Surroundings.of_environ(os.environ).base()
+        hand_over.start_anew(str(script), os.environ, clean)
+    from . import ending  # noqa: PLC0415 - what is heavy waits for the second start
+    from .main import main  # noqa: PLC0415
+
+    ending.leave(main(environ), keep_alive=environ.get("KEEP_ALIVE", ""))

@@ -1,0 +1,63 @@
+"""The private directory of one attempt: spool, lock, trajectory, checkouts."""
+
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from .trouble import Trouble
+
+_ROOMS: Final = "work-"
+
+
+class StateDirectory:
+    """Ours alone. Its default lies in /tmp, where anybody could have made it before us."""
+
+    def __init__(self, path: Path) -> None:
+        """Make it, or take the one of an earlier start.
+
+        Raises:
+            Trouble: `state_directory` if it cannot be made or belongs to somebody else.
+        """
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = path.lstat()
+        except OSError as exc:
+            raise Trouble("state_directory", f"{path} cannot be made: {exc.strerror}") from exc
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise Trouble("state_directory", f"{path} must be a directory of our own")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the attempt: two runners on one spool would tell two stories.
+
+        Raises:
+            Trouble: `already_running`.
+        """
+        descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            os.close(descriptor)
+            message = f"another runner of this attempt holds {self.path}"
+            raise Trouble("already_running", message) from exc
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    def room(self, purpose: str) -> Path:
+        """A new directory under a name nobody could have prepared."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{_ROOMS}{purpose}-", dir=self.path))
+
+    def clear(self) -> None:
+        """Remove the rooms of an earlier start; what cannot be removed only costs space."""
+        for room in self.path.glob(f"{_ROOMS}*"):
+            shutil.rmtree(room, ignore_errors=True)

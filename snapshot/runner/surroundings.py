@@ -1,0 +1,68 @@
+"""The environments of our children: what commands of the agent, of validation and git may see."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+OURS: Final = frozenset(
+    {
+        *("TARGET_REPO", "BASE_BRANCH", "BRANCH_NAME", "TASK_ID", "AGENT_PROMPT", "WORKSPACE_ID"),
+        *("MODEL_PROVIDER", "MODEL", "WEBHOOK_URL", "KEEP_ALIVE", "TRACEPARENT"),
+        *("GITHUB_TOKEN", "GITHUB_API_URL"),
+        *("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"),
+        *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OPENROUTER_BASE_URL"),
+    }
+)
+"""Names the gateway and the launcher compute; what is left of an environ is the task's own."""
+_HOST: Final = re.compile(
+    r"SLIPGATE_.*|DAYTONA_.*|DYLD_.*|LD_.*|PYTHON.*|GIT_.*|MSWEA_.*|VIRTUAL_ENV.*"
+    r"|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PWD|OLDPWD|SHLVL|_|LANG|TERM|TMPDIR|USER|LOGNAME"
+)
+"""Names of this process and its image, which mean something else to a child or may harm it."""
+_NETWORK: Final = re.compile(
+    r"(?i)(?:HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """Built once from the environ; holds no secret of ours, only the task's own variables."""
+
+    path: str
+    network: Mapping[str, str]
+    """Proxies and certificate bundles: without them nothing in the sandbox reaches the network."""
+    task: Mapping[str, str]
+
+    @classmethod
+    def of_environ(cls, environ: Mapping[str, str]) -> "Surroundings":
+        """Sort every variable: the task's own is what nobody else claims."""
+        return cls(
+            path=environ.get("PATH") or DEFAULT_PATH,
+            network={name: value for name, value in environ.items() if _NETWORK.fullmatch(name)},
+            task={
+                name: value
+                for name, value in environ.items()
+                if name not in OURS and not _HOST.fullmatch(name)
+            },
+        )
+
+    def base(self) -> dict[str, str]:
+        """What any program needs, nothing of the task."""
+        return {"PATH": self.path, "LANG": "C.UTF-8", "TERM": "dumb", **self.network}
+
+    def command(self, *, home: Path, temporary: Path) -> dict[str, str]:
+        """For a command of the agent or of validation, with a home of its own."""
+        return {
+            **self.task,
+            **self.base(),
+            "HOME": str(home),
+            "TMPDIR": str(temporary),
+            "PAGER": "cat",
+            "GIT_PAGER": "cat",
+            "GIT_TERMINAL_PROMPT": "0",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }

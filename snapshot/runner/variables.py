@@ -1,0 +1,100 @@
+"""Environment variables read one by one, with every problem kept instead of the first raised."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .secret import Secret
+
+T = TypeVar("T")
+
+
+class Problems(Exception):
+    """Everything that is wrong with the environment, each by name with what would be right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Variables:
+    """Reads names of one environ; an empty string means absent, as today's senders mean it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        """The value, or None if it is absent or empty."""
+        return self._environ.get(name) or None
+
+    def required(self, *names: str) -> str:
+        """The first of these names that is set; a problem if none is."""
+        for name in names:
+            if value := self.text(name):
+                return value
+        self.problems.append(f"{' or '.join(names)} must be set")
+        return ""
+
+    def secret(self, name: str) -> Secret | None:
+        """Like `text`, wrapped so that it never prints."""
+        value = self.text(name)
+        return None if value is None else Secret(value)
+
+    def number(self, name: str, default: float, *, low: float, high: float) -> float:
+        """A finite number within the bounds, both included."""
+        wanted = f"a number from {low:g} to {high:g}"
+        value = self._parsed(name, float, wanted)
+        if value is None:
+            return default
+        if not (math.isfinite(value) and low <= value <= high):
+            self.problems.append(f"{name} must be {wanted}")
+            return default
+        return value
+
+    def flag(self, name: str) -> bool:
+        """`true` or `false`; absent means false."""
+        value = (self.text(name) or "false").lower()
+        if value not in {"true", "false", "1", "0"}:
+            self.problems.append(f"{name} must be true or false")
+        return value in {"true", "1"}
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        """One of the choices, or None if absent."""
+        value = self.text(name)
+        if value is not None and value not in choices:
+            self.problems.append(f"{name} must be one of {', '.join(choices)}")
+        return value
+
+    def url(self, name: str) -> str | None:
+        """An http or https address without a trailing slash."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if self._parsed(name, _web_address, "an http or https URL") is None:
+            return None
+        return value.rstrip("/")
+
+    def json(self, name: str, shape: type[T], wanted: str) -> T | None:
+        """A JSON document of this shape, or None if absent."""
+        return self._parsed(name, lambda text: msgspec.json.decode(text, type=shape), wanted)
+
+    def _parsed(self, name: str, parse: Callable[[str], T], wanted: str) -> T | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except (ValueError, msgspec.MsgspecError):
+            self.problems.append(f"{name} must be {wanted}")
+            return None
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(text)
+    return text

@@ -1,0 +1,159 @@
+"""The words an attempt says, as the gateway's webhook route takes them."""
+
+from datetime import UTC, datetime
+from typing import ClassVar, Final, Literal
+
+import msgspec
+
+CHUNK_BYTES: Final = 64 * 1024
+"""The gateway's bound for one chunk of a log or a patch, in bytes of UTF-8."""
+Stage = Literal["clone", "setup", "agent", "patch", "validate", "push", "pr"]
+Status = Literal["passed", "failed", "timed_out", "not_run"]
+
+
+class Word(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One event; its fields become `data` beside `taskId` and `attempt`."""
+
+    type: ClassVar[str]
+
+
+class Started(Word, frozen=True):
+    """The first word: may this attempt begin?"""
+
+    type = "task.started"
+    script_digest: str
+    snapshot: str
+
+
+class Heartbeat(Word, frozen=True):
+    """Still alive, nothing else to say."""
+
+    type = "task.heartbeat"
+
+
+class Progress(Word, frozen=True):
+    """Where the attempt stands."""
+
+    type = "task.progress"
+    stage: Stage
+    message: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One validation command: what ran and how it ended, or why it did not run."""
+
+    command: str
+    exit_code: int | None
+    """None: it did not run, or was stopped by its time limit."""
+    seconds: float
+    output_tail: str
+    status: Status
+    reason: str = ""
+    output_digest: str = ""
+    """SHA-256 of the whole output, of which `output_tail` is the end."""
+
+
+class PushAsked(Progress, frozen=True):
+    """Asks for the push, and keeps in the spool what a later start needs to end the attempt."""
+
+    commit_sha: str
+    base_branch: str
+    summary: str
+    is_complete: bool
+    validation: tuple[Receipt, ...]
+
+
+class Log(Word, frozen=True):
+    """A piece of the agent's log; `offset` counts bytes of UTF-8 from the attempt's beginning."""
+
+    type = "task.log"
+    offset: int
+    chunk: str
+
+
+class Usage(Word, frozen=True):
+    """Totals of the attempt so far, earlier starts of the same attempt included."""
+
+    type = "task.usage"
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    turns: int
+
+
+class PullRequestCreated(Word, frozen=True):
+    """A pull request is open."""
+
+    type = "task.pr_created"
+    pr_url: str
+    branch_name: str
+    commit_sha: str
+    draft: bool
+
+
+class PatchChunk(Word, frozen=True):
+    """A piece of a patch too long for the terminal word; `offset` counts bytes of UTF-8."""
+
+    type = "task.patch"
+    offset: int
+    chunk: str
+
+
+class TerminalWord(Word, frozen=True):
+    """An attempt's last word."""
+
+
+class Result(TerminalWord, frozen=True):
+    """What a finished attempt leaves behind."""
+
+    branch_name: str
+    summary: str
+    validation: tuple[Receipt, ...]
+    pr_url: str | None = None
+    commit_sha: str | None = None
+    patch: str | None = None
+
+
+class Completed(Result, frozen=True):
+    """Changed, validated, pushed."""
+
+    type = "task.completed"
+
+
+class NeedsReview(Result, frozen=True):
+    """Work a person must look at; the summary says why."""
+
+    type = "task.needs_review"
+
+
+class Error(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where, what, and whether another attempt may fare better."""
+
+    stage: str
+    code: str
+    message: str
+    retryable: bool
+
+
+class Failed(TerminalWord, frozen=True):
+    """Nothing worth looking at came of it."""
+
+    type = "task.failed"
+    error: Error
+    log_tail: str | None = None
+
+
+TERMINAL_TYPES: Final = frozenset(kind.type for kind in (Completed, NeedsReview, Failed))
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a webhook."""
+
+    type: str
+    timestamp: str
+    data: dict[str, object]
+
+
+def now_text() -> str:
+    """This moment in RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
