@@ -12,11 +12,13 @@ import msgspec
 from gateway.wire.decode import (
     Path,
     WrongShape,
-    decode as read,
     mistakes_in,
     not_json,
     path_text,
     wrong_shape,
+)
+from gateway.wire.decode import (
+    decode as read,
 )
 from gateway.wire.problem import FieldError
 

@@ -19,7 +19,8 @@ from gateway.wire.agent import (
     checked,
     word_kind,
 )
-from gateway.wire.decode import WrongShape, decode as read, not_json
+from gateway.wire.decode import WrongShape, not_json
+from gateway.wire.decode import decode as read
 
 Fields = dict[str, object]
 
@@ -45,7 +46,8 @@ def decode(body: bytes) -> Word:
     """
     head = read(_Head, body)
     fields = _fields(body)
-    name, data = _TRANSLATE.get(head.type, lambda given: (head.type, given))(fields)
+    translate = _TRANSLATE.get(head.type)
+    name, data = translate(fields) if translate else (head.type, fields)
     kind = FlatProgress if name == "task.progress" else word_kind(name)
     word = checked(name, kind, data)
     return msgspec.structs.replace(word, id=head.id or None)
