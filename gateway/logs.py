@@ -8,7 +8,7 @@ import structlog
 
 
 def open_logs(form: str, stream: TextIO | None = None) -> None:
-    """Sends every log line to `stream` (stderr); `form` is `json`, `console` or empty: by terminal."""
+    """Sends log lines to `stream` (stderr); `form`: `json`, `console`, empty: by terminal."""
     stream = stream or sys.stderr
     is_console = form == "console" or (not form and stream.isatty())
     structlog.configure(

@@ -75,7 +75,7 @@ class Runner:
         with self._hints.listen(*self._loop.topics) as self._listener:
             while not self._stopping:
                 seconds = await self._step()
-                if not self._stopping and seconds > 0:
+                if seconds > 0:
                     await self._listener.wait(min(seconds, self._longest_wait))
                 else:
                     await asyncio.sleep(0)

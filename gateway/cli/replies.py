@@ -1,0 +1,113 @@
+"""What the commands read of the gateway's answers; fields they do not know are ignored."""
+
+from typing import Final
+
+import msgspec
+
+ENDS: Final = frozenset(
+    {"completed", "needs_review", "failed", "timed_out", "cancelled", "expired"}
+)
+GOOD_ENDS: Final = frozenset({"completed", "needs_review"})
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of a JSON answer."""
+
+
+class ErrorView(Answer, frozen=True, kw_only=True):
+    """Why a task ended badly."""
+
+    code: str = ""
+    message: str = ""
+
+
+class FlagView(Answer, frozen=True, kw_only=True):
+    """What is wrong while the state stands."""
+
+    code: str
+
+
+class TaskView(Answer, frozen=True, kw_only=True):
+    """A task."""
+
+    id: str
+    status: str
+    title: str = ""
+    repo_url: str = ""
+    branch_name: str = ""
+    attempt: int = 1
+    task_seq: int = 0
+    stage: str | None = None
+    message: str | None = None
+    pr_url: str | None = None
+    flag: FlagView | None = None
+    error: ErrorView | None = None
+    created_at: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self.status in ENDS
+
+
+class TaskPage(Answer, frozen=True, kw_only=True):
+    """A page of a list."""
+
+    data: tuple[TaskView, ...]
+    next_cursor: str | None = None
+
+
+class WordView(Answer, frozen=True, kw_only=True):
+    """What the timeline shows of an event's data."""
+
+    stage: str | None = None
+    message: str | None = None
+    summary: str | None = None
+    code: str | None = None
+    pr_url: str | None = None
+    chunk: str | None = None
+    error: ErrorView | None = None
+
+
+class EventView(Answer, frozen=True, kw_only=True):
+    """An event."""
+
+    seq: int
+    type: str
+    at: str
+    attempt: int = 1
+    applied: bool = True
+    reason: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+    @property
+    def word(self) -> WordView:
+        """Its data, as far as the timeline shows them; an agent may send any shape."""
+        try:
+            return msgspec.json.decode(self.data, type=WordView)
+        except msgspec.ValidationError:
+            return WordView()
+
+
+class EventPage(Answer, frozen=True, kw_only=True):
+    """A page of a feed."""
+
+    data: tuple[EventView, ...]
+    next_cursor: str
+
+
+class ProblemView(Answer, frozen=True, kw_only=True):
+    """An error reply."""
+
+    code: str = "error"
+    detail: str = ""
+    title: str = ""
+    hint: str | None = None
+    errors: tuple["FieldProblem", ...] | None = None
+
+
+class FieldProblem(Answer, frozen=True, kw_only=True):
+    """One thing wrong in a request."""
+
+    path: str
+    message: str

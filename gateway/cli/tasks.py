@@ -1,0 +1,190 @@
+"""`slipgate tasks …`: tasks, over HTTP."""
+
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from gateway.cli.client import Client, decode, open_client, path_part
+from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.replies import GOOD_ENDS, EventPage, TaskPage, TaskView
+from gateway.cli.timeline import HIDDEN, line
+
+tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
+
+TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
+
+
+@tasks.command()
+def create(
+    repo: Annotated[str, typer.Option(help="the repository's address")],
+    prompt: Annotated[str, typer.Option(help="what to do")],
+    base: Annotated[str | None, typer.Option(help="base branch")] = None,
+    branch: Annotated[str | None, typer.Option(help="branch to push")] = None,
+    model_provider: Annotated[
+        str | None, typer.Option(help="openai, anthropic, openrouter")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="model name")] = None,
+    callback: Annotated[str | None, typer.Option(help="address that hears the events")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="follow it to its end")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a change to a repository."""
+    agent = _given(modelProvider=model_provider, model=model)
+    wanted = _given(
+        repoUrl=repo, prompt=prompt, baseBranch=base, branchName=branch, callbackUrl=callback
+    )
+    client = open_client()
+    answer = client.post("/v1/tasks", {**wanted, **({"agent": agent} if agent else {})})
+    task = decode(TaskView, answer)
+    if watch:
+        _watch(client, task.id, as_json)
+    elif as_json:
+        print_document(answer)
+    else:
+        screen.print(f"accepted {task.id}", markup=False)
+        screen.print(f"follow it: slipgate tasks watch {task.id}", style="dim", markup=False)
+
+
+@tasks.command("list")
+def list_tasks(
+    status: Annotated[str | None, typer.Option(help="states, with commas between")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The newest tasks."""
+    query = _given(status=status, cursor=cursor)
+    answer = open_client().get("/v1/tasks", limit=limit, **query)
+    if as_json:
+        print_document(answer)
+        return
+    page = decode(TaskPage, answer)
+    table = Table("id", "status", "flag", "created", "title", box=None, pad_edge=False)
+    for task in page.data:
+        flag = task.flag.code if task.flag else ""
+        table.add_row(task.id, task.status, flag, task.created_at[:19], _plain(task.title))
+    screen.print(table)
+    if page.next_cursor:
+        screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
+
+
+@tasks.command()
+def show(task_id: TaskId, as_json: AsJson = False) -> None:
+    """One task."""
+    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}")
+    if as_json:
+        print_document(answer)
+    else:
+        _print_task(decode(TaskView, answer))
+
+
+@tasks.command()
+def watch(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Follow a task to its end; exit 1 if it ends badly."""
+    _watch(open_client(), task_id, as_json)
+
+
+@tasks.command()
+def events(
+    task_id: TaskId,
+    after: Annotated[int, typer.Option(min=0, help="only those after this number")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """What happened to a task, oldest first."""
+    path = f"/v1/tasks/{path_part(task_id)}/events"
+    answer = open_client().get(path, after=after, limit=limit)
+    if as_json:
+        print_document(answer)
+        return
+    for event in decode(EventPage, answer).data:
+        screen.print(line(event))
+
+
+@tasks.command()
+def cancel(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Stop a task and take its sandbox away."""
+    _steer(task_id, "cancel", as_json)
+
+
+@tasks.command()
+def retry(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Try a task that has ended once more."""
+    _steer(task_id, "retry", as_json)
+
+
+@tasks.command()
+def logs(
+    task_id: TaskId,
+    after: Annotated[int, typer.Option(min=0, help="only what came after")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """The agent's log, in order."""
+    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}/logs", after=after)
+    if as_json:
+        print_document(answer)
+        return
+    for event in decode(EventPage, answer).data:
+        typer.echo(event.word.chunk or "", nl=False)
+
+
+@tasks.command()
+def patch(task_id: TaskId, as_json: AsJson = False) -> None:
+    """What the agent changed, as a diff."""
+    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}/patch")
+    if as_json:
+        print_document({"taskId": task_id, "patch": answer.decode("utf-8", "replace")})
+    else:
+        typer.echo(answer, nl=False)
+
+
+def _steer(task_id: str, verb: str, as_json: bool) -> None:
+    answer = open_client().post(f"/v1/tasks/{path_part(task_id)}/{verb}")
+    if as_json:
+        print_document(answer)
+    else:
+        _print_task(decode(TaskView, answer))
+
+
+def _watch(client: Client, task_id: str, as_json: bool) -> None:
+    for event in client.follow(task_id):
+        if not as_json and event.type not in HIDDEN:
+            screen.print(line(event))
+    answer = client.get(f"/v1/tasks/{path_part(task_id)}")
+    task = decode(TaskView, answer)
+    if as_json:
+        print_document(answer)
+    else:
+        _print_task(task)
+    if task.status not in GOOD_ENDS:
+        raise CommandFailed(
+            f"The task ended {task.status}.",
+            f"See `slipgate tasks logs {task.id}`, then `slipgate tasks retry {task.id}`.",
+        )
+
+
+def _print_task(task: TaskView) -> None:
+    rows = {
+        "task": task.id,
+        "title": task.title,
+        "status": f"{task.status} (attempt {task.attempt})",
+        "flag": task.flag.code if task.flag else None,
+        "repository": task.repo_url,
+        "branch": task.branch_name,
+        "pull request": task.pr_url,
+        "message": task.message,
+        "error": f"{task.error.code}: {task.error.message}" if task.error else None,
+    }
+    for name, value in rows.items():
+        if value:
+            screen.print(f"{name:<13} {_plain(value)}", markup=False)
+
+
+def _plain(text: str) -> str:
+    """Without control characters: an agent's words must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).replace("[", "\\[")
+
+
+def _given(**fields: str | None) -> dict[str, str]:
+    return {name: value for name, value in fields.items() if value is not None}

@@ -1,0 +1,202 @@
+"""The deliverer: sends the outbox, lane by lane."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import httpx
+import structlog
+
+from gateway.domain.task import Frozen
+from gateway.hints import Hints
+from gateway.loops.post import Letter, Outcome, post
+from gateway.loops.schedule import next_attempt_at
+
+log = structlog.get_logger(__name__)
+
+PARALLEL: Final = 64
+"""Attempts in flight."""
+PARALLEL_PER_ENDPOINT: Final = 8
+"""Of which to one endpoint: a slow receiver must not take the others' places."""
+PARK_AFTER: Final = 3
+"""Failed attempts after which the lane goes on without its head."""
+IDLE: Final = 60.0
+"""Seconds; new deliveries are announced by a hint."""
+
+Lane = tuple[str, str]
+"""(endpoint, task): its deliveries are offered one after the other."""
+
+
+class Head(Protocol):
+    """The delivery that a lane may send now."""
+
+    @property
+    def endpoint_id(self) -> str:
+        """To whom."""
+
+    @property
+    def seq(self) -> int:
+        """The number of the event."""
+
+    @property
+    def task_id(self) -> str:
+        """Whose event it is."""
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts so far."""
+
+    @property
+    def body(self) -> str | None:
+        """What was sent the first time; None before that."""
+
+
+class OutboxReads(Protocol):
+    """What the deliverer reads of the store."""
+
+    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
+        """Heads of lanes that may be sent now, the longest due first."""
+
+    async def next_delivery(self, now: int) -> int | None:
+        """When the next one that is not due yet comes due (milliseconds)."""
+
+
+class Settlement(Frozen, frozen=True, kw_only=True):
+    """What an attempt made of a delivery; times in milliseconds."""
+
+    endpoint_id: str
+    seq: int
+    status: str
+    """`delivered`, `pending` or `dead`."""
+    attempts: int
+    next_attempt_at: int | None
+    body: str | None
+    at: int
+    http_status: int | None
+    reason: str | None
+    duration_ms: int
+    key_id: str | None
+    answer: str | None
+
+
+class CannotWrite(Exception):
+    """A delivery has no letter: its address or its secret cannot be read; says why."""
+
+
+Write = Callable[[Head], Awaitable[Letter]]
+"""The letter of a delivery; raises `CannotWrite`."""
+Settle = Callable[[Settlement], Awaitable[None]]
+
+
+class Deliverer:
+    """Starts attempts in the task group it is given: leaving the group waits for them."""
+
+    name = "deliver"
+    topics = ("deliveries",)
+
+    def __init__(
+        self,
+        reads: OutboxReads,
+        write: Write,
+        settle: Settle,
+        *,
+        client: httpx.AsyncClient,
+        group: asyncio.TaskGroup,
+        hints: Hints,
+        clock: Callable[[], int],
+        random: Callable[[], float],
+    ) -> None:
+        self._reads = reads
+        self._write = write
+        self._settle = settle
+        self._client = client
+        self._group = group
+        self._hints = hints
+        self._clock = clock
+        self._random = random
+        self._flying: set[Lane] = set()
+
+    async def step(self) -> float:
+        """Starts what may be sent now; the seconds until the next one comes due."""
+        now = self._clock()
+        for head in self._choose(await self._reads.due_deliveries(now, PARALLEL * 2)):
+            self._flying.add(_lane(head))
+            self._group.create_task(self._fly(head))
+        due = await self._reads.next_delivery(now)
+        return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
+
+    def _choose(self, heads: Sequence[Head]) -> list[Head]:
+        busy = Counter(endpoint_id for endpoint_id, _ in self._flying)
+        lanes = set(self._flying)
+        chosen: list[Head] = []
+        for head in heads:
+            has_room = busy.total() < PARALLEL and busy[head.endpoint_id] < PARALLEL_PER_ENDPOINT
+            if has_room and _lane(head) not in lanes:
+                lanes.add(_lane(head))
+                busy[head.endpoint_id] += 1
+                chosen.append(head)
+        return chosen
+
+    async def _fly(self, head: Head) -> None:
+        try:
+            await self._attempt(head)
+        except Exception:
+            # It stays pending and due; the pause keeps a broken one from spinning.
+            log.exception("delivery.broken", endpoint=head.endpoint_id, seq=head.seq)
+            await asyncio.sleep(1)
+        finally:
+            self._land(head)
+
+    async def _attempt(self, head: Head) -> None:
+        at = self._clock()
+        letter: Letter | None = None
+        try:
+            letter = await self._write(head)
+        except CannotWrite as error:
+            outcome = Outcome(status=None, reason=str(error), duration_ms=0)
+        else:
+            outcome = await post(self._client, letter, clock=self._clock)
+        settlement = self._judge(head, letter, outcome, at)
+        await self._settle(settlement)
+        log.info(
+            "delivery",
+            endpoint=head.endpoint_id,
+            task=head.task_id,
+            seq=head.seq,
+            attempt=settlement.attempts,
+            status=settlement.status,
+            http=outcome.status,
+            reason=outcome.reason,
+            duration_ms=outcome.duration_ms,
+        )
+
+    def _judge(self, head: Head, letter: Letter | None, outcome: Outcome, at: int) -> Settlement:
+        attempts = head.attempts + 1
+        due: int | None = None
+        status = "delivered"
+        if not outcome.is_success:
+            due = next_attempt_at(attempts, self._clock(), self._random, outcome.retry_after)
+            status = "dead" if due is None else "pending"
+        return Settlement(
+            endpoint_id=head.endpoint_id,
+            seq=head.seq,
+            status=status,
+            attempts=attempts,
+            next_attempt_at=due,
+            body=letter.body.decode() if letter else head.body,
+            at=at,
+            http_status=outcome.status,
+            reason=outcome.reason,
+            duration_ms=outcome.duration_ms,
+            key_id=letter.key_id if letter else None,
+            answer=outcome.answer,
+        )
+
+    def _land(self, head: Head) -> None:
+        self._flying.discard(_lane(head))
+        self._hints.tell(self.topics)
+
+
+def _lane(head: Head) -> Lane:
+    return (head.endpoint_id, head.task_id)

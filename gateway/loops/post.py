@@ -1,0 +1,123 @@
+"""One attempt to hand a signed webhook to its receiver."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from gateway.loops.guard import AddressRefused
+from gateway.loops.schedule import read_retry_after
+from gateway.wire.signing import sign
+
+TIME_LIMIT: Final = 15.0
+"""Seconds for the whole attempt, the name look-up included."""
+KEPT_ANSWER: Final = 1_024
+"""Bytes of the receiver's answer that are kept."""
+USER_AGENT: Final = "slipgate/0.1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """What is sent; the query of the address may hold a secret, so it is never shown."""
+
+    webhook_id: str
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    key_id: str | None = None
+    is_late: bool = False
+    """It was parked, and later events of its task have been sent before it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How the attempt ended; `status` None: there was no answer."""
+
+    status: int | None
+    reason: str | None
+    duration_ms: int
+    retry_after: int | None = None
+    """Milliseconds the receiver asked us to wait."""
+    answer: str | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Only 2xx is: a redirect is an answer from somebody else."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+async def post(client: httpx.AsyncClient, letter: Letter, *, clock: Callable[[], int]) -> Outcome:
+    """Sends it once; every failure is an outcome, none is raised."""
+    began = time.monotonic()
+    now = clock()
+
+    def ended(reason: str) -> Outcome:
+        return Outcome(status=None, reason=reason, duration_ms=_since(began))
+
+    try:
+        async with asyncio.timeout(TIME_LIMIT):
+            return await _exchange(client, letter, now, began)
+    except TimeoutError:
+        return ended(f"no answer within {TIME_LIMIT:.0f} s")
+    except AddressRefused:
+        return ended("address_refused: the receiver is not on the public internet")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # The text of the error may repeat the address and the secret in its query.
+        return ended(type(error).__name__)
+
+
+def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
+    """The Standard Webhooks headers of this attempt; timestamp in Unix seconds."""
+    signatures = (
+        sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
+    )
+    late = {"slipgate-late": "true"} if letter.is_late else {}
+    return {
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": letter.webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signatures),
+        **late,
+    }
+
+
+async def _exchange(client: httpx.AsyncClient, letter: Letter, now: int, began: float) -> Outcome:
+    request = client.build_request(
+        "POST", letter.url, content=letter.body, headers=headers(letter, now // 1000)
+    )
+    response = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        answer = await _beginning(response)
+    finally:
+        await response.aclose()
+    return Outcome(
+        status=response.status_code,
+        reason=None if response.is_success else f"HTTP {response.status_code}",
+        duration_ms=_since(began),
+        retry_after=_retry_after(response, now),
+        answer=answer,
+    )
+
+
+async def _beginning(response: httpx.Response) -> str:
+    kept = b""
+    async for chunk in response.aiter_raw():
+        kept += chunk
+        if len(kept) >= KEPT_ANSWER:
+            break
+    return kept[:KEPT_ANSWER].decode("utf-8", "replace")
+
+
+def _retry_after(response: httpx.Response, now: int) -> int | None:
+    header = response.headers.get("retry-after")
+    if header is None or response.status_code not in (429, 503):
+        return None
+    return read_retry_after(header, now)
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
