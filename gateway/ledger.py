@@ -106,9 +106,7 @@ class Ledger:
                 size = min(len(self._waiting), MAX_BATCH)
                 await self._settle([self._waiting.popleft() for _ in range(size)])
 
-    async def _settle(
-        self, batch: list[tuple[Command, asyncio.Future[Answer]]]
-    ) -> None:
+    async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
         outcomes = await self._commit([command for command, _ in batch])
         for (_, answer), outcome in zip(batch, outcomes, strict=True):
             if answer.done():
@@ -128,9 +126,7 @@ class Ledger:
             return [exc] * len(commands)
         except Exception as exc:
             if len(commands) == 1:
-                log.exception(
-                    "ledger.broken_command", command=type(commands[0]).__name__
-                )
+                log.exception("ledger.broken_command", command=type(commands[0]).__name__)
                 return [exc]
         middle = len(commands) // 2
         return [
@@ -141,9 +137,7 @@ class Ledger:
     async def _transact(self, commands: list[Command]) -> list[Outcome]:
         now = self._clock()
         async with self._store.transaction() as transaction:
-            view = await transaction.load(
-                [command.needs for command in commands], self.policy, now
-            )
+            view = await transaction.load([command.needs for command in commands], self.policy, now)
             outcomes = [_outcome(view, command, now) for command in commands]
             if view.is_changed:
                 await transaction.write(view)
