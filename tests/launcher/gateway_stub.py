@@ -90,7 +90,7 @@ class StubGateway:
         while not self.offers and time.monotonic() < give_up:
             if await request.is_disconnected():
                 return _answer(Jobs(jobs=()))
-            await asyncio.sleep(0.01)  # noqa: ASYNC110 - offers come from another thread
+            await asyncio.sleep(0.01)
         jobs = tuple(self.offers)
         self.offers.clear()
         return _answer(Jobs(jobs=jobs))

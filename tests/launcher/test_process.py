@@ -72,8 +72,10 @@ async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
     before = record(state) if verb != "trying" else None
     gateway.mute = set()
     gateway.told.clear()
-    gateway.offers = [a_job("create", lease=2)]
+    gateway.claims.clear()
     async with launcher(gateway, state):
+        await until(lambda: gateway.claims, "a claim of the second launcher")
+        gateway.offers = [a_job("create", lease=2)]
         await until(lambda: gateway.count("done"), "done")
     assert gateway.verbs() == ["trying", "created", "done"]
     assert before in (None, record(state))
