@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import errno
 import fcntl
 import os
 import re
@@ -135,23 +136,18 @@ class LocalProvider:
 
     async def _start(self, directory: Path, order: Order) -> None:
         """Returns when the agent's process is on record."""
-        command = (
-            sys.executable,
-            "-I",
-            "-S",
-            str(SUPERVISOR),
-            str(directory),
-            *self._program,
-        )
         with (directory / "output.log").open("ab") as output:
-            starting = await asyncio.create_subprocess_exec(
-                *command,
-                cwd=directory / "home",
-                env=self._environment(directory, order.env),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+            try:
+                starting = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", str(SUPERVISOR), str(directory), *self._program),
+                    cwd=directory / "home",
+                    env=self._environment(directory, order.env),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
+            except (OSError, ValueError) as error:
+                raise _not_started(error) from error
             if await starting.wait():
                 raise _unavailable("the agent's supervisor did not start")
 
@@ -272,6 +268,14 @@ def _safe(name: str) -> str:
     if not SAFE_NAME.fullmatch(name):
         raise ProviderError("invalid_name", "the sandbox's name is not ours", retryable=False)
     return name
+
+
+def _not_started(error: OSError | ValueError) -> ProviderError:
+    """A variable that is too long or holds a NUL will be so at the next try, too."""
+    if isinstance(error, ValueError) or error.errno == errno.E2BIG:
+        message = "Linux does not take the environment: a value is over 128 KiB or holds a NUL"
+        return ProviderError("invalid_environment", message, retryable=False)
+    return _unavailable(f"cannot start a process: {error.strerror}")
 
 
 def _unavailable(message: str) -> ProviderError:

@@ -111,6 +111,15 @@ async def test_a_program_that_is_not_there_is_an_exit_code_and_a_word_in_the_out
     assert "/nowhere/execution.sh" in (directory / "output.log").read_text()
 
 
+@pytest.mark.parametrize("value", ["x" * 200_000, "a\0b"], ids=["too long", "NUL"])
+async def test_an_environment_linux_does_not_take_fails_for_good(
+    make_local: MakeLocal, value: str
+) -> None:
+    with pytest.raises(ProviderError) as raised:
+        await make_local(WAITS).create(an_order({"AGENT_PROMPT": value}))
+    assert (raised.value.code, raised.value.retryable) == ("invalid_environment", False)
+
+
 async def test_an_agent_whose_supervisor_was_killed_is_still_found(
     make_local: MakeLocal, directory: Path
 ) -> None:
