@@ -209,6 +209,41 @@ class JobDue(Frozen, frozen=True, kw_only=True):
         return Needs(jobs=(self.job_id,))
 
 
+class SettleDelivery(Frozen, frozen=True, kw_only=True):
+    """What an attempt made of a delivery; moments and durations in milliseconds."""
+
+    endpoint_id: str
+    seq: int
+    status: str
+    """`delivered`, `pending` or `dead`."""
+    attempts: int
+    next_attempt_at: int | None
+    body: str | None
+    """Rendered at the first attempt, and kept byte for byte."""
+    at: int
+    http_status: int | None
+    reason: str | None
+    duration_ms: int
+    key_id: str | None
+    answer: str | None
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing: an attempt in flight is the only one of its delivery."""
+        return Needs()
+
+
+class Pulse(Frozen, frozen=True, kw_only=True):
+    """The reconciler commits: a gap between two pulses is an outage."""
+
+    at: int
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing."""
+        return Needs()
+
+
 Command = (
     CreateTask
     | CancelTask
@@ -223,6 +258,8 @@ Command = (
     | DelegateJob
     | TaskDue
     | JobDue
+    | SettleDelivery
+    | Pulse
 )
 
 

@@ -11,6 +11,7 @@ from gateway.domain.commands import (
     IdempotencyKey,
     Policy,
     Sealed,
+    SettleDelivery,
     WebhookKey,
 )
 from gateway.domain.event import Event
@@ -101,6 +102,8 @@ class View:
     new_remembered: list[Remembered] = field(default_factory=list)
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     calls: list[LauncherCall] = field(default_factory=list)
+    settled: list[SettleDelivery] = field(default_factory=list)
+    pulse_at: int | None = None
 
     def put_new_task(self, task: Task) -> None:
         """A task that was not there before."""
@@ -149,4 +152,6 @@ class View:
             or self.new_events
             or self.calls
             or self.new_remembered
+            or self.settled
+            or self.pulse_at is not None
         )

@@ -66,6 +66,10 @@ class Batch:
         await self._many(sql.INSERT_METADATA, _metadata_params(view))
         await self._many(sql.INSERT_REMEMBERED, _remembered_params(view))
         await self._many(sql.UPSERT_LAUNCHERS, _launcher_params(view))
+        await self._many(sql.SETTLE_DELIVERIES, [_plain(settled) for settled in view.settled])
+        await self._many(sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view))
+        if view.pulse_at is not None:
+            await self._connection.execute(sql.PULSE, {"at": view.pulse_at})
 
     async def _write_events(self, view: View) -> None:
         first = self.seq + 1
@@ -237,6 +241,24 @@ def _launcher_params(view: View) -> list[Params]:
             "called_at": call.at,
         }
         for call in view.calls
+    ]
+
+
+def _delivery_attempt_params(view: View) -> list[Params]:
+    return [
+        {
+            "endpoint_id": settled.endpoint_id,
+            "seq": settled.seq,
+            "number": settled.attempts,
+            "at": settled.at,
+            "trigger": "auto",
+            "status": settled.http_status,
+            "reason": settled.reason,
+            "duration_ms": settled.duration_ms,
+            "key_id": settled.key_id,
+            "response_body": settled.answer,
+        }
+        for settled in view.settled
     ]
 
 

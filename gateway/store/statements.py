@@ -28,6 +28,8 @@ OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, :
 
 ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
 
+PULSE: Final = "UPDATE ledger SET pulse_at = :at"
+
 TASKS: Final = f"""
 SELECT {TASK_COLUMNS} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"""
 

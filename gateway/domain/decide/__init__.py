@@ -16,6 +16,7 @@ from gateway.domain.decide.report import (
     renew,
     trying,
 )
+from gateway.domain.decide.record import pulse, settle
 from gateway.domain.decide.request import cancel, create, retry
 from gateway.domain.view import View
 
@@ -33,6 +34,8 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.DelegateJob: delegate,
     commands.TaskDue: task_due,
     commands.JobDue: lease_due,
+    commands.SettleDelivery: settle,
+    commands.Pulse: pulse,
 }
 
 

@@ -1,0 +1,16 @@
+"""What loops have done outside: only written down, in the order it came."""
+
+from gateway.domain.commands import Accepted, Pulse, SettleDelivery
+from gateway.domain.view import View
+
+
+def settle(view: View, command: SettleDelivery, _now: int) -> Accepted:
+    """The outcome of one attempt to deliver."""
+    view.settled.append(command)
+    return Accepted()
+
+
+def pulse(view: View, command: Pulse, _now: int) -> Accepted:
+    """The reconciler is alive and can commit."""
+    view.pulse_at = command.at
+    return Accepted()
