@@ -1,7 +1,7 @@
 """What git takes as the name of a branch.
 
-Source: git-check-ref-format(1), the rules of `--branch`, plus a limit of length. A leading `-` would
-be an option of the commands the name is given to.
+Source: git-check-ref-format(1), the rules of `--branch`. Stricter in two points: a limit of length,
+and no branch `@`, which git itself takes but reads as HEAD wherever a revision may stand.
 """
 
 import re
@@ -24,7 +24,7 @@ _RULES: Final = (
     (re.compile(r"(\A|/)\."), "has no part that begins with '.'"),
     (re.compile(r"\.lock(/|\Z)"), "has no part that ends with '.lock'"),
     (re.compile(r"\.\Z"), "does not end with '.'"),
-    (re.compile(r"\A(HEAD|@)\Z"), "is not HEAD, which git means otherwise"),
+    (re.compile(r"\A(HEAD|@)\Z"), "is not 'HEAD' or '@', which mean a revision"),
     (re.compile(r"[\ud800-\udfff]"), "is valid Unicode"),
 )
 

@@ -54,6 +54,8 @@ def _check_form(url: str, *, allow_file: bool) -> None:
         raise Wrong("A repository URL holds no spaces, control characters or backslashes")
     if re.match(r"[A-Za-z0-9+.-]*::", url):
         raise Wrong("Remote helpers such as ext:: are not taken")
+    if "?" in url or "#" in url:
+        raise Wrong("A repository URL has no query and no fragment")
     scp = _SCP.fullmatch(url)
     if "://" in url:
         _check_url(_split(url), allow_file=allow_file)
@@ -75,8 +77,6 @@ def _split(url: str) -> SplitResult:
 
 
 def _check_url(parts: SplitResult, *, allow_file: bool) -> None:
-    if "?" in parts.geturl() or "#" in parts.geturl():
-        raise Wrong("A repository URL has no query and no fragment")
     if parts.scheme == "file":
         _check_file(parts, allow_file=allow_file)
     elif parts.scheme == "https":
