@@ -71,6 +71,14 @@ class Batch:
         if view.pulse_at is not None:
             await self._connection.execute(sql.PULSE, {"at": view.pulse_at})
 
+    async def erase_env(self, *, before: int, now: int) -> None:
+        """Erases the `env` of tasks that ended before that moment (milliseconds)."""
+        await self._connection.execute(sql.ERASE_ENV, {"before": before, "now": now})
+
+    async def forget_idempotency(self, before: int) -> None:
+        """Forgets answers given before that moment (milliseconds)."""
+        await self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": before})
+
     async def _write_events(self, view: View) -> None:
         first = self.seq + 1
         numbers = {

@@ -10,11 +10,14 @@ import msgspec
 from gateway.domain.event import Event
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Status, Task
+from gateway.domain.view import LauncherCall
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.errors import translated
 from gateway.store.rows import Params
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
+_PROVIDERS: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 NEWEST: Final = "task_~"
 """Sorts behind every task id: where a list begins."""
 
@@ -44,6 +47,16 @@ class DueDelivery(Frozen, frozen=True, kw_only=True):
     task_id: str
     attempts: int
     body: str | None
+
+
+class OwedDelivery(Frozen, frozen=True, kw_only=True):
+    """An event owed to an endpoint, and how it stands."""
+
+    endpoint_id: str
+    seq: int
+    status: str
+    attempts: int
+    next_attempt_at: int | None
 
 
 class Reads:
@@ -164,12 +177,57 @@ class Reads:
         row = await self._one(sql.NEXT_DELIVERY, {"now": now})
         return row[0] if row else None
 
+    async def deliveries(self, task_id: str) -> list[OwedDelivery]:
+        """What the events of a task owe and owed to endpoints, in order."""
+        found = await self._all(sql.DELIVERIES_OF_TASK, {"task_id": task_id})
+        return [
+            OwedDelivery(
+                endpoint_id=row[0],
+                seq=row[1],
+                status=row[2],
+                attempts=row[3],
+                next_attempt_at=row[4],
+            )
+            for row in found
+        ]
+
+    async def launchers(self, since: int) -> list[LauncherCall]:
+        """Launchers that have called since then (milliseconds), the latest first."""
+        found = await self._all(sql.LAUNCHERS, {"since": since})
+        return [
+            LauncherCall(
+                launcher_id=row[0],
+                providers=_PROVIDERS.decode(row[1]),
+                capacity=row[2],
+                version=row[3],
+                at=row[4],
+            )
+            for row in found
+        ]
+
+    async def keys_needed(self) -> dict[str, dict[str, int]]:
+        """By master key id, how many living things of which kind cannot be read without it."""
+        needed: dict[str, dict[str, int]] = {}
+        for key_id, what, count in await self._all(sql.KEYS_NEEDED, {}):
+            needed.setdefault(key_id, {})[what] = count
+        return needed
+
+    async def last_pulse(self) -> int | None:
+        """When the reconciler last committed (milliseconds)."""
+        row = await self._one(sql.LAST_PULSE, {})
+        return row[0] if row else None
+
+    async def delivery_counts(self) -> dict[str, int]:
+        """How many deliveries are in each state."""
+        return {row[0]: row[1] for row in await self._all(sql.DELIVERY_COUNTS, {})}
+
     async def counts(self) -> dict[str, int]:
         """How many tasks are in each state."""
         return {row[0]: row[1] for row in await self._all(sql.COUNTS, {})}
 
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
-        return await self._connection.execute_fetchall(statement, params)
+        with translated():
+            return await self._connection.execute_fetchall(statement, params)
 
     async def _one(self, statement: str, params: Params) -> rows.Row | None:
         return next(iter(await self._all(statement, params)), None)

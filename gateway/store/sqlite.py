@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -28,25 +28,44 @@ class SQLiteStore:
         self.instance_id = instance_id
         self._writer = writer
         self._seq = seq
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Batch]:
-        """Commits when the block ends, rolls back when it raises.
+        """Commits when the block ends, rolls back when it raises; one after the other.
 
         Raises:
             Unavailable: disk full, I/O error, locked: nothing was written.
         """
-        with translated():
-            await self._writer.execute("BEGIN IMMEDIATE")
-            batch = Batch(self._writer, self._seq)
-            try:
-                yield batch
-                # Cancelling a coroutine does not stop a queued statement: the commit is shielded.
-                await asyncio.shield(self._writer.commit())
-            except BaseException:
-                await asyncio.shield(self._writer.rollback())
-                raise
+        async with self._turn:
+            with translated():
+                try:
+                    await self._writer.execute("BEGIN IMMEDIATE")
+                    batch = Batch(self._writer, self._seq)
+                    yield batch
+                    await _to_its_end(self._commit(batch))
+                except BaseException:
+                    await _to_its_end(self._writer.rollback())
+                    raise
+
+    async def _commit(self, batch: Batch) -> None:
+        await self._writer.commit()
         self._seq = batch.seq
+
+
+async def _to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Cancelling a coroutine does not stop a statement that is queued: who leaves before it is
+    over would not know whether it was committed, and the next BEGIN would meet it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    task.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 @asynccontextmanager
@@ -69,7 +88,7 @@ async def open_sqlite(
         await _prepare(writer)
         seq, instance_id = await _ledger(writer, new_instance_id)
         reader = await stack.enter_async_context(
-            aiosqlite.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+            aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         )
         await reader.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
         yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id)

@@ -30,6 +30,8 @@ ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
 
 PULSE: Final = "UPDATE ledger SET pulse_at = :at"
 
+LAST_PULSE: Final = "SELECT pulse_at FROM ledger"
+
 TASKS: Final = f"""
 SELECT {TASK_COLUMNS} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"""
 
@@ -57,12 +59,12 @@ ORDER BY not_before
 LIMIT :limit"""
 
 # One index seek for each priority: a thousand future tasks of priority 9 hide none that is due.
+# Without ORDER BY, which would read and sort every task that waits (9.6 ms for 20,000 of them,
+# against 0.1 ms): CROSS JOIN fixes the loops, and both run in the order that is wanted.
 CLAIMABLE: Final = """
-WITH RECURSIVE level (priority) AS (
-    SELECT 9 UNION ALL SELECT priority - 1 FROM level WHERE priority > 0)
 SELECT task.id
-FROM level CROSS JOIN tasks AS task
-    ON task.priority = level.priority AND task.claimable_at <= :now
+FROM json_each('[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]') AS level CROSS JOIN tasks AS task
+    ON task.priority = level.value AND task.claimable_at <= :now
 LEFT JOIN attempts AS attempt
     ON attempt.task_id = task.id AND attempt.number = task.attempt
 WHERE (task.provider IS NULL OR task.provider IN (
@@ -74,7 +76,6 @@ WHERE (task.provider IS NULL OR task.provider IN (
           SELECT count(*) FROM tasks AS other
           WHERE other.project = task.project AND other.concurrency_key = task.concurrency_key
             AND other.status IN ('launching', 'running')))
-ORDER BY level.priority DESC, task.claimable_at
 LIMIT :limit"""
 
 KEYS_IN_USE: Final = """
@@ -84,11 +85,13 @@ WHERE concurrency_key IS NOT NULL AND status IN ('launching', 'running')
       SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))
 GROUP BY 1"""
 
+# Joined, not IN: only so SQLite seeks in `events_heard` instead of reading the task's whole log.
 HEARD: Final = """
-SELECT task_id, attempt, webhook_id, body_hash FROM events
-WHERE (task_id, attempt, webhook_id) IN (
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-    FROM json_each(:keys))"""
+SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
+FROM json_each(:keys) AS wanted CROSS JOIN events AS event
+    ON event.task_id = json_extract(wanted.value, '$[0]')
+    AND event.attempt = json_extract(wanted.value, '$[1]')
+    AND event.webhook_id = json_extract(wanted.value, '$[2]')"""
 
 REMEMBERED: Final = """
 SELECT project, operation, key, key_id, digest, answer, at FROM idempotency
@@ -143,13 +146,20 @@ VALUES (
     :tried_at, :create_before, :spoke_at, :gone_at, :missing_since, :spool_offset, :inspections,
     :refused, :ended_at, :outcome, :error, :usage)"""
 
+# The lease only grows, also when a job that was closed is opened anew: no old token fits again.
 UPSERT_JOBS: Final = """
-INSERT OR REPLACE INTO jobs (
+INSERT INTO jobs (
     id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
     renewed, is_delegated, offers, closed_at, answered_lease)
 VALUES (
     :id, :kind, :task_id, :attempt, :provider, :realm, :not_before, :lease, :leased_by,
-    :lease_expires_at, :renewed, :is_delegated, :offers, :closed_at, :answered_lease)"""
+    :lease_expires_at, :renewed, :is_delegated, :offers, :closed_at, :answered_lease)
+ON CONFLICT (id) DO UPDATE SET
+    provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
+    lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
+    lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
+    is_delegated = excluded.is_delegated, offers = excluded.offers,
+    closed_at = excluded.closed_at, answered_lease = excluded.answered_lease"""
 
 INSERT_SECRETS: Final = """
 INSERT INTO task_secrets (task_id, key_id, env, callback_url)
@@ -273,5 +283,33 @@ INSERT INTO delivery_attempts (
 VALUES (
     :endpoint_id, :seq, :number, :at, :trigger, :status, :reason, :duration_ms, :key_id,
     :response_body)"""
+
+ERASE_ENV: Final = """
+UPDATE task_secrets SET env = NULL, env_erased_at = :now
+WHERE env IS NOT NULL AND task_id IN (
+    SELECT id FROM tasks WHERE finished_at <= :before
+    AND status NOT IN ('queued', 'launching', 'running'))"""
+
+FORGET_IDEMPOTENCY: Final = "DELETE FROM idempotency WHERE at <= :before"
+
+# What lives and can be read with this master key alone.
+KEYS_NEEDED: Final = """
+SELECT key_id, what, count(*) FROM (
+    SELECT key_id, 'attempts' AS what FROM attempts WHERE ended_at IS NULL
+    UNION ALL
+    SELECT key_id, 'secrets' FROM task_secrets WHERE env IS NOT NULL OR callback_url IS NOT NULL
+    UNION ALL
+    SELECT key_id, 'callback secrets' FROM projects)
+GROUP BY key_id, what"""
+
+LAUNCHERS: Final = """
+SELECT id, providers, capacity, version, called_at FROM launchers
+WHERE called_at >= :since ORDER BY called_at DESC"""
+
+DELIVERIES_OF_TASK: Final = """
+SELECT endpoint_id, seq, status, attempts, next_attempt_at FROM deliveries
+WHERE task_id = :task_id ORDER BY seq"""
+
+DELIVERY_COUNTS: Final = "SELECT status, count(*) FROM deliveries GROUP BY status"
 
 COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
