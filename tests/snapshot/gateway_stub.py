@@ -1,0 +1,144 @@
+"""A gateway as the agent sees it: checks every signature, keeps every word, answers as told."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from tests.snapshot.http_stub import HttpStub, Request, Response
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+WEBHOOKS = "/v1/webhooks/agent"
+PROMPT = "/v1/agent/prompt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """One word that was received and properly signed."""
+
+    id: str
+    type: str
+    data: dict[str, object]
+
+    @property
+    def step(self) -> str:
+        """The type without its prefix, or the stage of a progress."""
+        if self.type == "task.progress":
+            return f"progress:{self.data['stage']}"
+        return self.type.removeprefix("task.")
+
+
+Reaction = Callable[[Word], Response | None]
+
+
+@dataclass
+class GatewayStub:
+    """Applies everything unless a reaction says otherwise."""
+
+    prompt: str = ""
+    deadline_seconds: float = 300
+    words: list[Word] = field(default_factory=list)
+    """Each once, in order of arrival, as deduplicated by id."""
+    heartbeats: list[Word] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    is_cancelling: bool = False
+
+    def __post_init__(self) -> None:
+        self._changed = threading.Condition()
+        self.http = HttpStub(self._answer)
+
+    @property
+    def webhook_url(self) -> str:
+        """What a sandbox gets as SLIPGATE_WEBHOOK_URL."""
+        return self.http.url + WEBHOOKS
+
+    @property
+    def steps(self) -> list[str]:
+        """What was said, in order, without repetitions in a row."""
+        steps = [word.step for word in self.words]
+        return [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
+
+    def of(self, kind: str) -> list[Word]:
+        """All words of a type."""
+        return [word for word in self.words if word.type == kind]
+
+    @property
+    def last(self) -> Word:
+        """The last word so far."""
+        return self.words[-1]
+
+    def wait_for(self, is_it: Callable[[Word], bool], seconds: float = 20) -> None:
+        """Wait until such a word has come."""
+        with self._changed:
+            came = self._changed.wait_for(
+                lambda: any(is_it(word) for word in [*self.words, *self.heartbeats]), seconds
+            )
+        assert came, f"it never came; there was {self.steps}"
+
+    def on_step(self, step: str, response: Response) -> None:
+        """Answer every word of a step like this, and do not keep it."""
+        self.reactions.append(lambda word: response if word.step == step else None)
+
+    def _answer(self, request: Request) -> Response:
+        if not _is_signed(request):
+            return _problem(401, "invalid_signature")
+        self.requests.append(request)
+        if request.method == "GET" and urlsplit(request.target).path == PROMPT:
+            return Response(content={"prompt": self.prompt})
+        return self._take(request)
+
+    def _take(self, request: Request) -> Response:
+        body = json.loads(request.body)
+        word = Word(id=request.headers["webhook-id"], type=body["type"], data=body["data"])
+        for reaction in self.reactions:
+            if (response := reaction(word)) is not None:
+                return response
+        with self._changed:
+            kept = self.heartbeats if word.type == "task.heartbeat" else self.words
+            is_duplicate = word.id in {known.id for known in kept}
+            if not is_duplicate:
+                kept.append(word)
+            self._changed.notify_all()
+        return self._accepted(is_duplicate=is_duplicate)
+
+    def _accepted(self, *, is_duplicate: bool) -> Response:
+        deadline = datetime.now(UTC) + timedelta(seconds=self.deadline_seconds)
+        answer = {
+            "accepted": True,
+            "applied": not is_duplicate,
+            "cancel": self.is_cancelling,
+            "deadlineAt": deadline.isoformat(timespec="milliseconds"),
+        }
+        if is_duplicate:
+            return Response(status=200, content={**answer, "applied": True, "duplicate": True})
+        return Response(status=202, content=answer)
+
+
+def refusal(status: int, code: str, **headers: str) -> Response:
+    """One of the gateway's errors."""
+    response = _problem(status, code)
+    return Response(
+        status=status,
+        content=response.content,
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+def _problem(status: int, code: str) -> Response:
+    return Response(status=status, content={"type": "about:blank", "status": status, "code": code})
+
+
+def _is_signed(request: Request) -> bool:
+    identifier = request.headers.get("webhook-id", "")
+    timestamp = request.headers.get("webhook-timestamp", "0")
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    mac = hmac.digest(key, f"{identifier}.{timestamp}.".encode() + request.body, hashlib.sha256)
+    is_ours = request.headers.get("webhook-signature") == "v1," + base64.b64encode(mac).decode()
+    return is_ours and abs(time.time() - int(timestamp)) < 300

@@ -1,0 +1,113 @@
+"""A sandbox: the environment a gateway would give, and execution.sh as a child process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.snapshot.gateway_stub import SECRET, GatewayStub
+from tests.snapshot.github_stub import GitHubStub
+from tests.snapshot.model_stub import ModelStub
+from tests.snapshot.repositories import Bare
+
+SCRIPT = Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"
+BRANCH = "slipgate/task"
+SECRETS = {
+    "GITHUB_TOKEN": "ghp_sandbox_token",
+    "OPENAI_API_KEY": "sk-openai-sandbox",
+    "ANTHROPIC_API_KEY": "sk-anthropic-sandbox",
+    "OPENROUTER_API_KEY": "sk-openrouter-sandbox",
+    "SLIPGATE_WEBHOOK_SECRET": SECRET,
+    "WEBHOOK_URL": "http://127.0.0.1:9/v1/hooks/task_1/1.capability-token",
+}
+
+
+@dataclass
+class Sandbox:
+    """Everything one attempt meets."""
+
+    root: Path
+    remote: Bare
+    gateway: GatewayStub
+    github: GitHubStub
+    model: ModelStub
+    environ: dict[str, str] = field(default_factory=dict)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.state = self.root / "state"
+        self.output = self.root / "output.txt"
+        self.environ = {
+            **SECRETS,
+            "TARGET_REPO": self.remote.url,
+            "BASE_BRANCH": "main",
+            "BRANCH_NAME": BRANCH,
+            "TASK_ID": "task_1",
+            "AGENT_PROMPT": "Fix double()\n\n<!-- hidden --> It is off by one.",
+            "MODEL_PROVIDER": "openai",
+            "MODEL": "gpt-5",
+            "KEEP_ALIVE": "false",
+            "WORKSPACE_ID": "ws_1",
+            "OPENAI_BASE_URL": self.model.base_url,
+            "GITHUB_API_URL": self.github.http.url,
+            "SLIPGATE_TASK_ID": "task_1",
+            "SLIPGATE_ATTEMPT": "1",
+            "SLIPGATE_WEBHOOK_URL": self.gateway.webhook_url,
+            "SLIPGATE_STATE_DIR": str(self.state),
+            "SLIPGATE_PYTHON": sys.executable,
+            "PATH": os.environ["PATH"],
+            "FEATURE_X": "visible",
+        }
+
+    def agent_is(self, script: str) -> None:
+        """Let a bash script be the agent (engine `command`)."""
+        agent = {"engine": "command", "command": ["bash", "-c", script]}
+        self.environ["SLIPGATE_AGENT"] = json.dumps(agent)
+
+    def validates(self, *commands: list[str]) -> None:
+        """Let these commands be the validation."""
+        self.environ["SLIPGATE_VALIDATE"] = json.dumps(commands)
+
+    def start(self, **more: str) -> "subprocess.Popen[bytes]":
+        """Start the entrypoint."""
+        process = subprocess.Popen(
+            [str(SCRIPT)],
+            env={**coverage_of(os.environ), **self.environ, **more},
+            stdin=subprocess.DEVNULL,
+            stdout=self.output.open("ab"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, *, seconds: float = 50, **more: str) -> int:
+        """Start it and wait for its exit code."""
+        return self.start(**more).wait(seconds)
+
+    def spooled(self) -> list[dict[str, object]]:
+        """The lines of the spool."""
+        lines = (self.state / "spool.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def said(self) -> str:
+        """What the process printed."""
+        return self.output.read_text()
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        for http in (self.gateway.http, self.github.http, self.model.http):
+            http.stop()
+
+
+def coverage_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """What coverage needs to follow a child process."""
+    return {name: value for name, value in environ.items() if name.startswith("COVERAGE_")}
