@@ -1,0 +1,414 @@
+"""The store's own promises: what is written is read again, whole or not at all."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.domain import commands as c
+from gateway.domain.event import Event
+from gateway.domain.job import Job
+from gateway.domain.task import (
+    TERMINAL,
+    Attempt,
+    Clocks,
+    Flag,
+    Sandbox,
+    Status,
+    Task,
+    TaskError,
+    Timeouts,
+    Usage,
+)
+from gateway.domain.view import TaskSecrets, View
+from gateway.store import rows
+from gateway.store import statements as sql
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+POLICY = c.Policy(key_id="k1")
+HERE = ("local", "here")
+
+PLAIN = Task(
+    id="task_1",
+    project="default",
+    status=Status.QUEUED,
+    attempt=1,
+    max_attempts=1,
+    seq=1,
+    created_at=1_000,
+    updated_at=1_000,
+    timeouts=Timeouts(),
+    claimable_at=1_000,
+    clocks=Clocks(queue=901_000),
+)
+SANDBOX = Sandbox(name="slipgate-1", provider="local", realm="here", id="s1", state="started")
+ERROR = TaskError(stage="agent", code="agent_silent", message="Stille…", retryable=True)
+FULL = Task(
+    id="task_2",
+    project="acme",
+    status=Status.FAILED,
+    attempt=3,
+    max_attempts=4,
+    seq=1,
+    created_at=1_000,
+    updated_at=2_000,
+    timeouts=Timeouts(queue=1, heartbeat=2, run=3),
+    on_stall="retry",
+    priority=9,
+    snapshot="agent-1",
+    provider="local",
+    concurrency_key="acme/widgets",
+    keep_sandbox=True,
+    endpoint_id=None,
+    started_at=1_100,
+    finished_at=1_900,
+    cancel_requested_at=1_800,
+    stage="push",
+    message="turn 7 of 60",
+    pr_url="https://github.com/acme/widgets/pull/1",
+    commit_sha="c0ffee",
+    error=ERROR,
+    usage=Usage(input_tokens=1, output_tokens=2, cost_usd=0.5, turns=3),
+    sandbox=SANDBOX,
+    flags=(Flag(code="sandbox_unconfirmed", since=1_900, detail="still there"),),
+    clocks=Clocks(cleanup=5_000),
+)
+ATTEMPT = Attempt(
+    task_id="task_2",
+    number=3,
+    key_id="k1",
+    opened_at=1_000,
+    provider="local",
+    realm="here",
+    sandbox=SANDBOX,
+    launches=2,
+    queue_until=9_000,
+    tried_at=1_010,
+    create_before=1_040,
+    spoke_at=1_050,
+    gone_at=1_990,
+    missing_since=1_980,
+    spool_offset=77,
+    inspections=4,
+    refused=5,
+    ended_at=1_900,
+    outcome="failed",
+    error=ERROR,
+    usage=Usage(turns=3),
+)
+JOB = Job(
+    id="job_2-3-destroy",
+    kind="destroy",
+    task_id="task_2",
+    attempt=3,
+    provider="local",
+    realm="here",
+    not_before=1_900,
+    lease=2,
+    leased_by="l1",
+    lease_expires_at=2_500,
+    renewed=True,
+    is_delegated=True,
+    offers=6,
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(tmp_path / "a ?#%b.db", new_instance_id=lambda: "inst_1") as opened:
+        yield opened
+
+
+def birth(task: Task, **fields: object) -> Event:
+    spec = b'{"project":"p","repoUrl":"r","prompt":"x","title":"t","branchName":"b"}'
+    event = Event(
+        task_id=task.id,
+        task_seq=1,
+        attempt=1,
+        type="task.created",
+        at=task.created_at,
+        source="api",
+        data=spec,
+    )
+    return replace(event, **fields)
+
+
+async def write(store: SQLiteStore, *tasks: Task, jobs: tuple[Job, ...] = ()) -> None:
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        for task in tasks:
+            view.put_new_task(task)
+            view.put_event(birth(task))
+        for job in jobs:
+            view.put_job(job)
+        await batch.write(view)
+
+
+async def write_view(store: SQLiteStore, view: View) -> None:
+    async with store.transaction() as batch:
+        await batch.write(view)
+
+
+async def load(store: SQLiteStore, needs: c.Needs, *, now: int = 10_000) -> View:
+    async with store.transaction() as batch:
+        return await batch.load([needs], POLICY, now)
+
+
+def claim(*providers: tuple[str, str], capacity: int = 10) -> c.Needs:
+    return c.Claim(launcher_id="l1", providers=providers or (HERE,), capacity=capacity).needs
+
+
+@pytest.mark.parametrize("task", [PLAIN, FULL], ids=["mostly defaults", "every field"])
+async def test_a_task_is_read_as_it_was_written(store: SQLiteStore, task: Task) -> None:
+    await write(store, task)
+    assert (await load(store, c.Needs(tasks=(task.id,)))).tasks == {task.id: task}
+
+
+async def test_a_changed_task_is_read_as_it_was_changed(store: SQLiteStore) -> None:
+    await write(store, replace(PLAIN, id=FULL.id))
+    changed = replace(
+        FULL,
+        project=PLAIN.project,
+        max_attempts=1,
+        created_at=PLAIN.created_at,
+        timeouts=PLAIN.timeouts,
+        on_stall="flag",
+        priority=5,
+        snapshot="",
+        provider=None,
+        concurrency_key=None,
+        keep_sandbox=False,
+    )
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        view.put_task(changed)
+        await batch.write(view)
+    assert (await load(store, c.Needs(tasks=(FULL.id,)))).tasks[FULL.id] == changed
+
+
+async def test_a_job_brings_its_task_and_attempt(store: SQLiteStore) -> None:
+    await write(store, FULL)
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        view.put_attempt(ATTEMPT)
+        view.put_job(JOB)
+        await batch.write(view)
+    loaded = await load(store, c.Needs(jobs=(JOB.id,)))
+    assert loaded.jobs == {JOB.id: JOB}
+    assert loaded.tasks == {FULL.id: FULL}
+    assert loaded.attempts == {(FULL.id, 3): ATTEMPT}
+
+
+async def test_the_lease_of_a_job_only_grows(store: SQLiteStore) -> None:
+    await write(store, FULL, jobs=(JOB,))
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        view.put_job(replace(JOB, lease=0, leased_by=None, lease_expires_at=None))
+        await batch.write(view)
+    assert (await load(store, c.Needs(jobs=(JOB.id,)))).jobs[JOB.id].lease == 2
+
+
+async def test_claims_go_by_priority_and_then_by_age(store: SQLiteStore) -> None:
+    waiting = [(5, 30), (9, 20), (5, 10), (0, 1), (9, 10_001)]
+    tasks = [
+        replace(PLAIN, id=f"task_{number}", priority=priority, claimable_at=at)
+        for number, (priority, at) in enumerate(waiting)
+    ]
+    await write(store, *tasks)
+    assert (await load(store, claim())).claimable == ["task_1", "task_2", "task_0", "task_3"]
+    assert (await load(store, claim(capacity=2))).claimable == ["task_1", "task_2"]
+
+
+async def test_a_sandbox_that_may_exist_belongs_to_its_realm(store: SQLiteStore) -> None:
+    await write(store, PLAIN)
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        view.put_attempt(replace(ATTEMPT, task_id=PLAIN.id, number=1))
+        await batch.write(view)
+    assert (await load(store, claim(("local", "elsewhere")))).claimable == []
+    assert (await load(store, claim(("local", "elsewhere"), HERE))).claimable == [PLAIN.id]
+
+
+async def test_a_named_provider_binds(store: SQLiteStore) -> None:
+    await write(store, replace(PLAIN, provider="docker"))
+    assert (await load(store, claim())).claimable == []
+    assert (await load(store, claim(("docker", "any")))).claimable == [PLAIN.id]
+
+
+async def test_jobs_about_a_sandbox_are_offered_to_its_realm_when_due(store: SQLiteStore) -> None:
+    free = replace(JOB, leased_by=None, lease_expires_at=None, is_delegated=False)
+    later = replace(free, id="job_later", not_before=10_001)
+    closed = replace(free, id="job_closed", closed_at=5)
+    await write(store, FULL, jobs=(free, later, closed))
+    assert (await load(store, claim())).offered == [free.id]
+    assert (await load(store, claim(("local", "elsewhere")))).offered == []
+
+
+async def test_a_claim_sees_what_its_launcher_holds(store: SQLiteStore) -> None:
+    await write(store, FULL, jobs=(JOB,))
+    loaded = await load(store, claim())
+    assert loaded.offered == []
+    assert loaded.jobs == {JOB.id: JOB}
+
+
+async def test_a_webhook_heard_before_is_found_among_others(store: SQLiteStore) -> None:
+    await write(store, PLAIN)
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        for number in range(2, 5):
+            word = birth(
+                PLAIN,
+                task_seq=number,
+                type="task.heartbeat",
+                webhook_id=f"msg_{number}",
+                body_hash=bytes([number]),
+            )
+            view.put_event(word)
+        await batch.write(view)
+    asked = ((PLAIN.id, 1, "msg_3"), (PLAIN.id, 2, "msg_3"), (PLAIN.id, 1, "msg_9"))
+    assert (await load(store, c.Needs(webhooks=asked))).heard == {(PLAIN.id, 1, "msg_3"): b"\3"}
+
+
+async def test_hot_selections_seek_in_an_index_and_sort_nothing(store: SQLiteStore) -> None:
+    seeks = {
+        sql.CLAIMABLE: ("SEARCH task USING INDEX tasks_claimable", ["now", "per_key", "limit"]),
+        sql.HEARD: ("USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)", []),
+        sql.DUE_TASKS: ("SEARCH tasks USING COVERING INDEX tasks_due", ["now", "limit"]),
+        sql.DUE_JOBS: ("USING INDEX jobs_leased", ["now", "limit"]),
+    }
+    writer = store._writer  # noqa: SLF001 - only the connection tells how it would answer
+    for statement, (seek, names) in seeks.items():
+        params = {**dict.fromkeys(names, 1), "keys": "[]", "providers": "[]"}
+        found = await writer.execute_fetchall(f"EXPLAIN QUERY PLAN {statement}", params)
+        plan = "\n".join(row[3] for row in found)
+        assert seek in plan
+        assert "TEMP B-TREE" not in plan
+
+
+async def test_numbers_follow_the_order_of_commits_without_a_gap(store: SQLiteStore) -> None:
+    await write(store, PLAIN)
+    broken = replace(FULL, id="task_2", status=Status.QUEUED, clocks=Clocks())
+    with pytest.raises(sqlite3.IntegrityError):
+        await write(store, replace(FULL, id="task_1b"), broken)
+    await write(store, replace(FULL, id="task_3"))
+    events = await store.reads.events_of_project(None, after=0, limit=10)
+    assert [(event.seq, event.task_id) for event in events] == [(1, "task_1"), (2, "task_3")]
+    assert (await load(store, c.Needs(tasks=("task_1b", "task_2")))).tasks == {}
+
+
+async def test_a_number_within_a_task_is_given_once(store: SQLiteStore) -> None:
+    await write(store, PLAIN)
+    view = View(policy=POLICY)
+    view.put_event(birth(PLAIN))
+    with pytest.raises(sqlite3.IntegrityError, match=r"events\.task_id, events\.task_seq"):
+        await write_view(store, view)
+    assert len(await store.reads.events_of_task(PLAIN.id, after=0, limit=10)) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "constraint"),
+    [
+        pytest.param(replace(PLAIN, clocks=Clocks()), "task_is_due", id="alive without a clock"),
+        pytest.param(
+            replace(FULL, claimable_at=1), "terminal_is_not_claimable", id="ended but claimable"
+        ),
+        pytest.param(replace(PLAIN, priority=10), "priority", id="a priority beyond 9"),
+    ],
+)
+async def test_the_database_says_no_by_name(
+    store: SQLiteStore, task: Task, constraint: str
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=constraint):
+        await write(store, task)
+
+
+async def test_states_in_the_schema_are_those_of_the_rules(store: SQLiteStore) -> None:
+    for number, status in enumerate(Status):
+        clocks = Clocks() if status in TERMINAL else PLAIN.clocks
+        made = replace(PLAIN, id=f"task_{number}", status=status, clocks=clocks, claimable_at=None)
+        await write(store, made)
+    assert set(await store.reads.counts()) == set(Status)
+
+
+async def test_a_caller_that_leaves_splits_no_transaction(store: SQLiteStore) -> None:
+    """Cancelled at each step of its way, a writer commits everything or nothing."""
+    for steps in range(40):
+        task = replace(PLAIN, id=f"task_{steps}")
+        writing = asyncio.ensure_future(write(store, task))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.wait({writing})
+    last = replace(PLAIN, id="task_last")
+    await write(store, last)
+    tasks = (await load(store, c.Needs(tasks=tuple(f"task_{n}" for n in range(40))))).tasks
+    events = await store.reads.events_of_project(None, after=0, limit=100)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert {event.task_id for event in events} == {*tasks, last.id}
+
+
+async def test_transactions_take_turns(store: SQLiteStore) -> None:
+    await asyncio.gather(*(write(store, replace(PLAIN, id=f"task_{n}")) for n in range(20)))
+    assert await store.reads.counts() == {"queued": 20}
+
+
+async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
+    await write(store, FULL, PLAIN)
+    async with store.transaction() as batch:
+        view = View(policy=POLICY)
+        sealed = c.Sealed(key_id="k1", box=b"sealed")
+        view.new_secrets = [
+            TaskSecrets(task_id=FULL.id, env=sealed, callback=sealed),
+            TaskSecrets(task_id=PLAIN.id, env=sealed),
+        ]
+        await batch.write(view)
+    async with store.transaction() as batch:
+        await batch.erase_env(before=FULL.finished_at or 0, now=5_000)
+    ended, alive = await store.reads.secrets(FULL.id), await store.reads.secrets(PLAIN.id)
+    assert ended is not None
+    assert alive is not None
+    assert (ended.env, ended.callback_url, alive.env) == (None, b"sealed", b"sealed")
+    assert (await load(store, c.Needs(tasks=(FULL.id, PLAIN.id)))).erased == {FULL.id}
+    assert await store.reads.keys_needed() == {"k1": {"secrets": 2}}
+
+
+async def test_the_reconciler_learns_what_comes_due_next(store: SQLiteStore) -> None:
+    await write(store, PLAIN, FULL, jobs=(JOB,))
+    assert await store.reads.next_due() == JOB.lease_expires_at
+    assert await store.reads.due_tasks(901_000, 10) == [FULL.id, PLAIN.id]
+    assert await store.reads.due_tasks(900_999, 10) == [FULL.id]
+    assert await store.reads.due_jobs(2_499, 10) == []
+    assert await store.reads.due_jobs(2_500, 10) == [JOB.id]
+
+
+async def test_a_page_is_newest_first_and_goes_on_behind_its_last(store: SQLiteStore) -> None:
+    await write(store, *(replace(PLAIN, id=f"task_{n}") for n in range(5)), FULL_OTHER)
+    first = await store.reads.page("default", Status, limit=2)
+    second = await store.reads.page("default", Status, before="task_3", limit=9)
+    assert [task.id for task, _ in first] == ["task_4", "task_3"]
+    assert [task.id for task, _ in second] == ["task_2", "task_1", "task_0"]
+    assert await store.reads.page("default", [Status.RUNNING], limit=9) == []
+
+
+async def test_readers_cannot_write(store: SQLiteStore) -> None:
+    reader = store.reads._connection  # noqa: SLF001 - the reads offer no way to try
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        await reader.execute("UPDATE ledger SET seq = 7")
+
+
+def test_columns_and_fields_agree() -> None:
+    for columns, fields in (
+        (sql.TASK_COLUMNS, Task),
+        (sql.ATTEMPT_COLUMNS, Attempt),
+        (sql.JOB_COLUMNS, Job),
+        (sql.EVENT_COLUMNS, Event),
+    ):
+        assert [name.strip() for name in columns.split(",")] == list(fields.__struct_fields__)
+    assert json.loads(rows.task_params(FULL)["sandbox"])["id"] == "s1"
+
+
+FULL_OTHER = replace(FULL, id="task_9")
