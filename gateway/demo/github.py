@@ -1,0 +1,239 @@
+"""A stand-in for GitHub's REST API: repositories and their pull requests.
+
+Source: docs.github.com/rest/pulls/pulls. It holds what GitHub would refuse as well: a wrong token,
+a branch that was not pushed, a branch without commits of its own, a second pull request.
+"""
+
+from asyncio import to_thread
+from collections.abc import Mapping
+from hmac import compare_digest
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.demo.git import branch_tip, default_branch
+
+DOCUMENTATION: Final = "https://docs.github.com/rest"
+Required = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class NewPull(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull request is opened with."""
+
+    title: Required
+    head: Required
+    base: Required
+    body: str | None = None
+    draft: bool = False
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of a pull request."""
+
+    label: str
+    ref: str
+    sha: str
+
+
+class Pull(msgspec.Struct, frozen=True, kw_only=True):
+    """A pull request as GitHub shows it."""
+
+    number: int
+    html_url: str
+    url: str
+    state: str
+    draft: bool
+    title: str
+    body: str | None
+    head: Branch
+    base: Branch
+    merged: bool = False
+
+
+class Repository(msgspec.Struct, frozen=True, kw_only=True):
+    """A repository as GitHub shows it."""
+
+    name: str
+    full_name: str
+    default_branch: str
+    html_url: str
+    private: bool = False
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of a 422."""
+
+    resource: str
+    code: str
+    field: str | None = None
+    message: str | None = None
+
+
+class Complaint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The form of GitHub's errors."""
+
+    message: str
+    documentation_url: str
+    status: str
+    errors: tuple[Mistake, ...] = ()
+
+
+class Unprocessable(Exception):
+    """A pull request GitHub would answer with 422."""
+
+    def __init__(self, mistake: Mistake) -> None:
+        super().__init__(mistake.message or mistake.field)
+        self.mistake = mistake
+
+
+class GitHub:
+    """The API over some bare repositories, named `owner/name`; keeps the pull requests made."""
+
+    def __init__(self, *, token: str, repositories: Mapping[str, Path]) -> None:
+        self._token = token
+        self._repositories = repositories
+        self._pulls: dict[str, list[Pull]] = {}
+        repository = "/repos/{owner}/{name}"
+        self.app = Starlette(
+            routes=[
+                Route(repository, self._show_repository, methods=["GET"]),
+                Route(f"{repository}/pulls", self._list, methods=["GET"]),
+                Route(f"{repository}/pulls", self._create, methods=["POST"]),
+                Route(f"{repository}/pulls/{{number:int}}", self._show, methods=["GET"]),
+            ],
+            exception_handlers={HTTPException: _complain, Unprocessable: _unprocessable},
+        )
+
+    def pulls(self, slug: str) -> tuple[Pull, ...]:
+        """The pull requests of a repository, oldest first."""
+        return tuple(self._pulls.get(slug, ()))
+
+    async def _show_repository(self, request: Request) -> Response:
+        slug, folder = self._entered(request)
+        return _json(
+            Repository(
+                name=slug.partition("/")[2],
+                full_name=slug,
+                default_branch=await to_thread(default_branch, folder),
+                html_url=f"{request.base_url}{slug}",
+            )
+        )
+
+    async def _list(self, request: Request) -> Response:
+        slug, _ = self._entered(request)
+        state = request.query_params.get("state", "open")
+        head = request.query_params.get("head")
+        base = request.query_params.get("base")
+        found = [
+            pull
+            for pull in reversed(self.pulls(slug))
+            if state in {"all", pull.state}
+            and head in {None, pull.head.label}
+            and base in {None, pull.base.ref}
+        ]
+        return _json(found)
+
+    async def _show(self, request: Request) -> Response:
+        slug, _ = self._entered(request)
+        number = request.path_params["number"]
+        found = [pull for pull in self.pulls(slug) if pull.number == number]
+        if not found:
+            raise HTTPException(404, "Not Found")
+        return _json(found[0])
+
+    async def _create(self, request: Request) -> Response:
+        slug, folder = self._entered(request)
+        new = _new_pull(await request.body())
+        head = await self._branch(slug, folder, new.head, "head")
+        base = await self._branch(slug, folder, new.base, "base")
+        self._check_new(slug, head, base)
+        number = len(self.pulls(slug)) + 1
+        pull = Pull(
+            number=number,
+            html_url=f"{request.base_url}{slug}/pull/{number}",
+            url=f"{request.base_url}repos/{slug}/pulls/{number}",
+            state="open",
+            draft=new.draft,
+            title=new.title,
+            body=new.body,
+            head=head,
+            base=base,
+        )
+        self._pulls.setdefault(slug, []).append(pull)
+        return _json(pull, status=201)
+
+    def _entered(self, request: Request) -> tuple[str, Path]:
+        """The repository asked for, if the token opens it."""
+        given = request.headers.get("authorization", "")
+        scheme, _, token = given.partition(" ")
+        is_known = compare_digest(token.encode(), self._token.encode())
+        if scheme.lower() not in {"bearer", "token"} or not is_known:
+            raise HTTPException(401, "Bad credentials")
+        slug = f"{request.path_params['owner']}/{request.path_params['name']}"
+        if slug not in self._repositories:
+            raise HTTPException(404, "Not Found")
+        return slug, self._repositories[slug]
+
+    async def _branch(self, slug: str, folder: Path, name: str, field: str) -> Branch:
+        """`branch` or `owner:branch`, as it was pushed."""
+        owner = slug.partition("/")[0]
+        ref = name.removeprefix(f"{owner}:")
+        sha = await to_thread(branch_tip, folder, ref)
+        if sha is None:
+            raise Unprocessable(Mistake(resource="PullRequest", field=field, code="invalid"))
+        return Branch(label=f"{owner}:{ref}", ref=ref, sha=sha)
+
+    def _check_new(self, slug: str, head: Branch, base: Branch) -> None:
+        if head.sha == base.sha:
+            _refuse(f"No commits between {base.ref} and {head.ref}")
+        ends = (head.ref, base.ref)
+        if any((pull.head.ref, pull.base.ref) == ends for pull in self.pulls(slug)):
+            _refuse(f"A pull request already exists for {head.label}.")
+
+
+def _new_pull(body: bytes) -> NewPull:
+    try:
+        return msgspec.json.decode(body, type=NewPull)
+    except msgspec.ValidationError as exc:
+        message = f"Invalid request.\n\n{exc}"
+        mistake = Mistake(resource="PullRequest", code="invalid", message=message)
+        raise Unprocessable(mistake) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise HTTPException(400, "Problems parsing JSON") from exc
+
+
+def _refuse(message: str) -> None:
+    raise Unprocessable(Mistake(resource="PullRequest", code="custom", message=message))
+
+
+async def _complain(_: Request, exc: Exception) -> Response:
+    if not isinstance(exc, HTTPException):
+        raise exc
+    return _json(
+        Complaint(message=exc.detail, documentation_url=DOCUMENTATION, status=str(exc.status_code)),
+        status=exc.status_code,
+    )
+
+
+async def _unprocessable(_: Request, exc: Exception) -> Response:
+    if not isinstance(exc, Unprocessable):
+        raise exc
+    return _json(
+        Complaint(
+            message="Validation Failed",
+            documentation_url=DOCUMENTATION,
+            status="422",
+            errors=(exc.mistake,),
+        ),
+        status=422,
+    )
+
+
+def _json(value: object, *, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
