@@ -83,11 +83,12 @@ class Reads:
         return _SPEC.decode(row[0]) if row else None
 
     async def page(
-        self, project: str, statuses: Iterable[Status], *, before: str = NEWEST, limit: int
+        self, project: str | None, statuses: Iterable[Status], *, before: str = NEWEST, limit: int
     ) -> list[tuple[Task, Spec]]:
-        """The newest tasks in any of these states, older than the id `before`."""
+        """The newest tasks in any of these states, older than the id `before`; of all projects
+        for None."""
         found = await self._all(
-            sql.LIST_TASKS,
+            sql.LIST_ALL_TASKS if project is None else sql.LIST_TASKS,
             {
                 "project": project,
                 "statuses": json.dumps(list(statuses)),

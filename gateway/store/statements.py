@@ -220,6 +220,12 @@ JOIN tasks AS task ON task.project = :project AND task.status = wanted.value
 ORDER BY task.id DESC
 LIMIT :limit"""
 
+LIST_ALL_TASKS: Final = """
+SELECT id FROM tasks
+WHERE status IN (SELECT value FROM json_each(:statuses)) AND id < :before
+ORDER BY id DESC
+LIMIT :limit"""
+
 EVENTS_OF_TASK: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE task_id = :task_id AND seq > :after ORDER BY task_seq LIMIT :limit"""

@@ -1,0 +1,103 @@
+"""What an operator's commands do on the database themselves, beside a gateway that may run."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.commands import Sealed
+from gateway.domain.task import Frozen
+from gateway.store import statements as sql
+from gateway.store.lock import exclusive
+from gateway.store.migrations import migrate, pending
+
+_BUSY_SECONDS: Final = 10.0
+
+
+class KeyRow(Frozen, frozen=True, kw_only=True):
+    """A key as it is listed; moments in milliseconds."""
+
+    id: str
+    scope: str
+    project: str
+    name: str
+    created_at: int
+    revoked_at: int | None
+
+
+@contextmanager
+def open_operator(path: Path) -> Iterator["Operator"]:
+    """The database, made or brought up to date first; one transaction until the block ends.
+
+    Raises:
+        Refused: it has to be migrated while a gateway runs, or it is newer than this program.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
+        bring_up_to_date(database, path)
+        database.execute("PRAGMA foreign_keys = ON")
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield Operator(database)
+        except BaseException:
+            database.rollback()
+            raise
+        database.commit()
+
+
+def bring_up_to_date(database: sqlite3.Connection, path: Path) -> list[int]:
+    """Applies pending migrations under the gateway's lock; says which."""
+    if not pending(database):
+        return []
+    with exclusive(path):
+        database.execute("PRAGMA journal_mode = WAL")
+        return migrate(database)
+
+
+class Operator:
+    """Keys and projects, inside one transaction."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def add_key(self, key: KeyRow, digest: bytes) -> None:
+        """Stores a key by its SHA-256."""
+        self._database.execute(
+            sql.INSERT_API_KEY,
+            {
+                "id": key.id,
+                "hash": digest,
+                "scope": key.scope,
+                "project": key.project,
+                "name": key.name,
+                "created_at": key.created_at,
+            },
+        )
+
+    def all_keys(self) -> list[KeyRow]:
+        """All keys, revoked ones too, the oldest first."""
+        names = KeyRow.__struct_fields__
+        found = self._database.execute(sql.API_KEYS)
+        return [KeyRow(**dict(zip(names, row, strict=True))) for row in found]
+
+    def revoke_key(self, key_id: str, at: int) -> bool:
+        """Whether there was a live key of this id."""
+        changed = self._database.execute(sql.REVOKE_API_KEY, {"id": key_id, "at": at})
+        return changed.rowcount == 1
+
+    def has_project(self, name: str) -> bool:
+        """Whether the project has a callback secret."""
+        return self._database.execute(sql.PROJECT, {"name": name}).fetchone() is not None
+
+    def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
+        """A project and the secret its callbacks are signed with."""
+        self._database.execute(
+            sql.INSERT_PROJECT,
+            {
+                "name": name,
+                "key_id": callback_secret.key_id,
+                "callback_secret": callback_secret.box,
+                "created_at": at,
+            },
+        )

@@ -1,0 +1,1 @@
+"""HTTP in: routes, middleware, and how requests become commands."""

@@ -1,0 +1,83 @@
+"""Who asks: API keys, known by their SHA-256 alone."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from starlette.requests import Request
+
+from gateway.domain.errors import Refused
+from gateway.store.reads import ApiKey
+
+_KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
+REMEMBER_MS: Final = 5_000
+"""A revoked key is refused at the latest after so long."""
+MAX_REMEMBERED: Final = 10_000
+
+TASKS: Final = frozenset({"tasks", "ops"})
+READ: Final = frozenset({"tasks", "read", "ops"})
+LAUNCHER: Final = frozenset({"launcher", "ops"})
+METRICS: Final = frozenset({"read", "ops"})
+
+
+class Keys:
+    """Looks keys up, and remembers the answer for a moment."""
+
+    def __init__(
+        self, find: Callable[[bytes], Awaitable[ApiKey | None]], clock: Callable[[], int]
+    ) -> None:
+        self._find = find
+        self._clock = clock
+        self._known: dict[bytes, tuple[ApiKey, int]] = {}
+
+    async def of(self, authorization: str) -> ApiKey:
+        """The key of an `Authorization: Bearer …` header.
+
+        Raises:
+            Refused: `unauthorized`.
+        """
+        scheme, _, text = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not _KEY.fullmatch(text):
+            raise _unauthorized()
+        digest = hashlib.sha256(text.encode()).digest()
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is not None and known[1] > now:
+            return known[0]
+        key = await self._find(digest)
+        if key is None:
+            raise _unauthorized()
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[digest] = (key, now + REMEMBER_MS)
+        return key
+
+
+async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> ApiKey:
+    """The key of the request, if one of these scopes is its own.
+
+    Raises:
+        Refused: `unauthorized` or `forbidden`.
+    """
+    key = await keys.of(request.headers.get("authorization", ""))
+    if key.scope not in scopes:
+        raise Refused(
+            "forbidden",
+            f"A key of scope '{key.scope}' may not do this.",
+            hint=f"Use a key of scope {' or '.join(sorted(scopes))}.",
+        )
+    return key
+
+
+def project_of(key: ApiKey) -> str | None:
+    """The project the key is bound to; None is every project."""
+    return None if key.scope == "ops" else key.project
+
+
+def _unauthorized() -> Refused:
+    return Refused(
+        "unauthorized",
+        "There is no valid API key in the Authorization header.",
+        hint="Send 'Authorization: Bearer slip_…'; `slipgate keys create` makes keys.",
+    )

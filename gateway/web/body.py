@@ -1,0 +1,50 @@
+"""Request bodies, bounded while they are read."""
+
+from typing import Final
+
+from starlette.requests import Request
+
+from gateway.domain.errors import Refused
+
+MIB: Final = 1024 * 1024
+TASK_LIMIT: Final = 2 * MIB
+LIMIT: Final = MIB
+REPORT_LIMIT: Final = 2 * MIB
+"""A launcher's report brings up to 512 KiB of spool, and JSON around it."""
+
+
+async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
+    """The bytes of a JSON body; the limit in bytes.
+
+    Raises:
+        Refused: `unsupported_media_type` or `too_large`.
+    """
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise Refused(
+            "unsupported_media_type",
+            f"'{media_type[:100]}' is not taken here.",
+            hint="Send JSON with 'Content-Type: application/json'.",
+        )
+    return await read_bytes(request, limit=limit)
+
+
+async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
+    """The bytes of a body, whatever they are.
+
+    Raises:
+        Refused: `too_large`, as soon as more than `limit` bytes have come.
+    """
+    declared = request.headers.get("content-length", "0")
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused("too_large", f"The body has more than {limit} bytes.")

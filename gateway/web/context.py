@@ -1,0 +1,62 @@
+"""What the handlers work with; the composition root makes it once."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from starlette.requests import Request
+
+from gateway.domain.commands import Answer, Command
+from gateway.domain.keyring import Keyring
+from gateway.hints import Hints
+from gateway.store.reads import Reads
+from gateway.web.auth import Keys
+
+A = TypeVar("A")
+
+DEFAULT_MODELS: Final = {
+    "openai": "gpt-5",
+    "anthropic": "claude-sonnet-4-5",
+    "openrouter": "openai/gpt-5",
+}
+"""What a task gets that names a provider and no model."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """Collaborators and the few settings that requests depend on."""
+
+    submit: Callable[[Command], Awaitable[Answer]]
+    hints: Hints
+    reads: Reads
+    keys: Keys
+    keyring: Keyring
+    instance_id: str
+    lease_seconds: int
+    clock: Callable[[], int]
+    """Milliseconds since the epoch."""
+    random_bits: Callable[[], int]
+    """74 of them, for ids."""
+    nonce: Callable[[], bytes]
+    """12 bytes, never the same twice."""
+    is_healthy: Callable[[], bool]
+    """Whether the loops move."""
+    is_draining: Callable[[], bool]
+    public_url: str | None = None
+    snapshot: str = ""
+    allowed_repos: tuple[str, ...] = ()
+    allow_file_repos: bool = False
+    allow_private_endpoints: bool = False
+
+    async def ask(self, command: Command, kind: type[A]) -> A:
+        """Submits a command whose answer is known to be of this kind."""
+        answer = await self.submit(command)
+        if not isinstance(answer, kind):
+            raise TypeError(f"{type(command).__name__} was answered by {type(answer).__name__}")
+        return answer
+
+
+def context_of(request: Request) -> Context:
+    """The context of the application this request came to."""
+    context: Context = request.app.state.context
+    return context

@@ -1,0 +1,70 @@
+"""Around every request: its id, one canonical log line, and the edge where bugs become 500."""
+
+import re
+import secrets
+import time
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.domain.errors import Refused
+from gateway.web.problems import problem
+
+log = structlog.get_logger("gateway.request")
+
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_TOKEN_IN_PATH: Final = re.compile(r"(/v1/hooks/[^/]+/)[^/]+")
+
+
+class Requests:
+    """Pure ASGI: the body of a stream is never gathered here."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or whatever else a server sends through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        began = time.perf_counter()
+        status = 0
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception:
+            log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
+            if status == 0:
+                await _internal(request_id)(scope, receive, answer)
+        log.info(
+            "request",
+            request_id=request_id,
+            method=scope["method"],
+            path=masked(scope["path"]),
+            status=status,
+            ms=round((time.perf_counter() - began) * 1000, 1),
+            **scope["state"].get("facts", {}),
+        )
+
+
+def masked(path: str) -> str:
+    """A path without the token of a capability URL."""
+    return _TOKEN_IN_PATH.sub(r"\1***", path)
+
+
+def _internal(request_id: str) -> ASGIApp:
+    return problem(
+        request_id, Refused("internal", "Something broke here; nothing of it is your fault.")
+    )

@@ -1,0 +1,154 @@
+"""From what a caller wrote to what will be stored: defaults, rules, and secrets sealed."""
+
+import base64
+import hashlib
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from gateway.domain.commands import Callback, CreateTask, Idempotency, Sealed
+from gateway.domain.errors import Refused
+from gateway.domain.git import check_branch
+from gateway.domain.repos import check_repository
+from gateway.domain.reserved import check_env
+from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
+from gateway.web.context import DEFAULT_MODELS, Context
+from gateway.wire.problem import FieldError
+from gateway.wire.tasks import NewTask
+from gateway.wire.times import milliseconds
+
+TITLE_LENGTH: Final = 72
+
+
+def creation(
+    context: Context,
+    wanted: NewTask,
+    *,
+    task_id: str,
+    project: str,
+    idempotency: Idempotency | None,
+    traceparent: str | None,
+) -> CreateTask:
+    """The command that creates the task.
+
+    Raises:
+        Refused: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
+    """
+    _check(context, wanted)
+    callback = _callback(context, wanted.callback_url, task_id, project)
+    return CreateTask(
+        task_id=task_id,
+        spec=_spec(context, wanted, task_id, project, callback, traceparent),
+        env=_sealed_env(context, wanted.env, task_id),
+        callback=callback,
+        idempotency=idempotency,
+    )
+
+
+def masked_url(url: str) -> str:
+    """A URL without its query, which may hold a secret."""
+    parts = urlsplit(url)
+    return parts._replace(query="***" if parts.query else "", fragment="").geturl()
+
+
+def _check(context: Context, wanted: NewTask) -> None:
+    check_repository(
+        wanted.repo_url,
+        "$.repoUrl",
+        allow_file=context.allow_file_repos,
+        allowed=context.allowed_repos,
+    )
+    if wanted.base_branch is not None:
+        check_branch(wanted.base_branch, "$.baseBranch")
+    if wanted.branch_name is not None:
+        check_branch(wanted.branch_name, "$.branchName")
+    check_env(wanted.env)
+
+
+def _spec(
+    context: Context,
+    wanted: NewTask,
+    task_id: str,
+    project: str,
+    callback: Callback | None,
+    traceparent: str | None,
+) -> Spec:
+    agent = wanted.agent
+    return Spec(
+        project=project,
+        repo_url=wanted.repo_url,
+        prompt=wanted.prompt,
+        title=wanted.title or _title(wanted.prompt),
+        branch_name=wanted.branch_name or f"slipgate/{task_id}",
+        base_branch=wanted.base_branch,
+        snapshot=wanted.snapshot or context.snapshot,
+        provider=wanted.provider,
+        agent=AgentSpec(
+            engine=agent.engine,
+            model_provider=agent.model_provider,
+            model=agent.model or DEFAULT_MODELS[agent.model_provider],
+            max_turns=agent.max_turns,
+            max_cost_usd=agent.max_cost_usd,
+            command=agent.command,
+        ),
+        validate=wanted.validate,
+        timeouts=TimeoutSpec(
+            queue_seconds=wanted.timeouts.queue_seconds,
+            heartbeat_seconds=wanted.timeouts.heartbeat_seconds,
+            run_seconds=wanted.timeouts.run_seconds,
+        ),
+        max_attempts=wanted.max_attempts,
+        on_stall=wanted.on_stall,
+        priority=wanted.priority,
+        not_before=milliseconds(wanted.not_before) if wanted.not_before else None,
+        concurrency_key=wanted.concurrency_key,
+        keep_sandbox=wanted.keep_sandbox,
+        callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
+        endpoint_id=callback.endpoint_id if callback else None,
+        metadata=wanted.metadata,
+        traceparent=traceparent,
+    )
+
+
+def _title(prompt: str) -> str:
+    lines = (line.strip() for line in prompt.splitlines())
+    return next((line for line in lines if line), "Task")[:TITLE_LENGTH]
+
+
+def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed | None:
+    if not env:
+        return None
+    place = f"task_secrets|env|{task_id}"
+    return context.keyring.seal(msgspec.json.encode(env), context=place, nonce=context.nonce())
+
+
+def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
+    if url is None:
+        return None
+    parts = _http_url(url, allow_http=context.allow_private_endpoints)
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    digest = hashlib.sha256(f"{project}\n{origin}".encode()).digest()
+    place = f"task_secrets|callback_url|{task_id}"
+    return Callback(
+        endpoint_id="ep_" + base64.b32encode(digest[:16]).decode().rstrip("=").lower(),
+        origin=origin,
+        url=context.keyring.seal(url.encode(), context=place, nonce=context.nonce()),
+    )
+
+
+def _http_url(url: str, *, allow_http: bool) -> SplitResult:
+    schemes = {"https", "http"} if allow_http else {"https"}
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in schemes and parts.hostname and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or "@" in parts.netloc:
+        message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
+        raise Refused(
+            "invalid_request",
+            f"$.callbackUrl: {message}.",
+            errors=(FieldError(path="$.callbackUrl", message=message),),
+        )
+    return parts

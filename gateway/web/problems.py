@@ -1,0 +1,109 @@
+"""Errors as `application/problem+json`: one table from code to status."""
+
+from typing import Final
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.errors import Refused
+from gateway.wire.decode import WrongShape
+from gateway.wire.problem import MEDIA_TYPE, Problem
+
+STATUS: Final = {
+    "invalid_json": 400,
+    "invalid_cursor": 400,
+    "invalid_idempotency_key": 400,
+    "unauthorized": 401,
+    "malformed_headers": 401,
+    "timestamp_out_of_tolerance": 401,
+    "invalid_signature": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "unknown_task": 404,
+    "unknown_job": 404,
+    "no_patch": 404,
+    "method_not_allowed": 405,
+    "already_finished": 409,
+    "not_finished": 409,
+    "env_expired": 409,
+    "lease_lost": 409,
+    "realm_mismatch": 409,
+    "webhook_id_reused": 409,
+    "stale_attempt": 409,
+    "attempt_finished": 410,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+    "invalid_request": 422,
+    "unknown_event_type": 422,
+    "idempotency_mismatch": 422,
+    "reserved_env": 422,
+    "repo_not_allowed": 422,
+    "internal": 500,
+    "unavailable": 503,
+}
+TITLES: Final = {
+    400: "Bad request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    413: "Content too large",
+    415: "Unsupported media type",
+    422: "Unprocessable content",
+    500: "Internal error",
+    503: "Unavailable",
+}
+_HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+def refused(request: Request, exc: Exception) -> Response:
+    """The reply to what the rules, or the form of the request, do not grant."""
+    refusal = as_refusal(exc)
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    if STATUS[refusal.code] == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(request.state.request_id, refusal, headers)
+
+
+def http_error(request: Request, exc: Exception) -> Response:
+    """Unknown routes and wrong methods, in the one form of every error."""
+    if not isinstance(exc, HTTPException):
+        raise exc
+    code = _HTTP_CODES.get(exc.status_code, "invalid_request")
+    detail = (
+        "There is no such route."
+        if code == "not_found"
+        else f"{request.method} is not allowed here."
+    )
+    return problem(request.state.request_id, Refused(code, detail), dict(exc.headers or {}))
+
+
+def problem(request_id: str, refusal: Refused, headers: dict[str, str] | None = None) -> Response:
+    """A problem document."""
+    status = STATUS[refusal.code]
+    document = Problem(
+        type=f"urn:slipgate:problem:{refusal.code}",
+        title=TITLES[status],
+        status=status,
+        code=refusal.code,
+        detail=refusal.detail,
+        hint=refusal.hint,
+        errors=refusal.errors or None,
+        request_id=request_id,
+    )
+    return Response(msgspec.json.encode(document), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def as_refusal(exc: Exception) -> Refused:
+    """A refusal as it is, and a body of the wrong shape as one."""
+    if isinstance(exc, WrongShape):
+        return Refused(exc.code, exc.detail, errors=exc.errors)
+    if isinstance(exc, Refused):
+        return exc
+    raise exc

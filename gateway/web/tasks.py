@@ -1,0 +1,134 @@
+"""Tasks: create, show, list, cancel, retry."""
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.commands import CancelTask, RetryTask, TaskReply
+from gateway.domain.errors import Refused
+from gateway.domain.ids import is_task_id, typeid
+from gateway.domain.spec import Spec
+from gateway.domain.task import Status, Task
+from gateway.store.reads import NEWEST
+from gateway.web.auth import READ, TASKS, authorize, project_of
+from gateway.web.body import TASK_LIMIT, read_json
+from gateway.web.context import Context, context_of
+from gateway.web.cursors import cursor_after, task_before
+from gateway.web.idempotency import REPLAYED, idempotency_of
+from gateway.web.new_task import creation
+from gateway.web.query import known_only, number, wrong
+from gateway.web.replies import reply
+from gateway.web.views import task_view
+from gateway.wire.decode import decode
+from gateway.wire.tasks import NewTask, Page, TaskView
+
+_LIST_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+async def create(request: Request) -> Response:
+    """`POST /v1/tasks`."""
+    context = context_of(request)
+    key = await authorize(request, context.keys, TASKS)
+    wanted = decode(NewTask, await read_json(request, limit=TASK_LIMIT))
+    if wanted.provider is not None and key.scope != "ops":
+        raise Refused("forbidden", "`provider` may be named by ops alone.")
+    command = creation(
+        context,
+        wanted,
+        task_id=typeid("task", context.clock(), context.random_bits()),
+        project=key.project,
+        idempotency=idempotency_of(request, context.keyring, key.project, _canonical(wanted)),
+        traceparent=request.headers.get("traceparent"),
+    )
+    answer = await context.ask(command, TaskReply)
+    spec = command.spec
+    if answer.replayed:
+        spec = await _spec_of(context, answer.task.id)
+    return _accepted(answer, spec)
+
+
+async def show(request: Request) -> Response:
+    """`GET /v1/tasks/{id}`."""
+    context = context_of(request)
+    task, spec = await visible_task(request, context)
+    return reply(task_view(task, spec))
+
+
+async def page(request: Request) -> Response:
+    """`GET /v1/tasks`, newest first."""
+    context = context_of(request)
+    key = await authorize(request, context.keys, READ)
+    known_only(request, _LIST_PARAMETERS)
+    limit = number(request, "limit", 50, least=1, most=200)
+    cursor = request.query_params.get("cursor")
+    before = task_before(context.keyring, cursor) if cursor else NEWEST
+    found = await context.reads.page(
+        project_of(key), _statuses(request), before=before, limit=limit + 1
+    )
+    shown = found[:limit]
+    following = cursor_after(context.keyring, shown[-1][0].id) if len(found) > limit else None
+    data = tuple(task_view(task, spec) for task, spec in shown)
+    return reply(Page[TaskView](data=data, next_cursor=following))
+
+
+async def cancel(request: Request) -> Response:
+    """`POST /v1/tasks/{id}/cancel`."""
+    return await _change(request, CancelTask)
+
+
+async def retry(request: Request) -> Response:
+    """`POST /v1/tasks/{id}/retry`."""
+    return await _change(request, RetryTask)
+
+
+async def visible_task(request: Request, context: Context) -> tuple[Task, Spec]:
+    """The task of the path, if the caller's key may see it.
+
+    Raises:
+        Refused: `not_found`; another project's task is not there.
+    """
+    key = await authorize(request, context.keys, READ)
+    task_id = request.path_params["task_id"]
+    found = await context.reads.task(task_id) if is_task_id(task_id) else None
+    if found is None or project_of(key) not in {None, found[0].project}:
+        raise Refused("not_found", "There is no such task.")
+    return found
+
+
+async def _change(request: Request, kind: type[CancelTask]) -> Response:
+    context = context_of(request)
+    key = await authorize(request, context.keys, TASKS)
+    command = kind(
+        task_id=request.path_params["task_id"],
+        project=project_of(key),
+        idempotency=idempotency_of(request, context.keyring, key.project, b""),
+    )
+    answer = await context.ask(command, TaskReply)
+    return _accepted(answer, await _spec_of(context, answer.task.id))
+
+
+async def _spec_of(context: Context, task_id: str) -> Spec:
+    spec = await context.reads.spec(task_id)
+    if spec is None:
+        raise Refused("not_found", "There is no such task.")
+    return spec
+
+
+def _accepted(answer: TaskReply, spec: Spec) -> Response:
+    headers = {"Location": f"/v1/tasks/{answer.task.id}"}
+    if answer.replayed:
+        headers |= REPLAYED
+    return reply(task_view(answer.task, spec), 202, headers)
+
+
+def _statuses(request: Request) -> list[Status]:
+    text = request.query_params.get("status")
+    if text is None:
+        return list(Status)
+    try:
+        return [Status(word) for word in text.split(",")]
+    except ValueError as exc:
+        raise wrong("status", f"Expected some of {', '.join(Status)}") from exc

@@ -1,0 +1,120 @@
+"""Tasks and events as they are shown."""
+
+import msgspec
+
+from gateway.domain.event import Event
+from gateway.domain.ids import event_id
+from gateway.domain.spec import Spec
+from gateway.domain.task import PUBLIC_CLOCK, Sandbox, Task
+from gateway.wire import tasks as wire
+from gateway.wire.times import maybe_rfc3339, rfc3339
+
+
+def task_view(task: Task, spec: Spec) -> wire.TaskView:
+    """A task as every route shows it."""
+    return wire.TaskView(
+        id=task.id,
+        project=task.project,
+        status=task.status,
+        flag=_flag(task),
+        attempt=task.attempt,
+        max_attempts=task.max_attempts,
+        title=spec.title,
+        repo_url=spec.repo_url,
+        base_branch=spec.base_branch,
+        branch_name=spec.branch_name,
+        prompt=spec.prompt,
+        agent=_agent(spec),
+        snapshot=task.snapshot,
+        provider=task.provider,
+        sandbox=_sandbox(task.sandbox),
+        stage=task.stage,
+        message=task.message,
+        pr_url=task.pr_url,
+        commit_sha=task.commit_sha,
+        error=_error(task),
+        usage=_usage(task),
+        cancel_requested_at=maybe_rfc3339(task.cancel_requested_at),
+        created_at=rfc3339(task.created_at),
+        started_at=maybe_rfc3339(task.started_at),
+        finished_at=maybe_rfc3339(task.finished_at),
+        updated_at=rfc3339(task.updated_at),
+        next_deadline=_deadline(task),
+        task_seq=task.seq,
+        metadata=spec.metadata,
+    )
+
+
+def event_view(event: Event) -> wire.EventView:
+    """One entry of the history."""
+    return wire.EventView(
+        id=event_id(event.at, event.seq),
+        seq=event.seq,
+        task_id=event.task_id,
+        task_seq=event.task_seq,
+        attempt=event.attempt,
+        type=event.type,
+        at=rfc3339(event.at),
+        applied=event.applied,
+        reason=event.reason,
+        source=event.source,
+        data=msgspec.Raw(event.data),
+    )
+
+
+def _flag(task: Task) -> wire.FlagView | None:
+    flag = task.flag
+    if flag is None:
+        return None
+    return wire.FlagView(code=flag.code, since=rfc3339(flag.since), detail=flag.detail)
+
+
+def _agent(spec: Spec) -> wire.AgentSpec:
+    agent = spec.agent
+    return wire.AgentSpec(
+        engine=agent.engine,
+        model_provider=agent.model_provider,
+        model=agent.model,
+        max_turns=agent.max_turns,
+        max_cost_usd=agent.max_cost_usd,
+        command=agent.command,
+    )
+
+
+def _sandbox(sandbox: Sandbox | None) -> wire.SandboxView | None:
+    if sandbox is None:
+        return None
+    return wire.SandboxView(
+        id=sandbox.id,
+        name=sandbox.name,
+        provider=sandbox.provider,
+        snapshot=sandbox.snapshot,
+        state=sandbox.state,
+    )
+
+
+def _error(task: Task) -> wire.ErrorView | None:
+    error = task.error
+    if error is None:
+        return None
+    return wire.ErrorView(
+        stage=error.stage, code=error.code, message=error.message, retryable=error.retryable
+    )
+
+
+def _usage(task: Task) -> wire.UsageView:
+    usage = task.usage
+    return wire.UsageView(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+        turns=usage.turns,
+    )
+
+
+def _deadline(task: Task) -> wire.DeadlineView | None:
+    earliest = task.clocks.next()
+    if earliest is None:
+        return None
+    at, name = earliest
+    return wire.DeadlineView(at=rfc3339(at), what=PUBLIC_CLOCK.get(name, name))
