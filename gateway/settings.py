@@ -77,9 +77,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         daytona_webhook_secrets=reader.names("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
         github_webhook_secrets=reader.names("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
         concurrency_per_key=reader.number("SLIPGATE_CONCURRENCY_PER_KEY", 1, 1, 1_000),
-        workspace_wait_seconds=reader.number(
-            "SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300
-        ),
+        workspace_wait_seconds=reader.number("SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300),
         trusted_proxies=reader.networks("SLIPGATE_TRUSTED_PROXIES"),
         egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
@@ -168,9 +166,7 @@ class _Reader:
         if not text:
             return None
         if not _is_http_url(text):
-            self.problems.append(
-                f"{name} must be an http or https address, like {example}"
-            )
+            self.problems.append(f"{name} must be an http or https address, like {example}")
         return text.rstrip("/")
 
     def port(self) -> int:
@@ -193,9 +189,7 @@ class _Reader:
     def networks(self, name: str) -> tuple[str, ...]:
         networks = self.names(name)
         if not all(map(_is_network, networks)):
-            self.problems.append(
-                f"{name} must be addresses or networks, like 10.0.0.0/8,192.0.2.7"
-            )
+            self.problems.append(f"{name} must be addresses or networks, like 10.0.0.0/8,192.0.2.7")
         return networks
 
     def log(self) -> str:

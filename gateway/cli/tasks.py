@@ -3,6 +3,7 @@
 from typing import Annotated, Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.client import Client, decode, open_client, path_part
@@ -63,7 +64,7 @@ def list_tasks(
     table = Table("id", "status", "flag", "created", "title", box=None, pad_edge=False)
     for task in page.data:
         flag = task.flag.code if task.flag else ""
-        table.add_row(task.id, task.status, flag, task.created_at[:19], _plain(task.title))
+        table.add_row(task.id, task.status, flag, task.created_at[:19], escape(_plain(task.title)))
     screen.print(table)
     if page.next_cursor:
         screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
@@ -183,7 +184,7 @@ def _print_task(task: TaskView) -> None:
 
 def _plain(text: str) -> str:
     """Without control characters: an agent's words must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).replace("[", "\\[")
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _given(**fields: str | None) -> dict[str, str]:

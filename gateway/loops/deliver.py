@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import httpx
 import structlog
 
-from gateway.domain.task import Frozen
+from gateway.domain.commands import Answer, Command, SettleDelivery
 from gateway.hints import Hints
 from gateway.loops.post import Letter, Outcome, post
 from gateway.loops.schedule import next_attempt_at
@@ -62,31 +62,13 @@ class OutboxReads(Protocol):
         """When the next one that is not due yet comes due (milliseconds)."""
 
 
-class Settlement(Frozen, frozen=True, kw_only=True):
-    """What an attempt made of a delivery; times in milliseconds."""
-
-    endpoint_id: str
-    seq: int
-    status: str
-    """`delivered`, `pending` or `dead`."""
-    attempts: int
-    next_attempt_at: int | None
-    body: str | None
-    at: int
-    http_status: int | None
-    reason: str | None
-    duration_ms: int
-    key_id: str | None
-    answer: str | None
-
-
 class CannotWrite(Exception):
     """A delivery has no letter: its address or its secret cannot be read; says why."""
 
 
 Write = Callable[[Head], Awaitable[Letter]]
 """The letter of a delivery; raises `CannotWrite`."""
-Settle = Callable[[Settlement], Awaitable[None]]
+Submit = Callable[[Command], Awaitable[Answer]]
 
 
 class Deliverer:
@@ -99,7 +81,7 @@ class Deliverer:
         self,
         reads: OutboxReads,
         write: Write,
-        settle: Settle,
+        submit: Submit,
         *,
         client: httpx.AsyncClient,
         group: asyncio.TaskGroup,
@@ -109,7 +91,7 @@ class Deliverer:
     ) -> None:
         self._reads = reads
         self._write = write
-        self._settle = settle
+        self._submit = submit
         self._client = client
         self._group = group
         self._hints = hints
@@ -158,7 +140,7 @@ class Deliverer:
         else:
             outcome = await post(self._client, letter, clock=self._clock)
         settlement = self._judge(head, letter, outcome, at)
-        await self._settle(settlement)
+        await self._submit(settlement)
         log.info(
             "delivery",
             endpoint=head.endpoint_id,
@@ -171,14 +153,16 @@ class Deliverer:
             duration_ms=outcome.duration_ms,
         )
 
-    def _judge(self, head: Head, letter: Letter | None, outcome: Outcome, at: int) -> Settlement:
+    def _judge(
+        self, head: Head, letter: Letter | None, outcome: Outcome, at: int
+    ) -> SettleDelivery:
         attempts = head.attempts + 1
         due: int | None = None
         status = "delivered"
         if not outcome.is_success:
             due = next_attempt_at(attempts, self._clock(), self._random, outcome.retry_after)
             status = "dead" if due is None else "pending"
-        return Settlement(
+        return SettleDelivery(
             endpoint_id=head.endpoint_id,
             seq=head.seq,
             status=status,

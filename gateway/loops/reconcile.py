@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.commands import Answer, Command, JobDue, TaskDue
+from gateway.domain.commands import Answer, Command, JobDue, Pulse, TaskDue
 from gateway.domain.errors import Refused
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,6 @@ class DueReads(Protocol):
 
 
 Submit = Callable[[Command], Awaitable[Answer]]
-Pulse = Callable[[int], Awaitable[None]]
 
 
 class Reconciler:
@@ -44,12 +43,10 @@ class Reconciler:
         self,
         reads: DueReads,
         submit: Submit,
-        pulse: Pulse,
         clock: Callable[[], int],
     ) -> None:
         self._reads = reads
         self._submit = submit
-        self._pulse = pulse
         self._clock = clock
         self._pulsed_at = 0
 
@@ -75,7 +72,7 @@ class Reconciler:
 
     async def _keep_pulse(self, now: int) -> None:
         if now - self._pulsed_at >= PULSE_EVERY:
-            await self._pulse(now)
+            await self._submit(Pulse(at=now))
             self._pulsed_at = now
 
     async def _seconds_to_next(self) -> float:

@@ -1,0 +1,89 @@
+"""`slipgate migrate` and `slipgate verify`: they open the database themselves."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.replies import Answer
+from gateway.settings import read_database
+from gateway.store.audit import Audit, audit
+from gateway.store.migrations import newest, pending
+from gateway.store.operator import bring_up_to_date
+
+
+class Migrated(Answer, frozen=True, kw_only=True):
+    """What `migrate --json` prints."""
+
+    schema: int
+    applied: tuple[int, ...]
+    pending: tuple[int, ...]
+
+
+class Verified(Answer, frozen=True, kw_only=True):
+    """What `verify --json` prints."""
+
+    ok: bool
+    tasks: int
+    events: int
+    problems: tuple[str, ...]
+
+
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="only say what is pending")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database to this version's schema."""
+    path = read_database(os.environ)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if check:
+        _existing(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        applied = () if check else tuple(bring_up_to_date(database, path))
+        waiting = tuple(pending(database))
+    if as_json:
+        print_document(Migrated(schema=newest(), applied=applied, pending=waiting))
+    else:
+        screen.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
+    if waiting:
+        raise CommandFailed("The database is behind this version.", "Run `slipgate migrate`.")
+
+
+def verify(as_json: AsJson = False) -> None:
+    """Recompute every task from its events and compare."""
+    found = audit(_existing(read_database(os.environ)))
+    ok = not found.problems
+    if as_json:
+        print_document(
+            Verified(ok=ok, tasks=found.tasks, events=found.events, problems=found.problems)
+        )
+    else:
+        screen.print(summary(found))
+        for problem in found.problems:
+            screen.print(f"  {problem}", markup=False)
+    if not ok:
+        raise CommandFailed(
+            f"{len(found.problems)} differences between events and rows.",
+            "This is a bug in slipgate: keep a copy of the database and report it.",
+        )
+
+
+def summary(found: Audit) -> str:
+    """The audit in one line."""
+    return (
+        f"{found.tasks} tasks, {found.events} events, {len(found.problems)} problems, "
+        f"{found.pending} deliveries pending"
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise CommandFailed(
+            f"There is no database at {path}.",
+            "Set SLIPGATE_DATABASE_URL, or run `slipgate up` in this folder once.",
+        )
+    return path

@@ -1,0 +1,172 @@
+"""`slipgate keys …`: who may speak to the gateway; opens the database itself."""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.replies import Answer
+from gateway.domain.commands import Sealed
+from gateway.domain.ids import RANDOM_BITS, typeid
+from gateway.domain.keyring import NONCE_BYTES, Keyring
+from gateway.loops.letters import SECRET_BYTES, callback_secret_context
+from gateway.settings import read_database, read_secret_keys
+from gateway.store.operator import KeyRow, Operator, open_operator
+from gateway.wire.signing import secret_text
+from gateway.wire.times import maybe_rfc3339, rfc3339
+
+keys: Final = typer.Typer(no_args_is_help=True, help="make, list and revoke API keys")
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    TASKS = "tasks"
+    READ = "read"
+    LAUNCHER = "launcher"
+    OPS = "ops"
+
+
+class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
+    """A new key: shown once, stored only as a hash."""
+
+    id: str
+    key: str
+    scope: str
+    project: str
+    name: str
+    created_at: str
+    callback_secret: str | None = None
+    """The first tasks key of a project brings the secret its callbacks are signed with."""
+
+
+class ListedKey(Answer, frozen=True, kw_only=True):
+    """A key as it is listed."""
+
+    id: str
+    scope: str
+    project: str
+    name: str
+    created_at: str
+    revoked_at: str | None
+
+
+@keys.command()
+def create(
+    scope: Annotated[Scope, typer.Option(help="what it may do")],
+    name: Annotated[str, typer.Option(help="who holds it")],
+    project: Annotated[str, typer.Option(help="whose tasks it sees")] = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; it is shown this once."""
+    key = mint(os.environ, scope, project, name)
+    if as_json:
+        print_document(key)
+        return
+    screen.print(f"key              {key.key}", markup=False)
+    if key.callback_secret:
+        screen.print(f"callback secret  {key.callback_secret}", markup=False)
+    screen.print("Shown this once: only a hash of the key is stored.", style="dim")
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """All keys, without the keys themselves."""
+    with open_operator(read_database(os.environ)) as operator:
+        found = [_listed(row) for row in operator.all_keys()]
+    if as_json:
+        print_document(found)
+        return
+    table = Table("id", "scope", "project", "name", "created", "revoked", box=None, pad_edge=False)
+    for key in found:
+        table.add_row(
+            key.id,
+            key.scope,
+            escape(key.project),
+            escape(key.name),
+            key.created_at[:19],
+            (key.revoked_at or "")[:19],
+        )
+    screen.print(table)
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], as_json: AsJson = False
+) -> None:
+    """End a key: it is refused from now on."""
+    with open_operator(read_database(os.environ)) as operator:
+        was_live = operator.revoke_key(key_id, _now())
+    if not was_live:
+        raise CommandFailed("There is no live key of this id.", "See `slipgate keys list`.")
+    if as_json:
+        print_document({"id": key_id, "revoked": True})
+    else:
+        screen.print(f"revoked {key_id}", markup=False)
+
+
+def mint(environ: Mapping[str, str], scope: str, project: str, name: str) -> MintedKey:
+    """A new key in the database that the environment names.
+
+    Raises:
+        SettingsError: the database or the master keys are not configured.
+    """
+    key = f"slip_{scope}_{secrets.token_urlsafe(32)}"
+    now = _now()
+    row = KeyRow(
+        id=typeid("key", now, secrets.randbits(RANDOM_BITS)),
+        scope=scope,
+        project=project,
+        name=name,
+        created_at=now,
+        revoked_at=None,
+    )
+    ring = Keyring(read_secret_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
+    with open_operator(read_database(environ)) as operator:
+        operator.add_key(row, hashlib.sha256(key.encode()).digest())
+        secret = _open_project(operator, project, ring, now) if ring else None
+    return MintedKey(
+        id=row.id,
+        key=key,
+        scope=scope,
+        project=project,
+        name=name,
+        created_at=rfc3339(now),
+        callback_secret=secret,
+    )
+
+
+def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> str | None:
+    if operator.has_project(project):
+        return None
+    secret = secrets.token_bytes(SECRET_BYTES)
+    sealed: Sealed = ring.seal(
+        secret,
+        context=callback_secret_context(project),
+        nonce=secrets.token_bytes(NONCE_BYTES),
+    )
+    operator.add_project(project, sealed, now)
+    return secret_text(secret)
+
+
+def _listed(row: KeyRow) -> ListedKey:
+    return ListedKey(
+        id=row.id,
+        scope=row.scope,
+        project=row.project,
+        name=row.name,
+        created_at=rfc3339(row.created_at),
+        revoked_at=maybe_rfc3339(row.revoked_at),
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

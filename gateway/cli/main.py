@@ -1,0 +1,78 @@
+"""The list of all commands."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import click
+import typer
+
+from gateway.cli.database import migrate, verify
+from gateway.cli.demo import demo
+from gateway.cli.keys import keys
+from gateway.cli.output import CommandFailed, print_failure
+from gateway.cli.tasks import tasks
+from gateway.cli.up import up
+from gateway.domain.errors import Refused
+from gateway.settings import SettingsError, read_settings
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+commands: Final = typer.Typer(
+    name="slipgate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The gate between a serverless frontend and the sandboxes of its coding tasks.",
+)
+
+
+@commands.command()
+def gateway() -> None:
+    """Run the gateway; its settings are SLIPGATE_* variables."""
+    # The server's imports would cost every other command half a second.
+    from gateway.app import serve  # noqa: PLC0415
+
+    serve(read_settings(os.environ))
+
+
+@commands.command()
+def launcher(
+    once: Annotated[bool, typer.Option("--once", help="claim one time, then exit")] = False,
+    job: Annotated[str | None, typer.Option(help="claim this very job, then exit")] = None,
+) -> None:
+    """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."""
+    arguments = [sys.executable, "-m", "launcher"]
+    arguments += ["--once"] if once else []
+    arguments += [f"--job={job}"] if job else []
+    os.execv(sys.executable, arguments)  # noqa: S606 - our own program, an argument list
+
+
+commands.command()(up)
+commands.command()(demo)
+commands.command()(migrate)
+commands.command()(verify)
+commands.add_typer(keys, name="keys")
+commands.add_typer(tasks, name="tasks")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; the exit code: 0 done, 1 refused or failed, 2 usage."""
+    try:
+        code = commands(args=arguments, standalone_mode=False)
+    except CommandFailed as error:
+        print_failure(error)
+        return FAILED
+    except SettingsError as error:
+        print_failure(CommandFailed(str(error), "Set these variables and start again."))
+        return USAGE
+    except Refused as refusal:
+        print_failure(CommandFailed(refusal.detail, refusal.hint or ""))
+        return FAILED
+    except click.Abort:
+        return FAILED
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    return code if isinstance(code, int) else DONE

@@ -1,0 +1,63 @@
+"""Settings come from an environment that is handed in, and complain of everything at once."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import SettingsError, read_settings
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+def test_only_the_secret_keys_are_required() -> None:
+    settings = read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}"})
+    assert settings.database == Path(".slipgate/slipgate.db")
+    assert (settings.host, settings.port) == ("127.0.0.1", 8700)
+    assert (settings.snapshot, settings.lease_seconds) == ("slipgate-agent-1", 60)
+    assert settings.public_url is None
+
+
+def test_four_slashes_are_an_absolute_path() -> None:
+    settings = read_settings(
+        {"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_DATABASE_URL": "sqlite:////srv/s.db"}
+    )
+    assert settings.database == Path("/srv/s.db")
+
+
+def test_the_first_secret_key_is_the_current_one() -> None:
+    settings = read_settings({"SLIPGATE_SECRET_KEYS": f"new:{KEY},old:{KEY}"})
+    assert list(settings.secret_keys) == ["new", "old"]
+
+
+def test_slipgate_port_wins_over_port() -> None:
+    environ = {"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "PORT": "1000"}
+    assert read_settings(environ).port == 1000
+    assert read_settings({**environ, "SLIPGATE_PORT": "2000"}).port == 2000
+
+
+def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(
+            {
+                "SLIPGATE_SECRET_KEYS": "hunter2",
+                "SLIPGATE_DATABASE_URL": "mysql://x",
+                "SLIPGATE_PUBLIC_URL": "ftp://x",
+                "SLIPGATE_PORT": "70000",
+                "SLIPGATE_ALLOW_FILE_REPOS": "maybe",
+                "SLIPGATE_TRUSTED_PROXIES": "everybody",
+                "SLIPGATE_LOG": "xml",
+            }
+        )
+    text = str(caught.value)
+    assert len(caught.value.problems) == 7
+    assert "hunter2" not in text
+
+
+def test_secrets_hide_their_repr() -> None:
+    settings = read_settings(
+        {"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_GITHUB_WEBHOOK_SECRETS": "gh-secret"}
+    )
+    assert KEY not in repr(settings)
+    assert "kkkk" not in repr(settings)
+    assert "gh-secret" not in repr(settings)

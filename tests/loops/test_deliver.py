@@ -1,0 +1,188 @@
+"""The deliverer against a real receiver over a real socket."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from gateway.domain.commands import Accepted, Answer, Command, SettleDelivery
+from gateway.hints import Hints
+from gateway.loops.deliver import CannotWrite, Deliverer, Head
+from gateway.loops.guard import GuardedTransport
+from gateway.loops.post import Letter
+from gateway.loops.schedule import SCHEDULE
+from gateway.wire.signing import secret_text
+
+SECRET = b"s" * 32
+NOW = int(time.time()) * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A head of a lane."""
+
+    endpoint_id: str = "ep_1"
+    seq: int = 1
+    task_id: str = "task_1"
+    attempts: int = 0
+    body: str | None = None
+
+
+@dataclass
+class Receiver:
+    """Answers every request with one canned answer, and keeps what it got."""
+
+    answer: bytes = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
+        headers = dict(line.lower().split(": ", 1) for line in lines if line)
+        exact = dict(line.split(": ", 1) for line in lines if line)
+        headers["webhook-signature"] = exact.get("webhook-signature", "")
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.requests.append((headers, body))
+        writer.write(self.answer)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def listening(receiver: Receiver) -> AsyncIterator[str]:
+    server = await asyncio.start_server(receiver.hear, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?secret=1"
+
+
+class Outbox:
+    """Heads that are due, and what became of them."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.heads = heads
+        self.settled: list[SettleDelivery] = []
+
+    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
+        return self.heads[:limit]
+
+    async def next_delivery(self, now: int) -> int | None:
+        return None
+
+    async def submit(self, command: Command) -> Answer:
+        assert isinstance(command, SettleDelivery)
+        self.settled.append(command)
+        return Accepted()
+
+
+async def deliver(
+    url: str | None, *heads: Head, allow_private: bool = True
+) -> list[SettleDelivery]:
+    async def write(head: Head) -> Letter:
+        if url is None:
+            raise CannotWrite("the task has no callback address")
+        body = head.body.encode() if head.body else b'{"type":"task.started"}'
+        return Letter(
+            webhook_id=f"evt_{head.seq}",
+            url=url,
+            secrets=(SECRET,),
+            body=body,
+            is_late=head.attempts >= 3,
+        )
+
+    outbox = Outbox(heads)
+    transport = GuardedTransport(httpx.AsyncHTTPTransport(), allow_private=allow_private)
+    async with (
+        httpx.AsyncClient(transport=transport) as client,
+        asyncio.timeout(10),
+        asyncio.TaskGroup() as group,
+    ):
+        await Deliverer(
+            outbox,
+            write,
+            outbox.submit,
+            client=client,
+            group=group,
+            hints=Hints(),
+            clock=lambda: NOW,
+            random=lambda: 0.5,
+        ).step()
+    return outbox.settled
+
+
+async def test_a_receiver_gets_a_signature_the_reference_library_accepts() -> None:
+    receiver = Receiver()
+    async with listening(receiver) as url:
+        (settled,) = await deliver(url, Row())
+    ((headers, body),) = receiver.requests
+    Webhook(secret_text(SECRET)).verify(body, headers)
+    assert headers["webhook-id"] == "evt_1"
+    assert headers["webhook-timestamp"] == str(NOW // 1000)
+    assert (settled.status, settled.http_status, settled.attempts) == ("delivered", 204, 1)
+
+
+async def test_a_body_that_was_sent_before_is_sent_byte_for_byte_again() -> None:
+    receiver = Receiver()
+    async with listening(receiver) as url:
+        (settled,) = await deliver(url, Row(body='{"kept": 1}', attempts=3))
+    ((headers, body),) = receiver.requests
+    assert body == b'{"kept": 1}'
+    assert headers["slipgate-late"] == "true"
+    assert settled.body == '{"kept": 1}'
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 500 Broken\r\nconnection: close\r\ncontent-length: 4\r\n\r\noops",
+        b"HTTP/1.1 302 Found\r\nlocation: /else\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+    ids=["500", "redirect", "not http"],
+)
+async def test_anything_but_2xx_is_tried_again(answer: bytes) -> None:
+    receiver = Receiver(answer=answer)
+    async with listening(receiver) as url:
+        (settled,) = await deliver(url, Row())
+    assert len(receiver.requests) == 1
+    assert settled.status == "pending"
+    assert settled.next_attempt_at == NOW + SCHEDULE[1]
+    assert "secret" not in (settled.reason or "")
+
+
+async def test_retry_after_of_a_503_moves_the_next_attempt() -> None:
+    answer = b"HTTP/1.1 503 Busy\r\nretry-after: 90\r\ncontent-length: 0\r\n\r\n"
+    async with listening(Receiver(answer=answer)) as url:
+        (settled,) = await deliver(url, Row())
+    assert settled.next_attempt_at == NOW + 90_000
+
+
+async def test_the_tenth_failure_is_the_last() -> None:
+    answer = b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n"
+    async with listening(Receiver(answer=answer)) as url:
+        (settled,) = await deliver(url, Row(attempts=9))
+    assert (settled.status, settled.next_attempt_at) == ("dead", None)
+
+
+async def test_a_private_address_is_refused_and_said_so() -> None:
+    receiver = Receiver()
+    async with listening(receiver) as url:
+        (settled,) = await deliver(url, Row(), allow_private=False)
+    assert receiver.requests == []
+    assert settled.status == "pending"
+    assert (settled.reason or "").startswith("address_refused")
+
+
+async def test_a_delivery_without_a_letter_is_settled_with_the_reason() -> None:
+    (settled,) = await deliver(None, Row())
+    assert (settled.status, settled.reason) == ("pending", "the task has no callback address")
+
+
+async def test_one_lane_sends_one_letter_at_a_time_and_others_go_beside_it() -> None:
+    receiver = Receiver()
+    async with listening(receiver) as url:
+        settled = await deliver(url, Row(seq=1), Row(seq=2), Row(seq=3, task_id="task_2"))
+    assert sorted(row.seq for row in settled) == [1, 3]

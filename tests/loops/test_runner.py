@@ -1,0 +1,80 @@
+"""The runner steps when it is told, survives a failed step, and stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from gateway.hints import Hints
+from gateway.loops.runner import Runner
+
+
+class Steps:
+    """A loop whose steps are handed in."""
+
+    name = "steps"
+    topics = ("work",)
+
+    def __init__(self, step: Callable[[int], Awaitable[float]]) -> None:
+        self.count = 0
+        self._step = step
+
+    async def step(self) -> float:
+        self.count += 1
+        return await self._step(self.count)
+
+
+async def test_a_hint_wakes_a_loop_that_waits() -> None:
+    hints, second = Hints(), asyncio.Event()
+    first = asyncio.Event()
+
+    async def step(number: int) -> float:
+        (first if number == 1 else second).set()
+        return 3600.0
+
+    runner = Runner(Steps(step), hints, longest_wait=3600.0)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        await first.wait()
+        hints.tell(["work"])
+        await second.wait()
+        runner.stop()
+
+
+async def test_a_failed_step_is_tried_again() -> None:
+    again = asyncio.Event()
+
+    async def step(number: int) -> float:
+        if number == 1:
+            raise RuntimeError("broken")
+        again.set()
+        return 3600.0
+
+    runner = Runner(Steps(step), Hints(), longest_wait=0.01)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        await again.wait()
+        runner.stop()
+    assert runner.is_moving
+
+
+async def test_a_loop_stopped_before_its_start_takes_no_step() -> None:
+    async def step(_number: int) -> float:
+        return 3600.0
+
+    steps = Steps(step)
+    runner = Runner(steps, Hints())
+    runner.stop()
+    runner.stop()
+    await runner.run()
+    assert steps.count == 0
+
+
+async def test_a_loop_without_an_ended_step_for_a_minute_does_not_move() -> None:
+    now = [0.0]
+
+    async def step(_number: int) -> float:
+        return 1.0
+
+    runner = Runner(Steps(step), Hints(), monotonic=lambda: now[0])
+    assert runner.is_moving
+    now[0] = 61.0
+    assert not runner.is_moving
