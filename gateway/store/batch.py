@@ -194,7 +194,9 @@ class Batch:
         return await self._connection.execute_fetchall(statement, params)
 
     async def _many(self, statement: str, params: Sequence[Params]) -> None:
-        # Row by row in a Python loop every step would have to win the GIL back.
+        # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT
+        # FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside a busy
+        # event loop: reading the columns out of JSON costs more than the steps.
         if params:
             await self._connection.executemany(statement, params)
 
