@@ -41,7 +41,7 @@ ADD_FILE: Final[Script] = (
     LOOK,
     Turn(
         thought="This repository is not my sample. I follow my script and add a file.",
-        command="printf '%s\\n' 'Added by a scripted model of the slipgate demo.' >> slipgate-demo.md",
+        command="echo 'Added by the scripted model of the slipgate demo.' >> slipgate-demo.md",
     ),
     Turn(thought="I look at what changed.", command="git status --short"),
     SUBMIT,

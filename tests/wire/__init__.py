@@ -1,1 +1,1 @@
-"""Tests of wire."""
+"""Messages on the wire."""

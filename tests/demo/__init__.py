@@ -1,0 +1,1 @@
+"""The stand-ins of the demo, over real sockets and with the real git."""
