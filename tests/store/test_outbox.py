@@ -1,0 +1,121 @@
+"""The outbox: each lane offers its head, in the order of its task's events."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.domain import commands as c
+from gateway.domain.event import Event
+from gateway.domain.task import Clocks, Status, Task, Timeouts
+from gateway.domain.view import Delivery, Endpoint, View
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+ENDPOINTS = ("ep_1", "ep_2")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+        view = View(policy=c.Policy(key_id="k1"))
+        view.new_endpoints = [
+            Endpoint(id=name, project="default", origin="https://a") for name in ENDPOINTS
+        ]
+        for task_id in ("task_1", "task_2"):
+            _owe_three_events(view, task_id)
+        async with opened.transaction() as batch:
+            await batch.write(view)
+        yield opened
+
+
+def _owe_three_events(view: View, task_id: str) -> None:
+    task = Task(
+        id=task_id,
+        project="default",
+        status=Status.QUEUED,
+        attempt=1,
+        max_attempts=1,
+        seq=3,
+        created_at=1,
+        updated_at=1,
+        timeouts=Timeouts(),
+        clocks=Clocks(queue=1),
+    )
+    view.put_new_task(task)
+    for number in (1, 2, 3):
+        event = Event(
+            task_id=task_id,
+            task_seq=number,
+            attempt=1,
+            type="task.heartbeat",
+            at=number,
+            source="agent",
+            data=b"{}",
+        )
+        view.put_event(event)
+        view.new_deliveries += [
+            Delivery(endpoint_id=name, event=event, status="pending", next_attempt_at=number)
+            for name in ENDPOINTS
+        ]
+
+
+def outcome(seq: int, *, status: str, attempts: int, again: int | None) -> c.SettleDelivery:
+    return c.SettleDelivery(
+        endpoint_id="ep_1",
+        seq=seq,
+        status=status,
+        attempts=attempts,
+        next_attempt_at=again,
+        body="{}",
+        at=10,
+        http_status=200 if status == "delivered" else 500,
+        reason=None,
+        duration_ms=7,
+        key_id=None,
+        answer="",
+    )
+
+
+async def settle(store: SQLiteStore, settled: c.SettleDelivery) -> None:
+    view = View(policy=c.Policy(key_id="k1"))
+    view.settled.append(settled)
+    async with store.transaction() as batch:
+        await batch.write(view)
+
+
+async def due(store: SQLiteStore, now: int = 100) -> set[tuple[str, int]]:
+    return {(each.endpoint_id, each.seq) for each in await store.reads.due_deliveries(now, 50)}
+
+
+async def test_a_lane_is_an_endpoint_and_a_task(store: SQLiteStore) -> None:
+    assert await due(store) == {("ep_1", 1), ("ep_2", 1), ("ep_1", 4), ("ep_2", 4)}
+
+
+async def test_the_lane_goes_on_behind_what_was_delivered(store: SQLiteStore) -> None:
+    await settle(store, outcome(1, status="delivered", attempts=1, again=None))
+    assert await due(store) == {("ep_1", 2), ("ep_2", 1), ("ep_1", 4), ("ep_2", 4)}
+
+
+async def test_a_head_that_waits_holds_its_own_lane_only(store: SQLiteStore) -> None:
+    await settle(store, outcome(1, status="pending", attempts=1, again=500))
+    assert await due(store) == {("ep_2", 1), ("ep_1", 4), ("ep_2", 4)}
+    assert await store.reads.next_delivery(100) == 500
+    heads = await store.reads.due_deliveries(500, 50)
+    (late,) = [each for each in heads if (each.endpoint_id, each.seq) == ("ep_1", 1)]
+    assert (late.attempts, late.body) == (1, "{}")
+
+
+async def test_a_parked_head_lets_its_lane_go_on_and_keeps_its_schedule(
+    store: SQLiteStore,
+) -> None:
+    for attempts in (1, 2, 3):
+        await settle(store, outcome(1, status="pending", attempts=attempts, again=500))
+    assert await due(store) == {("ep_1", 2), ("ep_2", 1), ("ep_1", 4), ("ep_2", 4)}
+    assert {("ep_1", 1), ("ep_1", 2)} < await due(store, now=500)
+
+
+async def test_what_was_settled_stays_settled(store: SQLiteStore) -> None:
+    await settle(store, outcome(1, status="delivered", attempts=1, again=None))
+    await settle(store, outcome(1, status="pending", attempts=2, again=5))
+    assert ("ep_1", 1) not in await due(store)
+    assert await store.reads.delivery_counts() == {"delivered": 1, "pending": 11}
