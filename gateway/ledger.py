@@ -157,7 +157,7 @@ def _topics(view: View) -> set[str]:
     topics = {event.task_id for event in view.new_events}
     tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
     if view.new_events:
-        topics |= {f"project:{task.project}" for task in tasks}
+        topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
     if view.changed_jobs or any(task.claimable_at is not None for task in tasks):
         topics.add("jobs")
     if view.new_deliveries:

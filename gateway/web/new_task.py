@@ -39,7 +39,11 @@ def creation(
     callback = _callback(context, wanted.callback_url, task_id, project)
     return CreateTask(
         task_id=task_id,
-        spec=_spec(context, wanted, task_id, project, callback, traceparent),
+        spec=msgspec.structs.replace(
+            _spec(wanted, task_id, project, snapshot=wanted.snapshot or context.snapshot),
+            endpoint_id=callback.endpoint_id if callback else None,
+            traceparent=traceparent,
+        ),
         env=_sealed_env(context, wanted.env, task_id),
         callback=callback,
         idempotency=idempotency,
@@ -66,14 +70,7 @@ def _check(context: Context, wanted: NewTask) -> None:
     check_env(wanted.env)
 
 
-def _spec(
-    context: Context,
-    wanted: NewTask,
-    task_id: str,
-    project: str,
-    callback: Callback | None,
-    traceparent: str | None,
-) -> Spec:
+def _spec(wanted: NewTask, task_id: str, project: str, *, snapshot: str) -> Spec:
     agent = wanted.agent
     return Spec(
         project=project,
@@ -82,7 +79,7 @@ def _spec(
         title=wanted.title or _title(wanted.prompt),
         branch_name=wanted.branch_name or f"slipgate/{task_id}",
         base_branch=wanted.base_branch,
-        snapshot=wanted.snapshot or context.snapshot,
+        snapshot=snapshot,
         provider=wanted.provider,
         agent=AgentSpec(
             engine=agent.engine,
@@ -105,9 +102,7 @@ def _spec(
         concurrency_key=wanted.concurrency_key,
         keep_sandbox=wanted.keep_sandbox,
         callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
-        endpoint_id=callback.endpoint_id if callback else None,
         metadata=wanted.metadata,
-        traceparent=traceparent,
     )
 
 
@@ -139,12 +134,8 @@ def _callback(context: Context, url: str | None, task_id: str, project: str) -> 
 
 def _http_url(url: str, *, allow_http: bool) -> SplitResult:
     schemes = {"https", "http"} if allow_http else {"https"}
-    try:
-        parts = urlsplit(url)
-        is_good = parts.scheme in schemes and parts.hostname and parts.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good or "@" in parts.netloc:
+    parts = _split(url)
+    if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
         raise Refused(
             "invalid_request",
@@ -152,3 +143,12 @@ def _http_url(url: str, *, allow_http: bool) -> SplitResult:
             errors=(FieldError(path="$.callbackUrl", message=message),),
         )
     return parts
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL that has a host and, if any, a port that exists."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None

@@ -21,3 +21,12 @@ def maybe_rfc3339(at: int | None) -> str | None:
 def milliseconds(moment: datetime) -> int:
     """An aware datetime as milliseconds since the epoch."""
     return round(moment.timestamp() * 1000)
+
+
+def parse_rfc3339(text: str) -> datetime | None:
+    """An aware datetime, or None if the text is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,133 @@
+"""What agents say, signed: `POST /v1/webhooks/agent`, and the prompt they may ask for.
+
+Only messages whose signature is right enter the ledger, so no read has to precede its batch.
+"""
+
+import hashlib
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.errors import Refused
+from gateway.web.body import LIMIT, read_bytes
+from gateway.web.context import Context, context_of
+from gateway.web.problems import as_refusal
+from gateway.web.query import number
+from gateway.web.replies import reply
+from gateway.wire.agent import Accepted, addressee, decode
+from gateway.wire.decode import WrongShape
+from gateway.wire.message import Reply
+from gateway.wire.signing import MalformedHeaders, SignedHeaders
+from gateway.wire.times import maybe_rfc3339
+
+MAX_ATTEMPT: Final = 1_000_000
+
+
+class Prompt(Reply, frozen=True, kw_only=True):
+    """The whole prompt of a task."""
+
+    prompt: str
+
+
+async def hear(request: Request) -> Response:
+    """One webhook, in the order of checks of `interfaces.md` §3."""
+    context = context_of(request)
+    body = await read_bytes(request, limit=LIMIT)
+    headers = _headers(request)
+    task_id, attempt = addressee(body)
+    key_id = await _authentic(context, headers, body, task_id, attempt)
+    command, warnings = word_of(body, headers, task_id, attempt, key_id)
+    answer = await context.ask(command, WordReply)
+    return reply(
+        Accepted(
+            accepted=True,
+            applied=answer.applied,
+            cancel=answer.cancel,
+            deadline_at=maybe_rfc3339(answer.deadline_at),
+            duplicate=answer.duplicate,
+            warnings=warnings,
+        ),
+        200 if answer.duplicate else 202,
+    )
+
+
+async def prompt(request: Request) -> Response:
+    """`GET /v1/agent/prompt?taskId=&attempt=`, signed over an empty body."""
+    context = context_of(request)
+    headers = _headers(request)
+    task_id = request.query_params.get("taskId", "")
+    attempt = number(request, "attempt", 1, least=1, most=MAX_ATTEMPT)
+    await _authentic(context, headers, b"", task_id, attempt)
+    spec = await context.reads.spec(task_id)
+    if spec is None:
+        raise _unknown()
+    return reply(Prompt(prompt=spec.prompt))
+
+
+def word_of(
+    body: bytes, headers: SignedHeaders, task_id: str, attempt: int, key_id: str
+) -> tuple[AgentWord, tuple[str, ...]]:
+    """The command of an authentic body; what is wrong with it is told after the dedupe."""
+    kind, data, warnings = "", b"", ()
+    refusal: Refused | None = None
+    try:
+        word = decode(body)
+    except WrongShape as exc:
+        refusal = as_refusal(exc)
+    else:
+        kind, data, warnings = word.type, word.data, word.warnings
+    command = AgentWord(
+        task_id=task_id,
+        attempt=attempt,
+        key_id=key_id,
+        type=kind,
+        data=data,
+        webhook_id=headers.id,
+        body_hash=hashlib.sha256(body).digest(),
+        refusal=refusal,
+    )
+    return command, warnings
+
+
+def signer(
+    context: Context, headers: SignedHeaders, body: bytes, task_id: str, attempt: int
+) -> str | None:
+    """The id of the master key whose attempt key made the signature; None: nobody's."""
+    keys = context.keyring.attempt_keys(task_id, attempt)
+    return next((key_id for key_id, key in keys if headers.is_signed_by(key, body)), None)
+
+
+async def _authentic(
+    context: Context, headers: SignedHeaders, body: bytes, task_id: str, attempt: int
+) -> str:
+    key_id = signer(context, headers, body, task_id, attempt)
+    is_timely = headers.is_timely(context.clock() / 1000)
+    if key_id is not None and is_timely:
+        return key_id
+    attempts = await context.reads.attempts(task_id)
+    if all(known.number != attempt for known in attempts):
+        raise _unknown()
+    if not is_timely:
+        raise Refused(
+            "timestamp_out_of_tolerance",
+            "webhook-timestamp is more than 300 s away from our clock.",
+            hint="Sign each attempt to send anew, and keep the clock right.",
+        )
+    raise Refused(
+        "invalid_signature",
+        "The signature does not match.",
+        hint="Sign 'id.timestamp.body' with the attempt's SLIPGATE_WEBHOOK_SECRET.",
+    )
+
+
+def _headers(request: Request) -> SignedHeaders:
+    try:
+        return SignedHeaders.parse(request.headers)
+    except MalformedHeaders as exc:
+        raise Refused("malformed_headers", f"{exc}.") from exc
+
+
+def _unknown() -> Refused:
+    return Refused("unknown_task", "There is no such task and attempt.")

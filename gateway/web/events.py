@@ -1,0 +1,93 @@
+"""The history of a task, of a project: JSON, long-poll and server-sent events on one cursor."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import msgspec
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.event import Event
+from gateway.hints import Hints
+from gateway.web.auth import READ, authorize, project_of
+from gateway.web.context import context_of
+from gateway.web.query import known_only, number
+from gateway.web.replies import reply
+from gateway.web.tasks import visible_task
+from gateway.web.views import event_view
+from gateway.wire.tasks import EventView, Page
+
+MAX_SEQ: Final = 2**62
+PING_SECONDS: Final = 15
+SSE_PAGE: Final = 200
+_PARAMETERS: Final = frozenset({"after", "limit", "wait", "token"})
+
+Read = Callable[[int, int], Awaitable[list[Event]]]
+"""The events after a number, at most so many."""
+
+
+async def of_task(request: Request) -> Response:
+    """`GET /v1/tasks/{id}/events`."""
+    context = context_of(request)
+    task, _ = await visible_task(request, context)
+
+    async def read(after: int, limit: int) -> list[Event]:
+        return await context.reads.events_of_task(task.id, after=after, limit=limit)
+
+    return await _feed(request, context.hints, task.id, read)
+
+
+async def of_project(request: Request) -> Response:
+    """`GET /v1/events`, of every project for ops."""
+    context = context_of(request)
+    key = await authorize(request, context.keys, READ)
+    project = project_of(key)
+
+    async def read(after: int, limit: int) -> list[Event]:
+        return await context.reads.events_of_project(project, after=after, limit=limit)
+
+    return await _feed(request, context.hints, f"project:{project or '*'}", read)
+
+
+async def _feed(request: Request, hints: Hints, topic: str, read: Read) -> Response:
+    known_only(request, _PARAMETERS)
+    after = number(request, "after", 0, least=0, most=MAX_SEQ)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        after = _resumed(request, after)
+        return EventSourceResponse(_stream(hints, topic, read, after), ping=PING_SECONDS)
+    limit = number(request, "limit", 50, least=1, most=200)
+    wait = number(request, "wait", 0, least=0, most=30)
+    events = await _wait_for(hints, topic, lambda: read(after, limit), wait)
+    cursor = str(events[-1].seq if events else after)
+    return reply(Page[EventView](data=tuple(map(event_view, events)), next_cursor=cursor))
+
+
+async def _wait_for(
+    hints: Hints, topic: str, read: Callable[[], Awaitable[list[Event]]], seconds: float
+) -> list[Event]:
+    with hints.listen(topic) as listener:
+        events = await read()
+        if events or not seconds or not await listener.wait(seconds):
+            return events
+        return await read()
+
+
+async def _stream(
+    hints: Hints, topic: str, read: Read, after: int
+) -> AsyncIterator[ServerSentEvent]:
+    with hints.listen(topic) as listener:
+        while True:
+            events = await read(after, SSE_PAGE)
+            for event in events:
+                after = event.seq
+                text = msgspec.json.encode(event_view(event)).decode()
+                yield ServerSentEvent(data=text, id=str(event.seq))
+            if not events:
+                await listener.wait(None)
+
+
+def _resumed(request: Request, after: int) -> int:
+    last = request.headers.get("last-event-id", "")
+    is_number = last.isascii() and last.isdigit() and len(last) < 20
+    return int(last) if is_number else after

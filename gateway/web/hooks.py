@@ -1,0 +1,62 @@
+"""The capability URL: for scripts that cannot sign, whoever knows the URL may speak."""
+
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.errors import Refused
+from gateway.domain.keyring import hook_attempt, is_hook_token
+from gateway.web.body import LIMIT, read_bytes
+from gateway.web.context import Context, context_of
+from gateway.web.problems import as_refusal
+from gateway.web.replies import reply
+from gateway.wire.agent import FlatAccepted, Word
+from gateway.wire.decode import WrongShape
+from gateway.wire.flat import decode
+from gateway.wire.times import maybe_rfc3339
+
+
+async def hear(request: Request) -> Response:
+    """`POST /v1/hooks/{taskId}/{token}`: a flat payload."""
+    context = context_of(request)
+    body = await read_bytes(request, limit=LIMIT)
+    task_id, token = request.path_params["task_id"], request.path_params["token"]
+    attempt, key_id = await _holder(context, task_id, token)
+    word, refusal = _read(body)
+    command = AgentWord(
+        task_id=task_id,
+        attempt=attempt,
+        key_id=key_id,
+        type=word.type if word else "",
+        data=word.data if word else b"",
+        webhook_id=word.id if word else None,
+        body_hash=hashlib.sha256(body).digest(),
+        refusal=refusal,
+    )
+    answer = await context.ask(command, WordReply)
+    return reply(FlatAccepted(cancel=answer.cancel, deadline_at=maybe_rfc3339(answer.deadline_at)))
+
+
+async def _holder(context: Context, task_id: str, token: str) -> tuple[int, str]:
+    """The attempt and the master key that the token was derived from.
+
+    Raises:
+        Refused: `unknown_task` or `invalid_signature`.
+    """
+    attempt = hook_attempt(token)
+    known = {known.number for known in await context.reads.attempts(task_id)}
+    if attempt not in known or attempt is None:
+        raise Refused("unknown_task", "There is no such task and attempt.")
+    for key_id, key in context.keyring.attempt_keys(task_id, attempt):
+        if is_hook_token(token, attempt, key):
+            return attempt, key_id
+    raise Refused("invalid_signature", "The token of this URL is not the attempt's.")
+
+
+def _read(body: bytes) -> tuple[Word | None, Refused | None]:
+    try:
+        return decode(body), None
+    except WrongShape as exc:
+        return None, as_refusal(exc)

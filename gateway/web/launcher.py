@@ -1,0 +1,240 @@
+"""The launcher protocol over HTTP: claims that wait, and reports under a lease."""
+
+import asyncio
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.domain import commands
+from gateway.domain.commands import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
+from gateway.domain.errors import Refused
+from gateway.domain.ids import sandbox_name
+from gateway.domain.task import Sandbox
+from gateway.web.auth import LAUNCHER, authorize
+from gateway.web.body import REPORT_LIMIT, read_json
+from gateway.web.context import Context, context_of
+from gateway.web.launch_env import launch_env
+from gateway.web.replies import reply
+from gateway.web.spool import submit_spooled
+from gateway.wire import launcher as wire
+from gateway.wire.decode import decode
+from gateway.wire.times import milliseconds, parse_rfc3339, rfc3339
+
+CREATE_SECONDS: Final = 30
+
+
+async def claim(request: Request) -> Response:
+    """`POST /claim`: waits for work that this launcher can do."""
+    context = await _launcher(request)
+    wanted = decode(wire.Claim, await read_json(request))
+    command = commands.Claim(
+        launcher_id=wanted.launcher_id,
+        providers=tuple(_pair(provider) for provider in wanted.providers),
+        capacity=wanted.capacity,
+        holding=wanted.holding,
+        job_id=wanted.job_id,
+        version=wanted.version,
+    )
+    claimed = await _wait_for_jobs(request, context, command, wanted.wait_seconds)
+    jobs = await asyncio.gather(*(_job(context, job) for job in claimed))
+    return reply(wire.Jobs(jobs=tuple(jobs)))
+
+
+async def renew(request: Request) -> Response:
+    """`POST /jobs/{id}/renew`."""
+    context = await _launcher(request)
+    lease = decode(wire.Lease, await read_json(request))
+    command = commands.RenewLease(job_id=_job_id(request), lease_token=lease.lease_token)
+    answer = await context.ask(command, LeaseReply)
+    expires = rfc3339(answer.expires_at)
+    return reply(wire.Renewed(lease_expires_at=expires, cancel=answer.cancel))
+
+
+async def trying(request: Request) -> Response:
+    """`POST /jobs/{id}/trying`."""
+    context = await _launcher(request)
+    report = decode(wire.Trying, await read_json(request))
+    command = commands.TrySandbox(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        provider=report.provider,
+        realm=report.realm,
+        name=report.name,
+        number=report.try_,
+        note=report.note,
+    )
+    answer = await context.ask(command, TryReply)
+    return reply(
+        wire.MayTry(
+            create_before=rfc3339(answer.create_before),
+            create_seconds=CREATE_SECONDS,
+            create=answer.create,
+        )
+    )
+
+
+async def created(request: Request) -> Response:
+    """`POST /jobs/{id}/created`."""
+    context = await _launcher(request)
+    report = decode(wire.Created, await read_json(request))
+    command = commands.ReportCreated(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        sandbox=_sandbox(report.sandbox),
+    )
+    return await _acknowledge(context, command)
+
+
+async def done(request: Request) -> Response:
+    """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
+    context = await _launcher(request)
+    report = decode(wire.Done, await read_json(request, limit=REPORT_LIMIT))
+    await submit_spooled(context, report.spool)
+    command = commands.FinishJob(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        sandbox=_sandbox(report.sandbox) if report.sandbox else None,
+        sandboxes=report.sandboxes or (),
+        process=report.process,
+        spooled=len(report.spool),
+        spool_offset=report.spool_offset,
+        diagnosis=report.diagnosis,
+    )
+    return await _acknowledge(context, command)
+
+
+async def failed(request: Request) -> Response:
+    """`POST /jobs/{id}/failed`."""
+    context = await _launcher(request)
+    report = decode(wire.Failed, await read_json(request))
+    command = commands.FailJob(
+        job_id=_job_id(request), lease_token=report.lease_token, error=report.error
+    )
+    return await _acknowledge(context, command)
+
+
+async def delegate(request: Request) -> Response:
+    """`POST /jobs/{id}/delegate`."""
+    context = await _launcher(request)
+    report = decode(wire.Delegate, await read_json(request))
+    command = commands.DelegateJob(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        until=_moment(report.until),
+        note=report.note,
+    )
+    return await _acknowledge(context, command)
+
+
+async def _acknowledge(context: Context, command: commands.Command) -> Response:
+    await context.ask(command, Accepted)
+    return reply(wire.Acknowledged())
+
+
+async def _launcher(request: Request) -> Context:
+    context = context_of(request)
+    await authorize(request, context.keys, LAUNCHER)
+    return context
+
+
+async def _wait_for_jobs(
+    request: Request, context: Context, command: commands.Claim, seconds: float
+) -> tuple[ClaimedJob, ...]:
+    end = time.monotonic() + seconds
+    with context.hints.listen("jobs") as listener:
+        while True:
+            answer = await context.ask(command, ClaimReply)
+            left = end - time.monotonic()
+            if answer.jobs or left <= 0 or context.is_draining():
+                return answer.jobs
+            await listener.wait(min(left, await _seconds_to_next(context)))
+            # A caller that has died must not be given jobs: they would sit out a whole lease.
+            if await request.is_disconnected():
+                return ()
+
+
+async def _seconds_to_next(context: Context) -> float:
+    now = context.clock()
+    at = await context.reads.next_claimable(now)
+    return 30.0 if at is None else max(0.01, (at - now) / 1000)
+
+
+async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
+    job, task, attempt = claimed.job, claimed.task, claimed.attempt
+    bare = wire.Job(
+        id=job.id,
+        kind=job.kind,
+        lease_token=job.token,
+        lease_expires_at=rfc3339(job.lease_expires_at or context.clock()),
+        lease_seconds=context.lease_seconds,
+        instance_id=context.instance_id,
+        labels={"slipgate-instance": context.instance_id},
+    )
+    if task is None or attempt is None:
+        return bare
+    sandbox = attempt.sandbox
+    return wire.Job(
+        id=bare.id,
+        kind=bare.kind,
+        lease_token=bare.lease_token,
+        lease_expires_at=bare.lease_expires_at,
+        lease_seconds=bare.lease_seconds,
+        instance_id=bare.instance_id,
+        task_id=task.id,
+        attempt=attempt.number,
+        sandbox=wire.JobSandbox(
+            name=sandbox.name if sandbox else sandbox_name(task.id, attempt.number),
+            id=sandbox.id if sandbox else None,
+            provider=attempt.provider,
+            realm=attempt.realm,
+        ),
+        snapshot=task.snapshot,
+        labels={
+            **bare.labels,
+            "slipgate-task": task.id,
+            "slipgate-attempt": str(attempt.number),
+        },
+        env=await _env(context, claimed),
+        spool_offset=attempt.spool_offset,
+    )
+
+
+async def _env(context: Context, claimed: ClaimedJob) -> dict[str, str]:
+    task, attempt = claimed.task, claimed.attempt
+    if claimed.job.kind != "create" or task is None or attempt is None:
+        return {}
+    spec = await context.reads.spec(task.id)
+    if spec is None:
+        return {}
+    secrets = await context.reads.secrets(task.id)
+    return launch_env(context.keyring, context.public_url, task, attempt, spec, secrets)
+
+
+def _pair(provider: str) -> tuple[str, str]:
+    name, _, realm = provider.partition("@")
+    return name, realm
+
+
+def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
+    return Sandbox(
+        id=sandbox.id,
+        name=sandbox.name,
+        provider=sandbox.provider,
+        realm=sandbox.realm,
+        snapshot=sandbox.snapshot,
+        state=sandbox.state,
+    )
+
+
+def _moment(text: str) -> int:
+    moment = parse_rfc3339(text)
+    if moment is None:
+        raise Refused("invalid_request", "$.until: Expected a time in RFC 3339.")
+    return milliseconds(moment)
+
+
+def _job_id(request: Request) -> str:
+    job_id: str = request.path_params["job_id"]
+    return job_id

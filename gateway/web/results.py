@@ -1,0 +1,78 @@
+"""What an agent leaves behind: its log, and its patch."""
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from gateway.domain.errors import Refused
+from gateway.domain.event import Event
+from gateway.web.context import context_of
+from gateway.web.query import known_only, number
+from gateway.web.replies import reply
+from gateway.web.tasks import visible_task
+from gateway.wire.agent import TERMINAL_WORDS
+from gateway.wire.message import Reply
+from gateway.wire.tasks import Page
+from gateway.wire.times import rfc3339
+
+LOG_PAGE: Final = 200
+_PATCH_TYPES: Final = ("task.patch", *sorted(TERMINAL_WORDS))
+
+
+class LogChunk(Reply, frozen=True, kw_only=True):
+    """A piece of the log of one attempt."""
+
+    attempt: int
+    offset: int
+    chunk: str
+    at: str
+
+
+class _Piece(msgspec.Struct, frozen=True, kw_only=True):
+    offset: int = 0
+    chunk: str = ""
+    patch: str | None = None
+
+
+async def logs(request: Request) -> Response:
+    """`GET /v1/tasks/{id}/logs`: JSON, or plain text if the caller accepts only that."""
+    context = context_of(request)
+    known_only(request, ("after", "token"))
+    after = number(request, "after", 0, least=0, most=2**62)
+    task, _ = await visible_task(request, context)
+    events = await context.reads.words(task.id, ["task.log"], after=after, limit=LOG_PAGE)
+    chunks = tuple(map(_chunk, events))
+    if request.headers.get("accept", "").startswith("text/plain"):
+        return PlainTextResponse("".join(chunk.chunk for chunk in chunks))
+    cursor = str(events[-1].seq if events else after)
+    return reply(Page[LogChunk](data=chunks, next_cursor=cursor))
+
+
+async def patch(request: Request) -> Response:
+    """`GET /v1/tasks/{id}/patch`: what the newest attempt with a patch changed."""
+    context = context_of(request)
+    task, _ = await visible_task(request, context)
+    words = await context.reads.words(task.id, _PATCH_TYPES)
+    for attempt in sorted({word.attempt for word in words}, reverse=True):
+        text = _patch([word for word in words if word.attempt == attempt])
+        if text:
+            return Response(text, media_type="text/x-diff")
+    raise Refused("no_patch", "No attempt of this task has sent a patch.")
+
+
+def _chunk(event: Event) -> LogChunk:
+    piece = msgspec.json.decode(event.data, type=_Piece)
+    return LogChunk(
+        attempt=event.attempt, offset=piece.offset, chunk=piece.chunk, at=rfc3339(event.at)
+    )
+
+
+def _patch(words: list[Event]) -> str:
+    pieces = [(word.type, msgspec.json.decode(word.data, type=_Piece)) for word in words]
+    whole = next((piece.patch for _, piece in reversed(pieces) if piece.patch), None)
+    if whole is not None:
+        return whole
+    parts = {piece.offset: piece.chunk for kind, piece in pieces if kind == "task.patch"}
+    return "".join(parts[offset] for offset in sorted(parts))
