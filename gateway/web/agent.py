@@ -70,7 +70,8 @@ def word_of(
     body: bytes, headers: SignedHeaders, task_id: str, attempt: int, key_id: str
 ) -> tuple[AgentWord, tuple[str, ...]]:
     """The command of an authentic body; what is wrong with it is told after the dedupe."""
-    kind, data, warnings = "", b"", ()
+    kind, data = "", b""
+    warnings: tuple[str, ...] = ()
     refusal: Refused | None = None
     try:
         word = decode(body)

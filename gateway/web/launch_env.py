@@ -27,8 +27,7 @@ class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
 def launch_env(
     keyring: Keyring,
     public_url: str | None,
-    task: Task,
-    attempt: Attempt,
+    job: tuple[Task, Attempt],
     spec: Spec,
     secrets: Secrets | None,
 ) -> dict[str, str]:
@@ -37,6 +36,7 @@ def launch_env(
     Raises:
         UnknownKey: the master key of the attempt or of its secrets is no longer given.
     """
+    task, attempt = job
     return {
         **_own(keyring, task, secrets),
         **_computed(task, spec),

@@ -209,7 +209,7 @@ async def _env(context: Context, claimed: ClaimedJob) -> dict[str, str]:
     if spec is None:
         return {}
     secrets = await context.reads.secrets(task.id)
-    return launch_env(context.keyring, context.public_url, task, attempt, spec, secrets)
+    return launch_env(context.keyring, context.public_url, (task, attempt), spec, secrets)
 
 
 def _pair(provider: str) -> tuple[str, str]:
