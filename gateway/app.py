@@ -1,0 +1,232 @@
+"""The composition root of the gateway: settings in, a running gateway out."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+import httpx
+import msgspec
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.domain.commands import Policy
+from gateway.domain.event import Event
+from gateway.domain.ids import RANDOM_BITS, typeid
+from gateway.domain.keyring import NONCE_BYTES, Keyring
+from gateway.domain.spec import Spec
+from gateway.domain.task import Task
+from gateway.ledger import Ledger, wall_clock
+from gateway.logs import open_logs
+from gateway.loops.deliver import Deliverer
+from gateway.loops.guard import GuardedTransport
+from gateway.loops.letters import LetterWriter
+from gateway.loops.reconcile import Reconciler
+from gateway.loops.runner import Runner
+from gateway.settings import Settings
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.web.auth import Keys
+from gateway.web.context import Context
+from gateway.web.routes import application
+from gateway.web.views import event_view, task_view
+from gateway.wire.times import rfc3339
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 10
+"""How long open requests may take to end once we stop."""
+MAX_CONNECTIONS: Final = 4_096
+
+
+@dataclass(kw_only=True)
+class Gateway:
+    """A gateway whose loops run; `stop()` says that it takes nothing new."""
+
+    app: ASGIApp
+    is_draining: Callable[[], bool]
+    stop: Callable[[], None]
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    *,
+    clock: Callable[[], int] = wall_clock,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> AsyncIterator[Gateway]:
+    """Everything a gateway is made of, opened in order and closed in the opposite one.
+
+    At the end the loops take their last step, attempts in flight are settled, the ledger writes
+    what it has taken, and the store is closed.
+
+    Raises:
+        Refused: another gateway holds the database, or its schema is newer.
+    """
+    keyring = Keyring(settings.secret_keys)
+    draining = asyncio.Event()
+    async with (
+        open_sqlite(settings.database, new_instance_id=_new_instance_id) as store,
+        Ledger(store, _policy(settings, keyring), clock=clock).running() as ledger,
+        httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        writer = LetterWriter(store.reads, keyring, _render)
+        deliverer = Deliverer(
+            store.reads,
+            writer.write,
+            ledger.submit,
+            client=client,
+            group=group,
+            hints=ledger.hints,
+            clock=clock,
+            random=random.SystemRandom().random,
+        )
+        reconciler = Reconciler(store.reads, ledger.submit, clock)
+        runners = [Runner(loop, ledger.hints) for loop in (reconciler, deliverer)]
+        for runner in runners:
+            group.create_task(runner.run(), name=runner.name)
+        context = _context(
+            settings, keyring, store, ledger, clock, runners=runners, is_draining=draining.is_set
+        )
+        try:
+            yield Gateway(app=application(context), is_draining=draining.is_set, stop=draining.set)
+        finally:
+            draining.set()
+            for runner in runners:
+                runner.stop()
+
+
+def serve(settings: Settings) -> None:
+    """Runs until SIGTERM or SIGINT; then drains and returns.
+
+    Raises:
+        Refused: another gateway holds the database, or its schema is newer.
+    """
+    open_logs(settings.log)
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with opened(settings) as gateway:
+        server = _Server(_config(settings, gateway.app), gateway.stop)
+        log.info("gateway.started", host=settings.host, port=settings.port)
+        await server.serve()
+        log.info("gateway.draining")
+    log.info("gateway.stopped")
+
+
+class _Server(uvicorn.Server):
+    """Says that we drain as soon as a signal comes, while open requests still end."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stop()
+        super().handle_exit(sig, frame)
+        # uvicorn raises the signal again once it is done, which would cut our own drain short.
+        self._captured_signals.clear()
+
+
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",  # `opened` is the lifespan: it outlives the last request
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - only a served gateway needs it
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _context(
+    settings: Settings,
+    keyring: Keyring,
+    store: SQLiteStore,
+    ledger: Ledger,
+    clock: Callable[[], int],
+    *,
+    runners: list[Runner],
+    is_draining: Callable[[], bool],
+) -> Context:
+    return Context(
+        submit=ledger.submit,
+        hints=ledger.hints,
+        reads=store.reads,
+        keys=Keys(store.reads.api_key, clock),
+        keyring=keyring,
+        instance_id=store.instance_id,
+        lease_seconds=settings.lease_seconds,
+        clock=clock,
+        random_bits=_random_bits,
+        nonce=_nonce,
+        is_healthy=lambda: all(runner.is_moving for runner in runners),
+        is_draining=is_draining,
+        public_url=settings.public_url,
+        snapshot=settings.snapshot,
+        allowed_repos=settings.allowed_repos,
+        allow_file_repos=settings.allow_file_repos,
+        allow_private_endpoints=settings.allow_private_endpoints,
+    )
+
+
+def _policy(settings: Settings, keyring: Keyring) -> Policy:
+    return Policy(
+        key_id=keyring.current,
+        lease=settings.lease_seconds * 1000,
+        concurrency_per_key=settings.concurrency_per_key,
+        spool_only=settings.public_url is None,
+    )
+
+
+def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
+    return GuardedTransport(
+        httpx.AsyncHTTPTransport(proxy=settings.egress_proxy),
+        allow_private=settings.allow_private_endpoints,
+        pin=settings.egress_proxy is None,
+    )
+
+
+def _render(event: Event, task: Task, spec: Spec) -> bytes:
+    """The body of a webhook as `interfaces.md` §4 has it."""
+    return msgspec.json.encode(
+        {
+            "type": event.type,
+            "timestamp": rfc3339(event.at),
+            "data": {"event": event_view(event), "task": task_view(task, spec)},
+        }
+    )
+
+
+def _new_instance_id() -> str:
+    return typeid("ins", wall_clock(), _random_bits())
+
+
+def _random_bits() -> int:
+    return secrets.randbits(RANDOM_BITS)
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)

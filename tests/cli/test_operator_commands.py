@@ -1,0 +1,117 @@
+"""Commands that open the database themselves, as real processes."""
+
+import base64
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.cli.database import Migrated, Verified
+from gateway.cli.keys import ListedKey, MintedKey
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Mapping[str, str]:
+    bare = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    return {
+        **bare,
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{tmp_path / 's.db'}",
+        "SLIPGATE_SECRET_KEYS": f"k1:{KEY}",
+    }
+
+
+def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        env=dict(environ),
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+
+
+def minted(environ: Mapping[str, str], scope: str = "tasks") -> MintedKey:
+    done = run(environ, "keys", "create", f"--scope={scope}", "--name=me", "--json")
+    assert done.returncode == 0, done.stderr
+    return msgspec.json.decode(done.stdout, type=MintedKey)
+
+
+def test_the_first_tasks_key_of_a_project_brings_its_callback_secret(
+    environ: Mapping[str, str],
+) -> None:
+    first, second = minted(environ), minted(environ)
+    assert first.key.startswith("slip_tasks_")
+    assert len(first.key) == len("slip_tasks_") + 43
+    assert (first.callback_secret or "").startswith("whsec_")
+    assert second.callback_secret is None
+
+
+def test_neither_key_nor_callback_secret_is_in_the_database(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    key = minted(environ)
+    stored = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert key.key.encode() not in stored
+    assert base64.b64decode((key.callback_secret or "").removeprefix("whsec_")) not in stored
+
+
+def test_a_revoked_key_is_listed_as_revoked_and_cannot_be_revoked_twice(
+    environ: Mapping[str, str],
+) -> None:
+    key = minted(environ, "launcher")
+    assert run(environ, "keys", "revoke", key.id).returncode == 0
+    listed = msgspec.json.decode(
+        run(environ, "keys", "list", "--json").stdout, type=list[ListedKey]
+    )
+    assert [(row.id, row.revoked_at is not None) for row in listed] == [(key.id, True)]
+    again = run(environ, "keys", "revoke", key.id)
+    assert again.returncode == 1
+    assert b"slipgate keys list" in again.stderr
+
+
+def test_migrate_check_says_what_is_pending_and_changes_nothing(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "s.db")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    assert run(environ, "migrate", "--check").returncode == 1
+    assert run(environ, "migrate").returncode == 0
+    done = run(environ, "migrate", "--check", "--json")
+    assert done.returncode == 0
+    assert msgspec.json.decode(done.stdout, type=Migrated).pending == ()
+
+
+def test_verify_of_a_fresh_database_finds_nothing_wrong(environ: Mapping[str, str]) -> None:
+    minted(environ)
+    done = run(environ, "verify", "--json")
+    assert done.returncode == 0
+    assert msgspec.json.decode(done.stdout, type=Verified).ok
+
+
+def test_verify_without_a_database_says_what_to_do(environ: Mapping[str, str]) -> None:
+    done = run(environ, "verify")
+    assert done.returncode == 1
+    assert b"slipgate up" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("tasks", "create"), ("nonsense",), ("keys", "create", "--scope=all")]
+)
+def test_a_command_that_is_not_one_is_a_usage_error(
+    environ: Mapping[str, str], arguments: tuple[str, ...]
+) -> None:
+    assert run(environ, *arguments).returncode == 2
+
+
+def test_without_an_api_key_the_way_to_one_is_shown(environ: Mapping[str, str]) -> None:
+    done = run(environ, "tasks", "list")
+    assert done.returncode == 1
+    assert b"slipgate keys create" in done.stderr
