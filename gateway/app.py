@@ -28,6 +28,7 @@ from gateway.loops.guard import GuardedTransport
 from gateway.loops.letters import LetterWriter
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
+from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
@@ -180,6 +181,7 @@ def _context(
         instance_id=store.instance_id,
         lease_seconds=settings.lease_seconds,
         clock=clock,
+        metrics=Metrics(),
         random_bits=_random_bits,
         nonce=_nonce,
         is_healthy=lambda: all(runner.is_moving for runner in runners),

@@ -183,8 +183,8 @@ async def _play(stage: Stage) -> None:
 
 async def _kill(stage: Stage) -> None:
     """kill -9 in the middle of the agent's work, and the return."""
-    while stage.world.model.answered < KILL_AT_TURN:
-        await asyncio.sleep(0.05)  # noqa: ASYNC110 - a counter of a server that knows no events
+    while stage.world.model.answered < KILL_AT_TURN:  # noqa: ASYNC110 - a plain counter
+        await asyncio.sleep(0.05)
     await asyncio.to_thread(stage.gateway.kill)
     stage.say("kill -9 of the gateway, on purpose; the agent goes on and keeps its word", "red")
     await asyncio.sleep(DOWN_SECONDS)

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
 
-import click
 import typer
 
 from gateway.cli.database import migrate, verify
@@ -60,7 +59,7 @@ commands.add_typer(tasks, name="tasks")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code: 0 done, 1 refused or failed, 2 usage."""
     try:
-        code = commands(args=arguments, standalone_mode=False)
+        commands(args=arguments)
     except CommandFailed as error:
         print_failure(error)
         return FAILED
@@ -70,9 +69,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as refusal:
         print_failure(CommandFailed(refusal.detail, refusal.hint or ""))
         return FAILED
-    except click.Abort:
-        return FAILED
-    except click.ClickException as error:
-        error.show()
-        return USAGE
-    return code if isinstance(code, int) else DONE
+    except SystemExit as ending:  # how typer ends a command, a usage error with 2
+        return ending.code if isinstance(ending.code, int) else FAILED
+    return DONE

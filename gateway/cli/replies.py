@@ -65,7 +65,6 @@ class WordView(Answer, frozen=True, kw_only=True):
     summary: str | None = None
     code: str | None = None
     pr_url: str | None = None
-    chunk: str | None = None
     error: ErrorView | None = None
 
 
@@ -93,6 +92,19 @@ class EventPage(Answer, frozen=True, kw_only=True):
     """A page of a feed."""
 
     data: tuple[EventView, ...]
+    next_cursor: str
+
+
+class LogView(Answer, frozen=True, kw_only=True):
+    """A piece of an agent's log."""
+
+    chunk: str
+
+
+class LogPage(Answer, frozen=True, kw_only=True):
+    """A page of it."""
+
+    data: tuple[LogView, ...]
     next_cursor: str
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from gateway.cli.client import Client, decode, open_client, path_part
 from gateway.cli.output import AsJson, CommandFailed, print_document, screen
-from gateway.cli.replies import GOOD_ENDS, EventPage, TaskPage, TaskView
+from gateway.cli.replies import GOOD_ENDS, EventPage, LogPage, TaskPage, TaskView
 from gateway.cli.timeline import HIDDEN, line
 
 tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
@@ -126,8 +126,8 @@ def logs(
     if as_json:
         print_document(answer)
         return
-    for event in decode(EventPage, answer).data:
-        typer.echo(event.word.chunk or "", nl=False)
+    for piece in decode(LogPage, answer).data:
+        typer.echo(piece.chunk, nl=False)
 
 
 @tasks.command()
