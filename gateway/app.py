@@ -49,7 +49,6 @@ class Gateway:
     """A gateway whose loops run; `stop()` says that it takes nothing new."""
 
     app: ASGIApp
-    is_draining: Callable[[], bool]
     stop: Callable[[], None]
 
 
@@ -94,10 +93,15 @@ async def opened(
         context = _context(
             settings, keyring, store, ledger, clock, runners=runners, is_draining=draining.is_set
         )
-        try:
-            yield Gateway(app=application(context), is_draining=draining.is_set, stop=draining.set)
-        finally:
+
+        def stop() -> None:
             draining.set()
+            ledger.hints.tell_all()
+
+        try:
+            yield Gateway(app=application(context), stop=stop)
+        finally:
+            stop()
             for runner in runners:
                 runner.stop()
 
@@ -128,9 +132,11 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         super().__init__(config)
         self._stop = stop
+        self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._stop()
+        # A signal comes between any two instructions: the loop must be told the safe way.
+        self._loop.call_soon_threadsafe(self._stop)
         super().handle_exit(sig, frame)
         # uvicorn raises the signal again once it is done, which would cut our own drain short.
         self._captured_signals.clear()

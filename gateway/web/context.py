@@ -9,6 +9,7 @@ from starlette.requests import Request
 from gateway.domain.commands import Answer, Command
 from gateway.domain.keyring import Keyring
 from gateway.hints import Hints
+from gateway.metrics import Metrics
 from gateway.store.reads import Reads
 from gateway.web.auth import Keys
 
@@ -35,6 +36,7 @@ class Context:
     lease_seconds: int
     clock: Callable[[], int]
     """Milliseconds since the epoch."""
+    metrics: Metrics
     random_bits: Callable[[], int]
     """74 of them, for ids."""
     nonce: Callable[[], bytes]

@@ -4,10 +4,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
-from starlette.types import Lifespan
 
 from gateway.domain.errors import Refused
 from gateway.web import agent, events, hooks, launcher, operations, results, tasks
+from gateway.web.context import Context
 from gateway.web.middleware import Requests
 from gateway.web.problems import http_error, refused
 from gateway.wire.decode import WrongShape
@@ -43,15 +43,16 @@ ROUTES = [
 ]
 
 
-def web_app(lifespan: Lifespan[Starlette] | None = None) -> Starlette:
-    """The application; its lifespan puts a `Context` into `app.state.context`."""
-    return Starlette(
+def application(context: Context) -> Starlette:
+    """The application on these collaborators."""
+    app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Requests)],
+        middleware=[Middleware(Requests, count=context.metrics.count_request)],
         exception_handlers={
             Refused: refused,
             WrongShape: refused,
             HTTPException: http_error,
         },
-        lifespan=lifespan,
     )
+    app.state.context = context
+    return app

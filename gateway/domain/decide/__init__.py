@@ -8,6 +8,7 @@ from gateway.domain.commands import Answer, Command
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
+from gateway.domain.decide.record import pulse, settle
 from gateway.domain.decide.report import (
     created,
     delegate,
@@ -16,7 +17,6 @@ from gateway.domain.decide.report import (
     renew,
     trying,
 )
-from gateway.domain.decide.record import pulse, settle
 from gateway.domain.decide.request import cancel, create, retry
 from gateway.domain.view import View
 
