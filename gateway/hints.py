@@ -48,6 +48,10 @@ class Hints:
             for listener in self._listeners.get(topic, ()):
                 listener.tell()
 
+    def tell_all(self) -> None:
+        """Wakes everybody: we stop, and whoever waits should look and go."""
+        self.tell(tuple(self._listeners))
+
     def _leave(self, topic: str, listener: Listener) -> None:
         listeners = self._listeners[topic]
         listeners.discard(listener)

@@ -89,11 +89,22 @@ def demo(
         asyncio.run(_demo(folder, repo, keep=keep, is_quiet=as_json))
     except KeyboardInterrupt:
         screen.print("stopped", style="dim")
-    except CommandFailed as error:
+    except (CommandFailed, ExceptionGroup) as exc:
+        reason = _reason(exc)
+        if reason is None:
+            raise
         raise CommandFailed(
-            error.message, f"{error.next_step} Everything is kept in {folder}."
-        ) from error
+            reason.message, f"{reason.next_step} Everything is kept in {folder}."
+        ) from exc
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(error: Exception) -> CommandFailed | None:
+    """What failed, out of the groups in which servers and watchers hand it on."""
+    if isinstance(error, ExceptionGroup):
+        found = (_reason(inner) for inner in error.exceptions)
+        return next((reason for reason in found if reason), None)
+    return error if isinstance(error, CommandFailed) else None
 
 
 async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -> None:

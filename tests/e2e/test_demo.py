@@ -1,0 +1,65 @@
+"""The whole product as real processes: the demo ends well through a kill -9 of the gateway."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.cli.demo import DemoReport
+
+
+def demo(tmp_path: Path, *arguments: str) -> DemoReport:
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--json", *arguments],
+        env={**environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        output, trouble = process.communicate(timeout=100)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)  # it stops its own children
+            process.communicate(timeout=30)
+    assert process.returncode == 0, trouble.decode()
+    return msgspec.json.decode(output, type=DemoReport)
+
+
+@pytest.mark.timeout(150)
+def test_the_sample_is_mended_through_a_kill_and_no_webhook_is_lost(tmp_path: Path) -> None:
+    report = demo(tmp_path)
+    assert report.ok
+    assert report.status == "completed"
+    assert report.pr_url is not None
+    assert (report.lost, report.pending) == (0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(150)
+def test_any_repository_gets_a_pull_request_and_keeps_its_branches(tmp_path: Path) -> None:
+    repository = tmp_path / "mine"
+    repository.mkdir()
+    author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
+    committer = {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
+    (repository / "notes.txt").write_text("hello\n")
+    for arguments in (
+        ("init", "--quiet", "--initial-branch=trunk"),
+        ("add", "notes.txt"),
+        ("commit", "--quiet", "--message=Notes"),
+    ):
+        command = ["git", "-C", str(repository), *arguments]
+        subprocess.run(command, check=True, env={**os.environ, **author, **committer}, timeout=30)
+    report = demo(tmp_path, f"--repo={repository}")
+    branches = subprocess.run(
+        ["git", "-C", str(repository), "branch", "--format=%(refname:short)"],
+        check=True,
+        capture_output=True,
+        timeout=30,
+    )
+    assert report.pr_url is not None
+    assert branches.stdout.split() == [b"trunk"]
