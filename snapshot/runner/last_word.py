@@ -12,6 +12,7 @@ INLINE_PATCH_BYTES: Final = 192 * 1024
 """Well under the gateway's 512 KiB: a launcher carries at most 512 KiB of spool lines a call, in
 which JSON escapes and base64 make a patch up to twice and a half as long."""
 MESSAGE_CHARACTERS: Final = 2_000
+SUMMARY_CHARACTERS: Final = 8_000
 
 
 class LastWord:
@@ -34,7 +35,7 @@ class LastWord:
         kind = Completed if review.is_complete else NeedsReview
         return kind(
             branch_name=self._branch,
-            summary=review.summary,
+            summary=review.summary[:SUMMARY_CHARACTERS],
             validation=receipts,
             pr_url=pr_url,
             commit_sha=commit_sha,

@@ -16,6 +16,7 @@ from .visible import printable
 from .words import Receipt, Status
 
 TAIL_CHARACTERS: Final = 4_000
+COMMAND_CHARACTERS: Final = 500
 RECEIPTS: Final = 20
 
 
@@ -92,7 +93,7 @@ class Validation:
     def _skip(self, argv: Argv, reason: str) -> Receipt:
         return self._keep(
             Receipt(
-                command=shlex.join(argv),
+                command=_shown(argv),
                 exit_code=None,
                 seconds=0.0,
                 output_tail="",
@@ -116,7 +117,7 @@ def _receipt(argv: Argv, finished: Finished) -> Receipt:
     elif finished.exit_code == NOT_FOUND:
         reason = "a program it needs is not installed"
     return Receipt(
-        command=shlex.join(argv),
+        command=_shown(argv),
         exit_code=exit_code,
         seconds=finished.seconds,
         output_tail=printable(finished.output)[-TAIL_CHARACTERS:],
@@ -124,3 +125,7 @@ def _receipt(argv: Argv, finished: Finished) -> Receipt:
         reason=reason,
         output_digest=finished.output_digest,
     )
+
+
+def _shown(argv: Argv) -> str:
+    return shlex.join(argv)[:COMMAND_CHARACTERS]

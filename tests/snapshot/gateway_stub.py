@@ -61,8 +61,8 @@ class GatewayStub:
 
     @property
     def steps(self) -> list[str]:
-        """What was said, in order, without repetitions in a row."""
-        steps = [word.step for word in self.words]
+        """What was said, in order, without the log and without repetitions in a row."""
+        steps = [word.step for word in self.words if word.type != "task.log"]
         return [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
 
     def of(self, kind: str) -> list[Word]:

@@ -84,6 +84,6 @@ def _handler(answer: Callable[[Request], Response]) -> type[BaseHTTPRequestHandl
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST = _serve
+        do_GET = do_POST = _serve  # noqa: N815 - the names of http.server
 
     return Handler

@@ -1,5 +1,6 @@
 """A model behind OpenAI's protocol that says what a script tells it to."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,7 +43,7 @@ class ModelStub:
 
 def tool_call(command: str) -> Response:
     """The model runs a command."""
-    function = {"name": "bash", "arguments": _json(command)}
+    function = {"name": "bash", "arguments": json.dumps({"command": command})}
     call = {"id": "call_1", "type": "function", "function": function}
     return _completion({"role": "assistant", "content": "Next step.", "tool_calls": [call]})
 
@@ -63,9 +64,3 @@ def _completion(message: dict[str, object]) -> Response:
             "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
         }
     )
-
-
-def _json(command: str) -> str:
-    import json
-
-    return json.dumps({"command": command})

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,14 +73,15 @@ class Sandbox:
 
     def start(self, **more: str) -> "subprocess.Popen[bytes]":
         """Start the entrypoint."""
-        process = subprocess.Popen(
-            [str(SCRIPT)],
-            env={**coverage_of(os.environ), **self.environ, **more},
-            stdin=subprocess.DEVNULL,
-            stdout=self.output.open("ab"),
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with self.output.open("ab") as output:
+            process = subprocess.Popen(
+                [str(SCRIPT)],
+                env={**self.environ, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         self.processes.append(process)
         return process
 
@@ -106,8 +106,3 @@ class Sandbox:
                 process.wait()
         for http in (self.gateway.http, self.github.http, self.model.http):
             http.stop()
-
-
-def coverage_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """What coverage needs to follow a child process."""
-    return {name: value for name, value in environ.items() if name.startswith("COVERAGE_")}

@@ -1,0 +1,200 @@
+"""Asking before acting on the world, and stopping when told."""
+
+import base64
+import json
+import time
+
+import pytest
+
+from tests.snapshot.gateway_stub import Word, refusal
+from tests.snapshot.http_stub import Response
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(409, "stale_attempt"), (410, "attempt_finished"), (404, "unknown_task")],
+)
+def test_nothing_begins_before_the_gateway_agrees(sandbox: Sandbox, status: int, code: str) -> None:
+    sandbox.agent_is(f"touch {sandbox.root}/ran")
+    sandbox.gateway.on_step("started", refusal(status, code))
+    assert sandbox.run() == 3, sandbox.said()
+    assert not (sandbox.root / "ran").exists()
+    assert not list(sandbox.state.glob("work-*")), "it did not even clone"
+    assert sandbox.gateway.words == []
+
+
+def test_409_at_the_push_pushes_nothing(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.on_step("progress:push", refusal(409, "stale_attempt"))
+    assert sandbox.run() == 3, sandbox.said()
+    assert BRANCH not in sandbox.remote.branches()
+    assert sandbox.github.requests == []
+    assert sandbox.gateway.last.step == "progress:validate"
+
+
+def test_410_at_the_pull_request_opens_none(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.on_step("progress:pr", refusal(410, "attempt_finished"))
+    assert sandbox.run() == 3, sandbox.said()
+    assert BRANCH in sandbox.remote.branches()
+    assert sandbox.github.requests == []
+
+
+def test_an_ask_that_is_not_applied_is_no_permission(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    answer = {"accepted": True, "applied": False, "cancel": False, "deadlineAt": None}
+    sandbox.gateway.on_step("progress:push", Response(status=202, content=answer))
+    assert sandbox.run() == 3, sandbox.said()
+    assert BRANCH not in sandbox.remote.branches()
+
+
+def test_a_fenced_attempt_stops_in_the_middle_of_a_command(sandbox: Sandbox) -> None:
+    sandbox.agent_is("sleep 60")
+    sandbox.gateway.deadline_seconds = 4
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    sandbox.gateway.on_step("heartbeat", refusal(410, "attempt_finished"))
+    assert process.wait(10) == 3, sandbox.said()
+
+
+def test_a_cancel_stops_a_long_command_within_ten_seconds_and_is_reported(
+    sandbox: Sandbox,
+) -> None:
+    mark = sandbox.root / "mark"
+    sandbox.agent_is(f"trap '' TERM; (trap '' TERM; sleep 7; touch {mark}) & touch go; sleep 60")
+    sandbox.gateway.deadline_seconds = 4
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    sandbox.gateway.is_cancelling = True
+    told_at = time.monotonic()
+    assert process.wait(15) == 4, sandbox.said()
+    assert time.monotonic() - told_at < 10
+    assert sandbox.gateway.last.type == "task.failed"
+    error = sandbox.gateway.last.data["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], error["stage"]) == ("cancelled", "agent")
+    assert BRANCH not in sandbox.remote.branches()
+    assert not mark.exists(), "the whole family is dead"
+
+
+def test_a_cancel_is_heard_in_the_answer_of_any_word(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.is_cancelling = True
+    assert sandbox.run() == 4, sandbox.said()
+    assert sandbox.gateway.steps == ["started", "failed"]
+
+
+def test_a_cancel_is_heard_while_a_model_thinks(sandbox: Sandbox) -> None:
+    def think(turn: int) -> Response:
+        sandbox.gateway.is_cancelling = True
+        sandbox.gateway.wait_for(lambda word: word.type == "task.failed", seconds=15)
+        return Response(status=500)
+
+    sandbox.gateway.deadline_seconds = 4
+    sandbox.model.answer = think
+    assert sandbox.run(seconds=15) == 4, sandbox.said()
+
+
+def test_a_restarting_gateway_is_waited_for(sandbox: Sandbox) -> None:
+    go = sandbox.root / "go"
+    sandbox.agent_is(f"until [ -e {go} ]; do sleep 0.02; done; {FIX}")
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    sandbox.gateway.http.stop()
+    go.touch()
+    _wait_until_spooled(sandbox, "push")
+    assert BRANCH not in sandbox.remote.branches(), "it must ask before it pushes"
+    sandbox.gateway.http.start()
+    assert process.wait(20) == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    spooled = [line["id"] for line in sandbox.spooled()]
+    assert [word.id for word in sandbox.gateway.words] == spooled, "all of it, once, in order"
+
+
+def test_a_gateway_that_is_never_reached_holds_nothing_up_for_ever(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.http.stop()
+    code = sandbox.run(SLIPGATE_ASK_SECONDS="0.3", SLIPGATE_DELIVERY_SECONDS="0.3")
+    assert code == 0, sandbox.said()
+    assert _spooled_types(sandbox)[-1] == "task.completed"
+    assert BRANCH in sandbox.remote.branches()
+    assert not (sandbox.state / "spool.acknowledged").exists()
+
+
+def test_without_a_public_url_it_only_spools(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    assert sandbox.run(SLIPGATE_WEBHOOK_URL="") == 0, sandbox.said()
+    assert sandbox.gateway.requests == []
+    types = _spooled_types(sandbox)
+    assert (types[0], types[-1]) == ("task.started", "task.completed")
+    assert sandbox.github.pulls
+
+
+def test_an_unwell_gateway_is_given_the_time_it_asks_for(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    unwell = [
+        refusal(503, "unavailable", retry_after="0"),
+        refusal(429, "too_many_requests", retry_after="0"),
+        Response(status=500, content=b"oops"),
+    ]
+
+    def react(word: Word) -> Response | None:
+        return unwell.pop() if unwell and word.step == "progress:push" else None
+
+    sandbox.gateway.reactions.append(react)
+    assert sandbox.run() == 0, sandbox.said()
+    assert unwell == []
+    assert sandbox.gateway.last.type == "task.completed"
+
+
+def test_a_resent_word_keeps_its_id_and_its_bytes(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    seen: list[Word] = []
+
+    def react(word: Word) -> Response | None:
+        seen.append(word)
+        return refusal(503, "unavailable", retry_after="1") if len(seen) == 1 else None
+
+    sandbox.gateway.reactions.append(react)
+    assert sandbox.run() == 0, sandbox.said()
+    first, second = sandbox.gateway.requests[:2]
+    assert first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.headers["webhook-timestamp"] < second.headers["webhook-timestamp"]
+
+
+def test_a_word_the_gateway_cannot_take_does_not_block_the_later_ones(sandbox: Sandbox) -> None:
+    sandbox.agent_is(f"echo hello; {FIX}")
+    sandbox.gateway.on_step("log", refusal(422, "invalid_request"))
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+
+
+def test_everything_acknowledged_is_noted_beside_the_spool(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.said()
+    size = (sandbox.state / "spool.jsonl").stat().st_size
+    assert (sandbox.state / "spool.acknowledged").read_text() == str(size)
+
+
+def test_the_trace_of_the_task_is_sent_back(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert sandbox.run(TRACEPARENT=trace) == 0, sandbox.said()
+    assert {request.headers["traceparent"] for request in sandbox.gateway.requests} == {trace}
+
+
+def _wait_until_spooled(sandbox: Sandbox, stage: str) -> None:
+    ends_at = time.monotonic() + 20
+    while not any(f'"stage":"{stage}"' in body for body in _spooled_bodies(sandbox)):
+        assert time.monotonic() < ends_at, "it was never spooled"
+
+
+def _spooled_bodies(sandbox: Sandbox) -> list[str]:
+    return [base64.b64decode(str(line["body"])).decode() for line in sandbox.spooled()]
+
+
+def _spooled_types(sandbox: Sandbox) -> list[str]:
+    return [json.loads(body)["type"] for body in _spooled_bodies(sandbox)]

@@ -1,0 +1,111 @@
+"""What a task ends with, when not everything went well."""
+
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+
+def receipts(sandbox: Sandbox) -> list[dict[str, object]]:
+    """The receipts of the last word."""
+    validation = sandbox.gateway.last.data["validation"]
+    assert isinstance(validation, list)
+    return validation
+
+
+def test_failed_validation_is_pushed_as_a_draft_and_said_plainly(sandbox: Sandbox) -> None:
+    sandbox.agent_is("echo '# more' >> README.md")
+    assert sandbox.run() == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    (receipt,) = receipts(sandbox)
+    assert (receipt["command"], receipt["status"], receipt["exitCode"]) == (
+        "make test",
+        "failed",
+        2,
+    )
+    assert "AssertionError: 5 != 4" in str(receipt["outputTail"])
+    said = "Validation did not pass: `make test` failed with exit code 2."
+    assert said in str(last.data["summary"])
+    assert said in str(sandbox.github.pulls[0]["body"])
+    assert "| `make test` | 2 |" in str(sandbox.github.pulls[0]["body"])
+
+
+def test_what_did_not_run_is_said_not_to_have_run(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.validates(["make", "test"], ["no-such-tool", "--all"])
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.needs_review"
+    passed, missing = receipts(sandbox)
+    assert passed["status"] == "passed"
+    assert (missing["status"], missing["exitCode"]) == ("not_run", None)
+    assert missing["reason"] == "no-such-tool is not installed"
+    assert "not run: no-such-tool is not installed" in str(sandbox.github.pulls[0]["body"])
+
+
+def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> None:
+    sandbox.agent_is("rm Makefile; echo x > new.txt")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.needs_review"
+    assert "Validation did not run" in str(sandbox.gateway.last.data["summary"])
+    assert receipts(sandbox) == []
+
+
+def test_a_failed_installation_means_that_the_tests_did_not_run(sandbox: Sandbox) -> None:
+    sandbox.agent_is(
+        'echo \'{"name": "w", "version": "1.0.0"}\' > package.json; touch package-lock.json'
+    )
+    assert sandbox.run() == 0, sandbox.said()
+    install, check = receipts(sandbox)
+    assert install["command"] == "npm ci"
+    assert install["status"] in {"failed", "not_run"}
+    assert (check["command"], check["status"]) == ("make test", "not_run")
+    assert check["reason"] == "the installation did not pass: npm ci"
+
+
+def test_without_a_token_the_branch_is_pushed_and_said_to_have_no_pull_request(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(FIX)
+    assert sandbox.run(GITHUB_TOKEN="") == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.completed"
+    assert "prUrl" not in last.data
+    assert "no pull request: GITHUB_TOKEN is not set" in str(last.data["summary"])
+    assert BRANCH in sandbox.remote.branches()
+    assert "progress:pr" not in sandbox.gateway.steps
+
+
+def test_a_refused_pull_request_leaves_a_branch_to_review(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    assert sandbox.run(GITHUB_TOKEN="ghp_another_token") == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "GitHub answered 401" in str(last.data["summary"])
+    assert last.data["commitSha"] == sandbox.remote.branches()[BRANCH]
+
+
+def test_a_repository_without_drafts_gets_a_plain_pull_request(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.github.offers_drafts = False
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.of("task.pr_created")[0].data["draft"] is False
+
+
+def test_an_open_pull_request_of_the_branch_is_used_again(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.github.pulls.append(
+        {"head": BRANCH, "html_url": "https://github.test/acme/widgets/pull/7", "draft": True}
+    )
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.data["prUrl"] == "https://github.test/acme/widgets/pull/7"
+
+
+def test_a_remote_that_refuses_the_push_leaves_the_patch_to_review(sandbox: Sandbox) -> None:
+    hook = sandbox.remote.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "could not be pushed" in str(last.data["summary"])
+    assert "+    return 2 * n" in str(last.data["patch"])

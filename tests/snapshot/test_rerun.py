@@ -1,0 +1,142 @@
+"""The entrypoint runs again at every start of the sandbox: it must go on, not begin twice."""
+
+import os
+import signal
+import subprocess
+
+from tests.snapshot.gateway_stub import refusal
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL to the runner alone, as an out-of-memory killer does it."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_killed_while_the_agent_works_it_begins_from_a_clean_slate(sandbox: Sandbox) -> None:
+    alive = sandbox.root / "alive"
+    sandbox.agent_is(f"{FIX}; touch left.txt; while :; do touch {alive}; sleep 0.02; done")
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    while not alive.exists():
+        assert process.poll() is None, sandbox.said()
+    kill(process)
+
+    sandbox.agent_is(f"rm {alive}; sleep 0.3; test ! -e {alive} && {FIX}")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed", "no command of the first start lives"
+    assert "left.txt" not in sandbox.remote.files(BRANCH)
+    assert len(sandbox.github.pulls) == 1
+
+
+def test_killed_after_the_push_it_opens_the_pull_request_without_the_agent(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.on_step("progress:pr", refusal(503, "unavailable", retry_after="0"))
+    process = sandbox.start()
+    while BRANCH not in sandbox.remote.branches():
+        assert process.poll() is None, sandbox.said()
+    kill(process)
+    pushed = sandbox.remote.branches()[BRANCH]
+
+    sandbox.gateway.reactions.clear()
+    sandbox.agent_is("exit 1")
+    assert sandbox.run() == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.completed"
+    assert sandbox.remote.branches()[BRANCH] == pushed == last.data["commitSha"]
+    assert last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
+    assert "+    return 2 * n" in str(last.data["patch"])
+    assert "make test" in str(last.data["validation"]), "its receipts were in the spool"
+
+
+def test_after_its_last_word_it_only_finishes_telling(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    sandbox.gateway.on_step("completed", refusal(503, "unavailable", retry_after="0"))
+    assert sandbox.run(SLIPGATE_DELIVERY_SECONDS="0.2") == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.pr_created"
+
+    sandbox.gateway.reactions.clear()
+    sandbox.agent_is(f"touch {sandbox.root}/again")
+    spooled = len(sandbox.spooled())
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert not (sandbox.root / "again").exists()
+    assert len(sandbox.spooled()) == spooled
+
+
+def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
+    sandbox.model.commands = [f"touch {sandbox.root}/go; sleep 60"]
+    process = sandbox.start()
+    while not (sandbox.root / "go").exists():
+        assert process.poll() is None, sandbox.said()
+    sandbox.gateway.wait_for(lambda word: word.type == "task.usage")
+    kill(process)
+
+    sandbox.model.commands = [FIX, "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"]
+    sandbox.model.requests.clear()
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.of("task.usage")[-1].data["turns"] == 3
+    end = 0
+    for word in sandbox.gateway.of("task.log"):
+        assert word.data["offset"] == end
+        end += len(str(word.data["chunk"]).encode())
+
+
+def test_two_runners_never_share_an_attempt(sandbox: Sandbox) -> None:
+    sandbox.agent_is("sleep 60")
+    sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    assert sandbox.run() == 5, sandbox.said()
+    assert "another runner of this attempt" in sandbox.said()
+
+
+def test_sigterm_stops_it_without_a_last_word_so_that_a_later_start_goes_on(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is("sleep 60")
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    process.terminate()
+    assert process.wait(10) == 143, sandbox.said()
+    assert sandbox.gateway.last.step == "progress:agent"
+
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+
+
+def test_the_branch_of_an_earlier_attempt_is_replaced(sandbox: Sandbox) -> None:
+    sandbox.remote.push(
+        BRANCH, {"old.txt": "1"}, "Old\n\nSlipgate-Task: task_1\nSlipgate-Attempt: 1"
+    )
+    sandbox.agent_is(FIX)
+    assert sandbox.run(SLIPGATE_ATTEMPT="2") == 0, sandbox.said()
+    assert sandbox.gateway.last.data["commitSha"] == sandbox.remote.branches()[BRANCH]
+    assert "old.txt" not in sandbox.remote.files(BRANCH)
+
+
+def test_somebody_elses_branch_is_never_touched(sandbox: Sandbox) -> None:
+    sandbox.remote.push(BRANCH, {"theirs.txt": "1"}, "Theirs")
+    theirs = sandbox.remote.branches()[BRANCH]
+    sandbox.agent_is(f"touch {sandbox.root}/ran")
+    assert sandbox.run() == 1, sandbox.said()
+    assert "branch_exists" in str(sandbox.gateway.last.data["error"])
+    assert sandbox.remote.branches()[BRANCH] == theirs
+    assert not (sandbox.root / "ran").exists(), "no model is paid for work that cannot go out"
+
+
+def test_a_branch_that_appears_meanwhile_is_never_overwritten(sandbox: Sandbox) -> None:
+    go = sandbox.root / "go"
+    sandbox.agent_is(f"until [ -e {go} ]; do sleep 0.02; done; {FIX}")
+    process = sandbox.start()
+    sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
+    sandbox.remote.push(BRANCH, {"theirs.txt": "1"}, "Theirs")
+    theirs = sandbox.remote.branches()[BRANCH]
+    go.touch()
+    assert process.wait(20) == 1, sandbox.said()
+    assert "branch_exists" in str(sandbox.gateway.last.data["error"])
+    assert sandbox.remote.branches()[BRANCH] == theirs

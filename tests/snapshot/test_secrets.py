@@ -1,0 +1,58 @@
+"""No command sees a secret, and nothing that leaves holds one."""
+
+import pytest
+
+from tests.snapshot.model_stub import DONE
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import SECRETS, Sandbox
+
+LOOK = (
+    "env; cat /proc/self/environ; cat /proc/$PPID/environ;"
+    " for p in $(cut -d' ' -f4 /proc/$PPID/stat); do cat /proc/$p/environ /proc/$p/cmdline; done;"
+    " cat .git/config; cat ~/.gitconfig; cat ../../spool.jsonl | base64 -di"
+)
+
+
+def leaked(text: str) -> list[str]:
+    """The names of secrets whose value stands in a text."""
+    return [name for name, value in SECRETS.items() if value in text]
+
+
+def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.model.commands = [f"({LOOK}) 2>&1 | tr '\\0' '\\n'", FIX, DONE]
+    seen = sandbox.root / "seen.txt"
+    sandbox.validates(["sh", "-c", f"({LOOK}) > {seen} 2>&1; true"])
+    assert sandbox.run() == 0, sandbox.said()
+    by_agent, by_validation = (
+        sandbox.model.observations[0],
+        seen.read_bytes().decode(errors="replace"),
+    )
+    assert "FEATURE_X=visible" in by_agent, "the task's own variables are for it"
+    assert "FEATURE_X=visible" in by_validation
+    for text in (by_agent, by_validation):
+        assert leaked(text) == []
+        assert "SLIPGATE_" not in text
+        assert "WEBHOOK_URL" not in text
+
+
+def test_no_secret_is_said_printed_or_written(sandbox: Sandbox) -> None:
+    sandbox.agent_is(f'{FIX}; echo "my key is $OPENAI_API_KEY"; echo "$DB_PASSWORD"')
+    assert sandbox.run(DB_PASSWORD="correct horse battery") == 0, sandbox.said()
+    words = "".join(request.body.decode() for request in sandbox.gateway.requests)
+    assert "my key is [redacted]" in words
+    assert "correct horse" not in words
+    written = [file.read_bytes() for file in sandbox.state.rglob("*") if file.is_file()]
+    for text in [words, sandbox.said(), str(sandbox.github.pulls), str(written)]:
+        assert leaked(text) == []
+
+
+@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "SLIPGATE_WEBHOOK_SECRET"])
+def test_a_secret_never_stands_in_an_argument_list(sandbox: Sandbox, name: str) -> None:
+    look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done"
+    seen = sandbox.root / "seen.txt"
+    sandbox.agent_is(f"{look} > {seen} 2>/dev/null")
+    sandbox.run()
+    assert "agent-runner.py" in seen.read_text()
+    assert SECRETS[name] not in seen.read_text()

@@ -1,0 +1,79 @@
+"""What an agent writes into its checkout is data: nothing of it runs where we push."""
+
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+TRAPS = """
+mark="touch '{root}/trapped'"
+mkdir -p .git/hooks
+for hook in pre-commit pre-push post-checkout post-commit reference-transaction post-index-change
+do printf '#!/bin/sh\\n%s\\n' "$mark" > .git/hooks/$hook; chmod +x .git/hooks/$hook; done
+git config core.fsmonitor "$mark; false"
+git config core.hooksPath .git/hooks
+git config diff.external "$mark; false"
+git config filter.evil.clean "$mark; cat"
+git config filter.evil.smudge "$mark; cat"
+git config diff.evil.textconv "$mark; cat"
+git config diff.evil.command "$mark; cat"
+git config credential.helper "!$mark"
+git config url.file:///nonexistent/.insteadOf file://
+printf '* filter=evil diff=evil\\n' > .gitattributes
+printf '#!/bin/sh\\n%s\\n' "$mark" > "$HOME/evil.sh"
+git config --global core.hooksPath "$HOME"
+git config --global core.fsmonitor "$mark; false"
+"""
+
+
+def test_hooks_configuration_filters_and_attributes_of_the_agent_do_nothing(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(TRAPS.format(root=sandbox.root) + FIX)
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
+    assert not (sandbox.root / "trapped").exists()
+    assert "-    return n + n + 1\n" in str(sandbox.gateway.last.data["patch"])
+    assert ".gitattributes" in sandbox.remote.files(BRANCH)
+
+
+def test_a_change_cannot_be_hidden_as_binary(sandbox: Sandbox) -> None:
+    sandbox.agent_is(f"{FIX}; echo '* binary' > .gitattributes")
+    assert sandbox.run() == 0, sandbox.said()
+    assert "-    return n + n + 1\n" in str(sandbox.gateway.last.data["patch"])
+
+
+def test_what_validation_writes_is_never_committed(sandbox: Sandbox) -> None:
+    sandbox.agent_is(FIX)
+    script = (
+        "echo evil > widgets.py; echo evil > new.py; git add -A; git commit -qm evil;"
+        f" {TRAPS.format(root=sandbox.root)}"
+    )
+    sandbox.validates(["sh", "-c", script])
+    assert sandbox.run() == 0, sandbox.said()
+    assert "evil" not in sandbox.remote.show(BRANCH, "widgets.py")
+    assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
+    assert not (sandbox.root / "trapped").exists()
+
+
+def test_caches_a_repository_forgot_to_ignore_stay_out(sandbox: Sandbox) -> None:
+    sandbox.agent_is(
+        f"{FIX}; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
+    )
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
+
+
+def test_file_names_that_look_like_options_are_only_names(sandbox: Sandbox) -> None:
+    names = "touch -- '--upload-pack=x' '-rf' 'a b' $'new\\nline' '$(touch x)' 'ümlaut'"
+    sandbox.agent_is(f"{FIX}; {names}")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert {"--upload-pack=x", "-rf", "a b", "$(touch x)"} <= set(sandbox.remote.files(BRANCH))
+
+
+def test_executable_bits_links_inside_and_binary_files_survive(sandbox: Sandbox) -> None:
+    sandbox.agent_is(
+        f"{FIX}; chmod +x widgets.py; ln -s widgets.py link; head -c 3000 /dev/urandom > b"
+    )
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert {"b", "link"} <= set(sandbox.remote.files(BRANCH))
