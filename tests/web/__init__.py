@@ -1,0 +1,1 @@
+"""The HTTP interface, over the real ledger and a real SQLite file."""
