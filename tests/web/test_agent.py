@@ -6,7 +6,7 @@ import json
 import time
 from pathlib import Path
 
-from tests.web.house import house, sandbox, signed, word
+from tests.web.house import Json, house, sandbox, signed, word
 
 
 async def test_a_task_goes_from_post_to_pull_request(tmp_path: Path) -> None:
@@ -20,12 +20,17 @@ async def test_a_task_goes_from_post_to_pull_request(tmp_path: Path) -> None:
         assert started.json()["applied"] is True
         await home.say(job, "task.progress", stage="agent", message="turn 1 of 60")
         await home.say(job, "task.log", chunk="hello\n", offset=0)
-        usage = {"inputTokens": 5, "outputTokens": 7, "costUsd": 0.1, "turns": 1}
+        usage: Json = {"inputTokens": 5, "outputTokens": 7, "costUsd": 0.1, "turns": 1}
         await home.say(job, "task.usage", **usage)
         url = "https://github.com/acme/widgets/pull/1"
-        branch = {"branchName": task["branchName"], "commitSha": "abc"}
+        branch: Json = {"branchName": task["branchName"], "commitSha": "abc"}
         await home.say(job, "task.pr_created", prUrl=url, draft=True, **branch)
-        last = {"summary": "done", "validation": [], "patch": "diff --git a b\n", "prUrl": url}
+        last: Json = {
+            "summary": "done",
+            "validation": [],
+            "patch": "diff --git a b\n",
+            "prUrl": url,
+        }
         ended = await home.say(job, "task.completed", **last, **branch)
         assert ended.status_code == 202, ended.text
         shown = await home.task(task["id"])
