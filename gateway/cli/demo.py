@@ -27,12 +27,13 @@ from gateway.cli.processes import (
     wait_until_ready,
     without_slipgate,
 )
-from gateway.cli.replies import Answer, EventPage, EventView, TaskView
+from gateway.cli.replies import GOOD_ENDS, Answer, EventPage, EventView, TaskView
 from gateway.cli.stand_ins import StandIns, stand_ins
 from gateway.cli.state import State
 from gateway.cli.timeline import HIDDEN, line
 from gateway.cli.up import gateway_environ
 from gateway.demo.receiver import Received
+from gateway.demo.sample import SLUG
 from gateway.store.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
 
@@ -237,10 +238,12 @@ async def _conclude(
     stage: Stage, task_id: str, events: list[EventView], accepted_ms: float
 ) -> None:
     task = await _task(stage, task_id)
-    if task.status != "completed":
+    # A repository that declares no check ends in needs_review: that is as good as it can be.
+    wanted = {"completed"} if stage.world.subject.slug == SLUG else GOOD_ENDS
+    if task.status not in wanted:
         why = f"{task.error.code}: {task.error.message}" if task.error else task.message or ""
         raise CommandFailed(f"The task ended {task.status}. {why}", "Look at launcher.log.")
-    heard = await _last_webhook(stage)
+    heard = await _last_webhook(stage, task.status)
     found = await _settled(stage)
     owed = {event.seq for event in events if event.applied and event.type not in QUIET}
     lost = len(owed) - len({_seq(one) for one in stage.world.receiver.received} & owed)
@@ -266,10 +269,10 @@ async def _conclude(
         )
 
 
-async def _last_webhook(stage: Stage) -> Received:
+async def _last_webhook(stage: Stage, status: str) -> Received:
     try:
         return await stage.world.receiver.wait_for(
-            lambda one: one.type == "task.completed", seconds=SETTLE_SECONDS
+            lambda one: one.type == f"task.{status}", seconds=SETTLE_SECONDS
         )
     except TimeoutError as exc:
         raise CommandFailed(

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.keys import MintedKey, mint
-from gateway.cli.output import AsJson, print_document, screen
+from gateway.cli.output import AsJson, print_document, screen, trouble
 from gateway.cli.processes import GATEWAY, LAUNCHER, Child, wait_until_ready, without_slipgate
 from gateway.cli.replies import Answer
 from gateway.cli.state import State
@@ -69,7 +69,7 @@ def up(
             _announce(kept, url, first, as_json)
             _watch(gateway, launcher)
     except KeyboardInterrupt:
-        screen.print("stopped; `slipgate up` goes on where it was", style="dim")
+        trouble.print("stopped; `slipgate up` goes on where it was", style="dim")
 
 
 def gateway_environ(kept: State, url: str, port: int) -> dict[str, str]:
