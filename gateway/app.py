@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.domain.commands import Policy
+from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
@@ -26,6 +27,7 @@ from gateway.logs import open_logs
 from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import GuardedTransport
 from gateway.loops.letters import LetterWriter
+from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
 from gateway.metrics import Metrics
@@ -65,7 +67,8 @@ async def opened(
     what it has taken, and the store is closed.
 
     Raises:
-        Refused: another gateway holds the database, or its schema is newer.
+        Refused: another gateway holds the database, its schema is newer, or something living
+            needs a master key that is not given.
     """
     keyring = Keyring(settings.secret_keys)
     draining = asyncio.Event()
@@ -75,6 +78,7 @@ async def opened(
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
+        await _check_keys(store, keyring)
         writer = LetterWriter(store.reads, keyring, _render)
         deliverer = Deliverer(
             store.reads,
@@ -87,7 +91,8 @@ async def opened(
             random=random.SystemRandom().random,
         )
         reconciler = Reconciler(store.reads, ledger.submit, clock)
-        runners = [Runner(loop, ledger.hints) for loop in (reconciler, deliverer)]
+        loops = (reconciler, deliverer, Pruner(ledger.submit, clock))
+        runners = [Runner(loop, ledger.hints) for loop in loops]
         for runner in runners:
             group.create_task(runner.run(), name=runner.name)
         context = _context(
@@ -104,6 +109,24 @@ async def opened(
             stop()
             for runner in runners:
                 runner.stop()
+
+
+async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
+    missing = {
+        key_id: counts
+        for key_id, counts in (await store.reads.keys_needed()).items()
+        if key_id not in keyring
+    }
+    if missing:
+        listed = "; ".join(
+            f"{key_id}: {', '.join(f'{count} {what}' for what, count in counts.items())}"
+            for key_id, counts in missing.items()
+        )
+        raise Refused(
+            "missing_master_key",
+            f"These master keys are still needed ({listed}).",
+            hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one.",
+        )
 
 
 def serve(settings: Settings) -> None:

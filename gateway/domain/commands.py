@@ -244,6 +244,17 @@ class Pulse(Frozen, frozen=True, kw_only=True):
         return Needs()
 
 
+class Prune(Frozen, frozen=True, kw_only=True):
+    """Erase what is kept for 24 hours and no longer: the `env` of ended tasks, first answers."""
+
+    at: int
+
+    @property
+    def needs(self) -> Needs:
+        """Nothing."""
+        return Needs()
+
+
 Command = (
     CreateTask
     | CancelTask
@@ -260,6 +271,7 @@ Command = (
     | JobDue
     | SettleDelivery
     | Pulse
+    | Prune
 )
 
 

@@ -68,6 +68,13 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
     at: int
 
 
+class Pruning(Frozen, frozen=True, kw_only=True):
+    """What is kept for a time only and is older than `before` goes (milliseconds)."""
+
+    at: int
+    before: int
+
+
 @dataclass(kw_only=True)
 class View:
     """Loaded rows by key, and the sets of keys that have to be written."""
@@ -104,6 +111,7 @@ class View:
     calls: list[LauncherCall] = field(default_factory=list)
     settled: list[SettleDelivery] = field(default_factory=list)
     pulse_at: int | None = None
+    pruning: Pruning | None = None
 
     def put_new_task(self, task: Task) -> None:
         """A task that was not there before."""
@@ -154,4 +162,5 @@ class View:
             or self.new_remembered
             or self.settled
             or self.pulse_at is not None
+            or self.pruning is not None
         )

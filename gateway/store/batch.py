@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.domain.commands import Claim, Needs, Policy
 from gateway.domain.task import Frozen, Task
-from gateway.domain.view import Remembered, View
+from gateway.domain.view import Pruning, Remembered, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.rows import Params
@@ -70,14 +70,13 @@ class Batch:
         await self._many(sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view))
         if view.pulse_at is not None:
             await self._connection.execute(sql.PULSE, {"at": view.pulse_at})
+        if view.pruning is not None:
+            await self._prune(view.pruning)
 
-    async def erase_env(self, *, before: int, now: int) -> None:
-        """Erases the `env` of tasks that ended before that moment (milliseconds)."""
-        await self._connection.execute(sql.ERASE_ENV, {"before": before, "now": now})
-
-    async def forget_idempotency(self, before: int) -> None:
-        """Forgets answers given before that moment (milliseconds)."""
-        await self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": before})
+    async def _prune(self, pruning: Pruning) -> None:
+        """The `env` of tasks that ended before that moment, and answers given before it."""
+        await self._connection.execute(sql.ERASE_ENV, _plain(pruning))
+        await self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": pruning.before})
 
     async def _write_events(self, view: View) -> None:
         first = self.seq + 1

@@ -291,7 +291,7 @@ VALUES (
     :response_body)"""
 
 ERASE_ENV: Final = """
-UPDATE task_secrets SET env = NULL, env_erased_at = :now
+UPDATE task_secrets SET env = NULL, env_erased_at = :at
 WHERE env IS NOT NULL AND task_id IN (
     SELECT id FROM tasks WHERE finished_at <= :before
     AND status NOT IN ('queued', 'launching', 'running'))"""

@@ -24,7 +24,7 @@ from gateway.domain.task import (
     Timeouts,
     Usage,
 )
-from gateway.domain.view import TaskSecrets, View
+from gateway.domain.view import Pruning, TaskSecrets, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.sqlite import SQLiteStore, open_sqlite
@@ -367,7 +367,9 @@ async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
         ]
         await batch.write(view)
     async with store.transaction() as batch:
-        await batch.erase_env(before=FULL.finished_at or 0, now=5_000)
+        view = View(policy=POLICY)
+        view.pruning = Pruning(at=5_000, before=FULL.finished_at or 0)
+        await batch.write(view)
     ended, alive = await store.reads.secrets(FULL.id), await store.reads.secrets(PLAIN.id)
     assert ended is not None
     assert alive is not None

@@ -8,7 +8,7 @@ from gateway.domain.commands import Answer, Command
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
-from gateway.domain.decide.record import pulse, settle
+from gateway.domain.decide.record import prune, pulse, settle
 from gateway.domain.decide.report import (
     created,
     delegate,
@@ -36,6 +36,7 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.JobDue: lease_due,
     commands.SettleDelivery: settle,
     commands.Pulse: pulse,
+    commands.Prune: prune,
 }
 
 

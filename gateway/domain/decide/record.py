@@ -1,7 +1,10 @@
 """What loops have done outside: only written down, in the order it came."""
 
-from gateway.domain.commands import Accepted, Pulse, SettleDelivery
-from gateway.domain.view import View
+from gateway.domain.commands import Accepted, Prune, Pulse, SettleDelivery
+from gateway.domain.view import Pruning, View
+
+KEPT = 24 * 3_600_000
+"""How long first answers, and the `env` of an ended task, are kept (milliseconds)."""
 
 
 def settle(view: View, command: SettleDelivery, _now: int) -> Accepted:
@@ -13,4 +16,10 @@ def settle(view: View, command: SettleDelivery, _now: int) -> Accepted:
 def pulse(view: View, command: Pulse, _now: int) -> Accepted:
     """The reconciler is alive and can commit."""
     view.pulse_at = command.at
+    return Accepted()
+
+
+def prune(view: View, command: Prune, _now: int) -> Accepted:
+    """What is older than it may be is erased with the batch."""
+    view.pruning = Pruning(at=command.at, before=command.at - KEPT)
     return Accepted()
