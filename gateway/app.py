@@ -71,14 +71,26 @@ async def opened(
             needs a master key that is not given.
     """
     keyring = Keyring(settings.secret_keys)
+    async with open_sqlite(settings.database, new_instance_id=_new_instance_id) as store:
+        await _check_keys(store, keyring)
+        async with _running(settings, keyring, store, clock, transport) as gateway:
+            yield gateway
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings,
+    keyring: Keyring,
+    store: SQLiteStore,
+    clock: Callable[[], int],
+    transport: httpx.AsyncBaseTransport | None,
+) -> AsyncIterator[Gateway]:
     draining = asyncio.Event()
     async with (
-        open_sqlite(settings.database, new_instance_id=_new_instance_id) as store,
         Ledger(store, _policy(settings, keyring), clock=clock).running() as ledger,
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
-        await _check_keys(store, keyring)
         writer = LetterWriter(store.reads, keyring, _render)
         deliverer = Deliverer(
             store.reads,
