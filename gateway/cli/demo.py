@@ -126,7 +126,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
             gateway = Child("gateway", GATEWAY, environ, folder / "gateway.log")
             stack.enter_context(gateway)
             await asyncio.to_thread(wait_until_ready, url, gateway)
-            launcher_env = _launcher_environ(world, url, launcher_key, state)
+            launcher_env = demo_launcher_environ(world, url, launcher_key, state)
             stack.enter_context(Child("launcher", LAUNCHER, launcher_env, folder / "launcher.log"))
             headers = {"authorization": f"Bearer {tasks_key.key}"}
             async with httpx.AsyncClient(
@@ -146,7 +146,8 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
                     await _stay(stage)
 
 
-def _launcher_environ(world: StandIns, url: str, key: str, state: State) -> dict[str, str]:
+def demo_launcher_environ(world: StandIns, url: str, key: str, state: State) -> dict[str, str]:
+    """The environment of the launcher: the stand-ins, and no key of yours."""
     names = ("OPENAI", "ANTHROPIC", "OPENROUTER", "GITHUB")
     plain = {
         name: value

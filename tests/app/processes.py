@@ -1,0 +1,50 @@
+"""A gateway as a real process, for tests that kill and restart it."""
+
+import asyncio
+import base64
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.cli.processes import GATEWAY, Child, free_port, wait_until_ready
+
+MASTER = f"k1:{base64.b64encode(b'm' * 32).decode()}"
+
+
+def environ(folder: Path, port: int) -> dict[str, str]:
+    """Settings of a gateway whose state is in this folder."""
+    bare = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    return {
+        **bare,
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder / 's.db'}",
+        "SLIPGATE_SECRET_KEYS": MASTER,
+        "SLIPGATE_PORT": str(port),
+        "SLIPGATE_LOG": "json",
+    }
+
+
+@contextmanager
+def gateway(
+    folder: Path, extra: Mapping[str, str] | None = None, *, is_public: bool = False
+) -> Iterator[tuple[Child, str, dict[str, str]]]:
+    """The process, its address and its environment, once it is ready."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = {**environ(folder, port), **(extra or {})}
+    if is_public:
+        settings["SLIPGATE_PUBLIC_URL"] = url
+    with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
+        wait_until_ready(url, child)
+        yield child, url, settings
+
+
+async def until(is_true: Callable[[], bool], *, seconds: float = 40.0) -> None:
+    """Waits for a condition, while what runs beside it goes on.
+
+    Raises:
+        TimeoutError: it did not hold in time.
+    """
+    async with asyncio.timeout(seconds):
+        while not is_true():  # noqa: ASYNC110 - what it looks at knows no events
+            await asyncio.sleep(0.05)

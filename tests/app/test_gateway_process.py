@@ -1,0 +1,94 @@
+"""A gateway as a real process: what it acknowledged outlives it, and it stops in order."""
+
+import sqlite3
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from gateway.cli.keys import mint
+from gateway.cli.processes import GATEWAY, Child, wait_for, wait_until_ready
+from gateway.cli.replies import TaskView
+from gateway.store.audit import audit
+from tests.app.processes import gateway
+
+REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"}
+
+
+def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, url, environ):
+        headers = bearer(mint(environ, "tasks", "default", "test").key)
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            acknowledged = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(20)]
+            child.kill()
+            child.start()
+            wait_until_ready(url, child)
+            for task_id in acknowledged:
+                found = msgspec.json.decode(http.get(f"/v1/tasks/{task_id}").content, type=TaskView)
+                assert found.status == "queued"
+    audited = audit(tmp_path / "s.db")
+    assert (audited.tasks, audited.problems) == (20, ())
+
+
+def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, url, environ):
+        headers = bearer(mint(environ, "tasks", "default", "test").key)
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            request = {**REQUEST, "timeouts": {"queueSeconds": 1}}
+            task_id = http.post("/v1/tasks", json=request).json()["id"]
+
+            def is_expired() -> bool:
+                return bool(http.get(f"/v1/tasks/{task_id}").json()["status"] == "expired")
+
+            wait_for(is_expired, "the task to expire", child, 10)
+
+
+def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (_, _, environ):
+        other = Child("second", GATEWAY, {**environ, "SLIPGATE_PORT": "0"}, tmp_path / "second.log")
+        with other:
+            wait_for(lambda: other.exit_code is not None, "it to be refused", other, 10)
+        assert other.exit_code == 1
+        assert "Another gateway holds" in other.tail()
+
+
+def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> None:
+    answers: list[int] = []
+    with gateway(tmp_path) as (child, url, environ):
+        headers = bearer(mint(environ, "launcher", "default", "test").key)
+        claim = {"launcherId": "l-1", "providers": ["local"], "capacity": 1, "waitSeconds": 30}
+
+        def wait_for_jobs() -> None:
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=40) as http:
+                answers.append(http.post("/v1/launcher/claim", json=claim).status_code)
+
+        waiting = threading.Thread(target=wait_for_jobs)
+        waiting.start()
+        wait_for(lambda: bool(_launchers(tmp_path)), "the claim to be in", child, 10)
+        child.stop()
+        waiting.join(5)
+        assert child.exit_code == 0
+    assert answers == [200]
+    assert "gateway.stopped" in child.tail()
+    assert "Traceback" not in child.tail(1000)
+
+
+def test_wrong_settings_end_with_exit_code_2_and_all_problems(tmp_path: Path) -> None:
+    environ = {"SLIPGATE_PORT": "none", "SLIPGATE_LOG": "xml", "PATH": "/usr/bin"}
+    child = Child("gateway", GATEWAY, environ, tmp_path / "gateway.log")
+    with child:
+        wait_for(lambda: child.exit_code is not None, "it to be refused", child, 10)
+    assert child.exit_code == 2
+    for name in ("SLIPGATE_PORT", "SLIPGATE_LOG", "SLIPGATE_SECRET_KEYS"):
+        assert name in child.tail()
+
+
+def _launchers(folder: Path) -> list[tuple[str]]:
+    with closing(sqlite3.connect(folder / "s.db")) as database:
+        return list(database.execute("SELECT id FROM launchers"))

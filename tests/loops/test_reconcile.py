@@ -1,0 +1,75 @@
+"""The reconciler submits what is due, keeps the pulse, and says when it has work again."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.domain.commands import Accepted, Answer, Command, JobDue, Pulse, TaskDue
+from gateway.domain.errors import Refused
+from gateway.loops.reconcile import BATCH, Reconciler
+
+NOW = 1_000_000
+
+
+class Due:
+    """A store with something due, and a ledger that takes it."""
+
+    def __init__(
+        self, tasks: Sequence[str] = (), jobs: Sequence[str] = (), after: int | None = None
+    ) -> None:
+        self.tasks, self.jobs, self.after = tasks, jobs, after
+        self.submitted: list[Command] = []
+        self.refusal: Refused | None = None
+
+    async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
+        return self.tasks[:limit]
+
+    async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
+        return self.jobs[:limit]
+
+    async def next_due(self) -> int | None:
+        return self.after
+
+    async def submit(self, command: Command) -> Answer:
+        self.submitted.append(command)
+        if self.refusal is not None and isinstance(command, TaskDue):
+            raise self.refusal
+        return Accepted()
+
+
+def reconciler(due: Due) -> Reconciler:
+    return Reconciler(due, due.submit, lambda: NOW)
+
+
+async def test_due_tasks_and_jobs_become_commands_after_the_pulse() -> None:
+    due = Due(["task_1"], ["job_1"])
+    await reconciler(due).step()
+    assert due.submitted == [Pulse(at=NOW), TaskDue(task_id="task_1"), JobDue(job_id="job_1")]
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"), [(None, 5.0), (NOW + 2_000, 2.0), (NOW + 60_000, 5.0), (NOW - 1, 0.05)]
+)
+async def test_it_waits_for_the_next_clock_and_never_past_the_next_pulse(
+    after: int | None, seconds: float
+) -> None:
+    assert await reconciler(Due(after=after)).step() == seconds
+
+
+async def test_a_full_batch_is_followed_by_the_next_one_at_once() -> None:
+    assert await reconciler(Due([f"task_{number}" for number in range(BATCH)])).step() == 0.0
+
+
+async def test_the_pulse_is_not_stored_at_every_step() -> None:
+    due = Due()
+    loop = reconciler(due)
+    await loop.step()
+    await loop.step()
+    assert due.submitted == [Pulse(at=NOW)]
+
+
+async def test_one_refused_command_does_not_keep_the_others_back() -> None:
+    due = Due(["task_1"], ["job_1"])
+    due.refusal = Refused("not_found", "There is no such task.")
+    await reconciler(due).step()
+    assert JobDue(job_id="job_1") in due.submitted
