@@ -1,0 +1,129 @@
+"""HTTP in general: keys, error forms, bad input, ids of requests."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.web.body import MIB
+from gateway.web.middleware import masked
+from gateway.web.problems import STATUS, TITLES
+from tests.web.house import TASK, House
+
+GATEWAY = Path(__file__).parents[2] / "gateway"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status", "code"),
+    [
+        pytest.param("", 401, "unauthorized", id="none"),
+        pytest.param("Basic eDp5", 401, "unauthorized", id="another scheme"),
+        pytest.param("Bearer slip_tasks_short", 401, "unauthorized", id="another form"),
+        pytest.param(f"Bearer slip_tasks_{'z' * 43}", 401, "unauthorized", id="unknown"),
+        pytest.param(f"Bearer slip_launcher_{'a' * 43}", 403, "forbidden", id="wrong scope"),
+        pytest.param(f"Bearer slip_read_{'a' * 43}", 403, "forbidden", id="may only read"),
+    ],
+)
+async def test_only_a_tasks_key_creates(
+    house: House, authorization: str, status: int, code: str
+) -> None:
+    response = await house.http.post(
+        "/v1/tasks", json=TASK, headers={"authorization": authorization}
+    )
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert ("www-authenticate" in response.headers) == (status == 401)
+
+
+async def test_an_unknown_route_is_a_problem_document(house: House) -> None:
+    response = await house.http.get("/v1/nothing")
+    assert response.status_code == 404
+    assert response.json()["code"] == "not_found"
+    assert response.json()["requestId"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks/task_x/cancel", "/v1/launcher/claim", "/healthz"])
+async def test_a_wrong_method_names_the_right_ones(house: House, path: str) -> None:
+    response = await house.http.put(path)
+    assert response.status_code == 405
+    assert response.json()["code"] == "method_not_allowed"
+    assert response.headers["allow"]
+
+
+async def test_the_collection_names_all_its_methods(house: House) -> None:
+    response = await house.http.put("/v1/tasks")
+    assert response.status_code == 405
+    assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [("req-1.a", True), ("a b", False), ("x" * 101, False)],
+    ids=["sane", "a space", "too long"],
+)
+async def test_a_sane_request_id_is_kept(house: House, given: str, is_kept: bool) -> None:
+    response = await house.http.get("/healthz", headers={"x-request-id": given})
+    assert (response.headers["x-request-id"] == given) == is_kept
+    assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type", "status", "code"),
+    [
+        pytest.param(b"{", "application/json", 400, "invalid_json", id="broken"),
+        pytest.param(b"", "application/json", 400, "invalid_json", id="empty"),
+        pytest.param(b'"\xff"', "application/json", 400, "invalid_json", id="not UTF-8"),
+        pytest.param(b"[" * 9_999, "application/json", 400, "invalid_json", id="too deep"),
+        pytest.param(b"[]", "application/json", 422, "invalid_request", id="another shape"),
+        pytest.param(b"{}", "text/plain", 415, "unsupported_media_type", id="media type"),
+        pytest.param(b" " * (2 * MIB + 1), "application/json", 413, "too_large", id="too large"),
+    ],
+)
+async def test_a_bad_body_is_refused_with_its_code(
+    house: House, content: bytes, media_type: str, status: int, code: str
+) -> None:
+    headers = house.bearer("tasks") | {"content-type": media_type}
+    response = await house.http.post("/v1/tasks", content=content, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_a_body_without_a_length_is_bounded_while_it_is_read(house: House) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b" " * (MIB // 16)
+
+    headers = house.bearer("launcher") | {"content-type": "application/json"}
+    response = await house.http.post("/v1/launcher/claim", content=endless(), headers=headers)
+    assert response.status_code == 413
+
+
+async def test_all_wrong_paths_are_named(house: House) -> None:
+    response = await house.post(
+        "/v1/tasks", {"repoUrl": 1, "timeouts": {"runSeconds": 0}, "promt": "x"}
+    )
+    assert response.status_code == 422
+    paths = {error["path"] for error in response.json()["errors"]}
+    assert paths == {"$.repoUrl", "$.prompt", "$.timeouts.runSeconds", "$.promt"}
+
+
+def test_every_code_that_is_raised_has_a_status() -> None:
+    raised = re.compile(r'(?:Refused|WrongShape)\(\s*"([a-z_]+)"')
+    for floor in ("web", "domain", "wire"):
+        for source in sorted((GATEWAY / floor).rglob("*.py")):
+            unknown = set(raised.findall(source.read_text())) - STATUS.keys()
+            assert not unknown, f"{source.name}: {unknown}"
+    assert set(STATUS.values()) <= TITLES.keys()
+
+
+def test_the_token_of_a_capability_url_is_masked() -> None:
+    assert masked("/v1/hooks/task_1/1.secret") == "/v1/hooks/task_1/***"
+
+
+async def test_health_readiness_and_metrics(house: House) -> None:
+    assert (await house.http.get("/healthz")).status_code == 200
+    assert (await house.http.get("/readyz")).status_code == 200
+    assert (await house.http.get("/metrics")).status_code == 401
+    await house.create()
+    figures = await house.get("/metrics", "read")
+    assert 'slipgate_tasks{status="queued"} 1.0' in figures.text

@@ -1,0 +1,154 @@
+"""The launcher protocol: claims, leases, reports, and the words of a spool."""
+
+import asyncio
+import base64
+import time
+
+import pytest
+
+from tests.web.house import Agent, House, Json, sandbox_of
+
+
+async def test_a_create_job_is_complete(house: House) -> None:
+    wanted = {
+        "baseBranch": "main",
+        "env": {"FEATURE_X": "1"},
+        "validate": [["make", "test"]],
+        "agent": {"engine": "command", "command": ["claude", "-p"]},
+    }
+    task = await house.create(**wanted)
+    (job,) = await house.claim()
+    env = job["env"]
+    assert env["TARGET_REPO"] == "https://github.com/acme/widgets"
+    assert (env["BASE_BRANCH"], env["BRANCH_NAME"]) == ("main", f"slipgate/{task['id']}")
+    assert (env["AGENT_PROMPT"], env["FEATURE_X"], env["KEEP_ALIVE"]) == (
+        "Add /health",
+        "1",
+        "false",
+    )
+    assert env["SLIPGATE_WEBHOOK_URL"] == "https://gate.example/v1/webhooks/agent"
+    assert env["WEBHOOK_URL"].startswith(f"https://gate.example/v1/hooks/{task['id']}/1.")
+    assert env["SLIPGATE_VALIDATE"] == '[["make","test"]]'
+    assert '"command":["claude","-p"]' in env["SLIPGATE_AGENT"]
+    assert (job["kind"], job["attempt"], job["taskId"]) == ("create", 1, task["id"])
+    assert job["labels"]["slipgate-task"] == task["id"]
+    assert job["sandbox"]["name"] == f"slipgate-{task['id'][-20:]}-1"
+    assert await house.claim(launcherId="l2") == []
+
+
+async def test_a_waiting_claim_gets_the_task_as_it_comes(house: House) -> None:
+    waiting = asyncio.create_task(house.claim(waitSeconds=20))
+    await asyncio.sleep(0)
+    task = await house.create()
+    began = time.monotonic()
+    (job,) = await waiting
+    assert job["taskId"] == task["id"]
+    assert time.monotonic() - began < 10
+
+
+async def test_an_old_lease_token_changes_nothing(house: House) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    stale = job | {"leaseToken": job["leaseToken"] + "0"}
+    reports: list[tuple[str, Json]] = [
+        ("renew", {}),
+        ("created", {"sandbox": sandbox_of(job)}),
+        ("done", {"sandbox": sandbox_of(job)}),
+        ("failed", {"error": {"code": "x", "message": "x", "retryable": False}}),
+    ]
+    for verb, words in reports:
+        response = await house.report(stale, verb, **words)
+        assert (response.status_code, response.json()["code"]) == (409, "lease_lost"), verb
+    assert (await house.task(job["taskId"]))["status"] == "launching"
+
+
+async def test_a_job_that_is_not_there_is_404(house: House) -> None:
+    ghost = {"id": "job_ghost", "leaseToken": "job_ghost.1"}
+    response = await house.report(ghost, "renew")
+    assert (response.status_code, response.json()["code"]) == (404, "unknown_job")
+
+
+async def test_reports_may_be_repeated(house: House) -> None:
+    job, _ = await house.launch()
+    again = await house.report(job, "done", sandbox=sandbox_of(job))
+    assert again.status_code == 200
+    assert (await house.task(job["taskId"]))["sandbox"]["id"] == sandbox_of(job)["id"]
+
+
+async def test_trying_says_until_when_a_sandbox_may_be_made(house: House) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    said = (await house.try_sandbox(job)).json()
+    assert (said["create"], said["createSeconds"]) == (True, 30)
+    await Agent(http=house.http, env=job["env"]).say("task.started", "m1")
+    assert (await house.try_sandbox(job)).json()["create"] is False
+
+
+async def test_a_permanent_failure_ends_the_task(house: House) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    error = {"code": "snapshot_not_found", "message": "no such snapshot", "retryable": False}
+    await house.report(job, "failed", error=error)
+    task = await house.task(job["taskId"])
+    assert (task["status"], task["error"]["code"]) == ("failed", "snapshot_not_found")
+
+
+async def test_the_end_of_a_task_brings_a_destroy_job(house: House) -> None:
+    _, agent = await house.launch()
+    await agent.say("task.completed", "m1", summary="done")
+    (job,) = await house.claim(capacity=0)
+    assert (job["kind"], job["sandbox"]["id"].startswith("id-")) == ("destroy", True)
+    assert "env" not in job
+    await house.report(job, "done", sandbox=sandbox_of(job, "destroyed"))
+    task = await house.task(job["taskId"])
+    assert (task["status"], task["sandbox"]["state"]) == ("completed", "destroyed")
+
+
+async def test_spooled_words_are_heard_before_the_report_is_judged(house: House) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    await house.try_sandbox(job)
+    agent = Agent(http=house.http, env=job["env"])
+    words = [
+        ("m1", agent.body("task.started")),
+        ("m2", agent.body("task.completed", summary="offline")),
+    ]
+    lines = [_line(agent, name, body) for name, body in words]
+    forged = lines[0] | {"id": "m0"}
+    response = await house.report(
+        job, "done", sandbox=sandbox_of(job), spool=[forged, *lines, lines[0]], spoolOffset=700
+    )
+    assert response.status_code == 200
+    task = await house.task(job["taskId"])
+    assert (task["status"], task["message"]) == ("completed", "offline")
+    events = (await house.get(f"/v1/tasks/{job['taskId']}/events")).json()["data"]
+    assert [event["type"] for event in events].count("task.started") == 1
+
+
+async def test_spooled_words_of_before_the_attempt_are_not_taken(house: House) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    await house.try_sandbox(job)
+    agent = Agent(http=house.http, env=job["env"])
+    body = agent.body("task.completed", summary="too old")
+    line = _line(agent, "m1", body, at=int(time.time()) - 3_600)
+    await house.report(job, "done", sandbox=sandbox_of(job), spool=[line])
+    assert (await house.task(job["taskId"]))["status"] == "running"
+
+
+@pytest.mark.parametrize("until", ["soon", "2026-01-01T00:00:00"])
+async def test_a_delegation_needs_a_moment(house: House, until: str) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    response = await house.report(job, "delegate", until=until, note="actions")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+def _line(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> Json:
+    headers = agent.headers(body, name, at=at)
+    return {
+        "id": name,
+        "timestamp": int(headers["webhook-timestamp"]),
+        "signature": headers["webhook-signature"],
+        "body": base64.b64encode(body).decode(),
+    }
