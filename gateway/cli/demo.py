@@ -56,6 +56,9 @@ class DemoReport(Answer, frozen=True, kw_only=True):
     webhooks: int
     events: int
     lost: int
+    """Events of the feed whose webhook did not arrive."""
+    duplicate: int
+    """Events the feed told twice."""
     pending: int
 
 
@@ -248,9 +251,10 @@ async def _conclude(
     found = await _settled(stage)
     owed = {event.seq for event in events if event.applied and event.type not in QUIET}
     lost = len(owed) - len({_seq(one) for one in stage.world.receiver.received} & owed)
+    duplicate = len(events) - len({event.seq for event in events})
     patch = (await stage.http.get(f"/v1/tasks/{task_id}/patch")).text
     report = DemoReport(
-        ok=not found.problems and not lost and not found.pending,
+        ok=not (found.problems or lost or duplicate or found.pending),
         task_id=task_id,
         status=task.status,
         accepted_ms=round(accepted_ms, 1),
@@ -258,6 +262,7 @@ async def _conclude(
         webhooks=len(stage.world.receiver.received),
         events=found.events,
         lost=lost,
+        duplicate=duplicate,
         pending=found.pending,
     )
     if stage.is_quiet:
@@ -320,7 +325,7 @@ def _show(stage: Stage, heard: Received, patch: str, report: DemoReport, found: 
     screen.print(Rule("slipgate verify"))
     resent = stage.world.receiver.duplicates
     screen.print(
-        f"{found.events} events, {report.lost} lost, 0 duplicate, {found.pending} pending"
+        f"{found.events} events, {report.lost} lost, {report.duplicate} duplicate, {found.pending} pending"
         + (f" ({resent} webhooks came twice and were known by their id)" if resent else ""),
         style="green" if report.ok else "red",
     )
