@@ -325,7 +325,8 @@ def _show(stage: Stage, heard: Received, patch: str, report: DemoReport, found: 
     screen.print(Rule("slipgate verify"))
     resent = stage.world.receiver.duplicates
     screen.print(
-        f"{found.events} events, {report.lost} lost, {report.duplicate} duplicate, {found.pending} pending"
+        f"{found.events} events, {report.lost} lost, {report.duplicate} duplicate, "
+        f"{found.pending} pending"
         + (f" ({resent} webhooks came twice and were known by their id)" if resent else ""),
         style="green" if report.ok else "red",
     )
