@@ -1,0 +1,47 @@
+"""A place at which a stand-in holds whoever asks it, until the test lets them pass."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+REACH_SECONDS = 20.0
+
+
+class Gate:
+    """Open unless it is shut; awaiting it is passing through."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self._reached = asyncio.Event()
+
+    def shut(self) -> None:
+        """Whoever comes from now on is held."""
+        self._open.clear()
+        self._reached.clear()
+
+    def open(self) -> None:
+        """Lets everyone pass."""
+        self._open.set()
+
+    async def reached(self) -> None:
+        """Until somebody has come to the gate; raises `TimeoutError`."""
+        async with asyncio.timeout(REACH_SECONDS):
+            await self._reached.wait()
+
+    async def __call__(self) -> None:
+        self._reached.set()
+        await self._open.wait()
+
+
+class GatedPost:
+    """An ASGI application whose POST requests pass a gate first."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            await self._gate()
+        await self._app(scope, receive, send)

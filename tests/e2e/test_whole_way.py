@@ -1,0 +1,28 @@
+"""One task from POST to pull request, by real processes."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import processes
+from tests.e2e.house import house, until
+
+pytestmark = pytest.mark.timeout(90)
+CANCEL_SECONDS = 10.0
+
+
+async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        task = await it.frontend.create(it.sample.url)
+        shown = await task.until_over()
+        await it.settle(task)
+        (pull,) = it.pulls
+        assert shown["status"] == "completed"
+        assert shown["prUrl"] == pull.html_url
+        assert shown["commitSha"] == it.pushed(shown["branchName"])
+        assert shown["sandbox"]["state"] == "destroyed"
+        assert it.receiver.duplicates == 0
+        assert len(it.seen_agents) == 1
+        assert not processes.agents(it.folder)
