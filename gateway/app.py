@@ -22,7 +22,7 @@ from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
-from gateway.ledger import Ledger, wall_clock
+from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
 from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import GuardedTransport
@@ -60,6 +60,7 @@ async def opened(
     *,
     clock: Callable[[], int] = wall_clock,
     transport: httpx.AsyncBaseTransport | None = None,
+    max_batch: int = MAX_BATCH,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
@@ -73,7 +74,9 @@ async def opened(
     keyring = Keyring(settings.secret_keys)
     async with open_sqlite(settings.database, new_instance_id=_new_instance_id) as store:
         await _check_keys(store, keyring)
-        async with _running(settings, keyring, store, clock, transport) as gateway:
+        policy = _policy(settings, keyring)
+        ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
+        async with _running(settings, keyring, store, ledger, clock, transport) as gateway:
             yield gateway
 
 
@@ -82,12 +85,13 @@ async def _running(
     settings: Settings,
     keyring: Keyring,
     store: SQLiteStore,
+    ledger: Ledger,
     clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[Gateway]:
     draining = asyncio.Event()
     async with (
-        Ledger(store, _policy(settings, keyring), clock=clock).running() as ledger,
+        ledger.running(),
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
@@ -141,19 +145,19 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
         )
 
 
-def serve(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT; then drains and returns.
+def serve(settings: Settings, *, max_batch: int = MAX_BATCH) -> None:
+    """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit.
 
     Raises:
         Refused: another gateway holds the database, or its schema is newer.
     """
     open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, max_batch))
 
 
-async def _serve(settings: Settings) -> None:
-    async with opened(settings) as gateway:
+async def _serve(settings: Settings, max_batch: int) -> None:
+    async with opened(settings, max_batch=max_batch) as gateway:
         server = _Server(_config(settings, gateway.app), gateway.stop)
         log.info("gateway.started", host=settings.host, port=settings.port)
         await server.serve()

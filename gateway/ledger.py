@@ -62,12 +62,14 @@ class Ledger:
         *,
         clock: Callable[[], int] = wall_clock,
         max_queue: int = MAX_QUEUE,
+        max_batch: int = MAX_BATCH,
     ) -> None:
         self.hints = Hints()
         self.policy = policy
         self._store = store
         self._clock = clock
         self._max_queue = max_queue
+        self._max_batch = max_batch
         self._waiting: deque[tuple[Command, asyncio.Future[Answer]]] = deque()
         self._arrived = asyncio.Event()
         self._closing = False
@@ -103,7 +105,7 @@ class Ledger:
             await self._arrived.wait()
             self._arrived.clear()
             while self._waiting:
-                size = min(len(self._waiting), MAX_BATCH)
+                size = min(len(self._waiting), self._max_batch)
                 await self._settle([self._waiting.popleft() for _ in range(size)])
 
     async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
