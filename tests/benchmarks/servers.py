@@ -1,0 +1,85 @@
+"""The servers under load, as real processes on free ports."""
+
+import base64
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.cli.keys import mint
+from gateway.cli.processes import free_port, without_slipgate
+
+GATEWAY: Final = ("-m", "gateway", "gateway")
+ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
+YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
+STOP_SECONDS: Final = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A process that serves; a gateway comes with keys to speak to it."""
+
+    port: int
+    pid: int
+    tasks_key: str = ""
+    launcher_key: str = ""
+
+    def resident_mb(self) -> float | None:
+        """Its resident memory in MB; None where there is no /proc."""
+        status = Path(f"/proc/{self.pid}/status")
+        if not status.exists():
+            return None
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1000
+
+
+@contextmanager
+def yardstick() -> Iterator[Server]:
+    """The endpoint that stores nothing."""
+    port = free_port()
+    with _running([*YARDSTICK, str(port)], without_slipgate()) as pid:
+        yield Server(port=port, pid=pid)
+
+
+@contextmanager
+def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
+    """A gateway on a database of its own in `folder`, with its own settings."""
+    port = free_port()
+    environ = {
+        **without_slipgate(),
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder.absolute()}/slipgate.db",
+        "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "SLIPGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "SLIPGATE_PORT": str(port),
+        "SLIPGATE_LOG": "json",
+    }
+    keys = {scope: mint(environ, scope, "default", "bench").key for scope in ("tasks", "launcher")}
+    with _running(program, environ) as pid:
+        yield Server(port=port, pid=pid, tasks_key=keys["tasks"], launcher_key=keys["launcher"])
+
+
+@contextmanager
+def _running(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterator[int]:
+    with open(os.devnull, "ab") as nowhere:  # noqa: PTH123 - a device, not a path of ours
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=nowhere,
+            stderr=nowhere,
+            start_new_session=True,
+        )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
