@@ -76,7 +76,9 @@ async def opened(
         await _check_keys(store, keyring)
         policy = _policy(settings, keyring)
         ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
-        async with _running(settings, keyring, store, ledger, clock, transport) as gateway:
+        async with _running(
+            settings, keyring, store, ledger, clock=clock, transport=transport
+        ) as gateway:
             yield gateway
 
 
@@ -86,6 +88,7 @@ async def _running(
     keyring: Keyring,
     store: SQLiteStore,
     ledger: Ledger,
+    *,
     clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
 ) -> AsyncIterator[Gateway]:
