@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.domain import commands
 from gateway.domain.commands import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
-from gateway.domain.errors import Refused
+from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
 from gateway.domain.task import Sandbox
 from gateway.web.auth import LAUNCHER, authorize
@@ -91,7 +91,8 @@ async def done(request: Request) -> Response:
     """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
     context = await _launcher(request)
     report = decode(wire.Done, await read_json(request, limit=REPORT_LIMIT))
-    await submit_spooled(context, report.spool)
+    if report.spool and await _is_held(context, _job_id(request), report.lease_token):
+        await submit_spooled(context, report.spool)
     command = commands.FinishJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -126,6 +127,17 @@ async def delegate(request: Request) -> Response:
         note=report.note,
     )
     return await _acknowledge(context, command)
+
+
+async def _is_held(context: Context, job_id: str, lease_token: str) -> bool:
+    """Whether the lease is live: only then are words taken that are older than the tolerance."""
+    try:
+        await context.ask(commands.RenewLease(job_id=job_id, lease_token=lease_token), LeaseReply)
+    except Unavailable:
+        raise
+    except Refused:
+        return False
+    return True
 
 
 async def _acknowledge(context: Context, command: commands.Command) -> Response:

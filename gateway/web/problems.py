@@ -6,6 +6,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from gateway.domain.errors import Refused
 from gateway.wire.decode import WrongShape
@@ -81,7 +82,19 @@ def http_error(request: Request, exc: Exception) -> Response:
         if code == "not_found"
         else f"{request.method} is not allowed here."
     )
-    return problem(request.state.request_id, Refused(code, detail), dict(exc.headers or {}))
+    headers = dict(exc.headers or {})
+    if exc.status_code == 405:
+        headers["Allow"] = _allowed(request, headers.get("Allow", ""))
+    return problem(request.state.request_id, Refused(code, detail), headers)
+
+
+def _allowed(request: Request, given: str) -> str:
+    """What all routes of the path allow: Starlette names only those of the first."""
+    methods = {method for method in given.split(", ") if method}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def problem(request_id: str, refusal: Refused, headers: dict[str, str] | None = None) -> Response:

@@ -18,7 +18,7 @@ from gateway.wire.tasks import Page
 from gateway.wire.times import rfc3339
 
 LOG_PAGE: Final = 200
-_PATCH_TYPES: Final = ("task.patch", *sorted(TERMINAL_WORDS))
+_PATCH_TYPES: Final = ("task.patch", "task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
 
 
 class LogChunk(Reply, frozen=True, kw_only=True):
@@ -34,6 +34,13 @@ class _Piece(msgspec.Struct, frozen=True, kw_only=True):
     offset: int = 0
     chunk: str = ""
     patch: str | None = None
+    word: "_Piece | None" = None
+    """The agent's own last word, in the event of a retry."""
+
+    @property
+    def whole(self) -> str | None:
+        """A patch that is not in pieces."""
+        return self.patch or (self.word.patch if self.word else None)
 
 
 async def logs(request: Request) -> Response:
@@ -71,7 +78,7 @@ def _chunk(event: Event) -> LogChunk:
 
 def _patch(words: list[Event]) -> str:
     pieces = [(word.type, msgspec.json.decode(word.data, type=_Piece)) for word in words]
-    whole = next((piece.patch for _, piece in reversed(pieces) if piece.patch), None)
+    whole = next((piece.whole for _, piece in reversed(pieces) if piece.whole), None)
     if whole is not None:
         return whole
     parts = {piece.offset: piece.chunk for kind, piece in pieces if kind == "task.patch"}

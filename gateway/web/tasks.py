@@ -129,6 +129,6 @@ def _statuses(request: Request) -> list[Status]:
     if text is None:
         return list(Status)
     try:
-        return [Status(word) for word in text.split(",")]
+        return list(dict.fromkeys(Status(word) for word in text.split(",")))
     except ValueError as exc:
         raise wrong("status", f"Expected some of {', '.join(Status)}") from exc

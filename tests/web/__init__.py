@@ -1,1 +1,1 @@
-"""The web floor over ASGI: the real routes, ledger, loops and SQLite behind them."""
+"""The HTTP interface, over the real ledger and a real SQLite file."""

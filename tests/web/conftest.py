@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.web.house import House, open_house
+from tests.web.callers import House, open_house
 
 
 @pytest_asyncio.fixture

@@ -1,177 +1,161 @@
-"""One gateway with keys for every scope, and the callers that knock at its door."""
+"""A gateway on a temporary file, with one key per scope, a pretended launcher and agent."""
 
 import base64
 import hashlib
+import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+import aiosqlite
 import httpx
-import msgspec
 
 from gateway.app import opened
 from gateway.settings import read_settings
-from gateway.store.operator import KeyRow, open_operator
+from gateway.store import statements as sql
 from gateway.wire.signing import secret_bytes, sign
 
 Json = dict[str, Any]
-
-SCOPES: Final = ("tasks", "read", "launcher", "ops")
-MASTER: Final = base64.b64encode(b"m" * 32).decode()
-PUBLIC_URL: Final = "https://gate.example"
-TASK: Final[Json] = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Add /health"}
-PROVIDER: Final = "local@here"
+NEW_TASK: Json = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Add a health endpoint"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Agent:
-    """An agent inside a sandbox: it knows what its environment said, and nothing else."""
+def environ(folder: Path) -> dict[str, str]:
+    """Settings of a gateway of a test."""
+    secret = base64.b64encode(b"m" * 32).decode()
+    return {
+        "SLIPGATE_DATABASE_URL": f"sqlite:////{folder}/slipgate.db",
+        "SLIPGATE_SECRET_KEYS": f"k1:{secret}",
+        "SLIPGATE_PUBLIC_URL": "http://127.0.0.1:8700",
+        "SLIPGATE_LOG": "json",
+    }
 
-    http: httpx.AsyncClient
-    env: Mapping[str, str]
 
-    @property
-    def key(self) -> bytes:
-        """The key of the attempt."""
-        return secret_bytes(self.env["SLIPGATE_WEBHOOK_SECRET"])
-
-    def body(self, kind: str, **said: object) -> bytes:
-        """The body of one webhook."""
-        data = {
-            "taskId": self.env["SLIPGATE_TASK_ID"],
-            "attempt": int(self.env["SLIPGATE_ATTEMPT"]),
-            **said,
-        }
-        stamp = "2026-01-01T00:00:00.000Z"
-        return msgspec.json.encode({"type": kind, "timestamp": stamp, "data": data})
-
-    def headers(self, body: bytes, name: str, *, at: int | None = None) -> dict[str, str]:
-        """Standard Webhooks headers over the body; `at` in Unix seconds."""
-        moment = int(time.time()) if at is None else at
-        return {
-            "webhook-id": name,
-            "webhook-timestamp": str(moment),
-            "webhook-signature": sign(self.key, name, moment, body),
-            "content-type": "application/json",
-        }
-
-    async def say(self, kind: str, name: str, **said: object) -> httpx.Response:
-        """One signed webhook."""
-        return await self.send(self.body(kind, **said), name)
-
-    async def send(self, body: bytes, name: str, *, at: int | None = None) -> httpx.Response:
-        """A body, signed."""
-        return await self.http.post(
-            "/v1/webhooks/agent", content=body, headers=self.headers(body, name, at=at)
-        )
+def key(scope: str, fill: str = "x") -> str:
+    """An API key of this scope."""
+    return f"slip_{scope}_{fill * 43}"
 
 
 class House:
-    """The gateway as it is seen from outside."""
+    """Speaks HTTP to the application as each of its users."""
 
-    def __init__(self, http: httpx.AsyncClient, keys: Mapping[str, str]) -> None:
+    def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
-        self._keys = keys
 
-    def bearer(self, scope: str) -> dict[str, str]:
-        """The header of this scope's key."""
-        return {"authorization": f"Bearer {self._keys[scope]}"}
-
-    async def get(self, path: str, scope: str = "tasks", **headers: str) -> httpx.Response:
-        """A read."""
-        return await self.http.get(path, headers=self.bearer(scope) | headers)
-
-    async def post(
-        self, path: str, body: object = None, scope: str = "tasks", **headers: str
+    async def call(
+        self, method: str, path: str, *, scope: str = "tasks", **options: Any
     ) -> httpx.Response:
-        """A change."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        content = b"" if body is None else msgspec.json.encode(body)
-        sent = self.bearer(scope) | {"content-type": "application/json"} | given
-        return await self.http.post(path, content=content, headers=sent)
+        """A request with the key of a scope."""
+        headers = {"Authorization": f"Bearer {key(scope)}", **options.pop("headers", {})}
+        return await self.http.request(method, path, headers=headers, **options)
 
-    async def create(self, **wanted: object) -> Json:
-        """A task, accepted."""
-        response = await self.post("/v1/tasks", TASK | wanted)
+    async def post(self, path: str, body: Json | None = None, **options: Any) -> httpx.Response:
+        """A POST as a frontend."""
+        return await self.call("POST", path, json=body or {}, **options)
+
+    async def create(self, **fields: Any) -> Json:
+        """A task."""
+        response = await self.post("/v1/tasks", {**NEW_TASK, **fields})
         assert response.status_code == 202, response.text
         task: Json = response.json()
         return task
 
     async def task(self, task_id: str) -> Json:
         """A task as it stands."""
-        task: Json = (await self.get(f"/v1/tasks/{task_id}")).json()
+        task: Json = (await self.call("GET", f"/v1/tasks/{task_id}")).json()
         return task
 
-    async def claim(self, **wanted: object) -> list[Json]:
-        """The jobs a launcher gets."""
-        claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 4, **wanted}
-        response = await self.post("/v1/launcher/claim", claim, scope="launcher")
+    async def claim(self, **fields: Any) -> list[Json]:
+        """Jobs, as a launcher."""
+        wanted = {"launcherId": "l1", "providers": ["local@here"], "capacity": 1, **fields}
+        response = await self.post("/v1/launcher/claim", wanted, scope="launcher")
         assert response.status_code == 200, response.text
         jobs: list[Json] = response.json()["jobs"]
         return jobs
 
-    async def report(self, job: Json, verb: str, **words: object) -> httpx.Response:
-        """A launcher's report on its job."""
-        body = {"leaseToken": job["leaseToken"], **words}
-        return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope="launcher")
+    async def report(self, job: Json, what: str, **fields: Any) -> httpx.Response:
+        """A report of a launcher under the job's lease."""
+        body = {"leaseToken": job["leaseToken"], **fields}
+        path = f"/v1/launcher/jobs/{job['id']}/{what}"
+        return await self.post(path, body, scope="launcher")
 
-    async def try_sandbox(self, job: Json) -> httpx.Response:
-        """Says `trying`."""
-        return await self.report(
-            job, "trying", provider="local", realm="here", name=job["sandbox"]["name"], **{"try": 1}
-        )
-
-    async def launch(self, **wanted: object) -> tuple[Json, Agent]:
-        """A task whose sandbox is up, and the agent in it."""
-        await self.create(**wanted)
+    async def launch(self) -> Json:
+        """Claimed, tried and started."""
         (job,) = await self.claim()
-        assert (await self.try_sandbox(job)).status_code == 200
-        done = await self.report(job, "done", sandbox=sandbox_of(job))
+        name = job["sandbox"]["name"]
+        tried = await self.report(
+            job, "trying", provider="local", realm="here", name=name, **{"try": 1}
+        )
+        assert tried.json()["create"] is True
+        done = await self.report(job, "done", sandbox=sandbox(job))
         assert done.status_code == 200, done.text
-        return job, Agent(http=self.http, env=job["env"])
+        return job
+
+    async def say(self, job: Json, kind: str, message_id: str = "", **data: Any) -> httpx.Response:
+        """A signed word of the job's agent."""
+        body = word(job, kind, **data)
+        headers = signed(job, message_id or f"msg_{time.time_ns()}", body)
+        return await self.http.post("/v1/webhooks/agent", content=body, headers=headers)
 
 
-def sandbox_of(job: Json, state: str = "started") -> Json:
-    """The sandbox of a job, as its provider describes it."""
+def sandbox(job: Json, state: str = "started") -> Json:
+    """The sandbox of a job as a launcher reports it."""
     name = job["sandbox"]["name"]
-    return {"id": f"id-{name}", "name": name, "provider": "local", "realm": "here", "state": state}
+    return {
+        "id": f"sb-{name}",
+        "name": name,
+        "provider": "local",
+        "realm": "here",
+        "snapshot": job["snapshot"],
+        "state": state,
+    }
+
+
+def word(job: Json, kind: str, **data: Any) -> bytes:
+    """The body of a webhook."""
+    addressed = {"taskId": job["taskId"], "attempt": job["attempt"], **data}
+    return json.dumps(
+        {"type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": addressed}
+    ).encode()
+
+
+def signed(job: Json, message_id: str, body: bytes, *, at: float | None = None) -> dict[str, str]:
+    """The three headers, made with the secret the job brought."""
+    secret = secret_bytes(job["env"]["SLIPGATE_WEBHOOK_SECRET"])
+    timestamp = int(at or time.time())
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": sign(secret, message_id, timestamp, body),
+    }
 
 
 @asynccontextmanager
-async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
-    """A gateway on a new database; `environ` adds to its settings."""
-    path = folder / "slipgate.db"
-    keys = add_keys(path)
-    settings = read_settings(
-        {
-            "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
-            "SLIPGATE_DATABASE_URL": f"sqlite:///{path}",
-            "SLIPGATE_PUBLIC_URL": PUBLIC_URL,
-            **environ,
-        }
-    )
+async def house(folder: Path, **extra: str) -> AsyncIterator[House]:
+    """A running gateway and who may use it."""
+    settings = read_settings({**environ(folder), **extra})
     async with opened(settings) as gateway:
+        await _make_keys(settings.database)
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
-            yield House(http, keys)
+        async with httpx.AsyncClient(transport=transport, base_url="http://slipgate") as http:
+            yield House(http)
 
 
-def add_keys(path: Path) -> dict[str, str]:
-    """A key for each scope, and `other`: a frontend of another project."""
-    keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
-    keys["other"] = f"slip_tasks_{'b' * 43}"
-    with open_operator(path) as operator:
-        for number, (name, key) in enumerate(keys.items()):
-            row = KeyRow(
-                id=f"key_{number}",
-                scope=key.split("_")[1],
-                project="elsewhere" if name == "other" else "default",
-                name=name,
-                created_at=1_000,
-                revoked_at=None,
-            )
-            operator.add_key(row, hashlib.sha256(key.encode()).digest())
-    return keys
+async def _make_keys(database: Path) -> None:
+    async with aiosqlite.connect(database) as connection:
+        for project, fill in (("default", "x"), ("other", "y")):
+            for scope in ("tasks", "read", "launcher", "ops"):
+                text = key(scope, fill)
+                await connection.execute(
+                    sql.INSERT_API_KEY,
+                    {
+                        "id": f"key_{scope}_{project}",
+                        "hash": hashlib.sha256(text.encode()).digest(),
+                        "scope": scope,
+                        "project": project,
+                        "name": scope,
+                        "created_at": 0,
+                    },
+                )
+        await connection.commit()

@@ -9,7 +9,7 @@ import pytest
 from gateway.web.body import MIB
 from gateway.web.middleware import masked
 from gateway.web.problems import STATUS, TITLES
-from tests.web.house import TASK, House
+from tests.web.callers import TASK, House
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 

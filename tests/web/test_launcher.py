@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.web.house import Agent, House, Json, sandbox_of
+from tests.web.callers import Agent, House, Json, sandbox_of
 
 
 async def test_a_create_job_is_complete(house: House) -> None:
@@ -133,6 +133,15 @@ async def test_spooled_words_of_before_the_attempt_are_not_taken(house: House) -
     body = agent.body("task.completed", summary="too old")
     line = _line(agent, "m1", body, at=int(time.time()) - 3_600)
     await house.report(job, "done", sandbox=sandbox_of(job), spool=[line])
+    assert (await house.task(job["taskId"]))["status"] == "running"
+
+
+async def test_under_a_lost_lease_no_spooled_word_is_taken(house: House) -> None:
+    job, agent = await house.launch()
+    stale = job | {"leaseToken": job["leaseToken"] + "0"}
+    line = _line(agent, "m1", agent.body("task.completed", summary="x"))
+    response = await house.report(stale, "done", sandbox=sandbox_of(job), spool=[line])
+    assert (response.status_code, response.json()["code"]) == (409, "lease_lost")
     assert (await house.task(job["taskId"]))["status"] == "running"
 
 

@@ -1,157 +1,167 @@
-"""Tasks over HTTP: created, shown, listed, cancelled, retried."""
+"""Tasks over HTTP, as a frontend sees them."""
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.web.house import TASK, House, open_house
+from tests.web.house import NEW_TASK, house, key
 
 
-async def test_a_created_task_is_where_location_says(house: House) -> None:
-    response = await house.post("/v1/tasks", TASK | {"metadata": {"userId": "u_1"}})
-    assert response.status_code == 202
-    task = response.json()
-    shown = await house.get(response.headers["location"])
-    assert shown.json() == task
-    assert task["status"] == "queued"
-    assert task["title"] == "Add /health"
-    assert task["branchName"] == f"slipgate/{task['id']}"
-    assert task["metadata"] == {"userId": "u_1"}
-    assert task["nextDeadline"]["what"] == "queue"
-
-
-async def test_env_is_never_shown(house: House) -> None:
-    task = await house.create(env={"FEATURE_X": "hunter2"})
-    events = await house.get(f"/v1/tasks/{task['id']}/events")
-    assert "hunter2" not in str(task) + events.text
-    assert "FEATURE_X" not in str(task) + events.text
+async def test_a_new_task_is_accepted_with_its_defaults(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        response = await home.post("/v1/tasks", NEW_TASK)
+        task = response.json()
+        assert response.status_code == 202
+        assert response.headers["location"] == f"/v1/tasks/{task['id']}"
+        assert task["status"] == "queued"
+        assert task["title"] == "Add a health endpoint"
+        assert task["branchName"] == f"slipgate/{task['id']}"
+        assert task["nextDeadline"]["what"] == "queue"
+        assert await home.task(task["id"]) == task
 
 
 @pytest.mark.parametrize(
-    ("wanted", "code", "path"),
+    ("fields", "path"),
     [
-        ({"branchName": "-f"}, "invalid_request", "$.branchName"),
-        ({"baseBranch": "a..b"}, "invalid_request", "$.baseBranch"),
-        ({"repoUrl": "--upload-pack=x"}, "invalid_request", "$.repoUrl"),
-        ({"repoUrl": "file:///etc"}, "invalid_request", "$.repoUrl"),
-        ({"repoUrl": "ext::sh -c id"}, "invalid_request", "$.repoUrl"),
-        ({"env": {"PATH": "/tmp"}}, "reserved_env", "$.env.PATH"),
-        ({"env": {"SLIPGATE_X": "1"}}, "reserved_env", "$.env.SLIPGATE_X"),
-        ({"env": {"OPENAI_BASE_URL": "http://x"}}, "reserved_env", "$.env.OPENAI_BASE_URL"),
-        ({"callbackUrl": "ftp://x"}, "invalid_request", "$.callbackUrl"),
+        ({"repoUrl": "--upload-pack=x"}, "$.repoUrl"),
+        ({"repoUrl": "ext::sh -c id"}, "$.repoUrl"),
+        ({"repoUrl": "file:///etc"}, "$.repoUrl"),
+        ({"repoUrl": "https://user:secret@github.com/a/b"}, "$.repoUrl"),
+        ({"branchName": "-x"}, "$.branchName"),
+        ({"branchName": "a..b"}, "$.branchName"),
+        ({"baseBranch": "a b"}, "$.baseBranch"),
+        ({"prompt": ""}, "$.prompt"),
+        ({"timeouts": {"runSeconds": 0}}, "$.timeouts.runSeconds"),
+        ({"nonsense": 1}, "$.nonsense"),
+        ({"callbackUrl": "http://example.com/hook"}, "$.callbackUrl"),
     ],
-    ids=str,
 )
-async def test_a_task_that_would_do_harm_is_refused_by_name(
-    house: House, wanted: dict[str, object], code: str, path: str
+async def test_a_wrong_field_is_named(tmp_path: Path, fields: dict[str, Any], path: str) -> None:
+    async with house(tmp_path) as home:
+        response = await home.post("/v1/tasks", {**NEW_TASK, **fields})
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/problem+json"
+        problem = response.json()
+        assert problem["code"] == "invalid_request"
+        assert [error["path"] for error in problem["errors"]] == [path]
+        assert (await home.call("GET", "/v1/tasks")).json()["data"] == []
+
+
+async def test_reserved_variables_are_refused_by_name(tmp_path: Path) -> None:
+    env = {"PATH": "/x", "TARGET_REPO": "y", "OPENAI_BASE_URL": "https://evil.example", "OK": "1"}
+    async with house(tmp_path) as home:
+        problem = (await home.post("/v1/tasks", {**NEW_TASK, "env": env})).json()
+        assert problem["code"] == "reserved_env"
+        assert {error["path"] for error in problem["errors"]} == {
+            "$.env.PATH",
+            "$.env.TARGET_REPO",
+            "$.env.OPENAI_BASE_URL",
+        }
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (b"{", {}, 400, "invalid_json"),
+        (b"\xff", {}, 400, "invalid_json"),
+        (b"{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
+        (b"x" * (2 * 1024 * 1024 + 1), {}, 413, "too_large"),
+        (b"[]", {}, 422, "invalid_request"),
+        (b'{"repoUrl":1e999}', {}, 422, "invalid_request"),
+    ],
+)
+async def test_a_bad_body_gives_a_stable_code(
+    tmp_path: Path, body: bytes, headers: dict[str, str], status: int, code: str
 ) -> None:
-    response = await house.post("/v1/tasks", TASK | wanted)
-    assert (response.status_code, response.json()["code"]) == (422, code)
-    assert path in {error["path"] for error in response.json()["errors"]}
-    assert (await house.get("/v1/tasks")).json()["data"] == []
-
-
-async def test_an_address_may_come_with_its_own_key(house: House) -> None:
-    await house.create(env={"OPENAI_BASE_URL": "http://x", "OPENAI_API_KEY": "k"})
-
-
-async def test_only_ops_names_a_provider(house: House) -> None:
-    wanted = TASK | {"provider": "docker"}
-    assert (await house.post("/v1/tasks", wanted)).status_code == 403
-    assert (await house.post("/v1/tasks", wanted, scope="ops")).status_code == 202
-
-
-async def test_other_repositories_than_the_allowed_are_refused(tmp_path: Path) -> None:
-    async with open_house(tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*") as house:
-        response = await house.post("/v1/tasks", TASK)
-        assert (response.status_code, response.json()["code"]) == (422, "repo_not_allowed")
-
-
-async def test_the_same_key_and_request_get_the_first_answer(house: House) -> None:
-    first = await house.post("/v1/tasks", TASK, idempotency_key="k-1")
-    again = await house.post("/v1/tasks", TASK | {"priority": 5}, idempotency_key="k-1")
-    assert (again.status_code, again.json()) == (202, first.json())
-    assert again.headers["idempotent-replayed"] == "true"
-    assert "idempotent-replayed" not in first.headers
-    other = await house.post("/v1/tasks", TASK | {"priority": 6}, idempotency_key="k-1")
-    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
-
-
-async def test_of_two_at_the_same_time_one_decides(house: House) -> None:
-    first, second = await asyncio.gather(
-        *(house.post("/v1/tasks", TASK, idempotency_key="k-1") for _ in range(2))
-    )
-    assert first.json()["id"] == second.json()["id"]
-    assert len((await house.get("/v1/tasks")).json()["data"]) == 1
-
-
-async def test_another_project_sees_nothing(house: House) -> None:
-    task = await house.create()
-    for path in ("", "/events", "/logs", "/patch"):
-        response = await house.get(f"/v1/tasks/{task['id']}{path}", "other")
-        assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    cancel = await house.post(f"/v1/tasks/{task['id']}/cancel", scope="other")
-    assert cancel.status_code == 404
-    assert (await house.get("/v1/tasks", "other")).json()["data"] == []
-    assert (await house.get(f"/v1/tasks/{task['id']}", "ops")).status_code == 200
-
-
-async def test_a_list_is_newest_first_and_goes_on_at_its_cursor(house: House) -> None:
-    made = [(await house.create())["id"] for _ in range(5)]
-    seen: list[str] = []
-    cursor = ""
-    while cursor is not None:
-        page = (await house.get(f"/v1/tasks?limit=2{cursor and '&cursor=' + cursor}")).json()
-        seen += [task["id"] for task in page["data"]]
-        cursor = page["nextCursor"]
-    assert seen == sorted(made, reverse=True)
-
-
-async def test_ops_lists_every_project(house: House) -> None:
-    await house.create()
-    await house.post("/v1/tasks", TASK, scope="other")
-    projects = {task["project"] for task in (await house.get("/v1/tasks", "ops")).json()["data"]}
-    assert projects == {"default", "elsewhere"}
-
-
-async def test_a_status_named_twice_lists_a_task_once(house: House) -> None:
-    await house.create()
-    page = (await house.get("/v1/tasks?status=queued,queued,running")).json()
-    assert len(page["data"]) == 1
-    assert (await house.get("/v1/tasks?status=running")).json()["data"] == []
+    async with house(tmp_path) as home:
+        response = await home.call(
+            "POST",
+            "/v1/tasks",
+            content=body,
+            headers={"content-type": "application/json", **headers},
+        )
+        assert (response.status_code, response.json()["code"]) == (status, code)
+        assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "code"),
-    [
-        ("limit=0", 422, "invalid_request"),
-        ("limit=x", 422, "invalid_request"),
-        ("status=done", 422, "invalid_request"),
-        ("colour=red", 422, "invalid_request"),
-        ("cursor=bm90IG91cnM=", 400, "invalid_cursor"),
-        ("cursor=%C3%A4", 400, "invalid_cursor"),
-    ],
+    ("method", "path", "status"),
+    [("GET", "/v1/nothing", 404), ("PUT", "/v1/tasks", 405), ("GET", "/v1/tasks/task_x", 404)],
 )
-async def test_a_wrong_query_is_refused(house: House, query: str, status: int, code: str) -> None:
-    response = await house.get(f"/v1/tasks?{query}")
-    assert (response.status_code, response.json()["code"]) == (status, code)
+async def test_unknown_routes_and_methods_are_problems(
+    tmp_path: Path, method: str, path: str, status: int
+) -> None:
+    async with house(tmp_path) as home:
+        response = await home.call(method, path)
+        assert response.status_code == status
+        assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_queued_task_is_cancelled_once_and_retried(house: House) -> None:
-    path = f"/v1/tasks/{(await house.create())['id']}"
-    early = await house.post(f"{path}/retry")
-    assert (early.status_code, early.json()["code"]) == (409, "not_finished")
-    cancelled = await house.post(f"{path}/cancel")
-    assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
-    again = await house.post(f"{path}/cancel")
-    assert (again.status_code, again.json()["code"]) == (409, "already_finished")
-    retried = (await house.post(f"{path}/retry")).json()
-    assert (retried["status"], retried["attempt"]) == ("queued", 2)
+async def test_keys_open_only_their_scope_and_their_project(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        task = await home.create()
+        assert (await home.http.get("/v1/tasks")).status_code == 401
+        assert (
+            await home.call("POST", "/v1/tasks", scope="read", json=NEW_TASK)
+        ).status_code == 403
+        assert (await home.call("POST", "/v1/launcher/claim", json={})).status_code == 403
+        foreign = {"Authorization": f"Bearer {key('tasks', 'y')}"}
+        path = f"/v1/tasks/{task['id']}"
+        assert (await home.http.get(path, headers=foreign)).status_code == 404
+        assert (await home.http.post(f"{path}/cancel", headers=foreign)).status_code == 404
+        assert (await home.call("GET", path, scope="ops")).status_code == 200
 
 
-@pytest.mark.parametrize("task_id", ["task_x", "x", "%00", "task_" + "z" * 26])
-async def test_what_is_no_task_is_not_found(house: House, task_id: str) -> None:
-    for path in (f"/v1/tasks/{task_id}", f"/v1/tasks/{task_id}/events"):
-        assert (await house.get(path)).status_code == 404
-    assert (await house.post(f"/v1/tasks/{task_id}/cancel")).status_code == 404
+async def test_the_same_idempotency_key_gets_the_same_task(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        headers = {"Idempotency-Key": "one"}
+        first, second = await asyncio.gather(
+            home.post("/v1/tasks", NEW_TASK, headers=headers),
+            home.post("/v1/tasks", {**NEW_TASK, "priority": 5}, headers=headers),
+        )
+        assert first.json() == second.json()
+        assert "true" in {r.headers.get("idempotent-replayed") for r in (first, second)}
+        other = await home.post("/v1/tasks", {**NEW_TASK, "priority": 6}, headers=headers)
+        assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_lists_are_pages_newest_first(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        made = [(await home.create())["id"] for _ in range(5)]
+        await home.post(f"/v1/tasks/{made[0]}/cancel")
+        page = (await home.call("GET", "/v1/tasks?limit=3")).json()
+        rest = (await home.call("GET", f"/v1/tasks?limit=3&cursor={page['nextCursor']}")).json()
+        assert [task["id"] for task in page["data"] + rest["data"]] == made[::-1]
+        assert rest["nextCursor"] is None
+        cancelled = (await home.call("GET", "/v1/tasks?status=cancelled")).json()
+        assert [task["id"] for task in cancelled["data"]] == [made[0]]
+        broken = await home.call("GET", "/v1/tasks?cursor=abc")
+        assert broken.json()["code"] == "invalid_cursor"
+
+
+async def test_a_stalled_body_of_events_can_be_followed(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        task = await home.create()
+        path = f"/v1/tasks/{task['id']}/events"
+        first = (await home.call("GET", path)).json()
+        assert [event["type"] for event in first["data"]] == ["task.created"]
+        waiting = asyncio.create_task(
+            home.call("GET", f"{path}?after={first['nextCursor']}&wait=10")
+        )
+        await home.post(f"/v1/tasks/{task['id']}/cancel")
+        types = [event["type"] for event in (await waiting).json()["data"]]
+        assert types[:1] == ["task.cancel_requested"]
+        project = (await home.call("GET", "/v1/events")).json()
+        assert [event["type"] for event in project["data"]][-1] == "task.cancelled"
+
+
+async def test_operations_answer(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        await home.create()
+        assert (await home.http.get("/healthz")).status_code == 200
+        assert (await home.http.get("/readyz")).status_code == 200
+        assert (await home.http.get("/metrics")).status_code == 401
+        metrics = await home.call("GET", "/metrics", scope="read")
+        assert 'slipgate_tasks{status="queued"} 1.0' in metrics.text

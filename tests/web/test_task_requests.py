@@ -1,0 +1,157 @@
+"""Tasks over HTTP: created, shown, listed, cancelled, retried."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.web.callers import TASK, House, open_house
+
+
+async def test_a_created_task_is_where_location_says(house: House) -> None:
+    response = await house.post("/v1/tasks", TASK | {"metadata": {"userId": "u_1"}})
+    assert response.status_code == 202
+    task = response.json()
+    shown = await house.get(response.headers["location"])
+    assert shown.json() == task
+    assert task["status"] == "queued"
+    assert task["title"] == "Add /health"
+    assert task["branchName"] == f"slipgate/{task['id']}"
+    assert task["metadata"] == {"userId": "u_1"}
+    assert task["nextDeadline"]["what"] == "queue"
+
+
+async def test_env_is_never_shown(house: House) -> None:
+    task = await house.create(env={"FEATURE_X": "hunter2"})
+    events = await house.get(f"/v1/tasks/{task['id']}/events")
+    assert "hunter2" not in str(task) + events.text
+    assert "FEATURE_X" not in str(task) + events.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code", "path"),
+    [
+        ({"branchName": "-f"}, "invalid_request", "$.branchName"),
+        ({"baseBranch": "a..b"}, "invalid_request", "$.baseBranch"),
+        ({"repoUrl": "--upload-pack=x"}, "invalid_request", "$.repoUrl"),
+        ({"repoUrl": "file:///etc"}, "invalid_request", "$.repoUrl"),
+        ({"repoUrl": "ext::sh -c id"}, "invalid_request", "$.repoUrl"),
+        ({"env": {"PATH": "/tmp"}}, "reserved_env", "$.env.PATH"),
+        ({"env": {"SLIPGATE_X": "1"}}, "reserved_env", "$.env.SLIPGATE_X"),
+        ({"env": {"OPENAI_BASE_URL": "http://x"}}, "reserved_env", "$.env.OPENAI_BASE_URL"),
+        ({"callbackUrl": "ftp://x"}, "invalid_request", "$.callbackUrl"),
+    ],
+    ids=str,
+)
+async def test_a_task_that_would_do_harm_is_refused_by_name(
+    house: House, wanted: dict[str, object], code: str, path: str
+) -> None:
+    response = await house.post("/v1/tasks", TASK | wanted)
+    assert (response.status_code, response.json()["code"]) == (422, code)
+    assert path in {error["path"] for error in response.json()["errors"]}
+    assert (await house.get("/v1/tasks")).json()["data"] == []
+
+
+async def test_an_address_may_come_with_its_own_key(house: House) -> None:
+    await house.create(env={"OPENAI_BASE_URL": "http://x", "OPENAI_API_KEY": "k"})
+
+
+async def test_only_ops_names_a_provider(house: House) -> None:
+    wanted = TASK | {"provider": "docker"}
+    assert (await house.post("/v1/tasks", wanted)).status_code == 403
+    assert (await house.post("/v1/tasks", wanted, scope="ops")).status_code == 202
+
+
+async def test_other_repositories_than_the_allowed_are_refused(tmp_path: Path) -> None:
+    async with open_house(tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*") as house:
+        response = await house.post("/v1/tasks", TASK)
+        assert (response.status_code, response.json()["code"]) == (422, "repo_not_allowed")
+
+
+async def test_the_same_key_and_request_get_the_first_answer(house: House) -> None:
+    first = await house.post("/v1/tasks", TASK, idempotency_key="k-1")
+    again = await house.post("/v1/tasks", TASK | {"priority": 5}, idempotency_key="k-1")
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["idempotent-replayed"] == "true"
+    assert "idempotent-replayed" not in first.headers
+    other = await house.post("/v1/tasks", TASK | {"priority": 6}, idempotency_key="k-1")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_of_two_at_the_same_time_one_decides(house: House) -> None:
+    first, second = await asyncio.gather(
+        *(house.post("/v1/tasks", TASK, idempotency_key="k-1") for _ in range(2))
+    )
+    assert first.json()["id"] == second.json()["id"]
+    assert len((await house.get("/v1/tasks")).json()["data"]) == 1
+
+
+async def test_another_project_sees_nothing(house: House) -> None:
+    task = await house.create()
+    for path in ("", "/events", "/logs", "/patch"):
+        response = await house.get(f"/v1/tasks/{task['id']}{path}", "other")
+        assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    cancel = await house.post(f"/v1/tasks/{task['id']}/cancel", scope="other")
+    assert cancel.status_code == 404
+    assert (await house.get("/v1/tasks", "other")).json()["data"] == []
+    assert (await house.get(f"/v1/tasks/{task['id']}", "ops")).status_code == 200
+
+
+async def test_a_list_is_newest_first_and_goes_on_at_its_cursor(house: House) -> None:
+    made = [(await house.create())["id"] for _ in range(5)]
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = (await house.get(f"/v1/tasks?limit=2{cursor and '&cursor=' + cursor}")).json()
+        seen += [task["id"] for task in page["data"]]
+        cursor = page["nextCursor"]
+    assert seen == sorted(made, reverse=True)
+
+
+async def test_ops_lists_every_project(house: House) -> None:
+    await house.create()
+    await house.post("/v1/tasks", TASK, scope="other")
+    projects = {task["project"] for task in (await house.get("/v1/tasks", "ops")).json()["data"]}
+    assert projects == {"default", "elsewhere"}
+
+
+async def test_a_status_named_twice_lists_a_task_once(house: House) -> None:
+    await house.create()
+    page = (await house.get("/v1/tasks?status=queued,queued,running")).json()
+    assert len(page["data"]) == 1
+    assert (await house.get("/v1/tasks?status=running")).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("limit=0", 422, "invalid_request"),
+        ("limit=x", 422, "invalid_request"),
+        ("status=done", 422, "invalid_request"),
+        ("colour=red", 422, "invalid_request"),
+        ("cursor=bm90IG91cnM=", 400, "invalid_cursor"),
+        ("cursor=%C3%A4", 400, "invalid_cursor"),
+    ],
+)
+async def test_a_wrong_query_is_refused(house: House, query: str, status: int, code: str) -> None:
+    response = await house.get(f"/v1/tasks?{query}")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_a_queued_task_is_cancelled_once_and_retried(house: House) -> None:
+    path = f"/v1/tasks/{(await house.create())['id']}"
+    early = await house.post(f"{path}/retry")
+    assert (early.status_code, early.json()["code"]) == (409, "not_finished")
+    cancelled = await house.post(f"{path}/cancel")
+    assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
+    again = await house.post(f"{path}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "already_finished")
+    retried = (await house.post(f"{path}/retry")).json()
+    assert (retried["status"], retried["attempt"]) == ("queued", 2)
+
+
+@pytest.mark.parametrize("task_id", ["task_x", "x", "%00", "task_" + "z" * 26])
+async def test_what_is_no_task_is_not_found(house: House, task_id: str) -> None:
+    for path in (f"/v1/tasks/{task_id}", f"/v1/tasks/{task_id}/events"):
+        assert (await house.get(path)).status_code == 404
+    assert (await house.post(f"/v1/tasks/{task_id}/cancel")).status_code == 404
