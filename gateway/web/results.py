@@ -31,16 +31,18 @@ class LogChunk(Reply, frozen=True, kw_only=True):
 
 
 class _Piece(msgspec.Struct, frozen=True, kw_only=True):
-    offset: int = 0
-    chunk: str = ""
-    patch: str | None = None
-    word: "_Piece | None" = None
-    """The agent's own last word, in the event of a retry."""
+    offset: int
+    chunk: str
 
-    @property
-    def whole(self) -> str | None:
-        """A patch that is not in pieces."""
-        return self.patch or (self.word.patch if self.word else None)
+
+class _Word(msgspec.Struct, frozen=True, kw_only=True):
+    """Only what is looked at: a word may hold fields of any shape beside it."""
+
+    patch: str | None = None
+
+
+class _Retry(msgspec.Struct, frozen=True, kw_only=True):
+    word: _Word | None = None
 
 
 async def logs(request: Request) -> Response:
@@ -77,9 +79,21 @@ def _chunk(event: Event) -> LogChunk:
 
 
 def _patch(words: list[Event]) -> str:
-    pieces = [(word.type, msgspec.json.decode(word.data, type=_Piece)) for word in words]
-    whole = next((piece.whole for _, piece in reversed(pieces) if piece.whole), None)
+    whole = next((text for word in reversed(words) if (text := _whole(word))), None)
     if whole is not None:
         return whole
-    parts = {piece.offset: piece.chunk for kind, piece in pieces if kind == "task.patch"}
+    pieces = [
+        msgspec.json.decode(word.data, type=_Piece) for word in words if word.type == "task.patch"
+    ]
+    parts = {piece.offset: piece.chunk for piece in pieces}
     return "".join(parts[offset] for offset in sorted(parts))
+
+
+def _whole(event: Event) -> str | None:
+    """The patch of a last word; the event of a retry holds the word that led to it."""
+    if event.type == "task.patch":
+        return None
+    if event.type == "task.retried":
+        word = msgspec.json.decode(event.data, type=_Retry).word
+        return word.patch if word else None
+    return msgspec.json.decode(event.data, type=_Word).patch

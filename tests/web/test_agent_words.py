@@ -128,6 +128,12 @@ async def test_the_patch_of_an_attempt_that_was_retried_is_kept(house: House) ->
     assert (await house.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+kept\n"
 
 
+async def test_unknown_fields_of_a_last_word_do_not_hide_its_patch(house: House) -> None:
+    job, agent = await house.launch()
+    await agent.say("task.completed", "m1", patch="+a\n", offset="x", chunk=5, word="y")
+    assert (await house.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+a\n"
+
+
 async def test_a_long_prompt_is_fetched_whole(house: House) -> None:
     prompt = "ä" * 30_000
     _, agent = await house.launch(prompt=prompt)
