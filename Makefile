@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
-LOCK_FLAGS := --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check bench lock format clean
@@ -48,7 +48,8 @@ bench: install ## measure this machine
 lock: install ## choose the newest versions the ranges of pyproject.toml allow
 	@test -x $(UV) || $(PYTHON) -m venv $(VENV)/uv
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
-	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --all-extras --output-file requirements.lock pyproject.toml
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --output-file snapshot/requirements.lock snapshot/requirements.in
 
 format: install ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix-only .
