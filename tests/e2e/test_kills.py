@@ -1,0 +1,92 @@
+"""kill -9 of each program at each point of a task: it goes on, and nothing acknowledged is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import points
+from tests.e2e.frontend import Followed, Json
+from tests.e2e.house import House, house
+
+pytestmark = pytest.mark.timeout(90)
+PATIENCE = {"heartbeatSeconds": 2}
+
+
+async def at(it: House, reach: points.Reach, **fields: object) -> Followed:
+    """A task that has come to this point."""
+    points.hold(it, reach)
+    task = await it.frontend.create(
+        it.sample.url, agent=points.agent(reach), timeouts=PATIENCE, **fields
+    )
+    await reach(it, task)
+    return task
+
+
+def attempts_started(events: list[Json]) -> list[int]:
+    return [event["attempt"] for event in events if event["type"] == "task.started"]
+
+
+def check_completed(it: House, shown: Json, task: Followed) -> None:
+    """One agent did it all, once."""
+    assert shown["status"] == "completed"
+    assert shown["attempt"] == 1
+    assert len(it.pulls) == 1
+    assert attempts_started(task.events) == [1]
+    assert len(it.seen_agents) == 1
+
+
+@pytest.mark.parametrize("reach", points.EVERY, ids=points.name)
+async def test_a_task_goes_on_after_a_kill_of_the_gateway(
+    tmp_path: Path, reach: points.Reach
+) -> None:
+    async with house(tmp_path) as it:
+        task = await at(it, reach)
+        await it.kill_gateway()
+        points.let_go(it)
+        shown = await task.until_over()
+        await it.settle(task)
+        check_completed(it, shown, task)
+
+
+@pytest.mark.parametrize("reach", points.EVERY, ids=points.name)
+async def test_a_task_goes_on_after_a_kill_of_the_launcher(
+    tmp_path: Path, reach: points.Reach
+) -> None:
+    async with house(tmp_path) as it:
+        task = await at(it, reach)
+        await it.kill_launcher()
+        points.let_go(it)
+        shown = await task.until_over()
+        await it.settle(task)
+        check_completed(it, shown, task)
+        assert it.receiver.duplicates == 0
+
+
+@pytest.mark.parametrize("reach", points.OF_THE_AGENT, ids=points.name)
+async def test_a_killed_agent_is_noticed_and_named(tmp_path: Path, reach: points.Reach) -> None:
+    async with house(tmp_path) as it:
+        task = await at(it, reach)
+        await it.kill_agent()
+        points.let_go(it)
+        shown = await task.until_over()
+        await it.settle(task)
+        assert shown["status"] == "failed"
+        assert shown["error"]["code"] == "agent_exited"
+        assert len(it.seen_agents) == 1
+
+
+@pytest.mark.parametrize("reach", points.OF_THE_AGENT, ids=points.name)
+async def test_the_next_attempt_of_a_killed_agent_does_the_work(
+    tmp_path: Path, reach: points.Reach
+) -> None:
+    async with house(tmp_path) as it:
+        task = await at(it, reach, maxAttempts=2)
+        await it.kill_agent()
+        points.let_go(it)
+        shown = await task.until_over()
+        await it.settle(task)
+        assert shown["status"] == "completed"
+        assert shown["attempt"] == 2
+        assert len(it.pulls) == 1
+        assert attempts_started(task.events) == [1, 2]
+        assert len(it.seen_agents) == 2
