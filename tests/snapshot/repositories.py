@@ -45,14 +45,20 @@ def git(*arguments: str, at: Path) -> str:
 class Bare:
     """acme/widgets, bare, with one commit on main."""
 
-    def __init__(self, root: Path, files: Mapping[str, str]) -> None:
+    def __init__(self, root: Path) -> None:
         self.path = root / "acme" / "widgets.git"
         self._work = root / "work"
-        self._work.mkdir(parents=True)
-        git("init", "-q", "-b", "main", at=self._work)
-        self._write(files)
-        self._commit("first")
-        git("clone", "-q", "--bare", str(self._work), str(self.path), at=root)
+
+    @classmethod
+    def made(cls, root: Path, files: Mapping[str, str]) -> "Bare":
+        """A new one with these files."""
+        bare = cls(root)
+        bare._work.mkdir(parents=True)
+        git("init", "-q", "-b", "main", at=bare._work)
+        bare._write(files)
+        bare._commit("first")
+        git("clone", "-q", "--bare", str(bare._work), str(bare.path), at=root)
+        return bare
 
     @property
     def url(self) -> str:

@@ -60,6 +60,7 @@ class Sandbox:
             "SLIPGATE_PYTHON": sys.executable,
             "PATH": os.environ["PATH"],
             "FEATURE_X": "visible",
+            "SLIPGATE_VALIDATE": '[["true"]]',
         }
 
     def agent_is(self, script: str) -> None:
@@ -70,6 +71,10 @@ class Sandbox:
     def validates(self, *commands: list[str]) -> None:
         """Let these commands be the validation."""
         self.environ["SLIPGATE_VALIDATE"] = json.dumps(commands)
+
+    def validates_as_declared(self) -> None:
+        """Let the repository's own checks be the validation."""
+        del self.environ["SLIPGATE_VALIDATE"]
 
     def start(self, **more: str) -> "subprocess.Popen[bytes]":
         """Start the entrypoint."""
@@ -85,7 +90,7 @@ class Sandbox:
         self.processes.append(process)
         return process
 
-    def run(self, *, seconds: float = 50, **more: str) -> int:
+    def run(self, seconds: float = 50, /, **more: str) -> int:
         """Start it and wait for its exit code."""
         return self.start(**more).wait(seconds)
 

@@ -94,7 +94,7 @@ def test_a_cancel_is_heard_while_a_model_thinks(sandbox: Sandbox) -> None:
 
     sandbox.gateway.deadline_seconds = 4
     sandbox.model.answer = think
-    assert sandbox.run(seconds=15) == 4, sandbox.said()
+    assert sandbox.run(15) == 4, sandbox.said()
 
 
 def test_a_restarting_gateway_is_waited_for(sandbox: Sandbox) -> None:

@@ -1,29 +1,50 @@
 """One task from its environment to its pull request."""
 
-from tests.snapshot.model_stub import DONE
-from tests.snapshot.repositories import FIX, git
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.snapshot.conftest import made
+from tests.snapshot.repositories import FIX, Bare, git
 from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 
 
-def test_a_failing_test_is_fixed_validated_pushed_and_proposed(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ["cat widgets.py", FIX, "make test", DONE]
+@pytest.fixture(scope="module")
+def done(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A task that was done by a model, as everything below looks at it."""
+    root = tmp_path_factory.mktemp("done")
+    shutil.copytree(template, root / "remote")
+    sandbox = made(root, Bare(root / "remote"))
+    sandbox.validates_as_declared()
+    sandbox.model.commands = ["cat widgets.py; exit 3", FIX, "make test", SUBMIT]
     assert sandbox.run() == 0, sandbox.said()
+    yield sandbox
+    sandbox.close()
 
-    last = sandbox.gateway.last
+
+SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'Doubled. <!-- nobody sees me -->'"
+
+
+def test_a_failing_test_is_fixed_validated_pushed_and_proposed(done: Sandbox) -> None:
+    last = done.gateway.last
     assert last.type == "task.completed"
     assert last.data["prUrl"] == "https://github.test/acme/widgets/pull/1"
     assert last.data["branchName"] == BRANCH
-    assert last.data["commitSha"] == sandbox.remote.branches()[BRANCH]
+    assert last.data["commitSha"] == done.remote.branches()[BRANCH]
     assert "-    return n + n + 1\n+    return 2 * n\n" in str(last.data["patch"])
-    assert last.data["summary"] == "Fixed it.\n\nValidation passed: `make test`."
-    assert "return 2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
-    assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
+    assert last.data["summary"] == "Doubled.\n\nValidation passed: `make test`."
+    assert "return 2 * n" in done.remote.show(BRANCH, "widgets.py")
+    assert done.remote.files(BRANCH) == done.remote.files("main")
 
 
-def test_every_step_is_told_before_it_begins(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
-    assert sandbox.run() == 0, sandbox.said()
-    assert sandbox.gateway.steps == [
+def test_every_step_is_told_before_it_begins(done: Sandbox) -> None:
+    steps = [step for step in done.gateway.steps if step != "usage"]
+    assert [
+        step for step, before in zip(steps, [None, *steps], strict=False) if step != before
+    ] == [
         "started",
         "progress:setup",
         "progress:clone",
@@ -37,34 +58,42 @@ def test_every_step_is_told_before_it_begins(sandbox: Sandbox) -> None:
     ]
 
 
-def test_the_model_is_told_the_task_and_what_its_commands_answered(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ["cat widgets.py; exit 3", FIX, DONE]
-    assert sandbox.run() == 0, sandbox.said()
-    assert "It is off by one." in sandbox.model.requests[0].body.decode()
-    assert '"returncode": 3' in sandbox.model.observations[0]
-    assert "return n + n + 1" in sandbox.model.observations[0]
-    turns = [word.data["message"] for word in sandbox.gateway.of("task.progress")]
+def test_the_model_is_told_the_task_and_what_its_commands_answered(done: Sandbox) -> None:
+    assert "It is off by one." in done.model.requests[0].body.decode()
+    assert '"returncode": 3' in done.model.observations[0]
+    assert "return n + n + 1" in done.model.observations[0]
+
+
+def test_turns_and_totals_are_told(done: Sandbox) -> None:
+    turns = [word.data["message"] for word in done.gateway.of("task.progress")]
     assert "turn 3 of 60" in turns
-    usage = sandbox.gateway.of("task.usage")[-1].data
-    assert (usage["inputTokens"], usage["outputTokens"], usage["turns"]) == (3000, 30, 3)
-    assert usage["costUsd"] == 0.00405
+    usage = done.gateway.of("task.usage")[-1].data
+    assert (usage["inputTokens"], usage["outputTokens"], usage["turns"]) == (4000, 40, 4)
+    assert usage["costUsd"] == 0.0054
 
 
-def test_the_commit_names_its_task_and_the_pull_request_is_a_draft(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f"{FIX}; echo 'Doubled. <!-- nobody sees me -->'")
-    assert sandbox.run() == 0, sandbox.said()
-    message = git("log", "-1", "--format=%an <%ae>%n%B", BRANCH, at=sandbox.remote.path)
+def test_the_commit_names_its_task(done: Sandbox) -> None:
+    message = git("log", "-1", "--format=%an <%ae>%n%B", BRANCH, at=done.remote.path)
     assert message == (
         "slipgate <slipgate@users.noreply.github.com>\n"
         "Fix double()\n\nDoubled.\n\nSlipgate-Task: task_1\nSlipgate-Attempt: 1"
     )
-    (pull,) = sandbox.github.pulls
+
+
+def test_the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
+    (pull,) = done.github.pulls
     assert pull["draft"] is True
     assert (pull["title"], pull["head"], pull["base"]) == ("Fix double()", BRANCH, "main")
     assert "| `make test` | 0 |" in str(pull["body"])
     assert "Task `task_1`, attempt 1." in str(pull["body"])
     assert "hidden" not in str(pull["body"])
     assert "nobody sees me" not in str(pull["body"])
+
+
+def test_the_trajectory_is_kept_and_the_checkouts_are_not(done: Sandbox) -> None:
+    trajectory = json.loads((done.state / "trajectory.json").read_text())
+    assert trajectory["info"]["exit_status"] == "Submitted"
+    assert not list(done.state.glob("work-*"))
 
 
 def test_the_base_is_the_default_branch_when_none_is_named(sandbox: Sandbox) -> None:

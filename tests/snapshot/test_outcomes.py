@@ -12,6 +12,7 @@ def receipts(sandbox: Sandbox) -> list[dict[str, object]]:
 
 
 def test_failed_validation_is_pushed_as_a_draft_and_said_plainly(sandbox: Sandbox) -> None:
+    sandbox.validates_as_declared()
     sandbox.agent_is("echo '# more' >> README.md")
     assert sandbox.run() == 0, sandbox.said()
     last = sandbox.gateway.last
@@ -42,6 +43,7 @@ def test_what_did_not_run_is_said_not_to_have_run(sandbox: Sandbox) -> None:
 
 
 def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> None:
+    sandbox.validates_as_declared()
     sandbox.agent_is("rm Makefile; echo x > new.txt")
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.needs_review"
@@ -50,6 +52,7 @@ def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> 
 
 
 def test_a_failed_installation_means_that_the_tests_did_not_run(sandbox: Sandbox) -> None:
+    sandbox.validates_as_declared()
     sandbox.agent_is(
         'echo \'{"name": "w", "version": "1.0.0"}\' > package.json; touch package-lock.json'
     )

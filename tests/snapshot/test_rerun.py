@@ -50,7 +50,7 @@ def test_killed_after_the_push_it_opens_the_pull_request_without_the_agent(
     assert sandbox.remote.branches()[BRANCH] == pushed == last.data["commitSha"]
     assert last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
     assert "+    return 2 * n" in str(last.data["patch"])
-    assert "make test" in str(last.data["validation"]), "its receipts were in the spool"
+    assert "passed" in str(last.data["validation"]), "its receipts were in the spool"
 
 
 def test_after_its_last_word_it_only_finishes_telling(sandbox: Sandbox) -> None:

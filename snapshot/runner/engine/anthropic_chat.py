@@ -26,12 +26,12 @@ from .refusals import garbage, refused, unreachable
 class AnthropicChat:
     """Asks one model with the one tool."""
 
-    def __init__(self, model: ModelAccess) -> None:
+    def __init__(self, model: ModelAccess, *, retries: int = RETRIES) -> None:
         self._model = model
         self._client = anthropic.Anthropic(
             api_key=model.key.value if model.key else "",
             base_url=model.base_url,
-            max_retries=RETRIES,
+            max_retries=retries,
             timeout=TIMEOUT_SECONDS,
         )
 

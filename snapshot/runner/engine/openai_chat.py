@@ -26,12 +26,12 @@ BASE_URLS: Final = {"openrouter": "https://openrouter.ai/api/v1"}
 class OpenAIChat:
     """Asks one model with the one tool."""
 
-    def __init__(self, model: ModelAccess) -> None:
+    def __init__(self, model: ModelAccess, *, retries: int = RETRIES) -> None:
         self._model = model
         self._client = openai.OpenAI(
             api_key=model.key.value if model.key else "",
             base_url=model.base_url or BASE_URLS.get(model.provider),
-            max_retries=RETRIES,
+            max_retries=retries,
             timeout=TIMEOUT_SECONDS,
         )
 

@@ -1,0 +1,90 @@
+"""One command: bounded, killable, and nothing of it stays."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from snapshot.runner.command import Finished, Runner
+from snapshot.runner.stop import Reason, Stop, Stopped
+
+ENVIRON = {"PATH": os.environ["PATH"]}
+
+
+def run(script: str, directory: Path, *, seconds: float = 10, stop: Stop | None = None) -> Finished:
+    """Run a bash script as an agent's command."""
+    runner = Runner(stop or Stop())
+    return runner.run(["bash", "-c", script], directory=directory, environ=ENVIRON, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "output"),
+    [
+        ("echo out; echo err >&2", 0, "out\nerr\n"),
+        ("exit 3", 3, ""),
+        ("kill -9 $$", 137, ""),
+        ("cat", 0, ""),
+        ("printf 'caf\\351'", 0, "caf\ufffd"),
+    ],
+)
+def test_exit_code_and_output_are_kept(tmp_path: Path, script: str, code: int, output: str) -> None:
+    finished = run(script, tmp_path)
+    assert (finished.exit_code, finished.output) == (code, output)
+
+
+def test_a_program_that_is_not_there_is_127(tmp_path: Path) -> None:
+    finished = Runner(Stop()).run(["/nowhere"], directory=tmp_path, environ=ENVIRON, seconds=5)
+    assert finished.exit_code == 127
+    assert "/nowhere: No such file or directory" in finished.output
+
+
+def test_standard_input_is_whole(tmp_path: Path) -> None:
+    text = b"x" * 300_000
+    runner = Runner(Stop())
+    finished = runner.run(["sha256sum"], directory=tmp_path, environ=ENVIRON, seconds=5, stdin=text)
+    assert finished.exit_code == 0
+    wc = runner.run(["wc", "-c"], directory=tmp_path, environ=ENVIRON, seconds=5, stdin=text)
+    assert wc.output.strip() == "300000"
+
+
+def test_of_long_output_both_ends_are_kept(tmp_path: Path) -> None:
+    finished = run("echo first; seq 1 500000; echo last", tmp_path)
+    assert finished.output.startswith("first\n")
+    assert finished.output.endswith("last\n")
+    assert "bytes left out" in finished.output
+    assert len(finished.output) < 110_000
+
+
+def test_a_time_limit_ends_the_whole_family(tmp_path: Path) -> None:
+    started_at = time.monotonic()
+    finished = run("(sleep 50; touch late) & sleep 50", tmp_path, seconds=0.3)
+    assert finished.is_timed_out
+    assert time.monotonic() - started_at < 5
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_process_that_closed_its_output_is_still_waited_for(tmp_path: Path) -> None:
+    assert run("exec >&- 2>&-; sleep 0.2; touch done", tmp_path).exit_code == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_a_background_process_ends_with_its_command(tmp_path: Path) -> None:
+    started_at = time.monotonic()
+    run("sleep 50 & setsid sleep 50 & disown -a; echo done", tmp_path)
+    assert time.monotonic() - started_at < 5
+
+
+def test_the_stop_signal_ends_a_command(tmp_path: Path) -> None:
+    stop = Stop()
+    timer = threading.Timer(0.3, stop.request, (Reason.CANCELLED, "enough"))
+    timer.start()
+    with pytest.raises(Stopped, match="enough"):
+        run("sleep 50", tmp_path, stop=stop)
+    timer.join()
+
+
+def test_a_directory_that_is_gone_is_an_error_of_the_system(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run("true", tmp_path / "nowhere")
