@@ -59,9 +59,10 @@ async def prompt(request: Request) -> Response:
     headers = _headers(request)
     task_id = request.query_params.get("taskId", "")
     attempt = number(request, "attempt", 1, least=1, most=MAX_ATTEMPT)
-    await _authentic(context, headers, b"", task_id, attempt)
+    key_id = await _authentic(context, headers, b"", task_id, attempt)
+    known = {known.number: known.key_id for known in await context.reads.attempts(task_id)}
     spec = await context.reads.spec(task_id)
-    if spec is None:
+    if spec is None or known.get(attempt) != key_id:
         raise _unknown()
     return reply(Prompt(prompt=spec.prompt))
 

@@ -11,6 +11,7 @@ from gateway.domain import commands
 from gateway.domain.commands import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
+from gateway.domain.keyring import UnknownKey, Unreadable
 from gateway.domain.task import Sandbox
 from gateway.web.auth import LAUNCHER, authorize
 from gateway.web.body import REPORT_LIMIT, read_json
@@ -38,8 +39,8 @@ async def claim(request: Request) -> Response:
         version=wanted.version,
     )
     claimed = await _wait_for_jobs(request, context, command, wanted.wait_seconds)
-    jobs = await asyncio.gather(*(_job(context, job) for job in claimed))
-    return reply(wire.Jobs(jobs=tuple(jobs)))
+    jobs = await asyncio.gather(*(_readable_job(context, job) for job in claimed))
+    return reply(wire.Jobs(jobs=tuple(job for job in jobs if job is not None)))
 
 
 async def renew(request: Request) -> Response:
@@ -171,6 +172,19 @@ async def _seconds_to_next(context: Context) -> float:
     now = context.clock()
     at = await context.reads.next_claimable(now)
     return 30.0 if at is None else max(0.01, (at - now) / 1000)
+
+
+async def _readable_job(context: Context, claimed: ClaimedJob) -> wire.Job | None:
+    """The job, or nothing if its secrets cannot be opened: that job alone fails, and for good."""
+    try:
+        return await _job(context, claimed)
+    except (UnknownKey, Unreadable) as exc:
+        error = wire.LaunchError(
+            code="env_unreadable", message=f"Its secrets cannot be opened: {exc}.", retryable=False
+        )
+        job = claimed.job
+        await context.submit(commands.FailJob(job_id=job.id, lease_token=job.token, error=error))
+        return None
 
 
 async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:

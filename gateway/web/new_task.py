@@ -14,6 +14,7 @@ from gateway.domain.repos import check_repository
 from gateway.domain.reserved import check_env
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
+from gateway.web.launch_env import PROMPT_BYTES
 from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask
 from gateway.wire.times import milliseconds
@@ -68,6 +69,10 @@ def _check(context: Context, wanted: NewTask) -> None:
     if wanted.branch_name is not None:
         check_branch(wanted.branch_name, "$.branchName")
     check_env(wanted.env)
+    if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
+        message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
+        error = FieldError(path="$.prompt", message=message)
+        raise Refused("invalid_request", f"$.prompt: {message}.", errors=(error,))
 
 
 def _spec(wanted: NewTask, task_id: str, project: str, *, snapshot: str) -> Spec:

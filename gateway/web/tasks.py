@@ -1,5 +1,6 @@
 """Tasks: create, show, list, cancel, retry."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, TaskView
 
 _LIST_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
+_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -41,7 +43,7 @@ async def create(request: Request) -> Response:
         task_id=typeid("task", context.clock(), context.random_bits()),
         project=key.project,
         idempotency=idempotency_of(request, context.keyring, key.project, _canonical(wanted)),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=_traceparent(request),
     )
     answer = await context.ask(command, TaskReply)
     spec = command.spec
@@ -108,6 +110,12 @@ async def _change(request: Request, kind: type[CancelTask]) -> Response:
     )
     answer = await context.ask(command, TaskReply)
     return _accepted(answer, await _spec_of(context, answer.task.id))
+
+
+def _traceparent(request: Request) -> str | None:
+    """The caller's trace (W3C Trace Context); one of another form is none."""
+    given = request.headers.get("traceparent", "")
+    return given if _TRACEPARENT.fullmatch(given) else None
 
 
 async def _spec_of(context: Context, task_id: str) -> Spec:
