@@ -1,12 +1,14 @@
 """Around every request: its id, one canonical log line, and the edge where bugs become 500."""
 
+import itertools
 import re
 import secrets
 import time
 from typing import Final, Protocol
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import Refused
@@ -16,6 +18,10 @@ log = structlog.get_logger("gateway.request")
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _TOKEN_IN_PATH: Final = re.compile(r"(/v1/hooks/[^/]+/)[^/]+")
+
+
+HUNG_UP: Final = 499
+"""What nginx calls it: the connection ended before there was an answer."""
 
 
 class Count(Protocol):
@@ -31,14 +37,15 @@ class Requests:
     def __init__(self, app: ASGIApp, count: Count) -> None:
         self._app = app
         self._count = count
+        self._process = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or whatever else a server sends through."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        request_id = self._request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         began = time.perf_counter()
         status = 0
@@ -47,26 +54,39 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                told = (b"x-request-id", request_id.encode())
+                message["headers"] = [*message.get("headers", ()), told]
             await send(message)
 
         try:
             await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # nobody is left to be answered, and nothing was done
         except Exception:
             log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
             if status == 0:
                 await _internal(request_id)(scope, receive, answer)
-        seconds = time.perf_counter() - began
+        finally:
+            self._record(scope, status or HUNG_UP, time.perf_counter() - began)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         self._count(route=_route(scope), method=scope["method"], status=status, seconds=seconds)
         log.info(
             "request",
-            request_id=request_id,
+            request_id=scope["state"]["request_id"],
             method=scope["method"],
             path=masked(scope["path"]),
             status=status,
             ms=round(seconds * 1000, 1),
             **scope["state"].get("facts", {}),
         )
+
+    def _request_id(self, scope: Scope) -> str:
+        """The caller's own, if it is sane; else our process and a number."""
+        given = Headers(scope=scope).get("x-request-id", "")
+        if _SANE_ID.fullmatch(given):
+            return given
+        return f"{self._process}-{next(self._numbers):x}"
 
 
 def _route(scope: Scope) -> str:

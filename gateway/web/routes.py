@@ -3,7 +3,7 @@
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from gateway.domain.errors import Refused
 from gateway.web import agent, events, hooks, launcher, operations, results, tasks
@@ -25,18 +25,13 @@ ROUTES = [
     Route("/v1/webhooks/agent", agent.hear, methods=["POST"]),
     Route("/v1/agent/prompt", agent.prompt, methods=["GET"]),
     Route("/v1/hooks/{task_id}/{token}", hooks.hear, methods=["POST"]),
-    Mount(
-        "/v1/launcher",
-        routes=[
-            Route("/claim", launcher.claim, methods=["POST"]),
-            Route("/jobs/{job_id}/renew", launcher.renew, methods=["POST"]),
-            Route("/jobs/{job_id}/trying", launcher.trying, methods=["POST"]),
-            Route("/jobs/{job_id}/created", launcher.created, methods=["POST"]),
-            Route("/jobs/{job_id}/done", launcher.done, methods=["POST"]),
-            Route("/jobs/{job_id}/failed", launcher.failed, methods=["POST"]),
-            Route("/jobs/{job_id}/delegate", launcher.delegate, methods=["POST"]),
-        ],
-    ),
+    Route("/v1/launcher/claim", launcher.claim, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/renew", launcher.renew, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/trying", launcher.trying, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/created", launcher.created, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/done", launcher.done, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/failed", launcher.failed, methods=["POST"]),
+    Route("/v1/launcher/jobs/{job_id}/delegate", launcher.delegate, methods=["POST"]),
     Route("/healthz", operations.healthz, methods=["GET"]),
     Route("/readyz", operations.readyz, methods=["GET"]),
     Route("/metrics", operations.metrics, methods=["GET"]),
@@ -54,5 +49,7 @@ def application(context: Context) -> Starlette:
             HTTPException: http_error,
         },
     )
+    # A redirect would be answered by nobody: callers here follow none, and bodies do not travel.
+    app.router.redirect_slashes = False
     app.state.context = context
     return app
