@@ -11,7 +11,7 @@ from gateway.domain.errors import Refused
 from gateway.store.reads import ApiKey
 
 _KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
-REMEMBER_MS: Final = 5_000
+REMEMBER_MS: Final = 500
 """A revoked key is refused at the latest after so long."""
 MAX_REMEMBERED: Final = 10_000
 

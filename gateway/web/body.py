@@ -5,6 +5,8 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.errors import Refused
+from gateway.wire import message
+from gateway.wire.decode import decode
 
 MIB: Final = 1024 * 1024
 TASK_LIMIT: Final = 2 * MIB
@@ -13,20 +15,31 @@ REPORT_LIMIT: Final = 2 * MIB
 """A launcher's report brings up to 512 KiB of spool, and JSON around it."""
 
 
+class Nothing(message.Request, frozen=True, kw_only=True):
+    """An object without fields."""
+
+
 async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
     """The bytes of a JSON body; the limit in bytes.
 
     Raises:
         Refused: `unsupported_media_type` or `too_large`.
     """
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
-        raise Refused(
-            "unsupported_media_type",
-            f"'{media_type[:100]}' is not taken here.",
-            hint="Send JSON with 'Content-Type: application/json'.",
-        )
+    _check_media_type(request)
     return await read_bytes(request, limit=limit)
+
+
+async def read_nothing(request: Request) -> None:
+    """A body that should be empty, or an empty object.
+
+    Raises:
+        Refused: `unsupported_media_type` or `too_large`.
+        WrongShape: `invalid_json`, or `invalid_request` naming what nobody asked for.
+    """
+    body = await read_bytes(request)
+    if body:
+        _check_media_type(request)
+        decode(Nothing, body)
 
 
 async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
@@ -44,6 +57,16 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
         if len(body) > limit:
             raise _too_large(limit)
     return body
+
+
+def _check_media_type(request: Request) -> None:
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
+        raise Refused(
+            "unsupported_media_type",
+            f"'{media_type[:100]}' is not taken here.",
+            hint="Send JSON with 'Content-Type: application/json'.",
+        )
 
 
 def _too_large(limit: int) -> Refused:

@@ -27,7 +27,7 @@ def task_before(keyring: Keyring, cursor: str) -> str:
         Refused: `invalid_cursor`, foreign or broken.
     """
     try:
-        raw = base64.urlsafe_b64decode(cursor.encode())
+        raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:
         raise _invalid() from exc
     text, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]

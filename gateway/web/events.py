@@ -8,6 +8,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.hints import Hints
 from gateway.web.auth import READ, authorize, project_of
@@ -88,6 +89,18 @@ async def _stream(
 
 
 def _resumed(request: Request, after: int) -> int:
+    """Behind the last event the reader has seen, which is newer than its query.
+
+    Raises:
+        Refused: `invalid_request`; to begin again unasked would repeat everything.
+    """
     last = request.headers.get("last-event-id", "")
-    is_number = last.isascii() and last.isdigit() and len(last) < 20
-    return int(last) if is_number else after
+    if not last:
+        return after
+    if last.isascii() and last.isdigit() and len(last) < 20 and int(last) <= MAX_SEQ:
+        return int(last)
+    raise Refused(
+        "invalid_request",
+        "Last-Event-ID is not the id of an event of this stream.",
+        hint="Send the `id:` of the last event, unchanged, or leave it out to begin.",
+    )

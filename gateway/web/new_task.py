@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,8 @@ from gateway.wire.tasks import NewTask
 from gateway.wire.times import milliseconds
 
 TITLE_LENGTH: Final = 72
+LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Clocks are counted from `notBefore`, and must still be moments that can be written."""
 
 
 def creation(
@@ -69,6 +72,8 @@ def _check(context: Context, wanted: NewTask) -> None:
     if wanted.branch_name is not None:
         check_branch(wanted.branch_name, "$.branchName")
     check_env(wanted.env)
+    if wanted.not_before is not None and wanted.not_before >= LATEST:
+        raise _wrong("$.notBefore", f"Expected a moment before the year {LATEST.year}")
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
         error = FieldError(path="$.prompt", message=message)
@@ -142,12 +147,13 @@ def _http_url(url: str, *, allow_http: bool) -> SplitResult:
     parts = _split(url)
     if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
-        raise Refused(
-            "invalid_request",
-            f"$.callbackUrl: {message}.",
-            errors=(FieldError(path="$.callbackUrl", message=message),),
-        )
+        raise _wrong("$.callbackUrl", message)
     return parts
+
+
+def _wrong(path: str, message: str) -> Refused:
+    error = FieldError(path=path, message=message)
+    return Refused("invalid_request", f"{path}: {message}.", errors=(error,))
 
 
 def _split(url: str) -> SplitResult | None:

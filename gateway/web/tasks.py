@@ -14,7 +14,7 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Status, Task
 from gateway.store.reads import NEWEST
 from gateway.web.auth import READ, TASKS, authorize, project_of
-from gateway.web.body import TASK_LIMIT, read_json
+from gateway.web.body import TASK_LIMIT, read_json, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
 from gateway.web.idempotency import REPLAYED, idempotency_of
@@ -26,7 +26,7 @@ from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, TaskView
 
 _LIST_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
-_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -66,7 +66,7 @@ async def page(request: Request) -> Response:
     known_only(request, _LIST_PARAMETERS)
     limit = number(request, "limit", 50, least=1, most=200)
     cursor = request.query_params.get("cursor")
-    before = task_before(context.keyring, cursor) if cursor else NEWEST
+    before = task_before(context.keyring, cursor) if cursor is not None else NEWEST
     found = await context.reads.page(
         project_of(key), _statuses(request), before=before, limit=limit + 1
     )
@@ -103,6 +103,7 @@ async def visible_task(request: Request, context: Context) -> tuple[Task, Spec]:
 async def _change(request: Request, kind: type[CancelTask]) -> Response:
     context = context_of(request)
     key = await authorize(request, context.keys, TASKS)
+    await read_nothing(request)
     command = kind(
         task_id=request.path_params["task_id"],
         project=project_of(key),

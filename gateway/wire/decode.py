@@ -78,10 +78,17 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # a number no float can hold
-        return wrong_shape([((), str(first))])
+        return _out_of_range(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         return not_json(exc)
     return wrong_shape(mistakes_in(kind, value) or [((), str(first))])
+
+
+def _out_of_range(exc: msgspec.ValidationError) -> WrongShape:
+    """The one mistake that has no decoded value to walk through: its path stands in the text."""
+    message, _, place = str(exc).partition(" - at `")
+    error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message)
+    return WrongShape("invalid_request", _summary((error,)), (error,))
 
 
 def _summary(errors: tuple[FieldError, ...]) -> str:

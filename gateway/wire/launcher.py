@@ -25,6 +25,8 @@ ReportedState = Literal["creating", "started", "stopped", "error", "gone", "unkn
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=2_000)]
+ExitCode = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]
+"""Windows has unsigned ones, and a signal may be told as a negative number."""
 LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
 ProviderAtRealm = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")]
 """`local@<realm>`; a bare name means the empty realm."""
@@ -137,7 +139,7 @@ class Process(Request, frozen=True, kw_only=True):
     """What the launcher sees of the agent's process."""
 
     state: Literal["running", "exited", "unknown"]
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
 
 
 class Spooled(Request, frozen=True, kw_only=True):
@@ -168,7 +170,7 @@ class Done(Request, frozen=True, kw_only=True):
     sandboxes: Annotated[tuple[SweptSandbox, ...], msgspec.Meta(max_length=1_000)] | None = None
     process: Process | None = None
     spool: Annotated[tuple[Spooled, ...], msgspec.Meta(max_length=5_000)] = ()
-    spool_offset: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    spool_offset: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
     """Bytes of the spool read so far; the next inspect or destroy job names it."""
     diagnosis: Note | None = None
 
@@ -180,7 +182,7 @@ class LaunchError(Request, frozen=True, kw_only=True):
     message: Note
     retryable: bool
     provider: Annotated[str, msgspec.Meta(max_length=200)] = ""
-    exit_code: int | None = None
+    exit_code: ExitCode | None = None
     stderr_tail: Annotated[str, msgspec.Meta(max_length=8_000)] | None = None
 
 

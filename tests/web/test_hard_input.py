@@ -1,0 +1,181 @@
+"""What a hostile or careless caller sends: always an answer of the right code, and nothing kept."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from starlette.types import Message, Scope
+from structlog.testing import capture_logs
+
+from tests.web.callers import TASK, House, sandbox_of
+
+
+@pytest.fixture
+def lines() -> Iterator[list[structlog.typing.EventDict]]:
+    """What is logged."""
+    structlog.reset_defaults()
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:00"])
+async def test_a_moment_no_clock_can_reach_is_refused_and_nothing_is_stored(
+    house: House, moment: str
+) -> None:
+    response = await house.post("/v1/tasks", TASK | {"notBefore": moment})
+    assert response.status_code == 422
+    assert [error["path"] for error in response.json()["errors"]] == ["$.notBefore"]
+    assert (await house.get("/v1/tasks")).json()["data"] == []
+
+
+async def test_a_moment_of_long_ago_is_now(house: House) -> None:
+    task = await house.create(notBefore="0001-01-01T00:00:00+14:00")
+    assert task["nextDeadline"]["at"] > task["createdAt"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/launcher", 404),
+        ("POST", "/v1/launcher/nothing", 404),
+        ("GET", "/v1/launcher/claim", 405),
+        ("GET", "/v1/tasks/", 404),
+        ("POST", "/v1/tasks/", 404),
+    ],
+)
+async def test_no_route_crashes_or_redirects(
+    house: House, method: str, path: str, status: int
+) -> None:
+    response = await house.http.request(method, path)
+    assert response.status_code == status
+    assert response.json()["requestId"] == response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "report",
+    [{"spoolOffset": 2**63}, {"process": {"state": "exited", "exitCode": 2**63}}],
+    ids=["offset", "exit code"],
+)
+async def test_a_number_no_database_holds_is_refused(
+    house: House, report: dict[str, object]
+) -> None:
+    await house.create()
+    (job,) = await house.claim()
+    response = await house.report(job, "done", sandbox=sandbox_of(job), **report)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 5_000], ids=["float", "integer"])
+async def test_a_number_out_of_range_is_named_by_its_path(house: House, number: str) -> None:
+    body = f'{{"repoUrl": "https://github.com/a/b", "prompt": "x", "priority": {number}}}'
+    headers = house.bearer("tasks") | {"content-type": "application/json"}
+    response = await house.http.post("/v1/tasks", content=body, headers=headers)
+    assert response.status_code == 422
+    assert [error["path"] for error in response.json()["errors"]] == ["$.priority"]
+
+
+@pytest.mark.parametrize("junk", ["", "!", "=", "\u00e9"])
+async def test_a_cursor_is_taken_only_as_it_was_given(house: House, junk: str) -> None:
+    for _ in range(2):
+        await house.create()
+    cursor = (await house.get("/v1/tasks?limit=1")).json()["nextCursor"]
+    broken = f"{cursor}{junk}" if junk else ""
+    response = await house.get(f"/v1/tasks?limit=1&cursor={broken}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [(b"{", 400, "invalid_json"), (b'{"force": true}', 422, "invalid_request")],
+)
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_a_body_nobody_asked_for_is_refused(
+    house: House, verb: str, body: bytes, status: int, code: str
+) -> None:
+    task = await house.create()
+    headers = house.bearer("tasks") | {"content-type": "application/json"}
+    path = f"/v1/tasks/{task['id']}/{verb}"
+    response = await house.http.post(path, content=body, headers=headers)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_an_empty_form_still_cancels(house: House) -> None:
+    task = await house.create()
+    headers = house.bearer("tasks") | {"content-type": "application/x-www-form-urlencoded"}
+    response = await house.http.post(f"/v1/tasks/{task['id']}/cancel", headers=headers)
+    assert response.status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01; rm -rf", False),
+        ("00-" + "0" * 32 + "-b7ad6b7169203331-01", False),
+        ("x" * 5_000, False),
+    ],
+    ids=["sane", "more behind it", "the trace of zeros", "long"],
+)
+async def test_only_a_sane_trace_reaches_the_sandbox(
+    house: House, given: str, is_kept: bool
+) -> None:
+    await house.post("/v1/tasks", TASK, traceparent=given)
+    (job,) = await house.claim()
+    assert (job["env"].get("TRACEPARENT") == given) == is_kept
+    assert is_kept or "TRACEPARENT" not in job["env"]
+
+
+@pytest.mark.parametrize("last", ["9" * 19, "9" * 30])
+async def test_a_stream_resumed_behind_every_number_waits(house: House, last: str) -> None:
+    task = await house.create()
+    headers = house.bearer("tasks") | {"accept": "text/event-stream", "last-event-id": last}
+    response = await house.http.get(f"/v1/tasks/{task['id']}/events", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+async def test_a_caller_who_hangs_up_leaves_one_line(
+    house: House, lines: list[structlog.typing.EventDict]
+) -> None:
+    await _half_a_request(house, [{"type": "http.disconnect"}])
+    assert [line["event"] for line in lines] == ["request"]
+    assert lines[0]["status"] == 499
+
+
+async def test_a_request_that_is_cut_off_leaves_one_line(
+    house: House, lines: list[structlog.typing.EventDict]
+) -> None:
+    call = asyncio.create_task(_half_a_request(house, []))
+    await asyncio.sleep(0)
+    await house.http.get("/healthz")
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [line["path"] for line in lines] == ["/healthz", "/v1/tasks"]
+
+
+async def _half_a_request(house: House, behind: list[Message]) -> None:
+    """The first bytes of a body, then these messages, then silence."""
+    headers = house.bearer("tasks") | {"content-length": "100"}
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/tasks",
+        "query_string": b"",
+        "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
+    }
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        *behind,
+    ]
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError(f"nobody is there to hear {message}")
+
+    await house.app(scope, receive, send)
