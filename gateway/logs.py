@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import TextIO
 
+import msgspec
 import structlog
 
 
@@ -29,5 +30,9 @@ def _rendering(is_console: bool, stream: TextIO) -> list[structlog.typing.Proces
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [
         structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
+        structlog.processors.JSONRenderer(serializer=_json),
     ]
+
+
+def _json(line: object, **_: object) -> str:
+    return msgspec.json.encode(line, enc_hook=repr).decode()

@@ -1,6 +1,7 @@
 """Metrics in Prometheus' text form."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,11 +33,20 @@ class Metrics:
         self._tasks = Gauge(
             "slipgate_tasks", "Tasks by state.", ("status",), registry=self._registry
         )
+        # Looking a child up takes a lock and builds its key anew, several times per request.
+        self._children = cache(self._labelled)
 
     def count_request(self, *, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; `route` is the pattern, never the path, which anybody can invent."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route, method).observe(seconds)
+        answers, times = self._children(route, method, status)
+        answers.inc()
+        times.observe(seconds)
+
+    def _labelled(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        return (
+            self._requests.labels(route, method, str(status)),
+            self._seconds.labels(route, method),
+        )
 
     def render(self, tasks: Mapping[str, int]) -> bytes:
         """Everything, with the number of tasks in each state."""
