@@ -49,6 +49,12 @@ class Draft:
         """An attempt of the task by its number."""
         return self._attempts.get(number) or self.view.attempts.get((self.task.id, number))
 
+    def living(self) -> list[Attempt]:
+        """The attempts whose sandbox is not known to be gone, oldest first."""
+        numbers = range(1, self.task.attempt + 1)
+        known = (attempt for number in numbers if (attempt := self.attempt_of(number)))
+        return [attempt for attempt in known if not attempt.is_gone]
+
     def put_attempt(self, attempt: Attempt) -> None:
         """The attempt as it now stands."""
         self._attempts[attempt.number] = attempt
@@ -73,21 +79,28 @@ class Draft:
     def open_job(self, kind: JobKind, attempt: Attempt, *, not_before: int) -> None:
         """Offers a job about the attempt's sandbox to its realm; an open one is only hastened."""
         job = self.job(kind, attempt.number)
-        if job is None:
-            number = attempt.inspections + 1 if kind == "inspect" else 1
-            job = Job(
-                id=job_id(self.task.id, attempt.number, kind, number),
-                kind=kind,
-                task_id=self.task.id,
-                attempt=attempt.number,
-                provider=attempt.provider,
-                realm=attempt.realm,
-                not_before=not_before,
-            )
-            if kind == "inspect":
-                newest = self.attempt_of(attempt.number) or attempt
-                self.put_attempt(replace(newest, inspections=number))
-        self.put_job(replace(job, not_before=min(job.not_before, not_before)))
+        if job is not None:
+            self.put_job(replace(job, not_before=min(job.not_before, not_before)))
+            return
+        number = 1
+        if kind == "inspect":
+            newest = self.attempt_of(attempt.number) or attempt
+            number = newest.inspections + 1
+            self.put_attempt(replace(newest, inspections=number))
+        name = job_id(self.task.id, attempt.number, kind, number)
+        closed = self._jobs.get(name) or self.view.jobs.get(name)
+        opened = Job(
+            id=name,
+            kind=kind,
+            task_id=self.task.id,
+            attempt=attempt.number,
+            provider=attempt.provider,
+            realm=attempt.realm,
+            not_before=not_before,
+            # One that was closed is opened anew under the same id: no old token may fit again.
+            lease=closed.lease + 1 if closed else 0,
+        )
+        self.put_job(opened)
 
     def change(
         self,
@@ -101,8 +114,9 @@ class Draft:
         self.task = replace(self.task, clocks=replace(self.task.clocks, **clocks))
 
     def stop_clocks(self) -> None:
-        """Nothing runs any more, and nothing can be claimed."""
-        self.task = replace(self.task, claimable_at=None, clocks=Clocks())
+        """Nothing runs any more, and nothing can be claimed; a clean-up is watched to its end."""
+        left = Clocks(cleanup=self.task.clocks.cleanup)
+        self.task = replace(self.task, claimable_at=None, clocks=left)
 
     def happen(
         self,

@@ -14,14 +14,15 @@ UNCONFIRMED_AFTER: Final = 120_000
 KEEP: Final = 24 * 3_600_000
 """How long a kept sandbox may outlive its attempt (milliseconds)."""
 DONE_IS_DONE: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
-"""Outcomes that a pending cancel does not change."""
+"""Outcomes that a pending cancel does not change, if the agent itself reported them."""
 
 
 def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) -> None:
     """end(X) of `lifecycle.md`: cancelled if a cancel is pending, another attempt if the error
     allows one, else X. `word` is the agent's own event, if it spoke."""
     task = draft.task
-    if task.cancel_requested_at is not None and status not in DONE_IS_DONE:
+    is_done = word is not None and status in DONE_IS_DONE
+    if task.cancel_requested_at is not None and not is_done:
         status, fact = Status.CANCELLED, replace(fact, error=None)
     ended = task.attempt
     _close_attempt(draft, status, fact)
@@ -37,10 +38,13 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
 
 
 def open_next(draft: Draft, ended: int) -> None:
-    """The next attempt exists at once, but waits until the old sandbox is gone."""
+    """The next attempt exists at once, but waits until every older sandbox is gone."""
     draft.stop_clocks()
-    if _clean_up(draft, ended, keep=False):
-        draft.raise_flag("cleanup_pending", f"the sandbox of attempt {ended} is being destroyed")
+    _clean_up(draft, ended, keep=False)
+    left = draft.living()
+    if left:
+        number = left[0].number
+        draft.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
     else:
         offer(draft, draft.now)
 
@@ -53,7 +57,8 @@ def offer(draft: Draft, at: int) -> None:
 def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
     """Asks the sandbox's realm to destroy it, from that moment on."""
     draft.open_job("destroy", attempt, not_before=at)
-    draft.change(cleanup=at + UNCONFIRMED_AFTER)
+    watched = draft.task.clocks.cleanup or at + UNCONFIRMED_AFTER
+    draft.change(cleanup=min(watched, at + UNCONFIRMED_AFTER))
     sandbox = attempt.sandbox
     if sandbox is not None and sandbox.state != "destroying" and at <= draft.now:
         going = replace(sandbox, state="destroying")
@@ -61,15 +66,20 @@ def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
         draft.happen("sandbox.state", SandboxReported(sandbox=going), attempt=attempt.number)
 
 
-def confirm_gone(draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed") -> None:
+def confirm_gone(
+    draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed", state: str = "destroyed"
+) -> None:
     """No sandbox of this attempt can be alive any more: whatever waited for that goes on."""
-    sandbox = attempt.sandbox and replace(attempt.sandbox, state="destroyed")
+    sandbox = attempt.sandbox and replace(attempt.sandbox, state=state)
     draft.put_attempt(replace(attempt, gone_at=draft.now, sandbox=sandbox))
     if sandbox is not None:
         draft.happen(kind, SandboxReported(sandbox=sandbox), attempt=attempt.number)
-    draft.change(cleanup=None)
-    draft.lower_flag("sandbox_unconfirmed")
-    if draft.task.has_flag("cleanup_pending"):
+    left = draft.living()
+    if not any(draft.job("destroy", other.number) for other in left):
+        draft.change(cleanup=None)
+        draft.lower_flag("sandbox_unconfirmed")
+    is_last = all(other.number == draft.task.attempt for other in left)
+    if is_last and draft.task.has_flag("cleanup_pending"):
         draft.lower_flag("cleanup_pending")
         offer(draft, draft.now)
 
@@ -101,15 +111,13 @@ def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
             usage=draft.task.usage,
         )
     )
-    create = draft.job("create", attempt.number)
-    if create is not None and not create.is_held(draft.now):
-        draft.put_job(replace(create, closed_at=draft.now))
+    for job in (draft.job("create", attempt.number), draft.job("inspect", attempt.number)):
+        if job is not None and not job.is_held(draft.now):
+            draft.put_job(replace(job, closed_at=draft.now))
 
 
-def _clean_up(draft: Draft, number: int, *, keep: bool) -> bool:
-    """Opens the destroy job of an ended attempt; False if there is nothing to destroy."""
+def _clean_up(draft: Draft, number: int, *, keep: bool) -> None:
+    """Opens the destroy job of an ended attempt, if there is anything to destroy."""
     attempt = draft.attempt_of(number)
-    if attempt is None or attempt.is_gone:
-        return False
-    destroy(draft, attempt, at=draft.now + KEEP if keep else draft.now)
-    return True
+    if attempt is not None and not attempt.is_gone:
+        destroy(draft, attempt, at=draft.now + KEEP if keep else draft.now)

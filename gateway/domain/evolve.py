@@ -28,7 +28,7 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Flag, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
-LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "cleanup_pending", "realm_missing"})
+LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
 """Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
 
 
@@ -121,6 +121,7 @@ def _running(task: Task, event: Event) -> Task:
 
 def _end(task: Task, event: Event, fact: Ended) -> Task:
     status = ENDS[event.type]
+    task = _running(task, event) if event.source == "agent" else task
     return replace(
         task,
         status=status,

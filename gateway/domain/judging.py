@@ -32,7 +32,7 @@ def judge_inspection(draft: Draft, attempt: Attempt, seen: FinishJob) -> None:
         return
     error = _verdict(draft, attempt, seen)
     if error is not None:
-        _fail(draft, error)
+        fail(draft, error)
     elif draft.task.clocks.run_end is not None:
         time_out(draft)
 
@@ -44,11 +44,13 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
     if state == "destroyed" or (state == "gone" and provable_at <= draft.now):
         draft.put_job(replace(job, closed_at=draft.now))
         confirm_gone(draft, attempt)
-        if draft.task.cancel_requested_at is not None and not draft.task.status.is_terminal:
+        task = draft.task
+        is_current = attempt.number == task.attempt and not task.status.is_terminal
+        if is_current and task.cancel_requested_at is not None:
             end(draft, Status.CANCELLED, Ended())
         return
     first, longest = DESTROY_BACKOFF
-    wait = 0 if seen.spooled else min(first * 2**job.offers, longest)
+    wait = 0 if seen.spooled else min(first * 2 ** min(job.offers, 16), longest)
     not_before = max(draft.now + wait, provable_at if state == "gone" else 0)
     draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))
 
@@ -70,7 +72,7 @@ def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | Non
     if state == "gone":
         if not _is_second_look(draft, attempt):
             return None
-        draft.put_attempt(replace(attempt, gone_at=draft.now))
+        confirm_gone(draft, attempt, kind="sandbox.state", state="gone")
     elif attempt.missing_since is not None and state != "unknown":
         draft.put_attempt(replace(attempt, missing_since=None))
     if state in _REASONS:
@@ -84,18 +86,18 @@ def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | Non
 
 def _is_second_look(draft: Draft, attempt: Attempt) -> bool:
     """`gone` needs two looks at least 15 s apart: lists and caches flap."""
-    margin = draft.policy.gone_margin
-    if attempt.missing_since is None:
-        attempt = replace(attempt, missing_since=draft.now)
-        draft.put_attempt(attempt)
-    elif draft.now - attempt.missing_since >= margin:
+    since = attempt.missing_since or draft.now
+    later = max(since + draft.policy.gone_margin, _absence_provable_at(draft, attempt))
+    if attempt.missing_since is not None and later <= draft.now:
         return True
-    later = (attempt.missing_since or draft.now) + margin
-    draft.open_job("inspect", attempt, not_before=later)
+    missing = replace(attempt, missing_since=since)
+    draft.put_attempt(missing)
+    draft.open_job("inspect", missing, not_before=later)
     return False
 
 
-def _fail(draft: Draft, error: TaskError) -> None:
+def fail(draft: Draft, error: TaskError) -> None:
+    """The attempt ended without a last word; with a pull request a person must look at it."""
     if draft.task.pr_url is not None:
         end(draft, Status.NEEDS_REVIEW, Ended(error=error, summary=error.message))
     else:

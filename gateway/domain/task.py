@@ -236,8 +236,9 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     """Set before the first create: only launchers of this realm may judge the sandbox."""
     sandbox: Sandbox | None = None
     launches: int = 0
-    queue_until: int | None = None
-    """The queue clock of the attempt: a counted re-launch does not restart it."""
+    queue_left: int | None = None
+    """What its queue clock still had when it was claimed (milliseconds): a counted re-launch goes
+    on with that."""
     tried_at: int | None = None
     """When `trying` was last said; None means that no sandbox was ever made."""
     create_before: int | None = None

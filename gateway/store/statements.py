@@ -10,7 +10,7 @@ TASK_COLUMNS: Final = """
     usage, sandbox, flags, clocks"""
 
 ATTEMPT_COLUMNS: Final = """
-    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_until, tried_at,
+    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
     create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
     outcome, error, usage"""
 
@@ -43,7 +43,8 @@ SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))""
 
 JOBS_OF_TASKS: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs
-WHERE task_id IN (SELECT value FROM json_each(:ids)) AND (closed_at IS NULL OR kind = 'create')"""
+WHERE task_id IN (SELECT value FROM json_each(:ids))
+  AND (closed_at IS NULL OR kind IN ('create', 'destroy'))"""
 
 JOBS_HELD: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs
@@ -138,11 +139,11 @@ VALUES (
 
 UPSERT_ATTEMPTS: Final = """
 INSERT OR REPLACE INTO attempts (
-    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_until, tried_at,
+    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
     create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
     outcome, error, usage)
 VALUES (
-    :task_id, :number, :key_id, :opened_at, :provider, :realm, :sandbox, :launches, :queue_until,
+    :task_id, :number, :key_id, :opened_at, :provider, :realm, :sandbox, :launches, :queue_left,
     :tried_at, :create_before, :spoke_at, :gone_at, :missing_since, :spool_offset, :inspections,
     :refused, :ended_at, :outcome, :error, :usage)"""
 

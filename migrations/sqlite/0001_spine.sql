@@ -83,7 +83,7 @@ CREATE TABLE attempts (                -- a row appears at the first claim
     realm TEXT,                        -- only launchers of this realm may judge its sandbox
     sandbox TEXT,                      -- JSON
     launches INTEGER NOT NULL,
-    queue_until INTEGER,
+    queue_left INTEGER,
     tried_at INTEGER,                  -- NULL: no sandbox was ever made
     create_before INTEGER,
     spoke_at INTEGER,

@@ -2,6 +2,7 @@
 
 import hmac
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.commands import AgentWord, WordReply
@@ -85,8 +86,9 @@ def _remember_late(draft: Draft, attempt: Attempt, command: AgentWord, late: Ref
 
 
 def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
-    if attempt.spoke_at is None:
-        draft.put_attempt(replace(attempt, spoke_at=draft.now))
+    spoke_at = attempt.spoke_at or draft.now
+    if attempt.spoke_at is None or attempt.missing_since is not None:
+        draft.put_attempt(replace(attempt, spoke_at=spoke_at, missing_since=None))
     event = _event(draft, command)
     waiting = is_waiting(draft.task.status)
     status = TERMINAL_WORDS.get(command.type)
@@ -106,6 +108,9 @@ def _finish(draft: Draft, status: Status, event: Event) -> None:
     if status is Status.FAILED and fact.error is None:
         unknown = TaskError(stage="agent", code="agent_failed", message="no reason was given")
         fact = replace(fact, error=unknown)
+        fields = msgspec.json.decode(event.data, type=dict[str, msgspec.Raw])
+        fields["error"] = msgspec.Raw(msgspec.json.encode(unknown))
+        event = replace(event, data=msgspec.json.encode(fields))
     end(draft, status, fact, event)
 
 

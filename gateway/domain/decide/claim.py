@@ -52,12 +52,19 @@ def _create_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
 
 def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
     job = view.jobs.get(command.job_id or "")
+    task = view.tasks.get(job.task_id or "") if job else None
     if job is None or not job.is_open or (job.is_held(now) and not job.is_delegated):
         return ClaimReply(jobs=())
-    task = view.tasks.get(job.task_id or "")
+    if job.kind != "create":
+        fits = _may_have(job, command, now)
+        return ClaimReply(jobs=(_lease(view, job, command, now),) if fits else ())
     if task is None or job.attempt != task.attempt or task.status.is_terminal:
         return ClaimReply(jobs=())
-    return ClaimReply(jobs=(_lease(view, job, command, now),))
+    if job.is_delegated and _is_reachable(view, task, command):
+        return ClaimReply(jobs=(_lease(view, job, command, now),))
+    if _may_create(view, task, command, now):
+        return ClaimReply(jobs=(_claim_create(view, task, command, now),))
+    return ClaimReply(jobs=())
 
 
 def _may_have(job: Job, command: Claim, now: int) -> bool:
@@ -72,12 +79,15 @@ def _may_have(job: Job, command: Claim, now: int) -> bool:
 def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
         return False
+    return _is_reachable(view, task, command) and _has_room(view, task)
+
+
+def _is_reachable(view: View, task: Task, command: Claim) -> bool:
+    """Whether the launcher serves the sandbox's realm, or may choose one."""
     attempt = view.attempts.get((task.id, task.attempt))
     if attempt is not None and attempt.realm is not None:
         return (attempt.provider or "", attempt.realm) in command.providers
-    if task.provider is not None and task.provider not in {name for name, _ in command.providers}:
-        return False
-    return _has_room(view, task)
+    return task.provider is None or task.provider in {name for name, _ in command.providers}
 
 
 def _has_room(view: View, task: Task) -> bool:
@@ -98,10 +108,10 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
         number=task.attempt,
         key_id=view.policy.key_id,
         opened_at=now,
-        queue_until=task.clocks.queue,
     )
     if task.status is Status.QUEUED:
-        attempt = replace(attempt, launches=attempt.launches + 1)
+        left = max(0, (task.clocks.queue or now) - now)
+        attempt = replace(attempt, launches=attempt.launches + 1, queue_left=left)
         fact = Launching(launcher_id=command.launcher_id, launch=attempt.launches)
         draft.happen("task.launching", fact, source="launcher")
         launch = view.policy.launch
@@ -155,16 +165,19 @@ def _take_back(view: View, command: Claim, now: int) -> None:
 
 
 def release(view: View, job: Job, now: int) -> None:
-    """Nobody holds the job any more: it is offered again, and that is not counted."""
-    freed = replace(job, leased_by=None, lease_expires_at=None, is_delegated=False)
+    """Nobody holds the job any more: it is offered again, and that is not counted. The old token
+    dies here and not at the next claim, or two would work on it."""
+    freed = replace(
+        job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False
+    )
     view.put_job(freed)
     task = view.tasks.get(job.task_id or "")
-    if job.kind != "create" or task is None:
+    if job.kind not in {"create", "inspect"} or task is None:
         return
     if task.attempt != job.attempt or task.status.is_terminal:
         view.put_job(replace(freed, closed_at=now))
         return
-    if task.cancel_requested_at is None:
+    if job.kind == "create" and task.cancel_requested_at is None:
         draft = Draft(view, task, now)
         draft.change(claimable_at=now)
         draft.keep()

@@ -8,7 +8,7 @@ from gateway.domain.decide.report import launch_failed
 from gateway.domain.draft import Draft
 from gateway.domain.ending import UNCONFIRMED_AFTER, destroy, end
 from gateway.domain.event import Ended
-from gateway.domain.judging import time_out
+from gateway.domain.judging import fail, time_out
 from gateway.domain.task import CLOCK_NAMES, Attempt, Status, TaskError
 from gateway.domain.view import View
 
@@ -75,7 +75,7 @@ def _heartbeat(draft: Draft) -> None:
     draft.raise_flag("silent", f"no word for {silence} s")
     _inspect(draft)
     draft.change(heartbeat=draft.now + silence * 1000)
-    if first and draft.task.on_stall != "flag":
+    if first and (draft.task.on_stall != "flag" or draft.task.pr_url is not None):
         draft.change(stall_end=draft.now + silence * 1000)
 
 
@@ -86,7 +86,7 @@ def _stall_end(draft: Draft) -> None:
         message=f"No word for {2 * draft.task.timeouts.heartbeat} s.",
         retryable=draft.task.on_stall == "retry",
     )
-    end(draft, Status.FAILED, Ended(error=error))
+    fail(draft, error)
 
 
 def _progress(draft: Draft) -> None:

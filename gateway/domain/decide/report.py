@@ -30,10 +30,10 @@ RELAUNCH_BACKOFF = (5_000, 30_000)
 
 def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     """The launcher still works on it; it is told when the work is no longer wanted."""
-    job = _fenced(view, command)
-    if not job.is_open:
-        raise _lease_lost()
+    job = _held(view, command)
     expires = now + view.policy.lease
+    if job.is_delegated:
+        expires = max(expires, job.lease_expires_at or 0)
     view.put_job(replace(job, lease_expires_at=expires, renewed=True))
     return LeaseReply(expires_at=expires, cancel=_is_unwanted(view, job))
 
@@ -42,22 +42,20 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
     job, draft, attempt = _about(view, command, now)
     before = now + view.policy.create_window
-    if not job.is_open:
+    if not job.is_open or job.kind != "create":
         return TryReply(create=False, create_before=before)
-    sandbox = attempt.sandbox
     moved = attempt.realm is not None and attempt.realm != command.realm
     if moved and attempt.was_tried and not attempt.is_gone:
         raise Refused("realm_mismatch", "The sandbox of this attempt is in another realm.")
-    may_create = attempt.spoke_at is None and not _is_unwanted(view, job)
-    if not may_create and not attempt.was_tried:
+    if attempt.spoke_at is not None or _is_unwanted(view, job):
         return TryReply(create=False, create_before=before)
-    if sandbox is None or sandbox.provider != command.provider or sandbox.id is None:
-        sandbox = Sandbox(
-            name=command.name,
-            provider=command.provider,
-            realm=command.realm,
-            snapshot=draft.task.snapshot,
-        )
+    # Without the id of an earlier try: that one's absence would prove nothing of this one.
+    sandbox = Sandbox(
+        name=command.name,
+        provider=command.provider,
+        realm=command.realm,
+        snapshot=draft.task.snapshot,
+    )
     draft.put_attempt(
         replace(
             attempt,
@@ -65,14 +63,14 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
             realm=command.realm,
             sandbox=sandbox,
             tried_at=now,
-            create_before=before if may_create else attempt.create_before,
+            create_before=before,
             gone_at=None,
         )
     )
     fact = Trying(sandbox=sandbox, number=command.number, note=command.note)
     draft.happen("sandbox.trying", fact, attempt=attempt.number, source="launcher")
     draft.keep()
-    return TryReply(create=may_create, create_before=before)
+    return TryReply(create=True, create_before=before)
 
 
 def created(view: View, command: ReportCreated, now: int) -> Accepted:
@@ -138,9 +136,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
 
 def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     """The job waits for a launcher that was asked to start elsewhere."""
-    job = _fenced(view, command)
-    if not job.is_open:
-        raise _lease_lost()
+    job = _held(view, command)
     view.put_job(replace(job, is_delegated=True, lease_expires_at=max(now, command.until)))
     return Accepted()
 
@@ -155,17 +151,22 @@ def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
     elif not is_waiting(task.status):
         return
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
-        again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
-        draft.happen("task.retried", again)
-        draft.change(
-            claimable_at=draft.now + RELAUNCH_BACKOFF[attempt.launches - 1],
-            queue=attempt.queue_until,
-            launch_slow=None,
-            launch_end=None,
-        )
-        draft.lower_flag("launch_slow")
+        _launch_again(draft, attempt, error)
     else:
         end(draft, Status.FAILED, Ended(error=error))
+
+
+def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:
+    again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
+    draft.happen("task.retried", again)
+    at = draft.now + RELAUNCH_BACKOFF[attempt.launches - 1]
+    draft.change(
+        claimable_at=at,
+        queue=at + (attempt.queue_left or 0),
+        launch_slow=None,
+        launch_end=None,
+    )
+    draft.lower_flag("launch_slow")
 
 
 def _launched(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox | None) -> None:
@@ -229,6 +230,13 @@ def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attemp
     if task is None or attempt is None:
         raise Refused("unknown_job", "This job is not about a task.")
     return job, Draft(view, task, now), attempt
+
+
+def _held(view: View, command: JobReport) -> Job:
+    job = _fenced(view, command)
+    if not job.is_open or job.answered_lease == job.lease:
+        raise _lease_lost()
+    return job
 
 
 def _fenced(view: View, command: JobReport) -> Job:

@@ -1,0 +1,215 @@
+"""At most one sandbox of a task is known live: leases, tries, clean-up and what may follow it."""
+
+from gateway.domain import commands as c
+from gateway.domain.task import Sandbox
+from gateway.wire.launcher import LaunchError
+from tests.domain.world import REALM, TASK, World
+
+FAILED = {"stage": "agent", "code": "model_error", "message": "no", "retryable": True}
+CANCEL = c.CancelTask(task_id=TASK, project="default")
+RETRY = c.RetryTask(task_id=TASK, project="default")
+
+
+def waiting_for_cleanup() -> World:
+    """Attempt 1 has failed, its sandbox is still there, attempt 2 waits for that."""
+    world = World(maxAttempts=2)
+    world.launch()
+    world.say("task.failed", error=FAILED)
+    assert (world.status, world.task.attempt) == ("queued", 2)
+    return world
+
+
+def kinds(world: World) -> list[str]:
+    return [job.kind for job in world.claim()]
+
+
+def report(job_id: str, token: str, sandbox: Sandbox | None = None) -> c.FinishJob:
+    return c.FinishJob(job_id=job_id, lease_token=token, sandbox=sandbox)
+
+
+def test_a_cancel_while_the_old_sandbox_is_destroyed_ends_and_stays_ended() -> None:
+    world = waiting_for_cleanup()
+    world.do(CANCEL)
+    assert world.status == "cancelled"
+    (job,) = world.claim()
+    world.done(job, "destroyed")
+    assert (world.status, world.task.flags) == ("cancelled", ())
+
+
+def test_a_destroy_is_still_watched_after_its_task_was_cancelled() -> None:
+    world = waiting_for_cleanup()
+    world.do(CANCEL)
+    world.pass_seconds(120)
+    assert world.task.has_flag("sandbox_unconfirmed")
+
+
+def test_a_retry_after_such_a_cancel_waits_for_the_older_sandbox() -> None:
+    world = waiting_for_cleanup()
+    world.do(CANCEL)
+    world.do(RETRY)
+    assert world.task.has_flag("cleanup_pending")
+    (job,) = world.claim()
+    assert job.kind == "destroy"
+    world.done(job, "destroyed")
+    assert kinds(world) == ["create"]
+
+
+def test_a_destroy_that_began_with_a_cancel_is_flagged_120_seconds_after_it() -> None:
+    world = World()
+    world.launch()
+    world.do(CANCEL)
+    world.pass_seconds(119)
+    world.say("task.completed", summary="done")
+    world.pass_seconds(1)
+    assert world.task.has_flag("sandbox_unconfirmed")
+
+
+def test_a_lease_that_ran_out_cannot_be_renewed_beside_the_next_one() -> None:
+    world = World()
+    (job,) = world.claim("l1")
+    world.pass_seconds(60)
+    renew = c.RenewLease(job_id=job.id, lease_token=job.token)
+    assert world.refuses(renew) == "lease_lost"
+    assert [again.id for again in world.claim("l2")] == [job.id]
+
+
+def test_a_job_that_was_answered_cannot_be_renewed() -> None:
+    world = World()
+    world.launch()
+    world.say("task.completed", summary="done")
+    (job,) = world.claim(capacity=0)
+    world.done(job, "unknown")
+    assert world.refuses(c.RenewLease(job_id=job.id, lease_token=job.token)) == "lease_lost"
+    world.pass_seconds(5)
+    assert [again.id for again in world.claim(capacity=0)] == [job.id]
+
+
+def test_a_delegated_job_is_not_shortened_by_a_renewal() -> None:
+    world = World()
+    (job,) = world.claim()
+    until = world.now + 200_000
+    world.do(c.DelegateJob(job_id=job.id, lease_token=job.token, until=until))
+    world.do(c.RenewLease(job_id=job.id, lease_token=job.token))
+    world.pass_seconds(100)
+    assert world.claim("l2") == []
+    assert [one.id for one in world.claim("l2", job_id=job.id)] == [job.id]
+    assert world.claim("l3") == []
+
+
+def test_a_job_claimed_by_its_id_is_offered_to_nobody_else() -> None:
+    world = World()
+    (job,) = world.claim("l1")
+    world.pass_seconds(60)
+    (again,) = world.claim("l2", job_id=job.id)
+    assert world.claim("l3") == []
+    world.do(c.RenewLease(job_id=again.id, lease_token=again.token))
+
+
+def test_a_relaunch_claimed_by_its_id_is_a_launch_and_waits_for_its_backoff() -> None:
+    world = World()
+    (job,) = world.claim("l1")
+    world.pass_seconds(600)
+    assert world.status == "queued"
+    assert world.claim("l2", job_id=job.id) == []
+    world.pass_seconds(5)
+    assert world.claim("l2", job_id=job.id) != []
+    assert world.status == "launching"
+
+
+def test_a_job_of_another_realm_is_not_given_by_its_id() -> None:
+    world = World()
+    (job,) = world.claim("l1")
+    world.trying(job)
+    world.pass_seconds(60)
+    assert world.claim("l2", job_id=job.id, providers=[("local", "elsewhere")]) == []
+
+
+def test_a_try_after_the_end_does_not_bring_a_gone_sandbox_back() -> None:
+    world = World()
+    (create,) = world.claim()
+    world.trying(create)
+    world.say("task.completed", summary="done")
+    (destroy,) = world.claim(capacity=0)
+    world.done(destroy, "destroyed")
+    assert not world.trying(create).create
+    assert world.view.attempts[TASK, 1].is_gone
+    assert world.task.sandbox is not None
+    assert world.task.sandbox.state == "destroyed"
+
+
+def test_only_a_create_job_may_try() -> None:
+    world = World(timeouts={"heartbeatSeconds": 10})
+    world.launch()
+    world.pass_seconds(10)
+    (inspect,) = world.claim(capacity=0)
+    assert not world.trying(inspect).create
+
+
+def test_after_another_try_the_old_id_proves_nothing() -> None:
+    world = World()
+    (first,) = world.claim("l1")
+    world.trying(first)
+    made = Sandbox(id="sb-1", name="slipgate-1", provider=REALM[0], realm=REALM[1])
+    world.do(c.ReportCreated(job_id=first.id, lease_token=first.token, sandbox=made))
+    broken = LaunchError(code="provider_unavailable", message="503", retryable=True)
+    world.do(c.FailJob(job_id=first.id, lease_token=first.token, error=broken))
+    world.pass_seconds(5)
+    (second,) = world.claim("l1")
+    world.trying(second)
+    world.do(CANCEL)
+    (destroy,) = world.claim(capacity=0)
+    world.done(destroy, "gone")
+    assert not world.view.attempts[TASK, 1].is_gone
+
+
+def test_a_sandbox_that_comes_after_its_destroy_is_destroyed_under_a_new_lease() -> None:
+    world = World()
+    (create,) = world.claim()
+    world.trying(create)
+    world.say("task.completed", summary="done")
+    (destroy,) = world.claim(capacity=0)
+    world.done(destroy, "destroyed")
+    made = Sandbox(id="sb-2", name="slipgate-1", provider=REALM[0], realm=REALM[1])
+    world.do(c.ReportCreated(job_id=create.id, lease_token=create.token, sandbox=made))
+    (again,) = world.claim(capacity=0)
+    assert (again.id, again.token != destroy.token) == (destroy.id, True)
+
+
+def test_gone_by_name_waits_until_no_create_can_be_under_way() -> None:
+    world = World(timeouts={"heartbeatSeconds": 10})
+    (create,) = world.claim()
+    world.trying(create)
+    world.say("task.started")
+    for _ in range(4):
+        world.pass_seconds(16)
+        for job in world.claim("l2", capacity=0):
+            gone = Sandbox(name="slipgate-1", provider=REALM[0], realm=REALM[1], state="gone")
+            world.do(report(job.id, job.token, gone))
+    assert world.status == "running"
+
+
+def test_a_word_between_two_looks_makes_the_second_a_first_one() -> None:
+    world = World(timeouts={"heartbeatSeconds": 100})
+    world.launch()
+    world.pass_seconds(100)
+    (job,) = world.claim(capacity=0)
+    world.done(job, "gone")
+    world.pass_seconds(10)
+    world.say("task.heartbeat")
+    world.pass_seconds(10)
+    (job,) = world.claim(capacity=0)
+    world.done(job, "gone")
+    assert world.status == "running"
+
+
+def test_a_sandbox_found_gone_is_shown_so() -> None:
+    world = World(timeouts={"heartbeatSeconds": 100})
+    world.launch()
+    world.pass_seconds(100)
+    for _ in range(2):
+        (job,) = world.claim(capacity=0)
+        world.done(job, "gone")
+        world.pass_seconds(15)
+    assert world.status == "failed"
+    assert world.task.sandbox is not None
+    assert world.task.sandbox.state == "gone"
