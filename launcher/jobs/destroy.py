@@ -27,21 +27,25 @@ async def destroy(site: Site, lease: Lease) -> str:
 
 
 async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found) -> str:
-    """Files go only after the gateway has the spool: a crash in between must not lose it.
+    """Files go only after the gateway has the spool, and `destroyed` is said only after the files
+    went: whatever a crash comes between, somebody is asked again.
 
-    A spool that does not fit one report leaves the sandbox as it is; the gateway offers the job
-    again, and it goes on from the offset reported here.
+    While the spool holds words the sandbox stays as it is; the gateway offers the job again at
+    once, and it goes on from the offset reported here.
     """
     piece = await provider.read_spool(found.key, lease.job.spool_offset)
-    await site.client.done(
-        lease.job,
-        sandbox=described(provider, found, None if piece.has_more else "destroyed"),
-        process=found.process if piece.has_more else None,
-        spool=piece.lines,
-        spool_offset=piece.offset,
-        diagnosis=skipped_lines(piece.skipped),
-    )
-    if piece.has_more:
+    diagnosis = skipped_lines(piece.skipped)
+    if piece.lines or piece.has_more:
+        await site.client.done(
+            lease.job,
+            sandbox=described(provider, found),
+            process=found.process,
+            spool=piece.lines,
+            spool_offset=piece.offset,
+            diagnosis=diagnosis,
+        )
         return "draining"
     await provider.remove(found.key)
+    gone = described(provider, found, "destroyed")
+    await site.client.done(lease.job, sandbox=gone, diagnosis=diagnosis)
     return "destroyed"

@@ -67,7 +67,7 @@ class Followed:
             if time.monotonic() > give_up:
                 told = [(event["type"], event["data"]) for event in self.events[-6:]]
                 raise TimeoutError(f"not within {seconds} s; the last events: {told}")
-            await self._read_on(give_up)
+            await self._read_on()
 
     async def until_type(self, *types: str, seconds: float = 30.0) -> Json:
         """The first event of one of these types."""
@@ -81,14 +81,14 @@ class Followed:
         )
 
     async def until_over(self, *, seconds: float = 45.0) -> Json:
-        """The task once it has ended and its last sandbox is confirmed destroyed."""
-        ended = await self.until_type(*(f"task.{end}" for end in ENDS), seconds=seconds)
-        await self.until(
-            lambda event: event["type"] == "sandbox.destroyed"
-            and event["attempt"] == ended["attempt"],
-            seconds=seconds,
-        )
-        return await self.shown()
+        """The task once it has ended and its sandbox is confirmed destroyed."""
+        await self.until_type(*(f"task.{end}" for end in ENDS), seconds=seconds)
+        give_up = time.monotonic() + seconds
+        while (shown := await self.shown())["sandbox"]["state"] != "destroyed":
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"its sandbox is {shown['sandbox']['state']}")
+            await self._read_on()
+        return shown
 
     async def reread(self) -> list[Json]:
         """All events from the beginning, in one go."""
@@ -96,7 +96,7 @@ class Followed:
         events: list[Json] = answer.json()["data"]
         return events
 
-    async def _read_on(self, give_up: float) -> None:
+    async def _read_on(self) -> None:
         after = self.events[-1]["seq"] if self.events else 0
         query: dict[str, str | int] = {"after": after, "wait": 1, "limit": 200}
         try:

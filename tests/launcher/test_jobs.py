@@ -184,10 +184,23 @@ async def test_destroy_hands_over_the_last_word_and_deletes(
     await perform(site, a_job("create"), LOG)
     await until((directory / "home" / "ready").exists)
     assert await perform(site, a_job("destroy"), LOG)
+    handed = gateway.done()
+    assert [each.id for each in handed.spool] == ["last"]
+    assert directory.exists()
+    assert await perform(site, a_job("destroy", spool_offset=handed.spool_offset), LOG)
     done = gateway.done()
     assert done.sandbox
     assert done.sandbox.state == "destroyed"
-    assert [each.id for each in done.spool] == ["last"]
+    assert not directory.exists()
+
+
+async def test_destroyed_is_said_only_after_the_files_went(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    gateway.lost = {"done"}
+    assert not await perform(site, a_job("destroy"), LOG)
     assert not directory.exists()
 
 
@@ -198,17 +211,16 @@ async def test_destroy_drains_a_long_spool_in_pieces_before_it_deletes(
     await perform(site, a_job("create"), LOG)
     size = spool(directory, 3, size=400_000)
     offset, names, states = 0, [], []
-    for _ in range(3):
+    for _ in range(4):
         assert directory.exists()
         await perform(site, a_job("destroy", spool_offset=offset), LOG)
         done = gateway.done()
-        assert done.spool_offset
         assert done.sandbox
-        offset = done.spool_offset
+        offset = done.spool_offset or offset
         names += [each.id for each in done.spool]
         states.append(done.sandbox.state)
     assert (names, offset) == (["w0", "w1", "w2"], size)
-    assert states == ["started", "started", "destroyed"]
+    assert states == ["started", "started", "started", "destroyed"]
     assert not directory.exists()
 
 
