@@ -41,8 +41,8 @@ from gateway.wire.times import rfc3339
 
 log = structlog.get_logger(__name__)
 
-DRAIN_SECONDS: Final = 10
-"""How long open requests may take to end once we stop."""
+DRAIN_SECONDS: Final = 7
+"""How long open requests may take to end once we stop; supervisors kill after 10 s."""
 MAX_CONNECTIONS: Final = 4_096
 
 

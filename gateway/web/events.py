@@ -12,7 +12,7 @@ from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.hints import Hints
 from gateway.web.auth import READ, authorize, project_of
-from gateway.web.context import context_of
+from gateway.web.context import Context, context_of
 from gateway.web.query import known_only, number
 from gateway.web.replies import reply
 from gateway.web.tasks import visible_task
@@ -22,6 +22,8 @@ from gateway.wire.tasks import EventView, Page
 MAX_SEQ: Final = 2**62
 PING_SECONDS: Final = 15
 SSE_PAGE: Final = 200
+LAST_PAGE_SECONDS: Final = 2
+"""How long a stream may take to end by itself when the gateway stops."""
 _PARAMETERS: Final = frozenset({"after", "limit", "wait", "token"})
 
 Read = Callable[[int, int], Awaitable[list[Event]]]
@@ -36,7 +38,7 @@ async def of_task(request: Request) -> Response:
     async def read(after: int, limit: int) -> list[Event]:
         return await context.reads.events_of_task(task.id, after=after, limit=limit)
 
-    return await _feed(request, context.hints, task.id, read)
+    return await _feed(request, context, task.id, read)
 
 
 async def of_project(request: Request) -> Response:
@@ -48,18 +50,22 @@ async def of_project(request: Request) -> Response:
     async def read(after: int, limit: int) -> list[Event]:
         return await context.reads.events_of_project(project, after=after, limit=limit)
 
-    return await _feed(request, context.hints, f"project:{project or '*'}", read)
+    return await _feed(request, context, f"project:{project or '*'}", read)
 
 
-async def _feed(request: Request, hints: Hints, topic: str, read: Read) -> Response:
+async def _feed(request: Request, context: Context, topic: str, read: Read) -> Response:
     known_only(request, _PARAMETERS)
     after = number(request, "after", 0, least=0, most=MAX_SEQ)
     if "text/event-stream" in request.headers.get("accept", ""):
         after = _resumed(request, after)
-        return EventSourceResponse(_stream(hints, topic, read, after), ping=PING_SECONDS)
+        return EventSourceResponse(
+            _stream(context, topic, read, after),
+            ping=PING_SECONDS,
+            shutdown_grace_period=LAST_PAGE_SECONDS,
+        )
     limit = number(request, "limit", 50, least=1, most=200)
     wait = number(request, "wait", 0, least=0, most=30)
-    events = await _wait_for(hints, topic, lambda: read(after, limit), wait)
+    events = await _wait_for(context.hints, topic, lambda: read(after, limit), wait)
     cursor = str(events[-1].seq if events else after)
     return reply(Page[EventView](data=tuple(map(event_view, events)), next_cursor=cursor))
 
@@ -75,10 +81,11 @@ async def _wait_for(
 
 
 async def _stream(
-    hints: Hints, topic: str, read: Read, after: int
+    context: Context, topic: str, read: Read, after: int
 ) -> AsyncIterator[ServerSentEvent]:
-    with hints.listen(topic) as listener:
-        while True:
+    """Every event until the reader goes, or we stop: then it ends whole, to be resumed."""
+    with context.hints.listen(topic) as listener:
+        while not context.is_draining():
             events = await read(after, SSE_PAGE)
             for event in events:
                 after = event.seq

@@ -1,0 +1,79 @@
+"""A gateway that is told to stop: whoever still reads gets a whole answer, and it ends in time."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.web.callers import MASTER, TASK, add_keys
+
+PATIENCE = 20
+"""Seconds until a test gives up."""
+STOP_SECONDS = 10
+"""After so long a supervisor kills."""
+
+
+def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) -> None:
+    keys = add_keys(tmp_path / "slipgate.db")
+    headers = {"authorization": f"Bearer {keys['tasks']}"}
+    with (
+        _gateway(tmp_path) as (process, url),
+        httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as http,
+    ):
+        task = http.post("/v1/tasks", json=TASK).json()
+        path = f"/v1/tasks/{task['id']}/events"
+        with http.stream("GET", path, headers={"accept": "text/event-stream"}) as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("id: ")
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            rest = list(lines)  # raises if the stream is cut off in the middle
+        assert rest[0].startswith("data: ")
+        assert process.wait(PATIENCE) == 0
+        assert time.monotonic() - began < STOP_SECONDS
+    log = (tmp_path / "log").read_text()
+    assert "Traceback" not in log
+    assert all(line.startswith("{") for line in log.splitlines())
+
+
+@contextmanager
+def _gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = _free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder}/slipgate.db",
+        "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
+        "SLIPGATE_PORT": str(port),
+        "SLIPGATE_LOG": "json",
+    }
+    command = [sys.executable, "-m", "gateway", "gateway"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environ, stderr=log)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _until_ready(url)
+        yield process, url
+    finally:
+        process.kill()
+        process.wait(PATIENCE)
+
+
+def _until_ready(url: str) -> None:
+    end = time.monotonic() + PATIENCE
+    with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8)) as http:
+        while http.get("/readyz").status_code != httpx.codes.OK:
+            assert time.monotonic() < end, "the gateway does not get ready"
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
