@@ -97,6 +97,10 @@ class House:
         (pid,) = processes.agents(self.folder)
         return pid
 
+    async def until_no_agent(self) -> None:
+        """Until no agent lives."""
+        await until(lambda: not processes.agents(self.folder), "the agent to end")
+
     def audited(self) -> Audit:
         """What `slipgate verify` finds."""
         return audit(self.database)

@@ -1,0 +1,124 @@
+"""A task that is stopped from outside: cancelled, or overtaken by its own next attempt."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.git import git
+from tests.e2e import points
+from tests.e2e.house import House, house
+
+pytestmark = pytest.mark.timeout(90)
+CANCEL_SECONDS = 10.0
+QUIET_AGENT = {"heartbeatSeconds": 1}
+
+
+class Latch:
+    """A named pipe: whoever reads one byte of it waits until it is written."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.command = ["dd", f"if={path}", "bs=1", "count=1", "status=none"]
+        self._end = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def release(self, readers: int) -> None:
+        """Lets so many readers go on."""
+        os.write(self._end, b"." * readers)
+
+    def close(self) -> None:
+        """Gives the pipe up."""
+        os.close(self._end)
+
+
+@contextmanager
+def latch(path: Path) -> Iterator[Latch]:
+    """A latch for as long as the context lasts."""
+    made = Latch(path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def is_branch(it: House, branch: str) -> bool:
+    return await asyncio.to_thread(it.pushed, branch) is not None
+
+
+async def test_cancel_ends_a_running_agent_within_ten_seconds(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        it.at_model.shut()
+        task = await it.frontend.create(it.sample.url)
+        await it.at_model.reached()
+        asked_at = time.monotonic()
+        await task.cancel()
+        await task.until_type("task.cancelled")
+        assert time.monotonic() - asked_at < CANCEL_SECONDS
+        shown = await task.until_over()
+        await it.settle(task)
+        assert shown["status"] == "cancelled"
+        assert not await is_branch(it, shown["branchName"])
+        assert it.pulls == ()
+
+
+async def test_cancel_ends_a_running_command_within_ten_seconds(tmp_path: Path) -> None:
+    with latch(tmp_path / "latch") as held:
+        async with house(tmp_path) as it:
+            agent = {"engine": "command", "command": held.command}
+            task = await it.frontend.create(it.sample.url, agent=agent)
+            await task.until_stage("agent")
+            asked_at = time.monotonic()
+            await task.cancel()
+            await task.until_type("task.cancelled")
+            assert time.monotonic() - asked_at < CANCEL_SECONDS
+            await task.until_over()
+            await it.settle(task)
+
+
+async def test_cancel_before_a_launch_needs_no_sandbox(tmp_path: Path) -> None:
+    async with house(tmp_path) as it:
+        await asyncio.to_thread(it.launcher.kill)
+        task = await it.frontend.create(it.sample.url)
+        await task.cancel()
+        await task.until_type("task.cancelled")
+        assert it.sandboxes() == []
+
+
+async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does_the_work(
+    tmp_path: Path,
+) -> None:
+    with latch(tmp_path / "latch") as held:
+        async with house(tmp_path) as it:
+            task = await it.frontend.create(
+                it.sample.url,
+                agent=points.BY_COMMAND,
+                validate=[held.command],
+                timeouts=QUIET_AGENT,
+                maxAttempts=2,
+                onStall="retry",
+            )
+            await task.until_stage("validate")
+            old = it.agent()
+            # Nobody is there to end it: it must learn from the gateway that its time is over.
+            await asyncio.to_thread(it.launcher.kill)
+            os.kill(old, signal.SIGSTOP)
+            await task.until_type("task.retried")
+            os.kill(old, signal.SIGCONT)
+            held.release(readers=2)
+            refused = await task.until(lambda event: not event["applied"])
+            assert refused["reason"] == "stale_attempt"
+            await it.until_no_agent()
+            branch = (await task.shown())["branchName"]
+            assert not await is_branch(it, branch)
+            it.launcher.start()
+            shown = await task.until_over()
+            await it.settle(task)
+            assert (shown["status"], shown["attempt"]) == ("completed", 2)
+            trailer = "%(trailers:key=Slipgate-Attempt,valueonly)"
+            told = git("log", "-1", f"--format={trailer}", branch, folder=it.sample.bare)
+            assert told.strip() == "2"
