@@ -97,28 +97,43 @@ class Ledger:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
-        """Writes batches until the block ends; what was submitted by then is still written."""
+        """Writes batches until the block ends; what was submitted by then is still written, also
+        if the block is left by an error or cancelled."""
         self._closing = False
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._write_batches(), name="ledger")
+            writing = group.create_task(self._write_batches(), name="ledger")
             try:
                 yield self
             finally:
                 self._closing = True
                 self._arrived.set()
+                # Here, or the group would cancel it when the block raises.
+                await asyncio.wait({writing})
 
     async def _write_batches(self) -> None:
-        while self._waiting or not self._closing:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while self._waiting:
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
-                size = min(len(self._waiting), self._max_batch)
-                await self._settle([self._waiting.popleft() for _ in range(size)])
+        try:
+            while self._waiting or not self._closing:
+                await self._arrived.wait()
+                self._arrived.clear()
+                await self._write_waiting()
+        finally:
+            self._closing = True
+            _give_up([answer for _, answer in self._waiting])
+            self._waiting.clear()
+
+    async def _write_waiting(self) -> None:
+        while self._waiting:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            size = min(len(self._waiting), self._max_batch)
+            await self._settle([self._waiting.popleft() for _ in range(size)])
 
     async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
-        outcomes = await self._commit([command for command, _ in batch])
+        try:
+            outcomes = await self._commit([command for command, _ in batch])
+        except BaseException:
+            _give_up([answer for _, answer in batch])
+            raise
         for (_, answer), outcome in zip(batch, outcomes, strict=True):
             if answer.done():
                 continue
@@ -154,6 +169,13 @@ class Ledger:
                 await transaction.write(view)
         self.hints.tell(_topics(view, now))
         return outcomes
+
+
+def _give_up(answers: Sequence[asyncio.Future[Answer]]) -> None:
+    """Nobody waits for ever for a ledger that was torn down."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(Unavailable("The gateway stops."))
 
 
 def _outcome(view: View, command: Command, now: int) -> Outcome:

@@ -203,3 +203,49 @@ def test_migrations_build_from_zero_once(tmp_path: Path) -> None:
         assert migrate(database) == list(range(1, newest() + 1))
         assert migrate(database) == []
     database.close()
+
+
+async def test_what_was_submitted_is_written_even_if_the_block_is_cancelled(
+    tmp_path: Path,
+) -> None:
+    command = creation(1)
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store:
+        submitted: list[asyncio.Task[c.Answer]] = []
+
+        async def serve() -> None:
+            async with Ledger(store, c.Policy(key_id="k1")).running() as ledger:
+                submitted.append(asyncio.create_task(ledger.submit(command)))
+                await asyncio.Event().wait()
+
+        serving = asyncio.create_task(serve())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait({serving})
+        async with asyncio.timeout(5):
+            await submitted[0]
+        assert await store.reads.task(command.task_id) is not None
+
+
+async def test_a_ledger_that_is_torn_down_leaves_nobody_waiting(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store:
+        held = asyncio.Event()
+
+        async def serve(ledger: Ledger) -> None:
+            async with ledger.running():
+                held.set()
+                await asyncio.Event().wait()
+
+        ledger = Ledger(store, c.Policy(key_id="k1"))
+        serving = asyncio.create_task(serve(ledger))
+        await held.wait()
+        async with store.transaction():
+            waiting = asyncio.create_task(ledger.submit(creation(1)))
+            await asyncio.sleep(0)
+            serving.cancel()
+            await asyncio.sleep(0)
+            serving.cancel()
+            await asyncio.wait({serving})
+            with pytest.raises(Unavailable):
+                async with asyncio.timeout(5):
+                    await waiting

@@ -414,3 +414,11 @@ def test_columns_and_fields_agree() -> None:
 
 
 FULL_OTHER = replace(FULL, id="task_9")
+
+
+async def test_a_closed_destroy_job_is_loaded_so_that_it_opens_under_a_new_lease(
+    store: SQLiteStore,
+) -> None:
+    closed = replace(JOB, id="job_2-3-destroy", kind="destroy", closed_at=9_000)
+    await write(store, FULL, jobs=(closed,))
+    assert closed.id in (await load(store, c.Needs(tasks=(FULL.id,)))).jobs
