@@ -34,6 +34,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     idempotency: tuple[IdempotencyKey, ...] = ()
     endpoints: tuple[str, ...] = ()
     claim: "Claim | None" = None
+    pulse_at: int | None = None
+    """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
 
 
 class Idempotency(Frozen, frozen=True, kw_only=True):
@@ -240,8 +242,8 @@ class Pulse(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> Needs:
-        """Nothing."""
-        return Needs()
+        """The pulse before, and what an outage has to move."""
+        return Needs(pulse_at=self.at)
 
 
 class Prune(Frozen, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ If the commit fails the whole view is dropped.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.domain.commands import (
     Callback,
@@ -19,6 +20,9 @@ from gateway.domain.job import Job
 from gateway.domain.task import Attempt, Frozen, Task
 
 AttemptKey = tuple[str, int]
+
+OUTAGE: Final = 15_000
+"""So many milliseconds without a pulse are an outage: nothing could commit."""
 
 
 class Remembered(Frozen, frozen=True, kw_only=True):
@@ -110,6 +114,8 @@ class View:
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     calls: list[LauncherCall] = field(default_factory=list)
     settled: list[SettleDelivery] = field(default_factory=list)
+    last_pulse: int | None = None
+    """The newest pulse; loaded only for the next one (milliseconds)."""
     pulse_at: int | None = None
     pruning: Pruning | None = None
 

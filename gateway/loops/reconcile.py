@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.domain.commands import Answer, Command, JobDue, Pulse, TaskDue
-from gateway.domain.errors import Refused
+from gateway.domain.errors import Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +67,14 @@ class Reconciler:
     async def _tell(self, command: TaskDue | JobDue) -> None:
         try:
             await self._submit(command)
+        except Unavailable:
+            raise
         except Refused as refusal:
             log.warning("reconcile.refused", command=str(command), code=refusal.code)
 
     async def _keep_pulse(self, now: int) -> None:
-        if now - self._pulsed_at >= PULSE_EVERY:
+        # A clock that was set back must not silence it until it has caught up.
+        if not 0 <= now - self._pulsed_at < PULSE_EVERY:
             await self._submit(Pulse(at=now))
             self._pulsed_at = now
 

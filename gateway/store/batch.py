@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.domain.commands import Claim, Needs, Policy
 from gateway.domain.task import Frozen, Task
-from gateway.domain.view import Pruning, Remembered, View
+from gateway.domain.view import OUTAGE, Pruning, Remembered, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.rows import Params
@@ -32,7 +32,10 @@ class Batch:
         claims = [need.claim for need in needs if need.claim is not None]
         if claims:
             await self._load_claims(view, claims, now)
+        pulse_at = max((need.pulse_at for need in needs if need.pulse_at), default=None)
         tasks = {task for need in needs for task in need.tasks}
+        if pulse_at is not None:
+            tasks |= await self._load_outage(view, pulse_at)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
         await self._load_tasks(view, tasks)
@@ -128,6 +131,17 @@ class Batch:
             for row in await self._all(sql.JOBS, {"ids": json.dumps(sorted(wanted))}):
                 job = rows.job_from_row(row)
                 view.jobs[job.id] = job
+
+    async def _load_outage(self, view: View, at: int) -> set[str]:
+        """The pulse before; after a gap all leases, and the names of tasks with a clock due."""
+        for (last,) in await self._all(sql.LAST_PULSE, {}):
+            view.last_pulse = last
+        if view.last_pulse is None or at - view.last_pulse <= OUTAGE:
+            return set()
+        for row in await self._all(sql.JOBS_LEASED, {}):
+            job = rows.job_from_row(row)
+            view.jobs[job.id] = job
+        return {row[0] for row in await self._all(sql.DUE_TASKS, {"now": at, "limit": -1})}
 
     async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
         launchers = json.dumps([claim.launcher_id for claim in claims])

@@ -51,6 +51,9 @@ SELECT {JOB_COLUMNS} FROM jobs
 WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
   AND leased_by IN (SELECT value FROM json_each(:ids))"""
 
+JOBS_LEASED: Final = f"""
+SELECT {JOB_COLUMNS} FROM jobs WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL"""
+
 JOBS_OFFERED: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs
 WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create' AND not_before <= :now

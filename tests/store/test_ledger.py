@@ -249,3 +249,24 @@ async def test_a_ledger_that_is_torn_down_leaves_nobody_waiting(tmp_path: Path) 
             with pytest.raises(Unavailable):
                 async with asyncio.timeout(5):
                     await waiting
+
+
+async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -> None:
+    now = wall_clock()
+    async with (
+        open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
+        Ledger(store, c.Policy(key_id="k1"), clock=lambda: now).running() as ledger,
+    ):
+        for number in range(2):
+            await ledger.submit(c.CreateTask(task_id=typeid("task", now, number), spec=SPEC))
+        answer = await ledger.submit(claim())
+        assert isinstance(answer, c.ClaimReply)
+        (claimed,) = answer.jobs
+        await ledger.submit(c.Pulse(at=now))
+        now += 2_000_000
+        await ledger.submit(c.Pulse(at=now))
+        assert await store.reads.due_tasks(now, 10) == []
+        assert await store.reads.due_jobs(now + 59_999, 10) == []
+        lease = c.RenewLease(job_id=claimed.job.id, lease_token=claimed.job.token)
+        assert isinstance(await ledger.submit(lease), c.LeaseReply)
+        assert await store.reads.counts() == {"launching": 1, "queued": 1}

@@ -8,7 +8,8 @@ from gateway.domain.commands import Answer, Command
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
-from gateway.domain.decide.record import prune, pulse, settle
+from gateway.domain.decide.outage import pulse
+from gateway.domain.decide.record import prune, settle
 from gateway.domain.decide.report import (
     created,
     delegate,

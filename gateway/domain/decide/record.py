@@ -1,6 +1,6 @@
 """What loops have done outside: only written down, in the order it came."""
 
-from gateway.domain.commands import Accepted, Prune, Pulse, SettleDelivery
+from gateway.domain.commands import Accepted, Prune, SettleDelivery
 from gateway.domain.view import Pruning, View
 
 KEPT = 24 * 3_600_000
@@ -10,12 +10,6 @@ KEPT = 24 * 3_600_000
 def settle(view: View, command: SettleDelivery, _now: int) -> Accepted:
     """The outcome of one attempt to deliver."""
     view.settled.append(command)
-    return Accepted()
-
-
-def pulse(view: View, command: Pulse, _now: int) -> Accepted:
-    """The reconciler is alive and can commit."""
-    view.pulse_at = command.at
     return Accepted()
 
 

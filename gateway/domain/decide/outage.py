@@ -1,0 +1,39 @@
+"""The pulse, and what a gap between two of them forgives: nobody is judged while we were away."""
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import Accepted, Pulse
+from gateway.domain.draft import Draft
+from gateway.domain.task import CLOCK_NAMES, Task
+from gateway.domain.view import OUTAGE, View
+
+
+def pulse(view: View, command: Pulse, now: int) -> Accepted:
+    """The reconciler commits again; after an outage leases and clocks are moved first."""
+    last = view.last_pulse
+    if last is not None and command.at - last > OUTAGE:
+        _move_leases(view, now)
+        for task in list(view.tasks.values()):
+            _move_clocks(view, task, last, now)
+    view.pulse_at = view.last_pulse = command.at
+    return Accepted()
+
+
+def _move_leases(view: View, now: int) -> None:
+    least = now + view.policy.lease
+    for job in list(view.jobs.values()):
+        if job.is_open and job.lease_expires_at is not None and job.lease_expires_at < least:
+            view.put_job(replace(job, lease_expires_at=least))
+
+
+def _move_clocks(view: View, task: Task, last: int, now: int) -> None:
+    later = now + min(now - last, task.timeouts.heartbeat * 1000)
+    missed = {
+        name: later
+        for name in CLOCK_NAMES
+        if (at := getattr(task.clocks, name)) is not None and last < at <= now
+    }
+    if missed:
+        draft = Draft(view, task, now)
+        draft.change(**missed)
+        draft.keep()
