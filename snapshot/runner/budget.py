@@ -28,6 +28,11 @@ class Budget:
         """What validation may still take."""
         return self._left(VALIDATION_PART)
 
+    @property
+    def seconds(self) -> float:
+        """What everything together may still take."""
+        return self._left(1.0)
+
     def _left(self, part: float) -> float:
         margin = min(LONGEST_MARGIN_SECONDS, MARGIN_PART * self.run_seconds)
         ends_at = self.began_at + part * (self.run_seconds - margin)

@@ -25,6 +25,7 @@ class ExitCode(IntEnum):
 STOPPED = {
     Reason.CANCELLED: ExitCode.CANCELLED,
     Reason.FENCED: ExitCode.FENCED,
+    Reason.TIME_OVER: ExitCode.FAILED,
     Reason.TERMINATED: ExitCode.TERMINATED,
 }
 

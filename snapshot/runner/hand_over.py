@@ -8,7 +8,6 @@ place with a clean environment; the variables travel through an anonymous file t
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -32,11 +31,18 @@ def received(argv: list[str]) -> dict[str, str] | None:
         return None
     with os.fdopen(int(argv[2]), encoding="utf-8") as file:
         environ: dict[str, str] = json.load(file)
-    return environ
+    return {name: _text(value) for name, value in environ.items()}
+
+
+def _text(value: str) -> str:
+    """A variable may hold any bytes; what is not UTF-8 could not be told to anybody."""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("environment")
+    import tempfile  # noqa: PLC0415 - elsewhere than on Linux; slow to load for the first start
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

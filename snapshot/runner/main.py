@@ -4,6 +4,7 @@ import hashlib
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,10 @@ from .variables import Problems
 from .words import TerminalWord
 from .workflow import Tools, Workflow
 
-CANCELLED_DELIVERY_SECONDS = 5.0
+LATE_DELIVERY_SECONDS = 5.0
 """A cancelled attempt must be over within 10 s; what is not sent by then is in the spool."""
+TOLD = frozenset({Reason.CANCELLED, Reason.TIME_OVER})
+"""Reasons that end the attempt with a last word of ours."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -92,6 +95,8 @@ class Attempt:
             word = _misconfigured(problems)
         except Stopped as stopped:
             return self._stopped(stopped, workflow)
+        except Exception as exc:  # noqa: BLE001 - the top: even our own mistake is a last word
+            word = _unforeseen(exc, workflow)
         return self._end(word)
 
     def _finish_telling(self) -> ExitCode:
@@ -101,19 +106,18 @@ class Attempt:
     def _end(self, word: TerminalWord) -> ExitCode:
         self._voice.heartbeat.close()
         seconds = self._connection.delivery_seconds
-        if self._voice.reporter.finish(word, seconds=seconds):
-            self._state.clear()
+        self._voice.reporter.finish(word, seconds=seconds)
+        self._state.clear()
         return exit_code(word)
 
     def _stopped(self, stopped: Stopped, workflow: Workflow | None) -> ExitCode:
         sweep()
         self._voice.heartbeat.close()
-        if stopped.reason is Reason.CANCELLED and workflow is not None:
-            trouble = Trouble(
-                "cancelled", f"stopped in the stage {workflow.stage}: {stopped.detail}"
-            )
+        if stopped.reason in TOLD and workflow is not None:
+            detail = f"stopped in the stage {workflow.stage}: {stopped.detail}"
+            trouble = Trouble(stopped.reason.value, detail)
             word = failed(workflow.stage, trouble, log_tail=workflow.log.tail)
-            self._voice.reporter.finish(word, seconds=CANCELLED_DELIVERY_SECONDS)
+            self._voice.reporter.finish(word, seconds=LATE_DELIVERY_SECONDS)
         print(f"slipgate: stopped: {stopped.detail}", file=sys.stderr, flush=True)
         return STOPPED[stopped.reason]
 
@@ -142,6 +146,8 @@ class Attempt:
 
     def _workflow(self) -> Workflow:
         configuration = Configuration.from_environ(self._environ)
+        budget = Budget(run_seconds=configuration.run_seconds, began_at=self._voice.spool.began_at)
+        stop_after(self._stop, budget.seconds)
         channel = self._voice.channel
         tools = Tools(
             stop=self._stop,
@@ -151,9 +157,8 @@ class Attempt:
             recovered=self._recovered,
             surroundings=self._surroundings,
             redaction=self._redaction,
-            budget=Budget(
-                run_seconds=configuration.run_seconds, began_at=self._voice.spool.began_at
-            ),
+            ours=Redaction.of_ours(self._environ),
+            budget=budget,
             script_digest=script_digest(),
         )
         return Workflow(configuration, tools)
@@ -180,6 +185,14 @@ def listen_for_signals(stop: Stop) -> None:
     threading.Thread(target=listen, name="signals", daemon=True).start()
 
 
+def stop_after(stop: Stop, seconds: float) -> None:
+    """End the attempt by ourselves when its time is over, whatever it waits for."""
+    detail = "the attempt's time is over"
+    timer = threading.Timer(seconds, stop.request, (Reason.TIME_OVER, detail))
+    timer.daemon = True
+    timer.start()
+
+
 def _channel(connection: Connection, signer: Signer | None) -> Channel | None:
     if signer is not None:
         if connection.webhook_url is None:
@@ -202,6 +215,14 @@ def _judge_of(signer: Signer | None) -> Callable[[Message], bool]:
     return lambda message: signer.is_ours(
         message.id, message.timestamp, message.body, message.signature
     )
+
+
+def _unforeseen(exc: Exception, workflow: Workflow | None) -> TerminalWord:
+    traceback.print_exc()
+    trouble = Trouble("internal", f"{type(exc).__name__}: {exc}", retryable=True)
+    if workflow is None:
+        return failed("setup", trouble, log_tail="")
+    return failed(workflow.stage, trouble, log_tail=workflow.log.tail)
 
 
 def _misconfigured(problems: Problems) -> TerminalWord:

@@ -42,6 +42,11 @@ class Patch:
     tree: str
     paths: tuple[str, ...]
 
+    @property
+    def added(self) -> str:
+        """The lines it adds."""
+        return "\n".join(line for line in self.text.splitlines() if line.startswith("+"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Change:

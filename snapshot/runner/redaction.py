@@ -7,7 +7,10 @@ from typing import Final
 REDACTED: Final = "[redacted]"
 SHORTEST: Final = 8
 """Below so many characters a value is too common to be taken out of texts."""
-_SECRET_NAME: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL")
+_OURS: Final = re.compile(
+    r"(?:OPENAI|ANTHROPIC|OPENROUTER)_API_KEY|GITHUB_TOKEN|SLIPGATE_WEBHOOK_SECRET|WEBHOOK_URL"
+)
+_SECRET_NAME: Final = re.compile(r".*(?:KEY|TOKEN|SECRET|PASSW|CREDENTIAL).*|WEBHOOK_URL")
 
 
 class Redaction:
@@ -18,16 +21,20 @@ class Redaction:
         self._secrets = tuple(long_first)
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str], *, also: Iterable[str] = ()) -> "Redaction":
+    def of_environ(cls, environ: Mapping[str, str]) -> "Redaction":
         """Every value whose name sounds like a secret, the task's own ones included."""
-        named = [value for name, value in environ.items() if _SECRET_NAME.search(name.upper())]
-        return cls([*named, *also])
+        return cls(value for name, value in environ.items() if _SECRET_NAME.fullmatch(name.upper()))
+
+    @classmethod
+    def of_ours(cls, environ: Mapping[str, str]) -> "Redaction":
+        """Only what the gateway and the launcher handed over."""
+        return cls(value for name, value in environ.items() if _OURS.fullmatch(name))
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """The text without them, and such that it can be written as UTF-8."""
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
-        return text
+        return text.encode(errors="replace").decode()
 
     def is_in(self, text: str) -> bool:
         """Whether the text holds one of them."""

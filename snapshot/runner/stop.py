@@ -15,6 +15,8 @@ class Reason(Enum):
     CANCELLED = "cancelled"
     FENCED = "fenced"
     """The gateway said 409 or 410, or refused an ask: this attempt is over, act no more."""
+    TIME_OVER = "time_over"
+    """The hard clock of the attempt is about to strike."""
     TERMINATED = "terminated"
     """The sandbox is being stopped; a later start of the same attempt goes on."""
 

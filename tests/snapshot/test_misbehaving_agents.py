@@ -102,6 +102,13 @@ def test_an_agent_that_kills_its_keeper_does_not_survive_it(sandbox: Sandbox) ->
     assert "late.txt" not in sandbox.remote.files(BRANCH)
 
 
+def test_a_command_no_shell_could_take_is_answered(sandbox: Sandbox) -> None:
+    sandbox.model.commands = ["echo a\0b", "echo \ud800", FIX, DONE]
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "NUL" in sandbox.model.observations[0]
+
+
 def test_turns_are_limited(sandbox: Sandbox) -> None:
     sandbox.model.answer = None
     sandbox.model.commands = ["echo 1", "echo 2", "echo 3", "echo 4"]

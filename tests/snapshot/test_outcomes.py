@@ -112,3 +112,32 @@ def test_a_remote_that_refuses_the_push_leaves_the_patch_to_review(sandbox: Sand
     assert last.type == "task.needs_review"
     assert "could not be pushed" in str(last.data["summary"])
     assert "+    return 2 * n" in str(last.data["patch"])
+
+
+def test_the_attempt_ends_itself_before_its_clock_strikes(sandbox: Sandbox) -> None:
+    hook = sandbox.remote.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nsleep 60\n")
+    hook.chmod(0o755)
+    sandbox.agent_is(FIX)
+    assert sandbox.run(20, SLIPGATE_RUN_SECONDS="4") == 1, sandbox.said()
+    error = sandbox.gateway.last.data["error"]
+    assert isinstance(error, dict)
+    assert (error["stage"], error["code"], error["retryable"]) == ("push", "time_over", False)
+
+
+def test_even_an_unforeseen_error_is_a_last_word(sandbox: Sandbox) -> None:
+    (sandbox.state / "trajectory.json").mkdir(parents=True)
+    sandbox.model.commands = ["true"]
+    assert sandbox.run() == 1, sandbox.said()
+    error = sandbox.gateway.last.data["error"]
+    assert isinstance(error, dict)
+    assert (error["stage"], error["code"]) == ("agent", "internal")
+    assert "IsADirectoryError" in str(error["message"])
+    assert "Traceback" in sandbox.said()
+
+
+def test_a_fixed_password_of_the_tasks_own_tests_may_be_committed(sandbox: Sandbox) -> None:
+    sandbox.agent_is("echo 'password = \"for-tests-only\"' > settings.py")
+    assert sandbox.run(DB_PASSWORD="for-tests-only") == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "for-tests-only" in sandbox.remote.show(BRANCH, "settings.py")

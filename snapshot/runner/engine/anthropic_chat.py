@@ -55,11 +55,13 @@ class AnthropicChat:
             raise unreachable(str(exc.__cause__ or exc)) from exc
         except (anthropic.AnthropicError, ValueError) as exc:
             raise garbage(str(exc)) from exc
-        return self._reply(answer)
+        try:
+            return self._reply(answer)
+        except (AttributeError, TypeError) as exc:
+            # The SDK does not check what it parsed: a page of HTML comes back as a string.
+            raise garbage("it is no message") from exc
 
-    def _reply(self, answer: object) -> Reply:
-        if not isinstance(answer, Answer) or not isinstance(answer.content, list):
-            raise garbage("it is not a message")
+    def _reply(self, answer: Answer) -> Reply:
         usage = answer.usage
         cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
         return Reply(

@@ -66,7 +66,7 @@ def _cut(prompt: str) -> str:
 def _trouble(program: str, finished: Finished) -> Trouble | None:
     if finished.is_timed_out:
         message = f"the agent was stopped after {finished.seconds:.0f} s"
-        return Trouble("agent_time_over", message, retryable=True)
+        return Trouble("agent_time_over", message)
     if finished.exit_code == NOT_FOUND:
         return Trouble("agent_not_found", f"the agent's command {program!r} is not installed")
     if finished.exit_code:

@@ -23,7 +23,7 @@ ENDS: Final = {
         f"the agent took the same step {IDENTICAL_STEPS} times in a row",
         retryable=True,
     ),
-    "TimeExceeded": Trouble("agent_time_over", "the agent's time was over", retryable=True),
+    "TimeExceeded": Trouble("agent_time_over", "the agent's time was over"),
     "RepeatedFormatError": Trouble(
         "model_garbage", "the model's answers were unusable three times in a row", retryable=True
     ),

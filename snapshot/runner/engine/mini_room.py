@@ -45,9 +45,12 @@ class MiniRoom:
             Submitted: the command was the one that ends the task.
             Stopped: the attempt was stopped; the command is dead.
         """
-        self._log.write(f"$ {action['command']}\n")
+        command = action["command"].encode(errors="replace").decode()
+        self._log.write(f"$ {command}\n")
+        if "\0" in command:
+            return _observation(-1, "the command holds a NUL character")
         try:
-            finished = self._run(action["command"])
+            finished = self._run(command)
         except OSError as exc:
             return _observation(-1, f"the checkout cannot be entered: {exc.strerror}")
         output = _shown(finished)

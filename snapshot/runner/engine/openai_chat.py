@@ -59,20 +59,19 @@ class OpenAIChat:
             raise unreachable(str(exc.__cause__ or exc)) from exc
         except (openai.OpenAIError, ValueError) as exc:
             raise garbage(str(exc)) from exc
-        return self._reply(completion)
+        try:
+            return self._reply(completion)
+        except (AttributeError, IndexError, TypeError) as exc:
+            # The SDK does not check what it parsed: a page of HTML comes back as a string.
+            raise garbage("it is no chat completion") from exc
 
-    def _reply(self, completion: object) -> Reply:
-        """The SDK does not check what it parsed: a page of HTML comes back as a string."""
-        if not isinstance(completion, ChatCompletion) or not completion.choices:
-            raise garbage("it holds no choice")
+    def _reply(self, completion: ChatCompletion) -> Reply:
         choice = completion.choices[0]
-        if choice.message is None:
-            raise garbage("it holds no message")
         usage = completion.usage
         return Reply(
-            text=choice.message.content or "",
+            text=str(choice.message.content or ""),
             calls=tuple(
-                Call(id=call.id, name=call.function.name, arguments=call.function.arguments)
+                Call(id=call.id, name=call.function.name, arguments=call.function.arguments or "")
                 for call in choice.message.tool_calls or ()
                 if isinstance(call, ChatCompletionMessageToolCall)
             ),
