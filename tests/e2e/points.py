@@ -24,11 +24,6 @@ async def launching(house: House, task: Followed) -> None:
     await task.until_type("task.launching")
 
 
-async def trying(house: House, task: Followed) -> None:
-    """A sandbox may exist from now on."""
-    await task.until_type("sandbox.trying")
-
-
 async def launched(house: House, task: Followed) -> None:
     """The sandbox exists, its agent has not spoken."""
     await task.until_type("task.launched")
@@ -64,18 +59,16 @@ async def destroyed(house: House, task: Followed) -> None:
     await task.until_type("sandbox.destroyed")
 
 
-EVERY: Final[tuple[Reach, ...]] = (
+OF_THE_GATEWAY: Final[tuple[Reach, ...]] = (
     accepted,
     launching,
-    trying,
-    launched,
     cloning,
     agent_turn,
     push_asked,
     pull_request,
     terminal,
-    destroyed,
 )
+OF_THE_LAUNCHER: Final[tuple[Reach, ...]] = (*OF_THE_GATEWAY, launched, destroyed)
 OF_THE_AGENT: Final[tuple[Reach, ...]] = (cloning, agent_turn, push_asked, pull_request)
 
 

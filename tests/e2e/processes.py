@@ -23,9 +23,7 @@ def of_folder(folder: Path) -> dict[int, str]:
 def agents(folder: Path) -> dict[int, str | None]:
     """Agents whose sandbox lies in the folder, with what tells each from a later namesake."""
     table = dict(_commands())
-    supervisors = {
-        pid for pid, line in table.items() if SUPERVISOR in line and str(folder) in line
-    }
+    supervisors = {pid for pid, line in table.items() if SUPERVISOR in line and str(folder) in line}
     return {
         pid: birth(pid)
         for pid, line in table.items()

@@ -12,11 +12,13 @@ import pytest
 
 from gateway.demo.git import git
 from tests.e2e import points
-from tests.e2e.house import House, house
+from tests.e2e.house import House
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="module")]
 CANCEL_SECONDS = 10.0
-QUIET_AGENT = {"heartbeatSeconds": 1}
+QUICK_BEAT = {"heartbeatSeconds": 4}
+"""An agent beats four times in that."""
+QUICK_SILENCE = {"heartbeatSeconds": 1}
 
 
 class Latch:
@@ -46,79 +48,75 @@ def latch(path: Path) -> Iterator[Latch]:
         made.close()
 
 
-async def is_branch(it: House, branch: str) -> bool:
-    return await asyncio.to_thread(it.pushed, branch) is not None
+def is_branch(it: House, branch: str) -> bool:
+    return it.pushed(branch) is not None
 
 
-async def test_cancel_ends_a_running_agent_within_ten_seconds(tmp_path: Path) -> None:
-    async with house(tmp_path) as it:
-        it.at_model.shut()
-        task = await it.frontend.create(it.sample.url)
-        await it.at_model.reached()
+async def test_cancel_ends_a_running_agent_within_ten_seconds(it: House) -> None:
+    it.at_model.shut()
+    task = await it.frontend.create(it.sample.url)
+    await it.at_model.reached()
+    asked_at = time.monotonic()
+    await task.cancel()
+    await task.until_type("task.cancelled")
+    assert time.monotonic() - asked_at < CANCEL_SECONDS
+    shown = await task.until_over()
+    await it.settle(task)
+    assert shown["status"] == "cancelled"
+    assert not is_branch(it, shown["branchName"])
+    assert it.pulls(shown["branchName"]) == []
+
+
+async def test_cancel_ends_a_running_command_within_ten_seconds(it: House, tmp_path: Path) -> None:
+    with latch(tmp_path / "latch") as held:
+        agent = {"engine": "command", "command": held.command}
+        task = await it.frontend.create(it.sample.url, agent=agent, timeouts=QUICK_BEAT)
+        await task.until_stage("agent")
         asked_at = time.monotonic()
         await task.cancel()
         await task.until_type("task.cancelled")
         assert time.monotonic() - asked_at < CANCEL_SECONDS
-        shown = await task.until_over()
+        await task.until_over()
         await it.settle(task)
-        assert shown["status"] == "cancelled"
-        assert not await is_branch(it, shown["branchName"])
-        assert it.pulls == ()
 
 
-async def test_cancel_ends_a_running_command_within_ten_seconds(tmp_path: Path) -> None:
-    with latch(tmp_path / "latch") as held:
-        async with house(tmp_path) as it:
-            agent = {"engine": "command", "command": held.command}
-            task = await it.frontend.create(it.sample.url, agent=agent)
-            await task.until_stage("agent")
-            asked_at = time.monotonic()
-            await task.cancel()
-            await task.until_type("task.cancelled")
-            assert time.monotonic() - asked_at < CANCEL_SECONDS
-            await task.until_over()
-            await it.settle(task)
-
-
-async def test_cancel_before_a_launch_needs_no_sandbox(tmp_path: Path) -> None:
-    async with house(tmp_path) as it:
-        await asyncio.to_thread(it.launcher.kill)
-        task = await it.frontend.create(it.sample.url)
-        await task.cancel()
-        await task.until_type("task.cancelled")
-        assert it.sandboxes() == []
+async def test_cancel_before_a_launch_needs_no_sandbox(it: House) -> None:
+    await asyncio.to_thread(it.launcher.kill)
+    task = await it.frontend.create(it.sample.url)
+    await task.cancel()
+    await task.until_type("task.cancelled")
+    assert it.sandboxes() == []
 
 
 async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does_the_work(
-    tmp_path: Path,
+    it: House, tmp_path: Path
 ) -> None:
     with latch(tmp_path / "latch") as held:
-        async with house(tmp_path) as it:
-            task = await it.frontend.create(
-                it.sample.url,
-                agent=points.BY_COMMAND,
-                validate=[held.command],
-                timeouts=QUIET_AGENT,
-                maxAttempts=2,
-                onStall="retry",
-            )
-            await task.until_stage("validate")
-            old = it.agent()
-            # Nobody is there to end it: it must learn from the gateway that its time is over.
-            await asyncio.to_thread(it.launcher.kill)
-            os.kill(old, signal.SIGSTOP)
-            await task.until_type("task.retried")
-            os.kill(old, signal.SIGCONT)
-            held.release(readers=2)
-            refused = await task.until(lambda event: not event["applied"])
-            assert refused["reason"] == "stale_attempt"
-            await it.until_no_agent()
-            branch = (await task.shown())["branchName"]
-            assert not await is_branch(it, branch)
-            it.launcher.start()
-            shown = await task.until_over()
-            await it.settle(task)
-            assert (shown["status"], shown["attempt"]) == ("completed", 2)
-            trailer = "%(trailers:key=Slipgate-Attempt,valueonly)"
-            told = git("log", "-1", f"--format={trailer}", branch, folder=it.sample.bare)
-            assert told.strip() == "2"
+        task = await it.frontend.create(
+            it.sample.url,
+            agent=points.BY_COMMAND,
+            validate=[held.command],
+            timeouts=QUICK_SILENCE,
+            maxAttempts=2,
+            onStall="retry",
+        )
+        await task.until_stage("validate")
+        old = it.agent()
+        # Nobody is there to end it: it must learn from the gateway that its time is over.
+        await asyncio.to_thread(it.launcher.kill)
+        os.kill(old, signal.SIGSTOP)
+        await task.until_type("task.retried")
+        os.kill(old, signal.SIGCONT)
+        held.release(readers=2)
+        refused = await task.until(lambda event: not event["applied"])
+        assert refused["reason"] == "stale_attempt"
+        await it.until_no_agent()
+        branch = (await task.shown())["branchName"]
+        assert not is_branch(it, branch)
+        it.launcher.start()
+        shown = await task.until_over()
+        await it.settle(task)
+        assert (shown["status"], shown["attempt"]) == ("completed", 2)
+        trailer = "%(trailers:key=Slipgate-Attempt,valueonly)"
+        told = git("log", "-1", f"--format={trailer}", branch, folder=it.sample.bare)
+        assert told.strip() == "2"

@@ -1,0 +1,46 @@
+"""A house that the tests of a module share, made anew after one that left it in disorder."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.e2e.house import House, house
+
+
+class Lodging:
+    """Keeps one house open, in a task of its own: its contexts belong to one task."""
+
+    def __init__(self, new_folder: Callable[[], Path]) -> None:
+        self._new_folder = new_folder
+        self._house: House | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leave = asyncio.Event()
+
+    async def enter(self) -> House:
+        """A house in which nothing of an earlier test lives on."""
+        if self._house is None or not self._house.is_clean():
+            await self.close()
+            self._house = await self._open()
+        self._house.begin()
+        return self._house
+
+    async def close(self) -> None:
+        """Ends it; raises what went wrong inside it."""
+        self._leave.set()
+        task, self._task, self._house = self._task, None, None
+        if task is not None:
+            await task
+
+    async def _open(self) -> House:
+        self._leave = asyncio.Event()
+        opened: asyncio.Future[House] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._live(opened, self._leave))
+        await asyncio.wait({opened, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not opened.done():
+            await self.close()
+        return opened.result()
+
+    async def _live(self, opened: asyncio.Future[House], leave: asyncio.Event) -> None:
+        async with house(self._new_folder()) as it:
+            opened.set_result(it)
+            await leave.wait()
