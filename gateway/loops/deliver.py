@@ -102,15 +102,18 @@ class Deliverer:
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
         now = self._clock()
-        for head in self._choose(await self._reads.due_deliveries(now, PARALLEL * 2)):
+        # A lane that lands during the read is left to the next step: what was read may be older.
+        flew = frozenset(self._flying)
+        heads = await self._reads.due_deliveries(now, PARALLEL * 2)
+        for head in self._choose(heads, flew):
             self._flying.add(_lane(head))
             self._group.create_task(self._fly(head))
         due = await self._reads.next_delivery(now)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
 
-    def _choose(self, heads: Sequence[Head]) -> list[Head]:
+    def _choose(self, heads: Sequence[Head], flew: frozenset[Lane]) -> list[Head]:
         busy = Counter(endpoint_id for endpoint_id, _ in self._flying)
-        lanes = set(self._flying)
+        lanes = {*self._flying, *flew}
         chosen: list[Head] = []
         for head in heads:
             has_room = busy.total() < PARALLEL and busy[head.endpoint_id] < PARALLEL_PER_ENDPOINT

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -76,6 +76,21 @@ class Outbox:
         assert isinstance(command, SettleDelivery)
         self.settled.append(command)
         return Accepted()
+
+
+class SlowRead(Outbox):
+    """From the second look on it answers only when what flew has landed: its answer is old."""
+
+    def __init__(self, heads: Sequence[Head], landed: Callable[[], Awaitable[bool]]) -> None:
+        super().__init__(heads)
+        self._landed = landed
+        self._looks = 0
+
+    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
+        self._looks += 1
+        if self._looks > 1:
+            await self._landed()
+        return self.heads
 
 
 async def deliver(
@@ -186,3 +201,33 @@ async def test_one_lane_sends_one_letter_at_a_time_and_others_go_beside_it() -> 
     async with listening(receiver) as url:
         settled = await deliver(url, Row(seq=1), Row(seq=2), Row(seq=3, task_id="task_2"))
     assert sorted(row.seq for row in settled) == [1, 3]
+
+
+async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None:
+    receiver = Receiver()
+    hints = Hints()
+    async with (
+        listening(receiver) as url,
+        httpx.AsyncClient() as client,
+        asyncio.timeout(10),
+        asyncio.TaskGroup() as group,
+    ):
+
+        async def write(head: Head) -> Letter:
+            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+
+        with hints.listen("deliveries") as landing:
+            outbox = SlowRead([Row()], lambda: landing.wait(5))
+            deliverer = Deliverer(
+                outbox,
+                write,
+                outbox.submit,
+                client=client,
+                group=group,
+                hints=hints,
+                clock=lambda: NOW,
+                random=lambda: 0.5,
+            )
+            await deliverer.step()
+            await deliverer.step()
+    assert len(receiver.requests) == 1
