@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def serve(settings: Settings, *, max_batch: int = MAX_BATCH) -> None:
     """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit.
 
     Raises:
-        Refused: another gateway holds the database, or its schema is newer.
+        Refused: the address is taken, another gateway holds the database, or its schema is newer.
     """
     open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
@@ -160,12 +161,27 @@ def serve(settings: Settings, *, max_batch: int = MAX_BATCH) -> None:
 
 
 async def _serve(settings: Settings, max_batch: int) -> None:
-    async with opened(settings, max_batch=max_batch) as gateway:
-        server = _Server(_config(settings, gateway.app), gateway.stop)
-        log.info("gateway.started", host=settings.host, port=settings.port)
-        await server.serve()
-        log.info("gateway.draining")
+    with _listener(settings) as listener:
+        async with opened(settings, max_batch=max_batch) as gateway:
+            server = _Server(_config(settings, gateway.app), gateway.stop)
+            port = listener.getsockname()[1]
+            log.info("gateway.started", host=settings.host, port=port)
+            await server.serve([listener])
+            log.info("gateway.drained")
     log.info("gateway.stopped")
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound before anything is opened: a gateway that nobody can reach must not begin to work."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as exc:
+        raise Refused(
+            "unavailable",
+            f"{settings.host}:{settings.port} cannot be listened on: {exc.strerror}.",
+            hint="Stop what listens there, or set SLIPGATE_HOST and SLIPGATE_PORT.",
+        ) from exc
 
 
 class _Server(uvicorn.Server):
@@ -178,10 +194,14 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # A signal comes between any two instructions: the loop must be told the safe way.
-        self._loop.call_soon_threadsafe(self._stop)
+        self._loop.call_soon_threadsafe(self._drain)
         super().handle_exit(sig, frame)
         # uvicorn raises the signal again once it is done, which would cut our own drain short.
         self._captured_signals.clear()
+
+    def _drain(self) -> None:
+        log.info("gateway.draining")
+        self._stop()
 
 
 def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:

@@ -18,6 +18,7 @@ PATIENCE = 20
 """Seconds until a test gives up."""
 STOP_SECONDS = 10
 """After so long a supervisor kills."""
+COMMAND = [sys.executable, "-m", "gateway", "gateway"]
 
 
 def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) -> None:
@@ -43,19 +44,27 @@ def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) ->
     assert all(line.startswith("{") for line in log.splitlines())
 
 
+def test_a_gateway_whose_address_is_taken_says_so_and_touches_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            COMMAND,
+            env=_environ(tmp_path, port),
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"127.0.0.1:{port}" in ended.stderr.decode()
+    assert "gateway.started" not in ended.stderr.decode()
+    assert not (tmp_path / "slipgate.db").exists()
+
+
 @contextmanager
 def _gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = _free_port()
-    environ = {
-        "PATH": os.environ["PATH"],
-        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder}/slipgate.db",
-        "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
-        "SLIPGATE_PORT": str(port),
-        "SLIPGATE_LOG": "json",
-    }
-    command = [sys.executable, "-m", "gateway", "gateway"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environ, stderr=log)
+        process = subprocess.Popen(COMMAND, env=_environ(folder, port), stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
         _until_ready(url)
@@ -63,6 +72,16 @@ def _gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     finally:
         process.kill()
         process.wait(PATIENCE)
+
+
+def _environ(folder: Path, port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder}/slipgate.db",
+        "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
+        "SLIPGATE_PORT": str(port),
+        "SLIPGATE_LOG": "json",
+    }
 
 
 def _until_ready(url: str) -> None:
