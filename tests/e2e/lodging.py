@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.house import House, house
 
@@ -35,7 +36,8 @@ class Lodging:
         self._leave = asyncio.Event()
         opened: asyncio.Future[House] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live(opened, self._leave))
-        await asyncio.wait({opened, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        first: set[asyncio.Future[Any]] = {opened, self._task}
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not opened.done():
             await self.close()
         return opened.result()

@@ -69,7 +69,8 @@ OF_THE_GATEWAY: Final[tuple[Reach, ...]] = (
     terminal,
 )
 OF_THE_LAUNCHER: Final[tuple[Reach, ...]] = (*OF_THE_GATEWAY, launched, destroyed)
-OF_THE_AGENT: Final[tuple[Reach, ...]] = (cloning, agent_turn, push_asked, pull_request)
+OF_THE_AGENT: Final[tuple[Reach, ...]] = (cloning, push_asked, pull_request)
+"""Beside `agent_turn`, which takes a conversation for each attempt."""
 
 
 def name(reach: Reach) -> str:

@@ -7,15 +7,15 @@ from tests.e2e.frontend import Followed, Json
 from tests.e2e.house import House
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="module")]
-PATIENCE = {"heartbeatSeconds": 2}
+OUTAGE_IS_SILENCE = {"heartbeatSeconds": 2}
+"""A restart takes about as long: the reconciler asks the launcher what became of the agent."""
+QUICK_SILENCE = {"heartbeatSeconds": 1}
 
 
 async def at(it: House, reach: points.Reach, **fields: object) -> Followed:
     """A task that has come to this point."""
     points.hold(it, reach)
-    task = await it.frontend.create(
-        it.sample.url, agent=points.agent(reach), timeouts=PATIENCE, **fields
-    )
+    task = await it.frontend.create(it.sample.url, agent=points.agent(reach), **fields)
     await reach(it, task)
     return task
 
@@ -35,7 +35,7 @@ def check_completed(it: House, shown: Json, task: Followed) -> None:
 
 @pytest.mark.parametrize("reach", points.OF_THE_GATEWAY, ids=points.name)
 async def test_a_task_goes_on_after_a_kill_of_the_gateway(it: House, reach: points.Reach) -> None:
-    task = await at(it, reach)
+    task = await at(it, reach, timeouts=OUTAGE_IS_SILENCE)
     await it.kill_gateway()
     points.let_go(it)
     shown = await task.until_over()
@@ -45,7 +45,7 @@ async def test_a_task_goes_on_after_a_kill_of_the_gateway(it: House, reach: poin
 
 @pytest.mark.parametrize("reach", points.OF_THE_LAUNCHER, ids=points.name)
 async def test_a_task_goes_on_after_a_kill_of_the_launcher(it: House, reach: points.Reach) -> None:
-    task = await at(it, reach)
+    task = await at(it, reach, timeouts=OUTAGE_IS_SILENCE)
     await it.kill_launcher()
     points.let_go(it)
     shown = await task.until_over()
@@ -58,7 +58,7 @@ async def test_a_task_goes_on_after_a_kill_of_the_launcher(it: House, reach: poi
 async def test_the_next_attempt_of_a_killed_agent_does_the_work(
     it: House, reach: points.Reach
 ) -> None:
-    task = await at(it, reach, maxAttempts=2)
+    task = await at(it, reach, maxAttempts=2, timeouts=QUICK_SILENCE)
     await it.kill_agent()
     points.let_go(it)
     retried = await task.until_type("task.retried")
@@ -75,7 +75,7 @@ async def test_the_next_attempt_of_a_killed_agent_does_the_work(
 async def test_a_killed_agent_without_another_attempt_is_a_failure_with_its_reason(
     it: House,
 ) -> None:
-    task = await at(it, points.agent_turn)
+    task = await at(it, points.agent_turn, timeouts=QUICK_SILENCE)
     await it.kill_agent()
     points.let_go(it)
     shown = await task.until_over()

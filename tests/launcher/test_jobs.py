@@ -187,7 +187,7 @@ async def test_destroy_hands_over_the_last_word_and_deletes(
     handed = gateway.done()
     assert [each.id for each in handed.spool] == ["last"]
     assert directory.exists()
-    assert await perform(site, a_job("destroy", spool_offset=handed.spool_offset), LOG)
+    assert await perform(site, a_job("destroy", spool_offset=handed.spool_offset or 0), LOG)
     done = gateway.done()
     assert done.sandbox
     assert done.sandbox.state == "destroyed"
