@@ -44,6 +44,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
             Status.EXPIRED,
             Status.CANCELLED,
             Status.FAILED,
+            Status.COMPLETED,
+            Status.NEEDS_REVIEW,
         }
     ),
     Status.LAUNCHING: frozenset(
@@ -69,7 +71,8 @@ TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     ),
     **{status: frozenset({Status.QUEUED}) for status in TERMINAL},
 }
-"""Which state may follow which; a terminal one is left by a retry alone."""
+"""Which state may follow which; a terminal one is left by a retry alone. An agent whose first word
+is its last passes `running` within one event."""
 
 FLAG_ORDER: Final = (
     "sandbox_unconfirmed",

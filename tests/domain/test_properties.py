@@ -1,0 +1,218 @@
+"""Whatever launchers, agents and people do, and whenever: the invariants of `lifecycle.md` hold.
+
+The provider of this world is truthful: a create call lands in time or never, a name is unique,
+and launchers report what there is. Everything else may come late, twice, or not at all.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.domain import commands as c
+from gateway.domain.errors import Refused
+from gateway.domain.evolve import born, evolve
+from gateway.domain.job import Job
+from gateway.domain.task import TRANSITIONS, Sandbox, Status
+from gateway.wire.launcher import LaunchError, Process
+from tests.domain.world import REALM, TASK, World
+
+SECONDS = (1, 4, 16, 61, 125, 301, 700)
+WORDS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("task.started", {}),
+    ("task.heartbeat", {}),
+    ("task.progress", {"stage": "agent"}),
+    ("task.pr_created", {"prUrl": "https://github.com/acme/widgets/pull/1"}),
+    ("task.completed", {"summary": "done"}),
+    ("task.failed", {"error": {"stage": "agent", "code": "x", "message": "x", "retryable": True}}),
+)
+STALLS = st.sampled_from(["flag", "fail", "retry"])
+
+
+class Installation:
+    """One task, two launchers and a provider; `step` plays one move."""
+
+    def __init__(self, **spec: object) -> None:
+        self.world = World(**spec)
+        self.given: list[Job] = []
+        self.making: dict[int, int] = {}
+        """Attempts with a create call under way, and until when it may land."""
+        self.alive: dict[int, str] = {}
+        self.made = 0
+        self.was_refused = False
+        self.moves: tuple[Callable[[int], None], ...] = (
+            self.wait,
+            self.wait,
+            self.claim,
+            self.claim,
+            self.claim,
+            self.create,
+            self.create,
+            self.land,
+            self.land,
+            self.finish,
+            self.finish,
+            self.finish,
+            self.created,
+            self.fail,
+            self.renew,
+            self.delegate,
+            self.say,
+            self.say,
+            self.say,
+            self.cancel,
+            self.retry,
+            self.outage,
+        )
+
+    def step(self, move: int, choice: int) -> None:
+        before = self.world.task
+        act = self.moves[move % len(self.moves)]
+        act(choice)
+        after = self.world.task
+        if before.status.is_terminal and act != self.retry:
+            assert after.status is before.status
+        self.check()
+
+    def check(self) -> None:
+        attempts = self.world.view.attempts.values()
+        assert len(self.alive) <= 1
+        assert sum(not attempt.is_gone for attempt in attempts) <= 1
+        for number in self.alive:
+            assert not self.world.view.attempts[TASK, number].is_gone
+
+    def wait(self, choice: int) -> None:
+        self.world.pass_seconds(SECONDS[choice % len(SECONDS)])
+
+    def outage(self, choice: int) -> None:
+        self.world.do(c.Pulse(at=self.world.now))
+        self.world.now += SECONDS[choice % len(SECONDS)] * 1000
+        self.world.do(c.Pulse(at=self.world.now))
+
+    def claim(self, choice: int) -> None:
+        for job in self.world.claim(f"l{choice % 2}", capacity=choice % 3):
+            self.given.append(job)
+            if job.kind == "create":
+                assert job.attempt == self.world.task.attempt
+                assert set(self.alive) <= {job.attempt}
+
+    def create(self, choice: int) -> None:
+        job = self.job(choice, "create")
+        if job is None or job.attempt is None:
+            return
+        try:
+            answer = self.world.trying(job)
+        except Refused:
+            return
+        if answer.create and job.attempt not in self.alive:
+            limit = self.world.view.policy.create_limit
+            self.making[job.attempt] = answer.create_before + limit
+
+    def land(self, _choice: int) -> None:
+        for attempt, until in self.making.items():
+            if self.world.now <= until:
+                self.made += 1
+                self.alive[attempt] = f"sb-{self.made}"
+        self.making.clear()
+
+    def finish(self, choice: int) -> None:
+        job = self.job(choice)
+        if job is None or (job.kind == "create" and job.attempt not in self.alive):
+            return
+        process = Process(state=("running", "exited", "unknown")[choice % 3])
+        state = "destroyed" if job.kind == "destroy" else "started"
+        sandbox = self.sandbox(job, state)
+        self.tell(c.FinishJob(**_lease(job), sandbox=sandbox, process=process))
+        if job.kind == "destroy" and not self.was_refused:
+            self.alive.pop(job.attempt or 0, None)
+
+    def created(self, choice: int) -> None:
+        job = self.job(choice, "create")
+        if job is not None and job.attempt in self.alive:
+            self.tell(c.ReportCreated(**_lease(job), sandbox=self.sandbox(job, "creating")))
+
+    def fail(self, choice: int) -> None:
+        job = self.job(choice)
+        if job is not None:
+            error = LaunchError(code="x", message="x", retryable=choice % 2 == 0)
+            self.tell(c.FailJob(**_lease(job), error=error))
+
+    def renew(self, choice: int) -> None:
+        job = self.job(choice)
+        if job is not None:
+            self.tell(c.RenewLease(**_lease(job)))
+
+    def delegate(self, choice: int) -> None:
+        job = self.job(choice, "create")
+        if job is not None:
+            until = self.world.now + SECONDS[choice % len(SECONDS)] * 1000
+            self.tell(c.DelegateJob(**_lease(job), until=until))
+
+    def say(self, choice: int) -> None:
+        for attempt in self.alive:
+            kind, fields = WORDS[choice % len(WORDS)]
+            self.tell(self.world.word(kind, attempt=attempt, **fields))
+
+    def cancel(self, choice: int) -> None:
+        if choice % 3 == 0:
+            self.tell(c.CancelTask(task_id=TASK, project="default"))
+
+    def retry(self, _choice: int) -> None:
+        self.tell(c.RetryTask(task_id=TASK, project="default"))
+
+    def tell(self, command: c.Command) -> None:
+        self.was_refused = False
+        try:
+            self.world.do(command)
+        except Refused:
+            self.was_refused = True
+
+    def job(self, choice: int, kind: str | None = None) -> Job | None:
+        """A job that was handed out once, mostly a recent one."""
+        fitting = [job for job in self.given if kind in {None, job.kind}]
+        return fitting[-1 - choice % min(3, len(fitting))] if fitting else None
+
+    def sandbox(self, job: Job, state: str) -> Sandbox:
+        """What its launcher finds under the name."""
+        found = self.alive.get(job.attempt or 0)
+        return Sandbox(
+            id=found,
+            name=f"slipgate-{job.attempt}",
+            provider=REALM[0],
+            realm=REALM[1],
+            state=state if found else "gone",
+        )
+
+
+def _lease(job: Job) -> dict[str, str]:
+    return {"job_id": job.id, "lease_token": job.token}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 21), st.integers(0, 41)), min_size=20, max_size=70),
+    on_stall=STALLS,
+    attempts=st.integers(1, 3),
+    keep=st.booleans(),
+)
+def test_the_invariants_hold_whatever_comes(
+    moves: list[tuple[int, int]], on_stall: str, attempts: int, *, keep: bool
+) -> None:
+    installation = Installation(onStall=on_stall, maxAttempts=attempts, keepSandbox=keep)
+    for move, choice in moves:
+        installation.step(move, choice)
+    states = _states(installation.world)
+    for before, after in pairwise(states):
+        assert after is before or after in TRANSITIONS[before]
+
+
+def _states(world: World) -> list[Status]:
+    first, *later = world.view.new_events
+    task = born(first)
+    states = [task.status]
+    for event in later:
+        if event.applied:
+            task = evolve(task, event, event.fact)
+            states.append(task.status)
+    return states
