@@ -5,6 +5,7 @@ and no branch `@`, which git itself takes but reads as HEAD wherever a revision 
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from gateway.domain.errors import Refused
@@ -29,6 +30,7 @@ _RULES: Final = (
 )
 
 
+@lru_cache(maxsize=1024)
 def broken_rule(name: str) -> str | None:
     """The rule of git that a branch name breaks, as the end of "a branch name …"."""
     for pattern, rule in _RULES:

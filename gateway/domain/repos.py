@@ -7,6 +7,7 @@ carry a password; an allow list is worth nothing if `..` leads out of it.
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Final, NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -47,6 +48,8 @@ def check_repository(
         )
 
 
+# The same few repositories come again and again.
+@lru_cache(maxsize=1024)
 def _check_form(url: str, *, allow_file: bool) -> None:
     if url.startswith("-"):
         raise Wrong("A repository URL does not begin with '-'")

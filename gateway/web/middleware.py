@@ -4,6 +4,8 @@ import itertools
 import re
 import secrets
 import time
+from collections.abc import Callable
+from functools import cache
 from typing import Final, Protocol
 
 import structlog
@@ -17,7 +19,8 @@ from gateway.web.problems import problem
 log = structlog.get_logger("gateway.request")
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_TOKEN_IN_PATH: Final = re.compile(r"(/v1/hooks/[^/]+/)[^/]+")
+_HOOKS: Final = "/v1/hooks/"
+_TOKEN_IN_PATH: Final = re.compile(rf"({_HOOKS}[^/]+/)[^/]+")
 
 
 HUNG_UP: Final = 499
@@ -92,14 +95,17 @@ class Requests:
 def _route(scope: Scope) -> str:
     """The handler's name: a path is anybody's invention."""
     endpoint = scope.get("endpoint")
-    if endpoint is None:
-        return "none"
+    return "none" if endpoint is None else _name(endpoint)
+
+
+@cache
+def _name(endpoint: Callable[..., object]) -> str:
     return f"{endpoint.__module__.rpartition('.')[2]}.{endpoint.__name__}"
 
 
 def masked(path: str) -> str:
     """A path without the token of a capability URL."""
-    return _TOKEN_IN_PATH.sub(r"\1***", path)
+    return _TOKEN_IN_PATH.sub(r"\1***", path) if path.startswith(_HOOKS) else path
 
 
 def _internal(request_id: str) -> ASGIApp:
