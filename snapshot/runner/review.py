@@ -39,6 +39,14 @@ def review(words: str, trouble: Trouble | None, receipts: Sequence[Receipt]) -> 
     )
 
 
+def unusable(words: str, reason: str) -> Review:
+    """There is nothing that could be validated or pushed, and this is why."""
+    said = visible(words)[:WORDS_CHARACTERS]
+    why = f"{reason[:1].upper()}{reason[1:]}. Nothing was validated or pushed."
+    summary = "\n\n".join(part for part in (said, why) if part)
+    return Review(summary=summary, is_complete=False)
+
+
 def validated(receipts: Sequence[Receipt]) -> str:
     """One sentence about validation; what did not run is said not to have run."""
     if not receipts:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import clean_checkout, patch, prompt
+from .access import Access
 from .budget import Budget
 from .channel import SignedChannel
 from .command import Runner
 from .configuration import Configuration
-from .credentials import Credentials
 from .engine.choose import Workplace, engine
 from .engine.report import Report
 from .git import Git
@@ -18,13 +18,12 @@ from .log import Log
 from .meter import Meter
 from .patch import Patch
 from .publication import Name, Publication, Work
-from .pull_request import GitHub, git_host
 from .recovery import Recovered
 from .redaction import Redaction
 from .remote import Clone, Remote
 from .reporter import Reporter
-from .repository import Refused, Repository, check_branch, parse
-from .review import review
+from .repository import Refused, Repository
+from .review import review, unusable
 from .state_directory import StateDirectory
 from .stop import Stop
 from .surroundings import Surroundings
@@ -61,7 +60,9 @@ class Workflow:
         self._tools = tools
         self._reporter = tools.reporter
         self._runner = Runner(tools.stop)
-        self._git = Git(stop=tools.stop, environ=tools.surroundings.base())
+        environ = tools.surroundings.base()
+        self._git = Git(stop=tools.stop, environ=environ)
+        self._access = Access(configuration, stop=tools.stop, environ=environ)
         self._last_word = LastWord(tools.reporter, configuration.branch)
         self.log = Log(tools.reporter.say, tools.redaction.text, offset=tools.recovered.log_bytes)
         self.stage: Stage = "setup"
@@ -86,8 +87,8 @@ class Workflow:
 
     def _work(self) -> TerminalWord:
         self._enter("setup", "Checking the task")
-        repository = self._repository()
-        remote = self._remote(repository)
+        repository = self._access.repository()
+        remote = self._access.remote(repository)
         task = self._prompt()
         publication = self._publication(repository, remote, task)
         self._enter("clone", f"Cloning {repository.url}")
@@ -109,10 +110,14 @@ class Workflow:
         try:
             made = self._patch(clean, checkout)
         except Refused as refused:
-            return self._last_word.result(review(report.summary, refused, ()), ())
+            return self._last_word.result(unusable(report.summary, refused.message), ())
         if made is None:
             return self._without_changes(report)
-        clean_checkout.apply(self._git, clean, made)
+        try:
+            clean_checkout.apply(self._git, clean, made)
+        except Trouble as trouble:
+            seen = unusable(report.summary, trouble.message)
+            return self._last_word.result(seen, (), patch=made.text)
         clean_checkout.fill(self._git, clean)
         receipts = self._validate(room)
         work = Work(
@@ -124,33 +129,6 @@ class Workflow:
         )
         return self._publish(publication, work)
 
-    def _repository(self) -> Repository:
-        configuration = self._configuration
-        check_branch(self._git, configuration.branch, "BRANCH_NAME")
-        if configuration.base_branch is not None:
-            check_branch(self._git, configuration.base_branch, "BASE_BRANCH")
-        repository = parse(configuration.repository_url)
-        if repository.scheme == "ssh" and self._has_token_for(repository):
-            return repository.over_https()
-        return repository
-
-    def _has_token_for(self, repository: Repository) -> bool:
-        is_theirs = repository.host == git_host(self._configuration.github_api_url)
-        return is_theirs and self._configuration.github_token is not None
-
-    def _remote(self, repository: Repository) -> Remote:
-        token = self._configuration.github_token
-        credentials = None
-        if token is not None and repository.scheme == "https" and self._has_token_for(repository):
-            credentials = Credentials(host=repository.host, token=token)
-        git = Git(
-            stop=self._tools.stop,
-            environ=self._tools.surroundings.base(),
-            protocol=repository.scheme,
-            credentials=credentials,
-        )
-        return Remote(git, repository, self._configuration.base_branch)
-
     def _prompt(self) -> str:
         url, channel = self._configuration.prompt_url, self._tools.channel
         if url is None:
@@ -161,7 +139,7 @@ class Workflow:
 
     def _publication(self, repository: Repository, remote: Remote, task: str) -> Publication:
         connection = self._configuration.connection
-        github, reason = self._github(repository)
+        github, reason = self._access.github(repository)
         return Publication(
             name=Name(
                 task_id=connection.task_id,
@@ -178,21 +156,6 @@ class Workflow:
             redact=self._tools.redaction.text,
         )
 
-    def _github(self, repository: Repository) -> tuple[GitHub | None, str]:
-        configuration = self._configuration
-        token, slug = configuration.github_token, repository.slug
-        is_local = repository.scheme == "file" and configuration.github_api_is_given
-        if token is None:
-            return None, "GITHUB_TOKEN is not set"
-        if slug is None or not (is_local or self._has_token_for(repository)):
-            return None, "the repository is not on the GitHub that GITHUB_TOKEN is for"
-        return GitHub(
-            api_url=configuration.github_api_url,
-            slug=slug,
-            token=token,
-            sleep=self._tools.stop.sleep,
-        ), ""
-
     def _look_for_branch(
         self, remote: Remote, publication: Publication, checkout: Clone
     ) -> PushAsked | None:
@@ -201,11 +164,8 @@ class Workflow:
         Raises:
             Refused: `branch_exists`, before a model is paid for work that cannot go out.
         """
-        configuration = self._configuration
-        if configuration.branch == checkout.base_branch:
-            message = f"BRANCH_NAME is refused: {configuration.branch} is the base branch"
-            raise Refused("branch_name_refused", message)
-        found = remote.find(checkout, configuration.branch)
+        self._access.check_base(checkout.base_branch)
+        found = remote.find(checkout, self._configuration.branch)
         publication.may_write(found)
         pushed = self._tools.recovered.push
         if found is None or pushed is None or found.sha != pushed.commit_sha:
@@ -246,8 +206,8 @@ class Workflow:
         if report.trouble is not None:
             self.stage = "agent"
             return failed(self.stage, report.trouble, log_tail=self.log.tail)
-        trouble = Trouble("no_changes", "it said that it was done, but changed nothing")
-        return self._last_word.result(review(report.summary, trouble, ()), ())
+        seen = unusable(report.summary, "the agent said that it was done, but changed nothing")
+        return self._last_word.result(seen, ())
 
     def _validate(self, room: Path) -> tuple[Receipt, ...]:
         self._enter("validate", "Validating in a clean checkout")
