@@ -94,6 +94,11 @@ def open_client(environ: Mapping[str, str] | None = None) -> Client:
             "Set it to a tasks key: `slipgate up` shows one on its first run, "
             "`slipgate keys create --scope tasks --name me` makes another.",
         )
+    if not key.isascii() or not key.isprintable():
+        raise CommandFailed(
+            "SLIPGATE_API_KEY is not a key: it holds what no key holds.",
+            "Copy it again, or make another by `slipgate keys create --scope tasks --name me`.",
+        )
     if not url.startswith(("http://", "https://")):
         raise CommandFailed(
             "SLIPGATE_URL is not an http or https address.",

@@ -24,6 +24,8 @@ from gateway.wire.signing import secret_text
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
 keys: Final = typer.Typer(no_args_is_help=True, help="make, list and revoke API keys")
+MAX_LABEL: Final = 100
+"""Characters of the name of a key or a project."""
 
 
 class Scope(StrEnum):
@@ -67,6 +69,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key; it is shown this once."""
+    _check_label(name, "--name")
+    _check_label(project, "--project")
     key = mint(os.environ, scope, project, name)
     if as_json:
         print_document(key)
@@ -155,6 +159,12 @@ def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> 
     )
     operator.add_project(project, sealed, now)
     return secret_text(secret)
+
+
+def _check_label(text: str, option: str) -> None:
+    if not text.strip() or not text.isprintable() or len(text) > MAX_LABEL:
+        message = f"expected one line of 1 to {MAX_LABEL} printable characters"
+        raise typer.BadParameter(message, param_hint=option)
 
 
 def _listed(row: KeyRow) -> ListedKey:

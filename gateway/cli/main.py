@@ -1,6 +1,7 @@
 """The list of all commands."""
 
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -68,6 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except Refused as refusal:
         print_failure(CommandFailed(refusal.detail, refusal.hint or ""))
+        return FAILED
+    except sqlite3.DatabaseError as error:
+        what_now = "Look at SLIPGATE_DATABASE_URL: is it a slipgate database, and writable?"
+        print_failure(CommandFailed(f"The database cannot be used: {error}.", what_now))
         return FAILED
     except SystemExit as ending:  # how typer ends a command, a usage error with 2
         return ending.code if isinstance(ending.code, int) else FAILED

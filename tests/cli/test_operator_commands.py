@@ -115,3 +115,33 @@ def test_without_an_api_key_the_way_to_one_is_shown(environ: Mapping[str, str]) 
     done = run(environ, "tasks", "list")
     assert done.returncode == 1
     assert b"slipgate keys create" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--name=",), ("--name=me", "--project=a\nb"), ("--name=me", "--project=" + "x" * 101)],
+    ids=["no name", "a project of two lines", "a long project"],
+)
+def test_a_key_has_labels_that_can_be_read(
+    environ: Mapping[str, str], arguments: tuple[str, ...]
+) -> None:
+    assert run(environ, "keys", "create", "--scope=tasks", *arguments).returncode == 2
+    assert b"key_" not in run(environ, "keys", "list").stdout
+
+
+@pytest.mark.parametrize("command", [("migrate",), ("keys", "list"), ("verify",)])
+def test_a_file_that_is_no_database_is_named_as_such(
+    environ: Mapping[str, str], tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "s.db").write_text("root:x:0:0:root:/root:/bin/bash\n" * 100)
+    done = run(environ, *command)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"SLIPGATE_DATABASE_URL" in done.stderr
+
+
+def test_what_is_no_api_key_is_not_sent(environ: Mapping[str, str]) -> None:
+    done = run({**environ, "SLIPGATE_API_KEY": "sl\u00efp"}, "tasks", "list")
+    assert done.returncode == 1
+    assert b"SLIPGATE_API_KEY" in done.stderr
+    assert b"Traceback" not in done.stderr
