@@ -123,31 +123,37 @@ class Installation:
         process = Process(state=("running", "exited", "unknown")[choice % 3])
         state = "destroyed" if job.kind == "destroy" else "started"
         sandbox = self.sandbox(job, state)
-        self.tell(c.FinishJob(**_lease(job), sandbox=sandbox, process=process))
+        self.tell(
+            c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=sandbox, process=process)
+        )
         if job.kind == "destroy" and not self.was_refused:
             self.alive.pop(job.attempt or 0, None)
 
     def created(self, choice: int) -> None:
         job = self.job(choice, "create")
         if job is not None and job.attempt in self.alive:
-            self.tell(c.ReportCreated(**_lease(job), sandbox=self.sandbox(job, "creating")))
+            self.tell(
+                c.ReportCreated(
+                    job_id=job.id, lease_token=job.token, sandbox=self.sandbox(job, "creating")
+                )
+            )
 
     def fail(self, choice: int) -> None:
         job = self.job(choice)
         if job is not None:
             error = LaunchError(code="x", message="x", retryable=choice % 2 == 0)
-            self.tell(c.FailJob(**_lease(job), error=error))
+            self.tell(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
 
     def renew(self, choice: int) -> None:
         job = self.job(choice)
         if job is not None:
-            self.tell(c.RenewLease(**_lease(job)))
+            self.tell(c.RenewLease(job_id=job.id, lease_token=job.token))
 
     def delegate(self, choice: int) -> None:
         job = self.job(choice, "create")
         if job is not None:
             until = self.world.now + SECONDS[choice % len(SECONDS)] * 1000
-            self.tell(c.DelegateJob(**_lease(job), until=until))
+            self.tell(c.DelegateJob(job_id=job.id, lease_token=job.token, until=until))
 
     def say(self, choice: int) -> None:
         for attempt in self.alive:
@@ -185,11 +191,7 @@ class Installation:
         )
 
 
-def _lease(job: Job) -> dict[str, str]:
-    return {"job_id": job.id, "lease_token": job.token}
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     moves=st.lists(st.tuples(st.integers(0, 21), st.integers(0, 41)), min_size=20, max_size=70),
     on_stall=STALLS,
