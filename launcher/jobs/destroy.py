@@ -13,14 +13,15 @@ from launcher.providers.protocol import Found, Provider
 
 
 async def destroy(site: Site, lease: Lease) -> str:
-    """Ends the job's sandbox; one that is not there is destroyed already."""
+    """Ends the job's sandbox; of one that is not there the gateway judges whether that is final."""
     provider = site.provider_of(lease.job)
     found = await provider.find(key_of(lease.job))
     if found is None:
         # A directory without its record is what a create that was cut short leaves behind.
         await provider.remove(key_of(lease.job))
-        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "destroyed"))
-        return "destroyed"
+        # Not `destroyed`: a create may still be under way, and the gateway alone knows how long.
+        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "gone"))
+        return "gone"
     check_labels(lease.job, found)
     await provider.stop(found.key)
     return await _hand_over(site, lease, provider, found)

@@ -235,11 +235,11 @@ async def test_a_spool_the_gateway_did_not_take_is_not_deleted(
     assert (directory / "state" / "spool.jsonl").exists()
 
 
-async def test_destroy_of_nothing_is_destroyed(gateway: StubGateway, make_site: MakeSite) -> None:
+async def test_destroy_of_nothing_finds_it_gone(gateway: StubGateway, make_site: MakeSite) -> None:
     assert await perform(make_site(*WAITS), a_job("destroy"), LOG)
     sandbox = gateway.done().sandbox
     assert sandbox
-    assert sandbox.state == "destroyed"
+    assert sandbox.state == "gone"
 
 
 async def test_destroy_leaves_a_sandbox_with_other_labels_alone(
