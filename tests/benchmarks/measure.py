@@ -22,7 +22,7 @@ class Size:
     """How much is measured."""
 
     connections: int = 64
-    rounds: int = 7
+    rounds: int = 5
     seconds: float = 2.0
     """Of each load, in each round."""
     handovers: int = 200
