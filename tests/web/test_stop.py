@@ -44,6 +44,19 @@ def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) ->
     assert all(line.startswith("{") for line in log.splitlines())
 
 
+def test_what_the_server_says_of_a_broken_request_is_a_line_like_all(tmp_path: Path) -> None:
+    with _gateway(tmp_path) as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), PATIENCE) as caller:
+            caller.sendall(b"GET /\xff HTTP/1.1\r\n\r\n")
+            assert caller.recv(100).startswith(b"HTTP/1.1 400")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert any("Invalid HTTP request" in line for line in lines)
+    assert all(line.startswith("{") for line in lines)
+
+
 def test_a_gateway_whose_address_is_taken_says_so_and_touches_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
