@@ -277,6 +277,20 @@ def test_the_same_webhook_again_is_a_duplicate_and_another_body_is_refused() -> 
     assert world.refuses(replace(word, body_hash=b"other")) == "webhook_id_reused"
 
 
+def test_a_word_whose_answer_was_lost_is_told_applied_until_its_attempt_is_over() -> None:
+    world = World()
+    world.launch()
+    word = world.word("task.progress", stage="push")
+    world.do(word)
+    again = world.do(word)
+    assert isinstance(again, c.WordReply)
+    assert (again.applied, again.cancel) == (True, False)
+    world.say("task.failed", error={"stage": "push", "code": "x", "message": "y"})
+    late = world.do(word)
+    assert isinstance(late, c.WordReply)
+    assert (late.applied, late.cancel) == (False, True)
+
+
 def test_a_late_word_is_kept_but_moves_nothing() -> None:
     world = World()
     world.launch()

@@ -34,7 +34,8 @@ def hear(view: View, command: AgentWord, now: int) -> WordReply:
         raise Refused("invalid_signature", "The signature does not match.")
     draft = Draft(view, task, now)
     if _is_duplicate(view, command):
-        return _reply(draft, command, applied=False, duplicate=True)
+        # An agent whose answer was lost asks again, and must not take our memory for a no.
+        return _reply(draft, command, applied=_is_current(draft, command), duplicate=True)
     if command.refusal is not None:
         raise command.refusal
     late = _lateness(draft, attempt)
@@ -132,7 +133,7 @@ def _reply(
     draft: Draft, command: AgentWord, *, applied: bool, duplicate: bool = False
 ) -> WordReply:
     task = draft.task
-    is_current = command.attempt == task.attempt and not task.status.is_terminal
+    is_current = _is_current(draft, command)
     deadline = task.clocks.next()
     return WordReply(
         applied=applied,
@@ -140,3 +141,8 @@ def _reply(
         cancel=not is_current or task.cancel_requested_at is not None,
         deadline_at=deadline[0] if is_current and deadline else None,
     )
+
+
+def _is_current(draft: Draft, command: AgentWord) -> bool:
+    """Whether the attempt still counts; all that was heard of such a one was applied."""
+    return command.attempt == draft.task.attempt and not draft.task.status.is_terminal
