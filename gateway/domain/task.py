@@ -148,8 +148,8 @@ class Clocks(Frozen, frozen=True, kw_only=True):
 
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
-        running = [(at, name) for name in CLOCK_NAMES if (at := getattr(self, name)) is not None]
-        return min(running, default=None)
+        clocks = zip(msgspec.structs.astuple(self), CLOCK_NAMES, strict=True)
+        return min([(at, name) for at, name in clocks if at is not None], default=None)
 
 
 CLOCK_NAMES: Final = Clocks.__struct_fields__
@@ -214,6 +214,11 @@ class Task(Frozen, frozen=True, kw_only=True):
     def flag(self) -> Flag | None:
         """The flag the API shows."""
         return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None)
+
+    @property
+    def scoped_key(self) -> str:
+        """Its concurrency key, which means something within its project alone."""
+        return f"{self.project}/{self.concurrency_key}"
 
     def has_flag(self, code: str) -> bool:
         """Whether this flag is set."""

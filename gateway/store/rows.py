@@ -48,27 +48,25 @@ _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
 
 
 def _reader(made: type[T]) -> Callable[[Row], T]:
-    fields = [(name, _READ.get(name)) for name in made.__struct_fields__]
+    names = made.__struct_fields__
+    converted = [(name, _READ[name]) for name in names if name in _READ]
 
     def read(row: Row) -> T:
-        return made(
-            **{
-                name: value if convert is None or value is None else convert(value)
-                for (name, convert), value in zip(fields, row, strict=True)
-            }
-        )
+        values = dict(zip(names, row, strict=True))
+        for name, convert in converted:
+            if values[name] is not None:
+                values[name] = convert(values[name])
+        return made(**values)
 
     return read
 
 
 def _params(value: Frozen) -> Params:
-    return {name: _column(name, getattr(value, name)) for name in value.__struct_fields__}
-
-
-def _column(name: str, value: object) -> object:
-    if value is not None and name in _JSON_FIELDS:
-        return _ENCODE(value).decode()
-    return value
+    params = msgspec.structs.asdict(value)
+    for name in params.keys() & _JSON_FIELDS.keys():
+        if params[name] is not None:
+            params[name] = _ENCODE(params[name]).decode()
+    return params
 
 
 task_from_row = _reader(Task)
