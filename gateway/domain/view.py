@@ -17,7 +17,7 @@ from gateway.domain.commands import (
 )
 from gateway.domain.event import Event
 from gateway.domain.job import Job
-from gateway.domain.task import Attempt, Frozen, Task
+from gateway.domain.task import Attempt, Frozen, Status, Task
 
 AttemptKey = tuple[str, int]
 
@@ -154,6 +154,12 @@ class View:
         endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
         self.endpoints[endpoint.id] = endpoint
         self.new_endpoints.append(endpoint)
+
+    def has_room(self, task: Task) -> bool:
+        """Whether its concurrency key lets one more of them launch."""
+        if task.concurrency_key is None or task.status is not Status.QUEUED:
+            return True
+        return self.keys_in_use.get(task.scoped_key, 0) < self.policy.concurrency_per_key
 
     @property
     def is_changed(self) -> bool:

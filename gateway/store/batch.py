@@ -44,8 +44,7 @@ class Batch:
         endpoints = {endpoint for need in needs for endpoint in need.endpoints}
         endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
         await self._load_endpoints(view, endpoints)
-        if claims:
-            await self._load_keys_in_use(view)
+        await self._load_keys_in_use(view, now)
         return view
 
     async def write(self, view: View) -> None:
@@ -193,11 +192,14 @@ class Batch:
                 endpoint = rows.endpoint_from_row(row)
                 view.endpoints[endpoint.id] = endpoint
 
-    async def _load_keys_in_use(self, view: View) -> None:
+    async def _load_keys_in_use(self, view: View, now: int) -> None:
+        """For those that may be claimed, and those whose queue clock would run out."""
+        claimable = set(view.claimable)
         keys = {
             (task.project, task.concurrency_key)
-            for task in (view.tasks[task_id] for task_id in view.claimable)
+            for task in view.tasks.values()
             if task.concurrency_key is not None
+            and (task.id in claimable or (task.clocks.queue or now + 1) <= now)
         }
         if keys:
             counts = await self._all(sql.KEYS_IN_USE, {"keys": json.dumps(sorted(keys))})

@@ -74,3 +74,15 @@ def test_an_inspection_that_nobody_took_ends_with_its_attempt() -> None:
     world.pass_seconds(10)
     world.say("task.completed", summary="done")
     assert [job.kind for job in world.claim(capacity=0)] == ["destroy"]
+
+
+def test_the_queue_clock_stands_still_while_the_concurrency_key_is_taken() -> None:
+    world = World(timeouts={"queueSeconds": 60}, concurrencyKey="acme")
+    world.view.keys_in_use["default/acme"] = 1
+    world.pass_seconds(60)
+    assert world.status == "queued"
+    world.view.keys_in_use.clear()
+    world.pass_seconds(59)
+    assert world.status == "queued"
+    world.pass_seconds(1)
+    assert world.status == "expired"

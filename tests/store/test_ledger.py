@@ -270,3 +270,19 @@ async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -
         lease = c.RenewLease(job_id=claimed.job.id, lease_token=claimed.job.token)
         assert isinstance(await ledger.submit(lease), c.LeaseReply)
         assert await store.reads.counts() == {"launching": 1, "queued": 1}
+
+
+async def test_a_task_whose_key_is_taken_does_not_expire(tmp_path: Path) -> None:
+    now = wall_clock()
+    async with (
+        open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
+        Ledger(store, c.Policy(key_id="k1"), clock=lambda: now).running() as ledger,
+    ):
+        spec = replace(SPEC, concurrency_key="acme")
+        names = [typeid("task", now, number) for number in range(2)]
+        for name in names:
+            await ledger.submit(c.CreateTask(task_id=name, spec=spec))
+        await ledger.submit(claim(capacity=2))
+        now += 900_000
+        await ledger.submit(c.TaskDue(task_id=names[1]))
+        assert await store.reads.counts() == {"launching": 1, "queued": 1}

@@ -79,7 +79,7 @@ def _may_have(job: Job, command: Claim, now: int) -> bool:
 def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
         return False
-    return _is_reachable(view, task, command) and _has_room(view, task)
+    return _is_reachable(view, task, command) and view.has_room(task)
 
 
 def _is_reachable(view: View, task: Task, command: Claim) -> bool:
@@ -88,17 +88,6 @@ def _is_reachable(view: View, task: Task, command: Claim) -> bool:
     if attempt is not None and attempt.realm is not None:
         return (attempt.provider or "", attempt.realm) in command.providers
     return task.provider is None or task.provider in {name for name, _ in command.providers}
-
-
-def _has_room(view: View, task: Task) -> bool:
-    key = task.concurrency_key
-    if key is None or task.status is not Status.QUEUED:
-        return True
-    return view.keys_in_use.get(_scoped(task, key), 0) < view.policy.concurrency_per_key
-
-
-def _scoped(task: Task, key: str) -> str:
-    return f"{task.project}/{key}"
 
 
 def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJob:
@@ -118,7 +107,7 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
         draft.change(queue=None, launch_slow=now + launch, launch_end=now + 2 * launch)
         draft.lower_flag("no_launcher")
         if task.concurrency_key is not None:
-            key = _scoped(task, task.concurrency_key)
+            key = task.scoped_key
             view.keys_in_use[key] = view.keys_in_use.get(key, 0) + 1
     draft.change(claimable_at=None)
     draft.put_attempt(attempt)

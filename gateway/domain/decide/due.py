@@ -41,6 +41,10 @@ def task_due(view: View, command: TaskDue, now: int) -> Accepted:
 def _queue(draft: Draft) -> None:
     if draft.task.status is not Status.QUEUED:
         return
+    if not draft.view.has_room(draft.task):
+        # It stands still while the key is taken: nobody is too late for what may not be claimed.
+        draft.change(queue=draft.now + draft.task.timeouts.queue * 1000)
+        return
     error = TaskError(
         stage="queue",
         code="expired",
