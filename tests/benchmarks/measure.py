@@ -22,8 +22,8 @@ class Size:
     """How much is measured."""
 
     connections: int = 64
-    rounds: int = 5
-    seconds: float = 2.0
+    rounds: int = 10
+    seconds: float = 1.0
     """Of each load, in each round."""
     handovers: int = 200
 
