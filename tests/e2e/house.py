@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from gateway.demo.github import GitHub, Pull
 from gateway.demo.model import ScriptedModel
 from gateway.demo.receiver import Receiver
 from gateway.demo.sample import SLUG, Sample, make_sample
+from gateway.demo.script import Script, choose
 from gateway.demo.serve import serving
 from gateway.store.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
@@ -174,14 +175,16 @@ class House:
 
 
 @asynccontextmanager
-async def house(folder: Path) -> AsyncIterator[House]:
+async def house(
+    folder: Path, *, choose: Callable[[Sequence[str]], Script] = choose
+) -> AsyncIterator[House]:
     """Runs it all; leaves no process behind, and fails if there is one."""
     state = State(folder / "state")
     sample = make_sample(folder / "repositories")
     token, model_key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
     at_model, at_pull_request = Gate(), Gate()
     github = GitHub(token=token, repositories={SLUG: sample.bare})
-    model = ScriptedModel(key=model_key, pause=at_model, now=time.time)
+    model = ScriptedModel(key=model_key, choose=choose, pause=at_model, now=time.time)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environ = _gateway_environ(state, url, port)
