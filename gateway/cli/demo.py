@@ -24,6 +24,7 @@ from gateway.cli.processes import (
     LAUNCHER,
     Child,
     free_port,
+    stop_on_sigterm,
     wait_until_ready,
     without_slipgate,
 )
@@ -89,6 +90,7 @@ def demo(
     """Run one task from POST to pull request here, with a kill in the middle; nothing is real
     but slipgate, git and the agent: the model and GitHub are stand-ins, the model is scripted."""
     folder = Path(tempfile.mkdtemp(prefix="slipgate-demo-"))
+    stop_on_sigterm()
     try:
         asyncio.run(_demo(folder, repo, keep=keep, is_quiet=as_json))
     except KeyboardInterrupt:

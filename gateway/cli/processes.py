@@ -130,3 +130,8 @@ def free_port() -> int:
 def without_slipgate(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment without our own variables: a child gets those it is told, and no others."""
     return {name: value for name, value in environ.items() if not name.startswith("SLIPGATE_")}
+
+
+def stop_on_sigterm() -> None:
+    """From now on SIGTERM stops as Ctrl-C does: in order, and no child stays behind."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -1,7 +1,6 @@
 """`slipgate up`: a gateway and a launcher on this machine, for real use."""
 
 import os
-import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +10,14 @@ import typer
 
 from gateway.cli.keys import MintedKey, mint
 from gateway.cli.output import AsJson, print_document, screen, trouble
-from gateway.cli.processes import GATEWAY, LAUNCHER, Child, wait_until_ready, without_slipgate
+from gateway.cli.processes import (
+    GATEWAY,
+    LAUNCHER,
+    Child,
+    stop_on_sigterm,
+    wait_until_ready,
+    without_slipgate,
+)
 from gateway.cli.replies import Answer
 from gateway.cli.state import State
 from gateway.settings import read_settings
@@ -57,7 +63,7 @@ def up(
     read_settings(gateway_env)
     first = _first_key(kept, gateway_env)
     launcher_env = launcher_environ(kept, url, gateway_env)
-    _interrupt_on_sigterm()
+    stop_on_sigterm()
     try:
         with ExitStack() as stack:
             # Stopped in the opposite order: the launcher reports before the gateway goes.
@@ -140,8 +146,3 @@ def _watch(*children: Child) -> None:
         for child in children:
             child.check()
         time.sleep(0.5)
-
-
-def _interrupt_on_sigterm() -> None:
-    """SIGTERM stops as Ctrl-C does: in order."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
