@@ -30,6 +30,18 @@ def demo(tmp_path: Path, *arguments: str) -> DemoReport:
     return msgspec.json.decode(output, type=DemoReport)
 
 
+def living_with(word: str) -> list[Path]:
+    """Processes whose environment holds this word."""
+    return [file for file in Path("/proc").glob("[0-9]*/environ") if word in environ_of(file)]
+
+
+def environ_of(file: Path) -> str:
+    try:
+        return file.read_bytes().decode(errors="replace")
+    except OSError:  # it ended, or is somebody else's
+        return ""
+
+
 @pytest.mark.timeout(150)
 def test_the_sample_is_mended_through_a_kill_and_no_webhook_is_lost(tmp_path: Path) -> None:
     report = demo(tmp_path)
@@ -38,6 +50,24 @@ def test_the_sample_is_mended_through_a_kill_and_no_webhook_is_lost(tmp_path: Pa
     assert report.pr_url is not None
     assert (report.lost, report.pending) == (0, 0)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.timeout(150)
+def test_a_kept_demo_ends_in_order_on_sigterm_and_leaves_nothing(tmp_path: Path) -> None:
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--keep"],
+        env={**environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    assert any(b"It runs until" in line for line in process.stdout)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    assert living_with(str(tmp_path)) == []
 
 
 @pytest.mark.timeout(150)
