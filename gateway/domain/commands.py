@@ -79,7 +79,6 @@ class CancelTask(Frozen, frozen=True, kw_only=True):
     task_id: str
     project: str | None
     idempotency: Idempotency | None = None
-    by_frontend: bool = True
 
     @property
     def needs(self) -> Needs:

@@ -9,9 +9,7 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-_VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _TASK_ID: Final = re.compile(r"task_[0-7][0-9a-hjkmnp-tv-z]{25}")
-_EVENT_ID: Final = re.compile(r"evt_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 RANDOM_BITS: Final = 74
 
@@ -33,16 +31,6 @@ def event_id(at: int, seq: int) -> str:
     return typeid("evt", at, seq)
 
 
-def event_seq(event: str) -> int | None:
-    """The number inside an event id, or None if the text is not one."""
-    if _EVENT_ID.fullmatch(event) is None:
-        return None
-    value = 0
-    for letter in event.removeprefix("evt_"):
-        value = (value << 5) | _VALUES[letter]
-    return value & ((1 << 62) - 1)
-
-
 def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
     """The id of a job says what it is about: `job_01k…-2-create`, `job_01k…-2-inspect-3`."""
     stem = f"job_{task_id.removeprefix('task_')}-{attempt}-{kind}"
@@ -52,11 +40,6 @@ def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
 def sandbox_name(task_id: str, attempt: int) -> str:
     """The name of an attempt's sandbox: inside its realm, the idempotency key of the create."""
     return f"slipgate-{task_id[-20:]}-{attempt}"
-
-
-def delivery_id(endpoint_id: str, seq: int) -> str:
-    """The id of the delivery of event `seq` to an endpoint."""
-    return f"dlv_{seq}_{endpoint_id.removeprefix('ep_')}"
 
 
 def _base32(value: int) -> str:

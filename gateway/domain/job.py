@@ -1,11 +1,10 @@
 """A job for a launcher: create, inspect, destroy or sweep, held under a lease."""
 
-from typing import Final, Literal
+from typing import Literal
 
 from gateway.domain.task import Frozen
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
-KIND_RANK: Final = {"destroy": 0, "inspect": 1, "sweep": 2, "create": 3}
 
 
 class Job(Frozen, frozen=True, kw_only=True):

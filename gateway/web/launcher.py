@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -201,13 +202,8 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
     if task is None or attempt is None:
         return bare
     sandbox = attempt.sandbox
-    return wire.Job(
-        id=bare.id,
-        kind=bare.kind,
-        lease_token=bare.lease_token,
-        lease_expires_at=bare.lease_expires_at,
-        lease_seconds=bare.lease_seconds,
-        instance_id=bare.instance_id,
+    return msgspec.structs.replace(
+        bare,
         task_id=task.id,
         attempt=attempt.number,
         sandbox=wire.JobSandbox(
