@@ -2,12 +2,14 @@
 
 import logging
 import sys
-from datetime import UTC, datetime
-from typing import TextIO
+import time
+from typing import Final, TextIO
 
 import msgspec
 import structlog
 from structlog.typing import EventDict
+
+from gateway.wire.times import rfc3339
 
 
 def open_logs(form: str, stream: TextIO | None = None) -> None:
@@ -21,6 +23,9 @@ def open_logs(form: str, stream: TextIO | None = None) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_Foreign()], level=logging.WARNING, force=True)
+
+
+_encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
 
 
 class _Foreign(logging.Handler):
@@ -44,5 +49,5 @@ def _as_json(logger: structlog.typing.WrappedLogger, level: str, line: EventDict
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
     line["level"] = level
-    line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    line["timestamp"] = rfc3339(time.time_ns() // 1_000_000)
+    return _encode(line).decode()

@@ -109,9 +109,10 @@ class Draft:
         **clocks: int | None,
     ) -> None:
         """Moves clocks, or when the create job may be claimed (milliseconds)."""
-        if claimable_at is not msgspec.UNSET:
-            self.task = replace(self.task, claimable_at=claimable_at)
-        self.task = replace(self.task, clocks=replace(self.task.clocks, **clocks))
+        if claimable_at is msgspec.UNSET:
+            claimable_at = self.task.claimable_at
+        moved = replace(self.task.clocks, **clocks)
+        self.task = replace(self.task, claimable_at=claimable_at, clocks=moved)
 
     def stop_clocks(self) -> None:
         """Nothing runs any more, and nothing can be claimed; a clean-up is watched to its end."""

@@ -9,6 +9,7 @@ from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_SHIFTS: Final = range(120, -1, -10)
 _TASK_ID: Final = re.compile(r"task_[0-7][0-9a-hjkmnp-tv-z]{25}")
 
 RANDOM_BITS: Final = 74
@@ -44,4 +45,4 @@ def sandbox_name(task_id: str, attempt: int) -> str:
 
 def _base32(value: int) -> str:
     pairs = _PAIRS
-    return "".join(pairs[(value >> shift) & 1023] for shift in range(120, -1, -10))
+    return "".join([pairs[(value >> shift) & 1023] for shift in _SHIFTS])

@@ -148,8 +148,9 @@ class Clocks(Frozen, frozen=True, kw_only=True):
 
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
-        clocks = zip(msgspec.structs.astuple(self), CLOCK_NAMES, strict=True)
-        return min([(at, name) for at, name in clocks if at is not None], default=None)
+        moments = msgspec.structs.astuple(self)
+        at = min([at for at in moments if at is not None], default=None)
+        return None if at is None else (at, CLOCK_NAMES[moments.index(at)])
 
 
 CLOCK_NAMES: Final = Clocks.__struct_fields__
@@ -227,8 +228,8 @@ class Task(Frozen, frozen=True, kw_only=True):
     @property
     def due_at(self) -> int | None:
         """The earliest of its clocks: the one indexed column the reconciler reads."""
-        earliest = self.clocks.next()
-        return None if earliest is None else earliest[0]
+        moments = msgspec.structs.astuple(self.clocks)
+        return min([at for at in moments if at is not None], default=None)
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):

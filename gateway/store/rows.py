@@ -24,6 +24,8 @@ from gateway.domain.view import Endpoint
 T = TypeVar("T", bound=Frozen)
 Row = Sequence[Any]
 Params = dict[str, Any]
+Values = tuple[Any, ...]
+"""In the order of the columns: bound much faster than by their names."""
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {

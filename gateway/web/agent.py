@@ -13,6 +13,7 @@ from gateway.domain.commands import AgentWord, WordReply
 from gateway.domain.errors import Refused
 from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
+from gateway.web.headers import headers_of
 from gateway.web.problems import as_refusal
 from gateway.web.query import number
 from gateway.web.replies import reply
@@ -126,7 +127,7 @@ async def _authentic(
 
 def _headers(request: Request) -> SignedHeaders:
     try:
-        return SignedHeaders.parse(request.headers)
+        return SignedHeaders.parse(headers_of(request))
     except MalformedHeaders as exc:
         raise Refused("malformed_headers", f"{exc}.") from exc
 

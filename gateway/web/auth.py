@@ -1,5 +1,6 @@
 """Who asks: API keys, known by their SHA-256 alone."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -9,8 +10,9 @@ from starlette.requests import Request
 
 from gateway.domain.errors import Refused
 from gateway.store.reads import ApiKey
+from gateway.web.headers import headers_of
 
-_KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
+_BEARER: Final = re.compile(r"(?i:bearer) (slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43})")
 REMEMBER_MS: Final = 500
 """A revoked key is refused at the latest after so long."""
 MAX_REMEMBERED: Final = 10_000
@@ -30,6 +32,7 @@ class Keys:
         self._find = find
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, int]] = {}
+        self._asking: dict[bytes, asyncio.Task[ApiKey | None]] = {}
 
     async def of(self, authorization: str) -> ApiKey:
         """The key of an `Authorization: Bearer …` header.
@@ -37,21 +40,29 @@ class Keys:
         Raises:
             Refused: `unauthorized`.
         """
-        scheme, _, text = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not _KEY.fullmatch(text):
+        bearer = _BEARER.fullmatch(authorization)
+        if bearer is None:
             raise _unauthorized()
-        digest = hashlib.sha256(text.encode()).digest()
+        digest = hashlib.sha256(bearer[1].encode()).digest()
         now = self._clock()
         known = self._known.get(digest)
         if known is not None and known[1] > now:
             return known[0]
-        key = await self._find(digest)
+        key = await self._ask(digest)
         if key is None:
             raise _unauthorized()
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[digest] = (key, now + REMEMBER_MS)
         return key
+
+    async def _ask(self, digest: bytes) -> ApiKey | None:
+        """One look for everybody who waits for the same key; none of them can cancel it."""
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.ensure_future(self._find(digest))
+            asking.add_done_callback(lambda _: self._asking.pop(digest))
+        return await asyncio.shield(asking)
 
 
 async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> ApiKey:
@@ -60,7 +71,7 @@ async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> Api
     Raises:
         Refused: `unauthorized` or `forbidden`.
     """
-    key = await keys.of(request.headers.get("authorization", ""))
+    key = await keys.of(headers_of(request).get("authorization", ""))
     if key.scope not in scopes:
         raise Refused(
             "forbidden",

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.errors import Refused
+from gateway.web.headers import headers_of
 from gateway.wire import message
 from gateway.wire.decode import decode
 
@@ -48,7 +49,7 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
     Raises:
         Refused: `too_large`, as soon as more than `limit` bytes have come.
     """
-    declared = request.headers.get("content-length", "0")
+    declared = headers_of(request).get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
     body = b""
@@ -60,7 +61,7 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
 
 
 def _check_media_type(request: Request) -> None:
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0]
+    media_type = headers_of(request).get("content-type", "application/json").partition(";")[0]
     if media_type.strip().lower() != "application/json":
         raise Refused(
             "unsupported_media_type",

@@ -60,5 +60,5 @@ class Context:
 
 def context_of(request: Request) -> Context:
     """The context of the application this request came to."""
-    context: Context = request.app.state.context
+    context: Context = request.app.context
     return context

@@ -13,6 +13,7 @@ from gateway.domain.event import Event
 from gateway.hints import Hints
 from gateway.web.auth import READ, authorize, project_of
 from gateway.web.context import Context, context_of
+from gateway.web.headers import headers_of
 from gateway.web.query import known_only, number
 from gateway.web.replies import reply
 from gateway.web.tasks import visible_task
@@ -56,7 +57,7 @@ async def of_project(request: Request) -> Response:
 async def _feed(request: Request, context: Context, topic: str, read: Read) -> Response:
     known_only(request, _PARAMETERS)
     after = number(request, "after", 0, least=0, most=MAX_SEQ)
-    if "text/event-stream" in request.headers.get("accept", ""):
+    if "text/event-stream" in headers_of(request).get("accept", ""):
         after = _resumed(request, after)
         return EventSourceResponse(
             _stream(context, topic, read, after),
@@ -101,7 +102,7 @@ def _resumed(request: Request, after: int) -> int:
     Raises:
         Refused: `invalid_request`; to begin again unasked would repeat everything.
     """
-    last = request.headers.get("last-event-id", "")
+    last = headers_of(request).get("last-event-id", "")
     if not last:
         return after
     if last.isascii() and last.isdigit() and len(last) < 20 and int(last) <= MAX_SEQ:

@@ -5,25 +5,28 @@ import hmac
 import re
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 
 from gateway.domain.commands import Idempotency
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import Keyring
+from gateway.web.headers import headers_of
 
+_canonical: Final = msgspec.json.Encoder(order="sorted").encode
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}")
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
 
 def idempotency_of(
-    request: Request, keyring: Keyring, project: str, content: bytes
+    request: Request, keyring: Keyring, project: str, content: object
 ) -> Idempotency | None:
-    """The key of the request with keyed hashes of `content`, the decoded request with defaults.
+    """The key of the request with keyed hashes of `content`, the decoded request.
 
     Raises:
         Refused: `invalid_idempotency_key`.
     """
-    key = request.headers.get("idempotency-key")
+    key = headers_of(request).get("idempotency-key")
     if key is None:
         return None
     if not _PRINTABLE.fullmatch(key):
@@ -31,10 +34,11 @@ def idempotency_of(
             "invalid_idempotency_key",
             "An Idempotency-Key has 1 to 255 printable ASCII characters.",
         )
+    canonical = _canonical(content)
     return Idempotency(
         key=(project, f"{request.method} {request.url.path}", key),
         digests={
-            key_id: hmac.digest(keyring.purpose(key_id, "idempotency"), content, hashlib.sha256)
+            key_id: hmac.digest(keyring.purpose(key_id, "idempotency"), canonical, hashlib.sha256)
             for key_id in keyring.ids
         },
         current=keyring.current,

@@ -1,20 +1,25 @@
-"""Around every request: its id, one canonical log line, and the edge where bugs become 500."""
+"""The application around the routes: a request's id, one canonical log line, the metrics, and the
+edge where refusals become problem documents and bugs become 500."""
 
 import itertools
 import re
 import secrets
 import time
-from collections.abc import Callable
-from functools import cache
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
-from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Router
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway.domain.errors import Refused
-from gateway.web.problems import problem
+from gateway.web.context import Context
+from gateway.web.headers import read_headers
+from gateway.web.problems import http_error, problem, refused
+from gateway.wire.decode import WrongShape
 
 log = structlog.get_logger("gateway.request")
 
@@ -27,29 +32,40 @@ HUNG_UP: Final = 499
 """What nginx calls it: the connection ended before there was an answer."""
 
 
-class Count(Protocol):
-    """Counts one answer."""
+class Handler:
+    """One handler as an ASGI application; Starlette would wrap a plain function in two layers of
+    error handling that `Application` does once for all."""
 
-    def __call__(self, *, route: str, method: str, status: int, seconds: float) -> None:
-        """Seconds from the request to its answer."""
+    def __init__(self, handle: Callable[[Request], Awaitable[Response]]) -> None:
+        self._handle = handle
+        self.name = f"{handle.__module__.rpartition('.')[2]}.{handle.__name__}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        response = await self._handle(Request(scope, receive))
+        await response(scope, receive, send)
 
 
-class Requests:
+class Application:
     """Pure ASGI: the body of a stream is never gathered here."""
 
-    def __init__(self, app: ASGIApp, count: Count) -> None:
-        self._app = app
-        self._count = count
+    def __init__(self, context: Context, routes: Sequence[BaseRoute]) -> None:
+        self.context = context
+        self.routes = routes
+        # A redirect would be answered by nobody: callers follow none, and bodies do not travel.
+        self._router = Router(routes, redirect_slashes=False)
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or whatever else a server sends through."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
-        request_id = self._request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        headers = read_headers(scope)
+        request_id = self._request_id(headers.get("x-request-id"))
+        scope["app"] = self
+        scope["state"] = {"request_id": request_id, "headers": headers}
         began = time.perf_counter()
         status = 0
 
@@ -57,50 +73,42 @@ class Requests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                told = (b"x-request-id", request_id.encode())
-                message["headers"] = [*message.get("headers", ()), told]
+                message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
         try:
-            await self._app(scope, receive, answer)
+            await self._router(scope, receive, answer)
         except ClientDisconnect:
             pass  # nobody is left to be answered, and nothing was done
-        except Exception:
-            log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
+        except Exception as exc:
+            response = _response_to(exc, Request(scope, receive))
+            if response is None or status != 0:
+                log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
             if status == 0:
-                await _internal(request_id)(scope, receive, answer)
+                await (response or _internal(request_id))(scope, receive, answer)
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        self._count(route=_route(scope), method=scope["method"], status=status, seconds=seconds)
+        method = scope["method"]
+        # The handler's name: a path is anybody's invention.
+        handler = scope.get("endpoint")
+        route = "none" if handler is None else handler.name
+        self.context.metrics.count_request(route, method, status, seconds)
         log.info(
             "request",
             request_id=scope["state"]["request_id"],
-            method=scope["method"],
+            method=method,
             path=masked(scope["path"]),
             status=status,
             ms=round(seconds * 1000, 1),
-            **scope["state"].get("facts", {}),
         )
 
-    def _request_id(self, scope: Scope) -> str:
+    def _request_id(self, given: str | None) -> str:
         """The caller's own, if it is sane; else our process and a number."""
-        given = Headers(scope=scope).get("x-request-id", "")
-        if _SANE_ID.fullmatch(given):
+        if given is not None and _SANE_ID.fullmatch(given):
             return given
         return f"{self._process}-{next(self._numbers):x}"
-
-
-def _route(scope: Scope) -> str:
-    """The handler's name: a path is anybody's invention."""
-    endpoint = scope.get("endpoint")
-    return "none" if endpoint is None else _name(endpoint)
-
-
-@cache
-def _name(endpoint: Callable[..., object]) -> str:
-    return f"{endpoint.__module__.rpartition('.')[2]}.{endpoint.__name__}"
 
 
 def masked(path: str) -> str:
@@ -108,7 +116,14 @@ def masked(path: str) -> str:
     return _TOKEN_IN_PATH.sub(r"\1***", path) if path.startswith(_HOOKS) else path
 
 
-def _internal(request_id: str) -> ASGIApp:
+def _response_to(exc: Exception, request: Request) -> Response | None:
+    """What refuses a request; None: nobody meant that to happen."""
+    if isinstance(exc, Refused | WrongShape):
+        return refused(request, exc)
+    return http_error(request, exc) if isinstance(exc, HTTPException) else None
+
+
+def _internal(request_id: str) -> Response:
     return problem(
         request_id, Refused("internal", "Something broke here; nothing of it is your fault.")
     )

@@ -43,8 +43,11 @@ def creation(
     callback = _callback(context, wanted.callback_url, task_id, project)
     return CreateTask(
         task_id=task_id,
-        spec=msgspec.structs.replace(
-            _spec(wanted, task_id, project, snapshot=wanted.snapshot or context.snapshot),
+        spec=_spec(
+            wanted,
+            task_id,
+            project,
+            snapshot=wanted.snapshot or context.snapshot,
             endpoint_id=callback.endpoint_id if callback else None,
             traceparent=traceparent,
         ),
@@ -80,7 +83,15 @@ def _check(context: Context, wanted: NewTask) -> None:
         raise Refused("invalid_request", f"$.prompt: {message}.", errors=(error,))
 
 
-def _spec(wanted: NewTask, task_id: str, project: str, *, snapshot: str) -> Spec:
+def _spec(
+    wanted: NewTask,
+    task_id: str,
+    project: str,
+    *,
+    snapshot: str,
+    endpoint_id: str | None,
+    traceparent: str | None,
+) -> Spec:
     agent = wanted.agent
     return Spec(
         project=project,
@@ -112,7 +123,9 @@ def _spec(wanted: NewTask, task_id: str, project: str, *, snapshot: str) -> Spec
         concurrency_key=wanted.concurrency_key,
         keep_sandbox=wanted.keep_sandbox,
         callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
+        endpoint_id=endpoint_id,
         metadata=wanted.metadata,
+        traceparent=traceparent,
     )
 
 

@@ -72,10 +72,8 @@ def refused(request: Request, exc: Exception) -> Response:
     return problem(request.state.request_id, refusal, headers)
 
 
-def http_error(request: Request, exc: Exception) -> Response:
+def http_error(request: Request, exc: HTTPException) -> Response:
     """Unknown routes and wrong methods, in the one form of every error."""
-    if not isinstance(exc, HTTPException):
-        raise exc
     code = _HTTP_CODES.get(exc.status_code, "invalid_request")
     detail = (
         "There is no such route."

@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.web.context import context_of
+from gateway.web.headers import headers_of
 from gateway.web.query import known_only, number
 from gateway.web.replies import reply
 from gateway.web.tasks import visible_task
@@ -53,7 +54,7 @@ async def logs(request: Request) -> Response:
     task, _ = await visible_task(request, context)
     events = await context.reads.words(task.id, ["task.log"], after=after, limit=LOG_PAGE)
     chunks = tuple(map(_chunk, events))
-    if request.headers.get("accept", "").startswith("text/plain"):
+    if headers_of(request).get("accept", "").startswith("text/plain"):
         return PlainTextResponse("".join(chunk.chunk for chunk in chunks))
     cursor = str(events[-1].seq if events else after)
     return reply(Page[LogChunk](data=chunks, next_cursor=cursor))

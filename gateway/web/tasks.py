@@ -3,7 +3,6 @@
 import re
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +16,7 @@ from gateway.web.auth import READ, TASKS, authorize, project_of
 from gateway.web.body import TASK_LIMIT, read_json, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
+from gateway.web.headers import headers_of
 from gateway.web.idempotency import REPLAYED, idempotency_of
 from gateway.web.new_task import creation
 from gateway.web.query import known_only, number, wrong
@@ -27,7 +27,6 @@ from gateway.wire.tasks import NewTask, Page, TaskView
 
 _LIST_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 async def create(request: Request) -> Response:
@@ -42,7 +41,7 @@ async def create(request: Request) -> Response:
         wanted,
         task_id=typeid("task", context.clock(), context.random_bits()),
         project=key.project,
-        idempotency=idempotency_of(request, context.keyring, key.project, _canonical(wanted)),
+        idempotency=idempotency_of(request, context.keyring, key.project, wanted),
         traceparent=_traceparent(request),
     )
     answer = await context.ask(command, TaskReply)
@@ -107,7 +106,7 @@ async def _change(request: Request, kind: type[CancelTask]) -> Response:
     command = kind(
         task_id=request.path_params["task_id"],
         project=project_of(key),
-        idempotency=idempotency_of(request, context.keyring, key.project, b""),
+        idempotency=idempotency_of(request, context.keyring, key.project, None),
     )
     answer = await context.ask(command, TaskReply)
     return _accepted(answer, await _spec_of(context, answer.task.id))
@@ -115,8 +114,8 @@ async def _change(request: Request, kind: type[CancelTask]) -> Response:
 
 def _traceparent(request: Request) -> str | None:
     """The caller's trace (W3C Trace Context); one of another form is none."""
-    given = request.headers.get("traceparent", "")
-    return given if _TRACEPARENT.fullmatch(given) else None
+    given = headers_of(request).get("traceparent")
+    return given if given is not None and _TRACEPARENT.fullmatch(given) else None
 
 
 async def _spec_of(context: Context, task_id: str) -> Spec:
