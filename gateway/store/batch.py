@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import Any
 
 import aiosqlite
 import msgspec
@@ -51,18 +52,18 @@ class Batch:
         """Everything the view has changed, a statement per table."""
         await self._many(sql.INSERT_ENDPOINTS, _endpoint_params(view))
         await self._many(
-            sql.INSERT_TASKS, [rows.task_params(view.tasks[key]) for key in view.new_tasks]
+            sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]
         )
         await self._many(
-            sql.UPDATE_TASKS, [rows.task_params(view.tasks[key]) for key in view.changed_tasks]
+            sql.UPDATE_TASKS, [rows.task_values(view.tasks[key]) for key in view.changed_tasks]
         )
         await self._write_events(view)
         await self._many(
             sql.UPSERT_ATTEMPTS,
-            [rows.attempt_params(view.attempts[key]) for key in view.changed_attempts],
+            [rows.attempt_values(view.attempts[key]) for key in view.changed_attempts],
         )
         await self._many(
-            sql.UPSERT_JOBS, [rows.job_params(view.jobs[key]) for key in view.changed_jobs]
+            sql.UPSERT_JOBS, [rows.job_values(view.jobs[key]) for key in view.changed_jobs]
         )
         await self._many(sql.INSERT_SECRETS, _secret_params(view))
         await self._many(sql.INSERT_METADATA, _metadata_params(view))
@@ -87,7 +88,7 @@ class Batch:
         }
         await self._many(
             sql.INSERT_EVENTS,
-            [rows.event_params(event, seq) for seq, event in enumerate(view.new_events, first)],
+            [rows.event_values(event, seq) for seq, event in enumerate(view.new_events, first)],
         )
         await self._many(
             sql.INSERT_DELIVERIES,
@@ -287,5 +288,5 @@ def _delivery_attempt_params(view: View) -> list[Params]:
     ]
 
 
-def _plain(value: Frozen) -> Params:
+def _plain(value: Frozen) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__struct_fields__}

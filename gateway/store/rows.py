@@ -1,6 +1,6 @@
 """Rows and values: the one place where a column becomes a field."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -23,9 +23,8 @@ from gateway.domain.view import Endpoint
 
 T = TypeVar("T", bound=Frozen)
 Row = Sequence[Any]
-Params = dict[str, Any]
-Values = tuple[Any, ...]
-"""In the order of the columns: bound much faster than by their names."""
+Params = Mapping[str, Any] | Sequence[Any]
+"""By name, or in the order of the columns, which binds in half the time."""
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
@@ -63,12 +62,17 @@ def _reader(made: type[T]) -> Callable[[Row], T]:
     return read
 
 
-def _params(value: Frozen) -> Params:
-    params = msgspec.structs.asdict(value)
-    for name in params.keys() & _JSON_FIELDS.keys():
-        if params[name] is not None:
-            params[name] = _ENCODE(params[name]).decode()
-    return params
+def _writer(kind: type[Frozen]) -> Callable[[Frozen], list[Any]]:
+    documents = [index for index, name in enumerate(kind.__struct_fields__) if name in _JSON_FIELDS]
+
+    def write(value: Frozen) -> list[Any]:
+        values = list(msgspec.structs.astuple(value))
+        for index in documents:
+            if values[index] is not None:
+                values[index] = _ENCODE(values[index]).decode()
+        return values
+
+    return write
 
 
 task_from_row = _reader(Task)
@@ -78,21 +82,21 @@ event_from_row = _reader(Event)
 endpoint_from_row = _reader(Endpoint)
 
 
-def task_params(task: Task) -> Params:
+attempt_values: Final = _writer(Attempt)
+job_values: Final = _writer(Job)
+_task_values: Final = _writer(Task)
+_event_values: Final = _writer(Event)
+_DATA: Final = Event.__struct_fields__.index("data")
+_SEQ: Final = Event.__struct_fields__.index("seq")
+
+
+def task_values(task: Task) -> list[Any]:
     """The columns of `tasks`."""
-    return {**_params(task), "due_at": task.due_at}
+    return [*_task_values(task), task.due_at]
 
 
-def attempt_params(attempt: Attempt) -> Params:
-    """The columns of `attempts`."""
-    return _params(attempt)
-
-
-def job_params(job: Job) -> Params:
-    """The columns of `jobs`."""
-    return _params(job)
-
-
-def event_params(event: Event, seq: int) -> Params:
+def event_values(event: Event, seq: int) -> list[Any]:
     """The columns of `events`, with the number the batch gives it."""
-    return {**_params(event), "data": event.data.decode(), "seq": seq}
+    values = _event_values(event)
+    values[_DATA], values[_SEQ] = event.data.decode(), seq
+    return values

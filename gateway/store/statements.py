@@ -3,6 +3,11 @@
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 from typing import Final
 
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
 TASK_COLUMNS: Final = """
     id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
     priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
@@ -111,53 +116,25 @@ ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-INSERT_TASKS: Final = """
-INSERT INTO tasks (
-    id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
-    priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
-    started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks, due_at)
-VALUES (
-    :id, :project, :status, :attempt, :max_attempts, :seq, :created_at, :updated_at, :timeouts,
-    :on_stall, :priority, :snapshot, :provider, :concurrency_key, :keep_sandbox, :endpoint_id,
-    :claimable_at, :started_at, :finished_at, :cancel_requested_at, :stage, :message, :pr_url,
-    :commit_sha, :error, :usage, :sandbox, :flags, :clocks, :due_at)"""
+INSERT_TASKS: Final = f"INSERT INTO tasks ({TASK_COLUMNS}, due_at) VALUES ({_marks(30)})"
 
+# The same values as the insert, by their places in it; what is fixed for life has no place here.
 UPDATE_TASKS: Final = """
 UPDATE tasks SET
-    status = :status, attempt = :attempt, seq = :seq, updated_at = :updated_at,
-    claimable_at = :claimable_at, started_at = :started_at, finished_at = :finished_at,
-    cancel_requested_at = :cancel_requested_at, stage = :stage, message = :message,
-    pr_url = :pr_url, commit_sha = :commit_sha, error = :error, usage = :usage,
-    sandbox = :sandbox, flags = :flags, clocks = :clocks, due_at = :due_at
-WHERE id = :id"""
+    status = ?3, attempt = ?4, seq = ?6, updated_at = ?8, claimable_at = ?17, started_at = ?18,
+    finished_at = ?19, cancel_requested_at = ?20, stage = ?21, message = ?22, pr_url = ?23,
+    commit_sha = ?24, error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29,
+    due_at = ?30
+WHERE id = ?1"""
 
-INSERT_EVENTS: Final = """
-INSERT INTO events (
-    seq, task_id, task_seq, attempt, type, at, applied, reason, source, data, webhook_id,
-    body_hash)
-VALUES (
-    :seq, :task_id, :task_seq, :attempt, :type, :at, :applied, :reason, :source, :data,
-    :webhook_id, :body_hash)"""
+INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
 
-UPSERT_ATTEMPTS: Final = """
-INSERT OR REPLACE INTO attempts (
-    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
-    create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
-    outcome, error, usage)
-VALUES (
-    :task_id, :number, :key_id, :opened_at, :provider, :realm, :sandbox, :launches, :queue_left,
-    :tried_at, :create_before, :spoke_at, :gone_at, :missing_since, :spool_offset, :inspections,
-    :refused, :ended_at, :outcome, :error, :usage)"""
+UPSERT_ATTEMPTS: Final = f"""
+INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(21)})"""
 
 # The lease only grows, also when a job that was closed is opened anew: no old token fits again.
-UPSERT_JOBS: Final = """
-INSERT INTO jobs (
-    id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
-    renewed, is_delegated, offers, closed_at, answered_lease)
-VALUES (
-    :id, :kind, :task_id, :attempt, :provider, :realm, :not_before, :lease, :leased_by,
-    :lease_expires_at, :renewed, :is_delegated, :offers, :closed_at, :answered_lease)
+UPSERT_JOBS: Final = f"""
+INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(15)})
 ON CONFLICT (id) DO UPDATE SET
     provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
     lease = max(lease, excluded.lease), leased_by = excluded.leased_by,

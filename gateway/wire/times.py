@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
+# Most moments that are shown are those of the last seconds; strftime takes ten times a look-up.
+@lru_cache(maxsize=1024)
 def rfc3339(at: int) -> str:
     """`1790000000123` → `"2026-09-21T14:13:20.123Z"`."""
-    return f"{_whole_second(at // 1000)}.{at % 1000:03d}Z"
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
 def maybe_rfc3339(at: int | None) -> str | None:
@@ -30,9 +32,3 @@ def parse_rfc3339(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo is not None else None
-
-
-# Most moments that are shown are those of the last seconds; strftime takes ten times a look-up.
-@lru_cache(maxsize=1024)
-def _whole_second(at: int) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%S}"

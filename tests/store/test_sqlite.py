@@ -410,7 +410,7 @@ def test_columns_and_fields_agree() -> None:
         (sql.EVENT_COLUMNS, Event),
     ):
         assert [name.strip() for name in columns.split(",")] == list(fields.__struct_fields__)
-    assert json.loads(rows.task_params(FULL)["sandbox"])["id"] == "s1"
+    assert json.loads(rows.task_values(FULL)[Task.__struct_fields__.index("sandbox")])["id"] == "s1"
 
 
 FULL_OTHER = replace(FULL, id="task_9")
