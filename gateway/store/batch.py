@@ -82,31 +82,16 @@ class Batch:
         await self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": pruning.before})
 
     async def _write_events(self, view: View) -> None:
+        if not view.new_events:
+            return
         first = self.seq + 1
-        numbers = {
-            (event.task_id, event.task_seq): seq for seq, event in enumerate(view.new_events, first)
-        }
         await self._many(
             sql.INSERT_EVENTS,
             [rows.event_values(event, seq) for seq, event in enumerate(view.new_events, first)],
         )
-        await self._many(
-            sql.INSERT_DELIVERIES,
-            [
-                {
-                    "endpoint_id": delivery.endpoint_id,
-                    "seq": numbers[delivery.event.task_id, delivery.event.task_seq],
-                    "task_id": delivery.event.task_id,
-                    "task_seq": delivery.event.task_seq,
-                    "status": delivery.status,
-                    "next_attempt_at": delivery.next_attempt_at,
-                }
-                for delivery in view.new_deliveries
-            ],
-        )
-        if view.new_events:
-            self.seq += len(view.new_events)
-            await self._connection.execute(sql.ADVANCE_LEDGER, {"seq": self.seq})
+        await self._many(sql.INSERT_DELIVERIES, _delivery_params(view, first))
+        self.seq += len(view.new_events)
+        await self._connection.execute(sql.ADVANCE_LEDGER, {"seq": self.seq})
 
     async def _load_tasks(self, view: View, wanted: set[str]) -> None:
         if not wanted:
@@ -215,6 +200,25 @@ class Batch:
         # event loop: reading the columns out of JSON costs more than the steps.
         if params:
             await self._connection.executemany(statement, params)
+
+
+def _delivery_params(view: View, first: int) -> list[Params]:
+    if not view.new_deliveries:
+        return []
+    numbers = {
+        (event.task_id, event.task_seq): seq for seq, event in enumerate(view.new_events, first)
+    }
+    return [
+        {
+            "endpoint_id": delivery.endpoint_id,
+            "seq": numbers[delivery.event.task_id, delivery.event.task_seq],
+            "task_id": delivery.event.task_id,
+            "task_seq": delivery.event.task_seq,
+            "status": delivery.status,
+            "next_attempt_at": delivery.next_attempt_at,
+        }
+        for delivery in view.new_deliveries
+    ]
 
 
 def _endpoint_params(view: View) -> list[Params]:
