@@ -29,11 +29,13 @@ def is_waiting(status: Status) -> bool:
 def heard(draft: Draft, kind: str, *, spooled: bool) -> None:
     """A word of the agent was applied: it is alive, and perhaps it gets on."""
     now = draft.now
-    draft.change(heartbeat=now + draft.task.timeouts.heartbeat * 1000, stall_end=None)
-    draft.lower_flag("silent")
+    heartbeat = now + draft.task.timeouts.heartbeat * 1000
     if kind in _PROGRESS:
-        draft.change(progress=now + draft.policy.progress)
-        draft.lower_flag("no_progress")
+        draft.change(heartbeat=heartbeat, stall_end=None, progress=now + draft.policy.progress)
+        draft.lower_flag("silent", "no_progress")
+    else:
+        draft.change(heartbeat=heartbeat, stall_end=None)
+        draft.lower_flag("silent")
     if not spooled:
         draft.lower_flag("unreachable")
     elif not draft.policy.spool_only:

@@ -223,7 +223,7 @@ class Task(Frozen, frozen=True, kw_only=True):
 
     def has_flag(self, code: str) -> bool:
         """Whether this flag is set."""
-        return any(flag.code == code for flag in self.flags)
+        return bool(self.flags) and any(flag.code == code for flag in self.flags)
 
     @property
     def due_at(self) -> int | None:

@@ -12,7 +12,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Router
+from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.domain.errors import Refused
@@ -49,11 +49,18 @@ class Handler:
 class Application:
     """Pure ASGI: the body of a stream is never gathered here."""
 
-    def __init__(self, context: Context, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, context: Context, routes: Sequence[Route]) -> None:
         self.context = context
         self.routes = routes
         # A redirect would be answered by nobody: callers follow none, and bodies do not travel.
         self._router = Router(routes, redirect_slashes=False)
+        # A path without parameters is looked up; only the others are searched for.
+        self._exact = {
+            (method, route.path): route.endpoint
+            for route in routes
+            if not route.param_convertors
+            for method in route.methods or ()
+        }
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
@@ -77,7 +84,7 @@ class Application:
             await send(message)
 
         try:
-            await self._router(scope, receive, answer)
+            await self._dispatch(scope, receive, answer)
         except ClientDisconnect:
             pass  # nobody is left to be answered, and nothing was done
         except Exception as exc:
@@ -88,6 +95,14 @@ class Application:
                 await (response or _internal(request_id))(scope, receive, answer)
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._exact.get((scope["method"], scope["path"]))
+        if handler is None:
+            await self._router(scope, receive, send)
+        else:
+            scope["endpoint"] = handler
+            await handler(scope, receive, send)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"]
