@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Final, TextIO
 
 import msgspec
@@ -18,7 +19,7 @@ def open_logs(form: str, stream: TextIO | None = None) -> None:
     is_console = form == "console" or (not form and stream.isatty())
     structlog.configure(
         processors=_for_terminals(stream) if is_console else [_as_json],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=_Filtering if is_console else _Lines,
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
@@ -26,6 +27,17 @@ def open_logs(form: str, stream: TextIO | None = None) -> None:
 
 
 _encode: Final = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+_Filtering: Final = structlog.make_filtering_bound_logger(logging.INFO)
+
+
+class _Lines(_Filtering):  # type: ignore[valid-type, misc]
+    """One line of JSON per event."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """The line that every request costs, without the detour through the processors."""
+        self._logger.msg(_json_line("info", event, fields))
 
 
 class _Foreign(logging.Handler):
@@ -44,10 +56,13 @@ def _for_terminals(stream: TextIO) -> list[structlog.typing.Processor]:
     ]
 
 
-# One processor does it all: as a chain of them the line was an eighth of the cost of a request.
 def _as_json(logger: structlog.typing.WrappedLogger, level: str, line: EventDict) -> str:
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
-    line["level"] = level
-    line["timestamp"] = rfc3339(time.time_ns() // 1_000_000)
-    return _encode(line).decode()
+    return _json_line(level, line.pop("event"), line)
+
+
+def _json_line(level: str, event: str, fields: Mapping[str, object]) -> str:
+    moment = rfc3339(time.time_ns() // 1_000_000)
+    line = {"timestamp": moment, "level": level, "event": event, **fields}
+    return msgspec.json.encode(line, enc_hook=repr).decode()

@@ -214,7 +214,9 @@ class Task(Frozen, frozen=True, kw_only=True):
     @property
     def flag(self) -> Flag | None:
         """The flag the API shows."""
-        return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code), default=None)
+        if not self.flags:
+            return None
+        return min(self.flags, key=lambda flag: FLAG_ORDER.index(flag.code))
 
     @property
     def scoped_key(self) -> str:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import Refused
 from gateway.web.context import Context
@@ -84,7 +84,7 @@ class Application:
             await send(message)
 
         try:
-            await self._dispatch(scope, receive, answer)
+            await self._handler(scope)(scope, receive, answer)
         except ClientDisconnect:
             pass  # nobody is left to be answered, and nothing was done
         except Exception as exc:
@@ -96,13 +96,12 @@ class Application:
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _handler(self, scope: Scope) -> ASGIApp:
         handler = self._exact.get((scope["method"], scope["path"]))
         if handler is None:
-            await self._router(scope, receive, send)
-        else:
-            scope["endpoint"] = handler
-            await handler(scope, receive, send)
+            return self._router
+        scope["endpoint"] = handler
+        return handler
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"]
