@@ -100,6 +100,8 @@ async def _prepare(writer: aiosqlite.Connection) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -16000",
+        # 16 MB of log between two checkpoints: the leaves that every batch writes are copied once.
+        "wal_autocheckpoint = 4000",
     ):
         await writer.execute(f"PRAGMA {pragma}")
 

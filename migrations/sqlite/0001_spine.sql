@@ -8,19 +8,23 @@ CREATE TABLE ledger (
     pulse_at INTEGER                   -- when the reconciler last committed, to notice an outage
 ) STRICT;
 
+-- Its checks are written with OR: for a list in IN, SQLite builds a temporary index per row, which
+-- was a quarter of the cost of an insert.
 CREATE TABLE tasks (
     id TEXT PRIMARY KEY NOT NULL CHECK (id GLOB 'task_*'),
     project TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN (
-        'queued', 'launching', 'running',
-        'completed', 'needs_review', 'failed', 'timed_out', 'cancelled', 'expired')),
+    status TEXT NOT NULL CHECK (
+        status = 'queued' OR status = 'launching' OR status = 'running' OR status = 'completed'
+        OR status = 'needs_review' OR status = 'failed' OR status = 'timed_out'
+        OR status = 'cancelled' OR status = 'expired'),
     attempt INTEGER NOT NULL CHECK (attempt >= 1),
     max_attempts INTEGER NOT NULL CHECK (max_attempts >= 1),
     seq INTEGER NOT NULL,              -- task_seq of its newest event
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     timeouts TEXT NOT NULL,            -- JSON, seconds
-    on_stall TEXT NOT NULL CHECK (on_stall IN ('flag', 'fail', 'retry')),
+    on_stall TEXT NOT NULL CHECK (
+        on_stall = 'flag' OR on_stall = 'fail' OR on_stall = 'retry'),
     priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
     snapshot TEXT NOT NULL,
     provider TEXT,                     -- only if ops named one
@@ -44,7 +48,7 @@ CREATE TABLE tasks (
     CONSTRAINT task_is_due CHECK (
         due_at IS NOT NULL OR status NOT IN ('queued', 'launching', 'running')),
     CONSTRAINT terminal_is_not_claimable CHECK (
-        claimable_at IS NULL OR status IN ('queued', 'launching', 'running'))
+        claimable_at IS NULL OR status = 'queued' OR status = 'launching' OR status = 'running')
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tasks_due ON tasks (due_at) WHERE due_at IS NOT NULL;
