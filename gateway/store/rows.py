@@ -36,7 +36,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "clocks": msgspec.json.Decoder(Clocks).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
-    "status": Status,
+    "status": {status.value: status for status in Status}.__getitem__,
     "keep_sandbox": bool,
     "renewed": bool,
     "is_delegated": bool,
@@ -50,14 +50,14 @@ _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
 
 def _reader(made: type[T]) -> Callable[[Row], T]:
     names = made.__struct_fields__
-    converted = [(name, _READ[name]) for name in names if name in _READ]
+    converted = [(index, _READ[name]) for index, name in enumerate(names) if name in _READ]
 
     def read(row: Row) -> T:
-        values = dict(zip(names, row, strict=True))
-        for name, convert in converted:
-            if values[name] is not None:
-                values[name] = convert(values[name])
-        return made(**values)
+        values = list(row)
+        for index, convert in converted:
+            if values[index] is not None:
+                values[index] = convert(values[index])
+        return made(**dict(zip(names, values, strict=True)))
 
     return read
 
