@@ -45,6 +45,7 @@ class Keyring:
         self.current: Final = next(iter(masters))
         """The id of the key that new writes use."""
         self._purpose = lru_cache(maxsize=256)(self._derive)
+        self._attempt_key = lru_cache(maxsize=4096)(self._derive_attempt_key)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._masters)})"
@@ -63,7 +64,7 @@ class Keyring:
         Raises:
             UnknownKey: that master key is no longer given.
         """
-        return hmac.digest(self._master(key_id), f"{task_id}.{attempt}".encode(), hashlib.sha256)
+        return self._attempt_key(key_id, task_id, attempt)
 
     def attempt_keys(self, task_id: str, attempt: int) -> Iterator[tuple[str, bytes]]:
         """The attempt's key under every master key: a signature is checked before we look up
@@ -109,6 +110,9 @@ class Keyring:
         if key_id not in self._masters:
             raise UnknownKey(key_id)
         return self._masters[key_id]
+
+    def _derive_attempt_key(self, key_id: str, task_id: str, attempt: int) -> bytes:
+        return hmac.digest(self._master(key_id), f"{task_id}.{attempt}".encode(), hashlib.sha256)
 
     def _derive(self, key_id: str, name: Purpose) -> bytes:
         info = f"slipgate/v1/{name}".encode()

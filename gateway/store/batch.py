@@ -1,5 +1,6 @@
 """One write transaction of the ledger: what a batch loads, and what it writes."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -24,6 +25,7 @@ class Batch:
 
     def __init__(self, connection: aiosqlite.Connection, seq: int) -> None:
         self._connection = connection
+        self._loaded: dict[str, Task] = {}
         self.seq = seq
 
     async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
@@ -54,9 +56,7 @@ class Batch:
         await self._many(
             sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]
         )
-        await self._many(
-            sql.UPDATE_TASKS, [rows.task_values(view.tasks[key]) for key in view.changed_tasks]
-        )
+        await self._update_tasks([view.tasks[task_id] for task_id in view.changed_tasks])
         await self._write_events(view)
         await self._many(
             sql.UPSERT_ATTEMPTS,
@@ -75,6 +75,19 @@ class Batch:
             await self._connection.execute(sql.PULSE, {"at": view.pulse_at})
         if view.pruning is not None:
             await self._prune(view.pruning)
+
+    async def _update_tasks(self, tasks: Sequence[Task]) -> None:
+        """Most words of an agent leave the status as it is: then its indexes are left alone too."""
+        moved: list[Params] = []
+        stayed: list[Params] = []
+        for task in tasks:
+            before = self._loaded.get(task.id)
+            has_stayed = before is not None and (
+                (task.status, task.claimable_at) == (before.status, before.claimable_at)
+            )
+            (stayed if has_stayed else moved).append(rows.task_values(task))
+        await self._many(sql.UPDATE_MOVED_TASKS, moved)
+        await self._many(sql.UPDATE_TASKS, stayed)
 
     async def _prune(self, pruning: Pruning) -> None:
         """The `env` of tasks that ended before that moment, and answers given before it."""
@@ -97,13 +110,19 @@ class Batch:
         if not wanted:
             return
         ids = {"ids": json.dumps(sorted(wanted))}
-        for row in await self._all(sql.TASKS, ids):
+        tasks, attempts, jobs = await asyncio.gather(
+            self._all(sql.TASKS, ids),
+            self._all(sql.ATTEMPTS, ids),
+            self._all(sql.JOBS_OF_TASKS, ids),
+        )
+        for row in tasks:
             task = rows.task_from_row(row)
             view.tasks[task.id] = task
-        for row in await self._all(sql.ATTEMPTS, ids):
+        self._loaded = dict(view.tasks)
+        for row in attempts:
             attempt = rows.attempt_from_row(row)
             view.attempts[attempt.task_id, attempt.number] = attempt
-        for row in await self._all(sql.JOBS_OF_TASKS, ids):
+        for row in jobs:
             job = rows.job_from_row(row)
             view.jobs[job.id] = job
         ended = [task.id for task in view.tasks.values() if task.status.is_terminal]

@@ -119,13 +119,15 @@ WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids
 INSERT_TASKS: Final = f"INSERT INTO tasks ({TASK_COLUMNS}, due_at) VALUES ({_marks(30)})"
 
 # The same values as the insert, by their places in it; what is fixed for life has no place here.
-UPDATE_TASKS: Final = """
-UPDATE tasks SET
-    status = ?3, attempt = ?4, seq = ?6, updated_at = ?8, claimable_at = ?17, started_at = ?18,
-    finished_at = ?19, cancel_requested_at = ?20, stage = ?21, message = ?22, pr_url = ?23,
-    commit_sha = ?24, error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29,
-    due_at = ?30
-WHERE id = ?1"""
+_CHANGING: Final = """
+    attempt = ?4, seq = ?6, updated_at = ?8, started_at = ?18, finished_at = ?19,
+    cancel_requested_at = ?20, stage = ?21, message = ?22, pr_url = ?23, commit_sha = ?24,
+    error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29, due_at = ?30"""
+
+UPDATE_TASKS: Final = f"UPDATE tasks SET {_CHANGING} WHERE id = ?1"
+
+UPDATE_MOVED_TASKS: Final = f"""
+UPDATE tasks SET status = ?3, claimable_at = ?17, {_CHANGING} WHERE id = ?1"""
 
 INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
 
