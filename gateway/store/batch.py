@@ -41,9 +41,11 @@ class Batch:
             tasks |= await self._load_outage(view, pulse_at)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
-        await self._load_tasks(view, tasks)
-        await self._load_heard(view, [key for need in needs for key in need.webhooks])
-        await self._load_remembered(view, [key for need in needs for key in need.idempotency])
+        await asyncio.gather(  # one after the other, but without a way to the loop in between
+            self._load_tasks(view, tasks),
+            self._load_heard(view, [key for need in needs for key in need.webhooks]),
+            self._load_remembered(view, [key for need in needs for key in need.idempotency]),
+        )
         endpoints = {endpoint for need in needs for endpoint in need.endpoints}
         endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
         await self._load_endpoints(view, endpoints)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from gateway.domain.errors import Refused
 from gateway.web.headers import headers_of
@@ -52,12 +52,16 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
     declared = headers_of(request).get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
+    body: bytes = b""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > limit:
             raise _too_large(limit)
-    return body
+        if not message.get("more_body", False):
+            return body
 
 
 def _check_media_type(request: Request) -> None:
