@@ -149,7 +149,7 @@ class Clocks(Frozen, frozen=True, kw_only=True):
     def next(self) -> tuple[int, str] | None:
         """The earliest clock and its name."""
         moments = msgspec.structs.astuple(self)
-        at = min([at for at in moments if at is not None], default=None)
+        at = min(filter(None, moments), default=None)
         return None if at is None else (at, CLOCK_NAMES[moments.index(at)])
 
 
@@ -230,8 +230,7 @@ class Task(Frozen, frozen=True, kw_only=True):
     @property
     def due_at(self) -> int | None:
         """The earliest of its clocks: the one indexed column the reconciler reads."""
-        moments = msgspec.structs.astuple(self.clocks)
-        return min([at for at in moments if at is not None], default=None)
+        return min(filter(None, msgspec.structs.astuple(self.clocks)), default=None)
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from itertools import chain, count
 from typing import Any
 
 import aiosqlite
@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.domain.commands import Claim, Needs, Policy
 from gateway.domain.task import Frozen, Task
-from gateway.domain.view import OUTAGE, Pruning, Remembered, View
+from gateway.domain.view import OUTAGE, Remembered, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.rows import Params
@@ -25,6 +25,10 @@ class Batch:
 
     def __init__(self, connection: aiosqlite.Connection, seq: int) -> None:
         self._connection = connection
+        # Not waited for before there is something to write: what is read is queued behind it, and
+        # decisions are made meanwhile.
+        self.begun = asyncio.ensure_future(connection.execute("BEGIN IMMEDIATE"))
+        self.begun.add_done_callback(_noticed)
         self._loaded: dict[str, Task] = {}
         self.seq = seq
 
@@ -53,32 +57,47 @@ class Batch:
         return view
 
     async def write(self, view: View) -> None:
-        """Everything the view has changed, a statement per table."""
-        await self._many(sql.INSERT_ENDPOINTS, _endpoint_params(view))
-        await self._many(
-            sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]
-        )
-        await self._update_tasks([view.tasks[task_id] for task_id in view.changed_tasks])
-        await self._write_events(view)
-        await self._many(
-            sql.UPSERT_ATTEMPTS,
-            [rows.attempt_values(view.attempts[key]) for key in view.changed_attempts],
-        )
-        await self._many(
-            sql.UPSERT_JOBS, [rows.job_values(view.jobs[key]) for key in view.changed_jobs]
-        )
-        await self._many(sql.INSERT_SECRETS, _secret_params(view))
-        await self._many(sql.INSERT_METADATA, _metadata_params(view))
-        await self._many(sql.INSERT_REMEMBERED, _remembered_params(view))
-        await self._many(sql.UPSERT_LAUNCHERS, _launcher_params(view))
-        await self._many(sql.SETTLE_DELIVERIES, [_plain(settled) for settled in view.settled])
-        await self._many(sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view))
-        if view.pulse_at is not None:
-            await self._connection.execute(sql.PULSE, {"at": view.pulse_at})
-        if view.pruning is not None:
-            await self._prune(view.pruning)
+        """Everything the view has changed, a statement per table, in this order."""
+        await self.begun
+        await asyncio.gather(*self._statements(view))
 
-    async def _update_tasks(self, tasks: Sequence[Task]) -> None:
+    def _statements(self, view: View) -> Iterator[Coroutine[None, None, object]]:
+        """All are queued at once: waiting for each would put the writing thread to sleep between
+        them. One that fails takes the others with it, for nothing is committed then."""
+        first = self.seq + 1
+        self.seq += len(view.new_events)
+        for statement, params in (
+            (sql.INSERT_ENDPOINTS, _endpoint_params(view)),
+            (sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]),
+            *self._updates([view.tasks[key] for key in view.changed_tasks]),
+            (sql.INSERT_EVENTS, [*map(rows.event_values, view.new_events, count(first))]),
+            (sql.INSERT_DELIVERIES, _delivery_params(view, first)),
+            (
+                sql.UPSERT_ATTEMPTS,
+                [rows.attempt_values(view.attempts[key]) for key in view.changed_attempts],
+            ),
+            (sql.UPSERT_JOBS, [rows.job_values(view.jobs[key]) for key in view.changed_jobs]),
+            (sql.INSERT_SECRETS, _secret_params(view)),
+            (sql.INSERT_METADATA, _metadata_params(view)),
+            (sql.INSERT_REMEMBERED, _remembered_params(view)),
+            (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
+            (sql.SETTLE_DELIVERIES, [_plain(settled) for settled in view.settled]),
+            (sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view)),
+        ):
+            # Row by row in a Python loop every step would have to win the GIL back. One INSERT …
+            # SELECT FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside
+            # a busy event loop: reading the columns out of JSON costs more than the steps.
+            if params:
+                yield self._connection.executemany(statement, params)
+        if view.new_events:
+            yield self._connection.execute(sql.ADVANCE_LEDGER, {"seq": self.seq})
+        if view.pulse_at is not None:
+            yield self._connection.execute(sql.PULSE, {"at": view.pulse_at})
+        if view.pruning is not None:
+            yield self._connection.execute(sql.ERASE_ENV, _plain(view.pruning))
+            yield self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": view.pruning.before})
+
+    def _updates(self, tasks: Sequence[Task]) -> tuple[tuple[str, list[Params]], ...]:
         """Most words of an agent leave the status as it is: then its indexes are left alone too."""
         moved: list[Params] = []
         stayed: list[Params] = []
@@ -88,25 +107,7 @@ class Batch:
                 (task.status, task.claimable_at) == (before.status, before.claimable_at)
             )
             (stayed if has_stayed else moved).append(rows.task_values(task))
-        await self._many(sql.UPDATE_MOVED_TASKS, moved)
-        await self._many(sql.UPDATE_TASKS, stayed)
-
-    async def _prune(self, pruning: Pruning) -> None:
-        """The `env` of tasks that ended before that moment, and answers given before it."""
-        await self._connection.execute(sql.ERASE_ENV, _plain(pruning))
-        await self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": pruning.before})
-
-    async def _write_events(self, view: View) -> None:
-        if not view.new_events:
-            return
-        first = self.seq + 1
-        await self._many(
-            sql.INSERT_EVENTS,
-            [rows.event_values(event, seq) for seq, event in enumerate(view.new_events, first)],
-        )
-        await self._many(sql.INSERT_DELIVERIES, _delivery_params(view, first))
-        self.seq += len(view.new_events)
-        await self._connection.execute(sql.ADVANCE_LEDGER, {"seq": self.seq})
+        return (sql.UPDATE_MOVED_TASKS, moved), (sql.UPDATE_TASKS, stayed)
 
     async def _load_tasks(self, view: View, wanted: set[str]) -> None:
         if not wanted:
@@ -215,12 +216,11 @@ class Batch:
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
         return await self._connection.execute_fetchall(statement, params)
 
-    async def _many(self, statement: str, params: Sequence[Params]) -> None:
-        # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT
-        # FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside a busy
-        # event loop: reading the columns out of JSON costs more than the steps.
-        if params:
-            await self._connection.executemany(statement, params)
+
+def _noticed(begun: asyncio.Future[object]) -> None:
+    """A decision that failed first is what the caller hears of, not the BEGIN that failed too."""
+    if not begun.cancelled():
+        begun.exception()
 
 
 def _delivery_params(view: View, first: int) -> list[Params]:

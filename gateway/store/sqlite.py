@@ -39,10 +39,10 @@ class SQLiteStore:
         """
         async with self._turn:
             with translated():
+                batch = Batch(self._writer, self._seq)
                 try:
-                    await self._writer.execute("BEGIN IMMEDIATE")
-                    batch = Batch(self._writer, self._seq)
                     yield batch
+                    await batch.begun
                     await _to_its_end(self._commit(batch))
                 except BaseException:
                     await _to_its_end(self._writer.rollback())
