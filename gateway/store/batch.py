@@ -217,7 +217,7 @@ class Batch:
         return await self._connection.execute_fetchall(statement, params)
 
 
-def _noticed(begun: asyncio.Future[object]) -> None:
+def _noticed(begun: asyncio.Task[aiosqlite.Cursor]) -> None:
     """A decision that failed first is what the caller hears of, not the BEGIN that failed too."""
     if not begun.cancelled():
         begun.exception()
