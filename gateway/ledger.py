@@ -197,6 +197,6 @@ def _topics(view: View, now: int) -> set[str]:
         topics.add("deliveries")
     moments = [task.due_at for task in tasks]
     moments += [view.jobs[job_id].lease_expires_at for job_id in view.changed_jobs]
-    if any(at is not None and at < now + SOON for at in moments):
+    if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")
     return topics

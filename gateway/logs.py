@@ -65,4 +65,4 @@ def _as_json(logger: structlog.typing.WrappedLogger, level: str, line: EventDict
 def _json_line(level: str, event: str, fields: Mapping[str, object]) -> str:
     moment = rfc3339(time.time_ns() // 1_000_000)
     line = {"timestamp": moment, "level": level, "event": event, **fields}
-    return msgspec.json.encode(line, enc_hook=repr).decode()
+    return _encode(line).decode()

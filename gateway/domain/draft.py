@@ -25,8 +25,11 @@ class Draft:
         self._jobs: dict[str, Job] = {}
 
     @classmethod
-    def opened(cls, view: View, task_id: str, spec: Spec, now: int) -> "Draft":
-        """A draft of a task that is just being created."""
+    def opened(
+        cls, view: View, task_id: str, spec: Spec, now: int, *, claimable_at: int
+    ) -> "Draft":
+        """A draft of a task that is just being created; its queue clock starts when it may be
+        claimed."""
         event = Event(
             task_id=task_id,
             task_seq=1,
@@ -36,7 +39,9 @@ class Draft:
             source="api",
             data=msgspec.json.encode(spec),
         )
-        draft = cls(view, born(event, spec), now)
+        queue = claimable_at + spec.timeouts.queue_seconds * 1000
+        task = replace(born(event, spec), claimable_at=claimable_at, clocks=Clocks(queue=queue))
+        draft = cls(view, task, now)
         draft._events.append(event)
         return draft
 

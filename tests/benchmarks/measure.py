@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.benchmarks.connection import ready
 from tests.benchmarks.figures import Measured, Round
 from tests.benchmarks.load import (
-    Agent,
     handover_seconds,
     running_agents,
     tasks_per_second,
@@ -33,7 +32,6 @@ class _Field:
     yardstick: Server
     gateway: Server
     one_commit: Server
-    agents: list[Agent]
 
 
 async def measure(size: Size) -> Measured:
@@ -48,7 +46,6 @@ async def measure(size: Size) -> Measured:
             yardstick=stack.enter_context(yardstick()),
             gateway=ours,
             one_commit=stack.enter_context(gateway(folder / "one-commit", ONE_COMMIT)),
-            agents=await running_agents(ours, size.connections),
         )
         await ready(field.yardstick.port)
         await ready(field.one_commit.port)
@@ -63,9 +60,11 @@ async def measure(size: Size) -> Measured:
 
 
 async def _round(field: _Field, connections: int, seconds: float) -> Round:
+    # New ones each time: an agent says some hundred words in its life, not thousands.
+    agents = await running_agents(field.gateway, connections)
     return Round(
         yardstick=await tasks_per_second(field.yardstick, connections, seconds),
         tasks=await tasks_per_second(field.gateway, connections, seconds),
-        words=await words_per_second(field.gateway, field.agents, seconds),
+        words=await words_per_second(field.gateway, agents, seconds),
         one_commit=await tasks_per_second(field.one_commit, connections, seconds),
     )

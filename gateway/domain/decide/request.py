@@ -10,7 +10,7 @@ from gateway.domain.commands import (
     TaskReply,
 )
 from gateway.domain.draft import Draft
-from gateway.domain.ending import destroy, end, offer, open_next
+from gateway.domain.ending import destroy, end, open_next
 from gateway.domain.errors import Refused
 from gateway.domain.event import CancelRequested, Ended, Retried
 from gateway.domain.task import Status, Task
@@ -26,8 +26,8 @@ def create(view: View, command: CreateTask, now: int) -> TaskReply:
     if first is not None:
         return first
     spec = command.spec
-    draft = Draft.opened(view, command.task_id, spec, now)
-    offer(draft, max(now, spec.not_before or now))
+    claimable_at = max(now, spec.not_before or now)
+    draft = Draft.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
     if command.callback is not None:
         view.open_endpoint(command.callback, spec.project)
     if command.env is not None or command.callback is not None:
