@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.wire import launcher as wire
 from gateway.wire.signing import secret_bytes, sign
-from tests.benchmarks.connection import Connection, connected, request, timed
+from tests.benchmarks.connection import connected, request, timed
 from tests.benchmarks.servers import Server
 
 NEW_TASK: Final = msgspec.json.encode(
@@ -115,19 +115,11 @@ async def _per_second(
         began = time.perf_counter()
         counts = await asyncio.gather(
             *(
-                _keep_asking(connection, message, began + seconds)
+                connection.keep_asking(message, 202, began + seconds)
                 for connection, message in zip(connections, messages, strict=True)
             )
         )
         return sum(counts) / (time.perf_counter() - began)
-
-
-async def _keep_asking(connection: Connection, message: Callable[[], bytes], end: float) -> int:
-    answered = 0
-    while time.perf_counter() < end:
-        await connection.ask(message(), 202)
-        answered += 1
-    return answered
 
 
 def _claim(server: Server, capacity: int, *, wait: float = 0) -> bytes:
