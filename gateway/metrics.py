@@ -1,9 +1,10 @@
 """Metrics in Prometheus' text form."""
 
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import accumulate
+from operator import add
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
@@ -44,30 +45,46 @@ class _Requests(Collector):
     a Counter and a Histogram of the library take three locks for each request."""
 
     def __init__(self) -> None:
-        self._answers: Counter[tuple[str, str, int]] = Counter()
-        self._in_bucket: Counter[tuple[str, str, int]] = Counter()
-        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._answers: dict[tuple[str, str, int], _Answers] = {}
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
-        self._answers[route, method, status] += 1
-        self._in_bucket[route, method, bisect_left(_BUCKETS, seconds)] += 1
-        self._seconds[route, method] += seconds
+        key = (route, method, status)
+        answers = self._answers.get(key)
+        if answers is None:
+            answers = self._answers[key] = _Answers()
+        answers.in_bucket[bisect_left(_BUCKETS, seconds)] += 1
+        answers.seconds += seconds
 
     def collect(self) -> Iterator[Metric]:
         """The families of this moment."""
-        answers = CounterMetricFamily(
+        counts = CounterMetricFamily(
             "slipgate_http_requests", "Requests answered.", labels=("route", "method", "status")
         )
-        for (route, method, status), count in self._answers.items():
-            answers.add_metric((route, method, str(status)), count)
-        yield answers
         times = HistogramMetricFamily(
             "slipgate_http_request_seconds",
             "Time from the request to its answer.",
             labels=("route", "method"),
         )
-        for (route, method), seconds in self._seconds.items():
-            counts = [self._in_bucket[route, method, index] for index in range(len(_BOUNDS))]
-            buckets = list(zip(_BOUNDS, accumulate(counts), strict=True))
-            times.add_metric((route, method), buckets, seconds)
+        of_route: dict[tuple[str, str], _Answers] = defaultdict(_Answers)
+        for (route, method, status), answers in self._answers.items():
+            counts.add_metric((route, method, str(status)), sum(answers.in_bucket))
+            of_route[route, method].add(answers)
+        for labels, answers in of_route.items():
+            buckets = list(zip(_BOUNDS, accumulate(answers.in_bucket), strict=True))
+            times.add_metric(labels, buckets, answers.seconds)
+        yield counts
         yield times
+
+
+class _Answers:
+    """How many answers took how long."""
+
+    __slots__ = ("in_bucket", "seconds")
+
+    def __init__(self) -> None:
+        self.in_bucket = [0] * len(_BOUNDS)
+        self.seconds = 0.0
+
+    def add(self, others: "_Answers") -> None:
+        self.in_bucket = [*map(add, self.in_bucket, others.in_bucket)]
+        self.seconds += others.seconds

@@ -36,17 +36,17 @@ def check_env(env: Mapping[str, str]) -> None:
     Raises:
         Refused: `reserved_env`, naming every variable and the reason.
     """
-    errors = tuple(
+    errors = [
         FieldError(path=f"$.env.{name}", message=reason)
         for name in env
         if (reason := _objection(name, env))
-    )
+    ]
     if errors:
         raise Refused(
             "reserved_env",
             f"{errors[0].path}: {errors[0].message}.",
             hint="Leave these variables out, or give the service's own key with its address.",
-            errors=errors,
+            errors=tuple(errors),
         )
 
 

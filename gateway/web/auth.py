@@ -12,7 +12,7 @@ from gateway.domain.errors import Refused
 from gateway.store.reads import ApiKey
 from gateway.web.headers import headers_of
 
-_BEARER: Final = re.compile(r"(?i:bearer) (slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43})")
+_KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
 REMEMBER_MS: Final = 500
 """A revoked key is refused at the latest after so long."""
 MAX_REMEMBERED: Final = 10_000
@@ -40,14 +40,14 @@ class Keys:
         Raises:
             Refused: `unauthorized`.
         """
-        bearer = _BEARER.fullmatch(authorization)
-        if bearer is None:
-            raise _unauthorized()
-        digest = hashlib.sha256(bearer[1].encode()).digest()
+        scheme, _, text = authorization.partition(" ")
+        digest = hashlib.sha256(text.encode()).digest()
         now = self._clock()
         known = self._known.get(digest)
-        if known is not None and known[1] > now:
+        if known is not None and known[1] > now and scheme.lower() == "bearer":
             return known[0]
+        if scheme.lower() != "bearer" or not _KEY.fullmatch(text):
+            raise _unauthorized()
         key = await self._ask(digest)
         if key is None:
             raise _unauthorized()

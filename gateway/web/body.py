@@ -9,6 +9,7 @@ from gateway.web.headers import headers_of
 from gateway.wire import message
 from gateway.wire.decode import decode
 
+_JSON: Final = "application/json"
 MIB: Final = 1024 * 1024
 TASK_LIMIT: Final = 2 * MIB
 LIMIT: Final = MIB
@@ -65,8 +66,8 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
 
 
 def _check_media_type(request: Request) -> None:
-    media_type = headers_of(request).get("content-type", "application/json").partition(";")[0]
-    if media_type.strip().lower() != "application/json":
+    media_type = headers_of(request).get("content-type", _JSON).partition(";")[0]
+    if media_type != _JSON and media_type.strip().lower() != _JSON:
         raise Refused(
             "unsupported_media_type",
             f"'{media_type[:100]}' is not taken here.",

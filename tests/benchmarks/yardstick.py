@@ -1,5 +1,7 @@
-"""The yardstick: the same server, request type and reply as `POST /v1/tasks`, storing nothing."""
+"""The yardstick: the same server, request type and reply, headers too, as `POST
+/v1/tasks`, storing nothing."""
 
+import itertools
 import sys
 import time
 from typing import Final
@@ -16,14 +18,16 @@ from gateway.wire.times import rfc3339
 
 _DECODE: Final = msgspec.json.Decoder(NewTask).decode
 _ENCODE: Final = msgspec.json.Encoder().encode
+_NUMBERS: Final = itertools.count(1)
 TASK_ID: Final = "task_01k5q3v8m2f0r8x4d1c6b9n7aw"
+PROCESS: Final = "51a85a13"
 
 
 async def create(request: Request) -> Response:
     """Reads the whole request, shows the whole task."""
     shown = _view(_DECODE(await request.body()), time.time_ns() // 1_000_000)
-    location = {"Location": f"/v1/tasks/{shown.id}"}
-    return Response(_ENCODE(shown), 202, headers=location, media_type="application/json")
+    headers = {"Location": f"/v1/tasks/{shown.id}", "X-Request-Id": f"{PROCESS}-{next(_NUMBERS):x}"}
+    return Response(_ENCODE(shown), 202, headers=headers, media_type="application/json")
 
 
 async def ready(request: Request) -> Response:
