@@ -1,0 +1,64 @@
+"""How API keys are looked up: one look for all who wait, and a short memory."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from gateway.domain.errors import Refused
+from gateway.store.reads import ApiKey
+from gateway.web.auth import REMEMBER_MS, Keys
+
+TEXT = "slip_tasks_" + "a" * 43
+KEY = ApiKey(id="key_1", scope="tasks", project="default", name="t")
+
+
+class Book:
+    """Answers when it is opened, and counts who asked."""
+
+    def __init__(self) -> None:
+        self.now = 1_000
+        self.asked: list[bytes] = []
+        self.opened = asyncio.Event()
+        self.key: ApiKey | None = KEY
+
+    async def find(self, digest: bytes) -> ApiKey | None:
+        self.asked.append(digest)
+        await self.opened.wait()
+        return self.key
+
+    def keys(self) -> Keys:
+        return Keys(self.find, lambda: self.now)
+
+
+async def test_those_who_come_together_share_one_look() -> None:
+    book = Book()
+    keys = book.keys()
+    callers = [asyncio.ensure_future(keys.of(f"Bearer {TEXT}")) for _ in range(3)]
+    await asyncio.sleep(0)
+    callers[0].cancel()  # whoever hangs up takes nobody with him
+    book.opened.set()
+    assert await asyncio.gather(*callers[1:]) == [KEY, KEY]
+    assert book.asked == [hashlib.sha256(TEXT.encode()).digest()]
+
+
+async def test_a_revoked_key_is_remembered_for_a_moment_only() -> None:
+    book = Book()
+    book.opened.set()
+    keys = book.keys()
+    assert await keys.of(f"bearer {TEXT}") == KEY
+    book.key = None
+    assert await keys.of(f"Bearer {TEXT}") == KEY
+    book.now += REMEMBER_MS
+    with pytest.raises(Refused, match="unauthorized"):
+        await keys.of(f"Bearer {TEXT}")
+
+
+@pytest.mark.parametrize("header", ["", TEXT, f"Basic {TEXT}", f"Bearer  {TEXT}", "Bearer slip_x"])
+async def test_a_known_key_in_another_form_is_none(header: str) -> None:
+    book = Book()
+    book.opened.set()
+    keys = book.keys()
+    await keys.of(f"Bearer {TEXT}")
+    with pytest.raises(Refused, match="unauthorized"):
+        await keys.of(header)
