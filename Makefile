@@ -49,7 +49,7 @@ lock: install ## choose the newest versions the ranges of pyproject.toml allow
 	@test -x $(UV) || $(PYTHON) -m venv $(VENV)/uv
 	@$(VENV)/uv/bin/python -m pip --quiet --disable-pip-version-check install uv==$(UV_VERSION)
 	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --all-extras --output-file requirements.lock pyproject.toml
-	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --output-file snapshot/requirements.lock snapshot/requirements.in
+	@$(UV) pip compile $(LOCK_FLAGS) --upgrade --constraints requirements.lock --overrides snapshot/overrides.txt --output-file snapshot/requirements.lock snapshot/requirements.in
 
 format: install ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix-only .
