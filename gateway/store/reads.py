@@ -116,6 +116,12 @@ class Reads:
         found = await self._all(sql.EVENTS_OF_PROJECT, params)
         return [rows.event_from_row(row) for row in found]
 
+    async def pruned(self, project: str | None) -> int:
+        """The number of the newest event that retention has deleted from this feed (of all
+        projects for None), 0 if none: a cursor before it has missed something."""
+        row = await self._one(sql.PRUNED, {"project": project})
+        return row[0] or 0 if row else 0
+
     async def words(
         self, task_id: str, types: Sequence[str], *, after: int = 0, limit: int = -1
     ) -> list[Event]:

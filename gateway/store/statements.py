@@ -221,6 +221,15 @@ FROM events AS event JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND (:project IS NULL OR task.project = :project)
 ORDER BY event.seq LIMIT :limit"""
 
+# Whoever deletes events says so here, in the same transaction: a cursor before that number has
+# missed something.
+RAISE_PRUNED: Final = """
+INSERT INTO pruned (project, seq) VALUES (:project, :seq)
+ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
+
+PRUNED: Final = """
+SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
+
 WORDS: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE task_id = :task_id AND applied = 1 AND seq > :after
