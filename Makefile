@@ -30,8 +30,8 @@ $(INSTALLED): pyproject.toml requirements.lock
 demo: install ## run one task from POST to pull request, here, with a kill in the middle
 	@$(BIN)/slipgate demo
 
-test: install ## run the tests
-	@$(BIN)/pytest
+test: install ## run the tests, on every core
+	@$(BIN)/pytest -n auto --dist worksteal
 
 check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
 	$(BIN)/ruff format --check .

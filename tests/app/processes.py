@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.cli.processes import GATEWAY, Child, free_port, wait_until_ready
+from gateway.cli.processes import GATEWAY, Child, wait_until_ready
+from tests.ports import reserved_port
 
 MASTER = f"k1:{base64.b64encode(b'm' * 32).decode()}"
 
@@ -29,14 +30,14 @@ def gateway(
     folder: Path, extra: Mapping[str, str] | None = None, *, is_public: bool = False
 ) -> Iterator[tuple[Child, str, dict[str, str]]]:
     """The process, its address and its environment, once it is ready."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = {**environ(folder, port), **(extra or {})}
-    if is_public:
-        settings["SLIPGATE_PUBLIC_URL"] = url
-    with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
-        wait_until_ready(url, child)
-        yield child, url, settings
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        settings = {**environ(folder, port), **(extra or {})}
+        if is_public:
+            settings["SLIPGATE_PUBLIC_URL"] = url
+        with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
+            wait_until_ready(url, child)
+            yield child, url, settings
 
 
 async def until(is_true: Callable[[], bool], *, seconds: float = 40.0) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli.keys import mint
-from gateway.cli.processes import free_port, without_slipgate
+from gateway.cli.processes import without_slipgate
+from tests.ports import reserved_port
 
 GATEWAY: Final = ("-m", "gateway", "gateway")
 ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
 YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
+KEYS: Final = ("tasks", "launcher")
 STOP_SECONDS: Final = 20
 
 
@@ -41,16 +43,25 @@ class Server:
 @contextmanager
 def yardstick() -> Iterator[Server]:
     """The endpoint that stores nothing."""
-    port = free_port()
-    with _running([*YARDSTICK, str(port)], without_slipgate()) as pid:
+    with (
+        reserved_port() as port,
+        _running([*YARDSTICK, str(port)], without_slipgate()) as pid,
+    ):
         yield Server(port=port, pid=pid)
 
 
 @contextmanager
 def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
     """A gateway on a database of its own in `folder`, with its own settings."""
-    port = free_port()
-    environ = {
+    with reserved_port() as port:
+        environ = _environ(folder, port)
+        keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
+        with _running(program, environ) as pid:
+            yield Server(port=port, pid=pid, tasks_key=keys["tasks"], launcher_key=keys["launcher"])
+
+
+def _environ(folder: Path, port: int) -> dict[str, str]:
+    return {
         **without_slipgate(),
         "SLIPGATE_DATABASE_URL": f"sqlite:///{folder.absolute()}/slipgate.db",
         "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
@@ -58,9 +69,6 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
         "SLIPGATE_PORT": str(port),
         "SLIPGATE_LOG": "json",
     }
-    keys = {scope: mint(environ, scope, "default", "bench").key for scope in ("tasks", "launcher")}
-    with _running(program, environ) as pid:
-        yield Server(port=port, pid=pid, tasks_key=keys["tasks"], launcher_key=keys["launcher"])
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from gateway.cli.processes import (
     GATEWAY,
     LAUNCHER,
     Child,
-    free_port,
     wait_until_ready,
     without_slipgate,
 )
@@ -35,6 +34,7 @@ from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.frontend import LOOK_SECONDS, Followed, Frontend, owed, task_of
 from tests.e2e.gate import Gate, GatedPost
+from tests.ports import reserved_port
 
 Agent = tuple[int, str | None]
 LEASE_SECONDS = "2"
@@ -185,14 +185,14 @@ async def house(
     at_model, at_pull_request = Gate(), Gate()
     github = GitHub(token=token, repositories={SLUG: sample.bare})
     model = ScriptedModel(key=model_key, choose=choose, pause=at_model, now=time.time)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environ = _gateway_environ(state, url, port)
-    tasks_key = mint(environ, "tasks", "default", "test")
-    secret = secret_bytes(tasks_key.callback_secret or "")
-    receiver = Receiver(secret=lambda: secret, now=time.time)
     try:
         async with AsyncExitStack() as stack:
+            port = stack.enter_context(reserved_port())
+            url = f"http://127.0.0.1:{port}"
+            environ = _gateway_environ(state, url, port)
+            tasks_key = mint(environ, "tasks", "default", "test")
+            secret = secret_bytes(tasks_key.callback_secret or "")
+            receiver = Receiver(secret=lambda: secret, now=time.time)
             github_url = await stack.enter_async_context(
                 serving(GatedPost(github.app, at_pull_request))
             )

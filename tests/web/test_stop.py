@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.ports import reserved_port
 from tests.web.callers import MASTER, TASK, add_keys
 
 PATIENCE = 20
@@ -75,16 +76,16 @@ def test_a_gateway_whose_address_is_taken_says_so_and_touches_nothing(tmp_path: 
 
 @contextmanager
 def _gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = _free_port()
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(COMMAND, env=_environ(folder, port), stderr=log)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _until_ready(url)
-        yield process, url
-    finally:
-        process.kill()
-        process.wait(PATIENCE)
+    with reserved_port() as port:
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(COMMAND, env=_environ(folder, port), stderr=log)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _until_ready(url)
+            yield process, url
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
 
 
 def _environ(folder: Path, port: int) -> dict[str, str]:
@@ -102,10 +103,3 @@ def _until_ready(url: str) -> None:
     with httpx.Client(base_url=url, transport=httpx.HTTPTransport(retries=8)) as http:
         while http.get("/readyz").status_code != httpx.codes.OK:
             assert time.monotonic() < end, "the gateway does not get ready"
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
