@@ -142,6 +142,17 @@ def sandbox_of(job: Json, state: str = "started") -> Json:
     return {"id": f"id-{name}", "name": name, "provider": "local", "realm": "here", "state": state}
 
 
+def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> Json:
+    """A word as the agent's spool keeps it."""
+    headers = agent.headers(body, name, at=at)
+    return {
+        "id": name,
+        "timestamp": int(headers["webhook-timestamp"]),
+        "signature": headers["webhook-signature"],
+        "body": base64.b64encode(body).decode(),
+    }
+
+
 @asynccontextmanager
 async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
     """A gateway on a new database; `environ` adds to its settings."""

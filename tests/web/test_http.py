@@ -36,6 +36,11 @@ async def test_only_a_tasks_key_creates(
     assert ("www-authenticate" in response.headers) == (status == 401)
 
 
+async def test_a_frontends_key_opens_no_launchers_door(house: House) -> None:
+    response = await house.post("/v1/launcher/claim", {})
+    assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+
+
 async def test_an_unknown_route_is_a_problem_document(house: House) -> None:
     response = await house.http.get("/v1/nothing")
     assert response.status_code == 404
@@ -54,6 +59,7 @@ async def test_a_wrong_method_names_the_right_ones(house: House, path: str) -> N
 async def test_the_collection_names_all_its_methods(house: House) -> None:
     response = await house.http.put("/v1/tasks")
     assert response.status_code == 405
+    assert response.headers["content-type"] == "application/problem+json"
     assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
 
 
@@ -86,6 +92,7 @@ async def test_a_bad_body_is_refused_with_its_code(
     headers = house.bearer("tasks") | {"content-type": media_type}
     response = await house.http.post("/v1/tasks", content=content, headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
 async def test_a_body_without_a_length_is_bounded_while_it_is_read(house: House) -> None:

@@ -1,12 +1,11 @@
 """The launcher protocol: claims, leases, reports, and the words of a spool."""
 
 import asyncio
-import base64
 import time
 
 import pytest
 
-from tests.web.callers import Agent, House, Json, sandbox_of
+from tests.web.callers import Agent, House, Json, line_of, sandbox_of
 
 
 async def test_a_create_job_is_complete(house: House) -> None:
@@ -40,10 +39,8 @@ async def test_a_waiting_claim_gets_the_task_as_it_comes(house: House) -> None:
     waiting = asyncio.create_task(house.claim(waitSeconds=20))
     await asyncio.sleep(0)
     task = await house.create()
-    began = time.monotonic()
     (job,) = await waiting
     assert job["taskId"] == task["id"]
-    assert time.monotonic() - began < 10
 
 
 async def test_an_old_lease_token_changes_nothing(house: House) -> None:
@@ -60,6 +57,7 @@ async def test_an_old_lease_token_changes_nothing(house: House) -> None:
         response = await house.report(stale, verb, **words)
         assert (response.status_code, response.json()["code"]) == (409, "lease_lost"), verb
     assert (await house.task(job["taskId"]))["status"] == "launching"
+    assert (await house.report(job, "renew")).json()["cancel"] is False
 
 
 async def test_a_job_that_is_not_there_is_404(house: House) -> None:
@@ -113,7 +111,7 @@ async def test_spooled_words_are_heard_before_the_report_is_judged(house: House)
         ("m1", agent.body("task.started")),
         ("m2", agent.body("task.completed", summary="offline")),
     ]
-    lines = [_line(agent, name, body) for name, body in words]
+    lines = [line_of(agent, name, body) for name, body in words]
     forged = lines[0] | {"id": "m0"}
     response = await house.report(
         job, "done", sandbox=sandbox_of(job), spool=[forged, *lines, lines[0]], spoolOffset=700
@@ -131,7 +129,7 @@ async def test_spooled_words_of_before_the_attempt_are_not_taken(house: House) -
     await house.try_sandbox(job)
     agent = Agent(http=house.http, env=job["env"])
     body = agent.body("task.completed", summary="too old")
-    line = _line(agent, "m1", body, at=int(time.time()) - 3_600)
+    line = line_of(agent, "m1", body, at=int(time.time()) - 3_600)
     await house.report(job, "done", sandbox=sandbox_of(job), spool=[line])
     assert (await house.task(job["taskId"]))["status"] == "running"
 
@@ -139,7 +137,7 @@ async def test_spooled_words_of_before_the_attempt_are_not_taken(house: House) -
 async def test_under_a_lost_lease_no_spooled_word_is_taken(house: House) -> None:
     job, agent = await house.launch()
     stale = job | {"leaseToken": job["leaseToken"] + "0"}
-    line = _line(agent, "m1", agent.body("task.completed", summary="x"))
+    line = line_of(agent, "m1", agent.body("task.completed", summary="x"))
     response = await house.report(stale, "done", sandbox=sandbox_of(job), spool=[line])
     assert (response.status_code, response.json()["code"]) == (409, "lease_lost")
     assert (await house.task(job["taskId"]))["status"] == "running"
@@ -151,13 +149,3 @@ async def test_a_delegation_needs_a_moment(house: House, until: str) -> None:
     (job,) = await house.claim()
     response = await house.report(job, "delegate", until=until, note="actions")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
-
-
-def _line(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> Json:
-    headers = agent.headers(body, name, at=at)
-    return {
-        "id": name,
-        "timestamp": int(headers["webhook-timestamp"]),
-        "signature": headers["webhook-signature"],
-        "body": base64.b64encode(body).decode(),
-    }

@@ -21,11 +21,20 @@ async def test_a_created_task_is_where_location_says(house: House) -> None:
     assert task["nextDeadline"]["what"] == "queue"
 
 
-async def test_env_is_never_shown(house: House) -> None:
-    task = await house.create(env={"FEATURE_X": "hunter2"})
-    events = await house.get(f"/v1/tasks/{task['id']}/events")
-    assert "hunter2" not in str(task) + events.text
-    assert "FEATURE_X" not in str(task) + events.text
+async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
+    house: House, tmp_path: Path
+) -> None:
+    task = await house.create(
+        env={"FEATURE_X": "hunter2"}, callbackUrl="https://app.example/hook?bypass=hunter2"
+    )
+    await house.claim()
+    for path in ("/v1/tasks", f"/v1/tasks/{task['id']}", f"/v1/tasks/{task['id']}/events"):
+        text = (await house.get(path)).text
+        assert "hunter2" not in text
+        assert "FEATURE_X" not in text
+    assert "hunter2" not in str(task)
+    for file in tmp_path.glob("slipgate.db*"):
+        assert b"hunter2" not in file.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -36,10 +45,16 @@ async def test_env_is_never_shown(house: House) -> None:
         ({"repoUrl": "--upload-pack=x"}, "invalid_request", "$.repoUrl"),
         ({"repoUrl": "file:///etc"}, "invalid_request", "$.repoUrl"),
         ({"repoUrl": "ext::sh -c id"}, "invalid_request", "$.repoUrl"),
+        ({"repoUrl": "https://user:secret@github.com/a/b"}, "invalid_request", "$.repoUrl"),
+        ({"baseBranch": "a b"}, "invalid_request", "$.baseBranch"),
+        ({"prompt": ""}, "invalid_request", "$.prompt"),
+        ({"timeouts": {"runSeconds": 0}}, "invalid_request", "$.timeouts.runSeconds"),
+        ({"nonsense": 1}, "invalid_request", "$.nonsense"),
         ({"env": {"PATH": "/tmp"}}, "reserved_env", "$.env.PATH"),
         ({"env": {"SLIPGATE_X": "1"}}, "reserved_env", "$.env.SLIPGATE_X"),
         ({"env": {"OPENAI_BASE_URL": "http://x"}}, "reserved_env", "$.env.OPENAI_BASE_URL"),
         ({"callbackUrl": "ftp://x"}, "invalid_request", "$.callbackUrl"),
+        ({"callbackUrl": "http://example.com/hook"}, "invalid_request", "$.callbackUrl"),
     ],
     ids=str,
 )
@@ -48,8 +63,16 @@ async def test_a_task_that_would_do_harm_is_refused_by_name(
 ) -> None:
     response = await house.post("/v1/tasks", TASK | wanted)
     assert (response.status_code, response.json()["code"]) == (422, code)
-    assert path in {error["path"] for error in response.json()["errors"]}
+    assert [error["path"] for error in response.json()["errors"]] == [path]
+    assert response.headers["content-type"] == "application/problem+json"
     assert (await house.get("/v1/tasks")).json()["data"] == []
+
+
+async def test_all_reserved_variables_are_named_at_once(house: House) -> None:
+    env = {"PATH": "/x", "TARGET_REPO": "y", "OPENAI_BASE_URL": "https://evil.example", "OK": "1"}
+    problem = (await house.post("/v1/tasks", TASK | {"env": env})).json()
+    named = {error["path"] for error in problem["errors"]}
+    assert named == {"$.env.PATH", "$.env.TARGET_REPO", "$.env.OPENAI_BASE_URL"}
 
 
 async def test_an_address_may_come_with_its_own_key(house: House) -> None:
@@ -119,6 +142,10 @@ async def test_a_status_named_twice_lists_a_task_once(house: House) -> None:
     await house.create()
     page = (await house.get("/v1/tasks?status=queued,queued,running")).json()
     assert len(page["data"]) == 1
+    cancelled = (await house.create())["id"]
+    await house.post(f"/v1/tasks/{cancelled}/cancel")
+    page = (await house.get("/v1/tasks?status=cancelled")).json()
+    assert [task["id"] for task in page["data"]] == [cancelled]
     assert (await house.get("/v1/tasks?status=running")).json()["data"] == []
 
 
