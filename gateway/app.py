@@ -34,7 +34,7 @@ from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.store.sqlite import Opening, SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
 from gateway.web.context import Context
 from gateway.web.routes import application
@@ -63,18 +63,23 @@ async def opened(
     clock: Callable[[], int] = wall_clock,
     transport: httpx.AsyncBaseTransport | None = None,
     max_batch: int = MAX_BATCH,
+    take_over: bool = False,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
     At the end the loops take their last step, attempts in flight are settled, the ledger writes
-    what it has taken, and the store is closed.
+    what it has taken, and the store is closed. `take_over` lets a restored backup keep its
+    instance id: the gateway it was taken from is gone for good.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
             needs a master key that is not given.
     """
     keyring = Keyring(settings.secret_keys)
-    async with open_sqlite(settings.database, new_instance_id=_new_instance_id) as store:
+    async with open_sqlite(
+        settings.database, new_instance_id=_new_instance_id, take_over=take_over
+    ) as store:
+        _tell_opening(store.opening)
         await _check_keys(store, keyring)
         policy = _policy(settings, keyring)
         ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
@@ -132,6 +137,19 @@ async def _running(
                 runner.stop()
 
 
+def _tell_opening(opening: Opening) -> None:
+    upgraded, restored = opening.upgraded, opening.restored
+    if upgraded.applied:
+        log.info(
+            "database.upgraded",
+            before=upgraded.before,
+            after=upgraded.applied[-1],
+            backup=str(upgraded.backup or ""),
+        )
+    if restored is not None:
+        log.warning("database.restored", instance=restored.after, before=restored.before)
+
+
 async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
     missing = {
         key_id: counts
@@ -150,7 +168,7 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
         )
 
 
-def serve(settings: Settings, *, max_batch: int = MAX_BATCH) -> None:
+def serve(settings: Settings, *, max_batch: int = MAX_BATCH, take_over: bool = False) -> None:
     """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit.
 
     Raises:
@@ -158,12 +176,12 @@ def serve(settings: Settings, *, max_batch: int = MAX_BATCH) -> None:
     """
     open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings, max_batch))
+        runner.run(_serve(settings, max_batch, take_over))
 
 
-async def _serve(settings: Settings, max_batch: int) -> None:
+async def _serve(settings: Settings, max_batch: int, take_over: bool) -> None:
     with _listener(settings) as listener:
-        async with opened(settings, max_batch=max_batch) as gateway:
+        async with opened(settings, max_batch=max_batch, take_over=take_over) as gateway:
             _spare_the_collector()
             server = _Server(_config(settings, gateway.app), gateway.stop)
             port = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""`slipgate migrate` and `slipgate verify`: they open the database themselves."""
+"""`slipgate migrate`, `verify` and `backup`: they open the database themselves."""
 
 import os
 import sqlite3
@@ -12,6 +12,7 @@ from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.replies import Answer
 from gateway.settings import read_database
 from gateway.store.audit import Audit, audit
+from gateway.store.backup import back_up
 from gateway.store.migrations import newest, pending
 from gateway.store.operator import bring_up_to_date
 
@@ -22,6 +23,20 @@ class Migrated(Answer, frozen=True, kw_only=True):
     schema: int
     applied: tuple[int, ...]
     pending: tuple[int, ...]
+    backup: str | None
+    """The database as it was before."""
+
+
+class BackedUp(Answer, frozen=True, kw_only=True):
+    """What `backup --json` prints."""
+
+    file: str
+    size: int
+    """Bytes."""
+    schema: int
+    instance_id: str | None
+    tasks: int
+    events: int
 
 
 class Verified(Answer, frozen=True, kw_only=True):
@@ -43,12 +58,16 @@ def migrate(
     if check:
         _existing(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        applied = () if check else tuple(bring_up_to_date(database, path))
+        done = None if check else bring_up_to_date(database, path)
         waiting = tuple(pending(database))
+    applied, kept = (done.applied, done.backup) if done else ((), None)
     if as_json:
-        print_document(Migrated(schema=newest(), applied=applied, pending=waiting))
+        file = str(kept) if kept else None
+        print_document(Migrated(schema=newest(), applied=applied, pending=waiting, backup=file))
     else:
         screen.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
+        if kept:
+            screen.print(f"the database as it was before: {kept}", markup=False)
     if waiting:
         raise CommandFailed("The database is behind this version.", "Run `slipgate migrate`.")
 
@@ -70,6 +89,33 @@ def verify(as_json: AsJson = False) -> None:
             f"{len(found.problems)} differences between events and rows.",
             "This is a bug in slipgate: keep a copy of the database and report it.",
         )
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where the copy goes")],
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database, checked, beside a gateway that may run."""
+    contents = back_up(_existing(read_database(os.environ)), file, overwrite=force)
+    if as_json:
+        print_document(
+            BackedUp(
+                file=str(file),
+                size=file.stat().st_size,
+                schema=contents.schema,
+                instance_id=contents.instance_id,
+                tasks=contents.tasks,
+                events=contents.events,
+            )
+        )
+        return
+    screen.print(f"{contents.tasks} tasks, {contents.events} events: {file}", markup=False)
+    screen.print(
+        "To restore: stop the gateway, put the file in the place of the database (and remove its "
+        "-wal and -shm), start with --take-over.",
+        style="dim",
+    )
 
 
 def summary(found: Audit) -> str:

@@ -8,12 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.database import migrate, verify
+from gateway.cli.database import backup, migrate, verify
 from gateway.cli.demo import demo
 from gateway.cli.keys import keys
 from gateway.cli.output import CommandFailed, print_failure
 from gateway.cli.tasks import tasks
-from gateway.cli.up import up
+from gateway.cli.up import TakeOver, up
 from gateway.domain.errors import Refused
 from gateway.settings import SettingsError, read_settings
 
@@ -29,12 +29,12 @@ commands: Final = typer.Typer(
 
 
 @commands.command()
-def gateway() -> None:
+def gateway(take_over: TakeOver = False) -> None:
     """Run the gateway; its settings are SLIPGATE_* variables."""
     # The server's imports would cost every other command half a second.
     from gateway.app import serve  # noqa: PLC0415
 
-    serve(read_settings(os.environ))
+    serve(read_settings(os.environ), take_over=take_over)
 
 
 @commands.command()
@@ -53,6 +53,7 @@ commands.command()(up)
 commands.command()(demo)
 commands.command()(migrate)
 commands.command()(verify)
+commands.command()(backup)
 commands.add_typer(keys, name="keys")
 commands.add_typer(tasks, name="tasks")
 

@@ -38,6 +38,14 @@ PASSED_ON: Final = (
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
 
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="a restored backup keeps its instance: the gateway it was taken from is gone",
+    ),
+]
+
 
 class Running(Answer, frozen=True, kw_only=True, omit_defaults=True):
     """What `up --json` prints once everything runs."""
@@ -54,6 +62,7 @@ def up(
     state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = Path(
         ".slipgate"
     ),
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a gateway and a launcher with the local provider; Ctrl-C stops them in order."""
@@ -68,7 +77,8 @@ def up(
         with ExitStack() as stack:
             # Stopped in the opposite order: the launcher reports before the gateway goes.
             log = kept.folder / "gateway.log"
-            gateway = stack.enter_context(Child("gateway", GATEWAY, gateway_env, log))
+            program = (*GATEWAY, "--take-over") if take_over else GATEWAY
+            gateway = stack.enter_context(Child("gateway", program, gateway_env, log))
             wait_until_ready(url, gateway)
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))

@@ -10,7 +10,8 @@ from gateway.domain.commands import Sealed
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
-from gateway.store.migrations import migrate, pending
+from gateway.store.migrations import pending, version
+from gateway.store.upgrade import Upgraded, upgrade
 
 _BUSY_SECONDS: Final = 10.0
 
@@ -46,13 +47,16 @@ def open_operator(path: Path) -> Iterator["Operator"]:
         database.commit()
 
 
-def bring_up_to_date(database: sqlite3.Connection, path: Path) -> list[int]:
-    """Applies pending migrations under the gateway's lock; says which."""
+def bring_up_to_date(database: sqlite3.Connection, path: Path) -> Upgraded:
+    """Applies pending migrations under the gateway's lock, after a backup; says which.
+
+    Raises:
+        Refused: a gateway runs, the schema is newer, or there is no room for the backup.
+    """
     if not pending(database):
-        return []
+        return Upgraded(before=version(database))
     with exclusive(path):
-        database.execute("PRAGMA journal_mode = WAL")
-        return migrate(database)
+        return upgrade(database, path)
 
 
 class Operator:

@@ -3,29 +3,45 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import aiosqlite
 
+from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
 from gateway.store.errors import translated
+from gateway.store.instance import Restored, open_instance
 from gateway.store.lock import exclusive
-from gateway.store.migrations import migrate
 from gateway.store.reads import Reads
+from gateway.store.upgrade import Upgraded, upgrade
 
 _BUSY_MS = 5_000
+
+
+class Opening(Frozen, frozen=True, kw_only=True):
+    """What had to be done before the file could be used."""
+
+    upgraded: Upgraded
+    restored: Restored | None
 
 
 class SQLiteStore:
     """Transactions for the ledger, and `reads` for everybody else."""
 
     def __init__(
-        self, writer: aiosqlite.Connection, reads: Reads, *, seq: int, instance_id: str
+        self,
+        writer: aiosqlite.Connection,
+        reads: Reads,
+        *,
+        seq: int,
+        instance_id: str,
+        opening: Opening,
     ) -> None:
         self.reads = reads
         self.instance_id = instance_id
+        self.opening = opening
         self._writer = writer
         self._seq = seq
         self._turn = asyncio.Lock()
@@ -70,33 +86,44 @@ async def _to_its_end(work: Coroutine[None, None, None]) -> None:
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, new_instance_id: Callable[[], str]
+    path: Path,
+    *,
+    new_instance_id: Callable[[], str],
+    take_over: bool = False,
+    busy_ms: int = _BUSY_MS,
 ) -> AsyncIterator[SQLiteStore]:
-    """Locks, migrates and opens the file; a database without an instance id gets one.
+    """Locks, upgrades and opens the file. A new database gets an instance id, a restored backup
+    another one unless it takes over. `busy_ms` is how long a lock of others is waited for.
 
     Raises:
-        Refused: another gateway holds it, or its schema is newer than this program.
+        Refused: another gateway holds it, its schema is newer than this program, or there is no
+            room for the backup that an upgrade begins with.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(exclusive(path))
-        with sqlite3.connect(path, isolation_level=None) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            migrate(database)
-        database.close()
+        opening = _open_file(path, new_instance_id, take_over=take_over)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
-        await _prepare(writer)
-        seq, instance_id = await _ledger(writer, new_instance_id)
+        await _prepare(writer, busy_ms)
+        ((seq, instance_id),) = await writer.execute_fetchall(sql.LEDGER)
         reader = await stack.enter_async_context(
             aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         )
-        await reader.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-        yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id)
+        await reader.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id, opening=opening)
 
 
-async def _prepare(writer: aiosqlite.Connection) -> None:
+def _open_file(path: Path, new_instance_id: Callable[[], str], *, take_over: bool) -> Opening:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        upgraded = upgrade(database, path)
+        restored = open_instance(database, new_instance_id, take_over=take_over)
+    return Opening(upgraded=upgraded, restored=restored)
+
+
+async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:
     for pragma in (
-        f"busy_timeout = {_BUSY_MS}",
+        f"busy_timeout = {busy_ms}",
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -16000",
@@ -104,14 +131,3 @@ async def _prepare(writer: aiosqlite.Connection) -> None:
         "wal_autocheckpoint = 4000",
     ):
         await writer.execute(f"PRAGMA {pragma}")
-
-
-async def _ledger(
-    writer: aiosqlite.Connection, new_instance_id: Callable[[], str]
-) -> tuple[int, str]:
-    rows = list(await writer.execute_fetchall(sql.LEDGER))
-    if not rows:
-        await writer.execute(sql.OPEN_LEDGER, {"instance_id": new_instance_id()})
-        rows = list(await writer.execute_fetchall(sql.LEDGER))
-    seq, instance_id = rows[0]
-    return int(seq), str(instance_id)

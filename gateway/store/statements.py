@@ -29,8 +29,6 @@ EVENT_COLUMNS: Final = """
 
 LEDGER: Final = "SELECT seq, instance_id FROM ledger"
 
-OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, :instance_id)"
-
 ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
 
 PULSE: Final = "UPDATE ledger SET pulse_at = :at"

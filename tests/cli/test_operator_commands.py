@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.cli.database import Migrated, Verified
+from gateway.cli.database import BackedUp, Migrated, Verified
 from gateway.cli.keys import ListedKey, MintedKey
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -100,6 +100,23 @@ def test_verify_without_a_database_says_what_to_do(environ: Mapping[str, str]) -
     done = run(environ, "verify")
     assert done.returncode == 1
     assert b"slipgate up" in done.stderr
+
+
+def test_a_backup_says_what_it_holds_and_is_not_overwritten(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    minted(environ)
+    file = tmp_path / "copy.db"
+    done = run(environ, "backup", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    backup = msgspec.json.decode(done.stdout, type=BackedUp)
+    assert (backup.file, backup.size) == (str(file), file.stat().st_size)
+    again = run(environ, "backup", str(file))
+    assert again.returncode == 1
+    assert b"--force" in again.stderr
+    forced = run(environ, "backup", str(file), "--force")
+    assert forced.returncode == 0
+    assert b"--take-over" in forced.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""Databases as older versions left them."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from gateway.store.migrations import FOLDER
+
+DUMP: Final = Path(__file__).parent / "schemas" / "1.sql"
+TASKS: Final = 6
+EVENTS: Final = 42
+SCHEMAS: Final = sorted(int(file.name.split("_", 1)[0]) for file in FOLDER.glob("*.sql"))
+
+
+def make_old(path: Path, schema: int) -> None:
+    """A database with real data, as a gateway of this schema had it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(DUMP.read_text())
+        for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
+            (file,) = FOLDER.glob(f"{number:04}_*.sql")
+            database.executescript(f"{file.read_text()}\nPRAGMA user_version = {number};")
+        database.execute("PRAGMA journal_mode = WAL")
