@@ -10,7 +10,8 @@ from typing import Final
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS: Final = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 _SHIFTS: Final = range(120, -1, -10)
-_TASK_ID: Final = re.compile(r"task_[0-7][0-9a-hjkmnp-tv-z]{25}")
+TASK_ID_PATTERN: Final = "task_[0-7][0-9a-hjkmnp-tv-z]{25}"
+_TASK_ID: Final = re.compile(TASK_ID_PATTERN)
 
 RANDOM_BITS: Final = 74
 

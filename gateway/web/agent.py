@@ -15,15 +15,19 @@ from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
 from gateway.web.problems import as_refusal
-from gateway.web.query import number
+from gateway.web.query import Number, Text
 from gateway.web.replies import reply
-from gateway.wire.agent import Accepted, addressee, decode
+from gateway.wire.agent import MAX_ATTEMPT, Accepted, addressee, decode
 from gateway.wire.decode import WrongShape
 from gateway.wire.message import Reply
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 from gateway.wire.times import maybe_rfc3339
 
-MAX_ATTEMPT: Final = 1_000_000
+TASK_ID: Final = Text(name="taskId", meaning="The task of the attempt that asks.")
+ATTEMPT: Final = Number(
+    name="attempt", default=1, least=1, most=MAX_ATTEMPT, meaning="The attempt that asks."
+)
+PROMPT_PARAMETERS: Final = (TASK_ID, ATTEMPT)
 
 
 class Prompt(Reply, frozen=True, kw_only=True):
@@ -58,8 +62,8 @@ async def prompt(request: Request) -> Response:
     """`GET /v1/agent/prompt?taskId=&attempt=`, signed over an empty body."""
     context = context_of(request)
     headers = _headers(request)
-    task_id = request.query_params.get("taskId", "")
-    attempt = number(request, "attempt", 1, least=1, most=MAX_ATTEMPT)
+    task_id = TASK_ID.of(request) or ""
+    attempt = ATTEMPT.of(request)
     key_id = await _authentic(context, headers, b"", task_id, attempt)
     known = {known.number: known.key_id for known in await context.reads.attempts(task_id)}
     spec = await context.reads.spec(task_id)

@@ -14,7 +14,7 @@ from gateway.hints import Hints
 from gateway.web.auth import READ, authorize, project_of
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
-from gateway.web.query import known_only, number
+from gateway.web.query import Number, is_number, known_only
 from gateway.web.replies import reply
 from gateway.web.tasks import visible_task
 from gateway.web.views import event_view
@@ -25,7 +25,16 @@ PING_SECONDS: Final = 15
 SSE_PAGE: Final = 200
 LAST_PAGE_SECONDS: Final = 2
 """How long a stream may take to end by itself when the gateway stops."""
-_PARAMETERS: Final = frozenset({"after", "limit", "wait", "token"})
+AFTER: Final = Number(
+    name="after", default=0, least=0, most=MAX_SEQ, meaning="Only what came behind this number."
+)
+LIMIT: Final = Number(
+    name="limit", default=50, least=1, most=200, meaning="So many entries at the most."
+)
+WAIT: Final = Number(
+    name="wait", default=0, least=0, most=30, meaning="Seconds to wait if there is nothing yet."
+)
+PARAMETERS: Final = (AFTER, LIMIT, WAIT)
 
 Read = Callable[[int, int], Awaitable[list[Event]]]
 """The events after a number, at most so many."""
@@ -55,8 +64,8 @@ async def of_project(request: Request) -> Response:
 
 
 async def _feed(request: Request, context: Context, topic: str, read: Read) -> Response:
-    known_only(request, _PARAMETERS)
-    after = number(request, "after", 0, least=0, most=MAX_SEQ)
+    known_only(request, PARAMETERS)
+    after = AFTER.of(request)
     if "text/event-stream" in headers_of(request).get("accept", ""):
         after = _resumed(request, after)
         return EventSourceResponse(
@@ -64,8 +73,8 @@ async def _feed(request: Request, context: Context, topic: str, read: Read) -> R
             ping=PING_SECONDS,
             shutdown_grace_period=LAST_PAGE_SECONDS,
         )
-    limit = number(request, "limit", 50, least=1, most=200)
-    wait = number(request, "wait", 0, least=0, most=30)
+    limit = LIMIT.of(request)
+    wait = WAIT.of(request)
     events = await _wait_for(context.hints, topic, lambda: read(after, limit), wait)
     cursor = str(events[-1].seq if events else after)
     return reply(Page[EventView](data=tuple(map(event_view, events)), next_cursor=cursor))
@@ -105,7 +114,7 @@ def _resumed(request: Request, after: int) -> int:
     last = headers_of(request).get("last-event-id", "")
     if not last:
         return after
-    if last.isascii() and last.isdigit() and len(last) < 20 and int(last) <= MAX_SEQ:
+    if is_number(last) and int(last) <= MAX_SEQ:
         return int(last)
     raise Refused(
         "invalid_request",

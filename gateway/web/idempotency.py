@@ -15,6 +15,7 @@ from gateway.web.headers import headers_of
 
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}")
+KEY_PATTERN: Final = f"^{_PRINTABLE.pattern}$"
 REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
 

@@ -6,8 +6,10 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Final
 
+import msgspec
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.domain.errors import Refused
 from gateway.web.context import Context
 from gateway.web.headers import read_headers
+from gateway.web.openapi.document import document
+from gateway.web.openapi.operation import Operation
 from gateway.web.problems import http_error, problem, refused
 from gateway.wire.decode import WrongShape
 
@@ -36,8 +40,11 @@ class Handler:
     """One handler as an ASGI application; Starlette would wrap a plain function in two layers of
     error handling that `Application` does once for all."""
 
-    def __init__(self, handle: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(
+        self, handle: Callable[[Request], Awaitable[Response]], operation: Operation
+    ) -> None:
         self._handle = handle
+        self.operation = operation
         self.name = f"{handle.__module__.rpartition('.')[2]}.{handle.__name__}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,6 +102,11 @@ class Application:
                 await (response or _internal(request_id))(scope, receive, answer)
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
+
+    @cached_property
+    def openapi(self) -> bytes:
+        """The document of the routes, made when somebody asks for it first."""
+        return msgspec.json.encode(document(self.routes))
 
     def _handler(self, scope: Scope) -> ASGIApp:
         handler = self._exact.get((scope["method"], scope["path"]))

@@ -96,9 +96,15 @@ def _allowed(request: Request, given: str) -> str:
 
 
 def problem(request_id: str, refusal: Refused, headers: dict[str, str] | None = None) -> Response:
-    """A problem document."""
+    """The reply that carries a problem document."""
+    body = msgspec.json.encode(document(request_id, refusal))
+    return Response(body, STATUS[refusal.code], headers=headers, media_type=MEDIA_TYPE)
+
+
+def document(request_id: str, refusal: Refused) -> Problem:
+    """The problem document of a refusal."""
     status = STATUS[refusal.code]
-    document = Problem(
+    return Problem(
         type=f"urn:slipgate:problem:{refusal.code}",
         title=TITLES[status],
         status=status,
@@ -108,7 +114,6 @@ def problem(request_id: str, refusal: Refused, headers: dict[str, str] | None = 
         errors=refusal.errors or None,
         request_id=request_id,
     )
-    return Response(msgspec.json.encode(document), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def as_refusal(exc: Exception) -> Refused:

@@ -10,15 +10,19 @@ from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.web.context import context_of
 from gateway.web.headers import headers_of
-from gateway.web.query import known_only, number
+from gateway.web.query import Number, known_only
 from gateway.web.replies import reply
 from gateway.web.tasks import visible_task
 from gateway.wire.agent import TERMINAL_WORDS
 from gateway.wire.message import Reply
 from gateway.wire.tasks import Page
-from gateway.wire.times import rfc3339
+from gateway.wire.times import Moment, rfc3339
 
 LOG_PAGE: Final = 200
+LOG_AFTER: Final = Number(
+    name="after", default=0, least=0, most=2**62, meaning="`nextCursor` of the page before."
+)
+LOG_PARAMETERS: Final = (LOG_AFTER,)
 _PATCH_TYPES: Final = ("task.patch", "task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
 
 
@@ -28,7 +32,7 @@ class LogChunk(Reply, frozen=True, kw_only=True):
     attempt: int
     offset: int
     chunk: str
-    at: str
+    at: Moment
 
 
 class _Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +53,8 @@ class _Retry(msgspec.Struct, frozen=True, kw_only=True):
 async def logs(request: Request) -> Response:
     """`GET /v1/tasks/{id}/logs`: JSON, or plain text if the caller accepts only that."""
     context = context_of(request)
-    known_only(request, ("after", "token"))
-    after = number(request, "after", 0, least=0, most=2**62)
+    known_only(request, LOG_PARAMETERS)
+    after = LOG_AFTER.of(request)
     task, _ = await visible_task(request, context)
     events = await context.reads.words(task.id, ["task.log"], after=after, limit=LOG_PAGE)
     chunks = tuple(map(_chunk, events))

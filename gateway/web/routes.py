@@ -1,44 +1,55 @@
-"""Every route, and everything around them."""
+"""Every route with what documents it, and everything around them."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.web import agent, events, hooks, launcher, operations, results, tasks
+from gateway.web import agent, docs, events, hooks, launcher, operations, results, tasks
 from gateway.web.context import Context
 from gateway.web.middleware import Application, Handler
+from gateway.web.openapi import handler
+from gateway.web.openapi.operation import Operation
 
 
-def _route(method: str, path: str, handle: Callable[[Request], Awaitable[Response]]) -> Route:
-    return Route(path, Handler(handle), methods=[method])
+def _route(
+    method: str,
+    path: str,
+    handle: Callable[[Request], Awaitable[Response]],
+    operation: Operation,
+) -> Route:
+    return Route(path, Handler(handle, operation), methods=[method])
 
+
+_JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
     # Looked through from the top: what comes most often stands first.
-    _route("POST", "/v1/webhooks/agent", agent.hear),
-    _route("POST", "/v1/tasks", tasks.create),
-    _route("GET", "/v1/tasks", tasks.page),
-    _route("GET", "/v1/tasks/{task_id}", tasks.show),
-    _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel),
-    _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry),
-    _route("GET", "/v1/tasks/{task_id}/events", events.of_task),
-    _route("GET", "/v1/tasks/{task_id}/logs", results.logs),
-    _route("GET", "/v1/tasks/{task_id}/patch", results.patch),
-    _route("GET", "/v1/events", events.of_project),
-    _route("GET", "/v1/agent/prompt", agent.prompt),
-    _route("POST", "/v1/hooks/{task_id}/{token}", hooks.hear),
-    _route("POST", "/v1/launcher/claim", launcher.claim),
-    _route("POST", "/v1/launcher/jobs/{job_id}/renew", launcher.renew),
-    _route("POST", "/v1/launcher/jobs/{job_id}/trying", launcher.trying),
-    _route("POST", "/v1/launcher/jobs/{job_id}/created", launcher.created),
-    _route("POST", "/v1/launcher/jobs/{job_id}/done", launcher.done),
-    _route("POST", "/v1/launcher/jobs/{job_id}/failed", launcher.failed),
-    _route("POST", "/v1/launcher/jobs/{job_id}/delegate", launcher.delegate),
-    _route("GET", "/healthz", operations.healthz),
-    _route("GET", "/readyz", operations.readyz),
-    _route("GET", "/metrics", operations.metrics),
+    _route("POST", "/v1/webhooks/agent", agent.hear, docs.agents.HEAR),
+    _route("POST", "/v1/tasks", tasks.create, docs.tasks.CREATE),
+    _route("GET", "/v1/tasks", tasks.page, docs.tasks.LIST),
+    _route("GET", "/v1/tasks/{task_id}", tasks.show, docs.tasks.SHOW),
+    _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel, docs.tasks.CANCEL),
+    _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry, docs.tasks.RETRY),
+    _route("GET", "/v1/tasks/{task_id}/events", events.of_task, docs.events.OF_TASK),
+    _route("GET", "/v1/tasks/{task_id}/logs", results.logs, docs.results.LOGS),
+    _route("GET", "/v1/tasks/{task_id}/patch", results.patch, docs.results.PATCH),
+    _route("GET", "/v1/events", events.of_project, docs.events.OF_PROJECT),
+    _route("GET", "/v1/agent/prompt", agent.prompt, docs.agents.PROMPT),
+    _route("POST", "/v1/hooks/{task_id}/{token}", hooks.hear, docs.agents.HOOK),
+    _route("POST", "/v1/launcher/claim", launcher.claim, docs.launchers.CLAIM),
+    _route("POST", f"{_JOB}/renew", launcher.renew, docs.launchers.RENEW),
+    _route("POST", f"{_JOB}/trying", launcher.trying, docs.launchers.TRYING),
+    _route("POST", f"{_JOB}/created", launcher.created, docs.launchers.CREATED),
+    _route("POST", f"{_JOB}/done", launcher.done, docs.launchers.DONE),
+    _route("POST", f"{_JOB}/failed", launcher.failed, docs.launchers.FAILED),
+    _route("POST", f"{_JOB}/delegate", launcher.delegate, docs.launchers.DELEGATE),
+    _route("GET", "/healthz", operations.healthz, docs.operators.HEALTHZ),
+    _route("GET", "/readyz", operations.readyz, docs.operators.READYZ),
+    _route("GET", "/openapi.json", handler.show, docs.operators.OPENAPI),
+    _route("GET", "/metrics", operations.metrics, docs.operators.METRICS),
 ]
 
 

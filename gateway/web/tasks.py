@@ -19,13 +19,20 @@ from gateway.web.cursors import cursor_after, task_before
 from gateway.web.headers import headers_of
 from gateway.web.idempotency import REPLAYED, idempotency_of
 from gateway.web.new_task import creation
-from gateway.web.query import known_only, number, wrong
+from gateway.web.query import Number, Text, Words, known_only
 from gateway.web.replies import reply
 from gateway.web.views import task_view
 from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, TaskView
 
-_LIST_PARAMETERS: Final = frozenset({"status", "limit", "cursor"})
+STATUS: Final = Words(
+    name="status", known=tuple(Status), meaning="Only tasks in one of these states."
+)
+LIMIT: Final = Number(
+    name="limit", default=50, least=1, most=200, meaning="So many entries at the most."
+)
+CURSOR: Final = Text(name="cursor", meaning="`nextCursor` of the page before, unchanged.")
+LIST_PARAMETERS: Final = (STATUS, LIMIT, CURSOR)
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -62,12 +69,12 @@ async def page(request: Request) -> Response:
     """`GET /v1/tasks`, newest first."""
     context = context_of(request)
     key = await authorize(request, context.keys, READ)
-    known_only(request, _LIST_PARAMETERS)
-    limit = number(request, "limit", 50, least=1, most=200)
-    cursor = request.query_params.get("cursor")
+    known_only(request, LIST_PARAMETERS)
+    limit = LIMIT.of(request)
+    cursor = CURSOR.of(request)
     before = task_before(context.keyring, cursor) if cursor is not None else NEWEST
     found = await context.reads.page(
-        project_of(key), _statuses(request), before=before, limit=limit + 1
+        project_of(key), list(map(Status, STATUS.of(request))), before=before, limit=limit + 1
     )
     shown = found[:limit]
     following = cursor_after(context.keyring, shown[-1][0].id) if len(found) > limit else None
@@ -130,13 +137,3 @@ def _accepted(answer: TaskReply, spec: Spec) -> Response:
     if answer.replayed:
         headers |= REPLAYED
     return reply(task_view(answer.task, spec), 202, headers)
-
-
-def _statuses(request: Request) -> list[Status]:
-    text = request.query_params.get("status")
-    if text is None:
-        return list(Status)
-    try:
-        return list(dict.fromkeys(Status(word) for word in text.split(",")))
-    except ValueError as exc:
-        raise wrong("status", f"Expected some of {', '.join(Status)}") from exc

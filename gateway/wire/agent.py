@@ -21,6 +21,7 @@ from gateway.wire.decode import (
     decode as read,
 )
 from gateway.wire.problem import FieldError
+from gateway.wire.times import Moment
 
 Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 LongText = Annotated[str, msgspec.Meta(max_length=8_000)]
@@ -36,6 +37,7 @@ PatchText = Annotated[str, msgspec.Meta(max_length=512 * 1024)]
 CHUNK_BYTES: Final = 64 * 1024
 MESSAGE_CHARACTERS: Final = 2_000
 SUMMARY_CHARACTERS: Final = 8_000
+MAX_ATTEMPT: Final = 1_000_000
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -202,7 +204,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
     accepted: bool
     applied: bool
     cancel: bool
-    deadline_at: str | None
+    deadline_at: Moment | None
     duplicate: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -212,16 +214,18 @@ class FlatAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     status: str = "ok"
     cancel: bool
-    deadline_at: str | None
+    deadline_at: Moment | None
 
 
-class _Addressed(msgspec.Struct, frozen=True, rename="camel"):
+class Addressed(msgspec.Struct, frozen=True, rename="camel"):
+    """For whom a word speaks."""
+
     task_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    attempt: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPT)]
 
 
 class _AddressedEnvelope(msgspec.Struct, frozen=True):
-    data: _Addressed
+    data: Addressed
 
 
 def addressee(body: bytes) -> tuple[str, int]:

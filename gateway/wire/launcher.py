@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.wire.message import Reply, Request
+from gateway.wire.times import Moment
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 SandboxState = Literal[
@@ -65,7 +66,7 @@ class Job(Reply, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     kind: JobKind
     lease_token: str
-    lease_expires_at: str
+    lease_expires_at: Moment
     lease_seconds: int
     instance_id: str
     task_id: str | None = None
@@ -93,7 +94,7 @@ class Lease(Request, frozen=True, kw_only=True):
 class Renewed(Reply, frozen=True, kw_only=True):
     """The lease holds until then; `cancel` asks to destroy what was made and to end."""
 
-    lease_expires_at: str
+    lease_expires_at: Moment
     cancel: bool
 
 
@@ -111,7 +112,7 @@ class Trying(Request, frozen=True, kw_only=True):
 class MayTry(Reply, frozen=True, kw_only=True):
     """No create call may start after `createBefore`; with `create: false` only find and adopt."""
 
-    create_before: str
+    create_before: Moment
     create_seconds: int
     """The same as a duration, to be counted from sending the request on a monotonic clock."""
     create: bool

@@ -1,6 +1,11 @@
 """The two kinds of JSON message: strict ones that we read, plain ones that we write."""
 
+from typing import Annotated
+
 import msgspec
+
+JSONObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
+"""An object that is passed on byte for byte."""
 
 
 class Request(

@@ -9,7 +9,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
-from gateway.wire.message import Reply, Request
+from gateway.wire.message import JSONObject, Reply, Request
+from gateway.wire.times import Moment
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class FlagView(Reply, frozen=True, kw_only=True):
     """What is wrong while the state stands."""
 
     code: str
-    since: str
+    since: Moment
     detail: str
 
 
@@ -133,7 +134,7 @@ class UsageView(Reply, frozen=True, kw_only=True):
 class DeadlineView(Reply, frozen=True, kw_only=True):
     """The next clock that comes due, and which one it is."""
 
-    at: str
+    at: Moment
     what: str
 
 
@@ -161,11 +162,11 @@ class TaskView(Reply, frozen=True, kw_only=True):
     commit_sha: str | None
     error: ErrorView | None
     usage: UsageView
-    cancel_requested_at: str | None
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    updated_at: str
+    cancel_requested_at: Moment | None
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    updated_at: Moment
     next_deadline: DeadlineView | None
     task_seq: int
     metadata: dict[str, str]
@@ -180,11 +181,11 @@ class EventView(Reply, frozen=True, kw_only=True):
     task_seq: int
     attempt: int
     type: str
-    at: str
+    at: Moment
     applied: bool
     reason: str | None
     source: str
-    data: msgspec.Raw
+    data: JSONObject
 
 
 class Page(Reply, Generic[T], frozen=True, kw_only=True):

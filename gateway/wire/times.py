@@ -6,6 +6,12 @@ compares and indexes, and arithmetic on it cannot mix time zones; it becomes tex
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+
+Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""A text made by `rfc3339`."""
 
 
 # Most moments that are shown are those of the last seconds; strftime takes ten times a look-up.

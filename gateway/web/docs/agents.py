@@ -1,0 +1,64 @@
+"""What documents the routes of agents."""
+
+from typing import Final
+
+from gateway.web import agent
+from gateway.web.docs.examples import TASK_ID
+from gateway.web.openapi import access
+from gateway.web.openapi.operation import Body, Operation, answer
+from gateway.web.openapi.words import flat_words, signed_words
+from gateway.wire.agent import Accepted, FlatAccepted
+
+_TAG: Final = "Agents"
+_DEADLINE: Final = "2026-01-05T09:37:10.000Z"
+_LATE: Final = ("stale_attempt", "attempt_finished")
+_ACCEPTED: Final = Accepted(accepted=True, applied=True, cancel=False, deadline_at=_DEADLINE)
+_DUPLICATE: Final = Accepted(
+    accepted=True, applied=True, cancel=False, deadline_at=_DEADLINE, duplicate=True
+)
+_SAID: Final = {"stage": "agent", "message": "turn 7 of 60"}
+
+HEAR: Final = Operation(
+    id="sendWord",
+    tag=_TAG,
+    summary="Say how the task goes, signed",
+    description="`cancel: true` in the answer, 409 and 410 tell the agent to stop.",
+    access=access.SIGNED,
+    body=Body(
+        kind=signed_words(),
+        example={
+            "type": "task.progress",
+            "timestamp": "2026-01-05T09:32:10.000Z",
+            "data": {"taskId": TASK_ID, "attempt": 1, **_SAID},
+        },
+        media_type=None,
+    ),
+    answers=(
+        answer(Accepted, _ACCEPTED, "Stored.", status=202),
+        answer(Accepted, _DUPLICATE, "The same came before under this webhook-id."),
+    ),
+    errors=("unknown_event_type", "webhook_id_reused", *_LATE),
+)
+PROMPT: Final = Operation(
+    id="readPrompt",
+    tag=_TAG,
+    summary="Fetch the whole prompt, signed over an empty body",
+    description="For agents whose `SLIPGATE_PROMPT_URL` says that `AGENT_PROMPT` is cut.",
+    access=access.SIGNED,
+    parameters=agent.PROMPT_PARAMETERS,
+    answers=(answer(agent.Prompt, agent.Prompt(prompt="Add a /health endpoint"), "The prompt."),),
+)
+HOOK: Final = Operation(
+    id="callHook",
+    tag=_TAG,
+    summary="Say how the task goes, by the capability URL",
+    description=(
+        "For scripts that cannot sign: whoever knows the URL may speak. `id`, if present, "
+        "deduplicates; a `taskId` in the payload is ignored; texts that are too long are cut. The "
+        "payload of today's snapshot (`workspace.*`, `pr.created`, a flat `error`) is taken too."
+    ),
+    access=access.CAPABILITY,
+    body=Body(kind=flat_words(), example={"type": "task.progress", **_SAID}, media_type=None),
+    answers=(answer(FlatAccepted, FlatAccepted(cancel=False, deadline_at=_DEADLINE), "Stored."),),
+    errors=("unknown_event_type", "webhook_id_reused", *_LATE),
+)

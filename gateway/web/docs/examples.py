@@ -1,0 +1,95 @@
+"""The example task, in the states in which the routes show it."""
+
+from typing import Final
+
+import msgspec
+
+from gateway.wire.tasks import (
+    AgentSpec,
+    DeadlineView,
+    EventView,
+    NewTask,
+    Page,
+    SandboxView,
+    TaskView,
+    UsageView,
+)
+
+TASK_ID: Final = "task_01k5yb2z7cfkh9dk5qjw9m3x4r"
+SANDBOX_NAME: Final = "slipgate-kh9dk5qjw9m3x4r7cyb2-1"
+NEW_TASK: Final = NewTask(
+    repo_url="https://github.com/acme/widgets",
+    prompt="Add a /health endpoint",
+    base_branch="main",
+    agent=AgentSpec(model="gpt-5", max_cost_usd=2.5),
+    validate=(("make", "test"),),
+    callback_url="https://app.example/api/hook",
+    metadata={"userId": "u_1"},
+)
+QUEUED: Final = TaskView(
+    id=TASK_ID,
+    project="default",
+    status="queued",
+    flag=None,
+    attempt=1,
+    max_attempts=1,
+    title="Add a /health endpoint",
+    repo_url="https://github.com/acme/widgets",
+    base_branch="main",
+    branch_name=f"slipgate/{TASK_ID}",
+    prompt="Add a /health endpoint",
+    agent=AgentSpec(model="gpt-5", max_cost_usd=2.5),
+    snapshot="slipgate-agent-1",
+    provider=None,
+    sandbox=None,
+    stage=None,
+    message=None,
+    pr_url=None,
+    commit_sha=None,
+    error=None,
+    usage=UsageView(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0),
+    cancel_requested_at=None,
+    created_at="2026-01-05T09:30:00.000Z",
+    started_at=None,
+    finished_at=None,
+    updated_at="2026-01-05T09:30:00.000Z",
+    next_deadline=DeadlineView(at="2026-01-05T09:45:00.000Z", what="queue"),
+    task_seq=1,
+    metadata={"userId": "u_1"},
+)
+RUNNING: Final = msgspec.structs.replace(
+    QUEUED,
+    status="running",
+    sandbox=SandboxView(
+        id="6f0d", name=SANDBOX_NAME, provider="local", snapshot="slipgate-agent-1", state="started"
+    ),
+    stage="agent",
+    message="turn 7 of 60",
+    usage=UsageView(input_tokens=18_230, output_tokens=1_204, cost_usd=0.07, turns=7),
+    started_at="2026-01-05T09:30:04.200Z",
+    updated_at="2026-01-05T09:32:10.000Z",
+    next_deadline=DeadlineView(at="2026-01-05T09:37:10.000Z", what="heartbeat"),
+    task_seq=9,
+)
+CANCELLING: Final = msgspec.structs.replace(
+    RUNNING,
+    cancel_requested_at="2026-01-05T09:32:11.000Z",
+    updated_at="2026-01-05T09:32:11.000Z",
+    next_deadline=DeadlineView(at="2026-01-05T09:33:11.000Z", what="cancel"),
+    task_seq=10,
+)
+TASKS: Final = Page[TaskView](data=(RUNNING,), next_cursor=None)
+PROGRESS: Final = EventView(
+    id="evt_01k5yb6t5fe00800000000009q",
+    seq=311,
+    task_id=TASK_ID,
+    task_seq=9,
+    attempt=1,
+    type="task.progress",
+    at="2026-01-05T09:32:10.000Z",
+    applied=True,
+    reason=None,
+    source="agent",
+    data=msgspec.Raw(b'{"stage":"agent","message":"turn 7 of 60"}'),
+)
+EVENTS: Final = Page[EventView](data=(PROGRESS,), next_cursor="311")

@@ -1,0 +1,154 @@
+"""What documents the launcher protocol."""
+
+from typing import Final
+
+from gateway.web.body import REPORT_LIMIT
+from gateway.web.docs.examples import SANDBOX_NAME, TASK_ID
+from gateway.web.openapi import access
+from gateway.web.openapi.operation import Answer, Body, Operation, answer
+from gateway.wire import launcher as wire
+
+_TAG: Final = "Launchers"
+_LEASE: Final = "3f9c2d6b8a1e4c7f"
+_UNDER_LEASE: Final = ("unknown_job", "lease_lost")
+_INSTANCE: Final = "ins_01k5ya0000e00800000000001a"
+_SANDBOX: Final = wire.Sandbox(
+    id="6f0d",
+    name=SANDBOX_NAME,
+    provider="local",
+    realm="build-1",
+    snapshot="slipgate-agent-1",
+    state="started",
+)
+_JOB: Final = wire.Job(
+    id=f"job_{TASK_ID.removeprefix('task_')}-1-create",
+    kind="create",
+    lease_token=_LEASE,
+    lease_expires_at="2026-01-05T09:31:01.000Z",
+    lease_seconds=60,
+    instance_id=_INSTANCE,
+    task_id=TASK_ID,
+    attempt=1,
+    sandbox=wire.JobSandbox(name=SANDBOX_NAME),
+    snapshot="slipgate-agent-1",
+    labels={
+        "slipgate-instance": _INSTANCE,
+        "slipgate-task": TASK_ID,
+        "slipgate-attempt": "1",
+    },
+    env={
+        "TARGET_REPO": "https://github.com/acme/widgets",
+        "AGENT_PROMPT": "Add a /health endpoint",
+    },
+)
+
+
+def _acknowledged(meaning: str) -> tuple[Answer, ...]:
+    return (answer(wire.Acknowledged, wire.Acknowledged(), meaning),)
+
+
+CLAIM: Final = Operation(
+    id="claimJobs",
+    tag=_TAG,
+    summary="Wait for work that this launcher can do",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Claim,
+        example=wire.Claim(
+            launcher_id="build-1:4711", providers=("local@build-1",), capacity=4, wait_seconds=20
+        ),
+    ),
+    answers=(
+        answer(wire.Jobs, wire.Jobs(jobs=(_JOB,)), "Jobs under a lease; none when time is over."),
+    ),
+)
+RENEW: Final = Operation(
+    id="renewLease",
+    tag=_TAG,
+    summary="Keep a job",
+    access=access.LAUNCHER,
+    body=Body(kind=wire.Lease, example=wire.Lease(lease_token=_LEASE)),
+    answers=(
+        answer(
+            wire.Renewed,
+            wire.Renewed(lease_expires_at="2026-01-05T09:31:16.000Z", cancel=False),
+            "The lease holds until then.",
+        ),
+    ),
+    errors=_UNDER_LEASE,
+)
+TRYING: Final = Operation(
+    id="reportTrying",
+    tag=_TAG,
+    summary="Ask before each create call",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Trying,
+        example=wire.Trying(
+            lease_token=_LEASE, provider="local", realm="build-1", name=SANDBOX_NAME, try_=1
+        ),
+    ),
+    answers=(
+        answer(
+            wire.MayTry,
+            wire.MayTry(create_before="2026-01-05T09:30:32.000Z", create_seconds=30, create=True),
+            "No create call may start later; with `create: false` only find and adopt.",
+        ),
+    ),
+    errors=(*_UNDER_LEASE, "realm_mismatch"),
+)
+CREATED: Final = Operation(
+    id="reportCreated",
+    tag=_TAG,
+    summary="Report that the provider has named an id",
+    access=access.LAUNCHER,
+    body=Body(kind=wire.Created, example=wire.Created(lease_token=_LEASE, sandbox=_SANDBOX)),
+    answers=_acknowledged("Stored."),
+    errors=_UNDER_LEASE,
+)
+DONE: Final = Operation(
+    id="reportDone",
+    tag=_TAG,
+    summary="End a job with what was seen",
+    description="Idempotent by lease token. The words of the spool are applied first.",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Done,
+        example=wire.Done(lease_token=_LEASE, sandbox=_SANDBOX),
+        limit=REPORT_LIMIT,
+    ),
+    answers=_acknowledged("The job is closed."),
+    errors=_UNDER_LEASE,
+)
+FAILED: Final = Operation(
+    id="reportFailed",
+    tag=_TAG,
+    summary="End a job that could not be done",
+    description="Idempotent by lease token.",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Failed,
+        example=wire.Failed(
+            lease_token=_LEASE,
+            error=wire.LaunchError(
+                code="provider_quota", message="No CPU is left.", retryable=True, provider="local"
+            ),
+        ),
+    ),
+    answers=_acknowledged("The job is closed."),
+    errors=_UNDER_LEASE,
+)
+DELEGATE: Final = Operation(
+    id="delegateJob",
+    tag=_TAG,
+    summary="Leave a job to a launcher that was asked to start elsewhere",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Delegate,
+        example=wire.Delegate(
+            lease_token=_LEASE, until="2026-01-05T09:35:00.000Z", note="workflow run 42"
+        ),
+    ),
+    answers=_acknowledged("The job waits for its claim by id."),
+    errors=_UNDER_LEASE,
+)

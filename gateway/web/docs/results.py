@@ -1,0 +1,48 @@
+"""What documents the log and the patch of a task."""
+
+from typing import Final
+
+from gateway.web import results
+from gateway.web.openapi import access
+from gateway.web.openapi.operation import Answer, Content, Operation
+from gateway.web.results import LogChunk
+from gateway.wire.tasks import Page
+
+_TAG: Final = "Results"
+_LINE: Final = "Cloning acme/widgets\n"
+_CHUNK: Final = LogChunk(attempt=1, offset=0, chunk=_LINE, at="2026-01-05T09:30:05.000Z")
+_DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
+
+LOGS: Final = Operation(
+    id="readLogs",
+    tag=_TAG,
+    summary="Read the agent's log, in order",
+    access=access.READ,
+    parameters=results.LOG_PARAMETERS,
+    answers=(
+        Answer(
+            meaning="Pieces of the log; with `Accept: text/plain` their text alone.",
+            content=(
+                Content(
+                    kind=Page[LogChunk],
+                    example=Page[LogChunk](data=(_CHUNK,), next_cursor="305"),
+                ),
+                Content(kind=str, example=_LINE, media_type="text/plain"),
+            ),
+        ),
+    ),
+    errors=("not_found",),
+)
+PATCH: Final = Operation(
+    id="readPatch",
+    tag=_TAG,
+    summary="Read what the agent changed",
+    access=access.READ,
+    answers=(
+        Answer(
+            meaning="A unified diff.",
+            content=(Content(kind=str, example=_DIFF, media_type="text/x-diff"),),
+        ),
+    ),
+    errors=("not_found", "no_patch"),
+)

@@ -1,0 +1,76 @@
+"""What documents the routes of tasks."""
+
+from typing import Final
+
+from gateway.web import tasks
+from gateway.web.body import TASK_LIMIT, Nothing
+from gateway.web.docs.examples import CANCELLING, NEW_TASK, QUEUED, RUNNING, TASKS
+from gateway.web.openapi import access
+from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
+from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
+from gateway.wire.tasks import NewTask, Page, TaskView
+
+_TAG: Final = "Tasks"
+_IDEMPOTENT: Final = ("invalid_idempotency_key", "idempotency_mismatch")
+_NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
+
+
+def _accepted(meaning: str, example: TaskView) -> Answer:
+    return Answer(
+        status=202,
+        meaning=meaning,
+        content=(Content(kind=TaskView, example=example),),
+        headers=("Location", "Idempotent-Replayed"),
+    )
+
+
+CREATE: Final = Operation(
+    id="createTask",
+    tag=_TAG,
+    summary="Hand over a task",
+    description="It is answered after the commit: from then on the task is never lost.",
+    access=access.TASKS,
+    parameters=(IDEMPOTENCY_KEY, TRACEPARENT),
+    body=Body(kind=NewTask, example=NEW_TASK, limit=TASK_LIMIT),
+    answers=(_accepted("The task, stored.", QUEUED),),
+    errors=(*_IDEMPOTENT, "reserved_env", "repo_not_allowed"),
+)
+LIST: Final = Operation(
+    id="listTasks",
+    tag=_TAG,
+    summary="List tasks, newest first",
+    access=access.READ,
+    parameters=tasks.LIST_PARAMETERS,
+    answers=(answer(Page[TaskView], TASKS, "A page of tasks."),),
+    errors=("invalid_cursor",),
+)
+SHOW: Final = Operation(
+    id="showTask",
+    tag=_TAG,
+    summary="Show a task as it stands",
+    access=access.READ,
+    answers=(answer(TaskView, RUNNING, "The task."),),
+    errors=("not_found",),
+)
+CANCEL: Final = Operation(
+    id="cancelTask",
+    tag=_TAG,
+    summary="Ask a task to stop",
+    description="Idempotent. Work that is done by then is done, and is what the task reports.",
+    access=access.TASKS,
+    parameters=(IDEMPOTENCY_KEY,),
+    body=_NOTHING,
+    answers=(_accepted("The task, with `cancelRequestedAt`.", CANCELLING),),
+    errors=(*_IDEMPOTENT, "not_found", "already_finished"),
+)
+RETRY: Final = Operation(
+    id="retryTask",
+    tag=_TAG,
+    summary="Open the next attempt of a task that has ended",
+    description="Also past `maxAttempts`, which binds automatic retries alone.",
+    access=access.TASKS,
+    parameters=(IDEMPOTENCY_KEY,),
+    body=_NOTHING,
+    answers=(_accepted("The task, queued again.", QUEUED),),
+    errors=(*_IDEMPOTENT, "not_found", "not_finished", "env_expired"),
+)

@@ -1,0 +1,1 @@
+"""From routes and what documents them to the OpenAPI document."""

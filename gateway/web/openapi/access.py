@@ -1,0 +1,63 @@
+"""Who may call: API keys by scope, signatures of agents, capability URLs, or everybody."""
+
+from typing import Final
+
+from gateway.web import auth
+from gateway.web.openapi.operation import Access, Schema
+
+SCHEMES: Final[Schema] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": (
+            "`slip_<scope>_…`, made by `slipgate keys create`. A requirement names one scope that "
+            "suffices: `tasks`, `read`, `launcher`, or `ops`, which may do everything."
+        ),
+    },
+    "webhookId": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-id",
+        "description": "Standard Webhooks: the message's own id; it deduplicates.",
+    },
+    "webhookTimestamp": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-timestamp",
+        "description": "Standard Webhooks: Unix seconds, at most 300 s away from our clock.",
+    },
+    "webhookSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": (
+            "Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` with "
+            "the attempt's `SLIPGATE_WEBHOOK_SECRET`; several are separated by spaces."
+        ),
+    },
+}
+
+
+def _bearer(scopes: frozenset[str]) -> Access:
+    return Access(
+        security=tuple({"bearer": [scope]} for scope in sorted(scopes)),
+        errors=("unauthorized", "forbidden"),
+    )
+
+
+OPEN: Final = Access(security=())
+TASKS: Final = _bearer(auth.TASKS)
+READ: Final = _bearer(auth.READ)
+LAUNCHER: Final = _bearer(auth.LAUNCHER)
+METRICS: Final = _bearer(auth.METRICS)
+SIGNED: Final = Access(
+    security=({"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},),
+    errors=(
+        "malformed_headers",
+        "unknown_task",
+        "timestamp_out_of_tolerance",
+        "invalid_signature",
+    ),
+)
+CAPABILITY: Final = Access(security=(), errors=("unknown_task", "invalid_signature"))
+"""Whoever knows the URL may speak: the token in its path is the proof."""

@@ -1,0 +1,125 @@
+"""The OpenAPI 3.1 document of a list of routes."""
+
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Final, Protocol, cast
+
+import msgspec
+from starlette.routing import Route
+
+from gateway.web.openapi.access import SCHEMES
+from gateway.web.openapi.errors import problems
+from gateway.web.openapi.headers import ALWAYS, HEADERS
+from gateway.web.openapi.operation import Answer, Body, Content, Operation, Parameter, Schema
+from gateway.web.openapi.paths import PATH_PARAMETERS, shown_path
+from gateway.web.openapi.schemas import Schemas
+from gateway.web.openapi.sparse import sparse
+
+_ABOUT: Final = (
+    "The gate between a serverless frontend and the sandboxes in which its coding tasks run. What "
+    "it acknowledged is never lost, and a task is never silently running for ever. Errors are "
+    "`application/problem+json` with a stable `code`; times are RFC 3339 in UTC, durations seconds."
+)
+
+
+class _Documented(Protocol):
+    """A handler."""
+
+    @property
+    def operation(self) -> Operation:
+        """What documents it."""
+
+
+def document(routes: Sequence[Route]) -> Schema:
+    """Every route with what documents it; the handlers carry it as `operation`."""
+    operations = [cast("_Documented", route.endpoint).operation for route in routes]
+    schemas = Schemas(operations)
+    paths: dict[str, Schema] = {}
+    for route, operation in zip(routes, operations, strict=True):
+        path = paths.setdefault(shown_path(route.path), {})
+        path |= {method.lower(): _operation(route, operation, schemas) for method in _own(route)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "slipgate",
+            "version": version("slipgate"),
+            "description": _ABOUT,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(known.tag for known in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "headers": HEADERS,
+            "securitySchemes": SCHEMES,
+        },
+    }
+
+
+def _own(route: Route) -> set[str]:
+    """Starlette adds HEAD to every GET."""
+    return (route.methods or set()) - {"HEAD"}
+
+
+def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
+    path = [PATH_PARAMETERS[name] for name in route.param_convertors]
+    described: Schema = {
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "security": list(operation.access.security),
+        "parameters": [_parameter(parameter) for parameter in (*path, *operation.parameters)],
+        "responses": {
+            **{str(one.status): _answer(one, schemas) for one in operation.answers},
+            **problems(operation, _headers(ALWAYS)),
+        },
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.body is not None:
+        described["requestBody"] = _body(operation.body, schemas)
+    return described
+
+
+def _parameter(parameter: Parameter) -> Schema:
+    described: Schema = {
+        "name": parameter.name,
+        "in": parameter.where,
+        "description": parameter.meaning,
+        "schema": parameter.schema,
+    }
+    if parameter.where == "path":
+        described["required"] = True
+    if parameter.schema["type"] == "array":
+        described |= {"style": "form", "explode": False}
+    return described
+
+
+def _body(body: Body, schemas: Schemas) -> Schema:
+    media_type = body.media_type or "application/json"
+    content = {"schema": schemas.of(body.kind), "example": sparse(body.example)}
+    return {
+        "required": body.is_required,
+        "description": f"At most {body.limit} bytes.",
+        "content": {media_type: content},
+    }
+
+
+def _answer(answer: Answer, schemas: Schemas) -> Schema:
+    return {
+        "description": answer.meaning,
+        "headers": _headers((*ALWAYS, *answer.headers)),
+        "content": {one.media_type: _content(one, schemas) for one in answer.content},
+    }
+
+
+def _content(content: Content, schemas: Schemas) -> Schema:
+    return {
+        "schema": schemas.of(content.kind),
+        "example": msgspec.json.decode(msgspec.json.encode(content.example)),
+    }
+
+
+def _headers(names: Iterable[str]) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,0 +1,47 @@
+"""Headers of requests and answers."""
+
+from typing import Final
+
+from gateway.web.idempotency import KEY_PATTERN
+from gateway.web.openapi.operation import Header, Schema
+
+IDEMPOTENCY_KEY: Final = Header(
+    name="Idempotency-Key",
+    meaning="The same key and request get the first answer for 24 h, never a second effect.",
+    schema={"type": "string", "minLength": 1, "maxLength": 255, "pattern": KEY_PATTERN},
+)
+TRACEPARENT: Final = Header(
+    name="traceparent",
+    meaning="W3C Trace Context: kept with the task and handed to its sandbox.",
+    schema={"type": "string"},
+)
+LAST_EVENT_ID: Final = Header(
+    name="Last-Event-ID",
+    meaning="For event streams: the `id:` of the last event seen; it wins over `after`.",
+    schema={"type": "string", "pattern": "^[0-9]*$"},
+)
+
+ALWAYS: Final = ("X-Request-Id",)
+"""On every answer."""
+HEADERS: Final[dict[str, Schema]] = {
+    "X-Request-Id": {
+        "description": "The caller's own, if it sent a sane one; it stands in our log.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where the task is read.",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Idempotent-Replayed": {
+        "description": "`true`: this is the first answer to the same request.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "WWW-Authenticate": {
+        "description": "How to prove who calls.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which the same request may be sent again.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}

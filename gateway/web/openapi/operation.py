@@ -1,0 +1,106 @@
+"""What documents a route: values beside its handler, of which the OpenAPI document is made."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.web.body import LIMIT
+
+Schema = dict[str, object]
+"""A JSON Schema, or another object of the OpenAPI document."""
+
+
+class Parameter(Protocol):
+    """A parameter that a handler reads; its bounds are those the handler checks."""
+
+    @property
+    def name(self) -> str:
+        """As it is sent."""
+
+    @property
+    def where(self) -> str:
+        """`query`, `header` or `path`."""
+
+    @property
+    def meaning(self) -> str:
+        """One sentence."""
+
+    @property
+    def schema(self) -> Schema:
+        """What is taken."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """A header that a handler reads."""
+
+    name: str
+    meaning: str
+    schema: Schema
+    where: str = "header"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Access:
+    """Who may call a route, and how the call is proven."""
+
+    security: tuple[dict[str, list[str]], ...]
+    """Any of these suffices; none: open to everybody."""
+    errors: tuple[str, ...] = ()
+    """The codes of those who may not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """What a route takes."""
+
+    kind: object
+    """The message type."""
+    example: object
+    limit: int = LIMIT
+    """In bytes."""
+    is_required: bool = True
+    media_type: str | None = "application/json"
+    """The only one that is taken; None: whatever it is called, it is read as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Content:
+    """An answer in one media type."""
+
+    kind: object
+    """The message type; of plain text, `str`."""
+    example: object
+    media_type: str = "application/json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A success."""
+
+    meaning: str
+    content: tuple[Content, ...]
+    status: int = 200
+    headers: tuple[str, ...] = ()
+    """Beside those that every answer carries."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """What documents a route."""
+
+    id: str
+    """The name a generated client gives its method."""
+    tag: str
+    summary: str
+    access: Access
+    answers: tuple[Answer, ...]
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    errors: tuple[str, ...] = ()
+    """Codes beside those that access, parameters and body bring."""
+    description: str = ""
+
+
+def answer(kind: object, example: object, meaning: str, *, status: int = 200) -> Answer:
+    """The usual one: JSON and no headers of its own."""
+    return Answer(meaning=meaning, status=status, content=(Content(kind=kind, example=example),))

@@ -1,0 +1,40 @@
+"""Paths and their parameters as callers see them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.domain.ids import TASK_ID_PATTERN
+from gateway.web.openapi.operation import Schema
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Segment:
+    """A parameter of a path."""
+
+    name: str
+    meaning: str
+    schema: Schema
+    where: str = "path"
+
+
+PATH_PARAMETERS: Final = {
+    "task_id": Segment(
+        name="taskId",
+        meaning="The task's id.",
+        schema={"type": "string", "pattern": f"^{TASK_ID_PATTERN}$"},
+    ),
+    "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
+    "token": Segment(
+        name="token",
+        meaning="The capability: the attempt's number and a code that only its sandbox was given.",
+        schema={"type": "string"},
+    ),
+}
+"""By their names in the list of routes."""
+
+
+def shown_path(path: str) -> str:
+    """`/v1/tasks/{task_id}` as `/v1/tasks/{taskId}`."""
+    for name, segment in PATH_PARAMETERS.items():
+        path = path.replace(f"{{{name}}}", f"{{{segment.name}}}")
+    return path

@@ -1,0 +1,96 @@
+"""`GET /openapi.json`: every route, whole, valid, and with examples that hold."""
+
+import re
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+import pytest
+import schemathesis
+
+from gateway.web.middleware import Application
+from gateway.web.openapi.document import document
+from gateway.web.openapi.errors import MEANING
+from gateway.web.problems import STATUS
+from gateway.web.routes import ROUTES
+from tests.web.callers import House
+
+Json = dict[str, Any]
+
+DOCUMENT: Final[Json] = msgspec.json.decode(msgspec.json.encode(document(ROUTES)))
+OPERATIONS: Final = [
+    pytest.param(operation, id=f"{method.upper()} {path}")
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+
+
+def _validator(schema: Json) -> jsonschema_rs.Draft202012Validator:
+    """Of a schema of the document, with its references."""
+    whole = {**schema, "components": DOCUMENT["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def _examples(operation: Json) -> list[tuple[Json, object]]:
+    """Every schema with an example of it: of the request, the successes, and the errors."""
+    holders = [operation.get("requestBody", {}), *operation["responses"].values()]
+    contents = [content for one in holders for content in one.get("content", {}).values()]
+    return [
+        (content["schema"], example)
+        for content in contents
+        for example in (
+            [one["value"] for one in content["examples"].values()]
+            if "examples" in content
+            else [content["example"]]
+        )
+    ]
+
+
+async def test_it_is_open_and_tells_of_every_route_and_no_other(house: House) -> None:
+    response = await house.http.get("/openapi.json")
+    assert response.status_code == 200
+    assert response.json() == DOCUMENT
+    documented = {
+        (method.upper(), re.sub(r"{\w+}", "{}", path))
+        for path, methods in response.json()["paths"].items()
+        for method in methods
+    }
+    assert isinstance(house.app, Application)
+    routed = {
+        (method, re.sub(r"{\w+}", "{}", route.path))
+        for route in house.app.routes
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    assert documented == routed
+
+
+def test_it_is_openapi_3_1() -> None:
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+    assert DOCUMENT["openapi"].startswith("3.1")
+
+
+def test_no_two_operations_share_a_name() -> None:
+    names = [
+        operation["operationId"]
+        for methods in DOCUMENT["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_every_code_has_a_status_and_a_meaning() -> None:
+    assert set(MEANING) == set(STATUS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_example_holds(operation: Json) -> None:
+    for schema, example in _examples(operation):
+        _validator(schema).validate(example)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_whoever_may_be_refused_is_told_how(operation: Json) -> None:
+    responses = operation["responses"]
+    assert {"500", "503"} <= responses.keys()
+    assert ("403" in responses) == any("bearer" in one for one in operation["security"])
+    assert ("413" in responses) == ("requestBody" in operation)
