@@ -164,9 +164,11 @@ class Reads:
         row = await self._one(sql.NEXT_DUE, {})
         return row[0] if row else None
 
-    async def next_claimable(self, now: int) -> int | None:
-        """When a job that may not be claimed yet can be (milliseconds)."""
-        row = await self._one(sql.NEXT_CLAIMABLE, {"now": now})
+    async def next_claimable(self, providers: Sequence[tuple[str, str]], now: int) -> int | None:
+        """When a job that may not be claimed yet can be (milliseconds), of those that launchers
+        of these (provider, realm) pairs may have."""
+        params = {"providers": json.dumps(providers), "now": now}
+        row = await self._one(sql.NEXT_CLAIMABLE, params)
         return row[0] if row else None
 
     async def due_deliveries(self, now: int, limit: int) -> list[DueDelivery]:

@@ -57,13 +57,19 @@ WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
 JOBS_LEASED: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL"""
 
+# The oldest of each provider, then the oldest of all: one sort over everything that is offered
+# would cost each claim more with every job that waits.
 JOBS_OFFERED: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs
-WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create' AND not_before <= :now
-  AND (provider, realm) IN (
-      SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:providers))
-ORDER BY not_before
-LIMIT :limit"""
+WHERE id IN (
+    SELECT oldest.id FROM json_each(:providers) AS served CROSS JOIN jobs AS oldest
+        ON oldest.id IN (
+            SELECT id FROM jobs
+            WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
+              AND provider = json_extract(served.value, '$[0]')
+              AND realm = json_extract(served.value, '$[1]') AND not_before <= :now
+            ORDER BY not_before LIMIT :limit))
+ORDER BY not_before LIMIT :limit"""
 
 # One index seek for each priority: a thousand future tasks of priority 9 hide none that is due.
 # Without ORDER BY, which would read and sort every task that waits (9.6 ms for 20,000 of them,
@@ -179,12 +185,20 @@ SELECT min(at) FROM (
     SELECT min(lease_expires_at) FROM jobs
     WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL)"""
 
+# One index seek for each priority and each provider.
 NEXT_CLAIMABLE: Final = """
 SELECT min(at) FROM (
-    SELECT min(claimable_at) AS at FROM tasks WHERE claimable_at > :now
+    SELECT (
+        SELECT min(claimable_at) FROM tasks
+        WHERE priority = level.value AND claimable_at > :now) AS at
+    FROM json_each('[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]') AS level
     UNION ALL
-    SELECT min(not_before) FROM jobs
-    WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create' AND not_before > :now)"""
+    SELECT (
+        SELECT min(not_before) FROM jobs
+        WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
+          AND provider = json_extract(served.value, '$[0]')
+          AND realm = json_extract(served.value, '$[1]') AND not_before > :now)
+    FROM json_each(:providers) AS served)"""
 
 SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 
@@ -207,9 +221,16 @@ WHERE status IN (SELECT value FROM json_each(:statuses)) AND id < :before
 ORDER BY id DESC
 LIMIT :limit"""
 
+# Where a cursor stands within a task, in the order of its index. Almost always the cursor is an
+# event of the task itself; for any other number the log is walked from its end.
+_BEHIND: Final = """task_seq > coalesce(
+    (SELECT task_seq FROM events WHERE seq = :after AND task_id = :task_id),
+    (SELECT max(task_seq) FROM events WHERE :after > 0 AND task_id = :task_id AND seq < :after),
+    0)"""
+
 EVENTS_OF_TASK: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND seq > :after ORDER BY task_seq LIMIT :limit"""
+WHERE task_id = :task_id AND {_BEHIND} ORDER BY task_seq LIMIT :limit"""
 
 EVENTS_OF_PROJECT: Final = """
 SELECT
@@ -230,7 +251,7 @@ SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
 
 WORDS: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND applied = 1 AND seq > :after
+WHERE task_id = :task_id AND applied = 1 AND {_BEHIND}
   AND type IN (SELECT value FROM json_each(:types))
 ORDER BY task_seq LIMIT :limit"""
 
@@ -282,9 +303,10 @@ VALUES (
 
 ERASE_ENV: Final = """
 UPDATE task_secrets SET env = NULL, env_erased_at = :at
-WHERE env IS NOT NULL AND task_id IN (
-    SELECT id FROM tasks WHERE finished_at <= :before
-    AND status NOT IN ('queued', 'launching', 'running'))"""
+WHERE env IS NOT NULL AND EXISTS (
+    SELECT 1 FROM tasks
+    WHERE id = task_secrets.task_id AND finished_at <= :before
+      AND status NOT IN ('queued', 'launching', 'running'))"""
 
 FORGET_IDEMPOTENCY: Final = "DELETE FROM idempotency WHERE at <= :before"
 

@@ -163,15 +163,15 @@ async def _wait_for_jobs(
             left = end - time.monotonic()
             if answer.jobs or left <= 0 or context.is_draining():
                 return answer.jobs
-            await listener.wait(min(left, await _seconds_to_next(context)))
+            await listener.wait(min(left, await _seconds_to_next(context, command)))
             # A caller that has died must not be given jobs: they would sit out a whole lease.
             if await request.is_disconnected():
                 return ()
 
 
-async def _seconds_to_next(context: Context) -> float:
+async def _seconds_to_next(context: Context, command: commands.Claim) -> float:
     now = context.clock()
-    at = await context.reads.next_claimable(now)
+    at = await context.reads.next_claimable(command.providers, now)
     return 30.0 if at is None else max(0.01, (at - now) / 1000)
 
 

@@ -248,6 +248,32 @@ async def test_jobs_about_a_sandbox_are_offered_to_its_realm_when_due(store: SQL
     assert (await load(store, claim(("local", "elsewhere")))).offered == []
 
 
+async def test_of_the_jobs_of_several_realms_the_oldest_are_offered(store: SQLiteStore) -> None:
+    free = replace(JOB, leased_by=None, lease_expires_at=None, is_delegated=False)
+    ages = {"a": [5, 1, 9, *range(20, 30)], "b": [2, 3, 10_001], "c": [0]}
+    jobs = [
+        replace(free, id=f"job_{realm}{age}", realm=realm, not_before=age)
+        for realm, of_realm in ages.items()
+        for age in of_realm
+    ]
+    await write(store, FULL, jobs=tuple(jobs))
+    offered = (await load(store, claim(("local", "a"), ("local", "b")))).offered
+    expected = ["a1", "b2", "b3", "a5", "a9", *(f"a{age}" for age in range(20, 25))]
+    assert offered == [f"job_{name}" for name in expected]
+
+
+async def test_a_claim_that_waits_is_told_when_something_of_its_own_comes_due(
+    store: SQLiteStore,
+) -> None:
+    free = replace(JOB, leased_by=None, lease_expires_at=None, is_delegated=False)
+    await write(store, FULL, jobs=(replace(free, not_before=2_000),))
+    assert await store.reads.next_claimable([HERE], 1_999) == 2_000
+    assert await store.reads.next_claimable([HERE], 2_000) is None
+    assert await store.reads.next_claimable([("local", "elsewhere")], 1_999) is None
+    await write(store, replace(PLAIN, priority=0, claimable_at=1_500))
+    assert await store.reads.next_claimable([HERE], 1_499) == 1_500
+
+
 async def test_a_claim_sees_what_its_launcher_holds(store: SQLiteStore) -> None:
     await write(store, FULL, jobs=(JOB,))
     loaded = await load(store, claim())
@@ -271,22 +297,6 @@ async def test_a_webhook_heard_before_is_found_among_others(store: SQLiteStore) 
         await batch.write(view)
     asked = ((PLAIN.id, 1, "msg_3"), (PLAIN.id, 2, "msg_3"), (PLAIN.id, 1, "msg_9"))
     assert (await load(store, c.Needs(webhooks=asked))).heard == {(PLAIN.id, 1, "msg_3"): b"\3"}
-
-
-async def test_hot_selections_seek_in_an_index_and_sort_nothing(store: SQLiteStore) -> None:
-    seeks = {
-        sql.CLAIMABLE: ("SEARCH task USING INDEX tasks_claimable", ["now", "per_key", "limit"]),
-        sql.HEARD: ("USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)", []),
-        sql.DUE_TASKS: ("SEARCH tasks USING COVERING INDEX tasks_due", ["now", "limit"]),
-        sql.DUE_JOBS: ("USING INDEX jobs_leased", ["now", "limit"]),
-    }
-    writer = store._writer  # noqa: SLF001 - only the connection tells how it would answer
-    for statement, (seek, names) in seeks.items():
-        params = {**dict.fromkeys(names, 1), "keys": "[]", "providers": "[]"}
-        found = await writer.execute_fetchall(f"EXPLAIN QUERY PLAN {statement}", params)
-        plan = "\n".join(row[3] for row in found)
-        assert seek in plan
-        assert "TEMP B-TREE" not in plan
 
 
 async def test_numbers_follow_the_order_of_commits_without_a_gap(store: SQLiteStore) -> None:

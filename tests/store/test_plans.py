@@ -1,0 +1,116 @@
+"""What a statement costs with a million tasks in the file is decided by its plan: none may read a
+whole table that grows with them."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final
+
+import pytest
+
+from gateway.store import statements
+from gateway.store.migrations import migrate
+
+STATEMENTS: Final = {
+    name: text
+    for name, text in vars(statements).items()
+    if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
+}
+GROWING: Final = frozenset(
+    {
+        "attempts",
+        "deliveries",
+        "delivery_attempts",
+        "events",
+        "idempotency",
+        "jobs",
+        "task_metadata",
+        "task_secrets",
+        "tasks",
+    }
+)
+"""Tables that grow with the tasks."""
+READ_WHOLE: Final = {
+    "COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
+    "DELIVERY_COUNTS": "as above, for deliveries",
+    "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
+    "ERASE_ENV": "an index of the env that is still kept, which is that of one day",
+}
+"""Why a statement may read a whole table or index."""
+SORTED: Final = {
+    "API_KEYS": "keys are few",
+    "LAUNCHERS": "launchers are few",
+    "LIST_TASKS": "each state is read newest first, and left as soon as the page is full of newer",
+    "JOBS_OFFERED": "the oldest of each provider, so many as there may be answers",
+    "KEYS_IN_USE": "the attempts of the named keys that run",
+    "KEYS_NEEDED": "once at each start",
+    "COUNTS": "nine states",
+    "DELIVERY_COUNTS": "five states",
+    "DELIVERIES_OF_TASK": "those of one task",
+}
+"""Why a statement may gather rows before it gives the first: else a LIMIT limits nothing."""
+
+SOUGHT: Final = {
+    "CLAIMABLE": "SEARCH task USING INDEX tasks_claimable (priority=? AND claimable_at<?)",
+    "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
+    "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
+    "EVENTS_OF_TASK": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq>?)",
+    "HEARD": "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)",
+    "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",
+}
+"""Where an index is not enough: it must be this one, and all of these columns."""
+
+
+def _plan(statement: str) -> list[str]:
+    names = set(re.findall(r":(\w+)", statement))
+    marks = max((int(mark) for mark in re.findall(r"\?(\d+)", statement)), default=0)
+    given = dict.fromkeys(names) if names else [None] * (marks or statement.count("?"))
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+        migrate(database)
+        # No statistics are ever gathered, so an empty database has the plans of a full one.
+        return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+
+
+def _scanned(statement: str) -> Iterator[str]:
+    """The tables that are read from one end to the other."""
+    aliases = {found[2]: found[1] for found in re.finditer(r"(\w+) AS (\w+)", statement)}
+    for step in _plan(statement):
+        # A min() or max() that no index serves is a SEARCH without USING.
+        found = re.match(r"(?:SCAN (?=\w+)|SEARCH (?=\w+$))(\w+)", step)
+        if found is None or "VIRTUAL TABLE" in step:
+            continue
+        if (name := aliases.get(found[1], found[1])) in GROWING:
+            yield name
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_a_statement_is_served_by_an_index(name: str) -> None:
+    assert list(_scanned(STATEMENTS[name])) == [] or name in READ_WHOLE
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_a_statement_gives_its_first_row_before_it_has_read_the_last(name: str) -> None:
+    sorts = [step for step in _plan(STATEMENTS[name]) if "TEMP B-TREE" in step]
+    assert sorts == [] or name in SORTED
+
+
+@pytest.mark.parametrize("name", sorted(SOUGHT))
+def test_a_hot_statement_seeks_by_all_it_knows(name: str) -> None:
+    assert SOUGHT[name] in _plan(STATEMENTS[name])
+
+
+@pytest.mark.parametrize("name", sorted(READ_WHOLE))
+def test_an_exception_is_one(name: str) -> None:
+    assert list(_scanned(STATEMENTS[name])) != []
+
+
+@pytest.mark.parametrize("name", sorted(SORTED))
+def test_an_exception_sorts(name: str) -> None:
+    assert any("TEMP B-TREE" in step for step in _plan(STATEMENTS[name]))
+
+
+@pytest.mark.parametrize("wanted", ["at", "max(at)"])
+def test_a_scan_is_found(wanted: str) -> None:
+    statement = f"SELECT {wanted} FROM events AS event WHERE type = :type"  # noqa: S608 - a column
+    assert list(_scanned(statement)) == ["events"]
