@@ -23,6 +23,11 @@ def typeid(prefix: str, at: int, random_bits: int) -> str:
     return f"{prefix}_{_base32(value)}"
 
 
+def first_task_id(at: int) -> str:
+    """No id of a task made at this moment (milliseconds) or later sorts before it."""
+    return f"task_{_base32(max(at, 0) << 80)}"
+
+
 def is_task_id(text: str) -> bool:
     """Whether the text has the form of a task id."""
     return _TASK_ID.fullmatch(text) is not None

@@ -9,17 +9,16 @@ import msgspec
 
 from gateway.domain.event import Event
 from gateway.domain.spec import Spec
-from gateway.domain.task import Attempt, Frozen, Status, Task
+from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.errors import translated
+from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.rows import Params
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
 _PROVIDERS: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...])
-NEWEST: Final = "task_~"
-"""Sorts behind every task id: where a list begins."""
 
 
 class ApiKey(Frozen, frozen=True, kw_only=True):
@@ -64,6 +63,7 @@ class Reads:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._listing = Listing(self._all)
 
     async def task(self, task_id: str) -> tuple[Task, Spec] | None:
         """One task with what was asked for."""
@@ -75,28 +75,18 @@ class Reads:
         wanted = {"ids": json.dumps(ids)}
         tasks = {row[0]: rows.task_from_row(row) for row in await self._all(sql.TASKS, wanted)}
         specs = {row[0]: _SPEC.decode(row[1]) for row in await self._all(sql.SPECS, wanted)}
-        return [(tasks[task_id], specs[task_id]) for task_id in ids if task_id in tasks]
+        # Between the two statements a task may be made, or deleted.
+        whole = tasks.keys() & specs
+        return [(tasks[task_id], specs[task_id]) for task_id in ids if task_id in whole]
 
     async def spec(self, task_id: str) -> Spec | None:
         """What was asked for."""
         row = await self._one(sql.SPEC, {"id": task_id})
         return _SPEC.decode(row[0]) if row else None
 
-    async def page(
-        self, project: str | None, statuses: Iterable[Status], *, before: str = NEWEST, limit: int
-    ) -> list[tuple[Task, Spec]]:
-        """The newest tasks in any of these states, older than the id `before`; of all projects
-        for None."""
-        found = await self._all(
-            sql.LIST_ALL_TASKS if project is None else sql.LIST_TASKS,
-            {
-                "project": project,
-                "statuses": json.dumps(list(statuses)),
-                "before": before,
-                "limit": limit,
-            },
-        )
-        return await self.tasks([row[0] for row in found])
+    async def page(self, wanted: TaskFilter, *, before: str = NEWEST, limit: int) -> TaskPage:
+        """The newest tasks that match and are older than the id `before`."""
+        return await self._listing.page(wanted, before=before, limit=limit)
 
     async def attempts(self, task_id: str) -> list[Attempt]:
         """The attempts a launcher has ever taken, oldest first."""

@@ -206,21 +206,6 @@ SPECS: Final = """
 SELECT task_id, data FROM events
 WHERE task_seq = 1 AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-# One index seek for each state: the newest of each, then the newest of all.
-LIST_TASKS: Final = """
-SELECT task.id
-FROM json_each(:statuses) AS wanted
-JOIN tasks AS task ON task.project = :project AND task.status = wanted.value
-    AND task.id < :before
-ORDER BY task.id DESC
-LIMIT :limit"""
-
-LIST_ALL_TASKS: Final = """
-SELECT id FROM tasks
-WHERE status IN (SELECT value FROM json_each(:statuses)) AND id < :before
-ORDER BY id DESC
-LIMIT :limit"""
-
 # Where a cursor stands within a task, in the order of its index. Almost always the cursor is an
 # event of the task itself; for any other number the log is walked from its end.
 _BEHIND: Final = """task_seq > coalesce(

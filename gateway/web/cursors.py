@@ -1,4 +1,5 @@
-"""Cursors of lists: opaque, versioned and signed, so that only ours are taken."""
+"""Cursors of lists: opaque, versioned and signed, so that only ours are taken, and each only for
+the list it was made for."""
 
 import base64
 import binascii
@@ -6,45 +7,53 @@ import hashlib
 import hmac
 from typing import Final
 
+import msgspec
+
 from gateway.domain.errors import Refused
 from gateway.domain.ids import is_task_id
 from gateway.domain.keyring import Keyring
+from gateway.store.listing import TaskFilter
 
 _VERSION: Final = b"1"
 _MAC_BYTES: Final = 8
 
 
-def cursor_after(keyring: Keyring, task_id: str) -> str:
-    """The cursor of the page that begins behind this task."""
+def cursor_after(keyring: Keyring, wanted: TaskFilter, task_id: str) -> str:
+    """The cursor of the page of this list that begins behind this task."""
     text = _VERSION + task_id.encode()
-    return base64.urlsafe_b64encode(text + _mac(keyring, keyring.current, text)).decode()
+    mac = _mac(keyring, keyring.current, text, wanted)
+    return base64.urlsafe_b64encode(text + mac).decode()
 
 
-def task_before(keyring: Keyring, cursor: str) -> str:
+def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
     """The task a cursor stands behind.
 
     Raises:
-        Refused: `invalid_cursor`, foreign or broken.
+        Refused: `invalid_cursor`: broken, or made for another list.
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:
         raise _invalid() from exc
     text, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    known = [hmac.compare_digest(mac, _mac(keyring, key_id, text)) for key_id in keyring.ids]
+    known = [
+        hmac.compare_digest(mac, _mac(keyring, key_id, text, wanted)) for key_id in keyring.ids
+    ]
     task_id = text[len(_VERSION) :].decode("ascii", "replace")
     if not any(known) or not text.startswith(_VERSION) or not is_task_id(task_id):
         raise _invalid()
     return task_id
 
 
-def _mac(keyring: Keyring, key_id: str, text: bytes) -> bytes:
-    return hmac.digest(keyring.purpose(key_id, "cursor"), text, hashlib.sha256)[:_MAC_BYTES]
+def _mac(keyring: Keyring, key_id: str, text: bytes, wanted: TaskFilter) -> bytes:
+    signed = text + b"\n" + msgspec.json.encode(wanted)
+    return hmac.digest(keyring.purpose(key_id, "cursor"), signed, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _invalid() -> Refused:
     return Refused(
         "invalid_cursor",
-        "This cursor was not made here.",
-        hint="Use `nextCursor` of the page before, unchanged, or leave it out to begin.",
+        "This cursor was not made for this list.",
+        hint="Use `nextCursor` of the page before, unchanged and with the same filters, or leave "
+        "it out to begin.",
     )

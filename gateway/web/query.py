@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from gateway.domain.errors import Refused
 from gateway.wire.problem import FieldError
+from gateway.wire.times import milliseconds, parse_rfc3339
 
 
 class Named(Protocol):
@@ -81,7 +82,38 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
-    """A text that its handler judges."""
+    """A text that its handler judges, or one of some known ones."""
+
+    name: str
+    meaning: str
+    known: tuple[str, ...] = ()
+    least: int = 1
+    """Characters: an empty one is a value that was forgotten."""
+    where: str = "query"
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """For the OpenAPI document."""
+        known: dict[str, object] = {"enum": list(self.known)} if self.known else {}
+        return {"type": "string", "minLength": self.least, **known}
+
+    def of(self, request: Request) -> str | None:
+        """The text, if this request brings one.
+
+        Raises:
+            Refused: `invalid_request`.
+        """
+        text = request.query_params.get(self.name)
+        if text is not None and len(text) < self.least:
+            raise wrong(self.name, "Expected a value; leave it out to ask for nothing")
+        if text is not None and self.known and text not in self.known:
+            raise wrong(self.name, f"Expected one of {', '.join(self.known)}")
+        return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """A moment with its time zone, RFC 3339."""
 
     name: str
     meaning: str
@@ -90,11 +122,57 @@ class Text:
     @property
     def schema(self) -> dict[str, object]:
         """For the OpenAPI document."""
+        return {"type": "string", "format": "date-time"}
+
+    def of(self, request: Request) -> int | None:
+        """In milliseconds since the epoch, if this request brings one.
+
+        Raises:
+            Refused: `invalid_request`.
+        """
+        text = request.query_params.get(self.name)
+        if text is None:
+            return None
+        moment = parse_rfc3339(text)
+        if moment is None:
+            shown = "Expected a moment such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+            raise wrong(self.name, shown)
+        return milliseconds(moment)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Any parameters whose names begin so: each is a pair of key and value."""
+
+    prefix: str
+    most: int
+    meaning: str
+    where: str = "query"
+
+    @property
+    def name(self) -> str:
+        """A pattern: no form of OpenAPI says it better."""
+        return f"{self.prefix}{{key}}"
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """For the OpenAPI document."""
         return {"type": "string"}
 
-    def of(self, request: Request) -> str | None:
-        """The text, if this request brings one."""
-        return request.query_params.get(self.name)
+    def has(self, name: str) -> bool:
+        """Whether a parameter of this name is one of them; a key is never empty."""
+        return name.startswith(self.prefix) and name != self.prefix
+
+    def of(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """The pairs of this request, ordered by key.
+
+        Raises:
+            Refused: `invalid_request`, too many.
+        """
+        given = [pair for pair in request.query_params.items() if self.has(pair[0])]
+        if len(given) > self.most:
+            raise wrong(f"{self.prefix}*", f"Expected at most {self.most} of them")
+        return tuple(sorted((name.removeprefix(self.prefix), value) for name, value in given))
 
 
 def is_number(text: str) -> bool:
@@ -102,12 +180,17 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 20
 
 
-def known_only(request: Request, parameters: Iterable[Named]) -> None:
-    """Refuses parameters that would be ignored: a typo must not widen a list."""
+def known_only(request: Request, parameters: Iterable[Named], pairs: Pairs | None = None) -> None:
+    """Refuses parameters that would be ignored, as one given twice would be: a typo must not widen
+    a list."""
     names = {parameter.name for parameter in parameters}
-    for name in request.query_params:
-        if name not in names:
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in names and not (pairs is not None and pairs.has(name)):
             raise wrong(name, f"Unknown parameter; known are {', '.join(sorted(names))}")
+        if name in seen:
+            raise wrong(name, "Expected it once")
+        seen.add(name)
 
 
 def wrong(name: str, message: str) -> Refused:

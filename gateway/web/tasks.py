@@ -10,8 +10,8 @@ from gateway.domain.commands import CancelTask, RetryTask, TaskReply
 from gateway.domain.errors import Refused
 from gateway.domain.ids import is_task_id, typeid
 from gateway.domain.spec import Spec
-from gateway.domain.task import Status, Task
-from gateway.store.reads import NEWEST
+from gateway.domain.task import Task
+from gateway.store.listing import NEWEST
 from gateway.web.auth import READ, TASKS, authorize, project_of
 from gateway.web.body import TASK_LIMIT, read_json, read_nothing
 from gateway.web.context import Context, context_of
@@ -19,20 +19,12 @@ from gateway.web.cursors import cursor_after, task_before
 from gateway.web.headers import headers_of
 from gateway.web.idempotency import REPLAYED, idempotency_of
 from gateway.web.new_task import creation
-from gateway.web.query import Number, Text, Words, known_only
 from gateway.web.replies import reply
+from gateway.web.task_query import CURSOR, LIMIT, task_filter
 from gateway.web.views import task_view
 from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, TaskView
 
-STATUS: Final = Words(
-    name="status", known=tuple(Status), meaning="Only tasks in one of these states."
-)
-LIMIT: Final = Number(
-    name="limit", default=50, least=1, most=200, meaning="So many entries at the most."
-)
-CURSOR: Final = Text(name="cursor", meaning="`nextCursor` of the page before, unchanged.")
-LIST_PARAMETERS: Final = (STATUS, LIMIT, CURSOR)
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -69,16 +61,12 @@ async def page(request: Request) -> Response:
     """`GET /v1/tasks`, newest first."""
     context = context_of(request)
     key = await authorize(request, context.keys, READ)
-    known_only(request, LIST_PARAMETERS)
-    limit = LIMIT.of(request)
+    wanted = task_filter(request, project_of(key))
     cursor = CURSOR.of(request)
-    before = task_before(context.keyring, cursor) if cursor is not None else NEWEST
-    found = await context.reads.page(
-        project_of(key), list(map(Status, STATUS.of(request))), before=before, limit=limit + 1
-    )
-    shown = found[:limit]
-    following = cursor_after(context.keyring, shown[-1][0].id) if len(found) > limit else None
-    data = tuple(task_view(task, spec) for task, spec in shown)
+    before = NEWEST if cursor is None else task_before(context.keyring, wanted, cursor)
+    found = await context.reads.page(wanted, before=before, limit=LIMIT.of(request))
+    data = tuple(task_view(task, spec) for task, spec in found.tasks)
+    following = found.last and cursor_after(context.keyring, wanted, found.last)
     return reply(Page[TaskView](data=data, next_cursor=following))
 
 

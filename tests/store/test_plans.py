@@ -9,12 +9,12 @@ from typing import Final
 
 import pytest
 
-from gateway.store import statements
+from gateway.store import listing, statements
 from gateway.store.migrations import migrate
 
 STATEMENTS: Final = {
     name: text
-    for name, text in vars(statements).items()
+    for name, text in (vars(statements) | vars(listing)).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
 }
 GROWING: Final = frozenset(
@@ -41,7 +41,9 @@ READ_WHOLE: Final = {
 SORTED: Final = {
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
-    "LIST_TASKS": "each state is read newest first, and left as soon as the page is full of newer",
+    "BY_STATUS": "each state is read newest first, and left as soon as the page is full of newer",
+    "BY_FLAG": "as above, for each project",
+    "BY_ERROR": "as above, for each project",
     "JOBS_OFFERED": "the oldest of each provider, so many as there may be answers",
     "KEYS_IN_USE": "the attempts of the named keys that run",
     "KEYS_NEEDED": "once at each start",
@@ -52,6 +54,15 @@ SORTED: Final = {
 """Why a statement may gather rows before it gives the first: else a LIMIT limits nothing."""
 
 SOUGHT: Final = {
+    "BY_STATUS": (
+        "SEARCH task USING COVERING INDEX tasks_listed (project=? AND status=? AND id>? AND id<?)"
+    ),
+    "BY_FLAG": "SEARCH task USING INDEX tasks_flagged (project=? AND id>? AND id<?)",
+    "BY_ERROR": "SEARCH task USING INDEX tasks_erred (project=? AND <expr>=? AND id>? AND id<?)",
+    "BY_METADATA": (
+        "SEARCH task_metadata USING COVERING INDEX task_metadata_found "
+        "(key=? AND value=? AND task_id>? AND task_id<?)"
+    ),
     "CLAIMABLE": "SEARCH task USING INDEX tasks_claimable (priority=? AND claimable_at<?)",
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",

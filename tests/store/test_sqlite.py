@@ -397,15 +397,6 @@ async def test_the_reconciler_learns_what_comes_due_next(store: SQLiteStore) -> 
     assert await store.reads.due_jobs(2_500, 10) == [JOB.id]
 
 
-async def test_a_page_is_newest_first_and_goes_on_behind_its_last(store: SQLiteStore) -> None:
-    await write(store, *(replace(PLAIN, id=f"task_{n}") for n in range(5)), FULL_OTHER)
-    first = await store.reads.page("default", Status, limit=2)
-    second = await store.reads.page("default", Status, before="task_3", limit=9)
-    assert [task.id for task, _ in first] == ["task_4", "task_3"]
-    assert [task.id for task, _ in second] == ["task_2", "task_1", "task_0"]
-    assert await store.reads.page("default", [Status.RUNNING], limit=9) == []
-
-
 async def test_readers_cannot_write(store: SQLiteStore) -> None:
     reader = store.reads._connection  # noqa: SLF001 - the reads offer no way to try
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -421,9 +412,6 @@ def test_columns_and_fields_agree() -> None:
     ):
         assert [name.strip() for name in columns.split(",")] == list(fields.__struct_fields__)
     assert json.loads(rows.task_values(FULL)[Task.__struct_fields__.index("sandbox")])["id"] == "s1"
-
-
-FULL_OTHER = replace(FULL, id="task_9")
 
 
 async def test_a_closed_destroy_job_is_loaded_so_that_it_opens_under_a_new_lease(

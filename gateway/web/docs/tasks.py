@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.web import tasks
+from gateway.web import task_query
 from gateway.web.body import TASK_LIMIT, Nothing
 from gateway.web.docs.examples import CANCELLING, NEW_TASK, QUEUED, RUNNING, TASKS
 from gateway.web.openapi import access
@@ -40,7 +40,7 @@ LIST: Final = Operation(
     tag=_TAG,
     summary="List tasks, newest first",
     access=access.READ,
-    parameters=tasks.LIST_PARAMETERS,
+    parameters=task_query.LIST_PARAMETERS,
     answers=(answer(Page[TaskView], TASKS, "A page of tasks."),),
     errors=("invalid_cursor",),
 )

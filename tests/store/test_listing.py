@@ -1,0 +1,196 @@
+"""Lists of tasks: each filter alone and with others, page by page, with bounded work."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import aiosqlite
+import msgspec
+import pytest
+
+from gateway.domain import commands as c
+from gateway.domain.event import Event
+from gateway.domain.ids import typeid
+from gateway.domain.spec import Spec
+from gateway.domain.task import Clocks, Flag, Status, Task, TaskError, Timeouts
+from gateway.domain.view import View
+from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+START: Final = 1_790_000_000_000
+COUNT: Final = 120
+Page = Callable[..., Awaitable[TaskPage]]
+REPOS: Final = ("https://github.com/acme/widgets", "https://github.com/acme/gears")
+
+
+def made(number: int, rolls: random.Random) -> tuple[Task, Spec]:
+    """A task that may be anything; its id is a little older than it is."""
+    created_at = START + number * 1_000
+    project = rolls.choice(["acme", "default"])
+    status = rolls.choice(list(Status))
+    error = TaskError(stage="agent", code=rolls.choice(["boom", "agent_silent"]), message="…")
+    flags = [Flag(code=code, since=1) for code in ("silent", "unreachable") if rolls.random() < 0.3]
+    task = Task(
+        id=typeid("task", created_at - rolls.randrange(900), rolls.getrandbits(74)),
+        project=project,
+        status=status,
+        attempt=1,
+        max_attempts=1,
+        seq=1,
+        created_at=created_at,
+        updated_at=created_at,
+        timeouts=Timeouts(),
+        error=error if status is Status.FAILED else None,
+        flags=tuple(flags),
+        clocks=Clocks() if status.is_terminal else Clocks(queue=1),
+    )
+    spec = Spec(
+        project=project,
+        repo_url=rolls.choice(REPOS),
+        prompt="p",
+        title="t",
+        branch_name="b",
+        metadata={
+            key: rolls.choice(["1", "ü \"'"]) for key in ("user", "a.b") if rolls.random() < 0.7
+        },
+    )
+    return task, spec
+
+
+@pytest.fixture
+def tasks() -> dict[str, tuple[Task, Spec]]:
+    rolls = random.Random(7)
+    return {task.id: (task, spec) for task, spec in (made(n, rolls) for n in range(COUNT))}
+
+
+@pytest.fixture
+async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+        view = View(policy=c.Policy(key_id="k1"))
+        for task, spec in tasks.values():
+            view.put_new_task(task)
+            view.put_event(_birth(task, spec))
+            view.new_metadata.append((task.id, spec.metadata))
+        async with opened.transaction() as batch:
+            await batch.write(view)
+        yield opened
+
+
+@pytest.fixture
+async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[aiosqlite.Connection]:
+    async with aiosqlite.connect(tmp_path / "slipgate.db") as connection:
+        yield connection
+
+
+def _birth(task: Task, spec: Spec) -> Event:
+    return Event(
+        task_id=task.id,
+        task_seq=1,
+        attempt=1,
+        type="task.created",
+        at=task.created_at,
+        source="api",
+        data=msgspec.json.encode(spec),
+    )
+
+
+def _matches(wanted: TaskFilter, task: Task, spec: Spec) -> bool:
+    """The same rules once more, as a sentence about one task."""
+    flags = {flag.code for flag in task.flags}
+    return all(
+        (
+            wanted.project in {None, task.project},
+            task.status in wanted.statuses,
+            wanted.flag is None or wanted.flag in flags or (wanted.flag == "any" and flags),
+            wanted.error_code in {None, task.error.code if task.error else ""},
+            wanted.repo_url in {None, spec.repo_url},
+            all(spec.metadata.get(key) == value for key, value in wanted.metadata),
+            wanted.created_after is None or task.created_at > wanted.created_after,
+            wanted.created_before is None or task.created_at < wanted.created_before,
+        )
+    )
+
+
+SINGLE_FILTERS: Final = {
+    "everything": TaskFilter(),
+    "one project": TaskFilter(project="acme"),
+    "two states": TaskFilter(statuses=(Status.RUNNING, Status.FAILED)),
+    "any flag": TaskFilter(flag="any"),
+    "a flag that is not the first": TaskFilter(flag="silent"),
+    "an error code": TaskFilter(error_code="boom"),
+    "a repository": TaskFilter(repo_url=REPOS[0]),
+    "metadata of odd characters": TaskFilter(metadata=(("a.b", "ü \"'"),)),
+    "two metadata": TaskFilter(metadata=(("user", "1"), ("a.b", "1"))),
+    "after a moment": TaskFilter(created_after=START + 50_000),
+    "before a moment": TaskFilter(created_before=START + 50_000),
+    "nobody's project": TaskFilter(project="nobody", flag="any"),
+}
+
+
+def _mixed_filters() -> Iterator[TaskFilter]:
+    rolls = random.Random(11)
+    for _ in range(40):
+        yield TaskFilter(
+            project=rolls.choice([None, "acme", "default"]),
+            statuses=tuple(rolls.sample(list(Status), rolls.randrange(1, 10))),
+            flag=rolls.choice([None, None, "any", "silent"]),
+            error_code=rolls.choice([None, None, "boom"]),
+            repo_url=rolls.choice([None, *REPOS]),
+            metadata=rolls.choice([(), (("user", "1"),), (("user", "1"), ("a.b", "1"))]),
+            created_after=rolls.choice([None, START + rolls.randrange(COUNT) * 1_000]),
+            created_before=rolls.choice([None, START + rolls.randrange(COUNT) * 1_000]),
+        )
+
+
+@pytest.mark.parametrize("wanted", SINGLE_FILTERS.values(), ids=SINGLE_FILTERS)
+async def test_a_filter_lists_what_matches_newest_first(
+    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]], wanted: TaskFilter
+) -> None:
+    page = await store.reads.page(wanted, limit=200)
+    expected = [pair for pair in tasks.values() if _matches(wanted, *pair)]
+    assert list(page.tasks) == sorted(expected, key=lambda pair: pair[0].id, reverse=True)
+    assert page.last is None
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
+    store: SQLiteStore, tasks: dict[str, tuple[Task, Spec]], limit: int
+) -> None:
+    for wanted in _mixed_filters():
+        expected = sorted((key for key, pair in tasks.items() if _matches(wanted, *pair)))
+        assert await _listed(store.reads.page, wanted, limit) == expected[::-1]
+
+
+async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_request(
+    reader: aiosqlite.Connection, tasks: dict[str, tuple[Task, Spec]]
+) -> None:
+    """What is found nowhere near the top costs many requests, and none of them is long."""
+    oldest = min(tasks)
+    wanted = TaskFilter(repo_url=tasks[oldest][1].repo_url, created_before=START + 500)
+    listed = Listing(reader.execute_fetchall, budget=10)
+    everywhere = TaskFilter(repo_url="https://github.com/acme/none")
+    first = await listed.page(everywhere, before=NEWEST, limit=4)
+    assert (first.tasks, first.last is not None) == ((), True)
+    assert await _listed(listed.page, everywhere, 4) == []
+    assert await _listed(listed.page, wanted, 4) == [oldest]
+
+
+async def test_the_rarest_of_several_filters_leads(reader: aiosqlite.Connection) -> None:
+    """One filter that many tasks meet does not hide the one that few do."""
+    listed = Listing(reader.execute_fetchall, budget=1, probe=30)
+    rare = TaskFilter(metadata=(("user", "1"),), statuses=(Status.EXPIRED,))
+    page = await listed.page(rare, before=NEWEST, limit=20)
+    assert page.last is None
+    assert {task.status for task, _ in page.tasks} == {Status.EXPIRED}
+
+
+async def _listed(page: Page, wanted: TaskFilter, limit: int) -> list[str]:
+    found: list[str] = []
+    before: str | None = NEWEST
+    while before is not None:
+        piece = await page(wanted, before=before, limit=limit)
+        assert len(piece.tasks) <= limit
+        found += [task.id for task, _ in piece.tasks]
+        before = piece.last
+    return found

@@ -1,0 +1,125 @@
+"""Lists of tasks over HTTP: what each parameter asks for, and what is refused."""
+
+from urllib.parse import quote
+
+import pytest
+
+from gateway.wire.times import milliseconds, parse_rfc3339, rfc3339
+from tests.web.callers import House, Json
+
+ERROR = {"stage": "agent", "code": "no_model", "message": "no key", "retryable": False}
+GEARS = "https://github.com/acme/gears"
+
+
+async def listed(house: House, query: str, scope: str = "tasks") -> list[str]:
+    response = await house.get(f"/v1/tasks?{query}", scope)
+    assert response.status_code == 200, response.text
+    return [task["id"] for task in response.json()["data"]]
+
+
+@pytest.fixture
+async def tasks(house: House) -> Json:
+    """A failed task, a queued one with metadata, and a cancelled one of another repository."""
+    job, agent = await house.launch()
+    assert (await agent.say("task.failed", "m1", error=ERROR)).status_code == 202
+    queued = await house.create(metadata={"userId": "u 1", "a.b": ""})
+    cancelled = await house.create(repoUrl=GEARS, metadata={"userId": "u 1"})
+    await house.post(f"/v1/tasks/{cancelled['id']}/cancel")
+    return {"failed": job["taskId"], "queued": queued["id"], "cancelled": cancelled["id"]}
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("status=failed,queued", ["queued", "failed"]),
+        ("status=running", []),
+        ("errorCode=no_model", ["failed"]),
+        ("errorCode=other", []),
+        ("flag=any", []),
+        (f"repoUrl={quote(GEARS)}", ["cancelled"]),
+        ("metadata.userId=u%201", ["cancelled", "queued"]),
+        ("metadata.userId=u%201&metadata.a.b=", ["queued"]),
+        ("metadata.userId=u%201&status=cancelled&limit=1", ["cancelled"]),
+        ("createdAfter=2020-01-01T00:00:00Z", ["cancelled", "queued", "failed"]),
+        ("createdBefore=2020-01-01T01:00:00%2B01:00", []),
+        ("createdAfter=0001-01-01T00:00:00Z&createdBefore=9999-12-31T23:59:59Z&limit=1", None),
+    ],
+)
+async def test_a_list_shows_what_was_asked_for(
+    house: House, tasks: Json, query: str, names: list[str] | None
+) -> None:
+    expected = ["cancelled"] if names is None else names
+    assert await listed(house, query) == [tasks[name] for name in expected]
+
+
+async def test_the_moment_itself_is_neither_before_nor_after(house: House) -> None:
+    task = await house.create()
+    at = task["createdAt"]
+    assert await listed(house, f"createdAfter={at}") == []
+    assert await listed(house, f"createdBefore={at}") == []
+    moment = parse_rfc3339(at)
+    assert moment is not None
+    earlier = rfc3339(milliseconds(moment) - 1)
+    assert await listed(house, f"createdAfter={earlier}") == [task["id"]]
+
+
+async def test_a_filter_reaches_no_other_project(house: House, tasks: Json) -> None:
+    for query in ("metadata.userId=u%201", "errorCode=no_model", "status=queued"):
+        assert await listed(house, query, "other") == []
+        assert await listed(house, query, "ops") != []
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ("state=running", "?state"),
+        ("status=", "?status"),
+        ("status=running,", "?status"),
+        ("status=running&status=failed", "?status"),
+        ("flag=loud", "?flag"),
+        ("errorCode=", "?errorCode"),
+        ("repoUrl=", "?repoUrl"),
+        ("metadata.=x", "?metadata."),
+        ("metadata=x", "?metadata"),
+        ("metadata.a=1&metadata.a=2", "?metadata.a"),
+        ("&".join(f"metadata.{n}=1" for n in range(51)), "?metadata.*"),
+        ("createdAfter=yesterday", "?createdAfter"),
+        ("createdAfter=2026-01-01", "?createdAfter"),
+        ("createdBefore=2026-01-01T00:00:00", "?createdBefore"),
+        ("limit=0", "?limit"),
+        ("limit=201", "?limit"),
+    ],
+)
+async def test_what_would_widen_a_list_unseen_is_refused(
+    house: House, query: str, path: str
+) -> None:
+    response = await house.get(f"/v1/tasks?{query}")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert [error["path"] for error in response.json()["errors"]] == [path]
+
+
+@pytest.mark.parametrize(
+    ("query", "scope"),
+    [
+        pytest.param("limit=1&status=queued", "tasks", id="other filters"),
+        pytest.param("limit=1&metadata.a=1", "tasks", id="more filters"),
+        pytest.param("limit=1", "other", id="another project"),
+        pytest.param("limit=1", "ops", id="all projects"),
+    ],
+)
+async def test_a_cursor_belongs_to_the_list_it_was_made_for(
+    house: House, tasks: Json, query: str, scope: str
+) -> None:
+    cursor = (await house.get("/v1/tasks?limit=1")).json()["nextCursor"]
+    assert await listed(house, f"limit=50&cursor={cursor}") == [tasks["queued"], tasks["failed"]]
+    refused = await house.get(f"/v1/tasks?{query}&cursor={cursor}", scope)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
+    assert "nextCursor" in refused.json()["hint"]
+
+
+async def test_a_cursor_goes_on_under_any_order_of_the_same_filters(
+    house: House, tasks: Json
+) -> None:
+    first = await house.get("/v1/tasks?status=failed,queued&limit=1")
+    cursor = first.json()["nextCursor"]
+    assert await listed(house, f"cursor={cursor}&status=queued,failed") == [tasks["failed"]]
