@@ -14,11 +14,16 @@ Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """A text made by `rfc3339`."""
 
 
-# Most moments that are shown are those of the last seconds; strftime takes ten times a look-up.
-@lru_cache(maxsize=1024)
 def rfc3339(at: int) -> str:
     """`1790000000123` → `"2026-09-21T14:13:20.123Z"`."""
-    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+    seconds, milliseconds = divmod(at, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
+
+
+# Most moments that are shown are of the same few seconds; strftime takes ten times a look-up.
+@lru_cache(maxsize=1024)
+def _to_the_second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def maybe_rfc3339(at: int | None) -> str | None:
