@@ -1,38 +1,66 @@
-"""`make bench`: measures, prints the table, writes the JSON."""
+"""`make bench`: measures, prints the tables, writes the JSON."""
 
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks.figures import report_of, show
+from tests.benchmarks import scale
+from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
+from tests.benchmarks.report import Report, Section, show, show_machine
+
+
+async def _throughput(options: argparse.Namespace) -> Section:
+    return throughput(await measure(Size(rounds=options.rounds, seconds=options.seconds)))
+
+
+async def _scale(options: argparse.Namespace) -> Section:
+    return await scale.section(scale.Size(tasks=options.tasks))
+
+
+SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
+    "throughput": _throughput,
+    "scale": _scale,
+}
 
 
 def main() -> int:
     """The exit code: 0, or with `--check` 1 if a figure misses its target."""
     options = _options()
+    screen = Console()
+    sections: list[Section] = []
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        measured = runner.run(measure(Size(rounds=options.rounds, seconds=options.seconds)))
-    report = report_of(measured)
-    show(report, Console())
+        for name in options.only or SECTIONS:
+            section = runner.run(_measured(name, options))
+            sections.append(section)
+            show(section, screen)
+    report = Report(sections=tuple(sections))
+    show_machine(report, screen)
     if options.json is not None:
         text = msgspec.json.format(msgspec.json.encode(report))
         Path(options.json).write_bytes(text + b"\n")
-    missed = [figure for figure in report.figures if not figure.is_met]
-    return 1 if options.check and missed else 0
+    return 1 if options.check and report.missed else 0
+
+
+async def _measured(name: str, options: argparse.Namespace) -> Section:
+    return await SECTIONS[name](options)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="measure these sections")
     parser.add_argument("--json", metavar="FILE", help="write figures and rounds there")
     parser.add_argument("--check", action="store_true", help="exit 1 below a target")
     parser.add_argument("--rounds", type=int, default=Size.rounds)
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="of each load")
+    parser.add_argument("--tasks", type=int, default=scale.Size.tasks, help="in the large file")
     return parser.parse_args()
 
 

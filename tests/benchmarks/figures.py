@@ -1,14 +1,12 @@
-"""What was measured, as figures beside the least or the most they may be."""
+"""Throughput and hand-over: what was measured, as figures."""
 
-import os
-import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
+
+from tests.benchmarks.report import Figure, Section, percentile
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,33 +26,6 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     handover_seconds: tuple[float, ...]
     idle_mb: float | None
     """None: this system does not say."""
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table."""
-
-    name: str
-    value: float
-    unit: str
-    least: float | None = None
-    most: float | None = None
-
-    @property
-    def is_met(self) -> bool:
-        """Whether it is where it should be; a figure without a target always is."""
-        return (self.least is None or self.value >= self.least) and (
-            self.most is None or self.value <= self.most
-        )
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON: figures, what they are made of, and the machine."""
-
-    python: str
-    machine: str
-    cpus: int | None
-    figures: tuple[Figure, ...]
-    measured: Measured
 
 
 RATES: Final = ("yardstick", "tasks", "words", "one_commit")
@@ -91,54 +62,20 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
             unit="×",
             least=0.35,
         ),
-        Figure(name="POST to launcher, p50", value=_percentile(waits, 50), unit="ms", most=20),
-        Figure(name="POST to launcher, p99", value=_percentile(waits, 99), unit="ms", most=100),
+        Figure(name="POST to launcher, p50", value=percentile(waits, 50), unit="ms", most=20),
+        Figure(name="POST to launcher, p99", value=percentile(waits, 99), unit="ms", most=100),
     ]
     if measured.idle_mb is not None:
         figures.append(Figure(name="memory, idle", value=measured.idle_mb, unit="MB", most=80))
     return tuple(figures)
 
 
-def report_of(measured: Measured) -> Report:
-    """The run with the machine it was on."""
-    return Report(
-        python=platform.python_version(),
-        machine=platform.platform(),
-        cpus=os.cpu_count(),
+def throughput(measured: Measured) -> Section:
+    """The section of the report."""
+    return Section(
+        name="throughput",
+        note=f"{len(measured.rounds)} rounds, {measured.connections} connections, "
+        "synchronous=FULL; ratios are medians of the rounds' ratios.",
         figures=figures_of(measured),
         measured=measured,
     )
-
-
-def show(report: Report, screen: Console) -> None:
-    """The table."""
-    title = f"Python {report.python}, {report.cpus} CPUs, {report.machine}"
-    table = Table("figure", box=None, pad_edge=False, title=title, title_justify="left")
-    for column in ("median", "", "target", ""):
-        table.add_column(column, justify="right" if column in {"median", "target"} else "left")
-    for figure in report.figures:
-        verdict = "[green]met[/]" if figure.is_met else "[red]missed[/]"
-        target = _target(figure)
-        value = f"{figure.value:,.{_digits(figure.value)}f}"
-        table.add_row(figure.name, value, figure.unit, target, verdict if target else "")
-    screen.print(table)
-    screen.print(
-        f"{len(report.measured.rounds)} rounds, {report.measured.connections} connections, "
-        "synchronous=FULL; ratios are medians of the rounds' ratios.",
-        style="dim",
-    )
-
-
-def _target(figure: Figure) -> str:
-    if figure.least is not None:
-        return f"≥ {figure.least:g}"
-    return "" if figure.most is None else f"≤ {figure.most:g}"
-
-
-def _digits(value: float) -> int:
-    return 0 if value >= 100 else 1 if value >= 10 else 2
-
-
-def _percentile(values: Sequence[float], percent: int) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]

@@ -52,14 +52,14 @@ async def handover_seconds(server: Server, samples: int) -> list[float]:
     times: list[float] = []
     async with connected(server.port, 2) as (frontend, launcher):
         for _ in range(samples):
-            poll = asyncio.ensure_future(timed(launcher, _claim(server, 1, wait=30), 200))
+            poll = asyncio.ensure_future(timed(launcher, claim(server, 1, wait=30), 200))
             await asyncio.sleep(PACE_SECONDS)
             began = time.perf_counter()
             await frontend.ask(message, 202)
             arrived, body = await poll
             times.append(arrived - began)
             for job in msgspec.json.decode(body, type=wire.Jobs).jobs:
-                await launcher.ask(_give_up(server, job), 200)
+                await launcher.ask(give_up(server, job), 200)
     return times
 
 
@@ -101,7 +101,7 @@ async def running_agents(server: Server, number: int) -> list[Agent]:
     async with connected(server.port, 1) as (connection,):
         for _ in range(number):
             await connection.ask(message, 202)
-        body = await connection.ask(_claim(server, number), 200)
+        body = await connection.ask(claim(server, number), 200)
         agents = [Agent(job) for job in msgspec.json.decode(body, type=wire.Jobs).jobs]
         for agent in agents:
             await connection.ask(agent.started(), 202)
@@ -122,7 +122,7 @@ async def _per_second(
         return sum(counts) / (time.perf_counter() - began)
 
 
-def _claim(server: Server, capacity: int, *, wait: float = 0) -> bytes:
+def claim(server: Server, capacity: int, *, wait: float = 0) -> bytes:
     body = {
         "launcherId": "bench",
         "providers": [PROVIDER],
@@ -132,7 +132,7 @@ def _claim(server: Server, capacity: int, *, wait: float = 0) -> bytes:
     return _by_launcher(server, "/v1/launcher/claim", body)
 
 
-def _give_up(server: Server, job: wire.Job) -> bytes:
+def give_up(server: Server, job: wire.Job) -> bytes:
     error = {"code": "bench", "message": "measured", "retryable": False}
     body = {"leaseToken": job.lease_token, "error": error}
     return _by_launcher(server, f"/v1/launcher/jobs/{job.id}/failed", body)

@@ -1,21 +1,32 @@
 """The benchmark itself, with tiny counts: it works; how fast things are is not asked here."""
 
 import io
+from pathlib import Path
 
 from rich.console import Console
 
-from tests.benchmarks.figures import Figure, report_of, show
+from gateway.store.audit import audit
+from tests.benchmarks import scale
+from tests.benchmarks.figures import throughput
+from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
+from tests.benchmarks.report import Figure, Section, show
 
 TINY = Size(connections=2, rounds=1, seconds=0.1, handovers=2)
 
 
 async def test_every_load_is_measured_and_shown() -> None:
-    report = report_of(await measure(TINY))
-    table = io.StringIO()
-    show(report, Console(file=table, width=100))
-    assert all(figure.value > 0 for figure in report.figures)
-    assert all(figure.name in table.getvalue() for figure in report.figures)
+    _is_whole(throughput(await measure(TINY)))
+
+
+async def test_every_operation_is_measured_on_both_files() -> None:
+    _is_whole(await scale.section(scale.Size(tasks=300, small=100, rounds=1, samples=1)))
+
+
+async def test_a_filled_database_is_what_its_events_tell(tmp_path: Path) -> None:
+    await fill(tmp_path / "slipgate.db", 300, living=100)
+    found = audit(tmp_path / "slipgate.db")
+    assert (found.tasks, found.pending, found.problems) == (300, 0, ())
 
 
 def test_a_figure_is_met_up_to_its_target() -> None:
@@ -23,3 +34,10 @@ def test_a_figure_is_met_up_to_its_target() -> None:
     wait = Figure(name="wait", value=20.1, unit="ms", most=20)
     assert ratio.is_met
     assert not wait.is_met
+
+
+def _is_whole(section: Section) -> None:
+    table = io.StringIO()
+    show(section, Console(file=table, width=100))
+    assert all(figure.value > 0 for figure in section.figures)
+    assert all(figure.name in table.getvalue() for figure in section.figures)
