@@ -69,9 +69,9 @@ def _flag(task: Task) -> wire.FlagView | None:
     return wire.FlagView(code=flag.code, since=rfc3339(flag.since), detail=flag.detail)
 
 
-def _agent(spec: Spec) -> wire.AgentSpec:
+def _agent(spec: Spec) -> wire.AgentView:
     agent = spec.agent
-    return wire.AgentSpec(
+    return wire.AgentView(
         engine=agent.engine,
         model_provider=agent.model_provider,
         model=agent.model,

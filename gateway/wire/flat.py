@@ -148,3 +148,4 @@ _TRANSLATE: Final[dict[str, Callable[[Fields], tuple[str, Fields]]]] = {
     "task.failed": _failed,
 }
 """Every other type is taken as one of ours."""
+TRANSLATED: Final = frozenset(_TRANSLATE)

@@ -138,6 +138,17 @@ class DeadlineView(Reply, frozen=True, kw_only=True):
     what: str
 
 
+class AgentView(Reply, frozen=True, kw_only=True):
+    """Which agent works on it, and its limits, defaults filled in."""
+
+    engine: str
+    model_provider: str
+    model: str | None
+    max_turns: int
+    max_cost_usd: float
+    command: tuple[str, ...] | None
+
+
 class TaskView(Reply, frozen=True, kw_only=True):
     """A task as every route shows it."""
 
@@ -152,7 +163,7 @@ class TaskView(Reply, frozen=True, kw_only=True):
     base_branch: str | None
     branch_name: str
     prompt: str
-    agent: AgentSpec
+    agent: AgentView
     snapshot: str
     provider: str | None
     sandbox: SandboxView | None

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.wire.tasks import DeadlineView, NewTask, TaskView, UsageView
+from gateway.wire.tasks import AgentView, DeadlineView, NewTask, TaskView, UsageView
 from gateway.wire.times import rfc3339
 
 _DECODE: Final = msgspec.json.Decoder(NewTask).decode
@@ -49,7 +49,14 @@ def _view(task: NewTask, now: int) -> TaskView:
         base_branch=task.base_branch,
         branch_name=task.branch_name or f"slipgate/{TASK_ID}",
         prompt=task.prompt,
-        agent=task.agent,
+        agent=AgentView(
+            engine=task.agent.engine,
+            model_provider=task.agent.model_provider,
+            model=task.agent.model,
+            max_turns=task.agent.max_turns,
+            max_cost_usd=task.agent.max_cost_usd,
+            command=task.agent.command,
+        ),
         snapshot=task.snapshot or "slipgate-agent-1",
         provider=task.provider,
         sandbox=None,

@@ -17,6 +17,7 @@ from gateway.app import opened
 from gateway.settings import read_settings
 from gateway.store.operator import KeyRow, open_operator
 from gateway.wire.signing import secret_bytes, sign
+from tests.web.contract import Contract
 
 Json = dict[str, Any]
 
@@ -73,9 +74,12 @@ class Agent:
 class House:
     """The gateway as it is seen from outside."""
 
-    def __init__(self, app: ASGIApp, http: httpx.AsyncClient, keys: Mapping[str, str]) -> None:
+    def __init__(
+        self, app: ASGIApp, http: httpx.AsyncClient, keys: Mapping[str, str], contract: Contract
+    ) -> None:
         self.app = app
         self.http = http
+        self.contract = contract
         self._keys = keys
 
     def bearer(self, scope: str) -> dict[str, str]:
@@ -155,7 +159,8 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 @asynccontextmanager
 async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
-    """A gateway on a new database; `environ` adds to its settings."""
+    """A gateway on a new database; `environ` adds to its settings. Every answer is held against
+    the OpenAPI document."""
     path = folder / "slipgate.db"
     keys = add_keys(path)
     settings = read_settings(
@@ -168,8 +173,11 @@ async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
     )
     async with opened(settings) as gateway:
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as http:
-            yield House(gateway.app, http, keys)
+        contract = Contract()
+        async with httpx.AsyncClient(
+            transport=transport, base_url=PUBLIC_URL, event_hooks={"response": [contract.hold]}
+        ) as http:
+            yield House(gateway.app, http, keys, contract)
 
 
 def add_keys(path: Path) -> dict[str, str]:

@@ -22,7 +22,10 @@ HEAR: Final = Operation(
     id="sendWord",
     tag=_TAG,
     summary="Say how the task goes, signed",
-    description="`cancel: true` in the answer, 409 and 410 tell the agent to stop.",
+    description=(
+        "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
+        "refused for an optional text that is too long: it is dropped, and `warnings` says so."
+    ),
     access=access.SIGNED,
     body=Body(
         kind=signed_words(),
@@ -54,8 +57,9 @@ HOOK: Final = Operation(
     summary="Say how the task goes, by the capability URL",
     description=(
         "For scripts that cannot sign: whoever knows the URL may speak. `id`, if present, "
-        "deduplicates; a `taskId` in the payload is ignored; texts that are too long are cut. The "
-        "payload of today's snapshot (`workspace.*`, `pr.created`, a flat `error`) is taken too."
+        "deduplicates; a `taskId` in the payload is ignored; texts that are too long are cut, "
+        "and null and empty ones are as good as absent. What today's snapshot sends "
+        "(`workspace.*`, `pr.created`, a flat `error`) is taken too."
     ),
     access=access.CAPABILITY,
     body=Body(kind=flat_words(), example={"type": "task.progress", **_SAID}, media_type=None),

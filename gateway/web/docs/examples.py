@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.wire.tasks import (
     AgentSpec,
+    AgentView,
     DeadlineView,
     EventView,
     NewTask,
@@ -38,7 +39,14 @@ QUEUED: Final = TaskView(
     base_branch="main",
     branch_name=f"slipgate/{TASK_ID}",
     prompt="Add a /health endpoint",
-    agent=AgentSpec(model="gpt-5", max_cost_usd=2.5),
+    agent=AgentView(
+        engine="mini",
+        model_provider="openai",
+        model="gpt-5",
+        max_turns=60,
+        max_cost_usd=2.5,
+        command=None,
+    ),
     snapshot="slipgate-agent-1",
     provider=None,
     sandbox=None,

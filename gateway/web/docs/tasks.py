@@ -11,7 +11,6 @@ from gateway.web.openapi.operation import Answer, Body, Content, Operation, answ
 from gateway.wire.tasks import NewTask, Page, TaskView
 
 _TAG: Final = "Tasks"
-_IDEMPOTENT: Final = ("invalid_idempotency_key", "idempotency_mismatch")
 _NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
 
 
@@ -33,7 +32,7 @@ CREATE: Final = Operation(
     parameters=(IDEMPOTENCY_KEY, TRACEPARENT),
     body=Body(kind=NewTask, example=NEW_TASK, limit=TASK_LIMIT),
     answers=(_accepted("The task, stored.", QUEUED),),
-    errors=(*_IDEMPOTENT, "reserved_env", "repo_not_allowed"),
+    errors=("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
 )
 LIST: Final = Operation(
     id="listTasks",
@@ -61,7 +60,7 @@ CANCEL: Final = Operation(
     parameters=(IDEMPOTENCY_KEY,),
     body=_NOTHING,
     answers=(_accepted("The task, with `cancelRequestedAt`.", CANCELLING),),
-    errors=(*_IDEMPOTENT, "not_found", "already_finished"),
+    errors=("invalid_idempotency_key", "not_found", "already_finished"),
 )
 RETRY: Final = Operation(
     id="retryTask",
@@ -72,5 +71,5 @@ RETRY: Final = Operation(
     parameters=(IDEMPOTENCY_KEY,),
     body=_NOTHING,
     answers=(_accepted("The task, queued again.", QUEUED),),
-    errors=(*_IDEMPOTENT, "not_found", "not_finished", "env_expired"),
+    errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired"),
 )

@@ -32,7 +32,7 @@ class _Documented(Protocol):
 
 def document(routes: Sequence[Route]) -> Schema:
     """Every route with what documents it; the handlers carry it as `operation`."""
-    operations = [cast("_Documented", route.endpoint).operation for route in routes]
+    operations = [operation_of(route) for route in routes]
     schemas = Schemas(operations)
     paths: dict[str, Schema] = {}
     for route, operation in zip(routes, operations, strict=True):
@@ -55,6 +55,11 @@ def document(routes: Sequence[Route]) -> Schema:
             "securitySchemes": SCHEMES,
         },
     }
+
+
+def operation_of(route: Route) -> Operation:
+    """What documents a route."""
+    return cast("_Documented", route.endpoint).operation
 
 
 def _own(route: Route) -> set[str]:

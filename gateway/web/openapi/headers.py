@@ -25,10 +25,12 @@ ALWAYS: Final = ("X-Request-Id",)
 """On every answer."""
 HEADERS: Final[dict[str, Schema]] = {
     "X-Request-Id": {
+        "required": True,
         "description": "The caller's own, if it sent a sane one; it stands in our log.",
         "schema": {"type": "string"},
     },
     "Location": {
+        "required": True,
         "description": "Where the task is read.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
@@ -37,10 +39,12 @@ HEADERS: Final[dict[str, Schema]] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
     "WWW-Authenticate": {
+        "required": True,
         "description": "How to prove who calls.",
         "schema": {"type": "string"},
     },
     "Retry-After": {
+        "required": True,
         "description": "Seconds after which the same request may be sent again.",
         "schema": {"type": "integer", "minimum": 1},
     },

@@ -1,10 +1,13 @@
 """From message types to the component schemas of the OpenAPI document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import cast
 
 import msgspec
 
 from gateway.web.openapi.operation import Operation, Schema
+from gateway.web.openapi.vocabulary import WORDS
+from gateway.wire.message import Reply
 from gateway.wire.problem import Problem
 
 
@@ -13,10 +16,14 @@ class Schemas:
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._kinds = [Problem, *_kinds(operations)]
-        schemas, self.components = msgspec.json.schema_components(
+        self._schemas, self.components = msgspec.json.schema_components(
             self._kinds, ref_template="#/components/schemas/{name}"
         )
-        self._schemas: tuple[Schema, ...] = schemas
+        for name, fields in _whole(Reply):
+            if name in self.components:
+                self.components[name]["required"] = fields
+        for (name, field), words in WORDS.items():
+            cast("Schema", self.components[name]["properties"][field])["enum"] = list(words)
 
     def of(self, kind: object) -> Schema:
         """The schema of one of the types, mostly a reference."""
@@ -31,3 +38,11 @@ def _kinds(operations: Iterable[Operation]) -> list[object]:
         for answer in operation.answers:
             kinds += [content.kind for content in answer.content]
     return kinds
+
+
+def _whole(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
+    """Messages whose fields are all sent, with their names: a default is no reason to be absent."""
+    for reply in kind.__subclasses__():
+        if not reply.__struct_config__.omit_defaults:
+            yield reply.__name__, list(reply.__struct_encode_fields__)
+        yield from _whole(reply)

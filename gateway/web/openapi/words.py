@@ -1,14 +1,40 @@
 """The words of agents as message types, one per `type`, made from the table of words."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Final, Union
 
 import msgspec
-from msgspec.structs import FieldInfo
 
-from gateway.wire.agent import WORDS, Addressed, FlatProgress, Message
+from gateway.wire.agent import (
+    WORDS,
+    Addressed,
+    Error,
+    Failed,
+    FlatProgress,
+    Message,
+    PullRequest,
+)
+from gateway.wire.flat import TRANSLATED
 
 Id = Annotated[str, msgspec.Meta(max_length=128)]
+Field = tuple[str, object] | tuple[str, object, object]
+
+_FLAT: Final[dict[str, type[Message]]] = {
+    **WORDS,
+    "task.progress": FlatProgress,
+    "workspace.created": FlatProgress,
+    "workspace.status": FlatProgress,
+    "workspace.failed": Failed,
+    "pr.created": PullRequest,
+}
+_OF_SCRIPTS: Final[tuple[Field, ...]] = (
+    ("workspace_id", str | None, None),
+    ("status", str | None, None),
+    ("message", str | None, None),
+    ("summary", str | None, None),
+    ("error", Error | str | None, None),
+)
+"""What today's scripts say beside; long texts are cut, and a missing `error` is made of them."""
 
 
 def signed_words() -> object:
@@ -17,38 +43,30 @@ def signed_words() -> object:
 
 
 def flat_words() -> object:
-    """The same with the envelope's fields flat."""
-    kinds = {**WORDS, "task.progress": FlatProgress}
-    return _either(_flat(name, kind) for name, kind in kinds.items())
+    """The same with the envelope's fields flat, and what today's scripts send."""
+    return _either(_flat(name, kind) for name, kind in _FLAT.items())
 
 
 def _signed(name: str, kind: type[Message]) -> type[msgspec.Struct]:
     title = _title(name)
-    fields = (*msgspec.structs.fields(Addressed), *msgspec.structs.fields(kind))
-    data = _struct(f"{title}Data", kind.__doc__, fields, tag=None)
+    data = _struct(f"{title}Data", kind, (*_fields(Addressed), *_fields(kind)))
     timestamp = Annotated[str, msgspec.Meta(max_length=64)]
-    return msgspec.defstruct(
-        title,
-        [("data", data), ("timestamp", timestamp, "")],
-        namespace={"__doc__": kind.__doc__},
-        tag_field="type",
-        tag=name,
-        kw_only=True,
-    )
+    return _struct(title, kind, (("data", data), ("timestamp", timestamp, "")), tag=name)
 
 
 def _flat(name: str, kind: type[Message]) -> type[msgspec.Struct]:
-    own = msgspec.structs.fields(kind)
-    return _struct(f"Flat{_title(name)}", kind.__doc__, own, tag=name)
+    envelope: tuple[Field, ...] = (("id", Id | None, None), ("task_id", str | None, None))
+    scripts = _OF_SCRIPTS if name in TRANSLATED else ()
+    return _struct(f"Flat{_title(name)}", kind, (*envelope, *_fields(kind), *scripts), tag=name)
 
 
 def _struct(
-    title: str, meaning: str | None, fields: Iterable[FieldInfo], *, tag: str | None
+    title: str, kind: type[Message], fields: Iterable[Field], *, tag: str | None = None
 ) -> type[msgspec.Struct]:
     return msgspec.defstruct(
         title,
-        [_field(field) for field in fields],
-        namespace={"__doc__": meaning},
+        {field[0]: field for field in fields}.values(),
+        namespace={"__doc__": kind.__doc__},
         tag_field="type" if tag else None,
         tag=tag,
         rename="camel",
@@ -56,10 +74,11 @@ def _struct(
     )
 
 
-def _field(field: FieldInfo) -> tuple[str, object] | tuple[str, object, object]:
-    if field.required:
-        return (field.name, field.type)
-    return (field.name, field.type, field.default)
+def _fields(kind: type[msgspec.Struct]) -> list[Field]:
+    return [
+        (field.name, field.type) if field.required else (field.name, field.type, field.default)
+        for field in msgspec.structs.fields(kind)
+    ]
 
 
 def _title(name: str) -> str:

@@ -1,0 +1,19 @@
+"""Fields that hold one word of a few: the rules own the words, the messages only carry them."""
+
+from typing import Final, get_args
+
+from gateway.domain.event import FACTS
+from gateway.domain.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
+from gateway.wire.launcher import SandboxState
+
+WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("TaskView", "status"): tuple(Status),
+    ("FlagView", "code"): FLAG_ORDER,
+    ("SandboxView", "state"): get_args(SandboxState),
+    ("DeadlineView", "what"): tuple(
+        dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
+    ),
+    ("EventView", "type"): tuple(FACTS),
+    ("EventView", "source"): ("api", "agent", "launcher", "gateway"),
+}
+"""By the names of the message and of its field."""

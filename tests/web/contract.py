@@ -1,0 +1,126 @@
+"""Holds every answer against the OpenAPI document: all that is promised, nothing besides."""
+
+import re
+from copy import deepcopy
+from typing import Any, Final
+
+import httpx
+import jsonschema_rs
+import msgspec
+
+from gateway.web.openapi.document import document
+from gateway.web.routes import ROUTES
+
+Json = dict[str, Any]
+
+DOCUMENT: Final[Json] = msgspec.json.decode(msgspec.json.encode(document(ROUTES)))
+OF_EVERY_SERVER: Final = {"content-type", "content-length", "allow", "cache-control"}
+OF_STREAMS: Final = {"connection", "x-accel-buffering"}
+Seen = tuple[str, int, str]
+"""(operation, status, code of the problem or media type of the success)."""
+
+
+class Contract:
+    """What the document promises, and what of it has been seen."""
+
+    def __init__(self) -> None:
+        self.seen: set[Seen] = set()
+
+    async def hold(self, response: httpx.Response) -> None:
+        """For the hook of a client.
+
+        Raises:
+            AssertionError: the answer is not a documented one.
+        """
+        await response.aread()
+        operation = _operation(response.request)
+        if operation is None:
+            assert response.json()["code"] in {"not_found", "method_not_allowed"}
+            validator(_PROBLEM, is_strict=True).validate(response.json())
+            return
+        where = f"{operation['operationId']} {response.status_code}"
+        promised = _promised(operation, response)
+        content = _content(promised, response)
+        assert content is not None, f"{where}: {response.headers['content-type']}"
+        _hold_headers(promised, response, where)
+        mark = _media_type(response)
+        if mark.endswith("json"):
+            validator(content["schema"], is_strict=True).validate(response.json())
+        if "examples" in content:
+            mark = response.json()["code"]
+            assert mark in content["examples"], f"{where} {mark} is not documented"
+        self.seen.add((operation["operationId"], response.status_code, mark))
+        is_whole = mark.endswith("json") and "warnings" not in response.json()
+        if response.is_success and response.request.content and is_whole:
+            taken = operation["requestBody"]["content"]["application/json"]["schema"]
+            validator(taken).validate(msgspec.json.decode(response.request.content))
+
+
+def validator(schema: Json, *, is_strict: bool = False) -> jsonschema_rs.Draft202012Validator:
+    """Of a schema of the document; a strict one bears no field that is not documented."""
+    components = _STRICT if is_strict else DOCUMENT["components"]
+    whole = {**schema, "components": components}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def documented() -> set[Seen]:
+    """Every answer that any route promises."""
+    return {
+        (operation["operationId"], int(status), mark)
+        for methods in DOCUMENT["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        for media_type, content in response["content"].items()
+        for mark in content.get("examples", [media_type.partition(";")[0]])
+    }
+
+
+def _operation(request: httpx.Request) -> Json | None:
+    for pattern, methods in _PATHS:
+        if pattern.fullmatch(request.url.path) and request.method.lower() in methods:
+            found: Json = methods[request.method.lower()]
+            return found
+    return None
+
+
+def _promised(operation: Json, response: httpx.Response) -> Json:
+    responses: Json = operation["responses"]
+    where = f"{operation['operationId']} {response.status_code}"
+    assert str(response.status_code) in responses, f"{where} is not documented: {response.text}"
+    promised: Json = responses[str(response.status_code)]
+    return promised
+
+
+def _content(promised: Json, response: httpx.Response) -> Json | None:
+    contents = {name.partition(";")[0]: one for name, one in promised["content"].items()}
+    return contents.get(_media_type(response))
+
+
+def _media_type(response: httpx.Response) -> str:
+    return response.headers["content-type"].partition(";")[0]
+
+
+def _hold_headers(promised: Json, response: httpx.Response, where: str) -> None:
+    known = {name.lower() for name in promised["headers"]}
+    extra = OF_EVERY_SERVER | (OF_STREAMS if "event-stream" in _media_type(response) else set())
+    assert set(response.headers) <= known | extra, where
+    for name in promised["headers"]:
+        header = DOCUMENT["components"]["headers"][name]
+        assert not header.get("required") or name in response.headers, f"{where}: no {name}"
+
+
+def _strict(components: Json) -> Json:
+    """Where a message lists its fields, there are no others."""
+    strict = deepcopy(components)
+    for schema in strict["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return strict
+
+
+_STRICT: Final = _strict(DOCUMENT["components"])
+_PROBLEM: Final[Json] = {"$ref": "#/components/schemas/Problem"}
+_PATHS: Final = [
+    (re.compile(re.sub(r"{\w+}", "[^/]+", path)), methods)
+    for path, methods in sorted(DOCUMENT["paths"].items(), key=lambda item: item[0].count("{"))
+]

@@ -1,0 +1,210 @@
+"""Every answer that the OpenAPI document promises has been given, and held against it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gateway.web.openapi.document import operation_of
+from gateway.web.openapi.operation import Operation
+from gateway.web.openapi.paths import shown_path
+from gateway.web.routes import ROUTES
+from tests.web.callers import SCOPES, TASK, Agent, House, Json, open_house, sandbox_of
+from tests.web.contract import documented
+
+NOT_AT_WILL: Final = {"internal", "unavailable"}
+"""What only a bug or a broken store brings, from any route."""
+STREAM: Final = "text/event-stream"
+"""Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
+ERROR: Final[Json] = {"code": "busy", "message": "x", "retryable": True}
+NOBODY: Final = "task_0" + "0" * 25
+
+
+async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
+    async with open_house(tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*") as house:
+        await _succeed(house)
+        await _reach(house, tmp_path / "slipgate.db")
+        await _offend_frontends(house)
+        await _offend_agents(house)
+        await _offend_launchers(house)
+        await _offend_all(house)
+        missing = documented() - house.contract.seen
+    assert {
+        (name, status, mark)
+        for name, status, mark in missing
+        if mark not in NOT_AT_WILL and mark != STREAM
+    } == set()
+
+
+async def _succeed(house: House) -> None:
+    """A task from its creation to its end, its launcher and its agent."""
+    job, agent = await _launched(house)
+    path = f"/v1/tasks/{job['taskId']}"
+    await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
+    await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
+    await agent.say("task.log", "m2", chunk="hello\n", offset=0)
+    await house.http.get(
+        f"/v1/agent/prompt?taskId={job['taskId']}", headers=agent.headers(b"", "p1")
+    )
+    await house.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
+    await house.post(f"{path}/cancel")
+    await agent.say("task.completed", "m3", summary="ok", patch="+a\n")
+    await house.post(f"{path}/retry")
+    for read in ("", "/events", "/logs", "/patch"):
+        await house.get(path + read)
+    await house.get(f"{path}/logs", accept="text/plain")
+    for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
+        await house.get(read, "read")
+    await _launcher_of(house)
+
+
+async def _launched(house: House, **wanted: object) -> tuple[Json, Agent]:
+    """A task whose sandbox is up, whatever else there is to do."""
+    task = await house.create(**wanted)
+    job = await _claimed(house, task["id"])
+    await house.try_sandbox(job)
+    await house.report(job, "done", sandbox=sandbox_of(job))
+    return job, Agent(http=house.http, env=job["env"])
+
+
+async def _claimed(house: House, task_id: str) -> Json:
+    jobs = await house.claim(capacity=200)
+    (job,) = [job for job in jobs if job.get("taskId") == task_id and job["kind"] == "create"]
+    return job
+
+
+async def _launcher_of(house: House) -> None:
+    """The reports that a launch that goes well does not need."""
+    task = await house.create()
+    job = await _claimed(house, task["id"])
+    await house.report(job, "renew")
+    await house.report(job, "created", sandbox=sandbox_of(job))
+    await house.report(job, "delegate", until="2030-01-01T00:00:00Z", note="actions")
+    (job,) = await house.claim(jobId=job["id"], capacity=1)
+    await house.report(job, "failed", error=ERROR)
+
+
+async def _reach(house: House, database: Path) -> None:
+    """A task whose env is gone."""
+    job, agent = await _launched(house, env={"A": "1"})
+    path = f"/v1/tasks/{job['taskId']}"
+    await house.post(f"{path}/retry")
+    await agent.say("task.completed", "m1", summary="ok")
+    await house.get(f"{path}/patch")
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
+    await house.post(f"{path}/retry")
+    await house.post(f"{path}/cancel")
+
+
+async def _offend_frontends(house: House) -> None:
+    task = await house.create()
+    for name in ("cancel", "retry"):
+        await house.post(f"/v1/tasks/{NOBODY}/{name}")
+        await house.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
+    for read in ("", "/events", "/logs", "/patch"):
+        await house.get(f"/v1/tasks/{NOBODY}{read}")
+    await house.get("/v1/tasks?cursor=x")
+    await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
+    await house.post("/v1/tasks", TASK, idempotency_key="k")
+    await house.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")
+    await house.post("/v1/tasks", TASK | {"env": {"PATH": "/x"}})
+    await house.post("/v1/tasks", TASK | {"repoUrl": "https://github.com/else/x"})
+
+
+async def _offend_agents(house: House) -> None:
+    job, agent = await _launched(house)
+    task_id, url = job["taskId"], agent.env["WEBHOOK_URL"]
+    hook = url.rpartition("/")[0]
+    await agent.say("task.heartbeat", "m1", taskId=NOBODY)
+    await agent.send(agent.body("task.heartbeat"), "m1", at=1)
+    await agent.say("task.dance", "m1")
+    await agent.say("task.heartbeat", "m1")
+    await agent.say("task.heartbeat", "m1", more=1)
+    await _speak_unsigned(house, agent)
+    for token in ("9.x", f"1.{'A' * 43}"):
+        await house.http.post(f"{hook}/{token}", json={"type": "task.heartbeat"})
+    for word in ({"type": "task.dance"}, {"type": "task.heartbeat", "id": "h1"}):
+        await house.http.post(url, json=word)
+    await house.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
+    for query, body, at in ((NOBODY, b"", None), (task_id, b"x", None), (task_id, b"", 1)):
+        headers = agent.headers(body, "p1", at=at)
+        await house.http.get(f"/v1/agent/prompt?taskId={query}", headers=headers)
+    await agent.say("task.completed", "m9", summary="ok")
+    for name in ("late", "stale"):
+        await agent.say("task.heartbeat", name)
+        await house.http.post(url, json={"type": "task.heartbeat"})
+        await house.post(f"/v1/tasks/{task_id}/retry")
+
+
+async def _speak_unsigned(house: House, agent: Agent) -> None:
+    body = agent.body("task.heartbeat")
+    headers = agent.headers(body, "m2")
+    for wrong in ({}, headers | {"webhook-id": "m3"}):
+        await house.http.post("/v1/webhooks/agent", content=body, headers=wrong)
+    await house.http.get("/v1/agent/prompt")
+
+
+async def _offend_launchers(house: House) -> None:
+    task = await house.create()
+    job = await _claimed(house, task["id"])
+    await house.try_sandbox(job)
+    elsewhere: Json = {"provider": "local", "realm": "there", "name": job["sandbox"]["name"]}
+    await house.report(job, "trying", **elsewhere, **{"try": 2})
+    reports: dict[str, Json] = {
+        "renew": {},
+        "trying": elsewhere | {"try": 2},
+        "created": {"sandbox": sandbox_of(job)},
+        "done": {},
+        "failed": {"error": ERROR},
+        "delegate": {"until": "2030-01-01T00:00:00Z"},
+    }
+    for verb, words in reports.items():
+        await house.report({**job, "leaseToken": "old"}, verb, **words)
+        await house.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)
+
+
+async def _offend_all(house: House) -> None:
+    """What every route refuses alike."""
+    job, agent = await _launched(house)
+    token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
+    named = {"taskId": job["taskId"], "jobId": job["id"], "token": token}
+    signed = agent.headers(b"", "s1")
+    for method, path, operation in _operations():
+        url = shown_path(path).format(**named)
+        for scope in _wrong_keys(operation):
+            headers = house.bearer(scope) if scope else {}
+            refused = await house.http.request(method, url, headers=headers)
+            assert refused.status_code == (403 if scope else 401), f"{url} {scope}"
+        known = house.bearer("launcher" if "launcher" in path else "ops") | signed
+        if operation.parameters:
+            await house.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
+        for content, media_type in _bodies(operation):
+            headers = known | {"content-type": media_type}
+            await house.http.request(method, url, headers=headers, content=content)
+
+
+def _operations() -> Iterator[tuple[str, str, Operation]]:
+    for route in ROUTES:
+        (method,) = (route.methods or set()) - {"HEAD"}
+        yield method, route.path, operation_of(route)
+
+
+def _wrong_keys(operation: Operation) -> Iterator[str]:
+    """None, and the scopes that the route does not name."""
+    suffice = {scope for one in operation.access.security for scope in one.get("bearer", ())}
+    if suffice:
+        yield ""
+        yield from (scope for scope in SCOPES if scope not in suffice)
+
+
+def _bodies(operation: Operation) -> Iterator[tuple[bytes, str]]:
+    if operation.body is not None:
+        yield b"{", "application/json"
+        yield b'{"nonsense": 1}', "application/json"
+        yield msgspec.json.encode({"type": 5}), "application/json"
+        yield b"x", "text/plain"
+        yield b" " * (operation.body.limit + 1), "application/json"
