@@ -274,6 +274,7 @@ def _context(
         reads=store.reads,
         keys=Keys(store.reads.api_key, clock),
         keyring=keyring,
+        policy=_policy(settings, keyring),
         instance_id=store.instance_id,
         lease_seconds=settings.lease_seconds,
         clock=clock,

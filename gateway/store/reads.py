@@ -8,6 +8,8 @@ import aiosqlite
 import msgspec
 
 from gateway.domain.event import Event
+from gateway.domain.explain.situation import Owed
+from gateway.domain.job import Job
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall
@@ -36,6 +38,7 @@ class Secrets(Frozen, frozen=True, kw_only=True):
     key_id: str
     env: bytes | None
     callback_url: bytes | None
+    env_erased_at: int | None
 
 
 class DueDelivery(Frozen, frozen=True, kw_only=True):
@@ -127,7 +130,8 @@ class Reads:
     async def secrets(self, task_id: str) -> Secrets | None:
         """Its encrypted parts, if it has any."""
         row = await self._one(sql.SECRETS, {"task_id": task_id})
-        return Secrets(key_id=row[0], env=row[1], callback_url=row[2]) if row else None
+        names = Secrets.__struct_fields__
+        return Secrets(**dict(zip(names, row, strict=True))) if row else None
 
     async def api_key(self, digest: bytes) -> ApiKey | None:
         """The key with this SHA-256, unless it was revoked."""
@@ -192,17 +196,32 @@ class Reads:
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""
-        found = await self._all(sql.LAUNCHERS, {"since": since})
-        return [
-            LauncherCall(
-                launcher_id=row[0],
-                providers=_PROVIDERS.decode(row[1]),
-                capacity=row[2],
-                version=row[3],
-                at=row[4],
-            )
-            for row in found
-        ]
+        return [_launcher(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
+
+    async def recent_launchers(self, limit: int) -> list[LauncherCall]:
+        """Launchers that have ever called, the latest first."""
+        return [_launcher(row) for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})]
+
+    async def key_holders(self, task: Task, limit: int) -> list[str]:
+        """The tasks that are launching or running with its concurrency key."""
+        params = {"project": task.project, "key": task.concurrency_key, "limit": limit}
+        return [row[0] for row in await self._all(sql.KEY_HOLDERS, params)]
+
+    async def newest_events(self, task_id: str, limit: int) -> list[Event]:
+        """Its newest events, oldest first."""
+        found = await self._all(sql.NEWEST_EVENTS, {"task_id": task_id, "limit": limit})
+        return [rows.event_from_row(row) for row in found][::-1]
+
+    async def jobs(self, ids: Sequence[str]) -> list[Job]:
+        """Jobs by their ids, closed ones too."""
+        found = await self._all(sql.JOBS, {"ids": json.dumps(ids)})
+        return [rows.job_from_row(row) for row in found]
+
+    async def owed(self, task_id: str, limit: int) -> list[Owed]:
+        """Deliveries that have not arrived, of the newest events, oldest first."""
+        names = Owed.__struct_fields__
+        found = await self._all(sql.OWED, {"task_id": task_id, "limit": limit})
+        return [Owed(**dict(zip(names, row, strict=True))) for row in found]
 
     async def keys_needed(self) -> dict[str, dict[str, int]]:
         """By master key id, how many living things of which kind cannot be read without it."""
@@ -230,3 +249,13 @@ class Reads:
 
     async def _one(self, statement: str, params: Params) -> rows.Row | None:
         return next(iter(await self._all(statement, params)), None)
+
+
+def _launcher(row: rows.Row) -> LauncherCall:
+    return LauncherCall(
+        launcher_id=row[0],
+        providers=_PROVIDERS.decode(row[1]),
+        capacity=row[2],
+        version=row[3],
+        at=row[4],
+    )

@@ -240,7 +240,8 @@ WHERE task_id = :task_id AND applied = 1 AND {_BEHIND}
   AND type IN (SELECT value FROM json_each(:types))
 ORDER BY task_seq LIMIT :limit"""
 
-SECRETS: Final = "SELECT key_id, env, callback_url FROM task_secrets WHERE task_id = :task_id"
+SECRETS: Final = """
+SELECT key_id, env, callback_url, env_erased_at FROM task_secrets WHERE task_id = :task_id"""
 
 API_KEY: Final = """
 SELECT id, scope, project, name FROM api_keys WHERE hash = :hash AND revoked_at IS NULL"""
@@ -308,6 +309,32 @@ GROUP BY key_id, what"""
 LAUNCHERS: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers
 WHERE called_at >= :since ORDER BY called_at DESC"""
+
+RECENT_LAUNCHERS: Final = """
+SELECT id, providers, capacity, version, called_at FROM launchers
+ORDER BY called_at DESC LIMIT :limit"""
+
+KEY_HOLDERS: Final = """
+SELECT id FROM tasks
+WHERE project = :project AND concurrency_key = :key AND status IN ('launching', 'running')
+LIMIT :limit"""
+
+NEWEST_EVENTS: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
+
+# The index of a task's deliveries backwards: what one with many thousands owes is looked for
+# among the newest, not among all.
+OWED: Final = """
+SELECT endpoint_id, task_seq, status, attempts, next_attempt_at, (
+    SELECT reason FROM delivery_attempts AS attempt
+    WHERE attempt.endpoint_id = newest.endpoint_id AND attempt.seq = newest.seq
+    ORDER BY number DESC LIMIT 1)
+FROM (
+    SELECT endpoint_id, seq, task_seq, status, attempts, next_attempt_at FROM deliveries
+    WHERE task_id = :task_id ORDER BY endpoint_id DESC, seq DESC LIMIT :limit) AS newest
+WHERE status IN ('pending', 'dead', 'held')
+ORDER BY seq"""
 
 DELIVERIES_OF_TASK: Final = """
 SELECT endpoint_id, seq, status, attempts, next_attempt_at FROM deliveries

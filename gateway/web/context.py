@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
-from gateway.domain.commands import Answer, Command
+from gateway.domain.commands import Answer, Command, Policy
 from gateway.domain.keyring import Keyring
 from gateway.hints import Hints
 from gateway.metrics import Metrics
@@ -32,6 +32,7 @@ class Context:
     reads: Reads
     keys: Keys
     keyring: Keyring
+    policy: Policy
     instance_id: str
     lease_seconds: int
     clock: Callable[[], int]

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.web import agent, docs, events, hooks, launcher, operations, results, tasks
+from gateway.web import agent, docs, events, explain, hooks, launcher, operations, results, tasks
 from gateway.web.context import Context
 from gateway.web.middleware import Application, Handler
 from gateway.web.openapi import handler
@@ -31,6 +31,7 @@ ROUTES = [
     _route("POST", "/v1/tasks", tasks.create, docs.tasks.CREATE),
     _route("GET", "/v1/tasks", tasks.page, docs.tasks.LIST),
     _route("GET", "/v1/tasks/{task_id}", tasks.show, docs.tasks.SHOW),
+    _route("GET", "/v1/tasks/{task_id}/explain", explain.show, docs.tasks.EXPLAIN),
     _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel, docs.tasks.CANCEL),
     _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry, docs.tasks.RETRY),
     _route("GET", "/v1/tasks/{task_id}/events", events.of_task, docs.events.OF_TASK),

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.domain import commands as c
 from gateway.domain.event import Event
@@ -119,3 +120,27 @@ async def test_what_was_settled_stays_settled(store: SQLiteStore) -> None:
     await settle(store, outcome(1, status="pending", attempts=2, again=5))
     assert ("ep_1", 1) not in await due(store)
     assert await store.reads.delivery_counts() == {"delivered": 1, "pending": 11}
+
+
+async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
+    store: SQLiteStore,
+) -> None:
+    await settle(store, outcome(1, status="delivered", attempts=1, again=None))
+    for attempts, reason in ((1, "ConnectError"), (2, "HTTP 500")):
+        failure = outcome(2, status="pending", attempts=attempts, again=500)
+        await settle(store, replace(failure, reason=reason))
+    owed = await store.reads.owed("task_1", 200)
+    told = {
+        (each.endpoint_id, each.task_seq): (each.status, each.attempts, each.reason)
+        for each in owed
+    }
+    assert told == {
+        ("ep_1", 2): ("pending", 2, "HTTP 500"),
+        ("ep_1", 3): ("pending", 0, None),
+        **{("ep_2", number): ("pending", 0, None) for number in (1, 2, 3)},
+    }
+
+
+async def test_what_is_owed_is_looked_for_among_the_newest(store: SQLiteStore) -> None:
+    owed = await store.reads.owed("task_1", 2)
+    assert [(each.endpoint_id, each.task_seq) for each in owed] == [("ep_2", 2), ("ep_2", 3)]

@@ -41,6 +41,8 @@ READ_WHOLE: Final = {
 SORTED: Final = {
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
+    "RECENT_LAUNCHERS": "as above",
+    "OWED": "so many as are looked at, put in order once more",
     "BY_STATUS": "each state is read newest first, and left as soon as the page is full of newer",
     "BY_FLAG": "as above, for each project",
     "BY_ERROR": "as above, for each project",
@@ -67,6 +69,9 @@ SOUGHT: Final = {
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
     "EVENTS_OF_TASK": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq>?)",
+    "NEWEST_EVENTS": "SEARCH events USING INDEX events_of_task (task_id=?)",
+    "KEY_HOLDERS": "SEARCH tasks USING INDEX tasks_keyed (project=? AND concurrency_key=?)",
+    "OWED": "SEARCH deliveries USING INDEX deliveries_of_task (task_id=?)",
     "HEARD": "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)",
     "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",
 }

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.wire.explain import ExplanationView, StepView
 from gateway.wire.tasks import (
     AgentSpec,
     AgentView,
@@ -85,6 +86,25 @@ CANCELLING: Final = msgspec.structs.replace(
     updated_at="2026-01-05T09:32:11.000Z",
     next_deadline=DeadlineView(at="2026-01-05T09:33:11.000Z", what="cancel"),
     task_seq=10,
+)
+EXPLANATION: Final = ExplanationView(
+    status="running",
+    summary=(
+        "running, silent since 09:32 (6 min); its agent was in stage agent: “turn 7 of 60”; "
+        "its sandbox is alive (inspected at 09:37); at 10:30 it times out"
+    ),
+    waiting_for="its agent to speak again",
+    next=(
+        StepView(
+            at="2026-01-05T09:42:10.000Z",
+            what="heartbeat clock: its sandbox is inspected again, unless its agent speaks",
+        ),
+        StepView(at="2026-01-05T10:30:04.200Z", what="run clock: inspected, then timed_out"),
+    ),
+    evidence=(
+        "flag silent since 09:37:10: no word for 300 s",
+        "event 9 task.progress 09:32:10: agent: turn 7 of 60",
+    ),
 )
 TASKS: Final = Page[TaskView](data=(RUNNING,), next_cursor=None)
 PROGRESS: Final = EventView(

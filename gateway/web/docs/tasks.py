@@ -4,10 +4,11 @@ from typing import Final
 
 from gateway.web import task_query
 from gateway.web.body import TASK_LIMIT, Nothing
-from gateway.web.docs.examples import CANCELLING, NEW_TASK, QUEUED, RUNNING, TASKS
+from gateway.web.docs.examples import CANCELLING, EXPLANATION, NEW_TASK, QUEUED, RUNNING, TASKS
 from gateway.web.openapi import access
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
+from gateway.wire.explain import ExplanationView
 from gateway.wire.tasks import NewTask, Page, TaskView
 
 _TAG: Final = "Tasks"
@@ -49,6 +50,15 @@ SHOW: Final = Operation(
     summary="Show a task as it stands",
     access=access.READ,
     answers=(answer(TaskView, RUNNING, "The task."),),
+    errors=("not_found",),
+)
+EXPLAIN: Final = Operation(
+    id="explainTask",
+    tag=_TAG,
+    summary="Say why a task stands where it stands",
+    description="The texts are for people: read `status` and `next[].at`, show the rest.",
+    access=access.READ,
+    answers=(answer(ExplanationView, EXPLANATION, "A sentence, what is next, and evidence."),),
     errors=("not_found",),
 )
 CANCEL: Final = Operation(

@@ -1,0 +1,91 @@
+"""Why a task ended, what it left behind, and what can still be done."""
+
+from gateway.domain.decide.record import KEPT
+from gateway.domain.event import Ended
+from gateway.domain.explain.advice import advice
+from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.leaving import is_kept, leaving, waits_for
+from gateway.domain.explain.phrases import bare, clock, duration, inside, past, since
+from gateway.domain.explain.situation import Situation
+from gateway.domain.explain.standing import state
+from gateway.domain.explain.webhooks import owed_to
+from gateway.domain.task import Attempt, Status, TaskError
+
+
+def ended(s: Situation) -> Telling:
+    """Outcome, reason, advice, pull request, clean-up, retry."""
+    return Telling(
+        clauses=(_head(s), *_why(s), *_result(s), *_clean_up(s), *_retry(s)),
+        waiting_for=_waiting_for(s),
+    )
+
+
+def env_goes_at(s: Situation) -> int | None:
+    """Until when it can be retried; None: that does not depend on time."""
+    at = s.task.finished_at
+    return None if at is None or not s.has_env or s.is_env_erased else at + KEPT
+
+
+def _head(s: Situation) -> str:
+    task = s.task
+    if task.finished_at is None:
+        return state(s)
+    is_open = task.status is Status.NEEDS_REVIEW
+    when = since(task.finished_at, s.now) if is_open else past(task.finished_at, s.now)
+    if task.started_at is None:
+        return f"{state(s)} {when}"
+    return f"{state(s)} {when} after {duration(task.finished_at - task.started_at)}"
+
+
+def _why(s: Situation) -> tuple[str, ...]:
+    task, error = s.task, s.task.error
+    if error is not None:
+        return (_what(error), f"what helps: {advice(error.code)}")
+    if task.status is Status.CANCELLED and task.cancel_requested_at is not None:
+        return (f"requested at {clock(task.cancel_requested_at, s.now)}",)
+    event = s.newest(f"task.{task.status}")
+    fact = event.fact if event is not None else None
+    return (f"“{bare(fact.summary)}”",) if isinstance(fact, Ended) and fact.summary else ()
+
+
+def _what(error: TaskError) -> str:
+    message = inside(error.message)
+    return message if error.code == "expired" else f"{error.code} in {error.stage}: {message}"
+
+
+def _result(s: Situation) -> tuple[str, ...]:
+    task = s.task
+    if task.pr_url is not None:
+        return (f"its pull request is {bare(task.pr_url, 300)}",)
+    if task.status in {Status.COMPLETED, Status.NEEDS_REVIEW}:
+        return (f"there is no pull request, its branch is {bare(s.spec.branch_name, 300)}",)
+    return ()
+
+
+def _clean_up(s: Situation) -> tuple[str, ...]:
+    left = _left(s)
+    if not left and s.attempt is not None:
+        return leaving(s, s.attempt)
+    return tuple(clause for attempt in left for clause in leaving(s, attempt))
+
+
+def _left(s: Situation) -> tuple[Attempt, ...]:
+    """The attempts whose sandbox is not known to be gone."""
+    current = s.attempt
+    return s.older if current is None or current.is_gone else (*s.older, current)
+
+
+def _retry(s: Situation) -> tuple[str, ...]:
+    if s.task.status is Status.COMPLETED:
+        return ()
+    if s.is_env_erased:
+        return ("its env is erased, so it cannot be retried: create it anew",)
+    until = env_goes_at(s)
+    return (f"it can be retried until {clock(until, s.now)}" if until else "it can be retried",)
+
+
+def _waiting_for(s: Situation) -> str | None:
+    unwanted = [attempt for attempt in _left(s) if not is_kept(s, attempt)]
+    if unwanted:
+        return waits_for(s, unwanted[0])
+    return owed_to(s)

@@ -1,0 +1,99 @@
+"""How we know: short lines, each with its source."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.domain.event import QUIET, Event
+from gateway.domain.explain.phrases import SHORT, bare, count, second, short, tries
+from gateway.domain.explain.said import said
+from gateway.domain.explain.situation import Owed, Situation, place
+from gateway.domain.job import Job
+from gateway.domain.task import Attempt, Status
+
+EVENTS: Final = 6
+"""So many of the newest events are shown."""
+OF_EACH: Final = 5
+"""At most so many launchers, and so many deliveries."""
+_LINE: Final = 2 * SHORT
+"""Characters of a line with several names in it."""
+
+
+def evidence(s: Situation) -> tuple[str, ...]:
+    """Attempts, jobs, flags, launchers, deliveries, and the newest events last."""
+    return (
+        *(_attempt(s, attempt) for attempt in (*s.older, s.attempt) if attempt is not None),
+        *(_job(s, job) for job in s.jobs if job.is_open),
+        *_flags(s),
+        *_launchers(s),
+        *_key(s),
+        *(_delivery(s, owed) for owed in s.deliveries[-OF_EACH:]),
+        *(_event(s, event) for event in _telling(s)),
+    )
+
+
+def _attempt(s: Situation, attempt: Attempt) -> str:
+    parts = [f"launched {count(attempt.launches, 'time')}"]
+    if attempt.realm is not None:
+        parts.append(f"at {place(attempt)}")
+    if attempt.sandbox is not None:
+        known = f" ({attempt.sandbox.id})" if attempt.sandbox.id else ""
+        parts.append(f"sandbox {attempt.sandbox.name}{known} {attempt.sandbox.state}")
+    if attempt.spoke_at is not None:
+        parts.append(f"first word {second(attempt.spoke_at, s.now)}")
+    if attempt.gone_at is not None:
+        parts.append(f"sandbox gone {second(attempt.gone_at, s.now)}")
+    if attempt.refused:
+        parts.append(f"{count(attempt.refused, 'late word')} refused")
+    return short(f"attempt {attempt.number}: {', '.join(parts)}", _LINE)
+
+
+def _job(s: Situation, job: Job) -> str:
+    if job.is_held(s.now) and job.lease_expires_at is not None:
+        how = "delegated" if job.is_delegated else "held"
+        return f"job {job.id} {how} by {job.leased_by} until {second(job.lease_expires_at, s.now)}"
+    if job.not_before > s.now:
+        return f"job {job.id} offered from {second(job.not_before, s.now)} on"
+    return f"job {job.id} offered, held by nobody"
+
+
+def _flags(s: Situation) -> Iterator[str]:
+    for flag in s.task.flags:
+        detail = f": {bare(flag.detail)}" if flag.detail else ""
+        yield f"flag {flag.code} since {second(flag.since, s.now)}{detail}"
+
+
+def _launchers(s: Situation) -> Iterator[str]:
+    """Only while one has something to do for it."""
+    if s.task.status is not Status.QUEUED and not any(job.is_open for job in s.jobs):
+        return
+    for call in (s.live or s.launchers[:1])[:OF_EACH]:
+        serves = ", ".join(f"{name}@{realm}" if realm else name for name, realm in call.providers)
+        called = f"launcher {call.launcher_id} called {second(call.at, s.now)}"
+        yield short(f"{called}, serves {serves}, room for {call.capacity}", _LINE)
+
+
+def _key(s: Situation) -> Iterator[str]:
+    if s.task.status is Status.QUEUED and s.task.concurrency_key is not None:
+        for holder in s.key_holders[:OF_EACH]:
+            yield f"task {holder} holds concurrency key {short(s.task.concurrency_key)}"
+
+
+def _delivery(s: Situation, owed: Owed) -> str:
+    state = "parked" if owed.is_parked else owed.status
+    why = f", last {bare(owed.reason)}" if owed.reason else ""
+    again = f", next {second(owed.next_attempt_at, s.now)}" if owed.next_attempt_at else ""
+    whose = f"webhook of event {owed.task_seq} to {owed.endpoint_id}"
+    return f"{whose}: {state}, {tries(owed.attempts)}{why}{again}"
+
+
+def _telling(s: Situation) -> tuple[Event, ...]:
+    """The newest events that say something, and the very last word whatever it was."""
+    last = s.words[-1:]
+    return tuple(event for event in s.events if event.type not in QUIET or event in last)[-EVENTS:]
+
+
+def _event(s: Situation, event: Event) -> str:
+    refused = "" if event.applied else f" refused ({event.reason})"
+    line = f"event {event.task_seq} {event.type} {second(event.at, s.now)}{refused}"
+    words = said(event.fact)
+    return f"{line}: {words}" if words else line

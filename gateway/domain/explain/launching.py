@@ -1,0 +1,99 @@
+"""How far a launch has come."""
+
+from gateway.domain.event import Launching, Trying
+from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.phrases import bare, clock, listed, since
+from gateway.domain.explain.situation import Situation, place
+from gateway.domain.explain.standing import LAUNCHES, next_attempt, state, wrong_snapshot
+from gateway.domain.job import Job
+from gateway.domain.task import Attempt
+
+
+def launching(s: Situation) -> Telling:
+    """Who works on it, what has been made, and when the launch counts as failed."""
+    attempt = s.attempt
+    if attempt is None:
+        return Telling(clauses=(state(s),), waiting_for="a launcher")
+    job = s.job("create", attempt.number)
+    held = job is not None and job.is_held(s.now)
+    work = _work(s, attempt, job) if job is not None and held else _offered(s, attempt)
+    return Telling(
+        clauses=(_head(s, attempt), work.clauses[0], *work.clauses[1:], *_end(s, attempt)),
+        waiting_for=work.waiting_for,
+    )
+
+
+def began_at(s: Situation) -> int | None:
+    """When this launch was claimed."""
+    event = s.newest("task.launching")
+    if event is not None and event.attempt == s.task.attempt:
+        return event.at
+    end = s.task.clocks.launch_end
+    return None if end is None else end - 2 * s.policy.launch
+
+
+def _head(s: Situation, attempt: Attempt) -> str:
+    at = began_at(s)
+    slow = ", slowly" if s.flag("launch_slow") else ""
+    when = "" if at is None else f" {since(at, s.now)}"
+    return f"{state(s)}{when}{slow}, launch {attempt.launches} of {LAUNCHES}"
+
+
+def _work(s: Situation, attempt: Attempt, job: Job) -> Telling:
+    who = job.leased_by or "a launcher"
+    if job.is_delegated:
+        until = clock(job.lease_expires_at or s.now, s.now)
+        told = f"{who} asked a launcher to start elsewhere, which has until {until} to claim it"
+        return Telling(clauses=(told,), waiting_for="the launcher that was asked to start")
+    if not _has_tried(s, attempt):
+        told = f"{who} holds it and has not begun to create a sandbox"
+        return Telling(clauses=(told,), waiting_for=f"{who} to create a sandbox")
+    return _trying(s, attempt, who)
+
+
+def _trying(s: Situation, attempt: Attempt, who: str) -> Telling:
+    sandbox = attempt.sandbox
+    name = sandbox.name if sandbox else "its sandbox"
+    if sandbox is None or sandbox.id is None:
+        told = f"{who} is creating {name} at {place(attempt)}{_earlier_tries(s)}"
+        return Telling(clauses=(told,), waiting_for=f"{place(attempt)} to create the sandbox")
+    told = f"{who} has created {name} at {place(attempt)}, which is not reported started yet"
+    return Telling(clauses=(told, *wrong_snapshot(s)), waiting_for="the sandbox to start")
+
+
+def _earlier_tries(s: Situation) -> str:
+    event = s.newest("sandbox.trying")
+    fact = event.fact if event is not None and event.attempt == s.task.attempt else None
+    if not isinstance(fact, Trying) or fact.number == 1:
+        return ""
+    note = f": {bare(fact.note)}" if fact.note else ""
+    return f" (try {fact.number}{note})"
+
+
+def _offered(s: Situation, attempt: Attempt) -> Telling:
+    event = s.newest("task.launching")
+    fact = event.fact if event is not None else None
+    who = fact.launcher_id if isinstance(fact, Launching) else "its launcher"
+    lost = f"{who} did not renew its lease, so the launch is offered again"
+    where = f"a launcher of {place(attempt)}" if attempt.realm is not None else "a launcher"
+    if s.able:
+        return Telling(
+            clauses=(lost, f"{listed([call.launcher_id for call in s.able])} can take it"),
+            waiting_for=f"{where} to take it over",
+        )
+    return Telling(clauses=(lost, "no launcher is live that could take it"), waiting_for=where)
+
+
+def _has_tried(s: Situation, attempt: Attempt) -> bool:
+    began = began_at(s)
+    return attempt.tried_at is not None and (began is None or attempt.tried_at >= began)
+
+
+def _end(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+    at = s.task.clocks.launch_end
+    if at is None:
+        return ()
+    unless = f"if it has not started by {clock(at, s.now)}"
+    if attempt.launches < LAUNCHES:
+        return (f"{unless}, launch {attempt.launches + 1} of {LAUNCHES} follows",)
+    return (f"{unless}, {next_attempt(s) or 'it fails with launch_timeout'}",)

@@ -1,0 +1,169 @@
+"""Why a queued task is not launched yet."""
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.domain.event import Retried
+from gateway.domain.explain.advice import advice
+from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.leaving import leaving, waits_for
+from gateway.domain.explain.phrases import (
+    bare,
+    clock,
+    count,
+    duration,
+    future,
+    inside,
+    listed,
+    past,
+    since,
+)
+from gateway.domain.explain.situation import Situation, place
+from gateway.domain.explain.standing import LAUNCHES, state
+from gateway.domain.task import TaskError
+
+
+def queued(s: Situation) -> Telling:
+    """The first reason that holds."""
+    reasons = (rule(s) for rule in _REASONS)
+    return next(reason for reason in reasons if reason is not None)
+
+
+def _old_sandbox(s: Situation) -> Telling | None:
+    if s.task.claimable_at is not None or not s.older:
+        return None
+    oldest = s.older[0]
+    waiting = f"it may begin when the sandbox of attempt {oldest.number} is gone"
+    return Telling(
+        clauses=(state(s), waiting, *leaving(s, oldest)), waiting_for=waits_for(s, oldest)
+    )
+
+
+def _backoff(s: Situation) -> Telling | None:
+    at = s.task.claimable_at
+    failed = _failed_launch(s)
+    if at is None or at <= s.now or failed is None:
+        return None
+    launch, error = failed
+    return Telling(
+        clauses=(
+            f"{state(s)}, launch {launch - 1} of {LAUNCHES} failed with {error.code}",
+            inside(error.message),
+            f"launch {launch} may begin {future(at, s.now)}",
+            f"what helps: {advice(error.code)}",
+        ),
+        waiting_for=f"the pause before launch {launch} to end",
+    )
+
+
+def _not_before(s: Situation) -> Telling | None:
+    at = s.task.claimable_at
+    if at is None or at <= s.now:
+        return None
+    when = clock(at, s.now)
+    told = f"{state(s)}, not to begin before {when} (in {duration(at - s.now)}), as was asked for"
+    return Telling(clauses=(told,), waiting_for=f"its notBefore, {when}")
+
+
+def _key_taken(s: Situation) -> Telling | None:
+    key, limit = s.task.concurrency_key, s.policy.concurrency_per_key
+    if key is None or len(s.key_holders) < limit:
+        return None
+    holders = listed(s.key_holders)
+    verb = "holds" if len(s.key_holders) == 1 else "hold"
+    return Telling(
+        clauses=(
+            _waiting_since(s),
+            f"{holders} {verb} its concurrency key {bare(key)}, which admits {limit} at a time",
+            "its queue clock stands still until then",
+        ),
+        waiting_for=f"{holders} to end",
+    )
+
+
+def _nobody(s: Situation) -> Telling | None:
+    if s.able:
+        return None
+    wanted = _wanted(s)
+    missing = f"no live launcher serves {wanted}" if wanted else "no launcher is live"
+    return Telling(
+        clauses=(_waiting_since(s), missing, _who_is_there(s), *_expiry(s)),
+        waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
+    )
+
+
+def _all_full(s: Situation) -> Telling | None:
+    if any(call.capacity for call in s.able):
+        return None
+    names = listed([call.launcher_id for call in s.able])
+    full = "is full" if len(s.able) == 1 else "are full"
+    return Telling(
+        clauses=(
+            _waiting_since(s),
+            f"{names} can take it but {full}",
+            f"it waits for room, with priority {s.task.priority} of 9",
+            *_expiry(s),
+        ),
+        waiting_for=f"room at {names}",
+    )
+
+
+def _soon(s: Situation) -> Telling:
+    room = [call for call in s.able if call.capacity]
+    names = listed([call.launcher_id for call in room])
+    places = count(sum(call.capacity for call in room), "task")
+    clauses = (_waiting_since(s), f"{names} can take it, with room for {places}", *_expiry(s))
+    return Telling(clauses=clauses, waiting_for=f"{names} to claim it")
+
+
+_REASONS: Final[tuple[Callable[[Situation], Telling | None], ...]] = (
+    _old_sandbox,
+    _backoff,
+    _not_before,
+    _key_taken,
+    _nobody,
+    _all_full,
+    _soon,
+)
+
+
+def _failed_launch(s: Situation) -> tuple[int, TaskError] | None:
+    """The launch that comes next, and why the one before it failed."""
+    event = s.newest("task.retried")
+    fact = event.fact if event is not None and event.attempt == s.task.attempt else None
+    if not isinstance(fact, Retried) or fact.attempt != s.task.attempt or fact.error is None:
+        return None
+    return fact.launch, fact.error
+
+
+def _waiting_since(s: Situation) -> str:
+    at = s.task.claimable_at
+    return state(s) if at is None else f"{state(s)} {since(at, s.now)}"
+
+
+def _wanted(s: Situation) -> str:
+    """The only place where it may be launched, or nothing if any will do."""
+    attempt = s.attempt
+    if attempt is not None and attempt.realm is not None:
+        return place(attempt)
+    return s.task.provider or ""
+
+
+def _who_is_there(s: Situation) -> str:
+    if s.live:
+        return ", ".join(
+            f"{call.launcher_id} serves {listed(_providers(call.providers))}" for call in s.live[:3]
+        )
+    if not s.launchers:
+        return "none has ever called"
+    last = s.launchers[0]
+    return f"{last.launcher_id} was the last to call, {past(last.at, s.now)}"
+
+
+def _providers(pairs: tuple[tuple[str, str], ...]) -> list[str]:
+    return [f"{name}@{realm}" if realm else name for name, realm in pairs]
+
+
+def _expiry(s: Situation) -> tuple[str, ...]:
+    at = s.task.clocks.queue
+    return () if at is None else (f"at {clock(at, s.now)} it expires",)

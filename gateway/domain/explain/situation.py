@@ -1,0 +1,154 @@
+"""Everything an explanation is drawn from, read at one moment."""
+
+from typing import Final
+
+from gateway.domain.commands import Policy
+from gateway.domain.event import Event
+from gateway.domain.ids import job_id
+from gateway.domain.job import Job, JobKind
+from gateway.domain.spec import Spec
+from gateway.domain.task import Attempt, Flag, Frozen, Task
+from gateway.domain.view import LauncherCall
+
+LIVE: Final = 60_000
+"""A launcher that called within so many milliseconds is live."""
+NEWEST: Final = 20
+"""So many events are looked at: a task may have tens of thousands."""
+PARKED_AFTER: Final = 3
+"""Failed attempts after which a delivery no longer holds up the ones behind it."""
+
+
+class Owed(Frozen, frozen=True, kw_only=True):
+    """A delivery that has not arrived: pending, dead or held."""
+
+    endpoint_id: str
+    task_seq: int
+    status: str
+    attempts: int
+    next_attempt_at: int | None = None
+    reason: str | None = None
+    """Why the last attempt failed."""
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the ones behind it no longer wait for it."""
+        return self.status == "pending" and self.attempts >= PARKED_AFTER
+
+
+class Situation(Frozen, frozen=True, kw_only=True):
+    """A task and what surrounds it; `now` in milliseconds."""
+
+    now: int
+    policy: Policy
+    task: Task
+    spec: Spec
+    attempts: tuple[Attempt, ...] = ()
+    """Oldest first."""
+    jobs: tuple[Job, ...] = ()
+    launchers: tuple[LauncherCall, ...] = ()
+    """Who has called, the latest first; not all of them are live."""
+    key_holders: tuple[str, ...] = ()
+    """The tasks that hold its concurrency key."""
+    events: tuple[Event, ...] = ()
+    """The newest ones, oldest first."""
+    deliveries: tuple[Owed, ...] = ()
+    has_env: bool = False
+    """Whether there is an `env` that will be erased."""
+    is_env_erased: bool = False
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The current attempt, if a launcher has ever taken it."""
+        return next((each for each in self.attempts if each.number == self.task.attempt), None)
+
+    @property
+    def older(self) -> tuple[Attempt, ...]:
+        """Earlier attempts whose sandbox is not known to be gone."""
+        return tuple(
+            each for each in self.attempts if each.number < self.task.attempt and not each.is_gone
+        )
+
+    @property
+    def live(self) -> tuple[LauncherCall, ...]:
+        """The launchers that called within the last minute."""
+        return tuple(call for call in self.launchers if call.at > self.now - LIVE)
+
+    @property
+    def able(self) -> tuple[LauncherCall, ...]:
+        """The live launchers that may take its create job."""
+        return tuple(call for call in self.live if self._may_create(call))
+
+    def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
+        """The live launchers of the realm of an attempt's sandbox."""
+        return tuple(call for call in self.live if _realm(attempt) in call.providers)
+
+    def job(self, kind: JobKind, attempt: int) -> Job | None:
+        """Its open job of this kind."""
+        wanted = (kind, attempt)
+        return next((j for j in self.jobs if (j.kind, j.attempt) == wanted and j.is_open), None)
+
+    @property
+    def inspected_at(self) -> int | None:
+        """When the newest look at the current sandbox was over."""
+        looks = [
+            job.closed_at
+            for job in self.jobs
+            if job.kind == "inspect" and job.attempt == self.task.attempt and job.closed_at
+        ]
+        return max(looks, default=None)
+
+    def flag(self, code: str) -> Flag | None:
+        """The flag of this code, if it is set."""
+        return next((flag for flag in self.task.flags if flag.code == code), None)
+
+    @property
+    def words(self) -> tuple[Event, ...]:
+        """What the current agent said of late, as far as it was applied."""
+        return tuple(
+            event
+            for event in self.events
+            if event.source == "agent" and event.applied and event.attempt == self.task.attempt
+        )
+
+    @property
+    def last_word_at(self) -> int | None:
+        """When the current agent last spoke; None: never, as far as is known."""
+        if self.words:
+            return self.words[-1].at
+        silent = self.flag("silent")
+        spoke_at = self.attempt.spoke_at if self.attempt else None
+        if spoke_at is not None and silent is not None:
+            return max(spoke_at, silent.since - self.task.timeouts.heartbeat * 1000)
+        return spoke_at
+
+    def newest(self, kind: str) -> Event | None:
+        """The newest event of this type within what was read."""
+        return next((event for event in reversed(self.events) if event.type == kind), None)
+
+    def _may_create(self, call: LauncherCall) -> bool:
+        if self.attempt is not None and self.attempt.realm is not None:
+            return _realm(self.attempt) in call.providers
+        return self.task.provider is None or self.task.provider in dict(call.providers)
+
+
+def place(attempt: Attempt) -> str:
+    """Where an attempt's sandbox is: `local@<realm>`, as a launcher claims it."""
+    provider, realm = _realm(attempt)
+    return f"{provider}@{realm}" if realm else provider
+
+
+def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
+    """The ids of the jobs that may be open, and of the newest look at the current sandbox: a
+    task that only spools has thousands of closed ones."""
+    names = []
+    for attempt in attempts:
+        is_current = attempt.number == task.attempt
+        if is_current or not attempt.is_gone:
+            names += [job_id(task.id, attempt.number, kind) for kind in ("create", "destroy")]
+            if attempt.inspections:
+                names.append(job_id(task.id, attempt.number, "inspect", attempt.inspections))
+    return tuple(names)
+
+
+def _realm(attempt: Attempt) -> tuple[str, str]:
+    return attempt.provider or "", attempt.realm or ""

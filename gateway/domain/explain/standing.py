@@ -1,0 +1,42 @@
+"""A task's state in words, and what a bad end would make of it."""
+
+from typing import Final
+
+from gateway.domain.decide.report import RELAUNCH_BACKOFF
+from gateway.domain.explain.phrases import bare
+from gateway.domain.explain.situation import Situation
+
+LAUNCHES: Final = len(RELAUNCH_BACKOFF) + 1
+"""Launches of one attempt."""
+
+
+def state(s: Situation) -> str:
+    """`running`, or `running (attempt 2 of 3)`."""
+    task = s.task
+    word = task.status.value.replace("_", " ")
+    if task.attempt == 1:
+        return word
+    of = f" of {task.max_attempts}" if task.attempt <= task.max_attempts else ""
+    return f"{word} (attempt {task.attempt}{of})"
+
+
+def wrong_snapshot(s: Situation) -> tuple[str, ...]:
+    """Whether its sandbox runs what nobody asked for."""
+    flag = s.flag("wrong_snapshot")
+    if flag is None:
+        return ()
+    detail = f" ({bare(flag.detail)})" if flag.detail else ""
+    return (f"its sandbox came up from another snapshot{detail}",)
+
+
+def next_attempt(s: Situation, *, may_retry: bool = True) -> str | None:
+    """`attempt 2 of 3 follows`, if a retryable error would open one."""
+    task = s.task
+    if not may_retry or task.attempt >= task.max_attempts:
+        return None
+    return f"attempt {task.attempt + 1} of {task.max_attempts} follows"
+
+
+def retries_stalls(s: Situation) -> bool:
+    """Whether silence and the run clock count as retryable failures."""
+    return s.task.on_stall == "retry"

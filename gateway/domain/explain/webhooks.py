@@ -1,0 +1,66 @@
+"""Which events have not reached their receivers."""
+
+from collections.abc import Sequence
+
+from gateway.domain.explain.phrases import bare, count, future, tries
+from gateway.domain.explain.situation import Owed, Situation
+
+
+def troubles(s: Situation) -> tuple[str, ...]:
+    """What went wrong with deliveries, and of an ended task also what is only under way."""
+    pending = [owed for owed in s.deliveries if owed.status == "pending"]
+    failing = [owed for owed in pending if owed.attempts]
+    fresh = len(pending) - len(failing)
+    way = (f"{count(fresh, 'webhook')} {_is(fresh)} on the way",)
+    return (
+        *(_failing(s, failing) if failing else ()),
+        *(way if fresh and s.task.status.is_terminal else ()),
+        *_dead([owed for owed in s.deliveries if owed.status == "dead"]),
+        *_held([owed for owed in s.deliveries if owed.status == "held"]),
+    )
+
+
+def owed_to(s: Situation) -> str | None:
+    """What an ended task still waits for outside; None: nothing."""
+    number = sum(owed.status == "pending" for owed in s.deliveries)
+    if number:
+        return f"its receiver to take {count(number, 'webhook')}"
+    is_held = any(owed.status == "held" for owed in s.deliveries)
+    return "somebody to enable its endpoint again" if is_held else None
+
+
+def next_try(s: Situation) -> Owed | None:
+    """The failing delivery that is tried next."""
+    failing = [owed for owed in s.deliveries if owed.attempts and owed.next_attempt_at is not None]
+    return min(failing, key=lambda owed: owed.next_attempt_at or 0, default=None)
+
+
+def _failing(s: Situation, failing: Sequence[Owed]) -> tuple[str, ...]:
+    parked = sum(owed.is_parked for owed in failing)
+    aside = f", {parked} of them parked" if parked and parked < len(failing) else ""
+    aside = ", parked" if parked == len(failing) else aside
+    head = f"{count(len(failing), 'webhook')} {_is(len(failing))} owed{aside}"
+    last, following = failing[-1], next_try(s)
+    why = f", the last try failed ({bare(last.reason)})" if last.reason else ""
+    if following is None or following.next_attempt_at is None:
+        return (f"{head}{why}",)
+    return (f"{head}{why} and the next is {future(following.next_attempt_at, s.now)}",)
+
+
+def _dead(dead: Sequence[Owed]) -> tuple[str, ...]:
+    if not dead:
+        return ()
+    why = f" ({bare(dead[-1].reason)})" if dead[-1].reason else ""
+    after = tries(dead[-1].attempts)
+    return (f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",)
+
+
+def _held(held: Sequence[Owed]) -> tuple[str, ...]:
+    if not held:
+        return ()
+    number = len(held)
+    return (f"{count(number, 'webhook')} {_is(number)} held, for the endpoint is disabled",)
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"

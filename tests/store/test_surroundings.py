@@ -1,0 +1,100 @@
+"""What is read around one task to explain it: bounded, and the newest first."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.domain import commands as c
+from gateway.domain.event import Event
+from gateway.domain.job import Job
+from gateway.domain.task import Clocks, Status, Task, Timeouts
+from gateway.domain.view import LauncherCall, View
+from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+TASK: Final = Task(
+    id="task_1",
+    project="default",
+    status=Status.RUNNING,
+    attempt=1,
+    max_attempts=1,
+    seq=30,
+    created_at=1,
+    updated_at=1,
+    timeouts=Timeouts(),
+    concurrency_key="acme/widgets",
+    clocks=Clocks(run=1),
+)
+OTHERS: Final = (
+    replace(TASK, id="task_2", status=Status.LAUNCHING),
+    replace(TASK, id="task_3", status=Status.QUEUED),
+    replace(TASK, id="task_4", project="elsewhere"),
+    replace(TASK, id="task_5", concurrency_key=None),
+)
+JOBS: Final = (
+    Job(id="job_1-1-create", kind="create", task_id="task_1", attempt=1, closed_at=5),
+    Job(id="job_1-1-destroy", kind="destroy", task_id="task_1", attempt=1),
+)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
+    async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
+        view = View(policy=c.Policy(key_id="k1"))
+        for task in (TASK, *OTHERS):
+            view.put_new_task(task)
+        for number in range(1, 31):
+            view.put_event(_event(number))
+        for job in JOBS:
+            view.put_job(job)
+        view.calls = [_call("launcher-a", 100), _call("launcher-b", 300), _call("launcher-c", 200)]
+        async with opened.transaction() as batch:
+            await batch.write(view)
+        yield opened
+
+
+def _event(number: int) -> Event:
+    return Event(
+        task_id="task_1",
+        task_seq=number,
+        attempt=1,
+        type="task.heartbeat",
+        at=number,
+        source="agent",
+        data=b"{}",
+    )
+
+
+def _call(name: str, at: int) -> LauncherCall:
+    return LauncherCall(
+        launcher_id=name, providers=(("local", "here"),), capacity=1, version="1", at=at
+    )
+
+
+async def test_the_newest_events_come_oldest_first(store: SQLiteStore) -> None:
+    newest = await store.reads.newest_events("task_1", 3)
+    assert [event.task_seq for event in newest] == [28, 29, 30]
+
+
+async def test_jobs_are_found_by_their_names_closed_ones_too(store: SQLiteStore) -> None:
+    names = [*(job.id for job in JOBS), "job_1-1-inspect"]
+    found = await store.reads.jobs(names)
+    assert sorted(found, key=lambda job: job.id) == list(JOBS)
+
+
+@pytest.mark.parametrize(
+    ("task", "holders"),
+    [(OTHERS[1], {"task_1", "task_2"}), (OTHERS[2], {"task_4"}), (OTHERS[3], set())],
+    ids=["of its project", "of another project", "without a key"],
+)
+async def test_a_concurrency_key_is_held_by_what_launches_or_runs(
+    store: SQLiteStore, task: Task, holders: set[str]
+) -> None:
+    assert set(await store.reads.key_holders(task, 10)) == holders
+
+
+async def test_launchers_are_remembered_the_latest_first(store: SQLiteStore) -> None:
+    calls = await store.reads.recent_launchers(2)
+    assert [call.launcher_id for call in calls] == ["launcher-b", "launcher-c"]
