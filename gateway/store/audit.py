@@ -1,30 +1,42 @@
-"""The audit: every task recomputed from its events and compared with its row."""
+"""The audit: everything that is kept, held against the invariants of `lifecycle.md`.
+
+It reads one consistent moment, task by task: its memory does not grow with the database, and a
+gateway may run beside it.
+"""
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
-from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from msgspec.structs import replace
+import msgspec
 
-from gateway.domain.event import Event
-from gateway.domain.evolve import fold
-from gateway.domain.task import Clocks, Frozen, Task
+from gateway.domain.invariants import broken
+from gateway.domain.invariants.books import Books, Owed, Problem, ProblemName
+from gateway.domain.task import Frozen
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.migrations import require_newest
+from gateway.store.soundness import is_corrupt, unsound
 
-_ALL_TASKS: Final = f"SELECT {sql.TASK_COLUMNS} FROM tasks ORDER BY id"  # noqa: S608 - constants
-_ALL_EVENTS: Final = f"SELECT {sql.EVENT_COLUMNS} FROM events ORDER BY task_id, task_seq"  # noqa: S608 - constants
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+# Each in the order of its tasks, along an index.
+_TASKS: Final = f"SELECT {sql.TASK_COLUMNS}, due_at FROM tasks ORDER BY id"
+_EVENTS: Final = f"SELECT {sql.EVENT_COLUMNS} FROM events ORDER BY task_id, task_seq"
+_ATTEMPTS: Final = f"SELECT {sql.ATTEMPT_COLUMNS} FROM attempts ORDER BY task_id, number"
+_JOBS: Final = f"""
+SELECT {sql.JOB_COLUMNS} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
+_DELIVERIES: Final = """
+SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
+FROM deliveries ORDER BY task_id"""
 _PENDING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
-_UNDELIVERED: Final = """
-SELECT count(*) FROM events AS event JOIN tasks AS task ON task.id = event.task_id
-WHERE event.applied = 1 AND task.endpoint_id IS NOT NULL
-  AND event.type NOT IN ('task.heartbeat', 'task.log', 'task.patch')
-  AND NOT EXISTS (
-      SELECT 1 FROM deliveries
-      WHERE deliveries.endpoint_id = task.endpoint_id AND deliveries.seq = event.seq)"""
+_COUNT_EVENTS: Final = "SELECT count(*) FROM events"
+
+SHOWN: Final = 10
+"""Problems of one name that are listed; the others are only counted."""
 
 
 class Audit(Frozen, frozen=True, kw_only=True):
@@ -34,47 +46,167 @@ class Audit(Frozen, frozen=True, kw_only=True):
     events: int
     pending: int
     """Deliveries that are still to be made."""
+    total: int
+    """Problems, whether they are listed or not."""
     problems: tuple[str, ...]
+    """Some of each name, and how many more there are."""
 
 
-def audit(path: Path) -> Audit:
-    """Reads one consistent moment of the database; a gateway may run."""
-    uri = f"{path.resolve().as_uri()}?mode=ro"
+def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
+    """Everything that is wrong; `key_ids` are those of the master keys, None if they are not known.
+
+    Raises:
+        Refused: the database has another schema than this program's.
+    """
+    # Not mode=ro: on such a connection SQLite 3.40 leaves CHECKs out of its integrity check.
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    found = _Findings()
     with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+        database.execute("PRAGMA query_only = ON")
+        require_newest(database)
         database.execute("BEGIN")
-        stored = {row[0]: rows.task_from_row(row) for row in database.execute(_ALL_TASKS)}
-        events = [rows.event_from_row(row) for row in database.execute(_ALL_EVENTS)]
-        (pending,) = database.execute(_PENDING).fetchone()
-        (undelivered,) = database.execute(_UNDELIVERED).fetchone()
-    problems = list(_problems(stored, events))
-    if undelivered:
-        problems.append(f"{undelivered} applied events have no delivery to their endpoint")
-    return Audit(tasks=len(stored), events=len(events), pending=pending, problems=tuple(problems))
+        tasks = events = pending = 0
+        try:
+            found.add(unsound(database, key_ids))
+            auditor = _Auditor(database)
+            found.add(auditor.problems())
+            tasks = auditor.tasks
+            events, pending = _one(database, _COUNT_EVENTS), _one(database, _PENDING)
+        except sqlite3.DatabaseError as exc:
+            if not is_corrupt(exc):
+                raise
+            found.add([Problem(name="integrity", subject="database", detail=f"{exc}")])
+    return Audit(
+        tasks=tasks, events=events, pending=pending, total=found.total, problems=found.listed()
+    )
 
 
-def _problems(stored: dict[str, Task], events: list[Event]) -> Iterator[str]:
-    told = {
-        task_id: list(group) for task_id, group in groupby(events, key=lambda event: event.task_id)
-    }
-    for task_id in stored.keys() - told.keys():
-        yield f"{task_id}: has no events"
-    for task_id, history in told.items():
-        yield from _compare(task_id, stored.get(task_id), history)
+class _Findings:
+    """All problems counted, the first of each name kept."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._shown: list[str] = []
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self._counts[problem.name] += 1
+            if self._counts[problem.name] <= SHOWN:
+                self._shown.append(str(problem))
+
+    @property
+    def total(self) -> int:
+        return self._counts.total()
+
+    def listed(self) -> tuple[str, ...]:
+        more = (
+            f"{name}: {count - SHOWN} more" for name, count in self._counts.items() if count > SHOWN
+        )
+        return (*self._shown, *more)
 
 
-def _compare(task_id: str, stored: Task | None, history: list[Event]) -> Iterator[str]:
-    if stored is None:
-        yield f"{task_id}: has events and no row"
-        return
-    if [event.task_seq for event in history] != list(range(1, len(history) + 1)):
-        yield f"{task_id}: its events are not numbered without a gap"
-        return
-    folded, kept = _folded_part(fold(history)), _folded_part(stored)
-    for name in Task.__struct_fields__:
-        if getattr(folded, name) != getattr(kept, name):
-            yield f"{task_id}: {name} of its row is not what its events tell"
+T = TypeVar("T")
 
 
-def _folded_part(task: Task) -> Task:
-    """Without what is a promise about the future and not folded."""
-    return replace(task, clocks=Clocks(), claimable_at=None)
+class _Shelf(Generic[T]):
+    """The rows of one table, read along with their tasks."""
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        statement: str,
+        read: Callable[[rows.Row], T],
+        *,
+        task_id: int,
+    ) -> None:
+        self.problems: list[Problem] = []
+        """Rows that belong to no task, or cannot be read."""
+        self._name = statement.rpartition("FROM ")[2].split()[0]
+        self._rows: Iterator[rows.Row] = iter(database.execute(statement))
+        self._read: Final = read
+        self._task_id = task_id
+        self._head = next(self._rows, None)
+
+    def of(self, task_id: str) -> Iterator[T]:
+        """Those of the task; they must be asked for in the order of the tasks' ids."""
+        while self._head is not None and self._head[self._task_id] <= task_id:
+            row, self._head = self._head, next(self._rows, None)
+            if row[self._task_id] != task_id:
+                self._note("no_task", row, "it belongs to no task")
+                continue
+            try:
+                value = self._read(row)
+            except UNREADABLE as exc:
+                self._note("row_unreadable", row, f"{exc}")
+                continue
+            yield value
+
+    def rest(self) -> None:
+        """Whatever is left belongs to no task."""
+        while self._head is not None:
+            self._note("no_task", self._head, "it belongs to no task")
+            self._head = next(self._rows, None)
+
+    def _note(self, name: ProblemName, row: rows.Row, detail: str) -> None:
+        subject = str(row[self._task_id])
+        self.problems.append(
+            Problem(name=name, subject=subject, detail=f"a row of {self._name}: {detail}")
+        )
+
+
+UNREADABLE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
+"""What reading a row raises that holds what no column may hold."""
+
+
+class _Auditor:
+    """Goes through all tasks once, with everything that is kept of each."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.tasks = 0
+        self._database = database
+        self._events = _Shelf(database, _EVENTS, rows.event_from_row, task_id=0)
+        self._attempts = _Shelf(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
+        self._jobs = _Shelf(database, _JOBS, rows.job_from_row, task_id=2)
+        self._deliveries = _Shelf(database, _DELIVERIES, _owed_from_row, task_id=2)
+        self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
+
+    def problems(self) -> Iterator[Problem]:
+        for *row, due_at in self._database.execute(_TASKS):
+            self.tasks += 1
+            yield from self._problems_of(row, due_at)
+            yield from self._strays()
+        for shelf in self._shelves:
+            shelf.rest()
+        yield from self._strays()
+
+    def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
+        task_id = str(row[0])
+        events = self._events.of(task_id)
+        attempts = tuple(self._attempts.of(task_id))
+        jobs, deliveries = tuple(self._jobs.of(task_id)), tuple(self._deliveries.of(task_id))
+        try:
+            task = rows.task_from_row(row)
+        except UNREADABLE as exc:
+            yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
+            task = None
+        if task is not None:
+            books = Books(
+                task=task, due_at=due_at, attempts=attempts, jobs=jobs, deliveries=deliveries
+            )
+            yield from broken(books, events)
+        for _ in events:
+            pass  # those of a task that cannot be read are none of the next one
+
+    def _strays(self) -> Iterator[Problem]:
+        for shelf in self._shelves:
+            yield from shelf.problems
+            shelf.problems.clear()
+
+
+def _owed_from_row(row: rows.Row) -> Owed:
+    return Owed(**dict(zip(Owed.__struct_fields__, row, strict=True)))
+
+
+def _one(database: sqlite3.Connection, statement: str) -> int:
+    (number,) = database.execute(statement).fetchone()
+    return int(number)

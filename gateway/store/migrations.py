@@ -37,6 +37,21 @@ def pending(database: sqlite3.Connection) -> list[int]:
     return [number for number, _ in _files() if number > have]
 
 
+def require_newest(database: sqlite3.Connection) -> None:
+    """For those who read and may not migrate.
+
+    Raises:
+        Refused: `newer_schema`, or `older_schema`.
+    """
+    if pending(database):
+        raise Refused(
+            "older_schema",
+            f"The database has schema {version(database)}, this program reads {newest()}.",
+            hint="Run `slipgate migrate`, or start the gateway once: both keep a copy of it as it "
+            "was.",
+        )
+
+
 def migrate(database: sqlite3.Connection) -> list[int]:
     """Applies what is pending and says which; each file is one transaction."""
     applied = pending(database)

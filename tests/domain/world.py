@@ -8,6 +8,8 @@ from gateway.domain.decide import decide
 from gateway.domain.errors import Refused
 from gateway.domain.evolve import fold
 from gateway.domain.ids import typeid
+from gateway.domain.invariants import broken
+from gateway.domain.invariants.books import Books
 from gateway.domain.job import Job
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Sandbox, Task
@@ -77,6 +79,14 @@ class World:
     def check(self) -> None:
         """`task row = fold(its events)`, no gap in their numbers, and a next due time."""
         events = self.view.new_events
+        numbered = [replace(event, seq=seq) for seq, event in enumerate(events, start=1)]
+        books = Books(
+            task=self.task,
+            due_at=self.task.due_at,
+            attempts=tuple(self.view.attempts.values()),
+            jobs=tuple(self.view.jobs.values()),
+        )
+        assert [str(problem) for problem in broken(books, numbered)] == []
         assert [event.task_seq for event in events] == list(range(1, len(events) + 1))
         bare = replace(self.task, clocks=Clocks(), claimable_at=None)
         assert fold(events) == bare

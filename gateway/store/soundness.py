@@ -1,0 +1,71 @@
+"""What can be wrong with a database as a whole, beside the books of each task."""
+
+import sqlite3
+from collections.abc import Container, Iterator
+from contextlib import closing
+from typing import Final
+
+from gateway.domain.invariants.books import Problem, ProblemName
+from gateway.store import statements as sql
+from gateway.store.instance import BACKUP_TABLE
+from gateway.store.migrations import migrate
+
+_SCHEMA: Final = """
+SELECT type || ' ' || name, sql FROM sqlite_schema
+WHERE name NOT LIKE 'sqlite_%' AND name <> :backup"""
+_NUMBERS: Final = """
+SELECT ledger.seq, (SELECT max(seq) FROM events), (SELECT coalesce(max(seq), 0) FROM pruned)
+FROM ledger"""
+_KEPT_SINCE: Final = "SELECT count(*) FROM events WHERE seq > :seq"
+
+
+def unsound(database: sqlite3.Connection, key_ids: Container[str] | None) -> Iterator[Problem]:
+    """Everything that is wrong with the file, its schema, its numbers and its keys."""
+    for (text,) in database.execute("PRAGMA integrity_check"):
+        if text != "ok":
+            yield _problem("integrity", text)
+    for table, row, parent, _ in database.execute("PRAGMA foreign_key_check"):
+        yield _problem("foreign_key", f"row {row} of {table} refers to no row of {parent}")
+    yield from _schema(database)
+    yield from _numbers(database)
+    if key_ids is not None:
+        yield from _keys(database, key_ids)
+
+
+def is_corrupt(exc: sqlite3.DatabaseError) -> bool:
+    """Whether SQLite found the file itself damaged in the middle of a read."""
+    return (exc.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
+def _schema(database: sqlite3.Connection) -> Iterator[Problem]:
+    """An index that is missing is no damage to SQLite, and yet a promise that nobody keeps."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh:
+        migrate(fresh)
+        wanted = dict(fresh.execute(_SCHEMA, {"backup": BACKUP_TABLE}))
+    found = dict(database.execute(_SCHEMA, {"backup": BACKUP_TABLE}))
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            yield _problem("schema_differs", f"{name} is not as the migrations make it")
+
+
+def _numbers(database: sqlite3.Connection) -> Iterator[Problem]:
+    """Events are numbered by the ledger without gaps, and deleted only up to a number it keeps."""
+    row = database.execute(_NUMBERS).fetchone()
+    if row is None:
+        return
+    seq, newest, pruned = row
+    if seq != max(newest or 0, pruned):
+        yield _problem("ledger_behind", f"it counts {seq} events, the newest one is {newest or 0}")
+    (kept,) = database.execute(_KEPT_SINCE, {"seq": pruned}).fetchone()
+    if kept < seq - pruned:
+        yield _problem("events_lost", f"{seq - pruned - kept} of the events it counts are missing")
+
+
+def _keys(database: sqlite3.Connection, key_ids: Container[str]) -> Iterator[Problem]:
+    for key_id, what, count in database.execute(sql.KEYS_NEEDED):
+        if key_id not in key_ids:
+            yield _problem("unknown_key", f"{count} {what} need master key {key_id}")
+
+
+def _problem(name: ProblemName, detail: str) -> Problem:
+    return Problem(name=name, subject="database", detail=detail)
