@@ -1,7 +1,7 @@
 """What the handlers work with; the composition root makes it once."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from gateway.hints import Hints
 from gateway.metrics import Metrics
 from gateway.store.reads import Reads
 from gateway.web.auth import Keys
+from gateway.web.pages import Pages
 
 A = TypeVar("A")
 
@@ -45,6 +46,7 @@ class Context:
     is_healthy: Callable[[], bool]
     """Whether the loops move."""
     is_draining: Callable[[], bool]
+    pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()

@@ -1,10 +1,10 @@
 """The history of a task, of a project: JSON, long-poll and server-sent events on one cursor."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Final
 
-import msgspec
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -90,19 +90,17 @@ async def _wait_for(
         return await read()
 
 
-async def _stream(
-    context: Context, topic: str, read: Read, after: int
-) -> AsyncIterator[ServerSentEvent]:
+async def _stream(context: Context, topic: str, read: Read, after: int) -> AsyncIterator[bytes]:
     """Every event until the reader goes, or we stop: then it ends whole, to be resumed."""
     with context.hints.listen(topic) as listener:
         while not context.is_draining():
-            events = await read(after, SSE_PAGE)
-            for event in events:
-                after = event.seq
-                text = msgspec.json.encode(event_view(event)).decode()
-                yield ServerSentEvent(data=text, id=str(event.seq))
-            if not events:
+            page = await context.pages.behind(topic, after, partial(read, after, SSE_PAGE))
+            for chunk in page.chunks:
+                yield chunk
+            if page.last is None:
                 await listener.wait(None)
+            else:
+                after = page.last
 
 
 def _resumed(request: Request, after: int) -> int:

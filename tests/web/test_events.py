@@ -127,7 +127,8 @@ async def _pairs(sent: asyncio.Queue[Message]) -> AsyncIterator[tuple[str, Json]
     while True:
         async with asyncio.timeout(PATIENCE):
             text = (await sent.get()).get("body", b"").decode()
-        fields = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-        assert "event" not in fields
-        if "id" in fields:
-            yield fields["id"], msgspec.json.decode(fields["data"])
+        for block in text.split("\r\n\r\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            assert "event" not in fields
+            if "id" in fields:
+                yield fields["id"], msgspec.json.decode(fields["data"])

@@ -1,0 +1,100 @@
+"""Pages of feeds as streams send them: readers that stand at the same place share one read and the
+bytes it became."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from sse_starlette import ServerSentEvent
+
+from gateway.domain.event import Event
+from gateway.web.views import event_view
+
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Of pages already read, for readers that come to the same place a little later."""
+CHUNK_BYTES: Final = 64 * 1024
+"""Roughly; a slow reader holds back the feed after each chunk, and no more than that waits."""
+
+Place = tuple[str, int]
+"""(feed, the number behind which the page begins)."""
+Read = Callable[[], Awaitable[list[Event]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """Some events as they are sent, and the number of the last one; None: there were none."""
+
+    chunks: tuple[bytes, ...]
+    last: int | None
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(map(len, self.chunks))
+
+
+class Pages:
+    """What was once read behind a number stays true: more may follow, but nothing in between."""
+
+    def __init__(self, *, kept_bytes: int = KEPT_BYTES) -> None:
+        self._kept_bytes = kept_bytes
+        self._kept: OrderedDict[Place, Written] = OrderedDict()
+        self._size = 0
+        self._reading: dict[Place, tuple[int, asyncio.Task[Written]]] = {}
+        self._begun = 0
+
+    async def behind(self, feed: str, after: int, read: Read) -> Written:
+        """The events of the feed behind a number, as many as `read` gives.
+
+        Everything that was committed before the call is in it: that there is nothing is believed
+        only of a read that began later.
+        """
+        place, asked = (feed, after), self._begun
+        while True:
+            if place in self._kept:
+                return self._kept[place]
+            if place not in self._reading:
+                self._begin(place, read)
+            number, reading = self._reading[place]
+            page = await asyncio.shield(reading)  # no reader that leaves may cancel it
+            if page.chunks or number > asked:
+                return page
+
+    def _begin(self, place: Place, read: Read) -> None:
+        self._begun += 1
+        reading = asyncio.ensure_future(_write(read))
+        self._reading[place] = (self._begun, reading)
+        reading.add_done_callback(lambda done: self._end(place, done))
+
+    def _end(self, place: Place, done: asyncio.Task[Written]) -> None:
+        del self._reading[place]
+        # Asked for, so that an error nobody waits for any more is not reported as forgotten.
+        if not done.cancelled() and done.exception() is None and done.result().chunks:
+            self._keep(place, done.result())
+
+    def _keep(self, place: Place, page: Written) -> None:
+        self._kept[place] = page
+        self._size += page.size
+        while self._size > self._kept_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._size -= oldest.size
+
+
+async def _write(read: Read) -> Written:
+    events = await read()
+    return Written(chunks=tuple(_chunks(events)), last=events[-1].seq if events else None)
+
+
+def _chunks(events: Iterable[Event]) -> Iterator[bytes]:
+    chunk = b""
+    for event in events:
+        text = msgspec.json.encode(event_view(event)).decode()
+        chunk += ServerSentEvent(data=text, id=str(event.seq)).encode()
+        if len(chunk) >= CHUNK_BYTES:
+            yield chunk
+            chunk = b""
+    if chunk:
+        yield chunk
