@@ -1,0 +1,1 @@
+"""A stand-in for Daytona: its API and its CLI as a launcher sees them, quirks included."""

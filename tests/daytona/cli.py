@@ -1,0 +1,404 @@
+"""The stand-in `daytona`: the commands of several releases, with their texts and exit codes.
+
+Run as an executable that `install` writes; only what a launcher, the doctor and the snapshot
+commands use is here.
+"""
+
+import json
+import os
+import shlex
+import stat
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.daytona import releases
+from tests.daytona.arguments import Line, Usage, parse
+from tests.daytona.cli_client import CliClient, Fatal, environment, quoted
+from tests.daytona.releases import Flag, Version
+
+FAULTS = "faults.json"
+Command = Callable[["Program", Line], int]
+
+
+class Program:
+    """One run of the executable."""
+
+    def __init__(self, version: Version, environ: Mapping[str, str], *, is_long: bool) -> None:
+        self.version = version
+        self.environ = environ
+        self.is_long = is_long
+        """Called as `daytona sandbox …`."""
+        self._client: CliClient | None = None
+
+    @property
+    def client(self) -> CliClient:
+        """By the environment if it gives both, else by the active profile.
+
+        Raises:
+            Fatal: there is no profile.
+        """
+        if self._client is None:
+            url, key = self._from_environment() or self._from_profile()
+            self._client = CliClient(url, key, self.version)
+        return self._client
+
+    def warn(self, line: Line) -> None:
+        """Says once that the API is newer; the long form keeps quiet when a format is wanted."""
+        newer = self._client and self._client.api_version
+        if not newer or (self.is_long and line.text("format")):
+            return
+        ours = f"v{'.'.join(map(str, self.version))}"
+        message = f"Version mismatch: Daytona CLI is on {ours} and API is on {newer}."
+        log("warning", f"{message}\\nMake sure the versions are aligned.")
+
+    def _from_environment(self) -> tuple[str, str] | None:
+        if self.version < releases.ENV_AUTH_SINCE:
+            return None
+        url, key = (self.environ.get(f"DAYTONA_API_{name}", "") for name in ("URL", "KEY"))
+        return (url, key) if url and key else None
+
+    def _from_profile(self) -> tuple[str, str]:
+        config = json.loads(config_path(self.environ).read_text())
+        for profile in config["profiles"]:
+            if profile["id"] == config["activeProfile"]:
+                return profile["api"]["url"], profile["api"]["key"]
+        raise Fatal("no profiles found. Run `daytona login` to authenticate")
+
+
+def create(program: Program, line: Line) -> int:
+    """Says success whatever the state is, and failure although it was made."""
+    client = program.client
+    made = client.sandbox("POST", "/sandbox", _wanted(program, line))
+    while made.get("state") == "pending_build":
+        time.sleep(1)
+        made = client.sandbox("GET", f"/sandbox/{made['id']}")
+    terminal = client.ask("GET", f"/sandbox/{made['id']}/ports/22222/preview-url")
+    name = made["name"]
+    rows: tuple[str, ...]
+    if program.version >= releases.SHORTCUTS_SINCE:
+        rows = (
+            f" Sandbox '{name}' created successfully",
+            "",
+            f" Connect via SSH:         daytona ssh {name}",
+            f" Open the Web Terminal:   {terminal['url']}",
+        )
+    else:
+        rows = (f" Sandbox is accessible at {terminal['url']}",)
+    _say("", *rows, "")
+    return 0
+
+
+def info(program: Program, line: Line) -> int:
+    """The document as it came; any format but YAML is JSON."""
+    found = program.client.sandbox("GET", f"/sandbox/{quoted(_one(line))}")
+    if line.text("format") is None:
+        _say("", f" Sandbox Info {found['name']}", f" State  {found.get('state', '').upper()}", "")
+    else:
+        _say(json.dumps(found, indent=2, sort_keys=True))
+    return 0
+
+
+def list_(program: Program, line: Line) -> int:
+    """A page."""
+    query = f"?limit={line.number('limit', 100)}"
+    if line.text("cursor"):
+        query += f"&cursor={line.text('cursor')}"
+    found = program.client.ask("GET", f"/sandbox{query}")
+    if program.version < releases.CURSOR_SINCE:
+        found = {**found, "total": len(found["items"]), "page": 1, "totalPages": 1}
+        del found["nextCursor"]
+    if line.text("format") is not None:
+        _say(json.dumps(found, indent=2, sort_keys=True))
+    elif not found["items"]:
+        _say(" No sandboxes found")
+    else:
+        _say(*(f" {each['name']}  {each['state'].upper()}" for each in found["items"]))
+    return 0
+
+
+def delete(program: Program, line: Line) -> int:
+    """Accepted is deleted."""
+    if not line.words:
+        _say("Delete a sandbox", "", "Usage:", "  daytona delete [SANDBOX_ID] [flags]")
+        return 0
+    name = _one(line)
+    program.client.sandbox("DELETE", f"/sandbox/{quoted(name)}")
+    _say(f" Sandbox {name} deleted")
+    return 0
+
+
+def start(program: Program, line: Line) -> int:
+    """Started."""
+    return _move(program, line, "start", "started")
+
+
+def stop(program: Program, line: Line) -> int:
+    """Stopped."""
+    return _move(program, line, "stop", "stopped")
+
+
+def execute(program: Program, line: Line) -> int:
+    """The remote exit code is ours."""
+    client = program.client
+    name, *command = line.words
+    found = client.sandbox("GET", f"/sandbox/{quoted(name)}")
+    if found.get("state") != "started":
+        raise Fatal(f"sandbox is {found.get('state')}. Start it with: daytona start {name}")
+    toolbox = client.ask("GET", f"/sandbox/{found['id']}/toolbox-proxy-url")["url"]
+    quotes = program.version >= releases.QUOTES_SINCE and len(command) > 1
+    text = shlex.join(command) if quotes else " ".join(command)
+    wanted: dict[str, object] = {"command": text}
+    if line.text("cwd"):
+        wanted["cwd"] = line.text("cwd")
+    if line.text("timeout"):
+        wanted["timeout"] = line.number("timeout", 0)
+    done = client.ask("POST", f"{toolbox}/{found['id']}/process/execute", wanted)
+    sys.stdout.write(done["result"])
+    if done["exitCode"] and not done["result"]:
+        sys.stderr.write(f"Command failed with exit code {done['exitCode']}\n")
+    return int(done["exitCode"])
+
+
+def snapshot_list(program: Program, line: Line) -> int:
+    """A bare array."""
+    query = f"?page={line.number('page', 1)}&limit={line.number('limit', 100)}"
+    found = program.client.ask("GET", f"/snapshots{query}")["items"]
+    if line.text("format") is not None:
+        _say(json.dumps(found, indent=2, sort_keys=True))
+    else:
+        _say(*(f" {each['name']}  {each['state'].upper()}" for each in found))
+    return 0
+
+
+def snapshot_create(program: Program, line: Line) -> int:
+    """From an image, or from a Dockerfile whose ENTRYPOINT is read out of its text."""
+    name, image, file = _one(line), line.text("image"), line.text("dockerfile")
+    if image is not None and (image.count(":") != 1 or image.endswith(":latest")):
+        raise Fatal("image must include a tag, and it must not be latest")
+    if file is not None and line.text("entrypoint"):
+        raise Fatal(
+            "if any flags in the group [dockerfile entrypoint] are set none of the others can be"
+        )
+    wanted: dict[str, object] = {"name": name}
+    if file is not None:
+        text = Path(file).read_text()
+        wanted |= {"buildInfo": {"dockerfileContent": text}, "entrypoint": entrypoint_of(text)}
+    else:
+        wanted |= {"imageName": image, "entrypoint": (line.text("entrypoint") or "").split(" ")}
+    program.client.ask("POST", "/snapshots", wanted)
+    while program.client.ask("GET", f"/snapshots/{quoted(name)}")["state"] != "active":
+        time.sleep(1)
+    _say(f" Use '{name}' to create a new sandbox using this Snapshot")
+    return 0
+
+
+def entrypoint_of(dockerfile: str) -> list[str]:
+    """The last ENTRYPOINT that stands in one line; the string form becomes one word."""
+    found = ["sleep", "infinity"]
+    for row in dockerfile.splitlines():
+        word, _, rest = row.strip().partition(" ")
+        if word == "ENTRYPOINT":
+            found = json.loads(rest) if rest.startswith("[") and rest.endswith("]") else [rest]
+    return found
+
+
+def login(program: Program, line: Line) -> int:
+    """Writes the profile `initial`."""
+    url = program.environ.get("DAYTONA_API_URL", "https://app.daytona.io/api")
+    profile = {"id": "initial", "name": "initial", "api": {"url": url, "key": line.text("api-key")}}
+    path = config_path(program.environ)
+    path.write_text(json.dumps({"activeProfile": "initial", "profiles": [profile]}))
+    return 0
+
+
+COMMANDS: dict[tuple[str, ...], tuple[Command, Sequence[Flag]]] = {
+    ("sandbox", "create"): (create, releases.CREATE),
+    ("sandbox", "info"): (info, (releases.FORMAT,)),
+    ("sandbox", "list"): (list_, releases.LIST),
+    ("sandbox", "delete"): (delete, releases.DELETE),
+    ("sandbox", "start"): (start, ()),
+    ("sandbox", "stop"): (stop, releases.STOP),
+    ("sandbox", "exec"): (execute, releases.EXEC),
+    ("snapshot", "list"): (snapshot_list, releases.SNAPSHOT_LIST),
+    ("snapshot", "create"): (snapshot_create, releases.SNAPSHOT_CREATE),
+    ("login",): (login, releases.LOGIN),
+}
+
+
+def main(version: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit code."""
+    release = releases.parsed(version)
+    environ = _with_dotenv(release, environ)
+    _first_run(release, environ)
+    if tuple(arguments[:1]) in {("version",), ("--version",), ("-v",)}:
+        _say(f"Daytona CLI version v{version}")
+        return 0
+    try:
+        return _run(release, arguments, environ)
+    except (Fatal, Usage) as error:
+        log("fatal", str(error).replace("\n", "\\n"))
+        return 1
+
+
+def _run(release: Version, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    name, rest = _named(release, arguments)
+    if name is None:
+        raise Usage(f'unknown command "{" ".join(arguments[:1])}" for "daytona"')
+    command, flags = COMMANDS[name]
+    if "--help" in rest or "-h" in rest:
+        _help(name, [flag for flag in flags if flag.is_in(release)])
+        return 0
+    line = parse(rest, flags, release)
+    program = Program(release, environ, is_long=arguments[0] == "sandbox")
+    try:
+        return command(program, line)
+    finally:
+        program.warn(line)
+
+
+def _named(
+    release: Version, arguments: Sequence[str]
+) -> tuple[tuple[str, ...] | None, Sequence[str]]:
+    if tuple(arguments[:2]) in COMMANDS:
+        return tuple(arguments[:2]), arguments[2:]
+    if tuple(arguments[:1]) in COMMANDS:
+        return tuple(arguments[:1]), arguments[1:]
+    short = ("sandbox", *arguments[:1])
+    if release >= releases.SHORTCUTS_SINCE and short in COMMANDS:
+        return short, arguments[1:]
+    return None, arguments
+
+
+def _wanted(program: Program, line: Line) -> dict[str, object]:
+    wanted: dict[str, object] = {
+        "env": line.pairs("env"),
+        "labels": line.pairs("label"),
+        "autoArchiveInterval": line.number("auto-archive", 10_080),
+        "autoDeleteInterval": line.number("auto-delete", -1),
+        "networkBlockAll": line.text("network-block-all") == "true",
+    }
+    if line.text("auto-stop") or program.version < releases.SENDS_AUTO_STOP_ONLY_WHEN_GIVEN_SINCE:
+        wanted["autoStopInterval"] = line.number("auto-stop", 15)
+    if line.text("ttl"):
+        wanted["ttlMinutes"] = line.number("ttl", 0)
+    for name in ("snapshot", "name", "user", "target"):
+        if line.text(name):
+            wanted[name] = line.text(name)
+    for name in ("cpu", "gpu", "memory", "disk"):
+        if line.text(name):
+            wanted[name] = line.number(name, 0)
+    return wanted
+
+
+def _move(program: Program, line: Line, verb: str, told: str) -> int:
+    if not line.words:
+        sys.stderr.write("panic: runtime error: index out of range [0] with length 0\n")
+        return 2
+    name = _one(line)
+    program.client.sandbox("POST", f"/sandbox/{quoted(name)}/{verb}")
+    _say(f" Sandbox {name} {told}")
+    return 0
+
+
+def _one(line: Line) -> str:
+    if len(line.words) != 1:
+        raise Usage(f"accepts 1 arg(s), received {len(line.words)}")
+    return line.words[0]
+
+
+def _help(name: tuple[str, ...], flags: Sequence[Flag]) -> None:
+    kinds = {"text": "string", "list": "stringArray", "number": "int32", "switch": ""}
+    _say(f"Help of {' '.join(name)}", "", "Usage:", f"  daytona {' '.join(name)} [flags]")
+    _say("", "Flags:")
+    for flag in flags:
+        short = f"-{flag.short}, " if flag.short else "    "
+        _say(f"  {short}--{flag.name} {kinds[flag.kind]}".rstrip())
+    _say("  -h, --help", "", "Global Flags:", "      --help   help for daytona")
+
+
+def _say(*rows: str) -> None:
+    """Blank lines are padded, as the real one's boxes are."""
+    for row in rows:
+        sys.stdout.write(f"{row or ' ' * 60}\n")
+
+
+def log(level: str, message: str) -> None:
+    """A line of its log, on stderr."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    escaped = message.replace('"', '\\"')
+    sys.stderr.write(f'time="{now}" level={level} msg="{escaped}"\n')
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Where the profiles are."""
+    if given := environ.get("DAYTONA_CONFIG_DIR"):
+        return Path(given) / "config.json"
+    home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
+    return Path(home) / "daytona" / "config.json"
+
+
+def _first_run(release: Version, environ: Mapping[str, str]) -> None:
+    """Writes its configuration, and completion into the user's shell."""
+    path = config_path(environ)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"activeProfile": "", "profiles": []}')
+    path.chmod(0o600 if release >= releases.PRIVATE_CONFIG_SINCE else 0o644)
+    if environ.get("SHELL", "").endswith("bash"):
+        with (Path(environ["HOME"]) / ".bashrc").open("a") as rc:
+            rc.write("\nsource <(daytona completion bash)\n")
+
+
+def _with_dotenv(release: Version, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Up to v0.204 the `.env` of the working directory counts, behind what is set."""
+    file = Path(".env")
+    if release >= releases.NO_DOTENV_SINCE or not file.exists():
+        return environ
+    pairs = (row.partition("=") for row in file.read_text().splitlines() if "=" in row)
+    return {**{key.strip(): value.strip() for key, _, value in pairs}, **environ}
+
+
+def _misbehave(folder: Path) -> None:
+    """What the next run does instead of, or before, its work: a list of words in a file."""
+    path = folder / FAULTS
+    planned: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    if not planned:
+        return
+    fault, *left = planned
+    path.write_text(json.dumps(left))
+    match fault["kind"]:
+        case "hang":
+            sys.stdout.flush()
+            time.sleep(fault.get("seconds", 3600))
+        case "killed":
+            os.kill(os.getpid(), 9)
+        case "print":
+            sys.stdout.write(fault["text"])
+            sys.exit(fault.get("code", 0))
+        case kind:
+            raise ValueError(f"no such fault: {kind}")
+
+
+def install(folder: Path, version: str) -> Path:
+    """Writes the executable `daytona` of that release into the folder."""
+    root = Path(__file__).resolve().parents[2]
+    path = folder / "daytona"
+    path.write_text(
+        f"#!{sys.executable} -ES\n"
+        "import sys\n"
+        f"sys.path.insert(0, {str(root)!r})\n"
+        "from tests.daytona.cli import run\n"
+        f"sys.exit(run({version!r}, {str(folder)!r}))\n"
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def run(version: str, folder: str) -> int:
+    """What the executable does."""
+    _misbehave(Path(folder))
+    return main(version, sys.argv[1:], environment())

@@ -1,0 +1,99 @@
+"""The CLI's client of the API: no time limits, and Go's way of complaining."""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from tests.daytona.releases import HINTS_SINCE, Version
+
+REQUIRED = (
+    *("id", "organizationId", "name", "user", "labels", "public", "target"),
+    *("cpu", "gpu", "memory", "disk", "toolboxProxyUrl"),
+)
+
+
+class Fatal(Exception):
+    """What ends the program with exit code 1."""
+
+
+class CliClient:
+    """Requests with the key of the profile; remembers the version of the API it spoke to."""
+
+    def __init__(self, url: str, key: str, version: Version) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+        self._version = version
+        self.api_version: str | None = None
+
+    def sandbox(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """An answer that is a sandbox."""
+        document: dict[str, Any] = self.ask(method, path, body)
+        for key in (*REQUIRED, "env", "networkBlockAll"):
+            if key not in document:
+                raise Fatal(f"no value given for required property {key}")
+        return document
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """An answer in JSON; `path` may be a whole address."""
+        address = path if path.startswith("http") else f"{self._url}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(address, data, self._headers(data), method=method)  # noqa: S310 - the address of the stand-in
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request) as response:
+                return self._read(response.read(), response.headers)
+        except urllib.error.HTTPError as error:
+            raise Fatal(self._told(error)) from error
+        except (OSError, urllib.error.URLError) as error:
+            reason = getattr(error, "reason", error)
+            raise Fatal(f'{method.title()} "{address}": {reason}') from error
+        except Exception as error:
+            raise Fatal(f'{method.title()} "{address}": EOF') from error
+
+    def _headers(self, data: bytes | None) -> dict[str, str]:
+        headers = {
+            "Authorization": f"Bearer {self._key}",
+            "X-Daytona-Source": "cli",
+            "User-Agent": f"api-client-go/{'.'.join(map(str, self._version))}",
+            "Accept": "application/json",
+        }
+        return headers if data is None else {**headers, "Content-Type": "application/json"}
+
+    def _read(self, content: bytes, headers: Mapping[str, str]) -> Any:
+        self.api_version = headers.get("X-Daytona-Api-Version") or self.api_version
+        if "json" not in headers.get("Content-Type", ""):
+            raise Fatal("undefined response type")
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            first = content[:1].decode(errors="replace")
+            message = f"invalid character '{first}' looking for beginning of value"
+            raise Fatal(message) from error
+
+    def _told(self, error: urllib.error.HTTPError) -> str:
+        content = error.read()
+        try:
+            document = json.loads(content)
+        except ValueError:
+            first = content[:1].decode(errors="replace")
+            return f"invalid character '{first}' looking for beginning of value"
+        message = f"{document.get('error')}: {document.get('message')}"
+        if error.code == 401:
+            message += " - run 'daytona login' to reauthenticate"
+        if error.code == 403 and self._version >= HINTS_SINCE:
+            message += " - check that your API key has sufficient permissions for this action"
+        return message
+
+
+def quoted(name: str) -> str:
+    """A name as a part of a path."""
+    return urllib.parse.quote(name, safe="")
+
+
+def environment() -> Mapping[str, str]:
+    """The process's own."""
+    return os.environ

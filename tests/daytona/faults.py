@@ -1,0 +1,49 @@
+"""What goes wrong between a launcher and Daytona, call by call."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "refused",  # the connection ends, nothing was done
+    "lost",  # it was done, the answer never comes
+    "hang",  # nothing is done, nothing comes until the caller gives up
+    "late",  # it is done after the caller gave up
+    "slow",  # it is done and answered, later
+    "status",  # an answer of the API's own with this status
+    "html",  # a proxy's page with this status
+    "garbage",  # 200, and no JSON
+    "partial",  # 200, and a field that is required is not there
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong once."""
+
+    kind: Kind
+    status: int = 502
+    message: str = "An unexpected error occurred."
+    seconds: float = 0.0
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Faults:
+    """Which calls go wrong: planned ones first, then whatever `otherwise` says of a call."""
+
+    def __init__(self, otherwise: Callable[[str], Fault | None] = lambda _call: None) -> None:
+        self._planned: dict[str, deque[Fault | None]] = {}
+        self.otherwise = otherwise
+        self.calls: list[str] = []
+        """Every call that came, `POST /sandbox` and so on, in order."""
+
+    def plan(self, call: str, *faults: Fault | None) -> None:
+        """The next calls of this kind; None lets one pass."""
+        self._planned.setdefault(call, deque()).extend(faults)
+
+    def next(self, call: str) -> Fault | None:
+        """What becomes of this call."""
+        self.calls.append(call)
+        planned = self._planned.get(call)
+        return planned.popleft() if planned else self.otherwise(call)

@@ -1,0 +1,111 @@
+"""Sandboxes that run: the entrypoint as a real process in a directory of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Executed(NamedTuple):
+    """How a command ended; output and errors come in one stream."""
+
+    exit_code: int
+    result: str
+
+
+class Machine:
+    """Where the processes of all sandboxes live."""
+
+    def __init__(self, folder: Path, program: Sequence[str] | None = None) -> None:
+        self._folder = folder
+        self._program = program
+        """What runs for a snapshot's entrypoint; None: nothing does."""
+        self._running: dict[str, asyncio.subprocess.Process] = {}
+
+    def home(self, sandbox_id: str) -> Path:
+        """The directory of a sandbox."""
+        home = self._folder / sandbox_id
+        home.mkdir(parents=True, exist_ok=True)
+        return home
+
+    async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
+        """Runs the entrypoint, once at a time; when it exits the sandbox goes on."""
+        running = self._running.get(sandbox_id)
+        if self._program is None or (running is not None and running.returncode is None):
+            return
+        with (self.home(sandbox_id) / "entrypoint.log").open("ab") as log:
+            self._running[sandbox_id] = await asyncio.create_subprocess_exec(
+                *self._program,
+                cwd=self.home(sandbox_id),
+                env=self._environment(sandbox_id, env),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def exit_code(self, sandbox_id: str) -> int | None:
+        """The entrypoint's; None while it runs."""
+        running = self._running.get(sandbox_id)
+        return None if running is None else running.returncode
+
+    def log(self, sandbox_id: str) -> str:
+        """What the entrypoint printed."""
+        path = self.home(sandbox_id) / "entrypoint.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    async def execute(
+        self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+    ) -> Executed:
+        """A command line for the sandbox's own shell."""
+        process = await asyncio.create_subprocess_exec(
+            "sh",
+            "-c",
+            command,
+            cwd=self.home(sandbox_id),
+            env=self._environment(sandbox_id, env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), timeout)
+        except TimeoutError:
+            _kill(process)
+            await process.wait()
+            return Executed(exit_code=-1, result="command execution timeout")
+        return Executed(exit_code=process.returncode or 0, result=output.decode(errors="replace"))
+
+    async def end(self, sandbox_id: str) -> None:
+        """Nothing of the sandbox runs any more."""
+        running = self._running.pop(sandbox_id, None)
+        if running is not None:
+            _kill(running)
+            await running.wait()
+
+    async def close(self) -> None:
+        """Ends them all."""
+        for sandbox_id in list(self._running):
+            await self.end(sandbox_id)
+
+    def _environment(self, sandbox_id: str, env: Mapping[str, str]) -> dict[str, str]:
+        state = str(self.home(sandbox_id) / "state")
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self.home(sandbox_id)),
+            "SLIPGATE_PYTHON": sys.executable,
+            "DAYTONA_SANDBOX_ID": sandbox_id,
+            **env,
+            "SLIPGATE_STATE_DIR": env.get("SLIPGATE_STATE_DIR", state),
+        }
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
