@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -10,55 +11,74 @@ import msgspec
 
 from gateway.cli.replies import ENDS
 from gateway.demo.receiver import Received
+from tests.e2e.waiting import LOOK_SECONDS, PATIENCE_SECONDS
 
 Json = dict[str, Any]
-LOOK_SECONDS = 0.02
 UNSENT = frozenset({"task.heartbeat", "task.log", "task.patch"})
 """Events that make no callback by default."""
 
 
 class Frontend:
-    """Its own view of one gateway."""
+    """Its own view of one gateway; a call that is not answered is made again."""
 
-    def __init__(self, http: httpx.AsyncClient, callback_url: str) -> None:
+    def __init__(self, http: httpx.AsyncClient, callback_url: str, repository: str) -> None:
         self._http = http
         self._callback_url = callback_url
+        self._repository = repository
 
-    async def create(self, repository: str, **fields: Any) -> "Followed":
+    async def create(self, **fields: Any) -> "Followed":
         """A task that was acknowledged."""
         wanted = {
-            "repoUrl": repository,
+            "repoUrl": self._repository,
             "prompt": "The test of the discount fails. Mend it.",
             "callbackUrl": self._callback_url,
             **fields,
         }
-        answer = await self._http.post("/v1/tasks", json=wanted)
+        answer = await self.call("POST", "/v1/tasks", json=wanted)
         assert answer.status_code == 202, answer.text
-        return Followed(self._http, answer.json()["id"])
+        return Followed(self, answer.json()["id"])
+
+    async def call(
+        self, method: str, path: str, *, seconds: float = PATIENCE_SECONDS, **options: Any
+    ) -> httpx.Response:
+        """The answer, however often the gateway goes away meanwhile; raises `TimeoutError`."""
+        headers = {"idempotency-key": uuid.uuid4().hex}
+        give_up = time.monotonic() + seconds
+        while True:
+            try:
+                answer = await self._http.request(method, path, headers=headers, **options)
+            except httpx.TransportError:
+                answer = httpx.Response(503)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{method} {path} was not answered within {seconds} s")
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 class Followed:
     """One task, its events read by cursor as they come."""
 
-    def __init__(self, http: httpx.AsyncClient, task_id: str) -> None:
-        self._http = http
+    def __init__(self, frontend: Frontend, task_id: str) -> None:
+        self._frontend = frontend
         self.id = task_id
         self.events: list[Json] = []
 
     async def shown(self) -> Json:
         """The task as it stands."""
-        answer = await self._http.get(f"/v1/tasks/{self.id}")
-        assert answer.status_code == 200, answer.text
-        task: Json = answer.json()
+        task: Json = await self._read("")
         return task
 
-    async def cancel(self) -> None:
-        """Asks for its end."""
-        answer = await self._http.post(f"/v1/tasks/{self.id}/cancel")
-        assert answer.status_code == 202, answer.text
+    async def cancel(self) -> bool:
+        """Asks for its end; whether it had not ended yet."""
+        answer = await self._frontend.call("POST", f"/v1/tasks/{self.id}/cancel")
+        assert answer.status_code in {202, 409}, answer.text
+        return answer.status_code == httpx.codes.ACCEPTED
 
-    async def until(self, is_it: Callable[[Json], bool], *, seconds: float = 30.0) -> Json:
-        """The first event of that kind, however often the gateway goes away meanwhile."""
+    async def until(
+        self, is_it: Callable[[Json], bool], *, seconds: float = PATIENCE_SECONDS
+    ) -> Json:
+        """The first event of that kind; raises `TimeoutError`."""
         give_up = time.monotonic() + seconds
         while True:
             for event in self.events:
@@ -69,46 +89,41 @@ class Followed:
                 raise TimeoutError(f"not within {seconds} s; the last events: {told}")
             await self._read_on()
 
-    async def until_type(self, *types: str, seconds: float = 30.0) -> Json:
+    async def until_type(self, *types: str, seconds: float = PATIENCE_SECONDS) -> Json:
         """The first event of one of these types."""
         return await self.until(lambda event: event["type"] in types, seconds=seconds)
 
-    async def until_stage(self, stage: str, *, seconds: float = 30.0) -> Json:
+    async def until_stage(self, stage: str) -> Json:
         """The first word of the agent about this stage."""
         return await self.until(
-            lambda event: event["type"] == "task.progress" and event["data"]["stage"] == stage,
-            seconds=seconds,
+            lambda event: event["type"] == "task.progress" and event["data"]["stage"] == stage
         )
 
-    async def until_over(self, *, seconds: float = 45.0) -> Json:
-        """The task once it has ended and its sandbox is confirmed destroyed."""
+    async def until_over(self, *, seconds: float = PATIENCE_SECONDS) -> Json:
+        """The task once it has ended and no sandbox of it is left."""
         await self.until_type(*(f"task.{end}" for end in ENDS), seconds=seconds)
         give_up = time.monotonic() + seconds
-        while (shown := await self.shown())["sandbox"]["state"] != "destroyed":
+        while (sandbox := (shown := await self.shown())["sandbox"]) is not None:
+            if sandbox["state"] == "destroyed":
+                return shown
             if time.monotonic() > give_up:
-                raise TimeoutError(f"its sandbox is {shown['sandbox']['state']}")
+                raise TimeoutError(f"its sandbox is {sandbox['state']}")
             await self._read_on()
         return shown
 
     async def reread(self) -> list[Json]:
         """All events from the beginning, in one go."""
-        answer = await self._http.get(f"/v1/tasks/{self.id}/events", params={"limit": 200})
-        events: list[Json] = answer.json()["data"]
+        events: list[Json] = (await self._read("/events", limit=200))["data"]
         return events
 
     async def _read_on(self) -> None:
         after = self.events[-1]["seq"] if self.events else 0
-        query: dict[str, str | int] = {"after": after, "wait": 1, "limit": 200}
-        try:
-            answer = await self._http.get(f"/v1/tasks/{self.id}/events", params=query)
-        except httpx.TransportError:
-            await asyncio.sleep(LOOK_SECONDS)
-            return
-        if answer.status_code == 503:
-            await asyncio.sleep(LOOK_SECONDS)
-            return
+        self.events.extend((await self._read("/events", after=after, wait=1, limit=200))["data"])
+
+    async def _read(self, what: str, **query: int) -> Any:
+        answer = await self._frontend.call("GET", f"/v1/tasks/{self.id}{what}", params=query)
         assert answer.status_code == 200, answer.text
-        self.events.extend(answer.json()["data"])
+        return answer.json()
 
 
 def owed(events: list[Json]) -> list[str]:

@@ -1,8 +1,7 @@
-"""A whole slipgate: gateway and launcher as processes, the world around them as stand-ins."""
+"""A whole slipgate: gateway, launchers and agents as processes, the world around as stand-ins."""
 
 import asyncio
 import os
-import secrets
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,33 +21,23 @@ from gateway.cli.processes import (
 )
 from gateway.cli.state import State
 from gateway.cli.up import gateway_environ
-from gateway.demo.git import branch_tip
-from gateway.demo.github import GitHub, Pull
-from gateway.demo.model import ScriptedModel
-from gateway.demo.receiver import Receiver
-from gateway.demo.sample import SLUG, Sample, make_sample
 from gateway.demo.script import Script, choose
-from gateway.demo.serve import serving
 from gateway.store.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
-from tests.e2e.frontend import LOOK_SECONDS, Followed, Frontend, owed, task_of
-from tests.e2e.gate import Gate, GatedPost
+from tests.e2e.arrivals import Span
+from tests.e2e.books import Books
+from tests.e2e.frontend import Frontend
+from tests.e2e.processes import Agent
+from tests.e2e.proxy import Proxy
+from tests.e2e.waiting import until
+from tests.e2e.world import World, world
 from tests.ports import reserved_port
 
-Agent = tuple[int, str | None]
 LEASE_SECONDS = "2"
-HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 FOREIGN = ("OPENAI", "ANTHROPIC", "OPENROUTER", "GITHUB")
-
-
-async def until(is_true: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:
-    """Until the condition holds; raises `TimeoutError`."""
-    give_up = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"waited {seconds} s for {what}")
-        await asyncio.sleep(LOOK_SECONDS)
+WATCH_SECONDS = 0.1
+READY_SECONDS = 60.0
 
 
 @dataclass(kw_only=True)
@@ -58,191 +47,121 @@ class House:
     folder: Path
     url: str
     database: Path
-    sample: Sample
     gateway: Child
-    launcher: Child
+    launchers: list[Child]
     frontend: Frontend
-    receiver: Receiver
-    github: GitHub
-    at_model: Gate
-    at_pull_request: Gate
-    restarts: int = 0
-    duplicates_before: int = 0
+    world: World
+    proxy: Proxy
+    """The way of launchers and agents to the gateway."""
+    outages: list[Span] = field(default_factory=list)
     seen_agents: set[Agent] = field(default_factory=set)
-    crowds: list[set[Agent]] = field(default_factory=list)
+    crowds: list[list[Agent]] = field(default_factory=list)
     """Agents of one task that lived at the same time."""
 
-    def pulls(self, branch: str) -> list[Pull]:
-        """The pull requests of a branch."""
-        return [pull for pull in self.github.pulls(SLUG) if pull.head.ref == branch]
+    @property
+    def launcher(self) -> Child:
+        """The first of them, in most houses the only one."""
+        return self.launchers[0]
 
     @property
-    def duplicates(self) -> int:
-        """Callbacks of this test that came again."""
-        return self.receiver.duplicates - self.duplicates_before
+    def books(self) -> Books:
+        """What the database says."""
+        return Books(self.database)
 
     def begin(self) -> None:
         """Forgets the test before; starts what it left dead."""
-        self.at_model.open()
-        self.at_pull_request.open()
-        self.restarts = 0
-        self.duplicates_before = self.receiver.duplicates
+        self.let_go()
+        self.outages = []
+        self.world.arrivals.of.clear()
         self.seen_agents = set()
-        if self.launcher.exit_code is not None:
-            self.launcher.start()
+        for launcher in self.launchers:
+            if launcher.exit_code is not None:
+                launcher.start()
 
     def is_clean(self) -> bool:
         """Whether the gateway runs, and nothing of an earlier task is left."""
         return self.gateway.exit_code is None and not self.left_over() and not self.sandboxes()
 
+    def let_go(self) -> None:
+        """Whoever is held anywhere goes on."""
+        self.world.open()
+        self.proxy.release()
+
     def left_over(self) -> dict[int, str]:
-        """Processes in our folder that are neither the gateway nor the launcher."""
+        """Processes in our folder that are neither the gateway nor a launcher."""
         return {
             pid: command
             for pid, command in processes.of_folder(self.folder).items()
             if not any(" ".join(module) in command for module in (GATEWAY, LAUNCHER))
         }
 
-    def pushed(self, branch: str) -> str | None:
-        """The tip of a branch of the project."""
-        return branch_tip(self.sample.bare, branch)
+    def sandboxes(self) -> list[Path]:
+        """Directories of sandboxes, those on their way out included."""
+        return [path for path in self.folder.glob("state/launcher/*/*") if path.is_dir()]
 
-    async def kill_gateway(self) -> None:
-        """kill -9, and its return."""
-        await asyncio.to_thread(self.gateway.kill)
-        self.restarts += 1
-        self.gateway.start()
-        await asyncio.to_thread(wait_until_ready, self.url, self.gateway)
+    def agents(self) -> set[Agent]:
+        """Those that live."""
+        return processes.agents(self.folder)
 
-    async def kill_launcher(self) -> None:
-        """kill -9, and the start of another."""
-        await asyncio.to_thread(self.launcher.kill)
-        self.launcher.start()
-
-    async def kill_agent(self) -> None:
-        """kill -9 of the one agent that lives."""
-        os.kill(self.agent(), signal.SIGKILL)
-
-    def agent(self) -> int:
-        """The process of the one agent that lives."""
-        (pid,) = processes.agents(self.folder)
-        return pid
-
-    async def until_no_agent(self) -> None:
-        """Until no agent lives."""
-        await until(lambda: not processes.agents(self.folder), "the agent to end")
+    def agent(self) -> Agent:
+        """The one that lives."""
+        (one,) = self.agents()
+        return one
 
     def audited(self) -> Audit:
         """What `slipgate verify` finds."""
         return audit(self.database)
 
-    def sandboxes(self) -> list[Path]:
-        """Directories of sandboxes, those on their way out included."""
-        return [path for path in self.folder.glob("state/launcher/*/*") if path.is_dir()]
+    async def kill_gateway(self, *, away: float = 0.0) -> None:
+        """kill -9, and its return after `away` seconds."""
+        began = time.monotonic()
+        await asyncio.to_thread(self.gateway.kill)
+        await asyncio.sleep(away)
+        self.gateway.start()
+        await asyncio.to_thread(wait_until_ready, self.url, self.gateway, seconds=READY_SECONDS)
+        self.outages.append((began, time.monotonic()))
+
+    async def kill_launcher(self, number: int = 0) -> None:
+        """kill -9, and the start of another."""
+        await asyncio.to_thread(self.launchers[number].kill)
+        self.launchers[number].start()
+
+    async def kill(self, program: str) -> None:
+        """kill -9 of `gateway` or `launcher`, and its return."""
+        await (self.kill_gateway() if program == "gateway" else self.kill_launcher())
+
+    async def kill_agent(self) -> None:
+        """kill -9 of the one agent that lives."""
+        os.kill(self.agent().pid, signal.SIGKILL)
+
+    async def until_no_agent(self) -> None:
+        """Until no agent lives."""
+        await until(lambda: not self.agents(), "the agent to end")
 
     async def watch_agents(self) -> None:
-        """Sees every agent that lives; our tests run one task at a time."""
+        """Sees every agent that lives."""
         while True:
-            living = set(processes.agents(self.folder).items())
-            if len(living) > 1:
-                self.crowds.append(living)
+            living = self.agents()
+            for agent in living:
+                crowd = [other for other in living if other.task == agent.task]
+                if len(crowd) > 1:
+                    self.crowds.append(crowd)
             self.seen_agents |= living
-            await asyncio.sleep(LOOK_SECONDS)
-
-    async def settle(self, task: Followed) -> None:
-        """Holds what must be true of every task once it has ended, whatever was killed."""
-        await until(lambda: not self.audited().pending, "all callbacks to be delivered")
-        await until(lambda: not self.sandboxes(), "the sandboxes' directories to go")
-        await until(lambda: not self.left_over(), "the agent's processes to end")
-        assert self.audited().problems == ()
-        assert self.crowds == []
-        await self._check_events(task)
-        await self._check_callbacks(task)
-
-    async def _check_events(self, task: Followed) -> None:
-        events = await task.reread()
-        seen = [event["id"] for event in task.events]
-        assert [event["id"] for event in events][: len(seen)] == seen
-        assert [event["taskSeq"] for event in events] == list(range(1, len(events) + 1))
-        task.events = events
-
-    async def _check_callbacks(self, task: Followed) -> None:
-        heard = [one.id for one in self.receiver.received if task_of(one) == task.id]
-        assert heard == owed(task.events)
-        assert self.receiver.refused == 0
-        # Only an answer that a killed gateway could not hear brings a webhook twice.
-        assert self.duplicates <= self.restarts
+            await asyncio.sleep(WATCH_SECONDS)
 
 
 @asynccontextmanager
 async def house(
-    folder: Path, *, choose: Callable[[Sequence[str]], Script] = choose
+    folder: Path,
+    *,
+    choose: Callable[[Sequence[str]], Script] = choose,
+    launchers: int = 1,
+    capacity: int = 4,
 ) -> AsyncIterator[House]:
     """Runs it all; leaves no process behind, and fails if there is one."""
-    state = State(folder / "state")
-    sample = make_sample(folder / "repositories")
-    token, model_key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    at_model, at_pull_request = Gate(), Gate()
-    github = GitHub(token=token, repositories={SLUG: sample.bare})
-    model = ScriptedModel(key=model_key, choose=choose, pause=at_model, now=time.time)
     try:
         async with AsyncExitStack() as stack:
-            port = stack.enter_context(reserved_port())
-            url = f"http://127.0.0.1:{port}"
-            environ = _gateway_environ(state, url, port)
-            tasks_key = mint(environ, "tasks", "default", "test")
-            secret = secret_bytes(tasks_key.callback_secret or "")
-            receiver = Receiver(secret=lambda: secret, now=time.time)
-            github_url = await stack.enter_async_context(
-                serving(GatedPost(github.app, at_pull_request))
-            )
-            model_url = await stack.enter_async_context(serving(model.app))
-            receiver_url = await stack.enter_async_context(serving(receiver.app))
-            launcher_environ = {
-                **_plain_environ(),
-                "OPENAI_API_KEY": model_key,
-                "OPENAI_BASE_URL": f"{model_url}/v1",
-                "GITHUB_TOKEN": token,
-                "GITHUB_API_URL": github_url,
-                "SLIPGATE_SANDBOX_ENV": HANDED,
-                "SLIPGATE_URL": url,
-                "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "test").key,
-                "SLIPGATE_PROVIDERS": "local",
-                "SLIPGATE_LOCAL_UNCONFINED": "true",
-                "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
-                "SLIPGATE_LOG": "json",
-            }
-            http = await stack.enter_async_context(
-                httpx.AsyncClient(
-                    base_url=url,
-                    headers={"authorization": f"Bearer {tasks_key.key}"},
-                    timeout=15,
-                    trust_env=False,
-                )
-            )
-            children = stack.enter_context(ExitStack())
-            gateway = children.enter_context(
-                Child("gateway", GATEWAY, environ, folder / "gateway.log")
-            )
-            launcher = children.enter_context(
-                Child("launcher", LAUNCHER, launcher_environ, folder / "launcher.log")
-            )
-            stack.callback(at_model.open)
-            stack.callback(at_pull_request.open)
-            await asyncio.to_thread(wait_until_ready, url, gateway)
-            it = House(
-                folder=folder,
-                url=url,
-                database=state.folder / "slipgate.db",
-                sample=sample,
-                gateway=gateway,
-                launcher=launcher,
-                frontend=Frontend(http, f"{receiver_url}/hook"),
-                receiver=receiver,
-                github=github,
-                at_model=at_model,
-                at_pull_request=at_pull_request,
-            )
+            it = await _opened(folder, stack, choose, launchers, capacity)
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(it.watch_agents())
                 yield it
@@ -250,6 +169,58 @@ async def house(
         await until(lambda: not processes.of_folder(folder), "every process to end")
     finally:
         _end_all(folder)
+
+
+async def _opened(
+    folder: Path,
+    stack: AsyncExitStack,
+    choose: Callable[[Sequence[str]], Script],
+    launchers: int,
+    capacity: int,
+) -> House:
+    state = State(folder / "state")
+    port = stack.enter_context(reserved_port())
+    url = f"http://127.0.0.1:{port}"
+    proxy = await stack.enter_async_context(Proxy(port).serving())
+    environ = _gateway_environ(state, proxy.url, port)
+    tasks_key = mint(environ, "tasks", "default", "test")
+    secret = secret_bytes(tasks_key.callback_secret or "")
+    around = await stack.enter_async_context(world(folder, choose=choose, secret=secret))
+    launcher_environ = {
+        **_plain_environ(),
+        **around.sandbox_environ,
+        "SLIPGATE_URL": proxy.url,
+        "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "test").key,
+        "SLIPGATE_PROVIDERS": "local",
+        "SLIPGATE_LOCAL_UNCONFINED": "true",
+        "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
+        "SLIPGATE_CAPACITY": str(capacity),
+        "SLIPGATE_LOG": "json",
+    }
+    headers = {"authorization": f"Bearer {tasks_key.key}"}
+    http = await stack.enter_async_context(
+        httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False)
+    )
+    children = stack.enter_context(ExitStack())
+    gateway = children.enter_context(Child("gateway", GATEWAY, environ, folder / "gateway.log"))
+    await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
+    it = House(
+        folder=folder,
+        url=url,
+        database=state.folder / "slipgate.db",
+        gateway=gateway,
+        launchers=[
+            children.enter_context(
+                Child("launcher", LAUNCHER, launcher_environ, folder / f"launcher-{number}.log")
+            )
+            for number in range(launchers)
+        ],
+        frontend=Frontend(http, around.callback_url, around.sample.url),
+        world=around,
+        proxy=proxy,
+    )
+    stack.callback(it.let_go)
+    return it
 
 
 def _end_all(folder: Path) -> None:
@@ -261,9 +232,9 @@ def _end_all(folder: Path) -> None:
             continue
 
 
-def _gateway_environ(state: State, url: str, port: int) -> dict[str, str]:
+def _gateway_environ(state: State, public_url: str, port: int) -> dict[str, str]:
     return {
-        **gateway_environ(state, url, port),
+        **gateway_environ(state, public_url, port),
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         "SLIPGATE_ALLOW_FILE_REPOS": "true",
         "SLIPGATE_LEASE_SECONDS": LEASE_SECONDS,

@@ -1,97 +1,107 @@
-"""The points of a task at which something is killed."""
+"""The boundaries of a task's steps: at each of them something is killed.
 
-from collections.abc import Awaitable, Callable
+`ASKED`: what the message tells of is done, and nobody knows. `ANSWERED`: it is known and stored,
+and whoever told it does not hear so.
+"""
+
+from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.demo.sample import MODULE
-from tests.e2e.frontend import Followed
-from tests.e2e.house import House
-
-Reach = Callable[[House, Followed], Awaitable[object]]
+from tests.e2e.proxy import Boundary, Moment
 
 MENDING: Final = "s|sum(prices) - discount_percent|sum(prices) * (100 - discount_percent) // 100|"
-BY_COMMAND: Final = {"engine": "command", "command": ["sed", "-i", MENDING, MODULE]}
+BY_COMMAND: Final[dict[str, Any]] = {
+    "engine": "command",
+    "command": ["sed", "-i", MENDING, MODULE],
+}
 """Does the work at once: quicker than a conversation with a model."""
-BY_MODEL: Final = {"engine": "mini"}
+BY_MODEL: Final[dict[str, Any]] = {"engine": "mini"}
 
 
-async def accepted(house: House, task: Followed) -> None:
-    """The POST was answered."""
+@dataclass(frozen=True, kw_only=True)
+class Fate:
+    """What becomes of a task whose agent dies at a boundary."""
+
+    at: Boundary
+    statuses: tuple[str, ...] = ("completed",)
+    attempts: int = 2
+
+    def __str__(self) -> str:
+        return str(self.at)
 
 
-async def launching(house: House, task: Followed) -> None:
-    """A launcher holds the job."""
-    await task.until_type("task.launching")
+PROPOSED: Final = ("completed", "needs_review")
+"""There is a pull request. The agent does not wait before it says its last word: that may have
+come to the spool already, or not."""
 
 
-async def launched(house: House, task: Followed) -> None:
-    """The sandbox exists, its agent has not spoken."""
-    await task.until_type("task.launched")
+def asked(message: str) -> Boundary:
+    """Held on its way to the gateway."""
+    return Boundary(message=message, moment=Moment.ASKED)
 
 
-async def cloning(house: House, task: Followed) -> None:
-    """The agent was told that it may begin."""
-    await task.until_stage("clone")
+def answered(message: str) -> Boundary:
+    """Held on the way back."""
+    return Boundary(message=message, moment=Moment.ANSWERED)
 
 
-async def agent_turn(house: House, task: Followed) -> None:
-    """The agent waits for the model."""
-    await house.at_model.reached()
-
-
-async def push_asked(house: House, task: Followed) -> None:
-    """The agent was told that it may push."""
-    await task.until_stage("push")
-
-
-async def pull_request(house: House, task: Followed) -> None:
-    """The branch is pushed, the pull request asked for."""
-    await house.at_pull_request.reached()
-
-
-async def terminal(house: House, task: Followed) -> None:
-    """The agent's last word was taken."""
-    await task.until_type("task.completed")
-
-
-async def destroyed(house: House, task: Followed) -> None:
-    """The launcher said that it stopped the sandbox."""
-    await task.until_type("sandbox.destroyed")
-
-
-OF_THE_GATEWAY: Final[tuple[Reach, ...]] = (
-    accepted,
-    launching,
-    cloning,
-    agent_turn,
-    push_asked,
-    pull_request,
-    terminal,
+OF_THE_LAUNCHER: Final = (
+    answered("create.claim"),
+    asked("create.trying"),
+    answered("create.trying"),
+    asked("create.created"),
+    answered("create.created"),
+    asked("create.done"),
+    answered("create.done"),
+    answered("destroy.claim"),
+    asked("destroy.done"),
+    answered("destroy.done"),
 )
-OF_THE_LAUNCHER: Final[tuple[Reach, ...]] = (*OF_THE_GATEWAY, launched, destroyed)
-OF_THE_AGENT: Final[tuple[Reach, ...]] = (cloning, push_asked, pull_request)
-"""Beside `agent_turn`, which takes a conversation for each attempt."""
-
-
-def name(reach: Reach) -> str:
-    """For the test's id."""
-    return reach.__name__
-
-
-def agent(reach: Reach) -> dict[str, Any]:
-    """The engine with which the point can be reached."""
-    return BY_MODEL if reach is agent_turn else BY_COMMAND
-
-
-def hold(house: House, reach: Reach) -> None:
-    """Shuts the gate at which the task then waits to be killed."""
-    if reach is agent_turn:
-        house.at_model.shut()
-    if reach in {push_asked, pull_request}:
-        house.at_pull_request.shut()
-
-
-def let_go(house: House) -> None:
-    """Opens all gates."""
-    house.at_model.open()
-    house.at_pull_request.open()
+OF_A_DRAIN: Final = (
+    ("launcher", answered("inspect.claim")),
+    ("launcher", asked("inspect.spool")),
+    ("launcher", answered("inspect.spool")),
+    ("launcher", asked("inspect.done")),
+    ("launcher", answered("inspect.done")),
+    ("gateway", answered("inspect.claim")),
+    ("gateway", answered("inspect.spool")),
+    ("gateway", answered("inspect.done")),
+)
+"""Of an agent that has fallen silent, with a word in its spool that nobody heard."""
+OF_A_LAST_DRAIN: Final = (
+    ("launcher", asked("destroy.spool")),
+    ("launcher", answered("destroy.spool")),
+    ("gateway", answered("destroy.spool")),
+)
+"""Of an agent that was not told that its last word was heard."""
+OF_THE_GATEWAY: Final = (
+    answered("create.claim"),
+    answered("create.trying"),
+    answered("create.created"),
+    answered("create.done"),
+    answered("agent.started"),
+    answered("agent.clone"),
+    answered("agent.push"),
+    answered("agent.pr"),
+    answered("agent.pr_created"),
+    asked("agent.completed"),
+    answered("agent.completed"),
+    answered("destroy.claim"),
+    answered("destroy.done"),
+)
+OF_THE_AGENT: Final = (
+    Fate(at=asked("agent.started")),
+    Fate(at=answered("agent.started")),
+    Fate(at=asked("agent.clone")),
+    Fate(at=answered("agent.clone")),
+    Fate(at=asked("agent.push")),
+    Fate(at=answered("agent.push")),
+    Fate(at=asked("agent.pr")),
+    Fate(at=answered("agent.pr")),
+    Fate(at=asked("agent.pr_created"), statuses=PROPOSED, attempts=1),
+    Fate(at=answered("agent.pr_created"), statuses=PROPOSED, attempts=1),
+    Fate(at=asked("agent.completed"), attempts=1),
+    Fate(at=answered("agent.completed"), attempts=1),
+)
+"""What was said is in its spool, even if the gateway did not hear it."""

@@ -2,12 +2,30 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.providers.supervisor import birth
 
 AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """One agent, told from a later process of the same number by its birth."""
+
+    pid: int
+    birth: str | None
+    supervisor: int
+    """Also the session of all that the agent starts."""
+    sandbox: str
+    """The sandbox's name: the task's part, a dash, the attempt."""
+
+    @property
+    def task(self) -> str:
+        """The end of its task's id."""
+        return self.sandbox.removeprefix("slipgate-").rpartition("-")[0]
 
 
 def of_folder(folder: Path) -> dict[int, str]:
@@ -20,15 +38,25 @@ def of_folder(folder: Path) -> dict[int, str]:
     }
 
 
-def agents(folder: Path) -> dict[int, str | None]:
-    """Agents whose sandbox lies in the folder, with what tells each from a later namesake."""
+def agents(folder: Path) -> set[Agent]:
+    """Agents whose sandbox lies in the folder."""
     table = dict(_commands())
-    supervisors = {pid for pid, line in table.items() if SUPERVISOR in line and str(folder) in line}
-    return {
-        pid: birth(pid)
+    sandboxes = {
+        pid: _sandbox(line, folder)
         for pid, line in table.items()
-        if AGENT in line and _parent(pid) in supervisors
+        if SUPERVISOR in line and str(folder) in line
     }
+    living = ((pid, _parent(pid)) for pid, line in table.items() if AGENT in line)
+    return {
+        Agent(pid=pid, birth=birth(pid), supervisor=parent, sandbox=sandboxes[parent])
+        for pid, parent in living
+        if parent in sandboxes
+    }
+
+
+def _sandbox(command: str, folder: Path) -> str:
+    directory = next(word for word in command.split() if word.startswith(str(folder)))
+    return Path(directory).name
 
 
 def _commands() -> Iterator[tuple[int, str]]:
@@ -37,9 +65,9 @@ def _commands() -> Iterator[tuple[int, str]]:
             yield int(entry.name), os.fsdecode(command.replace(b"\0", b" "))
 
 
-def _parent(pid: int) -> int | None:
+def _parent(pid: int) -> int:
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
-    return int(fields[1]) if fields else None
+    return int(fields[1]) if fields else 0
 
 
 def _environ(pid: int) -> bytes:

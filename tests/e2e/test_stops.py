@@ -13,8 +13,9 @@ import pytest
 from gateway.demo.git import git
 from tests.e2e import points
 from tests.e2e.house import House
+from tests.e2e.settled import settle
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 CANCEL_SECONDS = 10.0
 QUICK_BEAT = {"heartbeatSeconds": 4}
 """An agent beats four times in that."""
@@ -49,40 +50,40 @@ def latch(path: Path) -> Iterator[Latch]:
 
 
 def is_branch(it: House, branch: str) -> bool:
-    return it.pushed(branch) is not None
+    return it.world.pushed(branch) is not None
 
 
 async def test_cancel_ends_a_running_agent_within_ten_seconds(it: House) -> None:
-    it.at_model.shut()
-    task = await it.frontend.create(it.sample.url)
-    await it.at_model.reached()
+    it.world.at_model.shut()
+    task = await it.frontend.create()
+    await it.world.at_model.reached()
     asked_at = time.monotonic()
     await task.cancel()
     await task.until_type("task.cancelled")
     assert time.monotonic() - asked_at < CANCEL_SECONDS
     shown = await task.until_over()
-    await it.settle(task)
+    await settle(it, task)
     assert shown["status"] == "cancelled"
     assert not is_branch(it, shown["branchName"])
-    assert it.pulls(shown["branchName"]) == []
+    assert it.world.pulls(shown["branchName"]) == []
 
 
 async def test_cancel_ends_a_running_command_within_ten_seconds(it: House, tmp_path: Path) -> None:
     with latch(tmp_path / "latch") as held:
         agent = {"engine": "command", "command": held.command}
-        task = await it.frontend.create(it.sample.url, agent=agent, timeouts=QUICK_BEAT)
+        task = await it.frontend.create(agent=agent, timeouts=QUICK_BEAT)
         await task.until_stage("agent")
         asked_at = time.monotonic()
         await task.cancel()
         await task.until_type("task.cancelled")
         assert time.monotonic() - asked_at < CANCEL_SECONDS
         await task.until_over()
-        await it.settle(task)
+        await settle(it, task)
 
 
 async def test_cancel_before_a_launch_needs_no_sandbox(it: House) -> None:
     await asyncio.to_thread(it.launcher.kill)
-    task = await it.frontend.create(it.sample.url)
+    task = await it.frontend.create()
     await task.cancel()
     await task.until_type("task.cancelled")
     assert it.sandboxes() == []
@@ -93,7 +94,6 @@ async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does
 ) -> None:
     with latch(tmp_path / "latch") as held:
         task = await it.frontend.create(
-            it.sample.url,
             agent=points.BY_COMMAND,
             validate=[held.command],
             timeouts=QUICK_SILENCE,
@@ -101,7 +101,7 @@ async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does
             onStall="retry",
         )
         await task.until_stage("validate")
-        old = it.agent()
+        old = it.agent().pid
         # Nobody is there to end it: it must learn from the gateway that its time is over.
         await asyncio.to_thread(it.launcher.kill)
         os.kill(old, signal.SIGSTOP)
@@ -115,8 +115,8 @@ async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does
         assert not is_branch(it, branch)
         it.launcher.start()
         shown = await task.until_over()
-        await it.settle(task)
+        await settle(it, task)
         assert (shown["status"], shown["attempt"]) == ("completed", 2)
         trailer = "%(trailers:key=Slipgate-Attempt,valueonly)"
-        told = git("log", "-1", f"--format={trailer}", branch, folder=it.sample.bare)
+        told = git("log", "-1", f"--format={trailer}", branch, folder=it.world.sample.bare)
         assert told.strip() == "2"

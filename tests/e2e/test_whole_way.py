@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.house import house
+from tests.e2e.settled import settle
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(180)
 
 
 async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_path: Path) -> None:
     async with house(tmp_path) as it:
-        task = await it.frontend.create(it.sample.url)
+        task = await it.frontend.create()
         shown = await task.until_over()
-        await it.settle(task)
-        (pull,) = it.pulls(shown["branchName"])
+        await settle(it, task)
+        (pull,) = it.world.pulls(shown["branchName"])
         assert shown["status"] == "completed"
         assert shown["prUrl"] == pull.html_url
-        assert shown["commitSha"] == it.pushed(shown["branchName"])
-        assert it.duplicates == 0
+        assert shown["commitSha"] == it.world.pushed(shown["branchName"])
         assert len(it.seen_agents) == 1

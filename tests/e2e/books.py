@@ -1,0 +1,64 @@
+"""What the database says, asked in SQL of our own: it does not trust the store's."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+TASKS: Final = "SELECT id FROM tasks"
+UNFINISHED: Final = """
+SELECT id || ' is ' || status FROM tasks
+WHERE status IN ('queued', 'launching', 'running')"""
+UNDELIVERED: Final = """
+SELECT task_id || ' owes event ' || task_seq FROM deliveries WHERE status <> 'delivered'"""
+OPEN_JOBS: Final = """
+SELECT kind || ' of ' || task_id || ' is open' FROM jobs
+WHERE closed_at IS NULL AND kind <> 'sweep'"""
+UNACCOUNTED: Final = """
+SELECT task_id || ' attempt ' || number || ' may still have a sandbox' FROM attempts
+WHERE ended_at IS NULL OR (tried_at IS NOT NULL AND gone_at IS NULL)"""
+SECOND_SANDBOX: Final = """
+SELECT task_id || ' attempt ' || attempt || ' has sandboxes' FROM events
+WHERE type = 'sandbox.created' GROUP BY task_id, attempt HAVING count(*) > 1"""
+EARLY_SUCCESSOR: Final = """
+SELECT later.task_id || ' attempt ' || later.number || ' began too early' FROM attempts AS later
+JOIN attempts AS earlier
+  ON earlier.task_id = later.task_id AND earlier.number = later.number - 1
+WHERE later.tried_at < earlier.gone_at"""
+HEARD: Final = "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
+
+NEVER: Final = (SECOND_SANDBOX, EARLY_SUCCESSOR)
+"""What may not be at any moment."""
+IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
+"""What must be gone once nothing fails any more."""
+
+
+class Books:
+    """One database, read while a gateway writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def tasks(self) -> set[str]:
+        """All that are stored."""
+        return set(self._column(TASKS))
+
+    def unsettled(self) -> list[str]:
+        """What still has to happen."""
+        return [line for statement in IN_THE_END for line in self._column(statement)]
+
+    def broken(self) -> list[str]:
+        """What must not be."""
+        return [line for statement in NEVER for line in self._column(statement)]
+
+    def heard(self) -> dict[str, int]:
+        """How often each signed webhook of an agent is in the log."""
+        return dict(self._rows(HEARD))
+
+    def _column(self, statement: str) -> list[str]:
+        return [row[0] for row in self._rows(statement)]
+
+    def _rows(self, statement: str) -> list[tuple[str, int]]:
+        uri = f"{self._path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
+            return list(database.execute(statement))

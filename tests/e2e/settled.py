@@ -1,0 +1,37 @@
+"""What must be true once tasks have ended, whatever was killed."""
+
+from tests.e2e.frontend import Followed, owed
+from tests.e2e.house import House
+from tests.e2e.waiting import until
+
+
+async def settle(it: House, *tasks: Followed) -> None:
+    """Waits until nothing is under way any more, then holds database, receiver and process table
+    against what every task must have left behind: its whole story, once, and nothing else."""
+    await until(lambda: not it.books.unsettled(), "all that is owed to be done")
+    await until(lambda: not it.sandboxes(), "the sandboxes' directories to go")
+    await until(lambda: not it.left_over(), "the agents' processes to end")
+    assert it.audited().problems == ()
+    assert it.books.broken() == []
+    assert it.crowds == []
+    assert {task.id for task in tasks} <= it.books.tasks()
+    heard = it.books.heard()
+    assert [word for word in it.proxy.acknowledged if heard.get(word) != 1] == []
+    for task in tasks:
+        await _check_events(task)
+        _check_callbacks(it, task)
+    assert it.world.receiver.refused == 0
+    assert it.world.arrivals.needless(it.outages) == []
+
+
+async def _check_events(task: Followed) -> None:
+    events = await task.reread()
+    seen = [event["id"] for event in task.events]
+    assert [event["id"] for event in events][: len(seen)] == seen
+    assert [event["taskSeq"] for event in events] == list(range(1, len(events) + 1))
+    task.events = events
+
+
+def _check_callbacks(it: House, task: Followed) -> None:
+    heard = [one.id for one in it.world.heard(task.id)]
+    assert heard == owed(task.events)
