@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx
@@ -79,7 +80,8 @@ class Client:
         raise _refusal(response)
 
 
-def open_client(environ: Mapping[str, str] | None = None) -> Client:
+@contextmanager
+def open_client(environ: Mapping[str, str] | None = None) -> Iterator[Client]:
     """A client from `SLIPGATE_URL` and `SLIPGATE_API_KEY`.
 
     Raises:
@@ -104,14 +106,13 @@ def open_client(environ: Mapping[str, str] | None = None) -> Client:
             "SLIPGATE_URL is not an http or https address.",
             "Set it, for example, to http://127.0.0.1:8700.",
         )
-    return Client(
-        httpx.Client(
-            base_url=url,
-            headers={"authorization": f"Bearer {key}"},
-            timeout=httpx.Timeout(15, read=LONG_POLL + 15),
-            trust_env=False,
-        )
-    )
+    with httpx.Client(
+        base_url=url,
+        headers={"authorization": f"Bearer {key}"},
+        timeout=httpx.Timeout(15, read=LONG_POLL + 15),
+        trust_env=False,
+    ) as http:
+        yield Client(http)
 
 
 def decode(made: type[A], body: bytes) -> A:

@@ -5,11 +5,15 @@ from typing import Annotated, Final
 import msgspec
 import typer
 from rich.console import Console
+from rich.table import Table
 
 screen: Final = Console(highlight=False, soft_wrap=True)
 """stdout, for people."""
 trouble: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 """stderr: why it did not work, and what to do next."""
+
+WIDE: Final = 1_000
+"""Columns of a table: more than any needs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
 
@@ -27,6 +31,16 @@ def print_document(value: object) -> None:
     """One JSON document on stdout; bytes are one already."""
     raw = value if isinstance(value, bytes) else msgspec.json.encode(value)
     typer.echo(msgspec.json.format(raw, indent=2).decode())
+
+
+def print_table(table: Table) -> None:
+    """A table as wide as it has to be: who sees half an id cannot go on."""
+    Console(highlight=False, width=WIDE).print(table, crop=False)
+
+
+def plain(text: str) -> str:
+    """Without control characters: other people's words must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def print_failure(error: CommandFailed) -> None:

@@ -1,5 +1,6 @@
 """What the commands read of the gateway's answers; fields they do not know are ignored."""
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -27,6 +28,21 @@ class FlagView(Answer, frozen=True, kw_only=True):
     code: str
 
 
+class SandboxView(Answer, frozen=True, kw_only=True):
+    """Where an attempt runs."""
+
+    name: str
+    provider: str
+    state: str
+
+
+class UsageView(Answer, frozen=True, kw_only=True):
+    """What the attempt has cost so far."""
+
+    turns: int = 0
+    cost_usd: float = 0.0
+
+
 class TaskView(Answer, frozen=True, kw_only=True):
     """A task."""
 
@@ -36,13 +52,18 @@ class TaskView(Answer, frozen=True, kw_only=True):
     repo_url: str = ""
     branch_name: str = ""
     attempt: int = 1
+    max_attempts: int = 1
     task_seq: int = 0
     stage: str | None = None
     message: str | None = None
     pr_url: str | None = None
     flag: FlagView | None = None
     error: ErrorView | None = None
+    sandbox: SandboxView | None = None
+    usage: UsageView = UsageView()
     created_at: str = ""
+    started_at: str | None = None
+    finished_at: str | None = None
 
     @property
     def is_over(self) -> bool:
@@ -55,6 +76,22 @@ class TaskPage(Answer, frozen=True, kw_only=True):
 
     data: tuple[TaskView, ...]
     next_cursor: str | None = None
+
+
+class StepView(Answer, frozen=True, kw_only=True):
+    """What happens by itself at a moment."""
+
+    at: datetime
+    what: str
+
+
+class ExplanationView(Answer, frozen=True, kw_only=True):
+    """Why a task stands where it stands."""
+
+    summary: str
+    waiting_for: str | None
+    next: tuple[StepView, ...]
+    evidence: tuple[str, ...]
 
 
 class WordView(Answer, frozen=True, kw_only=True):
@@ -115,6 +152,7 @@ class ProblemView(Answer, frozen=True, kw_only=True):
     detail: str = ""
     title: str = ""
     hint: str | None = None
+    request_id: str | None = None
     errors: tuple["FieldProblem", ...] | None = None
 
 

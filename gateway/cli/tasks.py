@@ -3,12 +3,11 @@
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from gateway.cli.client import Client, decode, open_client, path_part
-from gateway.cli.output import AsJson, CommandFailed, print_document, screen
-from gateway.cli.replies import GOOD_ENDS, EventPage, LogPage, TaskPage, TaskView
+from gateway.cli.output import AsJson, CommandFailed, plain, print_document, screen, trouble
+from gateway.cli.pages import print_explanation, print_list, print_task
+from gateway.cli.replies import GOOD_ENDS, EventPage, ExplanationView, LogPage, TaskPage, TaskView
 from gateway.cli.timeline import HIDDEN, line
 
 tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
@@ -35,12 +34,13 @@ def create(
     wanted = _given(
         repoUrl=repo, prompt=prompt, baseBranch=base, branchName=branch, callbackUrl=callback
     )
-    client = open_client()
-    answer = client.post("/v1/tasks", {**wanted, **({"agent": agent} if agent else {})})
-    task = decode(TaskView, answer)
-    if watch:
-        _watch(client, task.id, as_json)
-    elif as_json:
+    with open_client() as client:
+        answer = client.post("/v1/tasks", {**wanted, **({"agent": agent} if agent else {})})
+        task = decode(TaskView, answer)
+        if watch:
+            _watch(client, task.id, as_json)
+            return
+    if as_json:
         print_document(answer)
     else:
         screen.print(f"accepted {task.id}", markup=False)
@@ -56,34 +56,47 @@ def list_tasks(
 ) -> None:
     """The newest tasks."""
     query = _given(status=status, cursor=cursor)
-    answer = open_client().get("/v1/tasks", limit=limit, **query)
+    with open_client() as client:
+        answer = client.get("/v1/tasks", limit=limit, **query)
     if as_json:
         print_document(answer)
         return
     page = decode(TaskPage, answer)
-    table = Table("id", "status", "flag", "created", "title", box=None, pad_edge=False)
-    for task in page.data:
-        flag = task.flag.code if task.flag else ""
-        table.add_row(task.id, task.status, flag, task.created_at[:19], escape(_plain(task.title)))
-    screen.print(table)
+    if not page.data:
+        trouble.print("no such tasks", style="dim")
+        return
+    print_list(page.data)
     if page.next_cursor:
         screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
 
 
 @tasks.command()
 def show(task_id: TaskId, as_json: AsJson = False) -> None:
-    """One task."""
-    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}")
+    """One task: how it stands in a sentence, then its fields."""
+    with open_client() as client:
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}")
+        if as_json:
+            print_document(answer)
+        else:
+            print_task(decode(TaskView, answer), _explained(client, task_id))
+
+
+@tasks.command()
+def explain(task_id: TaskId, as_json: AsJson = False) -> None:
+    """Why it stands where it stands, what happens next and when, and how we know."""
+    with open_client() as client:
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}/explain")
     if as_json:
         print_document(answer)
     else:
-        _print_task(decode(TaskView, answer))
+        print_explanation(decode(ExplanationView, answer))
 
 
 @tasks.command()
 def watch(task_id: TaskId, as_json: AsJson = False) -> None:
     """Follow a task to its end; exit 1 if it ends badly."""
-    _watch(open_client(), task_id, as_json)
+    with open_client() as client:
+        _watch(client, task_id, as_json)
 
 
 @tasks.command()
@@ -95,7 +108,8 @@ def events(
 ) -> None:
     """What happened to a task, oldest first."""
     path = f"/v1/tasks/{path_part(task_id)}/events"
-    answer = open_client().get(path, after=after, limit=limit)
+    with open_client() as client:
+        answer = client.get(path, after=after, limit=limit)
     if as_json:
         print_document(answer)
         return
@@ -122,7 +136,8 @@ def logs(
     as_json: AsJson = False,
 ) -> None:
     """The agent's log, in order."""
-    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}/logs", after=after)
+    with open_client() as client:
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}/logs", after=after)
     if as_json:
         print_document(answer)
         return
@@ -133,7 +148,8 @@ def logs(
 @tasks.command()
 def patch(task_id: TaskId, as_json: AsJson = False) -> None:
     """What the agent changed, as a diff."""
-    answer = open_client().get(f"/v1/tasks/{path_part(task_id)}/patch")
+    with open_client() as client:
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}/patch")
     if as_json:
         print_document({"taskId": task_id, "patch": answer.decode("utf-8", "replace")})
     else:
@@ -141,14 +157,17 @@ def patch(task_id: TaskId, as_json: AsJson = False) -> None:
 
 
 def _steer(task_id: str, verb: str, as_json: bool) -> None:
-    answer = open_client().post(f"/v1/tasks/{path_part(task_id)}/{verb}")
-    if as_json:
-        print_document(answer)
-    else:
-        _print_task(decode(TaskView, answer))
+    with open_client() as client:
+        answer = client.post(f"/v1/tasks/{path_part(task_id)}/{verb}")
+        if as_json:
+            print_document(answer)
+        else:
+            screen.print(plain(_explained(client, task_id).summary), markup=False)
 
 
 def _watch(client: Client, task_id: str, as_json: bool) -> None:
+    if not as_json:
+        screen.print(plain(_explained(client, task_id).summary), style="dim", markup=False)
     for event in client.follow(task_id):
         if not as_json and event.type not in HIDDEN:
             screen.print(line(event))
@@ -157,34 +176,17 @@ def _watch(client: Client, task_id: str, as_json: bool) -> None:
     if as_json:
         print_document(answer)
     else:
-        _print_task(task)
+        print_task(task, _explained(client, task_id))
     if task.status not in GOOD_ENDS:
         raise CommandFailed(
             f"The task ended {task.status}.",
-            f"See `slipgate tasks logs {task.id}`, then `slipgate tasks retry {task.id}`.",
+            f"`slipgate tasks explain {task.id}` says why, `slipgate tasks logs {task.id}` what "
+            f"its agent did, `slipgate tasks retry {task.id}` tries it again.",
         )
 
 
-def _print_task(task: TaskView) -> None:
-    rows = {
-        "task": task.id,
-        "title": task.title,
-        "status": f"{task.status} (attempt {task.attempt})",
-        "flag": task.flag.code if task.flag else None,
-        "repository": task.repo_url,
-        "branch": task.branch_name,
-        "pull request": task.pr_url,
-        "message": task.message,
-        "error": f"{task.error.code}: {task.error.message}" if task.error else None,
-    }
-    for name, value in rows.items():
-        if value:
-            screen.print(f"{name:<13} {_plain(value)}", markup=False)
-
-
-def _plain(text: str) -> str:
-    """Without control characters: an agent's words must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def _explained(client: Client, task_id: str) -> ExplanationView:
+    return client.read(ExplanationView, f"/v1/tasks/{path_part(task_id)}/explain")
 
 
 def _given(**fields: str | None) -> dict[str, str]:

@@ -1,0 +1,33 @@
+"""A gateway as a process, and its operator."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.keys import mint
+from tests.app.processes import gateway
+from tests.cli.operator import Operator
+
+
+@pytest.fixture(scope="module")
+def gateway_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address and the folder of a running gateway."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with gateway(folder, is_public=True) as (_, url, environ):
+        for scope in ("tasks", "launcher"):
+            (folder / scope).write_text(mint(environ, scope, "default", "test").key)
+        yield url, folder
+
+
+@pytest.fixture
+def operator(
+    gateway_process: tuple[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Operator:
+    """Somebody who types commands against it."""
+    url, folder = gateway_process
+    monkeypatch.setenv("SLIPGATE_URL", url)
+    monkeypatch.setenv("SLIPGATE_API_KEY", (folder / "tasks").read_text())
+    return Operator(url=url, launcher_key=(folder / "launcher").read_text(), capsys=capsys)
