@@ -46,6 +46,8 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS: Final = 7
 """How long open requests may take to end once we stop; supervisors kill after 10 s."""
 MAX_CONNECTIONS: Final = 4_096
+DAY: Final = 86_400_000
+"""Milliseconds."""
 
 
 @dataclass(kw_only=True)
@@ -117,7 +119,8 @@ async def _running(
             random=random.SystemRandom().random,
         )
         reconciler = Reconciler(store.reads, ledger.submit, clock)
-        loops = (reconciler, deliverer, Pruner(ledger.submit, clock))
+        pruner = Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY)
+        loops = (reconciler, deliverer, pruner)
         runners = [Runner(loop, ledger.hints) for loop in loops]
         for runner in runners:
             group.create_task(runner.run(), name=runner.name)

@@ -33,6 +33,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     webhooks: tuple[WebhookKey, ...] = ()
     idempotency: tuple[IdempotencyKey, ...] = ()
     endpoints: tuple[str, ...] = ()
+    owing: tuple[str, ...] = ()
+    """Tasks of which it matters whether deliveries are still to be made."""
     claim: "Claim | None" = None
     pulse_at: int | None = None
     """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
@@ -246,14 +248,19 @@ class Pulse(Frozen, frozen=True, kw_only=True):
 
 
 class Prune(Frozen, frozen=True, kw_only=True):
-    """Erase what is kept for 24 hours and no longer: the `env` of ended tasks, first answers."""
+    """Delete what was kept for its time; moments in milliseconds."""
 
     at: int
+    env_of: tuple[str, ...] = ()
+    """Tasks that may have ended 24 hours ago: then their `env` is erased."""
+    tasks: tuple[str, ...] = ()
+    """Tasks that may have ended by `ended_before`: then they are deleted, whole."""
+    ended_before: int = 0
 
     @property
     def needs(self) -> Needs:
-        """Nothing."""
-        return Needs()
+        """The tasks it is about, and which of them still owe something."""
+        return Needs(tasks=(*self.env_of, *self.tasks), owing=self.tasks)
 
 
 Command = (

@@ -73,10 +73,15 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
 
 
 class Pruning(Frozen, frozen=True, kw_only=True):
-    """What is kept for a time only and is older than `before` goes (milliseconds)."""
+    """What was kept for its time; moments in milliseconds."""
 
     at: int
     before: int
+    """First answers and calls of launchers from before that go."""
+    erased: list[str]
+    """Tasks whose `env` goes."""
+    deleted: list[str]
+    """Tasks that go, with everything that is kept of them."""
 
 
 @dataclass(kw_only=True)
@@ -95,6 +100,8 @@ class View:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     """Tasks whose `env` is no longer kept."""
+    owing: set[str] = field(default_factory=set)
+    """Tasks with deliveries that are pending or held."""
     claimable: list[str] = field(default_factory=list)
     """Tasks whose create job may be claimed, most urgent first."""
     offered: list[str] = field(default_factory=list)

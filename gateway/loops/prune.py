@@ -1,31 +1,104 @@
-"""The pruner: what may be kept for a time only is erased when that time is over."""
+"""The pruner: what is kept for a time only goes when that time is over, a little at a time."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 from gateway.domain.commands import Answer, Command, Prune
+from gateway.domain.decide.retention import KEPT
+from gateway.domain.ids import typeid
 
 EVERY: Final = 600_000
-"""Milliseconds between two prunings."""
+"""Milliseconds between two passes."""
+PAUSE: Final = 0.1
+"""Seconds between two steps of a pass: callers' batches come in between."""
+LOOKED_AT: Final = 500
+"""Rows read in a step."""
+EVENTS: Final = 1_000
+"""Events deleted in a step; a task with more of them goes alone, for it goes whole."""
+
+
+class AgedReads(Protocol):
+    """What the pruner reads of the store."""
+
+    async def kept_env(self, after: str, limit: int) -> Sequence[tuple[str, int | None]]:
+        """Tasks behind this id whose `env` is still kept, and when they ended."""
+
+    async def old_tasks(
+        self, after: str, until: str, limit: int
+    ) -> Sequence[tuple[str, int, int | None]]:
+        """Tasks between two ids, with the number of their events, and when they ended."""
+
+    async def has_answers(self, before: int) -> bool:
+        """Whether first answers are kept from before that moment."""
 
 
 class Pruner:
-    """One command every ten minutes, through the ledger like everything else."""
+    """Goes through all that is old, every ten minutes; what it proposes, the ledger decides."""
 
     name = "prune"
     topics = ()
 
     def __init__(
-        self, submit: Callable[[Command], Awaitable[Answer]], clock: Callable[[], int]
+        self,
+        reads: AgedReads,
+        submit: Callable[[Command], Awaitable[Answer]],
+        clock: Callable[[], int],
+        *,
+        retention: int,
     ) -> None:
+        """`retention` is how long a task is kept after its end (milliseconds)."""
+        self._reads = reads
         self._submit = submit
         self._clock = clock
+        self._retention = retention
         self._next = 0
+        self._env_after: str | None = ""
+        self._tasks_after: str | None = ""
+        # Where the pass stands: behind which id it goes on; None when it is through.
 
     async def step(self) -> float:
-        """Prunes if it is time; the seconds until it is."""
+        """Prunes a little if it is time; the seconds until there is more to do."""
         now = self._clock()
-        if now >= self._next:
-            await self._submit(Prune(at=now))
-            self._next = now + EVERY
-        return (self._next - now) / 1000
+        if now < self._next:
+            return (self._next - now) / 1000
+        command = Prune(
+            at=now,
+            env_of=await self._with_old_env(now - KEPT),
+            tasks=await self._old_tasks(now - self._retention),
+            ended_before=now - self._retention,
+        )
+        await self._submit(command)
+        is_through = self._env_after is None and self._tasks_after is None
+        if not is_through or await self._reads.has_answers(now - KEPT):
+            return PAUSE
+        self._next, self._env_after, self._tasks_after = now + EVERY, "", ""
+        return EVERY / 1000
+
+    async def _with_old_env(self, before: int) -> tuple[str, ...]:
+        if self._env_after is None:
+            return ()
+        found = await self._reads.kept_env(self._env_after, LOOKED_AT)
+        self._env_after = found[-1][0] if len(found) == LOOKED_AT else None
+        return tuple(name for name, ended_at in found if _is_old(ended_at, before))
+
+    async def _old_tasks(self, before: int) -> tuple[str, ...]:
+        if self._tasks_after is None:
+            return ()
+        until = typeid("task", max(0, before), 0)
+        found = await self._reads.old_tasks(self._tasks_after, until, LOOKED_AT)
+        chosen: list[str] = []
+        events = 0
+        for name, length, ended_at in found:
+            if _is_old(ended_at, before):
+                if chosen and events + length > EVENTS:
+                    return tuple(chosen)
+                chosen.append(name)
+                events += length
+            self._tasks_after = name
+        if len(found) < LOOKED_AT:
+            self._tasks_after = None
+        return tuple(chosen)
+
+
+def _is_old(ended_at: int | None, before: int) -> bool:
+    return ended_at is not None and ended_at <= before

@@ -14,6 +14,7 @@ from gateway.domain.task import Frozen, Task
 from gateway.domain.view import OUTAGE, Remembered, View
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.pruning import pruning_statements
 from gateway.store.rows import Params
 
 _TASK = msgspec.json.Decoder(Task)
@@ -50,6 +51,10 @@ class Batch:
             self._load_heard(view, [key for need in needs for key in need.webhooks]),
             self._load_remembered(view, [key for need in needs for key in need.idempotency]),
         )
+        owing = [task for need in needs for task in need.owing]
+        if owing:
+            found = await self._all(sql.OWING, {"ids": json.dumps(owing)})
+            view.owing = {row[0] for row in found}
         endpoints = {endpoint for need in needs for endpoint in need.endpoints}
         endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
         await self._load_endpoints(view, endpoints)
@@ -94,8 +99,8 @@ class Batch:
         if view.pulse_at is not None:
             yield self._connection.execute(sql.PULSE, {"at": view.pulse_at})
         if view.pruning is not None:
-            yield self._connection.execute(sql.ERASE_ENV, _plain(view.pruning))
-            yield self._connection.execute(sql.FORGET_IDEMPOTENCY, {"before": view.pruning.before})
+            for statement, given in pruning_statements(view.pruning):
+                yield self._connection.execute(statement, given)
 
     def _updates(self, tasks: Sequence[Task]) -> tuple[tuple[str, list[Params]], ...]:
         """Most words of an agent leave the status as it is: then its indexes are left alone too."""

@@ -223,6 +223,22 @@ class Reads:
         found = await self._all(sql.OWED, {"task_id": task_id, "limit": limit})
         return [Owed(**dict(zip(names, row, strict=True))) for row in found]
 
+    async def kept_env(self, after: str, limit: int) -> list[tuple[str, int | None]]:
+        """Tasks behind this id whose `env` is still kept, and when they ended (milliseconds)."""
+        found = await self._all(sql.KEPT_ENV, {"after": after, "limit": limit})
+        return [(row[0], row[1]) for row in found]
+
+    async def old_tasks(
+        self, after: str, until: str, limit: int
+    ) -> list[tuple[str, int, int | None]]:
+        """Tasks between two ids, with the number of their events, and when they ended."""
+        found = await self._all(sql.OLD_TASKS, {"after": after, "until": until, "limit": limit})
+        return [(row[0], row[1], row[2]) for row in found]
+
+    async def has_answers(self, before: int) -> bool:
+        """Whether first answers are kept from before that moment (milliseconds)."""
+        return await self._one(sql.OLD_ANSWER, {"before": before}) is not None
+
     async def keys_needed(self) -> dict[str, dict[str, int]]:
         """By master key id, how many living things of which kind cannot be read without it."""
         needed: dict[str, dict[str, int]] = {}

@@ -228,7 +228,11 @@ ORDER BY event.seq LIMIT :limit"""
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
 RAISE_PRUNED: Final = """
-INSERT INTO pruned (project, seq) VALUES (:project, :seq)
+INSERT INTO pruned (project, seq)
+SELECT task.project, max(event.seq)
+FROM json_each(:ids) AS going CROSS JOIN tasks AS task ON task.id = going.value
+CROSS JOIN events AS event ON event.task_id = task.id AND event.task_seq = task.seq
+GROUP BY task.project
 ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
 
 PRUNED: Final = """
@@ -287,14 +291,53 @@ VALUES (
     :endpoint_id, :seq, :number, :at, :trigger, :status, :reason, :duration_ms, :key_id,
     :response_body)"""
 
+KEPT_ENV: Final = """
+SELECT secret.task_id, task.finished_at
+FROM task_secrets AS secret CROSS JOIN tasks AS task ON task.id = secret.task_id
+WHERE secret.env IS NOT NULL AND secret.task_id > :after ORDER BY secret.task_id LIMIT :limit"""
+
 ERASE_ENV: Final = """
 UPDATE task_secrets SET env = NULL, env_erased_at = :at
-WHERE env IS NOT NULL AND EXISTS (
-    SELECT 1 FROM tasks
-    WHERE id = task_secrets.task_id AND finished_at <= :before
-      AND status NOT IN ('queued', 'launching', 'running'))"""
+WHERE env IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-FORGET_IDEMPOTENCY: Final = "DELETE FROM idempotency WHERE at <= :before"
+OLD_ANSWER: Final = "SELECT 1 FROM idempotency WHERE at <= :before LIMIT 1"
+
+FORGET_IDEMPOTENCY: Final = """
+DELETE FROM idempotency WHERE (project, operation, key) IN (
+    SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
+
+FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
+
+# A task's id says when it was made; one that was made too late has not ended too early.
+OLD_TASKS: Final = """
+SELECT id, seq, finished_at FROM tasks WHERE id > :after AND id < :until ORDER BY id LIMIT :limit"""
+
+OWING: Final = """
+SELECT DISTINCT task_id FROM deliveries
+WHERE task_id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'held')"""
+
+DELETE_DELIVERY_ATTEMPTS: Final = """
+DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
+    SELECT endpoint_id, seq FROM deliveries
+    WHERE task_id IN (SELECT value FROM json_each(:ids)))"""
+
+DELETE_DELIVERIES: Final = """
+DELETE FROM deliveries WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_JOBS: Final = "DELETE FROM jobs WHERE task_id IN (SELECT value FROM json_each(:ids))"
+
+DELETE_ATTEMPTS: Final = """
+DELETE FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_SECRETS: Final = """
+DELETE FROM task_secrets WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_METADATA: Final = """
+DELETE FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM json_each(:ids))"
+
+DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
 # What lives and can be read with this master key alone.
 KEYS_NEEDED: Final = """

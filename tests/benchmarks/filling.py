@@ -128,7 +128,7 @@ async def _live(path: Path) -> dict[Story, Lived]:
             await story(lives[story])
             ended[story] = clock.now
             if story in ENDED:
-                await ledger.submit(c.Prune(at=clock.now + 2 * 86_400_000))
+                await ledger.submit(c.Prune(at=clock.now + 2 * 86_400_000, env_of=(task_id,)))
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         _settle_deliveries(database)
         return {story: _read(database, life, ended[story]) for story, life in lives.items()}

@@ -3,13 +3,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from gateway.domain.commands import Policy
 from gateway.domain.event import Event
 from gateway.domain.view import View
-from gateway.store import statements as sql
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
 
@@ -17,18 +15,6 @@ from gateway.store.sqlite import SQLiteStore, open_sqlite
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
         yield opened
-
-
-async def test_a_feed_remembers_how_far_it_was_cut_and_never_grows_back(
-    store: SQLiteStore, tmp_path: Path
-) -> None:
-    assert [await store.reads.pruned(project) for project in ("acme", None)] == [0, 0]
-    async with aiosqlite.connect(tmp_path / "slipgate.db") as database:
-        for project, seq in (("acme", 7), ("acme", 5), ("default", 9)):
-            await database.execute(sql.RAISE_PRUNED, {"project": project, "seq": seq})
-        await database.commit()
-    cut = [await store.reads.pruned(project) for project in ("acme", "default", "other", None)]
-    assert cut == [7, 9, 0, 9]
 
 
 async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -> None:

@@ -35,10 +35,10 @@ READ_WHOLE: Final = {
     "COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
     "DELIVERY_COUNTS": "as above, for deliveries",
     "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
-    "ERASE_ENV": "an index of the env that is still kept, which is that of one day",
 }
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
+    "RAISE_PRUNED": "the projects of a few tasks",
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
     "RECENT_LAUNCHERS": "as above",

@@ -9,7 +9,7 @@ from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
 from gateway.domain.decide.outage import pulse
-from gateway.domain.decide.record import prune, settle
+from gateway.domain.decide.record import settle
 from gateway.domain.decide.report import (
     created,
     delegate,
@@ -19,6 +19,7 @@ from gateway.domain.decide.report import (
     trying,
 )
 from gateway.domain.decide.request import cancel, create, retry
+from gateway.domain.decide.retention import prune
 from gateway.domain.view import View
 
 _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {

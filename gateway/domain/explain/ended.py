@@ -1,6 +1,6 @@
 """Why a task ended, what it left behind, and what can still be done."""
 
-from gateway.domain.decide.record import KEPT
+from gateway.domain.decide.retention import KEPT
 from gateway.domain.event import Ended
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.explanation import Telling
