@@ -30,6 +30,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     """Tasks, with the attempts and open jobs that belong to them."""
     jobs: tuple[str, ...] = ()
     """Jobs by id, with their task as above."""
+    reports: bool = False
+    """Whoever holds these jobs speaks: what it claimed them with counts."""
     webhooks: tuple[WebhookKey, ...] = ()
     idempotency: tuple[IdempotencyKey, ...] = ()
     endpoints: tuple[str, ...] = ()
@@ -141,8 +143,8 @@ class JobReport(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> Needs:
-        """The job and its task."""
-        return Needs(jobs=(self.job_id,))
+        """The job with its task, and its launcher."""
+        return Needs(jobs=(self.job_id,), reports=True)
 
 
 class RenewLease(JobReport, frozen=True, kw_only=True):
@@ -331,6 +333,9 @@ class LeaseReply(Frozen, frozen=True, kw_only=True):
 
     expires_at: int
     cancel: bool
+    task_id: str | None = None
+    attempt: int | None = None
+    """Whose job it is."""
 
 
 class ClaimedJob(Frozen, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
 def open_next(draft: Draft, ended: int) -> None:
     """The next attempt exists at once, but waits until every older sandbox is gone."""
     draft.stop_clocks()
+    draft.put_attempt(opened(draft))
     _clean_up(draft, ended, keep=False)
     left = draft.living()
     if left:
@@ -98,10 +99,19 @@ def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
     return status is Status.FAILED or (status is Status.TIMED_OUT and task.on_stall == "retry")
 
 
+def opened(draft: Draft) -> Attempt:
+    """The current attempt as it began: the first one with its task, another one now."""
+    task = draft.task
+    return Attempt(
+        task_id=task.id,
+        number=task.attempt,
+        key_id=draft.policy.key_id,
+        opened_at=task.created_at if task.attempt == 1 else draft.now,
+    )
+
+
 def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
-    attempt = draft.attempt
-    if attempt is None:
-        return
+    attempt = draft.attempt or opened(draft)
     draft.put_attempt(
         replace(
             attempt,

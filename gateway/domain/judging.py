@@ -55,6 +55,18 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
     draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))
 
 
+def compare_snapshot(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> None:
+    """Whether the sandbox came up from what was asked for; a provider that does not say is taken
+    at its word."""
+    wanted, found = draft.task.snapshot, sandbox.snapshot
+    if attempt.number != draft.task.attempt or draft.task.status.is_terminal or not wanted:
+        return
+    if found not in {None, wanted}:
+        draft.raise_flag("wrong_snapshot", f"it came up from {found}, not from {wanted}")
+    else:
+        draft.lower_flag("wrong_snapshot")
+
+
 def time_out(draft: Draft) -> None:
     """The hard clock ran out, and the sandbox has been asked."""
     error = TaskError(
@@ -105,8 +117,11 @@ def fail(draft: Draft, error: TaskError) -> None:
 
 
 def _note(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
-    if sandbox.state in {"unknown", "gone"} or sandbox == attempt.sandbox:
+    known = attempt.sandbox
+    is_going = known is not None and known.state == "destroying"
+    if sandbox.state in {"unknown", "gone"} or sandbox == known or is_going:
         return attempt
+    compare_snapshot(draft, attempt, sandbox)
     noted = replace(attempt, sandbox=sandbox)
     draft.put_attempt(noted)
     fact = SandboxReported(sandbox=sandbox)

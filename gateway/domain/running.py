@@ -1,14 +1,19 @@
 """What begins when an attempt runs, and what each of its words pushes back."""
 
+from msgspec.structs import replace
+
 from gateway.domain.draft import Draft
 from gateway.domain.task import Status
 
-_PROGRESS = frozenset({"task.started", "task.progress", "task.log", "task.usage"})
+_PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
 
 
 def begin(draft: Draft) -> None:
     """The attempt's clocks start; call it after the event that made the task running."""
     task, now = draft.task, draft.now
+    attempt = draft.attempt
+    if attempt is not None:
+        draft.put_attempt(replace(attempt, started_at=now))
     draft.change(
         queue=None,
         launch_slow=None,

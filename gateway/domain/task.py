@@ -234,13 +234,15 @@ class Task(Frozen, frozen=True, kw_only=True):
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):
-    """One try of a task, from its first claim on: before that there is nothing to know of it."""
+    """One try of a task. The first has a row from its first claim on: a task that waits needs none
+    beside its own."""
 
     task_id: str
     number: int
     key_id: str
     """The master key its signing key is derived from, for life."""
     opened_at: int
+    """When it began to exist: with the task, or with the retry."""
     provider: str | None = None
     realm: str | None = None
     """Set before the first create: only launchers of this realm may judge the sandbox."""
@@ -266,6 +268,17 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     outcome: str | None = None
     error: TaskError | None = None
     usage: Usage = Usage()
+    claimed_at: int | None = None
+    """When a launcher first took it."""
+    started_at: int | None = None
+    """When it began to run."""
+    tried_as: str | None = None
+    """Lease and number of the newest try: the same one again is no second try."""
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """Provider and realm of its sandbox, once they are known."""
+        return None if self.realm is None else (self.provider or "", self.realm)
 
     @property
     def was_tried(self) -> bool:

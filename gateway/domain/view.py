@@ -119,6 +119,8 @@ class View:
     new_secrets: list[TaskSecrets] = field(default_factory=list)
     new_remembered: list[Remembered] = field(default_factory=list)
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    launchers: dict[str, LauncherCall] = field(default_factory=dict)
+    """Who holds the jobs that are reported on, as they last called."""
     calls: list[LauncherCall] = field(default_factory=list)
     settled: list[SettleDelivery] = field(default_factory=list)
     last_pulse: int | None = None
@@ -147,6 +149,11 @@ class View:
         """A job as it now stands."""
         self.jobs[job.id] = job
         self.changed_jobs[job.id] = None
+
+    def note_call(self, call: LauncherCall) -> None:
+        """A launcher has called."""
+        self.launchers[call.launcher_id] = call
+        self.calls.append(call)
 
     def put_event(self, event: Event) -> None:
         """An event, already numbered within its task."""

@@ -37,6 +37,8 @@ class Batch:
         """The union of what the commands of the batch need."""
         view = View(policy=policy, seq=self.seq)
         await self._load_jobs(view, {job for need in needs for job in need.jobs})
+        if any(need.reports for need in needs):
+            await self._load_holders(view)
         claims = [need.claim for need in needs if need.claim is not None]
         if claims:
             await self._load_claims(view, claims, now)
@@ -143,6 +145,12 @@ class Batch:
             for row in await self._all(sql.JOBS, {"ids": json.dumps(sorted(wanted))}):
                 job = rows.job_from_row(row)
                 view.jobs[job.id] = job
+
+    async def _load_holders(self, view: View) -> None:
+        holders = {job.leased_by for job in view.jobs.values() if job.leased_by is not None}
+        for row in await self._all(sql.LAUNCHERS_NAMED, {"ids": json.dumps(sorted(holders))}):
+            call = rows.call_from_row(row)
+            view.launchers[call.launcher_id] = call
 
     async def _load_outage(self, view: View, at: int) -> set[str]:
         """The pulse before; after a gap all leases, and the names of tasks with a clock due."""

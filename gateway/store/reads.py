@@ -20,7 +20,6 @@ from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.rows import Params
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
-_PROVIDERS: Final = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 
 
 class ApiKey(Frozen, frozen=True, kw_only=True):
@@ -92,7 +91,7 @@ class Reads:
         return await self._listing.page(wanted, before=before, limit=limit)
 
     async def attempts(self, task_id: str) -> list[Attempt]:
-        """The attempts a launcher has ever taken, oldest first."""
+        """Its attempts, oldest first; the first has a row from its first claim, or its end, on."""
         found = await self._all(sql.ATTEMPTS, {"ids": json.dumps([task_id])})
         return sorted(map(rows.attempt_from_row, found), key=lambda attempt: attempt.number)
 
@@ -196,11 +195,11 @@ class Reads:
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""
-        return [_launcher(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
+        return [rows.call_from_row(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
 
     async def recent_launchers(self, limit: int) -> list[LauncherCall]:
         """Launchers that have ever called, the latest first."""
-        return [_launcher(row) for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})]
+        return [rows.call_from_row(row) for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})]
 
     async def key_holders(self, task: Task, limit: int) -> list[str]:
         """The tasks that are launching or running with its concurrency key."""
@@ -265,13 +264,3 @@ class Reads:
 
     async def _one(self, statement: str, params: Params) -> rows.Row | None:
         return next(iter(await self._all(statement, params)), None)
-
-
-def _launcher(row: rows.Row) -> LauncherCall:
-    return LauncherCall(
-        launcher_id=row[0],
-        providers=_PROVIDERS.decode(row[1]),
-        capacity=row[2],
-        version=row[3],
-        at=row[4],
-    )

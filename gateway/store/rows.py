@@ -19,7 +19,7 @@ from gateway.domain.task import (
     Timeouts,
     Usage,
 )
-from gateway.domain.view import Endpoint
+from gateway.domain.view import Endpoint, LauncherCall
 
 T = TypeVar("T", bound=Frozen)
 Row = Sequence[Any]
@@ -34,6 +34,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "sandbox": msgspec.json.Decoder(Sandbox).decode,
     "flags": msgspec.json.Decoder(tuple[Flag, ...]).decode,
     "clocks": msgspec.json.Decoder(Clocks).decode,
+    "providers": msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "status": {status.value: status for status in Status}.__getitem__,
@@ -80,6 +81,7 @@ attempt_from_row = _reader(Attempt)
 job_from_row = _reader(Job)
 event_from_row = _reader(Event)
 endpoint_from_row = _reader(Endpoint)
+call_from_row = _reader(LauncherCall)
 
 
 attempt_values: Final = _writer(Attempt)

@@ -17,7 +17,7 @@ TASK_COLUMNS: Final = """
 ATTEMPT_COLUMNS: Final = """
     task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
     create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
-    outcome, error, usage"""
+    outcome, error, usage, claimed_at, started_at, tried_as"""
 
 JOB_COLUMNS: Final = """
     id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
@@ -136,7 +136,7 @@ UPDATE tasks SET status = ?3, claimable_at = ?17, {_CHANGING} WHERE id = ?1"""
 INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
 
 UPSERT_ATTEMPTS: Final = f"""
-INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(21)})"""
+INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(24)})"""
 
 # The lease only grows, also when a job that was closed is opened anew: no old token fits again.
 UPSERT_JOBS: Final = f"""
@@ -378,6 +378,10 @@ FROM (
     WHERE task_id = :task_id ORDER BY endpoint_id DESC, seq DESC LIMIT :limit) AS newest
 WHERE status IN ('pending', 'dead', 'held')
 ORDER BY seq"""
+
+LAUNCHERS_NAMED: Final = """
+SELECT id, providers, capacity, version, called_at FROM launchers
+WHERE id IN (SELECT value FROM json_each(:ids))"""
 
 DELIVERIES_OF_TASK: Final = """
 SELECT endpoint_id, seq, status, attempts, next_attempt_at FROM deliveries

@@ -93,8 +93,10 @@ async def done(request: Request) -> Response:
     """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
     context = await _launcher(request)
     report = decode(wire.Done, await read_json(request, limit=REPORT_LIMIT))
-    if report.spool and await _is_held(context, _job_id(request), report.lease_token):
-        await submit_spooled(context, report.spool)
+    if report.spool:
+        job = await _held(context, _job_id(request), report.lease_token)
+        if job is not None:
+            await submit_spooled(context, report.spool, task_id=job.task_id, attempt=job.attempt)
     command = commands.FinishJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -131,15 +133,15 @@ async def delegate(request: Request) -> Response:
     return await _acknowledge(context, command)
 
 
-async def _is_held(context: Context, job_id: str, lease_token: str) -> bool:
-    """Whether the lease is live: only then are words taken that are older than the tolerance."""
+async def _held(context: Context, job_id: str, lease_token: str) -> LeaseReply | None:
+    """The job, if the lease is live: only then may words be older than the tolerance."""
+    renewal = commands.RenewLease(job_id=job_id, lease_token=lease_token)
     try:
-        await context.ask(commands.RenewLease(job_id=job_id, lease_token=lease_token), LeaseReply)
+        return await context.ask(renewal, LeaseReply)
     except Unavailable:
         raise
     except Refused:
-        return False
-    return True
+        return None
 
 
 async def _acknowledge(context: Context, command: commands.Command) -> Response:
@@ -209,8 +211,8 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         sandbox=wire.JobSandbox(
             name=sandbox.name if sandbox else sandbox_name(task.id, attempt.number),
             id=sandbox.id if sandbox else None,
-            provider=attempt.provider,
-            realm=attempt.realm,
+            provider=attempt.provider or job.provider,
+            realm=attempt.realm if attempt.realm is not None else job.realm,
         ),
         snapshot=task.snapshot,
         labels={

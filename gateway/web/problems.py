@@ -31,6 +31,8 @@ STATUS: Final = {
     "env_expired": 409,
     "lease_lost": 409,
     "realm_mismatch": 409,
+    "provider_mismatch": 409,
+    "sandbox_mismatch": 409,
     "webhook_id_reused": 409,
     "stale_attempt": 409,
     "attempt_finished": 410,

@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -19,14 +20,21 @@ from gateway.wire.signing import TOLERANCE_SECONDS, MalformedHeaders, SignedHead
 
 log = structlog.get_logger(__name__)
 
+Addressee = tuple[str | None, int | None]
+"""Task and attempt."""
 
-async def submit_spooled(context: Context, spool: Sequence[Spooled]) -> None:
-    """Hears them in order, as if they had come directly; what is not authentic is left out.
+
+async def submit_spooled(
+    context: Context, spool: Sequence[Spooled], *, task_id: str | None, attempt: int | None
+) -> None:
+    """Hears them in order, as if they had come directly; what is not authentic is left out. Words
+    of the attempt the job is about may be as old as the attempt, others as old as any webhook.
 
     Raises:
         Unavailable: nothing can be committed; the launcher reports again.
     """
-    words = [word for line in spool if (word := await _word(context, line)) is not None]
+    earliest = {(task_id, attempt): await _opened_at(context, task_id, attempt)}
+    words = [word for line in spool if (word := _word(context, line, earliest)) is not None]
     outcomes = await asyncio.gather(
         *(context.submit(word) for word in words), return_exceptions=True
     )
@@ -37,7 +45,7 @@ async def submit_spooled(context: Context, spool: Sequence[Spooled]) -> None:
             raise outcome
 
 
-async def _word(context: Context, line: Spooled) -> AgentWord | None:
+def _word(context: Context, line: Spooled, earliest: Mapping[Addressee, float]) -> AgentWord | None:
     try:
         body = base64.b64decode(line.body, validate=True)
         headers = SignedHeaders.parse(
@@ -52,21 +60,20 @@ async def _word(context: Context, line: Spooled) -> AgentWord | None:
         log.warning("spool.malformed", webhook_id=line.id, detail=str(exc)[:200])
         return None
     key_id = signer(context, headers, body, task_id, attempt)
-    if key_id is None or not await _is_timely(context, headers, task_id, attempt):
+    now = context.clock() / 1000
+    oldest = earliest.get((task_id, attempt), now - TOLERANCE_SECONDS)
+    is_timely = oldest <= headers.timestamp <= now + TOLERANCE_SECONDS
+    if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
     command, _ = word_of(body, headers, task_id, attempt, key_id)
     return replace(command, spooled=True)
 
 
-async def _is_timely(context: Context, headers: SignedHeaders, task_id: str, attempt: int) -> bool:
-    """From the attempt's creation to now, with the usual tolerance at both ends."""
-    opened = [
-        known.opened_at
-        for known in await context.reads.attempts(task_id)
-        if known.number == attempt
-    ]
-    if not opened:
-        return False
-    earliest = opened[0] / 1000 - TOLERANCE_SECONDS
-    return earliest <= headers.timestamp <= context.clock() / 1000 + TOLERANCE_SECONDS
+async def _opened_at(context: Context, task_id: str | None, attempt: int | None) -> float:
+    """When the attempt was created, in Unix seconds as its agent counts them: whole ones."""
+    if task_id is None:
+        return math.inf
+    known = await context.reads.attempts(task_id)
+    opened = (one.opened_at // 1000 for one in known if one.number == attempt)
+    return next(opened, math.inf)

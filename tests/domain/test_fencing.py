@@ -1,11 +1,13 @@
 """At most one sandbox of a task is known live: leases, tries, clean-up and what may follow it."""
 
 from gateway.domain import commands as c
+from gateway.domain.ids import sandbox_name
 from gateway.domain.task import Sandbox
 from gateway.wire.launcher import LaunchError
 from tests.domain.world import REALM, TASK, World
 
 FAILED = {"stage": "agent", "code": "model_error", "message": "no", "retryable": True}
+NAME = sandbox_name(TASK, 1)
 CANCEL = c.CancelTask(task_id=TASK, project="default")
 RETRY = c.RetryTask(task_id=TASK, project="default")
 
@@ -149,7 +151,7 @@ def test_after_another_try_the_old_id_proves_nothing() -> None:
     world = World()
     (first,) = world.claim("l1")
     world.trying(first)
-    made = Sandbox(id="sb-1", name="slipgate-1", provider=REALM[0], realm=REALM[1])
+    made = Sandbox(id="sb-1", name=NAME, provider=REALM[0], realm=REALM[1])
     world.do(c.ReportCreated(job_id=first.id, lease_token=first.token, sandbox=made))
     broken = LaunchError(code="provider_unavailable", message="503", retryable=True)
     world.do(c.FailJob(job_id=first.id, lease_token=first.token, error=broken))
@@ -169,7 +171,7 @@ def test_a_sandbox_that_comes_after_its_destroy_is_destroyed_under_a_new_lease()
     world.say("task.completed", summary="done")
     (destroy,) = world.claim(capacity=0)
     world.done(destroy, "destroyed")
-    made = Sandbox(id="sb-2", name="slipgate-1", provider=REALM[0], realm=REALM[1])
+    made = Sandbox(id="sb-2", name=NAME, provider=REALM[0], realm=REALM[1])
     world.do(c.ReportCreated(job_id=create.id, lease_token=create.token, sandbox=made))
     (again,) = world.claim(capacity=0)
     assert (again.id, again.token != destroy.token) == (destroy.id, True)
@@ -183,7 +185,7 @@ def test_gone_by_name_waits_until_no_create_can_be_under_way() -> None:
     for _ in range(4):
         world.pass_seconds(16)
         for job in world.claim("l2", capacity=0):
-            gone = Sandbox(name="slipgate-1", provider=REALM[0], realm=REALM[1], state="gone")
+            gone = Sandbox(name=NAME, provider=REALM[0], realm=REALM[1], state="gone")
             world.do(report(job.id, job.token, gone))
     assert world.status == "running"
 

@@ -184,7 +184,7 @@ class Installation:
         found = self.alive.get(job.attempt or 0)
         return Sandbox(
             id=found,
-            name=f"slipgate-{job.attempt}",
+            name=self.world.name(job),
             provider=REALM[0],
             realm=REALM[1],
             state=state if found else "gone",

@@ -7,7 +7,7 @@ from gateway.domain import commands as c
 from gateway.domain.decide import decide
 from gateway.domain.errors import Refused
 from gateway.domain.evolve import fold
-from gateway.domain.ids import typeid
+from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.invariants import broken
 from gateway.domain.invariants.books import Books
 from gateway.domain.job import Job
@@ -111,6 +111,10 @@ class World:
         assert isinstance(answer, c.ClaimReply)
         return [claimed.job for claimed in answer.jobs]
 
+    def name(self, job: Job) -> str:
+        """What the job's sandbox must be called."""
+        return sandbox_name(TASK, job.attempt or 0)
+
     def trying(self, job: Job) -> c.TryReply:
         """The launcher says that it is about to create."""
         answer = self.do(
@@ -119,7 +123,7 @@ class World:
                 lease_token=job.token,
                 provider=REALM[0],
                 realm=REALM[1],
-                name=f"slipgate-{job.attempt}",
+                name=self.name(job),
                 number=1,
             )
         )
@@ -130,7 +134,7 @@ class World:
         """The launcher ends the job and tells the sandbox's state."""
         sandbox = Sandbox(
             id=f"sb-{job.attempt}",
-            name=f"slipgate-{job.attempt}",
+            name=self.name(job),
             provider=REALM[0],
             realm=REALM[1],
             snapshot="agent-1",

@@ -129,9 +129,24 @@ async def test_spooled_words_of_before_the_attempt_are_not_taken(house: House) -
     await house.try_sandbox(job)
     agent = Agent(http=house.http, env=job["env"])
     body = agent.body("task.completed", summary="too old")
-    line = line_of(agent, "m1", body, at=int(time.time()) - 3_600)
+    line = line_of(agent, "m1", body, at=int(time.time()) - 60)
     await house.report(job, "done", sandbox=sandbox_of(job), spool=[line])
     assert (await house.task(job["taskId"]))["status"] == "running"
+
+
+@pytest.mark.parametrize(("age", "status"), [(60, "completed"), (400, "running")])
+async def test_spooled_words_of_another_attempt_have_the_tolerance_of_any_webhook(
+    house: House, age: int, status: str
+) -> None:
+    job, agent = await house.launch()
+    await house.create()
+    (other,) = await house.claim()
+    await house.try_sandbox(other)
+    body = agent.body("task.completed", summary="elsewhere")
+    line = line_of(agent, "m1", body, at=int(time.time()) - age)
+    said = await house.report(other, "done", sandbox=sandbox_of(other), spool=[line])
+    assert said.status_code == 200
+    assert (await house.task(job["taskId"]))["status"] == status
 
 
 async def test_under_a_lost_lease_no_spooled_word_is_taken(house: House) -> None:

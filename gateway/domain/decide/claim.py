@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from gateway.domain.commands import Claim, ClaimedJob, ClaimReply
 from gateway.domain.draft import Draft
+from gateway.domain.ending import opened
 from gateway.domain.event import Launching
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job
-from gateway.domain.task import Attempt, Status, Task
+from gateway.domain.task import Status, Task
 from gateway.domain.view import LauncherCall, View
 
 MAX_EXTRA_JOBS = 10
@@ -18,7 +19,7 @@ MAX_EXTRA_JOBS = 10
 
 def claim(view: View, command: Claim, now: int) -> ClaimReply:
     """Notes that the launcher is live, takes back what it forgot, and leases it work."""
-    view.calls.append(
+    view.note_call(
         LauncherCall(
             launcher_id=command.launcher_id,
             providers=command.providers,
@@ -92,12 +93,8 @@ def _is_reachable(view: View, task: Task, command: Claim) -> bool:
 
 def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJob:
     draft = Draft(view, task, now)
-    attempt = draft.attempt or Attempt(
-        task_id=task.id,
-        number=task.attempt,
-        key_id=view.policy.key_id,
-        opened_at=now,
-    )
+    attempt = draft.attempt or opened(draft)
+    attempt = replace(attempt, claimed_at=attempt.claimed_at or now)
     if task.status is Status.QUEUED:
         left = max(0, (task.clocks.queue or now) - now)
         attempt = replace(attempt, launches=attempt.launches + 1, queue_left=left)
@@ -105,11 +102,11 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
         draft.happen("task.launching", fact, source="launcher")
         launch = view.policy.launch
         draft.change(queue=None, launch_slow=now + launch, launch_end=now + 2 * launch)
-        draft.lower_flag("no_launcher")
         if task.concurrency_key is not None:
             key = task.scoped_key
             view.keys_in_use[key] = view.keys_in_use.get(key, 0) + 1
     draft.change(claimable_at=None)
+    draft.lower_flag("no_launcher")
     draft.put_attempt(attempt)
     draft.keep()
     name = job_id(task.id, task.attempt, "create")
@@ -119,7 +116,13 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
         task_id=task.id,
         attempt=task.attempt,
     )
-    return _lease(view, job, command, now)
+    provider, realm = _wanted_place(task, command) or (None, None)
+    return _lease(view, replace(job, provider=provider, realm=realm), command, now)
+
+
+def _wanted_place(task: Task, command: Claim) -> tuple[str, str] | None:
+    """Where the launcher has to go, if ops have named a provider."""
+    return next((place for place in command.providers if place[0] == task.provider), None)
 
 
 def _lease(view: View, job: Job, command: Claim, now: int) -> ClaimedJob:
@@ -153,12 +156,17 @@ def _take_back(view: View, command: Claim, now: int) -> None:
             release(view, job, now)
 
 
+def revoked(job: Job) -> Job:
+    """The job as nobody holds it: no token that was given out fits again."""
+    return replace(
+        job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False
+    )
+
+
 def release(view: View, job: Job, now: int) -> None:
     """Nobody holds the job any more: it is offered again, and that is not counted. The old token
     dies here and not at the next claim, or two would work on it."""
-    freed = replace(
-        job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False
-    )
+    freed = revoked(job)
     view.put_job(freed)
     task = view.tasks.get(job.task_id or "")
     if job.kind not in {"create", "inspect"} or task is None:

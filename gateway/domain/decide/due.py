@@ -1,10 +1,8 @@
 """What happens when a clock comes due: asked first, judged then, never in silence."""
 
-from msgspec.structs import replace
-
 from gateway.domain.commands import Accepted, JobDue, TaskDue
-from gateway.domain.decide.claim import release
-from gateway.domain.decide.report import launch_failed
+from gateway.domain.decide.claim import release, revoked
+from gateway.domain.decide.launch import launch_failed
 from gateway.domain.draft import Draft
 from gateway.domain.ending import UNCONFIRMED_AFTER, destroy, end
 from gateway.domain.event import Ended
@@ -63,7 +61,7 @@ def _launch_end(draft: Draft) -> None:
         return
     job = draft.job("create", attempt.number)
     if job is not None:
-        draft.put_job(replace(job, lease=job.lease + 1, leased_by=None, lease_expires_at=None))
+        draft.put_job(revoked(job))
     error = TaskError(
         stage="launch",
         code="launch_timeout",
@@ -120,7 +118,8 @@ def _drain(draft: Draft) -> None:
 
 def _cleanup(draft: Draft) -> None:
     draft.raise_flag("sandbox_unconfirmed", "the destroy of its sandbox is not confirmed")
-    draft.change(cleanup=draft.now + UNCONFIRMED_AFTER)
+    if not draft.task.status.is_terminal:
+        draft.change(cleanup=draft.now + UNCONFIRMED_AFTER)
 
 
 def _inspect(draft: Draft) -> None:

@@ -14,18 +14,21 @@ from gateway.domain.commands import (
     TryReply,
     TrySandbox,
 )
+from gateway.domain.decide.launch import (
+    destroy_if_unwanted,
+    launch_error,
+    launch_failed,
+    launched,
+    note_sandbox,
+)
+from gateway.domain.decide.place import check_sandbox, own_sandbox
 from gateway.domain.draft import Draft
-from gateway.domain.ending import destroy, end
 from gateway.domain.errors import Refused
-from gateway.domain.event import Ended, Launched, Retried, SandboxReported, Trying
+from gateway.domain.event import Trying
 from gateway.domain.job import Job
 from gateway.domain.judging import judge_destroy, judge_inspection
-from gateway.domain.running import begin, is_waiting
-from gateway.domain.task import Attempt, Sandbox, Status, TaskError
+from gateway.domain.task import Attempt, Sandbox
 from gateway.domain.view import View
-
-RELAUNCH_BACKOFF = (5_000, 30_000)
-"""Before the 2nd and the 3rd launch of an attempt (milliseconds); there is no 4th."""
 
 
 def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
@@ -35,20 +38,17 @@ def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     if job.is_delegated:
         expires = max(expires, job.lease_expires_at or 0)
     view.put_job(replace(job, lease_expires_at=expires, renewed=True))
-    return LeaseReply(expires_at=expires, cancel=_is_unwanted(view, job))
+    return LeaseReply(
+        expires_at=expires,
+        cancel=_is_unwanted(view, job),
+        task_id=job.task_id,
+        attempt=job.attempt,
+    )
 
 
 def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
     job, draft, attempt = _about(view, command, now)
-    before = now + view.policy.create_window
-    if not job.is_open or job.kind != "create":
-        return TryReply(create=False, create_before=before)
-    moved = attempt.realm is not None and attempt.realm != command.realm
-    if moved and attempt.was_tried and not attempt.is_gone:
-        raise Refused("realm_mismatch", "The sandbox of this attempt is in another realm.")
-    if attempt.spoke_at is not None or _is_unwanted(view, job):
-        return TryReply(create=False, create_before=before)
     # Without the id of an earlier try: that one's absence would prove nothing of this one.
     sandbox = Sandbox(
         name=command.name,
@@ -56,19 +56,28 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
         realm=command.realm,
         snapshot=draft.task.snapshot,
     )
-    draft.put_attempt(
-        replace(
+    before = now + view.policy.create_window
+    is_over = not job.is_open or job.kind != "create" or _is_unwanted(view, job)
+    if is_over or attempt.spoke_at is not None:
+        return TryReply(create=False, create_before=before)
+    check_sandbox(draft, job, attempt, sandbox)
+    label = f"{job.token}/{command.number}"
+    if attempt.tried_as == label:  # its answer was lost on the way
+        draft.put_attempt(replace(attempt, create_before=before))
+    else:
+        tried = replace(
             attempt,
             provider=command.provider,
             realm=command.realm,
             sandbox=sandbox,
             tried_at=now,
+            tried_as=label,
             create_before=before,
             gone_at=None,
         )
-    )
-    fact = Trying(sandbox=sandbox, number=command.number, note=command.note)
-    draft.happen("sandbox.trying", fact, attempt=attempt.number, source="launcher")
+        draft.put_attempt(tried)
+        fact = Trying(sandbox=sandbox, number=command.number, note=command.note)
+        draft.happen("sandbox.trying", fact, attempt=attempt.number, source="launcher")
     draft.keep()
     return TryReply(create=True, create_before=before)
 
@@ -76,9 +85,10 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
 def created(view: View, command: ReportCreated, now: int) -> Accepted:
     """The provider has named an id."""
     job, draft, attempt = _about(view, command, now)
-    if job.is_open:
-        _note_sandbox(draft, attempt, command.sandbox)
-        _destroy_if_unwanted(draft, job)
+    if job.is_open and job.kind == "create":
+        check_sandbox(draft, job, attempt, command.sandbox)
+        note_sandbox(draft, attempt, command.sandbox)
+        destroy_if_unwanted(draft, job)
         draft.keep()
     return Accepted()
 
@@ -92,6 +102,10 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
         view.put_job(replace(job, closed_at=now, answered_lease=job.lease))
         return Accepted()
     job, draft, attempt = _about(view, command, now)
+    if command.sandbox is None and job.kind == "create":
+        command = replace(command, sandbox=own_sandbox(draft, job, attempt))
+    if command.sandbox is not None:
+        check_sandbox(draft, job, attempt, command.sandbox)
     if command.spool_offset is not None:
         attempt = replace(attempt, spool_offset=command.spool_offset)
         draft.put_attempt(attempt)
@@ -103,7 +117,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
         if job.kind == "inspect":
             judge_inspection(draft, attempt, command)
         else:
-            _launched(draft, job, attempt, command.sandbox)
+            launched(draft, job, attempt, command)
     draft.keep()
     return Accepted()
 
@@ -123,13 +137,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     else:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
-            error = TaskError(
-                stage="launch",
-                code=command.error.code,
-                message=command.error.message,
-                retryable=command.error.retryable,
-            )
-            launch_failed(draft, attempt, error)
+            launch_failed(draft, attempt, launch_error(command.error))
     draft.keep()
     return Accepted()
 
@@ -139,80 +147,6 @@ def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     job = _held(view, command)
     view.put_job(replace(job, is_delegated=True, lease_expires_at=max(now, command.until)))
     return Accepted()
-
-
-def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
-    """Queued again with backoff, at most twice; a permanent error or a third one ends it."""
-    task = draft.task
-    if attempt.number != task.attempt or task.status.is_terminal:
-        _destroy_left_over(draft, attempt)
-    elif task.cancel_requested_at is not None:
-        end(draft, Status.CANCELLED, Ended())
-    elif not is_waiting(task.status):
-        return
-    elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
-        _launch_again(draft, attempt, error)
-    else:
-        end(draft, Status.FAILED, Ended(error=error))
-
-
-def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:
-    again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
-    draft.happen("task.retried", again)
-    at = draft.now + RELAUNCH_BACKOFF[attempt.launches - 1]
-    draft.change(
-        claimable_at=at,
-        queue=at + (attempt.queue_left or 0),
-        launch_slow=None,
-        launch_end=None,
-    )
-    draft.lower_flag("launch_slow")
-
-
-def _launched(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox | None) -> None:
-    if sandbox is not None:
-        attempt = _note_sandbox(draft, attempt, sandbox)
-    if _destroy_if_unwanted(draft, job):
-        return
-    if is_waiting(draft.task.status):
-        draft.happen("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
-        begin(draft)
-        draft.change(claimable_at=None)
-
-
-def _note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
-    """`created` or `done` without `trying` is taken as both."""
-    noted = replace(
-        attempt,
-        provider=sandbox.provider,
-        realm=sandbox.realm,
-        sandbox=sandbox,
-        tried_at=attempt.tried_at or draft.now,
-        gone_at=None,
-    )
-    draft.put_attempt(noted)
-    is_new = attempt.sandbox is None or attempt.sandbox.id != sandbox.id
-    kind = "sandbox.created" if is_new else "sandbox.state"
-    if attempt.sandbox != sandbox:
-        fact = SandboxReported(sandbox=sandbox)
-        draft.happen(kind, fact, attempt=attempt.number, source="launcher")
-    return noted
-
-
-def _destroy_if_unwanted(draft: Draft, job: Job) -> bool:
-    task = draft.task
-    attempt = draft.attempt_of(job.attempt or 0)
-    over = task.status.is_terminal or task.attempt != job.attempt
-    if attempt is None or not (over or task.cancel_requested_at is not None):
-        return False
-    if over or attempt.spoke_at is None:
-        _destroy_left_over(draft, attempt)
-    return True
-
-
-def _destroy_left_over(draft: Draft, attempt: Attempt) -> None:
-    if not attempt.is_gone:
-        destroy(draft, attempt, at=draft.now)
 
 
 def _is_unwanted(view: View, job: Job) -> bool:
