@@ -30,19 +30,22 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
         raw = msgspec.Raw(word.data) if word else msgspec.Raw(b"null")
         following = Retried(attempt=ended + 1, error=fact.error, word=raw)
         _say(draft, "task.retried", following, word)
-        open_next(draft, ended)
+        open_next(draft)
         return
     _say(draft, f"task.{status}", fact, word)
     draft.stop_clocks()
-    _clean_up(draft, ended, keep=task.keep_sandbox)
+    attempt = draft.attempt
+    if attempt is not None and not attempt.is_gone:
+        destroy(draft, attempt, at=draft.now + KEEP if task.keep_sandbox else draft.now)
 
 
-def open_next(draft: Draft, ended: int) -> None:
+def open_next(draft: Draft) -> None:
     """The next attempt exists at once, but waits until every older sandbox is gone."""
     draft.stop_clocks()
     draft.put_attempt(opened(draft))
-    _clean_up(draft, ended, keep=False)
     left = draft.living()
+    for attempt in left:
+        destroy(draft, attempt, at=draft.now)
     if left:
         number = left[0].number
         draft.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
@@ -124,10 +127,3 @@ def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
     for job in (draft.job("create", attempt.number), draft.job("inspect", attempt.number)):
         if job is not None and not job.is_held(draft.now):
             draft.put_job(replace(job, closed_at=draft.now))
-
-
-def _clean_up(draft: Draft, number: int, *, keep: bool) -> None:
-    """Opens the destroy job of an ended attempt, if there is anything to destroy."""
-    attempt = draft.attempt_of(number)
-    if attempt is not None and not attempt.is_gone:
-        destroy(draft, attempt, at=draft.now + KEEP if keep else draft.now)

@@ -72,7 +72,7 @@ def retry(view: View, command: RetryTask, now: int) -> TaskReply:
         )
     draft = Draft(view, task, now)
     draft.happen("task.retried", Retried(attempt=task.attempt + 1), source="api")
-    open_next(draft, task.attempt)
+    open_next(draft)
     return _answer(view, command.idempotency, draft.keep(), now)
 
 

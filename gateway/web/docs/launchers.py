@@ -11,6 +11,12 @@ from gateway.wire import launcher as wire
 _TAG: Final = "Launchers"
 _LEASE: Final = "3f9c2d6b8a1e4c7f"
 _UNDER_LEASE: Final = ("unknown_job", "lease_lost")
+_ABOUT_SANDBOX: Final = (
+    *_UNDER_LEASE,
+    "realm_mismatch",
+    "provider_mismatch",
+    "sandbox_mismatch",
+)
 _INSTANCE: Final = "ins_01k5ya0000e00800000000001a"
 _SANDBOX: Final = wire.Sandbox(
     id="6f0d",
@@ -95,7 +101,7 @@ TRYING: Final = Operation(
             "No create call may start later; with `create: false` only find and adopt.",
         ),
     ),
-    errors=(*_UNDER_LEASE, "realm_mismatch"),
+    errors=_ABOUT_SANDBOX,
 )
 CREATED: Final = Operation(
     id="reportCreated",
@@ -104,7 +110,7 @@ CREATED: Final = Operation(
     access=access.LAUNCHER,
     body=Body(kind=wire.Created, example=wire.Created(lease_token=_LEASE, sandbox=_SANDBOX)),
     answers=_acknowledged("Stored."),
-    errors=_UNDER_LEASE,
+    errors=_ABOUT_SANDBOX,
 )
 DONE: Final = Operation(
     id="reportDone",
@@ -118,7 +124,7 @@ DONE: Final = Operation(
         limit=REPORT_LIMIT,
     ),
     answers=_acknowledged("The job is closed."),
-    errors=_UNDER_LEASE,
+    errors=_ABOUT_SANDBOX,
 )
 FAILED: Final = Operation(
     id="reportFailed",

@@ -29,6 +29,8 @@ MEANING: Final = {
     "env_expired": "The task's environment has been erased: it cannot be tried again.",
     "lease_lost": "The lease token is not the job's: somebody else holds it now.",
     "realm_mismatch": "The sandbox of this attempt belongs to another realm.",
+    "provider_mismatch": "The launcher did not claim with this provider and realm.",
+    "sandbox_mismatch": "The sandbox has another name than the job's.",
     "webhook_id_reused": "Another body was sent under this webhook-id.",
     "stale_attempt": "A newer attempt has begun.",
     "attempt_finished": "The attempt has ended; stop.",
