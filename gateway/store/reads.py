@@ -199,7 +199,10 @@ class Reads:
 
     async def recent_launchers(self, limit: int) -> list[LauncherCall]:
         """Launchers that have ever called, the latest first."""
-        return [rows.call_from_row(row) for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})]
+        return [
+            rows.call_from_row(row)
+            for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})
+        ]
 
     async def key_holders(self, task: Task, limit: int) -> list[str]:
         """The tasks that are launching or running with its concurrency key."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.decide.report import RELAUNCH_BACKOFF
+from gateway.domain.decide.launch import RELAUNCH_BACKOFF
 from gateway.domain.explain.phrases import bare
 from gateway.domain.explain.situation import Situation
 
