@@ -53,7 +53,7 @@ async def _succeed(house: House) -> None:
     await house.post(f"{path}/cancel")
     await agent.say("task.completed", "m3", summary="ok", patch="+a\n")
     await house.post(f"{path}/retry")
-    for read in ("", "/events", "/logs", "/patch"):
+    for read in ("", "/events", "/logs", "/patch", "/explain"):
         await house.get(path + read)
     await house.get(f"{path}/logs", accept="text/plain")
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
@@ -105,7 +105,7 @@ async def _offend_frontends(house: House) -> None:
     for name in ("cancel", "retry"):
         await house.post(f"/v1/tasks/{NOBODY}/{name}")
         await house.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
-    for read in ("", "/events", "/logs", "/patch"):
+    for read in ("", "/events", "/logs", "/patch", "/explain"):
         await house.get(f"/v1/tasks/{NOBODY}{read}")
     await house.get("/v1/tasks?cursor=x")
     await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
@@ -153,7 +153,11 @@ async def _offend_launchers(house: House) -> None:
     job = await _claimed(house, task["id"])
     await house.try_sandbox(job)
     elsewhere: Json = {"provider": "local", "realm": "there", "name": job["sandbox"]["name"]}
-    await house.report(job, "trying", **elsewhere, **{"try": 2})
+    for wrong in ({"realm": "there"}, {"provider": "docker"}, {"name": "slipgate-other-1"}):
+        tried = elsewhere | {"realm": "here"} | wrong
+        await house.report(job, "trying", **tried, **{"try": 2})
+        for verb in ("created", "done"):
+            await house.report(job, verb, sandbox=sandbox_of(job) | wrong)
     reports: dict[str, Json] = {
         "renew": {},
         "trying": elsewhere | {"try": 2},

@@ -20,8 +20,9 @@ _LINE: Final = 2 * SHORT
 
 def evidence(s: Situation) -> tuple[str, ...]:
     """Attempts, jobs, flags, launchers, deliveries, and the newest events last."""
+    taken = (each for each in (*s.older, s.attempt) if each is not None and each.launches)
     return (
-        *(_attempt(s, attempt) for attempt in (*s.older, s.attempt) if attempt is not None),
+        *(_attempt(s, attempt) for attempt in taken),
         *(_job(s, job) for job in s.jobs if job.is_open),
         *_flags(s),
         *_launchers(s),
