@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.wire.message import Reply, Request
+from gateway.wire.message import BLANK, Reply, Request
 from gateway.wire.times import Moment
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
@@ -29,7 +29,9 @@ Note = Annotated[str, msgspec.Meta(max_length=2_000)]
 ExitCode = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]
 """Windows has unsigned ones, and a signal may be told as a negative number."""
 LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
-ProviderAtRealm = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,40}(@[^\s@]{0,200})?$")]
+ProviderAtRealm = Annotated[
+    str, msgspec.Meta(pattern=rf"^[a-z0-9-]{{1,40}}(@[^{BLANK}@]{{0,200}})?$(?!\n)")
+]
 """`local@<realm>`; a bare name means the empty realm."""
 
 SPOOL_BYTES_PER_CALL = 512 * 1024
@@ -160,7 +162,10 @@ class SweptSandbox(Request, frozen=True, kw_only=True):
     name: ShortText
     labels: dict[str, str]
     state: ReportedState
-    created_at: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    created_at: (
+        Annotated[str, msgspec.Meta(max_length=40, extra_json_schema={"format": "date-time"})]
+        | None
+    ) = None
 
 
 class Done(Request, frozen=True, kw_only=True):
@@ -198,7 +203,7 @@ class Delegate(Request, frozen=True, kw_only=True):
     """`delegate`: another launcher was asked to start and will claim this job by its id."""
 
     lease_token: ShortText
-    until: Annotated[str, msgspec.Meta(max_length=40)]
+    until: Annotated[str, msgspec.Meta(max_length=40, extra_json_schema={"format": "date-time"})]
     note: Note = ""
 
 

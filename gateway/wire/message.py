@@ -1,9 +1,12 @@
 """The two kinds of JSON message: strict ones that we read, plain ones that we write."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+BLANK: Final = r"\s\u0000-\u001f\u0085\ufeff"
+"""Inside the brackets of a pattern: white space, which is not the same in Python and in JavaScript,
+and control characters."""
 JSONObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 """An object that is passed on byte for byte."""
 

@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
-from gateway.wire.message import JSONObject, Reply, Request
+from gateway.wire.message import BLANK, JSONObject, Reply, Request
 from gateway.wire.times import Moment
 
 T = TypeVar("T")
@@ -20,9 +20,7 @@ Line = Annotated[
     msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)"),
 ]
 """One line without control characters."""
-Name = Annotated[
-    str, msgspec.Meta(max_length=200, pattern=r"^[^-\s\u0000-\u001f][^\s\u0000]*$(?!\n)")
-]
+Name = Annotated[str, msgspec.Meta(max_length=200, pattern=rf"^(?!-)[^{BLANK}]+$(?!\n)")]
 """A name that may stand in an argument list: no white space, no leading `-`."""
 Argument = Annotated[str, msgspec.Meta(max_length=8_000, pattern=r"^[^\u0000]*$")]
 ArgumentList = Annotated[tuple[Argument, ...], msgspec.Meta(min_length=1, max_length=100)]
@@ -32,7 +30,7 @@ VariableName = Annotated[
 ]
 VariableValue = Annotated[str, msgspec.Meta(max_length=32_000, pattern=r"^[^\u0000]*$")]
 """One string of an environment has at most 128 KiB in Linux; a character has up to four bytes."""
-Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=r"^[^\s\u0000]+$(?!\n)")]
+Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=rf"^[^{BLANK}]+$(?!\n)")]
 BranchName = Annotated[str, msgspec.Meta(min_length=1, max_length=244)]
 
 Metadata = Annotated[

@@ -18,7 +18,7 @@ TRACEPARENT: Final = Header(
 LAST_EVENT_ID: Final = Header(
     name="Last-Event-ID",
     meaning="For event streams: the `id:` of the last event seen; it wins over `after`.",
-    schema={"type": "string", "pattern": "^[0-9]*$"},
+    schema={"type": "string"},
 )
 
 ALWAYS: Final = ("X-Request-Id",)
