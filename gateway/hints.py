@@ -28,14 +28,15 @@ class Hints:
     """Who listens to which topic: `jobs`, `deliveries`, `due`, a task's id, `project:<name>`."""
 
     def __init__(self) -> None:
-        self._listeners: dict[str, set[Listener]] = {}
+        # Dictionaries, for their order: who has waited longest is told first.
+        self._listeners: dict[str, dict[Listener, None]] = {}
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[Listener]:
         """A listener to any of these topics, for as long as the context lasts."""
         listener = Listener()
         for topic in topics:
-            self._listeners.setdefault(topic, set()).add(listener)
+            self._listeners.setdefault(topic, {})[listener] = None
         try:
             yield listener
         finally:
@@ -54,6 +55,6 @@ class Hints:
 
     def _leave(self, topic: str, listener: Listener) -> None:
         listeners = self._listeners[topic]
-        listeners.discard(listener)
+        listeners.pop(listener, None)
         if not listeners:
             del self._listeners[topic]

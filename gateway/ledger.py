@@ -13,6 +13,7 @@ import structlog
 from gateway.domain.commands import Answer, Command, Needs, Policy
 from gateway.domain.decide import decide
 from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.task import LIVE, Task
 from gateway.domain.view import View
 from gateway.hints import Hints
 
@@ -185,13 +186,19 @@ def _outcome(view: View, command: Command, now: int) -> Outcome:
         return refusal
 
 
+def _frees(task: Task) -> bool:
+    """Whether it may be claimed, or has left its concurrency key to another."""
+    is_out = task.concurrency_key is not None and task.status not in LIVE
+    return is_out or task.claimable_at is not None
+
+
 def _topics(view: View, now: int) -> set[str]:
     """Who may want to look again after this batch."""
     topics = {event.task_id for event in view.new_events}
     tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
     if view.new_events:
         topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
-    if view.changed_jobs or any(task.claimable_at is not None for task in tasks):
+    if any(view.jobs[job_id].is_free for job_id in view.changed_jobs) or any(map(_frees, tasks)):
         topics.add("jobs")
     if view.new_deliveries:
         topics.add("deliveries")

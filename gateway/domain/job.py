@@ -40,6 +40,11 @@ class Job(Frozen, frozen=True, kw_only=True):
         """Whether somebody still has to do it."""
         return self.closed_at is None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it waits for somebody to claim it."""
+        return self.closed_at is None and self.leased_by is None
+
     def is_held(self, now: int) -> bool:
         """Whether a launcher holds a live lease on it."""
         return self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now

@@ -36,6 +36,9 @@ TERMINAL: Final = frozenset(
     }
 )
 
+LIVE: Final = frozenset({Status.LAUNCHING, Status.RUNNING})
+"""States that take a place of their concurrency key."""
+
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
     Status.QUEUED: frozenset(
         {

@@ -288,3 +288,38 @@ async def test_a_task_whose_key_is_taken_does_not_expire(tmp_path: Path) -> None
         now += 900_000
         await ledger.submit(c.TaskDue(task_id=names[1]))
         assert await store.reads.counts() == {"launching": 1, "queued": 1}
+
+
+async def test_claimers_are_woken_for_work_and_not_for_a_renewal(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, _):
+        with ledger.hints.listen("jobs") as listener:
+            await ledger.submit(creation(1))
+            assert await listener.wait(0)
+            answer = await ledger.submit(claim())
+            assert isinstance(answer, c.ClaimReply)
+            job = answer.jobs[0].job
+            await ledger.submit(c.RenewLease(job_id=job.id, lease_token=job.token))
+            assert not await listener.wait(0)
+
+
+async def test_claimers_are_woken_when_a_concurrency_key_is_free_again(tmp_path: Path) -> None:
+    first, second = creation(1, concurrency_key="k"), creation(2, concurrency_key="k")
+    end = c.AgentWord(
+        task_id=first.task_id,
+        attempt=1,
+        key_id="k1",
+        type="task.completed",
+        data=b"{}",
+        webhook_id="msg_1",
+        body_hash=b"1",
+    )
+    async with opened(tmp_path / "slipgate.db") as (ledger, _):
+        await ledger.submit(first)
+        await ledger.submit(second)
+        await ledger.submit(claim(capacity=2))
+        with ledger.hints.listen("jobs") as listener:
+            await ledger.submit(end)
+            assert await listener.wait(0)
+        answer = await ledger.submit(claim(capacity=2))
+        assert isinstance(answer, c.ClaimReply)
+        assert [claimed.job.task_id for claimed in answer.jobs] == [second.task_id]
