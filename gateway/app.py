@@ -79,7 +79,10 @@ async def opened(
     """
     keyring = Keyring(settings.secret_keys)
     async with open_sqlite(
-        settings.database, new_instance_id=_new_instance_id, take_over=take_over
+        settings.database,
+        new_instance_id=_new_instance_id,
+        take_over=take_over,
+        key_ids=keyring.ids,
     ) as store:
         _tell_opening(store.opening)
         await _check_keys(store, keyring)
@@ -167,7 +170,9 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
         raise Refused(
             "missing_master_key",
             f"These master keys are still needed ({listed}).",
-            hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one.",
+            hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one. With both given, "
+            "`slipgate keys rewrap` seals everything with the current one; only an attempt needs "
+            "its own until it has ended.",
         )
 
 

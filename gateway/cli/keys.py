@@ -14,16 +14,21 @@ from rich.table import Table
 
 from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.replies import Answer
+from gateway.cli.rewrap import rewrap
 from gateway.domain.commands import Sealed
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.loops.letters import SECRET_BYTES, callback_secret_context
+from gateway.domain.sealing import callback_secret_context
+from gateway.loops.letters import SECRET_BYTES
 from gateway.settings import read_database, read_secret_keys
 from gateway.store.operator import KeyRow, Operator, open_operator
 from gateway.wire.signing import secret_text
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
-keys: Final = typer.Typer(no_args_is_help=True, help="make, list and revoke API keys")
+keys: Final = typer.Typer(
+    no_args_is_help=True, help="make, list and revoke API keys; seal anew under a new master key"
+)
+keys.command()(rewrap)
 MAX_LABEL: Final = 100
 """Characters of the name of a key or a project."""
 

@@ -106,6 +106,15 @@ class Keyring:
         except (InvalidTag, ValueError) as exc:
             raise Unreadable(f"the sealed value of {context} cannot be opened") from exc
 
+    def reseal(self, sealed: Sealed, context: str, nonce: bytes) -> Sealed:
+        """The same, sealed with the current key.
+
+        Raises:
+            UnknownKey: its master key is no longer given.
+            Unreadable: it was changed, or moved here from another row.
+        """
+        return self.seal(self.open(sealed, context=context), context=context, nonce=nonce)
+
     def _master(self, key_id: str) -> bytes:
         if key_id not in self._masters:
             raise UnknownKey(key_id)

@@ -7,6 +7,7 @@ from gateway.domain import ids
 from gateway.domain.commands import Sealed
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
+from gateway.domain.sealing import callback_secret_context, callback_url_context
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.loops.deliver import PARK_AFTER, CannotWrite, Head
@@ -18,25 +19,11 @@ Render = Callable[[Event, Task, Spec], bytes]
 """The body of a webhook: the event, and the task as it stands now."""
 
 
-def callback_secret_context(project: str) -> str:
-    """What a project's callback secret is sealed to."""
-    return f"projects|callback_secret|{project}"
-
-
-def callback_url_context(task_id: str) -> str:
-    """What a task's callback address is sealed to."""
-    return f"task_secrets|callback_url|{task_id}"
-
-
 class SealedCallback(Protocol):
     """A task's encrypted parts."""
 
     @property
-    def key_id(self) -> str:
-        """The master key they are sealed with."""
-
-    @property
-    def callback_url(self) -> bytes | None:
+    def callback_url(self) -> Sealed | None:
         """The sealed address."""
 
 
@@ -90,8 +77,7 @@ class LetterWriter:
         kept = await self._reads.secrets(task_id)
         if kept is None or kept.callback_url is None:
             raise CannotWrite("the task has no callback address")
-        sealed = Sealed(key_id=kept.key_id, box=kept.callback_url)
-        return self._open(sealed, callback_url_context(task_id)).decode()
+        return self._open(kept.callback_url, callback_url_context(task_id)).decode()
 
     async def _secret(self, project: str) -> tuple[str, bytes]:
         kept = await self._reads.callback_secret(project)

@@ -267,6 +267,7 @@ def _secret_params(view: View) -> list[Params]:
             "key_id": next(box.key_id for box in (secret.env, secret.callback) if box),
             "env": secret.env and secret.env.box,
             "callback_url": secret.callback and secret.callback.box,
+            "callback_key_id": secret.callback and secret.callback.key_id,
         }
         for secret in view.new_secrets
     ]

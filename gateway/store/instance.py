@@ -1,7 +1,8 @@
 """Whose database it is: the instance id on every sandbox, and the mark of a copy."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,6 +17,7 @@ _IS_MARKED: Final = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name =
 _UNMARK: Final = "DROP TABLE backup"
 _INSTANCE: Final = "SELECT instance_id FROM ledger"
 _OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, :instance_id)"
+_NOTE_KEYS: Final = "UPDATE ledger SET key_ids = :key_ids"
 _RENAME: Final = "UPDATE ledger SET instance_id = :instance_id"
 
 
@@ -35,11 +37,15 @@ def mark_as_backup(copy: sqlite3.Connection) -> None:
 
 
 def open_instance(
-    database: sqlite3.Connection, new_instance_id: Callable[[], str], *, take_over: bool
+    database: sqlite3.Connection,
+    new_instance_id: Callable[[], str],
+    *,
+    take_over: bool,
+    key_ids: Sequence[str],
 ) -> Restored | None:
     """Gives a new database its instance id. A restored backup gets a new one too: the gateway it
     was taken from may still run, and its sandboxes are not ours. `take_over` says that it is gone.
-    """
+    The ids of the gateway's master keys are noted for those who seal anew beside it."""
     with _transaction(database):
         found = database.execute(_INSTANCE).fetchone()
         restored: Restored | None = None
@@ -51,6 +57,7 @@ def open_instance(
             restored = Restored(before=found[0], after=after)
         if _is_backup(database):
             database.execute(_UNMARK)
+        database.execute(_NOTE_KEYS, {"key_ids": json.dumps(key_ids)})
     return restored
 
 

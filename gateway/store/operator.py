@@ -34,10 +34,7 @@ def open_operator(path: Path) -> Iterator["Operator"]:
     Raises:
         Refused: it has to be migrated while a gateway runs, or it is newer than this program.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
-        bring_up_to_date(database, path)
-        database.execute("PRAGMA foreign_keys = ON")
+    with closing(connected(path)) as database:
         database.execute("BEGIN IMMEDIATE")
         try:
             yield Operator(database)
@@ -45,6 +42,23 @@ def open_operator(path: Path) -> Iterator["Operator"]:
             database.rollback()
             raise
         database.commit()
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection to the database, made or brought up to date first.
+
+    Raises:
+        Refused: as `open_operator`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    try:
+        bring_up_to_date(database, path)
+        database.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def bring_up_to_date(database: sqlite3.Connection, path: Path) -> Upgraded:

@@ -7,6 +7,7 @@ from typing import Final
 import aiosqlite
 import msgspec
 
+from gateway.domain.commands import Sealed
 from gateway.domain.event import Event
 from gateway.domain.explain.situation import Owed
 from gateway.domain.job import Job
@@ -34,9 +35,8 @@ class ApiKey(Frozen, frozen=True, kw_only=True):
 class Secrets(Frozen, frozen=True, kw_only=True):
     """The encrypted parts of a task."""
 
-    key_id: str
-    env: bytes | None
-    callback_url: bytes | None
+    env: Sealed | None
+    callback_url: Sealed | None
     env_erased_at: int | None
 
 
@@ -129,8 +129,14 @@ class Reads:
     async def secrets(self, task_id: str) -> Secrets | None:
         """Its encrypted parts, if it has any."""
         row = await self._one(sql.SECRETS, {"task_id": task_id})
-        names = Secrets.__struct_fields__
-        return Secrets(**dict(zip(names, row, strict=True))) if row else None
+        if row is None:
+            return None
+        env_key, env, callback_key, callback_url, env_erased_at = row
+        return Secrets(
+            env=Sealed(key_id=env_key, box=env) if env else None,
+            callback_url=Sealed(key_id=callback_key, box=callback_url) if callback_url else None,
+            env_erased_at=env_erased_at,
+        )
 
     async def api_key(self, digest: bytes) -> ApiKey | None:
         """The key with this SHA-256, unless it was revoked."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
@@ -90,6 +90,7 @@ async def open_sqlite(
     *,
     new_instance_id: Callable[[], str],
     take_over: bool = False,
+    key_ids: Sequence[str] = (),
     busy_ms: int = _BUSY_MS,
 ) -> AsyncIterator[SQLiteStore]:
     """Locks, upgrades and opens the file. A new database gets an instance id, a restored backup
@@ -102,7 +103,7 @@ async def open_sqlite(
     path.parent.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(exclusive(path))
-        opening = _open_file(path, new_instance_id, take_over=take_over)
+        opening = _open_file(path, new_instance_id, take_over=take_over, key_ids=key_ids)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
         ((seq, instance_id),) = await writer.execute_fetchall(sql.LEDGER)
@@ -113,11 +114,13 @@ async def open_sqlite(
         yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id, opening=opening)
 
 
-def _open_file(path: Path, new_instance_id: Callable[[], str], *, take_over: bool) -> Opening:
+def _open_file(
+    path: Path, new_instance_id: Callable[[], str], *, take_over: bool, key_ids: Sequence[str]
+) -> Opening:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         upgraded = upgrade(database, path)
-        restored = open_instance(database, new_instance_id, take_over=take_over)
+        restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
     return Opening(upgraded=upgraded, restored=restored)
 
 

@@ -149,8 +149,8 @@ ON CONFLICT (id) DO UPDATE SET
     closed_at = excluded.closed_at, answered_lease = excluded.answered_lease"""
 
 INSERT_SECRETS: Final = """
-INSERT INTO task_secrets (task_id, key_id, env, callback_url)
-VALUES (:task_id, :key_id, :env, :callback_url)"""
+INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)
+VALUES (:task_id, :key_id, :env, :callback_url, :callback_key_id)"""
 
 INSERT_METADATA: Final = """
 INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
@@ -245,7 +245,8 @@ WHERE task_id = :task_id AND applied = 1 AND {_BEHIND}
 ORDER BY task_seq LIMIT :limit"""
 
 SECRETS: Final = """
-SELECT key_id, env, callback_url, env_erased_at FROM task_secrets WHERE task_id = :task_id"""
+SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
+WHERE task_id = :task_id"""
 
 API_KEY: Final = """
 SELECT id, scope, project, name FROM api_keys WHERE hash = :hash AND revoked_at IS NULL"""
@@ -342,12 +343,41 @@ DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_eac
 # What lives and can be read with this master key alone.
 KEYS_NEEDED: Final = """
 SELECT key_id, what, count(*) FROM (
-    SELECT key_id, 'attempts' AS what FROM attempts WHERE ended_at IS NULL
+    SELECT key_id, 'living attempts' AS what FROM attempts WHERE ended_at IS NULL
     UNION ALL
-    SELECT key_id, 'secrets' FROM task_secrets WHERE env IS NOT NULL OR callback_url IS NOT NULL
+    SELECT key_id, 'env' FROM task_secrets WHERE env IS NOT NULL
+    UNION ALL
+    SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
     UNION ALL
     SELECT key_id, 'callback secrets' FROM projects)
 GROUP BY key_id, what"""
+
+KEY_IDS: Final = "SELECT key_ids FROM ledger"
+
+OLD_ENV: Final = """
+SELECT task_id, key_id, env FROM task_secrets
+WHERE env IS NOT NULL AND key_id <> :current AND task_id > :after
+ORDER BY task_id LIMIT :limit"""
+
+RESEAL_ENV: Final = """
+UPDATE task_secrets SET env = :box, key_id = :key_id WHERE task_id = :owner AND env = :before"""
+
+OLD_CALLBACK_URL: Final = """
+SELECT task_id, callback_key_id, callback_url FROM task_secrets
+WHERE callback_url IS NOT NULL AND callback_key_id <> :current AND task_id > :after
+ORDER BY task_id LIMIT :limit"""
+
+RESEAL_CALLBACK_URL: Final = """
+UPDATE task_secrets SET callback_url = :box, callback_key_id = :key_id
+WHERE task_id = :owner AND callback_url = :before"""
+
+OLD_PROJECTS: Final = """
+SELECT name, key_id, callback_secret FROM projects
+WHERE key_id <> :current AND name > :after ORDER BY name LIMIT :limit"""
+
+RESEAL_PROJECT: Final = """
+UPDATE projects SET callback_secret = :box, key_id = :key_id
+WHERE name = :owner AND callback_secret = :before"""
 
 LAUNCHERS: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.commands import Sealed
 from gateway.domain.keyring import Keyring, hook_token
+from gateway.domain.sealing import env_context
 from gateway.domain.spec import Document, Spec
 from gateway.domain.task import Attempt, Task
 from gateway.store.reads import Secrets
@@ -48,8 +48,7 @@ def launch_env(
 def _own(keyring: Keyring, task: Task, secrets: Secrets | None) -> dict[str, str]:
     if secrets is None or secrets.env is None:
         return {}
-    sealed = Sealed(key_id=secrets.key_id, box=secrets.env)
-    opened = keyring.open(sealed, context=f"task_secrets|env|{task.id}")
+    opened = keyring.open(secrets.env, context=env_context(task.id))
     return msgspec.json.decode(opened, type=dict[str, str])
 
 

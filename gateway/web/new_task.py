@@ -13,6 +13,7 @@ from gateway.domain.errors import Refused
 from gateway.domain.git import check_branch
 from gateway.domain.repos import check_repository
 from gateway.domain.reserved import check_env
+from gateway.domain.sealing import callback_url_context, env_context
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
@@ -137,7 +138,7 @@ def _title(prompt: str) -> str:
 def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed | None:
     if not env:
         return None
-    place = f"task_secrets|env|{task_id}"
+    place = env_context(task_id)
     return context.keyring.seal(msgspec.json.encode(env), context=place, nonce=context.nonce())
 
 
@@ -147,7 +148,7 @@ def _callback(context: Context, url: str | None, task_id: str, project: str) -> 
     parts = _http_url(url, allow_http=context.allow_private_endpoints)
     origin = f"{parts.scheme}://{parts.netloc}".lower()
     digest = hashlib.sha256(f"{project}\n{origin}".encode()).digest()
-    place = f"task_secrets|callback_url|{task_id}"
+    place = callback_url_context(task_id)
     return Callback(
         endpoint_id="ep_" + base64.b32encode(digest[:16]).decode().rstrip("=").lower(),
         origin=origin,

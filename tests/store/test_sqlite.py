@@ -383,9 +383,22 @@ async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
     ended, alive = await store.reads.secrets(FULL.id), await store.reads.secrets(PLAIN.id)
     assert ended is not None
     assert alive is not None
-    assert (ended.env, ended.callback_url, alive.env) == (None, b"sealed", b"sealed")
+    assert (ended.env, ended.callback_url, alive.env) == (None, sealed, sealed)
     assert (await load(store, c.Needs(tasks=(FULL.id, PLAIN.id)))).erased == {FULL.id}
-    assert await store.reads.keys_needed() == {"k1": {"secrets": 2}}
+    assert await store.reads.keys_needed() == {"k1": {"env": 1, "callback addresses": 1}}
+
+
+async def test_each_secret_of_a_task_has_a_key_of_its_own(store: SQLiteStore) -> None:
+    await write(store, PLAIN)
+    env, url = c.Sealed(key_id="k2", box=b"env"), c.Sealed(key_id="k1", box=b"url")
+    view = View(policy=POLICY)
+    view.new_secrets = [TaskSecrets(task_id=PLAIN.id, env=env, callback=url)]
+    await write_view(store, view)
+    kept = await store.reads.secrets(PLAIN.id)
+    assert kept is not None
+    assert (kept.env, kept.callback_url) == (env, url)
+    needed = {"k2": {"env": 1}, "k1": {"callback addresses": 1}}
+    assert await store.reads.keys_needed() == needed
 
 
 async def test_the_reconciler_learns_what_comes_due_next(store: SQLiteStore) -> None:

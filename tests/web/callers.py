@@ -159,8 +159,8 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 @asynccontextmanager
 async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
-    """A gateway on a new database; `environ` adds to its settings. Every answer is held against
-    the OpenAPI document."""
+    """A gateway on the folder's database; `environ` adds to its settings. Every answer is held
+    against the OpenAPI document."""
     path = folder / "slipgate.db"
     keys = add_keys(path)
     settings = read_settings(
@@ -181,11 +181,14 @@ async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
 
 
 def add_keys(path: Path) -> dict[str, str]:
-    """A key for each scope, and `other`: a frontend of another project."""
+    """A key for each scope, and `other`: a frontend of another project; made once."""
     keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
     keys["other"] = f"slip_tasks_{'b' * 43}"
     with open_operator(path) as operator:
+        made = {row.id for row in operator.all_keys()}
         for number, (name, key) in enumerate(keys.items()):
+            if f"key_{number}" in made:
+                continue
             row = KeyRow(
                 id=f"key_{number}",
                 scope=key.split("_")[1],

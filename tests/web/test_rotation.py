@@ -1,0 +1,180 @@
+"""Master keys change while agents work: nothing sealed is lost, and the old key can go one day."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from gateway.cli.keys import mint
+from gateway.cli.main import main
+from gateway.domain.errors import Refused
+from gateway.store.audit import audit
+from tests.web.callers import MASTER, TASK, Agent, House, Json, open_house
+
+NEW: Final = base64.b64encode(b"n" * 32).decode()
+K1: Final = f"k1:{MASTER}"
+K2: Final = f"k2:{NEW}"
+BOTH: Final = f"{K2},{K1}"
+CALLBACK: Final = "https://app.example/api/hook"
+ERROR: Final = {"stage": "agent", "code": "boom", "message": "no", "retryable": False}
+
+
+def environ(folder: Path, keys: str) -> dict[str, str]:
+    """What an operator's command is started with."""
+    return {
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder / 'slipgate.db'}",
+        "SLIPGATE_SECRET_KEYS": keys,
+    }
+
+
+class Operator:
+    """Types `slipgate keys rewrap`."""
+
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def rewraps(self, keys: str, *options: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        for name, text in environ(self.folder, keys).items():
+            self._monkeypatch.setenv(name, text)
+        self._capsys.readouterr()
+        code = main(["keys", "rewrap", *options])
+        printed = self._capsys.readouterr()
+        return code, printed.out, printed.err
+
+
+@pytest.fixture
+def operator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Operator:
+    mint(environ(tmp_path, K1), "tasks", "default", "vercel")
+    return Operator(tmp_path, monkeypatch, capsys)
+
+
+def moved(agent: Agent, house: House) -> Agent:
+    """The same agent; the gateway it speaks to was started anew."""
+    return Agent(http=house.http, env=agent.env)
+
+
+async def claimed(house: House) -> Mapping[str, Any]:
+    """The environment of the next job."""
+    (job,) = await house.claim(capacity=1)
+    env: Json = job["env"]
+    return env
+
+
+async def test_an_attempt_keeps_the_key_it_was_opened_with(tmp_path: Path) -> None:
+    async with open_house(tmp_path) as house:
+        _, first = await house.launch()
+    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
+        first = moved(first, house)
+        assert (await first.say("task.started", "m1")).status_code == 202
+        job, second = await house.launch()
+        assert (await second.say("task.started", "m1")).status_code == 202
+        forged = Agent(http=house.http, env={**first.env, **named(job)})
+        assert (await forged.say("task.heartbeat", "m2")).status_code == 401
+        ended = await first.say("task.failed", "m2", error=ERROR)
+        assert ended.status_code == 202
+        assert (await first.say("task.heartbeat", "m3")).status_code == 410
+    assert audit(tmp_path / "slipgate.db", key_ids={"k1", "k2"}).problems == ()
+
+
+def named(job: Json) -> dict[str, str]:
+    """What an agent says of whom it speaks."""
+    return {"SLIPGATE_TASK_ID": job["taskId"], "SLIPGATE_ATTEMPT": str(job["attempt"])}
+
+
+async def test_a_start_without_a_key_that_is_needed_is_refused_with_counts_of_each_kind(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        await house.launch(env={"A": "1"})
+        await house.create(env={"A": "1"}, callbackUrl=CALLBACK)
+        await house.create(callbackUrl=CALLBACK)
+    with pytest.raises(Refused, match="missing_master_key") as refused:
+        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2):
+            pass
+    for count in ("1 living attempts", "2 env", "2 callback addresses", "1 callback secrets"):
+        assert count in refused.value.detail
+    assert "slipgate keys rewrap" in (refused.value.hint or "")
+
+
+async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        for number in range(2):
+            await house.create(env={"A": str(number)}, callbackUrl=CALLBACK)
+        first = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
+    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
+        code, out, _ = operator.rewraps(BOTH, "--json")
+        assert code == 0
+        assert msgspec.json.decode(out) == {
+            "current": "k2",
+            "rewrapped": {"env": 2, "callbackAddresses": 2, "callbackSecrets": 1},
+            "unreadable": {},
+            "stillNeeded": {},
+        }
+        assert (await claimed(house))["A"] == "0"
+        assert "k1 is no longer needed" in operator.rewraps(BOTH)[1]
+    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
+        assert (await claimed(house))["A"] == "1"
+        # The hash of the first request went with its key; the key alone says that it is the same.
+        again = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.json()["id"] == first.json()["id"]
+    assert audit(tmp_path / "slipgate.db", key_ids={"k2"}).problems == ()
+
+
+async def test_a_living_attempt_needs_its_key_until_it_has_ended(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        _, agent = await house.launch(env={"A": "1"})
+    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
+        code, out, _ = operator.rewraps(BOTH)
+        assert (code, "k1 is still needed: 1 living attempts" in out) == (0, True)
+        await moved(agent, house).say("task.failed", "m1", error=ERROR)
+        assert "k1 is no longer needed" in operator.rewraps(BOTH)[1]
+    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
+        assert (await house.get("/v1/tasks")).status_code == 200
+
+
+async def test_nothing_is_sealed_with_a_key_that_the_running_gateway_does_not_have(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        await house.create(env={"A": "1"})
+        code, _, err = operator.rewraps(BOTH)
+        assert code == 1
+        assert "Restart the gateway" in err
+        assert (await claimed(house))["A"] == "1"
+
+
+async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: Operator) -> None:
+    async with open_house(tmp_path) as house:
+        for number in range(250):
+            await house.create(env={"A": str(number)})
+    code, out, _ = operator.rewraps(BOTH, "--json")
+    assert code == 0
+    assert msgspec.json.decode(out)["rewrapped"]["env"] == 250
+
+
+async def test_what_cannot_be_opened_is_counted_and_stays_as_it_is(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        await house.create(env={"A": "1"})
+    code, out, err = operator.rewraps(K2, "--json")
+    assert code == 1
+    assert msgspec.json.decode(out)["unreadable"] == {"k1": 2}
+    assert "2 under k1" in err
+    async with open_house(tmp_path) as house:
+        assert (await claimed(house))["A"] == "1"
