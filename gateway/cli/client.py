@@ -1,29 +1,42 @@
 """The command line's HTTP client: it speaks to the gateway like everybody else."""
 
 import os
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 import httpx
 import msgspec
 
-from gateway.cli.output import CommandFailed
-from gateway.cli.replies import Answer, EventPage, EventView, ProblemView, TaskView
+from gateway.cli.output import CommandFailed, trouble
+from gateway.cli.refusals import KEYS, Away, refused, unanswered
+from gateway.cli.replies import Answer, EventPage, EventView, LogPage, TaskView
 
 A = TypeVar("A", bound=Answer)
 Query = Mapping[str, str | int]
 
 LONG_POLL = 20
 """Seconds a feed is asked to wait for news."""
+PATIENCE = 300
+"""Seconds a gateway may be away before who follows a task gives up."""
 
 
 class Client:
     """Calls of one command; every failure is a `CommandFailed` that says what to do."""
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._http = http
+        self._clock = clock
+        self._sleep = sleep
 
     def get(self, path: str, **query: str | int) -> bytes:
         """The body of an answer."""
@@ -44,20 +57,45 @@ class Client:
         return self.read(TaskView, f"/v1/tasks/{path_part(task_id)}")
 
     def follow(self, task_id: str, after: int = 0) -> Iterator[EventView]:
-        """Its events as they come, until it has ended and all were given."""
+        """Its events as they come, until it has ended and all were given; a gateway that is
+        started again meanwhile is waited for."""
+        is_over = self.task(task_id).is_over
         while True:
-            is_over = self.task(task_id).is_over
-            page = self.read(
-                EventPage,
-                f"/v1/tasks/{path_part(task_id)}/events",
-                after=after,
-                wait=0 if is_over else LONG_POLL,
-                limit=200,
-            )
+            page = self._patiently(partial(self._events, task_id, after, is_over=is_over))
             yield from page.data
             after = int(page.next_cursor)
             if is_over and not page.data:
                 return
+            is_over = self._patiently(partial(self.task, task_id)).is_over
+
+    def log(self, task_id: str, after: int = 0) -> Iterator[str]:
+        """The agent's log, to its end."""
+        path = f"/v1/tasks/{path_part(task_id)}/logs"
+        while True:
+            page = self.read(LogPage, path, after=after)
+            if not page.data:
+                return
+            yield from (piece.chunk for piece in page.data)
+            after = int(page.next_cursor)
+
+    def _events(self, task_id: str, after: int, *, is_over: bool) -> EventPage:
+        path = f"/v1/tasks/{path_part(task_id)}/events"
+        wait = 0 if is_over else LONG_POLL
+        return self.read(EventPage, path, after=after, wait=wait, limit=200)
+
+    def _patiently(self, read: Callable[[], A]) -> A:
+        end = self._clock() + PATIENCE
+        is_told = False
+        while True:
+            try:
+                return read()
+            except Away as away:
+                if self._clock() > end:
+                    raise
+                if not is_told:
+                    trouble.print(f"{away.message} Waiting for it…", style="dim", markup=False)
+                is_told = True
+            self._sleep(1)
 
     def _call(
         self,
@@ -71,13 +109,10 @@ class Client:
         try:
             response = self._http.request(method, path, params=query, content=content, headers=sent)
         except httpx.HTTPError as exc:
-            raise CommandFailed(
-                f"{self._http.base_url} does not answer ({type(exc).__name__}).",
-                "Start it with `slipgate up`, or set SLIPGATE_URL to where it runs.",
-            ) from exc
+            raise unanswered(exc, str(self._http.base_url)) from exc
         if response.is_success:
             return response
-        raise _refusal(response)
+        raise refused(response)
 
 
 @contextmanager
@@ -94,12 +129,12 @@ def open_client(environ: Mapping[str, str] | None = None) -> Iterator[Client]:
         raise CommandFailed(
             "SLIPGATE_API_KEY is not set.",
             "Set it to a tasks key: `slipgate up` shows one on its first run, "
-            "`slipgate keys create --scope tasks --name me` makes another.",
+            f"{KEYS} makes another.",
         )
     if not key.isascii() or not key.isprintable():
         raise CommandFailed(
             "SLIPGATE_API_KEY is not a key: it holds what no key holds.",
-            "Copy it again, or make another by `slipgate keys create --scope tasks --name me`.",
+            f"Copy it again, or make another by {KEYS}.",
         )
     if not url.startswith(("http://", "https://")):
         raise CommandFailed(
@@ -141,24 +176,3 @@ def path_part(text: str) -> str:
     ):
         raise CommandFailed(f"{text!r} is not an id.", "Take one from `slipgate tasks list`.")
     return text
-
-
-def _refusal(response: httpx.Response) -> CommandFailed:
-    try:
-        problem = msgspec.json.decode(response.content, type=ProblemView)
-    except msgspec.MsgspecError:
-        problem = ProblemView(detail=f"HTTP {response.status_code}")
-    fields = "".join(f"\n  {error.path}: {error.message}" for error in problem.errors or ())
-    return CommandFailed(
-        f"{problem.code}: {problem.detail or problem.title}{fields}",
-        problem.hint or _ADVICE.get(response.status_code, "See `slipgate tasks list`."),
-    )
-
-
-_ADVICE = {
-    401: "SLIPGATE_API_KEY is not a key of this gateway: `slipgate keys list` shows what it has.",
-    403: "This needs a key of another scope: `slipgate keys create --scope tasks --name me`.",
-    404: "See `slipgate tasks list`; another project's tasks are not visible to this key.",
-    422: "Correct the named fields and send it again.",
-    503: "The gateway cannot store just now: try again in a moment.",
-}

@@ -12,7 +12,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.output import (
+    AsJson,
+    CommandFailed,
+    print_document,
+    print_table,
+    screen,
+    trouble,
+)
 from gateway.cli.replies import Answer
 from gateway.cli.rewrap import rewrap
 from gateway.domain.commands import Sealed
@@ -94,6 +101,9 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print_document(found)
         return
+    if not found:
+        trouble.print("no keys yet: `slipgate keys create` makes them", style="dim", markup=False)
+        return
     table = Table("id", "scope", "project", "name", "created", "revoked", box=None, pad_edge=False)
     for key in found:
         table.add_row(
@@ -104,7 +114,7 @@ def list_keys(as_json: AsJson = False) -> None:
             key.created_at[:19],
             (key.revoked_at or "")[:19],
         )
-    screen.print(table)
+    print_table(table)
 
 
 @keys.command()

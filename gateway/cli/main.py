@@ -75,6 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what_now = "Look at SLIPGATE_DATABASE_URL: is it a slipgate database, and writable?"
         print_failure(CommandFailed(f"The database cannot be used: {error}.", what_now))
         return FAILED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        what_now = "Does its folder exist, and may you write there?"
+        print_failure(CommandFailed(f"{error.filename}: {error.strerror}.", what_now))
+        return FAILED
     except SystemExit as ending:  # how typer ends a command, a usage error with 2
         return ending.code if isinstance(ending.code, int) else FAILED
     return DONE

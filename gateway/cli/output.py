@@ -39,8 +39,13 @@ def print_table(table: Table) -> None:
 
 
 def plain(text: str) -> str:
-    """Without control characters: other people's words must not steer the terminal."""
+    """One line without control characters: other people's words must not steer the terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def legible(text: str) -> str:
+    """The same for text of many lines; what is no letter, line break or tab is left out."""
+    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
 
 
 def print_failure(error: CommandFailed) -> None:

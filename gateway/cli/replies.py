@@ -148,9 +148,9 @@ class LogPage(Answer, frozen=True, kw_only=True):
 class ProblemView(Answer, frozen=True, kw_only=True):
     """An error reply."""
 
-    code: str = "error"
-    detail: str = ""
-    title: str = ""
+    code: str
+    status: int
+    detail: str
     hint: str | None = None
     request_id: str | None = None
     errors: tuple["FieldProblem", ...] | None = None

@@ -1,13 +1,22 @@
 """`slipgate tasks …`: tasks, over HTTP."""
 
+import sys
 from typing import Annotated, Final
 
 import typer
 
 from gateway.cli.client import Client, decode, open_client, path_part
-from gateway.cli.output import AsJson, CommandFailed, plain, print_document, screen, trouble
+from gateway.cli.output import (
+    AsJson,
+    CommandFailed,
+    legible,
+    plain,
+    print_document,
+    screen,
+    trouble,
+)
 from gateway.cli.pages import print_explanation, print_list, print_task
-from gateway.cli.replies import GOOD_ENDS, EventPage, ExplanationView, LogPage, TaskPage, TaskView
+from gateway.cli.replies import GOOD_ENDS, EventPage, ExplanationView, TaskPage, TaskView
 from gateway.cli.timeline import HIDDEN, line
 
 tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
@@ -50,12 +59,19 @@ def create(
 @tasks.command("list")
 def list_tasks(
     status: Annotated[str | None, typer.Option(help="states, with commas between")] = None,
+    flag: Annotated[str | None, typer.Option(help="a flag's code, or any")] = None,
+    error: Annotated[str | None, typer.Option(help="an error's code")] = None,
+    repo: Annotated[str | None, typer.Option(help="the repository's address")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="may be given several times")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The newest tasks."""
-    query = _given(status=status, cursor=cursor)
+    query = _given(status=status, flag=flag, errorCode=error, repoUrl=repo, cursor=cursor)
+    query |= _metadata(metadata or [])
     with open_client() as client:
         answer = client.get("/v1/tasks", limit=limit, **query)
     if as_json:
@@ -67,7 +83,7 @@ def list_tasks(
         return
     print_list(page.data)
     if page.next_cursor:
-        screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
+        trouble.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
 
 
 @tasks.command()
@@ -113,8 +129,11 @@ def events(
     if as_json:
         print_document(answer)
         return
-    for event in decode(EventPage, answer).data:
+    page = decode(EventPage, answer)
+    for event in page.data:
         screen.print(line(event))
+    if len(page.data) == limit:
+        trouble.print(f"there may be more: --after {page.next_cursor}", style="dim", markup=False)
 
 
 @tasks.command()
@@ -137,12 +156,15 @@ def logs(
 ) -> None:
     """The agent's log, in order."""
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}/logs", after=after)
-    if as_json:
-        print_document(answer)
-        return
-    for piece in decode(LogPage, answer).data:
-        typer.echo(piece.chunk, nl=False)
+        if as_json:
+            print_document(client.get(f"/v1/tasks/{path_part(task_id)}/logs", after=after))
+            return
+        is_empty = True
+        for chunk in client.log(task_id, after):
+            typer.echo(legible(chunk), nl=False)
+            is_empty = False
+    if is_empty:
+        trouble.print("its agent has written nothing yet", style="dim")
 
 
 @tasks.command()
@@ -152,6 +174,8 @@ def patch(task_id: TaskId, as_json: AsJson = False) -> None:
         answer = client.get(f"/v1/tasks/{path_part(task_id)}/patch")
     if as_json:
         print_document({"taskId": task_id, "patch": answer.decode("utf-8", "replace")})
+    elif sys.stdout.isatty():
+        typer.echo(legible(answer.decode("utf-8", "replace")), nl=False)
     else:
         typer.echo(answer, nl=False)
 
@@ -168,9 +192,16 @@ def _steer(task_id: str, verb: str, as_json: bool) -> None:
 def _watch(client: Client, task_id: str, as_json: bool) -> None:
     if not as_json:
         screen.print(plain(_explained(client, task_id).summary), style="dim", markup=False)
-    for event in client.follow(task_id):
-        if not as_json and event.type not in HIDDEN:
-            screen.print(line(event))
+    try:
+        for event in client.follow(task_id):
+            if not as_json and event.type not in HIDDEN:
+                screen.print(line(event))
+    except KeyboardInterrupt as exc:
+        raise CommandFailed(
+            "Stopped watching; the task goes on.",
+            f"`slipgate tasks watch {task_id}` watches on, `slipgate tasks cancel {task_id}` "
+            "stops it.",
+        ) from exc
     answer = client.get(f"/v1/tasks/{path_part(task_id)}")
     task = decode(TaskView, answer)
     if as_json:
@@ -187,6 +218,16 @@ def _watch(client: Client, task_id: str, as_json: bool) -> None:
 
 def _explained(client: Client, task_id: str) -> ExplanationView:
     return client.read(ExplanationView, f"/v1/tasks/{path_part(task_id)}/explain")
+
+
+def _metadata(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, is_pair, value = pair.partition("=")
+        if not is_pair or not name:
+            raise typer.BadParameter("expected NAME=VALUE", param_hint="--metadata")
+        found[f"metadata.{name}"] = value
+    return found
 
 
 def _given(**fields: str | None) -> dict[str, str]:

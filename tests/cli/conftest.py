@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.cli.keys import mint
@@ -25,9 +26,10 @@ def operator(
     gateway_process: tuple[str, Path],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Operator:
+) -> Iterator[Operator]:
     """Somebody who types commands against it."""
     url, folder = gateway_process
     monkeypatch.setenv("SLIPGATE_URL", url)
     monkeypatch.setenv("SLIPGATE_API_KEY", (folder / "tasks").read_text())
-    return Operator(url=url, launcher_key=(folder / "launcher").read_text(), capsys=capsys)
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        yield Operator(http=http, launcher_key=(folder / "launcher").read_text(), capsys=capsys)

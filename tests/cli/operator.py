@@ -32,7 +32,8 @@ class Typed:
 class Operator:
     """Types commands in this process, against a gateway in another."""
 
-    url: str
+    http: httpx.Client
+    """What launchers and agents speak through."""
     launcher_key: str
     capsys: pytest.CaptureFixture[str]
     hooks: dict[str, str] = field(default_factory=dict)
@@ -56,9 +57,7 @@ class Operator:
         """Whatever there is for a launcher."""
         claim = {"launcherId": "l-1", "providers": ["local@here"], "capacity": 100}
         headers = {"authorization": f"Bearer {self.launcher_key}"}
-        response = httpx.post(
-            f"{self.url}/v1/launcher/claim", json=claim, headers=headers, trust_env=False
-        )
+        response = self.http.post("/v1/launcher/claim", json=claim, headers=headers)
         jobs: list[Json] = response.raise_for_status().json()["jobs"]
         return jobs
 
@@ -66,4 +65,4 @@ class Operator:
         """The task's agent speaks, through its capability URL; whoever waits is launched."""
         if task_id not in self.hooks:
             self.hooks.update({job["taskId"]: job["env"]["WEBHOOK_URL"] for job in self.claims()})
-        httpx.post(self.hooks[task_id], json=word, trust_env=False).raise_for_status()
+        self.http.post(self.hooks[task_id], json=word).raise_for_status()

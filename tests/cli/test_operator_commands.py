@@ -162,3 +162,18 @@ def test_what_is_no_api_key_is_not_sent(environ: Mapping[str, str]) -> None:
     assert done.returncode == 1
     assert b"SLIPGATE_API_KEY" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_named(environ: Mapping[str, str]) -> None:
+    nowhere = {**environ, "SLIPGATE_DATABASE_URL": "sqlite:////proc/nowhere/s.db"}
+    done = run(nowhere, "migrate")
+    assert done.returncode == 1
+    assert b"/proc/nowhere" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_list_of_keys_shows_whole_ids_or_how_to_make_one(environ: Mapping[str, str]) -> None:
+    assert b"slipgate keys create" in run(environ, "keys", "list").stderr
+    key = minted(environ)
+    narrow = {**environ, "COLUMNS": "40"}
+    assert key.id.encode() in run(narrow, "keys", "list").stdout

@@ -65,3 +65,76 @@ def test_watch_follows_to_the_end_and_says_where_to_look(operator: Operator) -> 
     assert "agent: turn 1 of 60" in typed.out
     assert "model_auth in agent: 401: no" in typed.out
     assert f"slipgate tasks explain {task}" in typed.err
+
+
+def test_a_log_is_printed_to_its_end_and_cannot_steer_the_terminal(operator: Operator) -> None:
+    task = operator.creates()
+    chunks = [f"line {number}\x1b[2J\n" for number in range(205)]
+    for number, chunk in enumerate(chunks):
+        operator.says(task, type="task.log", chunk=chunk, offset=number * 100)
+    typed = operator.types("tasks", "logs", task)
+    assert typed.out == "".join(f"line {number}[2J\n" for number in range(205))
+
+
+def test_an_empty_log_says_so_beside_it(operator: Operator) -> None:
+    typed = operator.types("tasks", "logs", operator.creates())
+    assert (typed.code, typed.out) == (0, "")
+    assert "nothing yet" in typed.err
+
+
+def test_events_say_where_to_go_on(operator: Operator) -> None:
+    task = operator.creates()
+    operator.types("tasks", "cancel", task)
+    first = operator.types("tasks", "events", task, "--limit=2")
+    after = first.err.split("--after ")[1].strip()
+    assert first.out.count("\n") == 2
+    rest = operator.types("tasks", "events", task, f"--after={after}")
+    assert "cancelled" in rest.out
+    assert "--after" not in rest.err
+
+
+def test_a_list_is_filtered(operator: Operator) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.failed", error=FAILURE)
+    other = operator.creates()
+    assert task in operator.types("tasks", "list", "--error=model_auth").out
+    assert other not in operator.types("tasks", "list", "--error=model_auth").out
+    assert other in operator.types("tasks", "list", "--repo=https://github.com/acme/widgets").out
+    nothing = operator.types("tasks", "list", "--metadata=user=u_1")
+    assert (nothing.code, nothing.out) == (0, "")
+    assert "no such tasks" in nothing.err
+    assert operator.types("tasks", "list", "--metadata=user=u_1", "--json").document["data"] == []
+
+
+def test_metadata_without_a_value_is_a_usage_error(operator: Operator) -> None:
+    assert operator.types("tasks", "list", "--metadata=user").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "task_nope"), "slipgate tasks list"),
+        (("show", "../keys"), "slipgate tasks list"),
+        (("patch", "{task}"), "slipgate tasks explain"),
+        (("retry", "{task}"), "Cancel it first"),
+        (("list", "--status=nope"), "queued, launching"),
+    ],
+    ids=["no task", "no id", "no patch", "not finished", "no state"],
+)
+def test_a_refusal_says_what_to_do(operator: Operator, words: tuple[str, ...], told: str) -> None:
+    task = operator.creates()
+    typed = operator.types("tasks", *(word.format(task=task) for word in words))
+    assert typed.code == 1
+    assert typed.out == ""
+    assert typed.err.startswith("error: ")
+    assert told in typed.err
+
+
+def test_a_key_that_is_none_leads_to_one(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPGATE_API_KEY", f"slip_tasks_{'q' * 43}")
+    typed = operator.types("tasks", "list")
+    assert typed.code == 1
+    assert "SLIPGATE_API_KEY is no key of this gateway" in typed.err
+    assert "slipgate keys create" in typed.err

@@ -1,0 +1,71 @@
+"""`slipgate tasks watch` as a process: it outlasts a gateway, and leaves a task alone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from gateway.cli.keys import mint
+from gateway.cli.processes import wait_until_ready
+from tests.app.processes import gateway
+
+TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
+
+
+@contextmanager
+def _watching(url: str, key: str, task: str) -> Iterator[subprocess.Popen[str]]:
+    """The process, once it has printed its first line."""
+    environ = {**os.environ, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": key}
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", "tasks", "watch", task],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline().startswith("queued since ")
+            assert "created" in process.stdout.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, url, environ):
+        key = mint(environ, "tasks", "default", "test").key
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            task = http.post("/v1/tasks", json=TASK).json()["id"]
+            with _watching(url, key, task) as process:
+                child.kill()
+                assert process.stderr is not None
+                assert "Waiting for it" in process.stderr.readline()
+                child.start()
+                wait_until_ready(url, child)
+                http.post(f"/v1/tasks/{task}/cancel").raise_for_status()
+                out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "cancel requested" in out
+    assert "The task ended cancelled." in err
+
+
+def test_an_interrupt_leaves_the_task_alone_and_says_so(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (_, url, environ):
+        key = mint(environ, "tasks", "default", "test").key
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            task = http.post("/v1/tasks", json=TASK).json()["id"]
+            with _watching(url, key, task) as process:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=30)
+            assert process.returncode == 1
+            assert "the task goes on" in err
+            assert f"slipgate tasks cancel {task}" in err
+            assert http.get(f"/v1/tasks/{task}").json()["status"] == "queued"
