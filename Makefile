@@ -9,10 +9,11 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
+SECONDS ?= 60
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock format clean
+.PHONY: help install demo test kill check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +33,9 @@ demo: install ## run one task from POST to pull request, here, with a kill in th
 
 test: install ## run the tests, on every core
 	@$(BIN)/pytest -n auto --dist worksteal
+
+kill: install ## kill gateway, launchers and agents at random: SECONDS=60 SEED=<any number>
+	@$(BIN)/pytest tests/e2e/test_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))
 
 check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@
 """
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -120,19 +121,18 @@ class LocalProvider:
         await self._end(self._directory(key))
 
     async def remove(self, key: Key) -> None:
-        """Deletes the directory after taking it out of the way of a supervisor that comes late."""
+        """Deletes the directory after taking it out of the way of a supervisor that comes late,
+        and what a launcher that died over this has left on its way out."""
         directory = self._directory(key)
-        away = directory.with_name(f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"[:255])
         await self._end(directory)
-        try:
-            directory.rename(away)
-        except FileNotFoundError:
-            return
-        await self._end(away)
-        try:
-            await asyncio.to_thread(shutil.rmtree, away)
-        except OSError as error:
-            raise _unavailable(f"cannot delete the sandbox's directory: {error}") from error
+        with contextlib.suppress(FileNotFoundError):
+            directory.rename(_way_out(directory, uuid.uuid4().hex))
+        for away in list(directory.parent.glob(_way_out(directory, "?" * 32).name)):
+            await self._end(away)
+            try:
+                await asyncio.to_thread(_delete, away)
+            except OSError as error:
+                raise _unavailable(f"cannot delete the sandbox's directory: {error}") from error
 
     async def _start(self, directory: Path, order: Order) -> None:
         """Returns when the agent's process is on record."""
@@ -224,6 +224,17 @@ def _prepare(directory: Path, order: Order) -> None:
         created_at=time.time_ns() // 1_000_000,
     )
     write_whole(directory / SANDBOX, msgspec.json.encode(sandbox).decode())
+
+
+def _way_out(directory: Path, mark: str) -> Path:
+    return directory.with_name(f"{REMOVED}{mark}-{directory.name}")
+
+
+def _delete(directory: Path) -> None:
+    """Another launcher may be about it, too: what goes away meanwhile is no error."""
+    while directory.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(directory)
 
 
 def _kept_realm(path: Path) -> str:

@@ -25,6 +25,9 @@ SELECT later.task_id || ' attempt ' || later.number || ' began too early' FROM a
 JOIN attempts AS earlier
   ON earlier.task_id = later.task_id AND earlier.number = later.number - 1
 WHERE later.tried_at < earlier.gone_at"""
+SPOKE: Final = """
+SELECT 'slipgate-' || substr(task_id, -20) || '-' || attempt FROM events
+WHERE type = 'task.started' AND applied = 1"""
 HEARD: Final = "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
 
 NEVER: Final = (SECOND_SANDBOX, EARLY_SUCCESSOR)
@@ -54,6 +57,10 @@ class Books:
     def heard(self) -> dict[str, int]:
         """How often each signed webhook of an agent is in the log."""
         return dict(self._rows(HEARD))
+
+    def sandboxes_that_spoke(self) -> set[str]:
+        """Names of those whose agent was heard."""
+        return set(self._column(SPOKE))
 
     def _column(self, statement: str) -> list[str]:
         return [row[0] for row in self._rows(statement)]

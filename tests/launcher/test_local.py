@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 import signal
+import uuid
 from pathlib import Path
 
 import pytest
 
-from launcher.providers.local import LocalProvider
+from launcher.providers.local import REMOVED, LocalProvider
 from launcher.providers.process import Supervisor, members
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import (
@@ -197,6 +198,29 @@ async def test_removing_twice_is_removing_once(make_local: MakeLocal, directory:
     await local.remove(KEY)
     await local.remove(KEY)
     assert await local.find(KEY) is None
+    assert list(directory.parent.iterdir()) == []
+
+
+async def test_a_removal_that_was_cut_short_is_finished_by_the_next_one(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    supervisor = record(directory)
+    directory.rename(directory.with_name(f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"))
+    await local.remove(KEY)
+    assert not members(supervisor)
+    assert list(directory.parent.iterdir()) == []
+
+
+async def test_two_launchers_may_remove_the_same_sandbox(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    first, second = make_local(WAITS), make_local(WAITS)
+    await first.create(an_order())
+    for number in range(500):
+        (directory / "home" / f"file-{number}").touch()
+    await asyncio.gather(*(each.remove(KEY) for each in (first, second, first, second)))
     assert list(directory.parent.iterdir()) == []
 
 
