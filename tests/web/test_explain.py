@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.callers import PROVIDER, House, Json, open_house, sandbox_of
+from tests.web.callers import PROVIDER, House, Json, line_of, open_house, sandbox_of
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -89,6 +89,24 @@ async def test_without_a_public_address_words_come_from_the_spool(tmp_path: Path
         job, _ = await house.launch()
         told = await _explained(house, job["taskId"])
         assert "its words are read from its spool" in told["summary"]
+
+
+async def test_an_agent_that_cannot_reach_the_gateway_is_told(house: House) -> None:
+    job, agent = await house.launch(timeouts={"heartbeatSeconds": 1})
+    (inspect,) = await house.claim(capacity=0, waitSeconds=20)
+    bodies = [
+        agent.body("task.progress", stage="agent", message=f"turn {turn} of 60")
+        for turn in (7, 8, 9)
+    ]
+    spool = [line_of(agent, f"m{number}", body) for number, body in enumerate(bodies)]
+    done = await house.report(inspect, "done", sandbox=sandbox_of(job), spool=spool)
+    assert done.status_code == 200, done.text
+    told = await _explained(house, job["taskId"])
+    assert (
+        "its sandbox is alive; its agent cannot reach the gateway; "
+        "3 events were read from its spool; at " in told["summary"]
+    )
+    assert told["waitingFor"] == "its agent to reach the gateway"
 
 
 async def test_an_end_is_told_with_advice_clean_up_and_retry(house: House) -> None:

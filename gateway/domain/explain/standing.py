@@ -25,8 +25,8 @@ def wrong_snapshot(s: Situation) -> tuple[str, ...]:
     flag = s.flag("wrong_snapshot")
     if flag is None:
         return ()
-    detail = f" ({bare(flag.detail)})" if flag.detail else ""
-    return (f"its sandbox came up from another snapshot{detail}",)
+    detail = f": {bare(flag.detail)}" if flag.detail else ""
+    return (f"its sandbox is not what was asked for{detail}",)
 
 
 def next_attempt(s: Situation, *, may_retry: bool = True) -> str | None:

@@ -106,9 +106,10 @@ def sandbox(state: str = "started") -> Sandbox:
     )
 
 
-def created(world: World, job: Job, state: str = "creating") -> None:
+def created(world: World, job: Job, *, snapshot: str = "agent-1") -> None:
     """The provider has named an id."""
-    world.do(c.ReportCreated(job_id=job.id, lease_token=job.token, sandbox=sandbox(state)))
+    made = replace(sandbox("creating"), snapshot=snapshot)
+    world.do(c.ReportCreated(job_id=job.id, lease_token=job.token, sandbox=made))
 
 
 def failed(world: World, job: Job, code: str, message: str, *, retryable: bool = True) -> None:

@@ -130,7 +130,7 @@ def its_realm_is_deserted() -> Situation:
 
 
 def from_another_snapshot() -> Situation:
-    detail = "agent-0 instead of agent-1"
+    detail = "it came up from agent-0, not from agent-1"
     return flagged(at_work(), "wrong_snapshot", ago=5, detail=detail)
 
 
@@ -438,7 +438,7 @@ TABLE: Final = [
         (
             "running since 14:13 (18 s), last word 8 s ago; "
             "its agent is in stage agent: “turn 7 of 60”; "
-            "its sandbox came up from another snapshot (agent-0 instead of agent-1); "
+            "its sandbox is not what was asked for: it came up from agent-0, not from agent-1; "
             "at 15:13 it times out"
         ),
         "its agent to finish",
