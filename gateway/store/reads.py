@@ -17,6 +17,7 @@ from gateway.domain.view import LauncherCall
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.errors import translated
+from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.rows import Params
 
@@ -101,12 +102,10 @@ class Reads:
         return [rows.event_from_row(row) for row in await self._all(sql.EVENTS_OF_TASK, params)]
 
     async def events_of_project(
-        self, project: str | None, *, after: int, limit: int
-    ) -> list[Event]:
-        """The events of all its tasks (of all projects for None), oldest first."""
-        params = {"project": project, "after": after, "limit": limit}
-        found = await self._all(sql.EVENTS_OF_PROJECT, params)
-        return [rows.event_from_row(row) for row in found]
+        self, project: str | None, types: Sequence[str] | None = None, *, after: int, limit: int
+    ) -> FeedPage:
+        """The events of all its tasks (of all projects for None), of these types or of all."""
+        return await read_feed(self._all, project, types, after=after, limit=limit)
 
     async def pruned(self, project: str | None) -> int:
         """The number of the newest event that retention has deleted from this feed (of all

@@ -221,9 +221,15 @@ EVENTS_OF_PROJECT: Final = """
 SELECT
     event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
     event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
-FROM events AS event JOIN tasks AS task ON task.id = event.task_id
-WHERE event.seq > :after AND (:project IS NULL OR task.project = :project)
+FROM events AS event CROSS JOIN tasks AS task ON task.id = event.task_id
+WHERE event.seq > :after AND event.seq <= :until
+  AND (:project IS NULL OR task.project = :project)
+  AND (:types IS NULL OR event.type IN (SELECT value FROM json_each(:types)))
 ORDER BY event.seq LIMIT :limit"""
+
+FEED_STEP: Final = """
+SELECT max(seq), count(*) FROM (
+    SELECT seq FROM events WHERE seq > :after ORDER BY seq LIMIT :step)"""
 
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.

@@ -13,7 +13,7 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.web.context import Context, context_of
 from gateway.web.replies import reply
-from gateway.web.tasks import visible_task
+from gateway.web.visible import visible_task
 from gateway.wire.explain import ExplanationView, StepView
 from gateway.wire.times import rfc3339
 

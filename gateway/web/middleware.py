@@ -88,6 +88,7 @@ class Application:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"].append((b"x-request-id", request_id.encode()))
+                message["headers"] += scope["state"].get("added_headers", ())
             await send(message)
 
         try:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from sse_starlette import ServerSentEvent
 
 from gateway.domain.event import Event
+from gateway.store.feeds import FeedPage
 from gateway.web.views import event_view
 
 KEPT_BYTES: Final = 4 * 1024 * 1024
@@ -20,15 +20,18 @@ CHUNK_BYTES: Final = 64 * 1024
 
 Place = tuple[str, int]
 """(feed, the number behind which the page begins)."""
-Read = Callable[[], Awaitable[list[Event]]]
+Read = Callable[[], Awaitable[FeedPage]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """Some events as they are sent, and the number of the last one; None: there were none."""
+    """A piece of a feed as it is sent."""
 
     chunks: tuple[bytes, ...]
-    last: int | None
+    cursor: int
+    """Behind which it goes on."""
+    is_end: bool
+    """Whether there was nothing behind it."""
 
     @property
     def size(self) -> int:
@@ -84,15 +87,17 @@ class Pages:
 
 
 async def _write(read: Read) -> Written:
-    events = await read()
-    return Written(chunks=tuple(_chunks(events)), last=events[-1].seq if events else None)
+    page = await read()
+    return Written(chunks=tuple(_chunks(page.events)), cursor=page.cursor, is_end=page.is_end)
 
 
 def _chunks(events: Iterable[Event]) -> Iterator[bytes]:
     chunk = b""
     for event in events:
-        text = msgspec.json.encode(event_view(event)).decode()
-        chunk += ServerSentEvent(data=text, id=str(event.seq)).encode()
+        text = msgspec.json.encode(event_view(event))
+        # What an agent sent is kept as it came, and may hold line breaks between its values.
+        line = text.replace(b"\r", b" ").replace(b"\n", b" ")
+        chunk += b"id: %d\r\ndata: %b\r\n\r\n" % (event.seq, line)
         if len(chunk) >= CHUNK_BYTES:
             yield chunk
             chunk = b""

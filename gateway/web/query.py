@@ -1,6 +1,6 @@
 """Query parameters: values that say what is taken, read strictly and documented from the same."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,6 +109,39 @@ class Text:
         if text is not None and self.known and text not in self.known:
             raise wrong(self.name, f"Expected one of {', '.join(self.known)}")
         return text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patterns:
+    """Some patterns, separated by commas, each of which stands for known words."""
+
+    name: str
+    known: tuple[str, ...]
+    """The patterns that are worth naming."""
+    resolve: Callable[[list[str]], frozenset[str]]
+    """The words they stand for; ValueError names a pattern that stands for none."""
+    meaning: str
+    where: str = "query"
+
+    @property
+    def schema(self) -> dict[str, object]:
+        """For the OpenAPI document."""
+        words: dict[str, object] = {"type": "string", "enum": list(self.known)}
+        return {"type": "array", "items": words, "minItems": 1}
+
+    def of(self, request: Request) -> list[str] | None:
+        """The words this request asks for; None: all of them.
+
+        Raises:
+            Refused: `invalid_request`.
+        """
+        text = request.query_params.get(self.name)
+        if text is None:
+            return None
+        try:
+            return sorted(self.resolve(text.split(",")))
+        except ValueError as exc:
+            raise wrong(self.name, f"Expected some of {', '.join(self.known)}") from exc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

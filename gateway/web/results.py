@@ -12,7 +12,7 @@ from gateway.web.context import context_of
 from gateway.web.headers import headers_of
 from gateway.web.query import Number, known_only
 from gateway.web.replies import reply
-from gateway.web.tasks import visible_task
+from gateway.web.visible import TOKEN, readable_task
 from gateway.wire.agent import TERMINAL_WORDS
 from gateway.wire.message import Reply
 from gateway.wire.tasks import Page
@@ -53,9 +53,9 @@ class _Retry(msgspec.Struct, frozen=True, kw_only=True):
 async def logs(request: Request) -> Response:
     """`GET /v1/tasks/{id}/logs`: JSON, or plain text if the caller accepts only that."""
     context = context_of(request)
-    known_only(request, LOG_PARAMETERS)
+    known_only(request, (*LOG_PARAMETERS, TOKEN))
     after = LOG_AFTER.of(request)
-    task, _ = await visible_task(request, context)
+    task = (await readable_task(request, context)).task
     events = await context.reads.words(task.id, ["task.log"], after=after, limit=LOG_PAGE)
     chunks = tuple(map(_chunk, events))
     if headers_of(request).get("accept", "").startswith("text/plain"):
@@ -67,7 +67,8 @@ async def logs(request: Request) -> Response:
 async def patch(request: Request) -> Response:
     """`GET /v1/tasks/{id}/patch`: what the newest attempt with a patch changed."""
     context = context_of(request)
-    task, _ = await visible_task(request, context)
+    known_only(request, (TOKEN,))
+    task = (await readable_task(request, context)).task
     words = await context.reads.words(task.id, _PATCH_TYPES)
     for attempt in sorted({word.attempt for word in words}, reverse=True):
         text = _patch([word for word in words if word.attempt == attempt])

@@ -7,7 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.web import agent, docs, events, explain, hooks, launcher, operations, results, tasks
+from gateway.web import (
+    agent,
+    docs,
+    events,
+    explain,
+    hooks,
+    launcher,
+    operations,
+    results,
+    stream_tokens,
+    tasks,
+)
+from gateway.web.browsers import METHODS, BrowserHandler
 from gateway.web.context import Context
 from gateway.web.middleware import Application, Handler
 from gateway.web.openapi import handler
@@ -23,6 +35,13 @@ def _route(
     return Route(path, Handler(handle, operation), methods=[method])
 
 
+def _shared(
+    path: str, handle: Callable[[Request], Awaitable[Response]], operation: Operation
+) -> Route:
+    """A read that a stream token opens too."""
+    return Route(path, BrowserHandler(handle, operation), methods=METHODS)
+
+
 _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
@@ -30,13 +49,16 @@ ROUTES = [
     _route("POST", "/v1/webhooks/agent", agent.hear, docs.agents.HEAR),
     _route("POST", "/v1/tasks", tasks.create, docs.tasks.CREATE),
     _route("GET", "/v1/tasks", tasks.page, docs.tasks.LIST),
-    _route("GET", "/v1/tasks/{task_id}", tasks.show, docs.tasks.SHOW),
+    _shared("/v1/tasks/{task_id}", tasks.show, docs.tasks.SHOW),
     _route("GET", "/v1/tasks/{task_id}/explain", explain.show, docs.tasks.EXPLAIN),
     _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel, docs.tasks.CANCEL),
     _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry, docs.tasks.RETRY),
-    _route("GET", "/v1/tasks/{task_id}/events", events.of_task, docs.events.OF_TASK),
-    _route("GET", "/v1/tasks/{task_id}/logs", results.logs, docs.results.LOGS),
-    _route("GET", "/v1/tasks/{task_id}/patch", results.patch, docs.results.PATCH),
+    _shared("/v1/tasks/{task_id}/events", events.of_task, docs.events.OF_TASK),
+    _shared("/v1/tasks/{task_id}/logs", results.logs, docs.results.LOGS),
+    _shared("/v1/tasks/{task_id}/patch", results.patch, docs.results.PATCH),
+    _route(
+        "POST", "/v1/tasks/{task_id}/stream-token", stream_tokens.issue, docs.tasks.STREAM_TOKEN
+    ),
     _route("GET", "/v1/events", events.of_project, docs.events.OF_PROJECT),
     _route("GET", "/v1/agent/prompt", agent.prompt, docs.agents.PROMPT),
     _route("POST", "/v1/hooks/{task_id}/{token}", hooks.hear, docs.agents.HOOK),

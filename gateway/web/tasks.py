@@ -8,9 +8,8 @@ from starlette.responses import Response
 
 from gateway.domain.commands import CancelTask, RetryTask, TaskReply
 from gateway.domain.errors import Refused
-from gateway.domain.ids import is_task_id, typeid
+from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec
-from gateway.domain.task import Task
 from gateway.store.listing import NEWEST
 from gateway.web.auth import READ, TASKS, authorize, project_of
 from gateway.web.body import TASK_LIMIT, read_json, read_nothing
@@ -19,9 +18,11 @@ from gateway.web.cursors import cursor_after, task_before
 from gateway.web.headers import headers_of
 from gateway.web.idempotency import REPLAYED, idempotency_of
 from gateway.web.new_task import creation
+from gateway.web.query import known_only
 from gateway.web.replies import reply
 from gateway.web.task_query import CURSOR, LIMIT, task_filter
 from gateway.web.views import task_view
+from gateway.web.visible import TOKEN, readable_task
 from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, TaskView
 
@@ -53,8 +54,9 @@ async def create(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """`GET /v1/tasks/{id}`."""
     context = context_of(request)
-    task, spec = await visible_task(request, context)
-    return reply(task_view(task, spec))
+    known_only(request, (TOKEN,))
+    found = await readable_task(request, context)
+    return reply(task_view(found.task, found.spec))
 
 
 async def page(request: Request) -> Response:
@@ -78,20 +80,6 @@ async def cancel(request: Request) -> Response:
 async def retry(request: Request) -> Response:
     """`POST /v1/tasks/{id}/retry`."""
     return await _change(request, RetryTask)
-
-
-async def visible_task(request: Request, context: Context) -> tuple[Task, Spec]:
-    """The task of the path, if the caller's key may see it.
-
-    Raises:
-        Refused: `not_found`; another project's task is not there.
-    """
-    key = await authorize(request, context.keys, READ)
-    task_id = request.path_params["task_id"]
-    found = await context.reads.task(task_id) if is_task_id(task_id) else None
-    if found is None or project_of(key) not in {None, found[0].project}:
-        raise Refused("not_found", "There is no such task.")
-    return found
 
 
 async def _change(request: Request, kind: type[CancelTask]) -> Response:

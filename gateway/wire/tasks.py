@@ -197,6 +197,16 @@ class EventView(Reply, frozen=True, kw_only=True):
     data: JSONObject
 
 
+class StreamToken(Reply, frozen=True, kw_only=True):
+    """What lets a browser read one task for a while; `url` is its event stream."""
+
+    token: str
+    expires_at: str
+    refresh_at: str
+    """From then on it should be replaced."""
+    url: str
+
+
 class Page(Reply, Generic[T], frozen=True, kw_only=True):
     """A piece of a list, and where the next one begins; None: there is no more."""
 

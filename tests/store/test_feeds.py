@@ -1,20 +1,32 @@
-"""Feeds as the store keeps them: where they begin once retention has cut into them."""
+"""Feeds as the store keeps them: in order, and with bounded work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from gateway.domain.commands import Policy
 from gateway.domain.event import Event
+from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import View
+from gateway.store.feeds import Query, read_feed
 from gateway.store.sqlite import SQLiteStore, open_sqlite
+
+Wanted = tuple[str | None, list[str] | None, Iterable[int]]
+"""(project, types, the numbers that are expected)."""
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
         yield opened
+
+
+@pytest.fixture
+async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[Query]:
+    async with aiosqlite.connect(tmp_path / "slipgate.db") as database:
+        yield database.execute_fetchall
 
 
 async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -> None:
@@ -31,12 +43,65 @@ async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -
             assert [event.seq for event in found] == [seq for seq in known if seq > after][:2]
 
 
-def event(task_id: str, task_seq: int) -> Event:
+async def fill(store: SQLiteStore) -> None:
+    """60 events of two projects' tasks in turns; every tenth is a progress, the others a pulse."""
+    async with store.transaction() as batch:
+        view = View(policy=Policy(key_id="k1"))
+        for task_id, project in (("task_1", "acme"), ("task_2", "default")):
+            view.put_new_task(
+                Task(
+                    id=task_id,
+                    project=project,
+                    status=Status.QUEUED,
+                    attempt=1,
+                    max_attempts=1,
+                    seq=30,
+                    created_at=1,
+                    updated_at=1,
+                    timeouts=Timeouts(),
+                    clocks=Clocks(queue=1),
+                )
+            )
+        for number in range(60):
+            kind = "task.progress" if number % 10 == 0 else "task.heartbeat"
+            view.put_event(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
+        await batch.write(view)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 200])
+@pytest.mark.parametrize("budget", [1, 10, 1_000])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param((None, None, range(1, 61)), id="everything"),
+        pytest.param(("acme", None, range(1, 61, 2)), id="one project"),
+        pytest.param(("acme", ["task.progress"], range(1, 61, 10)), id="one type"),
+        pytest.param(("default", ["task.progress"], []), id="a type that never comes"),
+        pytest.param(("nobody", None, []), id="a project without tasks"),
+    ],
+)
+async def test_a_feed_goes_on_at_its_cursor_to_its_end_whatever_lies_between(
+    store: SQLiteStore, reader: Query, wanted: Wanted, budget: int, limit: int
+) -> None:
+    project, types, expected = wanted
+    await fill(store)
+    seen: list[int] = []
+    after, is_end = 0, False
+    while not is_end:
+        page = await read_feed(reader, project, types, after=after, limit=limit, budget=budget)
+        assert len(page.events) <= limit
+        assert page.is_end or page.cursor > after
+        seen += [each.seq for each in page.events]
+        after, is_end = page.cursor, page.is_end
+    assert (seen, after) == (list(expected), 60)
+
+
+def event(task_id: str, task_seq: int, kind: str = "task.heartbeat") -> Event:
     return Event(
         task_id=task_id,
         task_seq=task_seq,
         attempt=1,
-        type="task.heartbeat",
+        type=kind,
         at=1_000,
         source="agent",
         data=b"{}",

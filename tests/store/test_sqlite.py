@@ -305,7 +305,7 @@ async def test_numbers_follow_the_order_of_commits_without_a_gap(store: SQLiteSt
     with pytest.raises(sqlite3.IntegrityError):
         await write(store, replace(FULL, id="task_1b"), broken)
     await write(store, replace(FULL, id="task_3"))
-    events = await store.reads.events_of_project(None, after=0, limit=10)
+    events = (await store.reads.events_of_project(None, after=0, limit=10)).events
     assert [(event.seq, event.task_id) for event in events] == [(1, "task_1"), (2, "task_3")]
     assert (await load(store, c.Needs(tasks=("task_1b", "task_2")))).tasks == {}
 
@@ -356,7 +356,7 @@ async def test_a_caller_that_leaves_splits_no_transaction(store: SQLiteStore) ->
     last = replace(PLAIN, id="task_last")
     await write(store, last)
     tasks = (await load(store, c.Needs(tasks=tuple(f"task_{n}" for n in range(40))))).tasks
-    events = await store.reads.events_of_project(None, after=0, limit=100)
+    events = (await store.reads.events_of_project(None, after=0, limit=100)).events
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert {event.task_id for event in events} == {*tasks, last.id}
 

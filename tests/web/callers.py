@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from gateway.app import opened
+from gateway.ledger import wall_clock
 from gateway.settings import read_settings
 from gateway.store.operator import KeyRow, open_operator
 from gateway.wire.signing import secret_bytes, sign
@@ -158,7 +159,9 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 
 @asynccontextmanager
-async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path, *, clock: Callable[[], int] = wall_clock, **environ: str
+) -> AsyncIterator[House]:
     """A gateway on the folder's database; `environ` adds to its settings. Every answer is held
     against the OpenAPI document."""
     path = folder / "slipgate.db"
@@ -171,7 +174,7 @@ async def open_house(folder: Path, **environ: str) -> AsyncIterator[House]:
             **environ,
         }
     )
-    async with opened(settings) as gateway:
+    async with opened(settings, clock=clock) as gateway:
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
         contract = Contract()
         async with httpx.AsyncClient(

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from gateway.domain.keyring import Keyring
+from gateway.domain.stream_token import stream_token
 from gateway.web.openapi.document import operation_of
 from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
@@ -56,6 +58,7 @@ async def _succeed(house: House) -> None:
     for read in ("", "/events", "/logs", "/patch", "/explain"):
         await house.get(path + read)
     await house.get(f"{path}/logs", accept="text/plain")
+    await house.post(f"{path}/stream-token")
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         await house.get(read, "read")
     await _launcher_of(house)
@@ -96,6 +99,8 @@ async def _reach(house: House, database: Path) -> None:
     await house.get(f"{path}/patch")
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
+        connection.execute("INSERT INTO pruned (project, seq) VALUES ('default', 1)")
+    await house.get("/v1/events?after=0")
     await house.post(f"{path}/retry")
     await house.post(f"{path}/cancel")
 
@@ -107,6 +112,9 @@ async def _offend_frontends(house: House) -> None:
         await house.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
     for read in ("", "/events", "/logs", "/patch", "/explain"):
         await house.get(f"/v1/tasks/{NOBODY}{read}")
+        for token in ("x", stream_token(Keyring({"k1": b"m" * 32}), task["id"], 1)):
+            await house.http.get(f"/v1/tasks/{task['id']}{read}?token={token}")
+    await house.post(f"/v1/tasks/{NOBODY}/stream-token")
     await house.get("/v1/tasks?cursor=x")
     await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
     await house.post("/v1/tasks", TASK, idempotency_key="k")
@@ -184,8 +192,7 @@ async def _offend_all(house: House) -> None:
             refused = await house.http.request(method, url, headers=headers)
             assert refused.status_code == (403 if scope else 401), f"{url} {scope}"
         known = house.bearer("launcher" if "launcher" in path else "ops") | signed
-        if operation.parameters:
-            await house.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
+        await house.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
         for content, media_type in _bodies(operation):
             headers = known | {"content-type": media_type}
             await house.http.request(method, url, headers=headers, content=content)
@@ -193,7 +200,7 @@ async def _offend_all(house: House) -> None:
 
 def _operations() -> Iterator[tuple[str, str, Operation]]:
     for route in ROUTES:
-        (method,) = (route.methods or set()) - {"HEAD"}
+        (method,) = (route.methods or set()) - {"HEAD", "OPTIONS"}
         yield method, route.path, operation_of(route)
 
 

@@ -1,18 +1,14 @@
 """A task's history: pages, long polls, and streams that resume."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Final
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
-import msgspec
 import pytest
-from starlette.types import Message, Scope
 
 from tests.web.callers import House, Json
-
-PATIENCE: Final = 10
-"""Seconds until a test gives up."""
+from tests.web.streams import PATIENCE, streamed
 
 
 async def test_events_are_oldest_first_and_numbered_without_gaps(house: House) -> None:
@@ -64,13 +60,129 @@ async def test_a_wrong_query_is_refused(house: House, query: str) -> None:
 
 async def test_a_stream_goes_on_live_and_resumes_behind_the_last_event(house: House) -> None:
     task = await house.create()
-    async with _streamed(house, task["id"]) as events:
+    path, key = f"/v1/tasks/{task['id']}/events", house.bearer("tasks")
+    async with streamed(house, path, headers=key) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        events = stream.pairs()
         first, created = await anext(events)
-        assert created["type"] == "task.created"
+        assert (created["type"], first) == ("task.created", str(created["seq"]))
         await house.post(f"/v1/tasks/{task['id']}/cancel")
         assert (await anext(events))[1]["type"] == "task.cancel_requested"
-    async with _streamed(house, task["id"], last_event_id=first) as events:
-        assert (await anext(events))[1]["type"] == "task.cancel_requested"
+    async with streamed(house, path, headers=key | {"last-event-id": first}) as stream:
+        assert (await anext(stream.pairs()))[1]["type"] == "task.cancel_requested"
+
+
+async def test_poll_and_stream_share_one_cursor_and_last_event_id_wins(house: House) -> None:
+    task = await house.create()
+    await house.post(f"/v1/tasks/{task['id']}/cancel")
+    seqs = [event["seq"] for event in (await _feed(house))["data"]]
+    last = {"last-event-id": str(seqs[1])}
+    async with streamed(house, "/v1/events", "after=0", house.bearer("read") | last) as stream:
+        assert (await anext(stream.pairs()))[0] == str(seqs[2])
+    assert (await _feed(house, f"after={seqs[1]}"))["data"][0]["seq"] == seqs[2]
+
+
+async def test_an_event_of_several_lines_is_streamed_as_one(house: House) -> None:
+    """An agent's JSON is kept as it came, its line breaks too."""
+    job, agent = await house.launch()
+    body = agent.body("task.progress", stage="setup", message="a\nb").replace(b",", b",\r\n ")
+    assert (await agent.send(body, "m1")).status_code == 202
+    path = f"/v1/tasks/{job['taskId']}/events"
+    (kept,) = (await _feed(house, "types=task.progress"))["data"]
+    after = f"after={kept['seq'] - 1}"
+    async with streamed(house, path, after, house.bearer("tasks")) as stream:
+        assert (await anext(stream.pairs()))[1] == kept
+
+
+async def test_a_stream_has_no_body_for_a_head(house: House) -> None:
+    task = await house.create()
+    for path in (f"/v1/tasks/{task['id']}/events", "/v1/events"):
+        headers = house.bearer("read") | {"accept": "text/event-stream"}
+        answer = await house.http.head(path, headers=headers)
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        polled = await house.http.head(f"{path}?after=9&wait=30", headers=house.bearer("read"))
+        assert (answer.status_code, polled.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ("task.created", ["task.created"]),
+        ("task.*", ["task.created", "task.cancel_requested", "task.cancelled"]),
+        ("*", ["task.created", "task.cancel_requested", "task.cancelled"]),
+        ("sandbox.*,task.cancelled", ["task.cancelled"]),
+        ("sandbox.*", []),
+    ],
+)
+async def test_a_feed_of_some_types_moves_past_all_others(
+    house: House, types: str, expected: list[str]
+) -> None:
+    task = await house.create()
+    await house.post(f"/v1/tasks/{task['id']}/cancel")
+    newest = (await _feed(house))["nextCursor"]
+    page = await _feed(house, f"types={types}")
+    assert [event["type"] for event in page["data"]] == expected
+    assert page["nextCursor"] == newest
+    assert await _feed(house, f"types={types}&after={newest}") == {
+        "data": [],
+        "nextCursor": newest,
+    }
+
+
+async def test_a_long_poll_waits_on_through_what_nobody_asked_for(house: House) -> None:
+    waiting = asyncio.create_task(_feed(house, "types=task.cancelled&wait=30"))
+    task = await house.create()
+    for _ in range(2):
+        await _until_listening(house)
+        await house.create()
+    assert not waiting.done()
+    await house.post(f"/v1/tasks/{task['id']}/cancel")
+    async with asyncio.timeout(PATIENCE):
+        page = await waiting
+    assert [event["type"] for event in page["data"]] == ["task.cancelled"]
+    assert page["nextCursor"] == str(page["data"][0]["seq"])
+
+
+async def test_a_long_poll_that_nothing_ends_answers_with_a_cursor(house: House) -> None:
+    task = await house.create()
+    after = (await _events(house, task["id"]))["nextCursor"]
+    page = await _events(house, task["id"], f"after={after}&wait=1")
+    assert page == {"data": [], "nextCursor": after}
+
+
+async def test_a_cursor_older_than_what_is_kept_has_expired(house: House, tmp_path: Path) -> None:
+    task = await house.create()
+    await house.post("/v1/tasks", {"repoUrl": "https://a.example/b", "prompt": "x"}, "other")
+    seq = (await _feed(house))["data"][0]["seq"]
+    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
+        database.execute("INSERT INTO pruned (project, seq) VALUES ('default', ?)", (seq,))
+    for scope in ("tasks", "ops"):
+        for query in ("after=0", f"after={seq - 1}&types=sandbox.*", f"after={seq - 1}&wait=30"):
+            gone = await house.get(f"/v1/events?{query}", scope)
+            assert (gone.status_code, gone.json()["code"]) == (410, "cursor_expired")
+            assert "after" in gone.json()["hint"]
+    accept = {"accept": "text/event-stream"}
+    last = {"last-event-id": "0"}
+    gone = await house.http.get("/v1/events", headers=house.bearer("tasks") | accept | last)
+    assert (gone.status_code, gone.json()["code"]) == (410, "cursor_expired")
+    assert (await _feed(house, f"after={seq}"))["nextCursor"] > str(seq)
+    assert (await _feed(house))["data"][0]["taskId"] == task["id"]
+    assert (await house.get("/v1/events?after=0", "other")).status_code == 200
+    assert (await house.get(f"/v1/tasks/{task['id']}/events?after=0")).status_code == 200
+
+
+@pytest.mark.parametrize("types", ["task", "task.nonsense", "tasks.*", "", "task.*,", "*.created"])
+async def test_a_pattern_that_means_no_type_is_refused(house: House, types: str) -> None:
+    response = await house.get(f"/v1/events?types={types}")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert response.json()["errors"][0]["path"] == "?types"
+
+
+async def _feed(house: House, query: str = "") -> Json:
+    response = await house.get(f"/v1/events?{query}")
+    assert response.status_code == 200, response.text
+    page: Json = response.json()
+    return page
 
 
 async def _events(house: House, task_id: str, query: str = "") -> Json:
@@ -84,51 +196,3 @@ async def _until_listening(house: House) -> None:
     """A request that was begun before has come to its wait when a later one is answered."""
     for _ in range(3):
         await house.get("/v1/tasks?limit=1")
-
-
-@asynccontextmanager
-async def _streamed(
-    house: House, task_id: str, last_event_id: str | None = None
-) -> AsyncIterator[AsyncIterator[tuple[str, Json]]]:
-    """The stream's (id, event) pairs. The client library's ASGI transport gathers a whole body,
-    and a stream has no end: the application is called itself."""
-    headers = house.bearer("tasks") | {"accept": "text/event-stream"}
-    if last_event_id is not None:
-        headers["last-event-id"] = last_event_id
-    scope: Scope = {
-        "type": "http",
-        "method": "GET",
-        "path": f"/v1/tasks/{task_id}/events",
-        "query_string": b"",
-        "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
-    }
-    sent: asyncio.Queue[Message] = asyncio.Queue()
-    gone = asyncio.Event()
-
-    async def receive() -> Message:
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    call = asyncio.create_task(_run(house, scope, receive, sent))
-    try:
-        yield _pairs(sent)
-    finally:
-        gone.set()
-        call.cancel()
-        with suppress(asyncio.CancelledError):
-            await call
-
-
-async def _run(house: House, scope: Scope, receive: object, sent: asyncio.Queue[Message]) -> None:
-    await house.app(scope, receive, sent.put)  # type: ignore[arg-type]  # a receive channel
-
-
-async def _pairs(sent: asyncio.Queue[Message]) -> AsyncIterator[tuple[str, Json]]:
-    while True:
-        async with asyncio.timeout(PATIENCE):
-            text = (await sent.get()).get("body", b"").decode()
-        for block in text.split("\r\n\r\n"):
-            fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
-            assert "event" not in fields
-            if "id" in fields:
-                yield fields["id"], msgspec.json.decode(fields["data"])

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.domain.event import Event
+from gateway.store.feeds import FeedPage
 from gateway.web.pages import CHUNK_BYTES, Pages, Written
 
 
@@ -35,13 +36,13 @@ class Log:
     async def behind(self, pages: Pages, after: int) -> Written:
         """Its page behind a number."""
 
-        async def read() -> list[Event]:
+        async def read() -> FeedPage:
             self.reads += 1
-            found = self.events[after:]
+            found = tuple(self.events[after:])
             await self.gate.wait()
             if self.fails is not None:
                 raise self.fails
-            return found
+            return FeedPage(events=found, cursor=after + len(found), is_end=True)
 
         return await pages.behind("task_1", after, read)
 
@@ -58,7 +59,7 @@ async def test_readers_at_the_same_place_share_one_read_and_its_bytes() -> None:
     later = await log.behind(pages, 0)
     assert log.reads == 1
     assert {id(page) for page in (*found, later)} == {id(later)}
-    assert later.last == 1
+    assert later.cursor == 1
 
 
 async def test_a_reader_does_not_believe_an_empty_read_that_began_before_it_asked() -> None:
@@ -70,16 +71,16 @@ async def test_a_reader_does_not_believe_an_empty_read_that_began_before_it_aske
     late = asyncio.ensure_future(log.behind(pages, 0))
     await _settled()
     log.gate.set()
-    assert (await early).last is None
-    assert (await late).last == 1
+    assert (await early).chunks == ()
+    assert (await late).cursor == 1
     assert log.reads == 2
 
 
 async def test_nothing_is_not_remembered() -> None:
     log, pages = Log(), Pages()
-    assert (await log.behind(pages, 0)).last is None
+    assert (await log.behind(pages, 0)).chunks == ()
     log.add()
-    assert (await log.behind(pages, 0)).last == 1
+    assert (await log.behind(pages, 0)).cursor == 1
 
 
 async def test_a_reader_that_leaves_takes_no_other_with_it() -> None:
@@ -90,7 +91,7 @@ async def test_a_reader_that_leaves_takes_no_other_with_it() -> None:
     await _settled()
     leaving.cancel()
     log.gate.set()
-    assert (await staying).last == 1
+    assert (await staying).cursor == 1
 
 
 async def test_a_read_that_fails_fails_for_all_and_is_tried_again() -> None:
@@ -100,7 +101,7 @@ async def test_a_read_that_fails_fails_for_all_and_is_tried_again() -> None:
     both = await asyncio.gather(*(log.behind(pages, 0) for _ in range(2)), return_exceptions=True)
     assert [type(error) for error in both] == [OSError, OSError]
     log.fails = None
-    assert (await log.behind(pages, 0)).last == 1
+    assert (await log.behind(pages, 0)).cursor == 1
 
 
 async def test_what_is_kept_is_bounded() -> None:

@@ -29,7 +29,7 @@ OF_TASK: Final = Operation(
     id="readTaskEvents",
     tag=_TAG,
     summary="Follow one task",
-    access=access.READ,
+    access=access.READ_OR_TOKEN,
     parameters=(*events.PARAMETERS, LAST_EVENT_ID),
     answers=(_FEED,),
     errors=("not_found",),
@@ -39,6 +39,7 @@ OF_PROJECT: Final = Operation(
     tag=_TAG,
     summary="Follow every task of the project",
     access=access.READ,
-    parameters=(*events.PARAMETERS, LAST_EVENT_ID),
+    parameters=(*events.PROJECT_PARAMETERS, LAST_EVENT_ID),
     answers=(_FEED,),
+    errors=("cursor_expired",),
 )

@@ -13,6 +13,7 @@ from gateway.wire.tasks import (
     NewTask,
     Page,
     SandboxView,
+    StreamToken,
     TaskView,
     UsageView,
 )
@@ -121,3 +122,10 @@ PROGRESS: Final = EventView(
     data=msgspec.Raw(b'{"stage":"agent","message":"turn 7 of 60"}'),
 )
 EVENTS: Final = Page[EventView](data=(PROGRESS,), next_cursor="311")
+_TOKEN: Final = "st_1767609000000.a2V5cyBhcmUgbmV2ZXIgc2hvd24sIHRva2VucyBhcmU"  # noqa: S105 - an example
+STREAM: Final = StreamToken(
+    token=_TOKEN,
+    expires_at="2026-01-05T10:30:00.000Z",
+    refresh_at="2026-01-05T10:20:00.000Z",
+    url=f"https://gate.example/v1/tasks/{TASK_ID}/events?token={_TOKEN}",
+)

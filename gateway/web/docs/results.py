@@ -17,7 +17,7 @@ LOGS: Final = Operation(
     id="readLogs",
     tag=_TAG,
     summary="Read the agent's log, in order",
-    access=access.READ,
+    access=access.READ_OR_TOKEN,
     parameters=results.LOG_PARAMETERS,
     answers=(
         Answer(
@@ -37,12 +37,12 @@ PATCH: Final = Operation(
     id="readPatch",
     tag=_TAG,
     summary="Read what the agent changed",
-    access=access.READ,
+    access=access.READ_OR_TOKEN,
     answers=(
         Answer(
             meaning="A unified diff.",
             content=(Content(kind=str, example=_DIFF, media_type="text/x-diff"),),
         ),
     ),
-    errors=("not_found", "no_patch"),
+    errors=("not_found", "no_patch", "invalid_request"),
 )

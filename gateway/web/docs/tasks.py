@@ -4,12 +4,20 @@ from typing import Final
 
 from gateway.web import task_query
 from gateway.web.body import TASK_LIMIT, Nothing
-from gateway.web.docs.examples import CANCELLING, EXPLANATION, NEW_TASK, QUEUED, RUNNING, TASKS
+from gateway.web.docs.examples import (
+    CANCELLING,
+    EXPLANATION,
+    NEW_TASK,
+    QUEUED,
+    RUNNING,
+    STREAM,
+    TASKS,
+)
 from gateway.web.openapi import access
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import NewTask, Page, TaskView
+from gateway.wire.tasks import NewTask, Page, StreamToken, TaskView
 
 _TAG: Final = "Tasks"
 _NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
@@ -48,9 +56,9 @@ SHOW: Final = Operation(
     id="showTask",
     tag=_TAG,
     summary="Show a task as it stands",
-    access=access.READ,
+    access=access.READ_OR_TOKEN,
     answers=(answer(TaskView, RUNNING, "The task."),),
-    errors=("not_found",),
+    errors=("not_found", "invalid_request"),
 )
 EXPLAIN: Final = Operation(
     id="explainTask",
@@ -82,4 +90,17 @@ RETRY: Final = Operation(
     body=_NOTHING,
     answers=(_accepted("The task, queued again.", QUEUED),),
     errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired"),
+)
+STREAM_TOKEN: Final = Operation(
+    id="issueStreamToken",
+    tag=_TAG,
+    summary="Let a browser read one task for an hour",
+    description=(
+        "`token` is given to a page, which reads this task, its events, logs and patch with "
+        "`?token=`, from any origin and without cookies. A stream ends when its token does."
+    ),
+    access=access.TASKS,
+    body=_NOTHING,
+    answers=(answer(StreamToken, STREAM, "The token, and where to use it."),),
+    errors=("not_found",),
 )

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.web import auth
 from gateway.web.openapi.operation import Access, Schema
+from gateway.web.visible import TOKEN
 
 SCHEMES: Final[Schema] = {
     "bearer": {
@@ -13,6 +14,12 @@ SCHEMES: Final[Schema] = {
             "`slip_<scope>_…`, made by `slipgate keys create`. A requirement names one scope that "
             "suffices: `tasks`, `read`, `launcher`, or `ops`, which may do everything."
         ),
+    },
+    "streamToken": {
+        "type": "apiKey",
+        "in": "query",
+        "name": TOKEN.name,
+        "description": TOKEN.meaning,
     },
     "webhookId": {
         "type": "apiKey",
@@ -48,6 +55,10 @@ def _bearer(scopes: frozenset[str]) -> Access:
 OPEN: Final = Access(security=())
 TASKS: Final = _bearer(auth.TASKS)
 READ: Final = _bearer(auth.READ)
+READ_OR_TOKEN: Final = Access(
+    security=(*READ.security, {"streamToken": []}),
+    errors=(*READ.errors, "invalid_token", "token_expired"),
+)
 LAUNCHER: Final = _bearer(auth.LAUNCHER)
 METRICS: Final = _bearer(auth.METRICS)
 SIGNED: Final = Access(

@@ -63,8 +63,8 @@ def operation_of(route: Route) -> Operation:
 
 
 def _own(route: Route) -> set[str]:
-    """Starlette adds HEAD to every GET."""
-    return (route.methods or set()) - {"HEAD"}
+    """Starlette adds HEAD to every GET; OPTIONS are a browser's own affair."""
+    return (route.methods or set()) - {"HEAD", "OPTIONS"}
 
 
 def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
