@@ -21,7 +21,7 @@ _REASONS: Final = {
 }
 
 
-def judge_inspection(draft: Draft, attempt: Attempt, seen: FinishJob) -> None:
+def judge_inspection(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:
     """Applies what a launcher saw; what the spool holds was applied before."""
     if seen.sandbox is not None:
         attempt = _note(draft, attempt, seen.sandbox)
@@ -30,7 +30,7 @@ def judge_inspection(draft: Draft, attempt: Attempt, seen: FinishJob) -> None:
     if seen.spooled:
         draft.open_job("inspect", attempt, not_before=draft.now)
         return
-    error = _verdict(draft, attempt, seen)
+    error = _verdict(draft, job, attempt, seen)
     if error is not None:
         fail(draft, error)
     elif draft.task.clocks.run_end is not None:
@@ -41,7 +41,8 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
     """Confirmed, or offered again."""
     state = seen.sandbox.state if seen.sandbox else "unknown"
     provable_at = _absence_provable_at(draft, attempt)
-    if state == "destroyed" or (state == "gone" and provable_at <= draft.now):
+    # A look begins after `not_before`, however late it is reported.
+    if state == "destroyed" or (state == "gone" and provable_at <= job.not_before):
         draft.put_job(replace(job, closed_at=draft.now))
         confirm_gone(draft, attempt)
         task = draft.task
@@ -78,11 +79,11 @@ def time_out(draft: Draft) -> None:
     end(draft, Status.TIMED_OUT, Ended(error=error))
 
 
-def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | None:
+def _verdict(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> TaskError | None:
     state = seen.sandbox.state if seen.sandbox else "unknown"
     detail = f": {seen.diagnosis}" if seen.diagnosis else ""
     if state == "gone":
-        if not _is_second_look(draft, attempt):
+        if not _is_second_look(draft, job, attempt):
             return None
         confirm_gone(draft, attempt, kind="sandbox.state", state="gone")
     elif attempt.missing_since is not None and state != "unknown":
@@ -96,11 +97,12 @@ def _verdict(draft: Draft, attempt: Attempt, seen: FinishJob) -> TaskError | Non
     return None
 
 
-def _is_second_look(draft: Draft, attempt: Attempt) -> bool:
-    """`gone` needs two looks at least 15 s apart: lists and caches flap."""
+def _is_second_look(draft: Draft, job: Job, attempt: Attempt) -> bool:
+    """`gone` needs two looks at least 15 s apart: lists and caches flap. A look begins after
+    `not_before`, however late it is reported."""
     since = attempt.missing_since or draft.now
     later = max(since + draft.policy.gone_margin, _absence_provable_at(draft, attempt))
-    if attempt.missing_since is not None and later <= draft.now:
+    if attempt.missing_since is not None and later <= job.not_before:
         return True
     missing = replace(attempt, missing_since=since)
     draft.put_attempt(missing)

@@ -215,3 +215,60 @@ def test_a_sandbox_found_gone_is_shown_so() -> None:
     assert world.status == "failed"
     assert world.task.sandbox is not None
     assert world.task.sandbox.state == "gone"
+
+
+def test_a_look_that_began_before_the_sandbox_was_there_proves_nothing() -> None:
+    world = World()
+    (create,) = world.claim("l1")
+    world.trying(create)
+    world.do(CANCEL)
+    (destroy,) = world.claim("l2", capacity=0)
+    made = Sandbox(id=NAME, name=NAME, provider=REALM[0], realm=REALM[1], state="started")
+    world.do(c.ReportCreated(job_id=create.id, lease_token=create.token, sandbox=made))
+    gone = Sandbox(id=NAME, name=NAME, provider=REALM[0], realm=REALM[1], state="gone")
+    assert world.refuses(report(destroy.id, destroy.token, gone)) == "lease_lost"
+    (again,) = world.claim("l2", capacity=0)
+    world.done(again, "gone")
+    assert world.view.attempts[TASK, 1].is_gone
+
+
+def test_a_look_by_name_proves_nothing_if_it_began_too_early() -> None:
+    world = World()
+    (create,) = world.claim("l1")
+    world.trying(create)
+    world.do(CANCEL)
+    (slow,) = world.claim("l2", capacity=0)
+    for _ in range(5):
+        world.pass_seconds(40)
+        world.do(c.RenewLease(job_id=slow.id, lease_token=slow.token))
+    gone = Sandbox(name=NAME, provider=REALM[0], realm=REALM[1], state="gone")
+    world.do(report(slow.id, slow.token, gone))
+    assert not world.view.attempts[TASK, 1].is_gone
+    world.pass_seconds(5)
+    (again,) = world.claim("l2", capacity=0)
+    world.do(report(again.id, again.token, gone))
+    assert world.view.attempts[TASK, 1].is_gone
+
+
+def test_a_second_look_that_began_too_early_is_a_first_one() -> None:
+    world = World(timeouts={"heartbeatSeconds": 10})
+    world.launch()
+    world.pass_seconds(10)
+    (first,) = world.claim(capacity=0)
+    world.done(first, "gone")
+    world.pass_seconds(10)
+    (hastened,) = world.claim(capacity=0)
+    world.pass_seconds(6)
+    world.done(hastened, "gone")
+    assert world.status == "running"
+
+
+def test_a_cancelled_launch_that_is_done_waits_for_its_destroy() -> None:
+    world = World()
+    (create,) = world.claim("l1")
+    world.trying(create)
+    world.do(CANCEL)
+    world.done(create)
+    (destroy,) = world.claim("l2", capacity=0)
+    world.done(destroy, "destroyed")
+    assert world.status == "cancelled"

@@ -5,6 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.domain.commands import FinishJob
+from gateway.domain.decide.claim import revoked
 from gateway.domain.draft import Draft
 from gateway.domain.ending import destroy, end
 from gateway.domain.event import Ended, Launched, Retried, SandboxReported
@@ -49,6 +50,8 @@ def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
         gone_at=None,
     )
     draft.put_attempt(noted)
+    if is_new:
+        _forget_looks(draft, attempt)
     if not is_told:
         kind = "sandbox.created" if is_new else "sandbox.state"
         fact = SandboxReported(sandbox=sandbox)
@@ -89,6 +92,13 @@ def destroy_if_unwanted(draft: Draft, job: Job) -> bool:
     if over or attempt.spoke_at is None:
         _destroy_left_over(draft, attempt)
     return True
+
+
+def _forget_looks(draft: Draft, attempt: Attempt) -> None:
+    """Who was asked to destroy it may have looked before it was there: somebody looks again."""
+    job = draft.job("destroy", attempt.number)
+    if job is not None and job.leased_by is not None:
+        draft.put_job(revoked(job))
 
 
 def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:

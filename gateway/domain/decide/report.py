@@ -115,7 +115,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
     else:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "inspect":
-            judge_inspection(draft, attempt, command)
+            judge_inspection(draft, job, attempt, command)
         else:
             launched(draft, job, attempt, command)
     draft.keep()

@@ -54,7 +54,8 @@ def _offers(books: Books) -> Wrong:
     waits = task.cancel_requested_at is not None or any(map(_is_left, _older(books)))
     if task.status is Status.QUEUED and task.claimable_at is None and not waits:
         yield "never_claimable", "it is queued, waits for nothing, and cannot be claimed"
-    if task.status is Status.LAUNCHING and not _open(books, "create", task.attempt):
+    is_wanted = task.status is Status.LAUNCHING and task.cancel_requested_at is None
+    if is_wanted and not _open(books, "create", task.attempt):
         yield "nobody_launches", f"it is launching, and attempt {task.attempt} has no create job"
 
 
