@@ -34,7 +34,7 @@ from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.store.sqlite import Opening, SQLiteStore, open_sqlite
+from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
 from gateway.web.context import Context
 from gateway.web.routes import application
@@ -66,12 +66,14 @@ async def opened(
     transport: httpx.AsyncBaseTransport | None = None,
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
+    busy_ms: int = BUSY_MS,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
     At the end the loops take their last step, attempts in flight are settled, the ledger writes
     what it has taken, and the store is closed. `take_over` lets a restored backup keep its
-    instance id: the gateway it was taken from is gone for good.
+    instance id: the gateway it was taken from is gone for good. `busy_ms` is how long a batch
+    waits for a lock that somebody else holds.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
@@ -83,6 +85,7 @@ async def opened(
         new_instance_id=_new_instance_id,
         take_over=take_over,
         key_ids=keyring.ids,
+        busy_ms=busy_ms,
     ) as store:
         _tell_opening(store.opening)
         await _check_keys(store, keyring)
@@ -120,6 +123,7 @@ async def _running(
             hints=ledger.hints,
             clock=clock,
             random=random.SystemRandom().random,
+            is_stopping=draining.is_set,
         )
         reconciler = Reconciler(store.reads, ledger.submit, clock)
         pruner = Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY)
@@ -145,7 +149,7 @@ async def _running(
 
 def _tell_opening(opening: Opening) -> None:
     upgraded, restored = opening.upgraded, opening.restored
-    if upgraded.applied:
+    if upgraded.applied and upgraded.before:
         log.info(
             "database.upgraded",
             before=upgraded.before,

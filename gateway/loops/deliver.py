@@ -9,6 +9,7 @@ import httpx
 import structlog
 
 from gateway.domain.commands import Answer, Command, SettleDelivery
+from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.post import Letter, Outcome, post
 from gateway.loops.schedule import next_attempt_at
@@ -21,6 +22,8 @@ PARALLEL_PER_ENDPOINT: Final = 8
 """Of which to one endpoint: a slow receiver must not take the others' places."""
 PARK_AFTER: Final = 3
 """Failed attempts after which the lane goes on without its head."""
+AGAIN: Final = 1.0
+"""Seconds between two looks at what does not work just now."""
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
 
@@ -88,6 +91,8 @@ class Deliverer:
         hints: Hints,
         clock: Callable[[], int],
         random: Callable[[], float],
+        is_stopping: Callable[[], bool] = lambda: False,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._reads = reads
         self._write = write
@@ -97,6 +102,8 @@ class Deliverer:
         self._hints = hints
         self._clock = clock
         self._random = random
+        self._is_stopping = is_stopping
+        self._sleep = sleep
         self._flying: set[Lane] = set()
 
     async def step(self) -> float:
@@ -129,7 +136,7 @@ class Deliverer:
         except Exception:
             # It stays pending and due; the pause keeps a broken one from spinning.
             log.exception("delivery.broken", endpoint=head.endpoint_id, seq=head.seq)
-            await asyncio.sleep(1)
+            await self._sleep(AGAIN)
         finally:
             self._land(head)
 
@@ -143,7 +150,7 @@ class Deliverer:
         else:
             outcome = await post(self._client, letter, clock=self._clock)
         settlement = self._judge(head, letter, outcome, at)
-        await self._submit(settlement)
+        await self._settle(settlement)
         log.info(
             "delivery",
             endpoint=head.endpoint_id,
@@ -155,6 +162,19 @@ class Deliverer:
             reason=outcome.reason,
             duration_ms=outcome.duration_ms,
         )
+
+    async def _settle(self, settlement: SettleDelivery) -> None:
+        """What was sent was sent: while the store cannot commit, its outcome waits and its lane
+        with it, or the receiver would get the same again and again."""
+        while True:
+            try:
+                await self._submit(settlement)
+            except Unavailable:
+                if self._is_stopping():
+                    raise
+            else:
+                return
+            await self._sleep(AGAIN)
 
     def _judge(
         self, head: Head, letter: Letter | None, outcome: Outcome, at: int

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from gateway.domain.errors import Unavailable
 from gateway.hints import Hints, Listener
 
 log = structlog.get_logger(__name__)
@@ -83,10 +84,15 @@ class Runner:
     async def _step(self) -> float:
         try:
             seconds = await self._loop.step()
+        except Unavailable as exc:
+            # The store's trouble and not the loop's: it moves, and no restart would help.
+            self._moved_at = self._monotonic()
+            log.warning("loop.unavailable", loop=self.name, detail=exc.detail)
         except Exception:
-            self._failures += 1
-            log.exception("loop.failed", loop=self.name, failures=self._failures)
-            return float(FIRST_BACKOFF * 2 ** min(self._failures - 1, 6))
-        self._failures = 0
-        self._moved_at = self._monotonic()
-        return seconds
+            log.exception("loop.failed", loop=self.name, failures=self._failures + 1)
+        else:
+            self._failures = 0
+            self._moved_at = self._monotonic()
+            return seconds
+        self._failures += 1
+        return float(FIRST_BACKOFF * 2 ** min(self._failures - 1, 6))

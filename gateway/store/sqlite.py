@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
+from typing import Final
 
 import aiosqlite
 
@@ -17,7 +18,8 @@ from gateway.store.lock import exclusive
 from gateway.store.reads import Reads
 from gateway.store.upgrade import Upgraded, upgrade
 
-_BUSY_MS = 5_000
+BUSY_MS: Final = 5_000
+"""How long a batch waits for the lock of an operator's command (milliseconds)."""
 
 
 class Opening(Frozen, frozen=True, kw_only=True):
@@ -91,7 +93,7 @@ async def open_sqlite(
     new_instance_id: Callable[[], str],
     take_over: bool = False,
     key_ids: Sequence[str] = (),
-    busy_ms: int = _BUSY_MS,
+    busy_ms: int = BUSY_MS,
 ) -> AsyncIterator[SQLiteStore]:
     """Locks, upgrades and opens the file. A new database gets an instance id, a restored backup
     another one unless it takes over. `busy_ms` is how long a lock of others is waited for.

@@ -11,6 +11,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from gateway.domain.commands import Accepted, Answer, Command, SettleDelivery
+from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.deliver import CannotWrite, Deliverer, Head
 from gateway.loops.guard import GuardedTransport
@@ -231,3 +232,55 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
             await deliverer.step()
             await deliverer.step()
     assert len(receiver.requests) == 1
+
+
+class FullDisk(Outbox):
+    """Cannot commit the first few times."""
+
+    def __init__(self, heads: Sequence[Head], refusals: int) -> None:
+        super().__init__(heads)
+        self.refusals = refusals
+
+    async def submit(self, command: Command) -> Answer:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable("The disk is full.")
+        return await super().submit(command)
+
+
+@pytest.mark.parametrize(
+    ("is_stopping", "settled"), [(False, 1), (True, 0)], ids=["goes on", "stops"]
+)
+async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committed(
+    is_stopping: bool, settled: int
+) -> None:
+    receiver = Receiver()
+    outbox = FullDisk([Row()], refusals=5)
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with listening(receiver) as url, httpx.AsyncClient() as client, asyncio.timeout(10):
+
+        async def write(head: Head) -> Letter:
+            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+
+        async with asyncio.TaskGroup() as group:
+            deliverer = Deliverer(
+                outbox,
+                write,
+                outbox.submit,
+                client=client,
+                group=group,
+                hints=Hints(),
+                clock=lambda: NOW,
+                random=lambda: 0.5,
+                is_stopping=lambda: is_stopping,
+                sleep=sleep,
+            )
+            await deliverer.step()
+            await deliverer.step()
+    assert len(receiver.requests) == 1
+    assert len(outbox.settled) == settled
+    assert len(slept) == (1 if is_stopping else 5)

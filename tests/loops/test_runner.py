@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.runner import Runner
 
@@ -78,3 +79,20 @@ async def test_a_loop_without_an_ended_step_for_a_minute_does_not_move() -> None
     assert runner.is_moving
     now[0] = 61.0
     assert not runner.is_moving
+
+
+async def test_a_store_that_cannot_commit_is_not_taken_for_a_loop_that_stands_still() -> None:
+    moments = iter(range(0, 100_000, 50))
+    tried = asyncio.Event()
+
+    async def step(number: int) -> float:
+        if number == 3:
+            tried.set()
+        raise Unavailable("The disk is full.")
+
+    runner = Runner(Steps(step), Hints(), longest_wait=0.01, monotonic=lambda: float(next(moments)))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        await tried.wait()
+        runner.stop()
+    assert runner.is_moving

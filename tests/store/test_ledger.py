@@ -136,6 +136,18 @@ async def test_a_full_disk_is_unavailable_and_heals(tmp_path: Path) -> None:
         assert await store.reads.counts() == {"queued": 1}
 
 
+async def test_a_read_only_file_is_unavailable_and_heals(tmp_path: Path) -> None:
+    async with opened(tmp_path / "slipgate.db") as (ledger, store):
+        writer = store._writer  # noqa: SLF001 - made read-only through the connection itself
+        await writer.execute_fetchall("PRAGMA query_only = ON")
+        with pytest.raises(Unavailable, match="read-only"):
+            await ledger.submit(creation(1))
+        assert await store.reads.counts() == {}
+        await writer.execute_fetchall("PRAGMA query_only = OFF")
+        await ledger.submit(creation(2))
+        assert await store.reads.counts() == {"queued": 1}
+
+
 async def test_the_same_idempotency_key_gets_the_first_answer(tmp_path: Path) -> None:
     def asked(number: int, digest: bytes) -> c.CreateTask:
         key = c.Idempotency(

@@ -17,6 +17,7 @@ from gateway.app import opened
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
 from gateway.store.operator import KeyRow, open_operator
+from gateway.store.sqlite import BUSY_MS
 from gateway.wire.signing import secret_bytes, sign
 from tests.web.contract import Contract
 
@@ -160,7 +161,11 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 @asynccontextmanager
 async def open_house(
-    folder: Path, *, clock: Callable[[], int] = wall_clock, **environ: str
+    folder: Path,
+    *,
+    clock: Callable[[], int] = wall_clock,
+    busy_ms: int = BUSY_MS,
+    **environ: str,
 ) -> AsyncIterator[House]:
     """A gateway on the folder's database; `environ` adds to its settings. Every answer is held
     against the OpenAPI document."""
@@ -174,7 +179,7 @@ async def open_house(
             **environ,
         }
     )
-    async with opened(settings, clock=clock) as gateway:
+    async with opened(settings, clock=clock, busy_ms=busy_ms) as gateway:
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
         contract = Contract()
         async with httpx.AsyncClient(
