@@ -20,8 +20,6 @@ PARALLEL: Final = 64
 """Attempts in flight."""
 PARALLEL_PER_ENDPOINT: Final = 8
 """Of which to one endpoint: a slow receiver must not take the others' places."""
-PARK_AFTER: Final = 3
-"""Failed attempts after which the lane goes on without its head."""
 AGAIN: Final = 1.0
 """Seconds between two looks at what does not work just now."""
 IDLE: Final = 60.0

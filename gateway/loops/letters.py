@@ -5,12 +5,13 @@ from typing import Final, Protocol
 
 from gateway.domain import ids
 from gateway.domain.commands import Sealed
+from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
 from gateway.domain.sealing import callback_secret_context, callback_url_context
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
-from gateway.loops.deliver import PARK_AFTER, CannotWrite, Head
+from gateway.loops.deliver import CannotWrite, Head
 from gateway.loops.post import Letter
 
 SECRET_BYTES: Final = 32

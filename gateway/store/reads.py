@@ -8,8 +8,8 @@ import aiosqlite
 import msgspec
 
 from gateway.domain.commands import Sealed
+from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
-from gateway.domain.explain.situation import Owed
 from gateway.domain.job import Job
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task

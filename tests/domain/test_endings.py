@@ -86,3 +86,15 @@ def test_the_queue_clock_stands_still_while_the_concurrency_key_is_taken() -> No
     assert world.status == "queued"
     world.pass_seconds(1)
     assert world.status == "expired"
+
+
+def test_a_launch_that_ends_after_its_cancel_leaves_only_its_sandbox_to_destroy() -> None:
+    world = World()
+    (job,) = world.claim()
+    assert world.trying(job).create
+    world.do(CANCEL)
+    world.done(job)
+    (destroy,) = world.claim(capacity=0)
+    assert (world.status, destroy.kind) == ("launching", "destroy")
+    world.done(destroy, "destroyed")
+    assert world.status == "cancelled"

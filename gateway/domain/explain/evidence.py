@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.domain.delivery import Owed
 from gateway.domain.event import QUIET, Event
 from gateway.domain.explain.phrases import SHORT, bare, count, second, short, tries
 from gateway.domain.explain.said import said
-from gateway.domain.explain.situation import Owed, Situation, place
+from gateway.domain.explain.situation import Situation, place
 from gateway.domain.job import Job
 from gateway.domain.task import Attempt, Status
 

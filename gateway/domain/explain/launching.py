@@ -18,7 +18,7 @@ def launching(s: Situation) -> Telling:
     held = job is not None and job.is_held(s.now)
     work = _work(s, attempt, job) if job is not None and held else _offered(s, attempt)
     return Telling(
-        clauses=(_head(s, attempt), work.clauses[0], *work.clauses[1:], *_end(s, attempt)),
+        clauses=(_head(s, attempt), *work.clauses, *_end(s, attempt)),
         waiting_for=work.waiting_for,
     )
 
@@ -74,7 +74,7 @@ def _offered(s: Situation, attempt: Attempt) -> Telling:
     event = s.newest("task.launching")
     fact = event.fact if event is not None else None
     who = fact.launcher_id if isinstance(fact, Launching) else "its launcher"
-    lost = f"{who} did not renew its lease, so the launch is offered again"
+    lost = f"{who} no longer holds it, so the launch is offered again"
     where = f"a launcher of {place(attempt)}" if attempt.realm is not None else "a launcher"
     if s.able:
         return Telling(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gateway.domain.commands import Policy
+from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
@@ -14,25 +15,6 @@ LIVE: Final = 60_000
 """A launcher that called within so many milliseconds is live."""
 NEWEST: Final = 20
 """So many events are looked at: a task may have tens of thousands."""
-PARKED_AFTER: Final = 3
-"""Failed attempts after which a delivery no longer holds up the ones behind it."""
-
-
-class Owed(Frozen, frozen=True, kw_only=True):
-    """A delivery that has not arrived: pending, dead or held."""
-
-    endpoint_id: str
-    task_seq: int
-    status: str
-    attempts: int
-    next_attempt_at: int | None = None
-    reason: str | None = None
-    """Why the last attempt failed."""
-
-    @property
-    def is_parked(self) -> bool:
-        """Whether the ones behind it no longer wait for it."""
-        return self.status == "pending" and self.attempts >= PARKED_AFTER
 
 
 class Situation(Frozen, frozen=True, kw_only=True):

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from gateway.domain.delivery import Owed
 from gateway.domain.explain.phrases import bare, count, future, tries
-from gateway.domain.explain.situation import Owed, Situation
+from gateway.domain.explain.situation import Situation
 
 
 def troubles(s: Situation) -> tuple[str, ...]:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.delivery import Owed
 from gateway.domain.explain import explain
-from gateway.domain.explain.situation import NEWEST, Owed, Situation, jobs_of
+from gateway.domain.explain.situation import NEWEST, Situation, jobs_of
 from gateway.domain.job import Job
 from gateway.domain.spec import Spec
 from gateway.domain.task import Flag, Sandbox

@@ -222,7 +222,7 @@ TABLE: Final = [
         its_lease_ran_out_and_nobody_is_there,
         (
             "launching since 14:13 (1 min), launch 1 of 3; "
-            "launcher-a did not renew its lease, so the launch is offered again; "
+            "launcher-a no longer holds it, so the launch is offered again; "
             "no launcher is live that could take it; "
             "if it has not started by 14:23, launch 2 of 3 follows"
         ),
@@ -237,7 +237,7 @@ TABLE: Final = [
         its_lease_ran_out_and_another_may_take_it,
         (
             "launching since 14:13 (1 min), launch 1 of 3; "
-            "launcher-a did not renew its lease, so the launch is offered again; "
+            "launcher-a no longer holds it, so the launch is offered again; "
             "launcher-b can take it; "
             "if it has not started by 14:23, launch 2 of 3 follows"
         ),

@@ -1,0 +1,25 @@
+"""A delivery that has not arrived, as far as people want to know of it."""
+
+from typing import Final
+
+from gateway.domain.task import Frozen
+
+PARK_AFTER: Final = 3
+"""Failed attempts after which the lane goes on without its head."""
+
+
+class Owed(Frozen, frozen=True, kw_only=True):
+    """Pending, dead or held."""
+
+    endpoint_id: str
+    task_seq: int
+    status: str
+    attempts: int
+    next_attempt_at: int | None = None
+    reason: str | None = None
+    """Why the last attempt failed."""
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the ones behind it no longer wait for it."""
+        return self.status == "pending" and self.attempts >= PARK_AFTER
