@@ -39,6 +39,7 @@ PATIENCE_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 CALL_SECONDS = 15.0
+NOTE_LENGTH = 2_000
 
 
 class LeaseLost(Exception):
@@ -91,7 +92,14 @@ class Client:
         return await self._report(job, "renew", Lease(lease_token=job.lease_token), Renewed)
 
     async def trying(
-        self, job: Job, *, provider: str, realm: str, name: str, number: int
+        self,
+        job: Job,
+        *,
+        provider: str,
+        realm: str,
+        name: str,
+        number: int,
+        note: str | None = None,
     ) -> MayTry:
         """Says before a create call that there will be one."""
         words = Trying(
@@ -100,6 +108,7 @@ class Client:
             realm=realm,
             name=name,
             try_=number,
+            note=note and note[:NOTE_LENGTH],
         )
         return await self._report(job, "trying", words, MayTry)
 

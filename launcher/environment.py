@@ -23,13 +23,17 @@ def sandbox_environment(handed: Mapping[str, str], job: Mapping[str, str]) -> di
     Of the model services only the chosen one's variables go along, and none of our credentials
     goes to an address that came with the job.
     """
-    chosen = MODEL_SERVICES.get(job.get("MODEL_PROVIDER", ""))
     ours = {
         name: value
         for name, value in handed.items()
-        if _service(name) in (None, chosen) and ADDRESS_OF.get(name) not in job
+        if is_for(name, job) and ADDRESS_OF.get(name) not in job
     }
     return ours | dict(job)
+
+
+def is_for(name: str, job: Mapping[str, str]) -> bool:
+    """Whether a variable is no other model service's than the one the job has chosen."""
+    return _service(name) in (None, MODEL_SERVICES.get(job.get("MODEL_PROVIDER", "")))
 
 
 def real_model_keys(handed: Mapping[str, str]) -> list[str]:

@@ -1,6 +1,9 @@
-"""create: trying → create or adopt → created → started → done."""
+"""create: for each provider of the chain trying → create or adopt → created → started → done."""
 
 import asyncio
+from collections.abc import Iterator
+from itertools import chain, cycle
+from typing import Final
 
 from gateway.wire.launcher import Job, MayTry
 from launcher.environment import sandbox_environment
@@ -8,49 +11,93 @@ from launcher.jobs.site import Site, check_labels, described, key_of
 from launcher.lease import Lease
 from launcher.providers.protocol import Found, Order, Provider, ProviderError
 
-TRIES = 3
-"""A try whose window closed before the call could start is followed by another."""
-CREATE_SECONDS = 120
+CREATE_SECONDS: Final = 120
 """A create call that runs longer is given up (lifecycle: Fencing)."""
-START_SECONDS = 120
-LOOK_SECONDS = 0.2
+LAUNCH_SECONDS: Final = 300
+"""So long a launch is tried before it is given back as failed: the gateway's launch clock."""
+PAUSES_SECONDS: Final = (0.2, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""Before each further round through the chain; the last one stays."""
+PROVIDERS_OWN: Final = ("wrong_snapshot",)
+"""Failures that another provider of the chain may not have, and this one will have again."""
+GIVEN_BACK: Final = ("sandbox_gone", "launch_timeout")
+"""Failures that the gateway should hear of at once: it decides whether there is another launch."""
+LOOK_SECONDS: Final = 0.2
+LONGEST_LOOK_SECONDS: Final = 3.0
 
 
 async def create(site: Site, lease: Lease) -> str:
-    """Makes the job's sandbox, or adopts it, and says so."""
+    """Makes the job's sandbox, or adopts it, and says so.
+
+    What may pass is tried with the next provider, then again from the first, ever more slowly; a
+    sandbox from another snapshot is destroyed and counts against its provider; everything else
+    ends the job at once.
+    """
+    left = list(site.chain_for(lease.job))
+    give_up = site.clock() + LAUNCH_SECONDS
+    note: str | None = None
+    for number, pause in enumerate(_pauses(len(left)), start=1):
+        await site.sleep(pause)
+        provider = left.pop(0)
+        try:
+            return await _try(site, lease, provider, number, note)
+        except ProviderError as error:
+            if _is_passing(error) and site.clock() < give_up:
+                left.append(provider)
+            elif error.code not in PROVIDERS_OWN or not left:
+                raise
+            note = f"{provider.name}: {error.message}"
+    raise AssertionError("the pauses have no end")
+
+
+def _is_passing(error: ProviderError) -> bool:
+    return error.retryable and error.code not in GIVEN_BACK
+
+
+def _pauses(providers: int) -> Iterator[float]:
+    """None while each provider has its first try, then one before each round."""
+    yield from (0.0 for _ in range(providers))
+    for pause in chain(PAUSES_SECONDS, cycle(PAUSES_SECONDS[-1:])):
+        yield from (pause if first else 0.0 for first in (True, *(False,) * (providers - 1)))
+
+
+async def _try(site: Site, lease: Lease, provider: Provider, number: int, note: str | None) -> str:
     job = lease.job
-    provider = site.provider_of(job)
-    found = await _obtain(site, lease, provider)
+    found = await _obtain(site, lease, provider, number, note)
     check_labels(job, found)
     await site.client.created(job, described(provider, found))
-    await _heed_cancel(lease, provider)
+    await _heed_cancel(lease, provider, found)
+    if job.snapshot and found.snapshot != job.snapshot:
+        await provider.remove(found.key)
+        raise _wrong_snapshot(job.snapshot, found.snapshot)
     found = await _started(site, provider, found)
-    await _heed_cancel(lease, provider)
+    await _heed_cancel(lease, provider, found)
     await site.client.done(job, sandbox=described(provider, found), process=found.process)
     return "created"
 
 
-async def _obtain(site: Site, lease: Lease, provider: Provider) -> Found:
+async def _obtain(
+    site: Site, lease: Lease, provider: Provider, number: int, note: str | None
+) -> Found:
     """The sandbox; raises `ProviderError` when it cannot be had."""
-    for number in range(1, TRIES + 1):
-        # The gateway's window is counted from the first sending: that can only make it shorter.
-        asked_at = site.clock()
-        may = await _ask(site, lease.job, provider, number)
-        if not may.create:
-            return await _adopt(lease, provider)
-        await _heed_cancel(lease, provider)
-        if site.clock() < asked_at + may.create_seconds:
-            return await _make(provider, _order(site, lease.job))
-    raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
+    # The gateway's window is counted from the first sending: that can only make it shorter.
+    asked_at = site.clock()
+    may = await _ask(site, lease.job, provider, number, note)
+    if not may.create:
+        return await _adopt(lease, provider)
+    await _heed_cancel(lease, provider)
+    if site.clock() >= asked_at + may.create_seconds:
+        raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
+    return await _make(provider, _order(site, lease.job))
 
 
-async def _ask(site: Site, job: Job, provider: Provider, number: int) -> MayTry:
+async def _ask(site: Site, job: Job, provider: Provider, number: int, note: str | None) -> MayTry:
     return await site.client.trying(
         job,
         provider=provider.name,
         realm=provider.realm,
         name=key_of(job).name,
         number=number,
+        note=note,
     )
 
 
@@ -82,30 +129,50 @@ def _order(site: Site, job: Job) -> Order:
         snapshot=job.snapshot,
         labels=job.labels,
         env=sandbox_environment(site.handed, job.env),
+        own=frozenset(job.env),
     )
 
 
 async def _started(site: Site, provider: Provider, found: Found) -> Found:
     """Waits until the sandbox has left `creating`."""
-    give_up = site.clock() + START_SECONDS
+    give_up = site.clock() + LAUNCH_SECONDS
+    pause = LOOK_SECONDS
     while found.state == "creating":
         if site.clock() > give_up:
             raise ProviderError("launch_timeout", "the sandbox did not start", retryable=True)
-        await site.sleep(LOOK_SECONDS)
+        await site.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
         seen = await provider.find(found.key)
         if seen is None:
             raise ProviderError("sandbox_gone", "the sandbox went while starting", retryable=True)
         found = seen
     if found.state != "started":
-        raise ProviderError("sandbox_error", f"the sandbox is {found.state}", retryable=True)
+        raise await _not_started(provider, found)
     return found
 
 
-async def _heed_cancel(lease: Lease, provider: Provider) -> None:
+async def _not_started(provider: Provider, found: Found) -> ProviderError:
+    """What holds the name and will never run is deleted: the next try needs the name."""
+    reason = (await provider.read_log(found.key)).strip()
+    await provider.remove(found.key)
+    why = f": {reason[-500:]}" if reason else ""
+    return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
+
+
+def _wrong_snapshot(asked: str, found: str | None) -> ProviderError:
+    return ProviderError(
+        "wrong_snapshot",
+        f"the sandbox came up from {found or 'no snapshot'} instead of {asked}, and is destroyed. "
+        "`slipgate doctor --live` shows which provider honours the snapshot",
+        retryable=False,
+    )
+
+
+async def _heed_cancel(lease: Lease, provider: Provider, made: Found | None = None) -> None:
     """A cancelled job destroys what it made and ends."""
     if not lease.is_cancelled:
         return
-    found = await provider.find(key_of(lease.job))
+    found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
         await provider.remove(found.key)

@@ -5,8 +5,8 @@ from launcher.jobs.site import (
     absent,
     check_labels,
     described,
+    diagnosis,
     key_of,
-    skipped_lines,
 )
 from launcher.lease import Lease
 from launcher.providers.protocol import Found, Provider
@@ -35,7 +35,7 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found)
     once, and it goes on from the offset reported here.
     """
     piece = await provider.read_spool(found.key, lease.job.spool_offset)
-    diagnosis = skipped_lines(piece.skipped)
+    told = diagnosis(piece.skipped)
     if piece.lines or piece.has_more:
         await site.client.done(
             lease.job,
@@ -43,10 +43,10 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found)
             process=found.process,
             spool=piece.lines,
             spool_offset=piece.offset,
-            diagnosis=diagnosis,
+            diagnosis=told,
         )
         return "draining"
     await provider.remove(found.key)
     gone = described(provider, found, "destroyed")
-    await site.client.done(lease.job, sandbox=gone, diagnosis=diagnosis)
+    await site.client.done(lease.job, sandbox=gone, diagnosis=told)
     return "destroyed"

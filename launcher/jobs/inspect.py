@@ -1,13 +1,15 @@
 """inspect: how a sandbox and its agent are, with what the spool holds."""
 
+from dataclasses import replace
+
 from gateway.wire.launcher import Process
 from launcher.jobs.site import (
     Site,
     absent,
     check_labels,
     described,
+    diagnosis,
     key_of,
-    skipped_lines,
 )
 from launcher.lease import Lease
 from launcher.providers.protocol import Found, Provider, SpoolPiece
@@ -22,8 +24,9 @@ async def inspect(site: Site, lease: Lease) -> str:
         return "gone"
     check_labels(lease.job, found)
     piece = await provider.read_spool(found.key, lease.job.spool_offset)
-    await _tell(site, lease, provider, found, piece)
-    return found.process.state
+    process = piece.process or found.process
+    await _tell(site, lease, provider, replace(found, process=process), piece)
+    return process.state
 
 
 async def _tell(
@@ -31,11 +34,13 @@ async def _tell(
 ) -> None:
     """While words of the agent are still unread, its end is not told: nobody may judge by it."""
     is_whole = not piece.has_more
+    is_over = found.process.state == "exited" or found.state in ("error", "stopped")
+    log = await provider.read_log(found.key) if is_whole and is_over else ""
     await site.client.done(
         lease.job,
         sandbox=described(provider, found, None if is_whole else "unknown"),
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,
-        diagnosis=skipped_lines(piece.skipped),
+        diagnosis=diagnosis(piece.skipped, log),
     )

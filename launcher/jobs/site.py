@@ -21,6 +21,13 @@ class Site:
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 
+    def chain_for(self, job: Job) -> tuple[Provider, ...]:
+        """The providers to try in order, all of one realm: a name is an idempotency key within it
+        alone. Raises `ProviderError`."""
+        first = self.provider_of(job)
+        others = (each for each in self.providers if each is not first)
+        return (first, *(each for each in others if each.realm == first.realm))
+
     def provider_of(self, job: Job) -> Provider:
         """The one the job's sandbox lives with, else the first; raises `ProviderError`."""
         if job.sandbox is None or job.sandbox.provider is None:
@@ -45,7 +52,8 @@ def sandbox_of(job: Job) -> JobSandbox:
 
 def key_of(job: Job) -> Key:
     """How the job's sandbox is found."""
-    return Key(instance=job.instance_id, name=sandbox_of(job).name)
+    sandbox = sandbox_of(job)
+    return Key(instance=job.instance_id, name=sandbox.name, id=sandbox.id)
 
 
 def check_labels(job: Job, found: Found) -> None:
@@ -89,6 +97,12 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
     )
 
 
-def skipped_lines(count: int) -> str | None:
-    """A word for the task's owner about lines of a spool that were no webhooks."""
-    return f"{count} lines of the spool are no webhooks or too long; skipped" if count else None
+def diagnosis(skipped: int, log: str = "") -> str | None:
+    """A word for the task's owner about lines of a spool that were no webhooks, and about how its
+    agent ended."""
+    words = []
+    if skipped:
+        words.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
+    if log.strip():
+        words.append(f"it printed last: {log.strip()}")
+    return "; ".join(words) or None

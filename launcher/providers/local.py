@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 import uuid
@@ -34,13 +35,21 @@ from launcher.providers.process import (
     end,
     members,
 )
-from launcher.providers.protocol import Found, Key, Order, ProviderError, SpoolPiece
+from launcher.providers.protocol import (
+    LOG_TAIL,
+    Found,
+    Key,
+    Order,
+    ProviderError,
+    SpoolPiece,
+)
 from launcher.providers.spool import read_piece
 from launcher.providers.supervisor import EXIT, LOCK, PROCESS, write_whole
 
 Record = TypeVar("Record")
 
 SANDBOX = "sandbox.json"
+OUTPUT = "output.log"
 EXECUTION = (
     "bash",
     str(Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"),
@@ -116,6 +125,10 @@ class LocalProvider:
         """At most one report's worth."""
         return await asyncio.to_thread(read_piece, self._directory(key) / "state", offset)
 
+    async def read_log(self, key: Key) -> str:
+        """The end of its output file."""
+        return await asyncio.to_thread(_tail, self._directory(key) / OUTPUT)
+
     async def stop(self, key: Key) -> None:
         """Ends the agent and all it started, grandchildren and strays included."""
         await self._end(self._directory(key))
@@ -135,21 +148,15 @@ class LocalProvider:
                 raise _unavailable(f"cannot delete the sandbox's directory: {error}") from error
 
     async def _start(self, directory: Path, order: Order) -> None:
-        """Returns when the agent's process is on record."""
-        with (directory / "output.log").open("ab") as output:
-            try:
-                starting = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-I", "-S", str(SUPERVISOR), str(directory), *self._program),
-                    cwd=directory / "home",
-                    env=self._environment(directory, order.env),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                )
-            except (OSError, ValueError) as error:
-                raise _not_started(error) from error
-            if await starting.wait():
-                raise _unavailable("the agent's supervisor did not start")
+        """Returns when the agent's process is on record. In a thread: who is cancelled meanwhile
+        leaves no half-started process behind."""
+        environment = self._environment(directory, order.env)
+        try:
+            code = await asyncio.to_thread(_supervise, directory, self._program, environment)
+        except (OSError, ValueError) as error:
+            raise _not_started(error) from error
+        if code:
+            raise _unavailable("the agent's supervisor did not start")
 
     def _environment(self, directory: Path, wanted: Mapping[str, str]) -> dict[str, str]:
         """Nothing of the launcher's own but where programs are and how text is written."""
@@ -197,6 +204,21 @@ class LocalProvider:
 
     def _directory(self, key: Key) -> Path:
         return self._state / _safe(key.instance) / _safe(key.name)
+
+
+def _supervise(directory: Path, program: tuple[str, ...], environment: dict[str, str]) -> int:
+    """The exit code of a supervisor that has gone into the background."""
+    with (directory / OUTPUT).open("ab") as output:
+        started = subprocess.run(
+            [sys.executable, "-I", "-S", str(SUPERVISOR), str(directory), *program],
+            cwd=directory / "home",
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+    return started.returncode
 
 
 def _condition(directory: Path) -> tuple[ReportedState, Process]:
@@ -248,6 +270,14 @@ def _kept_realm(path: Path) -> str:
     finally:
         draft.unlink()
     return path.read_text().strip()
+
+
+def _tail(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - LOG_TAIL))
+        return file.read(LOG_TAIL).decode(errors="replace")
 
 
 def _is_unlocked(directory: Path) -> bool:

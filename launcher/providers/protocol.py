@@ -13,6 +13,9 @@ class Key:
 
     instance: str
     name: str
+    id: str | None = None
+    """What its provider calls it, once that is known: a name may be free before its sandbox is
+    gone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +26,8 @@ class Order:
     snapshot: str | None
     labels: Mapping[str, str]
     env: Mapping[str, str] = field(repr=False)
+    own: frozenset[str] = frozenset()
+    """Variables in `env` that came with the job: what it brought is never replaced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +54,11 @@ class SpoolPiece:
     has_more: bool
     skipped: int
     """Lines that are no webhook, or too long for one report."""
+    process: Process | None = None
+    """The agent's, as it was right before the spool was read; None: ask `find`."""
+
+
+LOG_TAIL = 1_500
 
 
 class ProviderError(Exception):
@@ -82,8 +92,11 @@ class Provider(Protocol):
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """The next piece of its spool, from a byte offset the gateway has already taken."""
 
+    async def read_log(self, key: Key) -> str:
+        """The end of what its agent printed, at most `LOG_TAIL` characters; empty: nothing."""
+
     async def stop(self, key: Key) -> None:
         """Ends all that runs in it; its spool can still be read."""
 
     async def remove(self, key: Key) -> None:
-        """Ends all that runs in it and deletes it."""
+        """Ends all that runs in it and deletes it; returns when it is known to be gone."""

@@ -6,9 +6,11 @@ for one such line must not hold back the ones behind it.
 
 import base64
 import binascii
+import io
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +45,19 @@ def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CAL
         return SpoolPiece(lines=(), offset=start, has_more=False, skipped=0)
     with spool:
         return _collect(spool, start, limit)
+
+
+def read_window(
+    window: bytes, start: int, *, is_cut: bool, limit: int = SPOOL_BYTES_PER_CALL
+) -> SpoolPiece:
+    """The same of the bytes behind `start` that were brought from elsewhere; `is_cut`: there may
+    be more behind them."""
+    piece = _collect(io.BytesIO(window), 0, limit)
+    offset = piece.offset
+    if is_cut and piece.offset == 0:
+        # One line fills the whole window: it is too long for any report.
+        offset, piece = len(window), replace(piece, skipped=piece.skipped + 1)
+    return replace(piece, offset=start + offset, has_more=piece.has_more or is_cut)
 
 
 def _collect(spool: BinaryIO, start: int, limit: int) -> SpoolPiece:

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Final
 from .trouble import Trouble
 
 _ROOMS: Final = "work-"
+_LOOKS: Final = 10
+_LOOK_SECONDS: Final = 0.1
+"""A look from outside takes the lock for a moment: only who holds it for a second is a runner."""
 
 
 class StateDirectory:
@@ -41,13 +45,14 @@ class StateDirectory:
             Trouble: `already_running`.
         """
         descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
+        if not _lock(descriptor):
             os.close(descriptor)
             message = f"another runner of this attempt holds {self.path}"
-            raise Trouble("already_running", message) from exc
+            raise Trouble("already_running", message)
         try:
+            # Whoever looks from outside learns from the lock whether we live, and whom to stop.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -61,3 +66,15 @@ class StateDirectory:
         """Remove the rooms of an earlier start; what cannot be removed only costs space."""
         for room in self.path.glob(f"{_ROOMS}*"):
             shutil.rmtree(room, ignore_errors=True)
+
+
+def _lock(descriptor: int) -> bool:
+    for look in range(_LOOKS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if look < _LOOKS - 1:
+                time.sleep(_LOOK_SECONDS)
+            continue
+        return True
+    return False

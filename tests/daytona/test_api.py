@@ -185,7 +185,7 @@ async def test_a_running_sandbox_executes_commands_and_shows_its_entrypoint(
     made = (await http.post("/sandbox", json=wanted)).json()
     await http.get("/sandbox/a")
     base = f"{api.toolbox}/{made['id']}/process"
-    done = (await http.post(f"{base}/execute", json={"command": "echo $A; exit 4"})).json()
+    done = (await http.post(f"{base}/execute", json={"command": "sh -c 'echo $A; exit 4'"})).json()
     assert done == {"exitCode": 4, "result": "1\n"}
     assert (await http.get(f"{base}/session/entrypoint/logs")).status_code == 200
     await http.post("/sandbox/a/stop")

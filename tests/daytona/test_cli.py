@@ -201,7 +201,7 @@ async def test_exec_quotes_since_205_1_and_gives_the_remote_exit_code(
     cli = Cli(tmp_path, api, version)
     await cli.run(*CREATE)
     assert (await cli.run("sandbox", "exec", "a", "--", "echo", "a  b")).out == out
-    ran = await cli.run("sandbox", "exec", "a", "--", "exit 7")
+    ran = await cli.run("sandbox", "exec", "a", "--", "sh -c 'exit 7'")
     assert ran.code == 7
     assert "Command failed with exit code 7\n" in ran.err
 

@@ -1,0 +1,117 @@
+"""What Daytona shows, and what it means in our words.
+
+Source: Daytona's API and CLI, v0.101 to v0.205; unknown fields are ignored, missing ones are not
+assumed, and a state that is not listed counts as passing, never as a failure.
+"""
+
+from typing import Final
+
+import msgspec
+
+from gateway.wire.launcher import Process, ReportedState
+from gateway.wire.times import milliseconds, parse_rfc3339
+from launcher.providers.protocol import Found, Key
+
+INSTANCE_LABEL: Final = "slipgate-instance"
+_STATES: Final[dict[str, ReportedState]] = {
+    "started": "started",
+    "stopped": "stopped",
+    "stopping": "stopped",
+    "archived": "stopped",
+    "archiving": "stopped",
+    "paused": "stopped",
+    "pausing": "stopped",
+    "error": "error",
+    "build_failed": "error",
+    "destroying": "unknown",
+    "destroyed": "destroyed",
+}
+"""Everything else is on its way: `creating`."""
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A sandbox, whole or as it is listed."""
+
+    id: str
+    name: str
+    labels: dict[str, str]
+    organization_id: str = ""
+    snapshot: str | None = None
+    state: str = "unknown"
+    error_reason: str | None = None
+    created_at: str = ""
+    toolbox_proxy_url: str = ""
+
+    @property
+    def reported_state(self) -> ReportedState:
+        """Its state in our words."""
+        return _STATES.get(self.state, "creating")
+
+    def found(self) -> Found:
+        """As every provider tells it; of its agent nothing is known from outside."""
+        moment = parse_rfc3339(self.created_at)
+        return Found(
+            id=self.id,
+            key=Key(instance=self.labels.get(INSTANCE_LABEL, ""), name=self.name, id=self.id),
+            snapshot=self.snapshot,
+            labels=self.labels,
+            state=self.reported_state,
+            process=Process(state="unknown"),
+            created_at=milliseconds(moment) if moment else 0,
+        )
+
+
+class SandboxPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of a list; the cursor came with v0.180."""
+
+    items: tuple[Sandbox, ...]
+    next_cursor: str | None = None
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An image that sandboxes are made from."""
+
+    id: str
+    name: str
+    state: str
+    organization_id: str | None = None
+    general: bool = False
+    entrypoint: tuple[str, ...] | None = None
+    error_reason: str | None = None
+
+
+class SnapshotPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of snapshots."""
+
+    items: tuple[Snapshot, ...]
+
+
+class Executed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a command in a sandbox ended; output and errors come as one."""
+
+    exit_code: int
+    result: str = ""
+
+
+class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where commands for a sandbox are sent."""
+
+    url: str
+
+
+class SessionCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A command of a session; without an exit code it runs."""
+
+    exit_code: int | None = None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """The session in which the daemon runs the snapshot's entrypoint."""
+
+    commands: tuple[SessionCommand, ...] = ()
+
+
+class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of a refusal."""
+
+    message: str = ""
