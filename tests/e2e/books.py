@@ -17,9 +17,10 @@ WHERE closed_at IS NULL AND kind <> 'sweep'"""
 UNACCOUNTED: Final = """
 SELECT task_id || ' attempt ' || number || ' may still have a sandbox' FROM attempts
 WHERE ended_at IS NULL OR (tried_at IS NOT NULL AND gone_at IS NULL)"""
-SECOND_SANDBOX: Final = """
-SELECT task_id || ' attempt ' || attempt || ' has sandboxes' FROM events
-WHERE type = 'sandbox.created' GROUP BY task_id, attempt HAVING count(*) > 1"""
+UNASKED_SANDBOX: Final = """
+SELECT task_id || ' attempt ' || attempt || ' has more sandboxes than tries' FROM events
+GROUP BY task_id, attempt
+HAVING sum(type = 'sandbox.created') > sum(type = 'sandbox.trying')"""
 EARLY_SUCCESSOR: Final = """
 SELECT later.task_id || ' attempt ' || later.number || ' began too early' FROM attempts AS later
 JOIN attempts AS earlier
@@ -30,7 +31,7 @@ SELECT 'slipgate-' || substr(task_id, -20) || '-' || attempt FROM events
 WHERE type = 'task.started' AND applied = 1"""
 HEARD: Final = "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
 
-NEVER: Final = (SECOND_SANDBOX, EARLY_SUCCESSOR)
+NEVER: Final = (UNASKED_SANDBOX, EARLY_SUCCESSOR)
 """What may not be at any moment."""
 IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
 """What must be gone once nothing fails any more."""

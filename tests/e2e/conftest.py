@@ -8,6 +8,8 @@ import pytest_asyncio
 from tests.e2e.house import House
 from tests.e2e.lodging import Lodging
 
+pytest.register_assert_rewrite("tests.e2e.settled")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Known when tests of this folder are named on the command line, as `make kill` does."""
