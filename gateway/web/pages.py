@@ -68,15 +68,20 @@ class Pages:
 
     def _begin(self, place: Place, read: Read) -> None:
         self._begun += 1
-        reading = asyncio.ensure_future(_write(read))
+        reading = asyncio.ensure_future(self._read(place, read))
+        reading.add_done_callback(_noticed)
         self._reading[place] = (self._begun, reading)
-        reading.add_done_callback(lambda done: self._end(place, done))
 
-    def _end(self, place: Place, done: asyncio.Task[Written]) -> None:
-        del self._reading[place]
-        # Asked for, so that an error nobody waits for any more is not reported as forgotten.
-        if not done.cancelled() and done.exception() is None and done.result().chunks:
-            self._keep(place, done.result())
+    async def _read(self, place: Place, read: Read) -> Written:
+        try:
+            page = await _write(read)
+        finally:
+            # Here and not when it is noticed to be done: who comes between the two would wait for
+            # what is over, without a pause, for ever.
+            del self._reading[place]
+        if page.chunks:
+            self._keep(place, page)
+        return page
 
     def _keep(self, place: Place, page: Written) -> None:
         self._kept[place] = page
@@ -84,6 +89,12 @@ class Pages:
         while self._size > self._kept_bytes:
             _, oldest = self._kept.popitem(last=False)
             self._size -= oldest.size
+
+
+def _noticed(reading: asyncio.Task[Written]) -> None:
+    """An error that nobody waits for any more is not one that was forgotten."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 async def _write(read: Read) -> Written:

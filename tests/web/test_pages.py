@@ -76,6 +76,23 @@ async def test_a_reader_does_not_believe_an_empty_read_that_began_before_it_aske
     assert log.reads == 2
 
 
+async def test_a_reader_that_comes_just_when_a_read_ends_begins_its_own() -> None:
+    log, pages = Log(), Pages()
+    log.gate.clear()
+
+    async def come_when_it_ends() -> Written:
+        await log.gate.wait()
+        return await log.behind(pages, 0)
+
+    early = asyncio.ensure_future(log.behind(pages, 0))
+    await _settled()
+    late = asyncio.ensure_future(come_when_it_ends())
+    await _settled()
+    log.gate.set()
+    assert [(await early).chunks, (await late).chunks] == [(), ()]
+    assert log.reads == 2
+
+
 async def test_nothing_is_not_remembered() -> None:
     log, pages = Log(), Pages()
     assert (await log.behind(pages, 0)).chunks == ()
