@@ -38,6 +38,11 @@ def event_id(at: int, seq: int) -> str:
     return typeid("evt", at, seq)
 
 
+def delivery_id(endpoint_id: str, seq: int) -> str:
+    """The id of a delivery says what it brings, and where to: `dlv_ab3…-17`."""
+    return f"dlv_{endpoint_id.removeprefix('ep_')}-{seq}"
+
+
 def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
     """The id of a job says what it is about: `job_01k…-2-create`, `job_01k…-2-inspect-3`."""
     stem = f"job_{task_id.removeprefix('task_')}-{attempt}-{kind}"

@@ -7,13 +7,26 @@ from typing import Final
 from gateway.domain.event import Event
 from gateway.domain.task import Frozen
 from gateway.store import rows
-from gateway.store import statements as sql
 from gateway.store.rows import Params, Row
 
 LARGEST_STEP: Final = 2_000
 """Events that one statement looks at: a few milliseconds of the reading connection."""
 BUDGET: Final = 50_000
 """Events that one request looks at; then its page ends, however short, and its cursor goes on."""
+
+EVENTS_OF_PROJECT: Final = """
+SELECT
+    event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
+    event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
+FROM events AS event CROSS JOIN tasks AS task ON task.id = event.task_id
+WHERE event.seq > :after AND event.seq <= :until
+  AND (:project IS NULL OR task.project = :project)
+  AND (:types IS NULL OR event.type IN (SELECT value FROM json_each(:types)))
+ORDER BY event.seq LIMIT :limit"""
+
+FEED_STEP: Final = """
+SELECT max(seq), count(*) FROM (
+    SELECT seq FROM events WHERE seq > :after ORDER BY seq LIMIT :step)"""
 
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
@@ -58,7 +71,7 @@ async def read_feed(
 
 async def _seen(query: Query, after: int, step: int) -> tuple[int, int]:
     """How far the next events reach, and how many they are."""
-    ((until, seen),) = await query(sql.FEED_STEP, {"after": after, "step": step})
+    ((until, seen),) = await query(FEED_STEP, {"after": after, "step": step})
     return until or after, seen
 
 
@@ -78,4 +91,4 @@ async def _events(
         "until": until,
         "limit": limit,
     }
-    return tuple(map(rows.event_from_row, await query(sql.EVENTS_OF_PROJECT, params)))
+    return tuple(map(rows.event_from_row, await query(EVENTS_OF_PROJECT, params)))

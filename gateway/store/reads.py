@@ -16,6 +16,7 @@ from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.deliveries import Delivery, deliveries_of
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
@@ -49,16 +50,6 @@ class DueDelivery(Frozen, frozen=True, kw_only=True):
     task_id: str
     attempts: int
     body: str | None
-
-
-class OwedDelivery(Frozen, frozen=True, kw_only=True):
-    """An event owed to an endpoint, and how it stands."""
-
-    endpoint_id: str
-    seq: int
-    status: str
-    attempts: int
-    next_attempt_at: int | None
 
 
 class Reads:
@@ -184,19 +175,9 @@ class Reads:
         row = await self._one(sql.NEXT_DELIVERY, {"now": now})
         return row[0] if row else None
 
-    async def deliveries(self, task_id: str) -> list[OwedDelivery]:
-        """What the events of a task owe and owed to endpoints, in order."""
-        found = await self._all(sql.DELIVERIES_OF_TASK, {"task_id": task_id})
-        return [
-            OwedDelivery(
-                endpoint_id=row[0],
-                seq=row[1],
-                status=row[2],
-                attempts=row[3],
-                next_attempt_at=row[4],
-            )
-            for row in found
-        ]
+    async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
+        """What the newest events of a task owe and owed to endpoints, oldest first."""
+        return await deliveries_of(self._all, task_id, limit)
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""

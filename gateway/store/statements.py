@@ -217,20 +217,6 @@ EVENTS_OF_TASK: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE task_id = :task_id AND {_BEHIND} ORDER BY task_seq LIMIT :limit"""
 
-EVENTS_OF_PROJECT: Final = """
-SELECT
-    event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
-    event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
-FROM events AS event CROSS JOIN tasks AS task ON task.id = event.task_id
-WHERE event.seq > :after AND event.seq <= :until
-  AND (:project IS NULL OR task.project = :project)
-  AND (:types IS NULL OR event.type IN (SELECT value FROM json_each(:types)))
-ORDER BY event.seq LIMIT :limit"""
-
-FEED_STEP: Final = """
-SELECT max(seq), count(*) FROM (
-    SELECT seq FROM events WHERE seq > :after ORDER BY seq LIMIT :step)"""
-
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
 RAISE_PRUNED: Final = """
@@ -418,10 +404,6 @@ ORDER BY seq"""
 LAUNCHERS_NAMED: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers
 WHERE id IN (SELECT value FROM json_each(:ids))"""
-
-DELIVERIES_OF_TASK: Final = """
-SELECT endpoint_id, seq, status, attempts, next_attempt_at FROM deliveries
-WHERE task_id = :task_id ORDER BY seq"""
 
 DELIVERY_COUNTS: Final = "SELECT status, count(*) FROM deliveries GROUP BY status"
 

@@ -52,11 +52,13 @@ class Number:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Words:
-    """Some of these words, separated by commas; without the parameter, all of them."""
+    """Some of these words, separated by commas."""
 
     name: str
     known: tuple[str, ...]
     meaning: str
+    unless_given: tuple[str, ...] | None = None
+    """What is meant without the parameter; None: all of them."""
     where: str = "query"
 
     @property
@@ -73,7 +75,7 @@ class Words:
         """
         text = request.query_params.get(self.name)
         if text is None:
-            return list(self.known)
+            return list(self.known if self.unless_given is None else self.unless_given)
         words = list(dict.fromkeys(text.split(",")))
         if not set(words) <= set(self.known):
             raise wrong(self.name, f"Expected some of {', '.join(self.known)}")

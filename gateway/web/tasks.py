@@ -17,6 +17,7 @@ from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
 from gateway.web.headers import headers_of
 from gateway.web.idempotency import REPLAYED, idempotency_of
+from gateway.web.included import INCLUDE, whole_task_view
 from gateway.web.new_task import creation
 from gateway.web.query import known_only
 from gateway.web.replies import reply
@@ -54,9 +55,12 @@ async def create(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """`GET /v1/tasks/{id}`."""
     context = context_of(request)
-    known_only(request, (TOKEN,))
+    known_only(request, (INCLUDE, TOKEN))
     found = await readable_task(request, context)
-    return reply(task_view(found.task, found.spec))
+    wanted = INCLUDE.of(request)
+    if not wanted:
+        return reply(task_view(found.task, found.spec))
+    return reply(await whole_task_view(context, found, wanted))
 
 
 async def page(request: Request) -> Response:

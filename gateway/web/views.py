@@ -5,7 +5,7 @@ import msgspec
 from gateway.domain.event import Event
 from gateway.domain.ids import event_id
 from gateway.domain.spec import Spec
-from gateway.domain.task import PUBLIC_CLOCK, Sandbox, Task
+from gateway.domain.task import PUBLIC_CLOCK, Sandbox, Task, TaskError, Usage
 from gateway.wire import tasks as wire
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
@@ -27,13 +27,13 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
         agent=_agent(spec),
         snapshot=task.snapshot,
         provider=task.provider,
-        sandbox=_sandbox(task.sandbox),
+        sandbox=sandbox_view(task.sandbox),
         stage=task.stage,
         message=task.message,
         pr_url=task.pr_url,
         commit_sha=task.commit_sha,
-        error=_error(task),
-        usage=_usage(task),
+        error=error_view(task.error),
+        usage=usage_view(task.usage),
         cancel_requested_at=maybe_rfc3339(task.cancel_requested_at),
         created_at=rfc3339(task.created_at),
         started_at=maybe_rfc3339(task.started_at),
@@ -81,7 +81,8 @@ def _agent(spec: Spec) -> wire.AgentView:
     )
 
 
-def _sandbox(sandbox: Sandbox | None) -> wire.SandboxView | None:
+def sandbox_view(sandbox: Sandbox | None) -> wire.SandboxView | None:
+    """Where an attempt runs."""
     if sandbox is None:
         return None
     return wire.SandboxView(
@@ -93,8 +94,8 @@ def _sandbox(sandbox: Sandbox | None) -> wire.SandboxView | None:
     )
 
 
-def _error(task: Task) -> wire.ErrorView | None:
-    error = task.error
+def error_view(error: TaskError | None) -> wire.ErrorView | None:
+    """Why a task or an attempt ended badly."""
     if error is None:
         return None
     return wire.ErrorView(
@@ -102,8 +103,8 @@ def _error(task: Task) -> wire.ErrorView | None:
     )
 
 
-def _usage(task: Task) -> wire.UsageView:
-    usage = task.usage
+def usage_view(usage: Usage) -> wire.UsageView:
+    """Totals of an attempt so far."""
     return wire.UsageView(
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

@@ -9,6 +9,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
+from gateway.wire.deliveries import DeliveryView
 from gateway.wire.message import BLANK, JSONObject, Reply, Request
 from gateway.wire.times import Moment
 
@@ -179,6 +180,31 @@ class TaskView(Reply, frozen=True, kw_only=True):
     next_deadline: DeadlineView | None
     task_seq: int
     metadata: dict[str, str]
+
+
+class AttemptView(Reply, frozen=True, kw_only=True):
+    """One try of a task; it may end without ever having been claimed."""
+
+    number: int
+    status: str
+    """How it ended; of the current one, how the task stands."""
+    provider: str | None
+    realm: str | None
+    sandbox: SandboxView | None
+    opened_at: Moment
+    claimed_at: Moment | None
+    started_at: Moment | None
+    ended_at: Moment | None
+    launches: int
+    usage: UsageView
+    error: ErrorView | None
+
+
+class WholeTaskView(TaskView, frozen=True, kw_only=True):
+    """A task with what `include` asked for."""
+
+    attempts: tuple[AttemptView, ...] | msgspec.UnsetType = msgspec.UNSET
+    deliveries: tuple[DeliveryView, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class EventView(Reply, frozen=True, kw_only=True):

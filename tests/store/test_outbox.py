@@ -144,3 +144,17 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
 async def test_what_is_owed_is_looked_for_among_the_newest(store: SQLiteStore) -> None:
     owed = await store.reads.owed("task_1", 2)
     assert [(each.endpoint_id, each.task_seq) for each in owed] == [("ep_2", 2), ("ep_2", 3)]
+
+
+async def test_a_delivery_is_shown_with_every_attempt(store: SQLiteStore) -> None:
+    await settle(store, outcome(1, status="pending", attempts=1, again=500))
+    await settle(store, outcome(1, status="delivered", attempts=2, again=None))
+    shown = await store.reads.deliveries("task_1", 200)
+    assert [(each.seq, each.endpoint_id, each.type) for each in shown] == [
+        (seq, name, "task.heartbeat") for seq in (1, 2, 3) for name in ENDPOINTS
+    ]
+    assert [len(each.attempts) for each in shown] == [2, 0, 0, 0, 0, 0]
+    assert [attempt.status for attempt in shown[0].attempts] == [500, 200]
+    assert (shown[0].status, shown[1].status) == ("delivered", "pending")
+    assert [each.seq for each in await store.reads.deliveries("task_1", 3)] == [2, 3, 3]
+    assert await store.reads.deliveries("task_9", 200) == []

@@ -9,12 +9,13 @@ from typing import Final
 
 import pytest
 
-from gateway.store import listing, statements
+from gateway.store import deliveries, feeds, listing, statements
 from gateway.store.migrations import migrate
 
 STATEMENTS: Final = {
     name: text
-    for name, text in (vars(statements) | vars(listing)).items()
+    for home in (statements, listing, feeds, deliveries)
+    for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
 }
 GROWING: Final = frozenset(
@@ -51,7 +52,8 @@ SORTED: Final = {
     "KEYS_NEEDED": "once at each start",
     "COUNTS": "nine states",
     "DELIVERY_COUNTS": "five states",
-    "DELIVERIES_OF_TASK": "those of one task",
+    "NEWEST_DELIVERIES": "those of one task",
+    "DELIVERY_ATTEMPTS": "those of a few deliveries",
 }
 """Why a statement may gather rows before it gives the first: else a LIMIT limits nothing."""
 

@@ -4,10 +4,12 @@ from typing import Final
 
 import msgspec
 
+from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.explain import ExplanationView, StepView
 from gateway.wire.tasks import (
     AgentSpec,
     AgentView,
+    AttemptView,
     DeadlineView,
     EventView,
     NewTask,
@@ -16,6 +18,7 @@ from gateway.wire.tasks import (
     StreamToken,
     TaskView,
     UsageView,
+    WholeTaskView,
 )
 
 TASK_ID: Final = "task_01k5yb2z7cfkh9dk5qjw9m3x4r"
@@ -108,6 +111,47 @@ EXPLANATION: Final = ExplanationView(
     ),
 )
 TASKS: Final = Page[TaskView](data=(RUNNING,), next_cursor=None)
+WHOLE: Final = WholeTaskView(
+    **msgspec.structs.asdict(RUNNING),
+    attempts=(
+        AttemptView(
+            number=1,
+            status="running",
+            provider="local",
+            realm="ins_01k5yb1k3mfx2",
+            sandbox=RUNNING.sandbox,
+            opened_at="2026-01-05T09:30:00.000Z",
+            claimed_at="2026-01-05T09:30:00.020Z",
+            started_at="2026-01-05T09:30:04.200Z",
+            ended_at=None,
+            launches=1,
+            usage=RUNNING.usage,
+            error=None,
+        ),
+    ),
+    deliveries=(
+        DeliveryView(
+            id="dlv_mfzwizltoq2a6gk7pl6vxgzqau-301",
+            endpoint_id="ep_mfzwizltoq2a6gk7pl6vxgzqau",
+            event_id="evt_01k5yb2z7cfe00800000000009d",
+            task_id=TASK_ID,
+            type="task.created",
+            status="delivered",
+            next_attempt_at=None,
+            attempts=(
+                DeliveryAttemptView(
+                    at="2026-01-05T09:30:00.100Z",
+                    trigger="auto",
+                    status=204,
+                    reason=None,
+                    duration_ms=41,
+                    key_id="k1",
+                    response_body="",
+                ),
+            ),
+        ),
+    ),
+)
 PROGRESS: Final = EventView(
     id="evt_01k5yb6t5fe00800000000009q",
     seq=311,

@@ -9,15 +9,16 @@ from gateway.web.docs.examples import (
     EXPLANATION,
     NEW_TASK,
     QUEUED,
-    RUNNING,
     STREAM,
     TASKS,
+    WHOLE,
 )
+from gateway.web.included import INCLUDE
 from gateway.web.openapi import access
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import NewTask, Page, StreamToken, TaskView
+from gateway.wire.tasks import NewTask, Page, StreamToken, TaskView, WholeTaskView
 
 _TAG: Final = "Tasks"
 _NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
@@ -57,8 +58,9 @@ SHOW: Final = Operation(
     tag=_TAG,
     summary="Show a task as it stands",
     access=access.READ_OR_TOKEN,
-    answers=(answer(TaskView, RUNNING, "The task."),),
-    errors=("not_found", "invalid_request"),
+    parameters=(INCLUDE,),
+    answers=(answer(WholeTaskView, WHOLE, "The task, with what `include` asked for."),),
+    errors=("not_found",),
 )
 EXPLAIN: Final = Operation(
     id="explainTask",

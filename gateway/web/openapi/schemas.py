@@ -41,8 +41,13 @@ def _kinds(operations: Iterable[Operation]) -> list[object]:
 
 
 def _whole(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
-    """Messages whose fields are all sent, with their names: a default is no reason to be absent."""
+    """Messages with the fields that are always sent: a default is no reason to be absent, only
+    one that is UNSET is."""
     for reply in kind.__subclasses__():
         if not reply.__struct_config__.omit_defaults:
-            yield reply.__name__, list(reply.__struct_encode_fields__)
+            fields = msgspec.structs.fields(reply)
+            yield (
+                reply.__name__,
+                [field.encode_name for field in fields if field.default is not msgspec.UNSET],
+            )
         yield from _whole(reply)

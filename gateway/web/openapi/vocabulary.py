@@ -8,6 +8,11 @@ from gateway.wire.launcher import SandboxState
 
 WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("TaskView", "status"): tuple(Status),
+    ("WholeTaskView", "status"): tuple(Status),
+    ("AttemptView", "status"): tuple(Status),
+    ("DeliveryView", "status"): ("pending", "delivered", "dead", "superseded", "held"),
+    ("DeliveryView", "type"): tuple(FACTS),
+    ("DeliveryAttemptView", "trigger"): ("auto", "manual", "replay"),
     ("FlagView", "code"): FLAG_ORDER,
     ("SandboxView", "state"): get_args(SandboxState),
     ("DeadlineView", "what"): tuple(
