@@ -12,6 +12,7 @@ import msgspec
 from gateway.wire.decode import (
     Path,
     WrongShape,
+    check_depth,
     mistakes_in,
     not_json,
     path_text,
@@ -237,6 +238,7 @@ def addressee(body: bytes) -> tuple[str, int]:
     if not _is_utf8(body):
         raise WrongShape("invalid_json", "The body is not UTF-8.")
     data = read(_AddressedEnvelope, body).data
+    check_depth(body)
     return data.task_id, data.attempt
 
 

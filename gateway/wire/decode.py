@@ -1,5 +1,6 @@
 """Decoding what others send: fast when it is right, and naming every wrong path when it is not."""
 
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ Code = Literal["invalid_json", "invalid_request", "unknown_event_type"]
 MAX_ERRORS: Final = 50
 """So many wrong paths are named; a body of a thousand mistakes gets no thousand answers."""
 MAX_PATH: Final = 200
+MAX_DEPTH: Final = 32
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 _MISSING: Final = "Object missing required field `{}`"
 _UNKNOWN: Final = "Object contains unknown field `{}`"
 
@@ -55,6 +59,27 @@ def not_json(exc: Exception) -> WrongShape:
     return WrongShape("invalid_json", f"The body is not valid JSON: {exc}.")
 
 
+def check_depth(body: bytes) -> None:
+    """Refuses what is nested deeper than anybody means it.
+
+    msgspec bears as much as the stack has left at that moment, so that what one caller has taken
+    would be too deep for the next who reads it; and Ruby gives up at 100, .NET at 64.
+
+    Raises:
+        WrongShape: `invalid_json`.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise WrongShape("invalid_json", f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for token in _BRACKETS.findall(_STRING.sub(b"", body)):
+        depth += 1 if token in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def wrong_shape(mistakes: list[tuple[Path, str]]) -> WrongShape:
     """The refusal that names these paths."""
     errors = tuple(
@@ -78,13 +103,13 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
     try:
         value = msgspec.json.decode(body)
     except msgspec.ValidationError:  # a number no float can hold
-        return _out_of_range(first)
+        return out_of_range(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         return not_json(exc)
     return wrong_shape(mistakes_in(kind, value) or [((), str(first))])
 
 
-def _out_of_range(exc: msgspec.ValidationError) -> WrongShape:
+def out_of_range(exc: msgspec.ValidationError) -> WrongShape:
     """The one mistake that has no decoded value to walk through: its path stands in the text."""
     message, _, place = str(exc).partition(" - at `")
     error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message)

@@ -19,7 +19,7 @@ from gateway.wire.agent import (
     checked,
     word_kind,
 )
-from gateway.wire.decode import WrongShape, not_json
+from gateway.wire.decode import check_depth, not_json, out_of_range
 from gateway.wire.decode import decode as read
 
 Fields = dict[str, object]
@@ -45,6 +45,7 @@ def decode(body: bytes) -> Word:
         WrongShape: `invalid_json`, `invalid_request` or `unknown_event_type`.
     """
     head = read(_Head, body)
+    check_depth(body)
     fields = _fields(body)
     translate = _TRANSLATE.get(head.type)
     name, data = translate(fields) if translate else (head.type, fields)
@@ -58,7 +59,7 @@ def _fields(body: bytes) -> Fields:
         body.decode()
         fields = msgspec.json.decode(body, type=Fields)
     except msgspec.ValidationError as exc:
-        raise WrongShape("invalid_request", str(exc)) from exc
+        raise out_of_range(exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise not_json(exc) from exc
     return {

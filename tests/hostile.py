@@ -1,0 +1,75 @@
+"""Bodies nobody means well with: broken JSON, JSON of the wrong shape, and right ones with one
+place spoiled."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+from hypothesis import strategies as st
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+HUGE: Final = ("1e999", "-1e999", "9" * 400, "-" + "9" * 25, "1e-999", "9223372036854775808", "-0")
+TEXTS: Final = (r'"\u0000"', r'"\ud800"', r'"\udc00\ud800"', '"\\ufeff"', '"' + "x" * 70_000 + '"')
+DEEP: Final = ("[" * 100_000, "[" * 700 + "]" * 700, '{"a":' * 5_000 + "1" + "}" * 5_000)
+BROKEN: Final = ("", "NaN", "Infinity", "-", "tru", "[1,]", "'a'", '{"a":1,"a":[]}')
+RAW: Final = (*HUGE, *TEXTS, *DEEP, *BROKEN)
+"""What stands for a value; not all of it is JSON."""
+
+VALUES: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def bodies(*right: object) -> st.SearchStrategy[bytes]:
+    """Bytes, JSON, and these messages with one place replaced, repeated or cut off."""
+    spoiled = st.sampled_from(right).flatmap(_spoiled)
+    cut = spoiled.flatmap(lambda body: st.integers(0, len(body)).map(lambda end: body[:end]))
+    flipped = spoiled.flatmap(_flipped)
+    return st.binary(max_size=60) | VALUES.map(msgspec.json.encode) | spoiled | cut | flipped
+
+
+def _spoiled(right: object) -> st.SearchStrategy[bytes]:
+    whole = msgspec.to_builtins(right)
+    value = st.sampled_from(RAW).map(str.encode) | VALUES.map(msgspec.json.encode)
+    return st.tuples(st.sampled_from([(), *_paths(whole)]), value).map(
+        lambda drawn: msgspec.json.encode(_replaced(whole, drawn[0], msgspec.Raw(drawn[1])))
+    )
+
+
+def _flipped(body: bytes) -> st.SearchStrategy[bytes]:
+    place = st.integers(0, max(len(body) * 8 - 1, 0))
+    return place.map(lambda bit: _flip(body, bit))
+
+
+def _flip(body: bytes, bit: int) -> bytes:
+    flipped = bytearray(body)
+    if flipped:
+        flipped[bit // 8] ^= 1 << bit % 8
+    return bytes(flipped)
+
+
+def _paths(value: object, path: Path = ()) -> Iterator[Path]:
+    items: list[tuple[str | int, object]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list | tuple):
+        items = list(enumerate(value))
+    for step, inner in items:
+        yield (*path, step)
+        yield from _paths(inner, (*path, step))
+
+
+def _replaced(value: object, path: Path, new: object) -> object:
+    if not path:
+        return new
+    if isinstance(value, dict):
+        return {**value, path[0]: _replaced(value[path[0]], path[1:], new)}
+    assert isinstance(value, list | tuple)
+    return [
+        _replaced(inner, path[1:], new) if index == path[0] else inner
+        for index, inner in enumerate(value)
+    ]

@@ -1,0 +1,121 @@
+"""Whatever comes, a decoder gives a message or says by code and path what is wrong."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.web.openapi.document import operation_of
+from gateway.web.problems import STATUS, as_refusal, document
+from gateway.web.routes import ROUTES
+from gateway.wire import agent, flat
+from gateway.wire.decode import WrongShape, decode
+from tests.hostile import Json, bodies
+
+REPORTS: Final = tuple(
+    operation.body.example
+    for operation in map(operation_of, ROUTES)
+    if operation.body is not None and isinstance(operation.body.example, msgspec.Struct)
+)
+LAST: Final[Json] = {
+    "prUrl": "https://github.com/acme/widgets/pull/1",
+    "summary": "done",
+    "validation": [{"command": ["make", "test"], "exitCode": 0, "outputTail": "ok"}],
+    "patch": "+a\n",
+    "error": {"stage": "agent", "code": "x", "message": "y", "retryable": False},
+}
+DATA: Final[dict[str, Json]] = {
+    "task.started": {"scriptDigest": "d", "snapshot": "s"},
+    "task.progress": {"stage": "agent", "message": "turn 1", "percent": 1.5},
+    "task.log": {"offset": 0, "chunk": "x"},
+    "task.usage": {"inputTokens": 1, "outputTokens": 2, "costUsd": 0.1, "turns": 1},
+    "task.completed": LAST,
+    "task.failed": LAST,
+}
+SIGNED: Final = tuple(
+    {"type": kind, "timestamp": "", "data": {"taskId": "task_1", "attempt": 1, **data}}
+    for kind, data in DATA.items()
+)
+FLAT: Final = (
+    *({"type": kind, "id": "1", **data} for kind, data in DATA.items()),
+    {"type": "task.failed", "error": "patch failed", "message": "x", "stage": "agent"},
+    {"type": "workspace.failed", "error": "boom", "status": "failed"},
+    {"type": "pr.created", "prUrl": "https://github.com/acme/widgets/pull/1", "branchName": "b"},
+)
+
+
+def refusal(read: Callable[[bytes], object], body: bytes) -> WrongShape | None:
+    """What is wrong with the body; None: it was taken."""
+    try:
+        read(body)
+    except WrongShape as exc:
+        return exc
+    return None
+
+
+def hold(read: Callable[[bytes], object], body: bytes) -> None:
+    """A refusal can be shown, and names what is wrong."""
+    exc = refusal(read, body)
+    if exc is not None:
+        shown = msgspec.json.encode(document("r", as_refusal(exc)))
+        assert exc.code in STATUS
+        assert len(shown) < 30_000
+        assert exc.errors or exc.code == "invalid_json"
+
+
+@pytest.mark.parametrize("example", REPORTS, ids=lambda example: type(example).__name__)
+@given(data=st.data())
+def test_a_request_is_taken_or_refused(example: msgspec.Struct, data: st.DataObject) -> None:
+    hold(lambda body: decode(type(example), body), data.draw(bodies(example)))
+
+
+@given(bodies(*SIGNED))
+def test_an_addressee_is_found_or_not(body: bytes) -> None:
+    hold(agent.addressee, body)
+
+
+@given(bodies(*SIGNED))
+def test_a_signed_word_is_taken_or_refused(body: bytes) -> None:
+    if refusal(agent.addressee, body) is None:
+        hold(agent.decode, body)
+
+
+@given(bodies(*SIGNED))
+def test_what_is_stored_of_a_word_is_json_that_says_the_same(body: bytes) -> None:
+    if refusal(agent.addressee, body) is None and refusal(agent.decode, body) is None:
+        word = agent.decode(body)
+        assert msgspec.json.decode(word.data, type=type(word.message)) == word.message
+
+
+@given(bodies(*FLAT))
+def test_a_flat_word_is_taken_or_refused(body: bytes) -> None:
+    hold(flat.decode, body)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+@pytest.mark.parametrize(("depth", "is_taken"), [(29, True), (31, False), (900, False)])
+def test_no_word_is_nested_deeper_than_its_readers_bear(
+    opening: str, depth: int, is_taken: bool
+) -> None:
+    closing = {"[": "]", "{": "}"}[opening[0]]
+    deep = msgspec.Raw(f"{opening * depth}1{closing * depth}".encode())
+    word = {"type": "task.heartbeat", "data": {"taskId": "t", "attempt": 1, "x": deep}}
+    for read in (agent.addressee, flat.decode):
+        exc = refusal(read, msgspec.json.encode(word))
+        assert (exc is None) == is_taken
+        assert exc is None or exc.code == "invalid_json"
+
+
+def test_brackets_inside_a_text_are_no_nesting() -> None:
+    chunk = '[{"\\' * 1_000
+    word = {"type": "task.log", "data": {"taskId": "t", "attempt": 1, "offset": 0, "chunk": chunk}}
+    assert agent.addressee(msgspec.json.encode(word)) == ("t", 1)
+
+
+def test_a_number_that_nothing_can_hold_is_named() -> None:
+    exc = refusal(flat.decode, b'{"type": "task.heartbeat", "load": 1e999}')
+    assert exc is not None
+    assert [error.path for error in exc.errors] == ["$[...]"]

@@ -1,0 +1,76 @@
+"""Whatever stands in the webhook headers: their one error, or a message that only its key signs."""
+
+import base64
+from typing import Final
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.wire.signing import MalformedHeaders, SignedHeaders, secret_bytes, sign
+
+SECRET: Final = b"s" * 32
+BODY: Final = b'{"type": "task.heartbeat"}'
+NAMES: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+RIGHT: Final = dict(
+    zip(NAMES, ("msg_1", "1790000000", sign(SECRET, "msg_1", 1790000000, BODY)), strict=True)
+)
+LATIN: Final = st.text(st.characters(max_codepoint=255), max_size=80)
+"""What a server can make of the bytes of a header."""
+BITS: Final = 8 * 32
+
+
+def parsed(headers: dict[str, str]) -> SignedHeaders | None:
+    """The headers; None: they are malformed."""
+    try:
+        return SignedHeaders.parse(headers)
+    except MalformedHeaders:
+        return None
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), LATIN | st.sampled_from(list(RIGHT.values()))))
+def test_invented_headers_are_never_signed(headers: dict[str, str]) -> None:
+    if headers != RIGHT:
+        found = parsed(headers)
+        assert found is None or not found.is_signed_by(SECRET, BODY)
+
+
+@given(st.sampled_from(["", "v1,", "v1a,", "v2,", ",", "v1"]), LATIN)
+def test_a_signature_of_another_form_is_none(version: str, text: str) -> None:
+    found = parsed({**RIGHT, "webhook-signature": f"{version}{text}"})
+    assert found is None or not found.is_signed_by(SECRET, BODY)
+
+
+@given(st.integers(0, BITS - 1))
+def test_a_signature_with_a_flipped_bit_is_none(bit: int) -> None:
+    mac = bytearray(base64.b64decode(RIGHT["webhook-signature"].partition(",")[2]))
+    mac[bit // 8] ^= 1 << bit % 8
+    flipped = f"v1,{base64.b64encode(mac).decode()}"
+    found = parsed({**RIGHT, "webhook-signature": flipped})
+    assert found is not None
+    assert not found.is_signed_by(SECRET, BODY)
+
+
+@given(st.integers(0, BITS // 8 - 1))
+def test_a_part_of_a_signature_is_none(length: int) -> None:
+    mac = base64.b64decode(RIGHT["webhook-signature"].partition(",")[2])[:length]
+    part = f"v1,{base64.b64encode(mac).decode()}"
+    found = parsed({**RIGHT, "webhook-signature": part})
+    assert found is None or not found.is_signed_by(SECRET, BODY)
+
+
+@given(st.lists(LATIN.filter(lambda text: " " not in text), max_size=10), st.integers(0, 10))
+def test_the_right_signature_is_found_among_others(others: list[str], place: int) -> None:
+    entries = [*others[:place], RIGHT["webhook-signature"], *others[place:]]
+    found = parsed({**RIGHT, "webhook-signature": " ".join(entries)})
+    assert found is None or found.is_signed_by(SECRET, BODY)
+
+
+@given(
+    st.text(max_size=60) | st.binary(max_size=60).map(lambda raw: base64.b64encode(raw).decode())
+)
+def test_a_secret_is_read_or_refused_as_a_value(text: str) -> None:
+    try:
+        secret = secret_bytes(f"whsec_{text}")
+    except ValueError:
+        return
+    assert len(secret) >= 24
