@@ -17,11 +17,41 @@ BROKEN: Final = ("", "NaN", "Infinity", "-", "tru", "[1,]", "'a'", '{"a":1,"a":[
 RAW: Final = (*HUGE, *TEXTS, *DEEP, *BROKEN)
 """What stands for a value; not all of it is JSON."""
 
+LAST: Final[Json] = {
+    "prUrl": "https://github.com/acme/widgets/pull/1",
+    "summary": "done",
+    "validation": [{"command": ["make", "test"], "exitCode": 0, "outputTail": "ok"}],
+    "patch": "+a\n",
+    "error": {"stage": "agent", "code": "x", "message": "y", "retryable": False},
+}
+WORDS: Final[dict[str, Json]] = {
+    "task.started": {"scriptDigest": "d", "snapshot": "s"},
+    "task.progress": {"stage": "agent", "message": "turn 1", "percent": 1.5},
+    "task.log": {"offset": 0, "chunk": "x"},
+    "task.usage": {"inputTokens": 1, "outputTokens": 2, "costUsd": 0.1, "turns": 1},
+    "task.completed": LAST,
+    "task.failed": LAST,
+}
+FLAT: Final = (
+    *({"type": kind, "id": "1", **data} for kind, data in WORDS.items()),
+    {"type": "task.failed", "error": "patch failed", "message": "x", "stage": "agent"},
+    {"type": "workspace.failed", "error": "boom", "status": "failed"},
+    {"type": "pr.created", "prUrl": "https://github.com/acme/widgets/pull/1", "branchName": "b"},
+)
+
 VALUES: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def signed_words(task_id: str) -> tuple[Json, ...]:
+    """Right words of the first attempt of this task."""
+    return tuple(
+        {"type": kind, "timestamp": "", "data": {"taskId": task_id, "attempt": 1, **data}}
+        for kind, data in WORDS.items()
+    )
 
 
 def bodies(*right: object) -> st.SearchStrategy[bytes]:

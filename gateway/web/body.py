@@ -51,7 +51,9 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
         Refused: `too_large`, as soon as more than `limit` bytes have come.
     """
     declared = headers_of(request).get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+    is_number = declared.isascii() and declared.isdigit()
+    # Python refuses to make an integer of thousands of digits.
+    if is_number and (len(declared) > 18 or int(declared) > limit):
         raise _too_large(limit)
     body: bytes = b""
     while True:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 import structlog
 from starlette.types import Message, Scope
@@ -179,3 +180,19 @@ async def _half_a_request(house: House, behind: list[Message]) -> None:
         raise AssertionError(f"nobody is there to hear {message}")
 
     await house.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("declared", ["9" * 19, "9" * 5_000])
+async def test_a_length_nobody_can_send_is_too_large(house: House, declared: str) -> None:
+    headers = house.bearer("tasks") | {"content-length": declared}
+    response = await house.http.post("/v1/tasks", content=b"{}", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+async def test_a_word_too_deep_for_its_readers_is_refused(house: House) -> None:
+    job, agent = await house.launch()
+    deep = msgspec.Raw(b"[" * 900 + b"]" * 900)
+    response = await agent.say("task.heartbeat", "m1", x=deep)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+    for path in ("", "/events", "/explain"):
+        assert (await house.get(f"/v1/tasks/{job['taskId']}{path}")).status_code == 200

@@ -13,38 +13,14 @@ from gateway.web.problems import STATUS, as_refusal, document
 from gateway.web.routes import ROUTES
 from gateway.wire import agent, flat
 from gateway.wire.decode import WrongShape, decode
-from tests.hostile import Json, bodies
+from tests.hostile import FLAT, bodies, signed_words
 
-REPORTS: Final = tuple(
-    operation.body.example
+REQUESTS: Final = {
+    type(operation.body.example): operation.body.example
     for operation in map(operation_of, ROUTES)
     if operation.body is not None and isinstance(operation.body.example, msgspec.Struct)
-)
-LAST: Final[Json] = {
-    "prUrl": "https://github.com/acme/widgets/pull/1",
-    "summary": "done",
-    "validation": [{"command": ["make", "test"], "exitCode": 0, "outputTail": "ok"}],
-    "patch": "+a\n",
-    "error": {"stage": "agent", "code": "x", "message": "y", "retryable": False},
 }
-DATA: Final[dict[str, Json]] = {
-    "task.started": {"scriptDigest": "d", "snapshot": "s"},
-    "task.progress": {"stage": "agent", "message": "turn 1", "percent": 1.5},
-    "task.log": {"offset": 0, "chunk": "x"},
-    "task.usage": {"inputTokens": 1, "outputTokens": 2, "costUsd": 0.1, "turns": 1},
-    "task.completed": LAST,
-    "task.failed": LAST,
-}
-SIGNED: Final = tuple(
-    {"type": kind, "timestamp": "", "data": {"taskId": "task_1", "attempt": 1, **data}}
-    for kind, data in DATA.items()
-)
-FLAT: Final = (
-    *({"type": kind, "id": "1", **data} for kind, data in DATA.items()),
-    {"type": "task.failed", "error": "patch failed", "message": "x", "stage": "agent"},
-    {"type": "workspace.failed", "error": "boom", "status": "failed"},
-    {"type": "pr.created", "prUrl": "https://github.com/acme/widgets/pull/1", "branchName": "b"},
-)
+SIGNED: Final = signed_words("task_1")
 
 
 def refusal(read: Callable[[bytes], object], body: bytes) -> WrongShape | None:
@@ -66,10 +42,10 @@ def hold(read: Callable[[bytes], object], body: bytes) -> None:
         assert exc.errors or exc.code == "invalid_json"
 
 
-@pytest.mark.parametrize("example", REPORTS, ids=lambda example: type(example).__name__)
+@pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
 @given(data=st.data())
-def test_a_request_is_taken_or_refused(example: msgspec.Struct, data: st.DataObject) -> None:
-    hold(lambda body: decode(type(example), body), data.draw(bodies(example)))
+def test_a_request_is_taken_or_refused(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+    hold(lambda body: decode(kind, body), data.draw(bodies(REQUESTS[kind])))
 
 
 @given(bodies(*SIGNED))
