@@ -10,7 +10,7 @@ import msgspec
 
 from gateway.domain.keyring import Keyring
 from gateway.domain.stream_token import stream_token
-from gateway.web.openapi.document import operation_of
+from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
@@ -200,8 +200,7 @@ async def _offend_all(house: House) -> None:
 
 def _operations() -> Iterator[tuple[str, str, Operation]]:
     for route in ROUTES:
-        (method,) = (route.methods or set()) - {"HEAD", "OPTIONS"}
-        yield method, route.path, operation_of(route)
+        yield method_of(route), route.path, operation_of(route)
 
 
 def _wrong_keys(operation: Operation) -> Iterator[str]:

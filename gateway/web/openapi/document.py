@@ -37,7 +37,7 @@ def document(routes: Sequence[Route]) -> Schema:
     paths: dict[str, Schema] = {}
     for route, operation in zip(routes, operations, strict=True):
         path = paths.setdefault(shown_path(route.path), {})
-        path |= {method.lower(): _operation(route, operation, schemas) for method in _own(route)}
+        path[method_of(route).lower()] = _operation(route, operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -62,9 +62,10 @@ def operation_of(route: Route) -> Operation:
     return cast("_Documented", route.endpoint).operation
 
 
-def _own(route: Route) -> set[str]:
-    """Starlette adds HEAD to every GET; OPTIONS are a browser's own affair."""
-    return (route.methods or set()) - {"HEAD", "OPTIONS"}
+def method_of(route: Route) -> str:
+    """What a route is for: Starlette adds HEAD to GET, and OPTIONS are a browser's own affair."""
+    (method,) = (route.methods or set()) - {"HEAD", "OPTIONS"}
+    return method
 
 
 def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
