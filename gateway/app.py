@@ -89,7 +89,7 @@ async def opened(
     ) as store:
         _tell_opening(store.opening)
         await _check_keys(store, keyring)
-        policy = _policy(settings, keyring)
+        policy = _policy(settings, keyring, clock())
         ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
         async with _running(
             settings, keyring, store, ledger, clock=clock, transport=transport
@@ -286,7 +286,7 @@ def _context(
         reads=store.reads,
         keys=Keys(store.reads.api_key, clock),
         keyring=keyring,
-        policy=_policy(settings, keyring),
+        policy=ledger.policy,
         instance_id=store.instance_id,
         lease_seconds=settings.lease_seconds,
         clock=clock,
@@ -303,9 +303,10 @@ def _context(
     )
 
 
-def _policy(settings: Settings, keyring: Keyring) -> Policy:
+def _policy(settings: Settings, keyring: Keyring, started_at: int) -> Policy:
     return Policy(
         key_id=keyring.current,
+        started_at=started_at,
         lease=settings.lease_seconds * 1000,
         concurrency_per_key=settings.concurrency_per_key,
         spool_only=settings.public_url is None,

@@ -204,6 +204,7 @@ def _topics(view: View, now: int) -> set[str]:
         topics.add("deliveries")
     moments = [task.due_at for task in tasks]
     moments += [view.jobs[job_id].lease_expires_at for job_id in view.changed_jobs]
+    moments += [view.realms[place].due_at for place in view.changed_realms]
     if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")
     return topics

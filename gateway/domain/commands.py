@@ -5,6 +5,7 @@ A command names what it `needs`; the store loads the union for a batch inside th
 
 from gateway.domain.errors import Refused
 from gateway.domain.job import Job
+from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
@@ -38,6 +39,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     owing: tuple[str, ...] = ()
     """Tasks of which it matters whether deliveries are still to be made."""
     claim: "Claim | None" = None
+    realm: Place | None = None
+    """One that may be missing, or is heard again, with the tasks that have to be told."""
     pulse_at: int | None = None
     """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
 
@@ -122,8 +125,8 @@ class Claim(Frozen, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`."""
 
     launcher_id: str
-    providers: tuple[tuple[str, str], ...]
-    """(provider, realm) pairs; the empty realm is that of a bare name."""
+    providers: tuple[Place, ...]
+    """The empty realm is that of a bare name."""
     capacity: int
     holding: tuple[str, ...] = ()
     job_id: str | None = None
@@ -214,6 +217,17 @@ class JobDue(Frozen, frozen=True, kw_only=True):
         return Needs(jobs=(self.job_id,))
 
 
+class RealmDue(Frozen, frozen=True, kw_only=True):
+    """Whether a launcher of this realm still calls may have changed."""
+
+    place: Place
+
+    @property
+    def needs(self) -> Needs:
+        """The realm, the tasks with a sandbox there, and those that nobody else can take."""
+        return Needs(realm=self.place)
+
+
 class SettleDelivery(Frozen, frozen=True, kw_only=True):
     """What an attempt made of a delivery; moments and durations in milliseconds."""
 
@@ -279,6 +293,7 @@ Command = (
     | DelegateJob
     | TaskDue
     | JobDue
+    | RealmDue
     | SettleDelivery
     | Pulse
     | Prune
@@ -290,6 +305,8 @@ class Policy(Frozen, frozen=True, kw_only=True):
 
     key_id: str
     """The current master key: new attempts are opened with it."""
+    started_at: int = 0
+    """When this gateway came up: until it has listened for 60 s it calls nobody missing."""
     lease: int = 60_000
     launch: int = 300_000
     progress: int = 900_000

@@ -177,6 +177,8 @@ class Draft:
         if self._events and self._events[0].task_seq == 1:
             self.view.put_new_task(self.task)
         else:
+            if self.task.concurrency_key is not None:
+                self.view.move_key(self.view.tasks[self.task.id], self.task, self.now)
             self.view.put_task(self.task)
         return self.task
 

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gateway.domain.draft import Draft
 from gateway.domain.event import Ended, Event, Retried, SandboxReported
 from gateway.domain.task import Attempt, Status, Task, TaskError
+from gateway.domain.waiting import offer
 
 UNCONFIRMED_AFTER: Final = 120_000
 """A destroy that is not confirmed within so many milliseconds is flagged."""
@@ -50,12 +51,7 @@ def open_next(draft: Draft) -> None:
         number = left[0].number
         draft.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
     else:
-        offer(draft, draft.now)
-
-
-def offer(draft: Draft, at: int) -> None:
-    """The current attempt may be claimed from that moment on; its queue clock starts there."""
-    draft.change(claimable_at=at, queue=at + draft.task.timeouts.queue * 1000)
+        offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
 
 
 def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
@@ -79,13 +75,15 @@ def confirm_gone(
     if sandbox is not None:
         draft.happen(kind, SandboxReported(sandbox=sandbox), attempt=attempt.number)
     left = draft.living()
+    if all(other.place != attempt.place for other in left):
+        draft.lower_flag("realm_missing")
     if not any(draft.job("destroy", other.number) for other in left):
         draft.change(cleanup=None)
         draft.lower_flag("sandbox_unconfirmed")
     is_last = all(other.number == draft.task.attempt for other in left)
     if is_last and draft.task.has_flag("cleanup_pending"):
         draft.lower_flag("cleanup_pending")
-        offer(draft, draft.now)
+        offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
 
 
 def _say(draft: Draft, kind: str, fact: Ended | Retried, word: Event | None) -> None:

@@ -151,7 +151,7 @@ def _retry(task: Task, _event: Event, fact: Retried) -> Task:
         error=None,
         usage=Usage(),
         sandbox=None,
-        flags=tuple(flag for flag in task.flags if flag.code == "sandbox_unconfirmed"),
+        flags=tuple(flag for flag in task.flags if flag.code in LASTING_FLAGS),
     )
 
 

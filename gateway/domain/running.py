@@ -16,6 +16,7 @@ def begin(draft: Draft) -> None:
         draft.put_attempt(replace(attempt, started_at=now))
     draft.change(
         queue=None,
+        no_launcher=None,
         launch_slow=None,
         launch_end=None,
         heartbeat=now + task.timeouts.heartbeat * 1000,

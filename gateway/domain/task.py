@@ -145,18 +145,20 @@ class Clocks(Frozen, frozen=True, kw_only=True):
     run_end: int | None = None
     cancel: int | None = None
     cancel_end: int | None = None
+    cleanup: int | None = None
+    # Behind these two nobody's time is over: they are no deadlines, and stand last.
     no_launcher: int | None = None
     drain: int | None = None
-    cleanup: int | None = None
 
     def next(self) -> tuple[int, str] | None:
-        """The earliest clock and its name."""
-        moments = msgspec.structs.astuple(self)
+        """The earliest deadline and its name."""
+        moments = msgspec.structs.astuple(self)[:DEADLINES]
         at = min(filter(None, moments), default=None)
         return None if at is None else (at, CLOCK_NAMES[moments.index(at)])
 
 
 CLOCK_NAMES: Final = Clocks.__struct_fields__
+DEADLINES: Final = CLOCK_NAMES.index("no_launcher")
 
 PUBLIC_CLOCK: Final = {
     "launch_slow": "launch",

@@ -7,6 +7,8 @@ If the commit fails the whole view is dropped.
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from gateway.domain.commands import (
     Callback,
     IdempotencyKey,
@@ -17,12 +19,18 @@ from gateway.domain.commands import (
 )
 from gateway.domain.event import Event
 from gateway.domain.job import Job
+from gateway.domain.realm import Place, Realm, first_call
+from gateway.domain.taken import Taken
 from gateway.domain.task import Attempt, Frozen, Status, Task
 
 AttemptKey = tuple[str, int]
 
 OUTAGE: Final = 15_000
 """So many milliseconds without a pulse are an outage: nothing could commit."""
+
+
+HOLDING: Final = frozenset({Status.LAUNCHING, Status.RUNNING})
+"""States in which an attempt holds its concurrency key."""
 
 
 class Remembered(Frozen, frozen=True, kw_only=True):
@@ -66,7 +74,7 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
     """A launcher has called: it is live."""
 
     launcher_id: str
-    providers: tuple[tuple[str, str], ...]
+    providers: tuple[Place, ...]
     capacity: int
     version: str
     at: int
@@ -108,11 +116,19 @@ class View:
     """Inspect, destroy and sweep jobs that nobody holds, oldest first."""
     keys_in_use: dict[str, int] = field(default_factory=dict)
     """How many attempts of a concurrency key are launching or running."""
+    taken: dict[str, tuple[Taken, ...]] = field(default_factory=dict)
+    """When a concurrency key was taken, as far as somebody has waited for it, and whether it is."""
+    realms: dict[Place, Realm] = field(default_factory=dict)
+    """All that are not known to be missing, and those that are spoken of."""
+    has_more_stranded: bool = False
+    """More tasks wait for a realm that is missing than were loaded."""
 
     new_tasks: dict[str, None] = field(default_factory=dict)
     changed_tasks: dict[str, None] = field(default_factory=dict)
     changed_attempts: dict[AttemptKey, None] = field(default_factory=dict)
     changed_jobs: dict[str, None] = field(default_factory=dict)
+    changed_realms: dict[Place, None] = field(default_factory=dict)
+    changed_taken: list[Taken] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_endpoints: list[Endpoint] = field(default_factory=list)
@@ -151,9 +167,17 @@ class View:
         self.changed_jobs[job.id] = None
 
     def note_call(self, call: LauncherCall) -> None:
-        """A launcher has called."""
+        """A launcher has called: it is live, and so are the realms it serves."""
         self.launchers[call.launcher_id] = call
         self.calls.append(call)
+        for place in call.providers:
+            known = self.realms.get(place)
+            self.put_realm(known.called(call.at) if known else first_call(place, call.at))
+
+    def put_realm(self, realm: Realm) -> None:
+        """A realm as it now stands."""
+        self.realms[realm.place] = realm
+        self.changed_realms[realm.place] = None
 
     def put_event(self, event: Event) -> None:
         """An event, already numbered within its task."""
@@ -168,6 +192,32 @@ class View:
         endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
         self.endpoints[endpoint.id] = endpoint
         self.new_endpoints.append(endpoint)
+
+    def move_key(self, before: Task, after: Task, now: int) -> None:
+        """A task with a concurrency key has changed: it may take the key, or free it."""
+        by = (after.status in HOLDING) - (before.status in HOLDING)
+        if after.concurrency_key is None or not by:
+            return
+        key = after.scoped_key
+        self.keys_in_use[key] = max(0, self.keys_in_use.get(key, 0) + by)
+        is_taken = self.keys_in_use[key] >= self.policy.concurrency_per_key
+        periods = self.taken.get(key, ())
+        if is_taken != any(period.freed_at is None for period in periods):
+            self._turn_key(after, periods, now)
+
+    def _turn_key(self, task: Task, periods: tuple[Taken, ...], now: int) -> None:
+        taken = next((period for period in periods if period.freed_at is None), None)
+        if taken is None:
+            turned = Taken(
+                project=task.project, concurrency_key=task.concurrency_key or "", taken_at=now
+            )
+        else:
+            turned = replace(taken, freed_at=now)
+        self.taken[task.scoped_key] = (
+            *(period for period in periods if period is not taken),
+            turned,
+        )
+        self.changed_taken.append(turned)
 
     def has_room(self, task: Task) -> bool:
         """Whether its concurrency key lets one more of them launch."""
@@ -185,6 +235,8 @@ class View:
             or self.changed_jobs
             or self.new_events
             or self.calls
+            or self.changed_realms
+            or self.changed_taken
             or self.new_remembered
             or self.settled
             or self.pulse_at is not None

@@ -6,8 +6,9 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.commands import Answer, Command, JobDue, Pulse, TaskDue
+from gateway.domain.commands import Answer, Command, JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.realm import Place
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +26,9 @@ class DueReads(Protocol):
 
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         """Held jobs whose lease has run out."""
+
+    async def due_realms(self, now: int, limit: int) -> Sequence[Place]:
+        """Realms whose launchers may have gone, or are heard again."""
 
     async def next_due(self) -> int | None:
         """The earliest moment at which one of them will have something."""
@@ -56,7 +60,9 @@ class Reconciler:
         await self._keep_pulse(now)
         tasks = await self._reads.due_tasks(now, BATCH)
         jobs = await self._reads.due_jobs(now, BATCH)
+        realms = await self._reads.due_realms(now, BATCH)
         await asyncio.gather(
+            *(self._tell(RealmDue(place=place)) for place in realms),
             *(self._tell(TaskDue(task_id=task_id)) for task_id in tasks),
             *(self._tell(JobDue(job_id=job_id)) for job_id in jobs),
         )
@@ -64,7 +70,7 @@ class Reconciler:
             return 0.0
         return await self._seconds_to_next()
 
-    async def _tell(self, command: TaskDue | JobDue) -> None:
+    async def _tell(self, command: TaskDue | JobDue | RealmDue) -> None:
         try:
             await self._submit(command)
         except Unavailable:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from typing import Any
 
@@ -10,11 +10,14 @@ import aiosqlite
 import msgspec
 
 from gateway.domain.commands import Claim, Needs, Policy
+from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Frozen, Task
 from gateway.domain.view import OUTAGE, Remembered, View
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.keys import UPSERT_TAKEN, load_keys
 from gateway.store.pruning import pruning_statements
+from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.rows import Params
 
 _TASK = msgspec.json.Decoder(Task)
@@ -24,8 +27,12 @@ _OFFERED_PER_CLAIM = 10
 class Batch:
     """`load`, then `write`; the transaction itself belongs to the store."""
 
-    def __init__(self, connection: aiosqlite.Connection, seq: int) -> None:
+    def __init__(
+        self, connection: aiosqlite.Connection, seq: int, realms: Mapping[Place, Realm]
+    ) -> None:
         self._connection = connection
+        self.realms = realms
+        """All that are not known to be missing: with one writer they need not be read again."""
         # Not waited for before there is something to write: what is read is queued behind it, and
         # decisions are made meanwhile.
         self.begun = asyncio.ensure_future(connection.execute("BEGIN IMMEDIATE"))
@@ -35,7 +42,7 @@ class Batch:
 
     async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
         """The union of what the commands of the batch need."""
-        view = View(policy=policy, seq=self.seq)
+        view = View(policy=policy, seq=self.seq, realms=dict(self.realms))
         await self._load_jobs(view, {job for need in needs for job in need.jobs})
         if any(need.reports for need in needs):
             await self._load_holders(view)
@@ -46,6 +53,8 @@ class Batch:
         tasks = {task for need in needs for task in need.tasks}
         if pulse_at is not None:
             tasks |= await self._load_outage(view, pulse_at)
+        for place in {need.realm for need in needs if need.realm is not None}:
+            tasks |= await tasks_of_realm(self._connection, view, place, now)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
         await asyncio.gather(  # one after the other, but without a way to the loop in between
@@ -60,13 +69,16 @@ class Batch:
         endpoints = {endpoint for need in needs for endpoint in need.endpoints}
         endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
         await self._load_endpoints(view, endpoints)
-        await self._load_keys_in_use(view, now)
+        await load_keys(self._connection, view, now)
         return view
 
     async def write(self, view: View) -> None:
         """Everything the view has changed, a statement per table, in this order."""
         await self.begun
         await asyncio.gather(*self._statements(view))
+        if view.changed_realms:
+            known = view.realms.values()
+            self.realms = {realm.place: realm for realm in known if realm.due_at is not None}
 
     def _statements(self, view: View) -> Iterator[Coroutine[None, None, object]]:
         """All are queued at once: waiting for each would put the writing thread to sleep between
@@ -88,6 +100,8 @@ class Batch:
             (sql.INSERT_METADATA, _metadata_params(view)),
             (sql.INSERT_REMEMBERED, _remembered_params(view)),
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
+            (UPSERT_REALMS, [rows.realm_values(view.realms[key]) for key in view.changed_realms]),
+            (UPSERT_TAKEN, [*map(rows.taken_values, view.changed_taken)]),
             (sql.SETTLE_DELIVERIES, [_plain(settled) for settled in view.settled]),
             (sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view)),
         ):
@@ -151,6 +165,7 @@ class Batch:
         for row in await self._all(sql.LAUNCHERS_NAMED, {"ids": json.dumps(sorted(holders))}):
             call = rows.call_from_row(row)
             view.launchers[call.launcher_id] = call
+            await load_realms(self._connection, view, call.providers)
 
     async def _load_outage(self, view: View, at: int) -> set[str]:
         """The pulse before; after a gap all leases, and the names of tasks with a clock due."""
@@ -166,7 +181,9 @@ class Batch:
     async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
         launchers = json.dumps([claim.launcher_id for claim in claims])
         held = await self._all(sql.JOBS_HELD, {"ids": launchers})
-        providers = json.dumps(sorted(set(chain.from_iterable(c.providers for c in claims))))
+        places = sorted(set(chain.from_iterable(c.providers for c in claims)))
+        await load_realms(self._connection, view, places)
+        providers = json.dumps(places)
         offered = await self._all(
             sql.JOBS_OFFERED,
             {"now": now, "providers": providers, "limit": _OFFERED_PER_CLAIM * len(claims)},
@@ -212,19 +229,6 @@ class Batch:
             for row in await self._all(sql.ENDPOINTS, {"ids": json.dumps(sorted(wanted))}):
                 endpoint = rows.endpoint_from_row(row)
                 view.endpoints[endpoint.id] = endpoint
-
-    async def _load_keys_in_use(self, view: View, now: int) -> None:
-        """For those that may be claimed, and those whose queue clock would run out."""
-        claimable = set(view.claimable)
-        keys = {
-            (task.project, task.concurrency_key)
-            for task in view.tasks.values()
-            if task.concurrency_key is not None
-            and (task.id in claimable or (task.clocks.queue or now + 1) <= now)
-        }
-        if keys:
-            counts = await self._all(sql.KEYS_IN_USE, {"keys": json.dumps(sorted(keys))})
-            view.keys_in_use = {row[0]: row[1] for row in counts}
 
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
         return await self._connection.execute_fetchall(statement, params)

@@ -6,6 +6,7 @@ from typing import Final
 
 from gateway.domain.view import Pruning
 from gateway.store import statements as sql
+from gateway.store.keys import FORGET_TAKEN
 from gateway.store.rows import Params
 
 DELETIONS: Final = (
@@ -26,6 +27,7 @@ def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     before = {"before": pruning.before}
     yield sql.FORGET_IDEMPOTENCY, before
     yield sql.FORGET_LAUNCHERS, before
+    yield FORGET_TAKEN, before
     if pruning.erased:
         yield sql.ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
     if pruning.deleted:

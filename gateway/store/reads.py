@@ -11,6 +11,7 @@ from gateway.domain.commands import Sealed
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
+from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall
@@ -20,6 +21,7 @@ from gateway.store.deliveries import Delivery, deliveries_of
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
+from gateway.store.realms import DUE_REALMS
 from gateway.store.rows import Params
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
@@ -147,6 +149,11 @@ class Reads:
         """Jobs whose lease has run out."""
         found = await self._all(sql.DUE_JOBS, {"now": now, "limit": limit})
         return [row[0] for row in found]
+
+    async def due_realms(self, now: int, limit: int) -> list[Place]:
+        """Realms that may be missing, or are heard again."""
+        found = await self._all(DUE_REALMS, {"now": now, "limit": limit})
+        return [(row[0], row[1]) for row in found]
 
     async def next_due(self) -> int | None:
         """When the reconciler has work (milliseconds)."""

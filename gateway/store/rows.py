@@ -7,6 +7,8 @@ import msgspec
 
 from gateway.domain.event import Event
 from gateway.domain.job import Job
+from gateway.domain.realm import Realm
+from gateway.domain.taken import Taken
 from gateway.domain.task import (
     Attempt,
     Clocks,
@@ -82,10 +84,14 @@ job_from_row = _reader(Job)
 event_from_row = _reader(Event)
 endpoint_from_row = _reader(Endpoint)
 call_from_row = _reader(LauncherCall)
+realm_from_row = _reader(Realm)
+taken_from_row = _reader(Taken)
 
 
 attempt_values: Final = _writer(Attempt)
 job_values: Final = _writer(Job)
+realm_values: Final = _writer(Realm)
+taken_values: Final = _writer(Taken)
 _task_values: Final = _writer(Task)
 _event_values: Final = _writer(Event)
 _DATA: Final = Event.__struct_fields__.index("data")

@@ -2,13 +2,14 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
 
 import aiosqlite
 
+from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
@@ -16,6 +17,7 @@ from gateway.store.errors import translated
 from gateway.store.instance import Restored, open_instance
 from gateway.store.lock import exclusive
 from gateway.store.reads import Reads
+from gateway.store.realms import watched_realms
 from gateway.store.upgrade import Upgraded, upgrade
 
 BUSY_MS: Final = 5_000
@@ -39,6 +41,7 @@ class SQLiteStore:
         *,
         seq: int,
         instance_id: str,
+        realms: Mapping[Place, Realm],
         opening: Opening,
     ) -> None:
         self.reads = reads
@@ -46,6 +49,7 @@ class SQLiteStore:
         self.opening = opening
         self._writer = writer
         self._seq = seq
+        self._realms = realms
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -57,7 +61,7 @@ class SQLiteStore:
         """
         async with self._turn:
             with translated():
-                batch = Batch(self._writer, self._seq)
+                batch = Batch(self._writer, self._seq, self._realms)
                 try:
                     yield batch
                     await batch.begun
@@ -69,6 +73,7 @@ class SQLiteStore:
     async def _commit(self, batch: Batch) -> None:
         await self._writer.commit()
         self._seq = batch.seq
+        self._realms = batch.realms
 
 
 async def _to_its_end(work: Coroutine[None, None, None]) -> None:
@@ -113,7 +118,14 @@ async def open_sqlite(
             aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         )
         await reader.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        yield SQLiteStore(writer, Reads(reader), seq=seq, instance_id=instance_id, opening=opening)
+        yield SQLiteStore(
+            writer,
+            Reads(reader),
+            seq=seq,
+            instance_id=instance_id,
+            realms=await watched_realms(writer),
+            opening=opening,
+        )
 
 
 def _open_file(

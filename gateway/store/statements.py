@@ -91,13 +91,6 @@ WHERE (task.provider IS NULL OR task.provider IN (
             AND other.status IN ('launching', 'running')))
 LIMIT :limit"""
 
-KEYS_IN_USE: Final = """
-SELECT project || '/' || concurrency_key, count(*) FROM tasks
-WHERE concurrency_key IS NOT NULL AND status IN ('launching', 'running')
-  AND (project, concurrency_key) IN (
-      SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))
-GROUP BY 1"""
-
 # Joined, not IN: only so SQLite seeks in `events_heard` instead of reading the task's whole log.
 HEARD: Final = """
 SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
@@ -183,7 +176,9 @@ SELECT min(at) FROM (
     SELECT min(due_at) AS at FROM tasks WHERE due_at IS NOT NULL
     UNION ALL
     SELECT min(lease_expires_at) FROM jobs
-    WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL)"""
+    WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
+    UNION ALL
+    SELECT min(due_at) FROM realms WHERE due_at IS NOT NULL)"""
 
 # One index seek for each priority and each provider.
 NEXT_CLAIMABLE: Final = """

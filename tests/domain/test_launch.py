@@ -233,3 +233,15 @@ def test_only_progress_log_and_usage_are_progress() -> None:
     assert world.task.has_flag("no_progress")
     world.say("task.usage", inputTokens=1)
     assert not world.task.has_flag("no_progress")
+
+
+def test_a_sandbox_that_comes_up_after_the_cancel_runs_and_is_destroyed() -> None:
+    world = World()
+    (job,) = world.claim()
+    world.trying(job)
+    world.do(CANCEL)
+    world.done(job)
+    assert world.status == "running"
+    (destroy,) = world.claim(capacity=0)
+    world.done(destroy, "destroyed")
+    assert world.status == "cancelled"

@@ -12,7 +12,7 @@ from gateway.domain.invariants import broken
 from gateway.domain.invariants.books import Books
 from gateway.domain.job import Job
 from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks, Sandbox, Task
+from gateway.domain.task import Clocks, Sandbox, Status, Task
 from gateway.domain.view import View
 
 TASK = typeid("task", 1_790_000_000_000, 7)
@@ -26,6 +26,8 @@ class World:
         self.now = 1_790_000_000_000
         self.view = View(policy=c.Policy(key_id="k1"))
         self.words = 0
+        self.is_deserted = False
+        """Whether the launchers that were there have gone; else they call all the time."""
         made = msgspec.convert(
             {
                 "project": "default",
@@ -86,7 +88,8 @@ class World:
             attempts=tuple(self.view.attempts.values()),
             jobs=tuple(self.view.jobs.values()),
         )
-        assert [str(problem) for problem in broken(books, numbered)] == []
+        problems = [str(problem) for problem in broken(books, numbered)]
+        assert not problems, problems
         assert [event.task_seq for event in events] == list(range(1, len(events) + 1))
         bare = replace(self.task, clocks=Clocks(), claimable_at=None)
         assert fold(events) == bare
@@ -98,7 +101,18 @@ class World:
         self.now += round(seconds * 1000)
         for job in list(self.view.jobs.values()):
             self.do(c.JobDue(job_id=job.id))
+        for place, realm in list(self.view.realms.items()):
+            if not self.is_deserted:
+                self.view.put_realm(realm.called(self.now))
+            self.do(c.RealmDue(place=place))
         self.do(c.TaskDue(task_id=TASK))
+
+    def hold_key(self, *, by_another: bool) -> None:
+        """Another task takes the concurrency key of this one, or frees it."""
+        waits = replace(self.task, status=Status.QUEUED)
+        holds = replace(self.task, status=Status.RUNNING)
+        before, after = (waits, holds) if by_another else (holds, waits)
+        self.view.move_key(before, after, self.now)
 
     def claim(self, launcher: str = "l1", **claim: object) -> list[Job]:
         """The jobs a launcher gets."""

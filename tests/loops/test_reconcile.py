@@ -4,8 +4,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.domain.commands import Accepted, Answer, Command, JobDue, Pulse, TaskDue
+from gateway.domain.commands import (
+    Accepted,
+    Answer,
+    Command,
+    JobDue,
+    Pulse,
+    RealmDue,
+    TaskDue,
+)
 from gateway.domain.errors import Refused
+from gateway.domain.realm import Place
 from gateway.loops.reconcile import BATCH, Reconciler
 
 NOW = 1_000_000
@@ -15,8 +24,13 @@ class Due:
     """A store with something due, and a ledger that takes it."""
 
     def __init__(
-        self, tasks: Sequence[str] = (), jobs: Sequence[str] = (), after: int | None = None
+        self,
+        tasks: Sequence[str] = (),
+        jobs: Sequence[str] = (),
+        after: int | None = None,
+        realms: Sequence[Place] = (),
     ) -> None:
+        self.realms = realms
         self.tasks, self.jobs, self.after = tasks, jobs, after
         self.submitted: list[Command] = []
         self.refusal: Refused | None = None
@@ -26,6 +40,9 @@ class Due:
 
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         return self.jobs[:limit]
+
+    async def due_realms(self, now: int, limit: int) -> Sequence[Place]:
+        return self.realms[:limit]
 
     async def next_due(self) -> int | None:
         return self.after
@@ -41,10 +58,15 @@ def reconciler(due: Due) -> Reconciler:
     return Reconciler(due, due.submit, lambda: NOW)
 
 
-async def test_due_tasks_and_jobs_become_commands_after_the_pulse() -> None:
-    due = Due(["task_1"], ["job_1"])
+async def test_what_is_due_becomes_commands_after_the_pulse() -> None:
+    due = Due(["task_1"], ["job_1"], realms=[("local", "here")])
     await reconciler(due).step()
-    assert due.submitted == [Pulse(at=NOW), TaskDue(task_id="task_1"), JobDue(job_id="job_1")]
+    assert due.submitted == [
+        Pulse(at=NOW),
+        RealmDue(place=("local", "here")),
+        TaskDue(task_id="task_1"),
+        JobDue(job_id="job_1"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from typing import Final
 
 import pytest
 
-from gateway.store import deliveries, feeds, listing, statements
+from gateway.store import deliveries, feeds, keys, listing, realms, statements
 from gateway.store.migrations import migrate
 
 STATEMENTS: Final = {
     name: text
-    for home in (statements, listing, feeds, deliveries)
+    for home in (statements, listing, feeds, deliveries, realms, keys)
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
 }
@@ -26,6 +26,8 @@ GROWING: Final = frozenset(
         "events",
         "idempotency",
         "jobs",
+        "realms",
+        "taken_keys",
         "task_metadata",
         "task_secrets",
         "tasks",
@@ -75,6 +77,12 @@ SOUGHT: Final = {
     "KEY_HOLDERS": "SEARCH tasks USING INDEX tasks_keyed (project=? AND concurrency_key=?)",
     "OWED": "SEARCH deliveries USING INDEX deliveries_of_task (task_id=?)",
     "HEARD": "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)",
+    "DUE_REALMS": "SEARCH realms USING COVERING INDEX realms_due (due_at<?)",
+    "KEYS_TAKEN": (
+        "SEARCH period USING COVERING INDEX taken_keys_freed "
+        "(project=? AND concurrency_key=? AND freed_at>?)"
+    ),
+    "TASKS_PLACED": "SEARCH attempt USING INDEX attempts_placed (provider=? AND realm=?)",
     "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",
 }
 """Where an index is not enough: it must be this one, and all of these columns."""

@@ -9,6 +9,7 @@ from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
 from gateway.domain.decide.outage import pulse
+from gateway.domain.decide.realm import realm_due
 from gateway.domain.decide.record import settle
 from gateway.domain.decide.report import (
     created,
@@ -36,6 +37,7 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.DelegateJob: delegate,
     commands.TaskDue: task_due,
     commands.JobDue: lease_due,
+    commands.RealmDue: realm_due,
     commands.SettleDelivery: settle,
     commands.Pulse: pulse,
     commands.Prune: prune,

@@ -12,6 +12,7 @@ from gateway.domain.ids import job_id
 from gateway.domain.job import Job
 from gateway.domain.task import Status, Task
 from gateway.domain.view import LauncherCall, View
+from gateway.domain.waiting import fits, queue_left, watch
 
 MAX_EXTRA_JOBS = 10
 """Inspect, destroy and sweep jobs come on top of the capacity, at most so many, and first."""
@@ -86,9 +87,7 @@ def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
 def _is_reachable(view: View, task: Task, command: Claim) -> bool:
     """Whether the launcher serves the sandbox's realm, or may choose one."""
     attempt = view.attempts.get((task.id, task.attempt))
-    if attempt is not None and attempt.realm is not None:
-        return (attempt.provider or "", attempt.realm) in command.providers
-    return task.provider is None or task.provider in {name for name, _ in command.providers}
+    return any(fits(task, attempt, place) for place in command.providers)
 
 
 def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJob:
@@ -96,16 +95,14 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
     attempt = draft.attempt or opened(draft)
     attempt = replace(attempt, claimed_at=attempt.claimed_at or now)
     if task.status is Status.QUEUED:
-        left = max(0, (task.clocks.queue or now) - now)
+        # An outage may have moved the clock past what would be left by the rule.
+        left = max(queue_left(draft), (task.clocks.queue or now) - now, 0)
         attempt = replace(attempt, launches=attempt.launches + 1, queue_left=left)
         fact = Launching(launcher_id=command.launcher_id, launch=attempt.launches)
         draft.happen("task.launching", fact, source="launcher")
         launch = view.policy.launch
         draft.change(queue=None, launch_slow=now + launch, launch_end=now + 2 * launch)
-        if task.concurrency_key is not None:
-            key = task.scoped_key
-            view.keys_in_use[key] = view.keys_in_use.get(key, 0) + 1
-    draft.change(claimable_at=None)
+    draft.change(claimable_at=None, no_launcher=None)
     draft.lower_flag("no_launcher")
     draft.put_attempt(attempt)
     draft.keep()
@@ -177,4 +174,5 @@ def release(view: View, job: Job, now: int) -> None:
     if job.kind == "create" and task.cancel_requested_at is None:
         draft = Draft(view, task, now)
         draft.change(claimable_at=now)
+        watch(draft)
         draft.keep()

@@ -9,6 +9,7 @@ from gateway.domain.event import Ended
 from gateway.domain.judging import fail, time_out
 from gateway.domain.task import CLOCK_NAMES, Attempt, Status, TaskError
 from gateway.domain.view import View
+from gateway.domain.waiting import STILL, queue_left, watch
 
 
 def lease_due(view: View, command: JobDue, now: int) -> Accepted:
@@ -39,9 +40,10 @@ def task_due(view: View, command: TaskDue, now: int) -> Accepted:
 def _queue(draft: Draft) -> None:
     if draft.task.status is not Status.QUEUED:
         return
-    if not draft.view.has_room(draft.task):
-        # It stands still while the key is taken: nobody is too late for what may not be claimed.
-        draft.change(queue=draft.now + draft.task.timeouts.queue * 1000)
+    left = queue_left(draft)
+    if left > 0 or not draft.view.has_room(draft.task):
+        # It stood still while the key was taken: nobody is too late for what may not be claimed.
+        draft.change(queue=draft.now + (left if left > 0 else STILL))
         return
     error = TaskError(
         stage="queue",
@@ -139,7 +141,7 @@ _RULES = {
     "run_end": time_out,
     "cancel": _cancel,
     "cancel_end": _cancel_end,
-    "no_launcher": lambda draft: draft.raise_flag("no_launcher", "no launcher can take it"),
+    "no_launcher": watch,
     "drain": _drain,
     "cleanup": _cleanup,
 }

@@ -13,6 +13,7 @@ from gateway.domain.job import Job
 from gateway.domain.judging import compare_snapshot
 from gateway.domain.running import begin, is_waiting
 from gateway.domain.task import Attempt, Sandbox, Status, TaskError
+from gateway.domain.waiting import offer
 from gateway.wire.launcher import LaunchError
 
 RELAUNCH_BACKOFF: Final = (5_000, 30_000)
@@ -24,15 +25,15 @@ PASSING: Final = frozenset({"provider_quota", "provider_unavailable"})
 
 
 def launched(draft: Draft, job: Job, attempt: Attempt, report: FinishJob) -> None:
-    """The sandbox is up: the attempt runs, unless nobody wants it any more."""
+    """The sandbox is up: the attempt runs, and is stopped at once if nobody wants it any more."""
     if report.sandbox is not None:
         attempt = note_sandbox(draft, attempt, report.sandbox)
-    if destroy_if_unwanted(draft, job):
-        return
-    if is_waiting(draft.task.status):
+    if attempt.number == draft.task.attempt and is_waiting(draft.task.status):
         draft.happen("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
         begin(draft)
         draft.change(claimable_at=None)
+    if destroy_if_unwanted(draft, job):
+        return
     if report.process is not None and report.process.state == "exited":
         draft.open_job("inspect", attempt, not_before=draft.now)
 
@@ -105,12 +106,8 @@ def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:
     again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
     draft.happen("task.retried", again)
     at = draft.now + RELAUNCH_BACKOFF[attempt.launches - 1]
-    draft.change(
-        claimable_at=at,
-        queue=at + (attempt.queue_left or 0),
-        launch_slow=None,
-        launch_end=None,
-    )
+    draft.change(launch_slow=None, launch_end=None)
+    offer(draft, at, queue=attempt.queue_left or 0)
     draft.lower_flag("launch_slow")
 
 

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from gateway.domain.commands import Accepted, Pulse
 from gateway.domain.draft import Draft
+from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import CLOCK_NAMES, Task
 from gateway.domain.view import OUTAGE, View
 
@@ -13,6 +14,7 @@ def pulse(view: View, command: Pulse, now: int) -> Accepted:
     last = view.last_pulse
     if last is not None and command.at - last > OUTAGE:
         _move_leases(view, now)
+        _move_realms(view, last, now)
         for task in list(view.tasks.values()):
             _move_clocks(view, task, last, now)
     view.pulse_at = view.last_pulse = command.at
@@ -24,6 +26,13 @@ def _move_leases(view: View, now: int) -> None:
     for job in list(view.jobs.values()):
         if job.is_open and job.lease_expires_at is not None and job.lease_expires_at < least:
             view.put_job(replace(job, lease_expires_at=least))
+
+
+def _move_realms(view: View, last: int, now: int) -> None:
+    """Nobody could call us: who was live when the gap began still is."""
+    for realm in list(view.realms.values()):
+        if realm.is_live(last):
+            view.put_realm(replace(realm, called_at=now, due_at=now + LIVE_FOR))
 
 
 def _move_clocks(view: View, task: Task, last: int, now: int) -> None:

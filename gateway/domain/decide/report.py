@@ -33,7 +33,7 @@ from gateway.domain.view import View
 
 def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     """The launcher still works on it; it is told when the work is no longer wanted."""
-    job = _held(view, command)
+    job = _held(view, command, now)
     expires = now + view.policy.lease
     if job.is_delegated:
         expires = max(expires, job.lease_expires_at or 0)
@@ -95,7 +95,7 @@ def created(view: View, command: ReportCreated, now: int) -> Accepted:
 
 def finished(view: View, command: FinishJob, now: int) -> Accepted:
     """The job is over; what was seen is judged."""
-    job = _fenced(view, command)
+    job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     if job.task_id is None:
@@ -124,7 +124,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
 
 def failed(view: View, command: FailJob, now: int) -> Accepted:
     """A create job is tried again or ends the attempt; a destroy is offered for ever."""
-    job = _fenced(view, command)
+    job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     answered = replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
@@ -144,7 +144,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
 
 def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     """The job waits for a launcher that was asked to start elsewhere."""
-    job = _held(view, command)
+    job = _held(view, command, now)
     view.put_job(replace(job, is_delegated=True, lease_expires_at=max(now, command.until)))
     return Accepted()
 
@@ -158,7 +158,7 @@ def _is_unwanted(view: View, job: Job) -> bool:
 
 
 def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attempt]:
-    job = _fenced(view, command)
+    job = _fenced(view, command, now)
     task = view.tasks.get(job.task_id or "")
     attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
     if task is None or attempt is None:
@@ -166,19 +166,22 @@ def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attemp
     return job, Draft(view, task, now), attempt
 
 
-def _held(view: View, command: JobReport) -> Job:
-    job = _fenced(view, command)
+def _held(view: View, command: JobReport, now: int) -> Job:
+    job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         raise _lease_lost()
     return job
 
 
-def _fenced(view: View, command: JobReport) -> Job:
+def _fenced(view: View, command: JobReport, now: int) -> Job:
     job = view.jobs.get(command.job_id)
     if job is None:
         raise Refused("unknown_job", "There is no such job.")
     if command.lease_token != job.token:
         raise _lease_lost()
+    launcher = view.launchers.get(job.leased_by or "")
+    if launcher is not None and launcher.at < now:
+        view.note_call(replace(launcher, at=now))
     return job
 
 

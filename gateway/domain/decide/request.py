@@ -15,6 +15,7 @@ from gateway.domain.errors import Refused
 from gateway.domain.event import CancelRequested, Ended, Retried
 from gateway.domain.task import Status, Task
 from gateway.domain.view import Remembered, TaskSecrets, View
+from gateway.domain.waiting import watch
 
 CANCEL_GRACE = 60_000
 """So long after `cancelSeconds` a cancel is over, confirmed or not (milliseconds)."""
@@ -28,6 +29,7 @@ def create(view: View, command: CreateTask, now: int) -> TaskReply:
     spec = command.spec
     claimable_at = max(now, spec.not_before or now)
     draft = Draft.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
+    watch(draft)
     if command.callback is not None:
         view.open_endpoint(command.callback, spec.project)
     if command.env is not None or command.callback is not None:
@@ -84,7 +86,8 @@ def _request_cancel(draft: Draft) -> None:
         end(draft, Status.CANCELLED, Ended())
         return
     due = now + draft.policy.cancel
-    draft.change(claimable_at=None, queue=None, cancel=due, cancel_end=due + CANCEL_GRACE)
+    draft.change(claimable_at=None, queue=None, no_launcher=None)
+    draft.change(cancel=due, cancel_end=due + CANCEL_GRACE)
     if attempt is not None and tried and attempt.spoke_at is None:
         destroy(draft, attempt, at=now)
         draft.change(cancel=None)

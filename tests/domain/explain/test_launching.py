@@ -228,6 +228,7 @@ TABLE: Final = [
         ),
         "a launcher",
         [
+            "14:15:00 flagged no_launcher, unless a launcher has claimed it",
             "14:18:20 launch clock: flagged launch_slow",
             "14:23:20 launch clock: the lease is revoked, launch 2 of 3 follows",
         ],
@@ -243,6 +244,7 @@ TABLE: Final = [
         ),
         "a launcher of local@here to take it over",
         [
+            "14:15:00 flagged no_launcher, unless a launcher has claimed it",
             "14:18:20 launch clock: flagged launch_slow",
             "14:23:20 launch clock: the lease is revoked, launch 2 of 3 follows",
         ],

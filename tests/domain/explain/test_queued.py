@@ -171,6 +171,7 @@ TABLE: Final = [
         ),
         "launcher-a, launcher-b to claim it",
         [
+            "14:13:50 flagged no_launcher, unless a launcher has claimed it",
             "14:28:20 queue clock: expired, unless a launcher has claimed it",
         ],
         id="launchers with room",
@@ -258,6 +259,7 @@ TABLE: Final = [
         ),
         "task_01m3250t00e008000000000001, task_01m3250t00e008000000000002 to end",
         [
+            "14:13:50 flagged no_launcher, unless a launcher has claimed it",
             (
                 "14:28:20 queue clock: moved on, for it stands still while the concurrency key "
                 "is taken"
@@ -274,6 +276,7 @@ TABLE: Final = [
         ),
         "launcher-a to claim it",
         [
+            "14:13:50 flagged no_launcher, unless a launcher has claimed it",
             "14:28:20 queue clock: expired, unless a launcher has claimed it",
         ],
         id="its concurrency key has room",
@@ -284,6 +287,7 @@ TABLE: Final = [
         "its notBefore, 17:13",
         [
             "17:13:20 offered to launchers",
+            "17:13:50 flagged no_launcher, unless a launcher has claimed it",
             "17:28:20 queue clock: expired, unless a launcher has claimed it",
         ],
         id="not before today",
@@ -294,6 +298,7 @@ TABLE: Final = [
         "its notBefore, 2026-09-22 03:13",
         [
             "03:13:20 offered to launchers",
+            "03:13:50 flagged no_launcher, unless a launcher has claimed it",
             "03:28:20 queue clock: expired, unless a launcher has claimed it",
         ],
         id="not before tomorrow",
@@ -426,6 +431,7 @@ TABLE: Final = [
         ),
         "launcher-a to claim it",
         [
+            "14:13:50 flagged no_launcher, unless a launcher has claimed it",
             "14:28:20 queue clock: expired, unless a launcher has claimed it",
         ],
         id="retried past its limit",
