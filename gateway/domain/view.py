@@ -21,16 +21,12 @@ from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.taken import Taken
-from gateway.domain.task import Attempt, Frozen, Status, Task
+from gateway.domain.task import LIVE, Attempt, Frozen, Status, Task
 
 AttemptKey = tuple[str, int]
 
 OUTAGE: Final = 15_000
 """So many milliseconds without a pulse are an outage: nothing could commit."""
-
-
-HOLDING: Final = frozenset({Status.LAUNCHING, Status.RUNNING})
-"""States in which an attempt holds its concurrency key."""
 
 
 class Remembered(Frozen, frozen=True, kw_only=True):
@@ -195,7 +191,7 @@ class View:
 
     def move_key(self, before: Task, after: Task, now: int) -> None:
         """A task with a concurrency key has changed: it may take the key, or free it."""
-        by = (after.status in HOLDING) - (before.status in HOLDING)
+        by = (after.status in LIVE) - (before.status in LIVE)
         if after.concurrency_key is None or not by:
             return
         key = after.scoped_key
