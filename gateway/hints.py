@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 
 
 class Listener:
@@ -30,13 +31,15 @@ class Hints:
     def __init__(self) -> None:
         # Dictionaries, for their order: who has waited longest is told first.
         self._listeners: dict[str, dict[Listener, None]] = {}
+        self._numbers = count(1)
+        self._told: dict[str, int] = {}
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[Listener]:
         """A listener to any of these topics, for as long as the context lasts."""
         listener = Listener()
         for topic in topics:
-            self._listeners.setdefault(topic, {})[listener] = None
+            self._join(topic, listener)
         try:
             yield listener
         finally:
@@ -46,15 +49,27 @@ class Hints:
     def tell(self, topics: Iterable[str]) -> None:
         """Wakes everybody who listens to any of them."""
         for topic in topics:
-            for listener in self._listeners.get(topic, ()):
-                listener.tell()
+            listeners = self._listeners.get(topic)
+            if listeners:
+                self._told[topic] = next(self._numbers)
+                for listener in listeners:
+                    listener.tell()
+
+    def told(self, topic: str) -> int:
+        """The number of the last hint about it. Whoever listens and reads after it, and finds the
+        number unchanged, will be told of all that the reading did not find."""
+        return self._told.get(topic) or next(self._numbers)
 
     def tell_all(self) -> None:
         """Wakes everybody: we stop, and whoever waits should look and go."""
         self.tell(tuple(self._listeners))
 
+    def _join(self, topic: str, listener: Listener) -> None:
+        self._listeners.setdefault(topic, {})[listener] = None
+        self._told.setdefault(topic, next(self._numbers))
+
     def _leave(self, topic: str, listener: Listener) -> None:
         listeners = self._listeners[topic]
         listeners.pop(listener, None)
         if not listeners:
-            del self._listeners[topic]
+            del self._listeners[topic], self._told[topic]

@@ -161,19 +161,23 @@ async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[
     """Every event until the reader goes, may read no longer, or we stop: then it ends whole, to be
     resumed."""
     with context.hints.listen(feed.topic) as listener:
+        told = context.hints.told(feed.topic)
         while True:
             for chunk in page.chunks:
                 yield chunk
             left = None if feed.until is None else (feed.until - context.clock()) / 1000
             if context.is_draining() or (left is not None and left <= 0):
                 return
-            page = await _written(context, feed, page.cursor)
-            if page.is_end and not page.chunks:
+            # An older page than the last hint, which others may have read, ends nowhere for us.
+            if page.is_end and page.told >= told:
                 await listener.wait(left)
+                told = context.hints.told(feed.topic)
+            page = await _written(context, feed, page.cursor)
 
 
 async def _written(context: Context, feed: Feed, after: int) -> Written:
-    return await context.pages.behind(feed.name, after, partial(feed.read, after, SSE_PAGE))
+    read = partial(feed.read, after, SSE_PAGE)
+    return await context.pages.behind(feed.name, after, read, told=context.hints.told(feed.topic))
 
 
 def _resumed(request: Request, after: int) -> int:

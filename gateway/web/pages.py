@@ -32,6 +32,8 @@ class Written:
     """Behind which it goes on."""
     is_end: bool
     """Whether there was nothing behind it."""
+    told: int
+    """The hint about the feed that was the last one when it was read."""
 
     @property
     def size(self) -> int:
@@ -46,35 +48,30 @@ class Pages:
         self._kept_bytes = kept_bytes
         self._kept: OrderedDict[Place, Written] = OrderedDict()
         self._size = 0
-        self._reading: dict[Place, tuple[int, asyncio.Task[Written]]] = {}
-        self._begun = 0
+        self._reading: dict[Place, asyncio.Task[Written]] = {}
 
-    async def behind(self, feed: str, after: int, read: Read) -> Written:
-        """The events of the feed behind a number, as many as `read` gives.
-
-        Everything that was committed before the call is in it: that there is nothing is believed
-        only of a read that began later.
-        """
-        place, asked = (feed, after), self._begun
+    async def behind(self, feed: str, after: int, read: Read, *, told: int) -> Written:
+        """The events of the feed behind a number, as many as `read` gives. `told` is the number of
+        the last hint about it: that there is nothing is believed only of a read since then."""
+        place = (feed, after)
         while True:
             if place in self._kept:
                 return self._kept[place]
             if place not in self._reading:
-                self._begin(place, read)
-            number, reading = self._reading[place]
-            page = await asyncio.shield(reading)  # no reader that leaves may cancel it
-            if page.chunks or number > asked:
+                self._begin(place, read, told)
+            # No reader that leaves may cancel it.
+            page = await asyncio.shield(self._reading[place])
+            if page.chunks or page.told >= told:
                 return page
 
-    def _begin(self, place: Place, read: Read) -> None:
-        self._begun += 1
-        reading = asyncio.ensure_future(self._read(place, read))
+    def _begin(self, place: Place, read: Read, told: int) -> None:
+        reading = asyncio.ensure_future(self._read(place, read, told))
         reading.add_done_callback(_noticed)
-        self._reading[place] = (self._begun, reading)
+        self._reading[place] = reading
 
-    async def _read(self, place: Place, read: Read) -> Written:
+    async def _read(self, place: Place, read: Read, told: int) -> Written:
         try:
-            page = await _write(read)
+            page = await _write(read, told)
         finally:
             # Here and not when it is noticed to be done: who comes between the two would wait for
             # what is over, without a pause, for ever.
@@ -97,9 +94,10 @@ def _noticed(reading: asyncio.Task[Written]) -> None:
         reading.exception()
 
 
-async def _write(read: Read) -> Written:
+async def _write(read: Read, told: int) -> Written:
     page = await read()
-    return Written(chunks=tuple(_chunks(page.events)), cursor=page.cursor, is_end=page.is_end)
+    chunks = tuple(_chunks(page.events))
+    return Written(chunks=chunks, cursor=page.cursor, is_end=page.is_end, told=told)
 
 
 def _chunks(events: Iterable[Event]) -> Iterator[bytes]:

@@ -67,7 +67,7 @@ class Agent:
     """The agent of one running task."""
 
     def __init__(self, job: wire.Job) -> None:
-        self._task_id = job.task_id
+        self.task_id = job.task_id
         self._secret = secret_bytes(job.env["SLIPGATE_WEBHOOK_SECRET"])
         self._numbers = count(1)
 
@@ -82,7 +82,7 @@ class Agent:
 
     def _word(self, kind: str, said: dict[str, str]) -> bytes:
         now = int(time.time())
-        data = {"taskId": self._task_id, "attempt": 1, **said}
+        data = {"taskId": self.task_id, "attempt": 1, **said}
         body = msgspec.json.encode(
             {"type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": data}
         )

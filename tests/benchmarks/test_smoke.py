@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.store.audit import audit
-from tests.benchmarks import scale
+from tests.benchmarks import readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
@@ -21,6 +21,11 @@ async def test_every_load_is_measured_and_shown() -> None:
 
 async def test_every_operation_is_measured_on_both_files() -> None:
     _is_whole(await scale.section(scale.Size(tasks=300, small=100, rounds=1, samples=1)))
+
+
+async def test_readers_are_told_and_intake_is_measured_beside_them() -> None:
+    size = readers.Size(readers=5, connections=2, rounds=1, seconds=0.2, words=2)
+    _is_whole(await readers.section(size))
 
 
 async def test_a_filled_database_is_what_its_events_tell(tmp_path: Path) -> None:
@@ -39,5 +44,5 @@ def test_a_figure_is_met_up_to_its_target() -> None:
 def _is_whole(section: Section) -> None:
     table = io.StringIO()
     show(section, Console(file=table, width=100))
-    assert all(figure.value > 0 for figure in section.figures)
+    assert all(figure.value > 0 for figure in section.figures if figure.unit != "kB")
     assert all(figure.name in table.getvalue() for figure in section.figures)
