@@ -53,7 +53,8 @@ def snapshot_document(snapshot: Snapshot) -> Document:
     """A snapshot."""
     return {
         "id": snapshot.id,
-        "general": False,
+        "general": snapshot.general,
+        **({} if snapshot.general else {"organizationId": ORGANISATION}),
         "name": snapshot.name,
         "imageName": snapshot.name,
         "state": snapshot.state,

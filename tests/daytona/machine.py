@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
+"""Where the daemon keeps what the entrypoint prints, in the home of the image's user."""
+
 
 class Executed(NamedTuple):
     """How a command ended; output and errors come in one stream."""
@@ -36,7 +39,9 @@ class Machine:
         running = self._running.get(sandbox_id)
         if self._program is None or (running is not None and running.returncode is None):
             return
-        with (self.home(sandbox_id) / "entrypoint.log").open("ab") as log:
+        path = self.home(sandbox_id) / LOG
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as log:
             self._running[sandbox_id] = await asyncio.create_subprocess_exec(
                 *self._program,
                 cwd=self.home(sandbox_id),
@@ -54,7 +59,7 @@ class Machine:
 
     def log(self, sandbox_id: str) -> str:
         """What the entrypoint printed."""
-        path = self.home(sandbox_id) / "entrypoint.log"
+        path = self.home(sandbox_id) / LOG
         return path.read_text(errors="replace") if path.exists() else ""
 
     async def execute(

@@ -28,6 +28,8 @@ class Snapshot:
 
     name: str
     state: str = "active"
+    general: bool = False
+    """Daytona's own: belongs to no organisation."""
     entrypoint: tuple[str, ...] = ("/bin/bash", "/app/execution.sh")
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
@@ -89,7 +91,7 @@ class Organisation:
         self.clock = clock
         self.habits = habits or Habits()
         self.default_snapshot = "daytonaio/sandbox:0.4.3"
-        self.snapshots = {self.default_snapshot: Snapshot(name=self.default_snapshot)}
+        self.snapshots = {self.default_snapshot: Snapshot(name=self.default_snapshot, general=True)}
         self.sandboxes: dict[str, Sandbox] = {}
 
     def add_snapshot(self, snapshot: Snapshot) -> Snapshot:

@@ -1,364 +1,53 @@
-"""`daytona-api` against the stand-in: every way a call can go, and what is left afterwards."""
+"""`daytona-api` alone: what only the API takes."""
 
 import asyncio
-import base64
-import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-import pytest
 import pytest_asyncio
-import structlog
 
-from gateway.wire.launcher import Created, Job, JobKind, JobSandbox, Trying
-from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
 from launcher.providers.daytona.api import DaytonaApi, Wishes
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
-from launcher.providers.protocol import Key, ProviderError
 from tests.daytona.api import Api, opened
-from tests.daytona.faults import Fault, Kind
+from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
-from tests.daytona.organisation import ORGANISATION, Habits, Organisation, Snapshot
-from tests.launcher.agents import program
-from tests.launcher.clock import Time
-from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.daytona.organisation import Organisation, Snapshot
+from tests.launcher.jobs import an_order
 
-LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-    structlog.testing.CapturingLogger(), processors=[]
-)
-REALM = f"app.daytona.io/{ORGANISATION}"
 MakeProvider = Callable[..., DaytonaApi]
 
 
-def job(kind: JobKind, **fields: Any) -> Job:
-    """A job that nobody has to renew."""
-    return a_job(kind, lease_seconds=36_000, **fields)
-
-
-class World:
-    """The cloud and the launcher share one pretended time."""
-
-    def __init__(self, api: Api, time: Time) -> None:
-        self.api = api
-        self.time = time
-
-    @property
-    def alive(self) -> list[str]:
-        """Names of the sandboxes that are not on their way out."""
-        return [each.name for each in self.api.organisation.living()]
-
-
 @pytest_asyncio.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    time = Time()
-    organisation = Organisation(lambda: 1_790_000_000 + time.now)
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    organisation = Organisation(asyncio.get_running_loop().time)
     organisation.add_snapshot(Snapshot(name="slipgate-agent-1"))
-    async with opened(Api(organisation=organisation, machine=Machine(tmp_path))) as api:
-        yield World(api, time)
+    async with opened(Api(organisation=organisation, machine=Machine(tmp_path))) as made:
+        yield made
 
 
 @pytest_asyncio.fixture
-async def make(world: World) -> AsyncIterator[MakeProvider]:
-    async with open_daytona(world.api.url, "dtn_key") as http:
+async def make(api: Api) -> AsyncIterator[MakeProvider]:
+    async with open_daytona(api.url, "dtn_key") as http:
 
         def make(**wishes: Any) -> DaytonaApi:
-            return DaytonaApi(
-                DaytonaHttp(http),
-                realm=REALM,
-                wishes=Wishes(**wishes),
-                sleep=world.time.sleep,
-                clock=world.time.clock,
-            )
+            return DaytonaApi(DaytonaHttp(http), realm="r", wishes=Wishes(**wishes))
 
         yield make
 
 
-@pytest.fixture
-def provider(make: MakeProvider) -> DaytonaApi:
-    return make(ttl_minutes=90)
-
-
-@pytest.fixture
-def site(client: Client, world: World, provider: DaytonaApi) -> Site:
-    return Site(
-        client=client,
-        providers=(provider,),
-        handed={},
-        clock=world.time.clock,
-        sleep=world.time.sleep,
-    )
-
-
-async def test_a_create_asks_for_our_snapshot_name_labels_and_no_auto_stop(
-    world: World, gateway: StubGateway, site: Site
-) -> None:
-    world.api.organisation.habits = Habits(start_seconds=4)
-    assert await perform(site, job("create", env={"A": "1"}), LOG)
-    (made,) = world.api.organisation.living()
-    assert (made.name, made.snapshot, dict(made.labels)) == (NAME, "slipgate-agent-1", LABELS)
-    assert made.settings["autoStopInterval"] == 0
-    assert made.settings["ttlMinutes"] == 90
-    trying, created, done = (words for _, verb, words in gateway.told if verb != "renew")
-    assert isinstance(trying, Trying)
-    assert (trying.provider, trying.realm, trying.name) == ("daytona-api", REALM, NAME)
-    assert isinstance(created, Created)
-    assert (created.sandbox.id, created.sandbox.state) == (made.id, "creating")
-    assert done == gateway.done()
-    sandbox = gateway.done().sandbox
-    assert sandbox
-    assert sandbox.state == "started"
-
-
-@pytest.mark.parametrize("kind", sorted({*get_args(Kind)} - {"late", "slow", "status"}))
-async def test_a_create_whose_answer_is_none_leaves_one_sandbox_that_is_ours(
-    world: World, gateway: StubGateway, site: Site, kind: Kind
-) -> None:
-    world.api.faults.plan("POST /sandbox", Fault(kind=kind, seconds=0.5))
-    assert await perform(site, job("create"), LOG)
-    assert world.alive == [NAME]
-    assert gateway.verbs()[-2:] == ["created", "done"]
-
-
-async def test_a_taken_name_is_adopted_if_its_labels_are_ours(
-    world: World, gateway: StubGateway, site: Site, provider: DaytonaApi
-) -> None:
-    first = await provider.create(an_order())
-    assert await perform(site, job("create"), LOG)
-    assert world.alive == [NAME]
-    created = next(words for _, verb, words in gateway.told if verb == "created")
-    assert isinstance(created, Created)
-    assert created.sandbox.id == first.id
-
-
-async def test_a_taken_name_with_other_labels_ends_the_job(
-    world: World, gateway: StubGateway, site: Site, provider: DaytonaApi
-) -> None:
-    await provider.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
-    assert not await perform(site, job("create"), LOG)
-    assert (gateway.failed().error.code, gateway.failed().error.retryable) == ("name_taken", False)
-    assert world.alive == [NAME]
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        pytest.param((401, "Invalid credentials"), "provider_auth", id="key"),
-        pytest.param((403, "Forbidden"), "provider_auth", id="scope"),
-        pytest.param(
-            (400, "Snapshot agent-1 not found. Did you …"), "snapshot_not_found", id="unknown"
-        ),
-        pytest.param((400, "Snapshot agent-1 is inactive"), "snapshot_inactive", id="rests"),
-        pytest.param((400, "name must be shorter"), "provider_refused", id="anything else"),
-    ],
-)
-async def test_what_will_not_pass_ends_the_job_with_what_to_do(
-    world: World, gateway: StubGateway, site: Site, fault: tuple[int, str], code: str
-) -> None:
-    status, message = fault
-    world.api.faults.plan("POST /sandbox", Fault(kind="status", status=status, message=message))
-    assert not await perform(site, job("create"), LOG)
-    error = gateway.failed().error
-    assert (error.code, error.retryable, gateway.count("trying")) == (code, False, 1)
-    assert world.alive == []
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        pytest.param(400, "Total CPU limit exceeded. Maximum allowed: 10.", id="quota"),
-        pytest.param(429, "ThrottlerException: Too Many Requests", id="rate"),
-        pytest.param(409, "Sandbox state change in progress", id="busy"),
-        pytest.param(500, "An unexpected error occurred.", id="server"),
-        pytest.param(400, "Snapshot slipgate-agent-1 is pulling", id="snapshot on its way"),
-    ],
-)
-async def test_what_may_pass_is_tried_again_and_the_next_try_says_why(
-    world: World, gateway: StubGateway, site: Site, status: int, message: str
-) -> None:
-    fault = Fault(kind="status", status=status, message=message)
-    world.api.faults.plan("POST /sandbox", fault, fault)
-    assert await perform(site, job("create"), LOG)
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
-    assert notes[0] is None
-    assert all(note is not None and message[:20] in note for note in notes[1:])
-    assert len(notes) == 3
-    assert world.alive == [NAME]
-
-
-async def test_a_launch_that_never_succeeds_is_given_back_after_the_launch_clock(
-    world: World, gateway: StubGateway, site: Site
-) -> None:
-    world.api.faults.otherwise = lambda call: (
-        Fault(kind="status", status=503) if call == "POST /sandbox" else None
-    )
-    assert not await perform(site, job("create"), LOG)
-    assert gateway.failed().error.retryable
-    assert 300 <= world.time.now < 360
-
-
-async def test_a_sandbox_that_fails_to_start_is_deleted_and_tried_again(
-    world: World, gateway: StubGateway, site: Site
-) -> None:
-    world.api.organisation.habits = Habits(fails_to_start="no runner", start_seconds=2)
-    assert not await perform(site, job("create"), LOG)
-    assert gateway.failed().error.code == "sandbox_error"
-    assert "no runner" in gateway.failed().error.message
-    assert world.alive == []
-
-
-async def test_a_sandbox_of_another_snapshot_is_reported_and_destroyed(
-    world: World, gateway: StubGateway, site: Site
-) -> None:
-    world.api.organisation.habits = Habits(ignores_snapshot=True, destroy_seconds=3)
-    assert not await perform(site, job("create"), LOG)
-    created = next(words for _, verb, words in gateway.told if verb == "created")
-    assert isinstance(created, Created)
-    assert created.sandbox.snapshot == "daytonaio/sandbox:0.4.3"
-    error = gateway.failed().error
-    assert (error.code, error.retryable) == ("wrong_snapshot", False)
-    assert world.alive == []
-
-
-async def test_an_api_that_knows_no_ttl_is_asked_without(world: World, site: Site) -> None:
+async def test_an_api_that_knows_no_ttl_is_asked_without(api: Api, make: MakeProvider) -> None:
     fault = Fault(kind="status", status=400, message="property ttlMinutes should not exist")
-    world.api.faults.plan("POST /sandbox", fault)
-    assert await perform(site, job("create"), LOG)
-    (made,) = world.api.organisation.living()
+    api.faults.plan("POST /sandbox", fault)
+    await make(ttl_minutes=90).create(an_order())
+    (made,) = api.organisation.living()
     assert "ttlMinutes" not in made.settings
 
 
 async def test_daytona_secrets_stand_for_values_that_the_launcher_need_not_have(
-    world: World, make: MakeProvider
+    api: Api, make: MakeProvider
 ) -> None:
     secrets = {"OPENAI_API_KEY": "openai-prod", "ANTHROPIC_API_KEY": "anthropic-prod"}
     await make(secrets=secrets).create(an_order({"MODEL_PROVIDER": "openai"}))
-    (made,) = world.api.organisation.living()
+    (made,) = api.organisation.living()
     assert made.settings["secrets"] == [{"OPENAI_API_KEY": "openai-prod"}]
-
-
-async def test_a_sandbox_is_gone_only_when_its_id_is(world: World, provider: DaytonaApi) -> None:
-    world.api.organisation.habits = Habits(destroy_seconds=5)
-    made = await provider.create(an_order())
-    world.api.organisation.destroy(made.id)
-    assert await provider.find(KEY) is None
-    found = await provider.find(Key(instance=INSTANCE, name=NAME, id=made.id))
-    assert found
-    assert found.state == "unknown"
-    world.time.now += 5
-    assert await provider.find(Key(instance=INSTANCE, name=NAME, id=made.id)) is None
-
-
-async def test_removing_waits_until_nothing_is_found(world: World, provider: DaytonaApi) -> None:
-    world.api.organisation.habits = Habits(destroy_seconds=20)
-    made = await provider.create(an_order())
-    await provider.remove(made.key)
-    assert world.time.now >= 20
-    await provider.remove(made.key)
-
-
-async def test_a_removal_that_is_not_confirmed_is_an_error(
-    world: World, provider: DaytonaApi
-) -> None:
-    world.api.organisation.habits = Habits(destroy_seconds=600)
-    made = await provider.create(an_order())
-    with pytest.raises(ProviderError, match="still destroying"):
-        await provider.remove(made.key)
-
-
-async def test_a_survey_reads_every_page(world: World, provider: DaytonaApi) -> None:
-    for number in range(450):
-        labels = LABELS | {"slipgate-attempt": str(number)}
-        world.api.organisation.create(
-            {"name": f"n{number}", "snapshot": "slipgate-agent-1", "labels": labels}
-        )
-    world.api.organisation.create({"name": "foreign", "snapshot": "slipgate-agent-1"})
-    found = await provider.survey(INSTANCE)
-    assert len({each.id for each in found}) == 450
-
-
-SPOOLS = program("""
-import fcntl, json, os, pathlib, signal
-state = pathlib.Path(os.environ['SLIPGATE_STATE_DIR'])
-state.mkdir(exist_ok=True)
-lock = open(state / 'lock', 'w')
-fcntl.flock(lock, fcntl.LOCK_EX)
-lock.write(str(os.getpid()))
-lock.flush()
-word = {'id': 'w1', 'timestamp': 1, 'signature': 'v1,x', 'body': 'AAAA'}
-(state / 'draft').write_text(json.dumps(word) + chr(10))
-(state / 'draft').rename(state / 'spool.jsonl')
-signal.pause()
-""")
-"""Holds its lock and has said one word."""
-
-
-async def _spooled(site: Site, gateway: StubGateway, offset: int = 0) -> list[str]:
-    """Inspects until the agent is seen running."""
-    async with asyncio.timeout(20):
-        while True:
-            sandbox = JobSandbox(name=NAME, provider="daytona-api", realm=REALM)
-            await perform(site, job("inspect", sandbox=sandbox, spool_offset=offset), LOG)
-            if gateway.done().spool:
-                return [each.id for each in gateway.done().spool]
-            await asyncio.sleep(0)
-
-
-async def test_inspect_brings_spool_and_process_and_destroy_ends_the_agent_first(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
-) -> None:
-    world.api.machine = Machine(tmp_path, program=SPOOLS)
-    assert await perform(site, job("create"), LOG)
-    (made,) = world.api.organisation.living()
-    assert await _spooled(site, gateway) == ["w1"]
-    done = gateway.done()
-    assert done.process
-    assert done.process.state == "running"
-    assert done.spool_offset == (tmp_path / made.id / "state" / "spool.jsonl").stat().st_size
-    offset = done.spool_offset or 0
-    assert await perform(site, job("destroy", spool_offset=offset), LOG)
-    sandbox = gateway.done().sandbox
-    assert sandbox
-    assert sandbox.state == "destroyed"
-    assert world.alive == []
-
-
-async def test_an_agent_that_ended_is_told_with_its_exit_code_and_its_last_lines(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
-) -> None:
-    ends = program("print('out of memory'); raise SystemExit(9)")
-    world.api.machine = Machine(tmp_path, program=ends)
-    assert await perform(site, job("create"), LOG)
-    async with asyncio.timeout(20):
-        while True:
-            await perform(site, job("inspect"), LOG)
-            process = gateway.done().process
-            if process and process.state == "exited":
-                break
-    assert process.exit_code == 9
-    assert "out of memory" in (gateway.done().diagnosis or "")
-
-
-async def test_a_spool_of_many_windows_comes_in_whole_lines(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
-) -> None:
-    world.api.machine = Machine(tmp_path, program=("sleep", "60"))
-    assert await perform(site, job("create"), LOG)
-    (made,) = world.api.organisation.living()
-    state = tmp_path / made.id / "state"
-    state.mkdir()
-    body = base64.b64encode(b"x" * 300_000).decode()
-    words = [
-        json.dumps({"id": f"w{n}", "timestamp": 1, "signature": "v1,x", "body": body}) + "\n"
-        for n in range(4)
-    ]
-    (state / "spool.jsonl").write_text("".join((*words, "y" * 2_500_000, "\n", words[0])))
-    offset, names = 0, []
-    for _ in range(12):
-        await perform(site, job("inspect", spool_offset=offset), LOG)
-        names += [each.id for each in gateway.done().spool]
-        offset = gateway.done().spool_offset or offset
-    assert names == ["w0", "w1", "w2", "w3", "w0"]

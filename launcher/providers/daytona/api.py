@@ -19,6 +19,7 @@ from launcher.providers.daytona.documents import (
     Session,
     ToolboxAddress,
 )
+from launcher.providers.daytona.gone import until_gone
 from launcher.providers.daytona.http import (
     CREATE_SECONDS,
     Conflict,
@@ -30,9 +31,6 @@ from launcher.providers.daytona.refusals import refusal, unavailable
 from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
 from launcher.providers.remote import STOP_SECONDS, read_spool, spool_command, stop_command
 
-REMOVE_SECONDS: Final = 60.0
-"""A sandbox that is still there so long after its deletion was accepted is asked for again."""
-LOOK_SECONDS: Final = 1.0
 EXECUTE_SECONDS: Final = 15
 STOPPED_MINUTES: Final = 24 * 60
 """A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
@@ -90,7 +88,7 @@ class DaytonaApi:
 
     async def find(self, key: Key) -> Found | None:
         """By id once it is known: a name is free before its sandbox is gone."""
-        found = await self._look(key)
+        found = await self._look(key.id or key.name)
         return replace(found.found(), key=replace(key, id=found.id)) if found else None
 
     async def survey(self, instance: str) -> list[Found]:
@@ -107,7 +105,7 @@ class DaytonaApi:
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """A sandbox that is not started shows nothing: its spool cannot be read without running
         its agent again."""
-        found = await self._look(key)
+        found = await self._look(key.id or key.name)
         if found is None or found.reported_state != "started":
             return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
         toolbox = await self._toolbox(found)
@@ -117,7 +115,7 @@ class DaytonaApi:
 
     async def read_log(self, key: Key) -> str:
         """What the entrypoint printed."""
-        found = await self._look(key)
+        found = await self._look(key.id or key.name)
         if found is None:
             return ""
         if found.reported_state != "started":
@@ -127,22 +125,21 @@ class DaytonaApi:
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        found = await self._look(key)
+        found = await self._look(key.id or key.name)
         if found is not None and found.reported_state == "started":
             await self._execute(await self._toolbox(found), stop_command())
 
     async def remove(self, key: Key) -> None:
-        """Until a look finds nothing: what Daytona answers is only that it has understood."""
-        found = await self._look(key)
-        give_up = self._clock() + REMOVE_SECONDS
-        while found is not None:
-            if found.state != "destroying":
-                await self._delete(found)
-            found = await self._http.find(f"/sandbox/{segment(found.id)}", Sandbox)
-            if found is not None:
-                if self._clock() > give_up:
-                    raise unavailable(f"the sandbox is still {found.state} after its deletion")
-                await self._sleep(LOOK_SECONDS)
+        """Until it is not found any more."""
+        found = await self._look(key.id or key.name)
+        if found is not None:
+            await until_gone(
+                found,
+                look=self._look,
+                delete=self._delete,
+                clock=self._clock,
+                sleep=self._sleep,
+            )
 
     async def _make(self, order: Order) -> Sandbox:
         body = self._body(order)
@@ -179,14 +176,14 @@ class DaytonaApi:
 
     async def _made_anyway(self, order: Order, error: ProviderError) -> Sandbox:
         """A create whose answer was lost may have made it, or may still do so."""
-        found = await self._look(order.key)
+        found = await self._look(order.key.name)
         if found is None:
             raise error
         return _ours(order, found)
 
     async def _holder(self, order: Order, error: ProviderError) -> Sandbox:
         """Who has the name: an earlier call of ours, or somebody else."""
-        found = await self._look(order.key)
+        found = await self._look(order.key.name)
         if found is None or found.state == "destroying":
             raise error
         found = _ours(order, found)
@@ -197,16 +194,16 @@ class DaytonaApi:
 
     async def _clear(self, order: Order) -> None:
         """What failed to start holds the name."""
-        found = await self._look(order.key)
+        found = await self._look(order.key.name)
         if found is not None and found.labels.items() >= order.labels.items():
             await self.remove(replace(order.key, id=found.id))
 
-    async def _look(self, key: Key) -> Sandbox | None:
-        return await self._http.find(f"/sandbox/{segment(key.id or key.name)}", Sandbox)
+    async def _look(self, name: str) -> Sandbox | None:
+        return await self._http.find(f"/sandbox/{segment(name)}", Sandbox)
 
-    async def _delete(self, sandbox: Sandbox) -> None:
+    async def _delete(self, name: str) -> None:
         try:
-            await self._http.delete(f"/sandbox/{segment(sandbox.id)}")
+            await self._http.delete(f"/sandbox/{segment(name)}")
         except Conflict:
             return  # its state is changing, perhaps to what we want; the next look tells
 

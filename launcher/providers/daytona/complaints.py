@@ -1,0 +1,67 @@
+"""What the CLI prints when it fails: one exit code for everything, so the text must tell.
+
+A refusal of the API begins with the reason phrase of its status (`Bad Request: …`); anything else
+is the CLI's own, and leaves open whether the API has done what was asked.
+"""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+from launcher.providers.daytona.http import Conflict, Unanswered
+from launcher.providers.daytona.refusals import refusal, unavailable
+from launcher.providers.program import Ran
+from launcher.providers.protocol import ProviderError
+
+_FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
+_ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_PHRASES: Final = {status.phrase: status.value for status in HTTPStatus if status.value >= 400}
+_OWN: Final = (
+    (re.compile(r"no profiles found"), "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
+    (
+        re.compile(r"unknown (shorthand )?flag|unknown command"),
+        "provider_refused",
+        "This release of the CLI does not know that; `slipgate doctor` shows what is needed.",
+    ),
+)
+
+
+class NotThere(ProviderError):
+    """404: the API knows no such thing."""
+
+
+def complaint(ran: Ran) -> ProviderError:
+    """The error of a run that failed."""
+    if ran.code is None:
+        return Unanswered("provider_unavailable", "Daytona: its CLI took too long", retryable=True)
+    message = _message(ran)
+    phrase, _, rest = message.partition(": ")
+    status = _PHRASES.get(phrase)
+    if status is None:
+        return _own(message)
+    told = refusal(status, rest)
+    if status == 404:
+        return NotThere(told.code, told.message, retryable=False)
+    if status == 409:
+        return Conflict(told.code, told.message, retryable=True)
+    if status >= 500:
+        return Unanswered(told.code, told.message, retryable=True)
+    return told
+
+
+def _message(ran: Ran) -> str:
+    """The last fatal line, unescaped; what was printed to a terminal has none."""
+    lines = _FATAL.findall(ran.err)
+    if lines:
+        return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), lines[-1])
+    last = _ANSI.sub("", ran.err).strip().splitlines()[-1:]
+    return last[0] if last else f"exit code {ran.code}"
+
+
+def _own(message: str) -> ProviderError:
+    for pattern, code, advice in _OWN:
+        if pattern.search(message):
+            return ProviderError(code, f"{message}. {advice}", retryable=False)
+    passing = unavailable(f"its CLI says: {message}")
+    return Unanswered(passing.code, passing.message, retryable=True)
