@@ -11,6 +11,7 @@ import typer
 from gateway.cli.database import backup, migrate, verify
 from gateway.cli.demo import demo
 from gateway.cli.keys import keys
+from gateway.cli.operations import launchers, reconcile
 from gateway.cli.output import CommandFailed, print_failure
 from gateway.cli.tasks import tasks
 from gateway.cli.up import TakeOver, up
@@ -54,6 +55,8 @@ commands.command()(demo)
 commands.command()(migrate)
 commands.command()(verify)
 commands.command()(backup)
+commands.command()(reconcile)
+commands.add_typer(launchers, name="launchers")
 commands.add_typer(keys, name="keys")
 commands.add_typer(tasks, name="tasks")
 

@@ -33,12 +33,14 @@ class Batch:
         self._connection = connection
         self.realms = realms
         """All that are not known to be missing: with one writer they need not be read again."""
-        # Not waited for before there is something to write: what is read is queued behind it, and
-        # decisions are made meanwhile.
-        self.begun = asyncio.ensure_future(connection.execute("BEGIN IMMEDIATE"))
-        self.begun.add_done_callback(_noticed)
         self._loaded: dict[str, Task] = {}
         self.seq = seq
+
+    def begin(self) -> None:
+        """Not waited for before there is something to write: what is read is queued behind it, and
+        decisions are made meanwhile. A batch that was never begun can only be loaded."""
+        self.begun = asyncio.ensure_future(self._connection.execute("BEGIN IMMEDIATE"))
+        self.begun.add_done_callback(_noticed)
 
     async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
         """The union of what the commands of the batch need."""

@@ -5,31 +5,73 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.view import Pruning
-from gateway.store import statements as sql
 from gateway.store.keys import FORGET_TAKEN
 from gateway.store.rows import Params
 
+# Whoever deletes events says so here, in the same transaction: a cursor before that number has
+# missed something.
+RAISE_PRUNED: Final = """
+INSERT INTO pruned (project, seq)
+SELECT task.project, max(event.seq)
+FROM json_each(:ids) AS going CROSS JOIN tasks AS task ON task.id = going.value
+CROSS JOIN events AS event ON event.task_id = task.id AND event.task_seq = task.seq
+GROUP BY task.project
+ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
+
+ERASE_ENV: Final = """
+UPDATE task_secrets SET env = NULL, env_erased_at = :at
+WHERE env IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
+
+FORGET_IDEMPOTENCY: Final = """
+DELETE FROM idempotency WHERE (project, operation, key) IN (
+    SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
+
+FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
+
+DELETE_DELIVERY_ATTEMPTS: Final = """
+DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
+    SELECT endpoint_id, seq FROM deliveries
+    WHERE task_id IN (SELECT value FROM json_each(:ids)))"""
+
+DELETE_DELIVERIES: Final = """
+DELETE FROM deliveries WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_JOBS: Final = "DELETE FROM jobs WHERE task_id IN (SELECT value FROM json_each(:ids))"
+
+DELETE_ATTEMPTS: Final = """
+DELETE FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_SECRETS: Final = """
+DELETE FROM task_secrets WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_METADATA: Final = """
+DELETE FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
+DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM json_each(:ids))"
+
+DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
+
 DELETIONS: Final = (
-    sql.RAISE_PRUNED,
-    sql.DELETE_DELIVERY_ATTEMPTS,
-    sql.DELETE_DELIVERIES,
-    sql.DELETE_JOBS,
-    sql.DELETE_ATTEMPTS,
-    sql.DELETE_SECRETS,
-    sql.DELETE_METADATA,
-    sql.DELETE_EVENTS,
-    sql.DELETE_TASKS,
+    RAISE_PRUNED,
+    DELETE_DELIVERY_ATTEMPTS,
+    DELETE_DELIVERIES,
+    DELETE_JOBS,
+    DELETE_ATTEMPTS,
+    DELETE_SECRETS,
+    DELETE_METADATA,
+    DELETE_EVENTS,
+    DELETE_TASKS,
 )
 
 
 def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     """Statements with their parameters; each deletes a bounded number of rows."""
     before = {"before": pruning.before}
-    yield sql.FORGET_IDEMPOTENCY, before
-    yield sql.FORGET_LAUNCHERS, before
+    yield FORGET_IDEMPOTENCY, before
+    yield FORGET_LAUNCHERS, before
     yield FORGET_TAKEN, before
     if pruning.erased:
-        yield sql.ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
+        yield ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
     if pruning.deleted:
         ids = {"ids": json.dumps(pruning.deleted)}
         for statement in DELETIONS:

@@ -7,21 +7,22 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Sealed
+from gateway.domain.commands import Needs, Policy, Sealed
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task
-from gateway.domain.view import LauncherCall
+from gateway.domain.view import LauncherCall, View
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.batch import Batch
 from gateway.store.deliveries import Delivery, deliveries_of
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
-from gateway.store.realms import DUE_REALMS
+from gateway.store.realms import DUE_REALMS, watched_realms
 from gateway.store.rows import Params
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
@@ -189,6 +190,26 @@ class Reads:
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""
         return [rows.call_from_row(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
+
+    async def view(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+        """What a batch of commands would look at, for whoever only wants to know."""
+        with translated():
+            realms = await watched_realms(self._connection)
+            return await Batch(self._connection, 0, realms).load(needs, policy, now)
+
+    async def launchers_before(
+        self, at: int, launcher_id: str, limit: int
+    ) -> list[tuple[LauncherCall, list[Job]]]:
+        """Launchers that called last before one that did at that moment (milliseconds), the latest
+        first, with the jobs they hold."""
+        params = {"at": at, "id": launcher_id, "limit": limit}
+        calls = [rows.call_from_row(row) for row in await self._all(sql.LAUNCHERS_BEFORE, params)]
+        ids = {"ids": json.dumps([call.launcher_id for call in calls])}
+        held: dict[str | None, list[Job]] = {}
+        for row in await self._all(sql.JOBS_HELD, ids):
+            job = rows.job_from_row(row)
+            held.setdefault(job.leased_by, []).append(job)
+        return [(call, held.get(call.launcher_id, [])) for call in calls]
 
     async def recent_launchers(self, limit: int) -> list[LauncherCall]:
         """Launchers that have ever called, the latest first."""

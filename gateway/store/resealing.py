@@ -13,6 +13,33 @@ from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
 
+KEY_IDS: Final = "SELECT key_ids FROM ledger"
+
+OLD_ENV: Final = """
+SELECT task_id, key_id, env FROM task_secrets
+WHERE env IS NOT NULL AND key_id <> :current AND task_id > :after
+ORDER BY task_id LIMIT :limit"""
+
+RESEAL_ENV: Final = """
+UPDATE task_secrets SET env = :box, key_id = :key_id WHERE task_id = :owner AND env = :before"""
+
+OLD_CALLBACK_URL: Final = """
+SELECT task_id, callback_key_id, callback_url FROM task_secrets
+WHERE callback_url IS NOT NULL AND callback_key_id <> :current AND task_id > :after
+ORDER BY task_id LIMIT :limit"""
+
+RESEAL_CALLBACK_URL: Final = """
+UPDATE task_secrets SET callback_url = :box, callback_key_id = :key_id
+WHERE task_id = :owner AND callback_url = :before"""
+
+OLD_PROJECTS: Final = """
+SELECT name, key_id, callback_secret FROM projects
+WHERE key_id <> :current AND name > :after ORDER BY name LIMIT :limit"""
+
+RESEAL_PROJECT: Final = """
+UPDATE projects SET callback_secret = :box, key_id = :key_id
+WHERE name = :owner AND callback_secret = :before"""
+
 AT_ONCE: Final = 100
 """Values read and written together; an `env` may have megabytes."""
 
@@ -29,18 +56,18 @@ class Kind(Frozen, frozen=True, kw_only=True):
 
 
 KINDS: Final = (
-    Kind(name="env", context=env_context, old=sql.OLD_ENV, replace=sql.RESEAL_ENV),
+    Kind(name="env", context=env_context, old=OLD_ENV, replace=RESEAL_ENV),
     Kind(
         name="callback addresses",
         context=callback_url_context,
-        old=sql.OLD_CALLBACK_URL,
-        replace=sql.RESEAL_CALLBACK_URL,
+        old=OLD_CALLBACK_URL,
+        replace=RESEAL_CALLBACK_URL,
     ),
     Kind(
         name="callback secrets",
         context=callback_secret_context,
-        old=sql.OLD_PROJECTS,
-        replace=sql.RESEAL_PROJECT,
+        old=OLD_PROJECTS,
+        replace=RESEAL_PROJECT,
     ),
 )
 
@@ -123,5 +150,5 @@ def keys_needed(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
 
 
 def _key_ids(database: sqlite3.Connection) -> list[str]:
-    row = database.execute(sql.KEY_IDS).fetchone()
+    row = database.execute(KEY_IDS).fetchone()
     return [str(key_id) for key_id in json.loads(row[0])] if row and row[0] else []

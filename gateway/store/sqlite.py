@@ -62,6 +62,7 @@ class SQLiteStore:
         async with self._turn:
             with translated():
                 batch = Batch(self._writer, self._seq, self._realms)
+                batch.begin()
                 try:
                     yield batch
                     await batch.begun

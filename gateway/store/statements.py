@@ -212,15 +212,6 @@ EVENTS_OF_TASK: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
 WHERE task_id = :task_id AND {_BEHIND} ORDER BY task_seq LIMIT :limit"""
 
-# Whoever deletes events says so here, in the same transaction: a cursor before that number has
-# missed something.
-RAISE_PRUNED: Final = """
-INSERT INTO pruned (project, seq)
-SELECT task.project, max(event.seq)
-FROM json_each(:ids) AS going CROSS JOIN tasks AS task ON task.id = going.value
-CROSS JOIN events AS event ON event.task_id = task.id AND event.task_seq = task.seq
-GROUP BY task.project
-ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
 
 PRUNED: Final = """
 SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
@@ -284,17 +275,7 @@ SELECT secret.task_id, task.finished_at
 FROM task_secrets AS secret CROSS JOIN tasks AS task ON task.id = secret.task_id
 WHERE secret.env IS NOT NULL AND secret.task_id > :after ORDER BY secret.task_id LIMIT :limit"""
 
-ERASE_ENV: Final = """
-UPDATE task_secrets SET env = NULL, env_erased_at = :at
-WHERE env IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
-
 OLD_ANSWER: Final = "SELECT 1 FROM idempotency WHERE at <= :before LIMIT 1"
-
-FORGET_IDEMPOTENCY: Final = """
-DELETE FROM idempotency WHERE (project, operation, key) IN (
-    SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
-
-FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
 
 # A task's id says when it was made; one that was made too late has not ended too early.
 OLD_TASKS: Final = """
@@ -303,29 +284,6 @@ SELECT id, seq, finished_at FROM tasks WHERE id > :after AND id < :until ORDER B
 OWING: Final = """
 SELECT DISTINCT task_id FROM deliveries
 WHERE task_id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'held')"""
-
-DELETE_DELIVERY_ATTEMPTS: Final = """
-DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
-    SELECT endpoint_id, seq FROM deliveries
-    WHERE task_id IN (SELECT value FROM json_each(:ids)))"""
-
-DELETE_DELIVERIES: Final = """
-DELETE FROM deliveries WHERE task_id IN (SELECT value FROM json_each(:ids))"""
-
-DELETE_JOBS: Final = "DELETE FROM jobs WHERE task_id IN (SELECT value FROM json_each(:ids))"
-
-DELETE_ATTEMPTS: Final = """
-DELETE FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
-
-DELETE_SECRETS: Final = """
-DELETE FROM task_secrets WHERE task_id IN (SELECT value FROM json_each(:ids))"""
-
-DELETE_METADATA: Final = """
-DELETE FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(:ids))"""
-
-DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM json_each(:ids))"
-
-DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
 # What lives and can be read with this master key alone.
 KEYS_NEEDED: Final = """
@@ -339,33 +297,6 @@ SELECT key_id, what, count(*) FROM (
     SELECT key_id, 'callback secrets' FROM projects)
 GROUP BY key_id, what"""
 
-KEY_IDS: Final = "SELECT key_ids FROM ledger"
-
-OLD_ENV: Final = """
-SELECT task_id, key_id, env FROM task_secrets
-WHERE env IS NOT NULL AND key_id <> :current AND task_id > :after
-ORDER BY task_id LIMIT :limit"""
-
-RESEAL_ENV: Final = """
-UPDATE task_secrets SET env = :box, key_id = :key_id WHERE task_id = :owner AND env = :before"""
-
-OLD_CALLBACK_URL: Final = """
-SELECT task_id, callback_key_id, callback_url FROM task_secrets
-WHERE callback_url IS NOT NULL AND callback_key_id <> :current AND task_id > :after
-ORDER BY task_id LIMIT :limit"""
-
-RESEAL_CALLBACK_URL: Final = """
-UPDATE task_secrets SET callback_url = :box, callback_key_id = :key_id
-WHERE task_id = :owner AND callback_url = :before"""
-
-OLD_PROJECTS: Final = """
-SELECT name, key_id, callback_secret FROM projects
-WHERE key_id <> :current AND name > :after ORDER BY name LIMIT :limit"""
-
-RESEAL_PROJECT: Final = """
-UPDATE projects SET callback_secret = :box, key_id = :key_id
-WHERE name = :owner AND callback_secret = :before"""
-
 LAUNCHERS: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers
 WHERE called_at >= :since ORDER BY called_at DESC"""
@@ -373,6 +304,10 @@ WHERE called_at >= :since ORDER BY called_at DESC"""
 RECENT_LAUNCHERS: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers
 ORDER BY called_at DESC LIMIT :limit"""
+
+LAUNCHERS_BEFORE: Final = """
+SELECT id, providers, capacity, version, called_at FROM launchers
+WHERE (called_at, id) < (:at, :id) ORDER BY called_at DESC, id DESC LIMIT :limit"""
 
 KEY_HOLDERS: Final = """
 SELECT id FROM tasks

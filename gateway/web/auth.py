@@ -21,6 +21,7 @@ TASKS: Final = frozenset({"tasks", "ops"})
 READ: Final = frozenset({"tasks", "read", "ops"})
 LAUNCHER: Final = frozenset({"launcher", "ops"})
 METRICS: Final = frozenset({"read", "ops"})
+OPS: Final = frozenset({"ops"})
 
 
 class Keys:

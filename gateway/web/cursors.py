@@ -20,13 +20,30 @@ _MAC_BYTES: Final = 8
 
 def cursor_after(keyring: Keyring, wanted: TaskFilter, task_id: str) -> str:
     """The cursor of the page of this list that begins behind this task."""
-    text = _VERSION + task_id.encode()
-    mac = _mac(keyring, keyring.current, text, wanted)
-    return base64.urlsafe_b64encode(text + mac).decode()
+    return sealed_place(keyring, msgspec.json.encode(wanted), task_id)
 
 
 def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
     """The task a cursor stands behind.
+
+    Raises:
+        Refused: `invalid_cursor`: broken, or made for another list.
+    """
+    task_id = opened_place(keyring, msgspec.json.encode(wanted), cursor)
+    if not is_task_id(task_id):
+        raise _invalid()
+    return task_id
+
+
+def sealed_place(keyring: Keyring, of_list: bytes, place: str) -> str:
+    """The cursor of a place in a list."""
+    text = _VERSION + place.encode()
+    mac = _mac(keyring, keyring.current, text, of_list)
+    return base64.urlsafe_b64encode(text + mac).decode()
+
+
+def opened_place(keyring: Keyring, of_list: bytes, cursor: str) -> str:
+    """The place a cursor of this list stands at.
 
     Raises:
         Refused: `invalid_cursor`: broken, or made for another list.
@@ -39,16 +56,15 @@ def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
     is_ours = base64.urlsafe_b64encode(raw).decode() == cursor
     text, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
     known = [
-        hmac.compare_digest(mac, _mac(keyring, key_id, text, wanted)) for key_id in keyring.ids
+        hmac.compare_digest(mac, _mac(keyring, key_id, text, of_list)) for key_id in keyring.ids
     ]
-    task_id = text[len(_VERSION) :].decode("ascii", "replace")
-    if not is_ours or not any(known) or not text.startswith(_VERSION) or not is_task_id(task_id):
+    if not is_ours or not any(known) or not text.startswith(_VERSION):
         raise _invalid()
-    return task_id
+    return text[len(_VERSION) :].decode("ascii", "replace")
 
 
-def _mac(keyring: Keyring, key_id: str, text: bytes, wanted: TaskFilter) -> bytes:
-    signed = text + b"\n" + msgspec.json.encode(wanted)
+def _mac(keyring: Keyring, key_id: str, text: bytes, of_list: bytes) -> bytes:
+    signed = text + b"\n" + of_list
     return hmac.digest(keyring.purpose(key_id, "cursor"), signed, hashlib.sha256)[:_MAC_BYTES]
 
 

@@ -39,7 +39,7 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
         started_at=maybe_rfc3339(task.started_at),
         finished_at=maybe_rfc3339(task.finished_at),
         updated_at=rfc3339(task.updated_at),
-        next_deadline=_deadline(task),
+        next_deadline=deadline_view(task),
         task_seq=task.seq,
         metadata=spec.metadata,
     )
@@ -113,7 +113,8 @@ def usage_view(usage: Usage) -> wire.UsageView:
     )
 
 
-def _deadline(task: Task) -> wire.DeadlineView | None:
+def deadline_view(task: Task) -> wire.DeadlineView | None:
+    """The next clock of the task that comes due."""
     earliest = task.clocks.next()
     if earliest is None:
         return None

@@ -16,7 +16,7 @@ def gateway_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     """The address and the folder of a running gateway."""
     folder = tmp_path_factory.mktemp("gateway")
     with gateway(folder, is_public=True) as (_, url, environ):
-        for scope in ("tasks", "launcher"):
+        for scope in ("tasks", "launcher", "ops"):
             (folder / scope).write_text(mint(environ, scope, "default", "test").key)
         yield url, folder
 

@@ -9,12 +9,21 @@ from typing import Final
 
 import pytest
 
-from gateway.store import deliveries, feeds, keys, listing, realms, statements
+from gateway.store import (
+    deliveries,
+    feeds,
+    keys,
+    listing,
+    pruning,
+    realms,
+    resealing,
+    statements,
+)
 from gateway.store.migrations import migrate
 
 STATEMENTS: Final = {
     name: text
-    for home in (statements, listing, feeds, deliveries, realms, keys)
+    for home in (statements, listing, feeds, deliveries, realms, keys, pruning, resealing)
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
 }
@@ -45,6 +54,7 @@ SORTED: Final = {
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
     "RECENT_LAUNCHERS": "as above",
+    "LAUNCHERS_BEFORE": "as above",
     "OWED": "so many as are looked at, put in order once more",
     "BY_STATUS": "each state is read newest first, and left as soon as the page is full of newer",
     "BY_FLAG": "as above, for each project",

@@ -62,6 +62,8 @@ async def _succeed(house: House) -> None:
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         await house.get(read, "read")
     await _launcher_of(house)
+    for read in ("/v1/launchers", "/v1/reconcile"):
+        await house.get(read, "ops")
 
 
 async def _launched(house: House, **wanted: object) -> tuple[Json, Agent]:
@@ -116,6 +118,8 @@ async def _offend_frontends(house: House) -> None:
             await house.http.get(f"/v1/tasks/{task['id']}{read}?token={token}")
     await house.post(f"/v1/tasks/{NOBODY}/stream-token")
     await house.get("/v1/tasks?cursor=x")
+    for query in ("cursor=x", "limit=0"):
+        await house.get(f"/v1/launchers?{query}", "ops")
     await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
     await house.post("/v1/tasks", TASK, idempotency_key="k")
     await house.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")

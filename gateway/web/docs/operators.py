@@ -2,10 +2,24 @@
 
 from typing import Final
 
+from msgspec import Raw
+
 from gateway.metrics import MEDIA_TYPE
+from gateway.web import launchers, reconcile
+from gateway.web.docs.examples import TASK_ID
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Answer, Content, Operation, answer
 from gateway.wire.message import JSONObject
+from gateway.wire.operations import (
+    DueView,
+    ForeseenEventView,
+    ForeseenJobView,
+    ForeseenView,
+    HeldJobView,
+    LauncherView,
+    ReconcileView,
+)
+from gateway.wire.tasks import DeadlineView, Page
 
 _TAG: Final = "Operations"
 _OK: Final = Content(kind=str, example="ok\n", media_type="text/plain")
@@ -48,4 +62,85 @@ OPENAPI: Final = Operation(
     summary="This document",
     access=access.OPEN,
     answers=(answer(JSONObject, {"openapi": "3.1.0", "info": {}, "paths": {}}, "OpenAPI 3.1."),),
+)
+LAUNCHERS: Final = Operation(
+    id="listLaunchers",
+    tag=_TAG,
+    summary="List launchers, the one that called last first",
+    access=access.OPS,
+    parameters=launchers.PARAMETERS,
+    answers=(
+        answer(
+            Page[LauncherView],
+            Page[LauncherView](
+                data=(
+                    LauncherView(
+                        id="launcher-7f3a",
+                        providers=("daytona-api@https://app.daytona.io/api#org-1", "docker@d41d8"),
+                        capacity=3,
+                        version="0.1.0",
+                        last_called_at="2026-01-01T12:00:00.000Z",
+                        live=True,
+                        jobs=(
+                            HeldJobView(
+                                id=f"job_{TASK_ID.removeprefix('task_')}-1-create",
+                                kind="create",
+                                task_id=TASK_ID,
+                                attempt=1,
+                                lease_expires_at="2026-01-01T12:01:00.000Z",
+                            ),
+                        ),
+                    ),
+                ),
+                next_cursor=None,
+            ),
+            "A page of launchers.",
+        ),
+    ),
+    errors=("invalid_cursor",),
+)
+RECONCILE: Final = Operation(
+    id="rehearseReconciler",
+    tag=_TAG,
+    summary="What the reconciler would do now, without doing it",
+    description="Its own rules decide, on a copy that is thrown away.",
+    access=access.OPS,
+    parameters=reconcile.PARAMETERS,
+    answers=(
+        answer(
+            ReconcileView,
+            ReconcileView(
+                at="2026-01-01T12:05:00.000Z",
+                data=(
+                    ForeseenView(
+                        task_id=TASK_ID,
+                        job_id=None,
+                        status="running",
+                        due=(DueView(what="heartbeat", since="2026-01-01T12:04:59.000Z"),),
+                        next_status="running",
+                        next_deadline=DeadlineView(at="2026-01-01T12:10:00.000Z", what="heartbeat"),
+                        events=(
+                            ForeseenEventView(
+                                type="task.stalled",
+                                attempt=1,
+                                data=Raw(b'{"code": "silent", "detail": "no word for 300 s"}'),
+                            ),
+                        ),
+                        jobs=(
+                            ForeseenJobView(
+                                id=f"job_{TASK_ID.removeprefix('task_')}-1-inspect",
+                                kind="inspect",
+                                state="open",
+                                not_before="2026-01-01T12:05:00.000Z",
+                            ),
+                        ),
+                    ),
+                ),
+                is_whole=True,
+                next_due_at="2026-01-01T12:04:59.000Z",
+                outage_since=None,
+            ),
+            "What is due, and what would come of it.",
+        ),
+    ),
 )

@@ -61,6 +61,7 @@ READ_OR_TOKEN: Final = Access(
 )
 LAUNCHER: Final = _bearer(auth.LAUNCHER)
 METRICS: Final = _bearer(auth.METRICS)
+OPS: Final = _bearer(auth.OPS)
 SIGNED: Final = Access(
     security=({"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},),
     errors=(

@@ -1,0 +1,83 @@
+"""What operators read: launchers, and what is due."""
+
+from gateway.wire.launcher import JobKind
+from gateway.wire.message import JSONObject, Reply
+from gateway.wire.tasks import DeadlineView
+from gateway.wire.times import Moment
+
+
+class HeldJobView(Reply, frozen=True, kw_only=True):
+    """A job under a lease."""
+
+    id: str
+    kind: JobKind
+    task_id: str | None
+    attempt: int | None
+    lease_expires_at: Moment
+
+
+class LauncherView(Reply, frozen=True, kw_only=True):
+    """A launcher's process, as it called last; one that has not called for a day is forgotten."""
+
+    id: str
+    providers: tuple[str, ...]
+    """`local@<realm>`; a bare name means the empty realm."""
+    capacity: int
+    """Create jobs it would take beside those it holds."""
+    version: str
+    last_called_at: Moment
+    live: bool
+    """Whether it called within the last 60 s."""
+    jobs: tuple[HeldJobView, ...]
+
+
+class DueView(Reply, frozen=True, kw_only=True):
+    """A clock, or a lease, that has run out."""
+
+    what: str
+    since: Moment
+
+
+class ForeseenEventView(Reply, frozen=True, kw_only=True):
+    """An event that would be written."""
+
+    type: str
+    attempt: int
+    data: JSONObject
+
+
+class ForeseenJobView(Reply, frozen=True, kw_only=True):
+    """A job that would be opened or changed."""
+
+    id: str
+    kind: JobKind
+    state: str
+    """`open`, `held` or `closed`."""
+    not_before: Moment
+
+
+class ForeseenView(Reply, frozen=True, kw_only=True):
+    """What is due, and what the reconciler would do about it."""
+
+    task_id: str | None
+    job_id: str | None
+    """The job whose lease has run out; null: a clock of the task is due."""
+    status: str | None
+    due: tuple[DueView, ...]
+    next_status: str | None
+    next_deadline: DeadlineView | None
+    events: tuple[ForeseenEventView, ...]
+    jobs: tuple[ForeseenJobView, ...]
+
+
+class ReconcileView(Reply, frozen=True, kw_only=True):
+    """Everything that is due at a moment, the longest due first; nothing was changed."""
+
+    at: Moment
+    data: tuple[ForeseenView, ...]
+    is_whole: bool
+    """False: more is due than `limit`."""
+    next_due_at: Moment | None
+    """When the next clock or lease runs out, of all that there are."""
+    outage_since: Moment | None
+    """Nothing could commit since then: clocks that came due meanwhile are moved first."""
