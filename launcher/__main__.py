@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import structlog
@@ -17,8 +17,9 @@ from launcher.client import Client, Refused, Unreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.site import Site
 from launcher.loop import Launcher
-from launcher.providers.local import EXECUTION, LocalProvider
-from launcher.providers.protocol import Provider
+from launcher.providers.local import EXECUTION
+from launcher.providers.opening import open_providers
+from launcher.providers.protocol import ProviderError
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -37,33 +38,27 @@ def main(
         sys.stderr.write(f"{error}\n")
         return USAGE
     log = _open_log(config.log)
-    providers = open_providers(config, environ, program)
     try:
-        return asyncio.run(_run(wanted, config, providers, log))
+        return asyncio.run(_run(wanted, config, environ, program, log))
     except (Refused, Unreachable) as error:
         sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n")
         return FAILED
-
-
-def open_providers(
-    config: Config, environ: Mapping[str, str], program: tuple[str, ...] = EXECUTION
-) -> tuple[Provider, ...]:
-    """One per name in the configuration, which has refused those that do not exist."""
-    known: dict[str, Callable[[], Provider]] = {
-        "local": lambda: LocalProvider(
-            config.state, environ=environ, realm=config.realm, program=program
-        )
-    }
-    return tuple(known[name]() for name in config.providers)
+    except ProviderError as error:
+        sys.stderr.write(f"{error.message}. `slipgate doctor` looks further.\n")
+        return FAILED
 
 
 async def _run(
     wanted: argparse.Namespace,
     config: Config,
-    providers: tuple[Provider, ...],
+    environ: Mapping[str, str],
+    program: tuple[str, ...],
     log: FilteringBoundLogger,
 ) -> int:
-    async with open_http(config.url, config.api_key) as http:
+    async with (
+        open_http(config.url, config.api_key) as http,
+        open_providers(config, environ, program) as providers,
+    ):
         launcher = Launcher(
             Site(client=Client(http), providers=providers, handed=config.handed),
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",

@@ -8,7 +8,11 @@ from urllib.parse import urlsplit
 
 from launcher.environment import real_model_keys
 
-PROVIDERS_BUILT = ("local",)
+PROVIDERS = ("daytona-api", "daytona-cli", "local")
+DAYTONA = ("daytona-api", "daytona-cli")
+DEFAULT_DAYTONA_URL = "https://app.daytona.io/api"
+TTL_MINUTES = 48 * 60
+"""The longest a task may run and be kept is 24 h each: whatever lives longer is forgotten by us."""
 DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
 DEFAULT_SANDBOX_ENV = "OPENAI_API_KEY,ANTHROPIC_API_KEY,OPENROUTER_API_KEY,GITHUB_TOKEN"
 DEFAULT_STATE = "./.slipgate/launcher"
@@ -28,6 +32,21 @@ class ConfigurationError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DaytonaConfig:
+    """How Daytona is reached, and what its sandboxes get."""
+
+    api_key: str = field(repr=False)
+    api_url: str
+    target: str | None
+    """A region; None: the organisation's own."""
+    snapshot: str | None
+    """For jobs that name none, and for `doctor --live`."""
+    secrets: Mapping[str, str]
+    """Variable → the name of the Daytona Secret that stands for it."""
+    ttl_minutes: int = TTL_MINUTES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What a launcher has to know to work."""
 
@@ -40,6 +59,8 @@ class Config:
     handed: Mapping[str, str] = field(repr=False)
     """The launcher's own variables that sandboxes may get."""
     state: Path
+    daytona: DaytonaConfig | None
+    """None: no provider of the chain needs it."""
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
 
@@ -58,6 +79,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         realm=reader.realm(),
         handed=handed,
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE") or DEFAULT_STATE).resolve(),
+        daytona=reader.daytona(providers),
         log=reader.log(),
     )
     if reader.problems:
@@ -112,15 +134,50 @@ class _Reader:
 
     def providers(self) -> tuple[str, ...]:
         providers = self.names("SLIPGATE_PROVIDERS", DEFAULT_PROVIDERS)
-        missing = [name for name in providers if name not in PROVIDERS_BUILT]
-        if missing or not providers:
+        unknown = [name for name in providers if name not in PROVIDERS]
+        if unknown or not providers:
             self.problems.append(
-                f"SLIPGATE_PROVIDERS names {', '.join(missing) or 'nothing'}"
-                f"{'' if 'SLIPGATE_PROVIDERS' in self.environ else ' (the default)'}; "
-                f"this version has: {', '.join(PROVIDERS_BUILT)}. "
-                "SLIPGATE_PROVIDERS=local runs agents on this very host"
+                f"SLIPGATE_PROVIDERS names {', '.join(unknown) or 'nothing'}; there are: "
+                f"{', '.join(PROVIDERS)}. `local` runs agents on this very host"
             )
+        falls_back = self.flag("DAYTONA_USE_CLI_FALLBACK")
+        if falls_back and "daytona-api" in providers and "daytona-cli" not in providers:
+            place = providers.index("daytona-api") + 1
+            providers = (*providers[:place], "daytona-cli", *providers[place:])
         return providers
+
+    def daytona(self, providers: tuple[str, ...]) -> DaytonaConfig | None:
+        if not set(providers) & set(DAYTONA):
+            return None
+        key = self.required(
+            "DAYTONA_API_KEY",
+            "a key of your organisation with the scopes write:sandboxes and delete:sandboxes "
+            "(without Daytona: SLIPGATE_PROVIDERS=local runs agents on this very host)",
+        )
+        url = self.text("DAYTONA_API_URL") or DEFAULT_DAYTONA_URL
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            self.problems.append(f"DAYTONA_API_URL must be an address like {DEFAULT_DAYTONA_URL}")
+        return DaytonaConfig(
+            api_key=key,
+            api_url=url.rstrip("/"),
+            target=self.text("DAYTONA_TARGET") or None,
+            snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
+            secrets=self.secrets(),
+        )
+
+    def secrets(self) -> dict[str, str]:
+        pairs = [pair.partition("=") for pair in self.names("SLIPGATE_DAYTONA_SECRETS", "")]
+        if any(not VARIABLE_NAME.fullmatch(name) or not secret for name, _, secret in pairs):
+            self.problems.append(
+                "SLIPGATE_DAYTONA_SECRETS must be pairs like OPENAI_API_KEY=name-of-the-secret"
+            )
+        return {name: secret for name, _, secret in pairs}
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name).lower()
+        if value not in YES + NO:
+            self.problems.append(f"{name} must be true or false")
+        return value in YES
 
     def handed(self) -> dict[str, str]:
         names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)
@@ -134,11 +191,9 @@ class _Reader:
         return {name: self.environ[name] for name in names if self.environ.get(name)}
 
     def confinement(self, providers: tuple[str, ...], handed: Mapping[str, str]) -> None:
-        understood = self.text("SLIPGATE_LOCAL_UNCONFINED").lower()
-        if understood not in YES + NO:
-            self.problems.append("SLIPGATE_LOCAL_UNCONFINED must be true or false")
+        understood = self.flag("SLIPGATE_LOCAL_UNCONFINED")
         keys = real_model_keys(handed)
-        if "local" in providers and keys and understood not in YES:
+        if "local" in providers and keys and not understood:
             self.problems.append(
                 f"SLIPGATE_LOCAL_UNCONFINED is not true, and {', '.join(keys)} would be handed to "
                 "agents that run on this host without a sandbox. Set it to true if you accept "

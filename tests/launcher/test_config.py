@@ -34,14 +34,42 @@ def test_all_problems_are_reported_at_once_by_name() -> None:
     assert named == {"SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY", "SLIPGATE_REALM"}
 
 
-@pytest.mark.parametrize("listed", [None, "daytona-api", "local,docker", " "])
-def test_a_provider_that_does_not_exist_yet_names_those_that_do(listed: str | None) -> None:
-    environ = {name: value for name, value in GOOD.items() if name != "SLIPGATE_PROVIDERS"}
-    if listed is not None:
-        environ["SLIPGATE_PROVIDERS"] = listed
-    (problem,) = problems(environ)
+@pytest.mark.parametrize("listed", ["local,nomad", " "])
+def test_a_provider_that_does_not_exist_names_those_that_do(listed: str) -> None:
+    (problem,) = problems(GOOD | {"SLIPGATE_PROVIDERS": listed})
     assert problem.startswith("SLIPGATE_PROVIDERS")
-    assert "this version has: local" in problem
+    assert "there are: daytona-api, daytona-cli" in problem
+
+
+def test_daytona_is_the_default_and_needs_its_key() -> None:
+    environ = {name: value for name, value in GOOD.items() if name != "SLIPGATE_PROVIDERS"}
+    (problem,) = problems(environ)
+    assert problem.startswith("DAYTONA_API_KEY")
+    config = read_config(environ | {"DAYTONA_API_KEY": "dtn_key"})
+    assert config.providers == ("daytona-api", "daytona-cli")
+    assert config.daytona
+    assert config.daytona.api_url == "https://app.daytona.io/api"
+
+
+def test_the_fallback_of_the_old_application_puts_the_cli_behind_the_api() -> None:
+    given = {"SLIPGATE_PROVIDERS": "daytona-api,local", "DAYTONA_API_KEY": "dtn_key"}
+    config = read_config(GOOD | given | {"DAYTONA_USE_CLI_FALLBACK": "true"})
+    assert config.providers == ("daytona-api", "daytona-cli", "local")
+    assert read_config(GOOD | given).providers == ("daytona-api", "local")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DAYTONA_API_URL", "app.daytona.io"),
+        ("SLIPGATE_DAYTONA_SECRETS", "OPENAI_API_KEY"),
+        ("DAYTONA_USE_CLI_FALLBACK", "perhaps"),
+    ],
+)
+def test_a_wrong_value_is_named(name: str, value: str) -> None:
+    environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k", name: value}
+    (problem,) = problems(environ)
+    assert problem.startswith(name)
 
 
 def test_real_model_keys_need_a_word_that_local_is_no_sandbox() -> None:

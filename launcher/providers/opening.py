@@ -1,0 +1,99 @@
+"""From the configuration to providers that can be asked."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from launcher.config import Config, DaytonaConfig
+from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.cli import DaytonaCli
+from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
+from launcher.providers.daytona.terminal import Terminal, open_terminal
+from launcher.providers.local import EXECUTION, LocalProvider
+from launcher.providers.protocol import Provider, ProviderError
+
+
+@asynccontextmanager
+async def open_providers(
+    config: Config, environ: Mapping[str, str], program: tuple[str, ...] = EXECUTION
+) -> AsyncIterator[tuple[Provider, ...]]:
+    """One per name in the configuration, in its order; closed when the block ends.
+
+    Raises:
+        ProviderError: a provider does not tell its realm.
+    """
+    async with AsyncExitStack() as stack:
+        opener = _Opener(config, environ, program, stack)
+        known: dict[str, Callable[[], Awaitable[Provider]]] = {
+            "local": opener.local,
+            "daytona-api": opener.daytona_api,
+            "daytona-cli": opener.daytona_cli,
+        }
+        yield tuple([await known[name]() for name in config.providers])
+
+
+class _Opener:
+    """Opens providers; those of one Daytona share its realm."""
+
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str],
+        program: tuple[str, ...],
+        stack: AsyncExitStack,
+    ) -> None:
+        self._config = config
+        self._environ = environ
+        self._program = program
+        self._stack = stack
+        self._realm = config.realm
+
+    async def local(self) -> Provider:
+        """Agents on this host."""
+        return LocalProvider(
+            self._config.state,
+            environ=self._environ,
+            realm=self._config.realm,
+            program=self._program,
+        )
+
+    async def daytona_api(self) -> Provider:
+        """By REST."""
+        daytona = self._daytona()
+        client = await self._stack.enter_async_context(
+            open_daytona(daytona.api_url, daytona.api_key)
+        )
+        http = DaytonaHttp(client)
+        realm = await self._daytona_realm(http, None)
+        return DaytonaApi(http, realm=realm, wishes=_wishes(daytona))
+
+    async def daytona_cli(self) -> Provider:
+        """By the command line."""
+        daytona = self._daytona()
+        terminal = open_terminal(
+            self._config.state / "daytona-cli",
+            path="daytona",
+            url=daytona.api_url,
+            api_key=daytona.api_key,
+            environ=self._environ,
+        )
+        realm = await self._daytona_realm(None, terminal)
+        return DaytonaCli(terminal, realm=realm, wishes=_wishes(daytona))
+
+    def _daytona(self) -> DaytonaConfig:
+        if self._config.daytona is None:
+            raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
+        return self._config.daytona
+
+    async def _daytona_realm(self, http: DaytonaHttp | None, terminal: Terminal | None) -> str:
+        """Read once, by whichever comes first."""
+        url = self._daytona().api_url
+        if self._realm is None and http is not None:
+            self._realm = await realm_by_api(http, url)
+        elif self._realm is None and terminal is not None:
+            self._realm = await realm_by_cli(terminal, url)
+        return self._realm or ""
+
+
+def _wishes(daytona: DaytonaConfig) -> Wishes:
+    return Wishes(target=daytona.target, ttl_minutes=daytona.ttl_minutes, secrets=daytona.secrets)
