@@ -119,6 +119,12 @@ class Reads:
         }
         return [rows.event_from_row(row) for row in await self._all(sql.WORDS, params)]
 
+    async def last_word(self, task_id: str, kind: str, *, until: int) -> Event | None:
+        """Its newest applied event of this type that number `until` is not before."""
+        params = {"task_id": task_id, "type": kind, "after": until}
+        row = await self._one(sql.LAST_WORD, params)
+        return rows.event_from_row(row) if row else None
+
     async def secrets(self, task_id: str) -> Secrets | None:
         """Its encrypted parts, if it has any."""
         row = await self._one(sql.SECRETS, {"task_id": task_id})

@@ -203,14 +203,14 @@ WHERE task_seq = 1 AND task_id IN (SELECT value FROM json_each(:ids))"""
 
 # Where a cursor stands within a task, in the order of its index. Almost always the cursor is an
 # event of the task itself; for any other number the log is walked from its end.
-_BEHIND: Final = """task_seq > coalesce(
+_PLACE: Final = """coalesce(
     (SELECT task_seq FROM events WHERE seq = :after AND task_id = :task_id),
     (SELECT max(task_seq) FROM events WHERE :after > 0 AND task_id = :task_id AND seq < :after),
     0)"""
 
 EVENTS_OF_TASK: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND {_BEHIND} ORDER BY task_seq LIMIT :limit"""
+WHERE task_id = :task_id AND task_seq > {_PLACE} ORDER BY task_seq LIMIT :limit"""
 
 
 PRUNED: Final = """
@@ -218,9 +218,14 @@ SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
 
 WORDS: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND applied = 1 AND {_BEHIND}
+WHERE task_id = :task_id AND applied = 1 AND task_seq > {_PLACE}
   AND type IN (SELECT value FROM json_each(:types))
 ORDER BY task_seq LIMIT :limit"""
+
+LAST_WORD: Final = f"""
+SELECT {EVENT_COLUMNS} FROM events
+WHERE task_id = :task_id AND applied = 1 AND type = :type AND task_seq <= {_PLACE}
+ORDER BY task_seq DESC LIMIT 1"""
 
 SECRETS: Final = """
 SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets

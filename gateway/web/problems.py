@@ -31,6 +31,7 @@ STATUS: Final = {
     "already_finished": 409,
     "not_finished": 409,
     "env_expired": 409,
+    "patch_incomplete": 409,
     "lease_lost": 409,
     "realm_mismatch": 409,
     "provider_mismatch": 409,

@@ -1,14 +1,16 @@
 """What an agent leaves behind: its log, and its patch."""
 
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.errors import Refused
 from gateway.domain.event import Event
-from gateway.web.context import context_of
+from gateway.domain.pieces import Incomplete, Piece, Transcript, gaps, in_order, joined
+from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
 from gateway.web.query import Number, known_only
 from gateway.web.replies import reply
@@ -23,7 +25,9 @@ LOG_AFTER: Final = Number(
     name="after", default=0, least=0, most=2**62, meaning="`nextCursor` of the page before."
 )
 LOG_PARAMETERS: Final = (LOG_AFTER,)
-_PATCH_TYPES: Final = ("task.patch", "task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
+LOG: Final = "task.log"
+PATCH: Final = "task.patch"
+_PATCH_TYPES: Final = (PATCH, "task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
 
 
 class LogChunk(Reply, frozen=True, kw_only=True):
@@ -31,11 +35,14 @@ class LogChunk(Reply, frozen=True, kw_only=True):
 
     attempt: int
     offset: int
+    """Bytes of UTF-8 from the attempt's beginning."""
     chunk: str
+    missing: int
+    """Bytes right before it that have not come, or come later."""
     at: Moment
 
 
-class _Piece(msgspec.Struct, frozen=True, kw_only=True):
+class _Said(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     chunk: str
 
@@ -56,12 +63,32 @@ async def logs(request: Request) -> Response:
     known_only(request, (*LOG_PARAMETERS, TOKEN))
     after = LOG_AFTER.of(request)
     task = (await readable_task(request, context)).task
-    events = await context.reads.words(task.id, ["task.log"], after=after, limit=LOG_PAGE)
-    chunks = tuple(map(_chunk, events))
+    before = await _piece_before(context, task.id, after)
     if headers_of(request).get("accept", "").startswith("text/plain"):
-        return PlainTextResponse("".join(chunk.chunk for chunk in chunks))
+        return StreamingResponse(_text(context, task.id, after, before), media_type="text/plain")
+    events = await _log_events(context, task.id, after)
     cursor = str(events[-1].seq if events else after)
-    return reply(Page[LogChunk](data=chunks, next_cursor=cursor))
+    return reply(Page[LogChunk](data=_chunks(events, before), next_cursor=cursor))
+
+
+async def _log_events(context: Context, task_id: str, after: int) -> list[Event]:
+    return await context.reads.words(task_id, [LOG], after=after, limit=LOG_PAGE)
+
+
+async def _piece_before(context: Context, task_id: str, after: int) -> Piece | None:
+    """The piece that was read last by whoever goes on behind `after`."""
+    event = await context.reads.last_word(task_id, LOG, until=after) if after else None
+    return _piece(event) if event else None
+
+
+async def _text(
+    context: Context, task_id: str, after: int, before: Piece | None
+) -> AsyncIterator[str]:
+    """All that there is by now, page by page."""
+    transcript = Transcript(before)
+    while events := await _log_events(context, task_id, after):
+        yield transcript.add(map(_piece, events))
+        after = events[-1].seq
 
 
 async def patch(request: Request) -> Response:
@@ -77,27 +104,49 @@ async def patch(request: Request) -> Response:
     raise Refused("no_patch", "No attempt of this task has sent a patch.")
 
 
-def _chunk(event: Event) -> LogChunk:
-    piece = msgspec.json.decode(event.data, type=_Piece)
-    return LogChunk(
-        attempt=event.attempt, offset=piece.offset, chunk=piece.chunk, at=rfc3339(event.at)
+def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
+    """By offset; what came late stands where it belongs if it came within the same page."""
+    came_at = {_piece(event): event.at for event in events}
+    pieces = in_order(came_at)
+    return tuple(
+        LogChunk(
+            attempt=piece.attempt,
+            offset=piece.offset,
+            chunk=piece.chunk,
+            missing=missing,
+            at=rfc3339(came_at[piece]),
+        )
+        for piece, missing in zip(pieces, gaps(pieces, before), strict=True)
     )
 
 
+def _piece(event: Event) -> Piece:
+    said = msgspec.json.decode(event.data, type=_Said)
+    return Piece(attempt=event.attempt, offset=said.offset, chunk=said.chunk)
+
+
 def _patch(words: list[Event]) -> str:
+    """The patch of one attempt: that of its last word, or the pieces that came before it.
+
+    Raises:
+        Refused: `patch_incomplete`.
+    """
     whole = next((text for word in reversed(words) if (text := _whole(word))), None)
     if whole is not None:
         return whole
-    pieces = [
-        msgspec.json.decode(word.data, type=_Piece) for word in words if word.type == "task.patch"
-    ]
-    parts = {piece.offset: piece.chunk for piece in pieces}
-    return "".join(parts[offset] for offset in sorted(parts))
+    try:
+        return joined(_piece(word) for word in words if word.type == PATCH)
+    except Incomplete as exc:
+        raise Refused(
+            "patch_incomplete",
+            f"A part of the patch has not arrived: {exc}.",
+            hint="Ask again in a moment; once the attempt has ended it will not come any more.",
+        ) from exc
 
 
 def _whole(event: Event) -> str | None:
     """The patch of a last word; the event of a retry holds the word that led to it."""
-    if event.type == "task.patch":
+    if event.type == PATCH:
         return None
     if event.type == "task.retried":
         word = msgspec.json.decode(event.data, type=_Retry).word

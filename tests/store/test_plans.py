@@ -82,6 +82,7 @@ SOUGHT: Final = {
     "CLAIMABLE": "SEARCH task USING INDEX tasks_claimable (priority=? AND claimable_at<?)",
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
+    "LAST_WORD": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq<?)",
     "EVENTS_OF_TASK": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq>?)",
     "NEWEST_EVENTS": "SEARCH events USING INDEX events_of_task (task_id=?)",
     "KEY_HOLDERS": "SEARCH tasks USING INDEX tasks_keyed (project=? AND concurrency_key=?)",

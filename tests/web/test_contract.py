@@ -129,6 +129,8 @@ async def _offend_frontends(house: House) -> None:
 
 async def _offend_agents(house: House) -> None:
     job, agent = await _launched(house)
+    await agent.say("task.patch", "p1", offset=3, chunk="+b")
+    await house.get(f"/v1/tasks/{job['taskId']}/patch")
     task_id, url = job["taskId"], agent.env["WEBHOOK_URL"]
     hook = url.rpartition("/")[0]
     await agent.say("task.heartbeat", "m1", taskId=NOBODY)

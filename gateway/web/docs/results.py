@@ -10,7 +10,7 @@ from gateway.wire.tasks import Page
 
 _TAG: Final = "Results"
 _LINE: Final = "Cloning acme/widgets\n"
-_CHUNK: Final = LogChunk(attempt=1, offset=0, chunk=_LINE, at="2026-01-05T09:30:05.000Z")
+_CHUNK: Final = LogChunk(attempt=1, offset=0, chunk=_LINE, missing=0, at="2026-01-05T09:30:05.000Z")
 _DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
 
 LOGS: Final = Operation(
@@ -21,7 +21,10 @@ LOGS: Final = Operation(
     parameters=results.LOG_PARAMETERS,
     answers=(
         Answer(
-            meaning="Pieces of the log; with `Accept: text/plain` their text alone.",
+            meaning=(
+                "Pieces of the log, a page of them; with `Accept: text/plain` all there is, as "
+                "one text that says where something is missing."
+            ),
             content=(
                 Content(
                     kind=Page[LogChunk],
@@ -44,5 +47,5 @@ PATCH: Final = Operation(
             content=(Content(kind=str, example=_DIFF, media_type="text/x-diff"),),
         ),
     ),
-    errors=("not_found", "no_patch", "invalid_request"),
+    errors=("not_found", "no_patch", "patch_incomplete", "invalid_request"),
 )

@@ -29,6 +29,7 @@ MEANING: Final = {
     "already_finished": "The task has already ended.",
     "not_finished": "The task has not ended yet.",
     "env_expired": "The task's environment has been erased: it cannot be tried again.",
+    "patch_incomplete": "A part of the patch has not arrived.",
     "lease_lost": "The lease token is not the job's: somebody else holds it now.",
     "realm_mismatch": "The sandbox of this attempt belongs to another realm.",
     "provider_mismatch": "The launcher did not claim with this provider and realm.",
