@@ -48,6 +48,7 @@ class DueClock(Answer, frozen=True, kw_only=True):
 class ForeseenEvent(Answer, frozen=True, kw_only=True):
     """An event that would be written."""
 
+    task_id: str
     type: str
 
 
@@ -63,6 +64,7 @@ class ForeseenStep(Answer, frozen=True, kw_only=True):
 
     task_id: str | None
     job_id: str | None
+    realm: str | None
     status: str | None
     due: tuple[DueClock, ...]
     next_status: str | None
@@ -148,9 +150,11 @@ def reconcile(
 def _print_step(step: ForeseenStep) -> None:
     due = ", ".join(f"{clock.what} due since {clock.since}" for clock in step.due)
     change = "" if step.next_status == step.status else f" → {step.next_status}"
-    screen.print(f"{step.job_id or step.task_id}  {step.status}{change}: {due}", markup=False)
+    what = step.job_id or step.task_id or plain(step.realm or "")
+    screen.print(f"{what}  {step.status or ''}{change}: {due}", markup=False)
     for event in step.events:
-        screen.print(f"  would say {event.type}", markup=False)
+        of_task = "" if step.task_id else f" of {event.task_id}"
+        screen.print(f"  would say {event.type}{of_task}", markup=False)
     for job in step.jobs:
         screen.print(f"  would leave {job.id} {job.state}", markup=False)
     if not step.events and not step.jobs:

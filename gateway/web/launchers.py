@@ -5,8 +5,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.explain.situation import LIVE
 from gateway.domain.job import Job
+from gateway.domain.realm import LIVE_FOR
 from gateway.domain.view import LauncherCall
 from gateway.web.auth import OPS, authorize
 from gateway.web.context import Context, context_of
@@ -56,7 +56,7 @@ def _launcher(call: LauncherCall, held: list[Job], now: int) -> LauncherView:
         capacity=call.capacity,
         version=call.version,
         last_called_at=rfc3339(call.at),
-        live=call.at > now - LIVE,
+        live=now - call.at < LIVE_FOR,
         jobs=tuple(
             HeldJobView(
                 id=job.id,

@@ -6,7 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import JobDue, TaskDue
+from gateway.domain.commands import JobDue, RealmDue, TaskDue
 from gateway.domain.job import Job
 from gateway.domain.rehearsal import Due, Foreseen, rehearse
 from gateway.web.auth import OPS, authorize
@@ -24,7 +24,7 @@ from gateway.wire.operations import (
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
 LIMIT: Final = Number(
-    name="limit", default=50, least=1, most=200, meaning="At most so many tasks and jobs."
+    name="limit", default=50, least=1, most=200, meaning="At most so many tasks, jobs and realms."
 )
 WITHIN: Final = Number(
     name="within",
@@ -45,11 +45,10 @@ async def show(request: Request) -> Response:
     now = context.clock()
     at = now + within * 1000
     reads = context.reads
-    tasks = await reads.due_tasks(at, limit + 1)
-    jobs = await reads.due_jobs(at, limit + 1)
-    # In the order of the reconciler: clocks first, then leases.
-    commands: list[Due] = [TaskDue(task_id=name) for name in tasks]
-    commands += [JobDue(job_id=name) for name in jobs]
+    # In the order of the reconciler.
+    commands: list[Due] = [RealmDue(place=place) for place in await reads.due_realms(at, limit + 1)]
+    commands += [TaskDue(task_id=name) for name in await reads.due_tasks(at, limit + 1)]
+    commands += [JobDue(job_id=name) for name in await reads.due_jobs(at, limit + 1)]
     view = await reads.view([command.needs for command in commands[:limit]], context.policy, at)
     view.last_pulse = None if within else await reads.last_pulse()
     found = rehearse(view, commands[:limit], at)
@@ -69,12 +68,18 @@ def _foreseen(seen: Foreseen) -> ForeseenView:
     return ForeseenView(
         task_id=before.id if before else None,
         job_id=seen.job_id,
+        realm="@".join(seen.place) if seen.place else None,
         status=before.status if before else None,
         due=tuple(DueView(what=clock.what, since=rfc3339(clock.since)) for clock in seen.due),
         next_status=after.status if after else None,
         next_deadline=deadline_view(after) if after else None,
         events=tuple(
-            ForeseenEventView(type=event.type, attempt=event.attempt, data=msgspec.Raw(event.data))
+            ForeseenEventView(
+                task_id=event.task_id,
+                attempt=event.attempt,
+                type=event.type,
+                data=msgspec.Raw(event.data),
+            )
             for event in seen.events
         ),
         jobs=tuple(map(_job, seen.jobs)),

@@ -32,7 +32,7 @@ class LauncherView(Reply, frozen=True, kw_only=True):
 
 
 class DueView(Reply, frozen=True, kw_only=True):
-    """A clock, or a lease, that has run out."""
+    """A clock of a task, `lease` of a job, or `realm`, that has run out."""
 
     what: str
     since: Moment
@@ -41,8 +41,9 @@ class DueView(Reply, frozen=True, kw_only=True):
 class ForeseenEventView(Reply, frozen=True, kw_only=True):
     """An event that would be written."""
 
-    type: str
+    task_id: str
     attempt: int
+    type: str
     data: JSONObject
 
 
@@ -61,7 +62,9 @@ class ForeseenView(Reply, frozen=True, kw_only=True):
 
     task_id: str | None
     job_id: str | None
-    """The job whose lease has run out; null: a clock of the task is due."""
+    """The job whose lease has run out; else a clock of the task is due."""
+    realm: str | None
+    """The realm, `local@<realm>`, of which it is to be seen whether a launcher still calls."""
     status: str | None
     due: tuple[DueView, ...]
     next_status: str | None

@@ -130,13 +130,25 @@ async def test_the_silence_of_an_agent_is_foreseen(house: House) -> None:
     job, agent = await house.launch(timeouts={"heartbeatSeconds": 600})
     await agent.say("task.started", "m1")
     found = await rehearsed(house, "?within=700")
-    (step,) = found["data"]
+    step = next(step for step in found["data"] if step["taskId"] == job["taskId"])
     assert [event["type"] for event in step["events"]] == ["task.stalled"]
     assert step["events"][0]["data"]["code"] == "silent"
     assert [it["kind"] for it in step["jobs"]] == ["inspect"]
     assert step["nextDeadline"]["what"] == "progress"
     assert found["nextDueAt"] < found["at"]
     assert sandbox_of(job)["id"] == (await house.task(job["taskId"]))["sandbox"]["id"]
+
+
+async def test_a_realm_that_falls_silent_is_foreseen_with_the_tasks_it_strands(
+    house: House,
+) -> None:
+    job, _ = await house.launch()
+    found = await rehearsed(house, "?within=120")
+    realm = next(step for step in found["data"] if step["realm"])
+    assert (realm["realm"], realm["taskId"], realm["jobId"]) == ("local@here", None, None)
+    assert [clock["what"] for clock in realm["due"]] == ["realm"]
+    told = [(event["taskId"], event["data"]["code"]) for event in realm["events"]]
+    assert told == [(job["taskId"], "realm_missing")]
 
 
 async def test_after_an_outage_what_came_due_meanwhile_would_be_moved(tmp_path: Path) -> None:

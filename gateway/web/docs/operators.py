@@ -115,14 +115,16 @@ RECONCILE: Final = Operation(
                     ForeseenView(
                         task_id=TASK_ID,
                         job_id=None,
+                        realm=None,
                         status="running",
                         due=(DueView(what="heartbeat", since="2026-01-01T12:04:59.000Z"),),
                         next_status="running",
                         next_deadline=DeadlineView(at="2026-01-01T12:10:00.000Z", what="heartbeat"),
                         events=(
                             ForeseenEventView(
-                                type="task.stalled",
+                                task_id=TASK_ID,
                                 attempt=1,
+                                type="task.stalled",
                                 data=Raw(b'{"code": "silent", "detail": "no word for 300 s"}'),
                             ),
                         ),
