@@ -149,6 +149,17 @@ def retry(task_id: TaskId, as_json: AsJson = False) -> None:
 
 
 @tasks.command()
+def release(
+    task_id: TaskId,
+    attempt: Annotated[int, typer.Option(min=1, help="the attempt whose sandbox is gone")],
+    reason: Annotated[str, typer.Option(help="how you know; it stands in the history")],
+    as_json: AsJson = False,
+) -> None:
+    """Say that a sandbox is gone which nobody can confirm (needs an ops key)."""
+    _steer(task_id, f"attempts/{attempt}/release", as_json, {"reason": reason})
+
+
+@tasks.command()
 def logs(
     task_id: TaskId,
     after: Annotated[int, typer.Option(min=0, help="only what came after")] = 0,
@@ -180,9 +191,9 @@ def patch(task_id: TaskId, as_json: AsJson = False) -> None:
         typer.echo(answer, nl=False)
 
 
-def _steer(task_id: str, verb: str, as_json: bool) -> None:
+def _steer(task_id: str, verb: str, as_json: bool, body: dict[str, str] | None = None) -> None:
     with open_client() as client:
-        answer = client.post(f"/v1/tasks/{path_part(task_id)}/{verb}")
+        answer = client.post(f"/v1/tasks/{path_part(task_id)}/{verb}", body)
         if as_json:
             print_document(answer)
         else:

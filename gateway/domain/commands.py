@@ -98,6 +98,20 @@ class RetryTask(CancelTask, frozen=True, kw_only=True):
     """`POST …/retry`: opens the next attempt, also past `maxAttempts`."""
 
 
+class ReleaseSandbox(Frozen, frozen=True, kw_only=True):
+    """`POST …/attempts/{n}/release`: ops know that a sandbox is gone which nobody can confirm."""
+
+    task_id: str
+    project: str | None
+    attempt: int
+    reason: str
+
+    @property
+    def needs(self) -> Needs:
+        """The task."""
+        return Needs(tasks=(self.task_id,))
+
+
 class AgentWord(Frozen, frozen=True, kw_only=True):
     """One authentic webhook of an agent: its signature has been verified with key `key_id`."""
 
@@ -283,6 +297,7 @@ Command = (
     CreateTask
     | CancelTask
     | RetryTask
+    | ReleaseSandbox
     | AgentWord
     | Claim
     | RenewLease

@@ -67,13 +67,20 @@ def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
 
 
 def confirm_gone(
-    draft: Draft, attempt: Attempt, *, kind: str = "sandbox.destroyed", state: str = "destroyed"
+    draft: Draft,
+    attempt: Attempt,
+    *,
+    kind: str = "sandbox.destroyed",
+    state: str = "destroyed",
+    reason: str | None = None,
 ) -> None:
     """No sandbox of this attempt can be alive any more: whatever waited for that goes on."""
     sandbox = attempt.sandbox and replace(attempt.sandbox, state=state)
     draft.put_attempt(replace(attempt, gone_at=draft.now, sandbox=sandbox))
     if sandbox is not None:
-        draft.happen(kind, SandboxReported(sandbox=sandbox), attempt=attempt.number)
+        source = "gateway" if reason is None else "api"
+        fact = SandboxReported(sandbox=sandbox, reason=reason)
+        draft.happen(kind, fact, attempt=attempt.number, source=source)
     left = draft.living()
     if all(other.place != attempt.place for other in left):
         draft.lower_flag("realm_missing")

@@ -20,6 +20,7 @@ MAX_REMEMBERED: Final = 10_000
 TASKS: Final = frozenset({"tasks", "ops"})
 READ: Final = frozenset({"tasks", "read", "ops"})
 LAUNCHER: Final = frozenset({"launcher", "ops"})
+OPS: Final = frozenset({"ops"})
 METRICS: Final = frozenset({"read", "ops"})
 OPS: Final = frozenset({"ops"})
 

@@ -55,6 +55,12 @@ ROUTES = [
     _route("GET", "/v1/tasks/{task_id}/explain", explain.show, docs.tasks.EXPLAIN),
     _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel, docs.tasks.CANCEL),
     _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry, docs.tasks.RETRY),
+    _route(
+        "POST",
+        "/v1/tasks/{task_id}/attempts/{attempt}/release",
+        tasks.release,
+        docs.tasks.RELEASE,
+    ),
     _shared("/v1/tasks/{task_id}/events", events.of_task, docs.events.OF_TASK),
     _shared("/v1/tasks/{task_id}/logs", results.logs, docs.results.LOGS),
     _shared("/v1/tasks/{task_id}/patch", results.patch, docs.results.PATCH),

@@ -6,12 +6,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import CancelTask, RetryTask, TaskReply
+from gateway.domain.commands import CancelTask, ReleaseSandbox, RetryTask, TaskReply
 from gateway.domain.errors import Refused
 from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec
 from gateway.store.listing import NEWEST
-from gateway.web.auth import READ, TASKS, authorize, project_of
+from gateway.web.auth import OPS, READ, TASKS, authorize, project_of
 from gateway.web.body import TASK_LIMIT, read_json, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
@@ -25,8 +25,9 @@ from gateway.web.task_query import CURSOR, LIMIT, task_filter
 from gateway.web.views import task_view
 from gateway.web.visible import TOKEN, readable_task
 from gateway.wire.decode import decode
-from gateway.wire.tasks import NewTask, Page, TaskView
+from gateway.wire.tasks import NewTask, Page, Release, TaskView
 
+_ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,6}")
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -84,6 +85,28 @@ async def cancel(request: Request) -> Response:
 async def retry(request: Request) -> Response:
     """`POST /v1/tasks/{id}/retry`."""
     return await _change(request, RetryTask)
+
+
+async def release(request: Request) -> Response:
+    """`POST /v1/tasks/{id}/attempts/{n}/release`."""
+    context = context_of(request)
+    key = await authorize(request, context.keys, OPS)
+    wanted = decode(Release, await read_json(request))
+    command = ReleaseSandbox(
+        task_id=request.path_params["task_id"],
+        project=project_of(key),
+        attempt=_attempt(request),
+        reason=wanted.reason,
+    )
+    answer = await context.ask(command, TaskReply)
+    return reply(task_view(answer.task, await _spec_of(context, answer.task.id)))
+
+
+def _attempt(request: Request) -> int:
+    text: str = request.path_params["attempt"]
+    if not _ATTEMPT.fullmatch(text):
+        raise Refused("not_found", "There is no such attempt.")
+    return int(text)
 
 
 async def _change(request: Request, kind: type[CancelTask]) -> Response:

@@ -44,6 +44,13 @@ Metadata = Annotated[
 OnStall = Literal["flag", "fail", "retry"]
 
 
+class Release(Request, frozen=True, kw_only=True):
+    """`POST …/attempts/{n}/release`: a sandbox nobody can confirm is declared gone."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
+    """How you know; it stands in the event."""
+
+
 class AgentSpec(Request, frozen=True, kw_only=True):
     """Which agent works on it, and its limits."""
 

@@ -1,5 +1,7 @@
 """`slipgate tasks …` against a real gateway: what an operator reads."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.operator import Operator
@@ -54,6 +56,19 @@ def test_cancel_and_retry_say_what_comes_of_it(operator: Operator) -> None:
     assert operator.types("tasks", "cancel", task).out.startswith("cancelled at ")
     assert operator.types("tasks", "retry", task).out.startswith("queued (attempt 2) since ")
     assert "attempt 2)\n" in operator.types("tasks", "show", task).out
+
+
+def test_ops_release_a_sandbox_and_read_what_comes_of_it(
+    operator: Operator, gateway_process: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = operator.creates()
+    operator.says(task, type="task.failed", error=FAILURE)
+    words = ("tasks", "release", task, "--attempt", "1", "--reason", "the host burned down")
+    refused = operator.types(*words)
+    assert (refused.code, "forbidden" in refused.err) == (1, True)
+    monkeypatch.setenv("SLIPGATE_API_KEY", (gateway_process[1] / "ops").read_text())
+    assert operator.types(*words).out.startswith("failed at ")
+    assert operator.types(*words, "--json").document["id"] == task
 
 
 def test_watch_follows_to_the_end_and_says_where_to_look(operator: Operator) -> None:

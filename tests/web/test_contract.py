@@ -54,6 +54,7 @@ async def _succeed(house: House) -> None:
     await house.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
     await house.post(f"{path}/cancel")
     await agent.say("task.completed", "m3", summary="ok", patch="+a\n")
+    await house.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
     await house.post(f"{path}/retry")
     for read in ("", "/events", "/logs", "/patch", "/explain"):
         await house.get(path + read)
@@ -120,6 +121,9 @@ async def _offend_frontends(house: House) -> None:
     await house.get("/v1/tasks?cursor=x")
     for query in ("cursor=x", "limit=0"):
         await house.get(f"/v1/launchers?{query}", "ops")
+    for task_id in (NOBODY, task["id"]):
+        released = f"/v1/tasks/{task_id}/attempts/1/release"
+        await house.post(released, {"reason": "gone"}, scope="ops")
     await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
     await house.post("/v1/tasks", TASK, idempotency_key="k")
     await house.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")
@@ -189,7 +193,7 @@ async def _offend_all(house: House) -> None:
     """What every route refuses alike."""
     job, agent = await _launched(house)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
-    named = {"taskId": job["taskId"], "jobId": job["id"], "token": token}
+    named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

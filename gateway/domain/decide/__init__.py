@@ -19,7 +19,7 @@ from gateway.domain.decide.report import (
     renew,
     trying,
 )
-from gateway.domain.decide.request import cancel, create, retry
+from gateway.domain.decide.request import cancel, create, release_sandbox, retry
 from gateway.domain.decide.retention import prune
 from gateway.domain.view import View
 
@@ -27,6 +27,7 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.CreateTask: create,
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
+    commands.ReleaseSandbox: release_sandbox,
     commands.AgentWord: hear,
     commands.Claim: claim,
     commands.RenewLease: renew,

@@ -1,16 +1,19 @@
-"""What a frontend asks for: create, cancel, retry."""
+"""What people ask for: create, cancel, retry, release."""
 
 import hmac
+
+from msgspec.structs import replace
 
 from gateway.domain.commands import (
     CancelTask,
     CreateTask,
     Idempotency,
+    ReleaseSandbox,
     RetryTask,
     TaskReply,
 )
 from gateway.domain.draft import Draft
-from gateway.domain.ending import destroy, end, open_next
+from gateway.domain.ending import confirm_gone, destroy, end, open_next
 from gateway.domain.errors import Refused
 from gateway.domain.event import CancelRequested, Ended, Retried
 from gateway.domain.task import Status, Task
@@ -78,6 +81,28 @@ def retry(view: View, command: RetryTask, now: int) -> TaskReply:
     return _answer(view, command.idempotency, draft.keep(), now)
 
 
+def release_sandbox(view: View, command: ReleaseSandbox, now: int) -> TaskReply:
+    """Takes the word of ops that the sandbox of an ended attempt is gone: what waited goes on."""
+    task = _task_of(view, command)
+    if command.attempt == task.attempt and not task.status.is_terminal:
+        raise Refused(
+            "not_finished",
+            f"Attempt {command.attempt} is {task.status}.",
+            hint="Cancel the task first: only the sandbox of an ended attempt can be released.",
+        )
+    draft = Draft(view, task, now)
+    attempt = draft.attempt_of(command.attempt)
+    if attempt is None:
+        raise Refused("not_found", "There is no such attempt.")
+    if attempt.is_gone:
+        return TaskReply(task=task)
+    job = draft.job("destroy", attempt.number)
+    if job is not None:
+        draft.put_job(replace(job, closed_at=now, leased_by=None, lease_expires_at=None))
+    confirm_gone(draft, attempt, kind="sandbox.released", state="gone", reason=command.reason)
+    return TaskReply(task=draft.keep())
+
+
 def _request_cancel(draft: Draft) -> None:
     task, attempt, now = draft.task, draft.attempt, draft.now
     tried = attempt is not None and attempt.was_tried
@@ -93,7 +118,7 @@ def _request_cancel(draft: Draft) -> None:
         draft.change(cancel=None)
 
 
-def _task_of(view: View, command: CancelTask) -> Task:
+def _task_of(view: View, command: CancelTask | ReleaseSandbox) -> Task:
     task = view.tasks.get(command.task_id)
     if task is None or command.project not in {None, task.project}:
         raise Refused("not_found", "There is no such task.")

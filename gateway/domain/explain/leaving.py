@@ -52,7 +52,7 @@ def _unconfirmed(s: Situation, attempt: Attempt) -> tuple[str, ...]:
     flag = s.flag("sandbox_unconfirmed")
     if flag is None:
         return ()
-    release = f"`slipgate tasks release {s.task.id} {attempt.number}`"
+    release = f"`slipgate tasks release {s.task.id} --attempt {attempt.number} --reason TEXT`"
     return (
         f"its end is unconfirmed {since(flag.since, s.now)}",
         f"if you know that it is gone, say so by {release}",

@@ -18,7 +18,7 @@ from gateway.web.openapi import access
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import NewTask, Page, StreamToken, TaskView, WholeTaskView
+from gateway.wire.tasks import NewTask, Page, Release, StreamToken, TaskView, WholeTaskView
 
 _TAG: Final = "Tasks"
 _NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
@@ -105,4 +105,14 @@ STREAM_TOKEN: Final = Operation(
     body=_NOTHING,
     answers=(answer(StreamToken, STREAM, "The token, and where to use it."),),
     errors=("not_found",),
+)
+RELEASE: Final = Operation(
+    id="releaseSandbox",
+    tag=_TAG,
+    summary="Declare the sandbox of an ended attempt gone",
+    description="For one whose end nobody can confirm. What waited for it goes on. Idempotent.",
+    access=access.OPS,
+    body=Body(kind=Release, example=Release(reason="the host was taken down")),
+    answers=(answer(TaskView, QUEUED, "The task as it now stands."),),
+    errors=("not_found", "not_finished"),
 )

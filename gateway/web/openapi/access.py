@@ -60,6 +60,7 @@ READ_OR_TOKEN: Final = Access(
     errors=(*READ.errors, "invalid_token", "token_expired"),
 )
 LAUNCHER: Final = _bearer(auth.LAUNCHER)
+OPS: Final = _bearer(auth.OPS)
 METRICS: Final = _bearer(auth.METRICS)
 OPS: Final = _bearer(auth.OPS)
 SIGNED: Final = Access(

@@ -23,6 +23,11 @@ PATH_PARAMETERS: Final = {
         meaning="The task's id.",
         schema={"type": "string", "pattern": f"^{TASK_ID_PATTERN}$"},
     ),
+    "attempt": Segment(
+        name="attempt",
+        meaning="The attempt's number, from 1 on.",
+        schema={"type": "integer", "minimum": 1},
+    ),
     "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
     "token": Segment(
         name="token",

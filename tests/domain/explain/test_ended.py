@@ -232,7 +232,7 @@ TABLE: Final = [
             "s); "
             "its end is unconfirmed since 14:15 (0 s); "
             "if you know that it is gone, say so by `slipgate tasks release "
-            "task_01m3250v00e008000000000007 1`"
+            "task_01m3250v00e008000000000007 --attempt 1 --reason TEXT`"
         ),
         "the sandbox of attempt 1 to be gone",
         ["14:15:45 the destroy of the sandbox of attempt 1 is offered again, after 1 try"],

@@ -398,7 +398,7 @@ TABLE: Final = [
             "live; "
             "its end is unconfirmed since 14:17 (6 min); "
             "if you know that it is gone, say so by `slipgate tasks release "
-            "task_01m3250v00e008000000000007 1`"
+            "task_01m3250v00e008000000000007 --attempt 1 --reason TEXT`"
         ),
         "a launcher of local@here to destroy the sandbox of attempt 1",
         [

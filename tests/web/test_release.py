@@ -1,0 +1,63 @@
+"""`POST …/attempts/{n}/release`, for ops alone."""
+
+from typing import Any
+
+import pytest
+
+from tests.web.callers import House, Json
+
+REASON: Json = {"reason": "the host burned down"}
+
+
+async def ended(house: House) -> str:
+    """A task that has ended, and whose sandbox is still there."""
+    job, agent = await house.launch()
+    await agent.say("task.completed", "m1", summary="done")
+    task_id: str = job["taskId"]
+    return task_id
+
+
+async def test_ops_declare_a_sandbox_gone(house: House) -> None:
+    task_id = await ended(house)
+    for _ in range(2):
+        said = await house.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope="ops")
+        assert said.status_code == 200, said.text
+        assert said.json()["sandbox"]["state"] == "gone"
+    assert await house.claim(capacity=0) == []
+    events = (await house.get(f"/v1/tasks/{task_id}/events")).json()["data"]
+    (released,) = [event for event in events if event["type"] == "sandbox.released"]
+    assert released["data"]["reason"] == REASON["reason"]
+
+
+@pytest.mark.parametrize("scope", ["tasks", "read", "launcher"])
+async def test_nobody_else_may(house: House, scope: str) -> None:
+    task_id = await ended(house)
+    said = await house.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)
+    assert (said.status_code, said.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "body", "status", "code"),
+    [
+        pytest.param("2", REASON, 404, "not_found", id="no such attempt"),
+        pytest.param("0", REASON, 404, "not_found", id="none"),
+        pytest.param("x", REASON, 404, "not_found", id="no number"),
+        pytest.param("9" * 5_000, REASON, 404, "not_found", id="a very large one"),
+        pytest.param("1", {}, 422, "invalid_request", id="no reason"),
+        pytest.param("1", {"reason": ""}, 422, "invalid_request", id="an empty one"),
+        pytest.param("1", {**REASON, "force": True}, 422, "invalid_request", id="too much"),
+    ],
+)
+async def test_a_wrong_request_says_what_is_wrong(
+    house: House, attempt: str, body: Any, status: int, code: str
+) -> None:
+    task_id = await ended(house)
+    said = await house.post(f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops")
+    assert (said.status_code, said.json()["code"]) == (status, code)
+
+
+async def test_a_living_attempt_is_not_released(house: House) -> None:
+    job, _ = await house.launch()
+    said = await house.post(f"/v1/tasks/{job['taskId']}/attempts/1/release", REASON, scope="ops")
+    assert (said.status_code, said.json()["code"]) == (409, "not_finished")
+    assert "Cancel" in said.json()["hint"]
