@@ -13,6 +13,7 @@ ADVICE: Final = {
     "wrong_snapshot": "check at the provider what stands under the snapshot's name",
     "provider_auth": "give the launcher a valid key of its provider",
     "provider_quota": "free sandboxes or raise the quota at the provider",
+    "provider_refused": "read what it says, and correct what it does not take",
     "provider_unavailable": "look at the provider's status page",
     "realm_missing": "start a launcher of that realm: only it can look at the sandbox",
     "sandbox_gone": "find out what removed the sandbox from outside",
