@@ -22,7 +22,6 @@ READ: Final = frozenset({"tasks", "read", "ops"})
 LAUNCHER: Final = frozenset({"launcher", "ops"})
 OPS: Final = frozenset({"ops"})
 METRICS: Final = frozenset({"read", "ops"})
-OPS: Final = frozenset({"ops"})
 
 
 class Keys:

@@ -62,7 +62,6 @@ READ_OR_TOKEN: Final = Access(
 LAUNCHER: Final = _bearer(auth.LAUNCHER)
 OPS: Final = _bearer(auth.OPS)
 METRICS: Final = _bearer(auth.METRICS)
-OPS: Final = _bearer(auth.OPS)
 SIGNED: Final = Access(
     security=({"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},),
     errors=(
