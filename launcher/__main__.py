@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from launcher.client import Client, Refused, Unreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.site import Site
-from launcher.loop import Launcher
+from launcher.loop import KEY_REFUSED, Launcher
 from launcher.providers.local import EXECUTION
 from launcher.providers.opening import open_providers
 from launcher.providers.protocol import ProviderError
@@ -41,7 +41,7 @@ def main(
     try:
         return asyncio.run(_run(wanted, config, environ, program, log))
     except (Refused, Unreachable) as error:
-        sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n")
+        sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n{_advice(error)}")
         return FAILED
     except ProviderError as error:
         sys.stderr.write(f"{error.message}. `slipgate doctor` looks further.\n")
@@ -77,6 +77,13 @@ def _stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
+
+
+def _advice(error: Refused | Unreachable) -> str:
+    if isinstance(error, Refused) and error.status in KEY_REFUSED:
+        make = "`slipgate keys create --scope launcher --name NAME`"
+        return f"SLIPGATE_API_KEY has to be a launcher key of that gateway; {make} makes one.\n"
+    return "Look at SLIPGATE_URL, and whether the gateway runs.\n"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -119,6 +119,23 @@ def wait_for(is_true: Callable[[], bool], what: str, child: Child, seconds: floa
         time.sleep(0.05)
 
 
+def check_free(port: int) -> None:
+    """Whether a child may listen there: the answers of another must not pass for its own.
+
+    Raises:
+        CommandFailed: somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise CommandFailed(
+                f"Port {port} of this machine cannot be used: {exc.strerror}.",
+                "Stop what listens there (another `slipgate up`?), or choose another by --port.",
+            ) from exc
+
+
 def free_port() -> int:
     """A port that nobody listens on just now."""
     with socket.socket() as probe:

@@ -14,6 +14,7 @@ from gateway.cli.processes import (
     GATEWAY,
     LAUNCHER,
     Child,
+    check_free,
     stop_on_sigterm,
     wait_until_ready,
     without_slipgate,
@@ -66,6 +67,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run a gateway and a launcher with the local provider; Ctrl-C stops them in order."""
+    check_free(port)
     kept = State(state)
     url = f"http://127.0.0.1:{port}"
     gateway_env = gateway_environ(kept, url, port)

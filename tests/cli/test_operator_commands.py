@@ -2,6 +2,7 @@
 
 import base64
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -177,3 +178,15 @@ def test_a_list_of_keys_shows_whole_ids_or_how_to_make_one(environ: Mapping[str,
     key = minted(environ)
     narrow = {**environ, "COLUMNS": "40"}
     assert key.id.encode() in run(narrow, "keys", "list").stdout
+
+
+def test_up_on_a_port_that_is_taken_makes_nothing_and_says_so(
+    environ: Mapping[str, str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run(environ, "up", f"--port={port}", f"--state={tmp_path / 'state'}")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert b"--port" in done.stderr
+    assert not (tmp_path / "state").exists()

@@ -111,4 +111,5 @@ async def test_a_wrong_key_is_said_and_ends_it(gateway: StubGateway, state: Path
         _, errors = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 1
     assert b"401" in errors
+    assert b"slipgate keys create --scope launcher" in errors
     assert KEY.encode() not in errors
