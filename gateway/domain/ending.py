@@ -47,11 +47,18 @@ def open_next(draft: Draft) -> None:
     left = draft.living()
     for attempt in left:
         destroy(draft, attempt, at=draft.now)
-    if left:
-        number = left[0].number
+    offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
+    hold_back(draft)
+
+
+def hold_back(draft: Draft) -> None:
+    """Nobody may claim the current attempt while the sandbox of an older one may be alive."""
+    older = [attempt for attempt in draft.living() if attempt.number < draft.task.attempt]
+    if older and draft.task.status is Status.QUEUED:
+        draft.change(claimable_at=None, queue=None, no_launcher=None)
+        draft.lower_flag("no_launcher")
+        number = older[0].number
         draft.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
-    else:
-        offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
 
 
 def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:

@@ -44,7 +44,7 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
     # A look begins after `not_before`, however late it is reported.
     if state == "destroyed" or (state == "gone" and provable_at <= job.not_before):
         draft.put_job(replace(job, closed_at=draft.now))
-        confirm_gone(draft, attempt)
+        confirm_gone(draft, _identified(attempt, seen.sandbox))
         task = draft.task
         is_current = attempt.number == task.attempt and not task.status.is_terminal
         if is_current and task.cancel_requested_at is not None:
@@ -136,6 +136,13 @@ def _absence_provable_at(draft: Draft, attempt: Attempt) -> int:
     if attempt.create_before is None or (attempt.sandbox and attempt.sandbox.id):
         return 0
     return attempt.create_before + draft.policy.create_limit + draft.policy.gone_margin
+
+
+def _identified(attempt: Attempt, seen: Sandbox | None) -> Attempt:
+    """With the id of what was destroyed, should its launcher say only later that it is there."""
+    if attempt.sandbox is None or seen is None or seen.state != "destroyed":
+        return attempt
+    return replace(attempt, sandbox=replace(attempt.sandbox, id=seen.id or attempt.sandbox.id))
 
 
 def _error(code: str, message: str) -> TaskError:

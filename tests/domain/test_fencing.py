@@ -2,6 +2,7 @@
 
 from gateway.domain import commands as c
 from gateway.domain.ids import sandbox_name
+from gateway.domain.job import Job
 from gateway.domain.task import Sandbox
 from gateway.wire.launcher import LaunchError
 from tests.domain.world import REALM, TASK, World
@@ -272,3 +273,44 @@ def test_a_cancelled_launch_that_is_done_waits_for_its_destroy() -> None:
     (destroy,) = world.claim("l2", capacity=0)
     world.done(destroy, "destroyed")
     assert world.status == "cancelled"
+
+
+def destroyed_while_launching() -> tuple[World, Job]:
+    """The sandbox of a cancelled launch was destroyed before its launcher said that it is there."""
+    world = World()
+    (create,) = world.claim("l1")
+    world.trying(create)
+    world.do(CANCEL)
+    (destroy,) = world.claim("l2", capacity=0)
+    world.done(destroy, "destroyed")
+    assert world.status == "cancelled"
+    return world, create
+
+
+def test_a_late_report_does_not_bring_a_destroyed_sandbox_back() -> None:
+    world, create = destroyed_while_launching()
+    world.do(RETRY)
+    world.done(create)
+    assert world.view.attempts[TASK, 1].is_gone
+    assert kinds(world) == ["create"]
+
+
+def test_the_next_attempt_waits_for_a_sandbox_that_came_late() -> None:
+    world, create = destroyed_while_launching()
+    world.do(RETRY)
+    late = Sandbox(id="another", name=NAME, provider=REALM[0], realm=REALM[1], state="started")
+    world.do(c.ReportCreated(job_id=create.id, lease_token=create.token, sandbox=late))
+    assert world.task.has_flag("cleanup_pending")
+    (destroy,) = world.claim()
+    assert destroy.kind == "destroy"
+    world.done(destroy, "destroyed")
+    assert kinds(world) == ["create"]
+
+
+def test_nothing_is_created_beside_a_sandbox_that_came_late() -> None:
+    world, create = destroyed_while_launching()
+    world.do(RETRY)
+    (second,) = world.claim("l1", holding=[create.id])
+    late = Sandbox(id="another", name=NAME, provider=REALM[0], realm=REALM[1], state="started")
+    world.do(c.ReportCreated(job_id=create.id, lease_token=create.token, sandbox=late))
+    assert not world.trying(second).create

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from gateway.domain.commands import FinishJob
 from gateway.domain.decide.claim import revoked
 from gateway.domain.draft import Draft
-from gateway.domain.ending import destroy, end
+from gateway.domain.ending import destroy, end, hold_back
 from gateway.domain.event import Ended, Launched, Retried, SandboxReported
 from gateway.domain.job import Job
 from gateway.domain.judging import compare_snapshot
@@ -39,8 +39,11 @@ def launched(draft: Draft, job: Job, attempt: Attempt, report: FinishJob) -> Non
 
 
 def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
-    """`created` or `done` without `trying` is taken as both."""
+    """`created` or `done` without `trying` is taken as both. What was destroyed does not come back
+    with a report that was late; another sandbox under the name does."""
     is_new = attempt.sandbox is None or attempt.sandbox.id != sandbox.id
+    if attempt.gone_at is not None and not is_new:
+        return attempt
     is_told = attempt.sandbox == sandbox
     noted = replace(
         attempt,
@@ -92,6 +95,7 @@ def destroy_if_unwanted(draft: Draft, job: Job) -> bool:
         return False
     if over or attempt.spoke_at is None:
         _destroy_left_over(draft, attempt)
+    hold_back(draft)
     return True
 
 
@@ -109,6 +113,7 @@ def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:
     draft.change(launch_slow=None, launch_end=None)
     offer(draft, at, queue=attempt.queue_left or 0)
     draft.lower_flag("launch_slow")
+    hold_back(draft)
 
 
 def _destroy_left_over(draft: Draft, attempt: Attempt) -> None:

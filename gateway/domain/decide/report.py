@@ -58,7 +58,8 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     )
     before = now + view.policy.create_window
     is_over = not job.is_open or job.kind != "create" or _is_unwanted(view, job)
-    if is_over or attempt.spoke_at is not None:
+    is_early = any(older.number < attempt.number for older in draft.living())
+    if is_over or is_early or attempt.spoke_at is not None:
         return TryReply(create=False, create_before=before)
     check_sandbox(draft, job, attempt, sandbox)
     label = f"{job.token}/{command.number}"
