@@ -39,6 +39,7 @@ from gateway.web.auth import Keys
 from gateway.web.context import Context
 from gateway.web.routes import application
 from gateway.web.views import event_view, task_view
+from gateway.wire.tasks import Notice, NoticeData
 from gateway.wire.times import rfc3339
 
 log = structlog.get_logger(__name__)
@@ -323,13 +324,9 @@ def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
 
 def _render(event: Event, task: Task, spec: Spec) -> bytes:
     """The body of a webhook as `interfaces.md` §4 has it."""
-    return msgspec.json.encode(
-        {
-            "type": event.type,
-            "timestamp": rfc3339(event.at),
-            "data": {"event": event_view(event), "task": task_view(task, spec)},
-        }
-    )
+    data = NoticeData(event=event_view(event), task=task_view(task, spec))
+    notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(notice)
 
 
 def _new_instance_id() -> str:

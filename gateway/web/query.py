@@ -1,5 +1,6 @@
 """Query parameters: values that say what is taken, read strictly and documented from the same."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -186,13 +187,18 @@ class Pairs:
 
     @property
     def name(self) -> str:
-        """A pattern: no form of OpenAPI says it better."""
-        return f"{self.prefix}{{key}}"
+        """Of all of them; no parameter is really called so."""
+        return f"{self.prefix}*"
 
     @property
     def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
-        return {"type": "string"}
+        """For the OpenAPI document: an object whose properties are parameters of their own."""
+        return {
+            "type": "object",
+            "maxProperties": self.most,
+            "propertyNames": {"pattern": f"^{re.escape(self.prefix)}."},
+            "additionalProperties": {"type": "string"},
+        }
 
     def has(self, name: str) -> bool:
         """Whether a parameter of this name is one of them; a key is never empty."""

@@ -240,6 +240,22 @@ class StreamToken(Reply, frozen=True, kw_only=True):
     url: str
 
 
+class NoticeData(Reply, frozen=True, kw_only=True):
+    """The event, and the task as it stands when this is written."""
+
+    event: EventView
+    task: TaskView
+
+
+class Notice(Reply, frozen=True, kw_only=True):
+    """The body of a webhook of ours."""
+
+    type: str
+    timestamp: Moment
+    """Of the event."""
+    data: NoticeData
+
+
 class Page(Reply, Generic[T], frozen=True, kw_only=True):
     """A piece of a list, and where the next one begins; None: there is no more."""
 

@@ -165,10 +165,11 @@ async def open_house(
     *,
     clock: Callable[[], int] = wall_clock,
     busy_ms: int = BUSY_MS,
+    receivers: httpx.AsyncBaseTransport | None = None,
     **environ: str,
 ) -> AsyncIterator[House]:
-    """A gateway on the folder's database; `environ` adds to its settings. Every answer is held
-    against the OpenAPI document."""
+    """A gateway on the folder's database; `environ` adds to its settings, and what it sends goes
+    to `receivers`. Every answer is held against the OpenAPI document."""
     path = folder / "slipgate.db"
     keys = add_keys(path)
     settings = read_settings(
@@ -179,7 +180,7 @@ async def open_house(
             **environ,
         }
     )
-    async with opened(settings, clock=clock, busy_ms=busy_ms) as gateway:
+    async with opened(settings, clock=clock, busy_ms=busy_ms, transport=receivers) as gateway:
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
         contract = Contract()
         async with httpx.AsyncClient(

@@ -55,7 +55,12 @@ class Target:
     def parameter(self, name: str) -> str:
         """The real value of a path's parameter."""
         token = self.agent.env["WEBHOOK_URL"].rpartition("/")[2]
-        real: dict[str, str] = {"task_id": self.task_id, "job_id": self.job["id"], "token": token}
+        real: dict[str, str] = {
+            "task_id": self.task_id,
+            "attempt": "1",
+            "job_id": self.job["id"],
+            "token": token,
+        }
         return real[name]
 
     def bodies(self, route: Route) -> st.SearchStrategy[bytes]:

@@ -8,6 +8,7 @@ from gateway.web.openapi import access
 from gateway.web.openapi.operation import Body, Operation, answer
 from gateway.web.openapi.words import flat_words, signed_words
 from gateway.wire.agent import Accepted, FlatAccepted
+from gateway.wire.decode import MAX_DEPTH
 
 _TAG: Final = "Agents"
 _DEADLINE: Final = "2026-01-05T09:37:10.000Z"
@@ -24,7 +25,8 @@ HEAR: Final = Operation(
     summary="Say how the task goes, signed",
     description=(
         "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
-        "refused for an optional text that is too long: it is dropped, and `warnings` says so."
+        "refused for an optional text that is too long: it is dropped, and `warnings` says so. A "
+        f"word nests at most {MAX_DEPTH} levels."
     ),
     access=access.SIGNED,
     body=Body(

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.web import task_query
 from gateway.web.body import TASK_LIMIT, Nothing
+from gateway.web.docs.callbacks import NOTICE
 from gateway.web.docs.examples import (
     CANCELLING,
     EXPLANATION,
@@ -41,6 +42,7 @@ CREATE: Final = Operation(
     access=access.TASKS,
     parameters=(IDEMPOTENCY_KEY, TRACEPARENT),
     body=Body(kind=NewTask, example=NEW_TASK, limit=TASK_LIMIT),
+    callback=NOTICE,
     answers=(_accepted("The task, stored.", QUEUED),),
     errors=("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
 )

@@ -10,7 +10,15 @@ from starlette.routing import Route
 from gateway.web.openapi.access import SCHEMES
 from gateway.web.openapi.errors import problems
 from gateway.web.openapi.headers import ALWAYS, HEADERS
-from gateway.web.openapi.operation import Answer, Body, Content, Operation, Parameter, Schema
+from gateway.web.openapi.operation import (
+    Answer,
+    Body,
+    Callback,
+    Content,
+    Operation,
+    Parameter,
+    Schema,
+)
 from gateway.web.openapi.paths import PATH_PARAMETERS, shown_path
 from gateway.web.openapi.schemas import Schemas
 from gateway.web.openapi.sparse import sparse
@@ -85,20 +93,38 @@ def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
         described["description"] = operation.description
     if operation.body is not None:
         described["requestBody"] = _body(operation.body, schemas)
+    if operation.callback is not None:
+        described["callbacks"] = _callbacks(operation.callback, schemas)
     return described
+
+
+def _callbacks(callback: Callback, schemas: Schemas) -> Schema:
+    content = Content(kind=callback.kind, example=callback.example)
+    post = {
+        "operationId": callback.id,
+        "summary": callback.summary,
+        "description": callback.description,
+        "parameters": [_parameter(header) | {"required": True} for header in callback.headers],
+        "requestBody": {
+            "required": True,
+            "content": {content.media_type: _content(content, schemas)},
+        },
+        "responses": {"2XX": {"description": "Received. Anything else is sent again."}},
+    }
+    return {callback.id: {callback.to: {"post": post}}}
 
 
 def _parameter(parameter: Parameter) -> Schema:
     described: Schema = {
-        "name": parameter.name,
+        "name": parameter.name.removesuffix(".*"),
         "in": parameter.where,
         "description": parameter.meaning,
         "schema": parameter.schema,
     }
     if parameter.where == "path":
         described["required"] = True
-    if parameter.schema["type"] == "array":
-        described |= {"style": "form", "explode": False}
+    if parameter.schema["type"] in {"array", "object"}:
+        described |= {"style": "form", "explode": parameter.schema["type"] == "object"}
     return described
 
 

@@ -85,6 +85,21 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Callback:
+    """A request of ours that follows a request of theirs."""
+
+    id: str
+    to: str
+    """Where the address stands, as an OpenAPI runtime expression."""
+    summary: str
+    description: str
+    headers: tuple[Header, ...]
+    kind: object
+    """The message type of its body."""
+    example: object
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Operation:
     """What documents a route."""
 
@@ -99,6 +114,7 @@ class Operation:
     errors: tuple[str, ...] = ()
     """Codes beside those that access, parameters and body bring."""
     description: str = ""
+    callback: Callback | None = None
 
 
 def answer(kind: object, example: object, meaning: str, *, status: int = 200) -> Answer:

@@ -19,6 +19,8 @@ class Schemas:
         self._schemas, self.components = msgspec.json.schema_components(
             self._kinds, ref_template="#/components/schemas/{name}"
         )
+        for schema in self.components.values():
+            _spare(schema.get("properties", {}))
         for name, fields in _whole(Reply):
             if name in self.components:
                 self.components[name]["required"] = fields
@@ -30,11 +32,20 @@ class Schemas:
         return self._schemas[self._kinds.index(kind)]
 
 
+def _spare(properties: dict[str, Schema]) -> None:
+    """Defaults that say nothing: nothing at all, or an object that has its own."""
+    for field in properties.values():
+        if field.get("default", 0) is None or isinstance(field.get("default"), dict | list):
+            del field["default"]
+
+
 def _kinds(operations: Iterable[Operation]) -> list[object]:
     kinds: list[object] = []
     for operation in operations:
         if operation.body is not None:
             kinds.append(operation.body.kind)
+        if operation.callback is not None:
+            kinds.append(operation.callback.kind)
         for answer in operation.answers:
             kinds += [content.kind for content in answer.content]
     return kinds

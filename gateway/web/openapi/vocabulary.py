@@ -19,6 +19,7 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
     ),
     ("EventView", "type"): tuple(FACTS),
+    ("Notice", "type"): tuple(FACTS),
     ("EventView", "source"): ("api", "agent", "launcher", "gateway"),
 }
 """By the names of the message and of its field."""

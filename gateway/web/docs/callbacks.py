@@ -1,0 +1,41 @@
+"""What documents the webhooks that follow a task."""
+
+from typing import Final
+
+from gateway.web.docs.examples import PROGRESS, RUNNING
+from gateway.web.openapi.operation import Callback, Header
+from gateway.wire.tasks import Notice, NoticeData
+
+NOTICE: Final = Callback(
+    id="receiveEvent",
+    to="{$request.body#/callbackUrl}",
+    summary="An event of this task",
+    description=(
+        "Standard Webhooks, signed with the callback secret of the project: verify the signature, "
+        "drop a `webhook-id` that came before and a task whose `taskSeq` is older than yours, and "
+        "answer 2xx within 15 s. Anything else is tried again for days."
+    ),
+    headers=(
+        Header(
+            name="webhook-id",
+            meaning="The event's id, the same each time it is sent.",
+            schema={"type": "string"},
+        ),
+        Header(
+            name="webhook-timestamp",
+            meaning="Unix seconds of this attempt to send.",
+            schema={"type": "string", "pattern": "^[0-9]+$"},
+        ),
+        Header(
+            name="webhook-signature",
+            meaning="One `v1,` and base64 for each live secret, separated by spaces.",
+            schema={"type": "string"},
+        ),
+    ),
+    kind=Notice,
+    example=Notice(
+        type=PROGRESS.type,
+        timestamp=PROGRESS.at,
+        data=NoticeData(event=PROGRESS, task=RUNNING),
+    ),
+)

@@ -1,0 +1,47 @@
+"""What a frontend gets at its `callbackUrl`: what the OpenAPI document promises."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from gateway.domain.keyring import Keyring
+from gateway.domain.sealing import callback_secret_context
+from gateway.store.operator import open_operator
+from tests.web.callers import Json, open_house
+from tests.web.contract import DOCUMENT, validator
+
+PATIENCE: Final = 20
+"""Seconds until a test gives up."""
+
+
+async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
+    context = callback_secret_context("default")
+    sealed = Keyring({"k1": b"m" * 32}).seal(b"s" * 32, context=context, nonce=b"n" * 12)
+    with open_operator(tmp_path / "slipgate.db") as operator:
+        operator.add_project("default", sealed, 0)
+    posted: asyncio.Queue[httpx.Request] = asyncio.Queue()
+
+    async def receive(request: httpx.Request) -> httpx.Response:
+        await posted.put(request)
+        return httpx.Response(204)
+
+    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
+        task = await house.create(callbackUrl="https://app.example/api/hook?bypass=1")
+        async with asyncio.timeout(PATIENCE):
+            request = await posted.get()
+    assert request.url == "https://app.example/api/hook?bypass=1"
+    (promised,) = _promised().values()
+    content = promised["post"]["requestBody"]["content"]["application/json"]
+    for body in (httpx.Response(200, content=request.content).json(), content["example"]):
+        validator(content["schema"], is_strict=True).validate(body)
+        assert body["data"]["event"]["type"] == body["type"]
+    assert task["id"] in request.content.decode()
+    for header in promised["post"]["parameters"]:
+        assert validator(header["schema"]).is_valid(request.headers[header["name"]])
+
+
+def _promised() -> Json:
+    promised: Json = DOCUMENT["paths"]["/v1/tasks"]["post"]["callbacks"]["receiveEvent"]
+    return promised
