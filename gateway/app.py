@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -126,7 +127,7 @@ async def _running(
             random=random.SystemRandom().random,
             is_stopping=draining.is_set,
         )
-        reconciler = Reconciler(store.reads, ledger.submit, clock)
+        reconciler = Reconciler(store.reads, partial(ledger.submit, is_patient=True), clock)
         pruner = Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY)
         loops = (reconciler, deliverer, pruner)
         runners = [Runner(loop, ledger.hints) for loop in loops]

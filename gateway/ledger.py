@@ -23,6 +23,13 @@ MAX_QUEUE: Final = 4_096
 """Commands that may wait; past it callers get 503 and try again."""
 MAX_BATCH: Final = 512
 """Commands that share one transaction."""
+PATIENT: Final = 3
+"""One patient command beside so many callers: thousands of clocks that come due at once take their
+time, and not the callers'."""
+LEAST_PATIENT: Final = 4
+"""So many patient commands in every batch all the same, or few callers would hold them up."""
+MOST_PATIENT: Final = 128
+"""So many in a batch without callers: one that comes now waits for its commit."""
 TURNS: Final = 3
 """Turns of the event loop before a batch is closed: one resumes those who were just answered, one
 reads what their clients send next, one takes it in. Without them every full batch is followed by
@@ -32,6 +39,7 @@ SOON: Final = 10_000
 earlier is worth waking one for."""
 
 Outcome = Answer | Refused | Exception
+Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
 
 
 class Transaction(Protocol):
@@ -78,21 +86,24 @@ class Ledger:
         self._clock = clock
         self._max_queue = max_queue
         self._max_batch = max_batch
-        self._waiting: deque[tuple[Command, asyncio.Future[Answer]]] = deque()
+        self._waiting: Waiting = deque()
+        self._patient: Waiting = deque()
         self._arrived = asyncio.Event()
         self._closing = False
 
-    async def submit(self, command: Command) -> Answer:
-        """Decides and commits the command together with its neighbours.
+    async def submit(self, command: Command, *, is_patient: bool = False) -> Answer:
+        """Decides and commits the command together with its neighbours; a patient one lets callers
+        go first.
 
         Raises:
             Refused: the rules do not grant it.
             Unavailable: the queue is full, or the store cannot commit; nothing was stored.
         """
-        if self._closing or len(self._waiting) >= self._max_queue:
+        queue = self._patient if is_patient else self._waiting
+        if self._closing or len(queue) >= self._max_queue:
             raise Unavailable("The gateway takes no more work just now.")
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
+        queue.append((command, answer))
         self._arrived.set()
         return await answer
 
@@ -113,21 +124,27 @@ class Ledger:
 
     async def _write_batches(self) -> None:
         try:
-            while self._waiting or not self._closing:
+            while self._has_work or not self._closing:
                 await self._arrived.wait()
                 self._arrived.clear()
                 await self._write_waiting()
         finally:
             self._closing = True
-            _give_up([answer for _, answer in self._waiting])
+            _give_up([answer for _, answer in (*self._waiting, *self._patient)])
             self._waiting.clear()
+            self._patient.clear()
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._patient)
 
     async def _write_waiting(self) -> None:
-        while self._waiting:
+        while self._has_work:
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            size = min(len(self._waiting), self._max_batch)
-            await self._settle([self._waiting.popleft() for _ in range(size)])
+            batch = _taken(self._waiting, self._max_batch)
+            room = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT
+            await self._settle(batch + _taken(self._patient, room))
 
     async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
         try:
@@ -170,6 +187,10 @@ class Ledger:
                 await transaction.write(view)
         self.hints.tell(_topics(view, now))
         return outcomes
+
+
+def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answer]]]:
+    return [queue.popleft() for _ in range(min(len(queue), most))]
 
 
 def _give_up(answers: Sequence[asyncio.Future[Answer]]) -> None:

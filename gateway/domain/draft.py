@@ -65,17 +65,15 @@ class Draft:
         self._attempts[attempt.number] = attempt
 
     def job(self, kind: JobKind, attempt: int) -> Job | None:
-        """The open job of this kind, if there is one."""
-        loaded = {**self.view.jobs, **self._jobs}
-        wanted = (self.task.id, attempt, kind)
-        return next(
-            (
-                job
-                for job in loaded.values()
-                if (job.task_id, job.attempt, job.kind) == wanted and job.is_open
-            ),
-            None,
-        )
+        """The open job of this kind, if there is one. Its name is known: a search among the jobs of
+        a whole batch would cost each of its commands more with every other."""
+        known = self.attempt_of(attempt)
+        number = known.inspections if known is not None and kind == "inspect" else 1
+        job = self._job_named(job_id(self.task.id, attempt, kind, number))
+        return job if job is not None and job.is_open else None
+
+    def _job_named(self, name: str) -> Job | None:
+        return self._jobs.get(name) or self.view.jobs.get(name)
 
     def put_job(self, job: Job) -> None:
         """The job as it now stands."""
@@ -93,7 +91,7 @@ class Draft:
             number = newest.inspections + 1
             self.put_attempt(replace(newest, inspections=number))
         name = job_id(self.task.id, attempt.number, kind, number)
-        closed = self._jobs.get(name) or self.view.jobs.get(name)
+        closed = self._job_named(name)
         opened = Job(
             id=name,
             kind=kind,

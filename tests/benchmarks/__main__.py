@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import readers, scale
+from tests.benchmarks import due, memory, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -25,6 +25,14 @@ async def _scale(options: argparse.Namespace) -> Section:
     return await scale.section(scale.Size(tasks=options.tasks))
 
 
+async def _due(_: argparse.Namespace) -> Section:
+    return await due.section(due.Size())
+
+
+async def _memory(_: argparse.Namespace) -> Section:
+    return await memory.section(memory.Size())
+
+
 async def _readers(_: argparse.Namespace) -> Section:
     return await readers.section(readers.Size())
 
@@ -32,7 +40,9 @@ async def _readers(_: argparse.Namespace) -> Section:
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
+    "due": _due,
     "readers": _readers,
+    "memory": _memory,
 }
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,8 +82,8 @@ class Lived:
     rows: Mapping[str, Sequence[Original]]
 
 
-async def fill(path: Path, tasks: int, *, living: int) -> None:
-    """Makes a database of so many tasks, the newest `living` of which have not ended."""
+async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int] = LIVING) -> None:
+    """Makes a database of so many tasks, the newest `living` of which are `alive` like this."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         originals = Path(folder) / "originals.db"
@@ -96,7 +96,8 @@ async def fill(path: Path, tasks: int, *, living: int) -> None:
             database.execute("BEGIN")
             _copy_shared(database, originals)
             gc.disable()  # there are no cycles, only millions of rows
-            _copy_lives(database, lives, tasks, living)
+            stories = (*_mixed(ENDED, tasks - living), *_mixed(alive, living))
+            _copy_lives(database, lives, stories)
             gc.enable()
             for statement in indexes:  # sorted once, which is faster than row by row
                 database.execute(statement)
@@ -227,15 +228,16 @@ def _copy_shared(database: sqlite3.Connection, originals: Path) -> None:
 
 
 def _copy_lives(
-    database: sqlite3.Connection, lives: Mapping[Story, Lived], tasks: int, living: int
+    database: sqlite3.Connection, lives: Mapping[Story, Lived], stories: Sequence[Story]
 ) -> None:
     seeded = random.Random(7)
     now = time.time_ns() // 1_000_000
+    tasks = len(stories)
     step = DAYS * 86_400_000 // tasks
-    stories = chain(_mixed(ENDED, tasks - living, seeded), _mixed(LIVING, living, seeded))
     seq = 0
     moment = now - tasks * step
-    while some := list(islice(stories, AT_ONCE)):
+    for first in range(0, tasks, AT_ONCE):
+        some = stories[first : first + AT_ONCE]
         copies = []
         for story in some:
             moment += step
@@ -246,10 +248,10 @@ def _copy_lives(
     database.execute("UPDATE ledger SET seq = ?", (seq,))
 
 
-def _mixed(shares: Mapping[Story, int], count: int, seeded: random.Random) -> Iterator[Story]:
+def _mixed(shares: Mapping[Story, int], count: int) -> Iterator[Story]:
     hundred = list(Counter(shares).elements())
-    seeded.shuffle(hundred)
-    return (hundred[number % len(hundred)] for number in range(count))
+    random.Random(7).shuffle(hundred)
+    return islice(cycle(hundred), count)
 
 
 def _copy_of(life: Lived, ended_at: int, user: int, seeded: random.Random) -> Copy:

@@ -18,11 +18,13 @@ from gateway.ledger import wall_clock
 from gateway.loops.reconcile import Reconciler
 from gateway.store.reads import Reads
 from gateway.wire import launcher as wire
+from gateway.wire.times import rfc3339
 from tests.benchmarks.connection import Connection, connected, ready, request
 from tests.benchmarks.load import claim, give_up, new_task
 from tests.benchmarks.servers import Server, gateway
 
 PAGE: Final = 20
+DAY: Final = 86_400_000
 SAMPLED: Final = 200
 """Tasks of every age that are asked for in turn."""
 
@@ -120,8 +122,13 @@ async def _reconcile(gate: Gate) -> float:
     return time.perf_counter() - began
 
 
-def _list(query: str = "") -> Operation:
-    return lambda gate: gate.get(f"/v1/tasks?limit={PAGE}{query}")
+def _list(query: str = "", *, page: int = PAGE) -> Operation:
+    return lambda gate: gate.get(f"/v1/tasks?limit={page}{query}")
+
+
+async def _in_five_days(gate: Gate) -> float:
+    first, last = (rfc3339(wall_clock() - days * DAY) for days in (15, 10))
+    return await gate.get(f"/v1/tasks?limit={PAGE}&createdAfter={first}&createdBefore={last}")
 
 
 def _of_task(what: str = "") -> Operation:
@@ -140,6 +147,13 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "list, completed": _list("&status=completed"),
     "list, two states": _list("&status=failed,running"),
     "list, a state nobody is in": _list("&status=timed_out"),
+    "list, of a user": _list("&metadata.userId=user-0000001"),
+    "list, flagged": _list("&flag=any", page=5),
+    "list, an error": _list("&errorCode=provider_auth"),
+    "list, a repository": _list("&repoUrl=https://github.com/acme/widgets"),
+    "list, five days": _in_five_days,
+    "explain": _of_task("/explain"),
     "feed, the newest": lambda gate: gate.get(f"/v1/events?limit={PAGE}&after={gate.newest - 100}"),
     "feed, from the beginning": lambda gate: gate.get(f"/v1/events?limit={PAGE}"),
+    "feed, some types": lambda gate: gate.get(f"/v1/events?limit={PAGE}&types=task.completed"),
 }

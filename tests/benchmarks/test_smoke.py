@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.store.audit import audit
-from tests.benchmarks import readers, scale
+from tests.benchmarks import due, memory, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
@@ -26,6 +26,15 @@ async def test_every_operation_is_measured_on_both_files() -> None:
 async def test_readers_are_told_and_intake_is_measured_beside_them() -> None:
     size = readers.Size(readers=5, connections=2, rounds=1, seconds=0.2, words=2)
     _is_whole(await readers.section(size))
+
+
+async def test_clocks_that_come_due_at_once_are_judged_beside_the_intake() -> None:
+    _is_whole(await due.section(due.Size(due=50, connections=2, seconds=1)))
+
+
+async def test_a_gateway_is_weighed_before_and_after() -> None:
+    found = await memory.section(memory.Size(tasks=20, warm=20, connections=2))
+    assert found.figures[1].value > 0
 
 
 async def test_a_filled_database_is_what_its_events_tell(tmp_path: Path) -> None:

@@ -1,0 +1,28 @@
+"""Callers go before what nobody waits for, and neither keeps the other from its end."""
+
+import asyncio
+from pathlib import Path
+
+from gateway.domain import commands as c
+from gateway.ledger import LEAST_PATIENT, MOST_PATIENT, Ledger
+from gateway.store.sqlite import open_sqlite
+from tests.store.test_ledger import creation
+
+
+async def test_callers_go_first_and_patient_commands_have_a_share(tmp_path: Path) -> None:
+    async with (
+        open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "ins_1") as store,
+        Ledger(store, c.Policy(key_id="k1")).running() as ledger,
+    ):
+        patient = [creation(number, title="patient") for number in range(MOST_PATIENT)]
+        callers = [creation(number) for number in range(1_000, 1_004)]
+        await asyncio.gather(
+            *(ledger.submit(command, is_patient=True) for command in patient),
+            *(ledger.submit(command) for command in callers),
+        )
+        found = (await store.reads.events_of_project(None, None, after=0, limit=200)).events
+    order = [event.task_id for event in found]
+    assert order[:4] == [command.task_id for command in callers]
+    assert order[4:] == [command.task_id for command in patient]
+    first_batch = [event.at for event in found].count(found[0].at)
+    assert first_batch >= 4 + LEAST_PATIENT
