@@ -7,7 +7,7 @@ from gateway.domain.delivery import Owed
 from gateway.domain.event import QUIET, Event
 from gateway.domain.explain.phrases import SHORT, bare, count, second, short, tries
 from gateway.domain.explain.said import said
-from gateway.domain.explain.situation import Situation, place
+from gateway.domain.explain.situation import Situation, located, place
 from gateway.domain.job import Job
 from gateway.domain.task import Attempt, Status
 
@@ -69,7 +69,7 @@ def _launchers(s: Situation) -> Iterator[str]:
     if s.task.status is not Status.QUEUED and not any(job.is_open for job in s.jobs):
         return
     for call in (s.live or s.launchers[:1])[:OF_EACH]:
-        serves = ", ".join(f"{name}@{realm}" if realm else name for name, realm in call.providers)
+        serves = ", ".join(map(located, call.providers))
         called = f"launcher {call.launcher_id} called {second(call.at, s.now)}"
         yield short(f"{called}, serves {serves}, room for {call.capacity}", _LINE)
 

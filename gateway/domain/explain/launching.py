@@ -4,7 +4,14 @@ from gateway.domain.event import Launching, Trying
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.phrases import bare, clock, listed, since
 from gateway.domain.explain.situation import Situation, place
-from gateway.domain.explain.standing import LAUNCHES, next_attempt, state, wrong_snapshot
+from gateway.domain.explain.standing import (
+    LAUNCHES,
+    next_attempt,
+    nobody,
+    state,
+    wanted_place,
+    wrong_snapshot,
+)
 from gateway.domain.job import Job
 from gateway.domain.task import Attempt
 
@@ -81,7 +88,7 @@ def _offered(s: Situation, attempt: Attempt) -> Telling:
             clauses=(lost, f"{listed([call.launcher_id for call in s.able])} can take it"),
             waiting_for=f"{where} to take it over",
         )
-    return Telling(clauses=(lost, "no launcher is live that could take it"), waiting_for=where)
+    return Telling(clauses=(lost, nobody(s, wanted_place(s))), waiting_for=where)
 
 
 def _has_tried(s: Situation, attempt: Attempt) -> bool:

@@ -2,6 +2,7 @@
 
 from gateway.domain.explain.phrases import clock, future, listed, since, tries
 from gateway.domain.explain.situation import Situation, place
+from gateway.domain.explain.standing import nobody
 from gateway.domain.job import Job
 from gateway.domain.task import Attempt
 
@@ -38,7 +39,7 @@ def _going(s: Situation, attempt: Attempt, job: Job, whose: str) -> str:
     if is_kept(s, attempt):
         return f"{whose} is kept for debugging until {clock(job.not_before, s.now)}"
     if not s.serving(attempt):
-        return f"{whose} waits to be destroyed, and no launcher of {place(attempt)} is live"
+        return f"{whose} waits to be destroyed, and {nobody(s, place(attempt))}"
     if job.not_before > s.now:
         when = future(job.not_before, s.now)
         if not job.offers:

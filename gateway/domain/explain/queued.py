@@ -18,8 +18,8 @@ from gateway.domain.explain.phrases import (
     past,
     since,
 )
-from gateway.domain.explain.situation import Situation, place
-from gateway.domain.explain.standing import LAUNCHES, state
+from gateway.domain.explain.situation import Situation, located
+from gateway.domain.explain.standing import LAUNCHES, nobody, state, wanted_place
 from gateway.domain.task import TaskError
 
 
@@ -84,10 +84,9 @@ def _key_taken(s: Situation) -> Telling | None:
 def _nobody(s: Situation) -> Telling | None:
     if s.able:
         return None
-    wanted = _wanted(s)
-    missing = f"no live launcher serves {wanted}" if wanted else "no launcher is live"
+    wanted = wanted_place(s)
     return Telling(
-        clauses=(_waiting_since(s), missing, _who_is_there(s), *_expiry(s)),
+        clauses=(_waiting_since(s), nobody(s, wanted), *_who_is_there(s), *_expiry(s)),
         waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
     )
 
@@ -141,29 +140,23 @@ def _waiting_since(s: Situation) -> str:
     return state(s) if at is None else f"{state(s)} {since(at, s.now)}"
 
 
-def _wanted(s: Situation) -> str:
-    """The only place where it may be launched, or nothing if any will do."""
-    attempt = s.attempt
-    if attempt is not None and attempt.realm is not None:
-        return place(attempt)
-    return s.task.provider or ""
-
-
-def _who_is_there(s: Situation) -> str:
+def _who_is_there(s: Situation) -> tuple[str, ...]:
     if s.live:
-        return ", ".join(
-            f"{call.launcher_id} serves {listed(_providers(call.providers))}" for call in s.live[:3]
+        served = (
+            f"{call.launcher_id} serves {listed([located(place) for place in call.providers])}"
+            for call in s.live[:3]
         )
+        return (", ".join(served),)
     if not s.launchers:
-        return "none has ever called"
+        return () if s.has_just_started else ("none has ever called",)
     last = s.launchers[0]
-    return f"{last.launcher_id} was the last to call, {past(last.at, s.now)}"
-
-
-def _providers(pairs: tuple[tuple[str, str], ...]) -> list[str]:
-    return [f"{name}@{realm}" if realm else name for name, realm in pairs]
+    return (f"{last.launcher_id} was the last to call, {past(last.at, s.now)}",)
 
 
 def _expiry(s: Situation) -> tuple[str, ...]:
     at = s.task.clocks.queue
-    return () if at is None else (f"at {clock(at, s.now)} it expires",)
+    if at is None:
+        return ()
+    # Time for which its key was taken is added when the clock comes due.
+    earliest = "" if s.task.concurrency_key is None else " at the earliest"
+    return (f"at {clock(at, s.now)}{earliest} it expires",)

@@ -7,12 +7,12 @@ from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
+from gateway.domain.realm import LIVE_FOR, Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Flag, Frozen, Task
 from gateway.domain.view import LauncherCall
+from gateway.domain.waiting import fits
 
-LIVE: Final = 60_000
-"""A launcher that called within so many milliseconds is live."""
 NEWEST: Final = 20
 """So many events are looked at: a task may have tens of thousands."""
 
@@ -53,16 +53,25 @@ class Situation(Frozen, frozen=True, kw_only=True):
     @property
     def live(self) -> tuple[LauncherCall, ...]:
         """The launchers that called within the last minute."""
-        return tuple(call for call in self.launchers if call.at > self.now - LIVE)
+        return tuple(call for call in self.launchers if self.now - call.at < LIVE_FOR)
 
     @property
     def able(self) -> tuple[LauncherCall, ...]:
         """The live launchers that may take its create job."""
-        return tuple(call for call in self.live if self._may_create(call))
+        return tuple(
+            call
+            for call in self.live
+            if any(fits(self.task, self.attempt, place) for place in call.providers)
+        )
 
     def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
         """The live launchers of the realm of an attempt's sandbox."""
-        return tuple(call for call in self.live if _realm(attempt) in call.providers)
+        return tuple(call for call in self.live if attempt.place in call.providers)
+
+    @property
+    def has_just_started(self) -> bool:
+        """Whether launchers that live may not have had the time to call the gateway."""
+        return self.now < self.policy.started_at + LIVE_FOR
 
     def job(self, kind: JobKind, attempt: int) -> Job | None:
         """Its open job of this kind."""
@@ -107,15 +116,15 @@ class Situation(Frozen, frozen=True, kw_only=True):
         """The newest event of this type within what was read."""
         return next((event for event in reversed(self.events) if event.type == kind), None)
 
-    def _may_create(self, call: LauncherCall) -> bool:
-        if self.attempt is not None and self.attempt.realm is not None:
-            return _realm(self.attempt) in call.providers
-        return self.task.provider is None or self.task.provider in dict(call.providers)
-
 
 def place(attempt: Attempt) -> str:
     """Where an attempt's sandbox is: `local@<realm>`, as a launcher claims it."""
-    provider, realm = _realm(attempt)
+    return located(attempt.place or ("", ""))
+
+
+def located(place: Place) -> str:
+    """A place as a launcher claims with it; a bare name means the empty realm."""
+    provider, realm = place
     return f"{provider}@{realm}" if realm else provider
 
 
@@ -130,7 +139,3 @@ def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
             if attempt.inspections:
                 names.append(job_id(task.id, attempt.number, "inspect", attempt.inspections))
     return tuple(names)
-
-
-def _realm(attempt: Attempt) -> tuple[str, str]:
-    return attempt.provider or "", attempt.realm or ""

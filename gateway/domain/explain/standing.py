@@ -3,8 +3,8 @@
 from typing import Final
 
 from gateway.domain.decide.launch import RELAUNCH_BACKOFF
-from gateway.domain.explain.phrases import bare
-from gateway.domain.explain.situation import Situation
+from gateway.domain.explain.phrases import bare, duration
+from gateway.domain.explain.situation import Situation, place
 
 LAUNCHES: Final = len(RELAUNCH_BACKOFF) + 1
 """Launches of one attempt."""
@@ -18,6 +18,23 @@ def state(s: Situation) -> str:
         return word
     of = f" of {task.max_attempts}" if task.attempt <= task.max_attempts else ""
     return f"{word} (attempt {task.attempt}{of})"
+
+
+def wanted_place(s: Situation) -> str:
+    """The only place where it may be launched, or nothing if any will do."""
+    attempt = s.attempt
+    if attempt is not None and attempt.realm is not None:
+        return place(attempt)
+    return s.task.provider or ""
+
+
+def nobody(s: Situation, where: str) -> str:
+    """No launcher of this place is live, or of any; right after our start none could be."""
+    who = f"no launcher of {where}" if where else "no launcher"
+    if s.has_just_started:
+        ago = duration(s.now - s.policy.started_at)
+        return f"{who} has called since the gateway started {ago} ago"
+    return f"{who} is live"
 
 
 def wrong_snapshot(s: Situation) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ def _queue(s: Situation) -> str:
     key = s.task.concurrency_key
     if key is not None and len(s.key_holders) >= s.policy.concurrency_per_key:
         return "queue clock: moved on, for it stands still while the concurrency key is taken"
-    return "queue clock: expired, unless a launcher has claimed it"
+    added = "" if key is None else " or its concurrency key was taken for a while"
+    return f"queue clock: expired, unless a launcher has claimed it{added}"
 
 
 def _launch_slow(_s: Situation) -> str:

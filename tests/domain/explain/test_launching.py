@@ -223,7 +223,7 @@ TABLE: Final = [
         (
             "launching since 14:13 (1 min), launch 1 of 3; "
             "launcher-a no longer holds it, so the launch is offered again; "
-            "no launcher is live that could take it; "
+            "no launcher is live; "
             "if it has not started by 14:23, launch 2 of 3 follows"
         ),
         "a launcher",

@@ -51,6 +51,12 @@ def the_launcher_has_died() -> Situation:
     return now(world, launchers=(call(world, ago=1_800),))
 
 
+def the_gateway_has_just_started() -> Situation:
+    situation = the_launcher_has_died()
+    policy = replace(situation.policy, started_at=situation.now - 20_000)
+    return replace(situation, policy=policy)
+
+
 def nobody_serves_its_provider() -> Situation:
     world = World(provider="docker")
     world.pass_seconds(400)
@@ -219,10 +225,24 @@ TABLE: Final = [
         id="the launcher has died",
     ),
     pytest.param(
+        the_gateway_has_just_started,
+        (
+            "queued since 14:13 (6 min); "
+            "no launcher has called since the gateway started 20 s ago; "
+            "launcher-a was the last to call, at 13:50 (30 min ago); "
+            "at 14:28 it expires"
+        ),
+        "a launcher",
+        [
+            "14:28:20 queue clock: expired, unless a launcher has claimed it",
+        ],
+        id="the gateway has just started",
+    ),
+    pytest.param(
         nobody_serves_its_provider,
         (
             "queued since 14:13 (6 min); "
-            "no live launcher serves docker; "
+            "no launcher of docker is live; "
             "launcher-a serves local@here; "
             "at 14:28 it expires"
         ),
@@ -272,12 +292,15 @@ TABLE: Final = [
         (
             "queued since 14:13 (0 s); "
             "launcher-a can take it, with room for 4 tasks; "
-            "at 14:28 it expires"
+            "at 14:28 at the earliest it expires"
         ),
         "launcher-a to claim it",
         [
             "14:13:50 flagged no_launcher, unless a launcher has claimed it",
-            "14:28:20 queue clock: expired, unless a launcher has claimed it",
+            (
+                "14:28:20 queue clock: expired, unless a launcher has claimed it or its "
+                "concurrency key was taken for a while"
+            ),
         ],
         id="its concurrency key has room",
     ),
@@ -337,7 +360,7 @@ TABLE: Final = [
         its_realm_has_no_launcher,
         (
             "queued since 14:13 (1 min); "
-            "no live launcher serves local@here; "
+            "no launcher of local@here is live; "
             "launcher-a serves docker@here; "
             "at 14:28 it expires"
         ),
