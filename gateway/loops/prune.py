@@ -13,7 +13,7 @@ PAUSE: Final = 0.1
 """Seconds between two steps of a pass: callers' batches come in between."""
 LOOKED_AT: Final = 500
 """Rows read in a step."""
-EVENTS: Final = 1_000
+EVENTS: Final = 500
 """Events deleted in a step; a task with more of them goes alone, for it goes whole."""
 
 

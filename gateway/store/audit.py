@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gateway.domain.invariants import broken
-from gateway.domain.invariants.books import Books, Owed, Problem, ProblemName
+from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
 from gateway.domain.task import Frozen
 from gateway.store import rows
 from gateway.store import statements as sql
@@ -167,7 +167,7 @@ class _Auditor:
         self._events = _Shelf(database, _EVENTS, rows.event_from_row, task_id=0)
         self._attempts = _Shelf(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
         self._jobs = _Shelf(database, _JOBS, rows.job_from_row, task_id=2)
-        self._deliveries = _Shelf(database, _DELIVERIES, _owed_from_row, task_id=2)
+        self._deliveries = _Shelf(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:
@@ -203,8 +203,8 @@ class _Auditor:
             shelf.problems.clear()
 
 
-def _owed_from_row(row: rows.Row) -> Owed:
-    return Owed(**dict(zip(Owed.__struct_fields__, row, strict=True)))
+def _delivery_from_row(row: rows.Row) -> DeliveryRow:
+    return DeliveryRow(**dict(zip(DeliveryRow.__struct_fields__, row, strict=True)))
 
 
 def _one(database: sqlite3.Connection, statement: str) -> int:

@@ -43,7 +43,7 @@ ProblemName = Literal[
 """Stable: what an operator looks up, and what a test damages a database for."""
 
 
-class Owed(Frozen, frozen=True, kw_only=True):
+class DeliveryRow(Frozen, frozen=True, kw_only=True):
     """A delivery as it stands; any word may stand in `status`, for it is what is checked."""
 
     endpoint_id: str
@@ -63,7 +63,7 @@ class Books(Frozen, frozen=True, kw_only=True):
     """The column that the reconciler reads; it must be the earliest of the task's clocks."""
     attempts: tuple[Attempt, ...] = ()
     jobs: tuple[Job, ...] = ()
-    deliveries: tuple[Owed, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
 
 
 class Problem(Frozen, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.domain.invariants.books import Books, Owed, Problem, ProblemName
+from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
 from gateway.domain.invariants.history import History
 
 STATES: Final = frozenset({"pending", "delivered", "dead", "superseded", "held"})
@@ -34,7 +34,7 @@ def _wrong(books: Books, history: History) -> Iterator[tuple[ProblemName, str]]:
         yield from _state(owed, told)
 
 
-def _state(owed: Owed, told: str) -> Iterator[tuple[ProblemName, str]]:
+def _state(owed: DeliveryRow, told: str) -> Iterator[tuple[ProblemName, str]]:
     if owed.status not in STATES:
         yield "delivery_state", f"{told} is '{owed.status}', which is no state"
     if (owed.status == "pending") != (owed.next_attempt_at is not None):
