@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.cli.output import CommandFailed, trouble
 from gateway.cli.refusals import KEYS, Away, refused, unanswered
-from gateway.cli.replies import Answer, EventPage, EventView, LogPage, TaskView
+from gateway.cli.replies import Answer, EventView, FeedPage, LogPage, LogView, TaskView
 
 A = TypeVar("A", bound=Answer)
 Query = Mapping[str, str | int]
@@ -56,32 +56,38 @@ class Client:
         """One task."""
         return self.read(TaskView, f"/v1/tasks/{path_part(task_id)}")
 
-    def follow(self, task_id: str, after: int = 0) -> Iterator[EventView]:
-        """Its events as they come, until it has ended and all were given; a gateway that is
-        started again meanwhile is waited for."""
-        is_over = self.task(task_id).is_over
+    def follow(self, task_id: str) -> Iterator[EventView]:
+        """Its events as they come, until it has ended and all were given."""
+        for page in self.feed(f"/v1/tasks/{path_part(task_id)}/events", task_id):
+            yield from page.events
+
+    def feed(
+        self, path: str, task_id: str | None, after: int | None = None, **query: str | int
+    ) -> Iterator[FeedPage]:
+        """The pages of a feed as they fill; that of a task ends with it, and all were given. A
+        gateway that is started again meanwhile is waited for."""
+        start: dict[str, str | int] = {} if after is None else {"after": after}
+        is_over = task_id is not None and self.task(task_id).is_over
         while True:
-            page = self._patiently(partial(self._events, task_id, after, is_over=is_over))
-            yield from page.data
-            after = int(page.next_cursor)
+            wait = 0 if is_over else LONG_POLL
+            read = partial(self.read, FeedPage, path, limit=200, wait=wait, **query, **start)
+            page = self._patiently(read)
+            yield page
             if is_over and not page.data:
                 return
-            is_over = self._patiently(partial(self.task, task_id)).is_over
+            start = {"after": page.next_cursor}
+            if task_id is not None:
+                is_over = self._patiently(partial(self.task, task_id)).is_over
 
-    def log(self, task_id: str, after: int = 0) -> Iterator[str]:
+    def log(self, task_id: str, after: int = 0) -> Iterator[LogView]:
         """The agent's log, to its end."""
         path = f"/v1/tasks/{path_part(task_id)}/logs"
         while True:
             page = self.read(LogPage, path, after=after)
             if not page.data:
                 return
-            yield from (piece.chunk for piece in page.data)
+            yield from page.data
             after = int(page.next_cursor)
-
-    def _events(self, task_id: str, after: int, *, is_over: bool) -> EventPage:
-        path = f"/v1/tasks/{path_part(task_id)}/events"
-        wait = 0 if is_over else LONG_POLL
-        return self.read(EventPage, path, after=after, wait=wait, limit=200)
 
     def _patiently(self, read: Callable[[], A]) -> A:
         end = self._clock() + PATIENCE

@@ -28,7 +28,7 @@ from gateway.cli.processes import (
     wait_until_ready,
     without_slipgate,
 )
-from gateway.cli.replies import GOOD_ENDS, Answer, EventPage, EventView, TaskView
+from gateway.cli.replies import GOOD_ENDS, Answer, EventView, FeedPage, TaskView
 from gateway.cli.stand_ins import StandIns, stand_ins
 from gateway.cli.state import State
 from gateway.cli.timeline import HIDDEN, line
@@ -224,9 +224,9 @@ async def _follow(stage: Stage, task_id: str) -> list[EventView]:
         except httpx.HTTPError:
             await asyncio.sleep(0.1)
             continue
-        page = msgspec.json.decode(answer.content, type=EventPage)
+        page = msgspec.json.decode(answer.content, type=FeedPage)
         after = int(page.next_cursor)
-        for event in page.data:
+        for event in page.events:
             seen.append(event)
             if not stage.is_quiet and event.type not in HIDDEN:
                 screen.print(line(event))

@@ -7,7 +7,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.output import plain, print_table, screen
-from gateway.cli.replies import ExplanationView, StepView, TaskView
+from gateway.cli.replies import (
+    AttemptView,
+    DeliveryView,
+    ExplanationView,
+    StepView,
+    TaskView,
+    WholeTaskView,
+)
 from gateway.domain.explain.phrases import clock, duration, second
 from gateway.wire.times import milliseconds
 
@@ -48,6 +55,37 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
     for name, value in rows.items():
         if value:
             screen.print(f"{name:<13} {plain(value)}", markup=False)
+
+
+def print_included(task: WholeTaskView) -> None:
+    """Its attempts and deliveries, as far as they were asked for."""
+    if task.attempts is not None:
+        screen.print("\nattempts (UTC)", style="bold")
+        print_table(_attempts(task.attempts))
+    if task.deliveries is not None:
+        screen.print("\ndeliveries (UTC)", style="bold")
+        print_table(_deliveries(task.deliveries))
+
+
+def _attempts(attempts: tuple[AttemptView, ...]) -> Table:
+    names = ("", "status", "provider", "opened", "started", "ended", "turns", "error")
+    table = Table(*names, box=None, pad_edge=False)
+    for attempt in attempts:
+        error = f"{attempt.error.code}: {attempt.error.message}" if attempt.error else ""
+        moments = map(_moment, (attempt.opened_at, attempt.started_at, attempt.ended_at))
+        turns = str(attempt.usage.turns or "")
+        row = (str(attempt.number), attempt.status, attempt.provider or "", *moments, turns, error)
+        table.add_row(*(escape(plain(cell)) for cell in row))
+    return table
+
+
+def _deliveries(deliveries: tuple[DeliveryView, ...]) -> Table:
+    table = Table("id", "event", "status", "next", "answers", box=None, pad_edge=False)
+    for each in deliveries:
+        answers = ", ".join(str(one.status or one.reason or "none") for one in each.attempts)
+        row = (each.id, each.type, each.status, _moment(each.next_attempt_at), answers)
+        table.add_row(*(escape(plain(cell)) for cell in row))
+    return table
 
 
 def print_explanation(why: ExplanationView, now: datetime | None = None) -> None:

@@ -71,6 +71,44 @@ class TaskView(Answer, frozen=True, kw_only=True):
         return self.status in ENDS
 
 
+class AttemptView(Answer, frozen=True, kw_only=True):
+    """One try of a task."""
+
+    number: int
+    status: str
+    opened_at: str
+    provider: str | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    launches: int = 0
+    usage: UsageView = UsageView()
+    error: ErrorView | None = None
+
+
+class DeliveryAttemptView(Answer, frozen=True, kw_only=True):
+    """One request to an endpoint."""
+
+    status: int | None = None
+    reason: str | None = None
+
+
+class DeliveryView(Answer, frozen=True, kw_only=True):
+    """An event owed to an endpoint."""
+
+    id: str
+    type: str
+    status: str
+    next_attempt_at: str | None = None
+    attempts: tuple[DeliveryAttemptView, ...] = ()
+
+
+class WholeTaskView(TaskView, frozen=True, kw_only=True):
+    """A task with what was included; None: it was not asked for."""
+
+    attempts: tuple[AttemptView, ...] | None = None
+    deliveries: tuple[DeliveryView, ...] | None = None
+
+
 class TaskPage(Answer, frozen=True, kw_only=True):
     """A page of a list."""
 
@@ -111,6 +149,7 @@ class EventView(Answer, frozen=True, kw_only=True):
     seq: int
     type: str
     at: str
+    task_id: str = ""
     attempt: int = 1
     applied: bool = True
     reason: str | None = None
@@ -125,17 +164,24 @@ class EventView(Answer, frozen=True, kw_only=True):
             return WordView()
 
 
-class EventPage(Answer, frozen=True, kw_only=True):
-    """A page of a feed."""
+class FeedPage(Answer, frozen=True, kw_only=True):
+    """A page of a feed, its events as they came."""
 
-    data: tuple[EventView, ...]
+    data: tuple[msgspec.Raw, ...]
     next_cursor: str
+
+    @property
+    def events(self) -> tuple[EventView, ...]:
+        """Its events as values."""
+        return tuple(msgspec.json.decode(event, type=EventView) for event in self.data)
 
 
 class LogView(Answer, frozen=True, kw_only=True):
     """A piece of an agent's log."""
 
     chunk: str
+    missing: int = 0
+    """Bytes right before it that have not come."""
 
 
 class LogPage(Answer, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.client import Client, decode, open_client, path_part
+from gateway.cli.events import events
 from gateway.cli.output import (
     AsJson,
     CommandFailed,
@@ -15,8 +16,8 @@ from gateway.cli.output import (
     screen,
     trouble,
 )
-from gateway.cli.pages import print_explanation, print_list, print_task
-from gateway.cli.replies import GOOD_ENDS, EventPage, ExplanationView, TaskPage, TaskView
+from gateway.cli.pages import print_explanation, print_included, print_list, print_task
+from gateway.cli.replies import GOOD_ENDS, ExplanationView, TaskPage, TaskView, WholeTaskView
 from gateway.cli.timeline import HIDDEN, line
 
 tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
@@ -60,17 +61,29 @@ def create(
 def list_tasks(
     status: Annotated[str | None, typer.Option(help="states, with commas between")] = None,
     flag: Annotated[str | None, typer.Option(help="a flag's code, or any")] = None,
-    error: Annotated[str | None, typer.Option(help="an error's code")] = None,
+    error: Annotated[
+        str | None, typer.Option("--error-code", "--error", help="an error's code")
+    ] = None,
     repo: Annotated[str | None, typer.Option(help="the repository's address")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="may be given several times")
     ] = None,
+    created_after: Annotated[str | None, typer.Option(help="2026-01-31T12:00:00Z")] = None,
+    created_before: Annotated[str | None, typer.Option(help="2026-01-31T12:00:00Z")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The newest tasks."""
-    query = _given(status=status, flag=flag, errorCode=error, repoUrl=repo, cursor=cursor)
+    query = _given(
+        status=status,
+        flag=flag,
+        errorCode=error,
+        repoUrl=repo,
+        createdAfter=created_after,
+        createdBefore=created_before,
+        cursor=cursor,
+    )
     query |= _metadata(metadata or [])
     with open_client() as client:
         answer = client.get("/v1/tasks", limit=limit, **query)
@@ -78,23 +91,29 @@ def list_tasks(
         print_document(answer)
         return
     page = decode(TaskPage, answer)
-    if not page.data:
-        trouble.print("no such tasks", style="dim")
-        return
-    print_list(page.data)
+    if page.data:
+        print_list(page.data)
+    else:
+        trouble.print("none so far" if page.next_cursor else "no such tasks", style="dim")
     if page.next_cursor:
         trouble.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
 
 
 @tasks.command()
-def show(task_id: TaskId, as_json: AsJson = False) -> None:
+def show(
+    task_id: TaskId,
+    include: Annotated[str | None, typer.Option(help="attempts,deliveries")] = None,
+    as_json: AsJson = False,
+) -> None:
     """One task: how it stands in a sentence, then its fields."""
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}")
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}", **_given(include=include))
         if as_json:
             print_document(answer)
-        else:
-            print_task(decode(TaskView, answer), _explained(client, task_id))
+            return
+        task = decode(WholeTaskView, answer)
+        print_task(task, _explained(client, task_id))
+        print_included(task)
 
 
 @tasks.command()
@@ -115,25 +134,7 @@ def watch(task_id: TaskId, as_json: AsJson = False) -> None:
         _watch(client, task_id, as_json)
 
 
-@tasks.command()
-def events(
-    task_id: TaskId,
-    after: Annotated[int, typer.Option(min=0, help="only those after this number")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 200,
-    as_json: AsJson = False,
-) -> None:
-    """What happened to a task, oldest first."""
-    path = f"/v1/tasks/{path_part(task_id)}/events"
-    with open_client() as client:
-        answer = client.get(path, after=after, limit=limit)
-    if as_json:
-        print_document(answer)
-        return
-    page = decode(EventPage, answer)
-    for event in page.data:
-        screen.print(line(event))
-    if len(page.data) == limit:
-        trouble.print(f"there may be more: --after {page.next_cursor}", style="dim", markup=False)
+tasks.command()(events)
 
 
 @tasks.command()
@@ -171,8 +172,10 @@ def logs(
             print_document(client.get(f"/v1/tasks/{path_part(task_id)}/logs", after=after))
             return
         is_empty = True
-        for chunk in client.log(task_id, after):
-            typer.echo(legible(chunk), nl=False)
+        for piece in client.log(task_id, after):
+            if piece.missing:
+                trouble.print(f"({piece.missing} bytes are missing here)", style="dim")
+            typer.echo(legible(piece.chunk), nl=False)
             is_empty = False
     if is_empty:
         trouble.print("its agent has written nothing yet", style="dim")

@@ -21,8 +21,8 @@ HIDDEN: Final = frozenset({"task.heartbeat", "task.usage", "task.log", "task.pat
 """Types that would drown the others."""
 
 
-def line(event: EventView) -> Text:
-    """One event: when, what, and in its own words."""
+def line(event: EventView, *, is_mixed: bool = False) -> Text:
+    """One event: when, of which task if there are several, what, and in its own words."""
     word = event.word
     said = word.message or word.summary or word.pr_url or word.code or ""
     if word.error is not None:
@@ -35,6 +35,7 @@ def line(event: EventView) -> Text:
     shown = "".join(letter if letter.isprintable() else " " for letter in said)
     return Text.assemble(
         (f"{event.at[11:23]}  ", "dim"),
+        f"{event.task_id}  " if is_mixed else "",
         (f"{name:<18}", _STYLES.get(event.type, "")),
         shown[:300],
     )

@@ -121,6 +121,28 @@ def test_a_list_is_filtered(operator: Operator) -> None:
     assert operator.types("tasks", "list", "--metadata=user=u_1", "--json").document["data"] == []
 
 
+def test_a_list_is_of_a_time(operator: Operator) -> None:
+    task = operator.creates()
+    created = operator.types("tasks", "show", task, "--json").document["createdAt"]
+    assert task not in operator.types("tasks", "list", f"--created-after={created}").out
+    assert task not in operator.types("tasks", "list", f"--created-before={created}").out
+    for option in ("--created-after=2020-01-01T00:00:00Z", "--created-before=2100-01-01T00:00:00Z"):
+        assert task in operator.types("tasks", "list", option).out
+
+
+def test_show_adds_attempts_and_deliveries_if_they_are_asked_for(operator: Operator) -> None:
+    task = operator.creates("--callback=https://app.example/hook")
+    operator.says(task, type="task.failed", error=FAILURE)
+    assert "attempts (UTC)" not in operator.types("tasks", "show", task).out
+    whole = operator.types("tasks", "show", task, "--include=attempts,deliveries").out
+    _, _, added = whole.partition("attempts (UTC)")
+    attempts, deliveries = added.split("deliveries (UTC)")
+    assert "model_auth: 401: no." in attempts
+    assert "task.created" in deliveries
+    document = operator.types("tasks", "show", task, "--include=attempts", "--json").document
+    assert [attempt["status"] for attempt in document["attempts"]] == ["failed"]
+
+
 def test_metadata_without_a_value_is_a_usage_error(operator: Operator) -> None:
     assert operator.types("tasks", "list", "--metadata=user").code == 2
 
