@@ -16,6 +16,8 @@ Code = Literal["invalid_json", "invalid_request", "unknown_event_type"]
 MAX_ERRORS: Final = 50
 """So many wrong paths are named; a body of a thousand mistakes gets no thousand answers."""
 MAX_PATH: Final = 200
+MAX_MESSAGE: Final = 300
+"""It may quote what was sent, and that may be as long as a body."""
 MAX_DEPTH: Final = 32
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
@@ -83,7 +85,8 @@ def _depth(body: bytes) -> int:
 def wrong_shape(mistakes: list[tuple[Path, str]]) -> WrongShape:
     """The refusal that names these paths."""
     errors = tuple(
-        FieldError(path=path_text(path), message=message) for path, message in mistakes[:MAX_ERRORS]
+        FieldError(path=path_text(path), message=message[:MAX_MESSAGE])
+        for path, message in mistakes[:MAX_ERRORS]
     )
     return WrongShape("invalid_request", _summary(errors), errors)
 
@@ -112,7 +115,7 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
 def out_of_range(exc: msgspec.ValidationError) -> WrongShape:
     """The one mistake that has no decoded value to walk through: its path stands in the text."""
     message, _, place = str(exc).partition(" - at `")
-    error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message)
+    error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message[:MAX_MESSAGE])
     return WrongShape("invalid_request", _summary((error,)), (error,))
 
 

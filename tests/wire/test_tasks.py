@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.decode import MAX_ERRORS, WrongShape, decode
+from gateway.wire.decode import MAX_ERRORS, MAX_MESSAGE, WrongShape, decode
 from gateway.wire.tasks import NewTask, Page, TimeoutSpec
 
 JSON = st.recursive(
@@ -104,6 +104,15 @@ def test_all_wrong_paths_are_named_at_once() -> None:
         "$.zzz",
         "$.yyy",
     }
+
+
+def test_a_wrong_word_is_quoted_only_in_part() -> None:
+    with pytest.raises(WrongShape) as caught:
+        decode(NewTask, body(agent={"engine": "x" * 140_000}))
+    (error,) = caught.value.errors
+    assert error.path == "$.agent.engine"
+    assert len(error.message) == MAX_MESSAGE
+    assert len(caught.value.detail) < 2 * MAX_MESSAGE
 
 
 def test_a_body_of_mistakes_gets_a_bounded_answer() -> None:
