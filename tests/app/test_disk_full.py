@@ -35,10 +35,10 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
             assert http.get("/readyz").status_code == 503
             assert http.get("/healthz").status_code == 200
             assert http.get(f"/v1/tasks/{stored[0]}").json()["status"] == "queued"
-            wait_for(lambda: "loop.unavailable" in child.tail(1_000), "a loop to try", child, 20)
+            wait_for(lambda: "loop.unavailable" in child.tail(1_000), "a loop to try", child, 60)
 
             limit_files_of(tmp_path, resource.RLIM_INFINITY)
-            wait_for(lambda: http.get("/readyz").status_code == 200, "it to be ready", child, 20)
+            wait_for(lambda: http.get("/readyz").status_code == 200, "it to be ready", child, 60)
             stored.append(http.post("/v1/tasks", json=LARGE).json()["id"])
             listed = [task["id"] for task in http.get("/v1/tasks").json()["data"]]
             assert sorted(listed) == sorted(stored)

@@ -46,14 +46,14 @@ def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Pat
             def is_expired() -> bool:
                 return bool(http.get(f"/v1/tasks/{task_id}").json()["status"] == "expired")
 
-            wait_for(is_expired, "the task to expire", child, 10)
+            wait_for(is_expired, "the task to expire", child, 60)
 
 
 def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> None:
     with gateway(tmp_path) as (_, _, environ):
         other = Child("second", GATEWAY, {**environ, "SLIPGATE_PORT": "0"}, tmp_path / "second.log")
         with other:
-            wait_for(lambda: other.exit_code is not None, "it to be refused", other, 10)
+            wait_for(lambda: other.exit_code is not None, "it to be refused", other, 60)
         assert other.exit_code == 1
         assert "Another gateway holds" in other.tail()
 
@@ -65,14 +65,14 @@ def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> N
         claim = {"launcherId": "l-1", "providers": ["local"], "capacity": 1, "waitSeconds": 30}
 
         def wait_for_jobs() -> None:
-            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=40) as http:
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90) as http:
                 answers.append(http.post("/v1/launcher/claim", json=claim).status_code)
 
         waiting = threading.Thread(target=wait_for_jobs)
         waiting.start()
-        wait_for(lambda: bool(_launchers(tmp_path)), "the claim to be in", child, 10)
+        wait_for(lambda: bool(_launchers(tmp_path)), "the claim to be in", child, 60)
         child.stop()
-        waiting.join(5)
+        waiting.join(60)
         assert child.exit_code == 0
     assert answers == [200]
     assert "gateway.stopped" in child.tail()
@@ -83,7 +83,7 @@ def test_wrong_settings_end_with_exit_code_2_and_all_problems(tmp_path: Path) ->
     environ = {"SLIPGATE_PORT": "none", "SLIPGATE_LOG": "xml", "PATH": "/usr/bin"}
     child = Child("gateway", GATEWAY, environ, tmp_path / "gateway.log")
     with child:
-        wait_for(lambda: child.exit_code is not None, "it to be refused", child, 10)
+        wait_for(lambda: child.exit_code is not None, "it to be refused", child, 60)
     assert child.exit_code == 2
     for name in ("SLIPGATE_PORT", "SLIPGATE_LOG", "SLIPGATE_SECRET_KEYS"):
         assert name in child.tail()

@@ -70,7 +70,7 @@ def test_a_feed_is_followed_until_it_is_interrupted_and_says_how_to_go_on(tmp_pa
                     assert (event["type"], event["taskId"]) == ("task.created", task)
                     told.append(event["seq"])
                 process.send_signal(signal.SIGINT)
-                _, err = process.communicate(timeout=30)
+                _, err = process.communicate(timeout=60)
             finally:
                 process.kill()
     assert process.returncode == 0

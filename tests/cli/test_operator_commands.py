@@ -35,7 +35,7 @@ def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProc
         env=dict(environ),
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
 
 

@@ -50,7 +50,7 @@ def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> No
                 child.start()
                 wait_until_ready(url, child)
                 http.post(f"/v1/tasks/{task}/cancel").raise_for_status()
-                out, err = process.communicate(timeout=30)
+                out, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "cancel requested" in out
     assert "The task ended cancelled." in err
@@ -64,7 +64,7 @@ def test_an_interrupt_leaves_the_task_alone_and_says_so(tmp_path: Path) -> None:
             task = http.post("/v1/tasks", json=TASK).json()["id"]
             with _watching(url, key, task) as process:
                 process.send_signal(signal.SIGINT)
-                _, err = process.communicate(timeout=30)
+                _, err = process.communicate(timeout=60)
             assert process.returncode == 1
             assert "the task goes on" in err
             assert f"slipgate tasks cancel {task}" in err

@@ -79,7 +79,7 @@ async def test_whoever_waits_is_told_when_it_comes(
     client: httpx.AsyncClient, receiver: Receiver
 ) -> None:
     waiting = asyncio.create_task(
-        receiver.wait_for(lambda one: one.type == "task.completed", seconds=10)
+        receiver.wait_for(lambda one: one.type == "task.completed", seconds=60)
     )
     assert await post(client) == 204
     assert (await waiting).id == "evt_1"

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from tests.e2e.house import House
 from tests.e2e.settled import settle
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
-CANCEL_SECONDS = 10.0
 QUICK_BEAT = {"heartbeatSeconds": 4}
 """An agent beats four times in that."""
 QUICK_SILENCE = {"heartbeatSeconds": 1}
@@ -53,14 +51,13 @@ def is_branch(it: House, branch: str) -> bool:
     return it.world.pushed(branch) is not None
 
 
-async def test_cancel_ends_a_running_agent_within_ten_seconds(it: House) -> None:
+async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: House) -> None:
     it.world.at_model.shut()
     task = await it.frontend.create()
     await it.world.at_model.reached()
-    asked_at = time.monotonic()
     await task.cancel()
-    await task.until_type("task.cancelled")
-    assert time.monotonic() - asked_at < CANCEL_SECONDS
+    cancelled = await task.until_type("task.cancelled")
+    assert cancelled["source"] == "agent"
     shown = await task.until_over()
     await settle(it, task)
     assert shown["status"] == "cancelled"
@@ -68,15 +65,14 @@ async def test_cancel_ends_a_running_agent_within_ten_seconds(it: House) -> None
     assert it.world.pulls(shown["branchName"]) == []
 
 
-async def test_cancel_ends_a_running_command_within_ten_seconds(it: House, tmp_path: Path) -> None:
+async def test_a_cancelled_agent_ends_its_command_and_itself(it: House, tmp_path: Path) -> None:
     with latch(tmp_path / "latch") as held:
         agent = {"engine": "command", "command": held.command}
         task = await it.frontend.create(agent=agent, timeouts=QUICK_BEAT)
         await task.until_stage("agent")
-        asked_at = time.monotonic()
         await task.cancel()
-        await task.until_type("task.cancelled")
-        assert time.monotonic() - asked_at < CANCEL_SECONDS
+        cancelled = await task.until_type("task.cancelled")
+        assert cancelled["source"] == "agent"
         await task.until_over()
         await settle(it, task)
 

@@ -12,7 +12,7 @@ from tests.launcher.agents import WAITS
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import a_job
 from tests.launcher.test_jobs import LOG, MakeSite
-from tests.launcher.waiting import until
+from tests.launcher.waiting import LIMIT_SECONDS, until
 
 
 def launcher_on(site: Site, **changes: float) -> Launcher:
@@ -61,7 +61,7 @@ async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
         stopping.set()
 
     run = launcher_on(make_site(*WAITS), capacity=1, wait=30).run(stopping)
-    await asyncio.wait_for(asyncio.gather(run, watch()), 20)
+    await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
 
 
 async def test_stopping_finishes_what_is_in_hand_and_claims_no_more(
@@ -92,7 +92,7 @@ async def test_stopping_takes_bounded_time(gateway: StubGateway, make_site: Make
         stopping.set()
 
     run = launcher_on(make_site(*WAITS), drain=0.2).run(stopping)
-    await asyncio.wait_for(asyncio.gather(run, watch()), 10)
+    await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
 
 
 async def test_a_key_that_is_refused_ends_the_launcher(

@@ -16,7 +16,7 @@ from tests.launcher.agents import WAITS
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import KEY, StubGateway
 from tests.launcher.jobs import INSTANCE, NAME, a_job
-from tests.launcher.waiting import until
+from tests.launcher.waiting import LIMIT_SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[2]
 START = f"import sys; from launcher.__main__ import main; sys.exit(main(program={WAITS!r}))"
@@ -89,26 +89,26 @@ async def test_sigterm_ends_the_launcher_and_leaves_agents_running(
     async with launcher(gateway, state) as process:
         await until(lambda: gateway.count("done"), "done")
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), LIMIT_SECONDS) == 0
     assert record(state).is_alive()
 
 
 async def test_once_ends_by_itself(gateway: StubGateway, state: Path) -> None:
     async with launcher(gateway, state, "--once") as process:
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), LIMIT_SECONDS) == 0
     assert len(gateway.claims) == 1
 
 
 async def test_a_job_that_is_not_offered_is_a_failure(gateway: StubGateway, state: Path) -> None:
     async with launcher(gateway, state, "--job", "job_x") as process:
-        assert await asyncio.wait_for(process.wait(), 20) == 1
+        assert await asyncio.wait_for(process.wait(), LIMIT_SECONDS) == 1
     assert gateway.claims[0].job_id == "job_x"
 
 
 async def test_a_wrong_key_is_said_and_ends_it(gateway: StubGateway, state: Path) -> None:
     gateway.refused_key = True
     async with launcher(gateway, state) as process:
-        _, errors = await asyncio.wait_for(process.communicate(), 20)
+        _, errors = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert process.returncode == 1
     assert b"401" in errors
     assert b"slipgate keys create --scope launcher" in errors

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 
 
 async def until(condition: Callable[[], object], what: str = "the condition") -> None:

@@ -113,7 +113,7 @@ async def deliver(
     transport = GuardedTransport(httpx.AsyncHTTPTransport(), allow_private=allow_private)
     async with (
         httpx.AsyncClient(transport=transport) as client,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
         await Deliverer(
@@ -210,7 +210,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
     async with (
         listening(receiver) as url,
         httpx.AsyncClient() as client,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
 
@@ -218,7 +218,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
             return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         with hints.listen("deliveries") as landing:
-            outbox = SlowRead([Row()], lambda: landing.wait(5))
+            outbox = SlowRead([Row()], lambda: landing.wait(60))
             deliverer = Deliverer(
                 outbox,
                 write,
@@ -261,7 +261,7 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    async with listening(receiver) as url, httpx.AsyncClient() as client, asyncio.timeout(10):
+    async with listening(receiver) as url, httpx.AsyncClient() as client, asyncio.timeout(60):
 
         async def write(head: Head) -> Letter:
             return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")

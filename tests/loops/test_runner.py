@@ -32,7 +32,7 @@ async def test_a_hint_wakes_a_loop_that_waits() -> None:
         return 3600.0
 
     runner = Runner(Steps(step), hints, longest_wait=3600.0)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await first.wait()
         hints.tell(["work"])
@@ -50,7 +50,7 @@ async def test_a_failed_step_is_tried_again() -> None:
         return 3600.0
 
     runner = Runner(Steps(step), Hints(), longest_wait=0.01)
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await again.wait()
         runner.stop()
@@ -91,7 +91,7 @@ async def test_a_store_that_cannot_commit_is_not_taken_for_a_loop_that_stands_st
         raise Unavailable("The disk is full.")
 
     runner = Runner(Steps(step), Hints(), longest_wait=0.01, monotonic=lambda: float(next(moments)))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await tried.wait()
         runner.stop()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from tests.snapshot.http_stub import HttpStub, Request, Response
+from tests.snapshot.patience import PATIENCE_SECONDS
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 WEBHOOKS = "/v1/webhooks/agent"
@@ -74,7 +75,7 @@ class GatewayStub:
         """The last word so far."""
         return self.words[-1]
 
-    def wait_for(self, is_it: Callable[[Word], bool], seconds: float = 20) -> None:
+    def wait_for(self, is_it: Callable[[Word], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until such a word has come."""
         with self._changed:
             came = self._changed.wait_for(

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.snapshot.gateway_stub import SECRET, GatewayStub
 from tests.snapshot.github_stub import GitHubStub
 from tests.snapshot.model_stub import ModelStub
+from tests.snapshot.patience import PATIENCE_SECONDS
 from tests.snapshot.repositories import Bare
 
 SCRIPT = Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"
@@ -90,7 +91,7 @@ class Sandbox:
         self.processes.append(process)
         return process
 
-    def run(self, seconds: float = 50, /, **more: str) -> int:
+    def run(self, seconds: float = PATIENCE_SECONDS, /, **more: str) -> int:
         """Start it and wait for its exit code."""
         return self.start(**more).wait(seconds)
 

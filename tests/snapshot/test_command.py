@@ -2,18 +2,20 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from snapshot.runner.command import Finished, Runner
 from snapshot.runner.stop import Reason, Stop, Stopped
+from tests.snapshot.patience import PATIENCE_SECONDS, is_alive
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
-def run(script: str, directory: Path, *, seconds: float = 10, stop: Stop | None = None) -> Finished:
+def run(
+    script: str, directory: Path, *, seconds: float = PATIENCE_SECONDS, stop: Stop | None = None
+) -> Finished:
     """Run a bash script as an agent's command."""
     runner = Runner(stop or Stop())
     return runner.run(["bash", "-c", script], directory=directory, environ=ENVIRON, seconds=seconds)
@@ -35,7 +37,9 @@ def test_exit_code_and_output_are_kept(tmp_path: Path, script: str, code: int, o
 
 
 def test_a_program_that_is_not_there_is_127(tmp_path: Path) -> None:
-    finished = Runner(Stop()).run(["/nowhere"], directory=tmp_path, environ=ENVIRON, seconds=5)
+    finished = Runner(Stop()).run(
+        ["/nowhere"], directory=tmp_path, environ=ENVIRON, seconds=PATIENCE_SECONDS
+    )
     assert finished.exit_code == 127
     assert "/nowhere: No such file or directory" in finished.output
 
@@ -43,9 +47,13 @@ def test_a_program_that_is_not_there_is_127(tmp_path: Path) -> None:
 def test_standard_input_is_whole(tmp_path: Path) -> None:
     text = b"x" * 300_000
     runner = Runner(Stop())
-    finished = runner.run(["sha256sum"], directory=tmp_path, environ=ENVIRON, seconds=5, stdin=text)
+    finished = runner.run(
+        ["sha256sum"], directory=tmp_path, environ=ENVIRON, seconds=PATIENCE_SECONDS, stdin=text
+    )
     assert finished.exit_code == 0
-    wc = runner.run(["wc", "-c"], directory=tmp_path, environ=ENVIRON, seconds=5, stdin=text)
+    wc = runner.run(
+        ["wc", "-c"], directory=tmp_path, environ=ENVIRON, seconds=PATIENCE_SECONDS, stdin=text
+    )
     assert wc.output.strip() == "300000"
 
 
@@ -58,11 +66,9 @@ def test_of_long_output_both_ends_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_time_limit_ends_the_whole_family(tmp_path: Path) -> None:
-    started_at = time.monotonic()
-    finished = run("(sleep 50; touch late) & sleep 50", tmp_path, seconds=0.3)
+    finished = run("(echo $BASHPID > child; sleep 600) & sleep 600", tmp_path, seconds=2)
     assert finished.is_timed_out
-    assert time.monotonic() - started_at < 5
-    assert not (tmp_path / "late").exists()
+    assert not is_alive(tmp_path / "child")
 
 
 def test_a_process_that_closed_its_output_is_still_waited_for(tmp_path: Path) -> None:
@@ -71,9 +77,11 @@ def test_a_process_that_closed_its_output_is_still_waited_for(tmp_path: Path) ->
 
 
 def test_a_background_process_ends_with_its_command(tmp_path: Path) -> None:
-    started_at = time.monotonic()
-    run("sleep 50 & setsid sleep 50 & disown -a; echo done", tmp_path)
-    assert time.monotonic() - started_at < 5
+    child = 'bash -c "echo \\$\\$ > {}; sleep 600" & until [ -s {} ]; do sleep 0.02; done'
+    script = f"{child.format('near', 'near')}; setsid {child.format('far', 'far')}; disown -a"
+    assert run(script, tmp_path, seconds=PATIENCE_SECONDS).exit_code == 0
+    assert not is_alive(tmp_path / "near")
+    assert not is_alive(tmp_path / "far")
 
 
 def test_the_stop_signal_ends_a_command(tmp_path: Path) -> None:
@@ -81,7 +89,7 @@ def test_the_stop_signal_ends_a_command(tmp_path: Path) -> None:
     timer = threading.Timer(0.3, stop.request, (Reason.CANCELLED, "enough"))
     timer.start()
     with pytest.raises(Stopped, match="enough"):
-        run("sleep 50", tmp_path, stop=stop)
+        run("sleep 600", tmp_path, seconds=PATIENCE_SECONDS, stop=stop)
     timer.join()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.snapshot.http_stub import HttpStub, Request, Response
+from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.sandbox import Sandbox
 
 
@@ -65,14 +66,12 @@ def test_keep_alive_keeps_the_sandbox_awake_after_the_end_without_secrets(
 ) -> None:
     sandbox.agent_is("true")
     process = sandbox.start(KEEP_ALIVE="true")
-    while "staying awake" not in sandbox.said():
-        assert process.poll() is None, sandbox.said()
+    until(lambda: "staying awake" in sandbox.said(), "it to stay awake")
     sandbox.gateway.wait_for(lambda word: word.type == "task.needs_review")
-    while "sleep" not in _command_line(process.pid):
-        assert process.poll() is None, sandbox.said()
+    until(lambda: "sleep" in _command_line(process.pid), "it to become a sleep")
     assert "TOKEN" not in Path(f"/proc/{process.pid}/environ").read_text()
     process.terminate()
-    assert process.wait(5) == -signal.SIGTERM
+    assert process.wait(PATIENCE_SECONDS) == -signal.SIGTERM
 
 
 def test_the_beginning_of_a_long_prompt_is_completed(sandbox: Sandbox) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 from tests.snapshot.gateway_stub import refusal
+from tests.snapshot.patience import PATIENCE_SECONDS
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
@@ -69,7 +70,7 @@ def test_after_its_last_word_it_only_finishes_telling(sandbox: Sandbox) -> None:
 
 
 def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
-    sandbox.model.commands = [f"touch {sandbox.root}/go; sleep 60"]
+    sandbox.model.commands = [f"touch {sandbox.root}/go; sleep 600"]
     process = sandbox.start()
     while not (sandbox.root / "go").exists():
         assert process.poll() is None, sandbox.said()
@@ -87,7 +88,7 @@ def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
 
 
 def test_two_runners_never_share_an_attempt(sandbox: Sandbox) -> None:
-    sandbox.agent_is("sleep 60")
+    sandbox.agent_is("sleep 600")
     sandbox.start()
     sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
     assert sandbox.run() == 5, sandbox.said()
@@ -97,11 +98,11 @@ def test_two_runners_never_share_an_attempt(sandbox: Sandbox) -> None:
 def test_sigterm_stops_it_without_a_last_word_so_that_a_later_start_goes_on(
     sandbox: Sandbox,
 ) -> None:
-    sandbox.agent_is("sleep 60")
+    sandbox.agent_is("sleep 600")
     process = sandbox.start()
     sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
     process.terminate()
-    assert process.wait(10) == 143, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 143, sandbox.said()
     assert sandbox.gateway.last.step == "progress:agent"
 
     sandbox.agent_is(FIX)
@@ -137,6 +138,6 @@ def test_a_branch_that_appears_meanwhile_is_never_overwritten(sandbox: Sandbox) 
     sandbox.remote.push(BRANCH, {"theirs.txt": "1"}, "Theirs")
     theirs = sandbox.remote.branches()[BRANCH]
     go.touch()
-    assert process.wait(20) == 1, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
     assert "branch_exists" in str(sandbox.gateway.last.data["error"])
     assert sandbox.remote.branches()[BRANCH] == theirs

@@ -236,7 +236,7 @@ async def test_what_was_submitted_is_written_even_if_the_block_is_cancelled(
         await asyncio.sleep(0)
         serving.cancel()
         await asyncio.wait({serving})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await submitted[0]
         assert await store.reads.task(command.task_id) is not None
 
@@ -261,7 +261,7 @@ async def test_a_ledger_that_is_torn_down_leaves_nobody_waiting(tmp_path: Path) 
             serving.cancel()
             await asyncio.wait({serving})
             with pytest.raises(Unavailable):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await waiting
 
 

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope
 
 from tests.web.callers import House, Json
 
-PATIENCE: Final = 10
+PATIENCE: Final = 60
 """Seconds until a test gives up."""
 
 

@@ -12,7 +12,7 @@ from gateway.store.operator import open_operator
 from tests.web.callers import Json, open_house
 from tests.web.contract import DOCUMENT, validator
 
-PATIENCE: Final = 20
+PATIENCE: Final = 60
 """Seconds until a test gives up."""
 
 

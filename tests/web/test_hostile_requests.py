@@ -17,7 +17,7 @@ from gateway.web.routes import ROUTES
 from tests.hostile import FLAT, bodies, signed_words
 from tests.web.callers import SCOPES, Agent, House, Json
 
-PATIENCE: Final = 20
+PATIENCE: Final = 60
 """Seconds until a test gives up."""
 STRANGE: Final = ("\u0663".encode(), b"-1", b"1e3", b"\x00", b"\xff\xfe", b"")
 LONG: Final = (b"9" * 5_000, b"x" * 5_000)
