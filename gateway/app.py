@@ -29,15 +29,17 @@ from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
 from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import GuardedTransport
-from gateway.loops.letters import LetterWriter
+from gateway.loops.letters import LetterWriter, Render
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.store.reads import Reads
 from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
 from gateway.web.context import Context
+from gateway.web.flat_view import CANCEL_REQUESTED, flat_view
 from gateway.web.routes import application
 from gateway.web.views import event_view, task_view
 from gateway.wire.tasks import Notice, NoticeData
@@ -115,7 +117,7 @@ async def _running(
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
-        writer = LetterWriter(store.reads, keyring, _render)
+        writer = LetterWriter(store.reads, keyring, _rendering(store.reads))
         deliverer = Deliverer(
             store.reads,
             writer.write,
@@ -302,6 +304,7 @@ def _context(
         allowed_repos=settings.allowed_repos,
         allow_file_repos=settings.allow_file_repos,
         allow_private_endpoints=settings.allow_private_endpoints,
+        workspace_wait_seconds=settings.workspace_wait_seconds,
     )
 
 
@@ -323,11 +326,20 @@ def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     )
 
 
-def _render(event: Event, task: Task, spec: Spec) -> bytes:
-    """The body of a webhook as `interfaces.md` §4 has it."""
-    data = NoticeData(event=event_view(event), task=task_view(task, spec))
-    notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
-    return msgspec.json.encode(notice)
+def _rendering(reads: Reads) -> Render:
+    """The bodies of webhooks, as `interfaces.md` §4 has them."""
+
+    async def render(event: Event, task: Task, spec: Spec) -> bytes | None:
+        if spec.flat is not None:
+            asked = await reads.words(task.id, (CANCEL_REQUESTED,))
+            cancels = [word for word in asked if word.attempt == event.attempt]
+            shown = flat_view(event, task, spec, cancel=cancels[-1] if cancels else None)
+            return None if shown is None else msgspec.json.encode(shown)
+        data = NoticeData(event=event_view(event), task=task_view(task, spec))
+        notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+        return msgspec.json.encode(notice)
+
+    return render
 
 
 def _new_instance_id() -> str:

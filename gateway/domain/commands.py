@@ -3,11 +3,14 @@
 A command names what it `needs`; the store loads the union for a batch inside the transaction.
 """
 
+from msgspec import structs
+
 from gateway.domain.errors import Refused
 from gateway.domain.job import Job
 from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
+from gateway.domain.workspace import Workspace, WorkspaceKey
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 
 IdempotencyKey = tuple[str, str, str]
@@ -41,6 +44,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     claim: "Claim | None" = None
     realm: Place | None = None
     """One that may be missing, or is heard again, with the tasks that have to be told."""
+    workspaces: tuple[WorkspaceKey, ...] = ()
+    """Workspaces, with the tasks that stand for them."""
     pulse_at: int | None = None
     """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
 
@@ -78,6 +83,23 @@ class CreateTask(Frozen, frozen=True, kw_only=True):
             idempotency=(self.idempotency.key,) if self.idempotency else (),
             endpoints=(self.callback.endpoint_id,) if self.callback else (),
         )
+
+
+class OpenWorkspace(Frozen, frozen=True, kw_only=True):
+    """`POST /workspace`."""
+
+    creation: CreateTask
+    """What it makes if there is none."""
+    workspace: Workspace | None = None
+    """None: the frontend gave no TASK_ID, so nothing is ever the same."""
+    renewal: Sealed | None = None
+    """The `env` of a further attempt, sealed to the task that stands; None: none was seen."""
+
+    @property
+    def needs(self) -> Needs:
+        """The workspace with its task, and what the creation needs."""
+        keys = (self.workspace.key,) if self.workspace else ()
+        return structs.replace(self.creation.needs, workspaces=keys)
 
 
 class CancelTask(Frozen, frozen=True, kw_only=True):
@@ -259,6 +281,8 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     duration_ms: int
     key_id: str | None
     answer: str | None
+    is_attempt: bool = True
+    """False: nothing was sent, so there is no attempt to keep."""
 
     @property
     def needs(self) -> Needs:
@@ -295,6 +319,7 @@ class Prune(Frozen, frozen=True, kw_only=True):
 
 Command = (
     CreateTask
+    | OpenWorkspace
     | CancelTask
     | RetryTask
     | ReleaseSandbox

@@ -77,6 +77,9 @@ class Ended(Document, frozen=True, kw_only=True):
 class CancelRequested(Document, frozen=True, kw_only=True):
     """Somebody asked to stop; the agent hears it in its next answer."""
 
+    by: str | None = None
+    """`ops`, or None for the project's own frontend."""
+
 
 class Retried(Document, frozen=True, kw_only=True):
     """It is tried again: the next attempt, or another launch of the same one."""

@@ -55,3 +55,6 @@ class Spec(Document, frozen=True, kw_only=True):
     endpoint_id: str | None = None
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     traceparent: str | None = None
+    flat: str | None = None
+    """Made by the drop-in API: its callbacks are flat, and this is the frontend's own TASK_ID
+    (empty: it gave none)."""

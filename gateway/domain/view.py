@@ -22,6 +22,7 @@ from gateway.domain.job import Job
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Frozen, Status, Task
+from gateway.domain.workspace import Workspace, WorkspaceKey
 
 AttemptKey = tuple[str, int]
 
@@ -129,6 +130,10 @@ class View:
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_endpoints: list[Endpoint] = field(default_factory=list)
     new_secrets: list[TaskSecrets] = field(default_factory=list)
+    renewed_env: list[TaskSecrets] = field(default_factory=list)
+    """The `env` of tasks that are tried again with another one."""
+    workspaces: dict[WorkspaceKey, Workspace] = field(default_factory=dict)
+    new_workspaces: list[Workspace] = field(default_factory=list)
     new_remembered: list[Remembered] = field(default_factory=list)
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     launchers: dict[str, LauncherCall] = field(default_factory=dict)
@@ -180,6 +185,11 @@ class View:
         self.new_events.append(event)
         if event.webhook_id is not None and event.body_hash is not None:
             self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
+
+    def put_workspace(self, workspace: Workspace) -> None:
+        """A frontend's id and the task that stands for it from now on."""
+        self.workspaces[workspace.key] = workspace
+        self.new_workspaces.append(workspace)
 
     def open_endpoint(self, callback: Callback, project: str) -> None:
         """The implicit endpoint of a callback, unless it is there."""

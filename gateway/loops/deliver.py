@@ -67,8 +67,8 @@ class CannotWrite(Exception):
     """A delivery has no letter: its address or its secret cannot be read; says why."""
 
 
-Write = Callable[[Head], Awaitable[Letter]]
-"""The letter of a delivery; raises `CannotWrite`."""
+Write = Callable[[Head], Awaitable[Letter | None]]
+"""The letter of a delivery, None if its receiver gets none; raises `CannotWrite`."""
 Submit = Callable[[Command], Awaitable[Answer]]
 
 
@@ -146,6 +146,9 @@ class Deliverer:
         except CannotWrite as error:
             outcome = Outcome(status=None, reason=str(error), duration_ms=0)
         else:
+            if letter is None:
+                await self._settle(_unsent(head, at))
+                return
             outcome = await post(self._client, letter, clock=self._clock)
         settlement = self._judge(head, letter, outcome, at)
         await self._settle(settlement)
@@ -201,6 +204,25 @@ class Deliverer:
     def _land(self, head: Head) -> None:
         self._flying.discard(_lane(head))
         self._hints.tell(self.topics)
+
+
+def _unsent(head: Head, at: int) -> SettleDelivery:
+    """An event that its receiver does not know: settled without an attempt."""
+    return SettleDelivery(
+        endpoint_id=head.endpoint_id,
+        seq=head.seq,
+        status="superseded",
+        attempts=head.attempts,
+        next_attempt_at=None,
+        body=None,
+        at=at,
+        http_status=None,
+        reason=None,
+        duration_ms=0,
+        key_id=None,
+        answer=None,
+        is_attempt=False,
+    )
 
 
 def _lane(head: Head) -> Lane:

@@ -1,6 +1,6 @@
 """Letters: what a delivery needs from the store and the keyring before it can be sent."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from gateway.domain import ids
@@ -16,8 +16,9 @@ from gateway.loops.post import Letter
 
 SECRET_BYTES: Final = 32
 
-Render = Callable[[Event, Task, Spec], bytes]
-"""The body of a webhook: the event, and the task as it stands now."""
+Render = Callable[[Event, Task, Spec], Awaitable[bytes | None]]
+"""The body of a webhook: the event, and the task as it stands now. None: its receiver does not
+know such an event, and gets nothing."""
 
 
 class SealedCallback(Protocol):
@@ -52,8 +53,8 @@ class LetterWriter:
         self._keyring = keyring
         self._render = render
 
-    async def write(self, head: Head) -> Letter:
-        """The letter.
+    async def write(self, head: Head) -> Letter | None:
+        """The letter; None: there is nothing to tell.
 
         Raises:
             CannotWrite: its event, its address or its secret cannot be read.
@@ -63,7 +64,9 @@ class LetterWriter:
         if found is None or not events or events[0].seq != head.seq:
             raise CannotWrite("the event is no longer kept")
         task, spec = found
-        body = head.body.encode() if head.body else self._render(events[0], task, spec)
+        body = head.body.encode() if head.body else await self._render(events[0], task, spec)
+        if body is None:
+            return None
         key_id, secret = await self._secret(task.project)
         return Letter(
             webhook_id=ids.event_id(events[0].at, head.seq),

@@ -12,13 +12,19 @@ import msgspec
 from gateway.domain.commands import Claim, Needs, Policy
 from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Frozen, Task
-from gateway.domain.view import OUTAGE, Remembered, View
+from gateway.domain.view import OUTAGE, Remembered, TaskSecrets, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.keys import UPSERT_TAKEN, load_keys
 from gateway.store.pruning import pruning_statements
 from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.rows import Params
+from gateway.store.workspaces import (
+    INSERT_WORKSPACES,
+    REPLACE_ENV,
+    load_workspaces,
+    workspace_values,
+)
 
 _TASK = msgspec.json.Decoder(Task)
 _OFFERED_PER_CLAIM = 10
@@ -57,6 +63,8 @@ class Batch:
             tasks |= await self._load_outage(view, pulse_at)
         for place in {need.realm for need in needs if need.realm is not None}:
             tasks |= await tasks_of_realm(self._connection, view, place, now)
+        keys = [key for need in needs for key in need.workspaces]
+        tasks |= await load_workspaces(self._connection, view, keys)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
         await asyncio.gather(  # one after the other, but without a way to the loop in between
@@ -99,6 +107,8 @@ class Batch:
             ),
             (sql.UPSERT_JOBS, [rows.job_values(view.jobs[key]) for key in view.changed_jobs]),
             (sql.INSERT_SECRETS, _secret_params(view)),
+            (REPLACE_ENV, [_env_values(secrets) for secrets in view.renewed_env]),
+            (INSERT_WORKSPACES, [*map(workspace_values, view.new_workspaces)]),
             (sql.INSERT_METADATA, _metadata_params(view)),
             (sql.INSERT_REMEMBERED, _remembered_params(view)),
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
@@ -279,6 +289,11 @@ def _secret_params(view: View) -> list[Params]:
     ]
 
 
+def _env_values(secrets: TaskSecrets) -> Params:
+    env = secrets.env
+    return (secrets.task_id, env and env.key_id, env and env.box)
+
+
 def _metadata_params(view: View) -> list[Params]:
     return [
         {"task_id": task_id, "key": key, "value": value}
@@ -330,6 +345,7 @@ def _delivery_attempt_params(view: View) -> list[Params]:
             "response_body": settled.answer,
         }
         for settled in view.settled
+        if settled.is_attempt
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from gateway.domain.view import Pruning
 from gateway.store.keys import FORGET_TAKEN
 from gateway.store.rows import Params
+from gateway.store.workspaces import DELETE_WORKSPACES
 
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
@@ -59,6 +60,7 @@ DELETIONS: Final = (
     DELETE_ATTEMPTS,
     DELETE_SECRETS,
     DELETE_METADATA,
+    DELETE_WORKSPACES,
     DELETE_EVENTS,
     DELETE_TASKS,
 )

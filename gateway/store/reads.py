@@ -15,6 +15,7 @@ from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall, View
+from gateway.domain.workspace import WorkspaceKey
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
@@ -24,6 +25,7 @@ from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.realms import DUE_REALMS, watched_realms
 from gateway.store.rows import Params
+from gateway.store.workspaces import WORKSPACES
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
 
@@ -124,6 +126,11 @@ class Reads:
         params = {"task_id": task_id, "type": kind, "after": until}
         row = await self._one(sql.LAST_WORD, params)
         return rows.event_from_row(row) if row else None
+
+    async def workspace(self, key: WorkspaceKey) -> str | None:
+        """The task that stands for a frontend's own id."""
+        row = await self._one(WORKSPACES, {"keys": json.dumps([key])})
+        return row[2] if row else None
 
     async def secrets(self, task_id: str) -> Secrets | None:
         """Its encrypted parts, if it has any."""

@@ -52,6 +52,8 @@ class Context:
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False
     allow_private_endpoints: bool = False
+    workspace_wait_seconds: int = 20
+    """How long `POST /workspace` waits for its sandbox."""
 
     async def ask(self, command: Command, kind: type[A]) -> A:
         """Submits a command whose answer is known to be of this kind."""

@@ -100,7 +100,7 @@ class Application:
             if response is None or status != 0:
                 log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
             if status == 0:
-                await (response or _internal(request_id))(scope, receive, answer)
+                await (response or _internal(request_id, scope["path"]))(scope, receive, answer)
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
@@ -150,7 +150,6 @@ def _response_to(exc: Exception, request: Request) -> Response | None:
     return http_error(request, exc) if isinstance(exc, HTTPException) else None
 
 
-def _internal(request_id: str) -> Response:
-    return problem(
-        request_id, Refused("internal", "Something broke here; nothing of it is your fault.")
-    )
+def _internal(request_id: str, path: str) -> Response:
+    refusal = Refused("internal", "Something broke here; nothing of it is your fault.")
+    return problem(request_id, refusal, path=path)

@@ -48,6 +48,7 @@ STATUS: Final = {
     "reserved_env": 422,
     "repo_not_allowed": 422,
     "internal": 500,
+    "launch_failed": 502,
     "unavailable": 503,
 }
 TITLES: Final = {
@@ -62,8 +63,11 @@ TITLES: Final = {
     415: "Unsupported media type",
     422: "Unprocessable content",
     500: "Internal error",
+    502: "Bad gateway",
     503: "Unavailable",
 }
+DROP_IN: Final = "/workspace"
+"""Its callers show `message` or `error` of whatever is no success."""
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
@@ -75,7 +79,7 @@ def refused(request: Request, exc: Exception) -> Response:
         headers["Retry-After"] = str(refusal.retry_after)
     if STATUS[refusal.code] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(request.state.request_id, refusal, headers)
+    return problem(request.state.request_id, refusal, headers, path=request.url.path)
 
 
 def http_error(request: Request, exc: HTTPException) -> Response:
@@ -89,7 +93,8 @@ def http_error(request: Request, exc: HTTPException) -> Response:
     headers = dict(exc.headers or {})
     if exc.status_code == 405:
         headers["Allow"] = _allowed(request, headers.get("Allow", ""))
-    return problem(request.state.request_id, Refused(code, detail), headers)
+    refusal = Refused(code, detail)
+    return problem(request.state.request_id, refusal, headers, path=request.url.path)
 
 
 def _allowed(request: Request, given: str) -> str:
@@ -101,9 +106,15 @@ def _allowed(request: Request, given: str) -> str:
     return ", ".join(sorted(methods))
 
 
-def problem(request_id: str, refusal: Refused, headers: dict[str, str] | None = None) -> Response:
+def problem(
+    request_id: str, refusal: Refused, headers: dict[str, str] | None = None, *, path: str
+) -> Response:
     """The reply that carries a problem document."""
-    body = msgspec.json.encode(document(request_id, refusal))
+    told = document(request_id, refusal)
+    if path == DROP_IN or path.startswith(f"{DROP_IN}/"):
+        message = f"{refusal.detail} {refusal.hint or ''}".rstrip()
+        told = msgspec.structs.replace(told, message=message, error=refusal.code)
+    body = msgspec.json.encode(told)
     return Response(body, STATUS[refusal.code], headers=headers, media_type=MEDIA_TYPE)
 
 

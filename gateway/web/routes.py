@@ -20,6 +20,7 @@ from gateway.web import (
     results,
     stream_tokens,
     tasks,
+    workspace,
 )
 from gateway.web.browsers import METHODS, BrowserHandler
 from gateway.web.context import Context
@@ -77,6 +78,9 @@ ROUTES = [
     _route("POST", f"{_JOB}/done", launcher.done, docs.launchers.DONE),
     _route("POST", f"{_JOB}/failed", launcher.failed, docs.launchers.FAILED),
     _route("POST", f"{_JOB}/delegate", launcher.delegate, docs.launchers.DELEGATE),
+    _route("POST", "/workspace", workspace.create, docs.workspaces.CREATE),
+    _route("GET", "/workspace/{workspace_id}", workspace.show, docs.workspaces.SHOW),
+    _route("DELETE", "/workspace/{workspace_id}", workspace.delete, docs.workspaces.DELETE),
     _route("GET", "/v1/launchers", launchers.page, docs.operators.LAUNCHERS),
     _route("GET", "/v1/reconcile", reconcile.show, docs.operators.RECONCILE),
     _route("GET", "/healthz", operations.healthz, docs.operators.HEALTHZ),

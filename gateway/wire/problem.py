@@ -23,3 +23,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     request_id: str
     hint: str | None = None
     errors: tuple[FieldError, ...] | None = None
+    message: str | None = None
+    """On the routes of the drop-in API, whose callers show `message` or `error`."""
+    error: str | None = None

@@ -35,6 +35,7 @@ def gateway(
         settings = {**environ(folder, port), **(extra or {})}
         if is_public:
             settings["SLIPGATE_PUBLIC_URL"] = url
+        settings["SLIPGATE_WORKSPACE_WAIT_SECONDS"] = "0"
         with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
             wait_until_ready(url, child)
             yield child, url, settings

@@ -26,7 +26,11 @@ NOBODY: Final = "task_0" + "0" * 25
 
 
 async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
-    async with open_house(tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*") as house:
+    async with open_house(
+        tmp_path,
+        SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*",
+        SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
+    ) as house:
         await _succeed(house)
         await _reach(house, tmp_path / "slipgate.db")
         await _offend_frontends(house)
@@ -62,9 +66,29 @@ async def _succeed(house: House) -> None:
     await house.post(f"{path}/stream-token")
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         await house.get(read, "read")
+    await _work_in_a_workspace(house)
     await _launcher_of(house)
     for read in ("/v1/launchers", "/v1/reconcile"):
         await house.get(read, "ops")
+
+
+async def _work_in_a_workspace(house: House) -> None:
+    """As today's frontend does."""
+    wanted: Json = {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k1"}}
+    made = (await house.post("/workspace", wanted)).json()
+    for method in ("GET", "DELETE"):
+        headers = house.bearer("tasks")
+        for name in (made["id"], NOBODY):
+            await house.http.request(method, f"/workspace/{name}", headers=headers)
+    for wrong in ({"branch": "else"}, {"env": {"AGENT_PROMPT": "x", "PATH": "/x"}}):
+        await house.post("/workspace", wanted | wrong)
+    await house.post("/workspace", wanted | {"repoUrl": "https://github.com/else/x"})
+    made = (
+        await house.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
+    ).json()
+    job = await _claimed(house, made["id"])
+    await house.report(job, "failed", error=ERROR | {"retryable": False})
+    await house.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
 
 
 async def _launched(house: House, **wanted: object) -> tuple[Json, Agent]:
@@ -194,6 +218,7 @@ async def _offend_all(house: House) -> None:
     job, agent = await _launched(house)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
+    named["workspaceId"] = job["taskId"]
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

@@ -134,6 +134,7 @@ def _make_real(case: AnyCase, job: Json) -> None:
     """A right request is about something that is there, and nobody waits for what does not come."""
     token = job["env"]["WEBHOOK_URL"].rpartition("/")[2]
     real = {"taskId": job["taskId"], "jobId": job["id"], "token": token}
+    real["workspaceId"] = job["taskId"]
     for name in case.path_parameters.keys() & real.keys():
         case.path_parameters[name] = real[name]
     if case.query.get("wait") in range(31):

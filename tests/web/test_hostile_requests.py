@@ -58,6 +58,7 @@ class Target:
         real: dict[str, str] = {
             "task_id": self.task_id,
             "attempt": "1",
+            "workspace_id": self.task_id,
             "job_id": self.job["id"],
             "token": token,
         }

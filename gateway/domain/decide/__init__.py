@@ -21,10 +21,12 @@ from gateway.domain.decide.report import (
 )
 from gateway.domain.decide.request import cancel, create, release_sandbox, retry
 from gateway.domain.decide.retention import prune
+from gateway.domain.decide.workspace import open_workspace
 from gateway.domain.view import View
 
 _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.CreateTask: create,
+    commands.OpenWorkspace: open_workspace,
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,

@@ -53,7 +53,7 @@ def cancel(view: View, command: CancelTask, now: int) -> TaskReply:
         raise Refused("already_finished", f"The task has ended: {task.status}.")
     draft = Draft(view, task, now)
     if task.cancel_requested_at is None:
-        _request_cancel(draft)
+        _request_cancel(draft, by=None if command.project else "ops")
     return _answer(view, command.idempotency, draft.keep(), now)
 
 
@@ -103,10 +103,10 @@ def release_sandbox(view: View, command: ReleaseSandbox, now: int) -> TaskReply:
     return TaskReply(task=draft.keep())
 
 
-def _request_cancel(draft: Draft) -> None:
+def _request_cancel(draft: Draft, *, by: str | None) -> None:
     task, attempt, now = draft.task, draft.attempt, draft.now
     tried = attempt is not None and attempt.was_tried
-    draft.happen("task.cancel_requested", CancelRequested(), source="api")
+    draft.happen("task.cancel_requested", CancelRequested(by=by), source="api")
     if task.status is Status.QUEUED and not tried:
         end(draft, Status.CANCELLED, Ended())
         return

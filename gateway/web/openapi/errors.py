@@ -45,6 +45,7 @@ MEANING: Final = {
     "idempotency_mismatch": "This Idempotency-Key was used for another request.",
     "reserved_env": "`env` names a variable that the gateway computes or that is not safe.",
     "repo_not_allowed": "This installation does not work on that repository.",
+    "launch_failed": "The sandbox could not be made; `detail` has the provider's reason.",
     "internal": "Something broke here; nothing of it is your fault.",
     "unavailable": "Nothing can be committed just now; nothing was stored.",
 }

@@ -28,6 +28,9 @@ PATH_PARAMETERS: Final = {
         meaning="The attempt's number, from 1 on.",
         schema={"type": "integer", "minimum": 1},
     ),
+    "workspace_id": Segment(
+        name="workspaceId", meaning="The id of its task.", schema={"type": "string"}
+    ),
     "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
     "token": Segment(
         name="token",

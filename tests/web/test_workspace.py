@@ -1,0 +1,248 @@
+"""The drop-in API as today's frontend uses it, and the flat webhooks it gets."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from gateway.cli.keys import mint
+from gateway.demo.receiver import Receiver
+from gateway.demo.serve import serving
+from gateway.store.audit import audit
+from gateway.wire.signing import secret_bytes
+from tests.web.callers import MASTER, House, Json, open_house, sandbox_of
+
+NEW: Json = {
+    "snapshot": "pithy-jaunt-dev",
+    "repoUrl": "https://github.com/acme/widgets",
+    "branch": "main",
+    "unknown": "ignored",
+    "env": {
+        "TASK_ID": "k1",
+        "TARGET_REPO": "https://github.com/acme/widgets",
+        "BASE_BRANCH": "develop",
+        "BRANCH_NAME": "pithy/k1",
+        "AGENT_PROMPT": "Add a health endpoint",
+        "MODEL_PROVIDER": "anthropic",
+        "MODEL": "claude-sonnet-4-5",
+        "KEEP_ALIVE": "false",
+        "OPENROUTER_API_KEY": "",
+        "FEATURE": "1",
+    },
+}
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="0") as opened:
+        yield opened
+
+
+def asked(**env: str) -> Json:
+    """The request with other variables."""
+    return {**NEW, "env": {**NEW["env"], **env}}
+
+
+async def made(house: House, **env: str) -> Json:
+    """A workspace."""
+    response = await house.post("/workspace", asked(**env))
+    assert response.status_code == 200, response.text
+    workspace: Json = response.json()
+    return workspace
+
+
+async def test_two_variables_changed_and_it_works(house: House) -> None:
+    workspace = await made(house)
+    assert workspace["workspaceId"] == workspace["id"]
+    assert (workspace["status"], workspace["snapshot"]) == ("creating", "pithy-jaunt-dev")
+    assert workspace["taskId"] == "k1"
+    task = (await house.get(f"/v1/tasks/{workspace['id']}")).json()
+    assert (task["prompt"], task["baseBranch"]) == ("Add a health endpoint", "develop")
+    assert (task["branchName"], task["repoUrl"]) == ("pithy/k1", NEW["repoUrl"])
+    assert task["agent"]["modelProvider"] == "anthropic"
+
+
+async def test_the_sandbox_gets_what_was_given_and_calls_us_back(house: House) -> None:
+    workspace = await made(house, WEBHOOK_URL="https://app.example/api/webhook/daytona")
+    (job,) = await house.claim()
+    env = job["env"]
+    given = {**NEW["env"], "WORKSPACE_ID": workspace["id"]}
+    assert {name: env.get(name) for name in given} == given
+    assert f"/v1/hooks/{workspace['id']}/" in env["WEBHOOK_URL"]
+
+
+async def test_it_is_answered_as_soon_as_the_sandbox_is_made(tmp_path: Path) -> None:
+    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
+        asking = asyncio.ensure_future(house.post("/workspace", NEW))
+        (job,) = await house.claim(waitSeconds=10)
+        await house.try_sandbox(job)
+        await house.report(job, "created", sandbox=sandbox_of(job, state="creating"))
+        assert (await asking).json()["snapshot"] == "pithy-jaunt-dev"
+
+
+async def test_a_wrong_snapshot_is_not_answered_while_another_provider_may_do(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
+        asking = asyncio.ensure_future(house.post("/workspace", NEW))
+        (job,) = await house.claim(waitSeconds=10)
+        await house.try_sandbox(job)
+        wrong = sandbox_of(job, state="creating") | {"snapshot": "daytonaio/sandbox:0.4.3"}
+        await house.report(job, "created", sandbox=wrong)
+        error = {"code": "wrong_snapshot", "message": "not yours", "retryable": False}
+        await house.report(job, "failed", error=error)
+        refused = await asking
+    assert refused.status_code == 502
+    assert refused.json()["code"] == "launch_failed"
+    assert "wrong_snapshot: not yours" in refused.json()["message"]
+    assert refused.json()["error"] == "launch_failed"
+
+
+async def test_the_same_task_id_is_the_same_workspace(house: House) -> None:
+    first = await made(house)
+    assert await made(house, AGENT_PROMPT="other words") == first
+    assert (await made(house, TASK_ID="k2"))["id"] != first["id"]
+    other = await house.post("/workspace", {**NEW, "branch": "else"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+
+
+async def test_two_at_once_are_one(house: House) -> None:
+    answers = await asyncio.gather(*(made(house) for _ in range(5)))
+    assert len({answer["id"] for answer in answers}) == 1
+
+
+async def test_without_a_task_id_nothing_is_the_same(house: House) -> None:
+    first, second = await made(house, TASK_ID=""), await made(house, TASK_ID="")
+    assert first["id"] != second["id"]
+    assert first["taskId"] == first["id"]
+
+
+async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new_env(
+    tmp_path: Path,
+) -> None:
+    clock = [time.time_ns() // 1_000_000]
+    async with open_house(
+        tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
+    ) as house:
+        first = await made(house)
+        await house.http.request(
+            "DELETE", f"/workspace/{first['id']}", headers=house.bearer("tasks")
+        )
+        assert (await made(house, FEATURE="2"))["id"] == first["id"]
+        assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 1
+        clock[0] += 11_000
+        assert (await made(house, FEATURE="2"))["id"] == first["id"]
+        assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 2
+        (job,) = await house.claim()
+        assert job["env"]["FEATURE"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("env", "code"),
+    [
+        pytest.param({"AGENT_PROMPT": ""}, "invalid_request", id="no prompt"),
+        pytest.param({"AGENT_PROMPT": "x" * 98_305}, "invalid_request", id="long prompt"),
+        pytest.param({"MODEL_PROVIDER": "acme"}, "invalid_request", id="unknown provider"),
+        pytest.param({"BRANCH_NAME": "-x"}, "invalid_request", id="branch"),
+        pytest.param({"PATH": "/x"}, "reserved_env", id="reserved"),
+        pytest.param({"WEBHOOK_URL": "ftp://x"}, "invalid_request", id="webhook"),
+    ],
+)
+async def test_errors_carry_what_the_frontend_shows(
+    house: House, env: dict[str, str], code: str
+) -> None:
+    refused = await house.post("/workspace", asked(**env))
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert refused.json()["message"]
+    assert refused.json()["error"] == code
+
+
+async def test_a_workspace_shows_its_state_from_creating_to_terminated(house: House) -> None:
+    workspace = await made(house)
+    path = f"/workspace/{workspace['id']}"
+
+    async def status() -> str:
+        shown: str = (await house.get(path)).json()["status"]
+        return shown
+
+    assert await status() == "creating"
+    (job,) = await house.claim()
+    await house.try_sandbox(job)
+    await house.report(job, "done", sandbox=sandbox_of(job))
+    assert await status() == "started"
+    for _ in range(2):
+        deleted = await house.http.request("DELETE", path, headers=house.bearer("tasks"))
+        assert deleted.status_code == 200
+    (job,) = await house.claim()
+    assert job["kind"] == "destroy"
+    await house.report(job, "done", sandbox=sandbox_of(job, state="destroyed"))
+    assert await status() == "terminated"
+    deleted = await house.http.request("DELETE", path, headers=house.bearer("tasks"))
+    assert deleted.json() == {"workspaceId": workspace["id"], "status": "terminated"}
+
+
+async def test_unknown_and_foreign_workspaces_are_not_there(house: House) -> None:
+    workspace = await made(house)
+    foreign = await house.get(f"/workspace/{workspace['id']}", "other")
+    assert foreign.status_code == 404
+    for path in ("/workspace/x", f"/workspace/task_0{'0' * 25}"):
+        for method in ("GET", "DELETE"):
+            refused = await house.http.request(method, path, headers=house.bearer("tasks"))
+            assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
+
+
+FLAT = {"type", "taskId", "workspaceId", "status", "branchName", "prUrl", "error", "message"}
+
+
+async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path) -> None:
+    secret: list[bytes] = []
+    receiver = Receiver(secret=lambda: secret[0], now=time.time)
+    async with (
+        serving(receiver.app) as address,
+        open_house(
+            tmp_path,
+            SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true",
+            SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
+        ) as house,
+    ):
+        secret.append(callback_secret(tmp_path))
+        workspace = await made(house, WEBHOOK_URL=f"{address}/hook")
+        (job,) = await house.claim()
+        await house.try_sandbox(job)
+        await house.report(job, "done", sandbox=sandbox_of(job))
+        words: tuple[Json, ...] = (
+            {"type": "task.progress", "message": "Cloning", "taskId": "k1"},
+            {"type": "pr.created", "prUrl": "https://github.com/acme/widgets/pull/1"},
+            {"type": "task.completed", "status": "success"},
+        )
+        for word in words:
+            said = await house.http.post(job["env"]["WEBHOOK_URL"], json=word)
+            assert said.json()["status"] == "ok"
+        await receiver.wait_for(lambda one: one.type == "task.completed", seconds=20)
+    got = [json.loads(one.body) for one in receiver.received]
+    assert all(payload.keys() == FLAT for payload in got)
+    assert [payload["type"] for payload in got] == [
+        "workspace.created",
+        "task.progress",
+        "task.completed",
+    ]
+    assert {payload["taskId"] for payload in got} == {"k1"}
+    assert {payload["workspaceId"] for payload in got} == {workspace["id"]}
+    assert got[-1]["status"] == "success"
+    assert got[-1]["prUrl"] == "https://github.com/acme/widgets/pull/1"
+    assert audit(tmp_path / "slipgate.db").problems == ()
+
+
+def callback_secret(folder: Path) -> bytes:
+    """The secret of the project's callbacks, as its first key shows it."""
+    environ = {
+        "SLIPGATE_DATABASE_URL": f"sqlite:///{folder / 'slipgate.db'}",
+        "SLIPGATE_SECRET_KEYS": f"k1:{MASTER}",
+    }
+    shown = mint(environ, "tasks", "default", "test").callback_secret
+    assert shown
+    return secret_bytes(shown)
