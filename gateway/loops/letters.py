@@ -75,6 +75,7 @@ class LetterWriter:
             body=body,
             key_id=key_id,
             is_late=head.attempts >= PARK_AFTER,
+            traceparent=spec.traceparent,
         )
 
     async def _address(self, task_id: str) -> str:

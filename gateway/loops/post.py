@@ -30,6 +30,8 @@ class Letter:
     key_id: str | None = None
     is_late: bool = False
     """It was parked, and later events of its task have been sent before it."""
+    traceparent: str | None = None
+    """The trace its task was created in (W3C Trace Context)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +77,7 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
         sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
     )
     late = {"slipgate-late": "true"} if letter.is_late else {}
+    trace = {"traceparent": letter.traceparent} if letter.traceparent else {}
     return {
         "content-type": "application/json",
         "user-agent": USER_AGENT,
@@ -82,6 +85,7 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(signatures),
         **late,
+        **trace,
     }
 
 

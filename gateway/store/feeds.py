@@ -10,9 +10,9 @@ from gateway.store import rows
 from gateway.store.rows import Params, Row
 
 LARGEST_STEP: Final = 2_000
-"""Events that one statement looks at: a few milliseconds of the reading connection."""
-BUDGET: Final = 50_000
-"""Events that one request looks at; then its page ends, however short, and its cursor goes on."""
+"""Numbers that one statement looks at: a few milliseconds of the reading connection."""
+BUDGET: Final = 20_000
+"""Numbers that one request looks at; then its page ends, however short, and its cursor goes on."""
 
 EVENTS_OF_PROJECT: Final = """
 SELECT
@@ -24,9 +24,8 @@ WHERE event.seq > :after AND event.seq <= :until
   AND (:types IS NULL OR event.type IN (SELECT value FROM json_each(:types)))
 ORDER BY event.seq LIMIT :limit"""
 
-FEED_STEP: Final = """
-SELECT max(seq), count(*) FROM (
-    SELECT seq FROM events WHERE seq > :after ORDER BY seq LIMIT :step)"""
+FEED_BOUNDS: Final = """
+SELECT (SELECT min(seq) FROM events WHERE seq > :after), (SELECT seq FROM ledger)"""
 
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
@@ -54,25 +53,28 @@ async def read_feed(
 
     Order of numbers is order of commits, so nothing can still appear before what was seen.
     """
+    found: list[Event] = []
     step, looked_at = limit, 0
     while True:
-        until, seen = await _seen(query, after, step)
-        if seen:
-            events = await _events(query, project, types, after=after, until=until, limit=limit)
-            if len(events) == limit:
-                return FeedPage(events=events, cursor=events[-1].seq, is_end=False)
-            after, looked_at = until, looked_at + seen
-            if events or looked_at >= budget:
-                return FeedPage(events=events, cursor=after, is_end=seen < step)
-        if seen < step:
-            return FeedPage(events=(), cursor=after, is_end=True)
+        first, newest = await _bounds(query, after)
+        if first is None:
+            return FeedPage(events=tuple(found), cursor=after, is_end=True)
+        # Numbers without an event are those of deleted ones: they are jumped over.
+        until = min(first - 1 + step, newest)
+        left = limit - len(found)
+        found += await _events(query, project, types, after=after, until=until, limit=left)
+        if len(found) == limit:
+            return FeedPage(events=tuple(found), cursor=found[-1].seq, is_end=False)
+        after, looked_at = until, looked_at + step
+        if until == newest or looked_at >= budget:
+            return FeedPage(events=tuple(found), cursor=after, is_end=until == newest)
         step = min(step * 4, LARGEST_STEP)
 
 
-async def _seen(query: Query, after: int, step: int) -> tuple[int, int]:
-    """How far the next events reach, and how many they are."""
-    ((until, seen),) = await query(FEED_STEP, {"after": after, "step": step})
-    return until or after, seen
+async def _bounds(query: Query, after: int) -> tuple[int | None, int]:
+    """The numbers of the next event, if there is one, and of the newest."""
+    ((first, newest),) = await query(FEED_BOUNDS, {"after": after})
+    return first, newest
 
 
 async def _events(
@@ -83,7 +85,7 @@ async def _events(
     after: int,
     until: int,
     limit: int,
-) -> tuple[Event, ...]:
+) -> list[Event]:
     params = {
         "project": project,
         "types": None if types is None else json.dumps(types),
@@ -91,4 +93,4 @@ async def _events(
         "until": until,
         "limit": limit,
     }
-    return tuple(map(rows.event_from_row, await query(EVENTS_OF_PROJECT, params)))
+    return [rows.event_from_row(row) for row in await query(EVENTS_OF_PROJECT, params)]

@@ -20,9 +20,9 @@ NEWEST: Final = "task_~"
 ANY_FLAG: Final = "any"
 LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""
-BUDGET: Final = 20_000
+BUDGET: Final = 10_000
 """Tasks that one request looks at; then its page ends, however short, with a cursor."""
-PROBE: Final = 500
+PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
 WAITED: Final = 60_000
 """So many milliseconds an id may be older than its task: it is made before the commit."""
@@ -204,5 +204,7 @@ def _sources(wanted: TaskFilter) -> Iterator[_Source]:
         yield _Source(statement=BY_ERROR, params={**common, "error_code": wanted.error_code})
     if wanted.flag is not None:
         yield _Source(statement=BY_FLAG, params=common)
-    statuses = json.dumps(wanted.statuses)
-    yield _Source(statement=BY_STATUS, params={**common, "statuses": statuses})
+    is_only_source = not wanted.metadata and wanted.error_code is None and wanted.flag is None
+    if is_only_source or len(wanted.statuses) < len(Status):
+        statuses = json.dumps(wanted.statuses)
+        yield _Source(statement=BY_STATUS, params={**common, "statuses": statuses})

@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
+from gateway.cli.keys import mint
 from gateway.domain.keyring import Keyring
 from gateway.domain.stream_token import LIFETIME, stream_token
 from gateway.ledger import wall_clock
 from gateway.wire.times import milliseconds, parse_rfc3339
-from tests.web.callers import MASTER, PUBLIC_URL, House, open_house
+from tests.app.processes import gateway
+from tests.web.callers import MASTER, PUBLIC_URL, TASK, House, open_house
 from tests.web.streams import streamed
 
 READS: Final = ("", "/events", "/logs", "/patch")
@@ -203,3 +206,20 @@ def moment(text: str) -> int:
     parsed = parse_rfc3339(text)
     assert parsed is not None
     return milliseconds(parsed)
+
+
+async def test_no_log_shows_a_token(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (_, url, environ):
+        key = mint(environ, "tasks", "default", "test").key
+        bearer = {"authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            task = (await http.post("/v1/tasks", json=TASK, headers=bearer)).json()["id"]
+            issued = await http.post(f"/v1/tasks/{task}/stream-token", headers=bearer)
+            token = issued.json()["token"]
+            for read in READS:
+                for shown in (token, token[:-1]):
+                    await http.get(f"/v1/tasks/{task}{read}?token={shown}")
+        assert issued.json()["url"].startswith(f"{url}/v1/tasks/{task}/events")
+        log = (tmp_path / "gateway.log").read_text()
+    assert f"/v1/tasks/{task}/logs" in log
+    assert token[:-1] not in log
