@@ -18,11 +18,12 @@ from gateway.web.auth import LAUNCHER, authorize
 from gateway.web.body import REPORT_LIMIT, read_json
 from gateway.web.context import Context, context_of
 from gateway.web.launch_env import launch_env
+from gateway.web.moments import countable
 from gateway.web.replies import reply
 from gateway.web.spool import submit_spooled
 from gateway.wire import launcher as wire
 from gateway.wire.decode import decode
-from gateway.wire.times import milliseconds, parse_rfc3339, rfc3339
+from gateway.wire.times import rfc3339
 
 CREATE_SECONDS: Final = 30
 
@@ -127,7 +128,7 @@ async def delegate(request: Request) -> Response:
     command = commands.DelegateJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
-        until=_moment(report.until),
+        until=countable(report.until, "$.until"),
         note=report.note,
     )
     return await _acknowledge(context, command)
@@ -250,13 +251,6 @@ def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
         snapshot=sandbox.snapshot,
         state=sandbox.state,
     )
-
-
-def _moment(text: str) -> int:
-    moment = parse_rfc3339(text)
-    if moment is None:
-        raise Refused("invalid_request", "$.until: Expected a time in RFC 3339.")
-    return milliseconds(moment)
 
 
 def _job_id(request: Request) -> str:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,13 +16,11 @@ from gateway.domain.sealing import callback_url_context, env_context
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
+from gateway.web.moments import countable
 from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask
-from gateway.wire.times import milliseconds
 
 TITLE_LENGTH: Final = 72
-LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
-"""Clocks are counted from `notBefore`, and must still be moments that can be written."""
 
 
 def creation(
@@ -76,8 +73,6 @@ def _check(context: Context, wanted: NewTask) -> None:
     if wanted.branch_name is not None:
         check_branch(wanted.branch_name, "$.branchName")
     check_env(wanted.env)
-    if wanted.not_before is not None and wanted.not_before >= LATEST:
-        raise _wrong("$.notBefore", f"Expected a moment before the year {LATEST.year}")
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
         error = FieldError(path="$.prompt", message=message)
@@ -120,7 +115,7 @@ def _spec(
         max_attempts=wanted.max_attempts,
         on_stall=wanted.on_stall,
         priority=wanted.priority,
-        not_before=milliseconds(wanted.not_before) if wanted.not_before else None,
+        not_before=countable(wanted.not_before, "$.notBefore") if wanted.not_before else None,
         concurrency_key=wanted.concurrency_key,
         keep_sandbox=wanted.keep_sandbox,
         callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,

@@ -4,6 +4,7 @@ Every report carries the job's lease token, a fencing token: it changes at each 
 one is refused with 409 `lease_lost` and changes nothing.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -203,7 +204,7 @@ class Delegate(Request, frozen=True, kw_only=True):
     """`delegate`: another launcher was asked to start and will claim this job by its id."""
 
     lease_token: ShortText
-    until: Annotated[str, msgspec.Meta(max_length=40, extra_json_schema={"format": "date-time"})]
+    until: Annotated[datetime, msgspec.Meta(tz=True)]
     note: Note = ""
 
 

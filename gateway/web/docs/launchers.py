@@ -1,5 +1,6 @@
 """What documents the launcher protocol."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.web.body import REPORT_LIMIT
@@ -152,7 +153,9 @@ DELEGATE: Final = Operation(
     body=Body(
         kind=wire.Delegate,
         example=wire.Delegate(
-            lease_token=_LEASE, until="2026-01-05T09:35:00.000Z", note="workflow run 42"
+            lease_token=_LEASE,
+            until=datetime(2026, 1, 5, 9, 35, tzinfo=UTC),
+            note="workflow run 42",
         ),
     ),
     answers=_acknowledged("The job waits for its claim by id."),
