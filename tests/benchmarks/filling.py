@@ -1,6 +1,7 @@
 """A database as it is after so many tasks: lives that were lived, copied under other ids."""
 
 import gc
+import os
 import random
 import re
 import sqlite3
@@ -102,6 +103,8 @@ async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int
             for statement in indexes:  # sorted once, which is faster than row by row
                 database.execute(statement)
             database.execute("COMMIT")
+    with path.open("rb") as file:  # or the gateway's first commit waits for all of it
+        os.fsync(file.fileno())
 
 
 def _drop_indexes(database: sqlite3.Connection) -> list[str]:

@@ -30,7 +30,7 @@ class Size:
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """Medians of each round, in milliseconds."""
+    """The fastest of each round, in milliseconds."""
 
     small: tuple[float, ...]
     large: tuple[float, ...]
@@ -62,8 +62,8 @@ async def section(size: Size) -> Section:
     idle = statistics.median(measured.costs["reconcile, nothing due"].large)
     return Section(
         name=f"with {size.tasks:,} tasks in the file",
-        note=f"against {size.small:,} tasks; {size.rounds} rounds of {size.samples} requests each, "
-        f"one at a time; filled in {measured.fill_seconds:.0f} s.",
+        note=f"against {size.small:,} tasks; the fastest of {size.samples} requests in each of "
+        f"{size.rounds} rounds, one at a time; filled in {measured.fill_seconds:.0f} s.",
         figures=(
             *ratios,
             Figure(name="reconcile step, nothing due", value=idle, unit="ms", most=1),
@@ -98,16 +98,17 @@ async def _costs(gates: tuple[Gate, Gate], size: Size) -> dict[str, Cost]:
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in OPERATIONS}
     for name in OPERATIONS:
         for asked in gates:
-            await _median_ms(asked, name, 3)  # warms it up
+            await _least_ms(asked, name, 3)  # warms it up
     for number in range(size.rounds):
         for name, both in found.items():
             for side in (0, 1) if number % 2 == 0 else (1, 0):
-                both[side].append(await _median_ms(gates[side], name, size.samples))
+                both[side].append(await _least_ms(gates[side], name, size.samples))
     return {
         name: Cost(small=tuple(small), large=tuple(large)) for name, (small, large) in found.items()
     }
 
 
-async def _median_ms(asked: Gate, name: str, samples: int) -> float:
+async def _least_ms(asked: Gate, name: str, samples: int) -> float:
+    """The fastest: whatever else runs on the machine only ever adds to it."""
     operation = OPERATIONS[name]
-    return statistics.median([await operation(asked) for _ in range(samples)]) * 1000
+    return min([await operation(asked) for _ in range(samples)]) * 1000

@@ -1,7 +1,7 @@
 """Lists of tasks: each filter alone and with others, page by page, with bounded work."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,8 @@ from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Flag, Status, Task, TaskError, Timeouts
 from gateway.domain.view import View
-from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
+from gateway.store.listing import ANY_FLAG, NEWEST, Listing, TaskFilter, TaskPage
+from gateway.store.rows import Params, Row
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
 START: Final = 1_790_000_000_000
@@ -183,6 +184,23 @@ async def test_the_rarest_of_several_filters_leads(reader: aiosqlite.Connection)
     page = await listed.page(rare, before=NEWEST, limit=20)
     assert page.last is None
     assert {task.status for task, _ in page.tasks} == {Status.EXPIRED}
+
+
+@pytest.mark.parametrize(
+    "wanted", [TaskFilter(flag=ANY_FLAG), TaskFilter(error_code="boom"), TaskFilter()]
+)
+async def test_a_single_filter_is_asked_for_no_more_than_its_page(
+    reader: aiosqlite.Connection, wanted: TaskFilter
+) -> None:
+    asked: list[Mapping[str, object]] = []
+
+    async def query(statement: str, params: Params) -> Iterable[Row]:
+        assert isinstance(params, Mapping)
+        asked.append(params)
+        return await reader.execute_fetchall(statement, params)
+
+    await Listing(query).page(wanted, before=NEWEST, limit=5)
+    assert {params["limit"] for params in asked if "limit" in params} == {6}
 
 
 async def _listed(page: Page, wanted: TaskFilter, limit: int) -> list[str]:
