@@ -14,6 +14,15 @@ from tests.web.contract import DOCUMENT, validator
 
 PATIENCE: Final = 60
 """Seconds until a test gives up."""
+OF_EVERY_CLIENT: Final = {
+    "accept",
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+}
 
 
 async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
@@ -38,8 +47,11 @@ async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
         validator(content["schema"], is_strict=True).validate(body)
         assert body["data"]["event"]["type"] == body["type"]
     assert task["id"] in request.content.decode()
-    for header in promised["post"]["parameters"]:
-        assert validator(header["schema"]).is_valid(request.headers[header["name"]])
+    headers = {header["name"]: header for header in promised["post"]["parameters"]}
+    assert set(request.headers) <= headers.keys() | OF_EVERY_CLIENT
+    assert {name for name, header in headers.items() if header["required"]} <= set(request.headers)
+    for name in headers.keys() & set(request.headers):
+        assert validator(headers[name]["schema"]).is_valid(request.headers[name])
 
 
 def _promised() -> Json:

@@ -20,15 +20,28 @@ NOTICE: Final = Callback(
             name="webhook-id",
             meaning="The event's id, the same each time it is sent.",
             schema={"type": "string"},
+            is_required=True,
         ),
         Header(
             name="webhook-timestamp",
             meaning="Unix seconds of this attempt to send.",
             schema={"type": "string", "pattern": "^[0-9]+$"},
+            is_required=True,
         ),
         Header(
             name="webhook-signature",
             meaning="One `v1,` and base64 for each live secret, separated by spaces.",
+            schema={"type": "string"},
+            is_required=True,
+        ),
+        Header(
+            name="slipgate-late",
+            meaning="Later events of this task were sent before this one.",
+            schema={"type": "string", "enum": ["true"]},
+        ),
+        Header(
+            name="traceparent",
+            meaning="The trace that the task was created with.",
             schema={"type": "string"},
         ),
     ),

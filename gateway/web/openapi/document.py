@@ -104,7 +104,9 @@ def _callbacks(callback: Callback, schemas: Schemas) -> Schema:
         "operationId": callback.id,
         "summary": callback.summary,
         "description": callback.description,
-        "parameters": [_parameter(header) | {"required": True} for header in callback.headers],
+        "parameters": [
+            _parameter(header) | {"required": header.is_required} for header in callback.headers
+        ],
         "requestBody": {
             "required": True,
             "content": {content.media_type: _content(content, schemas)},

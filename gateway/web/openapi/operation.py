@@ -31,12 +31,13 @@ class Parameter(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Header:
-    """A header that a handler reads."""
+    """A header that a handler reads, or that we send."""
 
     name: str
     meaning: str
     schema: Schema
     where: str = "header"
+    is_required: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
