@@ -10,10 +10,11 @@ UV := $(VENV)/uv/bin/uv
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 SECONDS ?= 60
+SEEDS ?= 1000
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kill check bench lock format clean
+.PHONY: help install demo test kill simulate check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +37,9 @@ test: install ## run the tests, on every core
 
 kill: install ## kill gateway, launchers and agents at random: SECONDS=60 SEED=<any number>
 	@$(BIN)/pytest tests/e2e/test_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))
+
+simulate: install ## play a whole installation under every fault, seed after seed: SEEDS=1000, or one: SEED=<number>
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
 	$(BIN)/ruff format --check .

@@ -162,20 +162,21 @@ async def _wait_for_jobs(
     end = time.monotonic() + seconds
     with context.hints.listen("jobs") as listener:
         while True:
+            asked_at = context.clock()
             answer = await context.ask(command, ClaimReply)
             left = end - time.monotonic()
             if answer.jobs or left <= 0 or context.is_draining():
                 return answer.jobs
-            await listener.wait(min(left, await _seconds_to_next(context, command)))
+            await listener.wait(min(left, await _seconds_to_next(context, command, asked_at)))
             # A caller that has died must not be given jobs: they would sit out a whole lease.
             if await request.is_disconnected():
                 return ()
 
 
-async def _seconds_to_next(context: Context, command: commands.Claim) -> float:
-    now = context.clock()
-    at = await context.reads.next_claimable(command.providers, now)
-    return 30.0 if at is None else max(0.01, (at - now) / 1000)
+async def _seconds_to_next(context: Context, command: commands.Claim, asked_at: int) -> float:
+    """Counted from the question: what came due while it was answered is not waited for."""
+    at = await context.reads.next_claimable(command.providers, asked_at)
+    return 30.0 if at is None else max(0.01, (at - context.clock()) / 1000)
 
 
 async def _readable_job(context: Context, claimed: ClaimedJob) -> wire.Job | None:

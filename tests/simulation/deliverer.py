@@ -1,0 +1,105 @@
+"""Deliveries: the real deliverer and its post, before receivers that fail, hang and come late."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import httpx
+
+from gateway.hints import Hints
+from gateway.loops.deliver import Deliverer, Head, Submit
+from gateway.loops.post import Letter
+from tests.simulation.choices import Stream
+from tests.simulation.faults import Faults
+from tests.simulation.world import World
+
+ANSWERS: Final = (0.02, 0.5, 6.0)
+HANGS: Final = (14.9, 15.1, 40.0)
+NOES: Final = (500, 503, 404, 301)
+
+
+class Receivers:
+    """Every receiver there is. What came to one stays with it, whatever it answered."""
+
+    def __init__(self, faults: Faults, choices: Stream) -> None:
+        self._faults = faults
+        self._choices = choices
+        self.came: dict[str, list[int]] = defaultdict(list)
+        """By endpoint, the numbers of the events, in the order in which they were answered 2xx."""
+
+    async def answer(self, endpoint: str, seq: int) -> int:
+        """What it answers to this event."""
+        choices, faults = self._choices, self._faults
+        is_hanging = choices.happens(faults.receiver_hangs)
+        await asyncio.sleep(choices.pick(HANGS if is_hanging else ANSWERS))
+        if choices.happens(faults.receiver_refuses):
+            return choices.pick(NOES)
+        self.came[endpoint].append(seq)
+        return 200
+
+
+class _Client:
+    """Stands where the deliverer has its HTTP client."""
+
+    def __init__(self, receivers: Receivers) -> None:
+        self._receivers = receivers
+
+    def build_request(self, _method: str, url: str, **_parts: object) -> str:
+        """Only where it goes to."""
+        return url
+
+    async def send(self, request: str, **_how: object) -> "_Response":
+        """To the receiver and back."""
+        _, _, endpoint, seq = request.rsplit("/", 3)
+        return _Response(await self._receivers.answer(endpoint, int(seq)))
+
+
+class _Response:
+    """What the deliverer reads of an answer."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+        self.is_success = status < 300
+        self.headers: dict[str, str] = {"retry-after": "7"} if status == 503 else {}
+
+    async def aiter_raw(self) -> Any:
+        """An empty body."""
+        yield b""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def deliverer(
+    world: World,
+    receivers: Receivers,
+    reads: Any,
+    *,
+    submit: Submit,
+    hints: Hints,
+    flights: asyncio.TaskGroup,
+) -> Callable[[], Awaitable[float | None]]:
+    """A step of the deliverer; None until a hint, if nothing is owed."""
+    choices = world.choices.stream("deliverer")
+    sender = Deliverer(
+        reads,
+        _write,
+        submit,
+        client=cast(httpx.AsyncClient, _Client(receivers)),
+        group=flights,
+        hints=hints,
+        clock=world.wall,
+        random=lambda: choices.below(100) / 100,
+    )
+
+    async def step() -> float | None:
+        seconds = await sender.step()
+        return seconds if await reads.next_delivery(world.wall()) is not None else None
+
+    return step
+
+
+async def _write(head: Head) -> Letter:
+    url = f"https://app.example/{head.endpoint_id}/{head.seq}"
+    return Letter(webhook_id=f"evt_{head.seq}", url=url, secrets=(b"secret",), body=b"{}")

@@ -1,0 +1,203 @@
+"""The invariants of the lifecycle, held against every commit and against the end of the run.
+
+What `slipgate verify` reads from a database is judged by its own rules, event by event; the rest
+needs to know what was acknowledged, or how things stood before.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import Needs
+from gateway.domain.event import QUIET, Event, Launching, Retried
+from gateway.domain.invariants.books import Books as Rows
+from gateway.domain.invariants.books import Problem
+from gateway.domain.invariants.history import History
+from gateway.domain.invariants.standing import misplaced
+from gateway.domain.task import CLOCK_NAMES, Attempt, Task
+from gateway.domain.view import OUTAGE, View
+from tests.simulation.books import Books
+
+SECRET: Final = b"sk-never-to-be-seen"
+LAUNCHES: Final = 3
+FINAL: Final = {"delivered", "dead", "superseded"}
+
+
+class Violated(AssertionError):
+    """An invariant does not hold."""
+
+
+class Invariants:
+    """Knows what was acknowledged, and the tasks as their events alone tell them."""
+
+    def __init__(self, books: Books) -> None:
+        self.commits = 0
+        self._books = books
+        self._histories: dict[str, History] = {}
+        self._accepted: set[str] = set()
+        self._heard: set[tuple[str, int, str]] = set()
+        self._confirmed: set[tuple[str, int]] = set()
+        self._launches: Counter[tuple[str, int]] = Counter()
+        self._retries: Counter[tuple[str, int]] = Counter()
+
+    def accepted(self, task_id: str) -> None:
+        """A frontend was told that its task is stored."""
+        self._accepted.add(task_id)
+        _hold(task_id in self._books.tasks, f"{task_id} was acknowledged and is not there")
+
+    def acknowledged(self, task_id: str, attempt: int, webhook_id: str) -> None:
+        """An agent was told that its word is stored."""
+        word = (task_id, attempt, webhook_id)
+        self._heard.add(word)
+        _hold(word in self._books.heard, f"{word} was acknowledged and is not in the log")
+
+    def check(self, needs: Sequence[Needs], view: View, apply: Callable[[], Any]) -> None:
+        """A commit: what it changes, and what it must not."""
+        self.commits += 1
+        books = self._books
+        before = {key: books.tasks[key] for key in view.changed_tasks}
+        last_pulse = books.pulse_at
+        apply()
+        for event in books.written:
+            self._take(event)
+        touched = dict.fromkeys((*view.new_tasks, *view.changed_tasks))
+        touched |= dict.fromkeys(task_id for task_id, _ in view.changed_attempts)
+        for key in touched:
+            self._judge(key)
+        for key, old in before.items():
+            _hold_hard_clock(old, books.tasks[key], view)
+        if len(needs) == 1:
+            _hold_refused(view, before, books)
+        self._hold_deliveries(view)
+        _hold_outage(view, last_pulse)
+
+    def settled(self, sandboxes: Iterable[str]) -> None:
+        """The end: faults have stopped, time went on, and nothing is left that could happen."""
+        for what in self._unsettled(sorted(sandboxes)):
+            raise Violated(what)
+        for task_id in self._accepted:
+            self.accepted(task_id)
+        missing = self._heard - self._books.heard.keys()
+        _hold(not missing, f"acknowledged words are not in the log: {missing}")
+
+    def _unsettled(self, sandboxes: Sequence[str]) -> Iterator[str]:
+        books = self._books
+        for task in books.tasks.values():
+            if not task.status.is_terminal:
+                yield f"{task.id} is {task.status} for ever"
+            if task.flags:
+                yield f"{task.id} ended with the flags {task.flags}"
+        if sandboxes:
+            yield f"sandboxes are left: {sandboxes}"
+        if books.open_jobs:
+            yield f"jobs are left: {sorted(books.open_jobs)}"
+        for delivery in books.deliveries.values():
+            if delivery.status not in FINAL:
+                yield f"delivery {delivery.seq} is {delivery.status} for ever"
+
+    def _take(self, event: Event) -> None:
+        history = self._histories.setdefault(event.task_id, History(event.task_id))
+        before = history.task
+        _hold_none(history.take(event))
+        where = f"{event.type} {event.task_seq} of {event.task_id}"
+        _hold(event.source == "agent" or SECRET not in event.data, f"{where} tells a secret")
+        if not event.applied or before is None:
+            return
+        is_retry = event.type == "task.retried" and event.source == "api"
+        is_left = before.status.is_terminal and history.task and not history.task.status.is_terminal
+        _hold(is_retry or not is_left, f"{where} leaves {before.status}")
+        if event.type in {"task.launching", "task.retried"}:
+            self._count(event, where)
+
+    def _count(self, event: Event, where: str) -> None:
+        """A launch is the attempt's first, or follows one that was counted; there is no fourth."""
+        fact = event.fact
+        if isinstance(fact, Retried):
+            self._retries[event.task_id, fact.attempt] += 1
+            return
+        assert isinstance(fact, Launching)
+        key = (event.task_id, event.attempt)
+        self._launches[key] += 1
+        count = self._launches[key]
+        called_for = self._retries[key] + (event.attempt == 1)
+        _hold(fact.launch == count, f"{where} says {fact.launch} and is the {count}. launch")
+        _hold(count <= min(called_for, LAUNCHES), f"{where} is a launch that nothing called for")
+        for number, attempt in self._books.attempts[event.task_id].items():
+            is_over = number >= event.attempt or attempt.is_gone
+            _hold(is_over, f"{where}: the sandbox of attempt {number} is not gone")
+
+    def _judge(self, key: str) -> None:
+        books = self._books
+        task = books.tasks[key]
+        attempts = tuple(books.attempts[key].values())
+        rows = Rows(
+            task=task,
+            due_at=task.due_at,
+            attempts=attempts,
+            jobs=tuple(books.jobs[name] for name in books.jobs_of_task[key]),
+        )
+        _hold_none(misplaced(rows, self._histories[key]))
+        late = {each.number for each in attempts if self._is_late(each)}
+        living = [each.number for each in attempts if not each.is_gone and each.number not in late]
+        _hold(len(living) <= 1, f"{key} has living sandboxes of attempts {living}")
+
+    def _is_late(self, attempt: Attempt) -> bool:
+        """Whether it came after its attempt was over and its sandbox confirmed gone: nobody could
+        know of it, and it is refused and cleaned up."""
+        key = (attempt.task_id, attempt.number)
+        if attempt.gone_at is not None:
+            self._confirmed.add(key)
+        is_over = attempt.number < self._books.tasks[attempt.task_id].attempt
+        return is_over and key in self._confirmed
+
+    def _hold_deliveries(self, view: View) -> None:
+        owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
+        for event in view.new_events:
+            endpoint = self._books.tasks[event.task_id].endpoint_id
+            wanted = endpoint is not None and event.applied and event.type not in QUIET
+            has = (event.task_id, event.task_seq) in owed
+            _hold(has == wanted, f"{event.type} {event.task_seq}: delivery {has}, wanted {wanted}")
+
+
+def _hold_none(problems: Iterator[Problem]) -> None:
+    for problem in problems:
+        raise Violated(str(problem))
+
+
+def _hold_hard_clock(old: Task, new: Task, view: View) -> None:
+    """Nothing but an outage moves it."""
+    was, now = old.clocks.run, new.clocks.run
+    if old.attempt != new.attempt or view.pulse_at is not None or was is None or now is None:
+        return
+    _hold(was == now, f"the hard clock of {new.id} was moved from {was} to {now}")
+
+
+def _hold_refused(view: View, before: dict[str, Task], books: Books) -> None:
+    """A refused word moves no state, flag or clock."""
+    if not view.new_events or any(event.applied for event in view.new_events):
+        return
+    for key, old in before.items():
+        new = books.tasks[key]
+        _hold(replace(old, seq=new.seq) == new, f"a refused word has changed {key}")
+
+
+def _hold_outage(view: View, last: int | None) -> None:
+    """After an outage nobody is judged by it."""
+    at = view.pulse_at
+    if at is None or last is None or at - last <= OUTAGE:
+        return
+    for job in view.jobs.values():
+        if job.is_open and job.lease_expires_at is not None:
+            kept = job.lease_expires_at >= at + view.policy.lease
+            _hold(kept, f"after an outage the lease of {job.id} ends early")
+    for task in view.tasks.values():
+        for name in CLOCK_NAMES:
+            due = getattr(task.clocks, name)
+            _hold(due is None or not last < due <= at, f"{name} of {task.id} was due in an outage")
+
+
+def _hold(holds: object, what: str) -> None:
+    if not holds:
+        raise Violated(what)

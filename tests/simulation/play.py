@@ -1,0 +1,127 @@
+"""One run: the actors of a seed, an hour of faults, and then the peace in which all must settle."""
+
+import random
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+from tests.simulation.agent import Agent
+from tests.simulation.choices import Choices, Recording, Stream
+from tests.simulation.frontend import Frontend
+from tests.simulation.gateway import Gateway
+from tests.simulation.invariants import Violated
+from tests.simulation.launcher import Launcher
+from tests.simulation.network import Network
+from tests.simulation.provider import Realm, Sandbox
+from tests.simulation.store import MemoryStore
+from tests.simulation.trace import Trace
+from tests.simulation.world import OpenStore, World
+
+TASKS: Final = (1, 2, 2, 3)
+FAULTY: Final = (600.0, 1_200.0, 2_400.0)
+"""Seconds of faults."""
+PEACE: Final = 8 * 86_400.0
+"""Seconds in which everything settles: a delivery is tried for more than three days."""
+STEPS: Final = 60_000
+
+
+@dataclass(kw_only=True)
+class Run:
+    """What became of it."""
+
+    drawn: Recording
+    failure: str | None
+    kind: str
+    """The failure without its particulars, to know it again."""
+    commits: int
+    steps: int
+    seconds: float
+    """Of virtual time."""
+    trace: list[str]
+
+
+def play(
+    seed: int,
+    recording: Recording | None = None,
+    *,
+    is_read: bool = False,
+    open_store: OpenStore = MemoryStore,
+) -> Run:
+    """Plays the seed, or the recording of a run of it."""
+    random.seed(seed)  # the launcher's client spreads its calls with it
+    trace = Trace(is_read=is_read)
+    world = World(Choices(seed, recording), trace=trace, open_store=open_store)
+    installation = Installation(world)
+    installation.play()
+    failure, seconds = world.scheduler.failure, world.scheduler.time()
+    world.scheduler.unwind()
+    return Run(
+        drawn=world.choices.drawn,
+        failure=None if failure is None else f"{type(failure).__name__}: {failure}",
+        kind=_kind(failure),
+        commits=world.invariants.commits,
+        steps=world.scheduler.steps,
+        seconds=seconds,
+        trace=trace.lines,
+    )
+
+
+class Installation:
+    """All actors of a run."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        trace, scheduler = world.trace, world.scheduler
+        trace.clock = scheduler.time
+        choices = world.choices.stream("installation")
+        trace.note("faults", str(world.faults))
+        scheduler.call_soon(self._open, choices)
+
+    def _open(self, choices: Stream) -> None:
+        world = self.world
+        self.gateway = Gateway(world)
+        self.network = Network(world.scheduler, self.gateway, world.faults)
+        apart = choices.below(4) == 3
+        self.realms = [Realm(world, name, self._move_in) for name in ("here", "there")[: 1 + apart]]
+        self.launchers = [
+            Launcher(world, self.gateway, self.network, self.realms[-number * apart], f"l{number}")
+            for number in range(2)
+        ]
+        tasks = choices.pick(TASKS)
+        self.frontends = [
+            Frontend(world, self.gateway, self.network, number) for number in range(tasks)
+        ]
+
+    def play(self) -> None:
+        """Faults first, then peace; what is wrong is the scheduler's failure."""
+        world = self.world
+        faulty = world.choices.stream("installation").pick(FAULTY)
+        world.scheduler.run_until(faulty, most_steps=STEPS)
+        if not world.scheduler.has_failed:
+            world.trace.note("world", "faults end")
+            world.faults.end()
+            self.gateway.repair()
+            self.network.repair()
+            self._settle()
+
+    def _settle(self) -> None:
+        scheduler = self.world.scheduler
+        is_quiet = scheduler.run_until(scheduler.time() + PEACE, most_steps=STEPS)
+        if scheduler.has_failed:
+            return
+        try:
+            if not is_quiet:
+                raise Violated("it does not come to rest")
+            self.world.invariants.settled(chain.from_iterable(each.left() for each in self.realms))
+        except Violated as violated:
+            scheduler.fail(violated)
+
+    def _move_in(self, sandbox: Sandbox) -> None:
+        Agent(self.world, self.gateway, self.network, sandbox)
+
+
+def _kind(failure: BaseException | None) -> str:
+    if failure is None:
+        return ""
+    words = [word for word in str(failure).split() if word.isalpha()]
+    return f"{type(failure).__name__} {' '.join(words[:6])}"

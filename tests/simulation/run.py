@@ -1,0 +1,124 @@
+"""Running seeds: all of them on every core until one fails, or one of them to look at it."""
+
+import gc
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from tests.simulation.play import Run, play
+from tests.simulation.shrink import shrink
+
+CHUNK: Final = 50
+"""Seeds a worker plays at a time."""
+PROGRESS: Final = 5.0
+"""Seconds between two lines of progress."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Tally:
+    """What was played so far."""
+
+    seeds: int = 0
+    commits: int = 0
+    seconds: float = 0.0
+    """Of virtual time."""
+    failed: int | None = None
+    """The first seed that failed."""
+
+    def add(self, other: "Tally") -> None:
+        """Together."""
+        self.seeds += other.seeds
+        self.commits += other.commits
+        self.seconds += other.seconds
+        self.failed = other.failed if self.failed is None else self.failed
+
+    def __str__(self) -> str:
+        days = self.seconds / 86_400
+        return f"{self.seeds:,} seeds, {self.commits:,} commits, {days:,.0f} days"
+
+
+def run_seeds(first: int, count: int) -> int:
+    """Plays so many seeds; the exit code."""
+    began = time.monotonic()
+    tally = _play_all(first, count)
+    if tally.failed is not None:
+        return show(tally.failed)
+    _say(f"simulation: {tally}: every invariant held ({time.monotonic() - began:.0f} s)")
+    return 0
+
+
+def show(seed: int) -> int:
+    """Plays one seed; of one that fails, its plainest form is told step by step."""
+    silence()
+    run = play(seed)
+    if run.failure is None:
+        _say(f"seed {seed}: {run.commits} commits, every invariant held")
+        return 0
+    _say(f"seed {seed} fails: {run.failure}\nlooking for its plainest form …")
+    recording = shrink(run.drawn, lambda drawn: play(seed, drawn).kind == run.kind)
+    plain = play(seed, recording, is_read=True)
+    _say("\n".join(plain.trace))
+    _say(f"{plain.failure}\nagain: make simulate SEED={seed}")
+    return 1
+
+
+def play_chunk(first: int, count: int) -> Tally:
+    """Some seeds one after the other, up to the first that fails."""
+    silence()
+    tally = Tally()
+    gc.disable()  # cycles die with the run: collecting amid it would cost a fifth of the time
+    for seed in range(first, first + count):
+        _add(tally, seed, play(seed))
+        if tally.failed is not None:
+            break
+    gc.collect()
+    return tally
+
+
+def silence() -> None:
+    """What the gateway logs is what it should do under these faults."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+def _add(tally: Tally, seed: int, run: Run) -> None:
+    failed = seed if run.failure else None
+    tally.add(Tally(seeds=1, commits=run.commits, seconds=run.seconds, failed=failed))
+
+
+def _play_all(first: int, count: int) -> Tally:
+    tally = Tally()
+    told = time.monotonic()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ProcessPoolExecutor(cores) as pool:
+        chunks = _chunks(first, count)
+        running: set[Future[Tally]] = set()
+        while tally.failed is None:
+            while len(running) < 2 * (cores or 1) and (chunk := next(chunks, None)):
+                running.add(pool.submit(play_chunk, *chunk))
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                tally.add(future.result())
+            if time.monotonic() - told > PROGRESS:
+                told = time.monotonic()
+                _say(f"simulation: {tally} …")
+        pool.shutdown(cancel_futures=True)
+    return tally
+
+
+def _chunks(first: int, count: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, first + count, CHUNK):
+        yield start, min(CHUNK, first + count - start)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,181 @@
+"""The scheduler: an asyncio event loop whose clock jumps to whatever comes next.
+
+It has no sockets, no threads and no real time: the same seed runs the same steps in the same
+order, and a day of waiting costs nothing. The real launcher and the real ledger run on it.
+"""
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar, copy_context
+from typing import Any
+
+Failure = Callable[[BaseException], None]
+
+
+class Killed(BaseException):
+    """The process is gone: what it was about to do does not happen."""
+
+
+class Process:
+    """What dies together: a gateway, a launcher, an agent. Its memory goes with it."""
+
+    def __init__(self, scheduler: "Scheduler", name: str) -> None:
+        self.name = name
+        self.is_alive = True
+        self._scheduler = scheduler
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._context = copy_context()
+        self._context.run(_PROCESS.set, self)
+        scheduler.processes.append(self)
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        """Starts work in it; what fails there fails the simulation."""
+        if self.is_alive:
+            self._tasks.append(
+                self._scheduler.create_task(self._run(work), context=self._context.copy())
+            )
+        else:
+            work.close()
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """A task that was started by work of this process."""
+        self._tasks.append(task)
+
+    def kill(self) -> None:
+        """Ends it at once. Its tasks unwind, but nothing they do is seen outside any more."""
+        self.is_alive = False
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+
+    async def _run(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - the top of all work: the run fails with it
+            if self.is_alive:
+                self._scheduler.fail(error)
+
+
+_PROCESS: ContextVar[Process] = ContextVar("process")
+
+
+class Scheduler(asyncio.BaseEventLoop):
+    """Runs until nothing is left that could happen, or until the time is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failure: BaseException | None = None
+        self.steps = 0
+        self.processes: list[Process] = []
+        self._now = 0.0
+        self._soon: deque[asyncio.Handle] = deque()
+        self._later: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbered = 0
+        self.set_exception_handler(self._note)
+
+    def time(self) -> float:
+        """Seconds since the beginning of the run."""
+        return self._now
+
+    def get_debug(self) -> bool:
+        """Never: it would read the real clock."""
+        return False
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run is over because something is wrong."""
+        return self.failure is not None
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the run; the first failure is the one that counts."""
+        self.failure = self.failure or error
+
+    def call_soon(  # type: ignore[override]  # the shape that C tasks call
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._soon.append(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]  # as above
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        self._numbered += 1
+        heapq.heappush(self._later, (when, self._numbered, timer))
+        return timer
+
+    def call_later(  # type: ignore[override]  # as above
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def create_task(  # type: ignore[override]  # as above
+        self,
+        coro: Coroutine[Any, Any, Any],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
+        process = _PROCESS.get(None) if context is None else None
+        if process is not None:
+            process.adopt(task)
+        return task
+
+    def run_until(self, end: float, *, most_steps: int) -> bool:
+        """Lets happen what happens by then; False if that was too much."""
+        asyncio._set_running_loop(self)  # noqa: SLF001 - asyncio's own door for event loops
+        try:
+            return self._run_until(end, most_steps)
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001
+
+    def _run_until(self, end: float, most_steps: int) -> bool:
+        soon, later = self._soon, self._later
+        limit = self.steps + most_steps
+        while self.failure is None:
+            while soon:
+                handle = soon.popleft()
+                self.steps += 1
+                if not handle.cancelled():
+                    handle._run()  # noqa: SLF001 - this is the event loop
+            if not later or later[0][0] > end or self.steps > limit:
+                break
+            when, _, timer = heapq.heappop(later)
+            if not timer.cancelled():
+                self._now = max(self._now, when)
+                soon.append(timer)
+        if not later or later[0][0] > end:
+            self._now = max(self._now, min(end, self._now if not later else end))
+        return self.steps <= limit
+
+    def unwind(self) -> None:
+        """Kills everything, lets its tasks come to their end, and closes."""
+        for process in self.processes:
+            process.kill()
+        self.failure = None
+        self._later.clear()
+        asyncio._set_running_loop(self)  # noqa: SLF001 - as above
+        try:
+            self._run_until(self._now, 100_000)
+        finally:
+            asyncio._set_running_loop(None)  # noqa: SLF001
+            self.close()
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A cancelled timer stays where it is and is passed over."""
+
+    def _note(self, _loop: object, report: dict[str, Any]) -> None:
+        error = report.get("exception")
+        self.fail(error if error is not None else RuntimeError(report["message"]))

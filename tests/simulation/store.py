@@ -1,0 +1,312 @@
+"""The store in memory: the same selections as the real one, without SQL.
+
+Nothing of a batch is seen before its commit, and a commit that fails leaves nothing. That it is
+faithful is shown by whole simulations that load each batch from it and from the real one.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gateway.domain.commands import Claim, Needs, Policy
+from gateway.domain.delivery import PARK_AFTER
+from gateway.domain.job import Job
+from gateway.domain.realm import Place
+from gateway.domain.task import Status, Task
+from gateway.domain.view import OUTAGE, View
+from gateway.store.reads import DueDelivery
+from tests.simulation.books import Books
+
+OFFERED_PER_CLAIM: Final = 10
+
+
+class Load:
+    """What a batch needs, read from the books."""
+
+    def __init__(self, books: Books, policy: Policy, now: int) -> None:
+        self._books = books
+        self._now = now
+        watched = {p: realm for p, realm in books.realms.items() if realm.due_at is not None}
+        self.view = View(policy=policy, seq=books.seq, realms=watched)
+
+    def load(self, needs: Sequence[Needs]) -> View:
+        """The union of what the commands need."""
+        books, view = self._books, self.view
+        for need in needs:
+            for name in need.jobs:
+                if name in books.jobs:
+                    view.jobs[name] = books.jobs[name]
+        if any(need.reports for need in needs):
+            self._load_holders()
+        claims = [need.claim for need in needs if need.claim is not None]
+        if claims:
+            self._load_claims(claims)
+        wanted = {task for need in needs for task in need.tasks}
+        pulses = [need.pulse_at for need in needs if need.pulse_at]
+        if pulses:
+            wanted.update(self._load_outage(max(pulses)))
+        for place in {need.realm: None for need in needs if need.realm is not None}:
+            wanted.update(self._load_stranded(place))
+        wanted.update(job.task_id for job in view.jobs.values() if job.task_id is not None)
+        wanted.update(view.claimable)
+        for task_id in sorted(wanted):
+            self._load_task(task_id)
+        for need in needs:
+            self._load_keys(need)
+        self._load_keys_in_use()
+        return view
+
+    def _load_holders(self) -> None:
+        for job in self.view.jobs.values():
+            call = self._books.calls.get(job.leased_by or "")
+            if call is not None:
+                self.view.launchers[call.launcher_id] = call
+                self._load_realms(call.providers)
+
+    def _load_realms(self, places: Iterable[Place]) -> None:
+        for place in places:
+            if place in self._books.realms:
+                self.view.realms.setdefault(place, self._books.realms[place])
+
+    def _load_stranded(self, place: Place) -> Iterator[str]:
+        books, realms = self._books, self.view.realms.values()
+        for task in books.tasks.values():
+            is_placed = any(
+                attempt.place == place and attempt.gone_at is None
+                for attempt in books.attempts[task.id].values()
+            )
+            if is_placed and (task.due_at is not None or task.has_flag("realm_missing")):
+                yield task.id
+        live = {realm.provider for realm in realms if realm.is_live(self._now)}
+        if place[0] in live:
+            return
+        for task in books.tasks.values():
+            is_told = task.has_flag("no_launcher") or task.clocks.no_launcher is not None
+            is_its = not live or task.provider == place[0]
+            if task.claimable_at is not None and is_its and not is_told:
+                yield task.id
+
+    def _load_task(self, task_id: str) -> None:
+        books, view = self._books, self.view
+        task = books.tasks.get(task_id)
+        if task is None:
+            return
+        view.tasks[task_id] = task
+        for number, attempt in books.attempts[task_id].items():
+            view.attempts[task_id, number] = attempt
+        for name in books.jobs_of_task[task_id]:
+            job = books.jobs[name]
+            if job.is_open or job.kind in {"create", "destroy"}:
+                view.jobs[name] = job
+        if task.endpoint_id is not None:
+            view.endpoints[task.endpoint_id] = books.endpoints[task.endpoint_id]
+
+    def _load_keys(self, need: Needs) -> None:
+        books, view = self._books, self.view
+        for word in need.webhooks:
+            if word in books.heard:
+                view.heard[word] = books.heard[word]
+        for key in need.idempotency:
+            if key in books.remembered:
+                view.remembered[key] = books.remembered[key]
+        for endpoint in need.endpoints:
+            if endpoint in books.endpoints:
+                view.endpoints[endpoint] = books.endpoints[endpoint]
+
+    def _load_outage(self, at: int) -> list[str]:
+        books, view = self._books, self.view
+        view.last_pulse = books.pulse_at
+        if view.last_pulse is None or at - view.last_pulse <= OUTAGE:
+            return []
+        for job in books.open_jobs.values():
+            if job.lease_expires_at is not None:
+                view.jobs[job.id] = job
+        return _due(books, at)
+
+    def _load_claims(self, claims: Sequence[Claim]) -> None:
+        books, view, now = self._books, self.view, self._now
+        launchers = {claim.launcher_id for claim in claims}
+        providers = set(chain.from_iterable(claim.providers for claim in claims))
+        self._load_realms(sorted(providers))
+        for job in books.open_jobs.values():
+            if job.lease_expires_at is not None and job.leased_by in launchers:
+                view.jobs.setdefault(job.id, job)
+        offered = sorted(_offered(books, providers, now), key=lambda job: (job.not_before, job.id))
+        for job in offered[: OFFERED_PER_CLAIM * len(claims)]:
+            view.jobs.setdefault(job.id, job)
+            view.offered.append(job.id)
+        claimable = [task for task in books.tasks.values() if self._is_claimable(task, providers)]
+        claimable.sort(key=lambda task: (-task.priority, task.claimable_at, task.id))
+        limit = sum(claim.capacity for claim in claims)
+        view.claimable = [task.id for task in claimable[:limit]]
+
+    def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
+        if task.claimable_at is None or task.claimable_at > self._now:
+            return False
+        if task.provider is not None and task.provider not in {name for name, _ in providers}:
+            return False
+        attempt = self._books.attempts[task.id].get(task.attempt)
+        place = attempt.place if attempt is not None else None
+        if place is not None and place not in providers:
+            return False
+        if task.concurrency_key is None or task.status is not Status.QUEUED:
+            return True
+        in_use = self._books.keys_in_use()[task.scoped_key]
+        return in_use < self.view.policy.concurrency_per_key
+
+    def _load_keys_in_use(self) -> None:
+        books, view = self._books, self.view
+        living = [
+            task
+            for task in view.tasks.values()
+            if task.concurrency_key is not None and not task.status.is_terminal
+        ]
+        if not living:
+            return
+        keys = {task.scoped_key: None for task in living}
+        counts = books.keys_in_use()
+        view.keys_in_use = {key: counts[key] for key in keys if counts[key]}
+        queued = (task.claimable_at for task in living if task.status is Status.QUEUED)
+        since = min((at for at in queued if at is not None), default=self._now)
+        for key in keys:
+            periods = books.taken[key].values() if key in books.taken else ()
+            ended = [
+                each for each in periods if each.freed_at is not None and each.freed_at > since
+            ]
+            found = (*ended, *(each for each in periods if each.freed_at is None))
+            if found:
+                view.taken[key] = found
+
+
+class MemoryReads:
+    """What loops and handlers read beside the ledger."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def due_tasks(self, now: int, limit: int) -> list[str]:
+        """Tasks with a clock that is due."""
+        return _due(self._books, now)[:limit]
+
+    async def due_jobs(self, now: int, limit: int) -> list[str]:
+        """Jobs whose lease has run out."""
+        due = [
+            (job.lease_expires_at, job.id)
+            for job in self._books.open_jobs.values()
+            if job.lease_expires_at is not None and job.lease_expires_at <= now
+        ]
+        return [name for _, name in sorted(due)[:limit]]
+
+    async def due_realms(self, now: int, limit: int) -> list[Place]:
+        """Realms whose launchers may have gone, or are heard again."""
+        due = [
+            (realm.due_at, place)
+            for place, realm in self._books.realms.items()
+            if realm.due_at is not None and realm.due_at <= now
+        ]
+        return [place for _, place in sorted(due)[:limit]]
+
+    async def next_due(self) -> int | None:
+        """When the reconciler has work."""
+        return self._books.next_due
+
+    async def next_claimable(self, providers: Sequence[tuple[str, str]], now: int) -> int | None:
+        """When a job that may not be claimed yet can be, by launchers of these providers."""
+        tasks = (task.claimable_at or 0 for task in self._books.tasks.values())
+        jobs = (
+            job.not_before
+            for job in self._books.open_jobs.values()
+            if job.leased_by is None
+            and job.kind != "create"
+            and (job.provider, job.realm) in providers
+        )
+        return min((at for at in chain(tasks, jobs) if at > now), default=None)
+
+    async def due_deliveries(self, now: int, limit: int) -> list[DueDelivery]:
+        """Heads of lanes that may be sent now, the longest due first."""
+        books = self._books
+        due = []
+        held: set[tuple[str, str]] = set()
+        for key in books.pending:
+            owed, (delivery, body) = books.deliveries[key], books.delivered[key]
+            lane = (owed.endpoint_id, delivery.event.task_id)
+            if lane not in held and (owed.next_attempt_at or 0) <= now:
+                head = DueDelivery(
+                    endpoint_id=owed.endpoint_id,
+                    seq=owed.seq,
+                    task_id=delivery.event.task_id,
+                    attempts=owed.attempts,
+                    body=body,
+                )
+                due.append((owed.next_attempt_at, owed.seq, head))
+            if owed.attempts < PARK_AFTER:
+                held.add(lane)
+        return [head for _, _, head in sorted(due, key=lambda each: each[:2])[:limit]]
+
+    async def next_delivery(self, now: int) -> int | None:
+        """When the next delivery that is not due yet comes due."""
+        moments = (self._books.deliveries[key].next_attempt_at or 0 for key in self._books.pending)
+        return min((at for at in moments if at > now), default=None)
+
+
+class MemoryTransaction:
+    """One batch: loads, writes, and commits when its block ends."""
+
+    def __init__(self, store: "MemoryStore") -> None:
+        self._store = store
+        self._needs: Sequence[Needs] = ()
+        self._view: View | None = None
+
+    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+        """The union of what the commands need."""
+        self._needs = needs
+        return Load(self._store.books, policy, now).load(needs)
+
+    async def write(self, view: View) -> None:
+        """Kept for the commit."""
+        self._view = view
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None and self._view is not None:
+            await self._store.commit(self._needs, self._view)
+
+
+class MemoryStore:
+    """Where the ledger keeps its books; `commit` says what the disk does to each batch."""
+
+    def __init__(self, books: Books, commit: "Commit") -> None:
+        self.books = books
+        self.reads = MemoryReads(books)
+        self._commit = commit
+
+    def transaction(self) -> MemoryTransaction:
+        """Begins."""
+        return MemoryTransaction(self)
+
+    async def commit(self, needs: Sequence[Needs], view: View) -> None:
+        """Makes it last, unless the disk does not."""
+        await self._commit(needs, view, lambda: self.books.apply(view))
+
+
+Commit = Callable[[Sequence[Needs], View, Callable[[], Any]], Awaitable[None]]
+
+
+def _due(books: Books, now: int) -> list[str]:
+    due = [(at, task_id) for task_id, at in books.due.items() if at is not None and at <= now]
+    return [task_id for _, task_id in sorted(due)]
+
+
+def _offered(books: Books, providers: set[Place], now: int) -> Iterator[Job]:
+    for job in books.open_jobs.values():
+        is_due = job.leased_by is None and job.kind != "create" and job.not_before <= now
+        if is_due and (job.provider, job.realm) in providers:
+            yield job

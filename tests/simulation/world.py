@@ -1,0 +1,51 @@
+"""The world: the ground all actors of a run stand on, and the wall clock they do not agree on."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from tests.simulation.books import Books
+from tests.simulation.choices import Choices
+from tests.simulation.faults import Faults
+from tests.simulation.invariants import Invariants
+from tests.simulation.scheduler import Scheduler
+from tests.simulation.store import Commit, MemoryStore
+from tests.simulation.trace import Trace
+
+BEGINNING: Final = 1_790_000_000_000
+"""The wall clock at the beginning of each run (milliseconds)."""
+
+OpenStore = Callable[[Books, Commit], Any]
+
+
+class World:
+    """One run's scheduler, choices, faults, books and judge."""
+
+    instance = "inst_1"
+
+    def __init__(
+        self, choices: Choices, *, trace: Trace, open_store: OpenStore = MemoryStore
+    ) -> None:
+        self.choices = choices
+        self.faults = Faults.drawn(choices.stream("faults"))
+        self.scheduler = Scheduler()
+        self.trace = trace
+        self.books = Books()
+        self.invariants = Invariants(self.books)
+        self._open_store = open_store
+        self._base = BEGINNING
+        self.jumped = False
+        """Whether the gateway's wall clock was ever set forward: then no margin can be kept."""
+
+    def wall(self) -> int:
+        """The gateway's wall clock (milliseconds)."""
+        return self._base + int(self.scheduler.time() * 1000)
+
+    def jump(self, seconds: int) -> None:
+        """The wall clock is set."""
+        self.trace.note("clock", f"set by {seconds} s")
+        self._base += seconds * 1000
+        self.jumped = self.jumped or seconds > 0
+
+    def open_store(self, commit: Commit) -> Any:
+        """The store on the run's books."""
+        return self._open_store(self.books, commit)
