@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from launcher.environment import real_model_keys
 
-PROVIDERS = ("daytona-api", "daytona-cli", "local")
+PROVIDERS = ("daytona-api", "daytona-cli", "docker", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
 DEFAULT_DAYTONA_URL = "https://app.daytona.io/api"
 TTL_MINUTES = 48 * 60
@@ -20,6 +20,8 @@ CAPACITY_MAX = 200
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 REALM = re.compile(r"[^\s@]{1,200}")
+MEMORY = re.compile(r"[1-9]\d{0,12}[bkmg]?", re.IGNORECASE)
+CPUS = re.compile(r"\d{1,4}(\.\d{1,3})?")
 YES, NO = ("true", "1", "yes"), ("", "false", "0", "no")
 
 
@@ -47,6 +49,18 @@ class DaytonaConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DockerConfig:
+    """What its containers are made from, and what each may take of the host."""
+
+    images: Mapping[str, str]
+    """Snapshot → image, where the image has another name."""
+    memory: str
+    """As docker writes it: `4g`."""
+    cpus: str
+    pids: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What a launcher has to know to work."""
 
@@ -61,6 +75,7 @@ class Config:
     state: Path
     daytona: DaytonaConfig | None
     """None: no provider of the chain needs it."""
+    docker: DockerConfig
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
 
@@ -80,6 +95,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         handed=handed,
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE") or DEFAULT_STATE).resolve(),
         daytona=reader.daytona(providers),
+        docker=reader.docker(),
         log=reader.log(),
     )
     if reader.problems:
@@ -152,7 +168,7 @@ class _Reader:
         key = self.required(
             "DAYTONA_API_KEY",
             "a key of your organisation with the scopes write:sandboxes and delete:sandboxes "
-            "(without Daytona: SLIPGATE_PROVIDERS=local runs agents on this very host)",
+            "(without Daytona: SLIPGATE_PROVIDERS=docker runs agents in containers of this host)",
         )
         url = self.text("DAYTONA_API_URL") or DEFAULT_DAYTONA_URL
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
@@ -164,6 +180,32 @@ class _Reader:
             snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
             secrets=self.secrets(),
         )
+
+    def docker(self) -> DockerConfig:
+        pids = self.text("SLIPGATE_DOCKER_PIDS") or "1024"
+        if not (pids.isascii() and pids.isdigit() and 16 <= int(pids) <= 4_000_000):
+            self.problems.append("SLIPGATE_DOCKER_PIDS must be a number from 16: processes at once")
+            pids = "1024"
+        return DockerConfig(
+            images=self.images(),
+            memory=self.like("SLIPGATE_DOCKER_MEMORY", MEMORY, "4g"),
+            cpus=self.like("SLIPGATE_DOCKER_CPUS", CPUS, "2"),
+            pids=int(pids),
+        )
+
+    def images(self) -> dict[str, str]:
+        pairs = [pair.partition("=") for pair in self.names("SLIPGATE_DOCKER_IMAGES", "")]
+        if any(not snapshot or not image or image.startswith("-") for snapshot, _, image in pairs):
+            self.problems.append(
+                "SLIPGATE_DOCKER_IMAGES must be pairs like slipgate-agent-1=ghcr.io/acme/agent:12"
+            )
+        return {snapshot: image for snapshot, _, image in pairs}
+
+    def like(self, name: str, pattern: re.Pattern[str], default: str) -> str:
+        value = self.text(name) or default
+        if not pattern.fullmatch(value):
+            self.problems.append(f"{name} must be a value like {default}")
+        return value
 
     def secrets(self) -> dict[str, str]:
         pairs = [pair.partition("=") for pair in self.names("SLIPGATE_DAYTONA_SECRETS", "")]

@@ -9,6 +9,8 @@ from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
 from launcher.providers.daytona.terminal import Terminal, open_terminal
+from launcher.providers.docker.engine import open_engine
+from launcher.providers.docker.provider import Docker, Limits
 from launcher.providers.local import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
 
@@ -28,6 +30,7 @@ async def open_providers(
             "local": opener.local,
             "daytona-api": opener.daytona_api,
             "daytona-cli": opener.daytona_cli,
+            "docker": opener.docker,
         }
         yield tuple([await known[name]() for name in config.providers])
 
@@ -79,6 +82,14 @@ class _Opener:
         )
         realm = await self._daytona_realm(None, terminal)
         return DaytonaCli(terminal, realm=realm, wishes=_wishes(daytona))
+
+    async def docker(self) -> Provider:
+        """By the docker CLI. Its realm can always be read: a name given to Daytona's is not its."""
+        engine = open_engine(self._config.state / "docker-cli", environ=self._environ)
+        realm = await engine.identity()
+        docker = self._config.docker
+        limits = Limits(memory=docker.memory, cpus=docker.cpus, pids=docker.pids)
+        return Docker(engine, realm=realm, limits=limits, images=docker.images)
 
     def _daytona(self) -> DaytonaConfig:
         if self._config.daytona is None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,8 @@ from typing import Final
 OUTPUT_BYTES: Final = 16 * 1024 * 1024
 ERROR_BYTES: Final = 64 * 1024
 """What is printed beyond is read and thrown away: a full pipe would stop the program."""
+Take = Callable[[bytes], object]
+"""Takes what is printed, piece by piece."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +37,16 @@ class Program:
         self.environ = dict(environ)
         self._folder = folder
 
-    async def run(self, *arguments: str, seconds: float) -> Ran:
-        """One run in our folder, without a shell and without standard input.
+    async def run(
+        self,
+        *arguments: str,
+        seconds: float,
+        told: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+        take: Take | None = None,
+    ) -> Ran:
+        """One run in our folder, without a shell. `told` is its standard input, `more` are
+        variables of this run alone, under ours; what it prints goes to `take`, if there is one.
 
         Raises:
             NotStarted: it cannot be run.
@@ -46,8 +56,8 @@ class Program:
                 self._path,
                 *arguments,
                 cwd=self._folder,
-                env=self.environ,
-                stdin=asyncio.subprocess.DEVNULL,
+                env={**(more or {}), **self.environ},
+                stdin=asyncio.subprocess.DEVNULL if told is None else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
@@ -56,14 +66,20 @@ class Program:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
         try:
-            return await _watched(process, seconds)
+            return await _watched(process, seconds, told or b"", take)
         finally:
             await _end(process)
 
 
-async def _watched(process: asyncio.subprocess.Process, seconds: float) -> Ran:
-    out = asyncio.ensure_future(_read(process.stdout, OUTPUT_BYTES))
-    err = asyncio.ensure_future(_read(process.stderr, ERROR_BYTES))
+async def _watched(
+    process: asyncio.subprocess.Process, seconds: float, told: bytes, take: Take | None
+) -> Ran:
+    out, err = _Kept(OUTPUT_BYTES), _Kept(ERROR_BYTES)
+    pipes = (
+        asyncio.ensure_future(_read(process.stdout, take or out.take)),
+        asyncio.ensure_future(_read(process.stderr, err.take)),
+        asyncio.ensure_future(_write(process.stdin, told)),
+    )
     code: int | None = None
     try:
         async with asyncio.timeout(seconds):
@@ -74,24 +90,39 @@ async def _watched(process: asyncio.subprocess.Process, seconds: float) -> Ran:
         if code is None:
             _kill(process)
         # A grandchild that left the group may hold the pipes open for ever.
-        _, pending = await asyncio.wait((out, err), timeout=2)
-        for reading in pending:
-            reading.cancel()
-        await asyncio.gather(out, err, return_exceptions=True)
-    return Ran(code=code, out=_text(out), err=_text(err))
+        _, pending = await asyncio.wait(pipes, timeout=2)
+        for each in pending:
+            each.cancel()
+        await asyncio.gather(*pipes, return_exceptions=True)
+    return Ran(code=code, out=out.text(), err=err.text())
 
 
-async def _read(stream: asyncio.StreamReader | None, limit: int) -> bytes:
-    kept = bytearray()
+class _Kept:
+    """The beginning of what is printed."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = bytearray()
+
+    def take(self, piece: bytes) -> None:
+        self._bytes += piece[: self._limit - len(self._bytes)]
+
+    def text(self) -> str:
+        return self._bytes.decode(errors="replace")
+
+
+async def _read(stream: asyncio.StreamReader | None, take: Take) -> None:
     while stream is not None and (piece := await stream.read(65_536)):
-        kept += piece[: limit - len(kept)]
-    return bytes(kept)
+        take(piece)
 
 
-def _text(reading: asyncio.Future[bytes]) -> str:
-    if reading.cancelled():
-        return ""
-    return reading.result().decode(errors="replace")
+async def _write(stream: asyncio.StreamWriter | None, told: bytes) -> None:
+    if stream is None:
+        return
+    with contextlib.suppress(ConnectionError):  # it need not listen to the end
+        stream.write(told)
+        await stream.drain()
+    stream.close()
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -38,6 +38,13 @@ def a_job(
     )
 
 
-def an_order(env: dict[str, str] | None = None, labels: dict[str, str] | None = None) -> Order:
-    """An order for the one sandbox of these tests."""
-    return Order(key=KEY, snapshot="slipgate-agent-1", labels=labels or LABELS, env=env or {})
+def an_order(
+    env: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+    *,
+    name: str = NAME,
+    snapshot: str = "slipgate-agent-1",
+) -> Order:
+    """An order for the one sandbox of these tests, or for another."""
+    key = Key(instance=INSTANCE, name=name)
+    return Order(key=key, snapshot=snapshot, labels=labels or LABELS, env=env or {})

@@ -58,9 +58,26 @@ def test_the_fallback_of_the_old_application_puts_the_cli_behind_the_api() -> No
     assert read_config(GOOD | given).providers == ("daytona-api", "local")
 
 
+def test_docker_needs_nothing_and_takes_limits_and_names() -> None:
+    given = {"SLIPGATE_PROVIDERS": "docker", "OPENAI_API_KEY": "sk-real"}
+    docker = read_config(GOOD | given).docker
+    assert (docker.images, docker.memory, docker.cpus, docker.pids) == ({}, "4g", "2", 1024)
+    given |= {
+        "SLIPGATE_DOCKER_IMAGES": "agent-1=ghcr.io/acme/agent:12",
+        "SLIPGATE_DOCKER_CPUS": "1.5",
+    }
+    docker = read_config(GOOD | given).docker
+    assert (docker.images, docker.cpus) == ({"agent-1": "ghcr.io/acme/agent:12"}, "1.5")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("SLIPGATE_DOCKER_IMAGES", "agent-1"),
+        ("SLIPGATE_DOCKER_IMAGES", "agent-1=--privileged"),
+        ("SLIPGATE_DOCKER_MEMORY", "much"),
+        ("SLIPGATE_DOCKER_CPUS", "all"),
+        ("SLIPGATE_DOCKER_PIDS", "0"),
         ("DAYTONA_API_URL", "app.daytona.io"),
         ("SLIPGATE_DAYTONA_SECRETS", "OPENAI_API_KEY"),
         ("DAYTONA_USE_CLI_FALLBACK", "perhaps"),

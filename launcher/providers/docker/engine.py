@@ -1,0 +1,116 @@
+"""The docker CLI as the provider uses it: argument lists, typed answers, a bounded time."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from launcher.providers.docker.complaints import NotThere, complaint, unavailable
+from launcher.providers.docker.documents import Container, Network
+from launcher.providers.program import NotStarted, Program, Ran, Take
+from launcher.providers.protocol import ProviderError
+
+T = TypeVar("T")
+
+CALL_SECONDS: Final = 45.0
+AT_A_TIME: Final = 100
+PASSED_ON: Final = (
+    "PATH",
+    "HOME",
+    "XDG_RUNTIME_DIR",
+    "SSH_AUTH_SOCK",
+    "DOCKER_API_VERSION",
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "DOCKER_TLS",
+    "DOCKER_TLS_VERIFY",
+)
+"""Which daemon it is, is for the user to say where docker's own users say it: by these variables,
+or by the context chosen in `~/.docker`."""
+
+
+class Engine:
+    """One daemon."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    async def ran(
+        self,
+        *arguments: str,
+        seconds: float = CALL_SECONDS,
+        told: bytes | None = None,
+        more: Mapping[str, str] | None = None,
+        take: Take | None = None,
+    ) -> Ran:
+        """One run, however it ends.
+
+        Raises:
+            ProviderError: there is no such program.
+        """
+        try:
+            return await self._program.run(
+                *arguments, seconds=seconds, told=told, more=more, take=take
+            )
+        except NotStarted as error:
+            message = f"{error}. Install docker's CLI on the launcher's PATH"
+            raise ProviderError("provider_unavailable", message, retryable=False) from error
+
+    async def run(
+        self, *arguments: str, seconds: float = CALL_SECONDS, take: Take | None = None
+    ) -> str:
+        """What it printed.
+
+        Raises:
+            ProviderError: it failed.
+        """
+        ran = await self.ran(*arguments, seconds=seconds, take=take)
+        if ran.code != 0:
+            raise complaint(ran)
+        return ran.out
+
+    async def identity(self) -> str:
+        """The daemon's id: what it names is unique there, and only it can say that something is
+        gone."""
+        out = (await self.run("info", "--format={{.ID}}")).strip()
+        if not out:
+            raise unavailable("the daemon does not tell its id")
+        return out
+
+    async def container(self, name: str) -> Container | None:
+        """By its whole name or id; docker itself takes the beginning of an id, too."""
+        found = await self.containers([name])
+        return next((each for each in found if name in (each.id, each.name[1:])), None)
+
+    async def containers(self, names: Sequence[str]) -> list[Container]:
+        """Those that are there."""
+        found: list[Container] = []
+        for start in range(0, len(names), AT_A_TIME):
+            some = names[start : start + AT_A_TIME]
+            found += await self._inspected(list[Container], "container", "inspect", "--", *some)
+        return found
+
+    async def network(self, name: str) -> Network | None:
+        """By name."""
+        found = await self._inspected(list[Network], "network", "inspect", "--", name)
+        return next(iter(found), None)
+
+    async def _inspected(self, kind: type[T], *arguments: str) -> T:
+        """What is not there is missing in the answer, and said beside it."""
+        ran = await self.ran(*arguments)
+        if ran.code != 0 and not isinstance(error := complaint(ran), NotThere):
+            raise error
+        try:
+            return msgspec.json.decode(ran.out, type=kind)
+        except msgspec.DecodeError as error:
+            raise unavailable("its CLI printed no JSON") from error
+
+
+def open_engine(folder: Path, *, environ: Mapping[str, str], path: str = "docker") -> Engine:
+    """The CLI with nothing of ours but what leads it to its daemon."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    given = {name: environ[name] for name in PASSED_ON if name in environ}
+    return Engine(Program(path, environ=given, folder=folder))

@@ -1,0 +1,335 @@
+"""The stand-in `docker`: what a launcher uses of release 28, with its texts and exit codes.
+
+Checked against the CLI itself (28.2.2): its usage errors, how it reports a daemon's refusal, and
+what it makes of an env-file. The daemon's texts are moby's.
+"""
+
+import json
+import os
+import re
+import stat
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tests.docker.arguments import Line, Usage, parse
+from tests.docker.daemon import ID, Daemon, Refused
+
+FAULTS = "faults.json"
+CALLS = "calls.jsonl"
+UNREACHABLE = (
+    "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. "
+    "Is the docker daemon running?"
+)
+REFERENCE = re.compile(r"[a-z0-9]+([._/-]+[a-z0-9]+)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?")
+LINE_BYTES = 64 * 1024
+"""bufio.MaxScanTokenSize: the longest line of an env-file."""
+
+
+class Fatal(Exception):
+    """A refusal with an exit code of its own."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
+    """Create, then start; 125 for docker's own failures."""
+    image, *command = line.words
+    try:
+        if not REFERENCE.fullmatch(image):
+            raise Refused("invalid reference format")
+        made = daemon.create(_wanted(line, environ), line.text("name"), image)
+    except Refused as refused:
+        raise Fatal(f"docker: {_told(refused)}\n\n{_more(line)}", 125) from refused
+    _fault(daemon.folder, "run created")
+    if command:
+        raise NotImplementedError("a command of its own")
+    try:
+        daemon.start(made["Id"])
+    except Refused as refused:
+        code = 127 if "executable file not found" in str(refused) else 125
+        raise Fatal(f"docker: {_told(refused)}\n\n{_more(line)}", code) from refused
+    _say(made["Id"])
+    return 0
+
+
+def start(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Each by name."""
+    name = line.words[0]
+    try:
+        daemon.start(name)
+    except Refused as refused:
+        raise Fatal(f"{_told(refused)}\nError: failed to start containers: {name}", 1) from refused
+    _say(name)
+    return 0
+
+
+def stop(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """With patience."""
+    daemon.stop(line.words[0], float(line.text("time", "10")))
+    _say(line.words[0])
+    return 0
+
+
+def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """With force, one that is not there is no failure."""
+    try:
+        daemon.remove(line.words[0])
+    except Refused as refused:
+        if not line.text("force"):
+            raise
+        sys.stderr.write(f"{_told(refused)}\n")
+        return 0
+    _say(line.words[0])
+    return 0
+
+
+def ps(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Ids, newest last."""
+    wanted = dict(text.removeprefix("label=").split("=", 1) for text in line.flags["filter"])
+    for each in daemon.containers():
+        is_shown = each["State"]["Running"] or line.text("all")
+        if is_shown and each["Config"]["Labels"].items() >= wanted.items():
+            _say(each["Id"] if line.text("no-trunc") else each["Id"][:12])
+    return 0
+
+
+def logs(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Both streams apart."""
+    found = daemon.find(line.words[0])
+    last = int(line.text("tail", "1000000"))
+    for which, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        path = daemon.output(found, which)
+        rows = path.read_text().splitlines(keepends=True) if path.exists() else []
+        stream.write("".join(rows[-last:]))
+    return 0
+
+
+def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Out of a container, as a tar archive; whether it runs does not matter."""
+    source, target = line.words
+    name, path = source.split(":", 1)
+    if target != "-":
+        raise NotImplementedError("into a folder")
+    found = daemon.find(name)
+    place = Path(f"{daemon.root(found)}{path}")
+    if not place.is_symlink() and not place.exists():
+        raise Refused(f"Could not find the file {path} in container {name}")
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.add(place, arcname=place.name)
+    sys.stdout.buffer.write(archive.getvalue())
+    return 0
+
+
+def execute(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """The command's exit code is ours."""
+    name, *command = line.words
+    return daemon.execute(name, command)
+
+
+def info(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Its id alone."""
+    if line.text("format") != "{{.ID}}":
+        raise NotImplementedError("the whole of it")
+    _say(ID)
+    return 0
+
+
+def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Those that are there; a complaint for each that is not."""
+    found: list[Mapping[str, Any]] = []
+    missing: list[str] = []
+    for name in line.words:
+        try:
+            found.append(daemon.find(name))
+        except Refused as refused:
+            missing.append(_told(refused))
+    return _inspected(found, missing)
+
+
+def network_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """The same of networks."""
+    known = {each["Name"]: each for each in daemon.networks()}
+    found = [known[name] for name in line.words if name in known]
+    missing = [
+        f"Error response from daemon: network {name} not found"
+        for name in line.words
+        if name not in known
+    ]
+    return _inspected(found, missing)
+
+
+def network_create(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Its id."""
+    _say(daemon.create_network(line.words[0], line.pairs("opt")))
+    return 0
+
+
+Command = Callable[[Daemon, Line, Mapping[str, str]], int]
+COMMANDS: dict[tuple[str, ...], Command] = {
+    ("run",): run,
+    ("start",): start,
+    ("stop",): stop,
+    ("rm",): rm,
+    ("ps",): ps,
+    ("logs",): logs,
+    ("cp",): cp,
+    ("exec",): execute,
+    ("info",): info,
+    ("container", "inspect"): container_inspect,
+    ("network", "inspect"): network_inspect,
+    ("network", "create"): network_create,
+}
+
+
+def main(daemon: Daemon, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """The exit code."""
+    with (daemon.folder / CALLS).open("a") as calls:
+        calls.write(json.dumps([list(arguments), sorted(environ)]) + "\n")
+    try:
+        line = parse(arguments)
+    except Usage as usage:
+        name = arguments[0]
+        sys.stderr.write(
+            f"{usage}\n\nUsage:  docker {name} [OPTIONS]\n\n"
+            f"Run 'docker {name} --help' for more information\n"
+        )
+        return 125
+    _fault(daemon.folder, " ".join(line.command))
+    try:
+        if daemon.is_down:
+            prefix = "docker: " if line.command == ("run",) else ""
+            tail = f"\n\n{_more(line)}" if prefix else ""
+            raise Fatal(f"{prefix}{UNREACHABLE}{tail}", 125 if prefix else 1)
+        code = COMMANDS[line.command](daemon, line, environ)
+    except Refused as refused:
+        sys.stderr.write(f"{_told(refused)}\n")
+        return 1
+    except Fatal as fatal:
+        sys.stderr.write(f"{fatal}\n")
+        return fatal.code
+    _fault(daemon.folder, f"{' '.join(line.command)} answered")
+    return code
+
+
+def environment_of(line: Line, environ: Mapping[str, str]) -> list[str]:
+    """From the files, then from the flags; a name without a value takes ours, if we have it."""
+    given: dict[str, str] = {}
+    for path in line.flags.get("env-file", ()):
+        for number, row in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
+            if len(row) >= LINE_BYTES:
+                raise Fatal("docker: bufio.Scanner: token too long", 125)
+            _add(given, _row(row, number), environ)
+    for entry in line.flags.get("env", ()):
+        _add(given, entry, environ)
+    return [f"{name}={value}" for name, value in given.items()]
+
+
+def _row(row: bytes, number: int) -> str:
+    try:
+        text = row.decode().removesuffix("\r").lstrip()
+    except UnicodeDecodeError as error:
+        raise Fatal(f"docker: invalid utf8 bytes at line {number}", 125) from error
+    if text.startswith("#"):
+        return ""
+    if re.search(r"[ \t]", text.partition("=")[0]):
+        raise Fatal(f"docker: variable '{text.partition('=')[0]}' contains whitespaces", 125)
+    return text
+
+
+def _add(given: dict[str, str], entry: str, environ: Mapping[str, str]) -> None:
+    name, equals, value = entry.partition("=")
+    if equals:
+        given[name] = value
+    elif name in environ:
+        given[name] = environ[name]
+
+
+def _wanted(line: Line, environ: Mapping[str, str]) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        name: line.flags.get(flag)
+        for name, flag in (("SecurityOpt", "security-opt"), ("CapDrop", "cap-drop"))
+    }
+    host |= {
+        name: line.text(flag)
+        for name, flag in (
+            ("Memory", "memory"),
+            ("MemorySwap", "memory-swap"),
+            ("Cpus", "cpus"),
+            ("PidsLimit", "pids-limit"),
+            ("RestartPolicy", "restart"),
+            ("LogConfig", "log-driver"),
+            ("Init", "init"),
+        )
+    }
+    host["NetworkMode"] = line.text("network", "default")
+    config = {"Env": environment_of(line, environ), "Labels": line.pairs("label")}
+    return {"Config": config, "HostConfig": host}
+
+
+def _inspected(found: Sequence[Mapping[str, Any]], missing: Sequence[str]) -> int:
+    _say(json.dumps(found, indent=4))
+    sys.stderr.write("".join(f"{row}\n" for row in missing))
+    return 1 if missing else 0
+
+
+def _told(refused: Refused) -> str:
+    is_own = str(refused).startswith("invalid reference")
+    return str(refused) if is_own else f"Error response from daemon: {refused}"
+
+
+def _more(line: Line) -> str:
+    return f"Run 'docker {' '.join(line.command)} --help' for more information"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _fault(folder: Path, at: str) -> None:
+    """What goes wrong here: the first planned fault, if it is for this moment."""
+    path = folder / FAULTS
+    planned: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    if not planned or planned[0]["at"] != at:
+        return
+    fault, *left = planned
+    path.write_text(json.dumps(left))
+    sys.stdout.flush()
+    match fault["kind"]:
+        case "hang":
+            time.sleep(3_600)
+        case "killed":
+            os.kill(os.getpid(), 9)
+        case "print":
+            sys.stdout.write(fault.get("out", ""))
+            sys.stderr.write(fault.get("err", ""))
+            sys.stdout.flush()
+            os._exit(fault.get("code", 0))
+        case kind:
+            raise ValueError(f"no such fault: {kind}")
+
+
+def install(folder: Path) -> tuple[Path, Daemon]:
+    """Writes the executable `docker` and its daemon into the folder."""
+    root = Path(__file__).resolve().parents[2]
+    daemon = Daemon(folder / "daemon")
+    daemon.folder.mkdir(parents=True)
+    path = folder / "docker"
+    path.write_text(
+        f"#!{sys.executable} -ES\n"
+        "import os, sys\n"
+        f"sys.path.insert(0, {str(root)!r})\n"
+        "from pathlib import Path\n"
+        "from tests.docker.cli import main\n"
+        "from tests.docker.daemon import Daemon\n"
+        f"sys.exit(main(Daemon(Path({str(daemon.folder)!r})), sys.argv[1:], os.environ))\n"
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path, daemon

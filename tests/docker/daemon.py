@@ -1,0 +1,299 @@
+"""The stand-in's daemon: a folder. Containers are real processes, each with a root of its own.
+
+A process cannot be shut into that root here. Instead its home and the folder that
+`SLIPGATE_STATE_DIR` names are moved there, for its entrypoint, for `exec` and for `cp` alike.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ID = "7f0c1a52-9d3e-4b7b-9a55-0f6f3a1d2c44"
+NOT_FOUND = (
+    "failed to create task for container: failed to create shim task: OCI runtime create failed: "
+    'runc create failed: unable to start container process: exec: "{}": executable file not found '
+    "in $PATH: unknown"
+)
+MOVED = ("SLIPGATE_STATE_DIR", "HOME")
+
+
+class Refused(Exception):
+    """What the daemon says no with."""
+
+
+class Daemon:
+    """One daemon in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add_image(
+        self, name: str, entrypoint: Sequence[str], labels: Mapping[str, str] | None = None
+    ) -> None:
+        """An image that can be run."""
+        path = self.folder / "images.json"
+        images = _read(path) if path.exists() else {}
+        _write(path, {**images, name: {"entrypoint": list(entrypoint), "labels": labels or {}}})
+
+    def goes(self, *, down: bool) -> None:
+        """Whether it can be reached."""
+        if down:
+            (self.folder / "down").touch()
+        else:
+            (self.folder / "down").unlink()
+
+    @property
+    def is_down(self) -> bool:
+        """Whether nobody answers."""
+        return (self.folder / "down").exists()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """One change at a time."""
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def containers(self) -> list[dict[str, Any]]:
+        """All of them, as `inspect` shows them."""
+        return [_read(path) for path in sorted(self.folder.glob("containers/*/container.json"))]
+
+    def networks(self) -> list[dict[str, Any]]:
+        """All of them, as `inspect` shows them."""
+        return [_read(path) for path in sorted(self.folder.glob("networks/*.json"))]
+
+    def find(self, name: str) -> dict[str, Any]:
+        """By name, id, or the beginning of an id."""
+        for found in self.containers():
+            if name in (found["Id"], found["Name"][1:]) or found["Id"].startswith(name):
+                return found
+        raise Refused(f"No such container: {name}")
+
+    def root(self, found: Mapping[str, Any]) -> Path:
+        """Its file system."""
+        return self._place(found) / "root"
+
+    def create(self, wanted: Mapping[str, Any], name: str, image: str) -> dict[str, Any]:
+        """Made, not started."""
+        images = _read(self.folder / "images.json")
+        if image not in images:
+            tag = "" if ":" in image else ":latest"
+            raise Refused(f"No such image: {image}{tag}")
+        with self.alone():
+            for other in self.containers():
+                if other["Name"] == f"/{name}":
+                    raise Refused(
+                        f'Conflict. The container name "/{name}" is already in use by container '
+                        f'"{other["Id"]}". You have to remove (or rename) that container to be '
+                        "able to reuse that name."
+                    )
+            made = {**wanted, "Id": os.urandom(32).hex(), "Name": f"/{name}", "Created": now()}
+            made["Config"] = {
+                **wanted["Config"],
+                "Image": image,
+                "Entrypoint": images[image]["entrypoint"],
+                "Labels": {**images[image]["labels"], **wanted["Config"]["Labels"]},
+            }
+            made["State"] = _state("created")
+            self.root(made).mkdir(parents=True)
+            self.save(made)
+        return made
+
+    def start(self, name: str) -> None:
+        """Runs the entrypoint; a container that runs is left alone."""
+        with self.alone():
+            found = self.find(name)
+            if found["State"]["Running"]:
+                return
+            network = found["HostConfig"]["NetworkMode"]
+            try:
+                if network not in {each["Name"] for each in self.networks()}:
+                    raise Refused(
+                        f"failed to set up container networking: network {network} not found"
+                    )
+                self._run(found)
+            except Refused as refused:
+                code = 127 if "executable file not found" in str(refused) else 128
+                found["State"] = _state("created", Error=str(refused), ExitCode=code)
+                self.save(found)
+                raise
+
+    def execute(self, name: str, command: Sequence[str]) -> int:
+        """A command beside the entrypoint."""
+        found = self.find(name)
+        if not found["State"]["Running"]:
+            raise Refused(f"container {found['Id']} is not running")
+        ran = subprocess.run(
+            command,
+            cwd=self.root(found),
+            env=self._environment(found),
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        return ran.returncode
+
+    def stop(self, name: str, seconds: float) -> None:
+        """SIGTERM, then SIGKILL for all that runs in it."""
+        found = self.find(name)
+        if not found["State"]["Running"]:
+            return
+        pid = found["State"]["Pid"]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        if not self._wait(name, seconds):
+            self.kill(name)
+
+    def kill(self, name: str) -> None:
+        """At once."""
+        found = self.find(name)
+        if found["State"]["Running"]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(found["State"]["Pid"], signal.SIGKILL)
+            self._wait(name, 20)
+
+    def remove(self, name: str) -> None:
+        """With all its files."""
+        self.kill(name)
+        found = self.find(name)
+        away = self.folder / "removed" / found["Id"]
+        away.parent.mkdir(exist_ok=True)
+        self._place(found).rename(away)
+
+    def create_network(self, name: str, options: Mapping[str, str]) -> str:
+        """A bridge."""
+        with self.alone():
+            if any(each["Name"] == name for each in self.networks()):
+                raise Refused(f"network with name {name} already exists")
+            made = {"Name": name, "Id": os.urandom(32).hex(), "Options": dict(options)}
+            (self.folder / "networks").mkdir(exist_ok=True)
+            _write(self.folder / "networks" / f"{name}.json", made)
+        return str(made["Id"])
+
+    def save(self, container: Mapping[str, Any]) -> None:
+        """As it is now."""
+        _write(self._place(container) / "container.json", container)
+
+    def output(self, found: Mapping[str, Any], name: str) -> Path:
+        """What its entrypoint printed: `out` or `err`."""
+        return self._place(found) / name
+
+    def close(self) -> None:
+        """Nothing runs any more."""
+        for each in self.containers():
+            with contextlib.suppress(Refused):
+                self.kill(each["Id"])
+
+    def _place(self, found: Mapping[str, Any]) -> Path:
+        return self.folder / "containers" / str(found["Id"])
+
+    def _run(self, found: dict[str, Any]) -> None:
+        """A keeper stays behind: it waits for the process and writes down how it ended."""
+        heard, said = os.pipe()
+        if os.fork():
+            os.close(said)
+            told = os.read(heard, 4_096).decode()
+            os.close(heard)
+            if told != "started":
+                raise Refused(told)
+            return
+        os.setsid()
+        silence = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(silence, descriptor)
+        # The daemon's lock among them: whoever inherits it holds it.
+        os.closerange(3, said)
+        os.closerange(said + 1, 256)
+        code = 1
+        try:
+            self._keep(found, said)
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _keep(self, found: dict[str, Any], said: int) -> None:
+        with (
+            self.output(found, "out").open("ab") as out,
+            self.output(found, "err").open("ab") as err,
+        ):
+            try:
+                process = subprocess.Popen(
+                    found["Config"]["Entrypoint"],
+                    cwd=self.root(found),
+                    env=self._environment(found),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
+            except OSError:
+                name = found["Config"]["Entrypoint"][0]
+                os.write(said, NOT_FOUND.format(name).encode())
+                return
+        found["State"] = _state("running", Running=True, Pid=process.pid, StartedAt=now())
+        self.save(found)
+        os.write(said, b"started")
+        os.close(said)
+        code = process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        ended = 128 - code if code < 0 else code
+        if self._place(found).exists():
+            found["State"] = _state("exited", ExitCode=ended, FinishedAt=now())
+            self.save(found)
+
+    def _environment(self, found: Mapping[str, Any]) -> dict[str, str]:
+        given = {"PATH": os.defpath, "HOME": "/"}
+        given |= {
+            name: value for name, _, value in (e.partition("=") for e in found["Config"]["Env"])
+        }
+        root = str(self.root(found))
+        return given | {name: f"{root}{given[name]}" for name in MOVED if name in given}
+
+    def _wait(self, name: str, seconds: float) -> bool:
+        give_up = time.monotonic() + seconds
+        while self.find(name)["State"]["Running"]:
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(0.01)
+        return True
+
+
+def now() -> str:
+    """As docker writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.123456789Z", time.gmtime())
+
+
+def _state(status: str, **more: Any) -> dict[str, Any]:
+    never = "0001-01-01T00:00:00Z"
+    state = {
+        "Status": status,
+        "Running": False,
+        "Paused": False,
+        "Restarting": False,
+        "OOMKilled": False,
+        "Dead": False,
+        "Pid": 0,
+        "ExitCode": 0,
+        "Error": "",
+        "StartedAt": never,
+        "FinishedAt": never,
+    }
+    return {**state, **more}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(path.read_text())
+    return read
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(value))
+    draft.replace(path)

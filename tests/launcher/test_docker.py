@@ -1,0 +1,482 @@
+"""The docker provider against the stand-in: jobs, faults at every step, and what is left."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
+from launcher.client import Client
+from launcher.config import read_config
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+from launcher.providers.docker.engine import open_engine
+from launcher.providers.docker.provider import STATE, Docker, Limits
+from launcher.providers.opening import open_providers
+from launcher.providers.protocol import Key, ProviderError
+from tests.docker.cli import CALLS, FAULTS, install
+from tests.docker.daemon import ID, Daemon
+from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS, program
+from tests.launcher.clock import Time
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.launcher.waiting import until
+
+LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+    structlog.testing.CapturingLogger(), processors=[]
+)
+IMAGE = "slipgate-agent-1"
+ICC = "com.docker.network.bridge.enable_icc"
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    _, made = install(tmp_path)
+    made.add_image(IMAGE, WAITS)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def docker(daemon: Daemon, tmp_path: Path, time: Time) -> Docker:
+    environ = {"PATH": f"{tmp_path}:{os.defpath}", "HOME": "/root", "SECRET": "of the host"}
+    return Docker(
+        open_engine(tmp_path / "state", environ=environ),
+        realm=ID,
+        limits=Limits(memory="4g", cpus="2", pids=1024),
+        images={"other": IMAGE},
+        sleep=time.sleep,
+        clock=time.clock,
+    )
+
+
+@pytest.fixture
+def site(client: Client, docker: Docker, time: Time) -> Site:
+    return Site(client=client, providers=(docker,), handed={}, clock=time.clock, sleep=time.sleep)
+
+
+async def do(site: Site, kind: JobKind, **fields: Any) -> bool:
+    """A job that nobody has to renew."""
+    return await perform(site, a_job(kind, lease_seconds=36_000, **fields), LOG)
+
+
+def plan(daemon: Daemon, *faults: dict[str, Any]) -> None:
+    """What goes wrong next."""
+    (daemon.folder / FAULTS).write_text(json.dumps(faults))
+
+
+def calls(daemon: Daemon) -> list[tuple[list[str], list[str]]]:
+    """Every run of the CLI: its arguments, and the names in its environment."""
+    rows = (daemon.folder / CALLS).read_text().splitlines()
+    return [(arguments, names) for arguments, names in map(json.loads, rows)]
+
+
+def exited(daemon: Daemon) -> bool:
+    """Whether its agent has ended."""
+    return [each["State"]["Status"] for each in daemon.containers()] == ["exited"]
+
+
+async def test_a_create_runs_the_image_confined_and_says_where(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    assert await do(site, "create", env={"A": "1"})
+    (made,) = daemon.containers()
+    host = made["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"], host["Cpus"]) == ("4g", "4g", "2")
+    assert (host["PidsLimit"], host["Init"], host["RestartPolicy"]) == ("1024", "true", "no")
+    assert (host["SecurityOpt"], host["CapDrop"]) == (["no-new-privileges"], ["ALL"])
+    assert host["NetworkMode"] == f"slipgate-{INSTANCE}"
+    assert made["Config"]["Labels"].items() >= LABELS.items()
+    trying, created, done = (words for _, verb, words in gateway.told if verb != "renew")
+    assert isinstance(trying, Trying)
+    assert (trying.provider, trying.realm, trying.name) == ("docker", ID, NAME)
+    assert isinstance(created, Created)
+    assert (created.sandbox.id, created.sandbox.snapshot) == (made["Id"], IMAGE)
+    assert done == gateway.done()
+    assert gateway.done().process
+
+
+async def test_sandboxes_of_an_instance_share_a_network_on_which_they_cannot_meet(
+    daemon: Daemon, docker: Docker
+) -> None:
+    for number in ("1", "2"):
+        await docker.create(
+            an_order(labels=LABELS | {"slipgate-attempt": number}, name=f"s-{number}")
+        )
+    (network,) = daemon.networks()
+    assert network["Options"] == {ICC: "false"}
+    assert len([each for each, _ in calls(daemon) if each[:2] == ["network", "create"]]) == 1
+
+
+async def test_a_network_of_that_name_on_which_they_could_meet_is_refused(
+    daemon: Daemon, docker: Docker
+) -> None:
+    daemon.create_network(f"slipgate-{INSTANCE}", {})
+    with pytest.raises(ProviderError, match="docker network rm") as refused:
+        await docker.create(an_order())
+    assert not refused.value.retryable
+    assert daemon.containers() == []
+
+
+async def test_a_network_that_was_removed_is_made_again(daemon: Daemon, docker: Docker) -> None:
+    await docker.remove((await docker.create(an_order())).key)
+    (daemon.folder / "networks" / f"slipgate-{INSTANCE}.json").unlink()
+    with pytest.raises(ProviderError, match="not found") as failed:
+        await docker.create(an_order())
+    assert failed.value.retryable
+    assert daemon.containers() == []
+    assert (await docker.create(an_order())).state == "started"
+
+
+VALUES = {
+    "PLAIN": "a b=c #d",
+    "EMPTY": "",
+    "SPACES": "  both  ",
+    "AGENT_PROMPT": "several\nlines\n",
+    "WINDOWS": "ends with\r",
+    "QUOTED": '"quoted"',
+    "LONG": "x" * 100_000,
+    "UMLAUT": "ä\u2028ö",
+    "DOCKER_HOST": "tcp://evil:2375",
+    "HTTP_PROXY": "http://evil",
+}
+
+
+async def test_every_value_arrives_as_it_was_and_none_is_in_an_argument(
+    daemon: Daemon, docker: Docker
+) -> None:
+    daemon.add_image(
+        IMAGE,
+        program("import json, os; json.dump(dict(os.environ), open('environment.json', 'w'))"),
+    )
+    await docker.create(an_order(VALUES))
+    await until(lambda: exited(daemon))
+    (made,) = daemon.containers()
+    seen = json.loads((daemon.root(made) / "environment.json").read_text())
+    assert {name: seen.get(name) for name in VALUES} == VALUES
+    (run,) = [each for each in calls(daemon) if each[0][0] == "run"]
+    assert not [word for word in run[0] for value in VALUES.values() if value and value in word]
+    assert {"DOCKER_HOST", "HTTP_PROXY", "PLAIN", "SECRET"}.isdisjoint(run[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("A", "x" * 140_000, id="too long"),
+        pytest.param("A", "a\0b", id="NUL"),
+        pytest.param("DOCKER_HOST", "several\nlines", id="docker's own"),
+        pytest.param("https_proxy", "'quoted'", id="everybody's own"),
+        pytest.param("A B", "x", id="no name"),
+    ],
+)
+async def test_a_variable_no_container_can_have_ends_the_job(
+    daemon: Daemon, docker: Docker, name: str, value: str
+) -> None:
+    with pytest.raises(ProviderError) as refused:
+        await docker.create(an_order({name: value}))
+    assert (refused.value.code, refused.value.retryable) == ("invalid_environment", False)
+    assert daemon.containers() == []
+
+
+async def test_an_image_that_is_not_there_ends_the_job_with_what_to_do(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    (daemon.folder / "images.json").write_text("{}")
+    assert not await do(site, "create")
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("snapshot_not_found", False)
+    assert "docker build -t" in error.message
+    assert gateway.count("trying") == 1
+
+
+async def test_a_snapshot_can_stand_for_an_image_of_another_name(
+    daemon: Daemon, docker: Docker
+) -> None:
+    found = await docker.create(an_order(snapshot="other"))
+    (made,) = daemon.containers()
+    assert (made["Config"]["Image"], found.snapshot) == (IMAGE, "other")
+
+
+async def test_a_daemon_that_is_away_is_waited_for(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    daemon.goes(down=True)
+    assert not await do(site, "create")
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_unavailable", True)
+    assert "Cannot connect to the Docker daemon" in error.message
+    daemon.goes(down=False)
+    assert await do(site, "create", lease=2)
+
+
+async def test_an_entrypoint_that_is_not_there_ends_the_job_and_leaves_nothing(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    daemon.add_image(IMAGE, ("/app/execution.sh",))
+    assert not await do(site, "create")
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("sandbox_error", False)
+    assert "/app/execution.sh" in error.message
+    assert daemon.containers() == []
+
+
+@pytest.mark.parametrize("at", ["run", "run created", "run answered", "network create answered"])
+async def test_a_cli_that_is_killed_leaves_one_container_that_runs(
+    daemon: Daemon, site: Site, at: str
+) -> None:
+    plan(daemon, {"at": at, "kind": "killed"})
+    assert await do(site, "create")
+    assert [each["State"]["Status"] for each in daemon.containers()] == ["running"]
+    assert len(daemon.networks()) == 1
+
+
+async def test_a_network_that_another_launcher_has_made_meanwhile_is_shared(
+    daemon: Daemon, docker: Docker
+) -> None:
+    daemon.create_network(f"slipgate-{INSTANCE}", {ICC: "false"})
+    plan(daemon, {"at": "network inspect", "kind": "print", "out": "[]"})
+    assert (await docker.create(an_order())).state == "started"
+
+
+async def test_a_taken_name_is_adopted_if_its_labels_are_ours(docker: Docker) -> None:
+    first = await docker.create(an_order())
+    assert (await docker.create(an_order())).id == first.id
+    with pytest.raises(ProviderError) as refused:
+        await docker.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
+    assert (refused.value.code, refused.value.retryable) == ("name_taken", False)
+
+
+async def test_an_agent_that_has_ended_before_anybody_looked_keeps_its_last_word(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    daemon.add_image(IMAGE, WORD_AND_END)
+    assert await do(site, "create")
+    await until(lambda: exited(daemon))
+    assert await do(site, "create", lease=2)
+    assert await do(site, "inspect")
+    assert [each.id for each in gateway.done().spool] == ["w1"]
+
+
+async def _until_spooled(site: Site, gateway: StubGateway) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            await do(site, "inspect", sandbox=JobSandbox(name=NAME, provider="docker", realm=ID))
+            if gateway.done().spool:
+                return
+
+
+SPOOLS = """
+import fcntl, json, os, pathlib, signal, sys
+state = pathlib.Path(os.environ['SLIPGATE_STATE_DIR'])
+state.mkdir(parents=True, exist_ok=True)
+lock = open(state / 'lock', 'w')
+fcntl.flock(lock, fcntl.LOCK_EX)
+word = {'id': 'w1', 'timestamp': 1, 'signature': 'v1,x', 'body': 'AAAA'}
+(state / 'draft').write_text(json.dumps(word) + chr(10))
+(state / 'draft').rename(state / 'spool.jsonl')
+"""
+WORD_AND_WAIT = program(SPOOLS + "signal.pause()")
+WORD_AND_END = program(SPOOLS + "print('out'); print('of memory', file=sys.stderr); sys.exit(9)")
+
+
+async def test_the_spool_of_a_running_agent_is_read_from_inside(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    daemon.add_image(IMAGE, WORD_AND_WAIT)
+    assert await do(site, "create")
+    await _until_spooled(site, gateway)
+    done = gateway.done()
+    assert done.process
+    assert (done.process.state, [each.id for each in done.spool]) == ("running", ["w1"])
+    (made,) = daemon.containers()
+    spool = Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl"
+    assert done.spool_offset == spool.stat().st_size
+    assert await do(site, "destroy", spool_offset=done.spool_offset or 0)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert sandbox.state == "destroyed"
+    assert daemon.containers() == []
+
+
+async def test_an_agent_that_ended_is_told_with_spool_exit_code_and_last_lines(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    daemon.add_image(IMAGE, WORD_AND_END)
+    assert await do(site, "create")
+    await until(lambda: exited(daemon))
+    assert await do(site, "inspect")
+    done = gateway.done()
+    assert done.process
+    assert (done.process.state, done.process.exit_code) == ("exited", 9)
+    assert [each.id for each in done.spool] == ["w1"]
+    assert "out\nof memory" in (done.diagnosis or "")
+
+
+async def test_the_last_word_of_an_agent_that_is_stopped_comes_home_before_its_files_go(
+    daemon: Daemon, gateway: StubGateway, site: Site
+) -> None:
+    prepared = (
+        "import os, pathlib\npathlib.Path(os.environ['SLIPGATE_STATE_DIR']).mkdir(parents=True)\n"
+    )
+    daemon.add_image(IMAGE, program(prepared + LAST_WORD[-1]))
+    assert await do(site, "create")
+    (made,) = daemon.containers()
+    await until((daemon.root(made) / "ready").exists)
+    assert await do(site, "destroy")
+    assert [each.id for each in gateway.done().spool] == ["last"]
+    assert len(daemon.containers()) == 1
+    assert await do(site, "destroy", lease=2, spool_offset=gateway.done().spool_offset or 0)
+    assert daemon.containers() == []
+
+
+async def test_a_spool_of_many_windows_comes_out_of_a_stopped_container_in_whole_lines(
+    daemon: Daemon, docker: Docker
+) -> None:
+    daemon.add_image(IMAGE, ENDS_WITH_7)
+    await docker.create(an_order())
+    await until(lambda: exited(daemon))
+    (made,) = daemon.containers()
+    state = Path(f"{daemon.root(made)}{STATE}")
+    state.mkdir(parents=True)
+    body = base64.b64encode(b"x" * 300_000).decode()
+    words = [
+        json.dumps({"id": f"w{n}", "timestamp": 1, "signature": "v1,x", "body": body}) + "\n"
+        for n in range(4)
+    ]
+    (state / "spool.jsonl").write_text("".join((*words, "y" * 2_500_000, "\n", words[0])))
+    (state / "spool.acknowledged").write_text(str(len(words[0])))
+    offset, names, more = 0, [], True
+    while more:
+        piece = await docker.read_spool(KEY, offset)
+        names += [each.id for each in piece.lines]
+        offset, more = piece.offset, piece.has_more
+    assert names == ["w1", "w2", "w3", "w0"]
+
+
+@pytest.mark.parametrize("what", ["link", "folder", "pipe"])
+async def test_a_spool_that_is_no_file_is_no_spool(
+    daemon: Daemon, docker: Docker, tmp_path: Path, what: str
+) -> None:
+    daemon.add_image(IMAGE, ENDS_WITH_7)
+    await docker.create(an_order())
+    await until(lambda: exited(daemon))
+    (made,) = daemon.containers()
+    spool = Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl"
+    spool.parent.mkdir(parents=True)
+    match what:
+        case "link":
+            spool.symlink_to("/etc/passwd")
+        case "folder":
+            spool.mkdir()
+        case _:
+            os.mkfifo(spool)
+    piece = await docker.read_spool(KEY, 0)
+    assert (piece.lines, piece.offset, piece.has_more, piece.skipped) == ((), 0, False, 0)
+
+
+async def test_a_container_that_ends_between_two_looks_is_copied_from(
+    daemon: Daemon, docker: Docker
+) -> None:
+    daemon.add_image(IMAGE, WORD_AND_WAIT)
+    found = await docker.create(an_order())
+    (made,) = daemon.containers()
+    await until((Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl").exists)
+    refused = f"Error response from daemon: container {found.id} is not running\n"
+    plan(daemon, {"at": "exec", "kind": "print", "err": refused, "code": 1})
+    assert [each.id for each in (await docker.read_spool(found.key, 0)).lines] == ["w1"]
+
+
+async def test_a_survey_finds_running_and_ended_ones_of_this_instance_alone(
+    daemon: Daemon, docker: Docker
+) -> None:
+    await docker.create(an_order(name="runs"))
+    daemon.add_image(IMAGE, ENDS_WITH_7)
+    await docker.create(an_order(name="ends"))
+    await docker.create(an_order(name="foreign", labels=LABELS | {"slipgate-instance": "inst_2"}))
+    await until(
+        lambda: (
+            {each["Name"]: each["State"]["Status"] for each in daemon.containers()}["/ends"]
+            == "exited"
+        )
+    )
+    found = {each.key.name: each for each in await docker.survey(INSTANCE)}
+    assert set(found) == {"runs", "ends"}
+    assert (found["ends"].process.exit_code, found["runs"].process.state) == (7, "running")
+    assert await docker.survey("inst_3") == []
+
+
+async def test_what_is_gone_is_gone_however_often_it_is_removed(
+    daemon: Daemon, docker: Docker
+) -> None:
+    made = await docker.create(an_order())
+    for _ in range(2):
+        await docker.stop(made.key)
+        await docker.remove(made.key)
+    assert await docker.find(KEY) is None
+    assert await docker.find(made.key) is None
+
+
+async def test_the_beginning_of_an_id_is_nobodys_name(docker: Docker) -> None:
+    made = await docker.create(an_order())
+    key = an_order(name=made.id[:12]).key
+    assert await docker.find(key) is None
+
+
+ASKED: dict[str, Callable[[Docker, Key], Awaitable[object]]] = {
+    "container inspect": lambda docker, key: docker.find(key),
+    "rm": lambda docker, key: docker.remove(key),
+    "stop": lambda docker, key: docker.stop(key),
+    "ps": lambda docker, key: docker.survey(key.instance),
+    "exec": lambda docker, key: docker.read_spool(key, 0),
+}
+
+
+@pytest.mark.parametrize("at", ASKED)
+async def test_rubbish_is_no_answer_and_may_pass(daemon: Daemon, docker: Docker, at: str) -> None:
+    made = await docker.create(an_order())
+    plan(daemon, {"at": at, "kind": "print", "out": "}{", "err": "unexpected EOF\n", "code": 1})
+    with pytest.raises(ProviderError) as failed:
+        await ASKED[at](docker, made.key)
+    assert failed.value.retryable
+
+
+async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "state", environ={"PATH": f"{tmp_path}:{os.defpath}"})
+    assert await engine.identity() == ID
+    daemon.goes(down=True)
+    with pytest.raises(ProviderError, match="Start docker on the launcher's host") as failed:
+        await engine.identity()
+    assert failed.value.retryable
+
+
+async def test_a_docker_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "state", environ={"PATH": str(tmp_path)})
+    with pytest.raises(ProviderError, match="Install docker's CLI") as failed:
+        await engine.identity()
+    assert not failed.value.retryable
+
+
+async def test_a_launcher_opens_docker_in_its_daemons_realm_whatever_another_is_called(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    environ = {
+        "PATH": f"{tmp_path}:{os.defpath}",
+        "SLIPGATE_URL": "http://127.0.0.1:9",
+        "SLIPGATE_API_KEY": "k",
+        "SLIPGATE_PROVIDERS": "docker",
+        "SLIPGATE_REALM": "daytonas",
+        "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "state"),
+    }
+    async with open_providers(read_config(environ), environ) as (docker,):
+        assert (docker.name, docker.realm) == ("docker", ID)
