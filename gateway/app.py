@@ -93,7 +93,7 @@ async def opened(
     ) as store:
         _tell_opening(store.opening)
         await _check_keys(store, keyring)
-        policy = _policy(settings, keyring, clock())
+        policy = _policy(settings, keyring, store.instance_id, clock())
         ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
         async with _running(
             settings, keyring, store, ledger, clock=clock, transport=transport
@@ -308,9 +308,10 @@ def _context(
     )
 
 
-def _policy(settings: Settings, keyring: Keyring, started_at: int) -> Policy:
+def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: int) -> Policy:
     return Policy(
         key_id=keyring.current,
+        instance_id=instance_id,
         started_at=started_at,
         lease=settings.lease_seconds * 1000,
         concurrency_per_key=settings.concurrency_per_key,

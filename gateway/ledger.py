@@ -37,6 +37,8 @@ one of a few latecomers, and each of those costs a commit too."""
 SOON: Final = 10_000
 """Milliseconds; loops look by themselves more often than that, so only a clock that comes due
 earlier is worth waking one for."""
+LONGEST_CLAIM: Final = 30_000
+"""Milliseconds; a claim waits no longer, so work that is offered later need not wake it."""
 
 Outcome = Answer | Refused | Exception
 Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
@@ -219,12 +221,14 @@ def _topics(view: View, now: int) -> set[str]:
     tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
     if view.new_events:
         topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
-    if any(view.jobs[job_id].is_free for job_id in view.changed_jobs) or any(map(_frees, tasks)):
+    jobs = [view.jobs[job_id] for job_id in view.changed_jobs]
+    is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
+    if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
     if view.new_deliveries:
         topics.add("deliveries")
     moments = [task.due_at for task in tasks]
-    moments += [view.jobs[job_id].lease_expires_at for job_id in view.changed_jobs]
+    moments += [job.lease_expires_at for job in jobs]
     moments += [view.realms[place].due_at for place in view.changed_realms]
     if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")

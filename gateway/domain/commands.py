@@ -6,7 +6,9 @@ A command names what it `needs`; the store loads the union for a batch inside th
 from msgspec import structs
 
 from gateway.domain.errors import Refused
+from gateway.domain.ids import stray_id
 from gateway.domain.job import Job
+from gateway.domain.labels import owner
 from gateway.domain.realm import Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
@@ -217,6 +219,13 @@ class FinishJob(JobReport, frozen=True, kw_only=True):
     spool_offset: int | None = None
     diagnosis: str | None = None
 
+    @property
+    def needs(self) -> Needs:
+        """The job; of a sweep also what its sandboxes say they belong to."""
+        jobs = {stray_id(self.job_id, found.name, found.id) for found in self.sandboxes}
+        tasks = {owner(found.labels)[0] for found in self.sandboxes}
+        return Needs(jobs=(self.job_id, *jobs), tasks=tuple(tasks), reports=True)
+
 
 class FailJob(JobReport, frozen=True, kw_only=True):
     """`failed`."""
@@ -345,6 +354,8 @@ class Policy(Frozen, frozen=True, kw_only=True):
 
     key_id: str
     """The current master key: new attempts are opened with it."""
+    instance_id: str = ""
+    """The label of our sandboxes: those of another instance are never touched."""
     started_at: int = 0
     """When this gateway came up: until it has listened for 60 s it calls nobody missing."""
     lease: int = 60_000

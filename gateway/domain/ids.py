@@ -4,6 +4,8 @@ Source: TypeID 0.3, RFC 9562 §5.7. They are ordered by time: rows arrive at the
 index, and an id is a cursor. An event's id is derived from its number, so it costs no column.
 """
 
+import base64
+import hashlib
 import re
 from typing import Final
 
@@ -52,6 +54,21 @@ def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
 def sandbox_name(task_id: str, attempt: int) -> str:
     """The name of an attempt's sandbox: inside its realm, the idempotency key of the create."""
     return f"slipgate-{task_id[-20:]}-{attempt}"
+
+
+def sweep_id(provider: str, realm: str) -> str:
+    """The id of the one sweep job of a realm, whose name may hold what a path cannot."""
+    return f"job_sweep-{_digest(provider, realm)}"
+
+
+def stray_id(sweep: str, name: str, sandbox_id: str) -> str:
+    """The id of the job that destroys a sandbox which that sweep has found."""
+    return f"job_stray-{_digest(sweep, name, sandbox_id)}"
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256("\n".join(parts).encode()).digest()
+    return base64.b32encode(digest[:15]).decode().lower()
 
 
 def _base32(value: int) -> str:

@@ -7,6 +7,16 @@ from gateway.domain.task import Frozen
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 
 
+class Stray(Frozen, frozen=True, kw_only=True):
+    """A sandbox with our labels that no living attempt wants: a sweep has found it."""
+
+    name: str
+    id: str
+    labels: dict[str, str]
+    """All it carries: whoever destroys it compares them once more."""
+    spool_offset: int = 0
+
+
 class Job(Frozen, frozen=True, kw_only=True):
     """Work offered to launchers of one realm; times in milliseconds."""
 
@@ -29,6 +39,8 @@ class Job(Frozen, frozen=True, kw_only=True):
     closed_at: int | None = None
     answered_lease: int | None = None
     """The lease under which it was closed: the same token again gets the same answer."""
+    stray: Stray | None = None
+    """What it destroys, if that belongs to no attempt."""
 
     @property
     def token(self) -> str:

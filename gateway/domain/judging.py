@@ -50,10 +50,17 @@ def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> 
         if is_current and task.cancel_requested_at is not None:
             end(draft, Status.CANCELLED, Ended())
         return
+    again = offered_again(job, seen, draft.now)
+    if state == "gone":
+        again = replace(again, not_before=max(again.not_before, provable_at))
+    draft.put_job(again)
+
+
+def offered_again(job: Job, seen: FinishJob, now: int) -> Job:
+    """An unconfirmed destroy; while its spool is still being read, without a pause."""
     first, longest = DESTROY_BACKOFF
     wait = 0 if seen.spooled else min(first * 2 ** min(job.offers, 16), longest)
-    not_before = max(draft.now + wait, provable_at if state == "gone" else 0)
-    draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))
+    return replace(job, offers=job.offers + 1, not_before=now + wait)
 
 
 def compare_snapshot(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.domain.event import Event
-from gateway.domain.job import Job
+from gateway.domain.job import Job, Stray
 from gateway.domain.realm import Realm
 from gateway.domain.taken import Taken
 from gateway.domain.task import (
@@ -36,6 +36,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "sandbox": msgspec.json.Decoder(Sandbox).decode,
     "flags": msgspec.json.Decoder(tuple[Flag, ...]).decode,
     "clocks": msgspec.json.Decoder(Clocks).decode,
+    "stray": msgspec.json.Decoder(Stray).decode,
     "providers": msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {

@@ -12,7 +12,9 @@ from gateway.domain import commands
 from gateway.domain.commands import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
+from gateway.domain.job import Job, Stray
 from gateway.domain.keyring import UnknownKey, Unreadable
+from gateway.domain.labels import INSTANCE, LABELS, labels, owner
 from gateway.domain.task import Sandbox
 from gateway.web.auth import LAUNCHER, authorize
 from gateway.web.body import REPORT_LIMIT, read_json
@@ -201,10 +203,13 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         lease_expires_at=rfc3339(job.lease_expires_at or context.clock()),
         lease_seconds=context.lease_seconds,
         instance_id=context.instance_id,
-        labels={"slipgate-instance": context.instance_id},
+        labels={INSTANCE: context.instance_id},
     )
+    if job.stray is not None:
+        return _stray_job(bare, job, job.stray)
     if task is None or attempt is None:
-        return bare
+        place = wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
+        return msgspec.structs.replace(bare, sandbox=place)
     sandbox = attempt.sandbox
     return msgspec.structs.replace(
         bare,
@@ -217,13 +222,24 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
             realm=attempt.realm if attempt.realm is not None else job.realm,
         ),
         snapshot=task.snapshot,
-        labels={
-            **bare.labels,
-            "slipgate-task": task.id,
-            "slipgate-attempt": str(attempt.number),
-        },
+        labels=labels(context.instance_id, task.id, attempt.number),
         env=await _env(context, claimed),
         spool_offset=attempt.spool_offset,
+    )
+
+
+def _stray_job(bare: wire.Job, job: Job, stray: Stray) -> wire.Job:
+    """A sandbox of which only the labels are known."""
+    task_id, attempt = owner(stray.labels)
+    return msgspec.structs.replace(
+        bare,
+        task_id=task_id or None,
+        attempt=attempt or None,
+        sandbox=wire.JobSandbox(
+            name=stray.name, id=stray.id, provider=job.provider, realm=job.realm
+        ),
+        labels={name: text for name, text in stray.labels.items() if name in LABELS},
+        spool_offset=stray.spool_offset,
     )
 
 

@@ -34,3 +34,6 @@ CREATE TABLE taken_keys (
 
 CREATE INDEX taken_keys_freed ON taken_keys (project, concurrency_key, freed_at);
 CREATE INDEX taken_keys_over ON taken_keys (freed_at) WHERE freed_at IS NOT NULL;
+
+-- A destroy job of a sweep is about a sandbox of which only the labels are known (JSON).
+ALTER TABLE jobs ADD COLUMN stray TEXT;

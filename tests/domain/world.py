@@ -26,6 +26,8 @@ class World:
         self.now = 1_790_000_000_000
         self.view = View(policy=c.Policy(key_id="k1"))
         self.words = 0
+        self.offered = {"inspect", "destroy"}
+        """Kinds of jobs that claims may get beside creates; sweeps are a matter of their own."""
         self.is_deserted = False
         """Whether the launchers that were there have gone; else they call all the time."""
         made = msgspec.convert(
@@ -63,7 +65,7 @@ class World:
         self.view.offered = [
             job.id
             for job in self.view.jobs.values()
-            if job.kind != "create" and job.is_open and not job.is_held(self.now)
+            if job.kind in self.offered and job.is_open and not job.is_held(self.now)
         ]
         try:
             return decide(self.view, command, self.now)
@@ -86,7 +88,7 @@ class World:
             task=self.task,
             due_at=self.task.due_at,
             attempts=tuple(self.view.attempts.values()),
-            jobs=tuple(self.view.jobs.values()),
+            jobs=tuple(job for job in self.view.jobs.values() if job.task_id is not None),
         )
         problems = [str(problem) for problem in broken(books, numbered)]
         assert not problems, problems

@@ -10,6 +10,7 @@ from gateway.domain.ending import opened
 from gateway.domain.event import Launching
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job
+from gateway.domain.sweeping import sweep_job
 from gateway.domain.task import Status, Task
 from gateway.domain.view import LauncherCall, View
 from gateway.domain.waiting import fits, queue_left, watch
@@ -20,6 +21,9 @@ MAX_EXTRA_JOBS = 10
 
 def claim(view: View, command: Claim, now: int) -> ClaimReply:
     """Notes that the launcher is live, takes back what it forgot, and leases it work."""
+    for place in command.providers:
+        if place not in view.realms:
+            view.put_job(sweep_job(place, now))
     view.note_call(
         LauncherCall(
             launcher_id=command.launcher_id,

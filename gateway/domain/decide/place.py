@@ -17,11 +17,7 @@ def check_sandbox(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox) ->
     """
     own = sandbox_name(draft.task.id, attempt.number)
     if sandbox.name != own:
-        raise Refused(
-            "sandbox_mismatch",
-            f"The sandbox of this job is {own}.",
-            hint="Use the name the job gives: it is the idempotency key of the create.",
-        )
+        raise wrong_name(own)
     is_moved = attempt.realm is not None and attempt.realm != sandbox.realm
     if is_moved and not attempt.is_gone:
         raise Refused(
@@ -31,6 +27,15 @@ def check_sandbox(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox) ->
         )
     if job.kind == "create":
         _check_provider(draft, job, (sandbox.provider, sandbox.realm))
+
+
+def wrong_name(own: str) -> Refused:
+    """What a launcher hears that speaks of another sandbox than its job is about."""
+    return Refused(
+        "sandbox_mismatch",
+        f"The sandbox of this job is {own}.",
+        hint="Use the name the job gives: it is the idempotency key of the create.",
+    )
 
 
 def own_sandbox(draft: Draft, job: Job, attempt: Attempt) -> Sandbox | None:

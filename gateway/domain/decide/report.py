@@ -14,6 +14,7 @@ from gateway.domain.commands import (
     TryReply,
     TrySandbox,
 )
+from gateway.domain.decide.homeless import answered_by, homeless_finished
 from gateway.domain.decide.launch import (
     destroy_if_unwanted,
     launch_error,
@@ -100,8 +101,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     if job.task_id is None:
-        view.put_job(replace(job, closed_at=now, answered_lease=job.lease))
-        return Accepted()
+        return homeless_finished(view, job, command, now)
     job, draft, attempt = _about(view, command, now)
     if command.sandbox is None and job.kind == "create":
         command = replace(command, sandbox=own_sandbox(draft, job, attempt))
@@ -110,7 +110,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
     if command.spool_offset is not None:
         attempt = replace(attempt, spool_offset=command.spool_offset)
         draft.put_attempt(attempt)
-    answered = replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
+    answered = answered_by(job)
     if job.kind == "destroy":
         judge_destroy(draft, answered, attempt, command)
     else:
@@ -128,13 +128,13 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
-    answered = replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
+    nothing = FinishJob(job_id=job.id, lease_token=job.token)
     if job.task_id is None:
-        view.put_job(replace(answered, closed_at=now))
-        return Accepted()
+        return homeless_finished(view, job, nothing, now)
+    answered = answered_by(job)
     _, draft, attempt = _about(view, command, now)
     if job.kind == "destroy":
-        judge_destroy(draft, answered, attempt, FinishJob(job_id=job.id, lease_token=job.token))
+        judge_destroy(draft, answered, attempt, nothing)
     else:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "create":

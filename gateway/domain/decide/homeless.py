@@ -1,0 +1,36 @@
+"""Reports on jobs that are about no attempt: sweeps, and the sandboxes that sweeps have found."""
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import Accepted, FinishJob
+from gateway.domain.decide.place import wrong_name
+from gateway.domain.job import Job, Stray
+from gateway.domain.judging import offered_again
+from gateway.domain.sweeping import NOT_THERE, judge_sweep, swept_again
+from gateway.domain.view import View
+
+
+def homeless_finished(view: View, job: Job, report: FinishJob, now: int) -> Accepted:
+    """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
+    answered = answered_by(job)
+    if job.stray is not None:
+        view.put_job(_stray_after(answered, job.stray, report, now))
+    else:
+        judge_sweep(view, job, report.sandboxes, now)
+        view.put_job(swept_again(answered, now))
+    return Accepted()
+
+
+def answered_by(job: Job) -> Job:
+    """The job after the report of the launcher that held it; its token still gets that answer."""
+    return replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
+
+
+def _stray_after(job: Job, stray: Stray, report: FinishJob, now: int) -> Job:
+    if report.sandbox is not None and report.sandbox.name != stray.name:
+        raise wrong_name(stray.name)
+    if report.sandbox is not None and report.sandbox.state in NOT_THERE:
+        return replace(job, closed_at=now)
+    if report.spool_offset is not None:
+        job = replace(job, stray=replace(stray, spool_offset=report.spool_offset))
+    return offered_again(job, report, now)

@@ -1,0 +1,65 @@
+"""What passes over HTTP in hours: sweeps, and spools that were long out of reach."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.sweeping import SWEEP_EVERY
+from gateway.ledger import wall_clock
+from tests.web.callers import House, line_of, open_house, sandbox_of
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Moved by hand (milliseconds)."""
+
+    now: int
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(now=wall_clock())
+
+
+@pytest.fixture
+async def house(tmp_path: Path, clock: Clock) -> AsyncIterator[House]:
+    async with open_house(tmp_path, clock=clock) as house:
+        yield house
+
+
+async def test_a_sweep_names_its_realm_and_a_stray_its_labels(house: House, clock: Clock) -> None:
+    assert await house.claim() == []
+    clock.now += SWEEP_EVERY
+    (sweep,) = await house.claim()
+    assert sweep["kind"] == "sweep"
+    assert sweep["sandbox"] == {"name": "", "provider": "local", "realm": "here"}
+    labels = {**sweep["labels"], "slipgate-task": "task_ghost", "slipgate-attempt": "2"}
+    found = {"id": "s9", "name": "slipgate-ghost-2", "state": "started"}
+    foreign = {**found, "id": "s8", "labels": {**labels, "slipgate-instance": "ins_other"}}
+    ours = {**found, "labels": {**labels, "more": "x"}}
+    assert (await house.report(sweep, "done", sandboxes=[foreign, ours])).status_code == 200
+    (stray,) = await house.claim()
+    assert (stray["kind"], stray["taskId"], stray["attempt"]) == ("destroy", "task_ghost", 2)
+    assert stray["labels"] == labels
+    place = {"provider": "local", "realm": "here"}
+    assert stray["sandbox"] == {"name": "slipgate-ghost-2", "id": "s9", **place}
+    gone = {"id": "s9", "name": "slipgate-ghost-2", **place, "state": "destroyed"}
+    assert (await house.report(stray, "done", sandbox=gone)).status_code == 200
+    assert await house.claim() == []
+
+
+async def test_a_spool_may_be_as_old_as_its_attempt(house: House, clock: Clock) -> None:
+    job, agent = await house.launch()
+    told_at = clock.now // 1000
+    clock.now += 3_000_000
+    await house.post(f"/v1/tasks/{job['taskId']}/cancel")
+    destroy = next(one for one in await house.claim(capacity=0) if one["kind"] == "destroy")
+    body = agent.body("task.completed", summary="offline for long")
+    line = line_of(agent, "m1", body, at=told_at)
+    await house.report(destroy, "done", sandbox=sandbox_of(job), spool=[line], spoolOffset=9)
+    assert (await house.task(job["taskId"]))["status"] == "completed"
