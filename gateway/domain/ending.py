@@ -29,7 +29,7 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
     _close_attempt(draft, status, fact)
     if _is_retried(task, status, fact.error):
         raw = msgspec.Raw(word.data) if word else msgspec.Raw(b"null")
-        following = Retried(attempt=ended + 1, error=fact.error, word=raw)
+        following = Retried(attempt=ended + 1, error=fact.error, report=fact.report, word=raw)
         _say(draft, "task.retried", following, word)
         open_next(draft)
         return

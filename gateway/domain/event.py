@@ -65,6 +65,14 @@ class PullRequest(Document, frozen=True, kw_only=True):
     commit_sha: str | None = None
 
 
+class LaunchReport(Document, frozen=True, kw_only=True):
+    """What a launcher saw of a launch that failed."""
+
+    provider: str = ""
+    exit_code: int | None = None
+    stderr_tail: str | None = None
+
+
 class Ended(Document, frozen=True, kw_only=True):
     """The task's last word, whoever spoke it."""
 
@@ -72,6 +80,8 @@ class Ended(Document, frozen=True, kw_only=True):
     commit_sha: str | None = None
     summary: str | None = None
     error: TaskError | None = None
+    report: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """A `LaunchReport`, if a launch failed; raw, for an agent's own word may hold anything here."""
 
 
 class CancelRequested(Document, frozen=True, kw_only=True):
@@ -87,6 +97,8 @@ class Retried(Document, frozen=True, kw_only=True):
     attempt: int
     launch: int = 1
     error: TaskError | None = None
+    report: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """A `LaunchReport`, if a launch failed; raw, for an agent's own word may hold anything here."""
     word: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
     """The agent's own last word of the attempt, if it had one."""
 

@@ -1,9 +1,11 @@
 """Launches: whose sandbox it is, where it may be, what it came up from, what failed for good."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.event import Ended, LaunchReport, Retried
 from gateway.domain.job import Job
 from gateway.domain.task import Sandbox
 from gateway.wire.launcher import LaunchError, Process
@@ -245,3 +247,68 @@ def test_a_sandbox_that_comes_up_after_the_cancel_runs_and_is_destroyed() -> Non
     (destroy,) = world.claim(capacity=0)
     world.done(destroy, "destroyed")
     assert world.status == "cancelled"
+
+
+def test_a_cancelled_launch_that_was_never_tried_is_over_when_its_lease_is() -> None:
+    world = World()
+    world.claim()
+    world.do(CANCEL)
+    assert world.status == "launching"
+    world.pass_seconds(60)
+    assert world.status == "cancelled"
+
+
+@pytest.mark.parametrize("spoke", [False, True])
+def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(spoke: bool) -> None:
+    world = World()
+    (job,) = world.claim()
+    world.trying(job)
+    if spoke:
+        world.say("task.started")
+    world.do(CANCEL)
+    renewal = c.RenewLease(job_id=job.id, lease_token=job.token)
+    answer = world.do(renewal)
+    assert isinstance(answer, c.LeaseReply)
+    assert answer.cancel is not spoke
+    world.now += 59_000
+    world.do(renewal)
+    world.now += 1_000
+    later = world.do(renewal)
+    assert isinstance(later, c.LeaseReply)
+    assert later.cancel
+
+
+def test_a_delegated_job_does_not_wait_for_ever() -> None:
+    world = World()
+    world.launch()
+    world.say("task.completed", summary="done")
+    (job,) = world.claim(capacity=0)
+    for_ever = world.now + 10**12
+    world.do(c.DelegateJob(job_id=job.id, lease_token=job.token, until=for_ever))
+    world.pass_seconds(599)
+    assert world.claim("l2", capacity=0) == []
+    world.pass_seconds(1)
+    assert [again.id for again in world.claim("l2", capacity=0)] == [job.id]
+
+
+def test_what_a_launcher_saw_of_a_failure_stands_in_the_history() -> None:
+    world = World()
+    error = LaunchError(
+        code="provider_unavailable",
+        message="503",
+        retryable=True,
+        provider="daytona-cli",
+        exit_code=1,
+        stderr_tail="level=fatal",
+    )
+    for wait in (5, 30, 0):
+        (job,) = world.claim()
+        world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
+        fact = world.view.new_events[-1].fact
+        assert isinstance(fact, Retried | Ended)
+        assert isinstance(fact.report, msgspec.Raw)
+        report = msgspec.json.decode(fact.report, type=LaunchReport)
+        assert (report.provider, report.exit_code) == ("daytona-cli", 1)
+        assert report.stderr_tail == "level=fatal"
+        world.pass_seconds(wait)
+    assert world.status == "failed"

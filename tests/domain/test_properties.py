@@ -9,13 +9,17 @@ from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gateway.domain import commands as c
 from gateway.domain.errors import Refused
+from gateway.domain.event import Event
 from gateway.domain.evolve import born, evolve
+from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
-from gateway.domain.task import TRANSITIONS, Sandbox, Status
-from gateway.wire.launcher import LaunchError, Process
+from gateway.domain.labels import labels
+from gateway.domain.task import TRANSITIONS, Sandbox, Status, Task
+from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 from tests.domain.world import REALM, TASK, World
 
 SECONDS = (1, 4, 16, 61, 125, 301, 700)
@@ -41,6 +45,8 @@ class Installation:
         self.alive: dict[int, str] = {}
         self.made = 0
         self.was_refused = False
+        self.world.offered.add("sweep")
+        self.world.view.policy = replace(self.world.view.policy, instance_id="ins_1")
         self.moves: tuple[Callable[[int], None], ...] = (
             self.wait,
             self.wait,
@@ -64,6 +70,11 @@ class Installation:
             self.cancel,
             self.retry,
             self.outage,
+            self.desert,
+            self.release,
+            self.sweep,
+            self.report_by_an_old_token,
+            self.speak_too_late,
         )
 
     def step(self, move: int, choice: int) -> None:
@@ -81,6 +92,84 @@ class Installation:
         assert sum(not attempt.is_gone for attempt in attempts) <= 1
         for number in self.alive:
             assert not self.world.view.attempts[TASK, number].is_gone
+
+    def desert(self, choice: int) -> None:
+        self.world.is_deserted = choice % 2 == 0
+
+    def release(self, choice: int) -> None:
+        number = choice % 3 + 1
+        if number not in self.alive and number not in self.making:
+            self.tell(c.ReleaseSandbox(task_id=TASK, project=None, attempt=number, reason="looked"))
+
+    def sweep(self, choice: int) -> None:
+        """What there is and what is not, behind the times or not."""
+        job = self.job(choice, "sweep")
+        if job is None:
+            return
+        there = {**self.alive, **({choice % 4: "sb-ghost"} if choice % 2 else {})}
+        found = tuple(
+            SweptSandbox(
+                id=name,
+                name=sandbox_name(TASK, number),
+                labels=labels("ins_1", TASK, number),
+                state="started",
+            )
+            for number, name in there.items()
+        )
+        self.tell(c.FinishJob(job_id=job.id, lease_token=job.token, sandboxes=found))
+        task = self.world.task
+        living = None if task.status.is_terminal else sandbox_name(TASK, task.attempt)
+        strays = [job.stray.name for job in self.world.view.jobs.values() if job.stray]
+        assert living not in strays or self.was_refused
+
+    def report_by_an_old_token(self, choice: int) -> None:
+        """Whatever it says: it is refused, and nothing has changed."""
+        job = self.job(choice)
+        if job is None or self.world.view.jobs[job.id].lease == 0:
+            return
+        now = self.world.view.jobs[job.id]
+        token = replace(now, lease=now.lease - 1 - choice % now.lease).token
+        sandbox = self.sandbox(job, "destroyed")
+        reports: tuple[c.Command, ...] = (
+            c.RenewLease(job_id=job.id, lease_token=token),
+            c.ReportCreated(job_id=job.id, lease_token=token, sandbox=sandbox),
+            c.FinishJob(job_id=job.id, lease_token=token, sandbox=sandbox),
+            c.FailJob(
+                job_id=job.id,
+                lease_token=token,
+                error=LaunchError(code="x", message="x", retryable=False),
+            ),
+            c.DelegateJob(job_id=job.id, lease_token=token, until=self.world.now + 60_000),
+        )
+        before = self.everything()
+        self.tell(reports[choice % len(reports)])
+        assert self.was_refused
+        assert self.everything() == before
+
+    def speak_too_late(self, choice: int) -> None:
+        """A word of an attempt that is over is kept, and moves nothing."""
+        task = self.world.task
+        late = range(1, task.attempt + task.status.is_terminal)
+        if not late:
+            return
+        kind, fields = WORDS[choice % len(WORDS)]
+        number = late[choice % len(late)]
+        before = self.everything()
+        self.tell(self.world.word(kind, attempt=number, **fields))
+        assert self.was_refused
+        after = self.everything()
+        kept = after[0][-1]
+        assert (kept.applied, kept.attempt) == (False, number)
+        assert after[0][:-1] == before[0]
+        assert replace(after[1], seq=before[1].seq) == before[1]
+        assert after[2] == before[2]
+
+    def everything(self) -> tuple[list[Event], Task, tuple[object, ...]]:
+        """What a refusal must leave as it is; how many words were refused is counted."""
+        view = self.world.view
+        attempts = {key: replace(one, refused=0) for key, one in view.attempts.items()}
+        rest = (attempts, dict(view.jobs), dict(view.realms), len(view.new_deliveries))
+        return list(view.new_events), self.world.task, rest
 
     def wait(self, choice: int) -> None:
         self.world.pass_seconds(SECONDS[choice % len(SECONDS)])
@@ -193,7 +282,7 @@ class Installation:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    moves=st.lists(st.tuples(st.integers(0, 21), st.integers(0, 41)), min_size=20, max_size=70),
+    moves=st.lists(st.tuples(st.integers(0, 26), st.integers(0, 41)), min_size=20, max_size=70),
     on_stall=STALLS,
     attempts=st.integers(1, 3),
     keep=st.booleans(),
@@ -201,7 +290,13 @@ class Installation:
 def test_the_invariants_hold_whatever_comes(
     moves: list[tuple[int, int]], on_stall: str, attempts: int, *, keep: bool
 ) -> None:
-    installation = Installation(onStall=on_stall, maxAttempts=attempts, keepSandbox=keep)
+    installation = Installation(
+        onStall=on_stall,
+        maxAttempts=attempts,
+        keepSandbox=keep,
+        endpointId="ep_1",
+        concurrencyKey="acme",
+    )
     for move, choice in moves:
         installation.step(move, choice)
     states = _states(installation.world)

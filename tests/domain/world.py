@@ -9,11 +9,11 @@ from gateway.domain.errors import Refused
 from gateway.domain.evolve import fold
 from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.invariants import broken
-from gateway.domain.invariants.books import Books
+from gateway.domain.invariants.books import Books, DeliveryRow
 from gateway.domain.job import Job
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Sandbox, Status, Task
-from gateway.domain.view import View
+from gateway.domain.view import Delivery, View
 
 TASK = typeid("task", 1_790_000_000_000, 7)
 REALM = ("local", "here")
@@ -89,6 +89,7 @@ class World:
             due_at=self.task.due_at,
             attempts=tuple(self.view.attempts.values()),
             jobs=tuple(job for job in self.view.jobs.values() if job.task_id is not None),
+            deliveries=tuple(_row(delivery) for delivery in self.view.new_deliveries),
         )
         problems = [str(problem) for problem in broken(books, numbered)]
         assert not problems, problems
@@ -185,3 +186,17 @@ class World:
             webhook_id=f"msg_{self.words}",
             body_hash=data[:32],
         )
+
+
+def _row(delivery: Delivery) -> DeliveryRow:
+    """As it would stand in the database; with one task, all numbers are its own."""
+    number = delivery.event.task_seq
+    return DeliveryRow(
+        endpoint_id=delivery.endpoint_id,
+        seq=number,
+        task_id=TASK,
+        task_seq=number,
+        status=delivery.status,
+        attempts=0,
+        next_attempt_at=delivery.next_attempt_at,
+    )

@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from gateway.domain.commands import Claim, ClaimedJob, ClaimReply
 from gateway.domain.draft import Draft
-from gateway.domain.ending import opened
-from gateway.domain.event import Launching
+from gateway.domain.ending import end, opened
+from gateway.domain.event import Ended, Launching
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job
 from gateway.domain.sweeping import sweep_job
@@ -175,8 +175,17 @@ def release(view: View, job: Job, now: int) -> None:
     if task.attempt != job.attempt or task.status.is_terminal:
         view.put_job(replace(freed, closed_at=now))
         return
-    if job.kind == "create" and task.cancel_requested_at is None:
+    if job.kind == "create":
         draft = Draft(view, task, now)
-        draft.change(claimable_at=now)
-        watch(draft)
+        _offer_again(draft)
         draft.keep()
+
+
+def _offer_again(draft: Draft) -> None:
+    """The launch goes on with whoever comes; a cancelled one that was never tried is over."""
+    attempt = draft.attempt
+    if draft.task.cancel_requested_at is None:
+        draft.change(claimable_at=draft.now)
+        watch(draft)
+    elif attempt is not None and not attempt.was_tried:
+        end(draft, Status.CANCELLED, Ended())

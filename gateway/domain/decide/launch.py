@@ -2,13 +2,20 @@
 
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.commands import FinishJob
 from gateway.domain.decide.claim import revoked
 from gateway.domain.draft import Draft
 from gateway.domain.ending import destroy, end, hold_back
-from gateway.domain.event import Ended, Launched, Retried, SandboxReported
+from gateway.domain.event import (
+    Ended,
+    Launched,
+    LaunchReport,
+    Retried,
+    SandboxReported,
+)
 from gateway.domain.job import Job
 from gateway.domain.judging import compare_snapshot
 from gateway.domain.running import begin, is_waiting
@@ -16,6 +23,7 @@ from gateway.domain.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.waiting import offer
 from gateway.wire.launcher import LaunchError
 
+Report = msgspec.Raw | msgspec.UnsetType
 RELAUNCH_BACKOFF: Final = (5_000, 30_000)
 """Before the 2nd and the 3rd launch of an attempt (milliseconds); there is no 4th."""
 PERMANENT: Final = frozenset({"provider_auth", "snapshot_not_found", "snapshot_inactive"})
@@ -64,7 +72,9 @@ def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
     return noted
 
 
-def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
+def launch_failed(
+    draft: Draft, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
+) -> None:
     """Queued again with backoff, at most twice; a permanent error or a third one ends it."""
     task = draft.task
     if attempt.number != task.attempt or task.status.is_terminal:
@@ -74,9 +84,9 @@ def launch_failed(draft: Draft, attempt: Attempt, error: TaskError) -> None:
     elif not is_waiting(task.status):
         return
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
-        _launch_again(draft, attempt, error)
+        _launch_again(draft, attempt, error, report)
     else:
-        end(draft, Status.FAILED, Ended(error=error))
+        end(draft, Status.FAILED, Ended(error=error, report=report))
 
 
 def launch_error(error: LaunchError) -> TaskError:
@@ -84,6 +94,14 @@ def launch_error(error: LaunchError) -> TaskError:
     whether another launch may help, of the others the launcher."""
     is_retryable = error.code in PASSING or (error.retryable and error.code not in PERMANENT)
     return TaskError(stage="launch", code=error.code, message=error.message, retryable=is_retryable)
+
+
+def launch_report(error: LaunchError) -> msgspec.Raw:
+    """What stands beside the error in the history: where it failed, and how."""
+    report = LaunchReport(
+        provider=error.provider, exit_code=error.exit_code, stderr_tail=error.stderr_tail
+    )
+    return msgspec.Raw(msgspec.json.encode(report))
 
 
 def destroy_if_unwanted(draft: Draft, job: Job) -> bool:
@@ -106,8 +124,9 @@ def _forget_looks(draft: Draft, attempt: Attempt) -> None:
         draft.put_job(revoked(job))
 
 
-def _launch_again(draft: Draft, attempt: Attempt, error: TaskError) -> None:
-    again = Retried(attempt=attempt.number, launch=attempt.launches + 1, error=error)
+def _launch_again(draft: Draft, attempt: Attempt, error: TaskError, report: Report) -> None:
+    launch = attempt.launches + 1
+    again = Retried(attempt=attempt.number, launch=launch, error=error, report=report)
     draft.happen("task.retried", again)
     at = draft.now + RELAUNCH_BACKOFF[attempt.launches - 1]
     draft.change(launch_slow=None, launch_end=None)

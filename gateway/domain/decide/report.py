@@ -19,6 +19,7 @@ from gateway.domain.decide.launch import (
     destroy_if_unwanted,
     launch_error,
     launch_failed,
+    launch_report,
     launched,
     note_sandbox,
 )
@@ -41,7 +42,7 @@ def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     view.put_job(replace(job, lease_expires_at=expires, renewed=True))
     return LeaseReply(
         expires_at=expires,
-        cancel=_is_unwanted(view, job),
+        cancel=_is_unwanted(view, job) and not _may_still_stop(view, job, now),
         task_id=job.task_id,
         attempt=job.attempt,
     )
@@ -138,15 +139,18 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     else:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
-            launch_failed(draft, attempt, launch_error(command.error))
+            report = launch_report(command.error)
+            launch_failed(draft, attempt, launch_error(command.error), report)
     draft.keep()
     return Accepted()
 
 
 def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
-    """The job waits for a launcher that was asked to start elsewhere."""
+    """The job waits for a launcher that was asked to start elsewhere, as long as a launch may
+    take: one that never comes must not keep it for ever."""
     job = _held(view, command, now)
-    view.put_job(replace(job, is_delegated=True, lease_expires_at=max(now, command.until)))
+    until = min(max(now, command.until), now + 2 * view.policy.launch)
+    view.put_job(replace(job, is_delegated=True, lease_expires_at=until))
     return Accepted()
 
 
@@ -156,6 +160,15 @@ def _is_unwanted(view: View, job: Job) -> bool:
         return False
     over = task.status.is_terminal or task.attempt != job.attempt
     return over or task.cancel_requested_at is not None
+
+
+def _may_still_stop(view: View, job: Job, now: int) -> bool:
+    """Whether a cancel was requested, and its agent is still given time to hear of it."""
+    task = view.tasks[job.task_id or ""]
+    attempt = view.attempts.get((task.id, job.attempt or 0))
+    is_current = task.attempt == job.attempt and not task.status.is_terminal
+    has_time = task.clocks.cancel is not None and task.clocks.cancel > now
+    return is_current and has_time and attempt is not None and attempt.spoke_at is not None
 
 
 def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attempt]:
