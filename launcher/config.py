@@ -82,6 +82,14 @@ class Config:
 
 def read_config(environ: Mapping[str, str]) -> Config:
     """Settings from `environ`; raises `ConfigurationError` with all problems at once."""
+    config, problems = inspect_config(environ)
+    if problems:
+        raise ConfigurationError(problems)
+    return config
+
+
+def inspect_config(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """What can be read, and what is wrong with the rest: there stand empty words."""
     reader = _Reader(environ)
     handed = reader.handed()
     providers = reader.providers()
@@ -98,9 +106,20 @@ def read_config(environ: Mapping[str, str]) -> Config:
         docker=reader.docker(),
         log=reader.log(),
     )
-    if reader.problems:
+    return config, reader.problems
+
+
+def read_daytona(environ: Mapping[str, str]) -> DaytonaConfig:
+    """Daytona's settings alone, for commands that need no gateway.
+
+    Raises:
+        ConfigurationError: with all problems at once.
+    """
+    reader = _Reader(environ)
+    daytona = reader.daytona(DAYTONA)
+    if daytona is None or reader.problems:
         raise ConfigurationError(reader.problems)
-    return config
+    return daytona
 
 
 class _Reader:

@@ -44,10 +44,25 @@ def launcher(
     job: Annotated[str | None, typer.Option(help="claim this very job, then exit")] = None,
 ) -> None:
     """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."""
-    arguments = [sys.executable, "-m", "launcher"]
-    arguments += ["--once"] if once else []
+    arguments = ["--once"] if once else []
     arguments += [f"--job={job}"] if job else []
-    os.execv(sys.executable, arguments)  # noqa: S606 - our own program, an argument list
+    _hand_over("launcher", arguments)
+
+
+_AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Options are the business of the program that is handed over to, its help included."""
+
+
+@commands.command(context_settings=_AS_TYPED, add_help_option=False)
+def doctor(context: typer.Context) -> None:
+    """Look for what can be wrong, with the launcher's environment; --live makes a sandbox."""
+    _hand_over("launcher.doctor", context.args)
+
+
+def _hand_over(module: str, arguments: Sequence[str]) -> None:
+    """To a program that has credentials: this one never sees them."""
+    words = [sys.executable, "-m", module, *arguments]
+    os.execv(sys.executable, words)  # noqa: S606 - our own program, an argument list
 
 
 commands.command()(up)

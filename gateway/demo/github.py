@@ -102,6 +102,7 @@ class GitHub:
         repository = "/repos/{owner}/{name}"
         self.app = Starlette(
             routes=[
+                Route("/rate_limit", self._limits, methods=["GET"]),
                 Route(repository, self._show_repository, methods=["GET"]),
                 Route(f"{repository}/pulls", self._list, methods=["GET"]),
                 Route(f"{repository}/pulls", self._create, methods=["POST"]),
@@ -168,17 +169,25 @@ class GitHub:
         self._pulls.setdefault(slug, []).append(pull)
         return _json(pull, status=201)
 
+    async def _limits(self, request: Request) -> Response:
+        """Every token may ask, and it costs none of what is counted."""
+        self._check_token(request)
+        return _json({"resources": {}, "rate": {"limit": 5000, "remaining": 5000, "reset": 0}})
+
     def _entered(self, request: Request) -> tuple[str, Path]:
         """The repository asked for, if the token opens it."""
+        self._check_token(request)
+        slug = f"{request.path_params['owner']}/{request.path_params['name']}"
+        if slug not in self._repositories:
+            raise HTTPException(404, "Not Found")
+        return slug, self._repositories[slug]
+
+    def _check_token(self, request: Request) -> None:
         given = request.headers.get("authorization", "")
         scheme, _, token = given.partition(" ")
         is_known = compare_digest(token.encode(), self._token.encode())
         if scheme.lower() not in {"bearer", "token"} or not is_known:
             raise HTTPException(401, "Bad credentials")
-        slug = f"{request.path_params['owner']}/{request.path_params['name']}"
-        if slug not in self._repositories:
-            raise HTTPException(404, "Not Found")
-        return slug, self._repositories[slug]
 
     async def _branch(self, slug: str, folder: Path, name: str, field: str) -> Branch:
         """`branch` or `owner:branch`, as it was pushed."""

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from launcher.config import Config, DaytonaConfig
 from launcher.providers.daytona.api import DaytonaApi, Wishes
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.http import DaytonaHttp, Witness, open_daytona
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
 from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.docker.engine import open_engine
@@ -17,15 +17,19 @@ from launcher.providers.protocol import Provider, ProviderError
 
 @asynccontextmanager
 async def open_providers(
-    config: Config, environ: Mapping[str, str], program: tuple[str, ...] = EXECUTION
+    config: Config,
+    environ: Mapping[str, str],
+    program: tuple[str, ...] = EXECUTION,
+    witness: Witness | None = None,
 ) -> AsyncIterator[tuple[Provider, ...]]:
-    """One per name in the configuration, in its order; closed when the block ends.
+    """One per name in the configuration, in its order; closed when the block ends. `witness` sees
+    every answer of Daytona's API.
 
     Raises:
         ProviderError: a provider does not tell its realm.
     """
     async with AsyncExitStack() as stack:
-        opener = _Opener(config, environ, program, stack)
+        opener = _Opener(config, environ, program, witness, stack)
         known: dict[str, Callable[[], Awaitable[Provider]]] = {
             "local": opener.local,
             "daytona-api": opener.daytona_api,
@@ -43,11 +47,13 @@ class _Opener:
         config: Config,
         environ: Mapping[str, str],
         program: tuple[str, ...],
+        witness: Witness | None,
         stack: AsyncExitStack,
     ) -> None:
         self._config = config
         self._environ = environ
         self._program = program
+        self._witness = witness
         self._stack = stack
         self._realm = config.realm
 
@@ -64,7 +70,7 @@ class _Opener:
         """By REST."""
         daytona = self._daytona()
         client = await self._stack.enter_async_context(
-            open_daytona(daytona.api_url, daytona.api_key)
+            open_daytona(daytona.api_url, daytona.api_key, self._witness)
         )
         http = DaytonaHttp(client)
         realm = await self._daytona_realm(http, None)

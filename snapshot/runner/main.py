@@ -1,17 +1,16 @@
 """The composition root: environ → configuration → spool, sender, heartbeat → workflow → exit."""
 
-import hashlib
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from .budget import Budget
 from .channel import Channel, FlatChannel, SignedChannel
 from .configuration import Configuration, Connection
+from .digest import script_digest
 from .ending import STOPPED, ExitCode, exit_code
 from .hardening import harden, sweep
 from .heartbeat import Heartbeat
@@ -41,6 +40,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def main(environ: Mapping[str, str]) -> ExitCode:
     """Run one attempt, or finish telling what an earlier start of it did."""
     harden()
+    print(f"slipgate: scripts={script_digest()}", flush=True)
     try:
         connection = Connection.from_environ(environ)
         state = StateDirectory(connection.state_directory)
@@ -162,16 +162,6 @@ class Attempt:
             script_digest=script_digest(),
         )
         return Workflow(configuration, tools)
-
-
-def script_digest() -> str:
-    """SHA-256 over every file of the snapshot's scripts, so that the gateway knows what ran."""
-    here = Path(__file__).resolve().parent
-    files = [here.parent / "execution.sh", here.parent / "agent-runner.py"]
-    digest = hashlib.sha256()
-    for file in files + sorted(here.rglob("*.py")) + sorted(here.glob("*.sh")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
 
 
 def listen_for_signals(stop: Stop) -> None:

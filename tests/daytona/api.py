@@ -26,7 +26,7 @@ from tests.daytona.documents import (
 )
 from tests.daytona.faults import Fault, Faults
 from tests.daytona.machine import Machine
-from tests.daytona.organisation import Organisation, Refusal, Sandbox, Snapshot, labels_of
+from tests.daytona.organisation import Organisation, Refusal, Sandbox, labels_of
 
 VERSION = "v0.214.3"
 ALL_SCOPES = frozenset({"write:sandboxes", "delete:sandboxes", "write:snapshots"})
@@ -41,6 +41,8 @@ class Api:
     machine: Machine
     faults: Faults = field(default_factory=Faults)
     keys: dict[str, frozenset[str]] = field(default_factory=lambda: {"dtn_key": ALL_SCOPES})
+    tells_scopes: bool = True
+    """Whether it is recent enough to describe the key that asks."""
     url: str = ""
     late: set[asyncio.Task[Response]] = field(default_factory=set)
 
@@ -81,7 +83,9 @@ def application(api: Api) -> Starlette:
         _route(api, "GET", "/sandbox/{name}/toolbox-proxy-url", toolbox_url),
         _route(api, "GET", "/snapshots", snapshots),
         _route(api, "POST", "/snapshots", add_snapshot, "write:snapshots"),
+        _route(api, "POST", "/snapshots/{id}/activate", activate, "write:snapshots"),
         _route(api, "GET", "/snapshots/{name:path}", snapshot),
+        _route(api, "GET", "/api-keys/current", current_key),
     ]
     toolbox = [
         _route(api, "POST", "/{id}/process/execute", execute),
@@ -180,17 +184,37 @@ async def snapshot(api: Api, request: Request) -> Response:
     return JSONResponse(snapshot_document(api.organisation.snapshot(request.path_params["name"])))
 
 
+async def activate(api: Api, request: Request) -> Response:
+    """A snapshot that rests comes back."""
+    return JSONResponse(snapshot_document(api.organisation.activate(request.path_params["id"])))
+
+
+async def current_key(api: Api, request: Request) -> Response:
+    """The key that asks, as the dashboard lists it."""
+    if not api.tells_scopes:
+        raise Refusal(404, "Cannot GET /api/api-keys/current")
+    _, _, key = request.headers["authorization"].partition(" ")
+    return JSONResponse(
+        {
+            "name": "launcher",
+            "value": f"{key[:3]}********************{key[-3:]}",
+            "createdAt": "2026-11-01T00:00:00.000Z",
+            "permissions": sorted(api.keys[key]),
+            "lastUsedAt": None,
+            "expiresAt": None,
+        }
+    )
+
+
 async def add_snapshot(api: Api, request: Request) -> Response:
-    """Built at once here."""
+    """Built from a Dockerfile or taken from an image, in a while."""
     wanted = await _json(request)
     name = str(wanted["name"])
     if name in api.organisation.snapshots:
         raise Refusal(409, f'Snapshot with name "{name}" already exists for this organization')
     entry = wanted.get("entrypoint")
     words = tuple(map(str, entry)) if isinstance(entry, list) else ("sleep", "infinity")
-    return JSONResponse(
-        snapshot_document(api.organisation.add_snapshot(Snapshot(name=name, entrypoint=words)))
-    )
+    return JSONResponse(snapshot_document(api.organisation.build(name, words)))
 
 
 async def execute(api: Api, request: Request) -> Response:

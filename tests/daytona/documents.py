@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from tests.daytona.organisation import ORGANISATION, Sandbox, Snapshot
 
 Document = dict[str, object]
+FAILED = ("error", "build_failed")
 
 
 def sandbox_document(sandbox: Sandbox, state: str, toolbox: str) -> Document:
@@ -59,12 +60,13 @@ def snapshot_document(snapshot: Snapshot) -> Document:
         "imageName": snapshot.name,
         "state": snapshot.state,
         "size": 0.4,
-        "entrypoint": list(snapshot.entrypoint),
+        "entrypoint": None if snapshot.entrypoint is None else list(snapshot.entrypoint),
         "cpu": 2,
         "gpu": 0,
         "mem": 4,
         "disk": 8,
-        "errorReason": None,
+        "errorReason": snapshot.error_reason if snapshot.state in FAILED else None,
+        **({} if snapshot.regions is None else {"regionIds": list(snapshot.regions)}),
         "createdAt": "2026-11-01T00:00:00.000Z",
         "updatedAt": "2026-11-01T00:00:00.000Z",
         "lastUsedAt": None,

@@ -30,7 +30,13 @@ class Snapshot:
     state: str = "active"
     general: bool = False
     """Daytona's own: belongs to no organisation."""
-    entrypoint: tuple[str, ...] = ("/bin/bash", "/app/execution.sh")
+    entrypoint: tuple[str, ...] | None = ("/bin/bash", "/app/execution.sh")
+    regions: tuple[str, ...] | None = None
+    """None: an API that does not tell."""
+    error_reason: str | None = None
+    ready_at: float = 0.0
+    """When it comes to `becomes`, in seconds of the organisation's clock."""
+    becomes: str | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -82,6 +88,10 @@ class Habits:
     fails_to_start: str | None = None
     """The reason with which sandboxes end in `error`."""
     max_sandboxes: int = 10_000
+    build_seconds: float = 0.0
+    """How long a snapshot is built or activated."""
+    fails_to_build: str | None = None
+    """The reason with which builds end in `build_failed`."""
 
 
 class Organisation:
@@ -188,8 +198,34 @@ class Organisation:
         """
         for each in self.snapshots.values():
             if id_or_name in (each.id, each.name):
+                if each.becomes is not None and each.ready_at <= self.clock():
+                    each.state, each.becomes = each.becomes, None
                 return each
         raise Refusal(404, f"Snapshot with ID or name {id_or_name} not found")
+
+    def build(self, name: str, entrypoint: tuple[str, ...]) -> Snapshot:
+        """A snapshot that is ready, or has failed, after a while."""
+        made = Snapshot(name=name, state="building", entrypoint=entrypoint)
+        made.error_reason = self.habits.fails_to_build
+        self._settle(made, "build_failed" if self.habits.fails_to_build else "active")
+        return self.add_snapshot(made)
+
+    def activate(self, id_or_name: str) -> Snapshot:
+        """Takes a while, too.
+
+        Raises:
+            Refusal: it does not rest.
+        """
+        found = self.snapshot(id_or_name)
+        if found.state == "active":
+            raise Refusal(400, f"Snapshot {found.id} is already active")
+        found.state = "pulling"
+        self._settle(found, "active")
+        return found
+
+    def _settle(self, snapshot: Snapshot, state: str) -> None:
+        snapshot.ready_at = self.clock() + self.habits.build_seconds
+        snapshot.becomes = state
 
     def _snapshot(self, wanted: Mapping[str, object]) -> str:
         name = str(wanted.get("snapshot") or self.default_snapshot)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from snapshot.runner.digest import script_digest
 from tests.snapshot.http_stub import HttpStub, Request, Response
 from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.sandbox import Sandbox
@@ -36,6 +37,11 @@ def test_what_cannot_be_reported_is_printed(sandbox: Sandbox) -> None:
     assert sandbox.run(SLIPGATE_WEBHOOK_SECRET="whsec_***", SLIPGATE_ATTEMPT="x") == 2
     assert "SLIPGATE_WEBHOOK_SECRET: a webhook secret is 'whsec_' and base64" in sandbox.said()
     assert "SLIPGATE_ATTEMPT must be a number" in sandbox.said()
+
+
+def test_every_start_says_first_which_scripts_run(sandbox: Sandbox) -> None:
+    sandbox.run(SLIPGATE_ATTEMPT="x")
+    assert f"slipgate: scripts={script_digest()}\n" in sandbox.said()
 
 
 def test_a_state_directory_of_somebody_else_is_refused(sandbox: Sandbox) -> None:

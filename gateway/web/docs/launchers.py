@@ -8,6 +8,7 @@ from gateway.web.docs.examples import SANDBOX_NAME, TASK_ID
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Answer, Body, Operation, answer
 from gateway.wire import launcher as wire
+from gateway.wire.gateway import GatewayView
 
 _TAG: Final = "Launchers"
 _LEASE: Final = "3f9c2d6b8a1e4c7f"
@@ -54,6 +55,25 @@ def _acknowledged(meaning: str) -> tuple[Answer, ...]:
     return (answer(wire.Acknowledged, wire.Acknowledged(), meaning),)
 
 
+IDENTITY: Final = Operation(
+    id="showGateway",
+    tag=_TAG,
+    summary="Who this gateway is",
+    description="For whoever sets up a launcher: it changes nothing, and is no call of a launcher.",
+    access=access.LAUNCHER,
+    answers=(
+        answer(
+            GatewayView,
+            GatewayView(
+                instance_id=_INSTANCE,
+                version="0.1.0",
+                public_url="https://slipgate.example.com",
+                snapshot="slipgate-agent-1",
+            ),
+            "What launchers have to know of it.",
+        ),
+    ),
+)
 CLAIM: Final = Operation(
     id="claimJobs",
     tag=_TAG,

@@ -78,12 +78,21 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     general: bool = False
     entrypoint: tuple[str, ...] | None = None
     error_reason: str | None = None
+    region_ids: tuple[str, ...] | None = None
 
 
 class SnapshotPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A page of snapshots."""
 
     items: tuple[Snapshot, ...]
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The key that asks."""
+
+    name: str
+    permissions: tuple[str, ...]
+    expires_at: str | None = None
 
 
 class Executed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,5 +1,6 @@
 """The few calls of Daytona's API, typed; every failure is a `ProviderError`."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from launcher.providers.daytona.refusals import refusal, unavailable
 from launcher.providers.protocol import ProviderError
 
 T = TypeVar("T")
+Witness = Callable[[httpx.Response], Awaitable[None]]
 
 CREATE_SECONDS: Final = 90.0
 """The API holds a create for up to 30 s."""
@@ -82,14 +84,15 @@ class DaytonaHttp:
             raise _unanswered(f"no answer to {method} ({type(error).__name__})") from error
 
 
-def open_daytona(url: str, api_key: str) -> httpx.AsyncClient:
-    """The connection; no proxy of the environment sees the key."""
+def open_daytona(url: str, api_key: str, witness: Witness | None = None) -> httpx.AsyncClient:
+    """The connection; no proxy of the environment sees the key. `witness` sees every answer."""
     headers = {
         "authorization": f"Bearer {api_key}",
         "content-type": "application/json",
         "x-daytona-source": "slipgate",
     }
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False)
+    hooks = {"response": [witness] if witness else []}
+    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, event_hooks=hooks)
 
 
 def segment(name: str) -> str:

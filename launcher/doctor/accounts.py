@@ -1,0 +1,111 @@
+"""The keys that sandboxes get: whether GitHub and the model services take them."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from launcher.config import Config
+from launcher.doctor.check import Check, failed, warning, well
+
+SECONDS: Final = 10.0
+GITHUB: Final = "https://api.github.com"
+REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+_CLASSIC: Final = "x-oauth-scopes"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Service:
+    """A model service, and a read that costs nothing and that only a good key can make."""
+
+    base: str
+    path: str
+    header: str = "authorization"
+    prefix: str = "Bearer "
+
+
+_SERVICES: Final = {
+    "OPENAI": _Service(base="https://api.openai.com/v1", path="/models"),
+    "ANTHROPIC": _Service(
+        base="https://api.anthropic.com", path="/v1/models", header="x-api-key", prefix=""
+    ),
+    "OPENROUTER": _Service(base="https://openrouter.ai/api/v1", path="/key"),
+}
+DEFAULT: Final = "OPENAI"
+"""The service of tasks that name none."""
+
+
+async def look_at_accounts(config: Config) -> AsyncIterator[Check]:
+    """Asked from here, as sandboxes ask from there."""
+    secrets = config.daytona.secrets if config.daytona else {}
+    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+        yield await _github(http, config.handed, secrets)
+        for prefix in _SERVICES:
+            if config.handed.get(f"{prefix}_API_KEY"):
+                yield await _model(http, prefix, config.handed)
+    if not any(f"{prefix}_API_KEY" in {*config.handed, *secrets} for prefix in _SERVICES):
+        yield failed(
+            "model key",
+            "the launcher has none: tasks that bring no key of their own fail",
+            "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY for the launcher.",
+        )
+    elif f"{DEFAULT}_API_KEY" not in {*config.handed, *secrets}:
+        yield warning(
+            "model key",
+            f"there is no {DEFAULT}_API_KEY: tasks that name no modelProvider fail",
+            "Set it, or name agent.modelProvider in every task.",
+        )
+
+
+async def _github(
+    http: httpx.AsyncClient, handed: Mapping[str, str], secrets: Mapping[str, str]
+) -> Check:
+    name = "GitHub token"
+    token = handed.get("GITHUB_TOKEN")
+    if token is None:
+        given = "a Daytona Secret, with which git cannot push" if "GITHUB_TOKEN" in secrets else ""
+        return warning(
+            name,
+            f"the launcher hands over {given or 'none: no pull request is opened'}",
+            "Set GITHUB_TOKEN to one that may write contents and pull requests.",
+        )
+    url = handed.get("GITHUB_API_URL") or GITHUB
+    answer = await _ask(http, f"{url.rstrip('/')}/rate_limit", "authorization", f"Bearer {token}")
+    if answer is None:
+        return warning(name, f"{url} does not answer from here", "Look at the network's way out.")
+    if answer.status_code in REFUSED:
+        return failed(
+            name,
+            f"{url} refuses GITHUB_TOKEN (HTTP {answer.status_code})",
+            "Make one that may write contents and pull requests; look whether it has expired.",
+        )
+    scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
+    if scopes and not scopes & {"repo", "public_repo"}:
+        advice = "Give it the scope repo, or make a fine-grained one."
+        return failed(name, f"GITHUB_TOKEN has the scopes {', '.join(sorted(scopes))}", advice)
+    return well(name, f"{url} takes GITHUB_TOKEN")
+
+
+async def _model(http: httpx.AsyncClient, prefix: str, handed: Mapping[str, str]) -> Check:
+    name, variable, service = "model key", f"{prefix}_API_KEY", _SERVICES[prefix]
+    base = (handed.get(f"{prefix}_BASE_URL") or service.base).rstrip("/")
+    key = f"{service.prefix}{handed[variable]}"
+    answer = await _ask(http, f"{base}{service.path}", service.header, key)
+    if answer is None:
+        return warning(name, f"{base} does not answer from here", "Look at the network's way out.")
+    if answer.status_code in REFUSED:
+        advice = "Look whether it was revoked, and whether it is that service's."
+        return failed(name, f"{base} refuses {variable} (HTTP {answer.status_code})", advice)
+    if not answer.is_success:
+        advice = "It may work all the same: not every service lists its models."
+        return warning(name, f"{base} answers HTTP {answer.status_code} to {variable}", advice)
+    return well(name, f"{base} takes {variable}")
+
+
+async def _ask(http: httpx.AsyncClient, url: str, header: str, value: str) -> httpx.Response | None:
+    headers = {header: value, "anthropic-version": "2023-06-01", "user-agent": "slipgate-doctor"}
+    try:
+        return await http.get(url, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError):
+        return None

@@ -1,0 +1,86 @@
+"""Daytona's CLI on this host: whether it is there, which flags it has, and whether it gets in."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from launcher.config import DaytonaConfig
+from launcher.doctor.check import Check, failed, warning, well
+from launcher.providers.daytona.documents import Snapshot
+from launcher.providers.daytona.terminal import Terminal, open_terminal
+from launcher.providers.protocol import ProviderError
+
+NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")
+ENV_AUTH_SINCE: Final = (0, 128, 0)
+_INSTALL: Final = "https://www.daytona.io/docs/en/tools/cli says how to install it"
+
+
+async def look_at_command_line(
+    daytona: DaytonaConfig, environ: Mapping[str, str], folder: Path, *, is_alone: bool
+) -> list[Check]:
+    """`folder`: for its private files; `is_alone`: the chain has no other way to Daytona."""
+    path = shutil.which("daytona", path=environ.get("PATH", ""))
+    if path is None:
+        return [_missing(is_alone=is_alone)]
+    terminal = open_terminal(
+        folder, path=path, url=daytona.api_url, api_key=daytona.api_key, environ=environ
+    )
+    try:
+        version = await terminal.version()
+        flags = await terminal.flags("sandbox", "create")
+    except ProviderError as error:
+        return [failed("CLI", f"{path}: {error.message}", f"Install it anew; {_INSTALL}.")]
+    return [
+        well("CLI", f"{path}, version {version}"),
+        _flags(flags, has_target=daytona.target is not None),
+        *_environment(version),
+        await _login(terminal),
+    ]
+
+
+def _missing(*, is_alone: bool) -> Check:
+    message, advice = "there is no `daytona` on PATH", f"{_INSTALL[0].upper()}{_INSTALL[1:]}"
+    if is_alone:
+        return failed("CLI", message, f"{advice}; SLIPGATE_PROVIDERS=daytona-api needs none.")
+    without = "without it the chain ends at the API: take daytona-cli out of SLIPGATE_PROVIDERS"
+    return warning("CLI", message, f"{advice}; {without} if that is meant.")
+
+
+def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
+    needed = (*NEEDED, "target") if has_target else NEEDED
+    missing = [f"--{name}" for name in needed if name not in flags]
+    if missing:
+        return failed(
+            "CLI flags",
+            f"`daytona sandbox create` has no {', '.join(missing)}",
+            f"v0.110 and later have all that is needed; {_INSTALL}.",
+        )
+    if "ttl" not in flags:
+        return warning(
+            "CLI flags",
+            "there is no --ttl: a sandbox that slipgate could not destroy is ended by nobody",
+            "v0.199 and later have it.",
+        )
+    return well("CLI flags", ", ".join(f"--{name}" for name in (*needed, "ttl")))
+
+
+def _environment(version: str) -> list[Check]:
+    numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
+    if len(numbers) != len(ENV_AUTH_SINCE) or numbers >= ENV_AUTH_SINCE:
+        return []
+    return [
+        warning(
+            "CLI environment",
+            f"v{version} does not read DAYTONA_API_KEY",
+            "slipgate writes it a profile that only its own user can read; v0.128 needs none.",
+        )
+    ]
+
+
+async def _login(terminal: Terminal) -> Check:
+    try:
+        await terminal.document(tuple[Snapshot, ...], "snapshot", "list")
+    except ProviderError as error:
+        return failed("CLI login", error.message, "Look at DAYTONA_API_KEY and DAYTONA_API_URL.")
+    return well("CLI login", "DAYTONA_API_KEY opens it")

@@ -1,0 +1,107 @@
+"""The gateway as a launcher reaches it: whether it answers, knows our key, can be called back."""
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from gateway.wire.gateway import GatewayView
+from launcher.doctor.check import Check, failed, warning, well
+
+SECONDS: Final = 10.0
+_KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
+
+
+async def look_at_gateway(url: str, key: str) -> tuple[GatewayView | None, list[Check]]:
+    """What the gateway says of itself, if it does."""
+    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
+        try:
+            health = await http.get("/healthz")
+            told = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
+        except httpx.HTTPError as error:
+            return None, [_away(url, error)]
+    if not health.is_success:
+        advice = "Look at its log; if a proxy answers for it, at the proxy."
+        return None, [failed("gateway", f"{url} answers HTTP {health.status_code}", advice)]
+    view = _read(told)
+    return view, [well("gateway", f"{url} answers"), _key(told, view)]
+
+
+async def look_at_public_url(view: GatewayView, *, is_cloud: bool) -> Check:
+    """Whether sandboxes can call the gateway; `is_cloud`: they run on other machines."""
+    name, url = "public URL", view.public_url
+    if url is None:
+        return warning(
+            name,
+            "the gateway has none: sandboxes only write their spool, which is read every 5 s",
+            "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach.",
+        )
+    if is_cloud and _is_of_this_machine(url):
+        return failed(
+            name,
+            f"{url} is an address of this machine: no sandbox in the cloud reaches it",
+            "Set SLIPGATE_PUBLIC_URL of the gateway to an address of the internet (a tunnel will "
+            "do), or unset it: then spools are read every 5 s.",
+        )
+    try:
+        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+            status = (await http.get(f"{url}/healthz")).status_code
+    except httpx.HTTPError as error:
+        return failed(
+            name,
+            f"nobody answers at {url} ({type(error).__name__})",
+            "Look at SLIPGATE_PUBLIC_URL of the gateway, its DNS, and the tunnel or proxy.",
+        )
+    if status != httpx.codes.OK:
+        advice = "Something else answers there: look at SLIPGATE_PUBLIC_URL of the gateway."
+        return failed(name, f"{url} answers HTTP {status}", advice)
+    return well(name, f"{url} answers here{_TIERS if is_cloud else ''}")
+
+
+_TIERS: Final = (
+    "; sandboxes of Daytona's tiers 1 and 2 may not reach it all the same: then their spool is read"
+)
+
+
+def _key(told: httpx.Response, view: GatewayView | None) -> Check:
+    name = "key"
+    if view is not None:
+        return well(name, f"SLIPGATE_API_KEY may launch; instance {view.instance_id}")
+    if told.status_code == httpx.codes.UNAUTHORIZED:
+        return failed(name, "SLIPGATE_API_KEY is no key of this gateway, or revoked", f"{_KEYS}.")
+    if told.status_code == httpx.codes.FORBIDDEN:
+        advice = f"The launcher needs one of scope launcher: {_KEYS}."
+        return failed(name, "SLIPGATE_API_KEY has another scope", advice)
+    return warning(
+        name,
+        f"the gateway does not tell about itself (HTTP {told.status_code})",
+        "It is of another version than this launcher: compare versions.",
+    )
+
+
+def _read(told: httpx.Response) -> GatewayView | None:
+    if not told.is_success:
+        return None
+    try:
+        return msgspec.json.decode(told.content, type=GatewayView)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _away(url: str, error: httpx.HTTPError) -> Check:
+    return failed(
+        "gateway",
+        f"nobody answers at {url} ({type(error).__name__})",
+        "Start it (`slipgate up` or `slipgate gateway`), or set SLIPGATE_URL to where it runs.",
+    )
+
+
+def _is_of_this_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

@@ -1,0 +1,102 @@
+"""`slipgate doctor --live`: one sandbox per provider of the chain, and what is to be said of it."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from launcher.config import DAYTONA, Config
+from launcher.doctor.check import Check, failed, warning, well
+from launcher.doctor.trial import Trial, Ward, try_out
+from launcher.doctor.verdict import Witness, verdict
+from launcher.providers.opening import open_providers
+from launcher.providers.protocol import ProviderError
+
+TTL_MINUTES = 15
+"""What nobody deletes is ended by Daytona."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Live:
+    """The trials of one run."""
+
+    config: Config
+    environ: Mapping[str, str]
+    snapshot: str | None
+    ward: Ward
+    trials: list[Trial] = field(default_factory=list)
+    witness: Witness = field(default_factory=Witness)
+    realm: str = ""
+
+    async def run(self) -> AsyncIterator[Check]:
+        """One after the other, in the order of the chain."""
+        for name in self.config.providers:
+            for check in await self._try(name):
+                yield check
+
+    @property
+    def verdict(self) -> str:
+        """For Daytona's support; empty: Daytona was not asked."""
+        url = self.config.daytona.api_url if self.config.daytona else ""
+        return verdict(self.trials, self.witness.answers, url, self.realm)
+
+    async def _try(self, name: str) -> list[Check]:
+        daytona = self.config.daytona
+        if daytona is not None:
+            daytona = replace(daytona, ttl_minutes=TTL_MINUTES, secrets={})
+        config = replace(self.config, providers=(name,), daytona=daytona, handed={})
+        try:
+            async with open_providers(config, self.environ, witness=self.witness) as providers:
+                (provider,) = providers
+                if name in DAYTONA:
+                    self.realm = provider.realm
+                trial = await try_out(provider, self.snapshot, self.ward)
+        except ProviderError as error:
+            return [failed(f"live {name}", error.message, "Look at the checks above.")]
+        self.trials.append(trial)
+        return list(_checks(trial))
+
+
+def _checks(trial: Trial) -> list[Check]:
+    name = f"live {trial.provider}"
+    checks = [_made(name, trial)]
+    if trial.sandbox_id is not None:
+        checks += [_snapshot(name, trial), _inside(name, trial)]
+    checks.append(_deleted(name, trial))
+    return checks
+
+
+def _made(name: str, trial: Trial) -> Check:
+    if trial.error is not None:
+        return failed(name, trial.error, "The verdict below holds what Daytona's support needs.")
+    return well(
+        name, f"created after {trial.created_seconds} s, started after {trial.started_seconds} s"
+    )
+
+
+def _snapshot(name: str, trial: Trial) -> Check:
+    if trial.asked is None or trial.got == trial.asked:
+        return well(name, f"asked for {trial.asked or 'no snapshot'}, got {trial.got or 'none'}")
+    return failed(
+        name,
+        f"asked for {trial.asked}, got {trial.got or 'none'}: the snapshot was ignored",
+        "The launcher destroys such a sandbox and tries the next provider of SLIPGATE_PROVIDERS; "
+        "send the verdict below to Daytona's support.",
+    )
+
+
+def _inside(name: str, trial: Trial) -> Check:
+    if trial.scripts is not None:
+        return well(name, f"the entrypoint ran, scripts {trial.scripts[:12]}")
+    if trial.entrypoint_ran:
+        advice = "An agent of your own may be meant; slipgate's says first which scripts it runs."
+        return warning(name, "the entrypoint ran; it is not slipgate's", advice)
+    advice = "`slipgate snapshot check NAME` shows what it starts."
+    return failed(name, "the entrypoint has printed nothing: no agent would run", advice)
+
+
+def _deleted(name: str, trial: Trial) -> Check:
+    if trial.sandbox_id is None and trial.is_deleted:
+        return well(name, "nothing is left of it")
+    if trial.is_deleted:
+        return well(name, "deleted, and confirmed to be gone")
+    advice = f"Delete {trial.name} by hand; the next `slipgate doctor --live` tries it again."
+    return failed(name, f"{trial.name} could not be deleted", advice)

@@ -1,0 +1,99 @@
+"""A snapshot, as far as it can be known without paying for a sandbox."""
+
+from typing import Final
+
+from launcher.doctor.check import Check, failed, warning, well
+from launcher.providers.daytona.documents import Snapshot
+from launcher.providers.daytona.http import DaytonaHttp, segment
+from launcher.providers.protocol import ProviderError
+from launcher.snapshots.scripts import ENTRYPOINT, digest_in, next_name
+
+IDLE: Final = ("sleep", "infinity")
+"""What Daytona runs where a Dockerfile has no ENTRYPOINT that it understands."""
+ON_ITS_WAY: Final = ("building", "pending", "pulling", "snapshotting")
+
+
+async def look_at_snapshot(
+    http: DaytonaHttp, name: str, *, digest: str, target: str | None
+) -> list[Check]:
+    """Whether it is there, can be used, starts our entrypoint, and holds the scripts of here."""
+    try:
+        found = await http.find(f"/snapshots/{segment(name)}", Snapshot)
+    except ProviderError as error:
+        return [failed("snapshot", error.message, "Look at DAYTONA_API_KEY and DAYTONA_API_URL.")]
+    if found is None:
+        return [failed("snapshot", f"there is no {name}", f"`slipgate snapshot build {name}`.")]
+    return [_state(found), _entrypoint(found), _scripts(found, digest), *_region(found, target)]
+
+
+def _state(found: Snapshot) -> Check:
+    name = "snapshot"
+    if found.state == "active":
+        return well(name, f"{found.name} is active")
+    if found.state == "inactive":
+        return failed(
+            name,
+            f"{found.name} is inactive: it rests after two weeks without use",
+            f"`slipgate snapshot check {found.name} --activate`.",
+        )
+    if found.state in ON_ITS_WAY:
+        return failed(name, f"{found.name} is {found.state}", "Wait until it is active.")
+    why = f": {found.error_reason}" if found.error_reason else ""
+    return failed(
+        name,
+        f"{found.name} is {found.state}{why}",
+        f"`daytona snapshot delete {found.name}`, then `slipgate snapshot build {found.name}`.",
+    )
+
+
+def _entrypoint(found: Snapshot) -> Check:
+    name, words = "entrypoint", found.entrypoint or ()
+    told = " ".join(words) or "none"
+    again = f"Build it anew: `slipgate snapshot build {next_name(found.name)}`."
+    if words in {(), IDLE}:
+        return failed(
+            name,
+            f"{found.name} starts {told}: no agent ever runs",
+            f"Daytona reads neither CMD nor an ENTRYPOINT of the base. {again}",
+        )
+    if len(words) == 1 and " " in words[0]:
+        return failed(
+            name,
+            f"{found.name} starts one word with spaces in it: {told!r}",
+            f"The JSON form on one line works, the string form does not. {again}",
+        )
+    if words[: len(ENTRYPOINT)] != ENTRYPOINT:
+        advice = f"An agent of your own may be meant; slipgate's starts by {' '.join(ENTRYPOINT)}."
+        return warning(name, f"{found.name} starts {told}", advice)
+    return well(name, " ".join(ENTRYPOINT))
+
+
+def _scripts(found: Snapshot, digest: str) -> Check:
+    name, theirs = "scripts", digest_in(found.entrypoint or ())
+    if theirs is None:
+        return warning(
+            name,
+            f"{found.name} does not say which scripts it holds",
+            f"`slipgate snapshot check {found.name} --live` looks inside one sandbox; what "
+            "`slipgate snapshot build` makes says so by itself.",
+        )
+    if theirs != digest:
+        return failed(
+            name,
+            f"{found.name} holds other scripts ({theirs[:12]}) than there are here ({digest[:12]})",
+            f"`slipgate snapshot build {next_name(found.name)}`, then name that one: a snapshot "
+            "never changes.",
+        )
+    return well(name, f"those of here ({digest[:12]})")
+
+
+def _region(found: Snapshot, target: str | None) -> list[Check]:
+    if target is None:
+        return [well("region", "DAYTONA_TARGET is not set: the organisation's own")]
+    if found.region_ids is None:
+        return [well("region", f"{target}; the API does not tell where {found.name} is")]
+    if target in found.region_ids:
+        return [well("region", f"{found.name} is in {target}")]
+    there = ", ".join(found.region_ids) or "none"
+    advice = f"Set DAYTONA_TARGET to one of them, or `slipgate snapshot build` it for {target}."
+    return [failed("region", f"{found.name} is not in {target}, but in {there}", advice)]

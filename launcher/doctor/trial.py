@@ -1,0 +1,157 @@
+"""One sandbox made, looked at and deleted, by one provider, to see what really comes of it."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from launcher.client import Clock, Sleep
+from launcher.providers.protocol import Found, Key, Order, Provider, ProviderError
+from launcher.snapshots.scripts import digest_in
+
+T = TypeVar("T")
+
+INSTANCE: Final = "doctor"
+"""No gateway's: none of them sweeps it, and what an earlier doctor has left is found by it."""
+START_SECONDS: Final = 300.0
+LOG_SECONDS: Final = 20.0
+"""The entrypoint says at once which scripts it runs."""
+LEFT_BEHIND: Final = 15 * 60_000
+"""A sandbox of another doctor that is so old is nobody's any more (milliseconds)."""
+LATE_LOOKS: Final = 5
+"""A create that was cut short may still land: its name is looked up so often, a second apart."""
+
+
+class Trial(msgspec.Struct, kw_only=True, rename="camel"):
+    """What came of it; seconds count from the create call."""
+
+    provider: str
+    at: str
+    asked: str | None
+    name: str
+    got: str | None = None
+    sandbox_id: str | None = None
+    created_seconds: float | None = None
+    started_seconds: float | None = None
+    entrypoint_ran: bool | None = None
+    """None: nobody could look."""
+    scripts: str | None = None
+    """The digest of the scripts inside."""
+    is_deleted: bool = False
+    error: str | None = None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether a task would have run, and nothing is left."""
+        is_right = self.asked is None or self.got == self.asked
+        return is_right and self.error is None and self.is_deleted and self.entrypoint_ran is True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ward:
+    """Where trials are made."""
+
+    say: Callable[[str], None]
+    clock: Clock = time.monotonic
+    sleep: Sleep = asyncio.sleep
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+
+async def try_out(provider: Provider, snapshot: str | None, ward: Ward) -> Trial:
+    """Whatever happens, Ctrl-C included, the sandbox is deleted before this returns or raises."""
+    mark = uuid.uuid4().hex[:10]
+    key = Key(instance=INSTANCE, name=f"slipgate-doctor-{mark}")
+    labels = {"slipgate-instance": INSTANCE, "slipgate-doctor": mark}
+    trial = Trial(
+        provider=provider.name,
+        at=ward.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        asked=snapshot,
+        name=key.name,
+    )
+    begun = ward.clock()
+    try:
+        await _clear_away(provider, ward)
+        # No variables at all: the entrypoint ends by itself, and there is nothing to see in it.
+        found = await provider.create(Order(key=key, snapshot=snapshot, labels=labels, env={}))
+        trial.created_seconds = round(ward.clock() - begun, 2)
+        trial.sandbox_id, trial.got = found.id, found.snapshot
+        await _until_started(provider, found, ward)
+        trial.started_seconds = round(ward.clock() - begun, 2)
+        await _look_inside(provider, found.key, trial, ward)
+    except ProviderError as error:
+        trial.error = error.message
+        trial.is_deleted = trial.sandbox_id is None and not error.retryable  # it made nothing
+    finally:
+        if not trial.is_deleted:
+            await _delete(provider, key, trial, ward)
+    return trial
+
+
+async def _until_started(provider: Provider, found: Found, ward: Ward) -> None:
+    give_up = ward.clock() + START_SECONDS
+    seen: Found | None = found
+    while seen is not None and seen.state == "creating":
+        if ward.clock() > give_up:
+            raise ProviderError("launch_timeout", "it did not start in 300 s", retryable=True)
+        await ward.sleep(0.5)
+        seen = await provider.find(found.key)
+    if seen is None or seen.state != "started":
+        reason = await provider.read_log(found.key) if seen else ""
+        state = seen.state if seen else "gone"
+        told = f"it is {state} instead of started. {reason}".strip()
+        raise ProviderError("sandbox_error", told, retryable=True)
+
+
+async def _look_inside(provider: Provider, key: Key, trial: Trial, ward: Ward) -> None:
+    give_up = ward.clock() + LOG_SECONDS
+    log = ""
+    while not log.strip() and ward.clock() < give_up:
+        log = await provider.read_log(key)
+        if not log.strip():
+            await ward.sleep(0.5)
+    trial.entrypoint_ran = bool(log.strip())
+    trial.scripts = digest_in(log.split())
+
+
+async def _clear_away(provider: Provider, ward: Ward) -> None:
+    """What a doctor that was killed has left."""
+    now = ward.now().timestamp() * 1000
+    for found in await provider.survey(INSTANCE):
+        if found.state != "destroyed" and now - found.created_at > LEFT_BEHIND:
+            ward.say(f"an earlier doctor has left {found.key.name}; it is deleted")
+            await provider.remove(found.key)
+
+
+async def _delete(provider: Provider, key: Key, trial: Trial, ward: Ward) -> None:
+    try:
+        trial.sandbox_id = trial.sandbox_id or await _late(provider, key, ward)
+        known = replace(key, id=trial.sandbox_id)
+        await _patiently(lambda: provider.remove(known), ward)
+        trial.is_deleted = True
+    except ProviderError as error:
+        ward.say(f"{key.name} could not be deleted: {error.message}")
+
+
+async def _late(provider: Provider, key: Key, ward: Ward) -> str | None:
+    for _ in range(LATE_LOOKS):
+        found = await _patiently(lambda: provider.find(key), ward)
+        if found is not None:
+            return found.id
+        await ward.sleep(1)
+    return None
+
+
+async def _patiently(call: Callable[[], Awaitable[T]], ward: Ward) -> T:
+    for pause in (1, 3, 9):
+        try:
+            return await call()
+        except ProviderError as error:
+            if not error.retryable:
+                raise
+            await ward.sleep(pause)
+    return await call()

@@ -1,0 +1,44 @@
+"""Secrets that somebody else can see on their way into a sandbox, or once they are there."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from launcher.config import Config, DaytonaConfig
+from launcher.doctor.check import Check, warning, well
+
+OF_EVERY_TASK: Final = "SLIPGATE_WEBHOOK_SECRET"
+"""Dies with its attempt, and signs for that one alone."""
+
+
+def look_at_secrets(config: Config) -> Iterator[Check]:
+    """What the providers of the chain do with the variables they hand over."""
+    if config.daytona is None:
+        return
+    if "daytona-cli" in config.providers:
+        yield _arguments(config)
+    yield _stored(config, config.daytona)
+
+
+def _arguments(config: Config) -> Check:
+    names = ", ".join((*sorted(config.handed), OF_EVERY_TASK))
+    return warning(
+        "argument list",
+        f"the CLI takes variables as arguments only: while it creates, every user of this host "
+        f"sees {names}",
+        "Give the launcher a host or container of its own, or SLIPGATE_PROVIDERS=daytona-api.",
+    )
+
+
+def _stored(config: Config, daytona: DaytonaConfig) -> Check:
+    name = "stored in clear"
+    by_cli = set(config.handed) if "daytona-cli" in config.providers else set()
+    swapped = set(daytona.secrets) - by_cli
+    shown = sorted(set(config.handed) - swapped)
+    if not shown:
+        return well(name, f"only {OF_EVERY_TASK}, which dies with its attempt")
+    return warning(
+        name,
+        f"Daytona keeps variables in clear: any key of the organisation reads {', '.join(shown)}",
+        "Use keys of narrow scope. SLIPGATE_DAYTONA_SECRETS=OPENAI_API_KEY=<name of a Daytona "
+        "Secret> hands that over instead of a model's key, by daytona-api alone.",
+    )

@@ -1,0 +1,32 @@
+"""What the scripts of a snapshot are, in one word: whoever holds it can tell them from others.
+
+Run as a script it prints that word: the launcher does so here, and in an image that is built.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+BESIDE = ("agent-runner.py", "execution.sh", "requirements.lock")
+"""What lies beside the package and decides what runs."""
+
+
+def script_digest() -> str:
+    """SHA-256 over the names and contents of all that the image takes from its folder."""
+    folder = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for file in sorted(_files(folder)):
+        name, content = file.relative_to(folder).as_posix(), file.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from (folder / name for name in BESIDE if (folder / name).is_file())
+    for path in (folder / "runner").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+if __name__ == "__main__":
+    print(script_digest())

@@ -1,0 +1,1 @@
+"""The doctor and the snapshot commands against the stand-in Daytona."""

@@ -1,0 +1,68 @@
+"""A gateway, a Daytona, a GitHub and a model service on this machine, and a launcher's settings."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from gateway.demo.github import GitHub
+from gateway.demo.model import ScriptedModel
+from gateway.demo.serve import serving
+from launcher.snapshots.scripts import digest_of, entrypoint_with
+from tests.daytona.api import Api, opened
+from tests.daytona.cli import install
+from tests.daytona.machine import Machine
+from tests.daytona.organisation import Organisation, Snapshot
+from tests.doctor.patient import SNAPSHOT, Patient
+from tests.launcher.agents import program
+from tests.web.callers import open_house
+
+HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
+SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"DIGEST\"]}')")
+
+
+@pytest_asyncio.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    """An organisation with the snapshot that tasks get, made of the scripts of here."""
+    digest = await digest_of()
+    organisation = Organisation(lambda: 1_790_000_000.0)
+    organisation.add_snapshot(Snapshot(name=SNAPSHOT, entrypoint=entrypoint_with(digest)))
+    runs = ("env", f"DIGEST={digest}", *SAYS_ITS_SCRIPTS)
+    machine = Machine(tmp_path / "machine", program=runs)
+    async with opened(Api(organisation=organisation, machine=machine)) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
+    """A launcher that is well, with all that it needs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    install(folder, "0.205.1")
+    github = GitHub(token="gh-token-of-the-test", repositories={})
+    model = ScriptedModel(key="model-key-of-the-test", now=time.time)
+    async with (
+        open_house(tmp_path) as house,
+        serving(house.app) as gateway_url,
+        serving(github.app) as github_url,
+        serving(model.app) as model_url,
+    ):
+        yield Patient(
+            environ={
+                "PATH": f"{folder}:{os.defpath}",
+                "SLIPGATE_URL": gateway_url,
+                "SLIPGATE_API_KEY": house.bearer("launcher")["authorization"].split()[1],
+                "SLIPGATE_SANDBOX_ENV": HANDED,
+                "SLIPGATE_PROVIDERS": "daytona-api",
+                "DAYTONA_API_KEY": "dtn_key",
+                "DAYTONA_API_URL": api.url,
+                "OPENAI_API_KEY": "model-key-of-the-test",
+                "OPENAI_BASE_URL": f"{model_url}/v1",
+                "GITHUB_TOKEN": "gh-token-of-the-test",
+                "GITHUB_API_URL": github_url,
+            },
+            bin=folder,
+            wrong_scope=house.bearer("tasks")["authorization"].split()[1],
+        )

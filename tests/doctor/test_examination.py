@@ -1,0 +1,252 @@
+"""Each thing that can be wrong is named, with what to do about it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.wire.gateway import GatewayView
+from launcher.doctor.check import Check
+from launcher.doctor.gateway import look_at_public_url
+from tests.daytona.api import ALL_SCOPES, Api
+from tests.daytona.cli import install
+from tests.daytona.faults import Fault
+from tests.daytona.organisation import ORGANISATION, Snapshot
+from tests.doctor.patient import PUBLIC_URL, SNAPSHOT, Patient
+
+CHAIN = {"SLIPGATE_PROVIDERS": "daytona-api,daytona-cli"}
+"""The CLI of the tests takes a second for each look."""
+ORDER = [
+    *("gateway", "key", "configuration"),
+    *("CLI", "CLI flags", "CLI login"),
+    *("Daytona API", "key's scopes"),
+    *("snapshot", "entrypoint", "scripts", "region"),
+    *("organisation", "public URL", "argument list", "stored in clear"),
+    *("GitHub token", "model key"),
+]
+
+
+def _told(check: Check) -> str:
+    assert check.advice, check
+    return f"{check.message} {check.advice}"
+
+
+async def test_a_launcher_that_is_well_is_told_so_in_the_order_of_a_person(
+    patient: Patient,
+) -> None:
+    checks = await patient.checks(**CHAIN)
+    assert list(checks) == ORDER
+    assert {name for name, (one,) in checks.items() if one.outcome == "failed"} == {PUBLIC_URL}
+    ill = {name for name, (one,) in checks.items() if one.outcome == "warning"}
+    assert ill == {"argument list", "stored in clear"}
+    assert all(one.advice for (one,) in checks.values() if one.outcome != "ok")
+    (realm,) = checks["organisation"]
+    assert ORGANISATION in realm.message
+
+
+async def test_nothing_is_made_changed_or_deleted(api: Api, patient: Patient) -> None:
+    await patient.checks(**CHAIN)
+    assert {call.split()[0] for call in api.faults.calls} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "words"),
+    [
+        pytest.param(
+            "gateway", {"SLIPGATE_URL": "http://127.0.0.1:9"}, "slipgate up", id="gateway away"
+        ),
+        pytest.param(
+            "key", {"SLIPGATE_API_KEY": "slip_launcher_no"}, "keys create --scope", id="no key"
+        ),
+        pytest.param("Daytona API", {"DAYTONA_API_KEY": "nope"}, "DAYTONA_API_KEY", id="API key"),
+        pytest.param("CLI login", {"DAYTONA_API_KEY": "nope"}, "Unauthorized", id="CLI key"),
+        pytest.param("snapshot", {"DAYTONA_SNAPSHOT_NAME": "x-9"}, "snapshot build x-9", id="none"),
+        pytest.param("GitHub token", {"GITHUB_TOKEN": "wrong-token"}, "refuses", id="GitHub"),
+        pytest.param("model key", {"OPENAI_API_KEY": "wrong-key"}, "refuses OPENAI", id="model"),
+    ],
+)
+async def test_what_is_wrong_is_said_with_what_to_do(
+    patient: Patient, name: str, other: dict[str, str], words: str
+) -> None:
+    check = (await patient.checks(**CHAIN, **other))[name][0]
+    assert check.outcome == "failed"
+    assert words in _told(check).replace("Invalid credentials", "Unauthorized")
+
+
+async def test_a_key_of_another_scope_is_told_from_none(patient: Patient) -> None:
+    check = await patient.check("key", SLIPGATE_API_KEY=patient.wrong_scope)
+    assert (check.outcome, "another scope" in check.message) == ("failed", True)
+
+
+async def test_all_of_a_configuration_is_told_and_the_rest_is_looked_at_all_the_same(
+    patient: Patient,
+) -> None:
+    checks = await patient.checks("SLIPGATE_URL", "SLIPGATE_API_KEY", SLIPGATE_CAPACITY="many")
+    told = " ".join(check.message for check in checks["configuration"])
+    assert len(checks["configuration"]) == 3
+    assert all(word in told for word in ("SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY"))
+    assert checks["Daytona API"][0].outcome == "ok"
+    assert "gateway" not in checks
+
+
+@pytest.mark.parametrize(
+    ("providers", "outcome"),
+    [
+        pytest.param("daytona-api,daytona-cli", "warning", id="second of the chain"),
+        pytest.param("daytona-cli", "failed", id="all there is"),
+    ],
+)
+async def test_a_cli_that_is_not_there_fails_where_there_is_no_other_way(
+    patient: Patient, providers: str, outcome: str
+) -> None:
+    check = await patient.check("CLI", PATH="/nowhere", SLIPGATE_PROVIDERS=providers)
+    assert check.outcome == outcome
+    assert "SLIPGATE_PROVIDERS" in _told(check)
+
+
+@pytest.mark.parametrize(
+    ("release", "name", "outcome", "words"),
+    [
+        pytest.param("0.101.0", "CLI flags", "failed", "--name", id="no names"),
+        pytest.param("0.190.0", "CLI flags", "warning", "--ttl", id="no backstop"),
+        pytest.param("0.116.0", "CLI environment", "warning", "profile", id="no variables"),
+        pytest.param("0.205.1", "CLI", "ok", "0.205.1", id="recent"),
+    ],
+)
+async def test_releases_of_the_cli_are_told_by_their_help(
+    patient: Patient, release: str, name: str, outcome: str, words: str
+) -> None:
+    install(patient.bin, release)
+    check = await patient.check(name, **CHAIN)
+    assert check.outcome == outcome
+    assert words in f"{check.message} {check.advice}"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "outcome", "words"),
+    [
+        pytest.param(ALL_SCOPES - {"delete:sandboxes"}, "failed", "delete:sandboxes", id="one"),
+        pytest.param(ALL_SCOPES - {"write:snapshots"}, "ok", "builds no snapshot", id="no builds"),
+    ],
+)
+async def test_scopes_are_read_from_the_key_itself(
+    api: Api, patient: Patient, scopes: frozenset[str], outcome: str, words: str
+) -> None:
+    api.keys["dtn_key"] = scopes
+    check = await patient.check("key's scopes")
+    assert (check.outcome, words in check.message) == (outcome, True)
+
+
+async def test_an_api_that_does_not_describe_keys_is_no_fault(api: Api, patient: Patient) -> None:
+    api.tells_scopes = False
+    checks = await patient.checks()
+    assert checks["Daytona API"][0].outcome == "ok"
+    assert checks["key's scopes"][0].outcome == "warning"
+    refused = await patient.check("Daytona API", DAYTONA_API_KEY="nope")
+    assert refused.outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "told"),
+    [
+        pytest.param({"state": "inactive"}, "snapshot", "failed: --activate", id="rests"),
+        pytest.param({"state": "pulling"}, "snapshot", "failed: Wait", id="on its way"),
+        pytest.param(
+            {"state": "error", "error_reason": "no disk"}, "snapshot", "failed: no disk", id="bad"
+        ),
+        pytest.param({"entrypoint": None}, "entrypoint", "failed: no agent", id="no entrypoint"),
+        pytest.param(
+            {"entrypoint": ("sleep", "infinity")}, "entrypoint", "failed: no agent", id="idle"
+        ),
+        pytest.param(
+            {"entrypoint": ("/bin/bash /app/execution.sh",)},
+            "entrypoint",
+            "failed: JSON form",
+            id="string form",
+        ),
+        pytest.param(
+            {"entrypoint": ("/run.sh",)}, "entrypoint", "warning: of your own", id="foreign"
+        ),
+        pytest.param(
+            {"entrypoint": ("/bin/bash", "/app/execution.sh", f"scripts={'0' * 64}")},
+            "scripts",
+            "failed: snapshot build slipgate-agent-2",
+            id="other scripts",
+        ),
+        pytest.param(
+            {"entrypoint": ("/bin/bash", "/app/execution.sh")},
+            "scripts",
+            "warning: check slipgate-agent-1 --live",
+            id="scripts unknown",
+        ),
+        pytest.param({"regions": ("eu",)}, "region", "failed: not in us, but in eu", id="region"),
+    ],
+)
+async def test_a_snapshot_is_looked_at_without_paying_for_a_sandbox(
+    api: Api, patient: Patient, change: dict[str, object], name: str, told: str
+) -> None:
+    snapshot = api.organisation.snapshots[SNAPSHOT]
+    for field, value in change.items():
+        setattr(snapshot, field, value)
+    check = await patient.check(name, DAYTONA_TARGET="us")
+    outcome, _, words = told.partition(": ")
+    assert check.outcome == outcome
+    assert words in _told(check)
+    assert api.organisation.sandboxes == {}
+
+
+async def test_an_organisation_that_cannot_be_read_is_said(api: Api, patient: Patient) -> None:
+    api.organisation.add_snapshot(Snapshot(name=SNAPSHOT, general=True))
+    check = await patient.check("organisation")
+    assert (check.outcome, "SLIPGATE_REALM" in check.message) == ("failed", True)
+    assert (await patient.check("organisation", SLIPGATE_REALM="mine")).outcome == "ok"
+
+
+async def test_secrets_on_their_way_are_named_and_never_shown(patient: Patient) -> None:
+    checks = await patient.checks(**CHAIN)
+    for name in ("argument list", "stored in clear"):
+        assert "GITHUB_TOKEN" in checks[name][0].message
+    told = " ".join(f"{one.message} {one.advice}" for (one,) in checks.values())
+    assert patient.environ["GITHUB_TOKEN"] not in told
+    swapped = await patient.check("stored in clear", SLIPGATE_DAYTONA_SECRETS="OPENAI_API_KEY=prod")
+    assert "OPENAI_API_KEY" not in swapped.message
+    assert "argument list" not in await patient.checks()
+
+
+async def test_a_launcher_without_keys_for_models_or_github_is_told(patient: Patient) -> None:
+    checks = await patient.checks("OPENAI_API_KEY", "GITHUB_TOKEN")
+    assert [check.outcome for check in checks["model key"]] == ["failed"]
+    assert checks["GitHub token"][0].outcome == "warning"
+
+
+async def test_a_silent_api_is_told_from_a_refusal(api: Api, patient: Patient) -> None:
+    api.faults.plan("GET /api-keys/current", Fault(kind="html"))
+    check = await patient.check("Daytona API")
+    assert (check.outcome, "proxy" in check.message) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "outcome"),
+    [
+        pytest.param(lambda own: None, "warning", id="none: spools are read"),
+        pytest.param(lambda own: own, "failed", id="this machine's"),
+        pytest.param(lambda own: "http://slipgate.invalid", "failed", id="no such name"),
+    ],
+)
+async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
+    patient: Patient, url: Callable[[str], str | None], outcome: str
+) -> None:
+    own = patient.environ["SLIPGATE_URL"]
+    view = GatewayView(instance_id="i", version="1", public_url=url(own), snapshot="s")
+    check = await look_at_public_url(view, is_cloud=True)
+    assert check.outcome == outcome
+    assert "SLIPGATE_PUBLIC_URL" in _told(check)
+
+
+async def test_sandboxes_of_this_host_reach_its_own_address(patient: Patient) -> None:
+    own = patient.environ["SLIPGATE_URL"]
+    view = GatewayView(instance_id="i", version="1", public_url=own, snapshot="s")
+    assert (await look_at_public_url(view, is_cloud=False)).outcome == "ok"
+    elsewhere = GatewayView(
+        instance_id="i", version="1", public_url=f"{own}/elsewhere", snapshot="s"
+    )
+    assert "HTTP 404" in (await look_at_public_url(elsewhere, is_cloud=False)).message
