@@ -68,6 +68,11 @@ class Child:
             self._process.wait()
 
     @property
+    def pid(self) -> int:
+        """Of the running process; 0 before it was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return None if self._process is None else self._process.poll()

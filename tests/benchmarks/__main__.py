@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import due, memory, readers, scale
+from tests.benchmarks import due, launches, memory, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -37,12 +37,17 @@ async def _readers(_: argparse.Namespace) -> Section:
     return await readers.section(readers.Size())
 
 
+async def _launches(options: argparse.Namespace) -> Section:
+    return await launches.section(launches.Size(launches=options.launches))
+
+
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
     "due": _due,
     "readers": _readers,
     "memory": _memory,
+    "launches": _launches,
 }
 
 
@@ -76,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=Size.rounds)
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="of each load")
     parser.add_argument("--tasks", type=int, default=scale.Size.tasks, help="in the large file")
+    parser.add_argument("--launches", type=int, default=launches.Size.launches)
     return parser.parse_args()
 
 

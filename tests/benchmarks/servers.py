@@ -33,11 +33,16 @@ class Server:
 
     def resident_mb(self) -> float | None:
         """Its resident memory in MB; None where there is no /proc."""
-        status = Path(f"/proc/{self.pid}/status")
-        if not status.exists():
-            return None
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1000
+        return resident_mb(self.pid)
+
+
+def resident_mb(pid: int) -> float | None:
+    """The resident memory of a process in MB; None where there is no /proc."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
+    return int(line.split()[1]) / 1000
 
 
 @contextmanager

@@ -1,0 +1,78 @@
+"""Agents of few words: each says that it has begun and that it is done, signed with its own key."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from gateway.wire.signing import secret_bytes, sign
+from tests.daytona.machine import Machine
+
+WORDS = ("task.started", "task.completed")
+PAUSE_SECONDS = 0.2
+
+
+class Speaking(Machine):
+    """Runs no process: a sandbox that has started speaks once, and again until it is heard."""
+
+    def __init__(self, folder: Path, http: httpx.AsyncClient) -> None:
+        super().__init__(folder)
+        self._http = http
+        self._speaking: dict[str, asyncio.Task[None]] = {}
+        self.refused: list[int] = []
+        """Statuses with which agents were told to stop."""
+
+    async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
+        """Once for each sandbox, however often somebody looks at it."""
+        if sandbox_id not in self._speaking and "SLIPGATE_WEBHOOK_URL" in env:
+            self._speaking[sandbox_id] = asyncio.ensure_future(self._speak(sandbox_id, env))
+
+    async def end(self, sandbox_id: str) -> None:
+        """A destroyed sandbox says nothing more."""
+        speaking = self._speaking.get(sandbox_id)
+        if speaking is not None:
+            speaking.cancel()
+
+    async def close(self) -> None:
+        """Nobody speaks any more."""
+        for speaking in self._speaking.values():
+            speaking.cancel()
+        await asyncio.gather(*self._speaking.values(), return_exceptions=True)
+
+    async def _speak(self, sandbox_id: str, env: Mapping[str, str]) -> None:
+        for kind in WORDS:
+            status = 0
+            while status not in {200, 202}:
+                status = await self._say(kind, f"{sandbox_id}-{kind.replace('.', '-')}", env)
+                if status in {409, 410}:
+                    self.refused.append(status)
+                    return
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _say(self, kind: str, name: str, env: Mapping[str, str]) -> int:
+        data = {
+            "taskId": env["SLIPGATE_TASK_ID"],
+            "attempt": int(env["SLIPGATE_ATTEMPT"]),
+            **({"summary": "done"} if kind == "task.completed" else {}),
+        }
+        body = msgspec.json.encode(
+            {"type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": data}
+        )
+        now = int(time.time())
+        headers = {
+            "webhook-id": name,
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(
+                secret_bytes(env["SLIPGATE_WEBHOOK_SECRET"]), name, now, body
+            ),
+        }
+        try:
+            answer = await self._http.post(
+                env["SLIPGATE_WEBHOOK_URL"], content=body, headers=headers, timeout=10
+            )
+        except httpx.TransportError:
+            return 0
+        return answer.status_code

@@ -1,0 +1,19 @@
+"""What a launch costs nobody: no task lost, no sandbox twice, none left over."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.launches.storm import Size, storm
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("providers", ["daytona-api", "daytona-api,daytona-cli"])
+async def test_launches_survive_faults_and_kills(tmp_path: Path, providers: str) -> None:
+    size = Size(tasks=40, launchers=3, capacity=5, kill_seconds=1.5, providers=providers)
+    outcome = await storm(tmp_path, size)
+    assert sum(outcome.statuses.values()) == size.tasks
+    assert outcome.statuses.keys() <= {"completed", "failed"}
+    assert outcome.statuses["completed"] >= size.tasks * 0.8
+    assert (outcome.doubles, outcome.orphans, outcome.problems) == (0, [], ())
+    assert outcome.kills > 0
