@@ -119,8 +119,8 @@ def test_turns_are_limited(sandbox: Sandbox) -> None:
 
 
 def test_an_agents_time_is_limited_so_that_its_work_can_still_be_pushed(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f"{FIX}; sleep 60")
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="4") == 0, sandbox.said()
+    sandbox.agent_is(f"{FIX}; sleep 600")
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="40") == 0, sandbox.said()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "agent_time_over" in str(last.data["summary"])
