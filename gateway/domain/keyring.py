@@ -46,6 +46,7 @@ class Keyring:
         """The id of the key that new writes use."""
         self._purpose = lru_cache(maxsize=256)(self._derive)
         self._attempt_key = lru_cache(maxsize=4096)(self._derive_attempt_key)
+        self._attempt_texts = lru_cache(maxsize=4096)(self._derive_attempt_texts)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._masters)})"
@@ -71,6 +72,15 @@ class Keyring:
         which of them it was opened with."""
         for key_id in self._masters:
             yield key_id, self.attempt_key(key_id, task_id, attempt)
+
+    def attempt_texts(self, key_id: str, task_id: str, attempt: int) -> tuple[bytes, bytes]:
+        """The attempt's secrets as they would stand in a text, without what is around them: its
+        key, and the end of its capability URL.
+
+        Raises:
+            UnknownKey: that master key is no longer given.
+        """
+        return self._attempt_texts(key_id, task_id, attempt)
 
     def purpose(self, key_id: str, name: Purpose) -> bytes:
         """The 32 bytes for one purpose: HKDF-SHA256 with info `slipgate/v1/<name>`.
@@ -122,6 +132,11 @@ class Keyring:
 
     def _derive_attempt_key(self, key_id: str, task_id: str, attempt: int) -> bytes:
         return hmac.digest(self._master(key_id), f"{task_id}.{attempt}".encode(), hashlib.sha256)
+
+    def _derive_attempt_texts(self, key_id: str, task_id: str, attempt: int) -> tuple[bytes, bytes]:
+        key = self.attempt_key(key_id, task_id, attempt)
+        token = hook_token(attempt, key)
+        return base64.b64encode(key).rstrip(b"="), token.partition(".")[2].encode()
 
     def _derive(self, key_id: str, name: Purpose) -> bytes:
         info = f"slipgate/v1/{name}".encode()

@@ -25,6 +25,8 @@ from gateway.web.replies import reply
 from gateway.web.spool import submit_spooled
 from gateway.wire import launcher as wire
 from gateway.wire.decode import decode
+from gateway.wire.redaction import redacted
+from gateway.wire.scrubbing import plain
 from gateway.wire.times import rfc3339
 
 CREATE_SECONDS: Final = 30
@@ -68,7 +70,7 @@ async def trying(request: Request) -> Response:
         realm=report.realm,
         name=report.name,
         number=report.try_,
-        note=report.note,
+        note=_safe(report.note) if report.note else None,
     )
     answer = await context.ask(command, TryReply)
     return reply(
@@ -108,7 +110,7 @@ async def done(request: Request) -> Response:
         process=report.process,
         spooled=len(report.spool),
         spool_offset=report.spool_offset,
-        diagnosis=report.diagnosis,
+        diagnosis=_safe(report.diagnosis) if report.diagnosis else None,
     )
     return await _acknowledge(context, command)
 
@@ -118,7 +120,7 @@ async def failed(request: Request) -> Response:
     context = await _launcher(request)
     report = decode(wire.Failed, await read_json(request))
     command = commands.FailJob(
-        job_id=_job_id(request), lease_token=report.lease_token, error=report.error
+        job_id=_job_id(request), lease_token=report.lease_token, error=_safe_error(report.error)
     )
     return await _acknowledge(context, command)
 
@@ -131,7 +133,7 @@ async def delegate(request: Request) -> Response:
         job_id=_job_id(request),
         lease_token=report.lease_token,
         until=countable(report.until, "$.until"),
-        note=report.note,
+        note=_safe(report.note),
     )
     return await _acknowledge(context, command)
 
@@ -252,6 +254,18 @@ async def _env(context: Context, claimed: ClaimedJob) -> dict[str, str]:
         return {}
     secrets = await context.reads.secrets(task.id)
     return launch_env(context.keyring, context.public_url, (task, attempt), spec, secrets)
+
+
+def _safe_error(error: wire.LaunchError) -> wire.LaunchError:
+    tail = error.stderr_tail
+    return msgspec.structs.replace(
+        error, message=_safe(error.message), stderr_tail=_safe(tail) if tail else None
+    )
+
+
+def _safe(text: str) -> str:
+    """What a provider or its command said, as it may be kept and shown."""
+    return plain(redacted(text))
 
 
 def _pair(provider: str) -> tuple[str, str]:

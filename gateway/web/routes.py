@@ -8,11 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.web import (
-    agent,
     docs,
     events,
     explain,
-    hooks,
     identity,
     launcher,
     launchers,
@@ -28,6 +26,7 @@ from gateway.web.context import Context
 from gateway.web.middleware import Application, Handler
 from gateway.web.openapi import handler
 from gateway.web.openapi.operation import Operation
+from gateway.web.sources import agent, hooks
 
 
 def _route(

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused, Unavailable
-from gateway.web.agent import signer, word_of
 from gateway.web.context import Context
+from gateway.web.sources.agent import signer, word_of
 from gateway.wire.agent import addressee
 from gateway.wire.decode import WrongShape
 from gateway.wire.launcher import Spooled
@@ -66,7 +66,7 @@ def _word(context: Context, line: Spooled, earliest: Mapping[Addressee, float]) 
     if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
-    command, _ = word_of(body, headers, task_id, attempt, key_id)
+    command, _ = word_of(body, headers, task_id, attempt, key_id, keyring=context.keyring)
     return replace(command, spooled=True)
 
 

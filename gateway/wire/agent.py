@@ -253,8 +253,8 @@ def decode(body: bytes) -> Word:
     data = bytes(envelope.data)
     try:
         message = _DECODE[envelope.type](data)
-    except msgspec.ValidationError as exc:
-        return checked(envelope.type, kind, _object(data, exc))
+    except msgspec.ValidationError:
+        return checked(envelope.type, kind, fields_of(data))
     return Word(type=envelope.type, message=message, data=data)
 
 
@@ -305,11 +305,16 @@ def _drop(data: dict[str, object], path: Path) -> None:
     del cast("dict[str | int, object]", holder)[path[-1]]
 
 
-def _object(data: bytes, cause: msgspec.ValidationError) -> dict[str, object]:
+def fields_of(data: bytes) -> dict[str, object]:
+    """The fields of a word's data, whatever they are.
+
+    Raises:
+        WrongShape: it is no object, or holds a number that no float can hold.
+    """
     try:
         return msgspec.json.decode(data, type=dict[str, object])
-    except msgspec.ValidationError:
-        raise wrong_shape([(("data",), str(cause))]) from cause
+    except msgspec.ValidationError as exc:
+        raise wrong_shape([(("data",), str(exc))]) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
         raise not_json(exc) from exc
 

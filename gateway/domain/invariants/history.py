@@ -1,6 +1,5 @@
 """A task's events, taken in one by one: folded as always, and each held against the rules."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,11 +10,10 @@ from gateway.domain.event import QUIET, Event, Fact, SandboxReported
 from gateway.domain.evolve import born, evolve
 from gateway.domain.invariants.books import Problem, ProblemName
 from gateway.domain.task import TRANSITIONS, Task
+from gateway.wire.decode import WrongShape
+from gateway.wire.redaction import ours_in
+from gateway.wire.scrubbing import holds_secret
 
-SECRET: Final = re.compile(
-    rb"slip_(?:tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}|whsec_[A-Za-z0-9+/_-]{32,}"
-)
-"""What our API keys and signing secrets look like in clear."""
 _GONE: Final = frozenset({"gone", "destroyed"})
 _ENDS_OF_SANDBOXES: Final = frozenset({"sandbox.destroyed", "sandbox.released"})
 
@@ -66,8 +64,8 @@ class History:
         self._last = event.seq
 
     def _check_secrets(self, event: Event) -> Iterator[Problem]:
-        if SECRET.search(event.data):
-            detail = f"event {event.task_seq} ({event.type}) holds what looks like a key of ours"
+        if _holds_secret(event):
+            detail = f"event {event.task_seq} ({event.type}) holds what looks like a secret"
             yield self._problem("secret_in_event", detail)
 
     def _check_heard(self, event: Event) -> Iterator[Problem]:
@@ -121,3 +119,12 @@ class History:
 
     def _problem(self, name: ProblemName, detail: str) -> Problem:
         return Problem(name=name, subject=self.task_id, detail=detail)
+
+
+def _holds_secret(event: Event) -> bool:
+    if event.type == "task.created":  # a prompt reaches the agent as it was written
+        return ours_in(event.data)
+    try:
+        return holds_secret(event.type, event.data)
+    except WrongShape:  # what cannot be read is looked through as it is
+        return ours_in(event.data)

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from gateway.web import agent
 from gateway.web.docs.examples import TASK_ID
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Body, Operation, answer
 from gateway.web.openapi.words import flat_words, signed_words
+from gateway.web.sources import agent
 from gateway.wire.agent import Accepted, FlatAccepted
 from gateway.wire.decode import MAX_DEPTH
 
@@ -25,8 +25,9 @@ HEAR: Final = Operation(
     summary="Say how the task goes, signed",
     description=(
         "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
-        "refused for an optional text that is too long: it is dropped, and `warnings` says so. A "
-        f"word nests at most {MAX_DEPTH} levels."
+        "refused for an optional text that is too long: it is dropped, and `warnings` says so. "
+        "What looks like a secret is kept as `[redacted:<kind>]`; in a patch, only what certainly "
+        f"is one in an added line, with a warning. A word nests at most {MAX_DEPTH} levels."
     ),
     access=access.SIGNED,
     body=Body(

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gateway.domain.commands import AgentWord, WordReply
 from gateway.domain.errors import Refused
+from gateway.domain.keyring import Keyring
 from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
@@ -20,6 +21,7 @@ from gateway.web.replies import reply
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, addressee, decode
 from gateway.wire.decode import WrongShape
 from gateway.wire.message import Reply
+from gateway.wire.scrubbing import scrubbed
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 from gateway.wire.times import maybe_rfc3339
 
@@ -43,7 +45,7 @@ async def hear(request: Request) -> Response:
     headers = _headers(request)
     task_id, attempt = addressee(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
-    command, warnings = word_of(body, headers, task_id, attempt, key_id)
+    command, warnings = word_of(body, headers, task_id, attempt, key_id, keyring=context.keyring)
     answer = await context.ask(command, WordReply)
     return reply(
         Accepted(
@@ -73,7 +75,13 @@ async def prompt(request: Request) -> Response:
 
 
 def word_of(
-    body: bytes, headers: SignedHeaders, task_id: str, attempt: int, key_id: str
+    body: bytes,
+    headers: SignedHeaders,
+    task_id: str,
+    attempt: int,
+    key_id: str,
+    *,
+    keyring: Keyring,
 ) -> tuple[AgentWord, tuple[str, ...]]:
     """The command of an authentic body; what is wrong with it is told after the dedupe."""
     kind, data = "", b""
@@ -81,10 +89,12 @@ def word_of(
     refusal: Refused | None = None
     try:
         word = decode(body)
+        own = keyring.attempt_texts(key_id, task_id, attempt)
+        data, touched = scrubbed(word.type, word.data, own)
     except WrongShape as exc:
         refusal = as_refusal(exc)
     else:
-        kind, data, warnings = word.type, word.data, word.warnings
+        kind, warnings = word.type, (*word.warnings, *touched)
     command = AgentWord(
         task_id=task_id,
         attempt=attempt,

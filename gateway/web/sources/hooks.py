@@ -2,6 +2,7 @@
 
 import hashlib
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +16,7 @@ from gateway.web.replies import reply
 from gateway.wire.agent import FlatAccepted, Word
 from gateway.wire.decode import WrongShape
 from gateway.wire.flat import decode
+from gateway.wire.scrubbing import scrubbed
 from gateway.wire.times import maybe_rfc3339
 
 
@@ -24,7 +26,8 @@ async def hear(request: Request) -> Response:
     body = await read_bytes(request, limit=LIMIT)
     task_id, token = request.path_params["task_id"], request.path_params["token"]
     attempt, key_id = await _holder(context, task_id, token)
-    word, refusal = _read(body)
+    own = context.keyring.attempt_texts(key_id, task_id, attempt)
+    word, refusal = _read(body, own)
     command = AgentWord(
         task_id=task_id,
         attempt=attempt,
@@ -55,8 +58,10 @@ async def _holder(context: Context, task_id: str, token: str) -> tuple[int, str]
     raise Refused("invalid_signature", "The token of this URL is not the attempt's.")
 
 
-def _read(body: bytes) -> tuple[Word | None, Refused | None]:
+def _read(body: bytes, own: tuple[bytes, ...]) -> tuple[Word | None, Refused | None]:
     try:
-        return decode(body), None
+        word = decode(body)
+        data, _ = scrubbed(word.type, word.data, own)
+        return replace(word, data=data), None
     except WrongShape as exc:
         return None, as_refusal(exc)

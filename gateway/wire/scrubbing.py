@@ -1,0 +1,90 @@
+"""What an agent says, made fit to be kept and shown: without secrets, without control characters.
+
+It looks once over the JSON; only what shows a trace of either is decoded and gone through.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gateway.wire.agent import fields_of
+from gateway.wire.redaction import TRACE, redacted, redacted_patch
+
+Change = Callable[[str, str], str]
+"""(name of the field, text) → text."""
+
+RAW: Final = frozenset({"chunk", "patch", "logTail", "outputTail"})
+"""What a program wrote, byte for byte: whoever shows it on a terminal takes its escapes out."""
+_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def scrubbed(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
+    """The data of a word as it may be stored, and a sentence for each patch that was touched; `own`
+    are secrets of the attempt that have no form of their own.
+
+    Raises:
+        WrongShape: it holds a number that nobody can hold.
+    """
+    if TRACE.search(data) is None:
+        for secret in own:
+            if secret in data:
+                break
+        else:
+            return data, ()
+    fields = fields_of(data)
+    without = _without_secrets(kind, fields, tuple(secret.decode() for secret in own))
+    warnings = tuple(
+        f"$.data.{name}: secrets in added lines were redacted"
+        for name in fields
+        if _is_patch(kind, name) and without.get(name) != fields[name]
+    )
+    return msgspec.json.encode(_changed(without, "", _plain)), warnings
+
+
+def holds_secret(kind: str, data: bytes) -> bool:
+    """Whether something stands there that should have been redacted.
+
+    Raises:
+        WrongShape: it is no object of JSON.
+    """
+    if TRACE.search(data) is None:
+        return False
+    fields = fields_of(data)
+    return _without_secrets(kind, fields, ()) != fields
+
+
+def plain(text: str) -> str:
+    """A text without the escapes and control characters that would steer a terminal."""
+    return _CONTROL.sub("", _ESCAPE.sub("", text))
+
+
+def _without_secrets(
+    kind: str, fields: dict[str, object], own: tuple[str, ...]
+) -> dict[str, object]:
+    def change(name: str, text: str) -> str:
+        redact = redacted_patch if _is_patch(kind, name) else redacted
+        return redact(text, own, keeps_length=name == "chunk")
+
+    return {change("", name): _changed(value, name, change) for name, value in fields.items()}
+
+
+def _is_patch(kind: str, name: str) -> bool:
+    return name == "patch" or (name == "chunk" and kind == "task.patch")
+
+
+def _plain(name: str, text: str) -> str:
+    return text if name in RAW else plain(text)
+
+
+def _changed(value: object, name: str, change: Change) -> object:
+    """The value with every text in it changed; `name` is that of the nearest field."""
+    if isinstance(value, str):
+        return change(name, value)
+    if isinstance(value, dict):
+        return {change("", key): _changed(item, key, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_changed(item, name, change) for item in value]
+    return value
