@@ -22,11 +22,10 @@ from gateway.cli.output import (
 )
 from gateway.cli.replies import Answer
 from gateway.cli.rewrap import rewrap
-from gateway.domain.commands import Sealed
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.domain.sealing import callback_secret_context
-from gateway.loops.letters import SECRET_BYTES
+from gateway.domain.sealing import Sealed, callback_secret_context
+from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.settings import read_database, read_secret_keys
 from gateway.store.operator import KeyRow, Operator, open_operator
 from gateway.wire.signing import secret_text

@@ -24,6 +24,9 @@ _NAMES: Final = {
     "env": "env",
     "callback addresses": "callbackAddresses",
     "callback secrets": "callbackSecrets",
+    "signing secrets": "signingSecrets",
+    "endpoint addresses": "endpointAddresses",
+    "endpoint headers": "endpointHeaders",
 }
 
 

@@ -3,62 +3,36 @@
 A command names what it `needs`; the store loads the union for a batch inside the transaction.
 """
 
+from typing import Literal
+
 from msgspec import structs
 
+from gateway.domain.endpoint_commands import (
+    AdvanceReplay,
+    CreateEndpoint,
+    DeleteEndpoint,
+    DisableEndpoint,
+    EnableEndpoint,
+    EndpointReply,
+    NoteEndpoint,
+    ReplayReply,
+    RetryDelivery,
+    RotateSecret,
+    StartReplay,
+    UpdateEndpoint,
+)
 from gateway.domain.errors import Refused
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import stray_id
 from gateway.domain.job import Job
 from gateway.domain.labels import owner
+from gateway.domain.needs import Needs
 from gateway.domain.realm import Place
+from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
-from gateway.domain.workspace import Workspace, WorkspaceKey
+from gateway.domain.workspace import Workspace
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
-
-IdempotencyKey = tuple[str, str, str]
-"""(project, method and path, key)."""
-
-WebhookKey = tuple[str, int, str]
-"""(task, attempt, webhook-id)."""
-
-
-class Sealed(Frozen, frozen=True, kw_only=True):
-    """A secret encrypted at rest."""
-
-    key_id: str
-    box: bytes
-
-
-class Needs(Frozen, frozen=True, kw_only=True):
-    """What a decision looks at. Claims are selections; the rest are keys."""
-
-    tasks: tuple[str, ...] = ()
-    """Tasks, with the attempts and open jobs that belong to them."""
-    jobs: tuple[str, ...] = ()
-    """Jobs by id, with their task as above."""
-    reports: bool = False
-    """Whoever holds these jobs speaks: what it claimed them with counts."""
-    webhooks: tuple[WebhookKey, ...] = ()
-    idempotency: tuple[IdempotencyKey, ...] = ()
-    endpoints: tuple[str, ...] = ()
-    owing: tuple[str, ...] = ()
-    """Tasks of which it matters whether deliveries are still to be made."""
-    claim: "Claim | None" = None
-    realm: Place | None = None
-    """One that may be missing, or is heard again, with the tasks that have to be told."""
-    workspaces: tuple[WorkspaceKey, ...] = ()
-    """Workspaces, with the tasks that stand for them."""
-    pulse_at: int | None = None
-    """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
-
-
-class Idempotency(Frozen, frozen=True, kw_only=True):
-    """An `Idempotency-Key` and what was asked with it, as keyed hashes by master key id."""
-
-    key: IdempotencyKey
-    digests: dict[str, bytes]
-    current: str
-    """The id of the key whose digest is stored."""
 
 
 class Callback(Frozen, frozen=True, kw_only=True):
@@ -81,10 +55,7 @@ class CreateTask(Frozen, frozen=True, kw_only=True):
     @property
     def needs(self) -> Needs:
         """The answer of an earlier request with the same key."""
-        return Needs(
-            idempotency=(self.idempotency.key,) if self.idempotency else (),
-            endpoints=(self.callback.endpoint_id,) if self.callback else (),
-        )
+        return Needs(idempotency=(self.idempotency.key,) if self.idempotency else ())
 
 
 class OpenWorkspace(Frozen, frozen=True, kw_only=True):
@@ -281,6 +252,9 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     status: str
     """`delivered`, `pending` or `dead`."""
     attempts: int
+    """How many were ever made, this one included."""
+    failures: int
+    """The place in the schedule."""
     next_attempt_at: int | None
     body: str | None
     """Rendered at the first attempt, and kept byte for byte."""
@@ -290,6 +264,8 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     duration_ms: int
     key_id: str | None
     answer: str | None
+    trigger: Literal["auto", "manual", "replay"] = "auto"
+    """What this attempt was owed to; the next one is owed to the schedule."""
     is_attempt: bool = True
     """False: nothing was sent, so there is no attempt to keep."""
 
@@ -346,6 +322,16 @@ Command = (
     | SettleDelivery
     | Pulse
     | Prune
+    | CreateEndpoint
+    | UpdateEndpoint
+    | DeleteEndpoint
+    | EnableEndpoint
+    | DisableEndpoint
+    | NoteEndpoint
+    | RotateSecret
+    | StartReplay
+    | AdvanceReplay
+    | RetryDelivery
 )
 
 
@@ -424,4 +410,13 @@ class Accepted(Frozen, frozen=True, kw_only=True):
     """Nothing more to say."""
 
 
-Answer = TaskReply | WordReply | ClaimReply | TryReply | LeaseReply | Accepted
+Answer = (
+    TaskReply
+    | WordReply
+    | ClaimReply
+    | TryReply
+    | LeaseReply
+    | Accepted
+    | EndpointReply
+    | ReplayReply
+)

@@ -15,6 +15,8 @@ class Owed(Frozen, frozen=True, kw_only=True):
     task_seq: int
     status: str
     attempts: int
+    failures: int = 0
+    """Its place in the schedule."""
     next_attempt_at: int | None = None
     reason: str | None = None
     """Why the last attempt failed."""
@@ -22,4 +24,4 @@ class Owed(Frozen, frozen=True, kw_only=True):
     @property
     def is_parked(self) -> bool:
         """Whether the ones behind it no longer wait for it."""
-        return self.status == "pending" and self.attempts >= PARK_AFTER
+        return self.status == "pending" and self.failures >= PARK_AFTER

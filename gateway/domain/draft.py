@@ -1,9 +1,12 @@
 """A draft: what one command makes of one task, kept in the view only when it is whole."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.event import QUIET, Event, Fact, FlagCleared, FlagSet
+from gateway.domain.endpoint import Endpoint
+from gateway.domain.event import Event, Fact, FlagCleared, FlagSet
 from gateway.domain.evolve import born, evolve
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
@@ -165,9 +168,11 @@ class Draft:
 
     def keep(self) -> Task:
         """Writes everything into the view; what the events owe to endpoints with it."""
+        audience = self.view.outbox.directory.audience(self.task.project, self.task.endpoint_id)
         for event in self._events:
             self.view.put_event(event)
-            self._owe(event)
+            if audience and event.applied:
+                self._owe(event, audience)
         for attempt in self._attempts.values():
             self.view.put_attempt(attempt)
         for job in self._jobs.values():
@@ -180,17 +185,14 @@ class Draft:
             self.view.put_task(self.task)
         return self.task
 
-    def _owe(self, event: Event) -> None:
-        endpoint_id = self.task.endpoint_id
-        if endpoint_id is None or not event.applied or event.type in QUIET:
-            return
-        endpoint = self.view.endpoints.get(endpoint_id)
-        held = endpoint is not None and not endpoint.enabled
-        self.view.new_deliveries.append(
-            Delivery(
-                endpoint_id=endpoint_id,
-                event=event,
-                status="held" if held else "pending",
-                next_attempt_at=None if held else self.now,
-            )
-        )
+    def _owe(self, event: Event, audience: Iterable[Endpoint]) -> None:
+        for endpoint in audience:
+            if endpoint.wants(event.type):
+                self.view.new_deliveries.append(
+                    Delivery(
+                        endpoint_id=endpoint.id,
+                        event=event,
+                        status="held" if endpoint.holds else "pending",
+                        next_attempt_at=None if endpoint.holds else self.now,
+                    )
+                )

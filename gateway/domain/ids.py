@@ -40,6 +40,16 @@ def event_id(at: int, seq: int) -> str:
     return typeid("evt", at, seq)
 
 
+def implicit_endpoint_id(project: str, origin: str) -> str:
+    """The id of the endpoint that stands for a project's callbacks to one origin."""
+    return f"ep_{_digest(project, origin, size=16)}"
+
+
+def callback_secret_id(project: str) -> str:
+    """The id of the first secret that a project's callbacks are signed with."""
+    return f"sec_{_digest(project, size=16)}"
+
+
 def delivery_id(endpoint_id: str, seq: int) -> str:
     """The id of a delivery says what it brings, and where to: `dlv_ab3…-17`."""
     return f"dlv_{endpoint_id.removeprefix('ep_')}-{seq}"
@@ -66,9 +76,9 @@ def stray_id(sweep: str, name: str, sandbox_id: str) -> str:
     return f"job_stray-{_digest(sweep, name, sandbox_id)}"
 
 
-def _digest(*parts: str) -> str:
+def _digest(*parts: str, size: int = 15) -> str:
     digest = hashlib.sha256("\n".join(parts).encode()).digest()
-    return base64.b32encode(digest[:15]).decode().lower()
+    return base64.b32encode(digest[:size]).decode().rstrip("=").lower()
 
 
 def _base32(value: int) -> str:

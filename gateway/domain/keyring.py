@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.domain.commands import Sealed
+from gateway.domain.sealing import Sealed
 
 Purpose = Literal["encrypt", "hook", "stream", "cursor", "callback", "idempotency"]
 

@@ -9,17 +9,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import (
-    Callback,
-    IdempotencyKey,
-    Policy,
-    Sealed,
-    SettleDelivery,
-    WebhookKey,
-)
+from gateway.domain.commands import Callback, Policy, SettleDelivery
+from gateway.domain.endpoint import Endpoint
+from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
 from gateway.domain.event import Event
+from gateway.domain.idempotency import IdempotencyKey
 from gateway.domain.job import Job
+from gateway.domain.needs import WebhookKey
+from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place, Realm, first_call
+from gateway.domain.sealing import Sealed
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Frozen, Status, Task
 from gateway.domain.workspace import Workspace, WorkspaceKey
@@ -30,24 +29,17 @@ OUTAGE: Final = 15_000
 """So many milliseconds without a pulse are an outage: nothing could commit."""
 
 
+FirstAnswer = Task | EndpointReply | ReplayReply
+
+
 class Remembered(Frozen, frozen=True, kw_only=True):
     """The first answer to an `Idempotency-Key`."""
 
     key: IdempotencyKey
     key_id: str
     digest: bytes
-    answer: Task
+    answer: FirstAnswer
     at: int
-
-
-class Endpoint(Frozen, frozen=True, kw_only=True):
-    """What decisions need to know of an endpoint."""
-
-    id: str
-    project: str
-    origin: str
-    implicit: bool = True
-    enabled: bool = True
 
 
 class Delivery(Frozen, frozen=True, kw_only=True):
@@ -102,7 +94,7 @@ class View:
     heard: dict[WebhookKey, bytes] = field(default_factory=dict)
     """Hashes of the bodies that came under a webhook id."""
     remembered: dict[IdempotencyKey, Remembered] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    outbox: Outbox = field(default_factory=Outbox)
     erased: set[str] = field(default_factory=set)
     """Tasks whose `env` is no longer kept."""
     owing: set[str] = field(default_factory=set)
@@ -128,7 +120,6 @@ class View:
     changed_taken: list[Taken] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)
-    new_endpoints: list[Endpoint] = field(default_factory=list)
     new_secrets: list[TaskSecrets] = field(default_factory=list)
     renewed_env: list[TaskSecrets] = field(default_factory=list)
     """The `env` of tasks that are tried again with another one."""
@@ -191,13 +182,24 @@ class View:
         self.workspaces[workspace.key] = workspace
         self.new_workspaces.append(workspace)
 
-    def open_endpoint(self, callback: Callback, project: str) -> None:
+    def open_endpoint(self, callback: Callback, project: str, now: int) -> None:
         """The implicit endpoint of a callback, unless it is there."""
-        if callback.endpoint_id in self.endpoints:
+        if self.outbox.directory.find(callback.endpoint_id) is not None:
             return
-        endpoint = Endpoint(id=callback.endpoint_id, project=project, origin=callback.origin)
-        self.endpoints[endpoint.id] = endpoint
-        self.new_endpoints.append(endpoint)
+        endpoint = Endpoint(
+            id=callback.endpoint_id,
+            project=project,
+            origin=callback.origin,
+            created_at=now,
+            updated_at=now,
+        )
+        self.outbox.put_endpoint(endpoint)
+        self.outbox.subscribe(endpoint, self.newest)
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest event, those of this batch included."""
+        return self.seq + len(self.new_events)
 
     def move_key(self, before: Task, after: Task, now: int) -> None:
         """A task with a concurrency key has changed: it may take the key, or free it."""
@@ -247,4 +249,5 @@ class View:
             or self.settled
             or self.pulse_at is not None
             or self.pruning is not None
+            or self.outbox.is_changed
         )

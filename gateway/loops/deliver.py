@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import httpx
 import structlog
@@ -46,7 +46,15 @@ class Head(Protocol):
 
     @property
     def attempts(self) -> int:
-        """Failed attempts so far."""
+        """How many were made so far."""
+
+    @property
+    def failures(self) -> int:
+        """The place in the schedule."""
+
+    @property
+    def trigger(self) -> Literal["auto", "manual", "replay"]:
+        """What the next attempt is owed to."""
 
     @property
     def body(self) -> str | None:
@@ -180,17 +188,20 @@ class Deliverer:
     def _judge(
         self, head: Head, letter: Letter | None, outcome: Outcome, at: int
     ) -> SettleDelivery:
-        attempts = head.attempts + 1
+        failures = head.failures
         due: int | None = None
         status = "delivered"
         if not outcome.is_success:
-            due = next_attempt_at(attempts, self._clock(), self._random, outcome.retry_after)
+            failures += 1
+            due = next_attempt_at(failures, self._clock(), self._random, outcome.retry_after)
             status = "dead" if due is None else "pending"
         return SettleDelivery(
             endpoint_id=head.endpoint_id,
             seq=head.seq,
             status=status,
-            attempts=attempts,
+            attempts=head.attempts + 1,
+            failures=failures,
+            trigger=head.trigger,
             next_attempt_at=due,
             body=letter.body.decode() if letter else head.body,
             at=at,
@@ -213,6 +224,7 @@ def _unsent(head: Head, at: int) -> SettleDelivery:
         seq=head.seq,
         status="superseded",
         attempts=head.attempts,
+        failures=head.failures,
         next_attempt_at=None,
         body=None,
         at=at,

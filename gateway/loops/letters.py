@@ -1,20 +1,17 @@
 """Letters: what a delivery needs from the store and the keyring before it can be sent."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from gateway.domain import ids
-from gateway.domain.commands import Sealed
 from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
-from gateway.domain.sealing import callback_secret_context, callback_url_context
+from gateway.domain.sealing import Sealed, callback_secret_context, callback_url_context
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.loops.deliver import CannotWrite, Head
 from gateway.loops.post import Letter
-
-SECRET_BYTES: Final = 32
 
 Render = Callable[[Event, Task, Spec], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task as it stands now. None: its receiver does not
@@ -74,7 +71,7 @@ class LetterWriter:
             secrets=(secret,),
             body=body,
             key_id=key_id,
-            is_late=head.attempts >= PARK_AFTER,
+            is_late=head.failures >= PARK_AFTER,
             traceparent=spec.traceparent,
         )
 

@@ -5,7 +5,7 @@ gateway may run beside it.
 """
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,9 +13,10 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from gateway.domain.endpoint import Subscription
 from gateway.domain.invariants import broken
 from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
-from gateway.domain.task import Frozen
+from gateway.domain.task import Frozen, Task
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.migrations import require_newest
@@ -32,6 +33,11 @@ SELECT {sql.JOB_COLUMNS} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
 _DELIVERIES: Final = """
 SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
 FROM deliveries ORDER BY task_id"""
+_SUBSCRIPTIONS: Final = """
+SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
+FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
+    ON wanted.endpoint_id = endpoint.id
+ORDER BY endpoint.id, wanted.after_seq"""
 _PENDING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
 _COUNT_EVENTS: Final = "SELECT count(*) FROM events"
 
@@ -158,6 +164,23 @@ UNREADABLE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
 """What reading a row raises that holds what no column may hold."""
 
 
+class _Subscriptions:
+    """What all endpoints ever wanted; there are few of them, compared with tasks."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._of_project: dict[str, list[Subscription]] = defaultdict(list)
+        self._of_callback: dict[str, list[Subscription]] = defaultdict(list)
+        for *row, project, implicit in database.execute(_SUBSCRIPTIONS):
+            wanted = rows.subscription_from_row(row)
+            home = self._of_callback if implicit else self._of_project
+            home[wanted.endpoint_id if implicit else project].append(wanted)
+
+    def of(self, task: Task) -> tuple[Subscription, ...]:
+        """Those of the endpoints that may hear of a task."""
+        callback = self._of_callback.get(task.endpoint_id or "", ())
+        return (*self._of_project.get(task.project, ()), *callback)
+
+
 class _Auditor:
     """Goes through all tasks once, with everything that is kept of each."""
 
@@ -168,6 +191,7 @@ class _Auditor:
         self._attempts = _Shelf(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
         self._jobs = _Shelf(database, _JOBS, rows.job_from_row, task_id=2)
         self._deliveries = _Shelf(database, _DELIVERIES, _delivery_from_row, task_id=2)
+        self._subscriptions = _Subscriptions(database)
         self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:
@@ -191,7 +215,12 @@ class _Auditor:
             task = None
         if task is not None:
             books = Books(
-                task=task, due_at=due_at, attempts=attempts, jobs=jobs, deliveries=deliveries
+                task=task,
+                due_at=due_at,
+                attempts=attempts,
+                jobs=jobs,
+                deliveries=deliveries,
+                subscriptions=self._subscriptions.of(task),
             )
             yield from broken(books, events)
         for _ in events:

@@ -4,18 +4,23 @@ import asyncio
 import json
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
-from typing import Any
+from typing import Final
 
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Claim, Needs, Policy
+from gateway.domain.commands import Claim, Policy
+from gateway.domain.endpoint import Directory
+from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
+from gateway.domain.needs import Needs
+from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place, Realm
-from gateway.domain.task import Frozen, Task
-from gateway.domain.view import OUTAGE, Remembered, TaskSecrets, View
+from gateway.domain.task import Task
+from gateway.domain.view import OUTAGE, FirstAnswer, Remembered, TaskSecrets, View
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.keys import UPSERT_TAKEN, load_keys
+from gateway.store.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
 from gateway.store.pruning import pruning_statements
 from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.rows import Params
@@ -26,7 +31,9 @@ from gateway.store.workspaces import (
     workspace_values,
 )
 
-_TASK = msgspec.json.Decoder(Task)
+_TASK: Final = msgspec.json.Decoder[FirstAnswer](Task)
+_ENDPOINT: Final = msgspec.json.Decoder[FirstAnswer](EndpointReply)
+_REPLAY: Final = msgspec.json.Decoder[FirstAnswer](ReplayReply)
 _OFFERED_PER_CLAIM = 10
 
 
@@ -34,11 +41,17 @@ class Batch:
     """`load`, then `write`; the transaction itself belongs to the store."""
 
     def __init__(
-        self, connection: aiosqlite.Connection, seq: int, realms: Mapping[Place, Realm]
+        self,
+        connection: aiosqlite.Connection,
+        seq: int,
+        realms: Mapping[Place, Realm],
+        directory: Directory,
     ) -> None:
         self._connection = connection
         self.realms = realms
         """All that are not known to be missing: with one writer they need not be read again."""
+        self.directory = directory
+        """All endpoints, for the same reason."""
         self._loaded: dict[str, Task] = {}
         self.seq = seq
 
@@ -50,7 +63,8 @@ class Batch:
 
     async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
         """The union of what the commands of the batch need."""
-        view = View(policy=policy, seq=self.seq, realms=dict(self.realms))
+        outbox = Outbox(directory=self.directory)
+        view = View(policy=policy, seq=self.seq, realms=dict(self.realms), outbox=outbox)
         await self._load_jobs(view, {job for need in needs for job in need.jobs})
         if any(need.reports for need in needs):
             await self._load_holders(view)
@@ -76,9 +90,7 @@ class Batch:
         if owing:
             found = await self._all(sql.OWING, {"ids": json.dumps(owing)})
             view.owing = {row[0] for row in found}
-        endpoints = {endpoint for need in needs for endpoint in need.endpoints}
-        endpoints |= {task.endpoint_id for task in view.tasks.values() if task.endpoint_id}
-        await self._load_endpoints(view, endpoints)
+        await load_outbox(self._connection, view.outbox, needs, now)
         await load_keys(self._connection, view, now)
         return view
 
@@ -86,6 +98,8 @@ class Batch:
         """Everything the view has changed, a statement per table, in this order."""
         await self.begun
         await asyncio.gather(*self._statements(view))
+        if view.outbox.is_changed:
+            self.directory = view.outbox.directory
         if view.changed_realms:
             known = view.realms.values()
             self.realms = {realm.place: realm for realm in known if realm.due_at is not None}
@@ -96,7 +110,10 @@ class Batch:
         first = self.seq + 1
         self.seq += len(view.new_events)
         for statement, params in (
-            (sql.INSERT_ENDPOINTS, _endpoint_params(view)),
+            (
+                UPSERT_ENDPOINTS,
+                [*map(rows.endpoint_values, view.outbox.changed_endpoints.values())],
+            ),
             (sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]),
             *self._updates([view.tasks[key] for key in view.changed_tasks]),
             (sql.INSERT_EVENTS, [*map(rows.event_values, view.new_events, count(first))]),
@@ -114,8 +131,9 @@ class Batch:
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
             (UPSERT_REALMS, [rows.realm_values(view.realms[key]) for key in view.changed_realms]),
             (UPSERT_TAKEN, [*map(rows.taken_values, view.changed_taken)]),
-            (sql.SETTLE_DELIVERIES, [_plain(settled) for settled in view.settled]),
+            (sql.SETTLE_DELIVERIES, [rows.named(settled) for settled in view.settled]),
             (sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view)),
+            *(outbox_changes(view.outbox) if view.outbox.is_changed else ()),
         ):
             # Row by row in a Python loop every step would have to win the GIL back. One INSERT …
             # SELECT FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside
@@ -232,18 +250,19 @@ class Batch:
                 key=(project, operation, key),
                 key_id=key_id,
                 digest=digest,
-                answer=_TASK.decode(answer),
+                answer=_answer_decoder(operation).decode(answer),
                 at=at,
             )
 
-    async def _load_endpoints(self, view: View, wanted: set[str]) -> None:
-        if wanted:
-            for row in await self._all(sql.ENDPOINTS, {"ids": json.dumps(sorted(wanted))}):
-                endpoint = rows.endpoint_from_row(row)
-                view.endpoints[endpoint.id] = endpoint
-
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
         return await self._connection.execute_fetchall(statement, params)
+
+
+def _answer_decoder(operation: str) -> msgspec.json.Decoder[FirstAnswer]:
+    """What an operation (method and path) is answered with."""
+    if " /v1/endpoints" not in operation:
+        return _TASK
+    return _REPLAY if operation.endswith("/replay") else _ENDPOINT
 
 
 def _noticed(begun: asyncio.Task[aiosqlite.Cursor]) -> None:
@@ -269,11 +288,6 @@ def _delivery_params(view: View, first: int) -> list[Params]:
         }
         for delivery in view.new_deliveries
     ]
-
-
-def _endpoint_params(view: View) -> list[Params]:
-    at = max((event.at for event in view.new_events), default=0)
-    return [{**_plain(endpoint), "created_at": at} for endpoint in view.new_endpoints]
 
 
 def _secret_params(view: View) -> list[Params]:
@@ -337,7 +351,7 @@ def _delivery_attempt_params(view: View) -> list[Params]:
             "seq": settled.seq,
             "number": settled.attempts,
             "at": settled.at,
-            "trigger": "auto",
+            "trigger": settled.trigger,
             "status": settled.http_status,
             "reason": settled.reason,
             "duration_ms": settled.duration_ms,
@@ -347,7 +361,3 @@ def _delivery_attempt_params(view: View) -> list[Params]:
         for settled in view.settled
         if settled.is_attempt
     ]
-
-
-def _plain(value: Frozen) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__struct_fields__}

@@ -6,7 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.commands import Sealed
+from gateway.domain.ids import callback_secret_id
+from gateway.domain.sealing import Sealed
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
@@ -114,6 +115,7 @@ class Operator:
             sql.INSERT_PROJECT,
             {
                 "name": name,
+                "secret_id": callback_secret_id(name),
                 "key_id": callback_secret.key_id,
                 "callback_secret": callback_secret.box,
                 "created_at": at,

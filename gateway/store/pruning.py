@@ -29,6 +29,12 @@ DELETE FROM idempotency WHERE (project, operation, key) IN (
 
 FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
 
+FORGET_SIGNING_SECRETS: Final = "DELETE FROM signing_secrets WHERE expires_at <= :before"
+
+# Its row says that the project has had one; an empty box is none.
+FORGET_CALLBACK_SECRETS: Final = """
+UPDATE projects SET callback_secret = x'' WHERE expires_at <= :before AND callback_secret <> x''"""
+
 DELETE_DELIVERY_ATTEMPTS: Final = """
 DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
     SELECT endpoint_id, seq FROM deliveries
@@ -72,6 +78,8 @@ def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     yield FORGET_IDEMPOTENCY, before
     yield FORGET_LAUNCHERS, before
     yield FORGET_TAKEN, before
+    yield FORGET_SIGNING_SECRETS, before
+    yield FORGET_CALLBACK_SECRETS, before
     if pruning.erased:
         yield ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
     if pruning.deleted:

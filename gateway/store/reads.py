@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Needs, Policy, Sealed
+from gateway.domain.commands import Policy
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
+from gateway.domain.needs import Needs
 from gateway.domain.realm import Place
+from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall, View
@@ -23,6 +25,7 @@ from gateway.store.deliveries import Delivery, deliveries_of
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
+from gateway.store.outbox import read_directory
 from gateway.store.realms import DUE_REALMS, watched_realms
 from gateway.store.rows import Params
 from gateway.store.workspaces import WORKSPACES
@@ -54,6 +57,8 @@ class DueDelivery(Frozen, frozen=True, kw_only=True):
     seq: int
     task_id: str
     attempts: int
+    failures: int
+    trigger: Literal["auto", "manual", "replay"]
     body: str | None
 
 
@@ -186,7 +191,13 @@ class Reads:
         found = await self._all(sql.DUE_DELIVERIES, {"now": now, "limit": limit})
         return [
             DueDelivery(
-                endpoint_id=row[0], seq=row[1], task_id=row[2], attempts=row[3], body=row[4]
+                endpoint_id=row[0],
+                seq=row[1],
+                task_id=row[2],
+                attempts=row[3],
+                failures=row[4],
+                trigger=row[5],
+                body=row[6],
             )
             for row in found
         ]
@@ -208,7 +219,8 @@ class Reads:
         """What a batch of commands would look at, for whoever only wants to know."""
         with translated():
             realms = await watched_realms(self._connection)
-            return await Batch(self._connection, 0, realms).load(needs, policy, now)
+            directory = await read_directory(self._connection)
+            return await Batch(self._connection, 0, realms, directory).load(needs, policy, now)
 
     async def launchers_before(
         self, at: int, launcher_id: str, limit: int

@@ -6,9 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.commands import Sealed
 from gateway.domain.errors import Refused
-from gateway.domain.sealing import callback_secret_context, callback_url_context, env_context
+from gateway.domain.sealing import (
+    Sealed,
+    callback_secret_context,
+    callback_url_context,
+    endpoint_headers_context,
+    endpoint_url_context,
+    env_context,
+    signing_secret_context,
+)
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
@@ -34,11 +41,35 @@ WHERE task_id = :owner AND callback_url = :before"""
 
 OLD_PROJECTS: Final = """
 SELECT name, key_id, callback_secret FROM projects
-WHERE key_id <> :current AND name > :after ORDER BY name LIMIT :limit"""
+WHERE key_id <> :current AND callback_secret <> x'' AND name > :after ORDER BY name LIMIT :limit"""
 
 RESEAL_PROJECT: Final = """
 UPDATE projects SET callback_secret = :box, key_id = :key_id
 WHERE name = :owner AND callback_secret = :before"""
+
+OLD_SIGNING_SECRETS: Final = """
+SELECT id, key_id, secret FROM signing_secrets
+WHERE key_id <> :current AND id > :after ORDER BY id LIMIT :limit"""
+
+RESEAL_SIGNING_SECRETS: Final = """
+UPDATE signing_secrets SET secret = :box, key_id = :key_id
+WHERE id = :owner AND secret = :before"""
+
+OLD_ENDPOINT_URL: Final = """
+SELECT id, url_key_id, url FROM endpoints
+WHERE url IS NOT NULL AND url_key_id <> :current AND id > :after ORDER BY id LIMIT :limit"""
+
+RESEAL_ENDPOINT_URL: Final = """
+UPDATE endpoints SET url = :box, url_key_id = :key_id WHERE id = :owner AND url = :before"""
+
+OLD_ENDPOINT_HEADERS: Final = """
+SELECT id, headers_key_id, headers FROM endpoints
+WHERE headers IS NOT NULL AND headers_key_id <> :current AND id > :after
+ORDER BY id LIMIT :limit"""
+
+RESEAL_ENDPOINT_HEADERS: Final = """
+UPDATE endpoints SET headers = :box, headers_key_id = :key_id
+WHERE id = :owner AND headers = :before"""
 
 AT_ONCE: Final = 100
 """Values read and written together; an `env` may have megabytes."""
@@ -69,11 +100,29 @@ KINDS: Final = (
         old=OLD_PROJECTS,
         replace=RESEAL_PROJECT,
     ),
+    Kind(
+        name="signing secrets",
+        context=signing_secret_context,
+        old=OLD_SIGNING_SECRETS,
+        replace=RESEAL_SIGNING_SECRETS,
+    ),
+    Kind(
+        name="endpoint addresses",
+        context=endpoint_url_context,
+        old=OLD_ENDPOINT_URL,
+        replace=RESEAL_ENDPOINT_URL,
+    ),
+    Kind(
+        name="endpoint headers",
+        context=endpoint_headers_context,
+        old=OLD_ENDPOINT_HEADERS,
+        replace=RESEAL_ENDPOINT_HEADERS,
+    ),
 )
 
 
 class Old(Frozen, frozen=True, kw_only=True):
-    """A value under an old key, and whose it is: a task, or a project."""
+    """A value under an old key, and whose it is: a task, a project, a secret or an endpoint."""
 
     owner: str
     sealed: Sealed

@@ -5,9 +5,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from gateway.domain.endpoint import Endpoint, Patterns, Subscription
 from gateway.domain.event import Event
 from gateway.domain.job import Job, Stray
 from gateway.domain.realm import Realm
+from gateway.domain.replay import Replay
 from gateway.domain.taken import Taken
 from gateway.domain.task import (
     Attempt,
@@ -21,7 +23,7 @@ from gateway.domain.task import (
     Timeouts,
     Usage,
 )
-from gateway.domain.view import Endpoint, LauncherCall
+from gateway.domain.view import LauncherCall
 
 T = TypeVar("T", bound=Frozen)
 Row = Sequence[Any]
@@ -37,6 +39,9 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "flags": msgspec.json.Decoder(tuple[Flag, ...]).decode,
     "clocks": msgspec.json.Decoder(Clocks).decode,
     "stray": msgspec.json.Decoder(Stray).decode,
+    "header_names": msgspec.json.Decoder(tuple[str, ...]).decode,
+    "event_types": msgspec.json.Decoder(Patterns).decode,
+    "metadata": msgspec.json.Decoder(dict[str, str]).decode,
     "providers": msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode,
 }
 _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -47,6 +52,9 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "applied": bool,
     "implicit": bool,
     "enabled": bool,
+    "is_draining": bool,
+    "only_failed": bool,
+    "dry_run": bool,
     "data": str.encode,
 }
 _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
@@ -87,12 +95,17 @@ endpoint_from_row = _reader(Endpoint)
 call_from_row = _reader(LauncherCall)
 realm_from_row = _reader(Realm)
 taken_from_row = _reader(Taken)
+replay_from_row = _reader(Replay)
+subscription_from_row = _reader(Subscription)
 
 
 attempt_values: Final = _writer(Attempt)
 job_values: Final = _writer(Job)
 realm_values: Final = _writer(Realm)
 taken_values: Final = _writer(Taken)
+endpoint_values: Final = _writer(Endpoint)
+subscription_values: Final = _writer(Subscription)
+replay_values: Final = _writer(Replay)
 _task_values: Final = _writer(Task)
 _event_values: Final = _writer(Event)
 _DATA: Final = Event.__struct_fields__.index("data")
@@ -109,3 +122,8 @@ def event_values(event: Event, seq: int) -> list[Any]:
     values = _event_values(event)
     values[_DATA], values[_SEQ] = event.data.decode(), seq
     return values
+
+
+def named(value: Frozen) -> dict[str, Any]:
+    """Its fields by name, as parameters."""
+    return {name: getattr(value, name) for name in value.__struct_fields__}

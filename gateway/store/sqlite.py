@@ -9,6 +9,7 @@ from typing import Final
 
 import aiosqlite
 
+from gateway.domain.endpoint import Directory
 from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
@@ -16,6 +17,7 @@ from gateway.store.batch import Batch
 from gateway.store.errors import translated
 from gateway.store.instance import Restored, open_instance
 from gateway.store.lock import exclusive
+from gateway.store.outbox import read_directory
 from gateway.store.reads import Reads
 from gateway.store.realms import watched_realms
 from gateway.store.upgrade import Upgraded, upgrade
@@ -42,6 +44,7 @@ class SQLiteStore:
         seq: int,
         instance_id: str,
         realms: Mapping[Place, Realm],
+        directory: Directory,
         opening: Opening,
     ) -> None:
         self.reads = reads
@@ -50,6 +53,7 @@ class SQLiteStore:
         self._writer = writer
         self._seq = seq
         self._realms = realms
+        self._directory = directory
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -61,7 +65,7 @@ class SQLiteStore:
         """
         async with self._turn:
             with translated():
-                batch = Batch(self._writer, self._seq, self._realms)
+                batch = Batch(self._writer, self._seq, self._realms, self._directory)
                 batch.begin()
                 try:
                     yield batch
@@ -75,6 +79,7 @@ class SQLiteStore:
         await self._writer.commit()
         self._seq = batch.seq
         self._realms = batch.realms
+        self._directory = batch.directory
 
 
 async def _to_its_end(work: Coroutine[None, None, None]) -> None:
@@ -125,6 +130,7 @@ async def open_sqlite(
             seq=seq,
             instance_id=instance_id,
             realms=await watched_realms(writer),
+            directory=await read_directory(writer),
             opening=opening,
         )
 

@@ -105,10 +105,6 @@ WHERE (project, operation, key) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
     FROM json_each(:keys))"""
 
-ENDPOINTS: Final = """
-SELECT id, project, origin, implicit, enabled FROM endpoints
-WHERE id IN (SELECT value FROM json_each(:ids))"""
-
 ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
@@ -148,10 +144,6 @@ VALUES (:task_id, :key_id, :env, :callback_url, :callback_key_id)"""
 
 INSERT_METADATA: Final = """
 INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
-
-INSERT_ENDPOINTS: Final = """
-INSERT INTO endpoints (id, project, origin, implicit, enabled, created_at)
-VALUES (:id, :project, :origin, :implicit, :enabled, :created_at)"""
 
 INSERT_DELIVERIES: Final = """
 INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at)
@@ -248,26 +240,29 @@ UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
 PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
 
 INSERT_PROJECT: Final = """
-INSERT INTO projects (name, key_id, callback_secret, created_at)
-VALUES (:name, :key_id, :callback_secret, :created_at)"""
+INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
+VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
 
 # The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
 DUE_DELIVERIES: Final = """
-SELECT endpoint_id, seq, task_id, attempts, body FROM deliveries AS delivery
+SELECT endpoint_id, seq, task_id, attempts, failures, trigger, body FROM deliveries AS delivery
 WHERE status = 'pending' AND next_attempt_at <= :now AND NOT EXISTS (
     SELECT 1 FROM deliveries AS earlier
     WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.task_id = delivery.task_id
       AND earlier.status = 'pending' AND earlier.task_seq < delivery.task_seq
-      AND earlier.attempts < 3)
+      AND earlier.failures < 3)
 ORDER BY next_attempt_at LIMIT :limit"""
 
 NEXT_DELIVERY: Final = """
 SELECT min(next_attempt_at) FROM deliveries WHERE status = 'pending' AND next_attempt_at > :now"""
 
+# What arrived has arrived, also if the delivery was held or ended while it was under way.
 SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
-    status = :status, attempts = :attempts, next_attempt_at = :next_attempt_at, body = :body
-WHERE endpoint_id = :endpoint_id AND seq = :seq AND status = 'pending'"""
+    status = iif(status = 'pending' OR :status = 'delivered', :status, status),
+    next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
+    attempts = :attempts, failures = :failures, trigger = 'auto', body = :body
+WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
 INSERT_DELIVERY_ATTEMPTS: Final = """
 INSERT INTO delivery_attempts (
@@ -300,7 +295,13 @@ SELECT key_id, what, count(*) FROM (
     UNION ALL
     SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
     UNION ALL
-    SELECT key_id, 'callback secrets' FROM projects)
+    SELECT key_id, 'callback secrets' FROM projects WHERE callback_secret <> x''
+    UNION ALL
+    SELECT key_id, 'signing secrets' FROM signing_secrets
+    UNION ALL
+    SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
+    UNION ALL
+    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL)
 GROUP BY key_id, what"""
 
 LAUNCHERS: Final = """
@@ -327,12 +328,13 @@ WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
 # The index of a task's deliveries backwards: what one with many thousands owes is looked for
 # among the newest, not among all.
 OWED: Final = """
-SELECT endpoint_id, task_seq, status, attempts, next_attempt_at, (
+SELECT endpoint_id, task_seq, status, attempts, failures, next_attempt_at, (
     SELECT reason FROM delivery_attempts AS attempt
     WHERE attempt.endpoint_id = newest.endpoint_id AND attempt.seq = newest.seq
     ORDER BY number DESC LIMIT 1)
 FROM (
-    SELECT endpoint_id, seq, task_seq, status, attempts, next_attempt_at FROM deliveries
+    SELECT endpoint_id, seq, task_seq, status, attempts, failures, next_attempt_at
+    FROM deliveries
     WHERE task_id = :task_id ORDER BY endpoint_id DESC, seq DESC LIMIT :limit) AS newest
 WHERE status IN ('pending', 'dead', 'held')
 ORDER BY seq"""

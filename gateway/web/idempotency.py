@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from gateway.domain.commands import Idempotency
 from gateway.domain.errors import Refused
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.keyring import Keyring
 from gateway.web.headers import headers_of
 

@@ -1,18 +1,18 @@
 """From what a caller wrote to what will be stored: defaults, rules, and secrets sealed."""
 
-import base64
-import hashlib
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from gateway.domain.commands import Callback, CreateTask, Idempotency, Sealed
+from gateway.domain.commands import Callback, CreateTask
 from gateway.domain.errors import Refused
 from gateway.domain.git import check_branch
+from gateway.domain.idempotency import Idempotency
+from gateway.domain.ids import implicit_endpoint_id
 from gateway.domain.repos import check_repository
 from gateway.domain.reserved import check_env
-from gateway.domain.sealing import callback_url_context, env_context
+from gateway.domain.sealing import Sealed, callback_url_context, env_context
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
@@ -142,10 +142,9 @@ def _callback(context: Context, url: str | None, task_id: str, project: str) -> 
         return None
     parts = _http_url(url, allow_http=context.allow_private_endpoints)
     origin = f"{parts.scheme}://{parts.netloc}".lower()
-    digest = hashlib.sha256(f"{project}\n{origin}".encode()).digest()
     place = callback_url_context(task_id)
     return Callback(
-        endpoint_id="ep_" + base64.b32encode(digest[:16]).decode().rstrip("=").lower(),
+        endpoint_id=implicit_endpoint_id(project, origin),
         origin=origin,
         url=context.keyring.seal(url.encode(), context=place, nonce=context.nonce()),
     )

@@ -7,11 +7,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import CancelTask, OpenWorkspace, Sealed, TaskReply
+from gateway.domain.commands import CancelTask, OpenWorkspace, TaskReply
 from gateway.domain.errors import Refused
 from gateway.domain.ids import is_task_id, typeid
 from gateway.domain.reserved import COMPUTED, check_env
-from gateway.domain.sealing import env_context
+from gateway.domain.sealing import Sealed, env_context
 from gateway.domain.task import Status, Task
 from gateway.domain.workspace import Workspace
 from gateway.web.auth import TASKS, authorize, project_of

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.domain import commands as c
 from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
+from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec, TimeoutSpec
 from gateway.domain.task import Sandbox
 from gateway.ledger import Ledger
@@ -31,7 +32,7 @@ ASKED: Final = Spec(
     metadata={"userId": USER, "plan": "pro"},
     timeouts=TimeoutSpec(queue_seconds=WEEK, heartbeat_seconds=WEEK, run_seconds=WEEK),
 )
-_SEALED: Final = c.Sealed(key_id="k1", box=b"s" * 120)
+_SEALED: Final = Sealed(key_id="k1", box=b"s" * 120)
 
 
 class Life:

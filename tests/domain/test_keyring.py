@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.commands import Sealed
 from gateway.domain.keyring import (
     Keyring,
     UnknownKey,
@@ -16,6 +15,7 @@ from gateway.domain.keyring import (
     hook_token,
     is_hook_token,
 )
+from gateway.domain.sealing import Sealed
 
 NEW, OLD = b"n" * 32, b"o" * 40
 NONCE = b"0123456789ab"

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import httpx
 import pytest
@@ -31,6 +32,8 @@ class Row:
     seq: int = 1
     task_id: str = "task_1"
     attempts: int = 0
+    failures: int = 0
+    trigger: Literal["auto", "manual", "replay"] = "auto"
     body: str | None = None
 
 
@@ -106,7 +109,7 @@ async def deliver(
             url=url,
             secrets=(SECRET,),
             body=body,
-            is_late=head.attempts >= 3,
+            is_late=head.failures >= 3,
         )
 
     outbox = Outbox(heads)
@@ -144,7 +147,7 @@ async def test_a_receiver_gets_a_signature_the_reference_library_accepts() -> No
 async def test_a_body_that_was_sent_before_is_sent_byte_for_byte_again() -> None:
     receiver = Receiver()
     async with listening(receiver) as url:
-        (settled,) = await deliver(url, Row(body='{"kept": 1}', attempts=3))
+        (settled,) = await deliver(url, Row(body='{"kept": 1}', attempts=3, failures=3))
     ((headers, body),) = receiver.requests
     assert body == b'{"kept": 1}'
     assert headers["slipgate-late"] == "true"
@@ -180,7 +183,7 @@ async def test_retry_after_of_a_503_moves_the_next_attempt() -> None:
 async def test_the_tenth_failure_is_the_last() -> None:
     answer = b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n"
     async with listening(Receiver(answer=answer)) as url:
-        (settled,) = await deliver(url, Row(attempts=9))
+        (settled,) = await deliver(url, Row(attempts=9, failures=9))
     assert (settled.status, settled.next_attempt_at) == ("dead", None)
 
 

@@ -1,11 +1,12 @@
 """Letters: what a webhook carries beside its body."""
 
+from typing import Literal
+
 import pytest
 
-from gateway.domain.commands import Sealed
 from gateway.domain.event import Event
 from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.domain.sealing import callback_secret_context, callback_url_context
+from gateway.domain.sealing import Sealed, callback_secret_context, callback_url_context
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Frozen, Status, Task, Timeouts
 from gateway.loops.letters import LetterWriter
@@ -45,6 +46,8 @@ class Head(Frozen, frozen=True, kw_only=True):
     seq: int = EVENT.seq
     task_id: str = TASK.id
     attempts: int = 0
+    failures: int = 0
+    trigger: Literal["auto", "manual", "replay"] = "auto"
     body: str | None = None
 
 

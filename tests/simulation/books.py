@@ -7,13 +7,14 @@ from itertools import chain
 from msgspec.structs import replace
 
 from gateway.domain.commands import SettleDelivery
+from gateway.domain.endpoint import Directory
 from gateway.domain.event import Event
 from gateway.domain.invariants.books import DeliveryRow
 from gateway.domain.job import Job
 from gateway.domain.realm import Place, Realm
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Task
-from gateway.domain.view import Delivery, Endpoint, LauncherCall, Remembered, View
+from gateway.domain.view import Delivery, LauncherCall, Remembered, View
 
 
 class ConstraintBroken(Exception):
@@ -36,7 +37,7 @@ class Books:
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.heard: dict[tuple[str, int, str], bytes] = {}
         self.remembered: dict[tuple[str, str, str], Remembered] = {}
-        self.endpoints: dict[str, Endpoint] = {}
+        self.directory = Directory()
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
         self.delivered: dict[tuple[str, int], tuple[Delivery, str | None]] = {}
         """With the event of each delivery, and the body it was first sent with."""
@@ -66,7 +67,8 @@ class Books:
                 self.heard[event.task_id, event.attempt, event.webhook_id] = event.body_hash
         self.seq += len(view.new_events)
         self._put_deliveries(view, first)
-        self.endpoints.update((endpoint.id, endpoint) for endpoint in view.new_endpoints)
+        if view.outbox.is_changed:
+            self.directory = view.outbox.directory
         self.remembered.update((kept.key, kept) for kept in view.new_remembered)
         self.calls.update((call.launcher_id, call) for call in view.calls)
         self.realms.update((place, view.realms[place]) for place in view.changed_realms)

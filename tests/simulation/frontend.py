@@ -6,7 +6,9 @@ from typing import Final
 
 from gateway.domain import commands as c
 from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import typeid
+from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec, TimeoutSpec
 from gateway.domain.task import OnStall
 from tests.simulation.choices import Stream
@@ -60,7 +62,7 @@ class Frontend:
         # As the handler does: a new id for each request; the key decides which one lives.
         self._asked += 1
         task_id = typeid("task", BEGINNING + self._number, self._asked)
-        env = c.Sealed(key_id="k1", box=SECRET.encode())
+        env = Sealed(key_id="k1", box=SECRET.encode())
         key = self._key("POST /v1/tasks")
         return c.CreateTask(task_id=task_id, spec=spec, env=env, callback=callback, idempotency=key)
 
@@ -70,8 +72,8 @@ class Frontend:
         command = kind(task_id=task_id, project="default", idempotency=key)
         return lambda: command
 
-    def _key(self, operation: str) -> c.Idempotency:
-        return c.Idempotency(
+    def _key(self, operation: str) -> Idempotency:
+        return Idempotency(
             key=("default", operation, f"key {self._number}"),
             digests={"k1": operation.encode()},
             current="k1",
@@ -101,7 +103,7 @@ class Frontend:
 def _spec(choices: Stream, now: int) -> tuple[Spec, c.Callback | None]:
     callback = None
     if choices.below(2):
-        url = c.Sealed(key_id="k1", box=SECRET.encode())
+        url = Sealed(key_id="k1", box=SECRET.encode())
         callback = c.Callback(endpoint_id="ep_1", origin="https://app.example", url=url)
     stalls: tuple[OnStall, ...] = ("flag", "fail", "retry")
     timeouts = TimeoutSpec(

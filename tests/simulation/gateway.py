@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from gateway.domain import commands as c
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
+from gateway.domain.needs import Needs
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import Sandbox
 from gateway.domain.view import View
@@ -344,7 +345,7 @@ class Gateway:
         return min(filter(None, chain(books.due_moments(), realms)), default=None)
 
     async def _commit(
-        self, process: Process, needs: Sequence[c.Needs], view: View, apply: Callable[[], Any]
+        self, process: Process, needs: Sequence[Needs], view: View, apply: Callable[[], Any]
     ) -> None:
         world, faults = self._world, self._world.faults
         await asyncio.sleep(self._choices.pick(COMMIT))

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Needs
 from gateway.domain.event import QUIET, Event, Launching, Retried
 from gateway.domain.invariants.books import Books as Rows
 from gateway.domain.invariants.books import Problem
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.standing import misplaced
+from gateway.domain.needs import Needs
 from gateway.domain.task import CLOCK_NAMES, Attempt, Task
 from gateway.domain.view import OUTAGE, View
 from tests.simulation.books import Books

@@ -9,9 +9,11 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gateway.domain.commands import Claim, Needs, Policy
+from gateway.domain.commands import Claim, Policy
 from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.job import Job
+from gateway.domain.needs import Needs
+from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View
@@ -28,7 +30,8 @@ class Load:
         self._books = books
         self._now = now
         watched = {p: realm for p, realm in books.realms.items() if realm.due_at is not None}
-        self.view = View(policy=policy, seq=books.seq, realms=watched)
+        outbox = Outbox(directory=books.directory)
+        self.view = View(policy=policy, seq=books.seq, realms=watched, outbox=outbox)
 
     def load(self, needs: Sequence[Needs]) -> View:
         """The union of what the commands need."""
@@ -99,8 +102,6 @@ class Load:
             job = books.jobs[name]
             if job.is_open or job.kind in {"create", "destroy"}:
                 view.jobs[name] = job
-        if task.endpoint_id is not None:
-            view.endpoints[task.endpoint_id] = books.endpoints[task.endpoint_id]
 
     def _load_keys(self, need: Needs) -> None:
         books, view = self._books, self.view
@@ -110,9 +111,6 @@ class Load:
         for key in need.idempotency:
             if key in books.remembered:
                 view.remembered[key] = books.remembered[key]
-        for endpoint in need.endpoints:
-            if endpoint in books.endpoints:
-                view.endpoints[endpoint] = books.endpoints[endpoint]
 
     def _load_outage(self, at: int) -> list[str]:
         books, view = self._books, self.view
@@ -237,6 +235,8 @@ class MemoryReads:
                     seq=owed.seq,
                     task_id=delivery.event.task_id,
                     attempts=owed.attempts,
+                    failures=owed.attempts,
+                    trigger="auto",
                     body=body,
                 )
                 due.append((owed.next_attempt_at, owed.seq, head))

@@ -72,6 +72,9 @@ DAMAGES: Final[tuple[tuple[ProblemName, str], ...]] = (
     ("job_left_open", f"UPDATE jobs SET closed_at = NULL WHERE kind = 'create' AND {COMPLETED}"),
     ("nobody_launches", f"UPDATE jobs SET closed_at = 1 WHERE kind = 'create' AND {LAUNCHING}"),
     ("delivery_missing", "DELETE FROM deliveries WHERE task_seq = 3"),
+    ("delivery_missing", "UPDATE subscriptions SET event_types = '[\"*\"]'"),
+    ("delivery_unasked", "UPDATE subscriptions SET event_types = '[]'"),
+    ("delivery_unasked", "UPDATE subscriptions SET after_seq = 1000000"),
     (
         "delivery_of_refused",
         "UPDATE deliveries SET seq = (SELECT seq FROM events WHERE applied = 0) WHERE task_seq = 3",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gateway.domain import commands as c
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.evolve import fold
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks
@@ -150,7 +151,7 @@ async def test_a_read_only_file_is_unavailable_and_heals(tmp_path: Path) -> None
 
 async def test_the_same_idempotency_key_gets_the_first_answer(tmp_path: Path) -> None:
     def asked(number: int, digest: bytes) -> c.CreateTask:
-        key = c.Idempotency(
+        key = Idempotency(
             key=("default", "POST /v1/tasks", "k"), digests={"k1": digest}, current="k1"
         )
         return replace(creation(number), idempotency=key)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.commands import Sealed
+from gateway.domain.sealing import Sealed
 from gateway.store.operator import KeyRow, open_operator
 from gateway.store.sqlite import open_sqlite
 

@@ -7,9 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event
 from gateway.domain.task import Clocks, Status, Task, Timeouts
-from gateway.domain.view import Delivery, Endpoint, View
+from gateway.domain.view import Delivery, View
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
 ENDPOINTS = ("ep_1", "ep_2")
@@ -19,9 +20,8 @@ ENDPOINTS = ("ep_1", "ep_2")
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
         view = View(policy=c.Policy(key_id="k1"))
-        view.new_endpoints = [
-            Endpoint(id=name, project="default", origin="https://a") for name in ENDPOINTS
-        ]
+        for name in ENDPOINTS:
+            view.outbox.put_endpoint(Endpoint(id=name, project="default", origin="https://a"))
         for task_id in ("task_1", "task_2"):
             _owe_three_events(view, task_id)
         async with opened.transaction() as batch:
@@ -66,6 +66,7 @@ def outcome(seq: int, *, status: str, attempts: int, again: int | None) -> c.Set
         seq=seq,
         status=status,
         attempts=attempts,
+        failures=attempts if status == "pending" else attempts - 1,
         next_attempt_at=again,
         body="{}",
         at=10,

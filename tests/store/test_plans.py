@@ -14,6 +14,7 @@ from gateway.store import (
     feeds,
     keys,
     listing,
+    outbox,
     pruning,
     realms,
     resealing,
@@ -23,7 +24,17 @@ from gateway.store.migrations import migrate
 
 STATEMENTS: Final = {
     name: text
-    for home in (statements, listing, feeds, deliveries, realms, keys, pruning, resealing)
+    for home in (
+        statements,
+        listing,
+        feeds,
+        deliveries,
+        outbox,
+        realms,
+        keys,
+        pruning,
+        resealing,
+    )
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
 }

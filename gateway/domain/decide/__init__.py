@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.domain import commands
+from gateway.domain import commands, endpoint_commands
 from gateway.domain.commands import Answer, Command
+from gateway.domain.decide import endpoint, replay
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
 from gateway.domain.decide.due import lease_due, task_due
@@ -44,6 +45,16 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.SettleDelivery: settle,
     commands.Pulse: pulse,
     commands.Prune: prune,
+    endpoint_commands.CreateEndpoint: endpoint.create,
+    endpoint_commands.UpdateEndpoint: endpoint.update,
+    endpoint_commands.DeleteEndpoint: endpoint.delete,
+    endpoint_commands.EnableEndpoint: endpoint.enable,
+    endpoint_commands.DisableEndpoint: endpoint.disable,
+    endpoint_commands.NoteEndpoint: endpoint.note,
+    endpoint_commands.RotateSecret: endpoint.rotate,
+    endpoint_commands.StartReplay: replay.start,
+    endpoint_commands.AdvanceReplay: replay.advance,
+    endpoint_commands.RetryDelivery: replay.retry,
 }
 
 

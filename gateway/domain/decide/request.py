@@ -1,23 +1,22 @@
 """What people ask for: create, cancel, retry, release."""
 
-import hmac
-
 from msgspec.structs import replace
 
 from gateway.domain.commands import (
     CancelTask,
     CreateTask,
-    Idempotency,
     ReleaseSandbox,
     RetryTask,
     TaskReply,
 )
+from gateway.domain.decide.idempotent import first_answer, remember
 from gateway.domain.draft import Draft
 from gateway.domain.ending import confirm_gone, destroy, end, open_next
 from gateway.domain.errors import Refused
 from gateway.domain.event import CancelRequested, Ended, Retried
+from gateway.domain.idempotency import Idempotency
 from gateway.domain.task import Status, Task
-from gateway.domain.view import Remembered, TaskSecrets, View
+from gateway.domain.view import TaskSecrets, View
 from gateway.domain.waiting import watch
 
 CANCEL_GRACE = 60_000
@@ -34,7 +33,7 @@ def create(view: View, command: CreateTask, now: int) -> TaskReply:
     draft = Draft.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
     watch(draft)
     if command.callback is not None:
-        view.open_endpoint(command.callback, spec.project)
+        view.open_endpoint(command.callback, spec.project, now)
     if command.env is not None or command.callback is not None:
         url = command.callback.url if command.callback else None
         view.new_secrets.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
@@ -126,34 +125,10 @@ def _task_of(view: View, command: CancelTask | ReleaseSandbox) -> Task:
 
 
 def _first_answer(view: View, idempotency: Idempotency | None) -> TaskReply | None:
-    """The answer to an earlier request with this key.
-
-    Raises:
-        Refused: `idempotency_mismatch`, the key came with another request.
-    """
-    if idempotency is None or idempotency.key not in view.remembered:
-        return None
-    first = view.remembered[idempotency.key]
-    # With the master key its hash is gone too; then the key alone says that it is the same request.
-    digest = idempotency.digests.get(first.key_id, first.digest)
-    if not hmac.compare_digest(first.digest, digest):
-        raise Refused(
-            "idempotency_mismatch",
-            "This Idempotency-Key was used with another request.",
-            hint="Use a new key for a new request.",
-        )
-    return TaskReply(task=first.answer, replayed=True)
+    first = first_answer(view, idempotency)
+    return TaskReply(task=first, replayed=True) if isinstance(first, Task) else None
 
 
 def _answer(view: View, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
-    if idempotency is not None:
-        kept = Remembered(
-            key=idempotency.key,
-            key_id=idempotency.current,
-            digest=idempotency.digests[idempotency.current],
-            answer=task,
-            at=now,
-        )
-        view.remembered[kept.key] = kept
-        view.new_remembered.append(kept)
+    remember(view, idempotency, task, now)
     return TaskReply(task=task)

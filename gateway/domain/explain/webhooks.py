@@ -10,7 +10,7 @@ from gateway.domain.explain.situation import Situation
 def troubles(s: Situation) -> tuple[str, ...]:
     """What went wrong with deliveries, and of an ended task also what is only under way."""
     pending = [owed for owed in s.deliveries if owed.status == "pending"]
-    failing = [owed for owed in pending if owed.attempts]
+    failing = [owed for owed in pending if owed.failures]
     fresh = len(pending) - len(failing)
     way = (f"{count(fresh, 'webhook')} {_is(fresh)} on the way",)
     return (
@@ -32,7 +32,7 @@ def owed_to(s: Situation) -> str | None:
 
 def next_try(s: Situation) -> Owed | None:
     """The failing delivery that is tried next."""
-    failing = [owed for owed in s.deliveries if owed.attempts and owed.next_attempt_at is not None]
+    failing = [owed for owed in s.deliveries if owed.failures and owed.next_attempt_at is not None]
     return min(failing, key=lambda owed: owed.next_attempt_at or 0, default=None)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from gateway.domain.endpoint import Subscription
 from gateway.domain.job import Job
 from gateway.domain.task import Attempt, Frozen, Task
 
@@ -13,6 +14,7 @@ ProblemName = Literal[
     "delivery_missing",
     "delivery_of_refused",
     "delivery_state",
+    "delivery_unasked",
     "event_unreadable",
     "events_lost",
     "forbidden_transition",
@@ -64,6 +66,8 @@ class Books(Frozen, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...] = ()
     jobs: tuple[Job, ...] = ()
     deliveries: tuple[DeliveryRow, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    """Of the endpoints that may hear of it, in the order of the numbers of events."""
 
 
 class Problem(Frozen, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.event import QUIET, Event, Fact, SandboxReported
+from gateway.domain.event import Event, Fact, SandboxReported
 from gateway.domain.evolve import born, evolve
 from gateway.domain.invariants.books import Problem, ProblemName
 from gateway.domain.task import TRANSITIONS, Task
@@ -30,8 +30,8 @@ class History:
         """Attempts whose sandbox may be alive."""
         self.numbers: dict[int, int] = {}
         """Each event's number within the task, by its number in the log."""
-        self.owed: set[int] = set()
-        """Events that an endpoint gets unless it asks for others."""
+        self.applied: dict[int, str] = {}
+        """The types of events that endpoints may get, by their numbers in the log."""
         self.refused: set[int] = set()
         self._heard: set[tuple[int, str]] = set()
         self._last = 0
@@ -78,8 +78,7 @@ class History:
         self._heard.add(name)
 
     def _apply(self, event: Event) -> Iterator[Problem]:
-        if event.type not in QUIET:
-            self.owed.add(event.seq)
+        self.applied[event.seq] = event.type
         try:
             fact = event.fact
             after = born(event) if self.task is None else evolve(self.task, event, fact)

@@ -1,10 +1,13 @@
-"""What a task's events owe to its endpoint: one delivery each, that ends and is not forgotten."""
+"""What a task's events owe to endpoints: one delivery each, that ends and is not forgotten."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.domain.endpoint import Subscription, wanted_types
 from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
 from gateway.domain.invariants.history import History
+from gateway.domain.replay import FOR_EVER
 
 STATES: Final = frozenset({"pending", "delivered", "dead", "superseded", "held"})
 
@@ -16,12 +19,32 @@ def unsettled(books: Books, history: History) -> Iterator[Problem]:
 
 
 def _missing(books: Books, history: History) -> Iterator[tuple[ProblemName, str]]:
-    endpoint_id = books.task.endpoint_id
-    if endpoint_id is None:
-        return
-    made = {owed.seq for owed in books.deliveries if owed.endpoint_id == endpoint_id}
-    for seq in sorted(history.owed - made):
-        yield "delivery_missing", f"event {history.numbers[seq]} has no delivery to {endpoint_id}"
+    """An endpoint is owed what it wanted when the event came, and nothing else."""
+    made: dict[str, set[int]] = defaultdict(set)
+    for owed in books.deliveries:
+        made[owed.endpoint_id].add(owed.seq)
+    wanted: dict[str, list[Subscription]] = defaultdict(list)
+    for subscription in books.subscriptions:
+        wanted[subscription.endpoint_id].append(subscription)
+    for endpoint_id in sorted(wanted.keys() | made):
+        owed_to = _owed(history, wanted[endpoint_id])
+        for seq in sorted(owed_to - made[endpoint_id]):
+            detail = f"event {history.numbers[seq]} has no delivery to {endpoint_id}"
+            yield "delivery_missing", detail
+        for seq in sorted((made[endpoint_id] & history.applied.keys()) - owed_to):
+            detail = f"event {history.numbers[seq]} has a delivery to {endpoint_id}"
+            yield "delivery_unasked", f"{detail}, which did not want it"
+
+
+def _owed(history: History, subscriptions: Sequence[Subscription]) -> set[int]:
+    """The events that came while an endpoint wanted their types."""
+    ends = [each.after_seq for each in subscriptions[1:]]
+    return {
+        seq
+        for wanted, end in zip(subscriptions, [*ends, FOR_EVER], strict=False)
+        for seq, kind in history.applied.items()
+        if wanted.after_seq < seq <= end and kind in wanted_types(wanted.event_types)
+    }
 
 
 def _wrong(books: Books, history: History) -> Iterator[tuple[ProblemName, str]]:

@@ -176,4 +176,5 @@ def gave_up(world: World, code: str, message: str, *, retryable: bool = False) -
 def owed(number: int = 12, **more: object) -> Owed:
     """A delivery that has not arrived."""
     bare = Owed(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
-    return replace(bare, **more)
+    failures = more.get("attempts", 0)
+    return replace(bare, **{"failures": failures, **more})
