@@ -59,6 +59,12 @@ def doctor(context: typer.Context) -> None:
     _hand_over("launcher.doctor", context.args)
 
 
+@commands.command(context_settings=_AS_TYPED, add_help_option=False)
+def snapshot(context: typer.Context) -> None:
+    """Make and check the snapshot of Daytona's sandboxes: build, push, check."""
+    _hand_over("launcher.snapshots", context.args)
+
+
 def _hand_over(module: str, arguments: Sequence[str]) -> None:
     """To a program that has credentials: this one never sees them."""
     words = [sys.executable, "-m", module, *arguments]

@@ -13,7 +13,10 @@ from launcher.providers.protocol import ProviderError
 
 NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")
 ENV_AUTH_SINCE: Final = (0, 128, 0)
-_INSTALL: Final = "https://www.daytona.io/docs/en/tools/cli says how to install it"
+_INSTALL: Final = (
+    "`brew install daytonaio/cli/daytona`, or the program itself from "
+    "github.com/daytona/clients/releases"
+)
 
 
 async def look_at_command_line(
@@ -30,7 +33,7 @@ async def look_at_command_line(
         version = await terminal.version()
         flags = await terminal.flags("sandbox", "create")
     except ProviderError as error:
-        return [failed("CLI", f"{path}: {error.message}", f"Install it anew; {_INSTALL}.")]
+        return [failed("CLI", f"{path}: {error.message}", f"Install it anew: {_INSTALL}.")]
     return [
         well("CLI", f"{path}, version {version}"),
         _flags(flags, has_target=daytona.target is not None),
@@ -40,11 +43,15 @@ async def look_at_command_line(
 
 
 def _missing(*, is_alone: bool) -> Check:
-    message, advice = "there is no `daytona` on PATH", f"{_INSTALL[0].upper()}{_INSTALL[1:]}"
+    message = "there is no `daytona` on PATH"
     if is_alone:
-        return failed("CLI", message, f"{advice}; SLIPGATE_PROVIDERS=daytona-api needs none.")
-    without = "without it the chain ends at the API: take daytona-cli out of SLIPGATE_PROVIDERS"
-    return warning("CLI", message, f"{advice}; {without} if that is meant.")
+        advice = f"{_INSTALL}; SLIPGATE_PROVIDERS=daytona-api needs none."
+        return failed("CLI", message, advice)
+    return warning(
+        "CLI",
+        f"{message}: the chain ends at the API",
+        f"{_INSTALL}; or take daytona-cli out of SLIPGATE_PROVIDERS.",
+    )
 
 
 def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
@@ -54,7 +61,7 @@ def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
         return failed(
             "CLI flags",
             f"`daytona sandbox create` has no {', '.join(missing)}",
-            f"v0.110 and later have all that is needed; {_INSTALL}.",
+            f"v0.110 and later have all that is needed: {_INSTALL}.",
         )
     if "ttl" not in flags:
         return warning(

@@ -6,11 +6,11 @@ from launcher.doctor.check import Check, failed, warning, well
 from launcher.providers.daytona.documents import Snapshot
 from launcher.providers.daytona.http import DaytonaHttp, segment
 from launcher.providers.protocol import ProviderError
-from launcher.snapshots.scripts import ENTRYPOINT, digest_in, next_name
+from launcher.snapshots.names import next_name
+from launcher.snapshots.scripts import ENTRYPOINT, digest_in
 
 IDLE: Final = ("sleep", "infinity")
 """What Daytona runs where a Dockerfile has no ENTRYPOINT that it understands."""
-ON_ITS_WAY: Final = ("building", "pending", "pulling", "snapshotting")
 
 
 async def look_at_snapshot(
@@ -36,7 +36,7 @@ def _state(found: Snapshot) -> Check:
             f"{found.name} is inactive: it rests after two weeks without use",
             f"`slipgate snapshot check {found.name} --activate`.",
         )
-    if found.state in ON_ITS_WAY:
+    if found.is_on_its_way:
         return failed(name, f"{found.name} is {found.state}", "Wait until it is active.")
     why = f": {found.error_reason}" if found.error_reason else ""
     return failed(

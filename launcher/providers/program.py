@@ -44,9 +44,11 @@ class Program:
         told: bytes | None = None,
         more: Mapping[str, str] | None = None,
         take: Take | None = None,
+        echo: Take | None = None,
     ) -> Ran:
         """One run in our folder, without a shell. `told` is its standard input, `more` are
         variables of this run alone, under ours; what it prints goes to `take`, if there is one.
+        `echo` gets all of it beside that, errors too, as it comes.
 
         Raises:
             NotStarted: it cannot be run.
@@ -66,18 +68,22 @@ class Program:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
         try:
-            return await _watched(process, seconds, told or b"", take)
+            return await _watched(process, seconds, told or b"", take, echo)
         finally:
             await _end(process)
 
 
 async def _watched(
-    process: asyncio.subprocess.Process, seconds: float, told: bytes, take: Take | None
+    process: asyncio.subprocess.Process,
+    seconds: float,
+    told: bytes,
+    take: Take | None,
+    echo: Take | None,
 ) -> Ran:
     out, err = _Kept(OUTPUT_BYTES), _Kept(ERROR_BYTES)
     pipes = (
-        asyncio.ensure_future(_read(process.stdout, take or out.take)),
-        asyncio.ensure_future(_read(process.stderr, err.take)),
+        asyncio.ensure_future(_read(process.stdout, take or out.take, echo)),
+        asyncio.ensure_future(_read(process.stderr, err.take, echo)),
         asyncio.ensure_future(_write(process.stdin, told)),
     )
     code: int | None = None
@@ -111,9 +117,11 @@ class _Kept:
         return self._bytes.decode(errors="replace")
 
 
-async def _read(stream: asyncio.StreamReader | None, take: Take) -> None:
+async def _read(stream: asyncio.StreamReader | None, take: Take, echo: Take | None) -> None:
     while stream is not None and (piece := await stream.read(65_536)):
         take(piece)
+        if echo is not None:
+            echo(piece)
 
 
 async def _write(stream: asyncio.StreamWriter | None, told: bytes) -> None:

@@ -16,7 +16,6 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "snapshot"
 ENTRYPOINT: Final = ("/bin/bash", "/app/execution.sh")
 DIGEST_SECONDS: Final = 30.0
 _WORD: Final = re.compile(r"scripts=([0-9a-f]{64})")
-_NUMBERED: Final = re.compile(r"(.*?)(\d+)")
 
 
 class NoScripts(Exception):
@@ -50,9 +49,3 @@ def digest_in(words: Iterable[str]) -> str | None:
         if found := _WORD.fullmatch(word):
             return found[1]
     return None
-
-
-def next_name(name: str) -> str:
-    """A snapshot never changes: what replaces it has the next number."""
-    found = _NUMBERED.fullmatch(name)
-    return f"{found[1]}{int(found[2]) + 1}" if found else f"{name}-2"

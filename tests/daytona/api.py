@@ -212,9 +212,7 @@ async def add_snapshot(api: Api, request: Request) -> Response:
     name = str(wanted["name"])
     if name in api.organisation.snapshots:
         raise Refusal(409, f'Snapshot with name "{name}" already exists for this organization')
-    entry = wanted.get("entrypoint")
-    words = tuple(map(str, entry)) if isinstance(entry, list) else ("sleep", "infinity")
-    return JSONResponse(snapshot_document(api.organisation.build(name, words)))
+    return JSONResponse(snapshot_document(api.organisation.build(name, wanted)))
 
 
 async def execute(api: Api, request: Request) -> Response:

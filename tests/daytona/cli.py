@@ -4,6 +4,7 @@ Run as an executable that `install` writes; only what a launcher, the doctor and
 commands use is here.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -182,17 +183,57 @@ def snapshot_create(program: Program, line: Line) -> int:
         raise Fatal(
             "if any flags in the group [dockerfile entrypoint] are set none of the others can be"
         )
-    wanted: dict[str, object] = {"name": name}
+    wanted: dict[str, object] = {"name": name, **_sizes(line)}
     if file is not None:
         text = Path(file).read_text()
-        wanted |= {"buildInfo": {"dockerfileContent": text}, "entrypoint": entrypoint_of(text)}
+        folders = [Path(context) for context in line.lists.get("context", ())]
+        build = {"dockerfileContent": text, "contextHashes": [_uploaded(each) for each in folders]}
+        wanted |= {"buildInfo": build, "entrypoint": entrypoint_of(text)}
+        _say(*(f"#{number} {row}" for number, row in enumerate(text.splitlines()) if row))
     else:
         wanted |= {"imageName": image, "entrypoint": (line.text("entrypoint") or "").split(" ")}
     program.client.ask("POST", "/snapshots", wanted)
-    while program.client.ask("GET", f"/snapshots/{quoted(name)}")["state"] != "active":
-        time.sleep(1)
+    return _until_active(program, name)
+
+
+def snapshot_push(program: Program, line: Line) -> int:
+    """An image of the docker daemon that its own variables lead to."""
+    image, name = _one(line), line.text("name")
+    if name is None:
+        raise Usage('required flag(s) "name" not set')
+    if image.count(":") != 1 or image.endswith(":latest"):
+        raise Fatal("image must include a tag, and it must not be latest")
+    images = Path(program.environ.get("DOCKER_HOST", "").removeprefix("unix://")) / "images.json"
+    if not images.exists() or image not in json.loads(images.read_text()):
+        raise Fatal(f"image '{image}' not found locally. Please ensure the image exists")
+    words = (line.text("entrypoint") or "").split(" ")
+    wanted = {"name": name, "imageName": f"registry/{image}", "entrypoint": words, **_sizes(line)}
+    program.client.ask("POST", "/snapshots", wanted)
+    _say(f"Successfully pushed {image} to Daytona")
+    return _until_active(program, name)
+
+
+def _until_active(program: Program, name: str) -> int:
+    while (state := program.client.ask("GET", f"/snapshots/{quoted(name)}"))["state"] != "active":
+        if state["state"] in {"error", "build_failed"}:
+            raise Fatal(f"snapshot {name} failed: {state['errorReason']}")
+        time.sleep(0.2)
     _say(f" Use '{name}' to create a new sandbox using this Snapshot")
     return 0
+
+
+def _sizes(line: Line) -> dict[str, object]:
+    sizes = {name: line.number(name, 0) for name in ("cpu", "memory", "disk") if line.text(name)}
+    region = line.text("region")
+    return {**sizes, "regionId": region} if region else dict(sizes)
+
+
+def _uploaded(folder: Path) -> str:
+    """A folder is known by its path alone: what has changed in it is not seen (v0.100 on)."""
+    if not folder.is_dir():
+        raise Fatal(f"failed to access context path {folder}")
+    (Path.cwd() / "context.tar").touch()
+    return hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
 
 
 def entrypoint_of(dockerfile: str) -> list[str]:
@@ -224,6 +265,7 @@ COMMANDS: dict[tuple[str, ...], tuple[Command, Sequence[Flag]]] = {
     ("sandbox", "exec"): (execute, releases.EXEC),
     ("snapshot", "list"): (snapshot_list, releases.SNAPSHOT_LIST),
     ("snapshot", "create"): (snapshot_create, releases.SNAPSHOT_CREATE),
+    ("snapshot", "push"): (snapshot_push, releases.SNAPSHOT_PUSH),
     ("login",): (login, releases.LOGIN),
 }
 

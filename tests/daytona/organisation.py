@@ -37,6 +37,8 @@ class Snapshot:
     ready_at: float = 0.0
     """When it comes to `becomes`, in seconds of the organisation's clock."""
     becomes: str | None = None
+    wanted: Mapping[str, object] = field(default_factory=dict)
+    """What it was asked for with."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -203,9 +205,11 @@ class Organisation:
                 return each
         raise Refusal(404, f"Snapshot with ID or name {id_or_name} not found")
 
-    def build(self, name: str, entrypoint: tuple[str, ...]) -> Snapshot:
+    def build(self, name: str, wanted: Mapping[str, object]) -> Snapshot:
         """A snapshot that is ready, or has failed, after a while."""
-        made = Snapshot(name=name, state="building", entrypoint=entrypoint)
+        entry = wanted.get("entrypoint")
+        words = tuple(map(str, entry)) if isinstance(entry, list) else ("sleep", "infinity")
+        made = Snapshot(name=name, state="building", entrypoint=words, wanted=wanted)
         made.error_reason = self.habits.fails_to_build
         self._settle(made, "build_failed" if self.habits.fails_to_build else "active")
         return self.add_snapshot(made)

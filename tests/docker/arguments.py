@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SWITCHES = {"detach", "init", "all", "no-trunc", "quiet", "force", "volumes"}
+SWITCHES = {"detach", "init", "rm", "all", "no-trunc", "quiet", "force", "volumes"}
 SHORT = {"d": "detach", "a": "all", "q": "quiet", "f": "force", "v": "volumes", "t": "time"}
 
 RUN = frozenset(
@@ -11,9 +11,11 @@ RUN = frozenset(
         *("detach", "pull", "name", "label", "env", "env-file", "init", "restart", "stop-timeout"),
         *("security-opt", "cap-drop", "network", "log-driver"),
         *("memory", "memory-swap", "cpus", "pids-limit"),
+        *("rm", "entrypoint"),
     }
 )
 FLAGS: Mapping[tuple[str, ...], frozenset[str]] = {
+    ("build",): frozenset({"platform", "tag"}),
     ("run",): RUN,
     ("start",): frozenset(),
     ("stop",): frozenset({"time"}),

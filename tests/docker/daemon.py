@@ -35,12 +35,23 @@ class Daemon:
         self.folder = folder
 
     def add_image(
-        self, name: str, entrypoint: Sequence[str], labels: Mapping[str, str] | None = None
+        self,
+        name: str,
+        entrypoint: Sequence[str],
+        labels: Mapping[str, str] | None = None,
+        content: Path | None = None,
     ) -> None:
-        """An image that can be run."""
+        """An image that can be run; `content` is what lies in its /app."""
         path = self.folder / "images.json"
         images = _read(path) if path.exists() else {}
-        _write(path, {**images, name: {"entrypoint": list(entrypoint), "labels": labels or {}}})
+        image = {"entrypoint": list(entrypoint), "labels": labels or {}, "content": str(content)}
+        _write(path, {**images, name: image})
+
+    def image_folder(self, name: str) -> Path | None:
+        """What lies in /app of an image."""
+        path = self.folder / "images.json"
+        found = (_read(path) if path.exists() else {}).get(name)
+        return Path(found["content"]) if found else None
 
     def goes(self, *, down: bool) -> None:
         """Whether it can be reached."""

@@ -29,6 +29,9 @@ _STATES: Final[dict[str, ReportedState]] = {
 """Everything else is on its way: `creating`."""
 
 
+_ON_ITS_WAY: Final = frozenset({"building", "pending", "pulling", "snapshotting", "removing"})
+
+
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A sandbox, whole or as it is listed."""
 
@@ -79,6 +82,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     entrypoint: tuple[str, ...] | None = None
     error_reason: str | None = None
     region_ids: tuple[str, ...] | None = None
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether it comes to another state by itself."""
+        return self.state in _ON_ITS_WAY
 
 
 class SnapshotPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -11,7 +11,7 @@ import msgspec
 
 from launcher.providers.daytona.complaints import complaint
 from launcher.providers.daytona.http import Unanswered
-from launcher.providers.program import NotStarted, Program, Ran
+from launcher.providers.program import NotStarted, Program, Ran, Take
 from launcher.providers.protocol import ProviderError
 
 T = TypeVar("T")
@@ -55,14 +55,16 @@ class Terminal:
             message = "Daytona: its CLI printed no JSON"
             raise Unanswered("provider_unavailable", message, retryable=True) from error
 
-    async def ran(self, *arguments: str, seconds: float = CALL_SECONDS) -> Ran:
-        """One run, however it ends.
+    async def ran(
+        self, *arguments: str, seconds: float = CALL_SECONDS, echo: Take | None = None
+    ) -> Ran:
+        """One run, however it ends; `echo` gets what it prints, as it comes.
 
         Raises:
             ProviderError: there is no such program.
         """
         try:
-            return await self._program.run(*arguments, seconds=seconds)
+            return await self._program.run(*arguments, seconds=seconds, echo=echo)
         except NotStarted as error:
             message = f"{error}. Install Daytona's CLI on the launcher's PATH"
             raise ProviderError("provider_unavailable", message, retryable=False) from error

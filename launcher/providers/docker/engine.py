@@ -45,6 +45,7 @@ class Engine:
         told: bytes | None = None,
         more: Mapping[str, str] | None = None,
         take: Take | None = None,
+        echo: Take | None = None,
     ) -> Ran:
         """One run, however it ends.
 
@@ -53,7 +54,7 @@ class Engine:
         """
         try:
             return await self._program.run(
-                *arguments, seconds=seconds, told=told, more=more, take=take
+                *arguments, seconds=seconds, told=told, more=more, take=take, echo=echo
             )
         except NotStarted as error:
             message = f"{error}. Install docker's CLI on the launcher's PATH"

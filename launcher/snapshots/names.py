@@ -1,0 +1,58 @@
+"""What a snapshot may be called: each version has a name of its own, for none ever changes."""
+
+import re
+from typing import Final
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._/:-]{0,127}")
+_NUMBERED: Final = re.compile(r"(.*?)(\d+)")
+DEFAULT: Final = "slipgate-agent-1"
+
+
+class Unwanted(Exception):
+    """What was asked for is not done; `advice` says what would be right."""
+
+    def __init__(self, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+def check_name(name: str) -> None:
+    """Whether a new snapshot may have it.
+
+    Raises:
+        Unwanted: it may not.
+    """
+    if not _NAME.fullmatch(name):
+        raise Unwanted(
+            f"{name!r} is no name of a snapshot",
+            f"Small letters, digits and . _ - / :, like {DEFAULT}.",
+        )
+    if name.endswith("latest") or not re.search(r"\d", name):
+        raise Unwanted(
+            f"{name} names no version",
+            f"A snapshot never changes: give each a number, like {next_name(_plain(name))}.",
+        )
+
+
+def check_image(image: str) -> None:
+    """Whether Daytona's CLI takes it.
+
+    Raises:
+        Unwanted: it does not.
+    """
+    if image.count(":") != 1 or image.endswith((":latest", ":")):
+        raise Unwanted(
+            f"{image} is refused by Daytona",
+            "It has to have one tag that is not latest, and no port: `docker tag` gives it one.",
+        )
+
+
+def next_name(name: str) -> str:
+    """What replaces it."""
+    found = _NUMBERED.fullmatch(name)
+    return f"{found[1]}{int(found[2]) + 1}" if found else f"{name}-2"
+
+
+def _plain(name: str) -> str:
+    return f"{name.removesuffix('latest').rstrip(':-.') or 'slipgate-agent'}-0"

@@ -1,0 +1,211 @@
+"""Snapshots are made once for each version, of the scripts of here, and whatever fails is said."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.terminal import open_terminal
+from launcher.providers.docker.engine import Engine, open_engine
+from launcher.providers.protocol import ProviderError
+from launcher.snapshots.names import Unwanted, check_image, check_name, next_name
+from launcher.snapshots.recipe import telling
+from launcher.snapshots.scripts import FOLDER, digest_in, digest_of, entrypoint_with
+from launcher.snapshots.workshop import Resources, Workshop
+from tests.daytona.api import Api
+from tests.daytona.cli import install
+from tests.daytona.organisation import Habits, Snapshot
+from tests.docker.cli import install as install_docker
+from tests.docker.daemon import Daemon
+from tests.launcher.clock import Time
+
+RESOURCES = Resources(cpu=2, memory=4, disk=8, region=None)
+NAME = "slipgate-agent-7"
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Daemon:
+    """A daemon, and its CLI where ours is."""
+    (tmp_path / "tools").mkdir()
+    return install_docker(tmp_path / "tools")[1]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, docker: Daemon) -> Engine:
+    environ = {"PATH": f"{tmp_path / 'tools'}:{os.defpath}"}
+    return open_engine(tmp_path / "docker-cli", environ=environ)
+
+
+@pytest.fixture
+def printed() -> list[str]:
+    """What builds print."""
+    return []
+
+
+@pytest_asyncio.fixture
+async def workshop(
+    tmp_path: Path, api: Api, docker: Daemon, printed: list[str]
+) -> AsyncIterator[Workshop]:
+    """With a CLI that knows the daemon, in pretended time."""
+    time = Time()
+    api.organisation.clock = lambda: 1_790_000_000.0 + time.now
+    install(tmp_path / "tools", "0.205.1")
+    terminal = open_terminal(
+        tmp_path / "cli",
+        path="daytona",
+        url=api.url,
+        api_key="dtn_key",
+        environ={"PATH": f"{tmp_path / 'tools'}:{os.defpath}"},
+    )
+    terminal.environ["DOCKER_HOST"] = f"unix://{docker.folder}"
+    async with open_daytona(api.url, "dtn_key") as client:
+        yield Workshop(
+            http=DaytonaHttp(client),
+            terminal=terminal,
+            digest=await digest_of(),
+            echo=lambda piece: printed.append(piece.decode()),
+            clock=time.clock,
+            sleep=time.sleep,
+        )
+
+
+async def test_a_build_shows_its_log_and_its_entrypoint_says_which_scripts_it_holds(
+    api: Api, workshop: Workshop, printed: list[str]
+) -> None:
+    made = await workshop.build(NAME, RESOURCES)
+    assert made.state == "active"
+    assert made.entrypoint == entrypoint_with(await digest_of())
+    assert "RUN test" in "".join(printed)
+    wanted = api.organisation.snapshots[NAME].wanted
+    assert (wanted["cpu"], wanted["memory"], wanted["disk"]) == (2, 4, 8)
+
+
+async def test_the_same_scripts_are_not_built_twice(api: Api, workshop: Workshop) -> None:
+    await workshop.build(NAME, RESOURCES)
+    await workshop.build(NAME, RESOURCES)
+    assert api.faults.calls.count("POST /snapshots") == 1
+
+
+async def test_no_two_builds_share_a_context_by_its_path(api: Api, workshop: Workshop) -> None:
+    for name in (NAME, "slipgate-agent-8"):
+        await workshop.build(name, RESOURCES)
+    builds = [api.organisation.snapshots[name].wanted for name in (NAME, "slipgate-agent-8")]
+    assert builds[0]["buildInfo"] != builds[1]["buildInfo"]
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "state", "words"),
+    [
+        pytest.param(("/bin/bash", "/app/execution.sh"), "active", NAME[:-1] + "8", id="others"),
+        pytest.param(None, "inactive", "--activate", id="these, resting"),
+        pytest.param(None, "build_failed", "daytona snapshot delete", id="these, broken"),
+    ],
+)
+async def test_a_name_that_is_taken_is_never_built_over(
+    api: Api, workshop: Workshop, entrypoint: tuple[str, ...] | None, state: str, words: str
+) -> None:
+    entrypoint = entrypoint or entrypoint_with(workshop.digest)
+    api.organisation.add_snapshot(Snapshot(name=NAME, state=state, entrypoint=entrypoint))
+    with pytest.raises(Unwanted) as refused:
+        await workshop.build(NAME, RESOURCES)
+    assert words in refused.value.advice
+    assert "POST /snapshots" not in api.faults.calls
+
+
+async def test_a_build_that_fails_says_why(api: Api, workshop: Workshop) -> None:
+    api.organisation.habits = Habits(fails_to_build="no space left on device")
+    with pytest.raises(Unwanted, match="no space left on device"):
+        await workshop.build(NAME, RESOURCES)
+
+
+async def test_a_refusal_of_the_api_is_told_as_the_cli_tells_it(
+    api: Api, workshop: Workshop
+) -> None:
+    api.keys["dtn_key"] = frozenset()
+    with pytest.raises(ProviderError) as refused:
+        await workshop.build(NAME, RESOURCES)
+    assert refused.value.code == "provider_auth"
+
+
+async def test_a_region_needs_a_cli_that_can_choose_one(api: Api, workshop: Workshop) -> None:
+    resources = Resources(cpu=1, memory=1, disk=3, region="eu")
+    await workshop.build(NAME, resources)
+    assert api.organisation.snapshots[NAME].wanted["regionId"] == "eu"
+
+
+async def test_a_push_builds_for_daytonas_architecture_and_names_the_entrypoint(
+    api: Api, workshop: Workshop, engine: Engine, docker: Daemon
+) -> None:
+    made = await workshop.push(NAME, RESOURCES, engine, None)
+    assert made.entrypoint == entrypoint_with(workshop.digest)
+    image = f"slipgate-agent:{workshop.digest[:12]}"
+    assert api.organisation.snapshots[NAME].wanted["imageName"] == f"registry/{image}"
+    folder = docker.image_folder(image)
+    assert folder
+    assert '"platform": "linux/amd64"' in (docker.folder / "images.json").read_text()
+
+
+async def test_an_image_of_other_scripts_is_refused_before_it_is_pushed(
+    tmp_path: Path, api: Api, workshop: Workshop, engine: Engine, docker: Daemon
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(FOLDER, old, ignore=shutil.ignore_patterns("__pycache__"))
+    docker.add_image("ours:1", ["/bin/bash", "/app/execution.sh"], {}, old)
+    assert (await workshop.push(NAME, RESOURCES, engine, "ours:1")).state == "active"
+    (old / "runner" / "prompt.py").write_text("")
+    with pytest.raises(Unwanted, match="other scripts"):
+        await workshop.push("slipgate-agent-8", RESOURCES, engine, "ours:1")
+    assert api.faults.calls.count("POST /snapshots") == 1
+
+
+async def test_a_build_whose_context_is_not_what_was_sent_fails(
+    tmp_path: Path, engine: Engine
+) -> None:
+    source = tmp_path / "context"
+    shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("__pycache__"))
+    dockerfile = source / "Dockerfile"
+    dockerfile.write_text(telling(dockerfile.read_text(), "0" * 64))
+    ran = await engine.ran("build", "--platform=linux/amd64", "--tag=x:1", str(source))
+    assert ran.code == 1
+    assert "RUN test" in ran.err
+
+
+async def test_one_that_rests_is_activated(api: Api, workshop: Workshop) -> None:
+    api.organisation.habits = Habits(build_seconds=30)
+    api.organisation.add_snapshot(Snapshot(name=NAME, state="inactive"))
+    await workshop.activate(NAME)
+    assert api.organisation.snapshots[NAME].state == "active"
+    await workshop.activate(NAME)
+    with pytest.raises(Unwanted, match="there is no"):
+        await workshop.activate("slipgate-agent-9")
+
+
+@pytest.mark.parametrize(
+    "name", ["slipgate:latest", "latest", "slipgate-agent", "Slipgate-1", "--help", "a b-1", ""]
+)
+def test_a_name_without_a_version_is_refused_with_one_that_would_do(name: str) -> None:
+    with pytest.raises(Unwanted) as refused:
+        check_name(name)
+    assert "slipgate" in refused.value.advice
+    check_name(next_name("slipgate-agent-1"))
+
+
+@pytest.mark.parametrize("image", ["x", "x:latest", "registry:5000/x:1", "x:"])
+def test_an_image_that_daytonas_cli_refuses_is_refused_first(image: str) -> None:
+    with pytest.raises(Unwanted):
+        check_image(image)
+    check_image("slipgate-agent:1")
+
+
+def test_the_entrypoint_stands_on_one_line_in_the_json_form() -> None:
+    text = telling((FOLDER / "Dockerfile").read_text(), "a" * 64)
+    (line,) = [row for row in text.splitlines() if row.startswith("ENTRYPOINT")]
+    assert line == f'ENTRYPOINT ["/bin/bash", "/app/execution.sh", "scripts={"a" * 64}"]'
+    assert digest_in(["/bin/bash", f"scripts={'a' * 64}"]) == "a" * 64
+    for other in ("FROM x\n", text + '\nENTRYPOINT ["sh"]\n'):
+        with pytest.raises(Unwanted, match="exactly one ENTRYPOINT"):
+            telling(other, "a" * 64)
