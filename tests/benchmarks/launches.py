@@ -60,7 +60,6 @@ async def section(size: Size) -> Section:
                 tasks=size.launches,
                 capacity=CAPACITY,
                 patience_seconds=900,
-                providers="daytona-api,daytona-cli",
             ),
         )
     measured = await _fair(size, weathered)
