@@ -21,7 +21,14 @@ from gateway.domain.workspace import WorkspaceKey
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
-from gateway.store.deliveries import Delivery, deliveries_of
+from gateway.store.deliveries import (
+    Delivery,
+    DeliveryFilter,
+    deliveries_of,
+    one_delivery,
+    page_of_deliveries,
+)
+from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
@@ -68,6 +75,7 @@ class Reads:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._listing = Listing(self._all)
+        self.endpoints = EndpointReads(self._all)
 
     async def task(self, task_id: str) -> tuple[Task, Spec] | None:
         """One task with what was asked for."""
@@ -210,6 +218,17 @@ class Reads:
     async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
         """What the newest events of a task owe and owed to endpoints, oldest first."""
         return await deliveries_of(self._all, task_id, limit)
+
+    async def delivery(self, endpoint_id: str, seq: int) -> Delivery | None:
+        """One delivery, with all attempts to make it."""
+        return await one_delivery(self._all, endpoint_id, seq)
+
+    async def deliveries_before(
+        self, wanted: DeliveryFilter, before: tuple[int, str], limit: int
+    ) -> list[Delivery]:
+        """Deliveries of events before this number, and at it to endpoints before this one; newest
+        first."""
+        return await page_of_deliveries(self._all, wanted, before, limit)
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""

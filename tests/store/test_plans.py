@@ -11,6 +11,7 @@ import pytest
 
 from gateway.store import (
     deliveries,
+    endpoint_reads,
     feeds,
     keys,
     listing,
@@ -29,6 +30,7 @@ STATEMENTS: Final = {
         listing,
         feeds,
         deliveries,
+        endpoint_reads,
         outbox,
         realms,
         keys,
@@ -58,6 +60,7 @@ READ_WHOLE: Final = {
     "COUNTS": "a scrape of /metrics wants all of them, and reads an index alone",
     "DELIVERY_COUNTS": "as above, for deliveries",
     "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
+    "PENDING_DELIVERIES": "those that wait, in an index that holds no others",
 }
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
@@ -77,6 +80,9 @@ SORTED: Final = {
     "DELIVERY_COUNTS": "five states",
     "NEWEST_DELIVERIES": "those of one task",
     "DELIVERY_ATTEMPTS": "those of a few deliveries",
+    "DELIVERIES_OF_TASK": "those of one task",
+    "PENDING_DELIVERIES": "those that wait, in an index that holds no others",
+    "ENDPOINTS_BEFORE": "endpoints are few",
 }
 """Why a statement may gather rows before it gives the first: else a LIMIT limits nothing."""
 
