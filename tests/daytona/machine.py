@@ -22,8 +22,12 @@ class Executed(NamedTuple):
 class Machine:
     """Where the processes of all sandboxes live."""
 
-    def __init__(self, folder: Path, program: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, program: Sequence[str] | None = None, path: str = os.defpath
+    ) -> None:
         self._folder = folder
+        self._path = path
+        """Where programs are in the image."""
         self._program = program
         """What runs for a snapshot's entrypoint; None: nothing does."""
         self._running: dict[str, asyncio.subprocess.Process] = {}
@@ -98,7 +102,7 @@ class Machine:
     def _environment(self, sandbox_id: str, env: Mapping[str, str]) -> dict[str, str]:
         state = str(self.home(sandbox_id) / "state")
         return {
-            "PATH": os.defpath,
+            "PATH": self._path,
             "HOME": str(self.home(sandbox_id)),
             "SLIPGATE_PYTHON": sys.executable,
             "DAYTONA_SANDBOX_ID": sandbox_id,

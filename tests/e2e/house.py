@@ -4,10 +4,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -38,6 +39,9 @@ LEASE_SECONDS = "2"
 FOREIGN = ("OPENAI", "ANTHROPIC", "OPENROUTER", "GITHUB")
 WATCH_SECONDS = 0.1
 READY_SECONDS = 60.0
+LOCAL: Mapping[str, str] = MappingProxyType(
+    {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
+)
 
 
 @dataclass(kw_only=True)
@@ -96,8 +100,8 @@ class House:
         }
 
     def sandboxes(self) -> list[Path]:
-        """Directories of sandboxes, those on their way out included."""
-        return [path for path in self.folder.glob("state/launcher/*/*") if path.is_dir()]
+        """Directories of local sandboxes, those on their way out included."""
+        return [path for path in self.folder.glob("state/launcher/ins_*/*") if path.is_dir()]
 
     def agents(self) -> set[Agent]:
         """Those that live."""
@@ -157,11 +161,22 @@ async def house(
     choose: Callable[[Sequence[str]], Script] = choose,
     launchers: int = 1,
     capacity: int = 4,
+    providers: Mapping[str, str] = LOCAL,
+    is_public: bool = True,
 ) -> AsyncIterator[House]:
-    """Runs it all; leaves no process behind, and fails if there is one."""
+    """Runs it all; leaves no process behind, and fails if there is one. `providers` are the
+    launcher's settings of them; not `is_public`: no sandbox can call the gateway."""
     try:
         async with AsyncExitStack() as stack:
-            it = await _opened(folder, stack, choose, launchers, capacity)
+            it = await _opened(
+                folder,
+                stack,
+                choose,
+                launchers=launchers,
+                capacity=capacity,
+                providers=providers,
+                is_public=is_public,
+            )
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(it.watch_agents())
                 yield it
@@ -175,14 +190,19 @@ async def _opened(
     folder: Path,
     stack: AsyncExitStack,
     choose: Callable[[Sequence[str]], Script],
+    *,
     launchers: int,
     capacity: int,
+    providers: Mapping[str, str],
+    is_public: bool,
 ) -> House:
     state = State(folder / "state")
     port = stack.enter_context(reserved_port())
     url = f"http://127.0.0.1:{port}"
     proxy = await stack.enter_async_context(Proxy(port).serving())
     environ = _gateway_environ(state, proxy.url, port)
+    if not is_public:
+        del environ["SLIPGATE_PUBLIC_URL"]
     tasks_key = mint(environ, "tasks", "default", "test")
     secret = secret_bytes(tasks_key.callback_secret or "")
     around = await stack.enter_async_context(world(folder, choose=choose, secret=secret))
@@ -191,8 +211,7 @@ async def _opened(
         **around.sandbox_environ,
         "SLIPGATE_URL": proxy.url,
         "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "test").key,
-        "SLIPGATE_PROVIDERS": "local",
-        "SLIPGATE_LOCAL_UNCONFINED": "true",
+        **providers,
         "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
         "SLIPGATE_CAPACITY": str(capacity),
         "SLIPGATE_LOG": "json",

@@ -1,0 +1,78 @@
+"""Sandboxes of Daytona that can call nobody but GitHub and the model: what their agent writes down
+is brought home, from POST to pull request."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from launcher.providers.local import EXECUTION
+from tests.daytona.api import Api, opened
+from tests.daytona.cli import install
+from tests.daytona.machine import Machine
+from tests.daytona.organisation import Organisation, Snapshot
+from tests.e2e.house import House, house
+from tests.e2e.lodging import SHORT
+from tests.e2e.settled import settle
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@asynccontextmanager
+async def _closed_house(folder: Path, provider: str) -> AsyncIterator[tuple[House, Api]]:
+    """A launcher with one way to Daytona, whose sandboxes run the real entrypoint."""
+    programs = folder / "bin"
+    programs.mkdir()
+    install(programs, "0.205.1")
+    path = os.environ["PATH"]
+    organisation = Organisation(time.time)
+    organisation.add_snapshot(Snapshot(name="slipgate-agent-1"))
+    machine = Machine(folder / "machine", program=EXECUTION, path=path)
+    async with (
+        opened(Api(organisation=organisation, machine=machine)) as api,
+        house(
+            folder,
+            choose=lambda _: SHORT,
+            is_public=False,
+            providers={
+                "SLIPGATE_PROVIDERS": provider,
+                "DAYTONA_API_KEY": "dtn_key",
+                "DAYTONA_API_URL": api.url,
+                "PATH": f"{programs}:{path}",
+            },
+        ) as it,
+    ):
+        yield it, api
+
+
+@pytest.mark.parametrize("provider", ["daytona-api", "daytona-cli"])
+async def test_a_task_in_a_closed_network_ends_with_its_pull_request(
+    tmp_path: Path, provider: str
+) -> None:
+    async with _closed_house(tmp_path, provider) as (it, api):
+        task = await it.frontend.create()
+        shown = await task.until_over(seconds=150)
+        await settle(it, task)
+        (pull,) = it.world.pulls(shown["branchName"])
+        assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
+        assert (shown["sandbox"]["provider"], shown["flag"]) == (provider, None)
+        assert it.proxy.acknowledged == set()
+        (made,) = api.organisation.sandboxes.values()
+        assert "SLIPGATE_WEBHOOK_URL" not in made.env
+        assert api.organisation.living() == []
+        types = [event["type"] for event in task.events]
+        assert types.index("task.started") < types.index("task.pr_created")
+        assert types.index("task.pr_created") < types.index("task.completed")
+
+
+async def test_an_agent_without_any_way_out_says_so_and_ends_its_task(tmp_path: Path) -> None:
+    async with _closed_house(tmp_path, "daytona-api") as (it, api):
+        nowhere = "https://localhost:9/acme/widgets.git"
+        task = await it.frontend.create(repoUrl=nowhere)
+        shown = await task.until_over(seconds=150)
+        await settle(it, task)
+        assert (shown["status"], shown["error"]["stage"]) == ("failed", "clone")
+        assert api.organisation.living() == []
