@@ -16,7 +16,7 @@ class Agent:
     """One agent, told from a later process of the same number by its birth."""
 
     pid: int
-    birth: str | None
+    birth: str
     supervisor: int
     """Also the session of all that the agent starts."""
     sandbox: str
@@ -48,9 +48,9 @@ def agents(folder: Path) -> set[Agent]:
     }
     living = ((pid, _parent(pid)) for pid, line in table.items() if AGENT in line)
     return {
-        Agent(pid=pid, birth=birth(pid), supervisor=parent, sandbox=sandboxes[parent])
+        Agent(pid=pid, birth=born, supervisor=parent, sandbox=sandboxes[parent])
         for pid, parent in living
-        if parent in sandboxes
+        if parent in sandboxes and (born := birth(pid)) is not None
     }
 
 
