@@ -108,7 +108,9 @@ def test_other_words_lose_nothing() -> None:
 
 @pytest.mark.parametrize("name", list(agent.WORDS))
 def test_whatever_the_fold_reads_of_a_word_was_checked(name: str) -> None:
-    read = {field.encode_name for field in msgspec.structs.fields(FACTS[name])}
+    fields = msgspec.structs.fields(FACTS[name])
+    # What stays raw may hold anything: nobody has read it.
+    read = {field.encode_name for field in fields if "Raw" not in str(field.type)}
     seen = {field.encode_name for field in msgspec.structs.fields(agent.WORDS[name])}
     assert read <= seen
 
