@@ -117,7 +117,7 @@ async def _running(
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
-        writer = LetterWriter(store.reads, keyring, _rendering(store.reads))
+        writer = LetterWriter(store.reads, keyring, _rendering(store.reads), clock)
         deliverer = Deliverer(
             store.reads,
             writer.write,

@@ -4,6 +4,8 @@ from typing import Final
 
 from gateway.domain.task import Frozen
 
+SUPERSEDED: Final = frozenset({"task.progress", "task.log", "task.heartbeat"})
+"""Types whose events need not be sent once a newer one of the same type waits behind them."""
 PARK_AFTER: Final = 3
 """Failed attempts after which the lane goes on without its head."""
 

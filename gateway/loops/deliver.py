@@ -72,7 +72,12 @@ class OutboxReads(Protocol):
 
 
 class CannotWrite(Exception):
-    """A delivery has no letter: its address or its secret cannot be read; says why."""
+    """A delivery has no letter: its address or its secret cannot be read."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Final = reason
+        """A stable word."""
 
 
 Write = Callable[[Head], Awaitable[Letter | None]]
@@ -152,7 +157,8 @@ class Deliverer:
         try:
             letter = await self._write(head)
         except CannotWrite as error:
-            outcome = Outcome(status=None, reason=str(error), duration_ms=0)
+            log.warning("delivery.unwritten", endpoint=head.endpoint_id, detail=str(error))
+            outcome = Outcome(status=None, reason=error.reason, duration_ms=0)
         else:
             if letter is None:
                 await self._settle(_unsent(head, at))
@@ -218,7 +224,7 @@ class Deliverer:
 
 
 def _unsent(head: Head, at: int) -> SettleDelivery:
-    """An event that its receiver does not know: settled without an attempt."""
+    """An event that its receiver does not know, or need not hear of any more."""
     return SettleDelivery(
         endpoint_id=head.endpoint_id,
         seq=head.seq,

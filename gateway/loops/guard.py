@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -29,6 +30,10 @@ _REFUSED_V6: Final = tuple(
         ),
     )
 )
+
+
+class NameNotFound(httpx.ConnectError):
+    """The host has no address."""
 
 
 class AddressRefused(httpx.ConnectError):
@@ -78,7 +83,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
         Raises:
             AddressRefused: the address is not public.
-            httpx.ConnectError: the name has no address.
+            NameNotFound: the name has no address.
+            httpx.ProxyError: the egress proxy cannot be reached, or refuses us.
         """
         address = await self._judged(request.url)
         if self._pin:
@@ -87,7 +93,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 "sni_hostname": request.url.host,
             }
             request.url = request.url.copy_with(host=address)
-        return await self._inner.handle_async_request(request)
+            return await self._inner.handle_async_request(request)
+        try:
+            return await self._inner.handle_async_request(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+            if is_tls(exc):
+                raise
+            # The only connection that is made from here is the one to the proxy.
+            raise httpx.ProxyError("The egress proxy cannot be reached") from exc
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -98,13 +111,23 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         try:
             addresses = await self._resolve(url.host, port)
         except (OSError, UnicodeError) as exc:
-            raise httpx.ConnectError("The host name has no address") from exc
+            raise NameNotFound("The host name has no address") from exc
         if not addresses:
-            raise httpx.ConnectError("The host name has no address")
+            raise NameNotFound("The host name has no address")
         # One private address among public ones is how a rebinding looks: all must be public.
         if not self._allow_private and not all(map(_is_public_text, addresses)):
             raise AddressRefused("The host's address is not on the public internet")
         return addresses[0]
+
+
+def is_tls(error: BaseException) -> bool:
+    """Whether the peer's certificate, or how it speaks TLS, is behind this."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _is_public_text(text: str) -> bool:

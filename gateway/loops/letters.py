@@ -1,13 +1,22 @@
 """Letters: what a delivery needs from the store and the keyring before it can be sent."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
 
 from gateway.domain import ids
-from gateway.domain.delivery import PARK_AFTER
+from gateway.domain.delivery import PARK_AFTER, SUPERSEDED
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
-from gateway.domain.sealing import Sealed, callback_secret_context, callback_url_context
+from gateway.domain.sealing import (
+    Sealed,
+    callback_secret_context,
+    callback_url_context,
+    endpoint_headers_context,
+    endpoint_url_context,
+    signing_secret_context,
+)
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.loops.deliver import CannotWrite, Head
@@ -17,6 +26,8 @@ Render = Callable[[Event, Task, Spec], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task as it stands now. None: its receiver does not
 know such an event, and gets nothing."""
 
+_HEADERS: Final = msgspec.json.Decoder(dict[str, str])
+
 
 class SealedCallback(Protocol):
     """A task's encrypted parts."""
@@ -24,6 +35,42 @@ class SealedCallback(Protocol):
     @property
     def callback_url(self) -> Sealed | None:
         """The sealed address."""
+
+
+class Target(Protocol):
+    """Where an endpoint's letters go."""
+
+    @property
+    def project(self) -> str:
+        """Whose it is."""
+
+    @property
+    def is_implicit(self) -> bool:
+        """Each task brings its own address."""
+
+    @property
+    def url(self) -> Sealed | None:
+        """The sealed address."""
+
+    @property
+    def headers(self) -> Sealed | None:
+        """A sealed JSON object."""
+
+
+class LiveSecret(Protocol):
+    """A secret that letters are signed with now."""
+
+    @property
+    def id(self) -> str:
+        """What an attempt records."""
+
+    @property
+    def is_of_project(self) -> bool:
+        """It is sealed to the row of its project."""
+
+    @property
+    def sealed(self) -> Sealed:
+        """The secret."""
 
 
 class LetterReads(Protocol):
@@ -35,23 +82,34 @@ class LetterReads(Protocol):
     async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
         """Its events after number `after`, oldest first."""
 
-    async def secrets(self, task_id: str) -> SealedCallback | None:
-        """Its encrypted parts."""
+    async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
+        """Whether an event of the same type waits behind this one in its lane."""
 
-    async def callback_secret(self, project: str) -> tuple[str, bytes] | None:
-        """Key id and sealed callback secret of a project."""
+    async def target(self, endpoint_id: str) -> Target | None:
+        """Where the letters of an endpoint go."""
+
+    async def secrets(self, task_id: str) -> SealedCallback | None:
+        """A task's encrypted parts."""
+
+    async def live_secrets(
+        self, project: str, endpoint_id: str | None, now: int
+    ) -> Sequence[LiveSecret]:
+        """Those of an endpoint, or (None) of a project's callbacks; the newest first."""
 
 
 class LetterWriter:
     """Writes the letter of a delivery; a body that was sent before stays as it was."""
 
-    def __init__(self, reads: LetterReads, keyring: Keyring, render: Render) -> None:
+    def __init__(
+        self, reads: LetterReads, keyring: Keyring, render: Render, clock: Callable[[], int]
+    ) -> None:
         self._reads = reads
         self._keyring = keyring
         self._render = render
+        self._clock = clock
 
     async def write(self, head: Head) -> Letter | None:
-        """The letter; None: there is nothing to tell.
+        """The letter; None: there is nothing to tell, or something newer to tell instead.
 
         Raises:
             CannotWrite: its event, its address or its secret cannot be read.
@@ -59,40 +117,74 @@ class LetterWriter:
         found = await self._reads.task(head.task_id)
         events = await self._reads.events_of_task(head.task_id, after=head.seq - 1, limit=1)
         if found is None or not events or events[0].seq != head.seq:
-            raise CannotWrite("the event is no longer kept")
+            raise CannotWrite("no_event", "The event is no longer kept.")
+        if await self._is_superseded(head, events[0]):
+            return None
         task, spec = found
         body = head.body.encode() if head.body else await self._render(events[0], task, spec)
         if body is None:
             return None
-        key_id, secret = await self._secret(task.project)
+        return await self._addressed(head, events[0], spec, body)
+
+    async def _is_superseded(self, head: Head, event: Event) -> bool:
+        # What somebody asked to have again is sent again.
+        if event.type not in SUPERSEDED or head.attempts or head.trigger != "auto":
+            return False
+        return await self._reads.has_newer(
+            head.endpoint_id, head.task_id, event.task_seq, event.type
+        )
+
+    async def _addressed(self, head: Head, event: Event, spec: Spec, body: bytes) -> Letter:
+        target = await self._reads.target(head.endpoint_id)
+        if target is None:
+            raise CannotWrite("no_address", "The endpoint is gone.")
+        owner = None if target.is_implicit else head.endpoint_id
+        live = await self._reads.live_secrets(target.project, owner, self._clock())
+        if not live:
+            raise CannotWrite("no_secret", "There is no secret to sign with.")
         return Letter(
-            webhook_id=ids.event_id(events[0].at, head.seq),
-            url=await self._address(task.id),
-            secrets=(secret,),
+            webhook_id=ids.event_id(event.at, head.seq),
+            url=await self._url(head, target),
+            secrets=tuple(self._secret(target.project, secret) for secret in live),
             body=body,
-            key_id=key_id,
+            extra=self._extra(head, target),
+            key_id=live[0].id,
             is_late=head.failures >= PARK_AFTER,
             traceparent=spec.traceparent,
         )
 
-    async def _address(self, task_id: str) -> str:
-        kept = await self._reads.secrets(task_id)
-        if kept is None or kept.callback_url is None:
-            raise CannotWrite("the task has no callback address")
-        return self._open(kept.callback_url, callback_url_context(task_id)).decode()
+    async def _url(self, head: Head, target: Target) -> str:
+        if not target.is_implicit:
+            return self._text(target.url, endpoint_url_context(head.endpoint_id))
+        kept = await self._reads.secrets(head.task_id)
+        sealed = None if kept is None else kept.callback_url
+        return self._text(sealed, callback_url_context(head.task_id))
 
-    async def _secret(self, project: str) -> tuple[str, bytes]:
-        kept = await self._reads.callback_secret(project)
-        if kept is None:
-            raise CannotWrite("the project has no callback secret: create a tasks key for it")
-        key_id, box = kept
-        sealed = Sealed(key_id=key_id, box=box)
-        return key_id, self._open(sealed, callback_secret_context(project))
+    def _text(self, sealed: Sealed | None, context: str) -> str:
+        if sealed is None:
+            raise CannotWrite("no_address", "There is no address to send it to.")
+        return self._open(sealed, context).decode()
+
+    def _extra(self, head: Head, target: Target) -> dict[str, str]:
+        if target.headers is None:
+            return {}
+        return _HEADERS.decode(
+            self._open(target.headers, endpoint_headers_context(head.endpoint_id))
+        )
+
+    def _secret(self, project: str, secret: LiveSecret) -> bytes:
+        context = (
+            callback_secret_context(project)
+            if secret.is_of_project
+            else signing_secret_context(secret.id)
+        )
+        return self._open(secret.sealed, context)
 
     def _open(self, sealed: Sealed, context: str) -> bytes:
         try:
             return self._keyring.open(sealed, context=context)
         except UnknownKey as exc:
-            raise CannotWrite(f"master key {sealed.key_id} is no longer given") from exc
+            detail = f"Master key {sealed.key_id} is no longer given."
+            raise CannotWrite("sealed", detail) from exc
         except Unreadable as exc:
-            raise CannotWrite("a sealed value cannot be opened") from exc
+            raise CannotWrite("sealed", "A sealed value cannot be opened.") from exc

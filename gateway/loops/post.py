@@ -3,19 +3,24 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
 
-from gateway.loops.guard import AddressRefused
+from gateway.loops.guard import AddressRefused, NameNotFound, is_tls
 from gateway.loops.schedule import read_retry_after
 from gateway.wire.signing import sign
 
 TIME_LIMIT: Final = 15.0
 """Seconds for the whole attempt, the name look-up included."""
-KEPT_ANSWER: Final = 1_024
+BODY_LIMIT: Final = 2.0
+"""Seconds for its body once the status has come: it is kept for people, and decides nothing."""
+KEPT_ANSWER: Final = 4_096
 """Bytes of the receiver's answer that are kept."""
+_UNREACHED: Final = ("502", "503", "504")
+"""How a proxy answers a CONNECT if it is the receiver that cannot be reached."""
 USER_AGENT: Final = "slipgate/0.1"
 
 
@@ -26,8 +31,12 @@ class Letter:
     webhook_id: str
     url: str = field(repr=False)
     secrets: tuple[bytes, ...] = field(repr=False)
+    """Each makes a signature: a receiver may know the old one or the new one."""
     body: bytes = field(repr=False)
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers that people gave the endpoint; they cannot replace ours."""
     key_id: str | None = None
+    """The newest of the secrets."""
     is_late: bool = False
     """It was parked, and later events of its task have been sent before it."""
     traceparent: str | None = None
@@ -40,6 +49,7 @@ class Outcome:
 
     status: int | None
     reason: str | None
+    """A stable word, `None` for success: see `_reason` and `_refusal`."""
     duration_ms: int
     retry_after: int | None = None
     """Milliseconds the receiver asked us to wait."""
@@ -63,12 +73,10 @@ async def post(client: httpx.AsyncClient, letter: Letter, *, clock: Callable[[],
         async with asyncio.timeout(TIME_LIMIT):
             return await _exchange(client, letter, now, began)
     except TimeoutError:
-        return ended(f"no answer within {TIME_LIMIT:.0f} s")
-    except AddressRefused:
-        return ended("address_refused: the receiver is not on the public internet")
+        return ended("timeout")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        # The text of the error may repeat the address and the secret in its query.
-        return ended(type(error).__name__)
+        # A word, for the text of the error may repeat the address and the secret in its query.
+        return ended(_reason(error))
 
 
 def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
@@ -76,9 +84,11 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
     signatures = (
         sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
     )
+    given = {name.lower(): value for name, value in letter.extra.items()}
     late = {"slipgate-late": "true"} if letter.is_late else {}
     trace = {"traceparent": letter.traceparent} if letter.traceparent else {}
     return {
+        **given,
         "content-type": "application/json",
         "user-agent": USER_AGENT,
         "webhook-id": letter.webhook_id,
@@ -100,7 +110,7 @@ async def _exchange(client: httpx.AsyncClient, letter: Letter, now: int, began: 
         await response.aclose()
     return Outcome(
         status=response.status_code,
-        reason=None if response.is_success else f"HTTP {response.status_code}",
+        reason=_refusal(response.status_code),
         duration_ms=_since(began),
         retry_after=_retry_after(response, now),
         answer=answer,
@@ -108,12 +118,47 @@ async def _exchange(client: httpx.AsyncClient, letter: Letter, now: int, began: 
 
 
 async def _beginning(response: httpx.Response) -> str:
+    """The first of it. The answer is the status: a body that breaks off, or hangs, changes none."""
     kept = b""
-    async for chunk in response.aiter_raw():
-        kept += chunk
-        if len(kept) >= KEPT_ANSWER:
-            break
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(BODY_LIMIT):
+            async for chunk in response.aiter_raw():
+                kept += chunk
+                if len(kept) >= KEPT_ANSWER:
+                    break
     return kept[:KEPT_ANSWER].decode("utf-8", "replace")
+
+
+def _refusal(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return "redirect"
+    return "gone" if status == 410 else "status"
+
+
+def _reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
+    # In this order: the first four are connection errors too.
+    match error:
+        case AddressRefused():
+            return "blocked"
+        case NameNotFound():
+            return "dns"
+        case httpx.ProxyError():
+            # Refused by the proxy, unless it says that it could not reach the receiver.
+            return "connect" if str(error)[:3] in _UNREACHED else "proxy"
+        case httpx.NetworkError() if is_tls(error):
+            return "tls"
+        case httpx.TimeoutException():
+            return "timeout"
+        case httpx.ConnectError():
+            return "connect"
+        case httpx.NetworkError():
+            return "reset"
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return "url"
+        case _:
+            return "protocol"
 
 
 def _retry_after(response: httpx.Response, now: int) -> int | None:

@@ -31,6 +31,7 @@ from gateway.store.deliveries import (
 from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
+from gateway.store.letters import LiveSecret, Target, has_newer, live_secrets, target_of
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.outbox import read_directory
 from gateway.store.realms import DUE_REALMS, watched_realms
@@ -162,11 +163,6 @@ class Reads:
         row = await self._one(sql.API_KEY, {"hash": digest})
         return ApiKey(id=row[0], scope=row[1], project=row[2], name=row[3]) if row else None
 
-    async def callback_secret(self, project: str) -> tuple[str, bytes] | None:
-        """Key id and encrypted callback secret of a project."""
-        row = await self._one(sql.PROJECT, {"name": project})
-        return (row[0], row[1]) if row else None
-
     async def due_tasks(self, now: int, limit: int) -> list[str]:
         """Tasks with a clock that is due."""
         found = await self._all(sql.DUE_TASKS, {"now": now, "limit": limit})
@@ -229,6 +225,20 @@ class Reads:
         """Deliveries of events before this number, and at it to endpoints before this one; newest
         first."""
         return await page_of_deliveries(self._all, wanted, before, limit)
+
+    async def target(self, endpoint_id: str) -> Target | None:
+        """Where an endpoint's letters go."""
+        return await target_of(self._all, endpoint_id)
+
+    async def live_secrets(
+        self, project: str, endpoint_id: str | None, now: int
+    ) -> list[LiveSecret]:
+        """What letters to an endpoint, or (None) to a project's callbacks, are signed with."""
+        return await live_secrets(self._all, project, endpoint_id, now)
+
+    async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
+        """Whether an event of the same type waits soon behind this one in its lane."""
+        return await has_newer(self._all, endpoint_id, task_id, task_seq, kind)
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""

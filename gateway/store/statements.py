@@ -329,7 +329,8 @@ WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
 # among the newest, not among all.
 OWED: Final = """
 SELECT endpoint_id, task_seq, status, attempts, failures, next_attempt_at, (
-    SELECT reason FROM delivery_attempts AS attempt
+    SELECT iif(reason = 'status', 'HTTP ' || attempt.status, reason)
+    FROM delivery_attempts AS attempt
     WHERE attempt.endpoint_id = newest.endpoint_id AND attempt.seq = newest.seq
     ORDER BY number DESC LIMIT 1)
 FROM (

@@ -1,19 +1,34 @@
 """Letters: what a webhook carries beside its body."""
 
+import time
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
+from standardwebhooks.webhooks import Webhook
 
 from gateway.domain.event import Event
 from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.domain.sealing import Sealed, callback_secret_context, callback_url_context
+from gateway.domain.sealing import (
+    Sealed,
+    callback_secret_context,
+    callback_url_context,
+    endpoint_headers_context,
+    endpoint_url_context,
+    signing_secret_context,
+)
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Frozen, Status, Task, Timeouts
+from gateway.loops.deliver import CannotWrite
 from gateway.loops.letters import LetterWriter
-from gateway.loops.post import headers
+from gateway.loops.post import Letter, headers
+from gateway.store.letters import LiveSecret, Target
+from gateway.wire.signing import secret_text
 
 KEYRING = Keyring({"k1": b"m" * 32})
 NONCE = b"n" * NONCE_BYTES
+NOW = 1_790_000_000
+"""Seconds."""
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 TASK = Task(
     id="task_1",
@@ -57,10 +72,38 @@ class Secrets(Frozen, frozen=True, kw_only=True):
     callback_url: Sealed | None
 
 
+def sealed(text: str, context: str) -> Sealed:
+    plain = text.encode() * 32 if len(text) == 1 else text.encode()
+    return KEYRING.seal(plain, context=context, nonce=NONCE)
+
+
+IMPLICIT = Target(project="acme", is_implicit=True, url=None, headers=None)
+EXPLICIT = Target(
+    project="acme",
+    is_implicit=False,
+    url=sealed("https://b.example/hook", endpoint_url_context("ep_1")),
+    headers=sealed(
+        '{"X-Team": "blue", "Webhook-Id": "evt_mine"}', endpoint_headers_context("ep_1")
+    ),
+)
+
+
 class Reads:
     """One task and its event."""
 
-    def __init__(self, traceparent: str | None) -> None:
+    def __init__(
+        self,
+        traceparent: str | None = None,
+        *,
+        to: Target | None = IMPLICIT,
+        names: str = "ab",
+        event: Event = EVENT,
+        newer: str | None = None,
+    ) -> None:
+        self.to = to
+        self.names = names
+        self.event = event
+        self.newer = newer
         self._spec = Spec(
             project="acme",
             repo_url="https://github.com/acme/widgets",
@@ -74,26 +117,101 @@ class Reads:
         return TASK, self._spec
 
     async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
-        return [EVENT]
+        return [self.event]
 
     async def secrets(self, task_id: str) -> Secrets | None:
         place = callback_url_context(task_id)
         return Secrets(callback_url=KEYRING.seal(b"https://a.example", context=place, nonce=NONCE))
 
-    async def callback_secret(self, project: str) -> tuple[str, bytes] | None:
+    async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
+        return self.newer == kind
+
+    async def target(self, endpoint_id: str) -> Target | None:
+        return self.to
+
+    async def live_secrets(
+        self, project: str, endpoint_id: str | None, now: int
+    ) -> list[LiveSecret]:
         place = callback_secret_context(project)
-        sealed = KEYRING.seal(b"s" * 32, context=place, nonce=NONCE)
-        return sealed.key_id, sealed.box
+        if endpoint_id is None:
+            return [LiveSecret(id="sec_0", is_of_project=True, sealed=sealed("s", place))]
+        return [
+            LiveSecret(id=f"sec_{name}", is_of_project=False, sealed=sealed(name, context))
+            for name in self.names
+            for context in (signing_secret_context(f"sec_{name}"),)
+        ]
 
 
 async def _rendered(event: Event, task: Task, spec: Spec) -> bytes:
     return b"{}"
 
 
+async def write(reads: Reads, head: Head | None = None) -> Letter | None:
+    writer = LetterWriter(reads, KEYRING, _rendered, lambda: NOW * 1000)
+    return await writer.write(head or Head())
+
+
 @pytest.mark.parametrize("traceparent", [TRACE, None], ids=["traced", "untraced"])
 async def test_a_webhook_carries_the_trace_of_its_task(traceparent: str | None) -> None:
-    letter = await LetterWriter(Reads(traceparent), KEYRING, _rendered).write(Head())
+    letter = await write(Reads(traceparent))
     assert letter is not None
     sent = headers(letter, 1)
     assert sent.get("traceparent") == traceparent
     assert sent["webhook-id"].startswith("evt_")
+
+
+async def test_a_letter_to_an_endpoint_has_its_address_its_headers_and_a_signature_per_secret() -> (
+    None
+):
+    letter = await write(Reads(to=EXPLICIT))
+    assert letter is not None
+    assert (letter.url, letter.key_id) == ("https://b.example/hook", "sec_a")
+    sent = headers(letter, int(time.time()))
+    assert sent["x-team"] == "blue"
+    assert sent["webhook-id"] != "evt_mine"
+    assert len(sent["webhook-signature"].split()) == 2
+    for name in "ab":
+        Webhook(secret_text(name.encode() * 32)).verify(letter.body, dict(sent))
+
+
+async def test_a_callback_goes_to_the_address_of_its_task_signed_with_its_projects_secret() -> None:
+    letter = await write(Reads())
+    assert letter is not None
+    assert (letter.url, letter.secrets) == ("https://a.example", (b"s" * 32,))
+
+
+@pytest.mark.parametrize(
+    ("reads", "reason"),
+    [
+        (Reads(to=None), "no_address"),
+        (Reads(to=replace(EXPLICIT, url=None)), "no_address"),
+        (Reads(to=EXPLICIT, names=""), "no_secret"),
+        (Reads(to=replace(EXPLICIT, url=sealed("u", "elsewhere"))), "sealed"),
+    ],
+    ids=["endpoint is gone", "address is gone", "no live secret", "cannot be opened"],
+)
+async def test_a_letter_that_cannot_be_written_says_why(reads: Reads, reason: str) -> None:
+    with pytest.raises(CannotWrite) as told:
+        await write(reads)
+    assert told.value.reason == reason
+
+
+PROGRESS = replace(EVENT, type="task.progress")
+
+
+@pytest.mark.parametrize(
+    ("reads", "head", "is_sent"),
+    [
+        (Reads(event=PROGRESS, newer="task.progress"), Head(), False),
+        (Reads(event=PROGRESS), Head(), True),
+        (Reads(event=PROGRESS, newer="task.log"), Head(), True),
+        (Reads(event=PROGRESS, newer="task.progress"), Head(attempts=1), True),
+        (Reads(event=PROGRESS, newer="task.progress"), Head(trigger="replay"), True),
+        (Reads(newer="task.created"), Head(), True),
+    ],
+    ids=["newer", "newest", "newer of another type", "tried", "asked for again", "a fact"],
+)
+async def test_a_progress_that_waits_is_superseded_by_a_newer_one(
+    reads: Reads, head: Head, is_sent: bool
+) -> None:
+    assert (await write(reads, head) is not None) == is_sent

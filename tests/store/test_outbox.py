@@ -127,7 +127,7 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
     store: SQLiteStore,
 ) -> None:
     await settle(store, outcome(1, status="delivered", attempts=1, again=None))
-    for attempts, reason in ((1, "ConnectError"), (2, "HTTP 500")):
+    for attempts, reason in ((1, "connect"), (2, "status")):
         failure = outcome(2, status="pending", attempts=attempts, again=500)
         await settle(store, replace(failure, reason=reason))
     owed = await store.reads.owed("task_1", 200)
@@ -159,3 +159,14 @@ async def test_a_delivery_is_shown_with_every_attempt(store: SQLiteStore) -> Non
     assert (shown[0].status, shown[1].status) == ("delivered", "pending")
     assert [each.seq for each in await store.reads.deliveries("task_1", 3)] == [2, 3, 3]
     assert await store.reads.deliveries("task_9", 200) == []
+
+
+@pytest.mark.parametrize(
+    ("seq", "kind", "is_superseded"),
+    [(1, "task.heartbeat", True), (1, "task.progress", False), (3, "task.heartbeat", False)],
+    ids=["a newer one waits", "only of another type", "it is the newest"],
+)
+async def test_what_waits_behind_a_delivery_is_looked_for_in_its_own_lane(
+    store: SQLiteStore, seq: int, kind: str, is_superseded: bool
+) -> None:
+    assert await store.reads.has_newer("ep_1", "task_1", seq, kind) == is_superseded

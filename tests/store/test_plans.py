@@ -14,6 +14,7 @@ from gateway.store import (
     endpoint_reads,
     feeds,
     keys,
+    letters,
     listing,
     outbox,
     pruning,
@@ -34,6 +35,7 @@ STATEMENTS: Final = {
         outbox,
         realms,
         keys,
+        letters,
         pruning,
         resealing,
     )
@@ -65,6 +67,7 @@ READ_WHOLE: Final = {
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
+    "LIVE_SECRETS": "ten at most",
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
     "RECENT_LAUNCHERS": "as above",

@@ -1,0 +1,106 @@
+"""Every failure of an attempt has a stable word, and only the status decides about success."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from gateway.loops.guard import GuardedTransport
+from gateway.loops.post import KEPT_ANSWER, Letter, Outcome, post
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[int]:
+    """A port that answers everything so, and hangs up."""
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def send(url: str, transport: httpx.AsyncBaseTransport | None = None) -> Outcome:
+    letter = Letter(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
+    guarded = transport or GuardedTransport(httpx.AsyncHTTPTransport(), allow_private=True)
+    async with asyncio.timeout(60), httpx.AsyncClient(transport=guarded) as client:
+        return await post(client, letter, clock=lambda: 1_790_000_000_000)
+
+
+def head(status: str, *headers: str, length: int = 0) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {length}", "connection: close", *headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason"),
+    [
+        (head("204 No Content"), 204, None),
+        (head("500 Broken"), 500, "status"),
+        (head("302 Found", "location: /else"), 302, "redirect"),
+        (head("410 Gone"), 410, "gone"),
+        (b"", None, "protocol"),
+        (b"nonsense\r\n\r\n", None, "protocol"),
+        (head("200 OK", length=10) + b"abc", 200, None),
+    ],
+    ids=["2xx", "500", "redirect", "410", "hangs up", "not http", "body breaks off"],
+)
+async def test_what_a_receiver_answers_has_a_word(
+    answer: bytes, status: int | None, reason: str | None
+) -> None:
+    async with answering(answer) as port:
+        outcome = await send(f"http://127.0.0.1:{port}/?secret=1")
+    assert (outcome.status, outcome.reason) == (status, reason)
+    assert outcome.is_success == (reason is None)
+
+
+async def test_a_receiver_that_speaks_no_tls_is_told_from_one_that_is_not_there() -> None:
+    async with answering(b"HTTP/1.1 400 Plain\r\n\r\n") as port:
+        assert (await send(f"https://127.0.0.1:{port}/")).reason == "tls"
+    assert (await send(f"https://127.0.0.1:{port}/")).reason == "connect"
+
+
+async def test_a_name_without_an_address_and_a_private_one_are_told_apart() -> None:
+    async def nothing(_host: str, _port: int) -> Sequence[str]:
+        raise OSError("no such name")
+
+    async def inside(_host: str, _port: int) -> Sequence[str]:
+        return ["10.0.0.1"]
+
+    inner = httpx.AsyncHTTPTransport()
+    unknown = GuardedTransport(inner, resolve=nothing)
+    assert (await send("https://nowhere.example/", unknown)).reason == "dns"
+    private = GuardedTransport(inner, resolve=inside)
+    assert (await send("https://inside.example/", private)).reason == "blocked"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (head("407 Who Are You"), "proxy"),
+        (head("502 Bad Gateway"), "connect"),
+        (None, "proxy"),
+    ],
+    ids=["refuses", "cannot reach the receiver", "is not there"],
+)
+async def test_a_fault_of_the_proxy_is_not_the_receivers(answer: bytes | None, reason: str) -> None:
+    async with answering(answer or b"") as port:
+        proxied = httpx.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{port}")
+        transport = GuardedTransport(proxied, allow_private=True, pin=False)
+        if answer is not None:
+            assert (await send("https://127.0.0.1:9/", transport)).reason == reason
+    if answer is None:
+        assert (await send("https://127.0.0.1:9/", transport)).reason == reason
+
+
+async def test_no_more_of_an_answer_is_kept_than_people_read() -> None:
+    body = b"x" * (KEPT_ANSWER * 3)
+    async with answering(head("500 Broken", length=len(body)) + body) as port:
+        outcome = await send(f"http://127.0.0.1:{port}/")
+    assert outcome.answer == "x" * KEPT_ANSWER
