@@ -23,16 +23,18 @@ from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
+from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
 from gateway.loops.deliver import Deliverer
-from gateway.loops.guard import GuardedTransport
+from gateway.loops.guard import GuardedTransport, may_be_public
 from gateway.loops.letters import LetterWriter, Render
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Runner
+from gateway.loops.trial import Trials
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store.reads import Reads
@@ -136,7 +138,14 @@ async def _running(
         for runner in runners:
             group.create_task(runner.run(), name=runner.name)
         context = _context(
-            settings, keyring, store, ledger, clock, runners=runners, is_draining=draining.is_set
+            settings,
+            keyring,
+            store,
+            ledger,
+            clock,
+            trials=Trials(store.reads.endpoints, keyring, client=client, clock=clock),
+            runners=runners,
+            is_draining=draining.is_set,
         )
 
         def stop() -> None:
@@ -281,6 +290,7 @@ def _context(
     ledger: Ledger,
     clock: Callable[[], int],
     *,
+    trials: Trials,
     runners: list[Runner],
     is_draining: Callable[[], bool],
 ) -> Context:
@@ -297,6 +307,9 @@ def _context(
         metrics=Metrics(),
         random_bits=_random_bits,
         nonce=_nonce,
+        secret=_secret,
+        may_be_public=may_be_public,
+        try_endpoint=trials.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         public_url=settings.public_url,
@@ -349,6 +362,10 @@ def _new_instance_id() -> str:
 
 def _random_bits() -> int:
     return secrets.randbits(RANDOM_BITS)
+
+
+def _secret() -> bytes:
+    return secrets.token_bytes(SECRET_BYTES)
 
 
 def _nonce() -> bytes:

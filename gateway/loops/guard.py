@@ -51,6 +51,22 @@ def is_public(address: Address) -> bool:
     )
 
 
+def may_be_public(host: str) -> bool:
+    """Whether a host is not plainly one of ours; of a name, only its call tells more."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return False
+    try:
+        return is_public(ipaddress.ip_address(name))
+    except ValueError:
+        pass
+    try:
+        # Resolvers take 127.1, 0x7f000001 and 2130706433 for addresses too.
+        return is_public(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except OSError:
+        return True
+
+
 async def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of a host, by the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -7,9 +7,11 @@ from typing import Final, TypeVar
 from starlette.requests import Request
 
 from gateway.domain.commands import Answer, Command, Policy
+from gateway.domain.endpoint import Endpoint
 from gateway.domain.keyring import Keyring
 from gateway.hints import Hints
 from gateway.metrics import Metrics
+from gateway.store.deliveries import DeliveryAttempt
 from gateway.store.reads import Reads
 from gateway.web.auth import Keys
 from gateway.web.pages import Pages
@@ -43,6 +45,12 @@ class Context:
     """74 of them, for ids."""
     nonce: Callable[[], bytes]
     """12 bytes, never the same twice."""
+    secret: Callable[[], bytes]
+    """32 bytes that nobody can guess."""
+    may_be_public: Callable[[str], bool]
+    """Whether a host is not plainly one of ours; a name is only known when it is called."""
+    try_endpoint: Callable[[Endpoint, str, bytes], Awaitable[DeliveryAttempt]]
+    """Sends one webhook (id, body) to an endpoint, and says what came of it."""
     is_healthy: Callable[[], bool]
     """Whether the loops move."""
     is_draining: Callable[[], bool]

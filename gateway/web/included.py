@@ -6,14 +6,13 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from gateway.domain.errors import Refused
-from gateway.domain.ids import delivery_id, event_id
 from gateway.domain.task import Attempt, Task
-from gateway.store.deliveries import Delivery, DeliveryAttempt
 from gateway.web.context import Context
+from gateway.web.endpoint_views import delivery_view
 from gateway.web.query import Words
 from gateway.web.views import error_view, sandbox_view, task_view, usage_view
 from gateway.web.visible import Readable
-from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
+from gateway.wire.deliveries import DeliveryView
 from gateway.wire.tasks import AttemptView, WholeTaskView
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
@@ -76,29 +75,4 @@ def _attempt_view(task: Task, attempt: Attempt) -> AttemptView:
 
 async def _deliveries(context: Context, task: Task) -> tuple[DeliveryView, ...] | UnsetType:
     found = await context.reads.deliveries(task.id, MOST_DELIVERIES)
-    return tuple(map(_delivery_view, found))
-
-
-def _delivery_view(delivery: Delivery) -> DeliveryView:
-    return DeliveryView(
-        id=delivery_id(delivery.endpoint_id, delivery.seq),
-        endpoint_id=delivery.endpoint_id,
-        event_id=event_id(delivery.event_at, delivery.seq),
-        task_id=delivery.task_id,
-        type=delivery.type,
-        status=delivery.status,
-        next_attempt_at=maybe_rfc3339(delivery.next_attempt_at),
-        attempts=tuple(map(_delivery_attempt_view, delivery.attempts)),
-    )
-
-
-def _delivery_attempt_view(attempt: DeliveryAttempt) -> DeliveryAttemptView:
-    return DeliveryAttemptView(
-        at=rfc3339(attempt.at),
-        trigger=attempt.trigger,
-        status=attempt.status,
-        reason=attempt.reason,
-        duration_ms=attempt.duration_ms,
-        key_id=attempt.key_id,
-        response_body=attempt.response_body,
-    )
+    return tuple(map(delivery_view, found))

@@ -1,7 +1,6 @@
 """From what a caller wrote to what will be stored: defaults, rules, and secrets sealed."""
 
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -14,6 +13,7 @@ from gateway.domain.repos import check_repository
 from gateway.domain.reserved import check_env
 from gateway.domain.sealing import Sealed, callback_url_context, env_context
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
+from gateway.web.addresses import http_url, masked_url, origin_of
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
 from gateway.web.moments import countable
@@ -53,12 +53,6 @@ def creation(
         callback=callback,
         idempotency=idempotency,
     )
-
-
-def masked_url(url: str) -> str:
-    """A URL without its query, which may hold a secret."""
-    parts = urlsplit(url)
-    return parts._replace(query="***" if parts.query else "", fragment="").geturl()
 
 
 def _check(context: Context, wanted: NewTask) -> None:
@@ -140,34 +134,11 @@ def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed |
 def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
     if url is None:
         return None
-    parts = _http_url(url, allow_http=context.allow_private_endpoints)
-    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    parts = http_url(url, "$.callbackUrl", allow_http=context.allow_private_endpoints)
+    origin = origin_of(parts)
     place = callback_url_context(task_id)
     return Callback(
         endpoint_id=implicit_endpoint_id(project, origin),
         origin=origin,
         url=context.keyring.seal(url.encode(), context=place, nonce=context.nonce()),
     )
-
-
-def _http_url(url: str, *, allow_http: bool) -> SplitResult:
-    schemes = {"https", "http"} if allow_http else {"https"}
-    parts = _split(url)
-    if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
-        message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
-        raise _wrong("$.callbackUrl", message)
-    return parts
-
-
-def _wrong(path: str, message: str) -> Refused:
-    error = FieldError(path=path, message=message)
-    return Refused("invalid_request", f"{path}: {message}.", errors=(error,))
-
-
-def _split(url: str) -> SplitResult | None:
-    """The parts of a URL that has a host and, if any, a port that exists."""
-    try:
-        parts = urlsplit(url)
-        return parts if parts.hostname and parts.port != 0 else None
-    except ValueError:
-        return None

@@ -8,7 +8,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.web import (
+    deliveries,
     docs,
+    endpoint_secrets,
+    endpoints,
     events,
     explain,
     identity,
@@ -16,6 +19,7 @@ from gateway.web import (
     launchers,
     operations,
     reconcile,
+    replays,
     results,
     stream_tokens,
     tasks,
@@ -45,6 +49,7 @@ def _shared(
     return Route(path, BrowserHandler(handle, operation), methods=METHODS)
 
 
+_ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
 _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
@@ -79,6 +84,20 @@ ROUTES = [
     _route("POST", f"{_JOB}/done", launcher.done, docs.launchers.DONE),
     _route("POST", f"{_JOB}/failed", launcher.failed, docs.launchers.FAILED),
     _route("POST", f"{_JOB}/delegate", launcher.delegate, docs.launchers.DELEGATE),
+    _route("POST", "/v1/endpoints", endpoints.create, docs.endpoints.CREATE),
+    _route("GET", "/v1/endpoints", endpoints.page, docs.endpoints.LIST),
+    _route("GET", _ENDPOINT, endpoints.show, docs.endpoints.SHOW),
+    _route("PATCH", _ENDPOINT, endpoints.update, docs.endpoints.UPDATE),
+    _route("DELETE", _ENDPOINT, endpoints.delete, docs.endpoints.DELETE),
+    _route("POST", f"{_ENDPOINT}/enable", endpoints.enable, docs.endpoints.ENABLE),
+    _route("POST", f"{_ENDPOINT}/disable", endpoints.disable, docs.endpoints.DISABLE),
+    _route("POST", f"{_ENDPOINT}/rotate-secret", endpoint_secrets.rotate, docs.endpoints.ROTATE),
+    _route("POST", f"{_ENDPOINT}/test", endpoint_secrets.test, docs.endpoints.TEST),
+    _route("POST", f"{_ENDPOINT}/replay", replays.start, docs.endpoints.REPLAY),
+    _route("GET", "/v1/replays/{replay_id}", replays.show, docs.endpoints.SHOW_REPLAY),
+    _route("GET", "/v1/deliveries", deliveries.page, docs.endpoints.DELIVERIES),
+    _route("GET", "/v1/deliveries/{delivery_id}", deliveries.show, docs.endpoints.DELIVERY_SHOWN),
+    _route("POST", "/v1/deliveries/{delivery_id}/retry", deliveries.retry, docs.endpoints.RETRY),
     _route("POST", "/workspace", workspace.create, docs.workspaces.CREATE),
     _route("GET", "/workspace/{workspace_id}", workspace.show, docs.workspaces.SHOW),
     _route("DELETE", "/workspace/{workspace_id}", workspace.delete, docs.workspaces.DELETE),

@@ -27,5 +27,7 @@ class DeliveryView(Reply, frozen=True, kw_only=True):
     task_id: str
     type: str
     status: str
+    reason: str | None
+    """Why it ended without an attempt."""
     next_attempt_at: Moment | None
     attempts: tuple[DeliveryAttemptView, ...]

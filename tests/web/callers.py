@@ -101,6 +101,14 @@ class House:
         sent = self.bearer(scope) | {"content-type": "application/json"} | given
         return await self.http.post(path, content=content, headers=sent)
 
+    async def send(
+        self, method: str, path: str, body: object = None, scope: str = "tasks"
+    ) -> httpx.Response:
+        """A change by another method than POST."""
+        content = b"" if body is None else msgspec.json.encode(body)
+        sent = self.bearer(scope) | {"content-type": "application/json"}
+        return await self.http.request(method, path, content=content, headers=sent)
+
     async def create(self, **wanted: object) -> Json:
         """A task, accepted."""
         response = await self.post("/v1/tasks", TASK | wanted)

@@ -67,6 +67,7 @@ async def _succeed(house: House) -> None:
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         await house.get(read, "read")
     await _work_in_a_workspace(house)
+    await _endpoint_of(house)
     await _launcher_of(house)
     for read in ("/v1/launchers", "/v1/reconcile"):
         await house.get(read, "ops")
@@ -89,6 +90,57 @@ async def _work_in_a_workspace(house: House) -> None:
     job = await _claimed(house, made["id"])
     await house.report(job, "failed", error=ERROR | {"retryable": False})
     await house.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
+
+
+async def _endpoint_of(house: House) -> None:
+    """An endpoint from its creation to its end, and what it was owed."""
+    wanted: Json = {"url": "https://app.example/hook", "eventTypes": ["task.created"]}
+    for key in ("e1", "e1", "k" * 256):
+        await house.post("/v1/endpoints", wanted, "ops", idempotency_key=key)
+    await house.post("/v1/endpoints", wanted | {"description": "x"}, "ops", idempotency_key="e1")
+    endpoint = (await house.get("/v1/endpoints", "ops")).json()["data"][0]["id"]
+    path = f"/v1/endpoints/{endpoint}"
+    task = await house.create()
+    (owed,) = (await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
+    since: Json = {"since": "2026-01-01T00:00:00Z"}
+    await house.post(f"{path}/replay", since, "ops", idempotency_key="r")
+    replay = (await house.post(f"{path}/replay", since, "ops", idempotency_key="r")).json()
+    await house.post(f"{path}/replay", since | {"dryRun": True}, "ops", idempotency_key="r")
+    await house.post(f"{path}/replay", since, "ops", idempotency_key="k" * 256)
+    await house.get(f"/v1/replays/{replay['id']}", "ops")
+    await house.get(f"/v1/deliveries/{owed['id']}", "ops")
+    await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    for key in ("s", "s", "k" * 256, *map(str, range(10))):
+        await house.post(f"{path}/rotate-secret", {}, "ops", idempotency_key=key)
+    await house.post(f"{path}/rotate-secret", {"overlapSeconds": 1}, "ops", idempotency_key="s")
+    await house.post(f"{path}/test", scope="ops")
+    await house.get(path, "ops")
+    await house.send("PATCH", path, {"description": "mine"}, "ops")
+    await house.post(f"{path}/disable", scope="ops")
+    await house.post(f"{path}/replay", since, "ops")
+    await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    await house.post(f"{path}/enable", {"backlog": "dead"}, "ops")
+    await house.send("DELETE", path, None, "ops")
+    await _offend_endpoints(house, owed["id"], path)
+
+
+async def _offend_endpoints(house: House, delivery: str, gone: str) -> None:
+    await house.create(callbackUrl="https://app.example/hook")
+    listed = (await house.get("/v1/endpoints", "ops")).json()["data"]
+    (implicit,) = [each["id"] for each in listed if each["implicit"]]
+    await house.send("PATCH", f"/v1/endpoints/{implicit}", {"url": "https://a.example"}, "ops")
+    await house.send("DELETE", f"/v1/endpoints/{implicit}", None, "ops")
+    await house.post(f"/v1/endpoints/{implicit}/test", scope="ops")
+    for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
+        await house.send(method, gone, body, "ops")
+    for verb in ("enable", "disable", "rotate-secret", "test"):
+        await house.post(f"{gone}/{verb}", scope="ops")
+    await house.post(f"{gone}/replay", {"since": "2026-01-01T00:00:00Z"}, "ops")
+    await house.post(f"/v1/deliveries/{delivery}/retry", scope="ops")
+    for path in ("replays/rpl_0", "deliveries/dlv_0-1", "endpoints?cursor=x", "endpoints?limit=0"):
+        await house.get(f"/v1/{path}", "ops")
+    for query in ("cursor=x", "status=lost"):
+        await house.get(f"/v1/deliveries?{query}", "ops")
 
 
 async def _launched(house: House, **wanted: object) -> tuple[Json, Agent]:
@@ -219,6 +271,7 @@ async def _offend_all(house: House) -> None:
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
     named["workspaceId"] = job["taskId"]
+    named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

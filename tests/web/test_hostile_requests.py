@@ -60,6 +60,9 @@ class Target:
             "attempt": "1",
             "workspace_id": self.task_id,
             "job_id": self.job["id"],
+            "endpoint_id": "ep_0",
+            "delivery_id": "dlv_0-1",
+            "replay_id": "rpl_0",
             "token": token,
         }
         return real[name]

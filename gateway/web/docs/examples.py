@@ -111,6 +111,27 @@ EXPLANATION: Final = ExplanationView(
     ),
 )
 TASKS: Final = Page[TaskView](data=(RUNNING,), next_cursor=None)
+DELIVERY: Final = DeliveryView(
+    id="dlv_mfzwizltoq2a6gk7pl6vxgzqau-301",
+    endpoint_id="ep_mfzwizltoq2a6gk7pl6vxgzqau",
+    event_id="evt_01k5yb2z7cfe00800000000009d",
+    task_id=TASK_ID,
+    type="task.created",
+    status="delivered",
+    reason=None,
+    next_attempt_at=None,
+    attempts=(
+        DeliveryAttemptView(
+            at="2026-01-05T09:30:00.100Z",
+            trigger="auto",
+            status=204,
+            reason=None,
+            duration_ms=41,
+            key_id="sec_01k5yb2z7cfkh9dk5qjw9m3x4r",
+            response_body="",
+        ),
+    ),
+)
 WHOLE: Final = WholeTaskView(
     **msgspec.structs.asdict(RUNNING),
     attempts=(
@@ -129,28 +150,7 @@ WHOLE: Final = WholeTaskView(
             error=None,
         ),
     ),
-    deliveries=(
-        DeliveryView(
-            id="dlv_mfzwizltoq2a6gk7pl6vxgzqau-301",
-            endpoint_id="ep_mfzwizltoq2a6gk7pl6vxgzqau",
-            event_id="evt_01k5yb2z7cfe00800000000009d",
-            task_id=TASK_ID,
-            type="task.created",
-            status="delivered",
-            next_attempt_at=None,
-            attempts=(
-                DeliveryAttemptView(
-                    at="2026-01-05T09:30:00.100Z",
-                    trigger="auto",
-                    status=204,
-                    reason=None,
-                    duration_ms=41,
-                    key_id="k1",
-                    response_body="",
-                ),
-            ),
-        ),
-    ),
+    deliveries=(DELIVERY,),
 )
 PROGRESS: Final = EventView(
     id="evt_01k5yb6t5fe00800000000009q",

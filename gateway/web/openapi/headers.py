@@ -31,7 +31,7 @@ HEADERS: Final[dict[str, Schema]] = {
     },
     "Location": {
         "required": True,
-        "description": "Where the task is read.",
+        "description": "Where it is read.",
         "schema": {"type": "string", "format": "uri-reference"},
     },
     "Idempotent-Replayed": {

@@ -31,6 +31,13 @@ PATH_PARAMETERS: Final = {
     "workspace_id": Segment(
         name="workspaceId", meaning="The id of its task.", schema={"type": "string"}
     ),
+    "endpoint_id": Segment(
+        name="endpointId", meaning="The endpoint's id.", schema={"type": "string"}
+    ),
+    "delivery_id": Segment(
+        name="deliveryId", meaning="The delivery's id.", schema={"type": "string"}
+    ),
+    "replay_id": Segment(name="replayId", meaning="The replay's id.", schema={"type": "string"}),
     "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
     "token": Segment(
         name="token",

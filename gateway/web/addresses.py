@@ -1,0 +1,46 @@
+"""Addresses that others name and we call: their form, and how they are shown."""
+
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.domain.errors import Refused
+from gateway.wire.problem import FieldError
+
+
+def http_url(url: str, path: str, *, allow_http: bool) -> SplitResult:
+    """The parts of an address that may be called; `path` is where it stands in the request.
+
+    Raises:
+        Refused: `invalid_request`.
+    """
+    schemes = {"https", "http"} if allow_http else {"https"}
+    parts = _split(url)
+    if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
+        message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
+        raise wrong_field(path, message)
+    return parts
+
+
+def origin_of(parts: SplitResult) -> str:
+    """Scheme, host and port."""
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def masked_url(url: str) -> str:
+    """A URL without its query, which may hold a secret."""
+    parts = urlsplit(url)
+    return parts._replace(query="***" if parts.query else "", fragment="").geturl()
+
+
+def wrong_field(path: str, message: str) -> Refused:
+    """The refusal of one field."""
+    error = FieldError(path=path, message=message)
+    return Refused("invalid_request", f"{path}: {message}.", errors=(error,))
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL that has a host and, if any, a port that exists."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
