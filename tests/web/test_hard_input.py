@@ -38,7 +38,7 @@ async def test_a_moment_of_long_ago_is_now(house: House) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/launcher", 404),
+        ("GET", "/v1/launching", 404),
         ("POST", "/v1/launcher/nothing", 404),
         ("GET", "/v1/launcher/claim", 405),
         ("GET", "/v1/tasks/", 404),
