@@ -268,11 +268,14 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     """What this attempt was owed to; the next one is owed to the schedule."""
     is_attempt: bool = True
     """False: nothing was sent, so there is no attempt to keep."""
+    is_charged: bool = True
+    """False: that it failed is not the receiver's fault."""
 
     @property
     def needs(self) -> Needs:
-        """Nothing: an attempt in flight is the only one of its delivery."""
-        return Needs()
+        """Of a failure, the jobs that are not done with its endpoint: it may be the last one."""
+        is_failure = self.is_attempt and self.status != "delivered"
+        return Needs(backlogs=(self.endpoint_id,)) if is_failure else Needs()
 
 
 class Pulse(Frozen, frozen=True, kw_only=True):

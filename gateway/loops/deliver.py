@@ -22,6 +22,9 @@ PARALLEL_PER_ENDPOINT: Final = 8
 """Of which to one endpoint: a slow receiver must not take the others' places."""
 AGAIN: Final = 1.0
 """Seconds between two looks at what does not work just now."""
+NOT_ITS_FAULT: Final = 60_000
+"""Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made
+again; the schedule stands still meanwhile."""
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
 
@@ -198,8 +201,8 @@ class Deliverer:
         due: int | None = None
         status = "delivered"
         if not outcome.is_success:
-            failures += 1
-            due = next_attempt_at(failures, self._clock(), self._random, outcome.retry_after)
+            failures += outcome.is_charged
+            due = self._next(failures, outcome)
             status = "dead" if due is None else "pending"
         return SettleDelivery(
             endpoint_id=head.endpoint_id,
@@ -216,7 +219,13 @@ class Deliverer:
             duration_ms=outcome.duration_ms,
             key_id=letter.key_id if letter else None,
             answer=outcome.answer,
+            is_charged=outcome.is_charged,
         )
+
+    def _next(self, failures: int, outcome: Outcome) -> int | None:
+        if not outcome.is_charged:
+            return self._clock() + NOT_ITS_FAULT
+        return next_attempt_at(failures, self._clock(), self._random, outcome.retry_after)
 
     def _land(self, head: Head) -> None:
         self._flying.discard(_lane(head))

@@ -19,6 +19,8 @@ BODY_LIMIT: Final = 2.0
 """Seconds for its body once the status has come: it is kept for people, and decides nothing."""
 KEPT_ANSWER: Final = 4_096
 """Bytes of the receiver's answer that are kept."""
+NOT_CHARGED: Final = frozenset({"proxy", "sealed"})
+"""Our proxy, or our own keys."""
 _UNREACHED: Final = ("502", "503", "504")
 """How a proxy answers a CONNECT if it is the receiver that cannot be reached."""
 USER_AGENT: Final = "slipgate/0.1"
@@ -54,6 +56,11 @@ class Outcome:
     retry_after: int | None = None
     """Milliseconds the receiver asked us to wait."""
     answer: str | None = None
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether a failure is the receiver's: one of the egress proxy is not."""
+        return self.reason not in NOT_CHARGED
 
     @property
     def is_success(self) -> bool:

@@ -8,10 +8,10 @@ from gateway.domain.commands import Answer, Command
 from gateway.domain.decide import endpoint, replay
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim
+from gateway.domain.decide.delivery import settle
 from gateway.domain.decide.due import lease_due, task_due
 from gateway.domain.decide.outage import pulse
 from gateway.domain.decide.realm import realm_due
-from gateway.domain.decide.record import settle
 from gateway.domain.decide.report import (
     created,
     delegate,
