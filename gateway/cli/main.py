@@ -13,6 +13,7 @@ from gateway.cli.demo import demo
 from gateway.cli.keys import keys
 from gateway.cli.operations import launchers, reconcile
 from gateway.cli.output import CommandFailed, print_failure
+from gateway.cli.sweep import sweep
 from gateway.cli.tasks import tasks
 from gateway.cli.up import TakeOver, up
 from gateway.domain.errors import Refused
@@ -77,6 +78,7 @@ commands.command()(migrate)
 commands.command()(verify)
 commands.command()(backup)
 commands.command()(reconcile)
+commands.command()(sweep)
 commands.add_typer(launchers, name="launchers")
 commands.add_typer(keys, name="keys")
 commands.add_typer(tasks, name="tasks")

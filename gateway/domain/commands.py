@@ -30,6 +30,7 @@ from gateway.domain.needs import Needs
 from gateway.domain.realm import Place
 from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
+from gateway.domain.sweep import SweepNow
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
 from gateway.domain.workspace import Workspace
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
@@ -325,6 +326,7 @@ Command = (
     | SettleDelivery
     | Pulse
     | Prune
+    | SweepNow
     | CreateEndpoint
     | UpdateEndpoint
     | DeleteEndpoint

@@ -11,6 +11,7 @@ from gateway.domain.ids import stray_id, sweep_id
 from gateway.domain.job import Job, Stray
 from gateway.domain.labels import INSTANCE, owner
 from gateway.domain.realm import Place
+from gateway.domain.sweep import MOST_TOLD, Outcome, Sweep, Unwanted
 from gateway.domain.task import Attempt, Task
 from gateway.domain.view import View
 from gateway.wire.launcher import SweptSandbox
@@ -33,33 +34,68 @@ def sweep_job(place: Place, now: int) -> Job:
     )
 
 
-def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int) -> None:
+def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
     """Has everything destroyed that is ours and that nobody wants any more."""
-    for sandbox in found:
-        is_ours = sandbox.labels.get(INSTANCE) == view.policy.instance_id
-        if (
-            is_ours
-            and sandbox.state not in NOT_THERE
-            and not _is_seen_to(view, sweep, sandbox, now)
-        ):
-            _destroy_stray(view, sweep, sandbox, now)
+    there = [
+        sandbox
+        for sandbox in found
+        if sandbox.labels.get(INSTANCE) == view.policy.instance_id
+        and sandbox.state not in NOT_THERE
+    ]
+    unwanted = [
+        _told(sandbox, *verdict)
+        for sandbox in there
+        if (verdict := _judged(view, sweep, sandbox, now)) is not None
+    ]
+    return Sweep(
+        place=(sweep.provider or "", sweep.realm or ""),
+        at=now,
+        seen=len(there),
+        unwanted=len(unwanted),
+        told=tuple(unwanted[:MOST_TOLD]),
+    )
 
 
-def _is_seen_to(view: View, sweep: Job, found: SweptSandbox, now: int) -> bool:
-    """Whether it is wanted, is being destroyed or kept for its time, or may be about to vanish."""
+def _judged(view: View, sweep: Job, found: SweptSandbox, now: int) -> tuple[Outcome, str] | None:
+    """Why nobody wants it, and what becomes of it; None: somebody does."""
     task_id, number = owner(found.labels)
     task = view.tasks.get(task_id)
     attempt = view.attempts.get((task.id, number)) if task else None
     if task is None or (attempt is None and number != task.attempt):
-        return now - _made_at(found) < _grace(view)
+        why = "there is no such task" if task is None else f"the task has no attempt {number}"
+        return _stray(view, sweep, found, now, since=_made_at(found)), why
     is_over = number != task.attempt or task.status.is_terminal
     is_there = attempt is None or attempt.realm in {None, sweep.realm}
-    if attempt is None or (is_there and not is_over):
-        return not is_over
-    if is_there and not attempt.is_gone:
+    if not is_over and is_there:
+        return None
+    if attempt is not None and is_there and not attempt.is_gone:
         _see_to_its_end(view, task, attempt, now)
-        return True
-    return now - _settled_at(attempt) < _grace(view)
+        return "ending", f"attempt {number} is over"
+    why = f"attempt {number} is over" if is_there else f"attempt {number} is in another realm"
+    since = _settled_at(attempt) if attempt is not None else 0
+    return _stray(view, sweep, found, now, since=since), why
+
+
+def _stray(view: View, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
+    """Nothing of it is known any more: it goes, once no create can land and no list be stale."""
+    if now - since < _grace(view):
+        return "waiting"
+    _destroy_stray(view, sweep, found, now)
+    return "destroying"
+
+
+def _told(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
+    task_id, number = owner(found.labels)
+    return Unwanted(
+        id=found.id,
+        name=found.name,
+        state=found.state,
+        task_id=task_id or None,
+        attempt=number or None,
+        created_at=_made_at(found) or None,
+        outcome=outcome,
+        reason=reason,
+    )
 
 
 def _see_to_its_end(view: View, task: Task, attempt: Attempt, now: int) -> None:

@@ -19,6 +19,7 @@ from gateway.domain.needs import WebhookKey
 from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.sealing import Sealed
+from gateway.domain.sweep import Sweep
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Frozen, Status, Task
 from gateway.domain.workspace import Workspace, WorkspaceKey
@@ -118,6 +119,7 @@ class View:
     changed_jobs: dict[str, None] = field(default_factory=dict)
     changed_realms: dict[Place, None] = field(default_factory=dict)
     changed_taken: list[Taken] = field(default_factory=list)
+    new_sweeps: list[Sweep] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_secrets: list[TaskSecrets] = field(default_factory=list)

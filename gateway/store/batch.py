@@ -24,6 +24,7 @@ from gateway.store.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
 from gateway.store.pruning import pruning_statements
 from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.rows import Params
+from gateway.store.sweeps import UPSERT_SWEEPS, sweep_values
 from gateway.store.workspaces import (
     INSERT_WORKSPACES,
     REPLACE_ENV,
@@ -131,6 +132,7 @@ class Batch:
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
             (UPSERT_REALMS, [rows.realm_values(view.realms[key]) for key in view.changed_realms]),
             (UPSERT_TAKEN, [*map(rows.taken_values, view.changed_taken)]),
+            (UPSERT_SWEEPS, [*map(sweep_values, view.new_sweeps)]),
             (sql.SETTLE_DELIVERIES, [rows.named(settled) for settled in view.settled]),
             (sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view)),
             *(outbox_changes(view.outbox) if view.outbox.is_changed else ()),

@@ -12,9 +12,10 @@ from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
-from gateway.domain.realm import Place
+from gateway.domain.realm import Place, Realm
 from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
+from gateway.domain.sweep import Sweep
 from gateway.domain.task import Attempt, Frozen, Task
 from gateway.domain.view import LauncherCall, View
 from gateway.domain.workspace import WorkspaceKey
@@ -36,6 +37,7 @@ from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.outbox import read_directory
 from gateway.store.realms import DUE_REALMS, watched_realms
 from gateway.store.rows import Params
+from gateway.store.sweeps import SWEEPS, swept_from_row
 from gateway.store.workspaces import WORKSPACES
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
@@ -177,6 +179,10 @@ class Reads:
         """Realms that may be missing, or are heard again."""
         found = await self._all(DUE_REALMS, {"now": now, "limit": limit})
         return [(row[0], row[1]) for row in found]
+
+    async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
+        """Realms that are served, and what was found there last."""
+        return [swept_from_row(row) for row in await self._all(SWEEPS, {"limit": limit})]
 
     async def next_due(self) -> int | None:
         """When the reconciler has work (milliseconds)."""

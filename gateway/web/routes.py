@@ -22,6 +22,7 @@ from gateway.web import (
     replays,
     results,
     stream_tokens,
+    sweeps,
     tasks,
     workspace,
 )
@@ -102,6 +103,8 @@ ROUTES = [
     _route("GET", "/workspace/{workspace_id}", workspace.show, docs.workspaces.SHOW),
     _route("DELETE", "/workspace/{workspace_id}", workspace.delete, docs.workspaces.DELETE),
     _route("GET", "/v1/launchers", launchers.page, docs.operators.LAUNCHERS),
+    _route("GET", "/v1/sweeps", sweeps.show, docs.operators.SWEEPS),
+    _route("POST", "/v1/sweeps", sweeps.begin, docs.operators.SWEEP_NOW),
     _route("GET", "/v1/reconcile", reconcile.show, docs.operators.RECONCILE),
     _route("GET", "/healthz", operations.healthz, docs.operators.HEALTHZ),
     _route("GET", "/readyz", operations.readyz, docs.operators.READYZ),

@@ -1,5 +1,7 @@
 """What operators read: launchers, and what is due."""
 
+from typing import Literal
+
 from gateway.wire.launcher import JobKind
 from gateway.wire.message import JSONObject, Reply
 from gateway.wire.tasks import DeadlineView
@@ -71,6 +73,46 @@ class ForeseenView(Reply, frozen=True, kw_only=True):
     next_deadline: DeadlineView | None
     events: tuple[ForeseenEventView, ...]
     jobs: tuple[ForeseenJobView, ...]
+
+
+class UnwantedView(Reply, frozen=True, kw_only=True):
+    """A sandbox with our label that no task wants."""
+
+    id: str
+    name: str
+    state: str
+    task_id: str | None
+    """As its labels say."""
+    attempt: int | None
+    created_at: Moment | None
+    outcome: Literal["waiting", "ending", "destroying"]
+    """`waiting`: a create may still land, or the list be stale: the next sweep looks again;
+    `ending`: the destroy job of its attempt sees to it; `destroying`: the sweep has opened one."""
+    reason: str
+
+
+class SweepView(Reply, frozen=True, kw_only=True):
+    """A realm, and what was found there last."""
+
+    provider: str
+    realm: str
+    live: bool
+    """Whether a launcher of it called within the last 60 s: nobody else can sweep."""
+    swept_at: Moment | None
+    """Null: not yet."""
+    next_at: Moment | None
+    """When it is swept again; null while that is under way."""
+    seen: int
+    """Sandboxes of ours; those of another instance are never counted nor touched."""
+    unwanted: int
+    sandboxes: tuple[UnwantedView, ...]
+    """Of the unwanted, the first 100."""
+
+
+class SweepsView(Reply, frozen=True, kw_only=True):
+    """All realms that are served."""
+
+    data: tuple[SweepView, ...]
 
 
 class ReconcileView(Reply, frozen=True, kw_only=True):

@@ -53,11 +53,18 @@ class Operator:
         assert typed.code == 0, typed.err
         return str(typed.document["id"])
 
-    def claims(self) -> list[Json]:
-        """Whatever there is for a launcher."""
-        claim = {"launcherId": "l-1", "providers": ["local@here"], "capacity": 100}
+    def claims(self, wait: float = 0) -> list[Json]:
+        """Whatever there is for a launcher, or comes within so many seconds."""
+        claim = {
+            "launcherId": "l-1",
+            "providers": ["local@here"],
+            "capacity": 100,
+            "waitSeconds": wait,
+        }
         headers = {"authorization": f"Bearer {self.launcher_key}"}
-        response = self.http.post("/v1/launcher/claim", json=claim, headers=headers)
+        response = self.http.post(
+            "/v1/launcher/claim", json=claim, headers=headers, timeout=wait + 15
+        )
         jobs: list[Json] = response.raise_for_status().json()["jobs"]
         return jobs
 

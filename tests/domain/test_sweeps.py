@@ -7,6 +7,7 @@ from gateway.domain import commands as c
 from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
 from gateway.domain.labels import labels
+from gateway.domain.sweep import Sweep, SweepNow
 from gateway.domain.sweeping import SWEEP_EVERY
 from gateway.domain.task import Sandbox
 from gateway.wire.launcher import LaunchError, SweptSandbox
@@ -219,3 +220,53 @@ def test_a_released_sandbox_that_comes_back_is_destroyed() -> None:
     world.say("task.completed", summary="done")
     world.do(c.ReleaseSandbox(task_id=TASK, project=None, attempt=1, reason="lost"))
     assert len(swept(world, sandbox(world))) == 1
+
+
+def newest(world: World) -> Sweep:
+    """What the last sweep has found."""
+    return world.view.new_sweeps[-1]
+
+
+def test_a_sweep_keeps_what_it_found_and_why_nobody_wants_it() -> None:
+    world = world_of()
+    ended(world)
+    foreign = sandbox(world, id="sb-2", labels=labels("ins_other", TASK, 1))
+    made_at = rfc3339(world.now + SWEEP_EVERY - 1_000)
+    ghost = sandbox(world, id="sb-3", labels=labels(INSTANCE, OTHER, 2), created_at=made_at)
+    swept(world, sandbox(world), foreign, ghost)
+    found = newest(world)
+    assert (found.place, found.seen, found.unwanted) == (REALM, 2, 2)
+    assert [(one.id, one.outcome, one.reason) for one in found.told] == [
+        ("sb-1", "destroying", "attempt 1 is over"),
+        ("sb-3", "waiting", "there is no such task"),
+    ]
+    assert (found.told[0].task_id, found.told[0].attempt) == (TASK, 1)
+
+
+def test_what_is_wanted_is_seen_and_not_told() -> None:
+    world = world_of()
+    world.launch()
+    swept(world, sandbox(world))
+    assert (newest(world).seen, newest(world).told) == (1, ())
+
+
+def test_a_sweep_that_failed_has_found_nothing() -> None:
+    world = world_of()
+    world.claim(capacity=0)
+    world.now += SWEEP_EVERY
+    (sweep,) = world.claim(capacity=0)
+    error = LaunchError(code="provider_unavailable", message="503", retryable=True)
+    world.do(c.FailJob(job_id=sweep.id, lease_token=sweep.token, error=error))
+    assert world.view.new_sweeps == []
+
+
+def test_a_sweep_that_is_wanted_now_is_offered_now_and_only_once() -> None:
+    world = world_of()
+    world.claim("l1", capacity=0)
+    world.do(SweepNow(places=(REALM, ("docker", "nowhere"))))
+    (sweep,) = world.claim("l1", capacity=0)
+    assert sweep.kind == "sweep"
+    world.do(SweepNow(places=(REALM,)))
+    assert world.claim("l2", capacity=0) == []
+    world.do(c.FinishJob(job_id=sweep.id, lease_token=sweep.token))
+    assert world.claim("l2", capacity=0) == []

@@ -21,6 +21,7 @@ from gateway.store import (
     realms,
     resealing,
     statements,
+    sweeps,
 )
 from gateway.store.migrations import migrate
 
@@ -38,6 +39,7 @@ STATEMENTS: Final = {
         letters,
         pruning,
         resealing,
+        sweeps,
     )
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)

@@ -69,7 +69,8 @@ async def _succeed(house: House) -> None:
     await _work_in_a_workspace(house)
     await _endpoint_of(house)
     await _launcher_of(house)
-    for read in ("/v1/launchers", "/v1/reconcile"):
+    await house.post("/v1/sweeps", scope="ops")
+    for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps"):
         await house.get(read, "ops")
 
 

@@ -63,3 +63,27 @@ async def test_a_spool_may_be_as_old_as_its_attempt(house: House, clock: Clock) 
     line = line_of(agent, "m1", body, at=told_at)
     await house.report(destroy, "done", sandbox=sandbox_of(job), spool=[line], spoolOffset=9)
     assert (await house.task(job["taskId"]))["status"] == "completed"
+
+
+async def test_what_a_sweep_found_can_be_read_and_another_can_be_had_at_once(
+    house: House, clock: Clock
+) -> None:
+    assert (await house.get("/v1/sweeps", scope="ops")).json() == {"data": []}
+    assert await house.claim() == []
+    (first,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    assert (first["provider"], first["realm"], first["live"]) == ("local", "here", True)
+    assert (first["sweptAt"], first["seen"], first["sandboxes"]) == (None, 0, [])
+    asked = await house.post("/v1/sweeps", scope="ops")
+    assert asked.status_code == 202
+    (sweep,) = await house.claim()
+    (under_way,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    assert under_way["nextAt"] is None
+    labels = {**sweep["labels"], "slipgate-task": "task_ghost", "slipgate-attempt": "2"}
+    found = {"id": "s9", "name": "slipgate-ghost-2", "state": "started", "labels": labels}
+    await house.report(sweep, "done", sandboxes=[found])
+    (after,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    assert (after["seen"], after["unwanted"]) == (1, 1)
+    (stray,) = after["sandboxes"]
+    assert (stray["name"], stray["taskId"], stray["attempt"]) == (found["name"], "task_ghost", 2)
+    assert (stray["outcome"], stray["reason"]) == ("destroying", "there is no such task")
+    assert after["sweptAt"] < after["nextAt"]

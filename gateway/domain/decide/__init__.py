@@ -22,7 +22,9 @@ from gateway.domain.decide.report import (
 )
 from gateway.domain.decide.request import cancel, create, release_sandbox, retry
 from gateway.domain.decide.retention import prune
+from gateway.domain.decide.sweep import sweep_now
 from gateway.domain.decide.workspace import open_workspace
+from gateway.domain.sweep import SweepNow
 from gateway.domain.view import View
 
 _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
@@ -45,6 +47,7 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.SettleDelivery: settle,
     commands.Pulse: pulse,
     commands.Prune: prune,
+    SweepNow: sweep_now,
     endpoint_commands.CreateEndpoint: endpoint.create,
     endpoint_commands.UpdateEndpoint: endpoint.update,
     endpoint_commands.DeleteEndpoint: endpoint.delete,

@@ -10,13 +10,16 @@ from gateway.domain.sweeping import NOT_THERE, judge_sweep, swept_again
 from gateway.domain.view import View
 
 
-def homeless_finished(view: View, job: Job, report: FinishJob, now: int) -> Accepted:
+def homeless_finished(
+    view: View, job: Job, report: FinishJob, now: int, *, has_failed: bool = False
+) -> Accepted:
     """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
     answered = answered_by(job)
     if job.stray is not None:
         view.put_job(_stray_after(answered, job.stray, report, now))
     else:
-        judge_sweep(view, job, report.sandboxes, now)
+        if not has_failed:
+            view.new_sweeps.append(judge_sweep(view, job, report.sandboxes, now))
         view.put_job(swept_again(answered, now))
     return Accepted()
 

@@ -131,7 +131,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
         return Accepted()
     nothing = FinishJob(job_id=job.id, lease_token=job.token)
     if job.task_id is None:
-        return homeless_finished(view, job, nothing, now)
+        return homeless_finished(view, job, nothing, now, has_failed=True)
     answered = answered_by(job)
     _, draft, attempt = _about(view, command, now)
     if job.kind == "destroy":

@@ -18,6 +18,9 @@ from gateway.wire.operations import (
     HeldJobView,
     LauncherView,
     ReconcileView,
+    SweepsView,
+    SweepView,
+    UnwantedView,
 )
 from gateway.wire.tasks import DeadlineView, Page
 
@@ -98,6 +101,46 @@ LAUNCHERS: Final = Operation(
         ),
     ),
     errors=("invalid_cursor",),
+)
+_SWEEPS: Final = SweepsView(
+    data=(
+        SweepView(
+            provider="daytona-api",
+            realm="app.daytona.io/6a1f0e52",
+            live=True,
+            swept_at="2026-01-01T12:00:00.000Z",
+            next_at="2026-01-01T12:05:00.000Z",
+            seen=4,
+            unwanted=1,
+            sandboxes=(
+                UnwantedView(
+                    id="0f4b",
+                    name="slipgate-0e00800000000001a-1",
+                    state="started",
+                    task_id=TASK_ID,
+                    attempt=1,
+                    created_at="2026-01-01T11:20:00.000Z",
+                    outcome="destroying",
+                    reason="attempt 1 is over",
+                ),
+            ),
+        ),
+    )
+)
+SWEEPS: Final = Operation(
+    id="listSweeps",
+    tag=_TAG,
+    summary="What the newest sweep of each realm has found",
+    access=access.OPS,
+    answers=(answer(SweepsView, _SWEEPS, "The realms that are served."),),
+)
+SWEEP_NOW: Final = Operation(
+    id="sweepNow",
+    tag=_TAG,
+    summary="Have every realm that is served swept now",
+    description="A launcher of each does it; `sweptAt` says when it is done.",
+    access=access.OPS,
+    answers=(answer(SweepsView, _SWEEPS, "What was found last, before that.", status=202),),
 )
 RECONCILE: Final = Operation(
     id="rehearseReconciler",

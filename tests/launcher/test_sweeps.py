@@ -1,0 +1,115 @@
+"""Sweeps of Daytona: what its list shows is only a hint; what is destroyed is looked at first."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from gateway.wire.launcher import JobSandbox
+from launcher.client import Client
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from tests.daytona.api import Api, opened
+from tests.daytona.machine import Machine
+from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
+from tests.launcher.clock import Time
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, LABELS, NAME, a_job
+
+LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+    structlog.testing.CapturingLogger(), processors=[]
+)
+SNAPSHOT = "slipgate-agent-1"
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest_asyncio.fixture
+async def api(tmp_path: Path, time: Time) -> AsyncIterator[Api]:
+    organisation = Organisation(lambda: 1_790_000_000 + time.now)
+    organisation.add_snapshot(Snapshot(name=SNAPSHOT))
+    async with opened(Api(organisation=organisation, machine=Machine(tmp_path))) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def site(client: Client, api: Api, time: Time) -> AsyncIterator[Site]:
+    async with open_daytona(api.url, "dtn_key") as http:
+        provider = DaytonaApi(
+            DaytonaHttp(http), realm="r", wishes=Wishes(), sleep=time.sleep, clock=time.clock
+        )
+        yield Site(
+            client=client, providers=(provider,), handed={}, clock=time.clock, sleep=time.sleep
+        )
+
+
+def made(api: Api, name: str = NAME, **labels: str) -> Sandbox:
+    """A sandbox that is there."""
+    wanted = {"name": name, "snapshot": SNAPSHOT, "labels": {**LABELS, **labels}}
+    return api.organisation.create(wanted)
+
+
+async def destroyed(site: Site, sandbox: Sandbox) -> bool:
+    """The destroy job of a stray: name, id and labels as a sweep has found them."""
+    place = JobSandbox(name=NAME, id=sandbox.id, provider="daytona-api", realm="r")
+    return await perform(site, a_job("destroy", lease_seconds=36_000, sandbox=place), LOG)
+
+
+async def swept(site: Site, gateway: StubGateway) -> list[str]:
+    """The ids that a sweep reports."""
+    assert await perform(site, a_job("sweep", lease_seconds=36_000), LOG)
+    return [each.id for each in gateway.done().sandboxes or ()]
+
+
+async def test_a_sweep_finds_its_own_instance_alone_by_label(
+    api: Api, site: Site, gateway: StubGateway
+) -> None:
+    ours = made(api)
+    made(api, "theirs", **{"slipgate-instance": f"{INSTANCE}0"})
+    api.organisation.create({"name": "bare", "snapshot": SNAPSHOT})
+    assert await swept(site, gateway) == [ours.id]
+    assert not any(call.startswith("DELETE") for call in api.faults.calls)
+
+
+async def test_what_a_flapping_list_still_shows_is_confirmed_by_a_look_and_not_deleted_again(
+    api: Api, site: Site, gateway: StubGateway, time: Time
+) -> None:
+    api.organisation.habits = Habits(list_lag_seconds=3)
+    ghost = made(api)
+    time.now += 3
+    api.organisation.destroy(ghost.id)
+    assert await swept(site, gateway) == [ghost.id]
+    assert await destroyed(site, ghost)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert sandbox.state == "gone"
+    assert "DELETE /sandbox/{name}" not in api.faults.calls
+
+
+async def test_a_list_that_does_not_show_it_yet_proves_no_absence(
+    api: Api, site: Site, gateway: StubGateway
+) -> None:
+    api.organisation.habits = Habits(list_lag_seconds=3)
+    new = made(api)
+    assert await swept(site, gateway) == []
+    assert await destroyed(site, new)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert (sandbox.id, sandbox.state) == (new.id, "destroyed")
+    assert api.organisation.living() == []
+
+
+async def test_labels_are_compared_once_more_before_anything_is_deleted(
+    api: Api, site: Site, gateway: StubGateway
+) -> None:
+    other = made(api, **{"slipgate-attempt": "2"})
+    assert not await destroyed(site, other)
+    assert gateway.failed().error.code == "labels_differ"
+    assert api.organisation.living() == [other]
