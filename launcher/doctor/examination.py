@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.wire.gateway import GatewayView
-from launcher.config import DAYTONA, Config, DaytonaConfig
+from launcher.config import Config, DaytonaConfig
 from launcher.doctor.accounts import look_at_accounts
 from launcher.doctor.check import Check, failed, well
 from launcher.doctor.command_line import look_at_command_line
+from launcher.doctor.containers import look_at_docker
 from launcher.doctor.gateway import look_at_gateway, look_at_public_url
 from launcher.doctor.organisation import look_at_api, look_at_realm
 from launcher.doctor.snapshot import look_at_snapshot
@@ -52,9 +53,10 @@ class Examination:
             yield check
         async for check in self._daytona():
             yield check
+        for check in await self._docker():
+            yield check
         if self.view is not None:
-            is_cloud = bool(set(self.config.providers) & set(DAYTONA))
-            yield await look_at_public_url(self.view, is_cloud=is_cloud)
+            yield await look_at_public_url(self.view, self.config.providers)
         for check in look_at_secrets(self.config):
             yield check
         async for check in look_at_accounts(self.config):
@@ -88,6 +90,18 @@ class Examination:
                     yield check
             yield await look_at_realm(http, daytona, self.config.realm)
 
+    async def _docker(self) -> list[Check]:
+        if "docker" not in self.config.providers:
+            return []
+        try:
+            digest = await digest_of()
+        except NoScripts as error:
+            return [_no_scripts(error)]
+        with tempfile.TemporaryDirectory(prefix="slipgate-doctor-") as folder:
+            return await look_at_docker(
+                self.config.docker, self.snapshots, self.environ, Path(folder), digest=digest
+            )
+
     async def _command_line(self, daytona: DaytonaConfig) -> list[Check]:
         is_alone = "daytona-api" not in self.config.providers
         with tempfile.TemporaryDirectory(prefix="slipgate-doctor-") as folder:
@@ -100,5 +114,9 @@ async def _snapshot(http: DaytonaHttp, name: str, target: str | None) -> list[Ch
     try:
         digest = await digest_of()
     except NoScripts as error:
-        return [failed("scripts", str(error), "Run slipgate from a whole checkout of it.")]
+        return [_no_scripts(error)]
     return await look_at_snapshot(http, name, digest=digest, target=target)
+
+
+def _no_scripts(error: NoScripts) -> Check:
+    return failed("scripts", str(error), "Run slipgate from a whole checkout of it.")

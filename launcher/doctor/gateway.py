@@ -1,5 +1,6 @@
 """The gateway as a launcher reaches it: whether it answers, knows our key, can be called back."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,6 +9,7 @@ import httpx
 import msgspec
 
 from gateway.wire.gateway import GatewayView
+from launcher.config import DAYTONA
 from launcher.doctor.check import Check, failed, warning, well
 
 SECONDS: Final = 10.0
@@ -29,8 +31,8 @@ async def look_at_gateway(url: str, key: str) -> tuple[GatewayView | None, list[
     return view, [well("gateway", f"{url} answers"), _key(told, view)]
 
 
-async def look_at_public_url(view: GatewayView, *, is_cloud: bool) -> Check:
-    """Whether sandboxes can call the gateway; `is_cloud`: they run on other machines."""
+async def look_at_public_url(view: GatewayView, providers: Sequence[str]) -> Check:
+    """Whether the sandboxes of these providers can call the gateway."""
     name, url = "public URL", view.public_url
     if url is None:
         return warning(
@@ -38,12 +40,12 @@ async def look_at_public_url(view: GatewayView, *, is_cloud: bool) -> Check:
             "the gateway has none: sandboxes only write their spool, which is read every 5 s",
             "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach.",
         )
-    if is_cloud and _is_of_this_machine(url):
+    if set(providers) != {"local"} and _is_of_this_machine(url):
         return failed(
             name,
-            f"{url} is an address of this machine: no sandbox in the cloud reaches it",
-            "Set SLIPGATE_PUBLIC_URL of the gateway to an address of the internet (a tunnel will "
-            "do), or unset it: then spools are read every 5 s.",
+            f"{url} is this machine's name for itself: no sandbox but a local one reaches it",
+            "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach (a tunnel "
+            "will do), or unset it: then spools are read every 5 s.",
         )
     try:
         async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
@@ -57,7 +59,7 @@ async def look_at_public_url(view: GatewayView, *, is_cloud: bool) -> Check:
     if status != httpx.codes.OK:
         advice = "Something else answers there: look at SLIPGATE_PUBLIC_URL of the gateway."
         return failed(name, f"{url} answers HTTP {status}", advice)
-    return well(name, f"{url} answers here{_TIERS if is_cloud else ''}")
+    return well(name, f"{url} answers here{_TIERS if set(providers) & set(DAYTONA) else ''}")
 
 
 _TIERS: Final = (

@@ -26,6 +26,7 @@ FLAGS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("exec",): frozenset(),
     ("info",): frozenset({"format"}),
     ("container", "inspect"): frozenset(),
+    ("image", "inspect"): frozenset({"format"}),
     ("network", "inspect"): frozenset(),
     ("network", "create"): frozenset({"driver", "opt", "label"}),
 }

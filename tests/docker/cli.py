@@ -196,6 +196,14 @@ def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     return _inspected(found, missing)
 
 
+def image_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
+    """Whether it is there."""
+    if daemon.image_folder(line.words[0]) is None:
+        raise Refused(f"No such image: {line.words[0]}")
+    _say("sha256:1f")
+    return 0
+
+
 def network_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     """The same of networks."""
     known = {each["Name"]: each for each in daemon.networks()}
@@ -227,6 +235,7 @@ COMMANDS: dict[tuple[str, ...], Command] = {
     ("exec",): execute,
     ("info",): info,
     ("container", "inspect"): container_inspect,
+    ("image", "inspect"): image_inspect,
     ("network", "inspect"): network_inspect,
     ("network", "create"): network_create,
 }

@@ -1,16 +1,20 @@
 """Each thing that can be wrong is named, with what to do about it."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from gateway.wire.gateway import GatewayView
 from launcher.doctor.check import Check
 from launcher.doctor.gateway import look_at_public_url
+from launcher.snapshots.scripts import FOLDER
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault
 from tests.daytona.organisation import ORGANISATION, Snapshot
+from tests.docker.cli import install as install_docker
 from tests.doctor.patient import PUBLIC_URL, SNAPSHOT, Patient
 
 CHAIN = {"SLIPGATE_PROVIDERS": "daytona-api,daytona-cli"}
@@ -237,7 +241,7 @@ async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
 ) -> None:
     own = patient.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=url(own), snapshot="s")
-    check = await look_at_public_url(view, is_cloud=True)
+    check = await look_at_public_url(view, ["daytona-api"])
     assert check.outcome == outcome
     assert "SLIPGATE_PUBLIC_URL" in _told(check)
 
@@ -245,8 +249,25 @@ async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
 async def test_sandboxes_of_this_host_reach_its_own_address(patient: Patient) -> None:
     own = patient.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=own, snapshot="s")
-    assert (await look_at_public_url(view, is_cloud=False)).outcome == "ok"
+    assert (await look_at_public_url(view, ["local"])).outcome == "ok"
     elsewhere = GatewayView(
         instance_id="i", version="1", public_url=f"{own}/elsewhere", snapshot="s"
     )
-    assert "HTTP 404" in (await look_at_public_url(elsewhere, is_cloud=False)).message
+    assert "HTTP 404" in (await look_at_public_url(elsewhere, ["local"])).message
+
+
+async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
+    patient: Patient, tmp_path: Path
+) -> None:
+    by_docker = {"SLIPGATE_PROVIDERS": "docker"}
+    missing = await patient.check("docker", **by_docker)
+    assert (missing.outcome, "Install docker's CLI" in missing.message) == ("failed", True)
+    daemon = install_docker(patient.bin)[1]
+    none = await patient.check("image", **by_docker)
+    assert (none.outcome, f"docker build -t {SNAPSHOT}" in _told(none)) == ("failed", True)
+    content = tmp_path / "content"
+    shutil.copytree(FOLDER, content, ignore=shutil.ignore_patterns("__pycache__"))
+    daemon.add_image(SNAPSHOT, ["/bin/bash", "/app/execution.sh"], {}, content)
+    assert (await patient.check("image", **by_docker)).outcome == "ok"
+    (content / "runner" / "prompt.py").write_text("")
+    assert "other scripts" in (await patient.check("image", **by_docker)).message
