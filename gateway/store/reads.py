@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import aiosqlite
 import msgspec
@@ -32,6 +32,7 @@ from gateway.store.deliveries import (
 from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
+from gateway.store.lanes import DueDelivery, due_deliveries, next_delivery
 from gateway.store.letters import LiveSecret, Target, has_newer, live_secrets, target_of
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.outbox import read_directory
@@ -58,18 +59,6 @@ class Secrets(Frozen, frozen=True, kw_only=True):
     env: Sealed | None
     callback_url: Sealed | None
     env_erased_at: int | None
-
-
-class DueDelivery(Frozen, frozen=True, kw_only=True):
-    """The head of a lane that may be sent now."""
-
-    endpoint_id: str
-    seq: int
-    task_id: str
-    attempts: int
-    failures: int
-    trigger: Literal["auto", "manual", "replay"]
-    body: str | None
 
 
 class Reads:
@@ -196,26 +185,15 @@ class Reads:
         row = await self._one(sql.NEXT_CLAIMABLE, params)
         return row[0] if row else None
 
-    async def due_deliveries(self, now: int, limit: int) -> list[DueDelivery]:
-        """Heads of lanes that may be sent now, the longest due first."""
-        found = await self._all(sql.DUE_DELIVERIES, {"now": now, "limit": limit})
-        return [
-            DueDelivery(
-                endpoint_id=row[0],
-                seq=row[1],
-                task_id=row[2],
-                attempts=row[3],
-                failures=row[4],
-                trigger=row[5],
-                body=row[6],
-            )
-            for row in found
-        ]
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> list[DueDelivery]:
+        """Heads of lanes that may be sent now to all but these endpoints, the longest due first."""
+        return await due_deliveries(self._all, now, limit, closed)
 
-    async def next_delivery(self, now: int) -> int | None:
-        """When the next delivery that is not due yet comes due (milliseconds)."""
-        row = await self._one(sql.NEXT_DELIVERY, {"now": now})
-        return row[0] if row else None
+    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
+        """When the next delivery to another than these comes due (milliseconds)."""
+        return await next_delivery(self._all, now, closed)
 
     async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
         """What the newest events of a task owe and owed to endpoints, oldest first."""

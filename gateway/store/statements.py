@@ -243,19 +243,6 @@ INSERT_PROJECT: Final = """
 INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
 VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
 
-# The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
-DUE_DELIVERIES: Final = """
-SELECT endpoint_id, seq, task_id, attempts, failures, trigger, body FROM deliveries AS delivery
-WHERE status = 'pending' AND next_attempt_at <= :now AND NOT EXISTS (
-    SELECT 1 FROM deliveries AS earlier
-    WHERE earlier.endpoint_id = delivery.endpoint_id AND earlier.task_id = delivery.task_id
-      AND earlier.status = 'pending' AND earlier.task_seq < delivery.task_seq
-      AND earlier.failures < 3)
-ORDER BY next_attempt_at LIMIT :limit"""
-
-NEXT_DELIVERY: Final = """
-SELECT min(next_attempt_at) FROM deliveries WHERE status = 'pending' AND next_attempt_at > :now"""
-
 # What arrived has arrived, also if the delivery was held or ended while it was under way.
 SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET

@@ -17,7 +17,7 @@ from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View
-from gateway.store.reads import DueDelivery
+from gateway.store.lanes import DueDelivery
 from tests.simulation.books import Books
 
 OFFERED_PER_CLAIM: Final = 10
@@ -221,12 +221,16 @@ class MemoryReads:
         )
         return min((at for at in chain(tasks, jobs) if at > now), default=None)
 
-    async def due_deliveries(self, now: int, limit: int) -> list[DueDelivery]:
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> list[DueDelivery]:
         """Heads of lanes that may be sent now, the longest due first."""
         books = self._books
         due = []
         held: set[tuple[str, str]] = set()
         for key in books.pending:
+            if key[0] in closed:
+                continue
             owed, (delivery, body) = books.deliveries[key], books.delivered[key]
             lane = (owed.endpoint_id, delivery.event.task_id)
             if lane not in held and (owed.next_attempt_at or 0) <= now:
@@ -244,9 +248,13 @@ class MemoryReads:
                 held.add(lane)
         return [head for _, _, head in sorted(due, key=lambda each: each[:2])[:limit]]
 
-    async def next_delivery(self, now: int) -> int | None:
+    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         """When the next delivery that is not due yet comes due."""
-        moments = (self._books.deliveries[key].next_attempt_at or 0 for key in self._books.pending)
+        moments = (
+            self._books.deliveries[key].next_attempt_at or 0
+            for key in self._books.pending
+            if key[0] not in closed
+        )
         return min((at for at in moments if at > now), default=None)
 
 

@@ -1,6 +1,8 @@
 """The outbox: each lane offers its head, in the order of its task's events."""
 
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import Delivery, View
+from gateway.store.lanes import DUE_DELIVERIES, PER_ENDPOINT
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
 ENDPOINTS = ("ep_1", "ep_2")
@@ -23,27 +26,29 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
         for name in ENDPOINTS:
             view.outbox.put_endpoint(Endpoint(id=name, project="default", origin="https://a"))
         for task_id in ("task_1", "task_2"):
-            _owe_three_events(view, task_id)
+            _owe(view, task_id)
         async with opened.transaction() as batch:
             await batch.write(view)
         yield opened
 
 
-def _owe_three_events(view: View, task_id: str) -> None:
+def _owe(
+    view: View, task_id: str, endpoints: Sequence[str] = ENDPOINTS, *, events: int = 3
+) -> None:
     task = Task(
         id=task_id,
         project="default",
         status=Status.QUEUED,
         attempt=1,
         max_attempts=1,
-        seq=3,
+        seq=events,
         created_at=1,
         updated_at=1,
         timeouts=Timeouts(),
         clocks=Clocks(queue=1),
     )
     view.put_new_task(task)
-    for number in (1, 2, 3):
+    for number in range(1, events + 1):
         event = Event(
             task_id=task_id,
             task_seq=number,
@@ -56,7 +61,7 @@ def _owe_three_events(view: View, task_id: str) -> None:
         view.put_event(event)
         view.new_deliveries += [
             Delivery(endpoint_id=name, event=event, status="pending", next_attempt_at=number)
-            for name in ENDPOINTS
+            for name in endpoints
         ]
 
 
@@ -170,3 +175,54 @@ async def test_what_waits_behind_a_delivery_is_looked_for_in_its_own_lane(
     store: SQLiteStore, seq: int, kind: str, is_superseded: bool
 ) -> None:
     assert await store.reads.has_newer("ep_1", "task_1", seq, kind) == is_superseded
+
+
+async def test_an_endpoint_that_can_take_nothing_now_is_left_out(store: SQLiteStore) -> None:
+    heads = await store.reads.due_deliveries(100, 50, ["ep_1"])
+    assert {each.endpoint_id for each in heads} == {"ep_2"}
+    await settle(store, outcome(1, status="pending", attempts=1, again=500))
+    assert await store.reads.next_delivery(100, ["ep_1"]) is None
+
+
+async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> None:
+    view = View(policy=c.Policy(key_id="k1"))
+    view.outbox.put_endpoint(
+        Endpoint(id="ep_1", project="default", origin="https://a", enabled=False)
+    )
+    async with store.transaction() as batch:
+        await batch.write(view)
+    assert {endpoint for endpoint, _ in await due(store)} == {"ep_2"}
+
+
+async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
+    store: SQLiteStore,
+) -> None:
+    view = View(policy=c.Policy(key_id="k1"))
+    for number in range(300):
+        view.outbox.put_endpoint(Endpoint(id="ep_0", project="default", origin="https://b"))
+        _owe(view, f"task_{100 + number}", ("ep_0",), events=1)
+    async with store.transaction() as batch:
+        await batch.write(view)
+    heads = await store.reads.due_deliveries(100, 50)
+    assert len(heads) == PER_ENDPOINT + 4
+
+
+async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    view = View(policy=c.Policy(key_id="k1"))
+    _owe(view, "task_9", ("ep_2",), events=2_000)
+    async with store.transaction() as batch:
+        await batch.write(view)
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
+        database.set_progress_handler(count, 100)
+        given = {"now": 10_000, "limit": 50, "per_endpoint": PER_ENDPOINT, "closed": "[]"}
+        found = database.execute(DUE_DELIVERIES, given).fetchall()
+    assert {(row[0], row[1]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
+    assert steps < 200, "one look takes fewer than 20,000 steps, and 2,000 wait"

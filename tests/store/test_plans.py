@@ -14,6 +14,7 @@ from gateway.store import (
     endpoint_reads,
     feeds,
     keys,
+    lanes,
     letters,
     listing,
     outbox,
@@ -36,6 +37,7 @@ STATEMENTS: Final = {
         outbox,
         realms,
         keys,
+        lanes,
         letters,
         pruning,
         resealing,
@@ -70,6 +72,7 @@ READ_WHOLE: Final = {
 SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
     "LIVE_SECRETS": "ten at most",
+    "DUE_DELIVERIES": "a few of each endpoint that is owed something",
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
     "RECENT_LAUNCHERS": "as above",

@@ -1,0 +1,93 @@
+"""Lanes: the deliveries that may be sent now, some for each endpoint."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.domain.task import Frozen
+from gateway.store.rows import Params, Row
+
+# ruff: noqa: S608 - what is put into a statement here is a constant table expression
+
+PER_ENDPOINT: Final = 16
+"""Heads of one endpoint that one read gives: twice as many as may be under way."""
+
+# From one endpoint that is owed something to the next, by the index; their number is what it costs.
+_OWED: Final = """
+owed (endpoint_id) AS (
+    SELECT ''
+    UNION ALL
+    SELECT (
+        SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
+        WHERE status = 'pending' AND endpoint_id > owed.endpoint_id ORDER BY endpoint_id LIMIT 1)
+    FROM owed WHERE owed.endpoint_id IS NOT NULL)"""
+
+# The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
+# Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
+# cannot be sent would have all of them read at each look.
+DUE_DELIVERIES: Final = f"""WITH RECURSIVE {_OWED}
+SELECT
+    delivery.endpoint_id, delivery.seq, delivery.task_id, delivery.attempts, delivery.failures,
+    delivery.trigger, delivery.body, endpoint.rate_per_second
+FROM owed
+CROSS JOIN endpoints AS endpoint ON endpoint.id = owed.endpoint_id AND endpoint.enabled = 1
+CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = owed.endpoint_id
+    AND delivery.seq IN (
+        SELECT seq FROM (
+            SELECT seq, task_id, task_seq FROM deliveries INDEXED BY deliveries_due
+            WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND next_attempt_at <= :now
+            ORDER BY next_attempt_at LIMIT 256) AS due
+        WHERE NOT EXISTS (
+            SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_lane
+            WHERE earlier.endpoint_id = owed.endpoint_id AND earlier.task_id = due.task_id
+              AND earlier.status = 'pending' AND earlier.task_seq < due.task_seq
+              AND earlier.failures < 3)
+        LIMIT :per_endpoint)
+WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))
+ORDER BY delivery.next_attempt_at, delivery.seq LIMIT :limit"""
+
+NEXT_DELIVERY: Final = f"""WITH RECURSIVE {_OWED}
+SELECT min((
+    SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+    WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND next_attempt_at > :now
+    ORDER BY next_attempt_at LIMIT 1))
+FROM owed
+WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))"""
+
+Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+
+
+class DueDelivery(Frozen, frozen=True, kw_only=True):
+    """The head of a lane that may be sent now."""
+
+    endpoint_id: str
+    seq: int
+    task_id: str
+    attempts: int
+    failures: int
+    trigger: Literal["auto", "manual", "replay"]
+    body: str | None
+    rate_per_second: float | None = None
+
+
+async def due_deliveries(
+    query: Query, now: int, limit: int, closed: Sequence[str]
+) -> list[DueDelivery]:
+    """Heads of lanes to all but these endpoints, the longest due first."""
+    given = {"now": now, "limit": limit, "per_endpoint": PER_ENDPOINT, "closed": _json(closed)}
+    return [
+        DueDelivery(**dict(zip(DueDelivery.__struct_fields__, row, strict=True)))
+        for row in await query(DUE_DELIVERIES, given)
+    ]
+
+
+async def next_delivery(query: Query, now: int, closed: Sequence[str]) -> int | None:
+    """When the next one that is not due yet comes due (milliseconds)."""
+    for (at,) in await query(NEXT_DELIVERY, {"now": now, "closed": _json(closed)}):
+        return None if at is None else int(at)
+    return None
+
+
+def _json(names: Sequence[str]) -> str:
+    return msgspec.json.encode(names).decode()
