@@ -313,6 +313,8 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         public_url=settings.public_url,
+        daytona_secrets=settings.daytona_webhook_secrets,
+        github_secrets=settings.github_webhook_secrets,
         snapshot=settings.snapshot,
         allowed_repos=settings.allowed_repos,
         allow_file_repos=settings.allow_file_repos,

@@ -7,7 +7,7 @@ from itertools import accumulate
 from operator import add
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
@@ -25,6 +25,12 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._requests = _Requests()
         self._registry.register(self._requests)
+        self._refused = Counter(
+            "slipgate_webhooks_refused",
+            "Webhooks that were not taken.",
+            ("source", "code"),
+            registry=self._registry,
+        )
         self._tasks = Gauge(
             "slipgate_tasks", "Tasks by state.", ("status",), registry=self._registry
         )
@@ -32,6 +38,10 @@ class Metrics:
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; `route` is the handler, never the path, which anybody can invent."""
         self._requests.count(route, method, status, seconds)
+
+    def count_refused_webhook(self, source: str, code: str) -> None:
+        """A message that was not taken, and the code it was told."""
+        self._refused.labels(source, code).inc()
 
     def render(self, tasks: Mapping[str, int]) -> bytes:
         """Everything, with the number of tasks in each state."""

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.wire.signing import secret_bytes
+
 YES: Final = ("true", "1", "yes")
 NO: Final = ("", "false", "0", "no")
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 MIN_KEY_BYTES: Final = 32
+MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
@@ -43,8 +46,8 @@ class Settings:
     """Glob patterns; empty: any repository."""
     allow_private_endpoints: bool
     allow_file_repos: bool
-    daytona_webhook_secrets: tuple[str, ...] = field(repr=False)
-    github_webhook_secrets: tuple[str, ...] = field(repr=False)
+    daytona_webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    github_webhook_secrets: tuple[bytes, ...] = field(repr=False)
     concurrency_per_key: int
     workspace_wait_seconds: int
     trusted_proxies: tuple[str, ...]
@@ -74,8 +77,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         allowed_repos=reader.names("SLIPGATE_ALLOWED_REPOS"),
         allow_private_endpoints=reader.flag("SLIPGATE_ALLOW_PRIVATE_ENDPOINTS"),
         allow_file_repos=reader.flag("SLIPGATE_ALLOW_FILE_REPOS"),
-        daytona_webhook_secrets=reader.names("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
-        github_webhook_secrets=reader.names("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
+        daytona_webhook_secrets=reader.svix_secrets("SLIPGATE_DAYTONA_WEBHOOK_SECRETS"),
+        github_webhook_secrets=reader.passphrases("SLIPGATE_GITHUB_WEBHOOK_SECRETS"),
         concurrency_per_key=reader.number("SLIPGATE_CONCURRENCY_PER_KEY", 1, 1, 1_000),
         workspace_wait_seconds=reader.number("SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300),
         trusted_proxies=reader.networks("SLIPGATE_TRUSTED_PROXIES"),
@@ -160,6 +163,25 @@ class _Reader:
                 continue
             keys[key_id] = secret
         return keys
+
+    def svix_secrets(self, name: str) -> tuple[bytes, ...]:
+        secrets: list[bytes] = []
+        for number, entry in enumerate(self.names(name), start=1):
+            try:
+                secrets.append(secret_bytes(entry))
+            except ValueError as exc:
+                self.problems.append(f"{name}: entry {number}: {exc}")
+        return tuple(secrets)
+
+    def passphrases(self, name: str) -> tuple[bytes, ...]:
+        entries = self.names(name)
+        for number, entry in enumerate(entries, start=1):
+            if len(entry) < MIN_PASSPHRASE:
+                self.problems.append(
+                    f"{name}: entry {number} must have {MIN_PASSPHRASE} characters or more, "
+                    "for example $(openssl rand -hex 32)"
+                )
+        return tuple(entry.encode() for entry in entries)
 
     def url(self, name: str, example: str) -> str | None:
         text = self.text(name)

@@ -29,6 +29,7 @@ from gateway.domain.labels import owner
 from gateway.domain.needs import Needs
 from gateway.domain.realm import Place
 from gateway.domain.sealing import Sealed
+from gateway.domain.source import NoticeReply, PullRequestNotice, SandboxNotice
 from gateway.domain.spec import Spec
 from gateway.domain.sweep import SweepNow
 from gateway.domain.task import Attempt, Frozen, Sandbox, Task
@@ -313,6 +314,8 @@ Command = (
     | RetryTask
     | ReleaseSandbox
     | AgentWord
+    | SandboxNotice
+    | PullRequestNotice
     | Claim
     | RenewLease
     | TrySandbox
@@ -424,4 +427,5 @@ Answer = (
     | Accepted
     | EndpointReply
     | ReplayReply
+    | NoticeReply
 )

@@ -73,6 +73,14 @@ class LaunchReport(Document, frozen=True, kw_only=True):
     stderr_tail: str | None = None
 
 
+class PullRequestClosed(Document, frozen=True, kw_only=True):
+    """What became of its pull request: merged, or closed without."""
+
+    pr_url: str
+    merge_commit_sha: str | None = None
+    by: str | None = None
+
+
 class Ended(Document, frozen=True, kw_only=True):
     """The task's last word, whoever spoke it."""
 
@@ -140,6 +148,7 @@ Fact = (
     | Progress
     | UsageTotals
     | PullRequest
+    | PullRequestClosed
     | Ended
     | CancelRequested
     | Retried
@@ -170,8 +179,8 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "task.retried": Retried,
     "task.stalled": FlagSet,
     "task.recovered": FlagCleared,
-    "task.pr_merged": Spoke,
-    "task.pr_closed": Spoke,
+    "task.pr_merged": PullRequestClosed,
+    "task.pr_closed": PullRequestClosed,
     "sandbox.trying": Trying,
     "sandbox.created": SandboxReported,
     "sandbox.state": SandboxReported,

@@ -9,6 +9,7 @@ from gateway.domain.workspace import WorkspaceKey
 
 if TYPE_CHECKING:
     from gateway.domain.commands import Claim
+    from gateway.domain.source import PullRequestNotice, SandboxNotice
 
 WebhookKey = tuple[str, int, str]
 """(task, attempt, webhook-id)."""
@@ -40,5 +41,7 @@ class Needs(Frozen, frozen=True, kw_only=True):
     """One that may be missing, or is heard again, with the tasks that have to be told."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with the tasks that stand for them."""
+    notice: "SandboxNotice | PullRequestNotice | None" = None
+    """Whether this message came before, and the tasks it is about."""
     pulse_at: int | None = None
     """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""

@@ -19,6 +19,7 @@ from gateway.domain.needs import WebhookKey
 from gateway.domain.outbox import Outbox
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.sealing import Sealed
+from gateway.domain.source import Seen
 from gateway.domain.sweep import Sweep
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Frozen, Status, Task
@@ -133,6 +134,15 @@ class View:
     """Who holds the jobs that are reported on, as they last called."""
     calls: list[LauncherCall] = field(default_factory=list)
     settled: list[SettleDelivery] = field(default_factory=list)
+    seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
+    """Messages of Daytona and GitHub that came before, by source and id."""
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """Sources with the hash of a body that had its effect."""
+    sandboxes: dict[str, tuple[AttemptKey, ...]] = field(default_factory=dict)
+    """The attempts that a sandbox belongs to, by the id its provider gave it."""
+    pull_requests: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The tasks that a pull request belongs to."""
+    new_messages: list[Seen] = field(default_factory=list)
     last_pulse: int | None = None
     """The newest pulse; loaded only for the next one (milliseconds)."""
     pulse_at: int | None = None
@@ -178,6 +188,14 @@ class View:
         self.new_events.append(event)
         if event.webhook_id is not None and event.body_hash is not None:
             self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
+
+    def note_message(self, seen: Seen) -> None:
+        """A message of Daytona or GitHub, that it is known again."""
+        message = seen.message
+        self.seen[message.source, message.id] = seen
+        if seen.applied:
+            self.said.add((message.source, message.body_hash))
+        self.new_messages.append(seen)
 
     def put_workspace(self, workspace: Workspace) -> None:
         """A frontend's id and the task that stands for it from now on."""
@@ -248,6 +266,7 @@ class View:
             or self.changed_realms
             or self.changed_taken
             or self.new_remembered
+            or self.new_messages
             or self.settled
             or self.pulse_at is not None
             or self.pruning is not None

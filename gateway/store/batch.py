@@ -24,6 +24,7 @@ from gateway.store.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
 from gateway.store.pruning import pruning_statements
 from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.rows import Params
+from gateway.store.sources import UPSERT_MESSAGES, load_notices, message_values
 from gateway.store.sweeps import UPSERT_SWEEPS, sweep_values
 from gateway.store.workspaces import (
     INSERT_WORKSPACES,
@@ -80,6 +81,9 @@ class Batch:
             tasks |= await tasks_of_realm(self._connection, view, place, now)
         keys = [key for need in needs for key in need.workspaces]
         tasks |= await load_workspaces(self._connection, view, keys)
+        notices = [need.notice for need in needs if need.notice is not None]
+        if notices:
+            tasks |= await load_notices(self._connection, view, notices)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
         await asyncio.gather(  # one after the other, but without a way to the loop in between
@@ -129,6 +133,7 @@ class Batch:
             (INSERT_WORKSPACES, [*map(workspace_values, view.new_workspaces)]),
             (sql.INSERT_METADATA, _metadata_params(view)),
             (sql.INSERT_REMEMBERED, _remembered_params(view)),
+            (UPSERT_MESSAGES, [*map(message_values, view.new_messages)]),
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
             (UPSERT_REALMS, [rows.realm_values(view.realms[key]) for key in view.changed_realms]),
             (UPSERT_TAKEN, [*map(rows.taken_values, view.changed_taken)]),

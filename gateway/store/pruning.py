@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.domain.source import WINDOW
 from gateway.domain.view import Pruning
 from gateway.store.keys import FORGET_TAKEN
 from gateway.store.rows import Params
+from gateway.store.sources import FORGET_MESSAGES
 from gateway.store.workspaces import DELETE_WORKSPACES
 
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
@@ -80,6 +82,7 @@ def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     yield FORGET_TAKEN, before
     yield FORGET_SIGNING_SECRETS, before
     yield FORGET_CALLBACK_SECRETS, before
+    yield FORGET_MESSAGES, {"before": pruning.at - WINDOW}
     if pruning.erased:
         yield ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
     if pruning.deleted:

@@ -27,7 +27,7 @@ async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
     Raises:
         Refused: `unsupported_media_type` or `too_large`.
     """
-    _check_media_type(request)
+    check_media_type(request)
     return await read_bytes(request, limit=limit)
 
 
@@ -40,7 +40,7 @@ async def read_nothing(request: Request) -> None:
     """
     body = await read_bytes(request)
     if body:
-        _check_media_type(request)
+        check_media_type(request)
         decode(Nothing, body)
 
 
@@ -67,7 +67,12 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
             return body
 
 
-def _check_media_type(request: Request) -> None:
+def check_media_type(request: Request) -> None:
+    """Only JSON.
+
+    Raises:
+        Refused: `unsupported_media_type`.
+    """
     media_type = headers_of(request).get("content-type", _JSON).partition(";")[0]
     if media_type != _JSON and media_type.strip().lower() != _JSON:
         raise Refused(

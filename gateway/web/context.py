@@ -56,6 +56,9 @@ class Context:
     is_draining: Callable[[], bool]
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
+    daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    github_secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    """With which these services sign; any of several, during a rotation."""
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False

@@ -31,7 +31,8 @@ from gateway.web.context import Context
 from gateway.web.middleware import Application, Handler
 from gateway.web.openapi import handler
 from gateway.web.openapi.operation import Operation
-from gateway.web.sources import agent, hooks
+from gateway.web.sources import agent, daytona, github, hooks
+from gateway.web.sources.handler import SourceHandler
 
 
 def _route(
@@ -41,6 +42,16 @@ def _route(
     operation: Operation,
 ) -> Route:
     return Route(path, Handler(handle, operation), methods=[method])
+
+
+def _source(
+    name: str,
+    path: str,
+    hear: Callable[[Request], Awaitable[Response]],
+    operation: Operation,
+) -> Route:
+    """Webhooks in."""
+    return Route(path, SourceHandler(name, hear, operation), methods=["POST"])
 
 
 def _shared(
@@ -55,7 +66,7 @@ _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
     # Looked through from the top: what comes most often stands first.
-    _route("POST", "/v1/webhooks/agent", agent.hear, docs.agents.HEAR),
+    _source("agent", "/v1/webhooks/agent", agent.hear, docs.agents.HEAR),
     _route("POST", "/v1/tasks", tasks.create, docs.tasks.CREATE),
     _route("GET", "/v1/tasks", tasks.page, docs.tasks.LIST),
     _shared("/v1/tasks/{task_id}", tasks.show, docs.tasks.SHOW),
@@ -76,7 +87,9 @@ ROUTES = [
     ),
     _route("GET", "/v1/events", events.of_project, docs.events.OF_PROJECT),
     _route("GET", "/v1/agent/prompt", agent.prompt, docs.agents.PROMPT),
-    _route("POST", "/v1/hooks/{task_id}/{token}", hooks.hear, docs.agents.HOOK),
+    _source("hook", "/v1/hooks/{task_id}/{token}", hooks.hear, docs.agents.HOOK),
+    _source("daytona", "/v1/webhooks/daytona", daytona.hear, docs.sources.DAYTONA),
+    _source("github", "/v1/webhooks/github", github.hear, docs.sources.GITHUB),
     _route("GET", "/v1/launcher", identity.show, docs.launchers.IDENTITY),
     _route("POST", "/v1/launcher/claim", launcher.claim, docs.launchers.CLAIM),
     _route("POST", f"{_JOB}/renew", launcher.renew, docs.launchers.RENEW),

@@ -17,6 +17,9 @@ import msgspec
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - how secrets begin, not one
 TOLERANCE_SECONDS: Final = 300
 MAX_SIGNATURES: Final = 16
+STANDARD: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+SVIX: Final = ("svix-id", "svix-timestamp", "svix-signature")
+"""The names that Svix had before there was a standard; the signature is the same."""
 _ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
 
@@ -35,19 +38,22 @@ class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
     """Decoded `v1` signatures; others are ignored, as the standard asks."""
 
     @classmethod
-    def parse(cls, headers: Mapping[str, str]) -> "SignedHeaders":
-        """Read `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+    def parse(
+        cls, headers: Mapping[str, str], names: tuple[str, str, str] = STANDARD
+    ) -> "SignedHeaders":
+        """Read the three headers of these names.
 
         Raises:
             MalformedHeaders: one of them is absent or has another form.
         """
-        message_id = headers.get("webhook-id", "")
-        timestamp = headers.get("webhook-timestamp", "")
+        id_name, timestamp_name, signature_name = names
+        message_id = headers.get(id_name, "")
+        timestamp = headers.get(timestamp_name, "")
         if not _ID.fullmatch(message_id):
-            raise MalformedHeaders("webhook-id must be 1 to 128 of A-Z a-z 0-9 _ -")
+            raise MalformedHeaders(f"{id_name} must be 1 to 128 of A-Z a-z 0-9 _ -")
         if not _TIMESTAMP.fullmatch(timestamp):
-            raise MalformedHeaders("webhook-timestamp must be Unix seconds")
-        signatures = _decode_signatures(headers.get("webhook-signature", ""))
+            raise MalformedHeaders(f"{timestamp_name} must be Unix seconds")
+        signatures = _decode_signatures(headers.get(signature_name, ""))
         return cls(id=message_id, timestamp=int(timestamp), signatures=signatures)
 
     def is_timely(self, now_seconds: float, *, tolerance: int = TOLERANCE_SECONDS) -> bool:

@@ -21,6 +21,7 @@ from gateway.store import (
     pruning,
     realms,
     resealing,
+    sources,
     statements,
     sweeps,
 )
@@ -42,6 +43,7 @@ STATEMENTS: Final = {
         pruning,
         resealing,
         sweeps,
+        sources,
     )
     for name, text in vars(home).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", text)
@@ -55,6 +57,7 @@ GROWING: Final = frozenset(
         "idempotency",
         "jobs",
         "realms",
+        "source_messages",
         "taken_keys",
         "task_metadata",
         "task_secrets",
@@ -119,6 +122,8 @@ SOUGHT: Final = {
         "(project=? AND concurrency_key=? AND freed_at>?)"
     ),
     "TASKS_PLACED": "SEARCH attempt USING INDEX attempts_placed (provider=? AND realm=?)",
+    "SANDBOXES_NAMED": "SEARCH attempt USING INDEX attempts_in_daytona (<expr>=?)",
+    "PULL_REQUESTS_NAMED": ("SEARCH task USING COVERING INDEX tasks_with_pull_request (pr_url=?)"),
     "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",
 }
 """Where an index is not enough: it must be this one, and all of these columns."""

@@ -10,12 +10,14 @@ import msgspec
 
 from gateway.domain.keyring import Keyring
 from gateway.domain.stream_token import stream_token
+from gateway.web.body import MIB
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
+from tests.web import services
 from tests.web.callers import SCOPES, TASK, Agent, House, Json, open_house, sandbox_of
-from tests.web.contract import documented
+from tests.web.contract import Seen, documented
 
 NOT_AT_WILL: Final = {"internal", "unavailable"}
 """What only a bug or a broken store brings, from any route."""
@@ -30,19 +32,32 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
         tmp_path,
         SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*",
         SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
+        SLIPGATE_DAYTONA_WEBHOOK_SECRETS=services.DAYTONA_SECRETS,
+        SLIPGATE_GITHUB_WEBHOOK_SECRETS=services.GITHUB_SECRETS,
     ) as house:
         await _succeed(house)
         await _reach(house, tmp_path / "slipgate.db")
         await _offend_frontends(house)
         await _offend_agents(house)
         await _offend_launchers(house)
+        await _serve(house)
         await _offend_all(house)
-        missing = documented() - house.contract.seen
+    seen = house.contract.seen | await _seen_without_services(tmp_path / "without")
+    missing = documented() - seen
     assert {
         (name, status, mark)
         for name, status, mark in missing
         if mark not in NOT_AT_WILL and mark != STREAM
     } == set()
+
+
+async def _seen_without_services(folder: Path) -> set[Seen]:
+    """Of a gateway that shares no secret with them."""
+    folder.mkdir()
+    async with open_house(folder) as house:
+        for name in ("daytona", "github"):
+            await house.http.post(f"/v1/webhooks/{name}", content=b"{}")
+        return house.contract.seen
 
 
 async def _succeed(house: House) -> None:
@@ -264,6 +279,32 @@ async def _offend_launchers(house: House) -> None:
     for verb, words in reports.items():
         await house.report({**job, "leaseToken": "old"}, verb, **words)
         await house.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)
+
+
+async def _serve(house: House) -> None:
+    """Daytona and GitHub, in all the ways they call."""
+    github, daytona = services.GitHub(http=house.http), services.Daytona(http=house.http)
+    job, agent = await _launched(house)
+    await agent.say("task.pr_created", "m1", prUrl=services.PULL)
+    job = await services.launch_in_daytona(house)
+    for state in ("started", "stopped"):
+        body = services.changed(job["sandbox"]["id"], state)
+        for again in (body, body, body.replace(state.encode(), b"error")):
+            await daytona.send(again, f"msg_{state}")
+    for wrong in (b"{", b"{}", b" " * (MIB + 1)):
+        await daytona.send(wrong)
+        await github.send(wrong)
+    await daytona.send(b"{}", at=1)
+    for body in (services.closed(), services.closed()):
+        for _ in range(2):
+            await github.send(body, "d1")
+    await github.close(closed_at="2020-01-01T00:00:00Z")
+    await github.send(b"x", media_type="text/plain")
+    for path in ("daytona", "github"):
+        await house.http.post(f"/v1/webhooks/{path}", content=b"{}")
+    stranger = b"x" * 32
+    await services.Daytona(http=house.http, secret=stranger).send(b"{}")
+    await services.GitHub(http=house.http, secret=stranger).send(b"{}")
 
 
 async def _offend_all(house: House) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.domain import commands, endpoint_commands
+from gateway.domain import commands, endpoint_commands, source
 from gateway.domain.commands import Answer, Command
 from gateway.domain.decide import endpoint, replay
 from gateway.domain.decide.agent import hear
@@ -22,6 +22,7 @@ from gateway.domain.decide.report import (
 )
 from gateway.domain.decide.request import cancel, create, release_sandbox, retry
 from gateway.domain.decide.retention import prune
+from gateway.domain.decide.source import pull_request_closed, sandbox_changed
 from gateway.domain.decide.sweep import sweep_now
 from gateway.domain.decide.workspace import open_workspace
 from gateway.domain.sweep import SweepNow
@@ -34,6 +35,8 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,
     commands.AgentWord: hear,
+    source.SandboxNotice: sandbox_changed,
+    source.PullRequestNotice: pull_request_closed,
     commands.Claim: claim,
     commands.RenewLease: renew,
     commands.TrySandbox: trying,

@@ -7,6 +7,7 @@ from gateway.web.docs import (
     launchers,
     operators,
     results,
+    sources,
     tasks,
     workspaces,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "launchers",
     "operators",
     "results",
+    "sources",
     "tasks",
     "workspaces",
 ]

@@ -39,8 +39,33 @@ SCHEMES: Final[Schema] = {
         "name": "webhook-signature",
         "description": (
             "Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` with "
-            "the attempt's `SLIPGATE_WEBHOOK_SECRET`; several are separated by spaces."
+            "the secret, of an agent its attempt's `SLIPGATE_WEBHOOK_SECRET`; several are "
+            "separated by spaces."
         ),
+    },
+    "svixId": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "svix-id",
+        "description": "The same as `webhook-id`, by the name that Svix gave it first.",
+    },
+    "svixTimestamp": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "svix-timestamp",
+        "description": "The same as `webhook-timestamp`.",
+    },
+    "svixSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "svix-signature",
+        "description": "The same as `webhook-signature`.",
+    },
+    "hubSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "description": "GitHub: `sha256=` and the hex of HMAC-SHA256 over the raw body.",
     },
 }
 
@@ -70,6 +95,17 @@ SIGNED: Final = Access(
         "timestamp_out_of_tolerance",
         "invalid_signature",
     ),
+)
+DAYTONA: Final = Access(
+    security=(
+        {"svixId": [], "svixTimestamp": [], "svixSignature": []},
+        {"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},
+    ),
+    errors=("malformed_headers", "timestamp_out_of_tolerance", "invalid_signature"),
+)
+GITHUB: Final = Access(
+    security=({"hubSignature": []},),
+    errors=("malformed_headers", "timestamp_out_of_tolerance", "invalid_signature"),
 )
 CAPABILITY: Final = Access(security=(), errors=("unknown_task", "invalid_signature"))
 """Whoever knows the URL may speak: the token in its path is the proof."""

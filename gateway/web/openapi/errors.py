@@ -18,7 +18,7 @@ MEANING: Final = {
     "invalid_token": "The stream token is not one for this task.",
     "token_expired": "The stream token has expired: get a new one.",
     "malformed_headers": "The webhook headers are missing or not in the standard's form.",
-    "timestamp_out_of_tolerance": "webhook-timestamp is more than 300 s away from our clock.",
+    "timestamp_out_of_tolerance": "What was signed is too old, or from the future: see our clock.",
     "invalid_signature": "The signature, or the token of the URL, does not match.",
     "forbidden": "The key's scope may not do this.",
     "not_found": "There is no such thing, or it belongs to another project.",

@@ -20,6 +20,6 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ),
     ("EventView", "type"): tuple(FACTS),
     ("Notice", "type"): tuple(FACTS),
-    ("EventView", "source"): ("api", "agent", "launcher", "gateway"),
+    ("EventView", "source"): ("api", "agent", "launcher", "gateway", "github"),
 }
 """By the names of the message and of its field."""

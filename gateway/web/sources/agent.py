@@ -18,6 +18,7 @@ from gateway.web.headers import headers_of
 from gateway.web.problems import as_refusal
 from gateway.web.query import Number, Text
 from gateway.web.replies import reply
+from gateway.web.sources.proof import out_of_tolerance
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, addressee, decode
 from gateway.wire.decode import WrongShape
 from gateway.wire.message import Reply
@@ -127,11 +128,7 @@ async def _authentic(
     if all(known.number != attempt for known in attempts):
         raise _unknown()
     if not is_timely:
-        raise Refused(
-            "timestamp_out_of_tolerance",
-            "webhook-timestamp is more than 300 s away from our clock.",
-            hint="Sign each attempt to send anew, and keep the clock right.",
-        )
+        raise out_of_tolerance()
     raise Refused(
         "invalid_signature",
         "The signature does not match.",
