@@ -1,9 +1,8 @@
 """A gateway as a real process, for tests that kill and restart it."""
 
-import asyncio
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,14 +38,3 @@ def gateway(
         with Child("gateway", GATEWAY, settings, folder / "gateway.log") as child:
             wait_until_ready(url, child)
             yield child, url, settings
-
-
-async def until(is_true: Callable[[], bool], *, seconds: float = 40.0) -> None:
-    """Waits for a condition, while what runs beside it goes on.
-
-    Raises:
-        TimeoutError: it did not hold in time.
-    """
-    async with asyncio.timeout(seconds):
-        while not is_true():  # noqa: ASYNC110 - what it looks at knows no events
-            await asyncio.sleep(0.05)

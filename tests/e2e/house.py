@@ -207,14 +207,10 @@ async def _opened(
     secret = secret_bytes(tasks_key.callback_secret or "")
     around = await stack.enter_async_context(world(folder, choose=choose, secret=secret))
     launcher_environ = {
-        **_plain_environ(),
+        **_launcher_environ(state, proxy.url, capacity),
         **around.sandbox_environ,
-        "SLIPGATE_URL": proxy.url,
-        "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "test").key,
         **providers,
-        "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
-        "SLIPGATE_CAPACITY": str(capacity),
-        "SLIPGATE_LOG": "json",
+        "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "test").key,
     }
     headers = {"authorization": f"Bearer {tasks_key.key}"}
     http = await stack.enter_async_context(
@@ -261,5 +257,13 @@ def _gateway_environ(state: State, public_url: str, port: int) -> dict[str, str]
     }
 
 
-def _plain_environ() -> dict[str, str]:
-    return {name: text for name, text in without_slipgate().items() if not name.startswith(FOREIGN)}
+def _launcher_environ(state: State, url: str, capacity: int) -> dict[str, str]:
+    """With nothing of ours that a provider or a model could take for its own."""
+    plain = without_slipgate().items()
+    return {
+        **{name: text for name, text in plain if not name.startswith(FOREIGN)},
+        "SLIPGATE_URL": url,
+        "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
+        "SLIPGATE_CAPACITY": str(capacity),
+        "SLIPGATE_LOG": "json",
+    }
