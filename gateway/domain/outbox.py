@@ -56,7 +56,9 @@ class Outbox:
         return bool(
             self.changed_endpoints
             or self.deleted_endpoints
+            or self.addresses
             or self.subscriptions
+            or self.new_secrets
             or self.expiring
             or self.changed_replays
             or self.rerouted

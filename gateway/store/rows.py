@@ -60,9 +60,14 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
 _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
 
 
-def _reader(made: type[T]) -> Callable[[Row], T]:
+def _reader(made: type[T], *, as_it_is: str = "") -> Callable[[Row], T]:
+    """`as_it_is` is a column that only shares its name with one that is converted."""
     names = made.__struct_fields__
-    converted = [(index, _READ[name]) for index, name in enumerate(names) if name in _READ]
+    converted = [
+        (index, _READ[name])
+        for index, name in enumerate(names)
+        if name in _READ and name != as_it_is
+    ]
 
     def read(row: Row) -> T:
         values = list(row)
@@ -95,7 +100,7 @@ endpoint_from_row = _reader(Endpoint)
 call_from_row = _reader(LauncherCall)
 realm_from_row = _reader(Realm)
 taken_from_row = _reader(Taken)
-replay_from_row = _reader(Replay)
+replay_from_row = _reader(Replay, as_it_is="status")
 subscription_from_row = _reader(Subscription)
 
 

@@ -1,0 +1,324 @@
+"""Endpoints as an operator manages them, and as their receiver meets them."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from gateway.wire.signing import secret_bytes, sign
+from tests.web.callers import House, Json, open_house
+
+PATIENCE: Final = 60
+"""Seconds until a test gives up."""
+URL: Final = "https://app.example/hook?token=hush"
+WANTED: Final[Json] = {"url": URL, "headers": {"X-Key": "very-secret"}}
+
+
+@dataclass(kw_only=True)
+class Receiver:
+    """Whoever is called: it keeps what it gets, and answers what it was told."""
+
+    status: int = 204
+    got: asyncio.Queue[httpx.Request] = field(default_factory=asyncio.Queue)
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        await self.got.put(request)
+        return httpx.Response(self.status, stream=httpx.ByteStream(b"thanks"))
+
+    async def next(self) -> httpx.Request:
+        """What came next."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.got.get()
+
+
+@asynccontextmanager
+async def opened(folder: Path, *, private: bool = False) -> AsyncIterator[tuple[House, Receiver]]:
+    receiver = Receiver()
+    allowed = "true" if private else "false"
+    async with open_house(
+        folder,
+        receivers=httpx.MockTransport(receiver),
+        SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=allowed,
+    ) as house:
+        yield house, receiver
+
+
+async def opens(house: House, **wanted: object) -> Json:
+    response = await house.post("/v1/endpoints", WANTED | wanted, "ops")
+    assert response.status_code == 201, response.text
+    made: Json = response.json()
+    return made
+
+
+def is_signed_by(request: httpx.Request, secret: str) -> bool:
+    """Whether one of its signatures was made with the secret."""
+    headers = request.headers
+    stamp = int(headers["webhook-timestamp"])
+    own = sign(secret_bytes(secret), headers["webhook-id"], stamp, request.content)
+    return own in headers["webhook-signature"].split()
+
+
+async def test_an_endpoint_reads_without_its_secrets(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        made = await opens(house, metadata={"team": "web"}, ratePerSecond=2)
+        secret = made.pop("secret")
+        shown = (await house.get(f"/v1/endpoints/{made['id']}", "ops")).json()
+    assert shown == made
+    assert (shown["url"], shown["headers"]) == ("https://app.example/hook?***", ["X-Key"])
+    assert (shown["enabled"], shown["implicit"], shown["project"]) == (True, False, "default")
+    assert "task.created" in shown["eventTypes"]
+    assert {"task.heartbeat", "task.log", "task.patch"}.isdisjoint(shown["eventTypes"])
+    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == 32
+    stored = b"".join(file.read_bytes() for file in tmp_path.glob("slipgate.db*"))
+    for hidden in (b"very-secret", b"token=hush", base64.b64decode(secret[6:])):
+        assert hidden not in stored
+
+
+async def test_the_same_key_shows_the_same_secret(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        first, again = [
+            await house.post("/v1/endpoints", WANTED, "ops", idempotency_key="k") for _ in range(2)
+        ]
+        listed = (await house.get("/v1/endpoints", "ops")).json()["data"]
+    assert again.json() == first.json()
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    assert len(listed) == 1
+
+
+async def test_a_projects_events_go_to_its_endpoint(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house, eventTypes=["task.created"])
+        task = await house.create()
+        request = await receiver.next()
+    assert (str(request.url), request.headers["x-key"]) == (URL, "very-secret")
+    assert is_signed_by(request, made["secret"])
+    body = httpx.Response(200, content=request.content).json()
+    assert (body["type"], body["data"]["task"]["id"]) == ("task.created", task["id"])
+
+
+async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house)
+        receiver.status = 500
+        said = (await house.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+        request = await receiver.next()
+    assert (said["status"], said["responseBody"]) == (500, "thanks")
+    assert said["keyId"].startswith("sec_")
+    assert is_signed_by(request, made["secret"])
+    assert httpx.Response(200, content=request.content).json()["type"] == "endpoint.test"
+
+
+@pytest.mark.parametrize(
+    ("overlap", "is_old_good"), [({}, True), ({"overlapSeconds": 0}, False)], ids=["a day", "none"]
+)
+async def test_both_secrets_sign_while_they_overlap(
+    tmp_path: Path, overlap: Json, is_old_good: bool
+) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house)
+        path = f"/v1/endpoints/{made['id']}"
+        new = (await house.post(f"{path}/rotate-secret", overlap, "ops")).json()
+        said = (await house.post(f"{path}/test", scope="ops")).json()
+        request = await receiver.next()
+    assert said["keyId"] == new["keyId"]
+    assert is_signed_by(request, new["secret"])
+    assert is_signed_by(request, made["secret"]) is is_old_good
+
+
+async def test_a_repeated_rotation_is_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        path = f"/v1/endpoints/{(await opens(house))['id']}/rotate-secret"
+        first, again = [
+            (await house.post(path, {}, "ops", idempotency_key="k")).json() for _ in range(2)
+        ]
+    assert again == first
+
+
+async def test_what_is_left_out_of_a_patch_stays(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house, description="first", ratePerSecond=2)
+        path = f"/v1/endpoints/{made['id']}"
+        changed = {"url": "https://b.example/x", "ratePerSecond": None, "eventTypes": ["*"]}
+        shown = (await house.send("PATCH", path, changed, "ops")).json()
+        await house.post(f"{path}/test", scope="ops")
+        request = await receiver.next()
+        await house.send("PATCH", path, {"headers": {}, "eventTypes": None}, "ops")
+        await house.post(f"{path}/test", scope="ops")
+        bare = await receiver.next()
+        last = (await house.get(path, "ops")).json()
+    assert (shown["description"], shown["ratePerSecond"]) == ("first", None)
+    assert (shown["url"], shown["eventTypes"], shown["headers"]) == (
+        "https://b.example/x",
+        ["*"],
+        ["X-Key"],
+    )
+    assert (str(request.url), request.headers["x-key"]) == ("https://b.example/x", "very-secret")
+    assert "x-key" not in bare.headers
+    assert (last["headers"], last["eventTypes"]) == ([], made["eventTypes"])
+
+
+async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        made = await opens(house)
+        path = f"/v1/endpoints/{made['id']}"
+        shown = (await house.post(f"{path}/disable", scope="ops")).json()
+        task = await house.create()
+        (owed,) = (await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
+        refused = await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        enabled = (await house.post(f"{path}/enable", scope="ops")).json()
+    assert (shown["enabled"], shown["disabledReason"]) == (False, "disabled by ops")
+    assert (owed["status"], owed["endpointId"], owed["nextAttemptAt"]) == ("held", made["id"], None)
+    assert refused.json()["code"] == "endpoint_disabled"
+    assert (enabled["enabled"], enabled["disabledReason"]) == (True, None)
+
+
+async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        path = f"/v1/endpoints/{(await opens(house))['id']}"
+        assert (await house.send("DELETE", path, None, "ops")).status_code == 200
+        for response in (
+            await house.get(path, "ops"),
+            await house.send("DELETE", path, None, "ops"),
+            await house.send("PATCH", path, {"description": "x"}, "ops"),
+        ):
+            assert response.json()["code"] == "not_found"
+        assert (await house.get("/v1/endpoints", "ops")).json()["data"] == []
+        task = await house.create()
+        owed = await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")
+        assert owed.json()["data"] == []
+
+
+async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, _):
+        await house.create(callbackUrl="https://app.example/cb?secret=1")
+        for number in range(3):
+            await opens(house, description=f"{number}")
+        await opens(house, project="elsewhere")
+        seen: list[Json] = []
+        query = "?project=default&limit=2"
+        while query:
+            page = (await house.get(f"/v1/endpoints{query}", "ops")).json()
+            seen += page["data"]
+            cursor = page["nextCursor"]
+            query = cursor and f"?project=default&limit=2&cursor={cursor}"
+    assert [each["description"] for each in seen if not each["implicit"]] == ["2", "1", "0"]
+    (implicit,) = [each for each in seen if each["implicit"]]
+    assert implicit["url"] == "https://app.example"
+    assert len(seen) == 4
+
+
+async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        await house.create(callbackUrl="https://app.example/cb?secret=1")
+        (implicit,) = (await house.get("/v1/endpoints", "ops")).json()["data"]
+        path = f"/v1/endpoints/{implicit['id']}/rotate-secret"
+        new = (await house.post(path, {}, "ops")).json()
+        await house.create(callbackUrl="https://app.example/other")
+        request = await receiver.next()
+        while str(request.url) != "https://app.example/other":
+            request = await receiver.next()
+    assert is_signed_by(request, new["secret"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://app.example/hook",
+        "https://user:password@app.example/hook",
+        "https://127.0.0.1/hook",
+        "https://10.1.2.3/hook",
+        "https://[::1]/hook",
+        "https://[fd00::1]/hook",
+        "https://169.254.169.254/latest/meta-data",
+        "https://localhost/hook",
+        "https://2130706433/hook",
+        "https://0x7f.1/hook",
+        "ftp://app.example/hook",
+        "app.example/hook",
+    ],
+)
+async def test_an_address_that_must_not_be_called_is_refused(tmp_path: Path, url: str) -> None:
+    async with opened(tmp_path) as (house, _):
+        made = await opens(house)
+        responses = [
+            await house.post("/v1/endpoints", {"url": url}, "ops"),
+            await house.send("PATCH", f"/v1/endpoints/{made['id']}", {"url": url}, "ops"),
+        ]
+    for response in responses:
+        assert response.status_code == 422
+        assert [error["path"] for error in response.json()["errors"]] == ["$.url"]
+
+
+async def test_private_addresses_are_taken_where_they_are_allowed(tmp_path: Path) -> None:
+    async with opened(tmp_path, private=True) as (house, _):
+        await opens(house, url="http://127.0.0.1:3000/api/hook")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path"),
+    [
+        ({"eventTypes": ["task.danced"]}, "$.eventTypes"),
+        ({"eventTypes": []}, "$.eventTypes"),
+        ({"headers": {"webhook-id": "mine"}}, "$.headers.webhook-id"),
+        ({"headers": {"x": "a\nb"}}, "$.headers.x"),
+        ({"ratePerSecond": 0}, "$.ratePerSecond"),
+        ({"secret": "whsec_mine"}, "$.secret"),
+    ],
+    ids=str,
+)
+async def test_what_nobody_could_mean_is_named(
+    tmp_path: Path, wrong: dict[str, Any], path: str
+) -> None:
+    async with opened(tmp_path) as (house, _):
+        response = await house.post("/v1/endpoints", WANTED | wrong, "ops")
+    assert response.status_code == 422
+    assert [error["path"] for error in response.json()["errors"]] == [path]
+
+
+async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        path = f"/v1/endpoints/{(await opens(house, eventTypes=['task.created']))['id']}"
+        await house.create()
+        await receiver.next()
+        since = {"since": "2026-01-01T00:00:00Z"}
+        started = await house.post(f"{path}/replay", since, "ops")
+        shown = (await house.get(started.headers["location"], "ops")).json()
+        wrong = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
+        refused = await house.post(f"{path}/replay", wrong, "ops")
+    assert started.status_code == 202
+    assert shown["id"] == started.json()["id"]
+    assert (shown["kind"], shown["since"]) == ("replay", "2026-01-01T00:00:00.000Z")
+    assert refused.status_code == 422
+
+
+async def _delivered(house: House, endpoint: str) -> list[Json]:
+    """What has arrived, as soon as something has."""
+    query = f"/v1/deliveries?endpointId={endpoint}&status=delivered"
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found: list[Json] = (await house.get(query, "ops")).json()["data"]
+            if found:
+                return found
+
+
+async def test_a_delivery_shows_every_attempt(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house, eventTypes=["task.created"])
+        task = await house.create()
+        await receiver.next()
+        (owed,) = await _delivered(house, made["id"])
+        shown = (await house.get(f"/v1/deliveries/{owed['id']}", "ops")).json()
+        again = await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        request = await receiver.next()
+    assert shown == owed
+    assert (owed["taskId"], owed["type"]) == (task["id"], "task.created")
+    (attempt,) = owed["attempts"]
+    assert (attempt["trigger"], attempt["status"]) == ("auto", 204)
+    assert again.status_code == 202
+    assert request.headers["webhook-id"] == owed["eventId"]
