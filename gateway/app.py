@@ -28,7 +28,7 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Task
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
-from gateway.loops.deliver import Deliverer
+from gateway.loops.deliver import PARALLEL, Deliverer
 from gateway.loops.guard import GuardedTransport, may_be_public
 from gateway.loops.letters import LetterWriter, Render
 from gateway.loops.prune import Pruner
@@ -336,7 +336,11 @@ def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     return GuardedTransport(
-        httpx.AsyncHTTPTransport(proxy=settings.egress_proxy),
+        httpx.AsyncHTTPTransport(
+            proxy=settings.egress_proxy,
+            # Those that hang must not keep the others from a connection.
+            limits=httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL),
+        ),
         allow_private=settings.allow_private_endpoints,
         pin=settings.egress_proxy is None,
     )

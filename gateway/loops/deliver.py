@@ -1,7 +1,6 @@
 """The deliverer: sends the outbox, lane by lane."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, Protocol
 
@@ -11,15 +10,14 @@ import structlog
 from gateway.domain.commands import Answer, Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
+from gateway.loops.gate import Gate
 from gateway.loops.post import Letter, Outcome, post
 from gateway.loops.schedule import next_attempt_at
 
 log = structlog.get_logger(__name__)
 
-PARALLEL: Final = 64
-"""Attempts in flight."""
-PARALLEL_PER_ENDPOINT: Final = 8
-"""Of which to one endpoint: a slow receiver must not take the others' places."""
+PARALLEL: Final = 128
+"""Attempts in flight; how many of them to one endpoint is a matter of its gate."""
 AGAIN: Final = 1.0
 """Seconds between two looks at what does not work just now."""
 NOT_ITS_FAULT: Final = 60_000
@@ -63,15 +61,21 @@ class Head(Protocol):
     def body(self) -> str | None:
         """What was sent the first time; None before that."""
 
+    @property
+    def rate_per_second(self) -> float | None:
+        """How many its endpoint wants at most; None: it does not say."""
+
 
 class OutboxReads(Protocol):
     """What the deliverer reads of the store."""
 
-    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
-        """Heads of lanes that may be sent now, the longest due first."""
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> Sequence[Head]:
+        """Heads of lanes that may be sent now to all but these endpoints, the longest due first."""
 
-    async def next_delivery(self, now: int) -> int | None:
-        """When the next one that is not due yet comes due (milliseconds)."""
+    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
+        """When the next one to another endpoint than these comes due (milliseconds)."""
 
 
 class CannotWrite(Exception):
@@ -119,30 +123,33 @@ class Deliverer:
         self._is_stopping = is_stopping
         self._sleep = sleep
         self._flying: set[Lane] = set()
+        self._gates: dict[str, Gate] = {}
 
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
         now = self._clock()
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
-        heads = await self._reads.due_deliveries(now, PARALLEL * 2)
-        for head in self._choose(heads, flew):
-            self._flying.add(_lane(head))
-            self._group.create_task(self._fly(head))
-        due = await self._reads.next_delivery(now)
+        heads = await self._reads.due_deliveries(now, PARALLEL * 2, self._closed(now))
+        for head in heads:
+            if self._may_go(head, flew, now):
+                self._flying.add(_lane(head))
+                self._gates[head.endpoint_id].start(now, head.rate_per_second)
+                self._group.create_task(self._fly(head))
+        closed = self._closed(now)
+        moments = [self._gates[endpoint].opens_at(now) for endpoint in closed]
+        moments.append(await self._reads.next_delivery(now, closed))
+        due = min((at for at in moments if at is not None), default=None)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
 
-    def _choose(self, heads: Sequence[Head], flew: frozenset[Lane]) -> list[Head]:
-        busy = Counter(endpoint_id for endpoint_id, _ in self._flying)
-        lanes = {*self._flying, *flew}
-        chosen: list[Head] = []
-        for head in heads:
-            has_room = busy.total() < PARALLEL and busy[head.endpoint_id] < PARALLEL_PER_ENDPOINT
-            if has_room and _lane(head) not in lanes:
-                lanes.add(_lane(head))
-                busy[head.endpoint_id] += 1
-                chosen.append(head)
-        return chosen
+    def _closed(self, now: int) -> list[str]:
+        """The endpoints that nothing may go to just now; where nothing is known, there is room."""
+        return [name for name, gate in self._gates.items() if gate.room(now) <= 0]
+
+    def _may_go(self, head: Head, flew: frozenset[Lane], now: int) -> bool:
+        if len(self._flying) >= PARALLEL or _lane(head) in self._flying or _lane(head) in flew:
+            return False
+        return self._gates.setdefault(head.endpoint_id, Gate()).room(now) > 0
 
     async def _fly(self, head: Head) -> None:
         try:
@@ -167,6 +174,7 @@ class Deliverer:
                 await self._settle(_unsent(head, at))
                 return
             outcome = await post(self._client, letter, clock=self._clock)
+        self._tell_gate(head, outcome)
         settlement = self._judge(head, letter, outcome, at)
         await self._settle(settlement)
         log.info(
@@ -194,6 +202,15 @@ class Deliverer:
                 return
             await self._sleep(AGAIN)
 
+    def _tell_gate(self, head: Head, outcome: Outcome) -> None:
+        gate = self._gates[head.endpoint_id]
+        if outcome.is_success:
+            if gate.is_tripped:
+                log.info("endpoint.recovered", endpoint=head.endpoint_id)
+            gate.succeed()
+        elif outcome.is_charged and gate.fail(self._clock()):
+            log.warning("endpoint.failing", endpoint=head.endpoint_id, reason=outcome.reason)
+
     def _judge(
         self, head: Head, letter: Letter | None, outcome: Outcome, at: int
     ) -> SettleDelivery:
@@ -201,8 +218,8 @@ class Deliverer:
         due: int | None = None
         status = "delivered"
         if not outcome.is_success:
-            failures += outcome.is_charged
-            due = self._next(failures, outcome)
+            failures += self._counts(head, outcome)
+            due = self._next(head, failures, outcome)
             status = "dead" if due is None else "pending"
         return SettleDelivery(
             endpoint_id=head.endpoint_id,
@@ -222,13 +239,24 @@ class Deliverer:
             is_charged=outcome.is_charged,
         )
 
-    def _next(self, failures: int, outcome: Outcome) -> int | None:
+    def _counts(self, head: Head, outcome: Outcome) -> bool:
+        """While the breaker is open, what comes back says nothing of the delivery itself."""
+        return outcome.is_charged and not self._gates[head.endpoint_id].is_tripped
+
+    def _next(self, head: Head, failures: int, outcome: Outcome) -> int | None:
+        now = self._clock()
         if not outcome.is_charged:
-            return self._clock() + NOT_ITS_FAULT
-        return next_attempt_at(failures, self._clock(), self._random, outcome.retry_after)
+            return now + NOT_ITS_FAULT
+        if not self._counts(head, outcome):
+            return self._gates[head.endpoint_id].retry_at(now)
+        return next_attempt_at(failures, now, self._random, outcome.retry_after)
 
     def _land(self, head: Head) -> None:
         self._flying.discard(_lane(head))
+        gate = self._gates[head.endpoint_id]
+        gate.in_flight -= 1
+        if gate.is_plain:
+            del self._gates[head.endpoint_id]
         self._hints.tell(self.topics)
 
 

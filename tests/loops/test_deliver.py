@@ -15,6 +15,7 @@ from gateway.domain.commands import Accepted, Answer, Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.deliver import CannotWrite, Deliverer, Head
+from gateway.loops.gate import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
 from gateway.loops.guard import GuardedTransport
 from gateway.loops.post import Letter
 from gateway.loops.schedule import SCHEDULE
@@ -35,6 +36,7 @@ class Row:
     failures: int = 0
     trigger: Literal["auto", "manual", "replay"] = "auto"
     body: str | None = None
+    rate_per_second: float | None = None
 
 
 @dataclass
@@ -70,10 +72,12 @@ class Outbox:
         self.heads = heads
         self.settled: list[SettleDelivery] = []
 
-    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> Sequence[Head]:
         return self.heads[:limit]
 
-    async def next_delivery(self, now: int) -> int | None:
+    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         return None
 
     async def submit(self, command: Command) -> Answer:
@@ -90,7 +94,9 @@ class SlowRead(Outbox):
         self._landed = landed
         self._looks = 0
 
-    async def due_deliveries(self, now: int, limit: int) -> Sequence[Head]:
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> Sequence[Head]:
         self._looks += 1
         if self._looks > 1:
             await self._landed()
@@ -288,3 +294,74 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     assert len(receiver.requests) == 1
     assert len(outbox.settled) == settled
     assert len(slept) == (1 if is_stopping else 5)
+
+
+class Backlog(Outbox):
+    """What was settled is due no more."""
+
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> Sequence[Head]:
+        done = {(each.endpoint_id, each.seq) for each in self.settled}
+        return [
+            head
+            for head in self.heads
+            if head.endpoint_id not in closed and (head.endpoint_id, head.seq) not in done
+        ][:limit]
+
+
+async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_nothing_counted() -> (
+    None
+):
+    receiver = Receiver(answer=b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n")
+    outbox = Backlog([Row(seq=number, task_id=f"task_{number}") for number in range(TRIPS_AT + 2)])
+    hints, now = Hints(), NOW
+    async with (
+        listening(receiver) as url,
+        httpx.AsyncClient() as client,
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as group,
+    ):
+
+        async def write(head: Head) -> Letter:
+            return Letter(webhook_id=f"evt_{head.seq}", url=url, secrets=(SECRET,), body=b"{}")
+
+        deliverer = Deliverer(
+            outbox,
+            write,
+            outbox.submit,
+            client=client,
+            group=group,
+            hints=hints,
+            clock=lambda: now,
+            random=lambda: 0.5,
+        )
+        with hints.listen("deliveries") as landing:
+            while len(outbox.settled) < TRIPS_AT:
+                await deliverer.step()
+                await landing.wait(60)
+            assert await deliverer.step() == FIRST_PAUSE / 1000
+            assert len(receiver.requests) == TRIPS_AT
+            now += FIRST_PAUSE
+            await deliverer.step()
+            await landing.wait(60)
+    counted = [each.failures for each in outbox.settled]
+    assert counted == [*[1] * (TRIPS_AT - 1), 0, 0]
+    opening, probe = outbox.settled[-2:]
+    assert (opening.status, opening.next_attempt_at) == ("pending", NOW + FIRST_PAUSE)
+    assert (probe.status, probe.next_attempt_at) == ("pending", now + 2 * FIRST_PAUSE)
+
+
+async def test_an_endpoint_gets_no_more_at_once_than_it_has_shown_to_take() -> None:
+    heads = [Row(seq=number, task_id=f"task_{number}") for number in range(20)]
+    async with listening(Receiver()) as url:
+        settled = await deliver(url, *heads, Row(endpoint_id="ep_2", seq=21))
+    assert len([each for each in settled if each.endpoint_id == "ep_1"]) == FIRST_ROOM
+    assert len([each for each in settled if each.endpoint_id == "ep_2"]) == 1
+
+
+async def test_a_rate_holds_back_what_is_due_and_counts_it_as_no_failure() -> None:
+    heads = [Row(seq=n, task_id=f"task_{n}", rate_per_second=1.0) for n in range(3)]
+    async with listening(Receiver()) as url:
+        (settled,) = await deliver(url, *heads)
+    assert (settled.status, settled.attempts) == ("delivered", 1)

@@ -64,6 +64,7 @@ class Head(Frozen, frozen=True, kw_only=True):
     failures: int = 0
     trigger: Literal["auto", "manual", "replay"] = "auto"
     body: str | None = None
+    rate_per_second: float | None = None
 
 
 class Secrets(Frozen, frozen=True, kw_only=True):

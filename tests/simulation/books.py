@@ -41,6 +41,8 @@ class Books:
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
         self.delivered: dict[tuple[str, int], tuple[Delivery, str | None]] = {}
         """With the event of each delivery, and the body it was first sent with."""
+        self.failures: dict[tuple[str, int], int] = {}
+        """By delivery, its place in the schedule."""
         self.pending: dict[tuple[str, int], None] = {}
         self.calls: dict[str, LauncherCall] = {}
         self.realms: dict[Place, Realm] = {}
@@ -164,6 +166,7 @@ class Books:
             attempts=settled.attempts,
             next_attempt_at=settled.next_attempt_at,
         )
+        self.failures[key] = settled.failures
         self.delivered[key] = (self.delivered[key][0], settled.body)
         if settled.status != "pending":
             del self.pending[key]

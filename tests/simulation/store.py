@@ -233,18 +233,19 @@ class MemoryReads:
                 continue
             owed, (delivery, body) = books.deliveries[key], books.delivered[key]
             lane = (owed.endpoint_id, delivery.event.task_id)
+            failures = books.failures.get(key, 0)
             if lane not in held and (owed.next_attempt_at or 0) <= now:
                 head = DueDelivery(
                     endpoint_id=owed.endpoint_id,
                     seq=owed.seq,
                     task_id=delivery.event.task_id,
                     attempts=owed.attempts,
-                    failures=owed.attempts,
+                    failures=failures,
                     trigger="auto",
                     body=body,
                 )
                 due.append((owed.next_attempt_at, owed.seq, head))
-            if owed.attempts < PARK_AFTER:
+            if failures < PARK_AFTER:
                 held.add(lane)
         return [head for _, _, head in sorted(due, key=lambda each: each[:2])[:limit]]
 
