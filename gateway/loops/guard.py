@@ -13,9 +13,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to the addresses behind them; raises `OSError` when there are none."""
 
-# What Python calls global and we do not: multicast and the 6to4 relays.
+# What Python calls global and we do not: IETF protocols, the 6to4 relays, multicast.
 _REFUSED_V4: Final = tuple(
-    map(ipaddress.IPv4Network, ("192.88.99.0/24", "224.0.0.0/4", "240.0.0.0/4"))
+    map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4", "240.0.0.0/4"))
 )
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 """All of public IPv6 lies here; mapped, NAT64, link-local, site-local, multicast do not."""
