@@ -143,7 +143,7 @@ async def _running(
             store,
             ledger,
             clock,
-            trials=Trials(store.reads.endpoints, keyring, client=client, clock=clock),
+            trials=Trials(writer.trial, client=client, clock=clock),
             runners=runners,
             is_draining=draining.is_set,
         )

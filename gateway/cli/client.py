@@ -48,6 +48,11 @@ class Client:
         content = None if body is None else msgspec.json.encode(body)
         return self._call("POST", path, {}, content, headers).content
 
+    def send(self, method: str, path: str, body: object = None) -> bytes:
+        """The body of an answer to another change than POST."""
+        content = None if body is None else msgspec.json.encode(body)
+        return self._call(method, path, {}, content).content
+
     def read(self, made: type[A], path: str, **query: str | int) -> A:
         """An answer as a value."""
         return decode(made, self.get(path, **query))

@@ -9,7 +9,9 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.database import backup, migrate, verify
+from gateway.cli.deliveries import deliveries
 from gateway.cli.demo import demo
+from gateway.cli.endpoints import endpoints
 from gateway.cli.keys import keys
 from gateway.cli.operations import launchers, reconcile
 from gateway.cli.output import CommandFailed, print_failure
@@ -80,6 +82,8 @@ commands.command()(backup)
 commands.command()(reconcile)
 commands.command()(sweep)
 commands.add_typer(launchers, name="launchers")
+commands.add_typer(endpoints, name="endpoints")
+commands.add_typer(deliveries, name="deliveries")
 commands.add_typer(keys, name="keys")
 commands.add_typer(tasks, name="tasks")
 

@@ -64,7 +64,7 @@ def print_included(task: WholeTaskView) -> None:
         print_table(_attempts(task.attempts))
     if task.deliveries is not None:
         screen.print("\ndeliveries (UTC)", style="bold")
-        print_table(_deliveries(task.deliveries))
+        print_table(delivery_table(task.deliveries))
 
 
 def _attempts(attempts: tuple[AttemptView, ...]) -> Table:
@@ -79,7 +79,8 @@ def _attempts(attempts: tuple[AttemptView, ...]) -> Table:
     return table
 
 
-def _deliveries(deliveries: tuple[DeliveryView, ...]) -> Table:
+def delivery_table(deliveries: tuple[DeliveryView, ...]) -> Table:
+    """Deliveries, one a line, with what was answered."""
     table = Table("id", "event", "status", "next", "answers", box=None, pad_edge=False)
     for each in deliveries:
         answers = ", ".join(str(one.status or one.reason or "none") for one in each.attempts)

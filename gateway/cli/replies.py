@@ -88,6 +88,9 @@ class AttemptView(Answer, frozen=True, kw_only=True):
 class DeliveryAttemptView(Answer, frozen=True, kw_only=True):
     """One request to an endpoint."""
 
+    at: str = ""
+    trigger: str = ""
+    duration_ms: int = 0
     status: int | None = None
     reason: str | None = None
 
@@ -98,6 +101,7 @@ class DeliveryView(Answer, frozen=True, kw_only=True):
     id: str
     type: str
     status: str
+    reason: str | None = None
     next_attempt_at: str | None = None
     attempts: tuple[DeliveryAttemptView, ...] = ()
 

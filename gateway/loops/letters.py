@@ -126,6 +126,22 @@ class LetterWriter:
             return None
         return await self._addressed(head, events[0], spec, body)
 
+    async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> Letter:
+        """A letter about no event, to an endpoint with an address of its own.
+
+        Raises:
+            CannotWrite: its address or its secret cannot be read.
+        """
+        target, live = await self._addressee(endpoint_id)
+        return Letter(
+            webhook_id=webhook_id,
+            url=self._text(target.url, endpoint_url_context(endpoint_id)),
+            secrets=tuple(self._secret(target.project, secret) for secret in live),
+            body=body,
+            extra=self._extra(endpoint_id, target),
+            key_id=live[0].id,
+        )
+
     async def _is_superseded(self, head: Head, event: Event) -> bool:
         # What somebody asked to have again is sent again.
         if event.type not in SUPERSEDED or head.attempts or head.trigger != "auto":
@@ -135,23 +151,27 @@ class LetterWriter:
         )
 
     async def _addressed(self, head: Head, event: Event, spec: Spec, body: bytes) -> Letter:
-        target = await self._reads.target(head.endpoint_id)
-        if target is None:
-            raise CannotWrite("no_address", "The endpoint is gone.")
-        owner = None if target.is_implicit else head.endpoint_id
-        live = await self._reads.live_secrets(target.project, owner, self._clock())
-        if not live:
-            raise CannotWrite("no_secret", "There is no secret to sign with.")
+        target, live = await self._addressee(head.endpoint_id)
         return Letter(
             webhook_id=ids.event_id(event.at, head.seq),
             url=await self._url(head, target),
             secrets=tuple(self._secret(target.project, secret) for secret in live),
             body=body,
-            extra=self._extra(head, target),
+            extra=self._extra(head.endpoint_id, target),
             key_id=live[0].id,
             is_late=head.failures >= PARK_AFTER,
             traceparent=spec.traceparent,
         )
+
+    async def _addressee(self, endpoint_id: str) -> tuple[Target, Sequence[LiveSecret]]:
+        target = await self._reads.target(endpoint_id)
+        if target is None:
+            raise CannotWrite("no_address", "The endpoint is gone.")
+        owner = None if target.is_implicit else endpoint_id
+        live = await self._reads.live_secrets(target.project, owner, self._clock())
+        if not live:
+            raise CannotWrite("no_secret", "There is no secret to sign with.")
+        return target, live
 
     async def _url(self, head: Head, target: Target) -> str:
         if not target.is_implicit:
@@ -165,12 +185,10 @@ class LetterWriter:
             raise CannotWrite("no_address", "There is no address to send it to.")
         return self._open(sealed, context).decode()
 
-    def _extra(self, head: Head, target: Target) -> dict[str, str]:
+    def _extra(self, endpoint_id: str, target: Target) -> dict[str, str]:
         if target.headers is None:
             return {}
-        return _HEADERS.decode(
-            self._open(target.headers, endpoint_headers_context(head.endpoint_id))
-        )
+        return _HEADERS.decode(self._open(target.headers, endpoint_headers_context(endpoint_id)))
 
     def _secret(self, project: str, secret: LiveSecret) -> bytes:
         context = (

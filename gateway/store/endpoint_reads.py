@@ -5,16 +5,12 @@ from typing import Final
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.replay import Replay
 from gateway.domain.sealing import Sealed
-from gateway.domain.signing_secret import SigningSecret
-from gateway.domain.task import Frozen
 from gateway.store import rows
 from gateway.store.deliveries import Query
 from gateway.store.outbox import (
     ENDPOINT_COLUMNS,
     REPLAY_COLUMNS,
     RUNNING_REPLAYS,
-    SIGNING_SECRETS,
-    secret_from_row,
 )
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
@@ -28,10 +24,6 @@ WHERE deleted_at IS NULL AND (:project IS NULL OR project = :project)
   AND (created_at, id) < (:at, :id)
 ORDER BY created_at DESC, id DESC LIMIT :limit"""
 
-ADDRESS: Final = """
-SELECT url_key_id, url, headers_key_id, headers FROM endpoints
-WHERE id = :id AND deleted_at IS NULL"""
-
 SECRETS_NAMED: Final = "SELECT key_id, secret FROM signing_secrets WHERE id = :id"
 
 REPLAY: Final = f"SELECT {REPLAY_COLUMNS} FROM replays WHERE id = :id"
@@ -39,14 +31,6 @@ REPLAY: Final = f"SELECT {REPLAY_COLUMNS} FROM replays WHERE id = :id"
 EVENT_FROM: Final = "SELECT seq, at FROM events WHERE seq >= :seq ORDER BY seq LIMIT 1"
 
 NEWEST_SEQ: Final = "SELECT seq FROM ledger"
-
-
-class EndpointAddress(Frozen, frozen=True, kw_only=True):
-    """The sealed parts of an endpoint; an implicit one has no address of its own."""
-
-    url: Sealed | None
-    headers: Sealed | None
-    """A JSON object of names and values."""
 
 
 class EndpointReads:
@@ -67,27 +51,6 @@ class EndpointReads:
         all projects for None."""
         given = {"project": project, "at": at, "id": endpoint_id, "limit": limit}
         return [*map(rows.endpoint_from_row, await self._query(ENDPOINTS_BEFORE, given))]
-
-    async def address(self, endpoint_id: str) -> EndpointAddress | None:
-        """Where it is, and what is sent along."""
-        for url_key, url, headers_key, headers in await self._query(ADDRESS, {"id": endpoint_id}):
-            return EndpointAddress(
-                url=Sealed(key_id=url_key, box=url) if url else None,
-                headers=Sealed(key_id=headers_key, box=headers) if headers else None,
-            )
-        return None
-
-    async def live_secrets(
-        self, endpoint: Endpoint, now: int
-    ) -> list[tuple[SigningSecret, Sealed]]:
-        """What its deliveries are signed with now, the newest first."""
-        given = {
-            "project": endpoint.project,
-            "endpoint_id": None if endpoint.implicit else endpoint.id,
-            "now": now,
-        }
-        found = [secret_from_row(row) for row in await self._query(SIGNING_SECRETS, given)]
-        return sorted(found, key=lambda each: (each[0].created_at, each[0].id), reverse=True)
 
     async def secret(self, secret_id: str) -> Sealed | None:
         """A secret as it is kept, if it still is."""

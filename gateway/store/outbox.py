@@ -67,11 +67,11 @@ UPDATE projects SET expires_at = :at WHERE name = :project AND secret_id = :id""
 
 # Those of an endpoint; for its implicit one, those of the project.
 SIGNING_SECRETS: Final = """
-SELECT id, project, endpoint_id, created_at, expires_at, key_id, secret FROM signing_secrets
+SELECT id, project, endpoint_id, created_at, expires_at FROM signing_secrets
 WHERE project = :project AND endpoint_id IS :endpoint_id
   AND (expires_at IS NULL OR expires_at > :now)
 UNION ALL
-SELECT secret_id, name, NULL, created_at, expires_at, key_id, callback_secret FROM projects
+SELECT secret_id, name, NULL, created_at, expires_at FROM projects
 WHERE name = :project AND :endpoint_id IS NULL AND (expires_at IS NULL OR expires_at > :now)"""
 
 REPLAYS: Final = f"""
@@ -196,14 +196,6 @@ def outbox_changes(outbox: Outbox) -> Iterator[tuple[str, list[Params]]]:
     yield DELETE_ENDPOINT, [*deleted]
 
 
-def secret_from_row(row: rows.Row) -> tuple[SigningSecret, Sealed]:
-    """A row of `SIGNING_SECRETS`."""
-    secret = SigningSecret(
-        id=row[0], project=row[1], endpoint_id=row[2], created_at=row[3], expires_at=row[4]
-    )
-    return secret, Sealed(key_id=row[5], box=row[6])
-
-
 async def _page(connection: aiosqlite.Connection, replay: Replay, limit: int) -> tuple[int, ...]:
     given = {
         "endpoint_id": replay.endpoint_id,
@@ -229,7 +221,7 @@ async def _load_secrets(
         "now": now,
     }
     found = await connection.execute_fetchall(SIGNING_SECRETS, given)
-    outbox.secrets[endpoint.id] = tuple(secret_from_row(row)[0] for row in found)
+    outbox.secrets[endpoint.id] = tuple(map(rows.secret_from_row, found))
 
 
 def _by_id(found: Iterable[rows.Row]) -> dict[str, Replay]:

@@ -10,6 +10,7 @@ from gateway.domain.event import Event
 from gateway.domain.job import Job, Stray
 from gateway.domain.realm import Realm
 from gateway.domain.replay import Replay
+from gateway.domain.signing_secret import SigningSecret
 from gateway.domain.taken import Taken
 from gateway.domain.task import (
     Attempt,
@@ -100,6 +101,7 @@ endpoint_from_row = _reader(Endpoint)
 call_from_row = _reader(LauncherCall)
 realm_from_row = _reader(Realm)
 taken_from_row = _reader(Taken)
+secret_from_row = _reader(SigningSecret)
 replay_from_row = _reader(Replay, as_it_is="status")
 subscription_from_row = _reader(Subscription)
 
