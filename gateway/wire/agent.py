@@ -36,6 +36,9 @@ Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
 PatchText = Annotated[str, msgspec.Meta(max_length=512 * 1024)]
 
 CHUNK_BYTES: Final = 64 * 1024
+UNKNOWN_BYTES: Final = 64 * 1024
+"""So much may the fields that we do not know have in all: they are kept, and shown with each event.
+"""
 MESSAGE_CHARACTERS: Final = 2_000
 SUMMARY_CHARACTERS: Final = 8_000
 MAX_ATTEMPT: Final = 1_000_000
@@ -255,6 +258,8 @@ def decode(body: bytes) -> Word:
         message = _DECODE[envelope.type](data)
     except msgspec.ValidationError:
         return checked(envelope.type, kind, fields_of(data))
+    if len(data) > UNKNOWN_BYTES:
+        return checked(envelope.type, kind, fields_of(data))
     return Word(type=envelope.type, message=message, data=data)
 
 
@@ -272,15 +277,18 @@ def word_kind(name: str) -> type[Message]:
 
 
 def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
-    """A word from decoded data, without the optional fields that make a terminal one too long.
+    """A word from decoded data, without the optional and unknown fields that make a terminal one
+    too long.
 
     Raises:
         WrongShape: `invalid_request`.
     """
-    mistakes = mistakes_in(kind, data)
+    foreign = _too_much(kind, data)
+    mistakes = [*mistakes_in(kind, data), *foreign]
     dropped: list[Path] = []
     if mistakes and name in TERMINAL_WORDS:
         dropped = [path for path, message in mistakes if _may_go(path, message)]
+        dropped += [path for path, _ in foreign]
         for path in reversed(dropped):
             _drop(data, path)
         mistakes = mistakes_in(kind, data) if dropped else mistakes
@@ -292,6 +300,15 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
         data=msgspec.json.encode(data),
         warnings=tuple(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),
     )
+
+
+def _too_much(kind: type[Message], data: dict[str, object]) -> list[tuple[Path, str]]:
+    """The fields that we do not know, if they are too long in all."""
+    known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"taskId", "attempt"}
+    unknown = {name: value for name, value in data.items() if name not in known}
+    if len(msgspec.json.encode(unknown)) <= UNKNOWN_BYTES:
+        return []
+    return [((name,), "Unknown fields have more than 64 KiB in all") for name in unknown]
 
 
 def _may_go(path: Path, message: str) -> bool:

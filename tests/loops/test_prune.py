@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.domain import commands as c
 from gateway.domain.ids import typeid
+from gateway.domain.source import Message, PullRequestNotice
 from gateway.ledger import Ledger
 from gateway.loops.prune import EVENTS, PAUSE, Pruner
 from gateway.store.audit import audit
@@ -249,3 +250,12 @@ async def test_between_two_passes_nothing_is_read(old: Keeper) -> None:
     await old.prune(days=1)
     assert await old.pruner.step() == 600.0
     assert len(old.proposed) == 1
+
+
+async def test_a_message_of_a_service_is_known_again_for_seven_days(old: Keeper) -> None:
+    message = Message(source="github", id="d1", body_hash="00")
+    notice = PullRequestNotice(message=message, url="https://github.com/a/b/pull/1", is_merged=True)
+    await old.ledger.submit(notice)
+    for days, kept in ((6.9, 1), (0.2, 0)):
+        await old.prune(days=days)
+        assert old.count("SELECT count(*) FROM source_messages") == kept

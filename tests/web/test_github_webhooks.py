@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from gateway.domain.keyring import Keyring
 from gateway.domain.sealing import callback_secret_context
+from gateway.store.audit import audit
 from gateway.store.operator import open_operator
 from tests.web.callers import Agent, House, Json
 from tests.web.services import PULL, GitHub, closed, open_served_house
@@ -57,7 +58,7 @@ async def test_the_end_of_a_pull_request_is_an_event(
 
 @pytest.mark.parametrize("end", ["task.completed", "task.failed"])
 async def test_an_ended_task_hears_of_it_too_and_stays_as_it_is(
-    house: House, github: GitHub, end: str
+    house: House, github: GitHub, tmp_path: Path, end: str
 ) -> None:
     task_id, agent = await _with_pull_request(house)
     error = {"stage": "agent", "code": "x", "message": "y"}
@@ -68,6 +69,7 @@ async def test_an_ended_task_hears_of_it_too_and_stays_as_it_is(
     assert (await _last(house, task_id))["type"] == "task.pr_merged"
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"taskSeq", "updatedAt"}
+    assert audit(tmp_path / "slipgate.db").problems == ()
 
 
 async def test_it_is_delivered_like_any_other_event(tmp_path: Path) -> None:

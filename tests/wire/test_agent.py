@@ -60,6 +60,24 @@ def test_unknown_fields_of_the_data_are_kept() -> None:
     assert stored(word) == {"taskId": "task_1", "attempt": 2, "load": 0.5}
 
 
+def test_so_many_unknown_fields_are_kept_and_no_more() -> None:
+    assert stored(agent.decode(body("task.heartbeat", more="x" * 65_000)))["more"]
+    refused = refusal(body("task.heartbeat", more="x" * 33_000, most="x" * 33_000))
+    assert [error.path for error in refused.errors] == ["$.data.more", "$.data.most"]
+
+
+def test_a_terminal_word_loses_unknown_fields_that_are_too_long() -> None:
+    word = agent.decode(body("task.completed", summary="ok", more="x" * 70_000))
+    assert stored(word) == {"taskId": "task_1", "attempt": 2, "summary": "ok"}
+    assert word.warnings == ("$.data.more was dropped: too long",)
+
+
+def test_a_known_field_that_is_long_takes_nothing_from_the_others() -> None:
+    word = agent.decode(body("task.completed", patch="+x\n" * 100_000, more="x" * 60_000))
+    assert stored(word)["more"]
+    assert word.warnings == ()
+
+
 def test_an_unknown_type_has_a_code_of_its_own() -> None:
     assert refusal(body("task.exploded")).code == "unknown_event_type"
 
