@@ -190,3 +190,36 @@ async def test_a_running_sandbox_executes_commands_and_shows_its_entrypoint(
     assert (await http.get(f"{base}/session/entrypoint/logs")).status_code == 200
     await http.post("/sandbox/a/stop")
     assert (await http.post(f"{base}/execute", json={"command": "true"})).status_code == 400
+
+
+async def test_a_key_describes_itself_without_showing_itself(
+    api: Api, http: httpx.AsyncClient
+) -> None:
+    key = (await http.get("/api-keys/current")).json()
+    assert key["permissions"] == ["delete:sandboxes", "write:sandboxes", "write:snapshots"]
+    assert "dtn_key" not in key.values()
+    api.tells_scopes = False
+    assert (await http.get("/api-keys/current")).status_code == 404
+
+
+async def test_a_snapshot_is_built_and_activated_in_a_while(
+    api: Api, http: httpx.AsyncClient, clock: Clock
+) -> None:
+    api.organisation.habits = Habits(build_seconds=60)
+    built = (await http.post("/snapshots", json={"name": "agent-2"})).json()
+    assert (built["state"], built["entrypoint"]) == ("building", ["sleep", "infinity"])
+    clock.now += 60
+    assert (await http.get("/snapshots/agent-2")).json()["state"] == "active"
+    api.organisation.snapshots["agent-2"].state = "inactive"
+    woken = (await http.post(f"/snapshots/{built['id']}/activate")).json()
+    assert woken["state"] == "pulling"
+    clock.now += 60
+    assert (await http.get("/snapshots/agent-2")).json()["state"] == "active"
+    assert (await http.post(f"/snapshots/{built['id']}/activate")).status_code == 400
+
+
+async def test_a_build_that_failed_stays_with_its_reason(api: Api, http: httpx.AsyncClient) -> None:
+    api.organisation.habits = Habits(fails_to_build="no space left on device")
+    await http.post("/snapshots", json={"name": "agent-2"})
+    found = (await http.get("/snapshots/agent-2")).json()
+    assert (found["state"], found["errorReason"]) == ("build_failed", "no space left on device")

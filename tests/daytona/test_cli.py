@@ -231,3 +231,18 @@ async def test_a_planned_run_is_killed_or_prints_rubbish(tmp_path: Path, cli: Cl
     assert (await cli.run("sandbox", "list")).code == -9
     assert await cli.run("sandbox", "list") == (0, "}{", "")
     assert (await cli.run("sandbox", "list")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        pytest.param("x:latest", "it must not be latest", id="latest"),
+        pytest.param("registry:5000/x:1", "must include a tag", id="a port"),
+        pytest.param("x:1", "not found locally", id="not here"),
+    ],
+)
+async def test_only_a_tagged_image_of_this_host_can_be_pushed(
+    cli: Cli, image: str, message: str
+) -> None:
+    ran = await cli.run("snapshot", "push", image, "--name", "agent-2")
+    assert (ran.code, message in ran.err) == (1, True)

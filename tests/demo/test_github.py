@@ -99,3 +99,9 @@ async def test_a_repository_says_its_default_branch(client: httpx.AsyncClient) -
 @pytest.mark.parametrize("path", ["/repos/acme/other", f"{PULLS}/7", "/nonsense"])
 async def test_what_is_not_there_is_not_found(client: httpx.AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
+
+
+async def test_limits_can_be_asked_with_a_good_token_alone(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/rate_limit")).status_code == 200
+    refused = await client.get("/rate_limit", headers={"authorization": "Bearer other"})
+    assert refused.status_code == 401

@@ -3,14 +3,15 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 TASKS: Final = "SELECT id FROM tasks"
 UNFINISHED: Final = """
 SELECT id || ' is ' || status FROM tasks
 WHERE status IN ('queued', 'launching', 'running')"""
 UNDELIVERED: Final = """
-SELECT task_id || ' owes event ' || task_seq FROM deliveries WHERE status <> 'delivered'"""
+SELECT task_id || ' owes event ' || task_seq FROM deliveries
+WHERE status NOT IN ('delivered', 'superseded')"""
 OPEN_JOBS: Final = """
 SELECT kind || ' of ' || task_id || ' is open' FROM jobs
 WHERE closed_at IS NULL AND kind <> 'sweep'"""
@@ -29,6 +30,7 @@ WHERE later.tried_at < earlier.gone_at"""
 SPOKE: Final = """
 SELECT 'slipgate-' || substr(task_id, -20) || '-' || attempt FROM events
 WHERE type = 'task.started' AND applied = 1"""
+SUPERSEDED: Final = "SELECT seq FROM deliveries WHERE status = 'superseded'"
 HEARD: Final = "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
 
 NEVER: Final = (UNASKED_SANDBOX, EARLY_SUCCESSOR)
@@ -59,6 +61,10 @@ class Books:
         """How often each signed webhook of an agent is in the log."""
         return dict(self._rows(HEARD))
 
+    def superseded(self) -> set[int]:
+        """Numbers of the events that a newer one of their task has taken the place of."""
+        return {number for (number,) in self._rows(SUPERSEDED)}
+
     def sandboxes_that_spoke(self) -> set[str]:
         """Names of those whose agent was heard."""
         return set(self._column(SPOKE))
@@ -66,7 +72,7 @@ class Books:
     def _column(self, statement: str) -> list[str]:
         return [row[0] for row in self._rows(statement)]
 
-    def _rows(self, statement: str) -> list[tuple[str, int]]:
+    def _rows(self, statement: str) -> list[Any]:
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
             return list(database.execute(statement))
