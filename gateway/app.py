@@ -33,6 +33,7 @@ from gateway.loops.guard import GuardedTransport, may_be_public
 from gateway.loops.letters import LetterWriter, Render
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
+from gateway.loops.replays import Replayer
 from gateway.loops.runner import Runner
 from gateway.loops.trial import Trials
 from gateway.metrics import Metrics
@@ -133,7 +134,8 @@ async def _running(
         )
         reconciler = Reconciler(store.reads, partial(ledger.submit, is_patient=True), clock)
         pruner = Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY)
-        loops = (reconciler, deliverer, pruner)
+        replayer = Replayer(store.reads.endpoints, partial(ledger.submit, is_patient=True))
+        loops = (reconciler, deliverer, pruner, replayer)
         runners = [Runner(loop, ledger.hints) for loop in loops]
         for runner in runners:
             group.create_task(runner.run(), name=runner.name)

@@ -226,8 +226,10 @@ def _topics(view: View, now: int) -> set[str]:
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
-    if view.new_deliveries:
+    if view.new_deliveries or view.outbox.rerouted:
         topics.add("deliveries")
+    if any(replay.is_new for replay in view.outbox.changed_replays.values()):
+        topics.add("replays")
     moments = [task.due_at for task in tasks]
     moments += [job.lease_expires_at for job in jobs]
     moments += [view.realms[place].due_at for place in view.changed_realms]

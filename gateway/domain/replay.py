@@ -42,6 +42,11 @@ class Replay(Frozen, frozen=True, kw_only=True):
     updated_at: int
     finished_at: int | None = None
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has worked on it yet."""
+        return self.status == "running" and self.updated_at == self.created_at
+
 
 class Rerouted(Frozen, frozen=True, kw_only=True):
     """A delivery that takes another way than it was on; moments in milliseconds."""

@@ -28,6 +28,11 @@ SECRETS_NAMED: Final = "SELECT key_id, secret FROM signing_secrets WHERE id = :i
 
 REPLAY: Final = f"SELECT {REPLAY_COLUMNS} FROM replays WHERE id = :id"
 
+PENDING_OF: Final = """
+SELECT count(*) FROM (
+    SELECT 1 FROM deliveries INDEXED BY deliveries_lane
+    WHERE endpoint_id = :endpoint_id AND status = 'pending' LIMIT :most)"""
+
 EVENT_FROM: Final = "SELECT seq, at FROM events WHERE seq >= :seq ORDER BY seq LIMIT 1"
 
 NEWEST_SEQ: Final = "SELECT seq FROM ledger"
@@ -66,6 +71,12 @@ class EndpointReads:
     async def running_replays(self) -> list[Replay]:
         """The jobs that are not done."""
         return [*map(rows.replay_from_row, await self._query(RUNNING_REPLAYS, {}))]
+
+    async def pending_of(self, endpoint_id: str, most: int) -> int:
+        """How many of its deliveries are pending, counted to so many."""
+        for row in await self._query(PENDING_OF, {"endpoint_id": endpoint_id, "most": most}):
+            return int(row[0])
+        return 0
 
     async def last_before(self, moment: int) -> int:
         """The number of the last event that is older than this moment (milliseconds)."""

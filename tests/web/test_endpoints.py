@@ -297,6 +297,28 @@ async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Pa
     assert refused.status_code == 422
 
 
+async def test_what_was_held_and_what_is_replayed_arrives(tmp_path: Path) -> None:
+    async with opened(tmp_path) as (house, receiver):
+        made = await opens(house, eventTypes=["task.created"])
+        path = f"/v1/endpoints/{made['id']}"
+        await house.post(f"{path}/disable", scope="ops")
+        tasks = [(await house.create())["id"] for _ in range(3)]
+        await house.post(f"{path}/enable", scope="ops")
+        first = [_task_of(await receiver.next()) for _ in tasks]
+        async with asyncio.timeout(PATIENCE):
+            while len(await _delivered(house, made["id"])) < len(tasks):
+                pass
+        since = {"since": "2026-01-01T00:00:00Z"}
+        await house.post(f"{path}/replay", since, "ops")
+        again = [_task_of(await receiver.next()) for _ in tasks]
+    assert sorted(first) == sorted(again) == sorted(tasks)
+
+
+def _task_of(request: httpx.Request) -> str:
+    name: str = httpx.Response(200, content=request.content).json()["data"]["task"]["id"]
+    return name
+
+
 async def _delivered(house: House, endpoint: str) -> list[Json]:
     """What has arrived, as soon as something has."""
     query = f"/v1/deliveries?endpointId={endpoint}&status=delivered"
