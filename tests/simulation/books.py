@@ -1,12 +1,13 @@
 """The books: everything that is committed, and what the schema would not take."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import SettleDelivery
+from gateway.domain.commands import Claim, SettleDelivery
 from gateway.domain.endpoint import Directory
 from gateway.domain.event import Event
 from gateway.domain.invariants.books import DeliveryRow
@@ -14,11 +15,19 @@ from gateway.domain.job import Job
 from gateway.domain.realm import Place, Realm
 from gateway.domain.taken import Taken
 from gateway.domain.task import LIVE, Attempt, Task
-from gateway.domain.view import Delivery, LauncherCall, Remembered, View
+from gateway.domain.view import LauncherCall, Remembered, View
 
 
 class ConstraintBroken(Exception):
     """What the schema would not take."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """What was sent of a delivery, and how often it failed."""
+
+    failures: int = 0
+    body: str | None = None
 
 
 class Books:
@@ -39,15 +48,15 @@ class Books:
         self.remembered: dict[tuple[str, str, str], Remembered] = {}
         self.directory = Directory()
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
-        self.delivered: dict[tuple[str, int], tuple[Delivery, str | None]] = {}
-        """With the event of each delivery, and the body it was first sent with."""
-        self.failures: dict[tuple[str, int], int] = {}
-        """By delivery, its place in the schedule."""
+        self.sent: dict[tuple[str, int], Sent] = {}
+        """The rest of each delivery."""
         self.pending: dict[tuple[str, int], None] = {}
         self.calls: dict[str, LauncherCall] = {}
         self.realms: dict[Place, Realm] = {}
         self.taken: dict[str, dict[int, Taken]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
+        self.has_strays: Callable[[Place], bool] = lambda _: False
+        """Whether a sweep of this realm would find anything: the others are left out."""
         self.written: list[Event] = []
         """The events of the newest commit, with their numbers."""
 
@@ -69,6 +78,7 @@ class Books:
                 self.heard[event.task_id, event.attempt, event.webhook_id] = event.body_hash
         self.seq += len(view.new_events)
         self._put_deliveries(view, first)
+        assert not view.outbox.rerouted, "no endpoint here is disabled"
         if view.outbox.is_changed:
             self.directory = view.outbox.directory
         self.remembered.update((kept.key, kept) for kept in view.new_remembered)
@@ -131,7 +141,7 @@ class Books:
                     attempts=0,
                     next_attempt_at=new.next_attempt_at,
                 )
-                self.delivered[key] = (new, None)
+                self.sent[key] = Sent()
                 if new.status == "pending":
                     self.pending[key] = None
         for settled in view.settled:
@@ -148,6 +158,30 @@ class Books:
         yield from self.due.values()
         yield from (job.lease_expires_at for job in self.open_jobs.values())
 
+    def work_for(self, claim: Claim, since: int) -> str | None:
+        """What this launcher could have claimed since then."""
+        for job in self.open_jobs.values():
+            if self.is_offered(job, since) and (job.provider, job.realm) in claim.providers:
+                return job.id
+        for task in self.tasks.values():
+            is_offered = task.claimable_at is not None and task.claimable_at <= since
+            attempt = self.attempts[task.id].get(task.attempt)
+            is_near = attempt is None or attempt.place is None or attempt.place in claim.providers
+            # Whether its concurrency key was free all that time is not known here.
+            if claim.capacity and is_offered and is_near and task.concurrency_key is None:
+                return task.id
+        return None
+
+    def is_offered(self, job: Job, now: int) -> bool:
+        """Whether it waits for whoever serves its realm."""
+        is_free = job.leased_by is None and job.kind != "create" and job.not_before <= now
+        return is_free and self.is_needed(job)
+
+    def is_needed(self, job: Job) -> bool:
+        """Not a sweep that would find nothing."""
+        place = (job.provider or "", job.realm or "")
+        return job.kind != "sweep" or self.has_strays(place)
+
     def keys_in_use(self) -> Counter[str]:
         """How many attempts of each concurrency key are launching or running."""
         return Counter(
@@ -157,16 +191,17 @@ class Books:
         )
 
     def _settle(self, settled: SettleDelivery) -> None:
+        """What arrived has arrived, also if the delivery was held or ended meanwhile."""
         key = (settled.endpoint_id, settled.seq)
-        if key not in self.pending:
-            return
+        was_pending = key in self.pending
+        before = self.deliveries[key]
+        is_news = was_pending or settled.status == "delivered"
         self.deliveries[key] = replace(
-            self.deliveries[key],
-            status=settled.status,
+            before,
+            status=settled.status if is_news else before.status,
             attempts=settled.attempts,
-            next_attempt_at=settled.next_attempt_at,
+            next_attempt_at=settled.next_attempt_at if was_pending else None,
         )
-        self.failures[key] = settled.failures
-        self.delivered[key] = (self.delivered[key][0], settled.body)
-        if settled.status != "pending":
-            del self.pending[key]
+        self.sent[key] = Sent(failures=settled.failures, body=settled.body)
+        if self.deliveries[key].status != "pending":
+            self.pending.pop(key, None)

@@ -42,6 +42,8 @@ class Faults:
     wrong_snapshot: int = 60
     flapping: int = 120
     """A look does not find a sandbox that lives; once in its life, for two looks are believed."""
+    sweeps: int = 1
+    """No fault: every sweep is made, also those that find nothing."""
     receiver_refuses: int = 300
     receiver_hangs: int = 100
 

@@ -18,17 +18,20 @@ from msgspec.structs import replace
 from gateway.domain import commands as c
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
+from gateway.domain.job import Job
+from gateway.domain.labels import INSTANCE, labels
 from gateway.domain.needs import Needs
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import Sandbox
 from gateway.domain.view import View
-from gateway.ledger import Ledger
+from gateway.ledger import LONGEST_CLAIM, Ledger
 from gateway.loops.reconcile import Reconciler
 from gateway.wire import agent as words
 from gateway.wire import launcher as wire
 from gateway.wire.decode import WrongShape
 from gateway.wire.times import rfc3339
 from tests.simulation.deliverer import Receivers, deliverer
+from tests.simulation.invariants import Violated
 from tests.simulation.scheduler import Process
 from tests.simulation.world import World
 
@@ -36,6 +39,8 @@ A = TypeVar("A")
 
 LONGEST_POLL: Final = 5.0
 """Seconds after which a loop looks by itself."""
+PROMPT: Final = 4
+"""Seconds in which something is done about what can be done."""
 CALLS: Final = 20_000
 """Milliseconds between the calls of a launcher that waits for work."""
 DOWN: Final = (0.5, 2.0, 12.0, 40.0, 400.0)
@@ -66,6 +71,7 @@ class Gateway:
         self.receivers = Receivers(world.faults, world.choices.stream("receivers"))
         self.back_at = 0.0
         self._full_until = 0.0
+        self._jumped_at = 0.0
         self._planned: float | None = None
         self.healthy_since = 0.0
         self.start()
@@ -78,7 +84,7 @@ class Gateway:
         self.healthy_since = world.scheduler.time()
         self.store = world.open_store(functools.partial(self._commit, self.process))
         self.reads = self.store.reads
-        self.policy = c.Policy(key_id=KEY_ID, started_at=world.wall())
+        self.policy = c.Policy(key_id=KEY_ID, instance_id=world.instance, started_at=world.wall())
         self.ledger = Ledger(self.store, self.policy, clock=world.wall)
         self.process.spawn(self._run(self.ledger))
 
@@ -91,6 +97,11 @@ class Gateway:
         self.process.kill()
         self.back_at = world.scheduler.time() + down
         world.scheduler.call_later(down, self.start)
+
+    def look(self) -> None:
+        """Everybody who waits looks again."""
+        if self.process.is_alive:
+            self._look("look")
 
     def repair(self) -> None:
         """The disk has room again."""
@@ -151,10 +162,12 @@ class Gateway:
         )
         self._claims += 1
         number = self._claims
-        with self.ledger.hints.listen("jobs", "look") as listener:
+        with self.ledger.hints.listen("jobs", "again", "look") as listener:
             while True:
                 asked_at = self._world.wall()
                 answer = await self.submit(command, c.ClaimReply)
+                for claimed in answer.jobs:
+                    self._world.invariants.granted(claimed.job.token)
                 if answer.jobs:
                     return wire.Jobs(jobs=tuple(map(self._job, answer.jobs)))
                 self.waiting[number] = Waiting(command, caller, self._world.scheduler.time())
@@ -171,6 +184,7 @@ class Gateway:
         """`renew`."""
         command = c.RenewLease(job_id=job_id, lease_token=lease.lease_token)
         answer = await self.submit(command, c.LeaseReply)
+        self._world.invariants.renewed(job_id, lease.lease_token)
         return wire.Renewed(lease_expires_at=rfc3339(answer.expires_at), cancel=answer.cancel)
 
     async def trying(self, job_id: str, report: wire.Trying) -> wire.MayTry:
@@ -246,16 +260,20 @@ class Gateway:
 
     def _job(self, claimed: c.ClaimedJob) -> wire.Job:
         job, task, attempt = claimed.job, claimed.task, claimed.attempt
-        assert task is not None
-        assert attempt is not None
-        sandbox = attempt.sandbox
-        return wire.Job(
+        bare = wire.Job(
             id=job.id,
             kind=job.kind,
             lease_token=job.token,
             lease_expires_at=rfc3339(job.lease_expires_at or 0),
             lease_seconds=self.policy.lease // 1000,
             instance_id=self._world.instance,
+            labels={INSTANCE: self._world.instance},
+        )
+        if task is None or attempt is None:
+            return _homeless(bare, job)
+        sandbox = attempt.sandbox
+        return replace(
+            bare,
             task_id=task.id,
             attempt=attempt.number,
             sandbox=wire.JobSandbox(
@@ -265,11 +283,7 @@ class Gateway:
                 realm=attempt.realm if attempt.realm is not None else job.realm,
             ),
             snapshot=task.snapshot,
-            labels={
-                "slipgate-instance": self._world.instance,
-                "slipgate-task": task.id,
-                "slipgate-attempt": str(attempt.number),
-            },
+            labels=labels(self._world.instance, task.id, attempt.number),
             spool_offset=attempt.spool_offset,
         )
 
@@ -356,8 +370,14 @@ class Gateway:
             raise asyncio.CancelledError
         if world.scheduler.time() < self._full_until:
             raise Unavailable("The disk is full.")
-        world.invariants.check(needs, view, apply)
+        try:
+            self._hold_prompt()
+            world.invariants.check(needs, view, apply)
+        except Exception as error:
+            world.scheduler.fail(error)  # at once: the ledger would look for the guilty command
+            raise
         self._replan()
+        self._ask_again(view)
         if self._choices.happens(faults.clock_jump):
             self._jump()
         if self._choices.happens(faults.gateway_crash):
@@ -366,6 +386,21 @@ class Gateway:
             else:
                 self.crash("after a commit")
                 raise asyncio.CancelledError
+
+    def _hold_prompt(self) -> None:
+        """Whoever waits is woken, and clocks that come due are looked at: within seconds."""
+        world, now = self._world, self._world.scheduler.time()
+        if now - max(self.healthy_since, self._full_until, self._jumped_at) < 2 * PROMPT:
+            return
+        late = world.wall() - PROMPT * 1000
+        for waiting in self.waiting.values():
+            if waiting.since < now - PROMPT and (
+                work := world.books.work_for(waiting.command, late)
+            ):
+                raise Violated(f"{waiting.command.launcher_id} waits, and was not woken for {work}")
+        for task_id, due in world.books.due.items():
+            if due is not None and due < late:
+                raise Violated(f"a clock of {task_id} came due at {due}, and nobody looked")
 
     def _crash_later(self, process: Process) -> None:
         if process.is_alive and process is self.process:
@@ -380,6 +415,7 @@ class Gateway:
 
     def _jump(self) -> None:
         self._keep_pulse()
+        self._jumped_at = self._world.scheduler.time()
         seconds = self._choices.pick(JUMPS)
         self._world.jump(seconds)
         self._world.scheduler.call_later(LONGEST_POLL, self._look, "look")
@@ -395,8 +431,34 @@ class Gateway:
             self._planned = at
             scheduler.call_later(LONGEST_POLL, self._look, "plan")
 
+    def _ask_again(self, view: View) -> None:
+        """A job for later wakes nobody: a claim that is asked anew until then learns of it."""
+        now = self._world.wall()
+        for name in view.changed_jobs:
+            job = view.jobs[name]
+            if job.is_free and job.not_before >= now + LONGEST_CLAIM:
+                later = (job.not_before - now) / 1000
+                self._world.scheduler.call_later(later, self._look, "again")
+
     def _look(self, topic: str) -> None:
         self.ledger.hints.tell((topic,))
+
+
+def _homeless(bare: wire.Job, job: Job) -> wire.Job:
+    """A sweep, or a sandbox that one has found."""
+    stray = job.stray
+    if stray is None:
+        return replace(
+            bare, sandbox=wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
+        )
+    return replace(
+        bare,
+        sandbox=wire.JobSandbox(
+            name=stray.name, id=stray.id, provider=job.provider, realm=job.realm
+        ),
+        labels=dict(stray.labels),
+        spool_offset=stray.spool_offset,
+    )
 
 
 def _pair(provider: str) -> tuple[str, str]:

@@ -41,11 +41,40 @@ class Invariants:
         self._confirmed: set[tuple[str, int]] = set()
         self._launches: Counter[tuple[str, int]] = Counter()
         self._retries: Counter[tuple[str, int]] = Counter()
+        self._tokens: set[str] = set()
+        self._spoke: set[tuple[str, int]] = set()
+        self.alive: Callable[[str], Iterable[int]] = lambda _: ()
+        """The attempts of a task whose sandbox really is there, and did not come late."""
 
     def accepted(self, task_id: str) -> None:
         """A frontend was told that its task is stored."""
         self._accepted.add(task_id)
         _hold(task_id in self._books.tasks, f"{task_id} was acknowledged and is not there")
+
+    def creates(self, task_id: str, number: int, now: int) -> None:
+        """A launcher begins a create call: only in the window that `trying` has opened."""
+        attempt = self._books.attempts[task_id].get(number)
+        before = attempt.create_before if attempt is not None else None
+        is_open = before is not None and now <= before
+        _hold(is_open, f"a create call for {task_id}, {number} began at {now}, allowed to {before}")
+
+    def drained(self, task_id: str, number: int, words: Iterable[str]) -> None:
+        """A destroy deletes a spool: what stood in it was heard, applied or refused."""
+        for name in words:
+            is_heard = (task_id, number, name) in self._books.heard
+            _hold(is_heard, f"{name} of {task_id} was deleted with the spool, and never heard")
+
+    def granted(self, token: str) -> None:
+        """A launcher is given a job: its token is a new one."""
+        _hold(token not in self._tokens, f"{token} was given out twice")
+        self._tokens.add(token)
+
+    def renewed(self, job_id: str, token: str) -> None:
+        """A lease was renewed: nobody else is offered the job under the same token."""
+        job = self._books.jobs[job_id]
+        is_answered = job.answered_lease == job.lease or not job.is_open
+        is_offered = job.token == token and job.leased_by is None and not is_answered
+        _hold(not is_offered, f"{token} was renewed, and the job is offered")
 
     def acknowledged(self, task_id: str, attempt: int, webhook_id: str) -> None:
         """An agent was told that its word is stored."""
@@ -73,8 +102,10 @@ class Invariants:
         self._hold_deliveries(view)
         _hold_outage(view, last_pulse)
 
-    def settled(self, sandboxes: Iterable[str]) -> None:
+    def settled(self, sandboxes: Iterable[str], *, asked_for: int) -> None:
         """The end: faults have stopped, time went on, and nothing is left that could happen."""
+        made = len(self._books.tasks)
+        _hold(made <= asked_for, f"{asked_for} tasks were asked for, and {made} were made")
         for what in self._unsettled(sorted(sandboxes)):
             raise Violated(what)
         for task_id in self._accepted:
@@ -91,8 +122,9 @@ class Invariants:
                 yield f"{task.id} ended with the flags {task.flags}"
         if sandboxes:
             yield f"sandboxes are left: {sandboxes}"
-        if books.open_jobs:
-            yield f"jobs are left: {sorted(books.open_jobs)}"
+        jobs = sorted(job.id for job in books.open_jobs.values() if job.kind != "sweep")
+        if jobs:
+            yield f"jobs are left: {jobs}"
         for delivery in books.deliveries.values():
             if delivery.status not in FINAL:
                 yield f"delivery {delivery.seq} is {delivery.status} for ever"
@@ -108,7 +140,11 @@ class Invariants:
         is_retry = event.type == "task.retried" and event.source == "api"
         is_left = before.status.is_terminal and history.task and not history.task.status.is_terminal
         _hold(is_retry or not is_left, f"{where} leaves {before.status}")
-        if event.type in {"task.launching", "task.retried"}:
+        if event.source == "agent":
+            self._spoke.add((event.task_id, event.attempt))
+        if event.type == "sandbox.trying":
+            self._hold_try(event, where)
+        elif event.type in {"task.launching", "task.retried"}:
             self._count(event, where)
 
     def _count(self, event: Event, where: str) -> None:
@@ -127,6 +163,13 @@ class Invariants:
         for number, attempt in self._books.attempts[event.task_id].items():
             is_over = number >= event.attempt or attempt.is_gone
             _hold(is_over, f"{where}: the sandbox of attempt {number} is not gone")
+
+    def _hold_try(self, event: Event, where: str) -> None:
+        """Nothing is created once the agent has spoken, or beside another attempt's sandbox."""
+        has_spoken = (event.task_id, event.attempt) in self._spoke
+        _hold(not has_spoken, f"{where} came after the agent had spoken")
+        others = [number for number in self.alive(event.task_id) if number != event.attempt]
+        _hold(not others, f"{where}: the sandbox of attempt {others} is alive")
 
     def _judge(self, key: str) -> None:
         books = self._books

@@ -1,10 +1,12 @@
 """One run: the actors of a seed, an hour of faults, and then the peace in which all must settle."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from gateway.domain.realm import Place
 from tests.simulation.agent import Agent
 from tests.simulation.choices import Choices, Recording, Stream
 from tests.simulation.frontend import Frontend
@@ -87,6 +89,9 @@ class Installation:
             Launcher(world, self.gateway, self.network, self.realms[-number * apart], f"l{number}")
             for number in range(2)
         ]
+        world.invariants.alive = self._alive
+        world.books.has_strays = self._has_strays
+        world.look = self.gateway.look
         tasks = choices.pick(TASKS)
         self.frontends = [
             Frontend(world, self.gateway, self.network, number) for number in range(tasks)
@@ -112,9 +117,22 @@ class Installation:
         try:
             if not is_quiet:
                 raise Violated("it does not come to rest")
-            self.world.invariants.settled(chain.from_iterable(each.left() for each in self.realms))
+            left = chain.from_iterable(realm.left() for realm in self.realms)
+            self.world.invariants.settled(left, asked_for=len(self.frontends))
         except Violated as violated:
             scheduler.fail(violated)
+
+    def _alive(self, task_id: str) -> Iterator[int]:
+        if self.world.has_jumped:
+            return  # a margin of a clock that is set forward is none
+        for sandbox in chain.from_iterable(realm.sandboxes.values() for realm in self.realms):
+            if sandbox.task_id == task_id and not sandbox.is_late:
+                yield sandbox.attempt
+
+    def _has_strays(self, place: Place) -> bool:
+        if self.world.faults.sweeps:
+            return True
+        return any(realm.has_strays for realm in self.realms if realm.realm == place[1])
 
     def _move_in(self, sandbox: Sandbox) -> None:
         Agent(self.world, self.gateway, self.network, sandbox)

@@ -19,7 +19,7 @@ from tests.simulation.world import World
 
 LANDS: Final = (1.0, 4.0, 30.0, 110.0)
 LANDS_LATE: Final = (119.0, 125.0, 132.0)
-STARTS: Final = (0.0, 0.5, 20.0, 90.0)
+STARTS: Final = (0.0, 0.5, 20.0, 90.0, 2_000.0)
 LOOKS: Final = (0.05, 0.3)
 SLOW: Final = (2.0, 15.0, 70.0, 200.0)
 DIES: Final = (5.0, 60.0, 400.0)
@@ -58,7 +58,7 @@ class Sandbox:
     beats: int = 0
     has_flapped: bool = False
     is_late: bool = False
-    """It came when its attempt was over and known to be gone: only a sweep can find it."""
+    """Another call had made the one before it, which is known to be gone: a sweep will find it."""
     agent: Process | None = None
     plan: list[tuple[str, dict[str, Any]]] | None = None
     """What its agent is going to say, the same at each start."""
@@ -85,6 +85,7 @@ class Realm:
         self._world = world
         self._move_in = move_in
         self._made = 0
+        self._names: set[str] = set()
 
     def land(self, order: Order, choices: Stream) -> None:
         """The sandbox comes to be, unless it is there already: a name is unique."""
@@ -102,9 +103,13 @@ class Realm:
             created_at=world.wall(),
         )
         attempt = world.books.attempts[sandbox.task_id].get(sandbox.attempt)
-        sandbox.is_late = attempt is None or attempt.is_gone
+        came_before = sandbox.name in self._names
+        self._names.add(sandbox.name)
+        sandbox.is_late = came_before and attempt is not None and attempt.is_gone
         self.sandboxes[sandbox.name] = sandbox
         world.trace.note(self.realm, f"{sandbox.name} is there")
+        if sandbox.is_late:
+            world.look()
         starts = choices.pick(STARTS) if choices.happens(faults.provider_slow) else 0.0
         world.scheduler.call_later(starts, self._start, sandbox)
         if choices.happens(faults.sandbox_dies):
@@ -112,10 +117,13 @@ class Realm:
             world.scheduler.call_later(starts + choices.pick(DIES), self._die, sandbox, end)
 
     def left(self) -> Iterator[str]:
-        """What nobody has destroyed; of those that came late, what their agents still do."""
-        for sandbox in self.sandboxes.values():
-            if not sandbox.is_late or sandbox.is_running:
-                yield sandbox.name
+        """What nobody has destroyed."""
+        yield from self.sandboxes
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether a sandbox is there that came late, or survived its attempt."""
+        return any(sandbox.is_late for sandbox in self.sandboxes.values())
 
     def end(self, sandbox: Sandbox) -> None:
         """Nothing runs in it any more."""
@@ -162,6 +170,8 @@ class Door:
         self._choices = choices
         self._step = step
         """A launcher may die at each step it takes."""
+        self._stopped: set[str] = set()
+        """Sandboxes on their way out: a destroy reads the spool before it deletes it."""
 
     @property
     def realm(self) -> str:
@@ -171,7 +181,8 @@ class Door:
     async def create(self, order: Order) -> Found:
         """Makes it, or adopts what is there under the name."""
         choices, faults = self._choices, self._world.faults
-        await self._reach()
+        self._check_window(order)
+        self._call()
         self._refuse()
         is_late = choices.happens(faults.late_create)
         lands = choices.pick(LANDS_LATE) if is_late else self._duration(LANDS)
@@ -231,6 +242,7 @@ class Door:
         self._refuse()
         sandbox = self._realm.sandboxes.get(key.name)
         if sandbox is not None:
+            self._stopped.add(sandbox.id)
             self._realm.end(sandbox)
 
     async def remove(self, key: Key) -> None:
@@ -238,15 +250,27 @@ class Door:
         await self._reach()
         self._refuse()
         await asyncio.sleep(self._duration(LOOKS))
+        sandbox = self._realm.sandboxes.get(key.name)
+        if sandbox is not None and sandbox.id in self._stopped:
+            words = [line.id for line in sandbox.spool[sandbox.acknowledged :]]
+            self._world.invariants.drained(sandbox.task_id, sandbox.attempt, words)
         self._realm.remove(key.name)
         self._refuse()
 
     async def _reach(self) -> None:
-        self._step()
+        self._call()
         if self._choices.happens(self._world.faults.provider_hangs):
             await asyncio.sleep(self._choices.pick(SLOW))
+
+    def _call(self) -> None:
+        self._step()
         if not self._caller.is_alive:
             raise asyncio.CancelledError
+
+    def _check_window(self, order: Order) -> None:
+        task_id, attempt = order.labels["slipgate-task"], order.labels["slipgate-attempt"]
+        if not self._world.has_jumped:
+            self._world.invariants.creates(task_id, int(attempt), self._world.wall())
 
     def _duration(self, usual: tuple[float, ...]) -> float:
         if self._choices.happens(self._world.faults.provider_slow):

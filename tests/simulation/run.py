@@ -7,13 +7,19 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
 
-from tests.simulation.play import Run, play
+from tests.simulation.choices import Recording
+from tests.simulation.play import Run
+from tests.simulation.play import play as play_alone
 from tests.simulation.shrink import shrink
+from tests.simulation.twin import Twins
 
 CHUNK: Final = 50
 """Seeds a worker plays at a time."""
@@ -44,19 +50,20 @@ class Tally:
         return f"{self.seeds:,} seeds, {self.commits:,} commits, {days:,.0f} days"
 
 
-def run_seeds(first: int, count: int) -> int:
-    """Plays so many seeds; the exit code."""
+def run_seeds(first: int, count: int, *, twins: bool = False) -> int:
+    """Plays so many seeds; the exit code. With `twins`, each batch is loaded from SQLite too."""
     began = time.monotonic()
-    tally = _play_all(first, count)
+    tally = _play_all(first, count, twins=twins)
     if tally.failed is not None:
-        return show(tally.failed)
+        return show(tally.failed, twins=twins)
     _say(f"simulation: {tally}: every invariant held ({time.monotonic() - began:.0f} s)")
     return 0
 
 
-def show(seed: int) -> int:
+def show(seed: int, *, twins: bool = False) -> int:
     """Plays one seed; of one that fails, its plainest form is told step by step."""
     silence()
+    play = play_twins if twins else play_alone
     run = play(seed)
     if run.failure is None:
         _say(f"seed {seed}: {run.commits} commits, every invariant held")
@@ -69,9 +76,10 @@ def show(seed: int) -> int:
     return 1
 
 
-def play_chunk(first: int, count: int) -> Tally:
+def play_chunk(first: int, count: int, *, twins: bool) -> Tally:
     """Some seeds one after the other, up to the first that fails."""
     silence()
+    play = play_twins if twins else play_alone
     tally = Tally()
     gc.disable()  # cycles die with the run: collecting amid it would cost a fifth of the time
     for seed in range(first, first + count):
@@ -92,7 +100,13 @@ def _add(tally: Tally, seed: int, run: Run) -> None:
     tally.add(Tally(seeds=1, commits=run.commits, seconds=run.seconds, failed=failed))
 
 
-def _play_all(first: int, count: int) -> Tally:
+def play_twins(seed: int, recording: Recording | None = None, *, is_read: bool = False) -> Run:
+    """Each batch is loaded from SQLite too."""
+    with TemporaryDirectory() as folder, closing(Twins(Path(folder) / "twin.db")) as twins:
+        return play_alone(seed, recording, is_read=is_read, open_store=twins)
+
+
+def _play_all(first: int, count: int, *, twins: bool) -> Tally:
     tally = Tally()
     told = time.monotonic()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -101,7 +115,7 @@ def _play_all(first: int, count: int) -> Tally:
         running: set[Future[Tally]] = set()
         while tally.failed is None:
             while len(running) < 2 * (cores or 1) and (chunk := next(chunks, None)):
-                running.add(pool.submit(play_chunk, *chunk))
+                running.add(pool.submit(play_chunk, *chunk, twins=twins))
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)

@@ -90,6 +90,8 @@ class Scheduler(asyncio.BaseEventLoop):
 
     def fail(self, error: BaseException) -> None:
         """Ends the run; the first failure is the one that counts."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
         self.failure = self.failure or error
 
     def call_soon(  # type: ignore[override]  # the shape that C tasks call

@@ -209,8 +209,14 @@ class MemoryReads:
         """When the reconciler has work."""
         return self._books.next_due
 
-    async def next_claimable(self, providers: Sequence[tuple[str, str]], now: int) -> int | None:
+    async def next_claimable(self, providers: Sequence[Place], now: int) -> int | None:
         """When a job that may not be claimed yet can be, by launchers of these providers."""
+        return self.next_work(providers, now, self._books.is_needed)
+
+    def next_work(
+        self, providers: Sequence[Place], now: int, is_needed: Callable[[Job], bool]
+    ) -> int | None:
+        """The same, of the jobs that are needed."""
         tasks = (task.claimable_at or 0 for task in self._books.tasks.values())
         jobs = (
             job.not_before
@@ -218,6 +224,7 @@ class MemoryReads:
             if job.leased_by is None
             and job.kind != "create"
             and (job.provider, job.realm) in providers
+            and is_needed(job)
         )
         return min((at for at in chain(tasks, jobs) if at > now), default=None)
 
@@ -231,21 +238,20 @@ class MemoryReads:
         for key in books.pending:
             if key[0] in closed:
                 continue
-            owed, (delivery, body) = books.deliveries[key], books.delivered[key]
-            lane = (owed.endpoint_id, delivery.event.task_id)
-            failures = books.failures.get(key, 0)
+            owed, sent = books.deliveries[key], books.sent[key]
+            lane = (owed.endpoint_id, owed.task_id)
             if lane not in held and (owed.next_attempt_at or 0) <= now:
                 head = DueDelivery(
                     endpoint_id=owed.endpoint_id,
                     seq=owed.seq,
-                    task_id=delivery.event.task_id,
+                    task_id=owed.task_id,
                     attempts=owed.attempts,
-                    failures=failures,
+                    failures=sent.failures,
                     trigger="auto",
-                    body=body,
+                    body=sent.body,
                 )
                 due.append((owed.next_attempt_at, owed.seq, head))
-            if failures < PARK_AFTER:
+            if sent.failures < PARK_AFTER:
                 held.add(lane)
         return [head for _, _, head in sorted(due, key=lambda each: each[:2])[:limit]]
 
@@ -303,7 +309,11 @@ class MemoryStore:
 
     async def commit(self, needs: Sequence[Needs], view: View) -> None:
         """Makes it last, unless the disk does not."""
-        await self._commit(needs, view, lambda: self.books.apply(view))
+        await self._commit(needs, view, lambda: self.finish(view))
+
+    def finish(self, view: View) -> None:
+        """It lasts."""
+        self.books.apply(view)
 
 
 Commit = Callable[[Sequence[Needs], View, Callable[[], Any]], Awaitable[None]]
@@ -316,6 +326,5 @@ def _due(books: Books, now: int) -> list[str]:
 
 def _offered(books: Books, providers: set[Place], now: int) -> Iterator[Job]:
     for job in books.open_jobs.values():
-        is_due = job.leased_by is None and job.kind != "create" and job.not_before <= now
-        if is_due and (job.provider, job.realm) in providers:
+        if (job.provider, job.realm) in providers and books.is_offered(job, now):
             yield job

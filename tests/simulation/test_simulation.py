@@ -1,16 +1,21 @@
-"""A few hundred seeds of the simulation; `make simulate` plays as many as one likes."""
+"""The simulation holds on a few hundred seeds, tells what it finds, and finds what is planted."""
 
 import os
 import subprocess
 import sys
 
+import pytest
+
+from tests.simulation.mutants import MUTANTS
+
 SEEDS = 200
+TWINS = 20
 
 
-def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs the simulation as `make simulate` does."""
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A part of the simulation as a program of its own: it must have imported nothing yet."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.simulation", *arguments],
+        [sys.executable, "-m", *arguments],
         env={**os.environ, "PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
@@ -19,7 +24,28 @@ def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_invariant_holds_whatever_the_world_does() -> None:
-    played = simulate("--seeds", str(SEEDS))
+    played = run("tests.simulation", "--seeds", str(SEEDS))
     assert played.returncode == 0, played.stdout + played.stderr
-    assert f"{SEEDS} seeds" in played.stdout
-    assert "every invariant held" in played.stdout
+    last = played.stdout.splitlines()[-1]
+    assert f"{SEEDS} seeds" in last
+    assert "every invariant held" in last
+
+
+def test_the_store_in_memory_says_what_the_real_one_says() -> None:
+    played = run("tests.simulation", "--twins", "--first", "1000", "--seeds", str(TWINS))
+    assert played.returncode == 0, played.stdout + played.stderr
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    hunt = run("tests.simulation.mutants", name)
+    assert hunt.returncode == 0, hunt.stdout + hunt.stderr
+    assert f"{name}: found by seed" in hunt.stdout
+
+
+def test_what_was_found_is_told_plainly_and_the_same_each_time() -> None:
+    name = "a spool is deleted unread"
+    told, again = (run("tests.simulation.mutants", name, "--tell") for _ in range(2))
+    assert told.stdout == again.stdout
+    assert "AgentWord" in told.stdout
+    assert "was deleted with the spool, and never heard\nagain: make simulate SEED=" in told.stdout

@@ -33,7 +33,9 @@ class World:
         self.invariants = Invariants(self.books)
         self._open_store = open_store
         self._base = BEGINNING
-        self.jumped = False
+        self.look: Callable[[], None] = lambda: None
+        """Something happened outside that a waiting launcher may be asked to look at."""
+        self.has_jumped = False
         """Whether the gateway's wall clock was ever set forward: then no margin can be kept."""
 
     def wall(self) -> int:
@@ -44,7 +46,7 @@ class World:
         """The wall clock is set."""
         self.trace.note("clock", f"set by {seconds} s")
         self._base += seconds * 1000
-        self.jumped = self.jumped or seconds > 0
+        self.has_jumped = self.has_jumped or seconds > 0
 
     def open_store(self, commit: Commit) -> Any:
         """The store on the run's books."""

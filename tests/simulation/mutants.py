@@ -1,0 +1,250 @@
+"""Mutants: bugs planted one at a time, in the source as it is imported; each must be found.
+
+`python -m tests.simulation.mutants NAME` plays seeds on the gateway or launcher that has this bug
+and says which one found it; with `--tell` that seed is told in its plainest form.
+
+The old text must occur exactly once: a rule that has moved is an
+error here, and no mutant that quietly plants nothing.
+"""
+
+import gc
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+SEEDS: Final = 200
+"""So many are played at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mutant:
+    """One bug: a file, what stands there, and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+    @property
+    def module(self) -> str:
+        """The name under which the file is imported."""
+        return self.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+MUTANTS: Final[dict[str, Mutant]] = {
+    "a token that was revoked still counts": Mutant(
+        file="gateway/domain/decide/report.py",
+        old="    if command.lease_token != job.token:",
+        new="    if not command.lease_token.startswith(job.id):",
+    ),
+    "a claim does not change the token": Mutant(
+        file="gateway/domain/decide/claim.py",
+        old="        lease=job.lease + 1,\n        leased_by=command.launcher_id,",
+        new="        lease=job.lease,\n        leased_by=command.launcher_id,",
+    ),
+    "a released job keeps its token": Mutant(
+        file="gateway/domain/decide/claim.py",
+        old="job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False",
+        new="job, leased_by=None, lease_expires_at=None, is_delegated=False",
+    ),
+    "a lease runs out for ever later": Mutant(
+        file="gateway/domain/decide/due.py",
+        old="    if job.lease_expires_at <= now:",
+        new="    if job.lease_expires_at < now - 3_600_000:",
+    ),
+    "a word that came twice counts twice": Mutant(
+        file="gateway/domain/decide/agent.py",
+        old="    if before is None:\n        return False",
+        new="    if before is None or not command.spooled:\n        return False",
+    ),
+    "a word is applied after the end": Mutant(
+        file="gateway/domain/decide/agent.py",
+        old="    if draft.task.status.is_terminal:\n        return Refused(",
+        new="    if draft.task.status is Status.EXPIRED:\n        return Refused(",
+    ),
+    "a word of an older attempt is applied": Mutant(
+        file="gateway/domain/decide/agent.py",
+        old="    if attempt.number < draft.task.attempt:",
+        new="    if attempt.number < draft.task.attempt - 1:",
+    ),
+    "the next attempt does not wait for the old sandbox": Mutant(
+        file="gateway/domain/ending.py",
+        old="    if older and draft.task.status is Status.QUEUED:",
+        new="    if len(older) > 1 and draft.task.status is Status.QUEUED:",
+    ),
+    "an idempotency key is forgotten": Mutant(
+        file="gateway/domain/decide/request.py",
+        old="    if idempotency is None or idempotency.key not in view.remembered:",
+        new="    if idempotency is None or idempotency.key in view.remembered:",
+    ),
+    "an event is written without its delivery": Mutant(
+        file="gateway/domain/draft.py",
+        old="        if endpoint_id is None or not event.applied or event.type in QUIET:",
+        new="        if endpoint_id is None or event.attempt > 1 or event.type in QUIET:",
+    ),
+    "an answer is given for what was not committed": Mutant(
+        file="gateway/ledger.py",
+        old="            return [exc] * len(commands)",
+        new="            return [_outcome(View(policy=self.policy), one, 0) for one in commands]",
+    ),
+    "one look is believed": Mutant(
+        file="gateway/domain/judging.py",
+        old="    if attempt.missing_since is not None and later <= job.not_before:",
+        new="    if later >= job.not_before:",
+    ),
+    "a look by name proves absence at once": Mutant(
+        file="gateway/domain/judging.py",
+        old=" + draft.policy.create_limit + draft.policy.gone_margin",
+        new="",
+    ),
+    "a sandbox is created after its agent spoke": Mutant(
+        file="gateway/domain/decide/report.py",
+        old="    if is_over or is_early or attempt.spoke_at is not None:",
+        new="    if is_over or is_early:",
+    ),
+    "a destroy is confirmed and not done": Mutant(
+        file="launcher/jobs/destroy.py",
+        old="    await provider.remove(found.key)\n    gone",
+        new="    gone",
+    ),
+    "a spool is deleted unread": Mutant(
+        file="launcher/jobs/destroy.py",
+        old="    if piece.lines or piece.has_more:",
+        new="    if piece.has_more:",
+    ),
+    "an outage counts against leases": Mutant(
+        file="gateway/domain/decide/outage.py",
+        old="        _move_leases(view, now)\n",
+        new="",
+    ),
+    "an outage counts against clocks": Mutant(
+        file="gateway/domain/decide/outage.py",
+        old="is not None and last < at <= now",
+        new="is not None and last < at < now - 30_000",
+    ),
+    "a launch counts twice": Mutant(
+        file="gateway/domain/decide/claim.py",
+        old="launches=attempt.launches + 1",
+        new="launches=attempt.launches + 2",
+    ),
+    "a fourth launch": Mutant(
+        file="gateway/domain/decide/launch.py",
+        old="RELAUNCH_BACKOFF: Final = (5_000, 30_000)",
+        new="RELAUNCH_BACKOFF: Final = (5_000, 30_000, 30_000)",
+    ),
+    "claimers are not woken": Mutant(
+        file="gateway/ledger.py",
+        old='        topics.add("jobs")',
+        new="        pass",
+    ),
+    "the deliverer is not woken": Mutant(
+        file="gateway/ledger.py",
+        old='        topics.add("deliveries")',
+        new="        pass",
+    ),
+    "a word moves the hard clock": Mutant(
+        file="gateway/domain/running.py",
+        old="        draft.change(heartbeat=heartbeat, stall_end=None)\n",
+        new="        draft.change(heartbeat=heartbeat, run=heartbeat)\n",
+    ),
+    "the hard clock asks and never judges": Mutant(
+        file="gateway/domain/decide/due.py",
+        old="    draft.change(run_end=draft.now + draft.policy.drain)",
+        new="    draft.change(run_end=None)",
+    ),
+    "a destroy that failed is not offered again": Mutant(
+        file="gateway/domain/judging.py",
+        old="    draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))",
+        new="    draft.put_job(replace(job, offers=job.offers + 1, closed_at=not_before))",
+    ),
+}
+
+
+class Planter(MetaPathFinder):
+    """Finds the module of one mutant, and loads it with the bug in it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The real one, with another loader."""
+        if name != self._mutant.module:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        assert spec is not None
+        assert spec.origin is not None
+        spec.loader = _Planted(name, spec.origin, self._mutant)
+        return spec
+
+
+class _Planted(SourceFileLoader):
+    def __init__(self, name: str, path: str, mutant: Mutant) -> None:
+        super().__init__(name, path)
+        self._mutant = mutant
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        return compile(planted(self._mutant), self.path, "exec")
+
+
+def planted(mutant: Mutant) -> str:
+    """The source with the bug in it."""
+    source = (ROOT / mutant.file).read_text()
+    if source.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.file} has {source.count(mutant.old)} times: {mutant.old}")
+    return source.replace(mutant.old, mutant.new)
+
+
+def plant(name: str) -> None:
+    """From now on the module is imported with the bug in it."""
+    if ROOT.joinpath(MUTANTS[name].file) in map(_path, list(sys.modules.values())):
+        raise RuntimeError(f"{MUTANTS[name].file} was imported before the bug was planted")
+    sys.meta_path.insert(0, Planter(MUTANTS[name]))
+
+
+def hunt(seeds: int) -> int | None:
+    """The first seed that fails; a bug must have been planted before."""
+    from tests.simulation.play import play  # noqa: PLC0415 - only now, with the bug in it
+    from tests.simulation.run import silence  # noqa: PLC0415 - as above
+
+    silence()
+    gc.disable()
+    for seed in range(seeds):
+        if play(seed).failure is not None:
+            return seed
+    return None
+
+
+def main() -> int:
+    """0, if the mutant was found."""
+    name, *options = sys.argv[1:]
+    plant(name)
+    seed = hunt(SEEDS)
+    if seed is None:
+        sys.stdout.write(f"{name}: not found\n")
+        return 1
+    sys.stdout.write(f"{name}: found by seed {seed}\n")
+    if "--tell" in options:
+        _tell(seed)
+    return 0
+
+
+def _tell(seed: int) -> None:
+    from tests.simulation.run import show  # noqa: PLC0415 - only now, with the bug in it
+
+    show(seed)
+
+
+def _path(module: ModuleType) -> Path | None:
+    file = getattr(module, "__file__", None)
+    return Path(file) if file else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""Twins: the store in memory beside the real one, which must give the same at every step.
+
+The real batches and reads of `gateway.store` run on a SQLite database of the run; each batch is
+loaded from both and compared, field by field. This is how we know that `store` is faithful.
+"""
+
+import dataclasses
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+import aiosqlite
+
+from gateway.domain.commands import Policy
+from gateway.domain.job import Job
+from gateway.domain.needs import Needs
+from gateway.domain.outbox import Outbox
+from gateway.domain.realm import Place
+from gateway.domain.view import View
+from gateway.store import rows
+from gateway.store import statements as sql
+from gateway.store.batch import Batch
+from gateway.store.instance import open_instance
+from gateway.store.lanes import DueDelivery
+from gateway.store.migrations import migrate
+from gateway.store.outbox import read_directory
+from gateway.store.reads import Reads
+from gateway.store.realms import UPSERT_REALMS, watched_realms
+from tests.simulation.books import Books
+from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
+
+T = TypeVar("T")
+
+
+class Differ(AssertionError):
+    """The two stores say different things."""
+
+
+class Twins:
+    """Opens stores on one pair of books and database: a restart finds what was committed."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._reader = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = OFF")
+        migrate(self._database)
+        self._database.execute("PRAGMA foreign_keys = ON")
+        open_instance(self._database, lambda: "inst_1", take_over=False, key_ids=())
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._reader.close()
+        self._database.close()
+
+    def __call__(self, books: Books, commit: Commit) -> "TwinStore":
+        """A store for one life of the gateway."""
+        if self._database.in_transaction:
+            self._database.rollback()
+        return TwinStore(books, commit, self._database, self._reader)
+
+
+class TwinStore(MemoryStore):
+    """Transactions on both."""
+
+    def __init__(
+        self,
+        books: Books,
+        commit: Commit,
+        database: sqlite3.Connection,
+        reader: sqlite3.Connection,
+    ) -> None:
+        super().__init__(books, commit)
+        self.database = database
+        self.connection = cast(aiosqlite.Connection, _Direct(database))
+        self.reads = TwinReads(books, Reads(cast(aiosqlite.Connection, _Direct(reader))))
+
+    def transaction(self) -> "TwinTransaction":
+        """Begins on both."""
+        return TwinTransaction(self, self.books)
+
+    def finish(self, view: View) -> None:
+        """Commits on both."""
+        self.books.apply(view)
+        self.database.commit()
+
+
+class TwinTransaction(MemoryTransaction):
+    """Loads from both and compares; writes to both."""
+
+    def __init__(self, store: TwinStore, books: Books) -> None:
+        super().__init__(store)
+        self._twin = store
+        self._books = books
+        self._batch: Batch | None = None
+
+    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+        """What both say."""
+        self._tell_what_was_left_out()
+        view = await super().load(needs, policy, now)
+        realms = await watched_realms(self._twin.connection)
+        directory = await read_directory(self._twin.connection)
+        self._batch = Batch(self._twin.connection, self._books.seq, realms, directory)
+        self._batch.begin()
+        other = await self._batch.load(needs, policy, now)
+        for field in dataclasses.fields(View):
+            ours, theirs = getattr(view, field.name), getattr(other, field.name)
+            _compare(field.name, _plain(ours), _plain(theirs))
+        return view
+
+    async def write(self, view: View) -> None:
+        """To both."""
+        await super().write(view)
+        assert self._batch is not None
+        await self._batch.write(view)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if self._batch is not None:
+                await self._batch.begun
+            await super().__aexit__(kind, error, traceback)
+        finally:
+            if self._twin.database.in_transaction:
+                self._twin.database.rollback()
+
+    def _tell_what_was_left_out(self) -> None:
+        """Pulses and calls that changed nothing else were written into the books alone."""
+        database, books = self._twin.database, self._books
+        database.execute(sql.PULSE, {"at": books.pulse_at})
+        database.executemany(UPSERT_REALMS, [*map(rows.realm_values, books.realms.values())])
+
+
+class TwinReads(MemoryReads):
+    """Reads both."""
+
+    def __init__(self, books: Books, other: Reads) -> None:
+        super().__init__(books)
+        self._other = other
+
+    async def due_tasks(self, now: int, limit: int) -> list[str]:
+        """Tasks with a clock that is due."""
+        other = await self._other.due_tasks(now, limit)
+        return _compare("due tasks", await super().due_tasks(now, limit), other)
+
+    async def due_jobs(self, now: int, limit: int) -> list[str]:
+        """Jobs whose lease has run out."""
+        other = await self._other.due_jobs(now, limit)
+        return _compare("due jobs", await super().due_jobs(now, limit), other)
+
+    async def next_claimable(self, providers: Sequence[Place], now: int) -> int | None:
+        """When a job that may not be claimed yet can be."""
+        other = await self._other.next_claimable(providers, now)
+        _compare("next job", self.next_work(providers, now, lambda _: True), other)
+        return await super().next_claimable(providers, now)
+
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> list[DueDelivery]:
+        """Heads of lanes that may be sent now."""
+        other = await self._other.due_deliveries(now, limit, closed)
+        return _compare("due deliveries", await super().due_deliveries(now, limit, closed), other)
+
+    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
+        """When the next delivery that is not due yet comes due."""
+        other = await self._other.next_delivery(now, closed)
+        return _compare("next delivery", await super().next_delivery(now, closed), other)
+
+
+class _Direct:
+    """A connection without a thread: what it is asked is done at once."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    async def execute(self, statement: str, params: Any = ()) -> object:
+        """One statement."""
+        return self._database.execute(statement, params)
+
+    async def executemany(self, statement: str, params: Any) -> object:
+        """One statement for each row."""
+        return self._database.executemany(statement, params)
+
+    async def execute_fetchall(self, statement: str, params: Any = ()) -> list[Any]:
+        """All rows."""
+        return self._database.execute(statement, params).fetchall()
+
+
+def _plain(value: Any) -> Any:
+    """What can be compared, without the sweeps that are left out."""
+    if isinstance(value, Outbox):
+        return vars(value) | {"directory": value.directory.audience("default", "ep_1")}
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if not _is_sweep(each)}
+    if isinstance(value, list):
+        return [each for each in value if not _is_sweep(each)]
+    return value
+
+
+def _is_sweep(value: object) -> bool:
+    return str(value.id if isinstance(value, Job) else value).startswith("job_sweep-")
+
+
+def _compare(what: str, ours: T, other: object) -> T:
+    if ours != other:
+        raise Differ(f"{what}:\n  memory {ours}\n  SQLite {other}")
+    return ours
