@@ -113,12 +113,21 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
         for number in range(2):
             await house.create(env={"A": str(number)}, callbackUrl=CALLBACK)
         first = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
+        endpoint = {"url": CALLBACK, "headers": {"X-Key": "secret"}}
+        await house.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
     async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
         code, out, _ = operator.rewraps(BOTH, "--json")
         assert code == 0
         assert msgspec.json.decode(out) == {
             "current": "k2",
-            "rewrapped": {"env": 2, "callbackAddresses": 2, "callbackSecrets": 1},
+            "rewrapped": {
+                "env": 2,
+                "callbackAddresses": 2,
+                "callbackSecrets": 1,
+                "signingSecrets": 1,
+                "endpointAddresses": 1,
+                "endpointHeaders": 1,
+            },
             "unreadable": {},
             "stillNeeded": {},
         }
@@ -130,6 +139,8 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
         again = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
         assert again.headers["idempotent-replayed"] == "true"
         assert again.json()["id"] == first.json()["id"]
+        made = await house.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
+        assert made.json()["secret"].startswith("whsec_")
     assert audit(tmp_path / "slipgate.db", key_ids={"k2"}).problems == ()
 
 
