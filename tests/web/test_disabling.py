@@ -1,0 +1,80 @@
+"""What becomes of an endpoint whose receiver has had enough, or lets others wait."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from tests.web.callers import House, Json, open_house
+
+PATIENCE: Final = 30
+"""Seconds until a test gives up."""
+
+
+async def comes(house: House, path: str, is_so: Callable[[Json], bool]) -> Json:
+    """What it reads as soon as it is so."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found: Json = (await house.get(path, "ops")).json()
+            if is_so(found):
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def opens(house: House, url: str) -> str:
+    response = await house.post("/v1/endpoints", {"url": url}, "ops")
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
+
+
+async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
+    tmp_path: Path,
+) -> None:
+    asked: list[httpx.Request] = []
+
+    async def receive(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(410, stream=httpx.ByteStream(b"no more"))
+
+    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
+        endpoint = await opens(house, "https://app.example/hook")
+        task = await house.create()
+        shown = await comes(
+            house, f"/v1/endpoints/{endpoint}", lambda found: found["enabled"] is False
+        )
+        assert shown["disabledReason"] == "gone"
+        assert shown["failingSince"] is not None
+        await house.post(f"/v1/tasks/{task['id']}/cancel", {})
+        listed = await comes(
+            house,
+            f"/v1/deliveries?endpointId={endpoint}&status=held",
+            lambda found: bool(found["data"]),
+        )
+    assert {each["taskId"] for each in listed["data"]} == {task["id"]}
+    assert len(asked) == 1
+
+
+async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
+    hung = asyncio.Event()
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def receive(request: httpx.Request) -> httpx.Response:
+        if request.url.host.startswith("hangs"):
+            await hung.wait()
+        else:
+            await heard.put(request.headers["webhook-id"])
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
+        for number in range(10):
+            await opens(house, f"https://hangs{number}.example/hook")
+        await opens(house, "https://app.example/hook")
+        for _ in range(30):
+            await house.create()
+        async with asyncio.timeout(PATIENCE):
+            got = {await heard.get() for _ in range(30)}
+        assert not hung.is_set()
+        hung.set()
+    assert len(got) == 30
