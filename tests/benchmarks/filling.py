@@ -226,7 +226,7 @@ def _text_change(text: str, task_id: str) -> Change | None:
 def _copy_shared(database: sqlite3.Connection, originals: Path) -> None:
     """What belongs to no task."""
     database.execute("ATTACH ? AS originals", (str(originals),))
-    for table in ("ledger", "endpoints", "launchers"):
+    for table in ("ledger", "endpoints", "subscriptions", "launchers"):
         database.execute(f"INSERT INTO {table} SELECT * FROM originals.{table}")  # noqa: S608 - a table's name
 
 
