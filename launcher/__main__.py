@@ -18,7 +18,7 @@ from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.site import Site
 from launcher.loop import KEY_REFUSED, Launcher
 from launcher.providers.local import EXECUTION
-from launcher.providers.opening import open_providers
+from launcher.providers.opening import open_elsewhere, open_providers
 from launcher.providers.protocol import ProviderError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -58,18 +58,31 @@ async def _run(
     async with (
         open_http(config.url, config.api_key) as http,
         open_providers(config, environ, program) as providers,
+        open_elsewhere(config) as elsewhere,
     ):
         launcher = Launcher(
-            Site(client=Client(http), providers=providers, handed=config.handed),
+            Site(
+                client=Client(http),
+                providers=providers,
+                handed=config.handed,
+                elsewhere=elsewhere,
+            ),
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             version=version("slipgate"),
             capacity=config.capacity,
             log=log,
         )
         if wanted.once or wanted.job:
-            return DONE if await launcher.once(wanted.job) else FAILED
+            return _outcome(wanted.job, await launcher.once(wanted.job))
         await launcher.run(_stop_signal())
         return DONE
+
+
+def _outcome(job: str | None, done: list[bool]) -> int:
+    """That somebody else was faster, or that nobody wants it any more, is no failure."""
+    if job and not done:
+        sys.stderr.write(f"{job} is not to be done: another launcher has it, or it is over.\n")
+    return DONE if all(done) else FAILED
 
 
 def _stop_signal() -> asyncio.Event:

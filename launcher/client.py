@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 import httpx
@@ -13,6 +14,7 @@ from gateway.wire.launcher import (
     Acknowledged,
     Claim,
     Created,
+    Delegate,
     Done,
     Failed,
     Job,
@@ -144,6 +146,11 @@ class Client:
         """The job could not be done."""
         words = Failed(lease_token=job.lease_token, error=error)
         await self._report(job, "failed", words, Acknowledged)
+
+    async def delegate(self, job: Job, *, until: datetime, note: str) -> None:
+        """Another launcher was asked to start and claims the job by its id, until that moment."""
+        words = Delegate(lease_token=job.lease_token, until=until, note=note)
+        await self._report(job, "delegate", words, Acknowledged)
 
     async def _report(self, job: Job, verb: str, words: Request, answer: type[Answer]) -> Answer:
         return await self._call(f"jobs/{job.id}/{verb}", words, answer)

@@ -8,17 +8,22 @@ from urllib.parse import urlsplit
 
 from launcher.environment import real_model_keys
 
-PROVIDERS = ("daytona-api", "daytona-cli", "docker", "local")
+PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
 DEFAULT_DAYTONA_URL = "https://app.daytona.io/api"
 TTL_MINUTES = 48 * 60
 """The longest a task may run and be kept is 24 h each: whatever lives longer is forgotten by us."""
+DEFAULT_GITHUB_URL = "https://api.github.com"
+DEFAULT_WORKFLOW = "slipgate.yml"
 DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
 DEFAULT_SANDBOX_ENV = "OPENAI_API_KEY,ANTHROPIC_API_KEY,OPENROUTER_API_KEY,GITHUB_TOKEN"
 DEFAULT_STATE = "./.slipgate/launcher"
 CAPACITY_MAX = 200
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
+WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
+REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}")
 REALM = re.compile(r"[^\s@]{1,200}")
 MEMORY = re.compile(r"[1-9]\d{0,12}[bkmg]?", re.IGNORECASE)
 CPUS = re.compile(r"\d{1,4}(\.\d{1,3})?")
@@ -61,6 +66,22 @@ class DockerConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class GitHubActionsConfig:
+    """The workflow that does the jobs."""
+
+    repository: str
+    """`owner/name`."""
+    token: str = field(repr=False)
+    workflow: str
+    """Its file's name under `.github/workflows/`."""
+    ref: str
+    """The branch whose version runs."""
+    api_url: str
+    realm: str
+    """The one that the workflow's launcher says it is in."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Config:
     """What a launcher has to know to work."""
 
@@ -76,6 +97,7 @@ class Config:
     daytona: DaytonaConfig | None
     """None: no provider of the chain needs it."""
     docker: DockerConfig
+    github_actions: GitHubActionsConfig | None
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
 
@@ -104,6 +126,7 @@ def inspect_config(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE") or DEFAULT_STATE).resolve(),
         daytona=reader.daytona(providers),
         docker=reader.docker(),
+        github_actions=reader.github_actions(providers),
         log=reader.log(),
     )
     return config, reader.problems
@@ -189,12 +212,9 @@ class _Reader:
             "a key of your organisation with the scopes write:sandboxes and delete:sandboxes "
             "(without Daytona: SLIPGATE_PROVIDERS=docker runs agents in containers of this host)",
         )
-        url = self.text("DAYTONA_API_URL") or DEFAULT_DAYTONA_URL
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-            self.problems.append(f"DAYTONA_API_URL must be an address like {DEFAULT_DAYTONA_URL}")
         return DaytonaConfig(
             api_key=key,
-            api_url=url.rstrip("/"),
+            api_url=self.address("DAYTONA_API_URL", DEFAULT_DAYTONA_URL),
             target=self.text("DAYTONA_TARGET") or None,
             snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
             secrets=self.secrets(),
@@ -212,6 +232,32 @@ class _Reader:
             pids=int(pids),
         )
 
+    def github_actions(self, providers: tuple[str, ...]) -> GitHubActionsConfig | None:
+        if "github-actions" not in providers:
+            return None
+        if len(providers) > 1:
+            self.problems.append(
+                "SLIPGATE_PROVIDERS names github-actions and others: it stands alone. The chain of "
+                "providers is that of the workflow's own launcher"
+            )
+        return GitHubActionsConfig(
+            repository=self.like("SLIPGATE_GITHUB_ACTIONS_REPO", REPOSITORY, "", "acme/slipgate"),
+            token=self.text("SLIPGATE_GITHUB_ACTIONS_TOKEN")
+            or self.required(
+                "GITHUB_TOKEN",
+                "a token that may start the workflow (SLIPGATE_GITHUB_ACTIONS_TOKEN goes before "
+                "it): fine-grained, for that repository alone, with Actions: read and write",
+            ),
+            workflow=self.like("SLIPGATE_GITHUB_ACTIONS_WORKFLOW", WORKFLOW, DEFAULT_WORKFLOW),
+            ref=self.like("SLIPGATE_GITHUB_ACTIONS_REF", REF, "main"),
+            api_url=self.address("SLIPGATE_GITHUB_ACTIONS_API_URL", DEFAULT_GITHUB_URL),
+            realm=self.required(
+                "SLIPGATE_REALM",
+                "the realm of the workflow's launcher, for whose jobs this one asks: a name of "
+                "your own, the same here and in the repository's variables",
+            ),
+        )
+
     def images(self) -> dict[str, str]:
         pairs = [pair.partition("=") for pair in self.names("SLIPGATE_DOCKER_IMAGES", "")]
         if any(not snapshot or not image or image.startswith("-") for snapshot, _, image in pairs):
@@ -220,11 +266,19 @@ class _Reader:
             )
         return {snapshot: image for snapshot, _, image in pairs}
 
-    def like(self, name: str, pattern: re.Pattern[str], default: str) -> str:
+    def like(
+        self, name: str, pattern: re.Pattern[str], default: str, example: str | None = None
+    ) -> str:
         value = self.text(name) or default
         if not pattern.fullmatch(value):
-            self.problems.append(f"{name} must be a value like {default}")
+            self.problems.append(f"{name} must be a value like {example or default}")
         return value
+
+    def address(self, name: str, default: str) -> str:
+        url = self.text(name) or default
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
+            self.problems.append(f"{name} must be an address like {default}")
+        return url.rstrip("/")
 
     def secrets(self) -> dict[str, str]:
         pairs = [pair.partition("=") for pair in self.names("SLIPGATE_DAYTONA_SECRETS", "")]

@@ -56,14 +56,14 @@ class Launcher:
         if refusal:
             raise refusal
 
-    async def once(self, job_id: str | None = None) -> bool:
-        """Claims one time and does what came; whether all was done, and the job asked for came."""
+    async def once(self, job_id: str | None = None) -> list[bool]:
+        """Claims one time and does what came; of each job, whether it was done."""
         jobs = await self._site.client.claim(self._claim(wait=0, job_id=job_id))
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 self._begin(group, job)
             work = list(self._work)
-        return all(task.result() for task in work) and (job_id is None or bool(jobs))
+        return [task.result() for task in work]
 
     async def _step(self, group: asyncio.TaskGroup, stopping: asyncio.Event) -> Refused | None:
         """One claim, asked anew once there is room for a create; answers a refusal of our key."""
@@ -87,7 +87,7 @@ class Launcher:
         creating = sum(job.kind == "create" for job in self._work.values())
         return Claim(
             launcher_id=self._id,
-            providers=tuple(f"{each.name}@{each.realm}" for each in self._site.providers),
+            providers=self._site.places,
             capacity=max(self._capacity - creating, 0),
             wait_seconds=wait,
             version=self._version,

@@ -43,7 +43,8 @@ class Examination:
     def secrets(self) -> list[str]:
         """What must not be printed."""
         daytona = self.config.daytona.api_key if self.config.daytona else ""
-        return [self.config.api_key, daytona, *self.config.handed.values()]
+        github = self.config.github_actions.token if self.config.github_actions else ""
+        return [self.config.api_key, daytona, github, *self.config.handed.values()]
 
     async def run(self) -> AsyncIterator[Check]:
         """One check after the other."""
@@ -57,6 +58,8 @@ class Examination:
             yield check
         if self.view is not None:
             yield await look_at_public_url(self.view, self.config.providers)
+        if self.config.github_actions is not None:
+            return  # what sandboxes get is among the secrets of the workflow's repository
         for check in look_at_secrets(self.config):
             yield check
         async for check in look_at_accounts(self.config):

@@ -7,6 +7,7 @@ from launcher.config import DAYTONA, Config
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.trial import Trial, Ward, try_out
 from launcher.doctor.verdict import Witness, verdict
+from launcher.providers.github_actions import GitHubActions
 from launcher.providers.opening import open_providers
 from launcher.providers.protocol import ProviderError
 
@@ -29,6 +30,9 @@ class Live:
     async def run(self) -> AsyncIterator[Check]:
         """One after the other, in the order of the chain."""
         for name in self.config.providers:
+            if name == GitHubActions.name:
+                yield _made_elsewhere(name)
+                continue
             for check in await self._try(name):
                 yield check
 
@@ -53,6 +57,14 @@ class Live:
             return [failed(f"live {name}", error.message, "Look at the checks above.")]
         self.trials.append(trial)
         return list(_checks(trial))
+
+
+def _made_elsewhere(name: str) -> Check:
+    return warning(
+        f"live {name}",
+        "not tried: its sandboxes are made by the workflow's launcher",
+        "Run `slipgate doctor --live` where Daytona's key is.",
+    )
 
 
 def _checks(trial: Trial) -> list[Check]:

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.wire.launcher import Job, JobKind
 from launcher.client import LeaseLost, Refused, Unreachable
 from launcher.jobs.create import create
+from launcher.jobs.delegate import delegate
 from launcher.jobs.destroy import destroy
 from launcher.jobs.inspect import inspect
 from launcher.jobs.site import Site, launch_error
@@ -19,6 +20,8 @@ from launcher.providers.protocol import ProviderError
 KINDS: Mapping[JobKind, Callable[[Site, Lease], Awaitable[str]]] = MappingProxyType(
     {"create": create, "inspect": inspect, "destroy": destroy, "sweep": sweep}
 )
+CANCELLED = "cancelled"
+"""Nobody wants it any more: that nothing was made is what was to be done."""
 UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
 
@@ -50,9 +53,10 @@ async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
 
 
 async def _work(site: Site, lease: Lease) -> str:
+    work = delegate if site.elsewhere else KINDS[lease.job.kind]
     try:
-        return await KINDS[lease.job.kind](site, lease)
+        return await work(site, lease)
     except ProviderError as error:
         provider = lease.job.sandbox.provider if lease.job.sandbox else None
-        await site.client.failed(lease.job, launch_error(error, provider or site.providers[0].name))
-        return f"failed {error.code}"
+        await site.client.failed(lease.job, launch_error(error, provider or site.name))
+        return CANCELLED if error.code == CANCELLED else f"failed {error.code}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.wire.launcher import Job, JobSandbox, LaunchError, ReportedState, Sandbox
 from launcher.client import Client, Clock, Sleep
+from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import Found, Key, Provider, ProviderError
 
 
@@ -18,8 +19,22 @@ class Site:
     providers: tuple[Provider, ...]
     handed: Mapping[str, str] = field(repr=False)
     """The launcher's own variables that sandboxes may get."""
+    elsewhere: GitHubActions | None = None
+    """Who does the jobs in our place; then there are no providers."""
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where we can do jobs, as a claim says it."""
+        if self.elsewhere is not None:
+            return self.elsewhere.places
+        return tuple(f"{each.name}@{each.realm}" for each in self.providers)
+
+    @property
+    def name(self) -> str:
+        """Who could not, where a job does not say it."""
+        return self.elsewhere.name if self.elsewhere else self.providers[0].name
 
     def chain_for(self, job: Job) -> tuple[Provider, ...]:
         """The providers to try in order, all of one realm: a name is an idempotency key within it

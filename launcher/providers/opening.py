@@ -11,6 +11,7 @@ from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
 from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.docker.engine import open_engine
 from launcher.providers.docker.provider import Docker, Limits
+from launcher.providers.github_actions import GitHubActions, open_github
 from launcher.providers.local import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
 
@@ -36,7 +37,25 @@ async def open_providers(
             "daytona-cli": opener.daytona_cli,
             "docker": opener.docker,
         }
-        yield tuple([await known[name]() for name in config.providers])
+        named = (name for name in config.providers if name != GitHubActions.name)
+        yield tuple([await known[name]() for name in named])
+
+
+@asynccontextmanager
+async def open_elsewhere(config: Config) -> AsyncIterator[GitHubActions | None]:
+    """Who does the jobs in our place, if somebody does."""
+    given = config.github_actions
+    if given is None:
+        yield None
+        return
+    async with open_github(given.api_url, given.token) as http:
+        yield GitHubActions(
+            http,
+            repository=given.repository,
+            workflow=given.workflow,
+            ref=given.ref,
+            realm=given.realm,
+        )
 
 
 class _Opener:

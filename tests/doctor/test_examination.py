@@ -222,6 +222,17 @@ async def test_a_launcher_without_keys_for_models_or_github_is_told(patient: Pat
     assert checks["GitHub token"][0].outcome == "warning"
 
 
+async def test_what_a_workflow_has_is_not_looked_for_here(patient: Patient) -> None:
+    given = {
+        "SLIPGATE_PROVIDERS": "github-actions",
+        "SLIPGATE_REALM": "ours",
+        "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
+    }
+    checks = await patient.checks("OPENAI_API_KEY", "DAYTONA_API_KEY", **given)
+    assert "github-actions" in checks["configuration"][0].message
+    assert checks.keys().isdisjoint({"model key", "Daytona API", "argument list"})
+
+
 async def test_a_silent_api_is_told_from_a_refusal(api: Api, patient: Patient) -> None:
     api.faults.plan("GET /api-keys/current", Fault(kind="html"))
     check = await patient.check("Daytona API")

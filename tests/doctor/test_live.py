@@ -179,3 +179,12 @@ async def test_a_provider_that_cannot_be_opened_does_not_stop_the_others(
     await visit.run()
     assert visit.outcome()["live daytona-cli"] == ["failed"]
     assert visit.outcome()["live daytona-api"] == ["ok"] * 4
+
+
+async def test_sandboxes_that_a_workflow_makes_are_not_tried(patient: Patient, api: Api) -> None:
+    actions = {"SLIPGATE_REALM": "ours", "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate"}
+    patient.environ.update(actions)
+    visit = Visit(patient, api, "github-actions")
+    await visit.run()
+    assert visit.outcome() == {"live github-actions": ["warning"]}
+    assert api.organisation.sandboxes == {}

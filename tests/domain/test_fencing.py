@@ -99,6 +99,20 @@ def test_a_delegated_job_is_not_shortened_by_a_renewal() -> None:
     assert world.claim("l3") == []
 
 
+def test_a_delegated_destroy_is_for_a_launcher_of_its_realm_that_names_it() -> None:
+    world = waiting_for_cleanup()
+    (job,) = world.claim()
+    until = world.now + 200_000
+    world.do(c.DelegateJob(job_id=job.id, lease_token=job.token, until=until))
+    assert world.claim("l2") == []
+    assert world.claim("l2", job_id=job.id, providers=[("docker", "elsewhere")]) == []
+    (again,) = world.claim("l2", job_id=job.id)
+    assert (again.id, again.kind) == (job.id, "destroy")
+    assert world.claim("l3", job_id=job.id) == []
+    world.done(again, "destroyed")
+    assert kinds(world) == ["create"]
+
+
 def test_a_job_claimed_by_its_id_is_offered_to_nobody_else() -> None:
     world = World()
     (job,) = world.claim("l1")

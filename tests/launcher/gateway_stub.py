@@ -20,6 +20,7 @@ from gateway.wire.launcher import (
     Acknowledged,
     Claim,
     Created,
+    Delegate,
     Done,
     Failed,
     Job,
@@ -30,13 +31,14 @@ from gateway.wire.launcher import (
     Trying,
 )
 
-Words = Lease | Trying | Created | Done | Failed
+Words = Lease | Trying | Created | Done | Failed | Delegate
 TYPES: dict[str, type[Words]] = {
     "renew": Lease,
     "trying": Trying,
     "created": Created,
     "done": Done,
     "failed": Failed,
+    "delegate": Delegate,
 }
 LATER = "2026-09-21T14:13:20.123Z"
 KEY = "slip_launcher_test"

@@ -70,6 +70,48 @@ def test_docker_needs_nothing_and_takes_limits_and_names() -> None:
     assert (docker.images, docker.cpus) == ({"agent-1": "ghcr.io/acme/agent:12"}, "1.5")
 
 
+ACTIONS = {
+    "SLIPGATE_PROVIDERS": "github-actions",
+    "SLIPGATE_REALM": "ours",
+    "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
+    "GITHUB_TOKEN": "github_pat_general",
+}
+
+
+def test_github_actions_needs_a_repository_a_token_and_the_realm_of_its_launcher() -> None:
+    found = problems(GOOD | {"SLIPGATE_PROVIDERS": "github-actions"})
+    named = [problem.split()[0] for problem in found]
+    assert named == ["SLIPGATE_GITHUB_ACTIONS_REPO", "GITHUB_TOKEN", "SLIPGATE_REALM"]
+    actions = read_config(GOOD | ACTIONS).github_actions
+    assert actions
+    assert (actions.workflow, actions.ref, actions.realm) == ("slipgate.yml", "main", "ours")
+    own = {"SLIPGATE_GITHUB_ACTIONS_TOKEN": "github_pat_own"}
+    actions = read_config(GOOD | ACTIONS | own).github_actions
+    assert actions
+    assert actions.token == "github_pat_own"
+    assert "github_pat" not in repr(actions)
+
+
+def test_github_actions_stands_alone() -> None:
+    (problem,) = problems(GOOD | ACTIONS | {"SLIPGATE_PROVIDERS": "local,github-actions"})
+    assert "stands alone" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SLIPGATE_GITHUB_ACTIONS_REPO", "https://github.com/acme/slipgate"),
+        ("SLIPGATE_GITHUB_ACTIONS_REPO", "acme/.."),
+        ("SLIPGATE_GITHUB_ACTIONS_WORKFLOW", "../x.yml"),
+        ("SLIPGATE_GITHUB_ACTIONS_REF", "-x"),
+        ("SLIPGATE_GITHUB_ACTIONS_API_URL", "api.github.com"),
+    ],
+)
+def test_what_goes_into_a_path_at_github_is_checked(name: str, value: str) -> None:
+    (problem,) = problems(GOOD | ACTIONS | {name: value})
+    assert problem.startswith(name)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

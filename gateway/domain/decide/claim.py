@@ -62,8 +62,8 @@ def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
     if job is None or not job.is_open or (job.is_held(now) and not job.is_delegated):
         return ClaimReply(jobs=())
     if job.kind != "create":
-        fits = _may_have(job, command, now)
-        return ClaimReply(jobs=(_lease(view, job, command, now),) if fits else ())
+        may = _is_for(job, command, now)
+        return ClaimReply(jobs=(_lease(view, job, command, now),) if may else ())
     if task is None or job.attempt != task.attempt or task.status.is_terminal:
         return ClaimReply(jobs=())
     if job.is_delegated and _is_reachable(view, task, command):
@@ -74,12 +74,11 @@ def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
 
 
 def _may_have(job: Job, command: Claim, now: int) -> bool:
-    return (
-        job.is_open
-        and not job.is_held(now)
-        and job.not_before <= now
-        and (job.provider or "", job.realm or "") in command.providers
-    )
+    return job.is_open and not job.is_held(now) and _is_for(job, command, now)
+
+
+def _is_for(job: Job, command: Claim, now: int) -> bool:
+    return job.not_before <= now and (job.provider or "", job.realm or "") in command.providers
 
 
 def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:

@@ -1,0 +1,40 @@
+"""delegate: another launcher is asked to start elsewhere, and claims this very job."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.wire.launcher import Job
+from gateway.wire.times import parse_rfc3339
+from launcher.jobs.site import Site
+from launcher.lease import Lease
+from launcher.providers.github_actions import GitHubActions
+from launcher.providers.protocol import ProviderError
+
+DELEGATION: Final = timedelta(minutes=7)
+"""For our tries to ask, and for the wait in GitHub's queue; then the gateway offers it again. Twice
+the launch clock is longer, so that a run that never came costs one launch at most."""
+
+
+async def delegate(site: Site, lease: Lease) -> str:
+    """Delegates first and asks afterwards: a run that is quick must be able to claim it."""
+    elsewhere = _elsewhere(site)
+    if lease.job.kind == "sweep":
+        elsewhere.check_sweep()
+    note = f"asked GitHub Actions for a run of {elsewhere.workflow}"
+    await site.client.delegate(lease.job, until=_until(lease.job), note=note)
+    address = await elsewhere.start(lease.job.id)
+    return f"delegated {address}".strip()
+
+
+def _elsewhere(site: Site) -> GitHubActions:
+    if site.elsewhere is None:
+        raise ProviderError("invalid_job", "nobody is there to delegate to", retryable=False)
+    return site.elsewhere
+
+
+def _until(job: Job) -> datetime:
+    """Reckoned from the gateway's own clock, which is not ours."""
+    expires = parse_rfc3339(job.lease_expires_at)
+    if expires is None:
+        raise ProviderError("invalid_job", "the job's lease has no end", retryable=False)
+    return expires - timedelta(seconds=job.lease_seconds) + DELEGATION

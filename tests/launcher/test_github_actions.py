@@ -1,0 +1,192 @@
+"""The launcher that asks GitHub Actions: what it claims for, what it says, and what GitHub may
+answer."""
+
+import functools
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from typing import get_args
+
+import httpx
+import pytest
+import pytest_asyncio
+import structlog
+
+from gateway.demo.serve import serving
+from gateway.wire.launcher import Delegate, JobKind
+from gateway.wire.times import parse_rfc3339
+from launcher.client import Client
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+from launcher.loop import Launcher
+from launcher.providers.github_actions import GitHubActions, open_github
+from tests.github_actions.api import FILE, REPOSITORY, TOKEN, Fault, GitHub
+from tests.github_actions.workflow import Workflow
+from tests.launcher.clock import Time
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import a_job
+
+LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+    structlog.testing.CapturingLogger(), processors=[]
+)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def github() -> GitHub:
+    return GitHub(workflow=Workflow())
+
+
+@pytest_asyncio.fixture
+async def http(github: GitHub) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(github.app) as url, open_github(url, TOKEN) as opened:
+        yield opened
+
+
+Made = Callable[..., Site]
+
+
+@pytest.fixture
+def site(client: Client, http: httpx.AsyncClient, time: Time) -> Made:
+    """Makes a launcher's means."""
+    return functools.partial(_site, client, http, time)
+
+
+def _site(client: Client, http: httpx.AsyncClient, time: Time, **given: str) -> Site:
+    named = {"repository": REPOSITORY, "workflow": FILE, "ref": "main", **given}
+    actions = GitHubActions(
+        http,
+        repository=named["repository"],
+        workflow=named["workflow"],
+        ref=named["ref"],
+        realm="ours",
+        sleep=time.sleep,
+        clock=time.clock,
+    )
+    return Site(client=client, providers=(), handed={}, elsewhere=actions)
+
+
+async def test_it_claims_for_the_places_of_the_workflow_and_for_none_of_its_own(
+    site: Made, gateway: StubGateway
+) -> None:
+    made = site()
+    assert await Launcher(made, launcher_id="l", version="1", capacity=1, log=LOG).once() == []
+    assert gateway.claims[0].providers == ("daytona-cli@ours", "daytona-api@ours")
+
+
+@pytest.mark.parametrize("kind", get_args(JobKind))
+async def test_every_job_is_delegated_and_then_asked_for(
+    site: Made,
+    gateway: StubGateway,
+    github: GitHub,
+    kind: JobKind,
+) -> None:
+    job = a_job(kind)
+    github.on_run = lambda _: gateway.told.append(("", "run", gateway.told[-1][2]))
+    assert await perform(site(), job, LOG)
+    assert gateway.verbs() == ["delegate", "run"]
+    words = gateway.told[0][2]
+    assert isinstance(words, Delegate)
+    claimed_until = parse_rfc3339(job.lease_expires_at)
+    assert claimed_until
+    assert words.until == claimed_until + timedelta(seconds=420 - job.lease_seconds)
+    assert REPOSITORY in words.note
+    assert github.calls == [{"ref": "main", "inputs": {"job": job.id}, "return_run_details": True}]
+
+
+async def test_a_server_that_tells_no_run_is_asked_the_older_way(
+    site: Made, github: GitHub
+) -> None:
+    github.knows_details = False
+    assert await perform(site(), a_job("create"), LOG)
+    assert github.runs == ["job_create"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "advice"),
+    [
+        pytest.param({"repository": "acme/other"}, "provider_refused", "github-workflow", id="404"),
+        pytest.param({"workflow": "ci.yml"}, "provider_refused", "ci.yml of acme", id="no file"),
+        pytest.param({"ref": "next"}, "provider_refused", "SLIPGATE_GITHUB_ACTIONS_REF", id="422"),
+    ],
+)
+async def test_what_is_set_up_wrong_ends_the_job_with_what_to_do(
+    site: Made,
+    gateway: StubGateway,
+    given: dict[str, str],
+    code: str,
+    advice: str,
+) -> None:
+    assert not await perform(site(**given), a_job("create"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable, error.provider) == (code, False, "github-actions")
+    assert advice in error.message
+
+
+async def test_an_input_that_the_workflow_does_not_know_ends_the_job(
+    site: Made, gateway: StubGateway, github: GitHub
+) -> None:
+    github.workflow.inputs.clear()
+    assert not await perform(site(), a_job("create"), LOG)
+    assert "Unexpected inputs provided" in gateway.failed().error.message
+
+
+async def test_a_token_that_may_not_is_told_what_it_needs(
+    site: Made, http: httpx.AsyncClient, gateway: StubGateway, github: GitHub
+) -> None:
+    github.is_allowed = False
+    assert not await perform(site(), a_job("create"), LOG)
+    assert "Actions: read and write" in gateway.failed().error.message
+    http.headers["authorization"] = "Bearer wrong"
+    assert not await perform(site(), a_job("create"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_auth", False)
+    assert "SLIPGATE_GITHUB_ACTIONS_TOKEN" in error.message
+    assert TOKEN not in error.message
+
+
+LIMITED = "You have exceeded a secondary rate limit"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(status=502), id="server"),
+        pytest.param(Fault(status=429, message=LIMITED), id="limit"),
+        pytest.param(
+            Fault(status=403, message=LIMITED, headers={"retry-after": "60"}), id="limit as 403"
+        ),
+        pytest.param(Fault(status=504, is_done=True), id="done and not answered"),
+    ],
+)
+async def test_what_may_pass_is_asked_again(site: Made, github: GitHub, fault: Fault) -> None:
+    github.faults.extend([fault, fault])
+    assert await perform(site(), a_job("create"), LOG)
+    assert set(github.runs) == {"job_create"}
+    assert len(github.calls) == 3
+
+
+async def test_a_github_that_is_away_gives_the_job_back_in_time_for_another_launch(
+    site: Made, time: Time, gateway: StubGateway, github: GitHub
+) -> None:
+    github.faults.extend([Fault(status=503)] * 9)
+    assert not await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_unavailable", True)
+    assert time.now < 120
+
+
+async def test_sweeps_cost_a_run_once_an_hour(
+    site: Made, time: Time, gateway: StubGateway, github: GitHub
+) -> None:
+    made = site()
+    assert await perform(made, a_job("sweep"), LOG)
+    time.now += 3_599
+    assert not await perform(made, a_job("sweep"), LOG)
+    assert "once an hour" in gateway.failed().error.message
+    time.now += 1
+    assert await perform(made, a_job("sweep"), LOG)
+    assert len(github.runs) == 2
