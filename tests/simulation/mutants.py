@@ -20,6 +20,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 SEEDS: Final = 200
 """So many are played at most."""
+TRIES: Final = 60
+"""Runs that making it plain may cost here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,14 +80,14 @@ MUTANTS: Final[dict[str, Mutant]] = {
         new="    if len(older) > 1 and draft.task.status is Status.QUEUED:",
     ),
     "an idempotency key is forgotten": Mutant(
-        file="gateway/domain/decide/request.py",
-        old="    if idempotency is None or idempotency.key not in view.remembered:",
-        new="    if idempotency is None or idempotency.key in view.remembered:",
+        file="gateway/domain/decide/idempotent.py",
+        old="    if idempotency is None:\n        return\n",
+        new="    if idempotency is None or idempotency.key:\n        return\n",
     ),
     "an event is written without its delivery": Mutant(
         file="gateway/domain/draft.py",
-        old="        if endpoint_id is None or not event.applied or event.type in QUIET:",
-        new="        if endpoint_id is None or event.attempt > 1 or event.type in QUIET:",
+        old="            if endpoint.wants(event.type):",
+        new="            if endpoint.wants(event.type) and event.attempt == 1:",
     ),
     "an answer is given for what was not committed": Mutant(
         file="gateway/ledger.py",
@@ -159,8 +161,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a destroy that failed is not offered again": Mutant(
         file="gateway/domain/judging.py",
-        old="    draft.put_job(replace(job, offers=job.offers + 1, not_before=not_before))",
-        new="    draft.put_job(replace(job, offers=job.offers + 1, closed_at=not_before))",
+        old="    return replace(job, offers=job.offers + 1, not_before=now + wait)",
+        new="    return replace(job, offers=job.offers + 1, closed_at=now + wait)",
     ),
 }
 
@@ -238,7 +240,7 @@ def main() -> int:
 def _tell(seed: int) -> None:
     from tests.simulation.run import show  # noqa: PLC0415 - only now, with the bug in it
 
-    show(seed)
+    show(seed, tries=TRIES)
 
 
 def _path(module: ModuleType) -> Path | None:

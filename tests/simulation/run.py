@@ -18,7 +18,7 @@ import structlog
 from tests.simulation.choices import Recording
 from tests.simulation.play import Run
 from tests.simulation.play import play as play_alone
-from tests.simulation.shrink import shrink
+from tests.simulation.shrink import TRIES, shrink
 from tests.simulation.twin import Twins
 
 CHUNK: Final = 50
@@ -60,7 +60,7 @@ def run_seeds(first: int, count: int, *, twins: bool = False) -> int:
     return 0
 
 
-def show(seed: int, *, twins: bool = False) -> int:
+def show(seed: int, *, twins: bool = False, tries: int = TRIES) -> int:
     """Plays one seed; of one that fails, its plainest form is told step by step."""
     silence()
     play = play_twins if twins else play_alone
@@ -69,7 +69,7 @@ def show(seed: int, *, twins: bool = False) -> int:
         _say(f"seed {seed}: {run.commits} commits, every invariant held")
         return 0
     _say(f"seed {seed} fails: {run.failure}\nlooking for its plainest form …")
-    recording = shrink(run.drawn, lambda drawn: play(seed, drawn).kind == run.kind)
+    recording = shrink(run.drawn, lambda drawn: play(seed, drawn).kind == run.kind, tries=tries)
     plain = play(seed, recording, is_read=True)
     _say("\n".join(plain.trace))
     _say(f"{plain.failure}\nagain: make simulate SEED={seed}")
