@@ -18,11 +18,11 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.domain.commands import Policy
 from gateway.domain.errors import Refused
 from gateway.domain.event import Event
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
+from gateway.domain.policy import Policy
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task

@@ -10,10 +10,11 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.commands import Answer, Command, Policy
+from gateway.domain.commands import Answer, Command
 from gateway.domain.decide import decide
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.needs import Needs
+from gateway.domain.policy import Policy
 from gateway.domain.task import LIVE, Task
 from gateway.domain.view import View
 from gateway.hints import Hints

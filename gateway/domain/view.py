@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Callback, Policy, SettleDelivery
+from gateway.domain.commands import Callback, SettleDelivery
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
 from gateway.domain.event import Event
@@ -17,6 +17,7 @@ from gateway.domain.idempotency import IdempotencyKey
 from gateway.domain.job import Job
 from gateway.domain.needs import WebhookKey
 from gateway.domain.outbox import Outbox
+from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.sealing import Sealed
 from gateway.domain.source import Seen

@@ -9,11 +9,12 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Claim, Policy
+from gateway.domain.commands import Claim
 from gateway.domain.endpoint import Directory
 from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import Outbox
+from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Task
 from gateway.domain.view import OUTAGE, FirstAnswer, Remembered, TaskSecrets, View

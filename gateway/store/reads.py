@@ -7,11 +7,11 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Policy
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
+from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm
 from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec

@@ -6,9 +6,10 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
-from gateway.domain.commands import Answer, Command, Policy
+from gateway.domain.commands import Answer, Command
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.keyring import Keyring
+from gateway.domain.policy import Policy
 from gateway.hints import Hints
 from gateway.metrics import Metrics
 from gateway.store.deliveries import DeliveryAttempt

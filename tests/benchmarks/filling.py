@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from gateway.domain import commands as c
 from gateway.domain.ids import RANDOM_BITS, typeid
+from gateway.domain.policy import Policy
 from gateway.ledger import Ledger
 from gateway.store.migrations import migrate
 from gateway.store.sqlite import open_sqlite
@@ -121,7 +122,7 @@ async def _live(path: Path) -> dict[Story, Lived]:
     clock = Clock(_BORN_AT)
     lives: dict[Story, Life] = {}
     ended: dict[Story, int] = {}
-    policy = c.Policy(key_id="k1", progress=WEEK * 1000)
+    policy = Policy(key_id="k1", progress=WEEK * 1000)
     async with (
         open_sqlite(path, new_instance_id=lambda: "ins_benchmark") as store,
         Ledger(store, policy, clock=clock).running() as ledger,

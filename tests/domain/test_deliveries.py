@@ -9,6 +9,7 @@ from gateway.domain import commands as c
 from gateway.domain.decide import decide
 from gateway.domain.decide.delivery import GIVEN_UP_AFTER
 from gateway.domain.endpoint import Endpoint
+from gateway.domain.policy import Policy
 from gateway.domain.view import View
 
 NOW = 1_790_000_000_000
@@ -33,7 +34,7 @@ LONG_AGO = NOW - GIVEN_UP_AFTER
 
 
 def settled(command: c.SettleDelivery, **endpoint: Any) -> View:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     view.outbox.put_endpoint(replace(ENDPOINT, **endpoint))
     view.outbox.changed_endpoints.clear()
     decide(view, command, NOW)
@@ -101,6 +102,6 @@ def test_an_endpoint_that_works_is_not_written_for_each_delivery() -> None:
 
 
 def test_an_attempt_at_an_endpoint_that_was_deleted_meanwhile_is_kept() -> None:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     decide(view, FAILED, NOW)
     assert view.settled == [FAILED]

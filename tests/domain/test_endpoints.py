@@ -14,6 +14,7 @@ from gateway.domain.event import FACTS, QUIET
 from gateway.domain.headers import check_headers
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.outbox import Address
+from gateway.domain.policy import Policy
 from gateway.domain.replay import Replay
 from gateway.domain.sealing import Sealed
 from gateway.domain.signing_secret import MOST_LIVE, SigningSecret
@@ -28,7 +29,7 @@ SECRET = SigningSecret(id="sec_1", project="default", endpoint_id="ep_a", create
 
 @pytest.fixture
 def view() -> View:
-    seen = View(policy=c.Policy(key_id="k1"))
+    seen = View(policy=Policy(key_id="k1"))
     for endpoint in (PLAIN, CALLBACK):
         seen.outbox.put_endpoint(endpoint)
     return seen

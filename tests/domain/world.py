@@ -11,6 +11,7 @@ from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.invariants import broken
 from gateway.domain.invariants.books import Books, DeliveryRow
 from gateway.domain.job import Job
+from gateway.domain.policy import Policy
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Sandbox, Status, Task
 from gateway.domain.view import Delivery, View
@@ -24,7 +25,7 @@ class World:
 
     def __init__(self, **spec: object) -> None:
         self.now = 1_790_000_000_000
-        self.view = View(policy=c.Policy(key_id="k1"))
+        self.view = View(policy=Policy(key_id="k1"))
         self.words = 0
         self.offered = {"inspect", "destroy"}
         """Kinds of jobs that claims may get beside creates; sweeps are a matter of their own."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.domain import commands as c
 from gateway.domain.ids import typeid
+from gateway.domain.policy import Policy
 from gateway.domain.source import Message, PullRequestNotice
 from gateway.ledger import Ledger
 from gateway.loops.prune import EVENTS, PAUSE, Pruner
@@ -64,7 +65,7 @@ async def keeper(path: Path, now: int) -> AsyncIterator[Keeper]:
     keep = Keeper(path=path, now=now)
     async with (
         open_sqlite(path, new_instance_id=lambda: "ins_1") as keep.store,
-        Ledger(keep.store, c.Policy(key_id="k1"), clock=lambda: keep.now).running() as keep.ledger,
+        Ledger(keep.store, Policy(key_id="k1"), clock=lambda: keep.now).running() as keep.ledger,
     ):
         keep.pruner = Pruner(keep.store.reads, keep.submit, lambda: keep.now, retention=30 * DAY)
         yield keep

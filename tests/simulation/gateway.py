@@ -21,6 +21,7 @@ from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
 from gateway.domain.labels import INSTANCE, labels
 from gateway.domain.needs import Needs
+from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import Sandbox
 from gateway.domain.view import View
@@ -84,7 +85,7 @@ class Gateway:
         self.healthy_since = world.scheduler.time()
         self.store = world.open_store(functools.partial(self._commit, self.process))
         self.reads = self.store.reads
-        self.policy = c.Policy(key_id=KEY_ID, instance_id=world.instance, started_at=world.wall())
+        self.policy = Policy(key_id=KEY_ID, instance_id=world.instance, started_at=world.wall())
         self.ledger = Ledger(self.store, self.policy, clock=world.wall)
         self.process.spawn(self._run(self.ledger))
 

@@ -9,11 +9,12 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gateway.domain.commands import Claim, Policy
+from gateway.domain.commands import Claim
 from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import Outbox
+from gateway.domain.policy import Policy
 from gateway.domain.realm import Place
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View

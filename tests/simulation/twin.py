@@ -13,10 +13,10 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from gateway.domain.commands import Policy
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import Outbox
+from gateway.domain.policy import Policy
 from gateway.domain.realm import Place
 from gateway.domain.view import View
 from gateway.store import rows

@@ -6,8 +6,8 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from gateway.domain.commands import Policy
 from gateway.domain.event import Event
+from gateway.domain.policy import Policy
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import View
 from gateway.store.feeds import Query, read_feed

@@ -14,6 +14,7 @@ from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.evolve import fold
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import typeid
+from gateway.domain.policy import Policy
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks
 from gateway.ledger import Ledger, wall_clock
@@ -34,7 +35,7 @@ SPEC = Spec(
 async def opened(path: Path) -> AsyncIterator[tuple[Ledger, SQLiteStore]]:
     async with (
         open_sqlite(path, new_instance_id=lambda: "inst_1") as store,
-        Ledger(store, c.Policy(key_id="k1")).running() as ledger,
+        Ledger(store, Policy(key_id="k1")).running() as ledger,
     ):
         yield ledger, store
 
@@ -118,7 +119,7 @@ async def test_a_command_that_breaks_its_batch_fails_alone(tmp_path: Path) -> No
 
 async def test_a_full_queue_says_so_and_stores_nothing(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store:
-        idle = Ledger(store, c.Policy(key_id="k1"), max_queue=0)
+        idle = Ledger(store, Policy(key_id="k1"), max_queue=0)
         with pytest.raises(Unavailable):
             await idle.submit(creation(1))
         assert await store.reads.counts() == {}
@@ -228,7 +229,7 @@ async def test_what_was_submitted_is_written_even_if_the_block_is_cancelled(
         submitted: list[asyncio.Task[c.Answer]] = []
 
         async def serve() -> None:
-            async with Ledger(store, c.Policy(key_id="k1")).running() as ledger:
+            async with Ledger(store, Policy(key_id="k1")).running() as ledger:
                 submitted.append(asyncio.create_task(ledger.submit(command)))
                 await asyncio.Event().wait()
 
@@ -251,7 +252,7 @@ async def test_a_ledger_that_is_torn_down_leaves_nobody_waiting(tmp_path: Path) 
                 held.set()
                 await asyncio.Event().wait()
 
-        ledger = Ledger(store, c.Policy(key_id="k1"))
+        ledger = Ledger(store, Policy(key_id="k1"))
         serving = asyncio.create_task(serve(ledger))
         await held.wait()
         async with store.transaction():
@@ -270,7 +271,7 @@ async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -
     now = wall_clock()
     async with (
         open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
-        Ledger(store, c.Policy(key_id="k1"), clock=lambda: now).running() as ledger,
+        Ledger(store, Policy(key_id="k1"), clock=lambda: now).running() as ledger,
     ):
         for number in range(2):
             await ledger.submit(c.CreateTask(task_id=typeid("task", now, number), spec=SPEC))
@@ -291,7 +292,7 @@ async def test_a_task_whose_key_is_taken_does_not_expire(tmp_path: Path) -> None
     now = wall_clock()
     async with (
         open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store,
-        Ledger(store, c.Policy(key_id="k1"), clock=lambda: now).running() as ledger,
+        Ledger(store, Policy(key_id="k1"), clock=lambda: now).running() as ledger,
     ):
         spec = replace(SPEC, concurrency_key="acme")
         names = [typeid("task", now, number) for number in range(2)]

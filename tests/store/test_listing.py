@@ -9,9 +9,9 @@ import aiosqlite
 import msgspec
 import pytest
 
-from gateway.domain import commands as c
 from gateway.domain.event import Event
 from gateway.domain.ids import typeid
+from gateway.domain.policy import Policy
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Flag, Status, Task, TaskError, Timeouts
 from gateway.domain.view import View
@@ -68,7 +68,7 @@ def tasks() -> dict[str, tuple[Task, Spec]]:
 @pytest.fixture
 async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=c.Policy(key_id="k1"))
+        view = View(policy=Policy(key_id="k1"))
         for task, spec in tasks.values():
             view.put_new_task(task)
             view.put_event(_birth(task, spec))

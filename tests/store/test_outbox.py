@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gateway.domain import commands as c
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event
+from gateway.domain.policy import Policy
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import Delivery, View
 from gateway.store.lanes import DUE_DELIVERIES, PER_ENDPOINT
@@ -22,7 +23,7 @@ ENDPOINTS = ("ep_1", "ep_2")
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=c.Policy(key_id="k1"))
+        view = View(policy=Policy(key_id="k1"))
         for name in ENDPOINTS:
             view.outbox.put_endpoint(Endpoint(id=name, project="default", origin="https://a"))
         for task_id in ("task_1", "task_2"):
@@ -84,7 +85,7 @@ def outcome(seq: int, *, status: str, attempts: int, again: int | None) -> c.Set
 
 
 async def settle(store: SQLiteStore, settled: c.SettleDelivery) -> None:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     view.settled.append(settled)
     async with store.transaction() as batch:
         await batch.write(view)
@@ -185,7 +186,7 @@ async def test_an_endpoint_that_can_take_nothing_now_is_left_out(store: SQLiteSt
 
 
 async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> None:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     view.outbox.put_endpoint(
         Endpoint(id="ep_1", project="default", origin="https://a", enabled=False)
     )
@@ -197,7 +198,7 @@ async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> Non
 async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
     store: SQLiteStore,
 ) -> None:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     for number in range(300):
         view.outbox.put_endpoint(Endpoint(id="ep_0", project="default", origin="https://b"))
         _owe(view, f"task_{100 + number}", ("ep_0",), events=1)
@@ -210,7 +211,7 @@ async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
 async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
     store: SQLiteStore, tmp_path: Path
 ) -> None:
-    view = View(policy=c.Policy(key_id="k1"))
+    view = View(policy=Policy(key_id="k1"))
     _owe(view, "task_9", ("ep_2",), events=2_000)
     async with store.transaction() as batch:
         await batch.write(view)

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from gateway.domain import commands as c
+from gateway.domain.policy import Policy
 from gateway.ledger import LEAST_PATIENT, MOST_PATIENT, Ledger
 from gateway.store.sqlite import open_sqlite
 from tests.store.test_ledger import creation
@@ -12,7 +12,7 @@ from tests.store.test_ledger import creation
 async def test_callers_go_first_and_patient_commands_have_a_share(tmp_path: Path) -> None:
     async with (
         open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "ins_1") as store,
-        Ledger(store, c.Policy(key_id="k1")).running() as ledger,
+        Ledger(store, Policy(key_id="k1")).running() as ledger,
     ):
         patient = [creation(number, title="patient") for number in range(MOST_PATIENT)]
         callers = [creation(number) for number in range(1_000, 1_004)]

@@ -13,6 +13,7 @@ from gateway.domain import commands as c
 from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
+from gateway.domain.policy import Policy
 from gateway.domain.sealing import Sealed
 from gateway.domain.task import (
     TERMINAL,
@@ -31,7 +32,7 @@ from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
-POLICY = c.Policy(key_id="k1")
+POLICY = Policy(key_id="k1")
 HERE = ("local", "here")
 
 PLAIN = Task(

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
 from gateway.domain.event import Event
 from gateway.domain.job import Job
+from gateway.domain.policy import Policy
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import LauncherCall, View
 from gateway.store.sqlite import SQLiteStore, open_sqlite
@@ -42,7 +42,7 @@ JOBS: Final = (
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=c.Policy(key_id="k1"))
+        view = View(policy=Policy(key_id="k1"))
         for task in (TASK, *OTHERS):
             view.put_new_task(task)
         for number in range(1, 31):

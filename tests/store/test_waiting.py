@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gateway.domain import commands as c
 from gateway.domain.ids import sandbox_name, typeid
+from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.spec import Spec, TimeoutSpec
 from gateway.domain.task import Sandbox, Task
@@ -38,7 +39,7 @@ class Place:
     @asynccontextmanager
     async def opened(self, path: Path) -> AsyncIterator["Place"]:
         """Starts it; as often as one likes."""
-        policy = c.Policy(key_id="k1", started_at=self.now)
+        policy = Policy(key_id="k1", started_at=self.now)
         async with (
             open_sqlite(path / "slipgate.db", new_instance_id=lambda: "inst_1") as store,
             Ledger(store, policy, clock=lambda: self.now).running() as self.ledger,

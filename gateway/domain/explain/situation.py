@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from gateway.domain.commands import Policy
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
+from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR, Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Flag, Frozen, Task
