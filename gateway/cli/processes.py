@@ -156,4 +156,6 @@ def without_slipgate(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 def stop_on_sigterm() -> None:
     """From now on SIGTERM stops as Ctrl-C does: in order, and no child stays behind."""
+    # A shell starts what it puts into the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

@@ -31,6 +31,9 @@ DELETE FROM idempotency WHERE (project, operation, key) IN (
 
 FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
 
+# Whoever started one may look for a month how it went.
+FORGET_REPLAYS: Final = "DELETE FROM replays WHERE finished_at <= :before - 29 * 86400000"
+
 FORGET_SIGNING_SECRETS: Final = "DELETE FROM signing_secrets WHERE expires_at <= :before"
 
 # Its row says that the project has had one; an empty box is none.
@@ -80,6 +83,7 @@ def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     yield FORGET_IDEMPOTENCY, before
     yield FORGET_LAUNCHERS, before
     yield FORGET_TAKEN, before
+    yield FORGET_REPLAYS, before
     yield FORGET_SIGNING_SECRETS, before
     yield FORGET_CALLBACK_SECRETS, before
     yield FORGET_MESSAGES, {"before": pruning.at - WINDOW}

@@ -260,3 +260,23 @@ async def test_a_message_of_a_service_is_known_again_for_seven_days(old: Keeper)
     for days, kept in ((6.9, 1), (0.2, 0)):
         await old.prune(days=days)
         assert old.count("SELECT count(*) FROM source_messages") == kept
+
+
+async def test_secrets_that_are_over_and_jobs_that_nobody_asks_for_go(old: Keeper) -> None:
+    old.execute(
+        """
+        INSERT INTO signing_secrets VALUES ('sec_1', 'default', NULL, 'k1', x'01', 1, 1);
+        INSERT INTO signing_secrets VALUES ('sec_2', 'default', NULL, 'k1', x'01', 1, NULL);
+        UPDATE projects SET expires_at = 1;
+        INSERT INTO replays
+        SELECT 'rpl_1', 'replay', id, 'default', 1, 1, 0, 0, 0, 1, 0, 'done', NULL, 1, 1, 1
+        FROM endpoints LIMIT 1;
+        INSERT INTO replays
+        SELECT 'rpl_2', 'replay', id, 'default', 1, 1, 0, 0, 0, 1, 0, 'running', NULL, 1, 1, NULL
+        FROM endpoints LIMIT 1"""
+    )
+    await old.prune(days=31)
+    assert old.count("SELECT count(*) FROM signing_secrets") == 1
+    assert old.count("SELECT count(*) FROM signing_secrets WHERE id = 'sec_2'") == 1
+    assert old.count("SELECT count(*) FROM projects WHERE callback_secret <> x''") == 0
+    assert old.count("SELECT count(*) FROM replays") == 1
