@@ -248,8 +248,10 @@ def _started(api: Api, request: Request) -> Sandbox:
 
 
 async def _run(api: Api, sandbox: Sandbox) -> None:
-    """The entrypoint begins when the sandbox has started; here, when somebody looks."""
-    if sandbox.state(api.organisation.clock()) == "started":
+    """The entrypoint begins when the sandbox has started; here, when somebody looks. In one of
+    Daytona's own snapshots nothing of ours is there to begin."""
+    is_ours = not api.organisation.snapshots[sandbox.snapshot].general
+    if is_ours and sandbox.state(api.organisation.clock()) == "started":
         await api.machine.start(sandbox.id, sandbox.env)
 
 
