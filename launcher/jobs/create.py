@@ -169,11 +169,15 @@ def _wrong_snapshot(asked: str, found: str | None) -> ProviderError:
 
 
 async def _heed_cancel(lease: Lease, provider: Provider, made: Found | None = None) -> None:
-    """A cancelled job destroys what it made and ends."""
+    """A cancelled job destroys what it made and ends. What an agent has said meanwhile, while it
+    could not reach the gateway, must not go with it: then the destroy job brings it home first."""
     if not lease.is_cancelled:
         return
     found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-        await provider.remove(found.key)
+        await provider.stop(found.key)
+        piece = await provider.read_spool(found.key, 0)
+        if not piece.lines and not piece.has_more:
+            await provider.remove(found.key)
     raise ProviderError("cancelled", "cancelled while launching", retryable=False)

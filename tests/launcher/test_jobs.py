@@ -94,6 +94,20 @@ async def test_a_cancelled_create_destroys_what_was_made(
     assert await site.providers[0].find(KEY) is None
 
 
+async def test_a_cancelled_create_leaves_what_its_agent_has_said_to_the_destroy_job(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    spool(directory, 1)
+    gateway.may_create, gateway.cancel = False, True
+    await perform(site, a_job("create", lease=2), LOG)
+    assert gateway.failed().error.code == "cancelled"
+    assert (directory / "state" / "spool.jsonl").exists()
+    await perform(site, a_job("destroy"), LOG)
+    assert [each.id for each in gateway.done().spool] == ["w0"]
+
+
 async def test_a_lost_lease_stops_the_work_and_destroys_nothing(
     gateway: StubGateway, make_site: MakeSite
 ) -> None:

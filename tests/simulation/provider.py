@@ -58,7 +58,8 @@ class Sandbox:
     beats: int = 0
     has_flapped: bool = False
     is_late: bool = False
-    """Another call had made the one before it, which is known to be gone: a sweep will find it."""
+    """Another call made the one before it, which is known to be gone, or a clock that was set made
+    its absence look proven: a sweep will find it."""
     agent: Process | None = None
     plan: list[tuple[str, dict[str, Any]]] | None = None
     """What its agent is going to say, the same at each start."""
@@ -103,9 +104,9 @@ class Realm:
             created_at=world.wall(),
         )
         attempt = world.books.attempts[sandbox.task_id].get(sandbox.attempt)
-        came_before = sandbox.name in self._names
+        may_be_late = sandbox.name in self._names or world.has_jumped
         self._names.add(sandbox.name)
-        sandbox.is_late = came_before and attempt is not None and attempt.is_gone
+        sandbox.is_late = may_be_late and attempt is not None and attempt.is_gone
         self.sandboxes[sandbox.name] = sandbox
         world.trace.note(self.realm, f"{sandbox.name} is there")
         if sandbox.is_late:
