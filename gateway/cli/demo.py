@@ -28,7 +28,7 @@ from gateway.cli.processes import (
     wait_until_ready,
     without_slipgate,
 )
-from gateway.cli.replies import GOOD_ENDS, Answer, EventView, FeedPage, TaskView
+from gateway.cli.replies import GOOD_ENDS, Answer, EventView, FeedPage, TaskView, WholeTaskView
 from gateway.cli.stand_ins import StandIns, stand_ins
 from gateway.cli.state import State
 from gateway.cli.timeline import HIDDEN, line
@@ -251,7 +251,12 @@ async def _conclude(
         raise CommandFailed(f"The task ended {task.status}. {why}", "Look at launcher.log.")
     heard = await _last_webhook(stage, task.status)
     found = await _settled(stage)
-    owed = {event.seq for event in events if event.applied and event.type not in QUIET}
+    superseded = await _superseded(stage, task_id)
+    owed = {
+        event.seq
+        for event in events
+        if event.applied and event.type not in QUIET and event.id not in superseded
+    }
     lost = len(owed) - len({_seq(one) for one in stage.world.receiver.received} & owed)
     duplicate = len(events) - len({event.seq for event in events})
     patch = (await stage.http.get(f"/v1/tasks/{task_id}/patch")).text
@@ -275,6 +280,14 @@ async def _conclude(
         raise CommandFailed(
             f"{summary(found)}; {lost} webhooks lost.\n" + "\n".join(found.problems), "Report it."
         )
+
+
+async def _superseded(stage: Stage, task_id: str) -> set[str]:
+    """Events that were never sent, because a newer one of their kind took their place."""
+    answer = await stage.http.get(f"/v1/tasks/{task_id}", params={"include": "deliveries"})
+    answer.raise_for_status()
+    task = msgspec.json.decode(answer.content, type=WholeTaskView)
+    return {owed.event_id for owed in task.deliveries or () if owed.status == "superseded"}
 
 
 async def _last_webhook(stage: Stage, status: str) -> Received:

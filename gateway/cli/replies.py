@@ -99,6 +99,7 @@ class DeliveryView(Answer, frozen=True, kw_only=True):
     """An event owed to an endpoint."""
 
     id: str
+    event_id: str = ""
     type: str
     status: str
     reason: str | None = None
@@ -150,6 +151,7 @@ class WordView(Answer, frozen=True, kw_only=True):
 class EventView(Answer, frozen=True, kw_only=True):
     """An event."""
 
+    id: str = ""
     seq: int
     type: str
     at: str
