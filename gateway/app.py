@@ -34,7 +34,7 @@ from gateway.loops.letters import LetterWriter, Render
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.replays import Replayer
-from gateway.loops.runner import Runner
+from gateway.loops.runner import Loop, Runner
 from gateway.loops.trial import Trials
 from gateway.metrics import Metrics
 from gateway.settings import Settings
@@ -132,10 +132,7 @@ async def _running(
             random=random.SystemRandom().random,
             is_stopping=draining.is_set,
         )
-        reconciler = Reconciler(store.reads, partial(ledger.submit, is_patient=True), clock)
-        pruner = Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY)
-        replayer = Replayer(store.reads.endpoints, partial(ledger.submit, is_patient=True))
-        loops = (reconciler, deliverer, pruner, replayer)
+        loops = (deliverer, *_patient_loops(settings, store, ledger, clock))
         runners = [Runner(loop, ledger.hints) for loop in loops]
         for runner in runners:
             group.create_task(runner.run(), name=runner.name)
@@ -160,6 +157,18 @@ async def _running(
             stop()
             for runner in runners:
                 runner.stop()
+
+
+def _patient_loops(
+    settings: Settings, store: SQLiteStore, ledger: Ledger, clock: Callable[[], int]
+) -> tuple[Loop, ...]:
+    """Those that work for nobody who waits; what comes due gives way to callers."""
+    patiently = partial(ledger.submit, is_patient=True)
+    return (
+        Reconciler(store.reads, patiently, clock),
+        Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY),
+        Replayer(store.reads.endpoints, patiently),
+    )
 
 
 def _tell_opening(opening: Opening) -> None:
