@@ -29,8 +29,10 @@ from gateway.domain.task import Task
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
 from gateway.loops.deliver import PARALLEL, Deliverer
-from gateway.loops.guard import GuardedTransport, may_be_public
+from gateway.loops.guard import Guard, may_be_public
 from gateway.loops.letters import LetterWriter, Render
+from gateway.loops.pinned import PinnedTransport
+from gateway.loops.proxied import ProxiedTransport
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.replays import Replayer
@@ -346,15 +348,13 @@ def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: 
 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
-    return GuardedTransport(
-        httpx.AsyncHTTPTransport(
-            proxy=settings.egress_proxy,
-            # Those that hang must not keep the others from a connection.
-            limits=httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL),
-        ),
-        allow_private=settings.allow_private_endpoints,
-        pin=settings.egress_proxy is None,
-    )
+    guard = Guard(allow_private=settings.allow_private_endpoints)
+    # Those that hang must not keep the others from a connection.
+    limits = httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL)
+    if settings.egress_proxy is None:
+        return PinnedTransport(guard, limits=limits)
+    proxied = httpx.AsyncHTTPTransport(proxy=settings.egress_proxy, limits=limits)
+    return ProxiedTransport(guard, proxied)
 
 
 def _rendering(reads: Reads) -> Render:

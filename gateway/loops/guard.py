@@ -73,67 +73,31 @@ async def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class GuardedTransport(httpx.AsyncBaseTransport):
-    """Resolves once, judges, and connects to the very address it judged.
+class Guard:
+    """Resolves the host of an address, and judges what it finds."""
 
-    A name that is resolved again for the connection could answer differently the second time.
-    `Host` and the TLS name stay those of the URL. Behind an egress proxy the proxy connects, so
-    the address is judged and not pinned.
-    """
-
-    def __init__(
-        self,
-        inner: httpx.AsyncBaseTransport,
-        *,
-        allow_private: bool = False,
-        pin: bool = True,
-        resolve: Resolve = resolve,
-    ) -> None:
-        self._inner = inner
+    def __init__(self, *, allow_private: bool = False, resolve: Resolve = resolve) -> None:
         self._allow_private = allow_private
-        self._pin = pin
         self._resolve = resolve
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Sends it.
+    async def addresses(self, url: httpx.URL) -> tuple[str, ...]:
+        """Where its host is just now, the likeliest first; all of them may be called.
 
         Raises:
-            AddressRefused: the address is not public.
+            AddressRefused: one of them is not public.
             NameNotFound: the name has no address.
-            httpx.ProxyError: the egress proxy cannot be reached, or refuses us.
         """
-        address = await self._judged(request.url)
-        if self._pin:
-            request.extensions = {
-                **request.extensions,
-                "sni_hostname": request.url.host,
-            }
-            request.url = request.url.copy_with(host=address)
-            return await self._inner.handle_async_request(request)
-        try:
-            return await self._inner.handle_async_request(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-            if is_tls(exc):
-                raise
-            # The only connection that is made from here is the one to the proxy.
-            raise httpx.ProxyError("The egress proxy cannot be reached") from exc
-
-    async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._inner.aclose()
-
-    async def _judged(self, url: httpx.URL) -> str:
         port = url.port or {"https": 443}.get(url.scheme, 80)
         try:
-            addresses = await self._resolve(url.host, port)
+            found = await self._resolve(url.raw_host.decode("ascii"), port)
         except (OSError, UnicodeError) as exc:
             raise NameNotFound("The host name has no address") from exc
-        if not addresses:
+        if not found:
             raise NameNotFound("The host name has no address")
         # One private address among public ones is how a rebinding looks: all must be public.
-        if not self._allow_private and not all(map(_is_public_text, addresses)):
+        if not self._allow_private and not all(map(_is_public_text, found)):
             raise AddressRefused("The host's address is not on the public internet")
-        return addresses[0]
+        return tuple(found)
 
 
 def is_tls(error: BaseException) -> bool:

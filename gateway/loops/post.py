@@ -15,6 +15,10 @@ from gateway.wire.signing import sign
 
 TIME_LIMIT: Final = 15.0
 """Seconds for the whole attempt, the name look-up included."""
+CONNECT_LIMIT: Final = 5.0
+"""Seconds for each address of a host, or one that swallows everything would leave no time for the
+next; and for the handshake."""
+_PATIENCE: Final = httpx.Timeout(TIME_LIMIT, connect=CONNECT_LIMIT)
 BODY_LIMIT: Final = 2.0
 """Seconds for its body once the status has come: it is kept for people, and decides nothing."""
 KEPT_ANSWER: Final = 4_096
@@ -108,7 +112,11 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
 
 async def _exchange(client: httpx.AsyncClient, letter: Letter, now: int, began: float) -> Outcome:
     request = client.build_request(
-        "POST", letter.url, content=letter.body, headers=headers(letter, now // 1000)
+        "POST",
+        letter.url,
+        content=letter.body,
+        headers=headers(letter, now // 1000),
+        timeout=_PATIENCE,
     )
     response = await client.send(request, stream=True, follow_redirects=False)
     try:

@@ -16,7 +16,8 @@ from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.deliver import CannotWrite, Deliverer, Head
 from gateway.loops.gate import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
-from gateway.loops.guard import GuardedTransport
+from gateway.loops.guard import Guard
+from gateway.loops.pinned import PinnedTransport
 from gateway.loops.post import Letter
 from gateway.loops.schedule import SCHEDULE
 from gateway.wire.signing import secret_text
@@ -119,7 +120,7 @@ async def deliver(
         )
 
     outbox = Outbox(heads)
-    transport = GuardedTransport(httpx.AsyncHTTPTransport(), allow_private=allow_private)
+    transport = PinnedTransport(Guard(allow_private=allow_private))
     async with (
         httpx.AsyncClient(transport=transport) as client,
         asyncio.timeout(60),

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from gateway.loops.guard import GuardedTransport
-from gateway.loops.post import KEPT_ANSWER, Letter, Outcome, post
+from gateway.loops.guard import Guard
+from gateway.loops.pinned import PinnedTransport
+from gateway.loops.post import KEPT_ANSWER, TIME_LIMIT, Letter, Outcome, post
+from gateway.loops.proxied import ProxiedTransport
 
 
 @asynccontextmanager
@@ -28,7 +30,7 @@ async def answering(answer: bytes) -> AsyncIterator[int]:
 
 async def send(url: str, transport: httpx.AsyncBaseTransport | None = None) -> Outcome:
     letter = Letter(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
-    guarded = transport or GuardedTransport(httpx.AsyncHTTPTransport(), allow_private=True)
+    guarded = transport or PinnedTransport(Guard(allow_private=True))
     async with asyncio.timeout(60), httpx.AsyncClient(transport=guarded) as client:
         return await post(client, letter, clock=lambda: 1_790_000_000_000)
 
@@ -73,10 +75,9 @@ async def test_a_name_without_an_address_and_a_private_one_are_told_apart() -> N
     async def inside(_host: str, _port: int) -> Sequence[str]:
         return ["10.0.0.1"]
 
-    inner = httpx.AsyncHTTPTransport()
-    unknown = GuardedTransport(inner, resolve=nothing)
+    unknown = PinnedTransport(Guard(resolve=nothing))
     assert (await send("https://nowhere.example/", unknown)).reason == "dns"
-    private = GuardedTransport(inner, resolve=inside)
+    private = PinnedTransport(Guard(resolve=inside))
     assert (await send("https://inside.example/", private)).reason == "blocked"
 
 
@@ -92,7 +93,7 @@ async def test_a_name_without_an_address_and_a_private_one_are_told_apart() -> N
 async def test_a_fault_of_the_proxy_is_not_the_receivers(answer: bytes | None, reason: str) -> None:
     async with answering(answer or b"") as port:
         proxied = httpx.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{port}")
-        transport = GuardedTransport(proxied, allow_private=True, pin=False)
+        transport = ProxiedTransport(Guard(allow_private=True), proxied)
         if answer is not None:
             assert (await send("https://127.0.0.1:9/", transport)).reason == reason
     if answer is None:
@@ -104,3 +105,21 @@ async def test_no_more_of_an_answer_is_kept_than_people_read() -> None:
     async with answering(head("500 Broken", length=len(body)) + body) as port:
         outcome = await send(f"http://127.0.0.1:{port}/")
     assert outcome.answer == "x" * KEPT_ANSWER
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """Answers 204 and keeps the request."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+
+async def test_a_receiver_has_the_whole_time_limit_to_answer() -> None:
+    recorder = Recorder()
+    await send("https://hook.example/", recorder)
+    (request,) = recorder.requests
+    assert request.extensions["timeout"]["read"] == TIME_LIMIT

@@ -1,0 +1,113 @@
+"""What was judged is what is connected to, and a connection serves nobody but its own host."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.loops.guard import Guard
+from gateway.loops.pinned import PinnedTransport
+from tests.loops.tls import Authority, Hosts
+
+HERE = "127.0.0.1"
+THERE = "127.0.0.2"
+NOWHERE = "127.0.0.3"
+"""Nothing listens there."""
+
+pytestmark = pytest.mark.allow_hosts([HERE, THERE, NOWHERE])
+
+
+@dataclass
+class Names:
+    """Where each host is; may change between two looks."""
+
+    found: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    async def __call__(self, host: str, _port: int) -> Sequence[str]:
+        return self.found.get(host, (HERE,))
+
+
+@asynccontextmanager
+async def client(names: Names, authority: Authority) -> AsyncIterator[httpx.AsyncClient]:
+    guard = Guard(allow_private=True, resolve=names)
+    transport = PinnedTransport(guard, ssl_context=authority.trusted())
+    async with asyncio.timeout(60), httpx.AsyncClient(transport=transport) as opened:
+        yield opened
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+async def test_two_hosts_on_one_address_never_share_a_connection(authority: Authority) -> None:
+    hosts = Hosts({name: authority.context(name) for name in ("a.example", "b.example")})
+    async with hosts.listening() as port, client(Names(), authority) as http:
+        for name in ("a.example", "b.example", "a.example"):
+            answer = await http.post(f"https://{name}:{port}/", content=b"{}")
+            assert answer.status_code == 204
+    assert hosts.connections == [
+        ("a.example", ["a.example", "a.example"]),
+        ("b.example", ["b.example"]),
+    ]
+
+
+async def test_a_host_is_held_to_its_own_certificate_beside_an_open_connection(
+    authority: Authority,
+) -> None:
+    hosts = Hosts({"a.example": authority.context("a.example")})
+    async with hosts.listening() as port, client(Names(), authority) as http:
+        await http.post(f"https://a.example:{port}/", content=b"{}")
+        with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+            await http.post(f"https://b.example:{port}/", content=b"{}")
+    assert [heard for _, heard in hosts.connections] == [["a.example"]]
+
+
+async def test_an_address_that_is_the_host_is_verified_as_that(authority: Authority) -> None:
+    hosts = Hosts({HERE: authority.context(HERE)})
+    async with hosts.listening() as port, client(Names(), authority) as http:
+        assert (await http.post(f"https://{HERE}:{port}/", content=b"{}")).status_code == 204
+
+
+async def test_an_open_connection_is_left_when_its_host_has_moved(authority: Authority) -> None:
+    here = Hosts({"a.example": authority.context("a.example")})
+    there = Hosts({"a.example": authority.context("a.example")})
+    names = Names()
+    async with (
+        here.listening(HERE) as port,
+        there.listening(THERE, port),
+        client(names, authority) as http,
+    ):
+        for found in ([HERE], [THERE], [HERE, THERE], [THERE]):
+            names.found["a.example"] = found
+            await http.post(f"https://a.example:{port}/", content=b"{}")
+    assert [len(heard) for _, heard in (*here.connections, *there.connections)] == [2, 2]
+
+
+async def test_every_request_is_judged_also_over_an_open_connection(authority: Authority) -> None:
+    hosts = Hosts({"a.example": authority.context("a.example")})
+    looks: list[str] = []
+
+    async def resolve(host: str, _port: int) -> Sequence[str]:
+        looks.append(host)
+        return (HERE,)
+
+    guard = Guard(allow_private=True, resolve=resolve)
+    transport = PinnedTransport(guard, ssl_context=authority.trusted())
+    async with hosts.listening() as port, httpx.AsyncClient(transport=transport) as http:
+        for _ in range(3):
+            await http.post(f"https://a.example:{port}/", content=b"{}")
+    assert looks == ["a.example"] * 3
+    assert len(hosts.connections) == 1
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer(authority: Authority) -> None:
+    hosts = Hosts({"a.example": authority.context("a.example")})
+    names = Names({"a.example": [NOWHERE, HERE]})
+    async with hosts.listening() as port, client(names, authority) as http:
+        await http.post(f"https://a.example:{port}/", content=b"{}")
+    assert len(hosts.connections) == 1
