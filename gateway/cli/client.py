@@ -16,6 +16,7 @@ from gateway.cli.refusals import KEYS, Away, refused, unanswered
 from gateway.cli.replies import Answer, EventView, FeedPage, LogPage, LogView, TaskView
 
 A = TypeVar("A", bound=Answer)
+T = TypeVar("T")
 Query = Mapping[str, str | int]
 
 LONG_POLL = 20
@@ -76,13 +77,13 @@ class Client:
         while True:
             wait = 0 if is_over else LONG_POLL
             read = partial(self.read, FeedPage, path, limit=200, wait=wait, **query, **start)
-            page = self._patiently(read)
+            page = self.patiently(read)
             yield page
             if is_over and not page.data:
                 return
             start = {"after": page.next_cursor}
             if task_id is not None:
-                is_over = self._patiently(partial(self.task, task_id)).is_over
+                is_over = self.patiently(partial(self.task, task_id)).is_over
 
     def log(self, task_id: str, after: int = 0) -> Iterator[LogView]:
         """The agent's log, to its end."""
@@ -94,7 +95,8 @@ class Client:
             yield from page.data
             after = int(page.next_cursor)
 
-    def _patiently(self, read: Callable[[], A]) -> A:
+    def patiently(self, read: Callable[[], T]) -> T:
+        """What is read, of a gateway that may be away for a while."""
         end = self._clock() + PATIENCE
         is_told = False
         while True:

@@ -18,6 +18,7 @@ from gateway.cli.output import CommandFailed, print_failure
 from gateway.cli.sweep import sweep
 from gateway.cli.tasks import tasks
 from gateway.cli.up import TakeOver, up
+from gateway.cli.webhook.commands import webhook
 from gateway.domain.errors import Refused
 from gateway.settings import SettingsError, read_settings
 
@@ -86,6 +87,7 @@ commands.add_typer(endpoints, name="endpoints")
 commands.add_typer(deliveries, name="deliveries")
 commands.add_typer(keys, name="keys")
 commands.add_typer(tasks, name="tasks")
+commands.add_typer(webhook, name="webhook")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

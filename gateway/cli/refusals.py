@@ -9,6 +9,14 @@ from gateway.cli.output import CommandFailed
 from gateway.cli.replies import ProblemView
 
 
+class Denied(CommandFailed):
+    """The gateway has said no, and by which code."""
+
+    def __init__(self, code: str, message: str, next_step: str) -> None:
+        super().__init__(message, next_step)
+        self.code = code
+
+
 class Away(CommandFailed):
     """Nobody answers, or nothing can be stored just now: in a moment it may be well again."""
 
@@ -20,6 +28,7 @@ _ADVICE: Final = {
     "not_found": "`slipgate tasks list` shows what this key can see; another project's tasks are "
     "not among them.",
     "method_not_allowed": "This gateway is of another version than this command.",
+    "cursor_expired": "Leave --after out to begin with the oldest event that is kept.",
     "no_patch": "An agent sends it with its last word; `slipgate tasks explain` says how the task "
     "stands.",
     "already_finished": "There is nothing left to stop; `slipgate tasks retry` tries it again.",
@@ -55,8 +64,10 @@ def refused(response: httpx.Response) -> CommandFailed:
         problem = msgspec.json.decode(response.content, type=ProblemView)
     except msgspec.MsgspecError:
         return _foreign(response.status_code)
-    kind = Away if response.status_code in {429, 503} else CommandFailed
-    return kind(f"{problem.code}: {problem.detail}{_fields(problem)}", _advice(problem))
+    message, advice = f"{problem.code}: {problem.detail}{_fields(problem)}", _advice(problem)
+    if response.status_code in {429, 503}:
+        return Away(message, advice)
+    return Denied(problem.code, message, advice)
 
 
 def _foreign(status: int) -> CommandFailed:

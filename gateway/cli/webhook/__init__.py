@@ -1,0 +1,1 @@
+"""`slipgate webhook …`: for whoever sends or receives webhooks and wants to see them work."""
