@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 UV := $(VENV)/uv/bin/uv
+NODE := $(VENV)/node/.installed
 CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 SECONDS ?= 60
@@ -29,11 +30,17 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+# What a few tests take of npm, where npm is; elsewhere they are skipped, and say why.
+$(NODE): tests/interop/package.json tests/interop/package-lock.json | $(INSTALLED)
+	@mkdir -p $(@D) && cp tests/interop/package.json tests/interop/package-lock.json $(@D)
+	@if command -v npm >/dev/null && npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null; \
+	then touch $@; else echo "Without npm's packages: the tests that need them are skipped"; fi
+
 demo: install ## run one task from POST to pull request, here, with a kill in the middle
 	@$(BIN)/slipgate demo
 
-test: install ## run the tests, on every core
-	@$(BIN)/pytest -n auto --dist worksteal
+test: install $(NODE) ## run the tests, on every core
+	@$(BIN)/pytest -n auto --dist worksteal -rs
 
 kill: install ## kill gateway, launchers and agents at random: SECONDS=60 SEED=<any number>
 	@$(BIN)/pytest tests/e2e/test_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))

@@ -1,0 +1,97 @@
+"""What the README gives to agents that send webhooks is signed as the gateway wants it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from gateway.cli.keys import mint
+from tests.app.processes import gateway
+from tests.interop.node import environ
+from tests.interop.readme import pasted
+
+Json = dict[str, Any]
+CLAIM: Final = {
+    "launcherId": "l-1",
+    "providers": ["local@here"],
+    "capacity": 1,
+    "waitSeconds": 10,
+}
+PYTHON: Final = """
+print(say("task.started", scriptDigest="00", snapshot="mine"))
+print(say("task.progress", stage="agent", message="it's half way, \\u00fc"))
+print(say("task.completed", branchName="b", summary="done", validation=[]))
+"""
+SHELL: Final = """
+set -eu
+say task.started '"scriptDigest": "00", "snapshot": "mine"'
+say task.progress '"stage": "agent", "message": "it'"'"'s half way, ü"'
+say task.completed '"branchName": "b", "summary": "done", "validation": []'
+"""
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[tuple[Json, httpx.Client]]:
+    """The environment of a task's sandbox, and who looks at the task."""
+    with gateway(tmp_path, is_public=True) as (_, url, given):
+        keys = {scope: mint(given, scope, "default", scope).key for scope in ("tasks", "launcher")}
+        with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
+            http.headers["authorization"] = f"Bearer {keys['tasks']}"
+            task = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
+            http.post("/v1/tasks", json=task).raise_for_status()
+            launcher = {"authorization": f"Bearer {keys['launcher']}"}
+            claimed = http.post("/v1/launcher/claim", json=CLAIM, headers=launcher)
+            (job,) = claimed.raise_for_status().json()["jobs"]
+            yield job["env"], http
+
+
+@pytest.mark.parametrize(
+    ("name", "story", "program"),
+    [("say.py", PYTHON, [sys.executable]), ("say.sh", SHELL, ["sh"])],
+    ids=["Python", "a shell"],
+)
+def test_what_is_pasted_is_heard(
+    name: str, story: str, program: list[str], sandbox: tuple[Json, httpx.Client], tmp_path: Path
+) -> None:
+    given, http = sandbox
+    file = tmp_path / name
+    file.write_text(pasted(name) + story, encoding="utf-8")
+    said = subprocess.run(
+        [*program, str(file)],
+        env={**environ(), **given},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert said.returncode == 0, said.stderr
+    path = f"/v1/tasks/{given['SLIPGATE_TASK_ID']}"
+    events = http.get(f"{path}/events").json()["data"]
+    heard = [event for event in events if event["source"] == "agent"]
+    kinds = ["task.started", "task.progress", "task.completed"]
+    assert [event["type"] for event in heard] == kinds
+    assert heard[1]["data"]["message"] == "it's half way, ü"
+    assert http.get(path).json()["status"] == "completed"
+
+
+def test_a_refusal_ends_it_with_the_reason(
+    sandbox: tuple[Json, httpx.Client], tmp_path: Path
+) -> None:
+    given, _ = sandbox
+    wrong = {**given, "SLIPGATE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    file = tmp_path / "say.sh"
+    file.write_text(f"{pasted('say.sh')}\nsay task.heartbeat", encoding="utf-8")
+    said = subprocess.run(
+        ["sh", str(file)],
+        env={**environ(), **wrong},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert said.returncode != 0
+    assert "invalid_signature" in said.stdout

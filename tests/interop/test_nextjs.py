@@ -1,0 +1,112 @@
+"""What the README gives to a Next.js app works as pasted, against a gateway that really signs."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from gateway.cli.keys import MintedKey, mint
+from gateway.wire.signing import secret_text, sign
+from tests.app.processes import gateway
+from tests.interop.node import command, environ, needs_node, project, run
+from tests.interop.readme import pasted
+from tests.ports import reserved_port
+
+pytestmark: Final = needs_node()
+BODY: Final = (
+    b'{"type":"task.completed","timestamp":"2026-01-05T09:32:10.000Z","data":{"event":'
+    b'{"id":"evt_1"},"task":{"id":"task_told","status":"completed","taskSeq":9,"prUrl":null}}}'
+)
+
+
+class App:
+    """The app of the README as a process."""
+
+    def __init__(self, url: str, process: "subprocess.Popen[str]") -> None:
+        self.url = url
+        self._process = process
+
+    def prints(self) -> str:
+        """The next line that it logs."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@contextmanager
+def app(folder: Path, **settings: str) -> Iterator[App]:
+    """The handler and the action, their types stripped, once they are served."""
+    project(folder)
+    for name in ("route", "actions"):
+        source = pasted("app/api/hook/route.ts" if name == "route" else "app/actions.ts")
+        (folder / f"{name}.mjs").write_text(run(folder, "strip.mjs", source))
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        with subprocess.Popen(
+            command("serve.mjs"),
+            cwd=folder,
+            env={**environ(), **settings, "PORT": str(port), "APP_URL": url},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            made = App(url, process)
+            try:
+                assert made.prints() == "listening"
+                yield made
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def key() -> bytes:
+    """A secret."""
+    return os.urandom(32)
+
+
+def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    with gateway(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
+        made: MintedKey = mint(given, "tasks", "default", "app")
+        settings = {
+            "SLIPGATE_URL": url,
+            "SLIPGATE_API_KEY": made.key,
+            "SLIPGATE_WEBHOOK_SECRET": made.callback_secret or "",
+        }
+        with app(tmp_path / "app", **settings) as served:
+            wanted = ["https://github.com/acme/widgets", "Mend it", "key-1"]
+            started = [
+                httpx.post(f"{served.url}/actions/startTask", json=wanted, timeout=30).json()
+                for _ in range(2)
+            ]
+            assert started[0] == started[1]
+            assert served.prints() == f"{started[0]} queued null"
+            headers = {"authorization": f"Bearer {made.key}"}
+            httpx.post(f"{url}/v1/tasks/{started[0]}/cancel", headers=headers).raise_for_status()
+            while (line := served.prints()) != f"{started[0]} cancelled null":
+                assert line.startswith(started[0])
+
+
+def test_it_refuses_what_is_not_signed_and_takes_the_rest_once(tmp_path: Path, key: bytes) -> None:
+    now = int(time.time())
+    signed = {"webhook-id": "evt_1", "webhook-timestamp": str(now)}
+    right = {**signed, "webhook-signature": sign(key, "evt_1", now, BODY)}
+    wrong = {**signed, "webhook-signature": sign(b"x" * 32, "evt_1", now, BODY)}
+    # Nobody answers at its gateway: then the task is as it was told.
+    settings = {"SLIPGATE_URL": "http://127.0.0.1:9", "SLIPGATE_WEBHOOK_SECRET": secret_text(key)}
+    with app(tmp_path, **settings) as served, httpx.Client(trust_env=False) as http:
+        hook = f"{served.url}/api/hook"
+        statuses = [
+            http.post(hook, content=BODY, headers=headers).status_code
+            for headers in (wrong, {}, right, right)
+        ]
+        statuses.append(http.post(hook, content=BODY + b" ", headers=right).status_code)
+        assert statuses == [401, 401, 204, 204, 401]
+        later = {**signed, "webhook-id": "evt_2"}
+        later["webhook-signature"] = sign(key, "evt_2", now, BODY)
+        assert http.post(hook, content=BODY, headers=later).status_code == 204
+        assert [served.prints() for _ in range(2)] == ["task_told completed null"] * 2
