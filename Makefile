@@ -42,8 +42,8 @@ demo: install ## run one task from POST to pull request, here, with a kill in th
 test: install $(NODE) ## run the tests, on every core
 	@$(BIN)/pytest -n auto --dist worksteal -rs
 
-kill: install ## kill gateway, launchers and agents at random: SECONDS=60 SEED=<any number>
-	@$(BIN)/pytest tests/e2e/test_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))
+kill: install ## kill gateway, launchers and agents at random, receivers misbehaving: SECONDS=60 SEED=<any number>
+	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_post_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))
 
 simulate: install ## play a whole installation under every fault, seed after seed: SEEDS=1000, or one: SEED=<number>
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

@@ -5,7 +5,7 @@ import gc
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,42 +13,35 @@ from types import FrameType
 from typing import Final
 
 import httpx
-import msgspec
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.domain.errors import Refused
-from gateway.domain.event import Event
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.policy import Policy
 from gateway.domain.signing_secret import SECRET_BYTES
-from gateway.domain.spec import Spec
-from gateway.domain.task import Task
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.logs import open_logs
 from gateway.loops.deliver import PARALLEL, Deliverer
 from gateway.loops.guard import Guard, may_be_public
-from gateway.loops.letters import LetterWriter, Render
+from gateway.loops.letters import LetterWriter
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.proxied import ProxiedTransport
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.replays import Replayer
 from gateway.loops.runner import Loop, Runner
+from gateway.loops.schedule import SCHEDULE
 from gateway.loops.trial import Trials
 from gateway.metrics import Metrics
 from gateway.settings import Settings
-from gateway.store.reads import Reads
 from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
 from gateway.web.context import Context
-from gateway.web.flat_view import CANCEL_REQUESTED, flat_view
+from gateway.web.notices import rendering
 from gateway.web.routes import application
-from gateway.web.views import event_view, task_view
-from gateway.wire.tasks import Notice, NoticeData
-from gateway.wire.times import rfc3339
 
 log = structlog.get_logger(__name__)
 
@@ -76,13 +69,15 @@ async def opened(
     max_batch: int = MAX_BATCH,
     take_over: bool = False,
     busy_ms: int = BUSY_MS,
+    schedule: Sequence[int] = SCHEDULE,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
     At the end the loops take their last step, attempts in flight are settled, the ledger writes
     what it has taken, and the store is closed. `take_over` lets a restored backup keep its
     instance id: the gateway it was taken from is gone for good. `busy_ms` is how long a batch
-    waits for a lock that somebody else holds.
+    waits for a lock that somebody else holds; `schedule` are the milliseconds before each attempt
+    at a delivery.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
@@ -101,7 +96,7 @@ async def opened(
         policy = _policy(settings, keyring, store.instance_id, clock())
         ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
         async with _running(
-            settings, keyring, store, ledger, clock=clock, transport=transport
+            settings, keyring, store, ledger, clock=clock, transport=transport, schedule=schedule
         ) as gateway:
             yield gateway
 
@@ -115,6 +110,7 @@ async def _running(
     *,
     clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
+    schedule: Sequence[int],
 ) -> AsyncIterator[Gateway]:
     draining = asyncio.Event()
     async with (
@@ -122,7 +118,7 @@ async def _running(
         httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
         asyncio.TaskGroup() as group,
     ):
-        writer = LetterWriter(store.reads, keyring, _rendering(store.reads), clock)
+        writer = LetterWriter(store.reads, keyring, rendering(store.reads), clock)
         deliverer = Deliverer(
             store.reads,
             writer.write,
@@ -132,6 +128,7 @@ async def _running(
             hints=ledger.hints,
             clock=clock,
             random=random.SystemRandom().random,
+            schedule=schedule,
             is_stopping=draining.is_set,
         )
         loops = (deliverer, *_patient_loops(settings, store, ledger, clock))
@@ -206,20 +203,31 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
         )
 
 
-def serve(settings: Settings, *, max_batch: int = MAX_BATCH, take_over: bool = False) -> None:
-    """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit.
+def serve(
+    settings: Settings,
+    *,
+    max_batch: int = MAX_BATCH,
+    take_over: bool = False,
+    schedule: Sequence[int] = SCHEDULE,
+) -> None:
+    """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
+    `schedule` are the milliseconds before each attempt at a delivery.
 
     Raises:
         Refused: the address is taken, another gateway holds the database, or its schema is newer.
     """
     open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings, max_batch, take_over))
+        runner.run(_serve(settings, max_batch, take_over, schedule))
 
 
-async def _serve(settings: Settings, max_batch: int, take_over: bool) -> None:
+async def _serve(
+    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
+) -> None:
     with _listener(settings) as listener:
-        async with opened(settings, max_batch=max_batch, take_over=take_over) as gateway:
+        async with opened(
+            settings, max_batch=max_batch, take_over=take_over, schedule=schedule
+        ) as gateway:
             _spare_the_collector()
             server = _Server(_config(settings, gateway.app), gateway.stop)
             port = listener.getsockname()[1]
@@ -355,22 +363,6 @@ def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
         return PinnedTransport(guard, limits=limits)
     proxied = httpx.AsyncHTTPTransport(proxy=settings.egress_proxy, limits=limits)
     return ProxiedTransport(guard, proxied)
-
-
-def _rendering(reads: Reads) -> Render:
-    """The bodies of webhooks, as `interfaces.md` §4 has them."""
-
-    async def render(event: Event, task: Task, spec: Spec) -> bytes | None:
-        if spec.flat is not None:
-            asked = await reads.words(task.id, (CANCEL_REQUESTED,))
-            cancels = [word for word in asked if word.attempt == event.attempt]
-            shown = flat_view(event, task, spec, cancel=cancels[-1] if cancels else None)
-            return None if shown is None else msgspec.json.encode(shown)
-        data = NoticeData(event=event_view(event), task=task_view(task, spec))
-        notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
-        return msgspec.json.encode(notice)
-
-    return render
 
 
 def _new_instance_id() -> str:

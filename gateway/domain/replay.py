@@ -57,7 +57,8 @@ class Rerouted(Frozen, frozen=True, kw_only=True):
     next_attempt_at: int | None = None
     trigger: Literal["auto", "manual", "replay"] = "auto"
     """What its next attempt is owed to."""
-    failures: int = 0
-    """Its place in the schedule."""
+    failures: int | None = 0
+    """Its place in the schedule; None: at most where it is parked, for what was passed by before is
+    no longer the head of its lane, and must say so."""
     reason: str | None = None
     """Why it ends without an attempt."""

@@ -12,7 +12,7 @@ from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.gate import Gate
 from gateway.loops.post import Letter, Outcome, post
-from gateway.loops.schedule import next_attempt_at
+from gateway.loops.schedule import SCHEDULE, next_attempt_at
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,7 @@ class Deliverer:
         hints: Hints,
         clock: Callable[[], int],
         random: Callable[[], float],
+        schedule: Sequence[int] = SCHEDULE,
         is_stopping: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -120,6 +121,7 @@ class Deliverer:
         self._hints = hints
         self._clock = clock
         self._random = random
+        self._schedule = schedule
         self._is_stopping = is_stopping
         self._sleep = sleep
         self._flying: set[Lane] = set()
@@ -131,7 +133,7 @@ class Deliverer:
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
         heads = await self._reads.due_deliveries(now, PARALLEL * 2, self._closed(now))
-        for head in heads:
+        for head in sorted(heads, key=self._doubt):
             if self._may_go(head, flew, now):
                 self._flying.add(_lane(head))
                 self._gates[head.endpoint_id].start(now, head.rate_per_second)
@@ -145,6 +147,12 @@ class Deliverer:
     def _closed(self, now: int) -> list[str]:
         """The endpoints that nothing may go to just now; where nothing is known, there is room."""
         return [name for name, gate in self._gates.items() if gate.room(now) <= 0]
+
+    def _doubt(self, head: Head) -> int:
+        """What probes an endpoint has not failed before, if there is such a thing: of what has, it
+        may be the delivery's own fault, and it would keep the breaker open for everything."""
+        gate = self._gates.get(head.endpoint_id)
+        return head.failures if gate is not None and gate.is_tripped else 0
 
     def _may_go(self, head: Head, flew: frozenset[Lane], now: int) -> bool:
         if len(self._flying) >= PARALLEL or _lane(head) in self._flying or _lane(head) in flew:
@@ -249,7 +257,9 @@ class Deliverer:
             return now + NOT_ITS_FAULT
         if not self._counts(head, outcome):
             return self._gates[head.endpoint_id].retry_at(now)
-        return next_attempt_at(failures, now, self._random, outcome.retry_after)
+        return next_attempt_at(
+            failures, now, self._random, outcome.retry_after, schedule=self._schedule
+        )
 
     def _land(self, head: Head) -> None:
         self._flying.discard(_lane(head))

@@ -85,6 +85,9 @@ class LetterReads(Protocol):
     async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
         """Whether an event of the same type waits behind this one in its lane."""
 
+    async def is_overtaken(self, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+        """Whether a later event of the task has been sent to the endpoint."""
+
     async def target(self, endpoint_id: str) -> Target | None:
         """Where the letters of an endpoint go."""
 
@@ -150,6 +153,15 @@ class LetterWriter:
             head.endpoint_id, head.task_id, event.task_seq, event.type
         )
 
+    async def _is_late(self, head: Head, event: Event) -> bool:
+        """A replay, or the way through an endpoint that was disabled, begins the schedule anew:
+        what was passed by before is behind its lane all the same."""
+        if head.failures >= PARK_AFTER:
+            return True
+        if head.attempts < PARK_AFTER and head.trigger == "auto":
+            return False
+        return await self._reads.is_overtaken(head.endpoint_id, head.task_id, event.task_seq)
+
     async def _addressed(self, head: Head, event: Event, spec: Spec, body: bytes) -> Letter:
         target, live = await self._addressee(head.endpoint_id)
         return Letter(
@@ -159,7 +171,7 @@ class LetterWriter:
             body=body,
             extra=self._extra(head.endpoint_id, target),
             key_id=live[0].id,
-            is_late=head.failures >= PARK_AFTER,
+            is_late=await self._is_late(head, event),
             traceparent=spec.traceparent,
         )
 

@@ -1,6 +1,6 @@
 """When a delivery that failed is tried again. Source: Standard Webhooks, the example schedule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -28,15 +28,20 @@ LONGEST_RETRY_AFTER: Final = _HOUR
 
 
 def next_attempt_at(
-    attempts: int, now: int, random: Callable[[], float], retry_after: int | None = None
+    attempts: int,
+    now: int,
+    random: Callable[[], float],
+    retry_after: int | None = None,
+    *,
+    schedule: Sequence[int] = SCHEDULE,
 ) -> int | None:
     """The moment of the next attempt after `attempts` failed ones; None: it is dead.
 
     `random` gives 0 … 1; `retry_after` is what the receiver asked for, in milliseconds.
     """
-    if attempts >= len(SCHEDULE):
+    if attempts >= len(schedule):
         return None
-    planned = SCHEDULE[attempts] * (1 + JITTER * (2 * random() - 1))
+    planned = schedule[attempts] * (1 + JITTER * (2 * random() - 1))
     asked = min(retry_after or 0, LONGEST_RETRY_AFTER)
     return now + max(round(planned), asked)
 

@@ -32,6 +32,12 @@ CROSS JOIN events AS event ON event.seq = behind.seq
 WHERE event.type = :type LIMIT 1"""
 
 
+OVERTAKEN: Final = """
+SELECT 1 FROM deliveries INDEXED BY deliveries_of_task
+WHERE task_id = :task_id AND endpoint_id = :endpoint_id AND task_seq > :task_seq
+  AND (status = 'delivered' OR attempts > 0) LIMIT 1"""
+
+
 class Target(Frozen, frozen=True, kw_only=True):
     """Where an endpoint's letters go."""
 
@@ -78,6 +84,12 @@ async def has_newer(query: Query, endpoint_id: str, task_id: str, task_seq: int,
     """Whether an event of the same type waits soon behind this one in its lane."""
     given = {"endpoint_id": endpoint_id, "task_id": task_id, "task_seq": task_seq, "type": kind}
     return bool(list(await query(NEWER_OF_TYPE, given)))
+
+
+async def is_overtaken(query: Query, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+    """Whether a later event of the task has been sent to the endpoint."""
+    given = {"endpoint_id": endpoint_id, "task_id": task_id, "task_seq": task_seq}
+    return bool(list(await query(OVERTAKEN, given)))
 
 
 def _sealed(key_id: str | None, box: bytes | None) -> Sealed | None:

@@ -117,10 +117,11 @@ FROM json_each(:keys) AS wanted CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
     AND delivery.seq = json_extract(wanted.value, '$[1]')"""
 
+# Three failures are what parks one: see the lanes.
 REROUTE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = :status, next_attempt_at = :next_attempt_at, trigger = :trigger,
-    failures = :failures, reason = :reason
+    failures = coalesce(:failures, min(failures, 3)), reason = :reason
 WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
 _PAGES: Final = {

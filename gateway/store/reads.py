@@ -33,7 +33,14 @@ from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.lanes import DueDelivery, due_deliveries, next_delivery
-from gateway.store.letters import LiveSecret, Target, has_newer, live_secrets, target_of
+from gateway.store.letters import (
+    LiveSecret,
+    Target,
+    has_newer,
+    is_overtaken,
+    live_secrets,
+    target_of,
+)
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.outbox import read_directory
 from gateway.store.realms import DUE_REALMS, watched_realms
@@ -223,6 +230,10 @@ class Reads:
     async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
         """Whether an event of the same type waits soon behind this one in its lane."""
         return await has_newer(self._all, endpoint_id, task_id, task_seq, kind)
+
+    async def is_overtaken(self, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+        """Whether a later event of the task has been sent to the endpoint."""
+        return await is_overtaken(self._all, endpoint_id, task_id, task_seq)
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""

@@ -73,6 +73,11 @@ class Books:
         return [row[0] for row in self._rows(statement)]
 
     def _rows(self, statement: str) -> list[Any]:
-        uri = f"{self._path.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
-            return list(database.execute(statement))
+        return rows(self._path, statement)
+
+
+def rows(path: Path, statement: str, *given: object) -> list[Any]:
+    """What a statement finds in a database that a gateway may be writing."""
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
+        return list(database.execute(statement, given))

@@ -100,11 +100,13 @@ class Reads:
         names: str = "ab",
         event: Event = EVENT,
         newer: str | None = None,
+        overtaken: bool = False,
     ) -> None:
         self.to = to
         self.names = names
         self.event = event
         self.newer = newer
+        self.overtaken = overtaken
         self._spec = Spec(
             project="acme",
             repo_url="https://github.com/acme/widgets",
@@ -126,6 +128,9 @@ class Reads:
 
     async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
         return self.newer == kind
+
+    async def is_overtaken(self, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+        return self.overtaken
 
     async def target(self, endpoint_id: str) -> Target | None:
         return self.to
@@ -216,3 +221,23 @@ async def test_a_progress_that_waits_is_superseded_by_a_newer_one(
     reads: Reads, head: Head, is_sent: bool
 ) -> None:
     assert (await write(reads, head) is not None) == is_sent
+
+
+@pytest.mark.parametrize(
+    ("head", "overtaken", "is_late"),
+    [
+        (Head(failures=3, attempts=3), True, True),
+        (Head(failures=2, attempts=2), True, False),
+        (Head(failures=0, attempts=3), True, True),
+        (Head(failures=0, attempts=3), False, False),
+        (Head(trigger="replay"), True, True),
+        (Head(trigger="manual"), False, False),
+    ],
+    ids=["parked", "head", "held while parked", "breaker was open", "replayed", "asked for"],
+)
+async def test_a_letter_says_that_later_ones_were_sent_before_it(
+    head: Head, overtaken: bool, is_late: bool
+) -> None:
+    letter = await write(Reads(overtaken=overtaken), head)
+    assert letter is not None
+    assert letter.is_late == is_late

@@ -22,6 +22,7 @@ class Authority:
     """Issues certificates; `trusted` is a client that believes them and nobody else's."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
@@ -34,10 +35,14 @@ class Authority:
             self._key,
         )
 
+    @property
+    def text(self) -> str:
+        """Its own certificate."""
+        return self._own.public_bytes(serialization.Encoding.PEM).decode()
+
     def trusted(self) -> ssl.SSLContext:
         """What a client verifies with."""
-        text = self._own.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=text)
+        return ssl.create_default_context(cadata=self.text)
 
     def context(self, host: str) -> ssl.SSLContext:
         """What the server of this one host serves with."""

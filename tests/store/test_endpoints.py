@@ -364,3 +364,37 @@ async def test_what_comes_in_the_batch_that_ends_a_backlog_is_not_left_behind(de
         desk.creates(), desk.ledger.submit(e.AdvanceReplay(replay_id=release.id)), desk.creates()
     )
     assert await desk.states("ep_a") == ["pending", "pending"]
+
+
+@pytest.mark.parametrize(("failures", "kept"), [(2, 2), (3, 3), (7, 3)], ids=str)
+async def test_what_was_parked_is_no_head_again_when_its_endpoint_is_enabled(
+    desk: Desk, failures: int, kept: int
+) -> None:
+    await desk.opens("ep_a")
+    await desk.creates()
+    (owed,) = await desk.owed(endpoint_id="ep_a")
+    await desk.ledger.submit(
+        c.SettleDelivery(
+            endpoint_id="ep_a",
+            seq=owed.seq,
+            status="pending",
+            attempts=failures,
+            failures=failures,
+            next_attempt_at=5,
+            body="{}",
+            at=1,
+            http_status=500,
+            reason="status",
+            duration_ms=1,
+            key_id=None,
+            answer=None,
+        )
+    )
+    for command in (
+        e.DisableEndpoint(endpoint_id="ep_a", reason="gone"),
+        e.EnableEndpoint(endpoint_id="ep_a"),
+    ):
+        await desk.ledger.submit(command)
+        await desk.works()
+    (head,) = await desk.store.reads.due_deliveries(2**60, 10)
+    assert head.failures == kept

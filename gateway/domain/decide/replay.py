@@ -87,7 +87,7 @@ def _put(view: View, replay: Replay) -> ReplayReply:
 
 
 def _turned(replay: Replay, seq: int, now: int) -> Rerouted:
-    turned = Rerouted(endpoint_id=replay.endpoint_id, seq=seq, status="held")
+    turned = Rerouted(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
     match replay.kind:
         case "hold":
             return turned
@@ -96,7 +96,9 @@ def _turned(replay: Replay, seq: int, now: int) -> Rerouted:
         case "release":
             return replace(turned, status="pending", next_attempt_at=now)
         case "replay":
-            return replace(turned, status="pending", next_attempt_at=now, trigger="replay")
+            return replace(
+                turned, status="pending", next_attempt_at=now, trigger="replay", failures=0
+            )
 
 
 def _release_new(view: View, endpoint_id: str, now: int) -> None:

@@ -1,0 +1,119 @@
+"""What receivers wrote down, held against what the database says was delivered to them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from tests.e2e.arrivals import Span
+from tests.e2e.books import rows
+from tests.e2e.moody import Arrival
+
+ATTEMPTS: Final = 10
+"""What the schedule has."""
+LATE_AFTER: Final = 3
+OPEN: Final = """
+SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status IN ('pending', 'held')"""
+FAILING: Final = """
+SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status = 'pending' AND failures > 0"""
+UNOWED: Final = """
+SELECT 'event ' || event.seq || ' owes nothing' FROM events AS event
+WHERE event.applied = 1 AND event.seq > ?2 AND event.type NOT IN ('task.heartbeat', 'task.log')
+  AND event.type NOT LIKE 'sandbox.%' AND NOT EXISTS (
+    SELECT 1 FROM deliveries WHERE endpoint_id = ?1 AND seq = event.seq)"""
+UNEXPLAINED: Final = """
+SELECT 'event ' || delivery.seq || ' is dead after ' || delivery.failures || ' failures: '
+    || coalesce(attempt.reason, 'nobody knows why')
+FROM deliveries AS delivery LEFT JOIN delivery_attempts AS attempt
+    ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
+    AND attempt.number = delivery.attempts
+WHERE delivery.endpoint_id = ? AND delivery.status = 'dead'
+  AND (delivery.failures < ? OR attempt.reason IS NULL)"""
+STOOD: Final = """
+SELECT task_id, task_seq, status FROM deliveries WHERE endpoint_id = ?"""
+FAILURES: Final = """
+SELECT delivery.task_id, delivery.task_seq, count(*) FROM delivery_attempts AS attempt
+JOIN deliveries AS delivery USING (endpoint_id, seq)
+WHERE attempt.endpoint_id = ? AND attempt.reason IS NOT NULL GROUP BY 1, 2"""
+
+Key = tuple[str, int]
+"""A task, and the place of an event in it."""
+
+
+class Account:
+    """One endpoint, and what came to it."""
+
+    def __init__(self, database: Path, endpoint_id: str) -> None:
+        self._database = database
+        self._endpoint_id = endpoint_id
+
+    def open(self) -> int:
+        """How many deliveries are not over."""
+        return int(rows(self._database, OPEN, self._endpoint_id)[0][0])
+
+    def failing(self) -> int:
+        """How many wait for another attempt."""
+        return int(rows(self._database, FAILING, self._endpoint_id)[0][0])
+
+    def standings(self) -> dict[Key, str]:
+        """How each delivery ended."""
+        found = rows(self._database, STOOD, self._endpoint_id)
+        return {(task, number): status for task, number, status in found}
+
+    def problems(
+        self, arrivals: Sequence[Arrival], outages: Sequence[Span], *, since: int
+    ) -> list[str]:
+        """Everything that is not as promised, of the events behind this number."""
+        unowed = rows(self._database, UNOWED, self._endpoint_id, since)
+        unexplained = rows(self._database, UNEXPLAINED, self._endpoint_id, ATTEMPTS)
+        return [
+            *(line for (line,) in (*unowed, *unexplained)),
+            *self._lost(arrivals),
+            *self._unmarked(arrivals),
+            *self._marked_without_reason(arrivals),
+            *_doubled(arrivals, outages),
+        ]
+
+    def _lost(self, arrivals: Sequence[Arrival]) -> list[str]:
+        taken = {_key(each) for each in arrivals if each.ending == "taken"}
+        delivered = {key for key, status in self.standings().items() if status == "delivered"}
+        return [f"{key} is delivered, and was never taken" for key in delivered - taken]
+
+    def _unmarked(self, arrivals: Sequence[Arrival]) -> list[str]:
+        """What came behind a later event of its task and does not say so."""
+        newest: defaultdict[str, int] = defaultdict(int)
+        found = []
+        for each in arrivals:
+            if each.task_seq < newest[each.task] and not each.is_late:
+                found.append(f"{_key(each)} came after {newest[each.task]}, unmarked")
+            newest[each.task] = max(newest[each.task], each.task_seq)
+        return found
+
+    def _marked_without_reason(self, arrivals: Sequence[Arrival]) -> list[str]:
+        failures = {
+            (task, number): count
+            for task, number, count in rows(self._database, FAILURES, self._endpoint_id)
+        }
+        late = {_key(each) for each in arrivals if each.is_late}
+        return [
+            f"{key} is late and was not parked" for key in late if failures.get(key, 0) < LATE_AFTER
+        ]
+
+
+def _doubled(arrivals: Sequence[Arrival], outages: Sequence[Span]) -> list[str]:
+    """What was taken and came again, though no gateway died that could have missed the answer."""
+    of: defaultdict[Key, list[Arrival]] = defaultdict(list)
+    for each in arrivals:
+        of[_key(each)].append(each)
+    return [
+        f"{key} came again"
+        for key, moments in of.items()
+        for first, second in pairwise(moments)
+        if first.ending == "taken"
+        and not any(first.at <= end and second.at >= begin for begin, end in outages)
+    ]
+
+
+def _key(arrival: Arrival) -> Key:
+    return (arrival.task, arrival.task_seq)
