@@ -12,10 +12,11 @@ CODE := gateway launcher snapshot tests
 SHELL_SCRIPTS = $(shell git ls-files --cached --others --exclude-standard '*.sh' .ci/run)
 SECONDS ?= 60
 SEEDS ?= 1000
+MUTATIONS ?= 1000000
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kill simulate check bench lock format clean
+.PHONY: help install demo test kill simulate fuzz check bench lock format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ kill: install ## kill gateway, launchers and agents at random, receivers misbeha
 
 simulate: install ## play a whole installation under every fault, seed after seed: SEEDS=1000, or one: SEED=<number>
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+fuzz: install ## spoil signed webhooks, none may be taken: MUTATIONS=1000000 SEED=<any number>
+	@$(BIN)/python -m tests.fuzz --mutations $(MUTATIONS) --seed $(or $(SEED),0)
 
 check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
 	$(BIN)/ruff format --check .

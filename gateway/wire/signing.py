@@ -21,7 +21,8 @@ STANDARD: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 SVIX: Final = ("svix-id", "svix-timestamp", "svix-signature")
 """The names that Svix had before there was a standard; the signature is the same."""
 _ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
-_TIMESTAMP: Final = re.compile(r"[0-9]{1,12}")
+_TIMESTAMP: Final = re.compile(r"0|[1-9][0-9]{0,11}")
+_NOT_BASE64: Final = "webhook-signature must be 'v1,' and standard base64"
 
 
 class MalformedHeaders(Exception):
@@ -109,6 +110,10 @@ def _decode_signatures(header: str) -> tuple[bytes, ...]:
 
 def _decode(value: str) -> bytes:
     try:
-        return base64.b64decode(value, validate=True)
+        signature = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise MalformedHeaders("webhook-signature must be 'v1,' and standard base64") from exc
+        raise MalformedHeaders(_NOT_BASE64) from exc
+    # The last letter has bits to spare, so that others would stand for the same bytes.
+    if base64.b64encode(signature).decode("ascii") != value:
+        raise MalformedHeaders(_NOT_BASE64)
+    return signature

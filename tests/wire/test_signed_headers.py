@@ -6,7 +6,13 @@ from typing import Final
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.signing import MalformedHeaders, SignedHeaders, secret_bytes, sign
+from gateway.wire.signing import (
+    MalformedHeaders,
+    SignedHeaders,
+    secret_bytes,
+    secret_text,
+    sign,
+)
 
 SECRET: Final = b"s" * 32
 BODY: Final = b'{"type": "task.heartbeat"}'
@@ -74,3 +80,54 @@ def test_a_secret_is_read_or_refused_as_a_value(text: str) -> None:
     except ValueError:
         return
     assert len(secret) >= 24
+
+
+IDS: Final = st.from_regex(r"[A-Za-z0-9_\-]{1,128}", fullmatch=True)
+MOMENTS: Final = st.integers(0, 10**12 - 1)
+KEYS: Final = st.binary(min_size=24, max_size=64)
+
+
+@given(KEYS, IDS, MOMENTS, st.binary())
+def test_whatever_is_signed_is_read_as_it_was(
+    key: bytes, message_id: str, moment: int, body: bytes
+) -> None:
+    texts = (message_id, str(moment), sign(key, message_id, moment, body))
+    found = SignedHeaders.parse(dict(zip(NAMES, texts, strict=True)))
+    assert (found.id, found.timestamp) == (message_id, moment)
+    assert found.is_signed_by(key, body)
+    assert not found.is_signed_by(key, body + b".")
+    assert not found.is_signed_by(key + b"\x01", body)
+
+
+@given(
+    st.tuples(IDS, MOMENTS, st.binary(max_size=40)), st.tuples(IDS, MOMENTS, st.binary(max_size=40))
+)
+def test_two_messages_never_share_a_signature(
+    one: tuple[str, int, bytes], two: tuple[str, int, bytes]
+) -> None:
+    assert (sign(SECRET, *one) == sign(SECRET, *two)) == (one == two)
+
+
+@given(IDS, MOMENTS, st.binary(max_size=40), st.data())
+def test_no_border_between_what_is_signed_can_be_moved(
+    message_id: str, moment: int, body: bytes, data: st.DataObject
+) -> None:
+    content = f"{message_id}.{moment}.".encode() + body
+    cuts = [at for at, byte in enumerate(content) if byte == ord(".")]
+    one, two = sorted((data.draw(st.sampled_from(cuts)), data.draw(st.sampled_from(cuts))))
+    texts = (content[:one], content[one + 1 : two], sign(SECRET, message_id, moment, body).encode())
+    moved = {name: text.decode("latin-1") for name, text in zip(NAMES, texts, strict=True)}
+    found = parsed(moved)
+    if found is not None and found.is_signed_by(SECRET, content[two + 1 :]):
+        assert (found.id, found.timestamp) == (message_id, moment)
+
+
+@given(st.integers(0, 10**12 - 1), st.integers(1, 4))
+def test_a_moment_has_one_way_to_be_written(moment: int, zeros: int) -> None:
+    assert parsed({**RIGHT, "webhook-timestamp": str(moment)}) is not None
+    assert parsed({**RIGHT, "webhook-timestamp": "0" * zeros + str(moment)}) is None
+
+
+@given(KEYS)
+def test_a_secret_is_read_as_it_was_written(key: bytes) -> None:
+    assert secret_bytes(secret_text(key)) == key
