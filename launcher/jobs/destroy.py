@@ -1,5 +1,6 @@
 """destroy: stop everything, hand over the spool, then delete."""
 
+from gateway.wire.launcher import Job, Sandbox
 from launcher.jobs.site import (
     Site,
     absent,
@@ -13,40 +14,47 @@ from launcher.providers.protocol import Found, Provider
 
 
 async def destroy(site: Site, lease: Lease) -> str:
-    """Ends the job's sandbox; of one that is not there the gateway judges whether that is final."""
+    """Ends the job's sandbox; of one that is not there the gateway judges whether that is final.
+
+    What `find` does not find is treated as if it were there: lists flap, so it may hold a spool,
+    and a create or a removal that was cut short leaves files without a record.
+    """
     provider = site.provider_of(lease.job)
     found = await provider.find(key_of(lease.job))
-    if found is None:
-        # A directory without its record is what a create that was cut short leaves behind.
-        await provider.remove(key_of(lease.job))
-        # Not `destroyed`: a create may still be under way, and the gateway alone knows how long.
-        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "gone"))
-        return "gone"
-    check_labels(lease.job, found)
-    await provider.stop(found.key)
+    if found is not None:
+        check_labels(lease.job, found)
+    await provider.stop(key_of(lease.job))
     return await _hand_over(site, lease, provider, found)
 
 
-async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found) -> str:
+async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found | None) -> str:
     """Files go only after the gateway has the spool, and `destroyed` is said only after the files
     went: whatever a crash comes between, somebody is asked again.
 
     While the spool holds words the sandbox stays as it is; the gateway offers the job again at
     once, and it goes on from the offset reported here.
     """
-    piece = await provider.read_spool(found.key, lease.job.spool_offset)
+    key = key_of(lease.job)
+    piece = await provider.read_spool(key, lease.job.spool_offset)
     told = diagnosis(piece.skipped)
     if piece.lines or piece.has_more:
         await site.client.done(
             lease.job,
-            sandbox=described(provider, found),
-            process=found.process,
+            sandbox=described(provider, found) if found else None,
+            process=found.process if found else None,
             spool=piece.lines,
             spool_offset=piece.offset,
             diagnosis=told,
         )
         return "draining"
-    await provider.remove(found.key)
-    gone = described(provider, found, "destroyed")
-    await site.client.done(lease.job, sandbox=gone, diagnosis=told)
-    return "destroyed"
+    await provider.remove(key)
+    await site.client.done(lease.job, sandbox=_ended(provider, lease.job, found), diagnosis=told)
+    return "destroyed" if found else "gone"
+
+
+def _ended(provider: Provider, job: Job, found: Found | None) -> Sandbox:
+    """Not `destroyed` where nothing was seen: a create may still be under way, and the gateway
+    alone knows how long."""
+    if found is None:
+        return absent(provider, job, "gone")
+    return described(provider, found, "destroyed")

@@ -1,6 +1,7 @@
 """Launches on a Daytona where every fifth call goes wrong; and what slipgate itself costs them."""
 
 import asyncio
+import logging
 import statistics
 import tempfile
 import time
@@ -20,7 +21,7 @@ from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.servers import resident_mb
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
-from tests.daytona.organisation import Habits
+from tests.daytona.organisation import Habits, Snapshot
 from tests.launches.agents import Speaking
 from tests.launches.storm import SNAPSHOT, Outcome, Watchful, launcher, storm
 from tests.launches.storm import Size as Storm
@@ -53,6 +54,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 async def section(size: Size) -> Section:
     """The storm first, then single launches in fair weather."""
+    # This Daytona breaks off answers on purpose: what its server says of that is no news.
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="slipgate-bench-") as folder:
         weathered = await storm(
             Path(folder),
@@ -147,6 +150,7 @@ async def _fair(size: Size, weathered: Outcome) -> Measured:
 async def _opened(folder: Path) -> AsyncIterator[_Fair]:
     keys = add_keys(folder / "s.db")
     organisation = Watchful(Habits())
+    organisation.add_snapshot(Snapshot(name=SNAPSHOT))
     async with AsyncExitStack() as stack:
         wait = {"SLIPGATE_WORKSPACE_WAIT_SECONDS": "20"}
         _, url, _ = stack.enter_context(gateway(folder, wait, is_public=True))
@@ -154,7 +158,9 @@ async def _opened(folder: Path) -> AsyncIterator[_Fair]:
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=url, headers=headers, timeout=60)
         )
-        api = Api(organisation=organisation, machine=Speaking(folder / "sandboxes", http))
+        machine = Speaking(folder / "sandboxes", http)
+        stack.push_async_callback(machine.close)
+        api = Api(organisation=organisation, machine=machine)
         await stack.enter_async_context(opened(api))
         size = Storm(tasks=0, capacity=CAPACITY)
         child = stack.enter_context(launcher(folder, size, (url, keys["launcher"]), api, 0))
@@ -200,7 +206,9 @@ async def _until_ended(place: _Fair, task_id: str) -> list[dict[str, str]]:
         while True:
             page = await place.http.get(f"/v1/tasks/{task_id}/events", params={"limit": "200"})
             events: list[dict[str, str]] = page.json()["data"]
-            if any(event["type"] == "sandbox.destroyed" for event in events):
+            said = {event["type"] for event in events}
+            assert "task.failed" not in said, events[-2:]
+            if "sandbox.destroyed" in said:
                 return events
             await asyncio.sleep(0.05)
 

@@ -118,6 +118,18 @@ def test_whether_another_launch_may_help_is_a_matter_of_the_code(
     assert world.status == status
 
 
+def test_a_launch_that_fails_after_its_agent_spoke_is_looked_into_at_once() -> None:
+    world = World()
+    (job,) = world.claim()
+    world.trying(job)
+    world.say("task.started")
+    error = LaunchError(code="sandbox_gone", message="no", retryable=True)
+    world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
+    assert world.status == "running"
+    (look,) = world.claim()
+    assert look.kind == "inspect"
+
+
 def test_a_delegation_ends_with_the_launch_it_belongs_to() -> None:
     world = World()
     (job,) = world.claim()

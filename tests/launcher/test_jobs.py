@@ -1,6 +1,7 @@
 """Jobs from claim to report, over real HTTP and with real processes."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from gateway.wire.launcher import Created, JobSandbox, Trying
 from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
+from launcher.providers.local import LocalProvider
+from launcher.providers.protocol import Found, Key
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
@@ -258,6 +261,34 @@ async def test_destroy_of_nothing_finds_it_gone(gateway: StubGateway, make_site:
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "gone"
+
+
+class Overlooking(LocalProvider):
+    """Its list is eventually consistent: what is there is not always found."""
+
+    async def find(self, key: Key) -> Found | None:
+        """Nothing, whatever is there."""
+        return None
+
+
+async def test_destroy_hands_over_the_spool_of_a_sandbox_that_was_overlooked(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    spool(directory, 1)
+    overlooking = Overlooking(directory.parents[1], environ=os.environ)
+    await perform(replace(site, providers=(overlooking,)), a_job("destroy"), LOG)
+    assert [line.id for line in gateway.done().spool] == ["w0"]
+    assert (directory / "state" / "spool.jsonl").exists()
+
+
+async def test_destroy_clears_what_a_create_that_was_cut_short_left(
+    make_site: MakeSite, directory: Path
+) -> None:
+    (directory / "home").mkdir(parents=True)
+    assert await perform(make_site(*WAITS), a_job("destroy"), LOG)
+    assert not directory.exists()
 
 
 async def test_destroy_leaves_a_sandbox_with_other_labels_alone(

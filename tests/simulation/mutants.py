@@ -111,8 +111,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a destroy is confirmed and not done": Mutant(
         file="launcher/jobs/destroy.py",
-        old="    await provider.remove(found.key)\n    gone",
-        new="    gone",
+        old="    await provider.remove(key)\n",
+        new="",
     ),
     "a spool is deleted unread": Mutant(
         file="launcher/jobs/destroy.py",

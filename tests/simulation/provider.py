@@ -58,8 +58,8 @@ class Sandbox:
     beats: int = 0
     has_flapped: bool = False
     is_late: bool = False
-    """Another call made the one before it, which is known to be gone, or a clock that was set made
-    its absence look proven: a sweep will find it."""
+    """Another call made the one before it, which was destroyed, or a clock that was set made its
+    absence look proven: a sweep will find it."""
     agent: Process | None = None
     plan: list[tuple[str, dict[str, Any]]] | None = None
     """What its agent is going to say, the same at each start."""
@@ -87,6 +87,7 @@ class Realm:
         self._move_in = move_in
         self._made = 0
         self._names: set[str] = set()
+        self._destroyed: set[str] = set()
 
     def land(self, order: Order, choices: Stream) -> None:
         """The sandbox comes to be, unless it is there already: a name is unique."""
@@ -106,7 +107,8 @@ class Realm:
         attempt = world.books.attempts[sandbox.task_id].get(sandbox.attempt)
         may_be_late = sandbox.name in self._names or world.has_jumped
         self._names.add(sandbox.name)
-        sandbox.is_late = may_be_late and attempt is not None and attempt.is_gone
+        is_over = sandbox.name in self._destroyed or (attempt is not None and attempt.is_gone)
+        sandbox.is_late = may_be_late and is_over
         self.sandboxes[sandbox.name] = sandbox
         world.trace.note(self.realm, f"{sandbox.name} is there")
         if sandbox.is_late:
@@ -132,6 +134,11 @@ class Realm:
             sandbox.agent.kill()
         if sandbox.is_running:
             sandbox.is_running, sandbox.exit_code = False, -9
+
+    def destroy(self, name: str) -> None:
+        """It is not there any more, and nobody wants another one."""
+        self._destroyed.add(name)
+        self.remove(name)
 
     def remove(self, name: str) -> None:
         """It is not there any more."""
@@ -255,6 +262,7 @@ class Door:
         if sandbox is not None and sandbox.id in self._stopped:
             words = [line.id for line in sandbox.spool[sandbox.acknowledged :]]
             self._world.invariants.drained(sandbox.task_id, sandbox.attempt, words)
+            self._realm.destroy(key.name)
         self._realm.remove(key.name)
         self._refuse()
 

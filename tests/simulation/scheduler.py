@@ -147,7 +147,7 @@ class Scheduler(asyncio.BaseEventLoop):
         soon, later = self._soon, self._later
         limit = self.steps + most_steps
         while self.failure is None:
-            while soon:
+            while soon and self.steps <= limit:
                 handle = soon.popleft()
                 self.steps += 1
                 if not handle.cancelled():

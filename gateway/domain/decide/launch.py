@@ -75,14 +75,16 @@ def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
 def launch_failed(
     draft: Draft, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
 ) -> None:
-    """Queued again with backoff, at most twice; a permanent error or a third one ends it."""
+    """Queued again with backoff, at most twice; a permanent error or a third one ends it. Once its
+    agent has spoken the sandbox is asked: it may run on, or have gone meanwhile."""
     task = draft.task
     if attempt.number != task.attempt or task.status.is_terminal:
         _destroy_left_over(draft, attempt)
     elif task.cancel_requested_at is not None:
         end(draft, Status.CANCELLED, Ended())
     elif not is_waiting(task.status):
-        return
+        if not attempt.is_gone:
+            draft.open_job("inspect", attempt, not_before=draft.now)
     elif error.retryable and attempt.launches <= len(RELAUNCH_BACKOFF):
         _launch_again(draft, attempt, error, report)
     else:
