@@ -223,6 +223,8 @@ def _topics(view: View, now: int) -> set[str]:
     tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
     if view.new_events:
         topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
+        endpoints = view.outbox.changed_endpoints.values()
+        topics |= {f"project:{endpoint.project}" for endpoint in endpoints}
     jobs = [view.jobs[job_id] for job_id in view.changed_jobs]
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):

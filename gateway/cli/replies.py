@@ -148,6 +148,19 @@ class WordView(Answer, frozen=True, kw_only=True):
     error: ErrorView | None = None
 
 
+class EndpointWord(Answer, frozen=True, kw_only=True):
+    """The endpoint that an event is about."""
+
+    id: str = ""
+    url: str = ""
+    reason: str | None = None
+    http_status: int | None = None
+
+
+class _AboutEndpoint(Answer, frozen=True, kw_only=True):
+    endpoint: EndpointWord | None = None
+
+
 class EventView(Answer, frozen=True, kw_only=True):
     """An event."""
 
@@ -155,8 +168,8 @@ class EventView(Answer, frozen=True, kw_only=True):
     seq: int
     type: str
     at: str
-    task_id: str = ""
-    attempt: int = 1
+    task_id: str | None = None
+    attempt: int | None = None
     applied: bool = True
     reason: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
@@ -168,6 +181,13 @@ class EventView(Answer, frozen=True, kw_only=True):
             return msgspec.json.decode(self.data, type=WordView)
         except msgspec.ValidationError:
             return WordView()
+
+    @property
+    def endpoint(self) -> EndpointWord | None:
+        """What it is about, if that is no task."""
+        if self.task_id is not None:
+            return None
+        return msgspec.json.decode(self.data, type=_AboutEndpoint).endpoint
 
 
 class FeedPage(Answer, frozen=True, kw_only=True):

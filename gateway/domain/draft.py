@@ -1,18 +1,15 @@
 """A draft: what one command makes of one task, kept in the view only when it is whole."""
 
-from collections.abc import Iterable
-
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event, Fact, FlagCleared, FlagSet
 from gateway.domain.evolve import born, evolve
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Clocks, Task
-from gateway.domain.view import Delivery, View
+from gateway.domain.view import View
 
 
 class Draft:
@@ -172,7 +169,7 @@ class Draft:
         for event in self._events:
             self.view.put_event(event)
             if audience and event.applied:
-                self._owe(event, audience)
+                self.view.owe(event, audience, self.now)
         for attempt in self._attempts.values():
             self.view.put_attempt(attempt)
         for job in self._jobs.values():
@@ -184,15 +181,3 @@ class Draft:
                 self.view.move_key(self.view.tasks[self.task.id], self.task, self.now)
             self.view.put_task(self.task)
         return self.task
-
-    def _owe(self, event: Event, audience: Iterable[Endpoint]) -> None:
-        for endpoint in audience:
-            if endpoint.wants(event.type):
-                self.view.new_deliveries.append(
-                    Delivery(
-                        endpoint_id=endpoint.id,
-                        event=event,
-                        status="held" if endpoint.holds else "pending",
-                        next_attempt_at=None if endpoint.holds else self.now,
-                    )
-                )

@@ -42,6 +42,10 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
     """When the first of its attempts failed since one succeeded."""
     created_at: int = 0
     updated_at: int = 0
+    told_at: int | None = None
+    """Since when people know that it fails or is disabled; None: as far as they know, it works."""
+    seq: int = 0
+    """The number of its newest event."""
 
     @property
     def holds(self) -> bool:
@@ -92,6 +96,11 @@ class Directory:
         explicit = self._of_project.get(project, ())
         implicit = None if callback is None else self._by_id.get(callback)
         return explicit if implicit is None else (*explicit, implicit)
+
+    def others(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
+        """Who may hear of this endpoint: its project's endpoints, but never itself."""
+        explicit = self._of_project.get(endpoint.project, ())
+        return tuple(other for other in explicit if other.id != endpoint.id)
 
     def having(self, endpoint: Endpoint) -> "Directory":
         """With this endpoint as it now stands."""

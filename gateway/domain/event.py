@@ -1,4 +1,5 @@
-"""Events: what happened to a task, in order; the record that everything else is folded from."""
+"""Events: what happened to a task, in order; the record that everything else is folded from. Some
+are about an endpoint instead."""
 
 from collections.abc import Callable
 from typing import Final
@@ -139,6 +140,27 @@ class SandboxReported(Document, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class EndpointState(Document, frozen=True, kw_only=True):
+    """An endpoint as it stood when something was to be told of it."""
+
+    id: str
+    url: str
+    """Without what may be secret in it; of an implicit one, the origin."""
+    implicit: bool
+    enabled: bool
+    reason: str | None
+    """Of the failure, or of disabling it."""
+    http_status: int | None
+    """What its receiver answered last, if that is the reason."""
+    failing_since: str | None
+
+
+class EndpointNews(Document, frozen=True, kw_only=True):
+    """An endpoint fails, is disabled, or works again."""
+
+    endpoint: EndpointState
+
+
 Fact = (
     Spec
     | Launching
@@ -156,6 +178,7 @@ Fact = (
     | FlagCleared
     | Trying
     | SandboxReported
+    | EndpointNews
 )
 
 FACTS: Final[dict[str, type[Fact]]] = {
@@ -186,10 +209,15 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "sandbox.state": SandboxReported,
     "sandbox.destroyed": SandboxReported,
     "sandbox.released": SandboxReported,
+    "endpoint.failing": EndpointNews,
+    "endpoint.disabled": EndpointNews,
+    "endpoint.recovered": EndpointNews,
 }
 """Every type of event, and what the fold reads of its data."""
 
-QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"})
+ABOUT_ENDPOINTS: Final = frozenset(name for name in FACTS if name.startswith("endpoint."))
+"""Types of events that belong to no task."""
+QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"}) | ABOUT_ENDPOINTS
 """Types an endpoint gets only if it asks for them."""
 
 
@@ -197,8 +225,11 @@ class Event(Frozen, frozen=True, kw_only=True):
     """One entry of the log. `data` is its JSON as stored: fields unknown to us are kept."""
 
     task_id: str
+    """What it is about: a task, or an endpoint."""
     task_seq: int
+    """Its number among the events of the same."""
     attempt: int
+    """0 for what has no attempts."""
     type: str
     at: int
     source: str
@@ -209,6 +240,11 @@ class Event(Frozen, frozen=True, kw_only=True):
     body_hash: bytes | None = None
     seq: int = 0
     """The global number; 0 until the batch it belongs to is written."""
+
+    @property
+    def is_about_endpoint(self) -> bool:
+        """Whether it belongs to no task."""
+        return self.type in ABOUT_ENDPOINTS
 
     @property
     def fact(self) -> Fact:

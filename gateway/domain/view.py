@@ -4,6 +4,7 @@ Decisions apply in the order of arrival, so a later command of a batch sees the 
 If the commit fails the whole view is dropped.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,6 +79,8 @@ class Pruning(Frozen, frozen=True, kw_only=True):
     at: int
     before: int
     """First answers and calls of launchers from before that go."""
+    ended_before: int
+    """Events about endpoints from before that go."""
     erased: list[str]
     """Tasks whose `env` goes."""
     deleted: list[str]
@@ -189,6 +192,19 @@ class View:
         self.new_events.append(event)
         if event.webhook_id is not None and event.body_hash is not None:
             self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
+
+    def owe(self, event: Event, audience: Iterable[Endpoint], now: int) -> None:
+        """A delivery of the event to each of the audience that wants it."""
+        for endpoint in audience:
+            if endpoint.wants(event.type):
+                self.new_deliveries.append(
+                    Delivery(
+                        endpoint_id=endpoint.id,
+                        event=event,
+                        status="held" if endpoint.holds else "pending",
+                        next_attempt_at=None if endpoint.holds else now,
+                    )
+                )
 
     def note_message(self, seen: Seen) -> None:
         """A message of Daytona or GitHub, that it is known again."""

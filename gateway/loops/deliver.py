@@ -214,10 +214,10 @@ class Deliverer:
         gate = self._gates[head.endpoint_id]
         if outcome.is_success:
             if gate.is_tripped:
-                log.info("endpoint.recovered", endpoint=head.endpoint_id)
+                log.info("endpoint.resumed", endpoint=head.endpoint_id)
             gate.succeed()
         elif outcome.is_charged and gate.fail(self._clock()):
-            log.warning("endpoint.failing", endpoint=head.endpoint_id, reason=outcome.reason)
+            log.warning("endpoint.paused", endpoint=head.endpoint_id, reason=outcome.reason)
 
     def _judge(
         self, head: Head, letter: Letter | None, outcome: Outcome, at: int

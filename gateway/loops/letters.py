@@ -22,9 +22,11 @@ from gateway.domain.task import Task
 from gateway.loops.deliver import CannotWrite, Head
 from gateway.loops.post import Letter
 
-Render = Callable[[Event, Task, Spec], Awaitable[bytes | None]]
-"""The body of a webhook: the event, and the task as it stands now. None: its receiver does not
-know such an event, and gets nothing."""
+Asked = tuple[Task, Spec]
+"""A task as it stands now, with what was asked for."""
+Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
+"""The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
+does not know such an event, and gets nothing."""
 
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
@@ -76,11 +78,11 @@ class LiveSecret(Protocol):
 class LetterReads(Protocol):
     """What a letter is made of."""
 
-    async def task(self, task_id: str) -> tuple[Task, Spec] | None:
+    async def task(self, task_id: str) -> Asked | None:
         """A task with what was asked for."""
 
     async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
-        """Its events after number `after`, oldest first."""
+        """Events of a task, or about an endpoint, after number `after`, oldest first."""
 
     async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
         """Whether an event of the same type waits behind this one in its lane."""
@@ -117,17 +119,15 @@ class LetterWriter:
         Raises:
             CannotWrite: its event, its address or its secret cannot be read.
         """
-        found = await self._reads.task(head.task_id)
-        events = await self._reads.events_of_task(head.task_id, after=head.seq - 1, limit=1)
-        if found is None or not events or events[0].seq != head.seq:
-            raise CannotWrite("no_event", "The event is no longer kept.")
-        if await self._is_superseded(head, events[0]):
+        event = await self._event(head)
+        asked = None if event.is_about_endpoint else await self._asked(head)
+        if await self._is_superseded(head, event):
             return None
-        task, spec = found
-        body = head.body.encode() if head.body else await self._render(events[0], task, spec)
+        body = head.body.encode() if head.body else await self._render(event, asked)
         if body is None:
             return None
-        return await self._addressed(head, events[0], spec, body)
+        traceparent = None if asked is None else asked[1].traceparent
+        return await self._addressed(head, event, body, traceparent)
 
     async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> Letter:
         """A letter about no event, to an endpoint with an address of its own.
@@ -144,6 +144,18 @@ class LetterWriter:
             extra=self._extra(endpoint_id, target),
             key_id=live[0].id,
         )
+
+    async def _event(self, head: Head) -> Event:
+        events = await self._reads.events_of_task(head.task_id, after=head.seq - 1, limit=1)
+        if not events or events[0].seq != head.seq:
+            raise _not_kept()
+        return events[0]
+
+    async def _asked(self, head: Head) -> Asked:
+        found = await self._reads.task(head.task_id)
+        if found is None:
+            raise _not_kept()
+        return found
 
     async def _is_superseded(self, head: Head, event: Event) -> bool:
         # What somebody asked to have again is sent again.
@@ -162,7 +174,9 @@ class LetterWriter:
             return False
         return await self._reads.is_overtaken(head.endpoint_id, head.task_id, event.task_seq)
 
-    async def _addressed(self, head: Head, event: Event, spec: Spec, body: bytes) -> Letter:
+    async def _addressed(
+        self, head: Head, event: Event, body: bytes, traceparent: str | None
+    ) -> Letter:
         target, live = await self._addressee(head.endpoint_id)
         return Letter(
             webhook_id=ids.event_id(event.at, head.seq),
@@ -172,7 +186,7 @@ class LetterWriter:
             extra=self._extra(head.endpoint_id, target),
             key_id=live[0].id,
             is_late=await self._is_late(head, event),
-            traceparent=spec.traceparent,
+            traceparent=traceparent,
         )
 
     async def _addressee(self, endpoint_id: str) -> tuple[Target, Sequence[LiveSecret]]:
@@ -218,3 +232,7 @@ class LetterWriter:
             raise CannotWrite("sealed", detail) from exc
         except Unreadable as exc:
             raise CannotWrite("sealed", "A sealed value cannot be opened.") from exc
+
+
+def _not_kept() -> CannotWrite:
+    return CannotWrite("no_event", "The event is no longer kept.")

@@ -13,13 +13,15 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from gateway.domain.endpoint import Subscription
+from gateway.domain.endpoint import Endpoint, Subscription
 from gateway.domain.invariants import broken
+from gateway.domain.invariants.announcements import EndpointBooks, misreported
 from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
 from gateway.domain.task import Frozen, Task
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.migrations import require_newest
+from gateway.store.outbox import ENDPOINT_COLUMNS
 from gateway.store.soundness import is_corrupt, unsound
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
@@ -33,6 +35,9 @@ SELECT {sql.JOB_COLUMNS} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
 _DELIVERIES: Final = """
 SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
 FROM deliveries ORDER BY task_id"""
+# Their ids come before those of tasks: what is kept of both is read along in the same order. Also
+# those that were deleted: what was told of them stays.
+_ENDPOINTS: Final = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints ORDER BY id"
 _SUBSCRIPTIONS: Final = """
 SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
 FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
@@ -115,7 +120,7 @@ T = TypeVar("T")
 
 
 class _Shelf(Generic[T]):
-    """The rows of one table, read along with their tasks."""
+    """The rows of one table, read along with the tasks and endpoints they belong to."""
 
     def __init__(
         self,
@@ -180,6 +185,11 @@ class _Subscriptions:
         callback = self._of_callback.get(task.endpoint_id or "", ())
         return (*self._of_project.get(task.project, ()), *callback)
 
+    def others(self, endpoint: Endpoint) -> tuple[Subscription, ...]:
+        """Those of the endpoints that may hear of this one."""
+        explicit = self._of_project.get(endpoint.project, ())
+        return tuple(each for each in explicit if each.endpoint_id != endpoint.id)
+
 
 class _Auditor:
     """Goes through all tasks once, with everything that is kept of each."""
@@ -195,6 +205,9 @@ class _Auditor:
         self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:
+        for row in self._database.execute(_ENDPOINTS):
+            yield from self._problems_of_endpoint(row)
+            yield from self._strays()
         for *row, due_at in self._database.execute(_TASKS):
             self.tasks += 1
             yield from self._problems_of(row, due_at)
@@ -202,6 +215,25 @@ class _Auditor:
         for shelf in self._shelves:
             shelf.rest()
         yield from self._strays()
+
+    def _problems_of_endpoint(self, row: rows.Row) -> Iterator[Problem]:
+        endpoint_id = str(row[0])
+        events = self._events.of(endpoint_id)
+        deliveries = tuple(self._deliveries.of(endpoint_id))
+        try:
+            endpoint = rows.endpoint_from_row(row)
+        except UNREADABLE as exc:
+            detail = f"a row of endpoints: {exc}"
+            yield Problem(name="row_unreadable", subject=endpoint_id, detail=detail)
+        else:
+            books = EndpointBooks(
+                endpoint=endpoint,
+                deliveries=deliveries,
+                subscriptions=self._subscriptions.others(endpoint),
+            )
+            yield from misreported(books, events)
+        for _ in events:
+            pass  # those of one that cannot be read are none of the next
 
     def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
         task_id = str(row[0])

@@ -1,4 +1,5 @@
-"""The feed of a project: events of many tasks, in steps of bounded work."""
+"""The feed of a project: events of many tasks, and of its endpoints for those who ask for them, in
+steps of bounded work."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -18,10 +19,12 @@ EVENTS_OF_PROJECT: Final = """
 SELECT
     event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
     event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
-FROM events AS event CROSS JOIN tasks AS task ON task.id = event.task_id
+FROM events AS event LEFT JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND event.seq <= :until
-  AND (:project IS NULL OR task.project = :project)
-  AND (:types IS NULL OR event.type IN (SELECT value FROM json_each(:types)))
+  AND (:project IS NULL OR :project = coalesce(
+      task.project, (SELECT project FROM endpoints WHERE id = event.task_id)))
+  AND iif(:types IS NULL, task.id IS NOT NULL,
+      event.type IN (SELECT value FROM json_each(:types)))
 ORDER BY event.seq LIMIT :limit"""
 
 FEED_BOUNDS: Final = """
@@ -49,7 +52,7 @@ async def read_feed(
     limit: int,
     budget: int = BUDGET,
 ) -> FeedPage:
-    """The next events of these types (None: all) of a project (None: of all of them).
+    """The next events of these types (None: all of tasks) of a project (None: of all of them).
 
     Order of numbers is order of commits, so nothing can still appear before what was seen.
     """

@@ -21,7 +21,7 @@ from gateway.store.rows import Params
 ENDPOINT_COLUMNS: Final = """
     id, project, origin, implicit, enabled, shown_url, header_names, description, event_types,
     rate_per_second, metadata, is_draining, disabled_reason, failing_since, created_at,
-    updated_at"""
+    updated_at, told_at, seq"""
 
 REPLAY_COLUMNS: Final = """
     id, kind, endpoint_id, project, since, until, only_failed, dry_run, after_seq, until_seq,
@@ -31,14 +31,15 @@ DIRECTORY: Final = f"""
 SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE deleted_at IS NULL ORDER BY id"""
 
 UPSERT_ENDPOINTS: Final = f"""
-INSERT INTO endpoints ({ENDPOINT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO endpoints ({ENDPOINT_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET
     origin = excluded.origin, enabled = excluded.enabled, shown_url = excluded.shown_url,
     header_names = excluded.header_names, description = excluded.description,
     event_types = excluded.event_types, rate_per_second = excluded.rate_per_second,
     metadata = excluded.metadata, is_draining = excluded.is_draining,
     disabled_reason = excluded.disabled_reason, failing_since = excluded.failing_since,
-    updated_at = excluded.updated_at"""
+    updated_at = excluded.updated_at, told_at = excluded.told_at, seq = excluded.seq"""
 
 SET_URL: Final = "UPDATE endpoints SET url = :box, url_key_id = :key_id WHERE id = :endpoint_id"
 

@@ -11,6 +11,8 @@ from gateway.store.rows import Params
 from gateway.store.sources import FORGET_MESSAGES
 from gateway.store.workspaces import DELETE_WORKSPACES
 
+# ruff: noqa: S608 - what is put into a statement here is a constant selection
+
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
 RAISE_PRUNED: Final = """
@@ -63,6 +65,40 @@ DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM j
 
 DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
+# Of each endpoint the oldest go, and nothing behind what is still owed: its numbers keep no gap.
+# What is chosen does not change while it is deleted, table by table.
+_OLD_NOTICES: Final = """
+SELECT event.seq FROM events AS event
+WHERE event.task_id >= 'ep_' AND event.task_id < 'ep`' AND event.at <= :ended_before
+  AND NOT EXISTS (
+    SELECT 1 FROM deliveries AS owed
+    WHERE owed.task_id = event.task_id AND owed.task_seq <= event.task_seq
+      AND (owed.status = 'pending' OR owed.status = 'held'))
+ORDER BY event.task_id, event.task_seq LIMIT 100"""
+
+RAISE_PRUNED_BY_NOTICES: Final = f"""
+INSERT INTO pruned (project, seq)
+SELECT endpoint.project, max(event.seq)
+FROM events AS event CROSS JOIN endpoints AS endpoint ON endpoint.id = event.task_id
+WHERE event.seq IN ({_OLD_NOTICES})
+GROUP BY endpoint.project
+ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
+
+DELETE_ATTEMPTS_OF_NOTICES: Final = f"""
+DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
+    SELECT endpoint_id, seq FROM deliveries WHERE seq IN ({_OLD_NOTICES}))"""
+
+DELETE_DELIVERIES_OF_NOTICES: Final = f"DELETE FROM deliveries WHERE seq IN ({_OLD_NOTICES})"
+
+DELETE_NOTICES: Final = f"DELETE FROM events WHERE seq IN ({_OLD_NOTICES})"
+
+NOTICES: Final = (
+    RAISE_PRUNED_BY_NOTICES,
+    DELETE_ATTEMPTS_OF_NOTICES,
+    DELETE_DELIVERIES_OF_NOTICES,
+    DELETE_NOTICES,
+)
+
 DELETIONS: Final = (
     RAISE_PRUNED,
     DELETE_DELIVERY_ATTEMPTS,
@@ -87,6 +123,8 @@ def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     yield FORGET_SIGNING_SECRETS, before
     yield FORGET_CALLBACK_SECRETS, before
     yield FORGET_MESSAGES, {"before": pruning.at - WINDOW}
+    for statement in NOTICES:
+        yield statement, {"ended_before": pruning.ended_before}
     if pruning.erased:
         yield ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
     if pruning.deleted:

@@ -112,7 +112,8 @@ class Reads:
     async def events_of_project(
         self, project: str | None, types: Sequence[str] | None = None, *, after: int, limit: int
     ) -> FeedPage:
-        """The events of all its tasks (of all projects for None), of these types or of all."""
+        """The events of all its tasks (of all projects for None), or all of these types, which may
+        be about its endpoints."""
         return await read_feed(self._all, project, types, after=after, limit=limit)
 
     async def pruned(self, project: str | None) -> int:

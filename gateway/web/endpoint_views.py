@@ -1,12 +1,12 @@
 """Endpoints, deliveries and replays as they are shown."""
 
 from gateway.domain.endpoint import Endpoint, wanted_types
-from gateway.domain.event import FACTS
+from gateway.domain.event import ABOUT_ENDPOINTS, FACTS, EndpointState
 from gateway.domain.ids import delivery_id, event_id
 from gateway.domain.replay import Replay
 from gateway.store.deliveries import Delivery, DeliveryAttempt
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
-from gateway.wire.endpoints import EndpointView, ReplayView
+from gateway.wire.endpoints import EndpointStateView, EndpointView, ReplayView
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
 
@@ -31,13 +31,26 @@ def endpoint_view(endpoint: Endpoint) -> EndpointView:
     )
 
 
+def endpoint_state_view(state: EndpointState) -> EndpointStateView:
+    """An endpoint as an event tells of it."""
+    return EndpointStateView(
+        id=state.id,
+        url=state.url,
+        implicit=state.implicit,
+        enabled=state.enabled,
+        reason=state.reason,
+        http_status=state.http_status,
+        failing_since=state.failing_since,
+    )
+
+
 def delivery_view(delivery: Delivery) -> DeliveryView:
     """A delivery with its attempts."""
     return DeliveryView(
         id=delivery_id(delivery.endpoint_id, delivery.seq),
         endpoint_id=delivery.endpoint_id,
         event_id=event_id(delivery.event_at, delivery.seq),
-        task_id=delivery.task_id,
+        task_id=None if delivery.type in ABOUT_ENDPOINTS else delivery.task_id,
         type=delivery.type,
         status=delivery.status,
         reason=delivery.reason,

@@ -46,7 +46,7 @@ TYPES: Final = Patterns(
     name="types",
     known=("*", *KINDS, *FACTS),
     resolve=types_of,
-    meaning="Only events of these types; `task.*` and the like are taken.",
+    meaning="Only events of these types, `task.*` and the like; without it, all that are of tasks.",
 )
 PARAMETERS: Final = (AFTER, LIMIT, WAIT)
 PROJECT_PARAMETERS: Final = (AFTER, TYPES, LIMIT, WAIT)

@@ -47,12 +47,13 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
 
 def event_view(event: Event) -> wire.EventView:
     """One entry of the history."""
+    is_of_task = not event.is_about_endpoint
     return wire.EventView(
         id=event_id(event.at, event.seq),
         seq=event.seq,
-        task_id=event.task_id,
-        task_seq=event.task_seq,
-        attempt=event.attempt,
+        task_id=event.task_id if is_of_task else None,
+        task_seq=event.task_seq if is_of_task else None,
+        attempt=event.attempt if is_of_task else None,
         type=event.type,
         at=rfc3339(event.at),
         applied=event.applied,

@@ -24,7 +24,8 @@ class DeliveryView(Reply, frozen=True, kw_only=True):
     id: str
     endpoint_id: str
     event_id: str
-    task_id: str
+    task_id: str | None
+    """Null for an event about an endpoint."""
     type: str
     status: str
     reason: str | None

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.wire.message import Reply, Request
-from gateway.wire.tasks import Metadata, Url
+from gateway.wire.tasks import EventView, Metadata, Url
 from gateway.wire.times import Moment
 
 Project = Annotated[
@@ -33,7 +33,7 @@ class NewEndpoint(Request, frozen=True, kw_only=True):
     url: Url
     project: Project = "default"
     event_types: EventTypes | None = None
-    """Without them: all but `task.heartbeat`, `task.log` and `task.patch`."""
+    """Without them: all but `task.heartbeat`, `task.log`, `task.patch` and `endpoint.*`."""
     description: Description | None = None
     headers: Headers = msgspec.field(default_factory=dict)
     """Sent with every request; their values are never shown again."""
@@ -128,6 +128,37 @@ class Trial(Reply, frozen=True, kw_only=True):
     type: str = "endpoint.test"
     timestamp: Moment
     data: TrialData
+
+
+class EndpointStateView(Reply, frozen=True, kw_only=True):
+    """An endpoint as it stood when it failed, was disabled, or worked again."""
+
+    id: str
+    url: str
+    """Its query is masked. Of an implicit endpoint, the origin."""
+    implicit: bool
+    enabled: bool
+    reason: str | None
+    """`failing`: that of the last failed attempt. `disabled`: as `disabledReason`."""
+    http_status: int | None
+    """What it answered to that attempt, if it did."""
+    failing_since: Moment | None
+
+
+class EndpointNoticeData(Reply, frozen=True, kw_only=True):
+    """The event, and the endpoint it is about; there is no task."""
+
+    event: EventView
+    endpoint: EndpointStateView
+
+
+class EndpointNotice(Reply, frozen=True, kw_only=True):
+    """The body of a webhook about another endpoint of the project."""
+
+    type: str
+    timestamp: Moment
+    """Of the event."""
+    data: EndpointNoticeData
 
 
 class ReplayView(Reply, frozen=True, kw_only=True):

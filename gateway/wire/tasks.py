@@ -215,13 +215,16 @@ class WholeTaskView(TaskView, frozen=True, kw_only=True):
 
 
 class EventView(Reply, frozen=True, kw_only=True):
-    """One entry of a task's history; `data` is shown byte for byte as it was stored."""
+    """One entry of a task's history; `data` is shown byte for byte as it was stored.
+
+    An event about an endpoint has no task: `data.endpoint` says which one, and how it stood.
+    """
 
     id: str
     seq: int
-    task_id: str
-    task_seq: int
-    attempt: int
+    task_id: str | None
+    task_seq: int | None
+    attempt: int | None
     type: str
     at: Moment
     applied: bool

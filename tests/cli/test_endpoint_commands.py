@@ -104,3 +104,19 @@ def test_another_key_is_told_which_one_it_takes(operator: Operator) -> None:
         typed = operator.types(*words)
         assert typed.code == 1
         assert "scope ops" in typed.err
+
+
+def test_the_feed_tells_what_befell_an_endpoint(ops: Operator) -> None:
+    name = opens(ops)["id"]
+    feed = ("tasks", "events", "--types=endpoint.*")
+    newest = ops.types(*feed, "--json").document["nextCursor"]
+    ops.types("endpoints", "disable", name)
+    (line,) = ops.types(*feed, f"--after={newest}").out.splitlines()
+    assert line.split()[1:] == [
+        name,
+        "endpoint.disabled",
+        "https://hooks.invalid/in?***",
+        "disabled",
+        "by",
+        "ops",
+    ]

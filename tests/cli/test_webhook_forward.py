@@ -237,6 +237,22 @@ def test_chosen_types_alone_are_sent(house: House) -> None:
         assert [body["type"] for body in receiver.taken(1)] == ["task.cancelled"]
 
 
+def test_what_befell_an_endpoint_is_sent_without_a_task(
+    house: House, running: tuple[str, Json]
+) -> None:
+    url, environ = running
+    headers = {"authorization": f"Bearer {mint(environ, 'ops', 'default', 'endpoints').key}"}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as ops:
+        wanted = {"url": "https://app.invalid/hook", "project": house.folder.name}
+        made = ops.post("/v1/endpoints", json=wanted).raise_for_status().json()["id"]
+        ops.post(f"/v1/endpoints/{made}/disable").raise_for_status()
+    with app() as receiver, house.forwarding(receiver.url, "--after=0", "--types=endpoint.*"):
+        (body,) = receiver.taken(1)
+    assert (body["type"], "task" in body["data"]) == ("endpoint.disabled", False)
+    assert body["data"]["endpoint"] == body["data"]["event"]["data"]["endpoint"]
+    assert body["data"]["endpoint"]["id"] == made
+
+
 def test_a_secret_of_its_own_is_shown_once_and_kept_for_its_owner(house: House) -> None:
     address = "http://127.0.0.1:9/"
     without = {"SLIPGATE_WEBHOOK_SECRET": ""}

@@ -148,7 +148,7 @@ class Reads:
         ]
 
 
-async def _rendered(event: Event, task: Task, spec: Spec) -> bytes:
+async def _rendered(event: Event, asked: tuple[Task, Spec] | None) -> bytes:
     return b"{}"
 
 
@@ -184,6 +184,21 @@ async def test_a_callback_goes_to_the_address_of_its_task_signed_with_its_projec
     letter = await write(Reads())
     assert letter is not None
     assert (letter.url, letter.secrets) == ("https://a.example", (b"s" * 32,))
+
+
+async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
+    about = replace(EVENT, task_id="ep_2", type="endpoint.failing")
+    asked: list[object] = []
+
+    async def rendered(_event: Event, task: object) -> bytes:
+        asked.append(task)
+        return b"{}"
+
+    reads = Reads(TRACE, to=EXPLICIT, event=about)
+    writer = LetterWriter(reads, KEYRING, rendered, lambda: NOW * 1000)
+    letter = await writer.write(Head(task_id="ep_2"))
+    assert letter is not None
+    assert (letter.traceparent, asked) == (None, [None])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from gateway.domain.event import QUIET, Event, Launching, Retried
+from gateway.domain.invariants.announcements import Announcements
 from gateway.domain.invariants.books import Books as Rows
 from gateway.domain.invariants.books import Problem
 from gateway.domain.invariants.history import History
@@ -22,6 +23,8 @@ from tests.simulation.books import Books
 
 SECRET: Final = b"sk-never-to-be-seen"
 LAUNCHES: Final = 3
+WATCHER: Final = "ep_2"
+"""The endpoint that hears of the others."""
 FINAL: Final = {"delivered", "dead", "superseded"}
 
 
@@ -36,6 +39,7 @@ class Invariants:
         self.commits = 0
         self._books = books
         self._histories: dict[str, History] = {}
+        self._told: dict[str, Announcements] = {}
         self._accepted: set[str] = set()
         self._heard: set[tuple[str, int, str]] = set()
         self._confirmed: set[tuple[str, int]] = set()
@@ -100,6 +104,7 @@ class Invariants:
         if len(needs) == 1:
             _hold_refused(view, before, books)
         self._hold_deliveries(view)
+        self._hold_endpoints(view)
         _hold_outage(view, last_pulse)
 
     def settled(self, sandboxes: Iterable[str], *, asked_for: int) -> None:
@@ -130,6 +135,10 @@ class Invariants:
                 yield f"delivery {delivery.seq} is {delivery.status} for ever"
 
     def _take(self, event: Event) -> None:
+        if event.is_about_endpoint:
+            told = self._told.setdefault(event.task_id, Announcements(event.task_id))
+            _hold_none(told.take(event))
+            return
         history = self._histories.setdefault(event.task_id, History(event.task_id))
         before = history.task
         _hold_none(history.take(event))
@@ -195,11 +204,20 @@ class Invariants:
         is_over = attempt.number < self._books.tasks[attempt.task_id].attempt
         return is_over and key in self._confirmed
 
+    def _hold_endpoints(self, view: View) -> None:
+        for endpoint in view.outbox.changed_endpoints.values():
+            if endpoint.id in self._told:
+                _hold_none(self._told[endpoint.id].held_against(endpoint))
+
     def _hold_deliveries(self, view: View) -> None:
         owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
+        watcher = self._books.directory.find(WATCHER)
         for event in view.new_events:
-            endpoint = self._books.tasks[event.task_id].endpoint_id
-            wanted = endpoint is not None and event.applied and event.type not in QUIET
+            if event.is_about_endpoint:
+                wanted = watcher is not None and event.task_id != WATCHER
+            else:
+                has_callback = self._books.tasks[event.task_id].endpoint_id is not None
+                wanted = has_callback and event.applied and event.type not in QUIET
             has = (event.task_id, event.task_seq) in owed
             _hold(has == wanted, f"{event.type} {event.task_seq}: delivery {has}, wanted {wanted}")
 

@@ -85,9 +85,14 @@ MUTANTS: Final[dict[str, Mutant]] = {
         new="    if idempotency is None or idempotency.key:\n        return\n",
     ),
     "an event is written without its delivery": Mutant(
-        file="gateway/domain/draft.py",
+        file="gateway/domain/view.py",
         old="            if endpoint.wants(event.type):",
         new="            if endpoint.wants(event.type) and event.attempt == 1:",
+    ),
+    "what befalls an endpoint is told to nobody": Mutant(
+        file="gateway/domain/decide/announce.py",
+        old="    view.owe(event, view.outbox.directory.others(endpoint), now)\n",
+        new="",
     ),
     "an answer is given for what was not committed": Mutant(
         file="gateway/ledger.py",

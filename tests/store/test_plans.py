@@ -74,6 +74,7 @@ READ_WHOLE: Final = {
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
+    "RAISE_PRUNED_BY_NOTICES": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
     "DUE_DELIVERIES": "a few of each endpoint that is owed something",
     "API_KEYS": "keys are few",

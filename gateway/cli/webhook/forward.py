@@ -37,10 +37,17 @@ class Notice(Answer, frozen=True, kw_only=True):
 
 
 class NoticeData(Answer, frozen=True, kw_only=True):
-    """The event, and the task as it stands when this is written."""
+    """The event, and the task as it stands when this is written, or the endpoint it is about."""
 
     event: msgspec.Raw
-    task: msgspec.Raw
+    task: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    endpoint: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class AboutEndpoint(Answer, frozen=True, kw_only=True):
+    """The data of an event that belongs to no task."""
+
+    endpoint: msgspec.Raw
 
 
 class Attempt(Answer, frozen=True, kw_only=True):
@@ -50,7 +57,7 @@ class Attempt(Answer, frozen=True, kw_only=True):
     id: str
     seq: int
     type: str
-    task_id: str
+    task_id: str | None
     attempt: int
     answered: int | None
     reason: str | None
@@ -115,15 +122,20 @@ class Forwarder:
             ) from denied
 
     def _letter(self, raw: msgspec.Raw, event: EventView) -> Letter:
-        read = partial(self._client.get, f"/v1/tasks/{path_part(event.task_id)}")
-        task = msgspec.Raw(self._client.patiently(read))
-        data = NoticeData(event=raw, task=task)
+        data = self._notice(raw, event)
         body = msgspec.json.encode(Notice(type=event.type, timestamp=event.at, data=data))
         letter = Letter(
             seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
         )
         self._progress.send(letter)
         return letter
+
+    def _notice(self, raw: msgspec.Raw, event: EventView) -> NoticeData:
+        if event.task_id is None:
+            about = msgspec.json.decode(event.data, type=AboutEndpoint)
+            return NoticeData(event=raw, endpoint=about.endpoint)
+        read = partial(self._client.get, f"/v1/tasks/{path_part(event.task_id)}")
+        return NoticeData(event=raw, task=msgspec.Raw(self._client.patiently(read)))
 
     def _deliver(self, letter: Letter) -> None:
         for number in itertools.count(1):

@@ -161,7 +161,7 @@ def line(attempt: Attempt) -> str:
     said = f"  {attempt.answer}" if attempt.reason and attempt.answer else ""
     told = f"→ {answer}{why} ({attempt.duration_ms} ms){again}{said}"
     return plain(
-        f"{attempt.at[11:19]}  {attempt.id}  {attempt.type:<18}  {attempt.task_id}  {told}"
+        f"{attempt.at[11:19]}  {attempt.id}  {attempt.type:<18}  {attempt.task_id or '-'}  {told}"
     )
 
 

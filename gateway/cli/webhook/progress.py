@@ -19,7 +19,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     id: str
     type: str
-    task_id: str
+    task_id: str | None
     body: str
 
 

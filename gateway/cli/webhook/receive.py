@@ -16,12 +16,17 @@ from gateway.cli.webhook.secret import Secret
 
 
 class _Event(Answer, frozen=True, kw_only=True):
-    task_id: str = ""
+    task_id: str | None = None
+
+
+class _Endpoint(Answer, frozen=True, kw_only=True):
+    id: str = ""
 
 
 class _Data(Answer, frozen=True, kw_only=True):
     event: _Event = _Event()
     task_id: str = ""
+    endpoint: _Endpoint = _Endpoint()
 
 
 class _Body(Answer, frozen=True, kw_only=True):
@@ -34,6 +39,11 @@ class _Body(Answer, frozen=True, kw_only=True):
     def task_id(self) -> str:
         """The task that it is about."""
         return self.data.event.task_id or self.data.task_id
+
+    @property
+    def subject(self) -> str:
+        """The task that it is about, or the endpoint."""
+        return self.task_id or self.data.endpoint.id
 
 
 class ReceivedLine(Answer, frozen=True, kw_only=True):
@@ -101,7 +111,7 @@ def line(arrival: Arrival) -> str:
     ]
     told = f"  ({', '.join(filter(None, notes))})" if any(notes) else ""
     answer = "no answer" if arrival.answered is None else str(arrival.answered)
-    words = (_now()[11:23], verdict.id or "-", f"{what:<18}", body.task_id, f"→ {answer}{told}")
+    words = (_now()[11:23], verdict.id or "-", f"{what:<18}", body.subject, f"→ {answer}{told}")
     return plain("  ".join(filter(None, words)))
 
 

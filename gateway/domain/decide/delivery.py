@@ -5,6 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.domain.commands import Accepted, SettleDelivery
+from gateway.domain.decide.announce import announce
 from gateway.domain.decide.endpoint import disable
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.endpoint_commands import DisableEndpoint
@@ -12,6 +13,9 @@ from gateway.domain.view import View
 
 GIVEN_UP_AFTER: Final = 5 * 24 * 3_600_000
 """Milliseconds of nothing but failure."""
+TOLD_AFTER: Final = 4 * 60_000
+"""Milliseconds of nothing but failure after which people are told: the third attempt of the first
+event that failed has failed too, so it is more than a restart of its receiver."""
 GONE: Final = "gone"
 """The receiver itself said that it wants no more (410)."""
 FAILING: Final = "failing"
@@ -26,26 +30,43 @@ def settle(view: View, command: SettleDelivery, now: int) -> Accepted:
     if endpoint is None or not command.is_attempt:
         return Accepted()
     if command.status == "delivered":
-        if endpoint.failing_since is not None:
-            view.outbox.put_endpoint(replace(endpoint, failing_since=None))
+        _succeed(view, endpoint, now)
     elif command.is_charged:
         _fail(view, endpoint, command, now)
     return Accepted()
+
+
+def _succeed(view: View, endpoint: Endpoint, now: int) -> None:
+    # What was under way when it was disabled may still arrive: it gets nothing all the same.
+    if endpoint.told_at is not None and endpoint.enabled:
+        announce(view, endpoint, "endpoint.recovered", now)
+    elif endpoint.failing_since is not None:
+        view.outbox.put_endpoint(replace(endpoint, failing_since=None))
 
 
 def _fail(view: View, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
     if endpoint.failing_since is None:
         endpoint = replace(endpoint, failing_since=command.at)
         view.outbox.put_endpoint(endpoint)
+    if not endpoint.enabled:
+        return
     reason = _reason_to_give_up(endpoint, command, now)
-    if endpoint.enabled and reason is not None:
+    if reason is not None:
         disable(view, DisableEndpoint(endpoint_id=endpoint.id, reason=reason), now)
+    elif endpoint.told_at is None and _fails_for(TOLD_AFTER, endpoint, command, now):
+        status = command.http_status
+        announce(view, endpoint, "endpoint.failing", now, reason=command.reason, http_status=status)
 
 
 def _reason_to_give_up(endpoint: Endpoint, command: SettleDelivery, now: int) -> str | None:
     if command.http_status == 410:
         return GONE
+    return FAILING if _fails_for(GIVEN_UP_AFTER, endpoint, command, now) else None
+
+
+def _fails_for(length: int, endpoint: Endpoint, command: SettleDelivery, now: int) -> bool:
+    """Whether nothing but failure has come back for so long (milliseconds)."""
     # A receiver that is seldom called may fail once in five days, and the next time: that is not
     # five days of failure. What is tried for the second time has failed twice in a row.
-    is_over = endpoint.failing_since is not None and now - endpoint.failing_since >= GIVEN_UP_AFTER
-    return FAILING if is_over and command.attempts > 1 else None
+    is_over = endpoint.failing_since is not None and now - endpoint.failing_since >= length
+    return is_over and command.attempts > 1

@@ -5,6 +5,7 @@ from typing import Final
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
+from gateway.domain.decide.announce import announce
 from gateway.domain.decide.idempotent import first_answer, remember
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.endpoint_commands import (
@@ -98,7 +99,7 @@ def enable(view: View, command: EnableEndpoint, now: int) -> EndpointReply:
 
 
 def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
-    """What it is owed is held until it is enabled."""
+    """What it is owed is held until it is enabled; others are told why."""
     before = endpoint_of(view, command.endpoint_id)
     if not before.enabled:
         return EndpointReply(endpoint=before)
@@ -109,7 +110,7 @@ def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
         disabled_reason=command.reason,
         updated_at=now,
     )
-    view.outbox.put_endpoint(after)
+    after = announce(view, after, "endpoint.disabled", now, reason=command.reason)
     _work(view, after, "hold", now)
     return EndpointReply(endpoint=after)
 

@@ -16,7 +16,13 @@ def prune(view: View, command: Prune, _now: int) -> Accepted:
     before = command.at - KEPT
     erased = [name for name in command.env_of if _has_ended(view.tasks.get(name), before)]
     deleted = [name for name in command.tasks if _may_be_deleted(view, name, command.ended_before)]
-    view.pruning = Pruning(at=command.at, before=before, erased=erased, deleted=deleted)
+    view.pruning = Pruning(
+        at=command.at,
+        before=before,
+        ended_before=command.ended_before,
+        erased=erased,
+        deleted=deleted,
+    )
     for name in deleted:
         del view.tasks[name]
     return Accepted()

@@ -18,4 +18,4 @@ def broken(books: Books, events: Iterable[Event]) -> Iterator[Problem]:
         yield Problem(name="no_events", subject=books.task.id, detail="it has no events")
         return
     yield from misplaced(books, history)
-    yield from unsettled(books, history)
+    yield from unsettled(books.task.id, books, history)

@@ -64,7 +64,7 @@ class History:
         self._last = event.seq
 
     def _check_secrets(self, event: Event) -> Iterator[Problem]:
-        if _holds_secret(event):
+        if tells_secret(event):
             detail = f"event {event.task_seq} ({event.type}) holds what looks like a secret"
             yield self._problem("secret_in_event", detail)
 
@@ -120,7 +120,8 @@ class History:
         return Problem(name=name, subject=self.task_id, detail=detail)
 
 
-def _holds_secret(event: Event) -> bool:
+def tells_secret(event: Event) -> bool:
+    """Whether something stands in it that should have been redacted."""
     if event.type == "task.created":  # a prompt reaches the agent as it was written
         return ours_in(event.data)
     try:

@@ -1,24 +1,52 @@
-"""What a task's events owe to endpoints: one delivery each, that ends and is not forgotten."""
+"""What events owe to endpoints: one delivery each, that ends and is not forgotten."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Final, Protocol
 
 from gateway.domain.endpoint import Subscription, wanted_types
-from gateway.domain.invariants.books import Books, DeliveryRow, Problem, ProblemName
-from gateway.domain.invariants.history import History
+from gateway.domain.invariants.books import DeliveryRow, Problem, ProblemName
 from gateway.domain.replay import FOR_EVER
 
 STATES: Final = frozenset({"pending", "delivered", "dead", "superseded", "held"})
 
 
-def unsettled(books: Books, history: History) -> Iterator[Problem]:
+class Log(Protocol):
+    """The events of a task, or about an endpoint."""
+
+    @property
+    def numbers(self) -> Mapping[int, int]:
+        """Each event's number among the others, by its number in the log."""
+
+    @property
+    def applied(self) -> Mapping[int, str]:
+        """The types of events that endpoints may get, by their numbers in the log."""
+
+    @property
+    def refused(self) -> AbstractSet[int]:
+        """The numbers in the log of those that no endpoint gets."""
+
+
+class Owing(Protocol):
+    """What is kept beside the log."""
+
+    @property
+    def deliveries(self) -> Sequence[DeliveryRow]:
+        """Those of its events."""
+
+    @property
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Of the endpoints that may hear of it, in the order of the numbers of events."""
+
+
+def unsettled(subject: str, books: Owing, log: Log) -> Iterator[Problem]:
     """What is wrong with the deliveries of its events."""
-    for name, detail in (*_missing(books, history), *_wrong(books, history)):
-        yield Problem(name=name, subject=books.task.id, detail=detail)
+    for name, detail in (*_missing(books, log), *_wrong(books, log)):
+        yield Problem(name=name, subject=subject, detail=detail)
 
 
-def _missing(books: Books, history: History) -> Iterator[tuple[ProblemName, str]]:
+def _missing(books: Owing, log: Log) -> Iterator[tuple[ProblemName, str]]:
     """An endpoint is owed what it wanted when the event came, and nothing else."""
     made: dict[str, set[int]] = defaultdict(set)
     for owed in books.deliveries:
@@ -27,32 +55,32 @@ def _missing(books: Books, history: History) -> Iterator[tuple[ProblemName, str]
     for subscription in books.subscriptions:
         wanted[subscription.endpoint_id].append(subscription)
     for endpoint_id in sorted(wanted.keys() | made):
-        owed_to = _owed(history, wanted[endpoint_id])
+        owed_to = _owed(log, wanted[endpoint_id])
         for seq in sorted(owed_to - made[endpoint_id]):
-            detail = f"event {history.numbers[seq]} has no delivery to {endpoint_id}"
+            detail = f"event {log.numbers[seq]} has no delivery to {endpoint_id}"
             yield "delivery_missing", detail
-        for seq in sorted((made[endpoint_id] & history.applied.keys()) - owed_to):
-            detail = f"event {history.numbers[seq]} has a delivery to {endpoint_id}"
+        for seq in sorted((made[endpoint_id] & log.applied.keys()) - owed_to):
+            detail = f"event {log.numbers[seq]} has a delivery to {endpoint_id}"
             yield "delivery_unasked", f"{detail}, which did not want it"
 
 
-def _owed(history: History, subscriptions: Sequence[Subscription]) -> set[int]:
+def _owed(log: Log, subscriptions: Sequence[Subscription]) -> set[int]:
     """The events that came while an endpoint wanted their types."""
     ends = [each.after_seq for each in subscriptions[1:]]
     return {
         seq
         for wanted, end in zip(subscriptions, [*ends, FOR_EVER], strict=False)
-        for seq, kind in history.applied.items()
+        for seq, kind in log.applied.items()
         if wanted.after_seq < seq <= end and kind in wanted_types(wanted.event_types)
     }
 
 
-def _wrong(books: Books, history: History) -> Iterator[tuple[ProblemName, str]]:
+def _wrong(books: Owing, log: Log) -> Iterator[tuple[ProblemName, str]]:
     for owed in books.deliveries:
         told = f"the delivery of event {owed.task_seq} to {owed.endpoint_id}"
-        if owed.seq in history.refused:
+        if owed.seq in log.refused:
             yield "delivery_of_refused", f"{told} is of an event that was refused"
-        if history.numbers.get(owed.seq) != owed.task_seq:
+        if log.numbers.get(owed.seq) != owed.task_seq:
             yield "delivery_differs", f"{told} is of event number {owed.seq}, which is not that one"
         yield from _state(owed, told)
 

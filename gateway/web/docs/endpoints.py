@@ -7,6 +7,7 @@ from msgspec.structs import asdict, replace
 
 from gateway.web import deliveries, endpoints
 from gateway.web.body import Nothing
+from gateway.web.docs.callbacks import ENDPOINT_NOTICE
 from gateway.web.docs.examples import DELIVERY
 from gateway.web.openapi import access
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY
@@ -79,6 +80,7 @@ CREATE: Final = Operation(
         "never shown."
     ),
     access=access.OPS,
+    callback=ENDPOINT_NOTICE,
     parameters=(IDEMPOTENCY_KEY,),
     body=Body(
         kind=NewEndpoint,

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
+from gateway.wire.endpoints import EndpointStateView
 from gateway.wire.explain import ExplanationView, StepView
 from gateway.wire.tasks import (
     AgentSpec,
@@ -164,6 +165,28 @@ PROGRESS: Final = EventView(
     reason=None,
     source="agent",
     data=msgspec.Raw(b'{"stage":"agent","message":"turn 7 of 60"}'),
+)
+FAILING_STATE: Final = EndpointStateView(
+    id="ep_01k5yb2z7cfkh9dk5qjw9m3x4r",
+    url="https://app.example/api/hook?***",
+    implicit=False,
+    enabled=True,
+    reason="status",
+    http_status=503,
+    failing_since="2026-01-05T09:27:41.000Z",
+)
+FAILING: Final = EventView(
+    id="evt_01k5yb6t5fe0080000000000ap",
+    seq=342,
+    task_id=None,
+    task_seq=None,
+    attempt=None,
+    type="endpoint.failing",
+    at="2026-01-05T09:32:46.000Z",
+    applied=True,
+    reason=None,
+    source="gateway",
+    data=msgspec.Raw(b'{"endpoint":%b}' % msgspec.json.encode(FAILING_STATE)),
 )
 EVENTS: Final = Page[EventView](data=(PROGRESS,), next_cursor="311")
 _TOKEN: Final = "st_1767609000000.a2V5cyBhcmUgbmV2ZXIgc2hvd24sIHRva2VucyBhcmU"  # noqa: S105 - an example

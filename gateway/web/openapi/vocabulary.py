@@ -2,7 +2,7 @@
 
 from typing import Final, get_args
 
-from gateway.domain.event import FACTS
+from gateway.domain.event import ABOUT_ENDPOINTS, FACTS
 from gateway.domain.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
 from gateway.wire.launcher import SandboxState
 
@@ -19,7 +19,8 @@ WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
         dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
     ),
     ("EventView", "type"): tuple(FACTS),
-    ("Notice", "type"): tuple(FACTS),
+    ("Notice", "type"): tuple(name for name in FACTS if name not in ABOUT_ENDPOINTS),
+    ("EndpointNotice", "type"): tuple(name for name in FACTS if name in ABOUT_ENDPOINTS),
     ("EventView", "source"): ("api", "agent", "launcher", "gateway", "github"),
 }
 """By the names of the message and of its field."""
