@@ -4,12 +4,16 @@ import codecs
 from collections.abc import Callable
 from typing import Final
 
+from .cutting import end_of_piece, last_of
+from .redaction import Redaction
 from .words import CHUNK_BYTES
 from .words import Log as LogWord
 
-FLUSH_BYTES: Final = 16 * 1024
+FLUSH_CHARACTERS: Final = 16 * 1024
 LARGEST_BYTES: Final = 8 * 1024**2
 TAIL_CHARACTERS: Final = 4_000
+_SPARE_CHARACTERS: Final = 16 * 1024
+"""What is kept before the tail, so that a secret that begins there is known."""
 _END: Final = f"\n[log ends here: over {LARGEST_BYTES} bytes]\n"
 
 
@@ -17,28 +21,34 @@ class Log:
     """Collects text and says it as `task.log`; offsets count bytes of UTF-8."""
 
     def __init__(
-        self, say: Callable[[LogWord], object], redact: Callable[[str], str], *, offset: int = 0
+        self, say: Callable[[LogWord], object], redaction: Redaction, *, offset: int = 0
     ) -> None:
         self._say = say
-        self._redact = redact
+        self._redaction = redaction
         self._offset = offset
         self._pending = ""
+        self._recent = ""
         self._is_full = offset >= LARGEST_BYTES
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self.tail = ""
+
+    @property
+    def tail(self) -> str:
+        """The end of all that was written, without secrets."""
+        return last_of(self._redaction.text(self._recent), TAIL_CHARACTERS)
 
     def feed(self, piece: bytes) -> None:
         """Take raw output of a command; a character may be split between pieces."""
         self.write(self._decoder.decode(piece))
 
     def write(self, text: str) -> None:
-        """Take text; whole lines are sent once enough has come together."""
-        self.tail = (self.tail + text)[-TAIL_CHARACTERS:]
+        """Take text; what has come together is sent up to where no secret can be under way."""
+        self._recent = (self._recent + text)[-(TAIL_CHARACTERS + _SPARE_CHARACTERS) :]
         if self._is_full:
             return
         self._pending += text
-        if len(self._pending) >= FLUSH_BYTES:
-            cut = self._pending.rfind("\n") + 1 or len(self._pending)
+        if len(self._pending) >= FLUSH_CHARACTERS:
+            cut = end_of_piece(self._pending, len(self._pending))
+            cut = self._redaction.beginning(self._pending[:cut])
             self._send(self._pending[:cut])
             self._pending = self._pending[cut:]
 
@@ -48,7 +58,7 @@ class Log:
         self._pending = ""
 
     def _send(self, text: str) -> None:
-        for chunk in chunks(self._redact(text)):
+        for chunk in chunks(self._redaction.text(text)):
             if self._is_full:
                 return
             self._is_full = self._offset + len(chunk.encode()) > LARGEST_BYTES
@@ -58,13 +68,13 @@ class Log:
 
 
 def chunks(text: str) -> list[str]:
-    """The text in pieces of at most 64 KiB of UTF-8, never inside a character."""
+    """The text in pieces of at most 64 KiB of UTF-8, cut at the end of lines where it has some."""
     encoded = text.encode(errors="replace")
     pieces = []
-    while encoded:
-        end = min(CHUNK_BYTES, len(encoded))
-        while end < len(encoded) and encoded[end] & 0xC0 == 0x80:
-            end -= 1
-        pieces.append(encoded[:end].decode())
-        encoded = encoded[end:]
-    return pieces
+    at = 0
+    while len(encoded) - at > CHUNK_BYTES:
+        # The last character may be only half in.
+        window = encoded[at : at + CHUNK_BYTES].decode(errors="ignore")
+        pieces.append(window[: end_of_piece(window, len(window))])
+        at += len(pieces[-1].encode())
+    return [*pieces, encoded[at:].decode()] if at < len(encoded) else pieces

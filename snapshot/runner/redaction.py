@@ -36,6 +36,11 @@ class Redaction:
             text = text.replace(secret, REDACTED)
         return text.encode(errors="replace").decode()
 
+    def beginning(self, text: str) -> int:
+        """Where the end of the text may be the beginning of a secret; its length, if it is not."""
+        starts = (_overlap(text, secret) for secret in self._secrets)
+        return len(text) - max(starts, default=0)
+
     def is_in(self, text: str) -> bool:
         """Whether the text holds one of them."""
         return any(secret in text for secret in self._secrets)
@@ -49,3 +54,9 @@ class Redaction:
         if isinstance(value, list | tuple):
             return [self.tree(item) for item in value]
         return value
+
+
+def _overlap(text: str, secret: str) -> int:
+    """How many of a secret's characters the text ends with, less than all."""
+    longest = min(len(secret) - 1, len(text))
+    return next((size for size in range(longest, 0, -1) if text.endswith(secret[:size])), 0)

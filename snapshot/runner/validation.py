@@ -11,6 +11,7 @@ from typing import Final
 
 from .budget import Budget
 from .command import NOT_FOUND, Finished, Runner
+from .cutting import last_of
 from .declared import Argv, declared
 from .visible import printable
 from .words import Receipt, Status
@@ -120,7 +121,7 @@ def _receipt(argv: Argv, finished: Finished) -> Receipt:
         command=_shown(argv),
         exit_code=exit_code,
         seconds=finished.seconds,
-        output_tail=printable(finished.output)[-TAIL_CHARACTERS:],
+        output_tail=last_of(printable(finished.output), TAIL_CHARACTERS),
         status=status,
         reason=reason,
         output_digest=finished.output_digest,

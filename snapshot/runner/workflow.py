@@ -64,7 +64,7 @@ class Workflow:
         self._git = Git(stop=tools.stop, environ=environ)
         self._access = Access(configuration, stop=tools.stop, environ=environ)
         self._last_word = LastWord(tools.reporter, configuration.branch)
-        self.log = Log(tools.reporter.say, tools.redaction.text, offset=tools.recovered.log_bytes)
+        self.log = Log(tools.reporter.say, tools.redaction, offset=tools.recovered.log_bytes)
         self.stage: Stage = "setup"
 
     def run(self) -> TerminalWord:

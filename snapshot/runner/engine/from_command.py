@@ -13,6 +13,7 @@ from typing import Final
 from ..budget import Budget
 from ..command import NOT_FOUND, Finished, Runner
 from ..configuration import ModelAccess
+from ..cutting import last_of
 from ..log import Log
 from ..trouble import Trouble
 from .report import Report
@@ -43,7 +44,7 @@ class CommandEngine:
             on_output=self.log.feed,
         )
         self.log.flush()
-        summary = finished.output[-SUMMARY_CHARACTERS:].strip()
+        summary = last_of(finished.output, SUMMARY_CHARACTERS).strip()
         return Report(summary=summary, trouble=_trouble(self.argv[0], finished))
 
     def _model_variables(self) -> dict[str, str]:
