@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+import msgspec
 import pytest
 import schemathesis
 
@@ -10,6 +11,8 @@ from gateway.web.middleware import Application
 from gateway.web.openapi.document import method_of
 from gateway.web.openapi.errors import MEANING
 from gateway.web.problems import STATUS
+from gateway.wire import flat
+from gateway.wire.decode import WrongShape
 from tests.web.callers import House
 from tests.web.contract import DOCUMENT, validator
 
@@ -81,3 +84,35 @@ def test_whoever_may_be_refused_is_told_how(operation: Json) -> None:
     assert {"500", "503"} <= responses.keys()
     assert ("403" in responses) == any("bearer" in one for one in operation["security"])
     assert ("413" in responses) == ("requestBody" in operation)
+
+
+FLAT_WORDS: Final[Json] = {
+    name: schema
+    for name, schema in DOCUMENT["components"]["schemas"].items()
+    if name.startswith("Flat") and "type" in schema["properties"]
+}
+REQUIRED: Final[Json] = {
+    "prUrl": "https://github.com/acme/widgets/pull/1",
+    "chunk": "x",
+    "offset": 0,
+    "inputTokens": 1,
+    "outputTokens": 1,
+    "costUsd": 0.5,
+    "turns": 1,
+}
+
+
+@pytest.mark.parametrize("schema", FLAT_WORDS.values(), ids=FLAT_WORDS)
+@pytest.mark.parametrize("nothing", ["", None], ids=["empty", "null"])
+def test_a_flat_word_may_be_empty_wherever_it_may_be_silent(schema: Json, nothing: object) -> None:
+    (kind,) = schema["properties"]["type"]["enum"]
+    required = {name: REQUIRED[name] for name in schema["required"] if name != "type"}
+    silent = dict.fromkeys(schema["properties"].keys() - schema["required"], nothing)
+    word = {"type": kind, **required, **silent}
+    validator(schema).validate(word)
+    assert flat.decode(msgspec.json.encode(word)).type.startswith("task.")
+    for name, value in required.items():
+        if isinstance(value, str):
+            assert not validator(schema).is_valid({**word, name: ""})
+            with pytest.raises(WrongShape):
+                flat.decode(msgspec.json.encode({**word, name: ""}))

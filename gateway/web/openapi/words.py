@@ -1,7 +1,8 @@
 """The words of agents as message types, one per `type`, made from the table of words."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Union
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -57,7 +58,31 @@ def _signed(name: str, kind: type[Message]) -> type[msgspec.Struct]:
 def _flat(name: str, kind: type[Message]) -> type[msgspec.Struct]:
     envelope: tuple[Field, ...] = (("id", Id | None, None), ("task_id", str | None, None))
     scripts = _OF_SCRIPTS if name in TRANSLATED else ()
-    return _struct(f"Flat{_title(name)}", kind, (*envelope, *_fields(kind), *scripts), tag=name)
+    fields = (*envelope, *map(_lenient, _fields(kind)), *scripts)
+    return _struct(f"Flat{_title(name)}", kind, fields, tag=name)
+
+
+def _lenient(field: Field) -> Field:
+    """A field that may be empty or null where it may be absent; where it may not, an empty text is
+    missing too."""
+    if len(field) == 2:
+        return (field[0], _text(field[1], 1) or field[1])
+    members = [member for member in _members(field[1]) if member is not NoneType]
+    texts = [_text(member, None) or member for member in members]
+    empty = () if texts != members or str in members else (Literal[""],)
+    return (field[0], _either([*texts, *empty, None]), None)
+
+
+def _text(kind: object, least: int | None) -> object | None:
+    """The same text with another least length; None: it is no text."""
+    if kind is str or get_args(kind)[:1] != (str,):
+        return None
+    (bounds,) = get_args(kind)[1:]
+    return Annotated[str, msgspec.Meta(min_length=least, max_length=bounds.max_length)]
+
+
+def _members(kind: object) -> tuple[object, ...]:
+    return get_args(kind) if get_origin(kind) in {Union, UnionType} else (kind,)
 
 
 def _struct(
