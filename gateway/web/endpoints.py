@@ -35,6 +35,7 @@ from gateway.web.replies import reply
 from gateway.web.task_query import CURSOR, LIMIT
 from gateway.wire.decode import decode
 from gateway.wire.endpoints import (
+    DeletedEndpoint,
     Enabling,
     EndpointPatch,
     EndpointView,
@@ -116,7 +117,9 @@ async def delete(request: Request) -> Response:
     context = context_of(request)
     await authorize(request, context.keys, OPS)
     await read_nothing(request)
-    return await _answered(context, DeleteEndpoint(endpoint_id=request.path_params["endpoint_id"]))
+    command = DeleteEndpoint(endpoint_id=request.path_params["endpoint_id"])
+    answer = await context.ask(command, EndpointReply)
+    return reply(DeletedEndpoint(id=answer.endpoint.id, deleted=True))
 
 
 async def enable(request: Request) -> Response:
@@ -139,7 +142,7 @@ async def disable(request: Request) -> Response:
 
 async def _answered(
     context: Context,
-    command: UpdateEndpoint | DeleteEndpoint | EnableEndpoint | DisableEndpoint,
+    command: UpdateEndpoint | EnableEndpoint | DisableEndpoint,
 ) -> Response:
     answer = await context.ask(command, EndpointReply)
     return reply(endpoint_view(answer.endpoint))

@@ -78,6 +78,13 @@ class NewReplay(Request, frozen=True, kw_only=True):
     """Only count them."""
 
 
+class DeletedEndpoint(Reply, frozen=True, kw_only=True):
+    """An endpoint that is no more."""
+
+    id: str
+    deleted: bool
+
+
 class EndpointView(Reply, frozen=True, kw_only=True):
     """An endpoint, without its secrets."""
 

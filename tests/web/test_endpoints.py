@@ -180,8 +180,10 @@ async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
 
 async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
     async with opened(tmp_path) as (house, _):
-        path = f"/v1/endpoints/{(await opens(house))['id']}"
-        assert (await house.send("DELETE", path, None, "ops")).status_code == 200
+        made = await opens(house)
+        path = f"/v1/endpoints/{made['id']}"
+        deleted = await house.send("DELETE", path, None, "ops")
+        assert (deleted.status_code, deleted.json()) == (200, {"id": made["id"], "deleted": True})
         for response in (
             await house.get(path, "ops"),
             await house.send("DELETE", path, None, "ops"),

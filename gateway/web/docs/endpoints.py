@@ -14,6 +14,7 @@ from gateway.web.openapi.headers import IDEMPOTENCY_KEY
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import (
+    DeletedEndpoint,
     Enabling,
     EndpointPatch,
     EndpointView,
@@ -144,7 +145,7 @@ DELETE: Final = Operation(
     description="It gets nothing more: what it was still owed is dead.",
     access=access.OPS,
     body=_NOTHING,
-    answers=(answer(EndpointView, _ENDPOINT, "The endpoint as it stood."),),
+    answers=(answer(DeletedEndpoint, DeletedEndpoint(id=_ID, deleted=True), "It is no more."),),
     errors=("not_found", "implicit_endpoint"),
 )
 ENABLE: Final = Operation(
