@@ -61,6 +61,27 @@ class Process:
 _PROCESS: ContextVar[Process] = ContextVar("process")
 
 
+class _Handle(asyncio.Handle):
+    """A handle without what is there for debugging: a run makes thousands of them."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: "Scheduler",
+        context: Context | None,
+    ) -> None:
+        self._loop = loop
+        self._context = copy_context() if context is None else context
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class Scheduler(asyncio.BaseEventLoop):
     """Runs until nothing is left that could happen, or until the time is over."""
 
@@ -97,7 +118,7 @@ class Scheduler(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]  # the shape that C tasks call
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._soon.append(handle)
         return handle
 
