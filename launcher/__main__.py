@@ -20,6 +20,7 @@ from launcher.loop import KEY_REFUSED, Launcher
 from launcher.providers.local import EXECUTION
 from launcher.providers.opening import open_elsewhere, open_providers
 from launcher.providers.protocol import ProviderError
+from launcher.reachable import insist_on_callbacks
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -60,9 +61,12 @@ async def _run(
         open_providers(config, environ, program) as providers,
         open_elsewhere(config) as elsewhere,
     ):
+        client = Client(http)
+        if elsewhere is not None:
+            await insist_on_callbacks(client)
         launcher = Launcher(
             Site(
-                client=Client(http),
+                client=client,
                 providers=providers,
                 handed=config.handed,
                 elsewhere=elsewhere,

@@ -10,6 +10,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from gateway.wire.gateway import GatewayView
 from gateway.wire.launcher import (
     Acknowledged,
     Claim,
@@ -36,6 +37,7 @@ Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 """Seconds on a monotonic clock."""
 
+PATH = "/v1/launcher"
 PATIENCE_SECONDS = 600.0
 """How long one call is repeated: a report must outlast a restart of the gateway."""
 FIRST_PAUSE_SECONDS = 0.1
@@ -83,6 +85,10 @@ class Client:
         self._sleep = sleep
         self._clock = clock
         self._patience = patience
+
+    async def gateway(self) -> GatewayView:
+        """What the gateway says of itself."""
+        return await self._repeat(lambda: self._http.get(PATH, timeout=CALL_SECONDS), GatewayView)
 
     async def claim(self, claim: Claim) -> tuple[Job, ...]:
         """Work for us; waits up to `claim.wait_seconds` for it."""
@@ -158,26 +164,37 @@ class Client:
     async def _call(
         self, path: str, words: Request, answer: type[Answer], *, wait: float = 0
     ) -> Answer:
-        """One call, repeated until it is answered; every one of the protocol may be repeated."""
+        """One call; every one of the protocol may be repeated."""
         body = msgspec.json.encode(words)
+        return await self._repeat(
+            lambda: self._http.post(f"{PATH}/{path}", content=body, timeout=CALL_SECONDS + wait),
+            answer,
+            path,
+        )
+
+    async def _repeat(
+        self, send: Callable[[], Awaitable[httpx.Response]], answer: type[Answer], what: str = PATH
+    ) -> Answer:
+        """Until it is answered."""
         give_up = self._clock() + self._patience
         pause = FIRST_PAUSE_SECONDS
         while True:
-            response = await self._send(path, body, CALL_SECONDS + wait)
+            response = await _sent(send)
             if isinstance(response, httpx.Response) and not _is_passing(response):
                 return _read(response, answer)
             if self._clock() + pause > give_up:
-                raise Unreachable(f"{path}: {_reason(response)}")
+                raise Unreachable(f"{what}: {_reason(response)}")
             await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
-    async def _send(
-        self, path: str, body: bytes, seconds: float
-    ) -> httpx.Response | httpx.TransportError:
-        try:
-            return await self._http.post(f"/v1/launcher/{path}", content=body, timeout=seconds)
-        except httpx.TransportError as error:
-            return error
+
+async def _sent(
+    send: Callable[[], Awaitable[httpx.Response]],
+) -> httpx.Response | httpx.TransportError:
+    try:
+        return await send()
+    except httpx.TransportError as error:
+        return error
 
 
 def open_http(url: str, api_key: str) -> httpx.AsyncClient:

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.wire.gateway import GatewayView
 from launcher.config import Config, DaytonaConfig
 from launcher.doctor.accounts import look_at_accounts
+from launcher.doctor.actions import look_at_actions
 from launcher.doctor.check import Check, failed, well
 from launcher.doctor.command_line import look_at_command_line
 from launcher.doctor.containers import look_at_docker
@@ -55,6 +56,8 @@ class Examination:
         async for check in self._daytona():
             yield check
         for check in await self._docker():
+            yield check
+        for check in await self._actions():
             yield check
         if self.view is not None:
             yield await look_at_public_url(self.view, self.config.providers)
@@ -104,6 +107,12 @@ class Examination:
             return await look_at_docker(
                 self.config.docker, self.snapshots, self.environ, Path(folder), digest=digest
             )
+
+    async def _actions(self) -> list[Check]:
+        given = self.config.github_actions
+        if given is None or not given.repository or not given.token:
+            return []
+        return await look_at_actions(given)
 
     async def _command_line(self, daytona: DaytonaConfig) -> list[Check]:
         is_alone = "daytona-api" not in self.config.providers

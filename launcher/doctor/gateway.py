@@ -11,8 +11,10 @@ import msgspec
 from gateway.wire.gateway import GatewayView
 from launcher.config import DAYTONA
 from launcher.doctor.check import Check, failed, warning, well
+from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
 
 SECONDS: Final = 10.0
+GITHUB_ACTIONS: Final = "github-actions"
 _KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
 
 
@@ -34,6 +36,8 @@ async def look_at_gateway(url: str, key: str) -> tuple[GatewayView | None, list[
 async def look_at_public_url(view: GatewayView, providers: Sequence[str]) -> Check:
     """Whether the sandboxes of these providers can call the gateway."""
     name, url = "public URL", view.public_url
+    if url is None and GITHUB_ACTIONS in providers:
+        return failed(name, f"the gateway has none: {NEEDS_CALLBACKS}", NEEDED_URL)
     if url is None:
         return warning(
             name,

@@ -1,9 +1,10 @@
-"""The one route of GitHub's API that starts a run, with its refusals.
+"""The route of GitHub's API that starts a run, its refusals, and those that tell of a workflow.
 
 Source: docs.github.com/rest/actions/workflows, "Create a workflow dispatch event": 204, or 200 with
 the run where `return_run_details` was given (since February 2026).
 """
 
+import base64
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -43,6 +44,17 @@ class GitHub:
     """Whether the token has Actions: write."""
     knows_details: bool = True
     """Whether `return_run_details` is known at all."""
+    scopes: str = ""
+    """Of a classic token; a fine-grained one does not tell."""
+    shows_contents: bool = True
+    """Whether the token has Contents: read."""
+    is_enabled: bool | None = None
+    """Whether Actions are; None: only administrators are told."""
+    is_archived: bool = False
+    state: str = "active"
+    """Of the workflow."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Its file, by branch; where none is said, the one that ships stands on `main`."""
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[dict[str, Any]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
@@ -52,8 +64,50 @@ class GitHub:
     @property
     def app(self) -> Starlette:
         """The API."""
-        path = "/repos/{owner}/{name}/actions/workflows/{file}/dispatches"
-        return Starlette(routes=[Route(path, self._dispatch, methods=["POST"])])
+        repository = "/repos/{owner}/{name}"
+        workflow = f"{repository}/actions/workflows/{{file}}"
+        return Starlette(
+            routes=[
+                Route(f"{workflow}/dispatches", self._dispatch, methods=["POST"]),
+                Route(workflow, self._show_workflow),
+                Route(f"{repository}/actions/permissions", self._show_switch),
+                Route(f"{repository}/contents/.github/workflows/{{file}}", self._show_text),
+                Route(repository, self._show_repository),
+            ]
+        )
+
+    async def _show_repository(self, request: Request) -> Response:
+        found = {"full_name": REPOSITORY, "default_branch": "main", "archived": self.is_archived}
+        headers = {"x-oauth-scopes": self.scopes} if self.scopes else {}
+        return self._unknown(request) or JSONResponse(found, headers=headers)
+
+    async def _show_workflow(self, request: Request) -> Response:
+        path = f".github/workflows/{FILE}"
+        return self._unknown(request) or JSONResponse({"id": 1, "path": path, "state": self.state})
+
+    async def _show_switch(self, request: Request) -> Response:
+        if self.is_enabled is None:
+            return _complaint(403, "Resource not accessible by personal access token")
+        return self._unknown(request) or JSONResponse({"enabled": self.is_enabled})
+
+    async def _show_text(self, request: Request) -> Response:
+        if not self.shows_contents:
+            return _complaint(403, "Resource not accessible by personal access token")
+        text = {"main": self.workflow.text, **self.texts}.get(request.query_params["ref"])
+        if text is None:
+            return _complaint(404, "Not Found")
+        # As GitHub writes it: in lines of sixty characters.
+        content = base64.encodebytes(text.encode()).decode()
+        return self._unknown(request) or JSONResponse({"encoding": "base64", "content": content})
+
+    def _unknown(self, request: Request) -> Response | None:
+        path = request.path_params
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return _complaint(401, "Bad credentials")
+        is_there = f"{path['owner']}/{path['name']}" == REPOSITORY
+        if not is_there or path.get("file", FILE) != FILE:
+            return _complaint(404, "Not Found")
+        return None
 
     async def _dispatch(self, request: Request) -> Response:
         wanted: dict[str, Any] = await request.json()
@@ -74,11 +128,9 @@ class GitHub:
         return JSONResponse({"workflow_run_id": number, "run_url": page, "html_url": page})
 
     def _refusal(self, request: Request, wanted: dict[str, Any]) -> Response | None:
-        path = request.path_params
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
-            return _complaint(401, "Bad credentials")
-        if f"{path['owner']}/{path['name']}" != REPOSITORY or path["file"] != FILE:
-            return _complaint(404, "Not Found")
+        unknown_place = self._unknown(request)
+        if unknown_place is not None:
+            return unknown_place
         if not self.is_allowed:
             return _complaint(403, "Resource not accessible by personal access token")
         if "return_run_details" in wanted and not self.knows_details:

@@ -1,0 +1,196 @@
+"""GitHub Actions, where it does the jobs: whether it may be asked, and has the workflow of here."""
+
+import base64
+import binascii
+import hashlib
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from launcher.config import GitHubActionsConfig
+from launcher.doctor.check import Check, failed, warning, well
+from launcher.providers.github_actions import open_github
+from launcher.snapshots.scripts import FOLDER
+
+SECONDS: Final = 10.0
+SHIPPED: Final = FOLDER / "github-workflow.yml"
+NO_BRANCH: Final = "slipgate doctor: no branch has this name"
+"""git takes no name with a space and a colon: asked for a run of it, GitHub says whether the token
+may start one, and starts none."""
+_CLASSIC: Final = "x-oauth-scopes"
+_TOKEN: Final = "Actions token"  # noqa: S105 - the name of a check
+_GRANT: Final = (
+    "Make a fine-grained token for that repository alone, with Actions: read and write, and set "
+    "SLIPGATE_GITHUB_ACTIONS_TOKEN."
+)
+_NOT_SHOWN: Final = (httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND)
+
+Document = TypeVar("Document", bound=msgspec.Struct)
+
+
+class _Repository(msgspec.Struct, frozen=True, kw_only=True):
+    default_branch: str
+    archived: bool = False
+
+
+class _Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    state: str
+
+
+class _Switch(msgspec.Struct, frozen=True, kw_only=True):
+    enabled: bool
+
+
+class _File(msgspec.Struct, frozen=True, kw_only=True):
+    content: str
+
+
+async def look_at_actions(config: GitHubActionsConfig, shipped: Path = SHIPPED) -> list[Check]:
+    """In the order in which one depends on the other; it starts no run."""
+    async with open_github(config.api_url, config.token) as http:
+        return await _Look(http, config, shipped).all()
+
+
+class _Look:
+    """One look at a repository and its workflow."""
+
+    def __init__(self, http: httpx.AsyncClient, config: GitHubActionsConfig, shipped: Path) -> None:
+        self._http = http
+        self._config = config
+        self._shipped = shipped
+        self._path = f"/repos/{config.repository}"
+        self._file = f"/actions/workflows/{config.workflow}"
+
+    async def all(self) -> list[Check]:
+        try:
+            answer = await self._get("")
+            found, checks = self._repository(answer)
+            if found is None:
+                return checks
+            checks += [await self._switch(), await self._workflow(found.default_branch)]
+            return [*checks, *await self._texts(found.default_branch), await self._may_start()]
+        except httpx.HTTPError as error:
+            message = f"nobody answers at {self._config.api_url} ({type(error).__name__})"
+            advice = "Look at SLIPGATE_GITHUB_ACTIONS_API_URL, and the network's way out."
+            return [failed("repository", message, advice)]
+
+    def _repository(self, answer: httpx.Response) -> tuple[_Repository | None, list[Check]]:
+        name, repository = "repository", self._config.repository
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            return None, [failed(_TOKEN, "GitHub takes it for none, or for an expired one", _GRANT)]
+        found = _read(answer, _Repository)
+        if answer.status_code in _NOT_SHOWN or found is None:
+            advice = f"Look at SLIPGATE_GITHUB_ACTIONS_REPO. {_GRANT}"
+            message = f"the token sees no {repository} (HTTP {answer.status_code})"
+            return None, [failed(name, message, advice)]
+        if found.archived:
+            advice = "Unarchive it, or set SLIPGATE_GITHUB_ACTIONS_REPO to another copy."
+            return None, [failed(name, f"{repository} is archived: nothing runs there", advice)]
+        return found, [well(name, repository), *_classic(answer)]
+
+    async def _switch(self) -> Check:
+        """Only a token that may administrate the repository is told."""
+        name = "Actions"
+        switch = _read(await self._get("/actions/permissions"), _Switch)
+        if switch is None:
+            return well(name, "whether they are enabled is not told to this token")
+        if not switch.enabled:
+            advice = "Settings → Actions → General: allow actions."
+            return failed(name, f"they are disabled for {self._config.repository}", advice)
+        return well(name, f"enabled for {self._config.repository}")
+
+    async def _workflow(self, default: str) -> Check:
+        name, file = "workflow", self._config.workflow
+        answer = await self._get(self._file)
+        found = _read(answer, _Workflow)
+        if found is None:
+            return failed(
+                name,
+                f"GitHub knows no workflow {file} there (HTTP {answer.status_code})",
+                f"Copy snapshot/github-workflow.yml to .github/workflows/{file} of the branch "
+                f"{default}, or look at SLIPGATE_GITHUB_ACTIONS_WORKFLOW.",
+            )
+        if found.state != "active":
+            advice = f"`gh workflow enable {file} --repo {self._config.repository}`."
+            return failed(name, f"{file} is {found.state.replace('_', ' ')}", advice)
+        return well(name, f"{file} is active")
+
+    async def _texts(self, default: str) -> list[Check]:
+        """GitHub finds a workflow on the default branch, and runs that of the branch asked for."""
+        name, path = "workflow text", f".github/workflows/{self._config.workflow}"
+        checks: list[Check] = []
+        is_shown = False
+        for branch in dict.fromkeys((default, self._config.ref)):
+            file = _read(await self._get(f"/contents/{path}", ref=branch), _File)
+            if file is not None:
+                checks.append(self._compared(f"{path} of {branch}", file))
+            elif is_shown:
+                advice = f"Copy it there, or set SLIPGATE_GITHUB_ACTIONS_REF to {default}."
+                checks.append(failed(name, f"there is no {path} of {branch}", advice))
+            else:
+                message = f"{path} of {branch} is not shown to this token"
+                advice = "Contents: read would show it; the launcher itself does not need it."
+                checks.append(warning(name, message, advice))
+            is_shown = is_shown or file is not None
+        return checks
+
+    def _compared(self, place: str, file: _File) -> Check:
+        name = "workflow text"
+        ours = _digest(self._shipped.read_bytes())
+        theirs = _digest(_decoded(file.content))
+        if theirs != ours:
+            message = f"{place} is another ({theirs[:12]}) than that of here ({ours[:12]})"
+            advice = "If you did not change it on purpose, copy snapshot/github-workflow.yml there."
+            return warning(name, message, advice)
+        return well(name, f"{place} is that of here ({ours[:12]})")
+
+    async def _may_start(self) -> Check:
+        body = {"ref": NO_BRANCH, "inputs": {"job": "job_doctor"}}
+        answer = await self._http.post(
+            f"{self._path}{self._file}/dispatches",
+            content=msgspec.json.encode(body),
+            timeout=SECONDS,
+        )
+        match answer.status_code:
+            case httpx.codes.UNPROCESSABLE_ENTITY:
+                return well(_TOKEN, "it may start the workflow")
+            case httpx.codes.FORBIDDEN:
+                return failed(_TOKEN, "it may read the workflow, and not start it", _GRANT)
+            case status:
+                message = f"whether it may start the workflow is not told (HTTP {status})"
+                return warning(_TOKEN, message, _GRANT)
+
+    async def _get(self, path: str, **query: str) -> httpx.Response:
+        return await self._http.get(f"{self._path}{path}", params=query, timeout=SECONDS)
+
+
+def _classic(answer: httpx.Response) -> list[Check]:
+    """A token of the old kind says what it may do; that is always more than is needed."""
+    scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
+    if not scopes:
+        return []
+    told = f"a classic one, for every repository, with {', '.join(sorted(scopes))}"
+    return [warning(_TOKEN, told, _GRANT)]
+
+
+def _read(answer: httpx.Response, kind: type[Document]) -> Document | None:
+    if not answer.is_success:
+        return None
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        return base64.b64decode(content)
+    except binascii.Error:
+        return b""
+
+
+def _digest(text: bytes) -> str:
+    """Of the lines: how they end is a matter of the checkout."""
+    return hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()

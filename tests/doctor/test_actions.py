@@ -1,0 +1,165 @@
+"""GitHub Actions as the doctor sees it: each thing that can be wrong, with what to do about it."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.demo.serve import serving
+from launcher.config import GitHubActionsConfig, inspect_config
+from launcher.doctor.actions import look_at_actions
+from launcher.doctor.check import Check
+from launcher.doctor.examination import Examination
+from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
+from tests.github_actions.workflow import Workflow
+from tests.web.callers import PUBLIC_URL, open_house
+
+TOKEN_CHECK = "Actions token"
+
+
+@pytest.fixture
+def github() -> GitHub:
+    return GitHub(workflow=Workflow())
+
+
+@pytest_asyncio.fixture
+async def config(github: GitHub) -> AsyncIterator[GitHubActionsConfig]:
+    async with serving(github.app) as url:
+        yield GitHubActionsConfig(
+            repository=REPOSITORY,
+            token=TOKEN,
+            workflow=FILE,
+            ref="main",
+            api_url=url,
+            realm="ours",
+        )
+
+
+async def looked(config: GitHubActionsConfig) -> dict[str, list[Check]]:
+    found: defaultdict[str, list[Check]] = defaultdict(list)
+    for check in await look_at_actions(config):
+        found[check.name].append(check)
+    return found
+
+
+async def test_what_is_well_is_told_in_the_order_of_a_person(
+    github: GitHub, config: GitHubActionsConfig
+) -> None:
+    checks = await look_at_actions(config)
+    assert [(check.name, check.outcome) for check in checks] == [
+        ("repository", "ok"),
+        ("Actions", "ok"),
+        ("workflow", "ok"),
+        ("workflow text", "ok"),
+        (TOKEN_CHECK, "ok"),
+    ]
+    assert github.runs == []
+
+
+def told(check: Check) -> str:
+    said = f"{check.message} {check.advice}"
+    assert TOKEN not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "words"),
+    [
+        ({"token": "old"}, TOKEN_CHECK, "Actions: read and write"),
+        ({"repository": "acme/x"}, "repository", "SLIPGATE_GITHUB_ACTIONS_REPO"),
+        ({"api_url": "http://127.0.0.1:9"}, "repository", "SLIPGATE_GITHUB_ACTIONS_API_URL"),
+        ({"workflow": "ci.yml"}, "workflow", "snapshot/github-workflow.yml"),
+    ],
+    ids=["an expired token", "another repository", "nobody answers", "no workflow"],
+)
+async def test_a_wrong_setting_is_said_with_what_to_do(
+    github: GitHub, config: GitHubActionsConfig, given: dict[str, str], name: str, words: str
+) -> None:
+    check = (await looked(replace(config, **given)))[name][0]
+    assert check.outcome == "failed"
+    assert words in told(check)
+    assert github.runs == []
+
+
+@pytest.mark.parametrize(
+    ("is_so", "name", "words"),
+    [
+        ({"is_archived": True}, "repository", "failed: archived"),
+        ({"is_enabled": False}, "Actions", "failed: Settings → Actions"),
+        ({"is_enabled": True}, "Actions", "ok: enabled"),
+        ({"state": "disabled_inactivity"}, "workflow", "failed: gh workflow enable"),
+        ({"texts": {"main": "on: push"}}, "workflow text", "warning: copy snapshot/"),
+        ({"shows_contents": False}, "workflow text", "warning: Contents: read"),
+        ({"is_allowed": False}, TOKEN_CHECK, "failed: not start it"),
+        ({"scopes": "repo, workflow"}, TOKEN_CHECK, "warning: every repository"),
+    ],
+    ids=[
+        "archived",
+        "Actions disabled",
+        "Actions enabled",
+        "a workflow that rests",
+        "another text",
+        "contents not shown",
+        "a token that only reads",
+        "a classic token",
+    ],
+)
+async def test_what_is_not_well_there_is_said_with_what_to_do(
+    github: GitHub, config: GitHubActionsConfig, is_so: dict[str, Any], name: str, words: str
+) -> None:
+    for field, value in is_so.items():
+        setattr(github, field, value)
+    check = (await looked(config))[name][0]
+    outcome, _, said = words.partition(": ")
+    assert check.outcome == outcome
+    assert said in told(check)
+    assert github.runs == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "outcomes"),
+    [
+        ({"next": Workflow().text}, ["ok", "ok"]),
+        ({"next": Workflow().text.replace("\n", "\r\n")}, ["ok", "ok"]),
+        ({"next": "on: push"}, ["ok", "warning"]),
+        ({}, ["ok", "failed"]),
+    ],
+    ids=["the same", "other ends of lines", "another", "none"],
+)
+async def test_the_branch_that_runs_is_looked_at_too(
+    github: GitHub, config: GitHubActionsConfig, texts: dict[str, str], outcomes: list[str]
+) -> None:
+    github.texts = texts
+    checks = (await looked(replace(config, ref="next")))["workflow text"]
+    assert [check.outcome for check in checks] == outcomes
+    assert "next" in checks[1].message
+
+
+@pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
+async def test_the_examination_asks_for_a_gateway_that_can_be_called(
+    tmp_path: Path, config: GitHubActionsConfig, is_public: bool
+) -> None:
+    public_url = PUBLIC_URL if is_public else ""
+    async with (
+        open_house(tmp_path, SLIPGATE_PUBLIC_URL=public_url) as house,
+        serving(house.app) as url,
+    ):
+        environ = {
+            "SLIPGATE_URL": url,
+            "SLIPGATE_API_KEY": house.bearer("launcher")["authorization"].split()[1],
+            "SLIPGATE_PROVIDERS": "github-actions",
+            "SLIPGATE_REALM": "ours",
+            "SLIPGATE_GITHUB_ACTIONS_REPO": REPOSITORY,
+            "SLIPGATE_GITHUB_ACTIONS_TOKEN": TOKEN,
+            "SLIPGATE_GITHUB_ACTIONS_API_URL": config.api_url,
+        }
+        looked_at, problems = inspect_config(environ)
+        examination = Examination(config=looked_at, problems=problems, environ=environ)
+        checks = {check.name: check async for check in examination.run()}
+    assert checks[TOKEN_CHECK].outcome == "ok"
+    assert checks["public URL"].outcome == "failed"  # nobody answers at the example's
+    assert ("a run of the workflow" in checks["public URL"].message) is not is_public
