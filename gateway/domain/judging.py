@@ -34,7 +34,7 @@ def judge_inspection(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) 
     if error is not None:
         fail(draft, error)
     elif draft.task.clocks.run_end is not None:
-        time_out(draft)
+        _judge_overrun(draft, job, attempt)
 
 
 def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:
@@ -61,6 +61,16 @@ def offered_again(job: Job, seen: FinishJob, now: int) -> Job:
     first, longest = DESTROY_BACKOFF
     wait = 0 if seen.spooled else min(first * 2 ** min(job.offers, 16), longest)
     return replace(job, offers=job.offers + 1, not_before=now + wait)
+
+
+def _judge_overrun(draft: Draft, job: Job, attempt: Attempt) -> None:
+    """The hard clock is judged by a look that began after it ran out, not by one that was under
+    way then."""
+    ran_out_at = (draft.task.clocks.run_end or draft.now) - draft.policy.drain
+    if job.not_before < ran_out_at:
+        draft.open_job("inspect", attempt, not_before=draft.now)
+    else:
+        time_out(draft)
 
 
 def compare_snapshot(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> None:

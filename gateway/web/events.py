@@ -52,6 +52,11 @@ PARAMETERS: Final = (AFTER, LIMIT, WAIT)
 PROJECT_PARAMETERS: Final = (AFTER, TYPES, LIMIT, WAIT)
 
 
+async def _always() -> bool:
+    """A token ends by itself."""
+    return True
+
+
 async def _is_whole(_after: int) -> bool:
     """A task that is there has all its events."""
     return False
@@ -69,6 +74,8 @@ class Feed(Frozen, frozen=True, kw_only=True):
     """Whether events behind a number were deleted."""
     until: int | None = None
     """When whoever reads it may do so no longer (milliseconds)."""
+    may_read: Callable[[], Awaitable[bool]] = _always
+    """Whether whoever reads it still may: a key can be revoked while its stream is open."""
 
 
 async def of_task(request: Request) -> Response:
@@ -83,7 +90,8 @@ async def of_task(request: Request) -> Response:
         cursor = events[-1].seq if events else after
         return FeedPage(events=tuple(events), cursor=cursor, is_end=len(events) < limit)
 
-    feed = Feed(topic=task_id, name=task_id, read=read, until=found.until)
+    may_read = partial(_has_key, request, context) if found.until is None else _always
+    feed = Feed(topic=task_id, name=task_id, read=read, until=found.until, may_read=may_read)
     return await _answer(request, context, feed)
 
 
@@ -102,8 +110,22 @@ async def of_project(request: Request) -> Response:
         return after < await context.reads.pruned(project)
 
     topic = f"project:{project or '*'}"
-    feed = Feed(topic=topic, name=f"{topic} {types or ''}", read=read, is_cut=is_cut)
+    feed = Feed(
+        topic=topic,
+        name=f"{topic} {types or ''}",
+        read=read,
+        is_cut=is_cut,
+        may_read=partial(_has_key, request, context),
+    )
     return await _answer(request, context, feed)
+
+
+async def _has_key(request: Request, context: Context) -> bool:
+    try:
+        await authorize(request, context.keys, READ)
+    except Refused:
+        return False
+    return True
 
 
 async def _answer(request: Request, context: Context, feed: Feed) -> Response:
@@ -159,7 +181,7 @@ def _streamed(request: Request, stream: AsyncIterator[bytes]) -> Response:
 
 async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[bytes]:
     """Every event until the reader goes, may read no longer, or we stop: then it ends whole, to be
-    resumed."""
+    resumed. A key that was revoked is noticed before anything more is sent."""
     with context.hints.listen(feed.topic) as listener:
         told = context.hints.told(feed.topic)
         while True:
@@ -172,6 +194,8 @@ async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[
             if page.is_end and page.told >= told:
                 await listener.wait(left)
                 told = context.hints.told(feed.topic)
+                if not await feed.may_read():
+                    return
             page = await _written(context, feed, page.cursor)
 
 

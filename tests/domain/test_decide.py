@@ -256,6 +256,31 @@ def test_the_hard_clock_asks_the_sandbox_and_then_ends_the_task() -> None:
     assert world.status == "timed_out"
 
 
+def test_a_look_that_was_under_way_when_the_hard_clock_ran_out_does_not_judge_it() -> None:
+    world = World(timeouts={"runSeconds": 20, "heartbeatSeconds": 10})
+    world.launch()
+    world.pass_seconds(10)
+    (early,) = world.claim(capacity=0)
+    world.pass_seconds(10)
+    world.done(early)
+    assert world.status == "running"
+    (late,) = world.claim(capacity=0)
+    world.done(late)
+    assert world.status == "timed_out"
+
+
+def test_a_word_that_was_spooled_and_comes_again_directly_shows_its_agent_reachable() -> None:
+    world = World()
+    world.launch()
+    spooled = world.word("task.progress")
+    world.do(replace(spooled, spooled=True))
+    assert world.task.has_flag("unreachable")
+    world.do(replace(spooled, spooled=True))
+    assert world.task.has_flag("unreachable")
+    world.do(spooled)
+    assert not world.task.has_flag("unreachable")
+
+
 def test_the_hard_clock_does_not_wait_for_a_launcher_for_ever() -> None:
     world = World(timeouts={"runSeconds": 20})
     world.launch()

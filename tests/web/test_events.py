@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.callers import House, Json
+from gateway.ledger import wall_clock
+from gateway.store.operator import open_operator
+from tests.web.callers import House, Json, open_house
 from tests.web.streams import PATIENCE, streamed
 
 
@@ -70,6 +72,24 @@ async def test_a_stream_goes_on_live_and_resumes_behind_the_last_event(house: Ho
         assert (await anext(events))[1]["type"] == "task.cancel_requested"
     async with streamed(house, path, headers=key | {"last-event-id": first}) as stream:
         assert (await anext(stream.pairs()))[1]["type"] == "task.cancel_requested"
+
+
+async def test_a_stream_whose_key_is_revoked_ends_before_anything_more_is_sent(
+    tmp_path: Path,
+) -> None:
+    now = [wall_clock()]
+    async with open_house(tmp_path, clock=lambda: now[0]) as house:
+        task = await house.create()
+        path, key = f"/v1/tasks/{task['id']}/events", house.bearer("read")
+        async with streamed(house, path, headers=key) as stream:
+            events = stream.pairs()
+            assert (await anext(events))[1]["type"] == "task.created"
+            with open_operator(tmp_path / "slipgate.db") as operator:
+                (mine,) = [row for row in operator.all_keys() if row.scope == "read"]
+                operator.revoke_key(mine.id, now[0])
+            now[0] += 1_000
+            await house.post(f"/v1/tasks/{task['id']}/cancel")
+            assert [event async for _, event in events] == []
 
 
 async def test_poll_and_stream_share_one_cursor_and_last_event_id_wins(house: House) -> None:

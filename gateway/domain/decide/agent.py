@@ -34,8 +34,7 @@ def hear(view: View, command: AgentWord, now: int) -> WordReply:
         raise Refused("invalid_signature", "The signature does not match.")
     draft = Draft(view, task, now)
     if _is_duplicate(view, command):
-        # An agent whose answer was lost asks again, and must not take our memory for a no.
-        return _reply(draft, command, applied=_is_current(draft, command), duplicate=True)
+        return _hear_again(draft, command)
     if command.refusal is not None:
         raise command.refusal
     late = _lateness(draft, attempt)
@@ -60,6 +59,16 @@ def _is_duplicate(view: View, command: AgentWord) -> bool:
             hint="Use a new webhook-id for each event, and the same one only to send it again.",
         )
     return True
+
+
+def _hear_again(draft: Draft, command: AgentWord) -> WordReply:
+    """An agent whose answer was lost asks again, and must not take our memory for a no; that it
+    reached us itself is news, if its words were read from its spool until now."""
+    is_current = _is_current(draft, command)
+    if is_current and not command.spooled and draft.task.has_flag("unreachable"):
+        draft.lower_flag("unreachable")
+        draft.keep()
+    return _reply(draft, command, applied=is_current, duplicate=True)
 
 
 def _lateness(draft: Draft, attempt: Attempt) -> Refused | None:
