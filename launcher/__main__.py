@@ -38,6 +38,8 @@ def main(
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
+    if wanted.check:
+        return DONE
     log = _open_log(config.log)
     try:
         return asyncio.run(_run(wanted, config, environ, program, log))
@@ -108,6 +110,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="slipgate launcher", description="Makes sandboxes for the gateway's tasks."
     )
     parser.add_argument("--once", action="store_true", help="claim one time, do what came, exit")
+    parser.add_argument(
+        "--check", action="store_true", help="only say what is wrong with the settings, exit"
+    )
     parser.add_argument("--job", metavar="ID", help="claim this very job, do it, exit")
     return parser.parse_args(arguments)
 

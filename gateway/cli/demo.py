@@ -119,7 +119,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         environ = {
-            **gateway_environ(state, url, port),
+            **gateway_environ(state, port, public_url=url),
             "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
             "SLIPGATE_ALLOW_FILE_REPOS": "true",
             "SLIPGATE_LOG": "json",

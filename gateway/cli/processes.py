@@ -13,6 +13,7 @@ from typing import Final, Self
 import httpx
 
 from gateway.cli.output import CommandFailed
+from gateway.settings import SettingsError
 
 GRACE: Final = 20.0
 """Seconds a child has to drain before it is killed."""
@@ -122,6 +123,18 @@ def wait_for(is_true: Callable[[], bool], what: str, child: Child, seconds: floa
                 f"The output of the {child.name} is in {child.log}.",
             )
         time.sleep(0.05)
+
+
+def check_launcher(environ: Mapping[str, str]) -> None:
+    """What the launcher itself says of its settings, before anything is started.
+
+    Raises:
+        SettingsError: it would not start with them.
+    """
+    words = [sys.executable, *LAUNCHER, "--check"]
+    done = subprocess.run(words, env=dict(environ), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SettingsError(done.stderr.strip().splitlines())
 
 
 def check_free(port: int) -> None:

@@ -15,6 +15,7 @@ from gateway.cli.processes import (
     LAUNCHER,
     Child,
     check_free,
+    check_launcher,
     stop_on_sigterm,
     wait_until_ready,
     without_slipgate,
@@ -38,6 +39,14 @@ PASSED_ON: Final = (
     "SLIPGATE_LOCAL_UNCONFINED",
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
+OF_PROVIDERS: Final = (
+    "SLIPGATE_DAYTONA_SECRETS",
+    "SLIPGATE_DOCKER_",
+    "SLIPGATE_GITHUB_ACTIONS_",
+    "SLIPGATE_REALM",
+)
+"""Beginnings of the names of settings that the launcher's providers have."""
+LOCAL: Final = "local"
 
 TakeOver = Annotated[
     bool,
@@ -63,17 +72,25 @@ def up(
     state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = Path(
         ".slipgate"
     ),
+    providers: Annotated[
+        str,
+        typer.Option(
+            envvar="SLIPGATE_PROVIDERS",
+            help="where sandboxes come from, such as daytona-api,daytona-cli; `local` is this host",
+        ),
+    ] = LOCAL,
     take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a gateway and a launcher with the local provider; Ctrl-C stops them in order."""
+    """Run a gateway and a launcher; Ctrl-C stops them in order."""
     check_free(port)
     kept = State(state)
     url = f"http://127.0.0.1:{port}"
-    gateway_env = gateway_environ(kept, url, port)
+    gateway_env = gateway_environ(kept, port, public_url=_public_url(url, providers))
     read_settings(gateway_env)
+    launcher_env = launcher_environ(kept, url, gateway_env, providers)
+    check_launcher(launcher_env)
     first = _first_key(kept, gateway_env)
-    launcher_env = launcher_environ(kept, url, gateway_env)
     stop_on_sigterm()
     try:
         with ExitStack() as stack:
@@ -90,30 +107,43 @@ def up(
         trouble.print("stopped; `slipgate up` goes on where it was", style="dim")
 
 
-def gateway_environ(kept: State, url: str, port: int) -> dict[str, str]:
-    """The environment of the gateway: it never sees a model key."""
+def gateway_environ(kept: State, port: int, *, public_url: str) -> dict[str, str]:
+    """The environment of the gateway: it never sees a model key. `public_url` empty: sandboxes only
+    spool."""
     return {
         **_bare_environ(),
         "SLIPGATE_DATABASE_URL": kept.database_url,
         "SLIPGATE_SECRET_KEYS": kept.master_keys(),
-        "SLIPGATE_PUBLIC_URL": url,
+        "SLIPGATE_PUBLIC_URL": public_url,
         "SLIPGATE_HOST": "127.0.0.1",
         "SLIPGATE_PORT": str(port),
     }
 
 
-def launcher_environ(kept: State, url: str, gateway_env: dict[str, str]) -> dict[str, str]:
-    """The environment of the launcher: it has the keys of models and of GitHub."""
+def launcher_environ(
+    kept: State, url: str, gateway_env: dict[str, str], providers: str
+) -> dict[str, str]:
+    """The environment of the launcher: it has the keys of models, of GitHub and of Daytona."""
     key = kept.kept("launcher-key", lambda: mint(gateway_env, "launcher", "default", "up").key)
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    passed = {
+        name: text
+        for name, text in os.environ.items()
+        if name in PASSED_ON or name.startswith(OF_PROVIDERS)
+    }
     return {
         **without_slipgate(),
         **passed,
         "SLIPGATE_URL": url,
         "SLIPGATE_API_KEY": key,
-        "SLIPGATE_PROVIDERS": "local",
+        "SLIPGATE_PROVIDERS": providers,
         "SLIPGATE_LAUNCHER_STATE": str(kept.folder / "launcher"),
     }
+
+
+def _public_url(own: str, providers: str) -> str:
+    """Agents on this host reach our own address. Sandboxes reach one that is given, or they only
+    spool."""
+    return own if providers.strip() == LOCAL else os.environ.get("SLIPGATE_PUBLIC_URL", "")
 
 
 def _bare_environ() -> dict[str, str]:

@@ -249,7 +249,7 @@ def _end_all(folder: Path) -> None:
 
 def _gateway_environ(state: State, public_url: str, port: int) -> dict[str, str]:
     return {
-        **gateway_environ(state, public_url, port),
+        **gateway_environ(state, port, public_url=public_url),
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         "SLIPGATE_ALLOW_FILE_REPOS": "true",
         "SLIPGATE_LEASE_SECONDS": LEASE_SECONDS,
