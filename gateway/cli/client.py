@@ -39,6 +39,11 @@ class Client:
         self._clock = clock
         self._sleep = sleep
 
+    @property
+    def url(self) -> str:
+        """Of the gateway."""
+        return str(self._http.base_url).rstrip("/")
+
     def get(self, path: str, **query: str | int) -> bytes:
         """The body of an answer."""
         return self._call("GET", path, query).content

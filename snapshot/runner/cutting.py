@@ -21,6 +21,15 @@ def end_of_piece(text: str, most: int) -> int:
     return _before_key(text, end) or end
 
 
+def first_of(text: str, most: int) -> str:
+    """The first of a text, at most so many characters: without the beginning of a word or of a
+    private key."""
+    if len(text) <= most:
+        return text
+    end = _before_word(text, most)
+    return text[: _before_key(text, end) or end]
+
+
 def last_of(text: str, most: int) -> str:
     """The last of a text, at most so many characters: from the beginning of a line or a word on,
     and without the end of a private key."""

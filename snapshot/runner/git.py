@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from .credentials import Credentials
+from .cutting import last_of
 from .stop import Stop
 from .trouble import Trouble
 
@@ -33,7 +34,7 @@ class GitFailed(Trouble):
     """A git command that did not end with 0."""
 
     def __init__(self, verb: str, exit_code: int, stderr: str) -> None:
-        tail = stderr.strip()[-STDERR_CHARACTERS:]
+        tail = last_of(stderr.strip(), STDERR_CHARACTERS)
         super().__init__("git_failed", f"git {verb} ended with {exit_code}: {tail}")
         self.exit_code = exit_code
         self.stderr = tail

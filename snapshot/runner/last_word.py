@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from .cutting import first_of
 from .log import chunks
 from .reporter import Reporter
 from .review import Review
@@ -35,7 +36,7 @@ class LastWord:
         kind = Completed if review.is_complete else NeedsReview
         return kind(
             branch_name=self._branch,
-            summary=review.summary[:SUMMARY_CHARACTERS],
+            summary=first_of(review.summary, SUMMARY_CHARACTERS),
             validation=receipts,
             pr_url=pr_url,
             commit_sha=commit_sha,
@@ -58,7 +59,7 @@ def failed(stage: str, trouble: Trouble, *, log_tail: str) -> Failed:
         error=Error(
             stage=stage,
             code=trouble.code,
-            message=trouble.message[:MESSAGE_CHARACTERS],
+            message=first_of(trouble.message, MESSAGE_CHARACTERS),
             retryable=trouble.retryable,
         ),
         log_tail=log_tail or None,

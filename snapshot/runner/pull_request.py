@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from .configuration import GITHUB_API_URL
+from .cutting import first_of
 from .secret import Secret
 from .trouble import Trouble
 
@@ -138,7 +139,7 @@ def _patience(response: httpx.Response | None, wait: float) -> float:
 
 def _decoded(response: httpx.Response, shape: type[T]) -> T:
     if not response.is_success:
-        message = f"GitHub answered {response.status_code}: {response.text[:500]}"
+        message = f"GitHub answered {response.status_code}: {first_of(response.text, 500)}"
         raise Trouble("pull_request_failed", message, retryable=_is_passing(response))
     try:
         return msgspec.json.decode(response.content, type=shape)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .cutting import first_of
 from .trouble import Trouble
 from .visible import visible
 from .words import Receipt
@@ -28,7 +29,7 @@ class Review:
 
 def review(words: str, trouble: Trouble | None, receipts: Sequence[Receipt]) -> Review:
     """The agent's own words first, then what we saw ourselves."""
-    paragraphs = [visible(words)[:WORDS_CHARACTERS]]
+    paragraphs = [first_of(visible(words), WORDS_CHARACTERS)]
     if trouble is not None:
         paragraphs.append(f"The agent did not finish ({trouble.code}): {trouble.message}.")
     paragraphs.append(validated(receipts))
@@ -41,7 +42,7 @@ def review(words: str, trouble: Trouble | None, receipts: Sequence[Receipt]) -> 
 
 def unusable(words: str, reason: str) -> Review:
     """There is nothing that could be validated or pushed, and this is why."""
-    said = visible(words)[:WORDS_CHARACTERS]
+    said = first_of(visible(words), WORDS_CHARACTERS)
     why = f"{reason[:1].upper()}{reason[1:]}. Nothing was validated or pushed."
     summary = "\n\n".join(part for part in (said, why) if part)
     return Review(summary=summary, is_complete=False)

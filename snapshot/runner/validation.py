@@ -11,7 +11,7 @@ from typing import Final
 
 from .budget import Budget
 from .command import NOT_FOUND, Finished, Runner
-from .cutting import last_of
+from .cutting import first_of, last_of
 from .declared import Argv, declared
 from .visible import printable
 from .words import Receipt, Status
@@ -129,4 +129,4 @@ def _receipt(argv: Argv, finished: Finished) -> Receipt:
 
 
 def _shown(argv: Argv) -> str:
-    return shlex.join(argv)[:COMMAND_CHARACTERS]
+    return first_of(shlex.join(argv), COMMAND_CHARACTERS)

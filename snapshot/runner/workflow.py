@@ -10,6 +10,7 @@ from .budget import Budget
 from .channel import SignedChannel
 from .command import Runner
 from .configuration import Configuration
+from .cutting import first_of
 from .engine.choose import Workplace, engine
 from .engine.report import Report
 from .git import Git
@@ -258,4 +259,4 @@ class Workflow:
 
     def _enter(self, stage: Stage, message: str) -> None:
         self.stage = stage
-        self._reporter.say(Progress(stage=stage, message=message[:2_000]))
+        self._reporter.say(Progress(stage=stage, message=first_of(message, 2_000)))

@@ -246,7 +246,12 @@ def test_what_befell_an_endpoint_is_sent_without_a_task(
         wanted = {"url": "https://app.invalid/hook", "project": house.folder.name}
         made = ops.post("/v1/endpoints", json=wanted).raise_for_status().json()["id"]
         ops.post(f"/v1/endpoints/{made}/disable").raise_for_status()
-    with app() as receiver, house.forwarding(receiver.url, "--after=0", "--types=endpoint.*"):
+    chosen = "--types=endpoint.*"
+    with app() as receiver:
+        with house.forwarding(receiver.url, "--after=0", chosen) as process:
+            process.line()
+        with house.forwarding(receiver.url, chosen) as process:
+            process.says("forwarding")  # the feed of its last event, though it is of no task
         (body,) = receiver.taken(1)
     assert (body["type"], "task" in body["data"]) == ("endpoint.disabled", False)
     assert body["data"]["endpoint"] == body["data"]["event"]["data"]["endpoint"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.wire.redaction import redacted
-from snapshot.runner.cutting import KEY_CHARACTERS, end_of_piece, last_of
+from snapshot.runner.cutting import KEY_CHARACTERS, end_of_piece, first_of, last_of
 from snapshot.runner.log import FLUSH_CHARACTERS, Log, chunks
 from snapshot.runner.redaction import REDACTED, Redaction
 from snapshot.runner.words import CHUNK_BYTES
@@ -116,6 +116,16 @@ def test_the_end_of_a_text_begins_with_a_whole_line_or_word(most: int) -> None:
             assert TOKEN in shown or not any(
                 TOKEN[at : at + 8] in shown for at in range(len(TOKEN) - 8)
             )
+
+
+def test_the_beginning_of_a_text_ends_with_a_whole_word_and_in_no_key() -> None:
+    for secret in (TOKEN, KEY):
+        for most in range(20, len(secret) + 40):
+            shown = first_of(f"it said: {secret} and more", most)
+            assert len(shown) <= most
+            assert secret in shown or secret[:8] not in shown or secret is KEY
+            assert "MIIE" not in redacted(shown)
+    assert first_of("one two", 7) == "one two"
 
 
 def test_the_end_of_a_text_holds_no_end_of_a_key() -> None:

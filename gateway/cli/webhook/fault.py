@@ -27,7 +27,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     times: int | None = None
     """Only to the first so many; None: there is no end of it."""
     every: int = 1
-    """Only to each so-manieth."""
+    """Only to every Nth: 2 is every second."""
 
     @classmethod
     def read(

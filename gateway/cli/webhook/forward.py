@@ -212,7 +212,7 @@ def is_of(client: Client, last: tuple[int, str]) -> bool:
     """Whether the feed is the one that this event, taken last, has come from."""
     seq, event_id = last
     try:
-        page = client.read(FeedPage, FEED, limit=1, after=seq - 1)
+        page = client.read(FeedPage, FEED, types="*", limit=1, after=seq - 1)
     except Denied as denied:
         if denied.code != "cursor_expired":
             raise

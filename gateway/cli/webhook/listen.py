@@ -43,10 +43,10 @@ def listen(
     ] = None,
     times: Annotated[
         int | None,
-        typer.Option(min=1, help="fail so often, then no more", rich_help_panel=_RECEIVER),
+        typer.Option(min=1, help="the first N times only", metavar="N", rich_help_panel=_RECEIVER),
     ] = None,
     every: Annotated[
-        int, typer.Option(min=1, help="fail each so-manieth time", rich_help_panel=_RECEIVER)
+        int, typer.Option(min=1, help="every Nth time only", metavar="N", rich_help_panel=_RECEIVER)
     ] = 1,
     retry_after: Annotated[
         int | None,
@@ -118,9 +118,8 @@ def _forward(
     types: str | None,
     as_json: bool,
 ) -> None:
-    gateway = os.environ.get("SLIPGATE_URL", "")
     app = httpx.Client(timeout=TIME_LIMIT, trust_env=False, follow_redirects=False)
-    with Progress.held(kept.folder, gateway, address) as progress, app:
+    with Progress.held(kept.folder, client.url, address) as progress, app:
         _place(client, progress, start)
         reached = progress.reached
         behind = reached.after if reached is not None else 0
