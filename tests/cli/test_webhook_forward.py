@@ -205,6 +205,15 @@ def test_an_app_that_is_not_there_yet_is_waited_for(house: House) -> None:
         assert process.interrupt()[0] == 0
 
 
+def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(house: House) -> None:
+    house.task()
+    with app() as receiver:
+        address = receiver.url.replace("http:", "https:")
+        with house.forwarding(address, "--after=0") as process:
+            first = process.line()
+    assert (first["answered"], first["reason"]) == (None, "tls")
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "said"),
     [

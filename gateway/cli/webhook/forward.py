@@ -15,6 +15,7 @@ from gateway.cli.refusals import Denied
 from gateway.cli.replies import Answer, EventView, FeedPage
 from gateway.cli.webhook.progress import Letter, Progress
 from gateway.domain.endpoint import USUAL
+from gateway.loops.guard import is_tls
 from gateway.loops.post import Letter as Post
 from gateway.loops.post import headers
 
@@ -175,8 +176,8 @@ class Forwarder:
             response = self._app.post(self._address, content=body, headers=dict(sent))
         except httpx.TimeoutException:
             return None, "timeout", ""
-        except httpx.ConnectError:
-            return None, "connect", ""
+        except httpx.ConnectError as error:
+            return None, "tls" if is_tls(error) else "connect", ""
         except httpx.HTTPError as error:
             return None, f"broken off ({type(error).__name__})", ""
         status = response.status_code
