@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from launcher.config import Config, DaytonaConfig
-from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.http import DaytonaHttp, Witness, open_daytona
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
+from launcher.providers.daytona.sandboxes import Wishes
 from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.docker.engine import open_engine
 from launcher.providers.docker.provider import Docker, Limits

@@ -17,9 +17,10 @@ from gateway.wire.launcher import Created, Job, JobKind, JobSandbox, Trying
 from launcher.client import Client
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
-from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.sandboxes import Wishes
 from launcher.providers.daytona.terminal import open_terminal
 from launcher.providers.protocol import Key, Provider, ProviderError
 from tests.daytona.api import Api, opened

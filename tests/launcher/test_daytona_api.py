@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest_asyncio
 
-from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.sandboxes import Wishes
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine

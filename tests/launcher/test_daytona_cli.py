@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from launcher.providers.daytona.api import Wishes
 from launcher.providers.daytona.cli import DaytonaCli
+from launcher.providers.daytona.sandboxes import Wishes
 from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.program import Program
 from launcher.providers.protocol import ProviderError

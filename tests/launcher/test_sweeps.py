@@ -11,8 +11,9 @@ from gateway.wire.launcher import JobSandbox
 from launcher.client import Client
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
-from launcher.providers.daytona.api import DaytonaApi, Wishes
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.sandboxes import Wishes
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -19,7 +18,6 @@ from launcher.providers.daytona.documents import (
     Session,
     ToolboxAddress,
 )
-from launcher.providers.daytona.gone import until_gone
 from launcher.providers.daytona.http import (
     CREATE_SECONDS,
     Conflict,
@@ -28,29 +26,15 @@ from launcher.providers.daytona.http import (
     segment,
 )
 from launcher.providers.daytona.refusals import refusal, unavailable
-from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import STOP_SECONDS, read_spool, spool_command, stop_command
+from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
+from launcher.providers.protocol import Found, Order, ProviderError, SpoolPiece
+from launcher.providers.remote import STOP_SECONDS, read_spool, spool_command
 
 EXECUTE_SECONDS: Final = 15
-STOPPED_MINUTES: Final = 24 * 60
-"""A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
 PAGE: Final = "200"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
-    """What a create asks for beside what the job says."""
-
-    target: str | None = None
-    """A region; None: the organisation's own."""
-    ttl_minutes: int | None = None
-    """From creation to the end in any state, the backstop behind everything else; None: the API
-    does not take it."""
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variable → the name of a Daytona Secret that is to stand for it."""
-
-
-class DaytonaApi:
+class DaytonaApi(Sandboxes):
     """Sandboxes of one organisation."""
 
     name = "daytona-api"
@@ -64,11 +48,8 @@ class DaytonaApi:
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.realm = realm
+        super().__init__(realm=realm, wishes=wishes, sleep=sleep, clock=clock)
         self._http = http
-        self._wishes = wishes
-        self._sleep = sleep
-        self._clock = clock
 
     async def create(self, order: Order) -> Found:
         """The name is the idempotency key: whatever is unclear is looked up under it."""
@@ -86,11 +67,6 @@ class DaytonaApi:
             made = await self._http.get(f"/sandbox/{segment(made.id)}", Sandbox)
         return replace(made.found(), key=replace(order.key, id=made.id))
 
-    async def find(self, key: Key) -> Found | None:
-        """By id once it is known: a name is free before its sandbox is gone."""
-        found = await self._look(key.id or key.name)
-        return replace(found.found(), key=replace(key, id=found.id)) if found else None
-
     async def survey(self, instance: str) -> list[Found]:
         """Eventually consistent; whoever means to act on it looks again by id."""
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
@@ -101,45 +77,6 @@ class DaytonaApi:
             if page.next_cursor is None:
                 return found
             query = {**query, "cursor": page.next_cursor}
-
-    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """A sandbox that is not started shows nothing: its spool cannot be read without running
-        its agent again."""
-        found = await self._look(key.id or key.name)
-        if found is None or found.reported_state != "started":
-            return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
-        toolbox = await self._toolbox(found)
-        process = await self._process(toolbox)
-        piece = read_spool(await self._execute(toolbox, spool_command(offset)))
-        return replace(piece, process=process or piece.process)
-
-    async def read_log(self, key: Key) -> str:
-        """What the entrypoint printed."""
-        found = await self._look(key.id or key.name)
-        if found is None:
-            return ""
-        if found.reported_state != "started":
-            return found.error_reason or ""
-        toolbox = await self._toolbox(found)
-        return (await self._http.text(f"{toolbox}/process/session/entrypoint/logs"))[-LOG_TAIL:]
-
-    async def stop(self, key: Key) -> None:
-        """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        found = await self._look(key.id or key.name)
-        if found is not None and found.reported_state == "started":
-            await self._execute(await self._toolbox(found), stop_command())
-
-    async def remove(self, key: Key) -> None:
-        """Until it is not found any more."""
-        found = await self._look(key.id or key.name)
-        if found is not None:
-            await until_gone(
-                found,
-                look=self._look,
-                delete=self._delete,
-                clock=self._clock,
-                sleep=self._sleep,
-            )
 
     async def _make(self, order: Order) -> Sandbox:
         body = self._body(order)
@@ -179,14 +116,14 @@ class DaytonaApi:
         found = await self._look(order.key.name)
         if found is None:
             raise error
-        return _ours(order, found)
+        return ours(order, found)
 
     async def _holder(self, order: Order, error: ProviderError) -> Sandbox:
         """Who has the name: an earlier call of ours, or somebody else."""
         found = await self._look(order.key.name)
         if found is None or found.state == "destroying":
             raise error
-        found = _ours(order, found)
+        found = ours(order, found)
         if found.reported_state in ("error", "stopped"):
             await self.remove(replace(order.key, id=found.id))
             raise unavailable(f"a sandbox of an earlier try was {found.state}, and is deleted")
@@ -207,6 +144,19 @@ class DaytonaApi:
         except Conflict:
             return  # its state is changing, perhaps to what we want; the next look tells
 
+    async def _spool(self, sandbox: Sandbox, offset: int) -> SpoolPiece:
+        toolbox = await self._toolbox(sandbox)
+        process = await self._process(toolbox)
+        piece = read_spool(await self._run(toolbox, spool_command(offset)))
+        return replace(piece, process=process or piece.process)
+
+    async def _log(self, sandbox: Sandbox) -> str:
+        toolbox = await self._toolbox(sandbox)
+        return await self._http.text(f"{toolbox}/process/session/entrypoint/logs")
+
+    async def _execute(self, sandbox: Sandbox, command: str) -> str:
+        return await self._run(await self._toolbox(sandbox), command)
+
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"
         base = sandbox.toolbox_proxy_url or (await self._http.get(path, ToolboxAddress)).url
@@ -222,17 +172,9 @@ class DaytonaApi:
             return Process(state="running")
         return Process(state="exited", exit_code=code)
 
-    async def _execute(self, toolbox: str, command: str) -> str:
+    async def _run(self, toolbox: str, command: str) -> str:
         body = {"command": command, "timeout": max(EXECUTE_SECONDS, STOP_SECONDS + 3)}
         done = await self._http.post(f"{toolbox}/process/execute", body, Executed)
         if done.exit_code:
             raise refusal(500, f"a command in the sandbox ended with {done.exit_code}")
         return done.result
-
-
-def _ours(order: Order, found: Sandbox) -> Sandbox:
-    if not found.labels.items() >= order.labels.items():
-        raise ProviderError(
-            "name_taken", "another sandbox has this name in Daytona", retryable=False
-        )
-    return found

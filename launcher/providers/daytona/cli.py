@@ -14,15 +14,13 @@ from typing import Final
 import msgspec
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.api import STOPPED_MINUTES, Wishes
 from launcher.providers.daytona.complaints import NotThere, complaint
 from launcher.providers.daytona.documents import INSTANCE_LABEL, Sandbox
-from launcher.providers.daytona.gone import until_gone
 from launcher.providers.daytona.http import Conflict
 from launcher.providers.daytona.refusals import unavailable
+from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
 from launcher.providers.daytona.terminal import Terminal
-from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import read_spool, spool_command, stop_command
+from launcher.providers.protocol import LOG_TAIL, Found, Order, ProviderError
 
 CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100
@@ -41,7 +39,7 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     total_pages: int = 1
 
 
-class DaytonaCli:
+class DaytonaCli(Sandboxes):
     """Sandboxes of one organisation."""
 
     name = "daytona-cli"
@@ -55,11 +53,8 @@ class DaytonaCli:
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.realm = realm
+        super().__init__(realm=realm, wishes=wishes, sleep=sleep, clock=clock)
         self._terminal = terminal
-        self._wishes = wishes
-        self._sleep = sleep
-        self._clock = clock
 
     async def create(self, order: Order) -> Found:
         """The name is the idempotency key, and what is found under it is the answer."""
@@ -76,11 +71,6 @@ class DaytonaCli:
         if found is None or found.state == "destroying":
             raise complaint(ran)
         return await self._adopted(order, found)
-
-    async def find(self, key: Key) -> Found | None:
-        """By id once it is known: a name is free before its sandbox is gone."""
-        found = await self._look(key.id or key.name)
-        return replace(found.found(), key=replace(key, id=found.id)) if found else None
 
     async def survey(self, instance: str) -> list[Found]:
         """All pages, of which ours are picked: the CLI cannot filter."""
@@ -101,41 +91,6 @@ class DaytonaCli:
             else:
                 return found
 
-    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """A sandbox that is not started shows nothing: its spool cannot be read without running
-        its agent again."""
-        found = await self._look(key.id or key.name)
-        if found is None or found.reported_state != "started":
-            return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
-        return read_spool(await self._execute(found, spool_command(offset)))
-
-    async def read_log(self, key: Key) -> str:
-        """What the entrypoint printed."""
-        found = await self._look(key.id or key.name)
-        if found is None:
-            return ""
-        if found.reported_state != "started":
-            return found.error_reason or ""
-        return (await self._execute(found, _LOG))[-LOG_TAIL:]
-
-    async def stop(self, key: Key) -> None:
-        """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        found = await self._look(key.id or key.name)
-        if found is not None and found.reported_state == "started":
-            await self._execute(found, stop_command())
-
-    async def remove(self, key: Key) -> None:
-        """Until it is not found any more."""
-        found = await self._look(key.id or key.name)
-        if found is not None:
-            await until_gone(
-                found,
-                look=self._look,
-                delete=self._delete,
-                clock=self._clock,
-                sleep=self._sleep,
-            )
-
     def _arguments(self, order: Order, flags: frozenset[str]) -> Iterator[str]:
         """Each with its value in one argument: nothing in a value can become an option."""
         yield f"--name={order.key.name}"
@@ -151,9 +106,7 @@ class DaytonaCli:
         yield from (f"--env={name}={value}" for name, value in order.env.items())
 
     async def _adopted(self, order: Order, found: Sandbox) -> Found:
-        if not found.labels.items() >= order.labels.items():
-            message = "another sandbox has this name in Daytona"
-            raise ProviderError("name_taken", message, retryable=False)
+        found = ours(order, found)
         key = replace(order.key, id=found.id)
         if found.reported_state in ("error", "stopped"):
             await self.remove(key)
@@ -173,6 +126,9 @@ class DaytonaCli:
             await self._terminal.run("sandbox", "delete", name)
         except (NotThere, Conflict):
             return  # gone, or changing, perhaps to what we want; the next look tells
+
+    async def _log(self, sandbox: Sandbox) -> str:
+        return await self._execute(sandbox, _LOG)
 
     async def _execute(self, sandbox: Sandbox, command: str) -> str:
         return await self._terminal.run("sandbox", "exec", sandbox.id, "--", command)

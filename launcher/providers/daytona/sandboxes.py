@@ -1,0 +1,118 @@
+"""Sandboxes of one organisation of Daytona, by whichever way they are reached."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from launcher.client import Clock, Sleep
+from launcher.providers.daytona.documents import Sandbox
+from launcher.providers.daytona.gone import until_gone
+from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
+from launcher.providers.remote import read_spool, spool_command, stop_command
+
+STOPPED_MINUTES: Final = 24 * 60
+"""A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """What a create asks for beside what the job says."""
+
+    target: str | None = None
+    """A region; None: the organisation's own."""
+    ttl_minutes: int | None = None
+    """From creation to the end in any state, the backstop behind everything else; None: Daytona
+    does not take it."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Variable → the name of a Daytona Secret that is to stand for it."""
+
+
+class Sandboxes(ABC):
+    """What does not depend on the way: finding, reading, stopping and removing them."""
+
+    def __init__(
+        self,
+        *,
+        realm: str,
+        wishes: Wishes,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.realm = realm
+        self._wishes = wishes
+        self._sleep = sleep
+        self._clock = clock
+
+    async def find(self, key: Key) -> Found | None:
+        """By id once it is known: a name is free before its sandbox is gone."""
+        found = await self._look(key.id or key.name)
+        return replace(found.found(), key=replace(key, id=found.id)) if found else None
+
+    async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
+        """A sandbox that is not started shows nothing: its spool cannot be read without running
+        its agent again."""
+        found = await self._look(key.id or key.name)
+        if found is None or found.reported_state != "started":
+            return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
+        return await self._spool(found, offset)
+
+    async def read_log(self, key: Key) -> str:
+        """What the entrypoint printed."""
+        found = await self._look(key.id or key.name)
+        if found is None:
+            return ""
+        if found.reported_state != "started":
+            return found.error_reason or ""
+        return (await self._log(found))[-LOG_TAIL:]
+
+    async def stop(self, key: Key) -> None:
+        """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
+        found = await self._look(key.id or key.name)
+        if found is not None and found.reported_state == "started":
+            await self._execute(found, stop_command())
+
+    async def remove(self, key: Key) -> None:
+        """Until it is not found any more."""
+        found = await self._look(key.id or key.name)
+        if found is not None:
+            await until_gone(
+                found,
+                look=self._look,
+                delete=self._delete,
+                clock=self._clock,
+                sleep=self._sleep,
+            )
+
+    async def _spool(self, sandbox: Sandbox, offset: int) -> SpoolPiece:
+        return read_spool(await self._execute(sandbox, spool_command(offset)))
+
+    @abstractmethod
+    async def _look(self, name: str) -> Sandbox | None:
+        """The sandbox with this id or name."""
+
+    @abstractmethod
+    async def _delete(self, name: str) -> None:
+        """Asks for its deletion; that it is gone, or changing already, is no failure."""
+
+    @abstractmethod
+    async def _execute(self, sandbox: Sandbox, command: str) -> str:
+        """What a command in it printed."""
+
+    @abstractmethod
+    async def _log(self, sandbox: Sandbox) -> str:
+        """The entrypoint's output, or its end."""
+
+
+def ours(order: Order, found: Sandbox) -> Sandbox:
+    """What has the name that was ordered, if it is what was ordered.
+
+    Raises:
+        ProviderError: somebody else's has it.
+    """
+    if not found.labels.items() >= order.labels.items():
+        message = "another sandbox has this name in Daytona"
+        raise ProviderError("name_taken", message, retryable=False)
+    return found
