@@ -115,7 +115,7 @@ async def _running(
     draining = asyncio.Event()
     async with (
         ledger.running(),
-        httpx.AsyncClient(transport=transport or _outgoing(settings), trust_env=False) as client,
+        transport or _outgoing(settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
         writer = LetterWriter(store.reads, keyring, rendering(store.reads), clock)
@@ -123,7 +123,7 @@ async def _running(
             store.reads,
             writer.write,
             ledger.submit,
-            client=client,
+            transport=way_out,
             group=group,
             hints=ledger.hints,
             clock=clock,
@@ -141,7 +141,7 @@ async def _running(
             store,
             ledger,
             clock,
-            trials=Trials(writer.trial, client=client, clock=clock),
+            trials=Trials(writer.trial, transport=way_out, clock=clock),
             runners=runners,
             is_draining=draining.is_set,
         )
@@ -357,10 +357,10 @@ def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     guard = Guard(allow_private=settings.allow_private_endpoints)
+    if settings.egress_proxy is None:
+        return PinnedTransport(guard)
     # Those that hang must not keep the others from a connection.
     limits = httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL)
-    if settings.egress_proxy is None:
-        return PinnedTransport(guard, limits=limits)
     proxied = httpx.AsyncHTTPTransport(proxy=settings.egress_proxy, limits=limits)
     return ProxiedTransport(guard, proxied)
 

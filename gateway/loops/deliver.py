@@ -1,7 +1,8 @@
 """The deliverer: sends the outbox, lane by lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Literal, Protocol
 
 import httpx
@@ -104,7 +105,7 @@ class Deliverer:
         write: Write,
         submit: Submit,
         *,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncBaseTransport,
         group: asyncio.TaskGroup,
         hints: Hints,
         clock: Callable[[], int],
@@ -116,7 +117,7 @@ class Deliverer:
         self._reads = reads
         self._write = write
         self._submit = submit
-        self._client = client
+        self._transport = transport
         self._group = group
         self._hints = hints
         self._clock = clock
@@ -132,15 +133,18 @@ class Deliverer:
         now = self._clock()
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
-        heads = await self._reads.due_deliveries(now, PARALLEL * 2, self._closed(now))
+        closed = self._closed(now)
+        heads, following = await asyncio.gather(  # without a way to the loop in between
+            self._reads.due_deliveries(now, PARALLEL * 2, closed),
+            self._reads.next_delivery(now, closed),
+        )
         for head in sorted(heads, key=self._doubt):
             if self._may_go(head, flew, now):
                 self._flying.add(_lane(head))
                 self._gates[head.endpoint_id].start(now, head.rate_per_second)
                 self._group.create_task(self._fly(head))
-        closed = self._closed(now)
-        moments = [self._gates[endpoint].opens_at(now) for endpoint in closed]
-        moments.append(await self._reads.next_delivery(now, closed))
+        moments = [self._gates[endpoint].opens_at(now) for endpoint in self._closed(now)]
+        moments.append(following)
         due = min((at for at in moments if at is not None), default=None)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
 
@@ -170,6 +174,24 @@ class Deliverer:
             self._land(head)
 
     async def _attempt(self, head: Head) -> None:
+        with self._passing(head):
+            settlement = await self._sent(head)
+        # Others go through the gate meanwhile: the receiver need not wait for our disk.
+        await self._settle(settlement)
+        if settlement.is_attempt:
+            log.info(
+                "delivery",
+                endpoint=head.endpoint_id,
+                task=head.task_id,
+                seq=head.seq,
+                attempt=settlement.attempts,
+                status=settlement.status,
+                http=settlement.http_status,
+                reason=settlement.reason,
+                duration_ms=settlement.duration_ms,
+            )
+
+    async def _sent(self, head: Head) -> SettleDelivery:
         at = self._clock()
         letter: Letter | None = None
         try:
@@ -179,23 +201,22 @@ class Deliverer:
             outcome = Outcome(status=None, reason=error.reason, duration_ms=0)
         else:
             if letter is None:
-                await self._settle(_unsent(head, at))
-                return
-            outcome = await post(self._client, letter, clock=self._clock)
+                return _unsent(head, at)
+            outcome = await post(self._transport, letter, clock=self._clock)
         self._tell_gate(head, outcome)
-        settlement = self._judge(head, letter, outcome, at)
-        await self._settle(settlement)
-        log.info(
-            "delivery",
-            endpoint=head.endpoint_id,
-            task=head.task_id,
-            seq=head.seq,
-            attempt=settlement.attempts,
-            status=settlement.status,
-            http=outcome.status,
-            reason=outcome.reason,
-            duration_ms=outcome.duration_ms,
-        )
+        return self._judge(head, letter, outcome, at)
+
+    @contextmanager
+    def _passing(self, head: Head) -> Iterator[None]:
+        """Takes its room in the gate, until the receiver has answered."""
+        try:
+            yield
+        finally:
+            gate = self._gates[head.endpoint_id]
+            gate.in_flight -= 1
+            if gate.is_plain:
+                del self._gates[head.endpoint_id]
+            self._hints.tell(self.topics)
 
     async def _settle(self, settlement: SettleDelivery) -> None:
         """What was sent was sent: while the store cannot commit, its outcome waits and its lane
@@ -263,10 +284,6 @@ class Deliverer:
 
     def _land(self, head: Head) -> None:
         self._flying.discard(_lane(head))
-        gate = self._gates[head.endpoint_id]
-        gate.in_flight -= 1
-        if gate.is_plain:
-            del self._gates[head.endpoint_id]
         self._hints.tell(self.topics)
 
 

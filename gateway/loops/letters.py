@@ -1,6 +1,6 @@
 """Letters: what a delivery needs from the store and the keyring before it can be sent."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -9,6 +9,7 @@ from gateway.domain import ids
 from gateway.domain.delivery import PARK_AFTER, SUPERSEDED
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
+from gateway.domain.outbox import DeliveryKey
 from gateway.domain.sealing import (
     Sealed,
     callback_secret_context,
@@ -17,13 +18,11 @@ from gateway.domain.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
-from gateway.domain.spec import Spec
-from gateway.domain.task import Task
 from gateway.loops.deliver import CannotWrite, Head
+from gateway.loops.gathering import Gathering
 from gateway.loops.post import Letter
+from gateway.store.letters import Asked, Enclosure, LiveSecret, Owner, Target
 
-Asked = tuple[Task, Spec]
-"""A task as it stands now, with what was asked for."""
 Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
 does not know such an event, and gets nothing."""
@@ -31,75 +30,24 @@ does not know such an event, and gets nothing."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
 
-class SealedCallback(Protocol):
-    """A task's encrypted parts."""
-
-    @property
-    def callback_url(self) -> Sealed | None:
-        """The sealed address."""
-
-
-class Target(Protocol):
-    """Where an endpoint's letters go."""
-
-    @property
-    def project(self) -> str:
-        """Whose it is."""
-
-    @property
-    def is_implicit(self) -> bool:
-        """Each task brings its own address."""
-
-    @property
-    def url(self) -> Sealed | None:
-        """The sealed address."""
-
-    @property
-    def headers(self) -> Sealed | None:
-        """A sealed JSON object."""
-
-
-class LiveSecret(Protocol):
-    """A secret that letters are signed with now."""
-
-    @property
-    def id(self) -> str:
-        """What an attempt records."""
-
-    @property
-    def is_of_project(self) -> bool:
-        """It is sealed to the row of its project."""
-
-    @property
-    def sealed(self) -> Sealed:
-        """The secret."""
-
-
 class LetterReads(Protocol):
     """What a letter is made of."""
 
-    async def task(self, task_id: str) -> Asked | None:
-        """A task with what was asked for."""
+    async def enclosures(
+        self, keys: Collection[DeliveryKey], now: int
+    ) -> Mapping[DeliveryKey, Enclosure]:
+        """What goes into the letters of deliveries that are still kept."""
 
-    async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
-        """Events of a task, or about an endpoint, after number `after`, oldest first."""
-
-    async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
-        """Whether an event of the same type waits behind this one in its lane."""
-
-    async def is_overtaken(self, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
         """Whether a later event of the task has been sent to the endpoint."""
 
     async def target(self, endpoint_id: str) -> Target | None:
         """Where the letters of an endpoint go."""
 
-    async def secrets(self, task_id: str) -> SealedCallback | None:
-        """A task's encrypted parts."""
-
     async def live_secrets(
-        self, project: str, endpoint_id: str | None, now: int
-    ) -> Sequence[LiveSecret]:
-        """Those of an endpoint, or (None) of a project's callbacks; the newest first."""
+        self, owners: Collection[Owner], now: int
+    ) -> Mapping[Owner, Sequence[LiveSecret]]:
+        """What the letters of each are signed with; the newest first."""
 
 
 class LetterWriter:
@@ -112,6 +60,7 @@ class LetterWriter:
         self._keyring = keyring
         self._render = render
         self._clock = clock
+        self._enclosures = Gathering(self._enclose)
 
     async def write(self, head: Head) -> Letter | None:
         """The letter; None: there is nothing to tell, or something newer to tell instead.
@@ -119,15 +68,25 @@ class LetterWriter:
         Raises:
             CannotWrite: its event, its address or its secret cannot be read.
         """
-        event = await self._event(head)
-        asked = None if event.is_about_endpoint else await self._asked(head)
-        if await self._is_superseded(head, event):
+        found = await self._enclosures.ask((head.endpoint_id, head.seq))
+        if found is None or (found.asked is None and not found.event.is_about_endpoint):
+            raise CannotWrite("no_event", "The event is no longer kept.")
+        if _is_superseded(head, found):
             return None
-        body = head.body.encode() if head.body else await self._render(event, asked)
+        kept = head.body.encode() if head.body else None
+        body = kept or await self._render(found.event, found.asked)
         if body is None:
             return None
-        traceparent = None if asked is None else asked[1].traceparent
-        return await self._addressed(head, event, body, traceparent)
+        return Letter(
+            webhook_id=ids.event_id(found.event.at, head.seq),
+            url=self._url(head, found),
+            secrets=self._keys(found.target.project, found.secrets),
+            body=body,
+            extra=self._extra(head.endpoint_id, found.target),
+            key_id=found.secrets[0].id,
+            is_late=await self._is_late(head),
+            traceparent=None if found.asked is None else found.asked[1].traceparent,
+        )
 
     async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> Letter:
         """A letter about no event, to an endpoint with an address of its own.
@@ -135,76 +94,41 @@ class LetterWriter:
         Raises:
             CannotWrite: its address or its secret cannot be read.
         """
-        target, live = await self._addressee(endpoint_id)
+        target = await self._reads.target(endpoint_id)
+        if target is None:
+            raise CannotWrite("no_address", "The endpoint is gone.")
+        owner = (target.project, endpoint_id)
+        live = (await self._reads.live_secrets([owner], self._clock()))[owner]
         return Letter(
             webhook_id=webhook_id,
             url=self._text(target.url, endpoint_url_context(endpoint_id)),
-            secrets=tuple(self._secret(target.project, secret) for secret in live),
+            secrets=self._keys(target.project, live),
             body=body,
             extra=self._extra(endpoint_id, target),
             key_id=live[0].id,
         )
 
-    async def _event(self, head: Head) -> Event:
-        events = await self._reads.events_of_task(head.task_id, after=head.seq - 1, limit=1)
-        if not events or events[0].seq != head.seq:
-            raise _not_kept()
-        return events[0]
+    async def _enclose(self, keys: Sequence[DeliveryKey]) -> Mapping[DeliveryKey, Enclosure]:
+        return await self._reads.enclosures(keys, self._clock())
 
-    async def _asked(self, head: Head) -> Asked:
-        found = await self._reads.task(head.task_id)
-        if found is None:
-            raise _not_kept()
-        return found
-
-    async def _is_superseded(self, head: Head, event: Event) -> bool:
-        # What somebody asked to have again is sent again.
-        if event.type not in SUPERSEDED or head.attempts or head.trigger != "auto":
-            return False
-        return await self._reads.has_newer(
-            head.endpoint_id, head.task_id, event.task_seq, event.type
-        )
-
-    async def _is_late(self, head: Head, event: Event) -> bool:
-        """A replay, or the way through an endpoint that was disabled, begins the schedule anew:
-        what was passed by before is behind its lane all the same."""
+    async def _is_late(self, head: Head) -> bool:
+        """A replay begins the schedule anew: what was passed by before is behind its lane all the
+        same."""
         if head.failures >= PARK_AFTER:
             return True
         if head.attempts < PARK_AFTER and head.trigger == "auto":
             return False
-        return await self._reads.is_overtaken(head.endpoint_id, head.task_id, event.task_seq)
+        return await self._reads.is_overtaken(head.endpoint_id, head.task_id, head.seq)
 
-    async def _addressed(
-        self, head: Head, event: Event, body: bytes, traceparent: str | None
-    ) -> Letter:
-        target, live = await self._addressee(head.endpoint_id)
-        return Letter(
-            webhook_id=ids.event_id(event.at, head.seq),
-            url=await self._url(head, target),
-            secrets=tuple(self._secret(target.project, secret) for secret in live),
-            body=body,
-            extra=self._extra(head.endpoint_id, target),
-            key_id=live[0].id,
-            is_late=await self._is_late(head, event),
-            traceparent=traceparent,
-        )
+    def _url(self, head: Head, found: Enclosure) -> str:
+        if found.target.is_implicit:
+            return self._text(found.callback_url, callback_url_context(head.task_id))
+        return self._text(found.target.url, endpoint_url_context(head.endpoint_id))
 
-    async def _addressee(self, endpoint_id: str) -> tuple[Target, Sequence[LiveSecret]]:
-        target = await self._reads.target(endpoint_id)
-        if target is None:
-            raise CannotWrite("no_address", "The endpoint is gone.")
-        owner = None if target.is_implicit else endpoint_id
-        live = await self._reads.live_secrets(target.project, owner, self._clock())
+    def _keys(self, project: str, live: Sequence[LiveSecret]) -> tuple[bytes, ...]:
         if not live:
             raise CannotWrite("no_secret", "There is no secret to sign with.")
-        return target, live
-
-    async def _url(self, head: Head, target: Target) -> str:
-        if not target.is_implicit:
-            return self._text(target.url, endpoint_url_context(head.endpoint_id))
-        kept = await self._reads.secrets(head.task_id)
-        sealed = None if kept is None else kept.callback_url
-        return self._text(sealed, callback_url_context(head.task_id))
+        return tuple(self._secret(project, secret) for secret in live)
 
     def _text(self, sealed: Sealed | None, context: str) -> str:
         if sealed is None:
@@ -234,5 +158,7 @@ class LetterWriter:
             raise CannotWrite("sealed", "A sealed value cannot be opened.") from exc
 
 
-def _not_kept() -> CannotWrite:
-    return CannotWrite("no_event", "The event is no longer kept.")
+def _is_superseded(head: Head, found: Enclosure) -> bool:
+    # What somebody asked to have again is sent again.
+    is_new = head.attempts == 0 and head.trigger == "auto"
+    return is_new and found.event.type in SUPERSEDED and found.has_newer

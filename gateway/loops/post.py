@@ -17,8 +17,8 @@ TIME_LIMIT: Final = 15.0
 """Seconds for the whole attempt, the name look-up included."""
 CONNECT_LIMIT: Final = 5.0
 """Seconds for each address of a host, or one that swallows everything would leave no time for the
-next; and for the handshake."""
-_PATIENCE: Final = httpx.Timeout(TIME_LIMIT, connect=CONNECT_LIMIT)
+next; and for the handshake. All else is bounded as a whole."""
+_PATIENCE: Final = httpx.Timeout(None, connect=CONNECT_LIMIT).as_dict()
 BODY_LIMIT: Final = 2.0
 """Seconds for its body once the status has come: it is kept for people, and decides nothing."""
 KEPT_ANSWER: Final = 4_096
@@ -72,7 +72,9 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-async def post(client: httpx.AsyncClient, letter: Letter, *, clock: Callable[[], int]) -> Outcome:
+async def post(
+    transport: httpx.AsyncBaseTransport, letter: Letter, *, clock: Callable[[], int]
+) -> Outcome:
     """Sends it once; every failure is an outcome, none is raised."""
     began = time.monotonic()
     now = clock()
@@ -82,7 +84,7 @@ async def post(client: httpx.AsyncClient, letter: Letter, *, clock: Callable[[],
 
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            return await _exchange(client, letter, now, began)
+            return await _exchange(transport, letter, now, began)
     except TimeoutError:
         return ended("timeout")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -110,15 +112,18 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
     }
 
 
-async def _exchange(client: httpx.AsyncClient, letter: Letter, now: int, began: float) -> Outcome:
-    request = client.build_request(
+async def _exchange(
+    transport: httpx.AsyncBaseTransport, letter: Letter, now: int, began: float
+) -> Outcome:
+    # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
+    request = httpx.Request(
         "POST",
         letter.url,
         content=letter.body,
         headers=headers(letter, now // 1000),
-        timeout=_PATIENCE,
+        extensions={"timeout": _PATIENCE},
     )
-    response = await client.send(request, stream=True, follow_redirects=False)
+    response = await transport.handle_async_request(request)
     try:
         answer = await _beginning(response)
     finally:
@@ -137,11 +142,17 @@ async def _beginning(response: httpx.Response) -> str:
     kept = b""
     with suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(BODY_LIMIT):
-            async for chunk in response.aiter_raw():
+            async for chunk in _chunks(response):
                 kept += chunk
                 if len(kept) >= KEPT_ANSWER:
                     break
     return kept[:KEPT_ANSWER].decode("utf-8", "replace")
+
+
+def _chunks(response: httpx.Response) -> httpx.AsyncByteStream:
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("An asynchronous transport gives an asynchronous body")
+    return response.stream
 
 
 def _refusal(status: int) -> str | None:

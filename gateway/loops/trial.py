@@ -17,10 +17,10 @@ class Trials:
     """Sends them as every delivery is sent: through the guard, with every live secret."""
 
     def __init__(
-        self, write: WriteTrial, *, client: httpx.AsyncClient, clock: Callable[[], int]
+        self, write: WriteTrial, *, transport: httpx.AsyncBaseTransport, clock: Callable[[], int]
     ) -> None:
         self._write = write
-        self._client = client
+        self._transport = transport
         self._clock = clock
 
     async def send(self, endpoint: Endpoint, webhook_id: str, body: bytes) -> DeliveryAttempt:
@@ -32,7 +32,7 @@ class Trials:
         except CannotWrite as error:
             outcome = Outcome(status=None, reason=error.reason, duration_ms=0)
         else:
-            outcome = await post(self._client, letter, clock=self._clock)
+            outcome = await post(self._transport, letter, clock=self._clock)
         return DeliveryAttempt(
             at=at,
             trigger="manual",

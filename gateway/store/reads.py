@@ -1,7 +1,7 @@
 """Reads, on a connection of their own: in WAL mode they never wait for the writer."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import aiosqlite
@@ -11,6 +11,7 @@ from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
+from gateway.domain.outbox import DeliveryKey
 from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm
 from gateway.domain.sealing import Sealed
@@ -34,9 +35,11 @@ from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.lanes import DueDelivery, due_deliveries, next_delivery
 from gateway.store.letters import (
+    Enclosure,
     LiveSecret,
+    Owner,
     Target,
-    has_newer,
+    enclosures,
     is_overtaken,
     live_secrets,
     target_of,
@@ -223,18 +226,20 @@ class Reads:
         return await target_of(self._all, endpoint_id)
 
     async def live_secrets(
-        self, project: str, endpoint_id: str | None, now: int
-    ) -> list[LiveSecret]:
-        """What letters to an endpoint, or (None) to a project's callbacks, are signed with."""
-        return await live_secrets(self._all, project, endpoint_id, now)
+        self, owners: Collection[Owner], now: int
+    ) -> dict[Owner, tuple[LiveSecret, ...]]:
+        """What letters to endpoints, or of projects' callbacks, are signed with."""
+        return await live_secrets(self._all, owners, now)
 
-    async def has_newer(self, endpoint_id: str, task_id: str, task_seq: int, kind: str) -> bool:
-        """Whether an event of the same type waits soon behind this one in its lane."""
-        return await has_newer(self._all, endpoint_id, task_id, task_seq, kind)
+    async def enclosures(
+        self, keys: Collection[DeliveryKey], now: int
+    ) -> dict[DeliveryKey, Enclosure]:
+        """What goes into the letters of deliveries."""
+        return await enclosures(self._all, keys, now)
 
-    async def is_overtaken(self, endpoint_id: str, task_id: str, task_seq: int) -> bool:
+    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
         """Whether a later event of the task has been sent to the endpoint."""
-        return await is_overtaken(self._all, endpoint_id, task_id, task_seq)
+        return await is_overtaken(self._all, endpoint_id, task_id, seq)
 
     async def launchers(self, since: int) -> list[LauncherCall]:
         """Launchers that have called since then (milliseconds), the latest first."""

@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import due, launches, memory, readers, scale
+from tests.benchmarks import deliveries, due, launches, memory, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -41,6 +41,10 @@ async def _launches(options: argparse.Namespace) -> Section:
     return await launches.section(launches.Size(launches=options.launches))
 
 
+async def _deliveries(options: argparse.Namespace) -> Section:
+    return await deliveries.section(deliveries.Size(rounds=min(5, options.rounds)))
+
+
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
@@ -48,6 +52,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "readers": _readers,
     "memory": _memory,
     "launches": _launches,
+    "deliveries": _deliveries,
 }
 
 

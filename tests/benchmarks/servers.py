@@ -18,7 +18,7 @@ from tests.ports import reserved_port
 GATEWAY: Final = ("-m", "gateway", "gateway")
 ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
 YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
-KEYS: Final = ("tasks", "launcher")
+KEYS: Final = ("tasks", "launcher", "ops")
 STOP_SECONDS: Final = 20
 
 
@@ -30,6 +30,7 @@ class Server:
     pid: int
     tasks_key: str = ""
     launcher_key: str = ""
+    ops_key: str = ""
 
     def resident_mb(self) -> float | None:
         """Its resident memory in MB; None where there is no /proc."""
@@ -62,7 +63,13 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
         environ = _environ(folder, port)
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
         with _running(program, environ) as pid:
-            yield Server(port=port, pid=pid, tasks_key=keys["tasks"], launcher_key=keys["launcher"])
+            yield Server(
+                port=port,
+                pid=pid,
+                tasks_key=keys["tasks"],
+                launcher_key=keys["launcher"],
+                ops_key=keys["ops"],
+            )
 
 
 def _environ(folder: Path, port: int) -> dict[str, str]:
@@ -72,6 +79,7 @@ def _environ(folder: Path, port: int) -> dict[str, str]:
         "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         "SLIPGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SLIPGATE_PORT": str(port),
+        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         "SLIPGATE_LOG": "json",
     }
 

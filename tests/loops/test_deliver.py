@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -120,9 +119,8 @@ async def deliver(
         )
 
     outbox = Outbox(heads)
-    transport = PinnedTransport(Guard(allow_private=allow_private))
     async with (
-        httpx.AsyncClient(transport=transport) as client,
+        PinnedTransport(Guard(allow_private=allow_private)) as transport,
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
@@ -130,7 +128,7 @@ async def deliver(
             outbox,
             write,
             outbox.submit,
-            client=client,
+            transport=transport,
             group=group,
             hints=Hints(),
             clock=lambda: now,
@@ -220,7 +218,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
     hints = Hints()
     async with (
         listening(receiver) as url,
-        httpx.AsyncClient() as client,
+        PinnedTransport(Guard(allow_private=True)) as transport,
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
@@ -234,7 +232,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
                 outbox,
                 write,
                 outbox.submit,
-                client=client,
+                transport=transport,
                 group=group,
                 hints=hints,
                 clock=lambda: NOW,
@@ -272,7 +270,11 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    async with listening(receiver) as url, httpx.AsyncClient() as client, asyncio.timeout(60):
+    async with (
+        listening(receiver) as url,
+        PinnedTransport(Guard(allow_private=True)) as transport,
+        asyncio.timeout(60),
+    ):
 
         async def write(head: Head) -> Letter:
             return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
@@ -282,7 +284,7 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
                 outbox,
                 write,
                 outbox.submit,
-                client=client,
+                transport=transport,
                 group=group,
                 hints=Hints(),
                 clock=lambda: NOW,
@@ -319,7 +321,7 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
     hints, now = Hints(), NOW
     async with (
         listening(receiver) as url,
-        httpx.AsyncClient() as client,
+        PinnedTransport(Guard(allow_private=True)) as transport,
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
@@ -331,7 +333,7 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
             outbox,
             write,
             outbox.submit,
-            client=client,
+            transport=transport,
             group=group,
             hints=hints,
             clock=lambda: now,

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httpx
 
@@ -39,36 +39,18 @@ class Receivers:
         return 200
 
 
-class _Client:
-    """Stands where the deliverer has its HTTP client."""
+class _Transport(httpx.AsyncBaseTransport):
+    """To a receiver and back."""
 
     def __init__(self, receivers: Receivers) -> None:
         self._receivers = receivers
 
-    def build_request(self, _method: str, url: str, **_parts: object) -> str:
-        """Only where it goes to."""
-        return url
-
-    async def send(self, request: str, **_how: object) -> "_Response":
-        """To the receiver and back."""
-        _, _, endpoint, seq = request.rsplit("/", 3)
-        return _Response(await self._receivers.answer(endpoint, int(seq)))
-
-
-class _Response:
-    """What the deliverer reads of an answer."""
-
-    def __init__(self, status: int) -> None:
-        self.status_code = status
-        self.is_success = status < 300
-        self.headers: dict[str, str] = {"retry-after": "7"} if status == 503 else {}
-
-    async def aiter_raw(self) -> Any:
-        """An empty body."""
-        yield b""
-
-    async def aclose(self) -> None:
-        """Nothing to close."""
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """What the receiver says."""
+        _, endpoint, seq = request.url.path.rsplit("/", 2)
+        status = await self._receivers.answer(endpoint, int(seq))
+        headers = {"retry-after": "7"} if status == 503 else {}
+        return httpx.Response(status, headers=headers, stream=httpx.ByteStream(b""))
 
 
 def deliverer(
@@ -86,7 +68,7 @@ def deliverer(
         reads,
         _write,
         submit,
-        client=cast(httpx.AsyncClient, _Client(receivers)),
+        transport=_Transport(receivers),
         group=flights,
         hints=hints,
         clock=world.wall,

@@ -63,5 +63,6 @@ async def test_a_running_gateway_reads_the_callback_secret_of_a_project(tmp_path
         operator.add_project("acme", Sealed(key_id="k1", box=b"one"), at=1)
         assert operator.has_project("acme")
     async with open_sqlite(path, new_instance_id=lambda: "i") as store:
-        (live,) = await store.reads.live_secrets("acme", None, now=2)
+        owner = ("acme", None)
+        (live,) = (await store.reads.live_secrets([owner], 2))[owner]
     assert (live.is_of_project, live.sealed) == (True, Sealed(key_id="k1", box=b"one"))

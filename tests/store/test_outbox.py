@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -12,12 +13,20 @@ from gateway.domain import commands as c
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event
 from gateway.domain.policy import Policy
+from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import Delivery, View
 from gateway.store.lanes import DUE_DELIVERIES, PER_ENDPOINT
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
 ENDPOINTS = ("ep_1", "ep_2")
+SPEC = Spec(
+    project="default",
+    repo_url="https://github.com/acme/widgets",
+    prompt="p",
+    title="t",
+    branch_name="b",
+)
 
 
 @pytest.fixture
@@ -57,7 +66,7 @@ def _owe(
             type="task.heartbeat",
             at=number,
             source="agent",
-            data=b"{}",
+            data=msgspec.json.encode(SPEC) if number == 1 else b"{}",
         )
         view.put_event(event)
         view.new_deliveries += [
@@ -173,9 +182,35 @@ async def test_a_delivery_is_shown_with_every_attempt(store: SQLiteStore) -> Non
     ids=["a newer one waits", "only of another type", "it is the newest"],
 )
 async def test_what_waits_behind_a_delivery_is_looked_for_in_its_own_lane(
-    store: SQLiteStore, seq: int, kind: str, is_superseded: bool
+    store: SQLiteStore, tmp_path: Path, seq: int, kind: str, is_superseded: bool
 ) -> None:
-    assert await store.reads.has_newer("ep_1", "task_1", seq, kind) == is_superseded
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
+        database.execute("UPDATE events SET type = ? WHERE seq = ?", (kind, seq))
+        database.commit()
+    (found,) = (await store.reads.enclosures([("ep_1", seq)], 100)).values()
+    assert found.has_newer == is_superseded
+
+
+async def test_what_leaves_together_is_read_together(store: SQLiteStore) -> None:
+    keys = [("ep_1", 1), ("ep_2", 1), ("ep_1", 4), ("ep_1", 99)]
+    found = await store.reads.enclosures(keys, 100)
+    assert found.keys() == set(keys[:3])
+    assert {key: each.event.seq for key, each in found.items()} == {key: key[1] for key in found}
+    asked = {key: each.asked for key, each in found.items() if each.asked is not None}
+    assert {key: (task.id, spec) for key, (task, spec) in asked.items()} == {
+        ("ep_1", 1): ("task_1", SPEC),
+        ("ep_2", 1): ("task_1", SPEC),
+        ("ep_1", 4): ("task_2", SPEC),
+    }
+    assert {each.secrets for each in found.values()} == {()}
+
+
+async def test_an_event_is_overtaken_once_a_later_one_was_sent(store: SQLiteStore) -> None:
+    assert not await store.reads.is_overtaken("ep_1", "task_1", 1)
+    await settle(store, outcome(2, status="pending", attempts=1, again=500))
+    assert await store.reads.is_overtaken("ep_1", "task_1", 1)
+    assert not await store.reads.is_overtaken("ep_1", "task_1", 2)
+    assert not await store.reads.is_overtaken("ep_2", "task_1", 1)
 
 
 async def test_an_endpoint_that_can_take_nothing_now_is_left_out(store: SQLiteStore) -> None:
