@@ -19,8 +19,8 @@ FAILING: Final = """
 SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status = 'pending' AND failures > 0"""
 UNOWED: Final = """
 SELECT 'event ' || event.seq || ' owes nothing' FROM events AS event
-WHERE event.applied = 1 AND event.seq > ?2 AND event.type NOT IN ('task.heartbeat', 'task.log')
-  AND event.type NOT LIKE 'sandbox.%' AND NOT EXISTS (
+WHERE event.applied = 1 AND event.seq > ?2 AND event.type LIKE 'task.%'
+  AND event.type NOT IN ('task.heartbeat', 'task.log') AND NOT EXISTS (
     SELECT 1 FROM deliveries WHERE endpoint_id = ?1 AND seq = event.seq)"""
 UNEXPLAINED: Final = """
 SELECT 'event ' || delivery.seq || ' is dead after ' || delivery.failures || ' failures: '
