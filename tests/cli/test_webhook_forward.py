@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 from gateway.cli.client import Client
 from gateway.cli.keys import mint
 from gateway.cli.output import CommandFailed
+from gateway.cli.processes import wait_until_ready
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.forward import Attempt, Forwarder, is_of
 from gateway.cli.webhook.progress import Letter, Progress
@@ -38,7 +39,7 @@ class App:
         self.arrivals: list[Arrival] = []
         self._changed = threading.Condition()
         desk = Desk([Secret.read(SECRET)], fault=fault, clock=time.time)
-        self.server = Receiver(0, desk, self._note, delay=0)
+        self.server = Receiver(0, desk, self._note, note=print, delay=0)
         self.url = f"{self.server.url}/api/hook"
 
     def _note(self, arrival: Arrival) -> None:
@@ -177,6 +178,25 @@ def test_a_kill_loses_nothing_and_repeats_at_most_what_was_under_way(house: Hous
         assert len(twice) <= 4
         by_id = {one.verdict.id: one.body for one in receiver.arrivals}
         assert all(by_id[one.verdict.id] == one.body for one in twice)
+
+
+def test_a_gateway_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, url, environ), app() as receiver:
+        key = mint(environ, "tasks", "default", "test").key
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            house = House(url, key, http, tmp_path)
+            house.task()
+            with house.forwarding(receiver.url, "--after=0") as process:
+                receiver.taken(len(house.events()))
+                child.kill()
+                process.says("Waiting for it")
+                child.start()
+                wait_until_ready(url, child)
+                house.task()
+                bodies = receiver.taken(len(house.events()))
+            assert ids(bodies) == [event["id"] for event in house.events()]
+            assert [one.tries for one in receiver.arrivals] == [1] * len(bodies)
 
 
 def test_an_app_that_fails_gets_the_same_again_before_anything_newer(house: House) -> None:

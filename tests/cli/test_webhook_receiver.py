@@ -145,6 +145,14 @@ def test_it_answers_late_when_it_is_told_to(tmp_path: Path) -> None:
         assert send(http).elapsed.total_seconds() >= 0.3
 
 
+def test_what_it_does_not_read_is_told(tmp_path: Path) -> None:
+    with receiver(tmp_path) as (process, http):
+        assert http.post("/", content=iter([BODY])).status_code == 411
+        assert "without Content-Length was refused" in process.says("refused")
+        assert send(http).status_code == 204
+        assert process.line()["number"] == 1
+
+
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
     with receiver(tmp_path) as (_, http):
         port = http.base_url.port

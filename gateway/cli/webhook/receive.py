@@ -82,9 +82,12 @@ def receive(
         else:
             screen.print(line(arrival), markup=False)
 
+    def note(text: str) -> None:
+        trouble.print(text, style="dim", markup=False)
+
     desk = Desk(secrets, fault=fault, clock=time.time)
     try:
-        receiver = Receiver(port, desk, tell, delay=delay)
+        receiver = Receiver(port, desk, tell, note=note, delay=delay)
     except OSError as exc:
         raise CommandFailed(
             f"Port {port} of this machine cannot be used: {exc.strerror}.",

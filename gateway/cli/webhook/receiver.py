@@ -103,10 +103,13 @@ class Receiver(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int, desk: Desk, tell: Tell, *, delay: float) -> None:
+    def __init__(
+        self, port: int, desk: Desk, tell: Tell, *, note: Callable[[str], None], delay: float
+    ) -> None:
         super().__init__((HOST, port), _Handler)
         self.desk = desk
         self.tell = tell
+        self.note = note
         self.delay = delay
         self.stopping = threading.Event()
         self.telling = threading.Lock()
@@ -136,9 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = self.headers.get("content-length", "")
         if not (length.isascii() and length.isdecimal()):
-            self._answer(HTTPStatus.LENGTH_REQUIRED, {"connection": "close"})
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "a request without Content-Length")
         elif int(length) > MAX_BODY:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"connection": "close"})
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of {length} bytes")
         else:
             self._receive(self.rfile.read(int(length)))
 
@@ -161,6 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._reset()
         else:
             self._answer(fault.status, fault.headers)
+
+    def _refuse(self, status: HTTPStatus, what: str) -> None:
+        self.server.note(f"{what} was refused with {status}")
+        self.close_connection = True
+        self._answer(status, {"connection": "close"})
 
     def _answer(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
