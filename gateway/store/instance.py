@@ -19,6 +19,12 @@ _INSTANCE: Final = "SELECT instance_id FROM ledger"
 _OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, :instance_id)"
 _NOTE_KEYS: Final = "UPDATE ledger SET key_ids = :key_ids"
 _RENAME: Final = "UPDATE ledger SET instance_id = :instance_id"
+RESTORE_GAP: Final = 1_000_000_000
+"""So many numbers of events are left out after a restore: more than were given since the backup,
+which at 1,000 a second would be eleven days old, and a nine-millionth of what JSON can count to."""
+_NOTE_GAP: Final = """
+INSERT INTO restores (seq_before, seq_after) SELECT seq, seq + :gap FROM ledger"""
+_LEAVE_GAP: Final = "UPDATE ledger SET seq = seq + :gap"
 
 
 class Restored(Frozen, frozen=True, kw_only=True):
@@ -45,6 +51,7 @@ def open_instance(
 ) -> Restored | None:
     """Gives a new database its instance id. A restored backup gets a new one too: the gateway it
     was taken from may still run, and its sandboxes are not ours. `take_over` says that it is gone.
+    Either way its events get numbers that nobody was told before.
     The ids of the gateway's master keys are noted for those who seal anew beside it."""
     with _transaction(database):
         found = database.execute(_INSTANCE).fetchone()
@@ -54,6 +61,8 @@ def open_instance(
         elif _is_backup(database):
             after = found[0] if take_over else new_instance_id()
             database.execute(_RENAME, {"instance_id": after})
+            database.execute(_NOTE_GAP, {"gap": RESTORE_GAP})
+            database.execute(_LEAVE_GAP, {"gap": RESTORE_GAP})
             restored = Restored(before=found[0], after=after)
         if _is_backup(database):
             database.execute(_UNMARK)

@@ -14,8 +14,11 @@ _SCHEMA: Final = """
 SELECT type || ' ' || name, sql FROM sqlite_schema
 WHERE name NOT LIKE 'sqlite_%' AND name <> :backup"""
 _NUMBERS: Final = """
-SELECT ledger.seq, (SELECT max(seq) FROM events), (SELECT coalesce(max(seq), 0) FROM pruned)
+SELECT ledger.seq, (SELECT coalesce(max(seq), 0) FROM events),
+    (SELECT coalesce(max(seq), 0) FROM pruned), (SELECT coalesce(max(seq_after), 0) FROM restores)
 FROM ledger"""
+_LEFT_OUT: Final = """
+SELECT coalesce(sum(seq_after - max(seq_before, :seq)), 0) FROM restores WHERE seq_after > :seq"""
 _KEPT_SINCE: Final = "SELECT count(*) FROM events WHERE seq > :seq"
 
 
@@ -49,16 +52,19 @@ def _schema(database: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _numbers(database: sqlite3.Connection) -> Iterator[Problem]:
-    """Events are numbered by the ledger without gaps, and deleted only up to a number it keeps."""
+    """Events are numbered by the ledger without gaps but those of restores, and deleted only up to
+    a number it keeps."""
     row = database.execute(_NUMBERS).fetchone()
     if row is None:
         return
-    seq, newest, pruned = row
-    if seq != max(newest or 0, pruned):
-        yield _problem("ledger_behind", f"it counts {seq} events, the newest one is {newest or 0}")
+    seq, newest, pruned, restored = row
+    if seq != max(newest, pruned, restored):
+        yield _problem("ledger_behind", f"it counts {seq} events, the newest one is {newest}")
     (kept,) = database.execute(_KEPT_SINCE, {"seq": pruned}).fetchone()
-    if kept < seq - pruned:
-        yield _problem("events_lost", f"{seq - pruned - kept} of the events it counts are missing")
+    (left_out,) = database.execute(_LEFT_OUT, {"seq": pruned}).fetchone()
+    missing = seq - pruned - left_out - kept
+    if missing > 0:
+        yield _problem("events_lost", f"{missing} of the events it counts are missing")
 
 
 def _keys(database: sqlite3.Connection, key_ids: Container[str]) -> Iterator[Problem]:

@@ -66,7 +66,8 @@ def test_what_was_backed_up_while_it_ran_is_there_after_a_restore(
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             kept = http.post("/v1/tasks", json=REQUEST).json()["id"]
             back_up(tmp_path / "s.db", tmp_path / "copy.db")
-            lost = http.post("/v1/tasks", json=REQUEST).json()["id"]
+            lost = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(5)][-1]
+            seen = http.get("/v1/events").json()["nextCursor"]
         before = instance_of(tmp_path)
     for end in ("-wal", "-shm"):
         (tmp_path / f"s.db{end}").unlink(missing_ok=True)
@@ -77,5 +78,9 @@ def test_what_was_backed_up_while_it_ran_is_there_after_a_restore(
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             assert http.get(f"/v1/tasks/{kept}").status_code == 200
             assert http.get(f"/v1/tasks/{lost}").status_code == 404
+            later = http.post("/v1/tasks", json=REQUEST).json()["id"]
+            feed = http.get("/v1/events", params={"after": seen}).json()["data"]
+            assert later in {event["taskId"] for event in feed}
+    assert audit(tmp_path / "s.db").problems == ()
     assert (instance_of(tmp_path) == before) == takes_over
     assert audit(tmp_path / "s.db").problems == ()
