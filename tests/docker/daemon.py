@@ -40,11 +40,18 @@ class Daemon:
         entrypoint: Sequence[str],
         labels: Mapping[str, str] | None = None,
         content: Path | None = None,
+        *,
+        search: str = os.defpath,
     ) -> None:
-        """An image that can be run; `content` is what lies in its /app."""
+        """An image that can be run; `content` is what lies in its /app, `search` its PATH."""
         path = self.folder / "images.json"
         images = _read(path) if path.exists() else {}
-        image = {"entrypoint": list(entrypoint), "labels": labels or {}, "content": str(content)}
+        image = {
+            "entrypoint": list(entrypoint),
+            "labels": labels or {},
+            "content": str(content),
+            "search": search,
+        }
         _write(path, {**images, name: image})
 
     def image_folder(self, name: str) -> Path | None:
@@ -260,7 +267,8 @@ class Daemon:
             self.save(found)
 
     def _environment(self, found: Mapping[str, Any]) -> dict[str, str]:
-        given = {"PATH": os.defpath, "HOME": "/"}
+        image = _read(self.folder / "images.json")[found["Config"]["Image"]]
+        given = {"PATH": image["search"], "HOME": "/"}
         given |= {
             name: value for name, _, value in (e.partition("=") for e in found["Config"]["Env"])
         }

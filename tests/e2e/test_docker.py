@@ -1,0 +1,67 @@
+"""Sandboxes as containers, with the real entrypoint in them: from POST to pull request.
+
+The engine is a stand-in, so this shows that launcher and agent understand each other through what
+docker's CLI takes and prints: variables, spool, exit, removal. It cannot show that an image builds,
+that a container is confined, or that it reaches the network.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from launcher.providers.local import EXECUTION
+from tests.docker.cli import install
+from tests.docker.daemon import Daemon
+from tests.e2e.house import House, house
+from tests.e2e.lodging import SHORT
+from tests.e2e.settled import settle
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@asynccontextmanager
+async def _docker_house(folder: Path, *, is_public: bool) -> AsyncIterator[tuple[House, Daemon]]:
+    """A launcher with docker alone."""
+    programs = folder / "bin"
+    programs.mkdir()
+    _, daemon = install(programs)
+    path = os.environ["PATH"]
+    search = f"{Path(sys.executable).parent}:{path}"
+    daemon.add_image("slipgate-agent-1", EXECUTION, search=search)
+    providers = {"SLIPGATE_PROVIDERS": "docker", "PATH": f"{programs}:{path}"}
+    try:
+        async with house(
+            folder, choose=lambda _: SHORT, is_public=is_public, providers=providers
+        ) as it:
+            yield it, daemon
+    finally:
+        daemon.close()
+
+
+@pytest.mark.parametrize("is_public", [True, False], ids=["calls", "is read"])
+async def test_a_task_in_a_container_ends_with_its_pull_request(
+    tmp_path: Path, is_public: bool
+) -> None:
+    async with _docker_house(tmp_path, is_public=is_public) as (it, daemon):
+        task = await it.frontend.create()
+        shown = await task.until_over(seconds=150)
+        await settle(it, task)
+        (pull,) = it.world.pulls(shown["branchName"])
+        assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
+        assert (shown["sandbox"]["provider"], shown["flag"]) == ("docker", None)
+        assert bool(it.proxy.acknowledged) is is_public
+        assert daemon.containers() == []
+        assert len(list(daemon.folder.glob("removed/*"))) == 1
+
+
+async def test_an_agent_without_any_way_out_says_so_and_ends_its_task(tmp_path: Path) -> None:
+    async with _docker_house(tmp_path, is_public=False) as (it, daemon):
+        task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
+        shown = await task.until_over(seconds=150)
+        await settle(it, task)
+        assert (shown["status"], shown["error"]["stage"]) == ("failed", "clone")
+        assert daemon.containers() == []
