@@ -39,6 +39,8 @@ PASSED_ON: Final = (
     "SLIPGATE_LOCAL_UNCONFINED",
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
+OF_SOURCES: Final = ("SLIPGATE_DAYTONA_WEBHOOK_SECRETS", "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
+"""Settings that are the gateway's alone."""
 OF_PROVIDERS: Final = (
     "SLIPGATE_DAYTONA_SECRETS",
     "SLIPGATE_DOCKER_",
@@ -147,7 +149,8 @@ def _public_url(own: str, providers: str) -> str:
 
 
 def _bare_environ() -> dict[str, str]:
-    names = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", *PASSED_ON)
+    of_every_program = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
+    names = (*of_every_program, *PASSED_ON, *OF_SOURCES)
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

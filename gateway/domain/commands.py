@@ -14,7 +14,6 @@ from gateway.domain.endpoint_commands import (
     DisableEndpoint,
     EnableEndpoint,
     EndpointReply,
-    NoteEndpoint,
     ReplayReply,
     RetryDelivery,
     RotateSecret,
@@ -335,7 +334,6 @@ Command = (
     | DeleteEndpoint
     | EnableEndpoint
     | DisableEndpoint
-    | NoteEndpoint
     | RotateSecret
     | StartReplay
     | AdvanceReplay

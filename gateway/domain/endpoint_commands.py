@@ -93,18 +93,6 @@ class DisableEndpoint(Frozen, frozen=True, kw_only=True):
         return Needs(backlogs=(self.endpoint_id,))
 
 
-class NoteEndpoint(Frozen, frozen=True, kw_only=True):
-    """Since when its attempts fail (milliseconds); None: one has succeeded."""
-
-    endpoint_id: str
-    failing_since: int | None
-
-    @property
-    def needs(self) -> Needs:
-        """Nothing: all endpoints are known."""
-        return Needs()
-
-
 class RotateSecret(Frozen, frozen=True, kw_only=True):
     """`POST …/rotate-secret`: the older ones stay good for a while (milliseconds)."""
 

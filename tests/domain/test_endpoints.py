@@ -86,11 +86,10 @@ def test_an_implicit_endpoint_belongs_to_its_tasks(view: View, command: c.Comman
         lambda: e.DeleteEndpoint(endpoint_id="ep_x"),
         lambda: e.EnableEndpoint(endpoint_id="ep_x"),
         lambda: e.DisableEndpoint(endpoint_id="ep_x", reason="r"),
-        lambda: e.NoteEndpoint(endpoint_id="ep_x", failing_since=1),
         lambda: e.AdvanceReplay(replay_id="rpl_x"),
         lambda: e.UpdateEndpoint(endpoint_id="ep_x", changes=e.EndpointChanges()),
     ],
-    ids=["delete", "enable", "disable", "note", "advance", "update"],
+    ids=["delete", "enable", "disable", "advance", "update"],
 )
 def test_what_is_not_there_cannot_change(view: View, made: Callable[[], c.Command]) -> None:
     assert refusal(view, made()) == "not_found"
@@ -121,7 +120,7 @@ def test_a_newer_state_stops_the_work_for_the_older_one(view: View) -> None:
 
 
 def test_failing_since_is_forgotten_with_enabling(view: View) -> None:
-    decide(view, e.NoteEndpoint(endpoint_id="ep_a", failing_since=NOW), NOW)
+    view.outbox.put_endpoint(replace(PLAIN, failing_since=NOW))
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="r"), NOW)
     decide(view, e.EnableEndpoint(endpoint_id="ep_a"), NOW)
     found = view.outbox.directory.find("ep_a")

@@ -56,7 +56,6 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     endpoint_commands.DeleteEndpoint: endpoint.delete,
     endpoint_commands.EnableEndpoint: endpoint.enable,
     endpoint_commands.DisableEndpoint: endpoint.disable,
-    endpoint_commands.NoteEndpoint: endpoint.note,
     endpoint_commands.RotateSecret: endpoint.rotate,
     endpoint_commands.StartReplay: replay.start,
     endpoint_commands.AdvanceReplay: replay.advance,

@@ -14,7 +14,6 @@ from gateway.domain.endpoint_commands import (
     DisableEndpoint,
     EnableEndpoint,
     EndpointReply,
-    NoteEndpoint,
     RotateSecret,
     UpdateEndpoint,
 )
@@ -113,13 +112,6 @@ def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
     after = announce(view, after, "endpoint.disabled", now, reason=command.reason)
     _work(view, after, "hold", now)
     return EndpointReply(endpoint=after)
-
-
-def note(view: View, command: NoteEndpoint, _now: int) -> EndpointReply:
-    """Since when it fails: that survives a restart."""
-    endpoint = replace(endpoint_of(view, command.endpoint_id), failing_since=command.failing_since)
-    view.outbox.put_endpoint(endpoint)
-    return EndpointReply(endpoint=endpoint)
 
 
 def rotate(view: View, command: RotateSecret, now: int) -> EndpointReply:
