@@ -10,7 +10,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.commands import Answer, Command
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command
 from gateway.domain.decide import decide
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.needs import Needs

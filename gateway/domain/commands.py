@@ -13,8 +13,6 @@ from gateway.domain.endpoint_commands import (
     DeleteEndpoint,
     DisableEndpoint,
     EnableEndpoint,
-    EndpointReply,
-    ReplayReply,
     RetryDelivery,
     RotateSecret,
     StartReplay,
@@ -23,15 +21,14 @@ from gateway.domain.endpoint_commands import (
 from gateway.domain.errors import Refused
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import stray_id
-from gateway.domain.job import Job
 from gateway.domain.labels import owner
 from gateway.domain.needs import Needs
 from gateway.domain.realm import Place
 from gateway.domain.sealing import Sealed
-from gateway.domain.source import NoticeReply, PullRequestNotice, SandboxNotice
+from gateway.domain.source import PullRequestNotice, SandboxNotice
 from gateway.domain.spec import Spec
 from gateway.domain.sweep import SweepNow
-from gateway.domain.task import Attempt, Frozen, Sandbox, Task
+from gateway.domain.task import Frozen, Sandbox
 from gateway.domain.workspace import Workspace
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 
@@ -338,68 +335,4 @@ Command = (
     | StartReplay
     | AdvanceReplay
     | RetryDelivery
-)
-
-
-class TaskReply(Frozen, frozen=True, kw_only=True):
-    """The task as it stands after the command."""
-
-    task: Task
-    replayed: bool = False
-
-
-class WordReply(Frozen, frozen=True, kw_only=True):
-    """The answer to an agent's word."""
-
-    applied: bool
-    cancel: bool
-    deadline_at: int | None
-    duplicate: bool = False
-
-
-class TryReply(Frozen, frozen=True, kw_only=True):
-    """Whether and until when (milliseconds) a create call may start."""
-
-    create: bool
-    create_before: int
-
-
-class LeaseReply(Frozen, frozen=True, kw_only=True):
-    """The lease holds until then (milliseconds)."""
-
-    expires_at: int
-    cancel: bool
-    task_id: str | None = None
-    attempt: int | None = None
-    """Whose job it is."""
-
-
-class ClaimedJob(Frozen, frozen=True, kw_only=True):
-    """A job with what it is about, as its launcher gets it."""
-
-    job: Job
-    task: Task | None = None
-    attempt: Attempt | None = None
-
-
-class ClaimReply(Frozen, frozen=True, kw_only=True):
-    """The jobs of a claim, most urgent first."""
-
-    jobs: tuple[ClaimedJob, ...]
-
-
-class Accepted(Frozen, frozen=True, kw_only=True):
-    """Nothing more to say."""
-
-
-Answer = (
-    TaskReply
-    | WordReply
-    | ClaimReply
-    | TryReply
-    | LeaseReply
-    | Accepted
-    | EndpointReply
-    | ReplayReply
-    | NoticeReply
 )

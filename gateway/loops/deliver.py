@@ -8,7 +8,8 @@ from typing import Final, Literal, Protocol
 import httpx
 import structlog
 
-from gateway.domain.commands import Answer, Command, SettleDelivery
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.gate import Gate

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from gateway.domain.commands import Answer, Command, Prune
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command, Prune
 from gateway.domain.decide.retention import KEPT
 from gateway.domain.ids import typeid
 

@@ -6,7 +6,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.commands import Answer, Command, JobDue, Pulse, RealmDue, TaskDue
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.realm import Place
 

@@ -6,7 +6,8 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
-from gateway.domain.commands import Answer, Command
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.keyring import Keyring
 from gateway.domain.policy import Policy

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain import commands
-from gateway.domain.commands import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
+from gateway.domain.answers import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job, Stray

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import Accepted
+from gateway.domain.answers import Accepted
 from gateway.domain.ids import sweep_id
 from gateway.domain.job import Job
 from gateway.domain.realm import Realm

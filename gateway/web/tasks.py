@@ -6,7 +6,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import CancelTask, ReleaseSandbox, RetryTask, TaskReply
+from gateway.domain.answers import TaskReply
+from gateway.domain.commands import CancelTask, ReleaseSandbox, RetryTask
 from gateway.domain.errors import Refused
 from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec

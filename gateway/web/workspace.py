@@ -7,7 +7,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import CancelTask, OpenWorkspace, TaskReply
+from gateway.domain.answers import TaskReply
+from gateway.domain.commands import CancelTask, OpenWorkspace
 from gateway.domain.errors import Refused
 from gateway.domain.ids import is_task_id, typeid
 from gateway.domain.reserved import COMPUTED, check_env

@@ -7,6 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import Answer, ClaimReply
 from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
 from gateway.domain.sealing import Sealed
@@ -62,7 +63,7 @@ class Life:
         """A launcher takes the job that is there for it."""
         wanted = c.Claim(launcher_id="launcher-1", providers=(REALM,), capacity=1)
         answer = await self._do(wanted)
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         (claimed,) = answer.jobs
         return claimed.job
 
@@ -127,7 +128,7 @@ class Life:
         self._clock.now += seconds * 1000
         await self._do(c.TaskDue(task_id=self.task_id))
 
-    async def _do(self, command: c.Command) -> c.Answer:
+    async def _do(self, command: c.Command) -> Answer:
         self._clock.now += 1_000
         return await self._ledger.submit(command)
 

@@ -12,7 +12,8 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.commands import Accepted, Answer, Command
+from gateway.domain.answers import Accepted, Answer
+from gateway.domain.commands import Command
 from gateway.domain.ids import typeid
 from gateway.ledger import wall_clock
 from gateway.loops.reconcile import Reconciler

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import WordReply
 from gateway.wire.launcher import LaunchError, Process
 from tests.domain.world import TASK, World
 
@@ -296,7 +297,7 @@ def test_the_same_webhook_again_is_a_duplicate_and_another_body_is_refused() -> 
     world.do(word)
     events = len(world.types)
     answer = world.do(word)
-    assert isinstance(answer, c.WordReply)
+    assert isinstance(answer, WordReply)
     assert answer.duplicate
     assert len(world.types) == events
     assert world.refuses(replace(word, body_hash=b"other")) == "webhook_id_reused"
@@ -308,11 +309,11 @@ def test_a_word_whose_answer_was_lost_is_told_applied_until_its_attempt_is_over(
     word = world.word("task.progress", stage="push")
     world.do(word)
     again = world.do(word)
-    assert isinstance(again, c.WordReply)
+    assert isinstance(again, WordReply)
     assert (again.applied, again.cancel) == (True, False)
     world.say("task.failed", error={"stage": "push", "code": "x", "message": "y"})
     late = world.do(word)
-    assert isinstance(late, c.WordReply)
+    assert isinstance(late, WordReply)
     assert (late.applied, late.cancel) == (False, True)
 
 

@@ -5,6 +5,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import LeaseReply, TryReply
 from gateway.domain.event import Ended, LaunchReport, Retried
 from gateway.domain.job import Job
 from gateway.domain.task import Sandbox
@@ -87,7 +88,7 @@ def test_the_same_try_again_is_one_event_and_a_new_window() -> None:
     world.do(made(world, job))
     world.now += 7_000
     again = world.do(try_of(world, job))
-    assert isinstance(again, c.TryReply)
+    assert isinstance(again, TryReply)
     assert (again.create, again.create_before) == (True, world.now + 30_000)
     assert world.types.count("sandbox.trying") == 1
     attempt = world.view.attempts[TASK, 1]
@@ -190,7 +191,7 @@ def test_a_try_of_an_ended_task_is_answered_whatever_realm_it_names() -> None:
     world.trying(job)
     world.say("task.completed", summary="done")
     answer = world.do(try_of(world, job, realm="elsewhere"))
-    assert isinstance(answer, c.TryReply)
+    assert isinstance(answer, TryReply)
     assert not answer.create
 
 
@@ -280,13 +281,13 @@ def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(spoke: bool) 
     world.do(CANCEL)
     renewal = c.RenewLease(job_id=job.id, lease_token=job.token)
     answer = world.do(renewal)
-    assert isinstance(answer, c.LeaseReply)
+    assert isinstance(answer, LeaseReply)
     assert answer.cancel is not spoke
     world.now += 59_000
     world.do(renewal)
     world.now += 1_000
     later = world.do(renewal)
-    assert isinstance(later, c.LeaseReply)
+    assert isinstance(later, LeaseReply)
     assert later.cancel
 
 

@@ -4,6 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import Answer, ClaimReply, TryReply, WordReply
 from gateway.domain.decide import decide
 from gateway.domain.errors import Refused
 from gateway.domain.evolve import fold
@@ -60,7 +61,7 @@ class World:
         """The types of all its events, oldest first."""
         return [event.type for event in self.view.new_events]
 
-    def do(self, command: c.Command) -> c.Answer:
+    def do(self, command: c.Command) -> Answer:
         """Decides, then checks what must hold after every step."""
         self.view.claimable = [TASK] if TASK in self.view.tasks else []
         self.view.offered = [
@@ -126,14 +127,14 @@ class World:
                 {"launcher_id": launcher, "providers": [REALM], **wanted}, c.Claim, strict=False
             )
         )
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         return [claimed.job for claimed in answer.jobs]
 
     def name(self, job: Job) -> str:
         """What the job's sandbox must be called."""
         return sandbox_name(TASK, job.attempt or 0)
 
-    def trying(self, job: Job) -> c.TryReply:
+    def trying(self, job: Job) -> TryReply:
         """The launcher says that it is about to create."""
         answer = self.do(
             c.TrySandbox(
@@ -145,7 +146,7 @@ class World:
                 number=1,
             )
         )
-        assert isinstance(answer, c.TryReply)
+        assert isinstance(answer, TryReply)
         return answer
 
     def done(self, job: Job, state: str = "started", **report: object) -> None:
@@ -168,10 +169,10 @@ class World:
         self.done(job)
         return job
 
-    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> c.WordReply:
+    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> WordReply:
         """The agent speaks."""
         answer = self.do(self.word(kind, attempt=attempt, **fields))
-        assert isinstance(answer, c.WordReply)
+        assert isinstance(answer, WordReply)
         return answer
 
     def word(self, kind: str, *, attempt: int = 1, **fields: object) -> c.AgentWord:

@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from gateway.domain.commands import Accepted, Answer, Command, SettleDelivery
+from gateway.domain.answers import Accepted, Answer
+from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.deliver import CannotWrite, Deliverer, Head

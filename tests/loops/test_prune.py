@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import Accepted, Answer
 from gateway.domain.ids import typeid
 from gateway.domain.policy import Policy
 from gateway.domain.source import Message, PullRequestNotice
@@ -37,7 +38,7 @@ class Keeper:
     ledger: Ledger = field(init=False)
     pruner: Pruner = field(init=False)
 
-    async def submit(self, command: c.Command) -> c.Answer:
+    async def submit(self, command: c.Command) -> Answer:
         """Remembers what the pruner proposes."""
         if isinstance(command, c.Prune):
             self.proposed.append(command)
@@ -183,7 +184,7 @@ async def test_what_comes_in_the_same_batch_as_the_deletion_finds_no_task(old: K
         old.ledger.submit(c.RetryTask(task_id=gone, project=None)),
         return_exceptions=True,
     )
-    assert answers[0] == c.Accepted()
+    assert answers[0] == Accepted()
     assert getattr(answers[1], "code", None) == "not_found"
     assert audit(old.path).problems == ()
 

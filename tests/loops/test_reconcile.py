@@ -4,15 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.domain.commands import (
-    Accepted,
-    Answer,
-    Command,
-    JobDue,
-    Pulse,
-    RealmDue,
-    TaskDue,
-)
+from gateway.domain.answers import Accepted, Answer
+from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.errors import Refused
 from gateway.domain.realm import Place
 from gateway.loops.reconcile import BATCH, Reconciler

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.domain.commands import WordReply
+from gateway.domain.answers import WordReply
 from gateway.domain.errors import Refused, Unavailable
 from tests.simulation.choices import Stream
 from tests.simulation.gateway import Gateway

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.domain import commands as c
+from gateway.domain.answers import TaskReply
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import typeid
@@ -79,7 +80,7 @@ class Frontend:
             current="k1",
         )
 
-    async def _ask(self, command: Callable[[], c.Command]) -> c.TaskReply | None:
+    async def _ask(self, command: Callable[[], c.Command]) -> TaskReply | None:
         """The same request until it is answered; None: refused, or it gave up."""
         for _ in range(PATIENCE):
             try:
@@ -91,11 +92,11 @@ class Frontend:
                 return None
         return None
 
-    async def _call(self, command: c.Command) -> c.TaskReply:
+    async def _call(self, command: c.Command) -> TaskReply:
         return await self._network.call(
             self.process,
             self._choices,
-            lambda: self._gateway.submit(command, c.TaskReply),
+            lambda: self._gateway.submit(command, TaskReply),
             seconds=10.0,
         )
 

@@ -16,6 +16,15 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import (
+    Accepted,
+    Answer,
+    ClaimedJob,
+    ClaimReply,
+    LeaseReply,
+    TryReply,
+    WordReply,
+)
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
@@ -114,7 +123,7 @@ class Gateway:
         assert isinstance(answer, kind)
         return answer
 
-    async def _submit(self, command: c.Command) -> c.Answer:
+    async def _submit(self, command: c.Command) -> Answer:
         """Anything but an answer or a refusal is a 500, and a bug."""
         try:
             answer = await self.ledger.submit(command)
@@ -127,7 +136,7 @@ class Gateway:
         self._world.trace.answer(command, answer)
         return answer
 
-    async def hear(self, body: bytes, webhook_id: str, *, spooled: bool = False) -> c.WordReply:
+    async def hear(self, body: bytes, webhook_id: str, *, spooled: bool = False) -> WordReply:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
         task_id, attempt = words.addressee(body)
         refusal: Refused | None = None
@@ -149,7 +158,7 @@ class Gateway:
             refusal=refusal,
             spooled=spooled,
         )
-        return await self.submit(command, c.WordReply)
+        return await self.submit(command, WordReply)
 
     async def claim(self, wanted: wire.Claim, caller: Process) -> wire.Jobs:
         """`POST /claim`: waits for work that this launcher can do."""
@@ -166,7 +175,7 @@ class Gateway:
         with self.ledger.hints.listen("jobs", "again", "look") as listener:
             while True:
                 asked_at = self._world.wall()
-                answer = await self.submit(command, c.ClaimReply)
+                answer = await self.submit(command, ClaimReply)
                 for claimed in answer.jobs:
                     self._world.invariants.granted(claimed.job.token)
                 if answer.jobs:
@@ -184,7 +193,7 @@ class Gateway:
     async def renew(self, job_id: str, lease: wire.Lease) -> wire.Renewed:
         """`renew`."""
         command = c.RenewLease(job_id=job_id, lease_token=lease.lease_token)
-        answer = await self.submit(command, c.LeaseReply)
+        answer = await self.submit(command, LeaseReply)
         self._world.invariants.renewed(job_id, lease.lease_token)
         return wire.Renewed(lease_expires_at=rfc3339(answer.expires_at), cancel=answer.cancel)
 
@@ -199,7 +208,7 @@ class Gateway:
             number=report.try_,
             note=report.note,
         )
-        answer = await self.submit(command, c.TryReply)
+        answer = await self.submit(command, TryReply)
         return wire.MayTry(
             create_before=rfc3339(answer.create_before),
             create_seconds=self.policy.create_window // 1000,
@@ -235,12 +244,12 @@ class Gateway:
         return await self._acknowledge(command)
 
     async def _acknowledge(self, command: c.Command) -> wire.Acknowledged:
-        await self.submit(command, c.Accepted)
+        await self.submit(command, Accepted)
         return wire.Acknowledged()
 
     async def _is_held(self, job_id: str, lease_token: str) -> bool:
         try:
-            await self.submit(c.RenewLease(job_id=job_id, lease_token=lease_token), c.LeaseReply)
+            await self.submit(c.RenewLease(job_id=job_id, lease_token=lease_token), LeaseReply)
         except Unavailable:
             raise
         except Refused:
@@ -259,7 +268,7 @@ class Gateway:
         at = await self.reads.next_claimable(command.providers, asked_at)
         return None if at is None else max(0.01, (at - self._world.wall()) / 1000)
 
-    def _job(self, claimed: c.ClaimedJob) -> wire.Job:
+    def _job(self, claimed: ClaimedJob) -> wire.Job:
         job, task, attempt = claimed.job, claimed.task, claimed.attempt
         bare = wire.Job(
             id=job.id,

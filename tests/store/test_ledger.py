@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import Answer, ClaimReply, LeaseReply, TaskReply, WordReply
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.evolve import fold
 from gateway.domain.idempotency import Idempotency
@@ -67,7 +68,7 @@ async def test_a_row_is_the_fold_of_its_events(tmp_path: Path) -> None:
     async with opened(tmp_path / "slipgate.db") as (ledger, store):
         await ledger.submit(command)
         answer = await ledger.submit(claim())
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         (claimed,) = answer.jobs
         word = c.AgentWord(
             task_id=command.task_id,
@@ -80,7 +81,7 @@ async def test_a_row_is_the_fold_of_its_events(tmp_path: Path) -> None:
         )
         await ledger.submit(word)
         again = await ledger.submit(word)
-        assert isinstance(again, c.WordReply)
+        assert isinstance(again, WordReply)
         assert again.duplicate
         found = await store.reads.task(command.task_id)
         assert found is not None
@@ -110,9 +111,9 @@ async def test_a_command_that_breaks_its_batch_fails_alone(tmp_path: Path) -> No
             return_exceptions=True,
         )
         assert [type(outcome) for outcome in outcomes] == [
-            c.TaskReply,
+            TaskReply,
             sqlite3.IntegrityError,
-            c.TaskReply,
+            TaskReply,
         ]
         assert await store.reads.counts() == {"queued": 3}
 
@@ -162,9 +163,9 @@ async def test_the_same_idempotency_key_gets_the_first_answer(tmp_path: Path) ->
             ledger.submit(asked(1, b"same")), ledger.submit(asked(2, b"same"))
         )
         third = await ledger.submit(asked(3, b"same"))
-        assert isinstance(first, c.TaskReply)
-        assert isinstance(second, c.TaskReply)
-        assert isinstance(third, c.TaskReply)
+        assert isinstance(first, TaskReply)
+        assert isinstance(second, TaskReply)
+        assert isinstance(third, TaskReply)
         assert first.task == second.task == third.task
         assert third.replayed
         with pytest.raises(Refused, match="idempotency_mismatch"):
@@ -180,7 +181,7 @@ async def test_claims_go_by_priority_and_never_give_a_job_twice(tmp_path: Path) 
         claimed = [
             job.task.priority
             for answer in answers
-            if isinstance(answer, c.ClaimReply)
+            if isinstance(answer, ClaimReply)
             for job in answer.jobs
             if job.task
         ]
@@ -193,7 +194,7 @@ async def test_a_concurrency_key_lets_one_through(tmp_path: Path) -> None:
             await ledger.submit(creation(number, concurrency_key="acme"))
         for launcher, wanted in (("l1", 1), ("l2", 0)):
             answer = await ledger.submit(claim(launcher, capacity=3))
-            assert isinstance(answer, c.ClaimReply)
+            assert isinstance(answer, ClaimReply)
             assert len(answer.jobs) == wanted
 
 
@@ -226,7 +227,7 @@ async def test_what_was_submitted_is_written_even_if_the_block_is_cancelled(
 ) -> None:
     command = creation(1)
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as store:
-        submitted: list[asyncio.Task[c.Answer]] = []
+        submitted: list[asyncio.Task[Answer]] = []
 
         async def serve() -> None:
             async with Ledger(store, Policy(key_id="k1")).running() as ledger:
@@ -276,7 +277,7 @@ async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -
         for number in range(2):
             await ledger.submit(c.CreateTask(task_id=typeid("task", now, number), spec=SPEC))
         answer = await ledger.submit(claim())
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         (claimed,) = answer.jobs
         await ledger.submit(c.Pulse(at=now))
         now += 2_000_000
@@ -284,7 +285,7 @@ async def test_an_outage_moves_leases_and_clocks_that_came_due(tmp_path: Path) -
         assert await store.reads.due_tasks(now, 10) == []
         assert await store.reads.due_jobs(now + 59_999, 10) == []
         lease = c.RenewLease(job_id=claimed.job.id, lease_token=claimed.job.token)
-        assert isinstance(await ledger.submit(lease), c.LeaseReply)
+        assert isinstance(await ledger.submit(lease), LeaseReply)
         assert await store.reads.counts() == {"launching": 1, "queued": 1}
 
 
@@ -310,7 +311,7 @@ async def test_claimers_are_woken_for_work_and_not_for_a_renewal(tmp_path: Path)
             await ledger.submit(creation(1))
             assert await listener.wait(0)
             answer = await ledger.submit(claim())
-            assert isinstance(answer, c.ClaimReply)
+            assert isinstance(answer, ClaimReply)
             job = answer.jobs[0].job
             await ledger.submit(c.RenewLease(job_id=job.id, lease_token=job.token))
             assert not await listener.wait(0)
@@ -335,5 +336,5 @@ async def test_claimers_are_woken_when_a_concurrency_key_is_free_again(tmp_path:
             await ledger.submit(end)
             assert await listener.wait(0)
         answer = await ledger.submit(claim(capacity=2))
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         assert [claimed.job.task_id for claimed in answer.jobs] == [second.task_id]

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.answers import ClaimedJob, ClaimReply
 from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR
@@ -54,10 +55,10 @@ class Place:
         await self.ledger.submit(c.CreateTask(task_id=task_id, spec=replace(SPEC, **spec)))
         return task_id
 
-    async def claim(self, place: tuple[str, str] = HERE, capacity: int = 1) -> list[c.ClaimedJob]:
+    async def claim(self, place: tuple[str, str] = HERE, capacity: int = 1) -> list[ClaimedJob]:
         call = c.Claim(launcher_id="-".join(place), providers=(place,), capacity=capacity)
         answer = await self.ledger.submit(call)
-        assert isinstance(answer, c.ClaimReply)
+        assert isinstance(answer, ClaimReply)
         return [claimed for claimed in answer.jobs if claimed.job.kind == "create"]
 
     async def launch(self) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.domain import commands, endpoint_commands, source
-from gateway.domain.commands import Answer, Command
+from gateway.domain.answers import Answer
+from gateway.domain.commands import Command
 from gateway.domain.decide import endpoint, replay
 from gateway.domain.decide.agent import hear
 from gateway.domain.decide.claim import claim

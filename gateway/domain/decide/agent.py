@@ -5,7 +5,8 @@ import hmac
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.answers import WordReply
+from gateway.domain.commands import AgentWord
 from gateway.domain.draft import Draft
 from gateway.domain.ending import end
 from gateway.domain.errors import Refused

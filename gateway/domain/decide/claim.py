@@ -4,7 +4,8 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Claim, ClaimedJob, ClaimReply
+from gateway.domain.answers import ClaimedJob, ClaimReply
+from gateway.domain.commands import Claim
 from gateway.domain.draft import Draft
 from gateway.domain.ending import end, opened
 from gateway.domain.event import Ended, Launching

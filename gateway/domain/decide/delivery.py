@@ -4,7 +4,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Accepted, SettleDelivery
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import SettleDelivery
 from gateway.domain.decide.announce import announce
 from gateway.domain.decide.endpoint import disable
 from gateway.domain.endpoint import Endpoint

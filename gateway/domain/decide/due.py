@@ -1,6 +1,7 @@
 """What happens when a clock comes due: asked first, judged then, never in silence."""
 
-from gateway.domain.commands import Accepted, JobDue, TaskDue
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import JobDue, TaskDue
 from gateway.domain.decide.claim import release, revoked
 from gateway.domain.decide.launch import launch_failed
 from gateway.domain.draft import Draft

@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Accepted, FinishJob
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import FinishJob
 from gateway.domain.decide.place import wrong_name
 from gateway.domain.job import Job, Stray
 from gateway.domain.judging import offered_again

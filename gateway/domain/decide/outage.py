@@ -2,7 +2,8 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Accepted, Pulse
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import Pulse
 from gateway.domain.draft import Draft
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import CLOCK_NAMES, Task

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Accepted, RealmDue
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import RealmDue
 from gateway.domain.draft import Draft
 from gateway.domain.realm import LIVE_FOR, Place
 from gateway.domain.view import View

@@ -2,16 +2,14 @@
 
 from msgspec.structs import replace
 
+from gateway.domain.answers import Accepted, LeaseReply, TryReply
 from gateway.domain.commands import (
-    Accepted,
     DelegateJob,
     FailJob,
     FinishJob,
     JobReport,
-    LeaseReply,
     RenewLease,
     ReportCreated,
-    TryReply,
     TrySandbox,
 )
 from gateway.domain.decide.homeless import answered_by, homeless_finished

@@ -2,13 +2,8 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import (
-    CancelTask,
-    CreateTask,
-    ReleaseSandbox,
-    RetryTask,
-    TaskReply,
-)
+from gateway.domain.answers import TaskReply
+from gateway.domain.commands import CancelTask, CreateTask, ReleaseSandbox, RetryTask
 from gateway.domain.decide.idempotent import first_answer, remember
 from gateway.domain.draft import Draft
 from gateway.domain.ending import confirm_gone, destroy, end, open_next

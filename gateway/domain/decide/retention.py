@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from gateway.domain.commands import Accepted, Prune
+from gateway.domain.answers import Accepted
+from gateway.domain.commands import Prune
 from gateway.domain.task import Task
 from gateway.domain.view import Pruning, View
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Accepted
+from gateway.domain.answers import Accepted
 from gateway.domain.ids import sweep_id
 from gateway.domain.sweep import SweepNow
 from gateway.domain.view import View

@@ -1,6 +1,7 @@
 """`POST /workspace`: the same TASK_ID is the same workspace, after a bad end its next attempt."""
 
-from gateway.domain.commands import OpenWorkspace, RetryTask, TaskReply
+from gateway.domain.answers import TaskReply
+from gateway.domain.commands import OpenWorkspace, RetryTask
 from gateway.domain.decide.request import create, retry
 from gateway.domain.errors import Refused
 from gateway.domain.task import Status, Task

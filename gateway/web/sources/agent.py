@@ -9,7 +9,8 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.answers import WordReply
+from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import Keyring
 from gateway.web.body import LIMIT, read_bytes

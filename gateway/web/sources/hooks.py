@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.commands import AgentWord, WordReply
+from gateway.domain.answers import WordReply
+from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import hook_attempt, is_hook_token
 from gateway.web.body import LIMIT, read_bytes
