@@ -23,6 +23,26 @@ owed (endpoint_id) AS (
         WHERE status = 'pending' AND endpoint_id > owed.endpoint_id ORDER BY endpoint_id LIMIT 1)
     FROM owed WHERE owed.endpoint_id IS NOT NULL)"""
 
+# The heads of the newest lanes of an endpoint: if all of the longest due wait behind one head, the
+# other lanes go on. Where so many wait, the endpoint is what fails, and its gate is shut.
+_NEWEST_LANES: Final = """(
+WITH RECURSIVE lane (task_id) AS (
+    SELECT (
+        SELECT task_id FROM deliveries INDEXED BY deliveries_lane
+        WHERE endpoint_id = owed.endpoint_id AND status = 'pending'
+        ORDER BY task_id DESC LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT task_id FROM deliveries INDEXED BY deliveries_lane
+        WHERE endpoint_id = owed.endpoint_id AND status = 'pending'
+          AND task_id < lane.task_id ORDER BY task_id DESC LIMIT 1)
+    FROM lane WHERE lane.task_id IS NOT NULL LIMIT 32)
+SELECT (
+    SELECT iif(next_attempt_at <= :now, seq, NULL) FROM deliveries INDEXED BY deliveries_lane
+    WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND task_id = lane.task_id
+      AND failures < 3 ORDER BY task_seq LIMIT 1) AS seq
+FROM lane)"""
+
 # The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
 # Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
 # cannot be sent would have all of them read at each look.
@@ -43,6 +63,7 @@ CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = owed.endpoint_id
             WHERE earlier.endpoint_id = owed.endpoint_id AND earlier.task_id = due.task_id
               AND earlier.status = 'pending' AND earlier.task_seq < due.task_seq
               AND earlier.failures < 3)
+        UNION ALL SELECT seq FROM {_NEWEST_LANES}
         LIMIT :per_endpoint)
 WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))
 ORDER BY delivery.next_attempt_at, delivery.seq LIMIT :limit"""

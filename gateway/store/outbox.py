@@ -118,12 +118,14 @@ FROM json_each(:keys) AS wanted CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
     AND delivery.seq = json_extract(wanted.value, '$[1]')"""
 
-# Three failures are what parks one: see the lanes.
+# Three failures are what parks one: see the lanes. What has an end keeps it, unless somebody asked
+# for it again: its answer may have come in this very batch.
 REROUTE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = :status, next_attempt_at = :next_attempt_at, trigger = :trigger,
     failures = coalesce(:failures, min(failures, 3)), reason = :reason
-WHERE endpoint_id = :endpoint_id AND seq = :seq"""
+WHERE endpoint_id = :endpoint_id AND seq = :seq
+  AND (:trigger <> 'auto' OR status = 'pending' OR status = 'held')"""
 
 _PAGES: Final = {
     "replay": (SETTLED_NEXT,),

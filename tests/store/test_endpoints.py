@@ -402,3 +402,23 @@ async def test_what_was_parked_is_no_head_again_when_its_endpoint_is_enabled(
         await desk.works()
     (head,) = await desk.store.reads.due_deliveries(2**60, 10)
     assert head.failures == kept
+
+
+@pytest.mark.parametrize("kind", ["hold", "drop"])
+async def test_what_arrives_in_the_batch_that_turns_it_has_arrived(desk: Desk, kind: str) -> None:
+    await desk.opens("ep_a")
+    await desk.creates()
+    ending = (
+        e.DisableEndpoint(endpoint_id="ep_a", reason="gone")
+        if kind == "hold"
+        else e.DeleteEndpoint(endpoint_id="ep_a")
+    )
+    await desk.ledger.submit(ending)
+    (job,) = await desk.store.reads.endpoints.running_replays()
+    assert job.kind == kind
+    (owed,) = await desk.owed(endpoint_id="ep_a")
+    await asyncio.gather(
+        desk.settles_one(owed, "delivered"),
+        desk.ledger.submit(e.AdvanceReplay(replay_id=job.id)),
+    )
+    assert await desk.states("ep_a") == ["delivered"]

@@ -262,3 +262,23 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
         found = database.execute(DUE_DELIVERIES, given).fetchall()
     assert {(row[0], row[1]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
     assert steps < 200, "one look takes fewer than 20,000 steps, and 2,000 wait"
+
+
+async def test_hundreds_behind_a_head_that_waits_hold_up_no_other_lane(
+    store: SQLiteStore, tmp_path: Path
+) -> None:
+    view = View(policy=Policy(key_id="k1"))
+    _owe(view, "task_0", ("ep_2",), events=400)
+    async with store.transaction() as batch:
+        await batch.write(view)
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
+        # The others have not been due for as long.
+        database.execute("UPDATE deliveries SET next_attempt_at = 5000 WHERE task_id <> 'task_0'")
+        database.commit()
+    first = 7
+    waiting = replace(
+        outcome(first, status="pending", attempts=1, again=9_000_000), endpoint_id="ep_2"
+    )
+    await settle(store, waiting)
+    found = {seq for endpoint, seq in await due(store, 100_000) if endpoint == "ep_2"}
+    assert found == {1, 4}
