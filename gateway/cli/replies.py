@@ -152,7 +152,7 @@ class EndpointWord(Answer, frozen=True, kw_only=True):
     """The endpoint that an event is about."""
 
     id: str = ""
-    url: str = ""
+    origin: str = ""
     reason: str | None = None
     http_status: int | None = None
 

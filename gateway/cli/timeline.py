@@ -53,4 +53,4 @@ def _subject(event: EventView) -> str:
 
 def _of_endpoint(endpoint: EndpointWord) -> str:
     status = f" {endpoint.http_status}" if endpoint.http_status else ""
-    return f"{endpoint.url} {endpoint.reason or ''}{status}".rstrip()
+    return f"{endpoint.origin} {endpoint.reason or ''}{status}".rstrip()

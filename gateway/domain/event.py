@@ -144,8 +144,8 @@ class EndpointState(Document, frozen=True, kw_only=True):
     """An endpoint as it stood when something was to be told of it."""
 
     id: str
-    url: str
-    """Without what may be secret in it; of an implicit one, the origin."""
+    origin: str
+    """Of its address; the path of one may be a secret, and whoever reads the feed sees this."""
     implicit: bool
     enabled: bool
     reason: str | None

@@ -35,7 +35,7 @@ def endpoint_state_view(state: EndpointState) -> EndpointStateView:
     """An endpoint as an event tells of it."""
     return EndpointStateView(
         id=state.id,
-        url=state.url,
+        origin=state.origin,
         implicit=state.implicit,
         enabled=state.enabled,
         reason=state.reason,

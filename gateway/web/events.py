@@ -194,8 +194,8 @@ async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[
             if page.is_end and page.told >= told:
                 await listener.wait(left)
                 told = context.hints.told(feed.topic)
-                if not await feed.may_read():
-                    return
+            if not await feed.may_read():
+                return
             page = await _written(context, feed, page.cursor)
 
 

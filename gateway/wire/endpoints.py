@@ -141,8 +141,8 @@ class EndpointStateView(Reply, frozen=True, kw_only=True):
     """An endpoint as it stood when it failed, was disabled, or worked again."""
 
     id: str
-    url: str
-    """Its query is masked. Of an implicit endpoint, the origin."""
+    origin: str
+    """Of its address, whose path may be a secret."""
     implicit: bool
     enabled: bool
     reason: str | None

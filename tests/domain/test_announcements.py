@@ -131,7 +131,7 @@ def test_an_event_says_which_endpoint_and_why_without_what_is_secret() -> None:
     since = "2026-09-21T14:13:20.000Z"
     shown = EndpointState(
         id="ep_a",
-        url="https://a.example/hook?***",
+        origin="https://a.example",
         implicit=False,
         enabled=True,
         reason="status",

@@ -77,7 +77,7 @@ async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: P
     data = disabled["data"]
     assert (disabled["type"], data["event"]["id"]) == ("endpoint.disabled", headers["webhook-id"])
     told = data["endpoint"]
-    assert (told["id"], told["url"]) == (gone["id"], "https://app.example/hook?***")
+    assert (told["id"], told["origin"]) == (gone["id"], "https://app.example")
     assert (told["enabled"], told["reason"]) == (False, "gone")
     assert data["event"]["data"] == {"endpoint": told}
     assert (recovered["type"], recovered["data"]["endpoint"]["id"]) == (

@@ -54,7 +54,7 @@ def _data(kind: News, endpoint: Endpoint, reason: str | None, http_status: int |
     """As any event may be stored: an address may hold what looks like a key."""
     state = EndpointState(
         id=endpoint.id,
-        url=endpoint.shown_url or endpoint.origin,
+        origin=endpoint.origin,
         implicit=endpoint.implicit,
         enabled=endpoint.enabled,
         reason=reason,

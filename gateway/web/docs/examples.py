@@ -168,7 +168,7 @@ PROGRESS: Final = EventView(
 )
 FAILING_STATE: Final = EndpointStateView(
     id="ep_01k5yb2z7cfkh9dk5qjw9m3x4r",
-    url="https://app.example/api/hook?***",
+    origin="https://app.example",
     implicit=False,
     enabled=True,
     reason="status",
