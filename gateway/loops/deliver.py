@@ -1,7 +1,7 @@
 """The deliverer: sends the outbox, lane by lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal, Protocol
 
@@ -13,7 +13,7 @@ from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
 from gateway.loops.gate import Gate
-from gateway.loops.post import Letter, Outcome, post
+from gateway.loops.post import NOT_CHARGED, Letter, Outcome, post
 from gateway.loops.schedule import SCHEDULE, next_attempt_at
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,26 @@ class Head(Protocol):
         """How many its endpoint wants at most; None: it does not say."""
 
 
+class Failure(Protocol):
+    """An attempt that came to nothing; moments in milliseconds."""
+
+    @property
+    def endpoint_id(self) -> str:
+        """Whose it was."""
+
+    @property
+    def failing_since(self) -> int:
+        """When the first one failed since one succeeded."""
+
+    @property
+    def at(self) -> int:
+        """When it was made."""
+
+    @property
+    def reason(self) -> str:
+        """A stable word."""
+
+
 class OutboxReads(Protocol):
     """What the deliverer reads of the store."""
 
@@ -78,6 +98,12 @@ class OutboxReads(Protocol):
 
     async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         """When the next one to another endpoint than these comes due (milliseconds)."""
+
+    async def failures(self) -> Sequence[Failure]:
+        """The last ones of the endpoints to which nothing got through since, oldest first."""
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
+        """When somebody last changed each of these endpoints (milliseconds)."""
 
 
 class CannotWrite(Exception):
@@ -128,10 +154,12 @@ class Deliverer:
         self._sleep = sleep
         self._flying: set[Lane] = set()
         self._gates: dict[str, Gate] = {}
+        self._has_recalled = False
 
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
         now = self._clock()
+        await self._mind_the_gates()
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
         closed = self._closed(now)
@@ -148,6 +176,24 @@ class Deliverer:
         moments.append(following)
         due = min((at for at in moments if at is not None), default=None)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
+
+    async def _mind_the_gates(self) -> None:
+        """Those that fail are known from the start; what somebody has changed is tried at once."""
+        if not self._has_recalled:
+            self._recall(await self._reads.failures())
+            self._has_recalled = True
+        tripped = [name for name, gate in self._gates.items() if gate.is_tripped]
+        if tripped:
+            for name, at in (await self._reads.changed_at(tripped)).items():
+                gate = self._gates.get(name)
+                if gate is not None and gate.is_tripped and at > gate.opened_at:
+                    gate.reset()
+
+    def _recall(self, failures: Sequence[Failure]) -> None:
+        charged = [each for each in failures if each.reason not in NOT_CHARGED]
+        for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
+            gate = self._gates[name] = Gate()
+            gate.recall([each.at for each in charged if each.endpoint_id == name], since)
 
     def _closed(self, now: int) -> list[str]:
         """The endpoints that nothing may go to just now; where nothing is known, there is room."""

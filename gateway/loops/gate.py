@@ -1,6 +1,7 @@
 """The gate of an endpoint: how much may go through to it just now. Moments in milliseconds."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 FULL_ROOM: Final = 8
@@ -20,8 +21,8 @@ LONGEST_PAUSE: Final = 300_000
 class Gate:
     """Room in flight, a circuit breaker with a half-open probe, and a token bucket.
 
-    It is kept in memory: after a restart a dead endpoint costs a few attempts until it is known
-    again. Since when it fails is kept in the store.
+    It is kept in memory; after a restart it is made anew of what the store knows of an endpoint
+    that fails.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Gate:
         self._failed_at: deque[int] = deque(maxlen=TRIPS_AT)
         self._pause = 0
         self._closed_until = 0
+        self._opened_at = 0
         self._rate: float | None = None
         self._tokens = 0.0
         self._filled_at = 0
@@ -58,6 +60,29 @@ class Gate:
             return None if self.in_flight else max(self._closed_until, self._token_at(now))
         return None if self.in_flight >= self._room else self._token_at(now)
 
+    @property
+    def opened_at(self) -> int:
+        """When the breaker last opened."""
+        return self._opened_at
+
+    def recall(self, failed_at: Sequence[int], failing_since: int) -> None:
+        """What it would know had there been no restart: its last failures, oldest first, with no
+        success since then. A pause is about half as long as it has been failing: each is twice the
+        one before."""
+        self._room = 1
+        self._failed_at.extend(failed_at)
+        if not self._is_storm():
+            return
+        last = self._failed_at[-1]
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, (last - failing_since) // 2))
+        self._opened_at, self._closed_until = last, last + self._pause
+
+    def reset(self) -> None:
+        """Somebody has changed something about it: it is as good as new, but for what it takes."""
+        self._room = FIRST_ROOM
+        self._failed_at.clear()
+        self._pause = 0
+
     def start(self, now: int, rate: float | None) -> None:
         """An attempt sets off; `rate` per second, None: as many as there is room for."""
         if rate != self._rate:
@@ -84,15 +109,19 @@ class Gate:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 self._closed_until = now + self._pause
             return False
-        is_storm = len(self._failed_at) == TRIPS_AT and now - self._failed_at[0] <= TRIPS_WITHIN
-        if is_storm:
-            self._pause = FIRST_PAUSE
-            self._closed_until = now + self._pause
-        return is_storm
+        if not self._is_storm():
+            return False
+        self._pause = FIRST_PAUSE
+        self._opened_at, self._closed_until = now, now + self._pause
+        return True
 
     def retry_at(self, now: int) -> int:
         """When what failed while the breaker was open may go again."""
         return max(now, self._closed_until)
+
+    def _is_storm(self) -> bool:
+        failed = self._failed_at
+        return len(failed) == TRIPS_AT and failed[-1] - failed[0] <= TRIPS_WITHIN
 
     def _fill(self, now: int) -> float:
         rate = self._rate or 0.0

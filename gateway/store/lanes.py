@@ -76,6 +76,25 @@ SELECT min((
 FROM owed
 WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))"""
 
+# Those that failed last wait the longest: of an endpoint with a million that were never tried, only
+# few are looked at.
+FAILURES: Final = """
+SELECT endpoint.id, endpoint.failing_since, attempt.at, attempt.reason
+FROM endpoints AS endpoint
+CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = endpoint.id
+    AND delivery.seq IN (
+        SELECT seq FROM deliveries INDEXED BY deliveries_due
+        WHERE endpoint_id = endpoint.id AND status = 'pending'
+        ORDER BY next_attempt_at DESC LIMIT 64)
+CROSS JOIN delivery_attempts AS attempt
+    ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
+WHERE endpoint.failing_since IS NOT NULL AND endpoint.enabled = 1
+  AND attempt.reason IS NOT NULL AND attempt.at >= endpoint.failing_since
+ORDER BY attempt.at"""
+
+CHANGED_AT: Final = """
+SELECT id, updated_at FROM endpoints WHERE id IN (SELECT value FROM json_each(:ids))"""
+
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
 
@@ -90,6 +109,15 @@ class DueDelivery(Frozen, frozen=True, kw_only=True):
     trigger: Literal["auto", "manual", "replay"]
     body: str | None
     rate_per_second: float | None = None
+
+
+class Failure(Frozen, frozen=True, kw_only=True):
+    """An attempt that came to nothing; moments in milliseconds."""
+
+    endpoint_id: str
+    failing_since: int
+    at: int
+    reason: str
 
 
 async def due_deliveries(
@@ -108,6 +136,17 @@ async def next_delivery(query: Query, now: int, closed: Sequence[str]) -> int | 
     for (at,) in await query(NEXT_DELIVERY, {"now": now, "closed": _json(closed)}):
         return None if at is None else int(at)
     return None
+
+
+async def failures(query: Query) -> list[Failure]:
+    """The last ones of the endpoints to which nothing got through since, oldest first."""
+    names = Failure.__struct_fields__
+    return [Failure(**dict(zip(names, row, strict=True))) for row in await query(FAILURES, {})]
+
+
+async def changed_at(query: Query, endpoint_ids: Sequence[str]) -> dict[str, int]:
+    """When somebody last changed each of these endpoints (milliseconds)."""
+    return {row[0]: row[1] for row in await query(CHANGED_AT, {"ids": _json(endpoint_ids)})}
 
 
 def _json(names: Sequence[str]) -> str:

@@ -33,7 +33,14 @@ from gateway.store.deliveries import (
 from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
-from gateway.store.lanes import DueDelivery, due_deliveries, next_delivery
+from gateway.store.lanes import (
+    DueDelivery,
+    Failure,
+    changed_at,
+    due_deliveries,
+    failures,
+    next_delivery,
+)
 from gateway.store.letters import (
     Enclosure,
     LiveSecret,
@@ -205,6 +212,14 @@ class Reads:
     async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         """When the next delivery to another than these comes due (milliseconds)."""
         return await next_delivery(self._all, now, closed)
+
+    async def failures(self) -> list[Failure]:
+        """The last ones of the endpoints to which nothing got through since, oldest first."""
+        return await failures(self._all)
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
+        """When somebody last changed each of these endpoints (milliseconds)."""
+        return await changed_at(self._all, endpoint_ids)
 
     async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
         """What the newest events of a task owe and owed to endpoints, oldest first."""

@@ -20,6 +20,7 @@ from gateway.loops.guard import Guard
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.post import Letter
 from gateway.loops.schedule import SCHEDULE
+from gateway.store.lanes import Failure
 from gateway.wire.signing import secret_text
 
 SECRET = b"s" * 32
@@ -72,6 +73,8 @@ class Outbox:
     def __init__(self, heads: Sequence[Head]) -> None:
         self.heads = heads
         self.settled: list[SettleDelivery] = []
+        self.past: list[Failure] = []
+        self.changed = 0
 
     async def due_deliveries(
         self, now: int, limit: int, closed: Sequence[str] = ()
@@ -80,6 +83,12 @@ class Outbox:
 
     async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         return None
+
+    async def failures(self) -> Sequence[Failure]:
+        return self.past
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
+        return dict.fromkeys(endpoint_ids, self.changed)
 
     async def submit(self, command: Command) -> Answer:
         assert isinstance(command, SettleDelivery)
@@ -372,3 +381,40 @@ async def test_a_rate_holds_back_what_is_due_and_counts_it_as_no_failure() -> No
     async with listening(Receiver()) as url:
         (settled,) = await deliver(url, *heads)
     assert (settled.status, settled.attempts) == ("delivered", 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "sent"),
+    [(0, "status", 0), (NOW + 1, "status", 1), (0, "proxy", 1)],
+    ids=["still failing", "changed since", "our own fault"],
+)
+async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_the_endpoint(
+    changed: int, reason: str, sent: int
+) -> None:
+    receiver, outbox = Receiver(), Outbox([Row()])
+    outbox.changed = changed
+    outbox.past = [
+        Failure(endpoint_id="ep_1", failing_since=NOW - 1_000, at=NOW - 100 + number, reason=reason)
+        for number in range(TRIPS_AT)
+    ]
+    async with (
+        listening(receiver) as url,
+        PinnedTransport(Guard(allow_private=True)) as transport,
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as group,
+    ):
+
+        async def write(head: Head) -> Letter:
+            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+
+        await Deliverer(
+            outbox,
+            write,
+            outbox.submit,
+            transport=transport,
+            group=group,
+            hints=Hints(),
+            clock=lambda: NOW,
+            random=lambda: 0.5,
+        ).step()
+    assert len(receiver.requests) == sent

@@ -115,3 +115,30 @@ def test_a_gate_without_a_token_says_when_it_has_one() -> None:
     assert at is not None
     assert NOW + 500 <= at <= NOW + 502
     assert gate.room(at) == 1
+
+
+@pytest.mark.parametrize(
+    ("failing_for", "pause"),
+    [(1_000, FIRST_PAUSE), (60_000, 30_000), (86_400_000, LONGEST_PAUSE)],
+    ids=["has just begun", "for a minute", "for a day"],
+)
+def test_a_gate_that_is_made_anew_pauses_as_the_one_before_would(
+    failing_for: int, pause: int
+) -> None:
+    gate = Gate()
+    gate.recall([NOW - number for number in reversed(range(TRIPS_AT))], NOW - failing_for)
+    assert (gate.is_tripped, gate.opened_at) == (True, NOW)
+    assert (gate.room(NOW + pause - 1), gate.room(NOW + pause)) == (0, 1)
+
+
+def test_few_failures_before_a_restart_open_no_breaker() -> None:
+    gate = Gate()
+    gate.recall([NOW], NOW)
+    assert not gate.is_tripped
+    assert gate.room(NOW) == 1
+
+
+def test_a_gate_is_as_good_as_new_once_somebody_has_changed_its_endpoint() -> None:
+    gate = tripped()
+    gate.reset()
+    assert (gate.is_tripped, gate.room(NOW)) == (False, FIRST_ROOM)

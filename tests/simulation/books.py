@@ -57,6 +57,8 @@ class Books:
         """By concurrency key, the periods in which it was taken, by their beginning."""
         self.has_strays: Callable[[Place], bool] = lambda _: False
         """Whether a sweep of this realm would find anything: the others are left out."""
+        self.failed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+        """By delivery, when its attempts failed, and why."""
         self.written: list[Event] = []
         """The events of the newest commit, with their numbers."""
 
@@ -203,5 +205,7 @@ class Books:
             next_attempt_at=settled.next_attempt_at if was_pending else None,
         )
         self.sent[key] = Sent(failures=settled.failures, body=settled.body)
+        if settled.reason is not None:
+            self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":
             self.pending.pop(key, None)

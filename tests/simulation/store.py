@@ -18,7 +18,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.realm import Place
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View
-from gateway.store.lanes import DueDelivery
+from gateway.store.lanes import DueDelivery, Failure
 from tests.simulation.books import Books
 
 OFFERED_PER_CLAIM: Final = 10
@@ -264,6 +264,31 @@ class MemoryReads:
             if key[0] not in closed
         )
         return min((at for at in moments if at > now), default=None)
+
+    async def failures(self) -> list[Failure]:
+        """The last ones of the endpoints to which nothing got through since, oldest first."""
+        books = self._books
+        found = []
+        for key in books.pending:
+            endpoint = books.directory.find(key[0])
+            if endpoint is None or endpoint.failing_since is None:
+                continue
+            found += [
+                Failure(
+                    endpoint_id=endpoint.id,
+                    failing_since=endpoint.failing_since,
+                    at=at,
+                    reason=reason,
+                )
+                for at, reason in books.failed[key]
+                if at >= endpoint.failing_since
+            ]
+        return sorted(found, key=lambda each: each.at)
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
+        """When somebody last changed each of these endpoints."""
+        found = map(self._books.directory.find, endpoint_ids)
+        return {each.id: each.updated_at for each in found if each is not None}
 
 
 class MemoryTransaction:

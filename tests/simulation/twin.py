@@ -23,7 +23,7 @@ from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
 from gateway.store.instance import open_instance
-from gateway.store.lanes import DueDelivery
+from gateway.store.lanes import DueDelivery, Failure
 from gateway.store.migrations import migrate
 from gateway.store.outbox import read_directory
 from gateway.store.reads import Reads
@@ -166,6 +166,13 @@ class TwinReads(MemoryReads):
         """Heads of lanes that may be sent now."""
         other = await self._other.due_deliveries(now, limit, closed)
         return _compare("due deliveries", await super().due_deliveries(now, limit, closed), other)
+
+    async def failures(self) -> list[Failure]:
+        """As it says."""
+        own = await super().failures()
+        other = await self._other.failures()
+        _compare("failures", sorted(own, key=str), sorted(other, key=str))
+        return own
 
     async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
         """When the next delivery that is not due yet comes due."""

@@ -282,3 +282,25 @@ async def test_hundreds_behind_a_head_that_waits_hold_up_no_other_lane(
     await settle(store, waiting)
     found = {seq for endpoint, seq in await due(store, 100_000) if endpoint == "ep_2"}
     assert found == {1, 4}
+
+
+async def test_failures_of_an_endpoint_are_known_until_something_gets_through(
+    store: SQLiteStore,
+) -> None:
+    view = View(policy=Policy(key_id="k1"))
+    failed = replace(outcome(1, status="pending", attempts=1, again=500), reason="status")
+    view.settled.append(failed)
+    failing = Endpoint(id="ep_1", project="default", origin="https://a", failing_since=10)
+    view.outbox.put_endpoint(failing)
+    async with store.transaction() as batch:
+        await batch.write(view)
+    (found,) = await store.reads.failures()
+    assert (found.endpoint_id, found.failing_since, found.at, found.reason) == (
+        ("ep_1", 10, 10, "status")
+    )
+    view = View(policy=Policy(key_id="k1"))
+    view.outbox.put_endpoint(replace(failing, failing_since=None, updated_at=77))
+    async with store.transaction() as batch:
+        await batch.write(view)
+    assert await store.reads.failures() == []
+    assert await store.reads.changed_at(["ep_1", "ep_9"]) == {"ep_1": 77}

@@ -76,6 +76,7 @@ SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
     "RAISE_PRUNED_BY_NOTICES": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
+    "FAILURES": "a few deliveries of each endpoint that fails, once at each start",
     "DUE_DELIVERIES": "a few of each endpoint that is owed something",
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
