@@ -1,5 +1,6 @@
 """Addresses that others name and we call: their form, and how they are shown."""
 
+from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.domain.errors import Refused
@@ -17,6 +18,20 @@ def http_url(url: str, path: str, *, allow_http: bool) -> SplitResult:
     if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
         raise wrong_field(path, message)
+    return parts
+
+
+def outward_url(
+    url: str, path: str, *, allow_private: bool, may_be_public: Callable[[str], bool]
+) -> SplitResult:
+    """The parts of an address that webhooks may go to; where its name leads is judged at each call.
+
+    Raises:
+        Refused: `invalid_request`.
+    """
+    parts = http_url(url, path, allow_http=allow_private)
+    if not allow_private and not may_be_public(parts.hostname or ""):
+        raise wrong_field(path, "Give an address on the public internet")
     return parts
 
 

@@ -22,7 +22,7 @@ from gateway.domain.headers import check_headers
 from gateway.domain.ids import typeid
 from gateway.domain.outbox import Address
 from gateway.domain.sealing import Sealed, endpoint_headers_context, endpoint_url_context
-from gateway.web.addresses import http_url, masked_url, origin_of, wrong_field
+from gateway.web.addresses import masked_url, origin_of, outward_url, wrong_field
 from gateway.web.auth import OPS, authorize
 from gateway.web.body import read_json, read_nothing
 from gateway.web.context import Context, context_of
@@ -182,9 +182,12 @@ def _changes(context: Context, wanted: EndpointPatch) -> EndpointChanges:
 
 
 def _checked_origin(context: Context, url: str) -> str:
-    parts = http_url(url, "$.url", allow_http=context.allow_private_endpoints)
-    if not context.allow_private_endpoints and not context.may_be_public(parts.hostname or ""):
-        raise wrong_field("$.url", "Give an address on the public internet")
+    parts = outward_url(
+        url,
+        "$.url",
+        allow_private=context.allow_private_endpoints,
+        may_be_public=context.may_be_public,
+    )
     return origin_of(parts)
 
 

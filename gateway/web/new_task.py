@@ -13,7 +13,7 @@ from gateway.domain.repos import check_repository
 from gateway.domain.reserved import check_env
 from gateway.domain.sealing import Sealed, callback_url_context, env_context
 from gateway.domain.spec import AgentSpec, Spec, TimeoutSpec
-from gateway.web.addresses import http_url, masked_url, origin_of
+from gateway.web.addresses import masked_url, origin_of, outward_url
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
 from gateway.web.moments import countable
@@ -134,7 +134,12 @@ def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed |
 def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
     if url is None:
         return None
-    parts = http_url(url, "$.callbackUrl", allow_http=context.allow_private_endpoints)
+    parts = outward_url(
+        url,
+        "$.callbackUrl",
+        allow_private=context.allow_private_endpoints,
+        may_be_public=context.may_be_public,
+    )
     origin = origin_of(parts)
     place = callback_url_context(task_id)
     return Callback(
