@@ -81,14 +81,14 @@ async def opened(
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
-            needs a master key that is not given.
+            needs a master key that is not given, or another one was given under its id.
     """
     keyring = Keyring(settings.secret_keys)
     async with open_sqlite(
         settings.database,
         new_instance_id=_new_instance_id,
         take_over=take_over,
-        key_ids=keyring.ids,
+        keyring=keyring,
         busy_ms=busy_ms,
     ) as store:
         _tell_opening(store.opening)

@@ -149,6 +149,8 @@ def mint(environ: Mapping[str, str], scope: str, project: str, name: str) -> Min
     )
     ring = Keyring(read_secret_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
     with open_operator(read_database(environ)) as operator:
+        if ring is not None:
+            operator.check_master_keys(ring)
         operator.add_key(row, hashlib.sha256(key.encode()).digest())
         secret = _open_project(operator, project, ring, now) if ring else None
     return MintedKey(

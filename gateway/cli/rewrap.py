@@ -10,15 +10,16 @@ from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.replies import Answer
 from gateway.domain.keyring import NONCE_BYTES, Keyring, UnknownKey, Unreadable
 from gateway.settings import read_database, read_secret_keys
+from gateway.store.instance import written
+from gateway.store.master_keys import check_master_keys
 from gateway.store.operator import connected
 from gateway.store.resealing import (
-    KINDS,
-    Kind,
     check_running_gateway,
     keys_needed,
     old_values,
     replace_values,
 )
+from gateway.store.sealed import KINDS, Kind
 
 _NAMES: Final = {
     "env": "env",
@@ -48,6 +49,8 @@ def rewrap(as_json: AsJson = False) -> None:
     unreadable: dict[str, int] = {}
     with closing(connected(path)) as database:
         check_running_gateway(database, path, ring.current)
+        with written(database):
+            check_master_keys(database, ring)
         counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}
         needed = keys_needed(database)
     old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.domain.sealing import Sealed
 
-Purpose = Literal["encrypt", "hook", "stream", "cursor", "callback", "idempotency"]
+Purpose = Literal["encrypt", "hook", "stream", "cursor", "callback", "idempotency", "fingerprint"]
 
 NONCE_BYTES: Final = 12
 """Random and never used twice with one key; it is kept in front of the ciphertext."""
@@ -89,6 +89,14 @@ class Keyring:
             UnknownKey: that master key is no longer given.
         """
         return self._purpose(key_id, name)
+
+    def fingerprint(self, key_id: str) -> bytes:
+        """By which a key is known again; it may be stored in the clear.
+
+        Raises:
+            UnknownKey: that master key is not given.
+        """
+        return self.purpose(key_id, "fingerprint")
 
     def seal(self, plaintext: bytes, *, context: str, nonce: bytes) -> Sealed:
         """Encrypts with the current key; `context` is table|column|row id, `nonce` 12 random bytes.

@@ -36,7 +36,7 @@ class Restored(Frozen, frozen=True, kw_only=True):
 
 def mark_as_backup(copy: sqlite3.Connection) -> None:
     """Says in the copy itself that it is one; a copy of a restored one may say it already."""
-    with _transaction(copy):
+    with written(copy):
         if not _is_backup(copy):
             copy.execute(_MARK)
             copy.execute(_NAME_MARK)
@@ -53,7 +53,7 @@ def open_instance(
     was taken from may still run, and its sandboxes are not ours. `take_over` says that it is gone.
     Either way its events get numbers that nobody was told before.
     The ids of the gateway's master keys are noted for those who seal anew beside it."""
-    with _transaction(database):
+    with written(database):
         found = database.execute(_INSTANCE).fetchone()
         restored: Restored | None = None
         if found is None:
@@ -75,7 +75,8 @@ def _is_backup(database: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+def written(database: sqlite3.Connection) -> Iterator[None]:
+    """One transaction: all of it, or nothing."""
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.ids import callback_secret_id
+from gateway.domain.keyring import Keyring
 from gateway.domain.sealing import Sealed
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
+from gateway.store.master_keys import check_master_keys
 from gateway.store.migrations import pending, version
 from gateway.store.upgrade import Upgraded, upgrade
 
@@ -79,6 +81,14 @@ class Operator:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
+
+    def check_master_keys(self, keyring: Keyring) -> None:
+        """That these are the keys this database is used with, before anything is sealed.
+
+        Raises:
+            Refused: `wrong_master_key`.
+        """
+        check_master_keys(self._database, keyring)
 
     def add_key(self, key: KeyRow, digest: bytes) -> None:
         """Stores a key by its SHA-256."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Final
@@ -10,13 +10,15 @@ from typing import Final
 import aiosqlite
 
 from gateway.domain.endpoint import Directory
+from gateway.domain.keyring import Keyring
 from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
 from gateway.store.errors import translated
-from gateway.store.instance import Restored, open_instance
+from gateway.store.instance import Restored, open_instance, written
 from gateway.store.lock import exclusive
+from gateway.store.master_keys import check_master_keys
 from gateway.store.outbox import read_directory
 from gateway.store.reads import Reads
 from gateway.store.realms import watched_realms
@@ -103,20 +105,21 @@ async def open_sqlite(
     *,
     new_instance_id: Callable[[], str],
     take_over: bool = False,
-    key_ids: Sequence[str] = (),
+    keyring: Keyring | None = None,
     busy_ms: int = BUSY_MS,
 ) -> AsyncIterator[SQLiteStore]:
     """Locks, upgrades and opens the file. A new database gets an instance id, a restored backup
-    another one unless it takes over. `busy_ms` is how long a lock of others is waited for.
+    another one unless it takes over. `busy_ms` is how long a lock of others is waited for;
+    `keyring` are the master keys, None for one that seals and opens nothing.
 
     Raises:
-        Refused: another gateway holds it, its schema is newer than this program, or there is no
-            room for the backup that an upgrade begins with.
+        Refused: another gateway holds it, its schema is newer than this program, there is no room
+            for the backup that an upgrade begins with, or it was used with another master key.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(exclusive(path))
-        opening = _open_file(path, new_instance_id, take_over=take_over, key_ids=key_ids)
+        opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
         ((seq, instance_id),) = await writer.execute_fetchall(sql.LEDGER)
@@ -136,11 +139,15 @@ async def open_sqlite(
 
 
 def _open_file(
-    path: Path, new_instance_id: Callable[[], str], *, take_over: bool, key_ids: Sequence[str]
+    path: Path, new_instance_id: Callable[[], str], *, take_over: bool, keyring: Keyring | None
 ) -> Opening:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = WAL")
         upgraded = upgrade(database, path)
+        if keyring is not None:
+            with written(database):
+                check_master_keys(database, keyring)
+        key_ids = () if keyring is None else keyring.ids
         restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
     return Opening(upgraded=upgraded, restored=restored)
 

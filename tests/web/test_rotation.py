@@ -1,7 +1,9 @@
 """Master keys change while agents work: nothing sealed is lost, and the old key can go one day."""
 
 import base64
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,8 @@ from gateway.domain.errors import Refused
 from gateway.store.audit import audit
 from tests.web.callers import MASTER, TASK, Agent, House, Json, open_house
 
+OTHER: Final = f"k1:{base64.b64encode(b'o' * 32).decode()}"
+"""Another key under an id that is in use."""
 NEW: Final = base64.b64encode(b"n" * 32).decode()
 K1: Final = f"k1:{MASTER}"
 K2: Final = f"k2:{NEW}"
@@ -189,3 +193,64 @@ async def test_what_cannot_be_opened_is_counted_and_stays_as_it_is(
     assert "2 under k1" in err
     async with open_house(tmp_path) as house:
         assert (await claimed(house))["A"] == "1"
+
+
+def forget_fingerprints(folder: Path) -> None:
+    """The database as it was before there were any."""
+    with closing(sqlite3.connect(folder / "slipgate.db", isolation_level=None)) as database:
+        database.execute("DELETE FROM master_keys")
+
+
+@pytest.mark.parametrize("keys", [OTHER, f"{K2},{OTHER}"], ids=["current", "behind a new one"])
+@pytest.mark.parametrize("is_old", [False, True], ids=["known", "from before"])
+async def test_another_key_under_a_known_id_is_refused_wherever_it_would_seal_or_open(
+    tmp_path: Path, operator: Operator, keys: str, is_old: bool
+) -> None:
+    if is_old:
+        forget_fingerprints(tmp_path)
+    with pytest.raises(Refused, match="wrong_master_key") as refused:
+        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=keys):
+            pass
+    assert "under the id k1" in refused.value.detail
+    assert "master-keys" in (refused.value.hint or "")
+    with pytest.raises(Refused, match="wrong_master_key"):
+        mint(environ(tmp_path, keys), "tasks", "other", "vercel")
+    code, _, err = operator.rewraps(keys)
+    assert (code, "under the id k1" in err) == (1, True)
+    assert not any(part in err for part in keys.replace(",", ":").split(":")[1::2])
+    async with open_house(tmp_path) as house:
+        assert (await house.get("/v1/tasks")).status_code == 200
+
+
+async def test_a_database_from_before_remembers_its_key_at_the_next_start(
+    tmp_path: Path, operator: Operator
+) -> None:
+    forget_fingerprints(tmp_path)
+    async with open_house(tmp_path) as house:
+        await house.create(env={"A": "1"})
+    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
+        database.execute("UPDATE projects SET callback_secret = x'' ")
+        database.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
+        database.execute("DELETE FROM signing_secrets")
+    with pytest.raises(Refused, match="wrong_master_key"):
+        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=OTHER):
+            pass
+
+
+async def test_one_damaged_value_makes_no_key_a_wrong_one(
+    tmp_path: Path, operator: Operator
+) -> None:
+    async with open_house(tmp_path) as house:
+        await house.create(env={"A": "1"})
+    forget_fingerprints(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
+        database.execute("UPDATE task_secrets SET env = x'00'")
+    async with open_house(tmp_path) as house:
+        assert (await house.get("/v1/tasks")).status_code == 200
+
+
+def test_a_database_that_seals_nothing_takes_any_key_once(tmp_path: Path) -> None:
+    mint(environ(tmp_path, K1), "launcher", "default", "laptop")
+    mint(environ(tmp_path, OTHER), "tasks", "default", "vercel")
+    with pytest.raises(Refused, match="wrong_master_key"):
+        mint(environ(tmp_path, K1), "tasks", "other", "vercel")
