@@ -63,16 +63,17 @@ async def _run(
         open_providers(config, environ, program) as providers,
         open_elsewhere(config) as elsewhere,
     ):
-        client = Client(http)
+        client = Client(http, log=log)
         if elsewhere is not None:
             await insist_on_callbacks(client)
+        site = Site(
+            client=client,
+            providers=providers,
+            handed=config.handed,
+            elsewhere=elsewhere,
+        )
         launcher = Launcher(
-            Site(
-                client=client,
-                providers=providers,
-                handed=config.handed,
-                elsewhere=elsewhere,
-            ),
+            site,
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             version=version("slipgate"),
             capacity=config.capacity,
@@ -80,8 +81,20 @@ async def _run(
         )
         if wanted.once or wanted.job:
             return _outcome(wanted.job, await launcher.once(wanted.job))
+        _announce(config, site, log)
         await launcher.run(_stop_signal())
         return DONE
+
+
+def _announce(config: Config, site: Site, log: FilteringBoundLogger) -> None:
+    """Who works for whom and where; that its gateway answers is told by what it has claimed."""
+    log.info(
+        "launcher.started",
+        version=version("slipgate"),
+        gateway=config.url.rpartition("@")[2],  # never a password that stands in it
+        providers=site.places,
+        capacity=config.capacity,
+    )
 
 
 def _outcome(job: str | None, done: list[bool]) -> int:

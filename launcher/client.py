@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import httpx
 import msgspec
+from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.gateway import GatewayView
 from gateway.wire.launcher import (
@@ -31,6 +32,7 @@ from gateway.wire.launcher import (
     Trying,
 )
 from gateway.wire.message import Request
+from launcher.contact import Contact
 
 Answer = TypeVar("Answer")
 Sleep = Callable[[float], Awaitable[None]]
@@ -77,11 +79,13 @@ class Client:
         self,
         http: httpx.AsyncClient,
         *,
+        log: FilteringBoundLogger,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._http = http
+        self._contact = Contact(log, clock)
         self._sleep = sleep
         self._clock = clock
         self._patience = patience
@@ -181,7 +185,9 @@ class Client:
         while True:
             response = await _sent(send)
             if isinstance(response, httpx.Response) and not _is_passing(response):
+                self._contact.answered()
                 return _read(response, answer)
+            self._contact.failed(what, _reason(response))
             if self._clock() + pause > give_up:
                 raise Unreachable(f"{what}: {_reason(response)}")
             await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls

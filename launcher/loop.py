@@ -15,8 +15,9 @@ Answer = TypeVar("Answer")
 
 WAIT_SECONDS = 20.0
 """How long the gateway may hold a claim that it has no work for."""
-DRAIN_SECONDS = 20.0
-"""After SIGTERM: what is not finished by then is given back."""
+DRAIN_SECONDS = 15.0
+"""After SIGTERM: what is not finished by then is given back. Whoever starts launchers must wait
+longer than that before the kill, as `up` does."""
 PAUSE_SECONDS = 5.0
 """After a claim that was refused or not answered."""
 KEY_REFUSED = (401, 403)
@@ -110,6 +111,7 @@ class Launcher:
 
     async def _drain(self) -> None:
         """Finishes what is in hand, in bounded time; the rest is offered again by its lease."""
+        self._log.info("launcher.stopping", jobs=len(self._work), seconds=self._drain_seconds)
         if self._work:
             await asyncio.wait(list(self._work), timeout=self._drain_seconds)
         for task in self._work:

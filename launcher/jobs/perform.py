@@ -7,6 +7,7 @@ from types import MappingProxyType
 from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Job, JobKind
+from gateway.wire.redaction import redacted
 from launcher.client import LeaseLost, Refused, Unreachable
 from launcher.jobs.create import create
 from launcher.jobs.delegate import delegate
@@ -22,6 +23,9 @@ KINDS: Mapping[JobKind, Callable[[Site, Lease], Awaitable[str]]] = MappingProxyT
 )
 CANCELLED = "cancelled"
 """Nobody wants it any more: that nothing was made is what was to be done."""
+SHORTEST_SECRET = 8
+"""Of the values that sandboxes get, shorter ones are words like `true`."""
+REASON_LENGTH = 500
 UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
 
@@ -37,26 +41,38 @@ async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
     outcome = "given_back"
     try:
         outcome = await work_under(
-            Lease(site.client, job), functools.partial(_work, site), sleep=site.sleep
+            Lease(site.client, job), functools.partial(_work, site, line), sleep=site.sleep
         )
     except LeaseLost:
         outcome = "lease_lost"
     except (Refused, Unreachable) as error:
         outcome = "unreported"
         line = line.bind(reason=str(error))
-    except Exception:  # noqa: BLE001 - the top of a job: one that breaks must not end the others
+    except Exception as error:  # noqa: BLE001 - the top of a job: one must not end the others
         outcome = "broken"
-        line = line.bind(exc_info=True)
+        line = line.bind(exc_info=error)  # itself: where the line is written nothing is raised
     finally:
-        line.info("job", outcome=outcome, seconds=round(site.clock() - start, 3))
-    return outcome.partition(" ")[0] not in UNDONE
+        is_done = outcome.partition(" ")[0] not in UNDONE
+        say = line.info if is_done else line.warning
+        say("job", outcome=outcome, seconds=round(site.clock() - start, 3))
+    return is_done
 
 
-async def _work(site: Site, lease: Lease) -> str:
+async def _work(site: Site, log: FilteringBoundLogger, lease: Lease) -> str:
     work = delegate if site.elsewhere else KINDS[lease.job.kind]
     try:
         return await work(site, lease)
     except ProviderError as error:
+        if error.code != CANCELLED:
+            # At once, and not with the job's line: the report may wait long for the gateway.
+            log.warning("provider.failed", code=error.code, reason=_reason(site, lease.job, error))
         provider = lease.job.sandbox.provider if lease.job.sandbox else None
         await site.client.failed(lease.job, launch_error(error, provider or site.name))
         return CANCELLED if error.code == CANCELLED else f"failed {error.code}"
+
+
+def _reason(site: Site, job: Job, error: ProviderError) -> str:
+    """What the provider said, without what was in our hands while it spoke."""
+    known = (*site.handed.values(), *job.env.values())
+    secrets = sorted((each for each in known if len(each) >= SHORTEST_SECRET), key=len)
+    return redacted(error.message, reversed(secrets))[:REASON_LENGTH]

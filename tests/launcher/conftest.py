@@ -12,6 +12,7 @@ from launcher.client import Client, open_http
 from launcher.jobs.site import Site
 from launcher.providers.local import LocalProvider
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
+from tests.launcher.lines import LOG
 
 MakeLocal = Callable[..., LocalProvider]
 
@@ -38,7 +39,7 @@ def make_local(tmp_path: Path) -> Iterator[MakeLocal]:
 @pytest.fixture
 async def client(gateway: StubGateway) -> AsyncIterator[Client]:
     async with open_http(gateway.url, KEY) as http:
-        yield Client(http, patience=15)
+        yield Client(http, log=LOG, patience=15)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from gateway.wire.launcher import Claim
 from launcher.client import Client, LeaseLost, Refused, Unreachable, open_http
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.jobs import a_job
+from tests.launcher.lines import LOG, Lines
 from tests.launcher.waiting import until
 
 
@@ -37,13 +38,18 @@ async def test_a_report_outlasts_a_gateway_that_is_away() -> None:
         if len(pauses) == 3:
             stub.__enter__()
 
+    lines = Lines()
     async with open_http(gateway.url, KEY) as http:
         try:
-            await Client(http, sleep=come_back).done(a_job("inspect"))
+            await Client(http, log=lines.log, sleep=come_back).done(a_job("inspect"))
         finally:
             stub.__exit__(None, None, None)
     assert pauses == sorted(pauses)
     assert gateway.verbs() == ["done"]
+    (lost,), (back,) = lines.of("gateway.lost"), lines.of("gateway.back")
+    assert (lost["log_level"], lost["reason"]) == ("warning", "ConnectError")
+    assert lost["call"] == "jobs/job_inspect/done"
+    assert back["seconds"] >= 0
 
 
 async def test_patience_ends(gateway: StubGateway) -> None:
@@ -52,7 +58,7 @@ async def test_patience_ends(gateway: StubGateway) -> None:
     async def at_once(_: float) -> None: ...
 
     async with open_http(gateway.url, KEY) as http:
-        client = Client(http, sleep=at_once, patience=0.3)
+        client = Client(http, log=LOG, sleep=at_once, patience=0.3)
         with pytest.raises(Unreachable, match="HTTP 503"):
             await client.renew(a_job("create"))
 
@@ -66,5 +72,7 @@ async def test_a_lost_lease_is_an_error_of_its_own(gateway: StubGateway, client:
 async def test_a_refusal_is_not_repeated(gateway: StubGateway) -> None:
     async with open_http(gateway.url, "wrong") as http:
         with pytest.raises(Refused) as raised:
-            await Client(http).claim(Claim(launcher_id="l", providers=("local",), capacity=1))
+            await Client(http, log=LOG).claim(
+                Claim(launcher_id="l", providers=("local",), capacity=1)
+            )
     assert raised.value.status == 401

@@ -5,26 +5,24 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
-import structlog
 
-from gateway.wire.launcher import Created, JobSandbox, Trying
+from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
 from launcher.jobs.create import LAUNCH_SECONDS
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
 from launcher.providers.local import LocalProvider
-from launcher.providers.protocol import Found, Key
+from launcher.providers.protocol import Found, Key, Order, ProviderError
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job
+from tests.launcher.lines import LOG, Lines
 from tests.launcher.waiting import until
 
 MakeSite = Callable[..., Site]
-LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
-    structlog.testing.CapturingLogger(), processors=[]
-)
 
 
 @pytest.fixture
@@ -322,3 +320,48 @@ async def test_a_sweep_lists_and_destroys_nothing(
         (NAME, LABELS, "started")
     ]
     assert await site.providers[0].find(KEY)
+
+
+async def test_a_job_that_breaks_logs_where(gateway: StubGateway, make_site: MakeSite) -> None:
+    def broken(seconds: float) -> NoReturn:
+        raise ZeroDivisionError("the fault")
+
+    gateway.mute = {"done"}
+    lines = Lines()
+    site = replace(make_site(*WAITS), sleep=broken)
+    assert not await perform(site, a_job("create"), lines.log)
+    (line,) = lines.of("job")
+    assert line["outcome"] == "broken"
+    assert "in broken\n" in line["exception"]
+    assert "ZeroDivisionError: the fault" in line["exception"]
+
+
+@pytest.mark.parametrize("kind", ["create", "inspect", "destroy", "sweep"])
+async def test_what_a_provider_says_is_logged_without_what_sandboxes_get(
+    gateway: StubGateway, make_site: MakeSite, tmp_path: Path, kind: JobKind
+) -> None:
+    class Refusing(LocalProvider):
+        def _refuse(self) -> NoReturn:
+            message = "403 for hidden-key with hidden-variable and ghp_0123456789012345678901"
+            raise ProviderError("provider_auth", message, retryable=False)
+
+        async def find(self, key: Key) -> Found | None:
+            self._refuse()
+
+        async def create(self, order: Order) -> Found:
+            self._refuse()
+
+        async def survey(self, instance: str) -> list[Found]:
+            self._refuse()
+
+    site = make_site(*WAITS)
+    refusing = Refusing(tmp_path, environ={}, program=WAITS)
+    site = replace(site, providers=(refusing,), handed={"OPENAI_API_KEY": "hidden-key"})
+    lines = Lines()
+    assert not await perform(site, a_job(kind, env={"MINE": "hidden-variable"}), lines.log)
+    (line,) = lines.of("provider.failed")
+    assert (line["log_level"], line["kind"], line["code"]) == ("warning", kind, "provider_auth")
+    assert "403 for [redacted:" in line["reason"]
+    assert "hidden" not in line["reason"]
+    assert "ghp_" not in line["reason"]
+    assert lines.of("job")[0]["log_level"] == "warning"

@@ -4,24 +4,27 @@ import asyncio
 
 import pytest
 import structlog
+from structlog.typing import FilteringBoundLogger
 
+from gateway.cli.processes import GRACE
 from launcher.client import Refused
 from launcher.jobs.site import Site
-from launcher.loop import Launcher
+from launcher.loop import DRAIN_SECONDS, Launcher
 from tests.launcher.agents import WAITS
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import a_job
-from tests.launcher.test_jobs import LOG, MakeSite
+from tests.launcher.lines import LOG, Lines
+from tests.launcher.test_jobs import MakeSite
 from tests.launcher.waiting import LIMIT_SECONDS, until
 
 
-def launcher_on(site: Site, **changes: float) -> Launcher:
+def launcher_on(site: Site, log: FilteringBoundLogger = LOG, **changes: float) -> Launcher:
     return Launcher(
         site,
         launcher_id="launcher-1",
         version="1",
         capacity=int(changes.get("capacity", 4)),
-        log=LOG,
+        log=log,
         wait_seconds=changes.get("wait", 5),
         drain_seconds=changes.get("drain", 5),
     )
@@ -91,8 +94,15 @@ async def test_stopping_takes_bounded_time(gateway: StubGateway, make_site: Make
         await until(lambda: gateway.count("done"))
         stopping.set()
 
-    run = launcher_on(make_site(*WAITS), drain=0.2).run(stopping)
+    lines = Lines()
+    run = launcher_on(make_site(*WAITS), lines.log, drain=0.2).run(stopping)
     await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
+    assert [line["jobs"] for line in lines.of("launcher.stopping")] == [1]
+    assert [line["outcome"] for line in lines.of("job")] == ["given_back"]
+
+
+def test_up_waits_longer_than_a_launcher_drains() -> None:
+    assert GRACE >= DRAIN_SECONDS + 5
 
 
 async def test_a_key_that_is_refused_ends_the_launcher(

@@ -1,10 +1,13 @@
 """A launcher of which each look at a spool costs a run starts only where none is asked for."""
 
+import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.keys import mint
+from gateway.cli.processes import LAUNCHER, Child, wait_for
 from launcher.__main__ import DONE, FAILED, main
 from tests.app.processes import gateway
 
@@ -27,3 +30,24 @@ def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
         )
     assert code == (DONE if is_public else FAILED)
     assert ("Set SLIPGATE_PUBLIC_URL" in capsys.readouterr().err) is not is_public
+
+
+def test_a_launcher_says_who_it_is_before_it_works(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (_, url, environ):
+        settings = environ | {
+            "SLIPGATE_URL": url.replace("://", "://me:hidden@"),
+            "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "me").key,
+            "SLIPGATE_PROVIDERS": "local",
+            "SLIPGATE_REALM": "here",
+            "SLIPGATE_CAPACITY": "3",
+            "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "launcher"),
+        }
+        log = tmp_path / "launcher.log"
+        with Child("launcher", LAUNCHER, settings, log) as child:
+            wait_for(lambda: "launcher.started" in log.read_text(), "its line", child, 30)
+    started, *_, stopping = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (started["version"], started["capacity"]) == (version("slipgate"), 3)
+    assert started["gateway"] == url.removeprefix("http://")
+    assert started["providers"] == ["local@here"]
+    assert stopping["event"] == "launcher.stopping"
+    assert "hidden" not in log.read_text()

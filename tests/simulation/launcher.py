@@ -73,6 +73,7 @@ class Launcher:
             Site(
                 client=Client(
                     cast(httpx.AsyncClient, wires),
+                    log=cast(FilteringBoundLogger, Log(world)),
                     sleep=functools.partial(self._network.pause, self.process),
                     clock=world.scheduler.time,
                 ),
