@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from gateway.domain.task import Frozen
+from gateway.domain.task import Frozen, TaskError
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 
@@ -41,6 +41,8 @@ class Job(Frozen, frozen=True, kw_only=True):
     """The lease under which it was closed: the same token again gets the same answer."""
     stray: Stray | None = None
     """What it destroys, if that belongs to no attempt."""
+    error: TaskError | None = None
+    """Why it could not be done, if that is how its last lease ended."""
 
     @property
     def token(self) -> str:

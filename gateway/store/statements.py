@@ -21,7 +21,7 @@ ATTEMPT_COLUMNS: Final = """
 
 JOB_COLUMNS: Final = """
     id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
-    renewed, is_delegated, offers, closed_at, answered_lease, stray"""
+    renewed, is_delegated, offers, closed_at, answered_lease, stray, error"""
 
 EVENT_COLUMNS: Final = """
     task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
@@ -129,14 +129,14 @@ INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(24)})"""
 
 # The lease only grows, also when a job that was closed is opened anew: no old token fits again.
 UPSERT_JOBS: Final = f"""
-INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(16)})
+INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(17)})
 ON CONFLICT (id) DO UPDATE SET
     provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
     lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
     lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
     is_delegated = excluded.is_delegated, offers = excluded.offers,
     closed_at = excluded.closed_at, answered_lease = excluded.answered_lease,
-    stray = excluded.stray"""
+    stray = excluded.stray, error = excluded.error"""
 
 INSERT_SECRETS: Final = """
 INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)

@@ -376,6 +376,22 @@ def test_an_unconfirmed_destroy_is_flagged_and_offered_again() -> None:
     assert world.task.flag is None
 
 
+def test_why_a_destroy_is_not_confirmed_stands_in_its_flag() -> None:
+    world = World()
+    world.launch()
+    world.say("task.completed", summary="done")
+    (job,) = world.claim(capacity=0)
+    error = LaunchError(code="provider_auth", message="401 from Daytona", retryable=False)
+    world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
+    world.pass_seconds(120)
+    (flag,) = world.task.flags
+    assert flag.code == "sandbox_unconfirmed"
+    assert flag.detail.endswith("is not confirmed: provider_auth: 401 from Daytona")
+    (job,) = world.claim(capacity=0)
+    world.done(job, "unknown")
+    assert world.view.jobs[job.id].error is None
+
+
 def test_another_project_does_not_see_the_task() -> None:
     world = World()
     foreign = c.CancelTask(task_id=TASK, project="other")

@@ -117,6 +117,7 @@ JOB = Job(
     renewed=True,
     is_delegated=True,
     offers=6,
+    error=ERROR,
 )
 
 

@@ -1,5 +1,7 @@
 """What happens when a clock comes due: asked first, judged then, never in silence."""
 
+from typing import Final
+
 from gateway.domain.answers import Accepted
 from gateway.domain.commands import JobDue, TaskDue
 from gateway.domain.decide.claim import release, revoked
@@ -11,6 +13,9 @@ from gateway.domain.judging import fail, time_out
 from gateway.domain.task import CLOCK_NAMES, Attempt, Status, TaskError
 from gateway.domain.view import View
 from gateway.domain.waiting import STILL, queue_left, watch
+
+LONGEST_DETAIL: Final = 500
+"""Characters of a flag's detail that holds another's words."""
 
 
 def lease_due(view: View, command: JobDue, now: int) -> Accepted:
@@ -120,9 +125,17 @@ def _drain(draft: Draft) -> None:
 
 
 def _cleanup(draft: Draft) -> None:
-    draft.raise_flag("sandbox_unconfirmed", "the destroy of its sandbox is not confirmed")
+    draft.raise_flag("sandbox_unconfirmed", _unconfirmed(draft))
     if not draft.task.status.is_terminal:
         draft.change(cleanup=draft.now + UNCONFIRMED_AFTER)
+
+
+def _unconfirmed(draft: Draft) -> str:
+    """With what its launcher said last: the cause is nowhere else."""
+    jobs = (draft.job("destroy", attempt.number) for attempt in draft.living())
+    error = next((job.error for job in jobs if job and job.error), None)
+    why = f": {error.code}: {error.message}" if error else ""
+    return f"the destroy of its sandbox is not confirmed{why}"[:LONGEST_DETAIL]
 
 
 def _inspect(draft: Draft) -> None:

@@ -8,26 +8,29 @@ from gateway.domain.decide.place import wrong_name
 from gateway.domain.job import Job, Stray
 from gateway.domain.judging import offered_again
 from gateway.domain.sweeping import NOT_THERE, judge_sweep, swept_again
+from gateway.domain.task import TaskError
 from gateway.domain.view import View
 
 
 def homeless_finished(
-    view: View, job: Job, report: FinishJob, now: int, *, has_failed: bool = False
+    view: View, job: Job, report: FinishJob, now: int, error: TaskError | None = None
 ) -> Accepted:
     """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
-    answered = answered_by(job)
+    answered = answered_by(job, error)
     if job.stray is not None:
         view.put_job(_stray_after(answered, job.stray, report, now))
     else:
-        if not has_failed:
+        if error is None:
             view.new_sweeps.append(judge_sweep(view, job, report.sandboxes, now))
         view.put_job(swept_again(answered, now))
     return Accepted()
 
 
-def answered_by(job: Job) -> Job:
+def answered_by(job: Job, error: TaskError | None = None) -> Job:
     """The job after the report of the launcher that held it; its token still gets that answer."""
-    return replace(job, answered_lease=job.lease, leased_by=None, lease_expires_at=None)
+    return replace(
+        job, answered_lease=job.lease, leased_by=None, lease_expires_at=None, error=error
+    )
 
 
 def _stray_after(job: Job, stray: Stray, report: FinishJob, now: int) -> Job:

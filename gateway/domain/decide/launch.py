@@ -91,11 +91,11 @@ def launch_failed(
         end(draft, Status.FAILED, Ended(error=error, report=report))
 
 
-def launch_error(error: LaunchError) -> TaskError:
+def launch_error(error: LaunchError, stage: str = "launch") -> TaskError:
     """What a launcher reported, as an error of the task; of the codes that are ours the rules say
     whether another launch may help, of the others the launcher."""
     is_retryable = error.code in PASSING or (error.retryable and error.code not in PERMANENT)
-    return TaskError(stage="launch", code=error.code, message=error.message, retryable=is_retryable)
+    return TaskError(stage=stage, code=error.code, message=error.message, retryable=is_retryable)
 
 
 def launch_report(error: LaunchError) -> msgspec.Raw:

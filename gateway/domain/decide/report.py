@@ -128,9 +128,10 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     nothing = FinishJob(job_id=job.id, lease_token=job.token)
+    error = launch_error(command.error, "launch" if job.kind == "create" else "sandbox")
     if job.task_id is None:
-        return homeless_finished(view, job, nothing, now, has_failed=True)
-    answered = answered_by(job)
+        return homeless_finished(view, job, nothing, now, error)
+    answered = answered_by(job, error)
     _, draft, attempt = _about(view, command, now)
     if job.kind == "destroy":
         judge_destroy(draft, answered, attempt, nothing)
@@ -138,7 +139,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
         draft.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
             report = launch_report(command.error)
-            launch_failed(draft, attempt, launch_error(command.error), report)
+            launch_failed(draft, attempt, error, report)
     draft.keep()
     return Accepted()
 

@@ -50,6 +50,11 @@ def _attempt(s: Situation, attempt: Attempt) -> str:
 
 
 def _job(s: Situation, job: Job) -> str:
+    why = f", last failed with {job.error.code}: {bare(job.error.message)}" if job.error else ""
+    return f"{_standing(s, job)}{why}"
+
+
+def _standing(s: Situation, job: Job) -> str:
     if job.is_held(s.now) and job.lease_expires_at is not None:
         how = "delegated" if job.is_delegated else "held"
         return f"job {job.id} {how} by {job.leased_by} until {second(job.lease_expires_at, s.now)}"

@@ -165,7 +165,10 @@ TABLE: Final = [
                 f"attempt 1: launched 1 time, at local@here, sandbox {SANDBOX} (sb-1) destroying, "
                 "first word 14:13:25"
             ),
-            f"{JOB}-destroy offered from 14:13:35 on",
+            (
+                f"{JOB}-destroy offered from 14:13:35 on, "
+                "last failed with provider_unavailable: HTTP 500"
+            ),
             "launcher launcher-a called 14:13:30, serves local@here, room for 0",
         ],
     ),
