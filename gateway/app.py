@@ -47,6 +47,8 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 7
 """How long open requests may take to end once we stop; supervisors kill after 10 s."""
+LANDING_SECONDS: Final = 5
+"""How long receivers may take to answer what was sent before we stopped."""
 MAX_CONNECTIONS: Final = 4_096
 DAY: Final = 86_400_000
 """Milliseconds."""
@@ -73,11 +75,11 @@ async def opened(
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
-    At the end the loops take their last step, attempts in flight are settled, the ledger writes
-    what it has taken, and the store is closed. `take_over` lets a restored backup keep its
-    instance id: the gateway it was taken from is gone for good. `busy_ms` is how long a batch
-    waits for a lock that somebody else holds; `schedule` are the milliseconds before each attempt
-    at a delivery.
+    At the end the loops take their last step, attempts in flight are settled or, after some
+    seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
+    lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
+    `busy_ms` is how long a batch waits for a lock that somebody else holds; `schedule` are the
+    milliseconds before each attempt at a delivery.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
@@ -147,6 +149,8 @@ async def _running(
         )
 
         def stop() -> None:
+            if not draining.is_set():
+                asyncio.get_running_loop().call_later(LANDING_SECONDS, deliverer.abandon)
             draining.set()
             ledger.hints.tell_all()
 

@@ -153,11 +153,14 @@ class Deliverer:
         self._is_stopping = is_stopping
         self._sleep = sleep
         self._flying: set[Lane] = set()
+        self._unanswered: set[asyncio.Task[None]] = set()
         self._gates: dict[str, Gate] = {}
         self._has_recalled = False
 
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
+        if self._is_stopping():
+            return IDLE
         now = self._clock()
         await self._mind_the_gates()
         # A lane that lands during the read is left to the next step: what was read may be older.
@@ -176,6 +179,15 @@ class Deliverer:
         moments.append(following)
         due = min((at for at in moments if at is not None), default=None)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
+
+    def abandon(self) -> None:
+        """Gives up on receivers that have not answered yet: we stop, and cannot wait for them.
+
+        Whether they took it is not known, so the delivery stays as it was, pending and due, and is
+        sent again after the start, under the same `webhook-id`. What has been answered is settled.
+        """
+        for flight in self._unanswered:
+            flight.cancel()
 
     async def _mind_the_gates(self) -> None:
         """Those that fail are known from the start; what somebody has changed is tried at once."""
@@ -206,7 +218,9 @@ class Deliverer:
         return head.failures if gate is not None and gate.is_tripped else 0
 
     def _may_go(self, head: Head, flew: frozenset[Lane], now: int) -> bool:
-        if len(self._flying) >= PARALLEL or _lane(head) in self._flying or _lane(head) in flew:
+        if self._is_stopping() or len(self._flying) >= PARALLEL:
+            return False
+        if _lane(head) in self._flying or _lane(head) in flew:
             return False
         return self._gates.setdefault(head.endpoint_id, Gate()).room(now) > 0
 
@@ -255,10 +269,14 @@ class Deliverer:
 
     @contextmanager
     def _passing(self, head: Head) -> Iterator[None]:
-        """Takes its room in the gate, until the receiver has answered."""
+        """Takes its room in the gate, and may be abandoned, until the receiver has answered."""
+        flight = asyncio.current_task()
+        if flight is not None:
+            self._unanswered.add(flight)
         try:
             yield
         finally:
+            self._unanswered.discard(flight)
             gate = self._gates[head.endpoint_id]
             gate.in_flight -= 1
             if gate.is_plain:

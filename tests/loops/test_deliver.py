@@ -277,6 +277,8 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     outbox = FullDisk([Row()], refusals=5)
     slept: list[float] = []
 
+    stopping = asyncio.Event()
+
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
@@ -299,14 +301,57 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
                 hints=Hints(),
                 clock=lambda: NOW,
                 random=lambda: 0.5,
-                is_stopping=lambda: is_stopping,
+                is_stopping=stopping.is_set,
                 sleep=sleep,
             )
             await deliverer.step()
+            if is_stopping:
+                stopping.set()
             await deliverer.step()
     assert len(receiver.requests) == 1
     assert len(outbox.settled) == settled
     assert len(slept) == (1 if is_stopping else 5)
+
+
+class StopsAtALook(Outbox):
+    """The gateway is told to stop while the outbox is read."""
+
+    stopping = False
+
+    async def due_deliveries(
+        self, now: int, limit: int, closed: Sequence[str] = ()
+    ) -> Sequence[Head]:
+        self.stopping = True
+        return self.heads
+
+
+async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
+    receiver = Receiver()
+    outbox = StopsAtALook([Row()])
+    async with (
+        listening(receiver) as url,
+        PinnedTransport(Guard(allow_private=True)) as transport,
+        asyncio.timeout(60),
+    ):
+
+        async def write(head: Head) -> Letter:
+            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+
+        async with asyncio.TaskGroup() as group:
+            deliverer = Deliverer(
+                outbox,
+                write,
+                outbox.submit,
+                transport=transport,
+                group=group,
+                hints=Hints(),
+                clock=lambda: NOW,
+                random=lambda: 0.5,
+                is_stopping=lambda: outbox.stopping,
+            )
+            await deliverer.step()
+            await deliverer.step()
+    assert (receiver.requests, outbox.settled) == ([], [])
 
 
 class Backlog(Outbox):

@@ -7,16 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 
+from gateway.cli.keys import mint
 from tests.ports import reserved_port
 from tests.web.callers import MASTER, TASK, add_keys
 
 PATIENCE = 60
 """Seconds until a test gives up."""
+STOPS_WITHIN = 10
+"""Seconds, as the README says; supervisors kill after them."""
 COMMAND = [sys.executable, "-m", "gateway", "gateway"]
 
 
@@ -39,6 +42,30 @@ def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) ->
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
     assert all(line.startswith("{") for line in log.splitlines())
+
+
+def test_it_ends_in_time_though_receivers_hang_and_sends_the_same_again_after_the_start(
+    tmp_path: Path,
+) -> None:
+    key = mint(_environ(tmp_path, 0), "tasks", "default", "frontend").key
+    headers = {"authorization": f"Bearer {key}"}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as receiver,
+        ExitStack() as hanging,  # never answered, and closed at the end alone
+    ):
+        receiver.settimeout(PATIENCE)
+        callback = f"http://127.0.0.1:{receiver.getsockname()[1]}/hook"
+        with (
+            _gateway(tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true") as (process, url),
+            httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as http,
+        ):
+            http.post("/v1/tasks", json=TASK | {"callbackUrl": callback}).raise_for_status()
+            first = _webhook_id(receiver, hanging)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(STOPS_WITHIN) == 0
+        assert "Traceback" not in (tmp_path / "log").read_text()
+        with _gateway(tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true"):
+            assert _webhook_id(receiver, hanging) == first
 
 
 def test_what_the_server_says_of_a_broken_request_is_a_line_like_all(tmp_path: Path) -> None:
@@ -70,11 +97,18 @@ def test_a_gateway_whose_address_is_taken_says_so_and_touches_nothing(tmp_path: 
     assert not (tmp_path / "slipgate.db").exists()
 
 
+def _webhook_id(receiver: socket.socket, hanging: ExitStack) -> bytes:
+    """That of the next request."""
+    caller = hanging.enter_context(receiver.accept()[0])
+    lines = hanging.enter_context(caller.makefile("rb"))
+    return next(line for line in lines if line.startswith(b"webhook-id:"))
+
+
 @contextmanager
-def _gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _gateway(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with reserved_port() as port:
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(COMMAND, env=_environ(folder, port), stderr=log)
+            process = subprocess.Popen(COMMAND, env=_environ(folder, port) | settings, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             _until_ready(url)
