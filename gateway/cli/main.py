@@ -46,9 +46,13 @@ def gateway(take_over: TakeOver = False) -> None:
 def launcher(
     once: Annotated[bool, typer.Option("--once", help="claim one time, then exit")] = False,
     job: Annotated[str | None, typer.Option(help="claim this very job, then exit")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="only say what is wrong with the settings, then exit")
+    ] = False,
 ) -> None:
     """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."""
     arguments = ["--once"] if once else []
+    arguments += ["--check"] if check else []
     arguments += [f"--job={job}"] if job else []
     _hand_over("launcher", arguments)
 

@@ -16,6 +16,7 @@ from gateway.wire.signing import secret_text, sign
 from tests.app.processes import gateway
 from tests.interop.node import command, environ, needs_node, project, run
 from tests.interop.readme import pasted
+from tests.interop.scripted import Answer, answering
 from tests.ports import reserved_port
 
 pytestmark: Final = needs_node()
@@ -89,6 +90,39 @@ def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
             httpx.post(f"{url}/v1/tasks/{started[0]}/cancel", headers=headers).raise_for_status()
             while (line := served.prints()) != f"{started[0]} cancelled null":
                 assert line.startswith(started[0])
+
+
+BUSY: Final = (503, '{"code":"unavailable","detail":"The store cannot commit.","hint":"Soon."}')
+PROXY: Final = (502, "<html>502 Bad Gateway</html>")
+WRONG: Final = (
+    422,
+    """{"code":"invalid_request","detail":"The request is not valid.",
+    "errors":[{"path":"$.repoUrl","message":"must be https"}]}""",
+)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "words"),
+    [
+        pytest.param([BUSY, (202, '{"id":"task_1"}')], 200, '"task_1"', id="busy for a moment"),
+        pytest.param([PROXY] * 4, 500, "Error: HTTP 502", id="a proxy without a gateway"),
+        pytest.param(
+            [WRONG],
+            500,
+            "Error: HTTP 422; invalid_request; The request is not valid.; $.repoUrl: must be https",
+            id="a field is wrong",
+        ),
+    ],
+)
+def test_the_action_asks_again_what_may_pass_and_says_what_does_not(
+    tmp_path: Path, answers: list[Answer], status: int, words: str
+) -> None:
+    with answering(answers) as gate, app(tmp_path, SLIPGATE_URL=gate.url) as served:
+        wanted = ["http://github.com/acme/widgets", "Mend it", "key-1"]
+        reply = httpx.post(f"{served.url}/actions/startTask", json=wanted, timeout=30)
+        assert (reply.status_code, reply.text) == (status, words)
+        assert gate.answers == []
+        assert gate.keys == ["key-1"] * len(answers)
 
 
 def test_it_refuses_what_is_not_signed_and_takes_the_rest_once(tmp_path: Path, key: bytes) -> None:

@@ -1,0 +1,1 @@
+"""Whether what users read names all there is."""
