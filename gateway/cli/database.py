@@ -10,7 +10,8 @@ import typer
 
 from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.replies import Answer
-from gateway.settings import read_database, read_secret_keys
+from gateway.cli.state import has_master_keys, read_master_keys
+from gateway.settings import read_database
 from gateway.store.audit import Audit, audit
 from gateway.store.backup import back_up
 from gateway.store.migrations import newest, pending
@@ -74,7 +75,7 @@ def migrate(
 
 def verify(as_json: AsJson = False) -> None:
     """Hold everything that is kept against what was promised; a gateway may run."""
-    keys = read_secret_keys(os.environ) if os.environ.get("SLIPGATE_SECRET_KEYS") else None
+    keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
     found = audit(_existing(read_database(os.environ)), key_ids=keys)
     ok = not found.total
     if as_json:

@@ -22,11 +22,12 @@ from gateway.cli.output import (
 )
 from gateway.cli.replies import Answer
 from gateway.cli.rewrap import rewrap
+from gateway.cli.state import read_master_keys
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.sealing import Sealed, callback_secret_context
 from gateway.domain.signing_secret import SECRET_BYTES
-from gateway.settings import read_database, read_secret_keys
+from gateway.settings import read_database
 from gateway.store.operator import KeyRow, Operator, open_operator
 from gateway.wire.signing import secret_text
 from gateway.wire.times import maybe_rfc3339, rfc3339
@@ -131,8 +132,11 @@ def revoke(
         screen.print(f"revoked {key_id}", markup=False)
 
 
-def mint(environ: Mapping[str, str], scope: str, project: str, name: str) -> MintedKey:
-    """A new key in the database that the environment names.
+def mint(
+    environ: Mapping[str, str], scope: str, project: str, name: str, *, is_first: bool = False
+) -> MintedKey:
+    """A new key in the database that the environment names. The first one comes with the callback
+    secret of its project, also if another was made before, and nobody was told.
 
     Raises:
         SettingsError: the database or the master keys are not configured.
@@ -147,12 +151,14 @@ def mint(environ: Mapping[str, str], scope: str, project: str, name: str) -> Min
         created_at=now,
         revoked_at=None,
     )
-    ring = Keyring(read_secret_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
+    ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
     with open_operator(read_database(environ)) as operator:
         if ring is not None:
             operator.check_master_keys(ring)
         operator.add_key(row, hashlib.sha256(key.encode()).digest())
         secret = _open_project(operator, project, ring, now) if ring else None
+        if ring and secret is None and is_first:
+            secret = _callback_secret(operator, project, ring)
     return MintedKey(
         id=row.id,
         key=key,
@@ -175,6 +181,13 @@ def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> 
     )
     operator.add_project(project, sealed, now)
     return secret_text(secret)
+
+
+def _callback_secret(operator: Operator, project: str, ring: Keyring) -> str | None:
+    sealed = operator.callback_secret(project)
+    if sealed is None or sealed.key_id not in ring:
+        return None  # a gateway without that master key does not start
+    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
 
 
 def _check_label(text: str, option: str) -> None:

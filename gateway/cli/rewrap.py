@@ -8,8 +8,9 @@ from typing import Final
 
 from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.replies import Answer
+from gateway.cli.state import read_master_keys
 from gateway.domain.keyring import NONCE_BYTES, Keyring, UnknownKey, Unreadable
-from gateway.settings import read_database, read_secret_keys
+from gateway.settings import read_database
 from gateway.store.instance import written
 from gateway.store.master_keys import check_master_keys
 from gateway.store.operator import connected
@@ -44,7 +45,7 @@ class Rewrapped(Answer, frozen=True, kw_only=True):
 
 def rewrap(as_json: AsJson = False) -> None:
     """Seal all secrets with the current master key, beside a gateway that may run."""
-    ring = Keyring(read_secret_keys(os.environ))
+    ring = Keyring(read_master_keys(os.environ))
     path = read_database(os.environ)
     unreadable: dict[str, int] = {}
     with closing(connected(path)) as database:

@@ -3,8 +3,15 @@
 import base64
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
+
+from gateway.settings import read_database, read_secret_keys
+
+DATABASE: Final = "slipgate.db"
+MASTER_KEYS: Final = "master-keys"
+MASTER_KEYS_VARIABLE: Final = "SLIPGATE_SECRET_KEYS"
 
 
 class State:
@@ -17,11 +24,16 @@ class State:
     @property
     def database_url(self) -> str:
         """As `SLIPGATE_DATABASE_URL` has it."""
-        return f"sqlite:///{self.folder / 'slipgate.db'}"
+        return f"sqlite:///{self.folder / DATABASE}"
+
+    @property
+    def launcher(self) -> Path:
+        """Where the launcher keeps what it runs."""
+        return self.folder / "launcher"
 
     def master_keys(self) -> str:
         """As `SLIPGATE_SECRET_KEYS` has it; made the first time."""
-        return self.kept("master-keys", _new_master_key)
+        return self.kept(MASTER_KEYS, _new_master_key)
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
         """The secret in a file of this name; made and written the first time."""
@@ -33,6 +45,30 @@ class State:
             draft.write_text(make())
             draft.rename(file)
         return file.read_text().strip()
+
+
+def read_master_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
+    """The master keys for commands that open the database themselves: those that are given, or
+    those that `up` keeps beside this very database.
+
+    Raises:
+        SettingsError: there are none, or one is malformed.
+    """
+    return read_secret_keys({**environ, MASTER_KEYS_VARIABLE: _master_keys(environ)})
+
+
+def has_master_keys(environ: Mapping[str, str]) -> bool:
+    """Whether `read_master_keys` has any to read."""
+    return bool(_master_keys(environ))
+
+
+def _master_keys(environ: Mapping[str, str]) -> str:
+    given = environ.get(MASTER_KEYS_VARIABLE, "").strip()
+    database = read_database(environ)
+    file = database.with_name(MASTER_KEYS)
+    if given or database.name != DATABASE or not file.exists():
+        return given
+    return file.read_text().strip()
 
 
 def _new_master_key() -> str:

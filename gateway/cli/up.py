@@ -21,8 +21,8 @@ from gateway.cli.processes import (
     without_slipgate,
 )
 from gateway.cli.replies import Answer
-from gateway.cli.state import State
-from gateway.settings import read_settings
+from gateway.cli.state import MASTER_KEYS_VARIABLE, State
+from gateway.settings import SQLITE, SettingsError, read_settings
 
 PASSED_ON: Final = (
     "SLIPGATE_ALLOWED_REPOS",
@@ -34,6 +34,8 @@ PASSED_ON: Final = (
     "SLIPGATE_LOG",
     "SLIPGATE_RETENTION_DAYS",
     "SLIPGATE_SNAPSHOT",
+    "SLIPGATE_TRUSTED_PROXIES",
+    "SLIPGATE_WORKSPACE_WAIT_SECONDS",
     "SLIPGATE_CAPACITY",
     "SLIPGATE_SANDBOX_ENV",
     "SLIPGATE_LOCAL_UNCONFINED",
@@ -48,7 +50,16 @@ OF_PROVIDERS: Final = (
     "SLIPGATE_REALM",
 )
 """Beginnings of the names of settings that the launcher's providers have."""
+OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})
+"""Settings that are read here, some of them as options."""
+OWN: Final = {
+    "SLIPGATE_DATABASE_URL": "--state names its folder",
+    "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
+    "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
+}
+"""Settings that `up` decides itself, and what does instead."""
 LOCAL: Final = "local"
+HOST: Final = "127.0.0.1"
 
 TakeOver = Annotated[
     bool,
@@ -70,7 +81,7 @@ class Running(Answer, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def up(
-    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8700,
+    port: Annotated[int, typer.Option(envvar="SLIPGATE_PORT", min=1, max=65_535)] = 8700,
     state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = Path(
         ".slipgate"
     ),
@@ -87,8 +98,14 @@ def up(
     """Run a gateway and a launcher; Ctrl-C stops them in order."""
     check_free(port)
     kept = State(state)
-    url = f"http://127.0.0.1:{port}"
-    gateway_env = gateway_environ(kept, port, public_url=_public_url(url, providers))
+    _check_own(kept)
+    url = f"http://{HOST}:{port}"
+    gateway_env = gateway_environ(
+        kept,
+        port,
+        public_url=_public_url(url, providers),
+        secret_keys=os.environ.get(MASTER_KEYS_VARIABLE, "").strip(),
+    )
     read_settings(gateway_env)
     launcher_env = launcher_environ(kept, url, gateway_env, providers)
     check_launcher(launcher_env)
@@ -104,20 +121,23 @@ def up(
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
             _announce(kept, url, first, as_json)
+            _first_key_marker(kept).touch()  # not before: whoever was not told gets another
             _watch(gateway, launcher)
     except KeyboardInterrupt:
         trouble.print("stopped; `slipgate up` goes on where it was", style="dim")
 
 
-def gateway_environ(kept: State, port: int, *, public_url: str) -> dict[str, str]:
+def gateway_environ(
+    kept: State, port: int, *, public_url: str, secret_keys: str = ""
+) -> dict[str, str]:
     """The environment of the gateway: it never sees a model key. `public_url` empty: sandboxes only
-    spool."""
+    spool; `secret_keys` empty: the ones of the state folder, made the first time."""
     return {
         **_bare_environ(),
         "SLIPGATE_DATABASE_URL": kept.database_url,
-        "SLIPGATE_SECRET_KEYS": kept.master_keys(),
+        MASTER_KEYS_VARIABLE: secret_keys or kept.master_keys(),
         "SLIPGATE_PUBLIC_URL": public_url,
-        "SLIPGATE_HOST": "127.0.0.1",
+        "SLIPGATE_HOST": HOST,
         "SLIPGATE_PORT": str(port),
     }
 
@@ -138,14 +158,37 @@ def launcher_environ(
         "SLIPGATE_URL": url,
         "SLIPGATE_API_KEY": key,
         "SLIPGATE_PROVIDERS": providers,
-        "SLIPGATE_LAUNCHER_STATE": str(kept.folder / "launcher"),
+        "SLIPGATE_LAUNCHER_STATE": str(kept.launcher),
     }
 
 
 def _public_url(own: str, providers: str) -> str:
-    """Agents on this host reach our own address. Sandboxes reach one that is given, or they only
-    spool."""
-    return own if providers.strip() == LOCAL else os.environ.get("SLIPGATE_PUBLIC_URL", "")
+    """The one that is given. Without one, agents on this host reach our own address, and sandboxes
+    only spool."""
+    given = os.environ.get("SLIPGATE_PUBLIC_URL", "").strip()
+    return given or (own if providers.strip() == LOCAL else "")
+
+
+def _check_own(kept: State) -> None:
+    """What `up` decides itself, and the environment wants otherwise.
+
+    Raises:
+        SettingsError: with all of them.
+    """
+    ours = (kept.database_url, HOST, str(kept.launcher))
+    problems = [
+        f"{name} is set, but `slipgate up` always takes {own}: unset it; {instead}"
+        for (name, instead), own in zip(OWN.items(), ours, strict=True)
+        if not _is_same(os.environ.get(name, "").strip(), own)
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+def _is_same(given: str, ours: str) -> bool:
+    """Whether a setting, a relative path too, says what we do anyway, or nothing."""
+    path = given.removeprefix(SQLITE)
+    return given in ("", ours) or Path(path).resolve() == Path(ours.removeprefix(SQLITE))
 
 
 def _bare_environ() -> dict[str, str]:
@@ -155,12 +198,14 @@ def _bare_environ() -> dict[str, str]:
 
 
 def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
-    marker = kept.folder / "keys-made"
-    if marker.exists():
+    if _first_key_marker(kept).exists():
         return None
-    key = mint(gateway_env, "tasks", "default", "up")
-    marker.touch()
-    return key
+    return mint(gateway_env, "tasks", "default", "up", is_first=True)
+
+
+def _first_key_marker(kept: State) -> Path:
+    """Says that the first key was shown."""
+    return kept.folder / "keys-made"
 
 
 def _announce(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:

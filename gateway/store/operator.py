@@ -119,6 +119,11 @@ class Operator:
         """Whether the project has a callback secret."""
         return self._database.execute(sql.PROJECT, {"name": name}).fetchone() is not None
 
+    def callback_secret(self, name: str) -> Sealed | None:
+        """What the callbacks of a project were first signed with, while that is kept."""
+        row = self._database.execute(sql.PROJECT, {"name": name}).fetchone()
+        return Sealed(key_id=row[0], box=row[1]) if row and row[1] else None
+
     def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
         """A project and the secret its callbacks are signed with."""
         self._database.execute(

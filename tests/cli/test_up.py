@@ -1,9 +1,10 @@
 """`slipgate up`: with any provider whose settings are there, and none that the launcher refuses."""
 
 import asyncio
+import base64
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,16 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.cli.state import State
+from gateway.cli.up import OPTIONS, OWN, gateway_environ, launcher_environ
+from gateway.settings import read_settings
+from gateway.store.lock import exclusive
+from launcher.config import inspect_config
 from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
+from tests.e2e.waiting import until
 from tests.ports import reserved_port
 
 Json = dict[str, Any]
@@ -70,6 +77,7 @@ async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
         try:
             async with asyncio.timeout(PATIENCE):
                 document = await process.stdout.readuntil(b"}\n")
+            await until((tmp_path / "state" / "keys-made").exists, "the key to count as shown")
             yield msgspec.json.decode(document)
         finally:
             process.terminate()
@@ -118,3 +126,103 @@ async def test_whoever_needs_a_public_address_is_refused_without_one(tmp_path: P
         done = await asyncio.to_thread(run, {**bare(), **given}, "up", *words)
     assert done.returncode == 1
     assert "Set SLIPGATE_PUBLIC_URL" in done.stderr.decode()
+
+
+class Recording(dict[str, str]):
+    """An environment that knows what it was asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(environ)
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "PORT"}
+"""What `up` makes, and what it does not look at: an address to listen at is SLIPGATE_PORT."""
+
+
+@pytest.mark.parametrize("read", [read_settings, inspect_config], ids=["gateway", "launcher"])
+def test_every_setting_is_passed_on_or_refused_aloud(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[Mapping[str, str]], object],
+) -> None:
+    providers = "daytona-api,docker,github-actions,local"
+    kept = State(tmp_path)
+    own = gateway_environ(kept, 8700, public_url="")
+    names = Recording({**own, "SLIPGATE_PROVIDERS": providers})
+    read(names)
+    ours = {name for name in names.asked if name.startswith("SLIPGATE_")}
+    for name in ours:
+        monkeypatch.setenv(name, "given")
+    gateway = gateway_environ(kept, 8700, public_url="", secret_keys="given")
+    launcher = launcher_environ(kept, "http://127.0.0.1:8700", own, providers)
+    passed_on = {name for name in ours if "given" in (gateway.get(name), launcher.get(name))}
+    assert len(ours) > 10
+    assert ours - passed_on - DECIDED <= OWN.keys() | OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("SLIPGATE_DATABASE_URL", "sqlite:///elsewhere.db"),
+        ("SLIPGATE_HOST", "0.0.0.0"),
+        ("SLIPGATE_LAUNCHER_STATE", "/var/lib/launcher"),
+    ],
+)
+def test_what_it_decides_itself_is_not_dropped_without_a_word(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    with reserved_port() as port:
+        words = (f"--port={port}", f"--state={tmp_path / 'state'}")
+        done = run({**bare(), name: text}, "up", *words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"{name} is set, but `slipgate up` always takes" in done.stderr.decode()
+
+
+async def test_a_first_key_that_was_never_shown_is_made_again_with_its_callback_secret(
+    tmp_path: Path,
+) -> None:
+    state = tmp_path / "state"
+    environ = {**bare(), "SLIPGATE_DATABASE_URL": f"sqlite:///{state / 'slipgate.db'}"}
+    assert run(environ, "migrate").returncode == 0
+    with exclusive(state / "slipgate.db"), reserved_port() as port:
+        words = (f"--port={port}", f"--state={state}")
+        failed = await asyncio.to_thread(run, bare(), "up", *words)
+    assert (failed.returncode, failed.stdout) == (1, b"")
+    async with up(tmp_path) as running:
+        assert running["callbackSecret"].startswith("whsec_")
+        async with httpx.AsyncClient(base_url=running["url"], trust_env=False) as http:
+            bearer = {"authorization": f"Bearer {running['tasksKey']}"}
+            assert (await http.get("/v1/tasks", headers=bearer)).status_code == 200
+    async with up(tmp_path) as running:
+        assert "tasksKey" not in running
+
+
+async def test_whoever_has_an_installation_of_up_gives_the_operators_commands_no_master_key(
+    tmp_path: Path,
+) -> None:
+    async with up(tmp_path):
+        database = f"sqlite:///{tmp_path / 'state' / 'slipgate.db'}"
+        environ = {**bare(), "SLIPGATE_DATABASE_URL": database}
+        words = ("create", "--scope=ops", "--name=me")
+        made = await asyncio.to_thread(run, environ, "keys", *words)
+        assert (made.returncode, made.stderr) == (0, b"")
+        sealed = await asyncio.to_thread(run, environ, "keys", "rewrap")
+        assert (sealed.returncode, sealed.stderr) == (0, b"")
+        held = await asyncio.to_thread(run, environ, "verify")
+        assert (held.returncode, b"SLIPGATE_SECRET_KEYS" in held.stdout) == (0, False)
+
+
+async def test_master_keys_that_are_given_are_used(tmp_path: Path) -> None:
+    given = f"k9:{base64.b64encode(b'9' * 32).decode()}"
+    async with up(tmp_path, SLIPGATE_SECRET_KEYS=given):
+        assert not (tmp_path / "state" / "master-keys").exists()
+    with reserved_port() as port:
+        words = (f"--port={port}", f"--state={tmp_path / 'state'}")
+        other = await asyncio.to_thread(run, bare(), "up", *words)
+    assert other.returncode == 1
+    assert "master keys are still needed" in other.stderr.decode()
