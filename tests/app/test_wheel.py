@@ -1,0 +1,83 @@
+"""slipgate installed from a wheel, away from its checkout, has all that it reads at run time."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import sysconfig
+import venv
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.store.migrations import newest, version
+from launcher.snapshots.scripts import FOLDER, digest_of
+
+CHECKOUT: Final = Path(__file__).parents[2]
+MADE_OF: Final = ("gateway", "launcher", "snapshot", "migrations", "pyproject.toml", "LICENSE")
+
+
+def run(*words: str | Path, folder: Path, **more: str) -> str:
+    """What a command prints, in a folder that is none of ours."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
+    done = subprocess.run(
+        words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment with the wheel; what it depends on is that of this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in MADE_OF:
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(CHECKOUT / name, source / name)
+        else:
+            shutil.copy(CHECKOUT / name, source)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    offline = ("--no-deps", "--no-index")
+    run(*pip, "wheel", *offline, "--no-build-isolation", "-w", folder, source, folder=folder)
+    (wheel,) = folder.glob("slipgate-*.whl")
+    venv.create(folder / "venv")
+    python = folder / "venv" / "bin" / "python"
+    run(*pip, "--python", python, "install", *offline, wheel, folder=folder)
+    (library,) = (folder / "venv").glob("lib/python*/site-packages")
+    # Our own editable install is not seen through this: what is named there is not read again.
+    (library / "locked.pth").write_text(sysconfig.get_path("purelib"))
+    shutil.rmtree(source)
+    return python.parent
+
+
+def test_it_makes_a_database(installed: Path, tmp_path: Path) -> None:
+    database = tmp_path / "s.db"
+    run(
+        installed / "slipgate",
+        "migrate",
+        folder=tmp_path,
+        SLIPGATE_DATABASE_URL=f"sqlite:///{database}",
+    )
+    with closing(sqlite3.connect(database)) as opened:
+        assert version(opened) == newest()
+
+
+def test_it_has_the_scripts_of_the_snapshot(installed: Path, tmp_path: Path) -> None:
+    code = "from launcher.snapshots.scripts import FOLDER; print(FOLDER)"
+    folder = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
+    assert folder.is_relative_to(installed.parent)
+    assert asyncio.run(digest_of(folder)) == asyncio.run(digest_of())
+    for file in FOLDER.rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            there = folder / file.relative_to(FOLDER)
+            assert there.read_bytes() == file.read_bytes()
+
+
+def test_it_finds_its_commands(installed: Path, tmp_path: Path) -> None:
+    assert "launcher" in run(installed / "slipgate", "--help", folder=tmp_path)
