@@ -23,7 +23,6 @@ from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.policy import Policy
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
-from gateway.logs import open_logs
 from gateway.loops.deliver import PARALLEL, Deliverer
 from gateway.loops.guard import Guard, may_be_public
 from gateway.loops.letters import LetterWriter
@@ -42,6 +41,7 @@ from gateway.web.auth import Keys
 from gateway.web.context import Context
 from gateway.web.notices import rendering
 from gateway.web.routes import application
+from gateway.wire.logs import open_logs
 
 log = structlog.get_logger(__name__)
 

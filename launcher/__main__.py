@@ -13,6 +13,7 @@ from importlib.metadata import version
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from gateway.wire.logs import open_logs
 from launcher.client import Client, Refused, Unreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.site import Site
@@ -40,7 +41,8 @@ def main(
         return USAGE
     if wanted.check:
         return DONE
-    log = _open_log(config.log)
+    open_logs(config.log)
+    log: FilteringBoundLogger = structlog.get_logger()
     try:
         return asyncio.run(_run(wanted, config, environ, program, log))
     except (Refused, Unreachable) as error:
@@ -128,23 +130,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--job", metavar="ID", help="claim this very job, do it, exit")
     return parser.parse_args(arguments)
-
-
-def _open_log(form: str) -> FilteringBoundLogger:
-    """Lines on stderr; secrets never reach it, for no line holds an environment."""
-    is_console = form == "console" or (not form and sys.stderr.isatty())
-    last = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer()
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            last,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-    )
-    return log
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ async def test_a_run_that_comes_after_the_cancel_makes_nothing(world: World) -> 
     job = await world.asked(1)
     await world.http.post(f"/v1/tasks/{task}/cancel")
     ran = await world.start(job)
-    assert (ran.code, '"outcome": "cancelled"' in ran.out) == (0, True), ran.out
+    assert (ran.code, '"outcome":"cancelled"' in ran.out) == (0, True), ran.out
     await world.until(task, status="cancelled")
     assert world.api.organisation.sandboxes == {}
     again = await world.start(job)

@@ -1,6 +1,8 @@
 """A launcher of which each look at a spool costs a run starts only where none is asked for."""
 
 import json
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,28 +10,29 @@ import pytest
 
 from gateway.cli.keys import mint
 from gateway.cli.processes import LAUNCHER, Child, wait_for
-from launcher.__main__ import DONE, FAILED, main
+from launcher.__main__ import DONE, FAILED
 from tests.app.processes import gateway
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
 def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], is_public: bool
+    tmp_path: Path, is_public: bool
 ) -> None:
     with gateway(tmp_path, is_public=is_public) as (_, url, environ):
-        code = main(
-            ["--once"],
-            {
-                "SLIPGATE_URL": url,
-                "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "me").key,
-                "SLIPGATE_PROVIDERS": "github-actions",
-                "SLIPGATE_REALM": "ours",
-                "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
-                "SLIPGATE_GITHUB_ACTIONS_TOKEN": "token",
-            },
+        settings = {
+            "SLIPGATE_URL": url,
+            "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "me").key,
+            "SLIPGATE_PROVIDERS": "github-actions",
+            "SLIPGATE_REALM": "ours",
+            "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
+            "SLIPGATE_GITHUB_ACTIONS_TOKEN": "token",
+        }
+        command = [sys.executable, *LAUNCHER, "--once"]
+        done = subprocess.run(
+            command, env=settings, capture_output=True, text=True, check=False, timeout=60
         )
-    assert code == (DONE if is_public else FAILED)
-    assert ("Set SLIPGATE_PUBLIC_URL" in capsys.readouterr().err) is not is_public
+    assert done.returncode == (DONE if is_public else FAILED)
+    assert ("Set SLIPGATE_PUBLIC_URL" in done.stderr) is not is_public
 
 
 def test_a_launcher_says_who_it_is_before_it_works(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Logs: one canonical line per unit of work, as JSON or for a terminal."""
+"""Log lines in the one form of all our programs: as JSON, or for a terminal."""
 
 import logging
 import sys
@@ -37,6 +37,8 @@ class _Lines(_Filtering):  # type: ignore[valid-type, misc]
 
     def info(self, event: str, **fields: object) -> None:
         """The line that every request costs, without the detour through the processors."""
+        if self._context:
+            fields = {**self._context, **fields}
         self._logger.msg(_json_line("info", event, fields))
 
 
@@ -52,7 +54,11 @@ def _for_terminals(stream: TextIO) -> list[structlog.typing.Processor]:
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            # The default shows every variable of every frame: keys are among them.
+            exception_formatter=structlog.dev.plain_traceback,
+        ),
     ]
 
 

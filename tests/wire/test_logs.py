@@ -1,0 +1,59 @@
+"""Log lines: one form for the gateway and the launcher, whoever speaks, and no secret in any."""
+
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+
+Line = dict[str, Any]
+
+SPEAK = """
+import logging, sys, structlog
+from gateway.wire.logs import open_logs
+open_logs(sys.argv[1])
+log = structlog.get_logger()
+log.info("request", status=200)
+log.bind(job="job_1").info("job", outcome="done")
+log.bind(job="job_2").warning("job", outcome="failed")
+log.debug("never")
+logging.getLogger("library").warning("said %s", "so")
+def breaks(secret):
+    raise ValueError("broken")
+try:
+    breaks("hidden" + "-key")
+except ValueError as error:
+    fault = error
+log.error("job", exc_info=fault)
+"""
+
+
+def lines(form: str) -> list[str]:
+    """What a program of its own writes: a form is chosen once for a process."""
+    command = [sys.executable, "-c", SPEAK, form]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == ""
+    return done.stderr.splitlines()
+
+
+def test_a_line_of_json_has_its_moment_its_level_and_what_was_bound() -> None:
+    said: list[Line] = [msgspec.json.decode(line) for line in lines("json")]
+    assert all(line["timestamp"].endswith("Z") for line in said)
+    bare = [{name: line[name] for name in line if name != "timestamp"} for line in said]
+    assert bare[:4] == [
+        {"level": "info", "event": "request", "status": 200},
+        {"level": "info", "event": "job", "job": "job_1", "outcome": "done"},
+        {"level": "warning", "event": "job", "job": "job_2", "outcome": "failed"},
+        {"level": "warning", "event": "said so"},
+    ]
+    assert bare[4]["exception"].endswith("ValueError: broken")
+    assert len(bare) == 5
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_shows_where_and_no_variable(form: str) -> None:
+    whole = "\n".join(lines(form))
+    assert "in breaks" in whole
+    assert "ValueError: broken" in whole
+    assert "hidden-key" not in whole
