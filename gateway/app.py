@@ -1,26 +1,25 @@
 """The composition root of the gateway: settings in, a running gateway out."""
 
 import asyncio
-import gc
 import random
 import secrets
-import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import FrameType
 from typing import Final
 
 import httpx
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 
+from gateway.domain.commands import Pulse
 from gateway.domain.errors import Refused
+from gateway.domain.figures import Figures
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.policy import Policy
+from gateway.domain.realm import LIVE_FOR
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.deliver import PARALLEL, Deliverer
@@ -34,22 +33,24 @@ from gateway.loops.replays import Replayer
 from gateway.loops.runner import Loop, Runner
 from gateway.loops.schedule import SCHEDULE
 from gateway.loops.trial import Trials
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, Standing
 from gateway.settings import Settings
 from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
 from gateway.web.auth import Keys
 from gateway.web.context import Context
+from gateway.web.lately import Lately
 from gateway.web.notices import rendering
 from gateway.web.routes import application
 from gateway.wire.logs import open_logs
 
 log = structlog.get_logger(__name__)
 
-DRAIN_SECONDS: Final = 7
-"""How long open requests may take to end once we stop; supervisors kill after 10 s."""
 LANDING_SECONDS: Final = 5
 """How long receivers may take to answer what was sent before we stopped."""
-MAX_CONNECTIONS: Final = 4_096
+READY_FOR: Final = 1_000
+"""Milliseconds that a commit proves for `/readyz` that the store commits: anybody may ask."""
+FIGURES_FOR: Final = 10_000
+"""Milliseconds; to count a million tasks takes 0.2 s of the connection of all readers."""
 DAY: Final = 86_400_000
 """Milliseconds."""
 
@@ -96,9 +97,19 @@ async def opened(
         _tell_opening(store.opening)
         await _check_keys(store, keyring)
         policy = _policy(settings, keyring, store.instance_id, clock())
-        ledger = Ledger(store, policy, clock=clock, max_batch=max_batch)
+        metrics = Metrics()
+        ledger = Ledger(
+            store, policy, clock=clock, max_batch=max_batch, committed=metrics.count_commit
+        )
         async with _running(
-            settings, keyring, store, ledger, clock=clock, transport=transport, schedule=schedule
+            settings,
+            keyring,
+            store,
+            ledger,
+            metrics,
+            clock=clock,
+            transport=transport,
+            schedule=schedule,
         ) as gateway:
             yield gateway
 
@@ -109,6 +120,7 @@ async def _running(
     keyring: Keyring,
     store: SQLiteStore,
     ledger: Ledger,
+    metrics: Metrics,
     *,
     clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
@@ -142,7 +154,8 @@ async def _running(
             keyring,
             store,
             ledger,
-            clock,
+            metrics,
+            clock=clock,
             trials=Trials(writer.trial, transport=way_out, clock=clock),
             runners=runners,
             is_draining=draining.is_set,
@@ -207,114 +220,14 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
         )
 
 
-def serve(
-    settings: Settings,
-    *,
-    max_batch: int = MAX_BATCH,
-    take_over: bool = False,
-    schedule: Sequence[int] = SCHEDULE,
-) -> None:
-    """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
-    `schedule` are the milliseconds before each attempt at a delivery.
-
-    Raises:
-        Refused: the address is taken, another gateway holds the database, or its schema is newer.
-    """
-    open_logs(settings.log)
-    with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings, max_batch, take_over, schedule))
-
-
-async def _serve(
-    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
-) -> None:
-    with _listener(settings) as listener:
-        async with opened(
-            settings, max_batch=max_batch, take_over=take_over, schedule=schedule
-        ) as gateway:
-            _spare_the_collector()
-            server = _Server(_config(settings, gateway.app), gateway.stop)
-            port = listener.getsockname()[1]
-            log.info("gateway.started", host=settings.host, port=port)
-            await server.serve([listener])
-            log.info("gateway.drained")
-    log.info("gateway.stopped")
-
-
-def _listener(settings: Settings) -> socket.socket:
-    """Bound before anything is opened: a gateway that nobody can reach must not begin to work."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        return socket.create_server((settings.host, settings.port), family=family)
-    except OSError as exc:
-        raise Refused(
-            "unavailable",
-            f"{settings.host}:{settings.port} cannot be listened on: {exc.strerror}.",
-            hint="Stop what listens there, or set SLIPGATE_HOST and SLIPGATE_PORT.",
-        ) from exc
-
-
-def _spare_the_collector() -> None:
-    """What lives for ever is not looked at again, and hundreds of requests in flight are no
-    reason to collect: by default that is a tenth of the cost of a request."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 50)
-
-
-class _Server(uvicorn.Server):
-    """Says that we drain as soon as a signal comes, while open requests still end."""
-
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._stop = stop
-        self._loop = asyncio.get_running_loop()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # A signal comes between any two instructions: the loop must be told the safe way.
-        self._loop.call_soon_threadsafe(self._drain)
-        super().handle_exit(sig, frame)
-        # uvicorn raises the signal again once it is done, which would cut our own drain short.
-        self._captured_signals.clear()
-
-    def _drain(self) -> None:
-        log.info("gateway.draining")
-        self._stop()
-
-
-def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="off",  # `opened` is the lifespan: it outlives the last request
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-
-
-def _event_loop() -> asyncio.AbstractEventLoop:
-    import uvloop  # noqa: PLC0415 - only a served gateway needs it
-
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
 def _context(
     settings: Settings,
     keyring: Keyring,
     store: SQLiteStore,
     ledger: Ledger,
-    clock: Callable[[], int],
+    metrics: Metrics,
     *,
+    clock: Callable[[], int],
     trials: Trials,
     runners: list[Runner],
     is_draining: Callable[[], bool],
@@ -329,7 +242,7 @@ def _context(
         instance_id=store.instance_id,
         lease_seconds=settings.lease_seconds,
         clock=clock,
-        metrics=Metrics(),
+        metrics=metrics,
         random_bits=_random_bits,
         nonce=_nonce,
         secret=_secret,
@@ -337,6 +250,8 @@ def _context(
         try_endpoint=trials.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
+        commits=Lately(partial(_commit, ledger, clock), keep=READY_FOR, clock=clock),
+        standing=_standing(store, ledger, clock, runners),
         public_url=settings.public_url,
         daytona_secrets=settings.daytona_webhook_secrets,
         github_secrets=settings.github_webhook_secrets,
@@ -346,6 +261,30 @@ def _context(
         allow_private_endpoints=settings.allow_private_endpoints,
         workspace_wait_seconds=settings.workspace_wait_seconds,
     )
+
+
+async def _commit(ledger: Ledger, clock: Callable[[], int]) -> None:
+    await ledger.submit(Pulse(at=clock()))
+
+
+def _standing(
+    store: SQLiteStore, ledger: Ledger, clock: Callable[[], int], runners: Sequence[Runner]
+) -> Callable[[], Awaitable[Standing]]:
+    async def look() -> Figures:
+        now = clock()
+        return await store.reads.figures(now=now, since=now - LIVE_FOR)
+
+    figures = Lately(look, keep=FIGURES_FOR, clock=clock)
+
+    async def standing() -> Standing:
+        return Standing(
+            figures=await figures(),
+            at=clock(),
+            queue=ledger.waiting,
+            failed_steps={runner.name: runner.failed_steps for runner in runners},
+        )
+
+    return standing
 
 
 def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: int) -> Policy:

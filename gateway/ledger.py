@@ -84,6 +84,7 @@ class Ledger:
         clock: Callable[[], int] = wall_clock,
         max_queue: int = MAX_QUEUE,
         max_batch: int = MAX_BATCH,
+        committed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.hints = Hints()
         self.policy = policy
@@ -91,6 +92,7 @@ class Ledger:
         self._clock = clock
         self._max_queue = max_queue
         self._max_batch = max_batch
+        self._committed = committed
         self._waiting: Waiting = deque()
         self._patient: Waiting = deque()
         self._arrived = asyncio.Event()
@@ -111,6 +113,11 @@ class Ledger:
         queue.append((command, answer))
         self._arrived.set()
         return await answer
+
+    @property
+    def waiting(self) -> int:
+        """Commands that no transaction has taken up yet."""
+        return len(self._waiting) + len(self._patient)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Ledger"]:
@@ -184,12 +191,13 @@ class Ledger:
         ]
 
     async def _transact(self, commands: list[Command]) -> list[Outcome]:
-        now = self._clock()
+        now, began = self._clock(), time.perf_counter()
         async with self._store.transaction() as transaction:
             view = await transaction.load([command.needs for command in commands], self.policy, now)
             outcomes = [_outcome(view, command, now) for command in commands]
             if view.is_changed:
                 await transaction.write(view)
+        self._committed(time.perf_counter() - began)
         self.hints.tell(_topics(view, now))
         return outcomes
 

@@ -7,15 +7,33 @@ from itertools import accumulate
 from operator import add
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Metric, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
 from prometheus_client.registry import Collector
 
-from gateway.domain.task import Status
+from gateway.domain.figures import Figures
+from gateway.domain.task import FLAG_ORDER, Frozen, Status
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BOUNDS: Final = (*map(str, _BUCKETS), "+Inf")
+
+
+class Standing(Frozen, frozen=True, kw_only=True):
+    """How the gateway stands when somebody asks."""
+
+    at: int
+    """Milliseconds."""
+    figures: Figures
+    """These may be some seconds old."""
+    queue: int
+    """Commands that the ledger has not begun to write."""
+    failed_steps: Mapping[str, int]
+    """By loop, since the start."""
 
 
 class Metrics:
@@ -31,9 +49,8 @@ class Metrics:
             ("source", "code"),
             registry=self._registry,
         )
-        self._tasks = Gauge(
-            "slipgate_tasks", "Tasks by state.", ("status",), registry=self._registry
-        )
+        self._commits = _Commits()
+        self._registry.register(self._commits)
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """One answer; `route` is the handler, never the path, which anybody can invent."""
@@ -43,11 +60,74 @@ class Metrics:
         """A message that was not taken, and the code it was told."""
         self._refused.labels(source, code).inc()
 
-    def render(self, tasks: Mapping[str, int]) -> bytes:
-        """Everything, with the number of tasks in each state."""
-        for status in Status:
-            self._tasks.labels(status.value).set(tasks.get(status, 0))
-        return generate_latest(self._registry)
+    def count_commit(self, seconds: float) -> None:
+        """One transaction of the ledger, from its beginning until it was on the disk."""
+        self._commits.answers.count(seconds)
+
+    def render(self, standing: Standing) -> bytes:
+        """Everything, with how it stands just now."""
+        now = CollectorRegistry()
+        now.register(_Now(standing))
+        return generate_latest(self._registry) + generate_latest(now)
+
+
+class _Now(Collector):
+    """What is not counted here, but looked at."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._standing = standing
+
+    def collect(self) -> Iterator[Metric]:
+        """Gauges of this moment; what could be there and is not, is 0."""
+        now, figures = self._standing, self._standing.figures
+        tasks = {status.value: figures.tasks.get(status, 0) for status in Status}
+        flags = {code: figures.flags.get(code, 0) for code in FLAG_ORDER}
+        yield _gauges("slipgate_tasks", "Tasks by state.", "status", tasks)
+        yield _gauges("slipgate_flags", "Tasks that have a flag.", "code", flags)
+        yield _gauges(
+            "slipgate_deliveries", "Deliveries not arrived.", "status", figures.deliveries
+        )
+        due = figures.oldest_due_at
+        waits = 0.0 if due is None else max(0, now.at - due) / 1000
+        yield GaugeMetricFamily(
+            "slipgate_deliveries_oldest_due_seconds", "How long one is due.", value=waits
+        )
+        yield GaugeMetricFamily(
+            "slipgate_launchers_live", "Launchers that call.", value=figures.launchers
+        )
+        yield GaugeMetricFamily(
+            "slipgate_launcher_places", "Sandboxes they would make.", value=figures.places
+        )
+        yield GaugeMetricFamily("slipgate_ledger_queue", "Commands that wait.", value=now.queue)
+        failed = CounterMetricFamily(
+            "slipgate_loop_steps_failed", "Steps that failed.", labels=("loop",)
+        )
+        for name, count in now.failed_steps.items():
+            failed.add_metric((name,), count)
+        yield failed
+
+
+def _gauges(name: str, what: str, label: str, values: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, what, labels=(label,))
+    for value, count in values.items():
+        family.add_metric((value,), count)
+    return family
+
+
+class _Commits(Collector):
+    """How long the ledger's transactions take."""
+
+    def __init__(self) -> None:
+        self.answers = _Answers()
+
+    def collect(self) -> Iterator[Metric]:
+        """One histogram."""
+        yield HistogramMetricFamily(
+            "slipgate_ledger_commit_seconds",
+            "Time of a transaction of the ledger.",
+            buckets=self.answers.buckets,
+            sum_value=self.answers.seconds,
+        )
 
 
 class _Requests(Collector):
@@ -62,8 +142,7 @@ class _Requests(Collector):
         answers = self._answers.get(key)
         if answers is None:
             answers = self._answers[key] = _Answers()
-        answers.in_bucket[bisect_left(_BUCKETS, seconds)] += 1
-        answers.seconds += seconds
+        answers.count(seconds)
 
     def collect(self) -> Iterator[Metric]:
         """The families of this moment."""
@@ -80,8 +159,7 @@ class _Requests(Collector):
             counts.add_metric((route, method, str(status)), sum(answers.in_bucket))
             of_route[route, method].add(answers)
         for labels, answers in of_route.items():
-            buckets = list(zip(_BOUNDS, accumulate(answers.in_bucket), strict=True))
-            times.add_metric(labels, buckets, answers.seconds)
+            times.add_metric(labels, answers.buckets, answers.seconds)
         yield counts
         yield times
 
@@ -94,6 +172,15 @@ class _Answers:
     def __init__(self) -> None:
         self.in_bucket = [0] * len(_BOUNDS)
         self.seconds = 0.0
+
+    @property
+    def buckets(self) -> list[tuple[str, float]]:
+        """Each bound with all that took no longer."""
+        return list(zip(_BOUNDS, map(float, accumulate(self.in_bucket)), strict=True))
+
+    def count(self, seconds: float) -> None:
+        self.in_bucket[bisect_left(_BUCKETS, seconds)] += 1
+        self.seconds += seconds
 
     def add(self, others: "_Answers") -> None:
         self.in_bucket = [*map(add, self.in_bucket, others.in_bucket)]

@@ -37,7 +37,7 @@ commands: Final = typer.Typer(
 def gateway(take_over: TakeOver = False) -> None:
     """Run the gateway; its settings are SLIPGATE_* variables."""
     # The server's imports would cost every other command half a second.
-    from gateway.app import serve  # noqa: PLC0415
+    from gateway.server import serve  # noqa: PLC0415
 
     serve(read_settings(os.environ), take_over=take_over)
 

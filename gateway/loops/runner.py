@@ -53,6 +53,8 @@ class Runner:
         self._listener: Listener | None = None
         self._stopping = False
         self._failures = 0
+        self.failed_steps = 0
+        """Since the start."""
         self._moved_at = monotonic()
 
     @property
@@ -95,4 +97,5 @@ class Runner:
             self._moved_at = self._monotonic()
             return seconds
         self._failures += 1
+        self.failed_steps += 1
         return float(FIRST_BACKOFF * 2 ** min(self._failures - 1, 6))

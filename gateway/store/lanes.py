@@ -14,7 +14,7 @@ PER_ENDPOINT: Final = 16
 """Heads of one endpoint that one read gives: twice as many as may be under way."""
 
 # From one endpoint that is owed something to the next, by the index; their number is what it costs.
-_OWED: Final = """
+OWED_ENDPOINTS: Final = """
 owed (endpoint_id) AS (
     SELECT ''
     UNION ALL
@@ -46,7 +46,7 @@ FROM lane)"""
 # The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
 # Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
 # cannot be sent would have all of them read at each look.
-DUE_DELIVERIES: Final = f"""WITH RECURSIVE {_OWED}
+DUE_DELIVERIES: Final = f"""WITH RECURSIVE {OWED_ENDPOINTS}
 SELECT
     delivery.endpoint_id, delivery.seq, delivery.task_id, delivery.attempts, delivery.failures,
     delivery.trigger, delivery.body, endpoint.rate_per_second
@@ -68,7 +68,7 @@ CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = owed.endpoint_id
 WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))
 ORDER BY delivery.next_attempt_at, delivery.seq LIMIT :limit"""
 
-NEXT_DELIVERY: Final = f"""WITH RECURSIVE {_OWED}
+NEXT_DELIVERY: Final = f"""WITH RECURSIVE {OWED_ENDPOINTS}
 SELECT min((
     SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
     WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND next_attempt_at > :now

@@ -9,6 +9,7 @@ import msgspec
 
 from gateway.domain.delivery import Owed
 from gateway.domain.event import Event
+from gateway.domain.figures import Figures
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import DeliveryKey
@@ -33,6 +34,7 @@ from gateway.store.deliveries import (
 from gateway.store.endpoint_reads import EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
+from gateway.store.figures import TASK_COUNTS, read_figures
 from gateway.store.lanes import (
     DueDelivery,
     Failure,
@@ -337,13 +339,14 @@ class Reads:
         row = await self._one(sql.LAST_PULSE, {})
         return row[0] if row else None
 
-    async def delivery_counts(self) -> dict[str, int]:
-        """How many deliveries are in each state."""
-        return {row[0]: row[1] for row in await self._all(sql.DELIVERY_COUNTS, {})}
+    async def figures(self, *, now: int, since: int) -> Figures:
+        """How everything stands now; live is a launcher that has called since then
+        (milliseconds)."""
+        return await read_figures(self._all, now=now, since=since)
 
     async def counts(self) -> dict[str, int]:
         """How many tasks are in each state."""
-        return {row[0]: row[1] for row in await self._all(sql.COUNTS, {})}
+        return {row[0]: row[1] for row in await self._all(TASK_COUNTS, {})}
 
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
         with translated():

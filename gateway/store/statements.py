@@ -330,7 +330,3 @@ ORDER BY seq"""
 LAUNCHERS_NAMED: Final = """
 SELECT id, providers, capacity, version, called_at FROM launchers
 WHERE id IN (SELECT value FROM json_each(:ids))"""
-
-DELIVERY_COUNTS: Final = "SELECT status, count(*) FROM deliveries GROUP BY status"
-
-COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"

@@ -12,7 +12,7 @@ from gateway.domain.endpoint import Endpoint
 from gateway.domain.keyring import Keyring
 from gateway.domain.policy import Policy
 from gateway.hints import Hints
-from gateway.metrics import Metrics
+from gateway.metrics import Metrics, Standing
 from gateway.store.deliveries import DeliveryAttempt
 from gateway.store.reads import Reads
 from gateway.web.auth import Keys
@@ -56,6 +56,10 @@ class Context:
     is_healthy: Callable[[], bool]
     """Whether the loops move."""
     is_draining: Callable[[], bool]
+    commits: Callable[[], Awaitable[object]]
+    """Whether the store does; raises `Unavailable`."""
+    standing: Callable[[], Awaitable[Standing]]
+    """How everything stands, for those who watch over it."""
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -3,7 +3,6 @@
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from gateway.domain.commands import Pulse
 from gateway.domain.errors import Unavailable
 from gateway.metrics import MEDIA_TYPE
 from gateway.web.auth import METRICS, authorize
@@ -22,7 +21,7 @@ async def readyz(request: Request) -> Response:
     context = context_of(request)
     if context.is_draining():
         raise Unavailable("The gateway is stopping.")
-    await context.submit(Pulse(at=context.clock()))
+    await context.commits()
     return PlainTextResponse("ok\n")
 
 
@@ -30,5 +29,5 @@ async def metrics(request: Request) -> Response:
     """Prometheus."""
     context = context_of(request)
     await authorize(request, context.keys, METRICS)
-    text = context.metrics.render(await context.reads.counts())
+    text = context.metrics.render(await context.standing())
     return Response(text, media_type=MEDIA_TYPE)

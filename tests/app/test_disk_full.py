@@ -32,7 +32,7 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
             refused = http.post("/v1/tasks", json=LARGE)
             assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
             assert int(refused.headers["retry-after"]) >= 1
-            assert http.get("/readyz").status_code == 503
+            wait_for(lambda: http.get("/readyz").status_code == 503, "it to say so", child, 60)
             assert http.get("/healthz").status_code == 200
             assert http.get(f"/v1/tasks/{stored[0]}").json()["status"] == "queued"
             wait_for(lambda: "loop.unavailable" in child.tail(1_000), "a loop to try", child, 60)

@@ -2,7 +2,7 @@
 
 import os
 
-from gateway.app import serve
+from gateway.server import serve
 from gateway.settings import read_settings
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from gateway.app import serve
+from gateway.server import serve
 from gateway.settings import read_settings
 
 SCHEDULE: Final = (0, 40, 60, 80, 100, 120, 140, 160, 180, 200)

@@ -1,0 +1,126 @@
+"""The process of a gateway: it listens, serves until a signal, and drains."""
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.app import opened
+from gateway.domain.errors import Refused
+from gateway.ledger import MAX_BATCH
+from gateway.logs import open_logs
+from gateway.loops.schedule import SCHEDULE
+from gateway.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS: Final = 7
+"""How long open requests may take to end once we stop; supervisors kill after 10 s."""
+MAX_CONNECTIONS: Final = 4_096
+
+
+def serve(
+    settings: Settings,
+    *,
+    max_batch: int = MAX_BATCH,
+    take_over: bool = False,
+    schedule: Sequence[int] = SCHEDULE,
+) -> None:
+    """Runs until SIGTERM or SIGINT; then drains and returns. `max_batch` commands share a commit;
+    `schedule` are the milliseconds before each attempt at a delivery.
+
+    Raises:
+        Refused: the address is taken, another gateway holds the database, or its schema is newer.
+    """
+    open_logs(settings.log)
+    with asyncio.Runner(loop_factory=_event_loop) as runner:
+        runner.run(_serve(settings, max_batch, take_over, schedule))
+
+
+async def _serve(
+    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
+) -> None:
+    with _listener(settings) as listener:
+        async with opened(
+            settings, max_batch=max_batch, take_over=take_over, schedule=schedule
+        ) as gateway:
+            _spare_the_collector()
+            server = _Server(_config(settings, gateway.app), gateway.stop)
+            port = listener.getsockname()[1]
+            log.info("gateway.started", host=settings.host, port=port)
+            await server.serve([listener])
+            log.info("gateway.drained")
+    log.info("gateway.stopped")
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Bound before anything is opened: a gateway that nobody can reach must not begin to work."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as exc:
+        raise Refused(
+            "unavailable",
+            f"{settings.host}:{settings.port} cannot be listened on: {exc.strerror}.",
+            hint="Stop what listens there, or set SLIPGATE_HOST and SLIPGATE_PORT.",
+        ) from exc
+
+
+def _spare_the_collector() -> None:
+    """What lives for ever is not looked at again, and hundreds of requests in flight are no
+    reason to collect: by default that is a tenth of the cost of a request."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 50)
+
+
+class _Server(uvicorn.Server):
+    """Says that we drain as soon as a signal comes, while open requests still end."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # A signal comes between any two instructions: the loop must be told the safe way.
+        self._loop.call_soon_threadsafe(self._drain)
+        super().handle_exit(sig, frame)
+        # uvicorn raises the signal again once it is done, which would cut our own drain short.
+        self._captured_signals.clear()
+
+    def _drain(self) -> None:
+        log.info("gateway.draining")
+        self._stop()
+
+
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",  # `opened` is the lifespan: it outlives the last request
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - only a served gateway needs it
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop

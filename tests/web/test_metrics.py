@@ -1,0 +1,112 @@
+"""`/metrics`: what somebody can be woken by, and what it costs to ask."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.errors import Unavailable
+from gateway.domain.realm import LIVE_FOR
+from gateway.ledger import wall_clock
+from gateway.web.lately import Lately
+from tests.web.callers import House, open_house
+
+CALLBACK = "https://app.example/api/hook"
+
+
+class Hands:
+    """A clock that is set by hand, from now on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> int:
+        return wall_clock() + self.ahead
+
+
+async def scraped(house: House) -> dict[str, float]:
+    """Every sample by its name and labels."""
+    text = (await house.get("/metrics", "read")).text
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
+    clock = Hands()
+    async with open_house(tmp_path, clock=clock) as house:
+        quiet = await scraped(house)
+        assert quiet["slipgate_deliveries_oldest_due_seconds"] == 0
+        assert quiet['slipgate_flags{code="no_launcher"}'] == 0
+        assert quiet['slipgate_loop_steps_failed_total{loop="deliver"}'] == 0
+        await house.claim(capacity=3)
+        await house.create(callbackUrl=CALLBACK)
+        with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as other:
+            other.execute('UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\'')
+            other.execute(
+                "UPDATE deliveries SET status = 'pending', next_attempt_at = ?",
+                [clock() - 500_000],
+            )
+        clock.ahead = 11_000
+        figures = await scraped(house)
+    assert figures['slipgate_tasks{status="queued"}'] == 1
+    assert figures['slipgate_flags{code="silent"}'] == 1
+    assert figures['slipgate_deliveries{status="pending"}'] == 1
+    assert figures['slipgate_deliveries{status="dead"}'] == 0
+    assert figures["slipgate_launchers_live"] == 1
+    assert figures["slipgate_launcher_places"] == 3
+    assert figures["slipgate_ledger_queue"] == 0
+    assert figures["slipgate_ledger_commit_seconds_count"] >= 2
+
+
+async def test_a_launcher_that_calls_no_more_is_not_counted(tmp_path: Path) -> None:
+    clock = Hands()
+    async with open_house(tmp_path, clock=clock) as house:
+        await house.claim(capacity=3)
+        clock.ahead = LIVE_FOR + 1_000
+        assert (await scraped(house))["slipgate_launchers_live"] == 0
+
+
+class Looks:
+    """Counts how often somebody looks."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.at = 0
+        self.is_broken = False
+
+    async def __call__(self) -> int:
+        self.count += 1
+        if self.is_broken:
+            raise Unavailable("The disk is full.")
+        return self.count
+
+
+async def test_what_was_found_lately_is_not_looked_for_again() -> None:
+    looks = Looks()
+    lately = Lately(looks, keep=1_000, clock=lambda: looks.at)
+    assert [await lately() for _ in range(3)] == [1, 1, 1]
+    looks.at = 999
+    assert await lately() == 1
+    looks.at = 1_000
+    assert await lately() == 2
+    looks.at = 0  # the clock was set back
+    assert await lately() == 3
+
+
+async def test_a_failure_is_told_and_not_kept() -> None:
+    looks = Looks()
+    lately = Lately(looks, keep=1_000, clock=lambda: looks.at)
+    looks.is_broken = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await lately()
+    looks.is_broken = False
+    assert await lately() == 3
+
+
+async def test_readiness_costs_one_commit_a_second_however_many_ask(house: House) -> None:
+    before = (await scraped(house))["slipgate_ledger_commit_seconds_count"]
+    for _ in range(20):
+        assert (await house.http.get("/readyz")).status_code == 200
+    assert (await scraped(house))["slipgate_ledger_commit_seconds_count"] < before + 20
