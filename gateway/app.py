@@ -41,7 +41,6 @@ from gateway.web.context import Context
 from gateway.web.lately import Lately
 from gateway.web.notices import rendering
 from gateway.web.routes import application
-from gateway.wire.logs import open_logs
 
 log = structlog.get_logger(__name__)
 

@@ -14,9 +14,9 @@ from starlette.types import ASGIApp
 from gateway.app import opened
 from gateway.domain.errors import Refused
 from gateway.ledger import MAX_BATCH
-from gateway.logs import open_logs
 from gateway.loops.schedule import SCHEDULE
 from gateway.settings import Settings
+from gateway.wire.logs import open_logs
 
 log = structlog.get_logger(__name__)
 
