@@ -59,6 +59,7 @@ class Gateway:
     """A gateway whose loops run; `stop()` says that it takes nothing new."""
 
     app: ASGIApp
+    instance_id: str
     stop: Callable[[], None]
 
 
@@ -167,7 +168,7 @@ async def _running(
             ledger.hints.tell_all()
 
         try:
-            yield Gateway(app=application(context), stop=stop)
+            yield Gateway(app=application(context), instance_id=store.instance_id, stop=stop)
         finally:
             stop()
             for runner in runners:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from types import FrameType
 from typing import Final
 
@@ -52,11 +53,23 @@ async def _serve(
         ) as gateway:
             _spare_the_collector()
             server = _Server(_config(settings, gateway.app), gateway.stop)
-            port = listener.getsockname()[1]
-            log.info("gateway.started", host=settings.host, port=port)
+            _tell_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
     log.info("gateway.stopped")
+
+
+def _tell_start(settings: Settings, instance_id: str, port: int) -> None:
+    log.info(
+        "gateway.started",
+        version=version("slipgate"),
+        host=settings.host,
+        port=port,
+        public_url=settings.public_url,
+        database=str(settings.database.resolve()),
+        instance=instance_id,
+        keys=list(settings.secret_keys),  # their ids
+    )
 
 
 def _listener(settings: Settings) -> socket.socket:

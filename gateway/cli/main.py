@@ -4,6 +4,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Annotated, Final
 
 import typer
@@ -14,7 +15,7 @@ from gateway.cli.demo import demo
 from gateway.cli.endpoints import endpoints
 from gateway.cli.keys import keys
 from gateway.cli.operations import launchers, reconcile
-from gateway.cli.output import CommandFailed, print_failure
+from gateway.cli.output import CommandFailed, print_failure, screen
 from gateway.cli.sweep import sweep
 from gateway.cli.tasks import tasks
 from gateway.cli.up import TakeOver, up
@@ -29,8 +30,22 @@ commands: Final = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="The gate between a serverless frontend and the sandboxes of its coding tasks.",
 )
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        screen.print(f"slipgate {version('slipgate')}", markup=False, highlight=False)
+        raise typer.Exit
+
+
+@commands.callback()
+def slipgate(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="say which")
+    ] = False,
+) -> None:
+    """The gate between a serverless frontend and the sandboxes of its coding tasks."""
 
 
 @commands.command()

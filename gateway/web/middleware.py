@@ -5,7 +5,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -100,7 +100,7 @@ class Application:
             if response is None or status != 0:
                 log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
             if status == 0:
-                await (response or _internal(request_id, scope["path"]))(scope, receive, answer)
+                await (response or _internal(scope))(scope, receive, answer)
         finally:
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
@@ -129,6 +129,7 @@ class Application:
             path=masked(scope["path"]),
             status=status,
             ms=round(seconds * 1000, 1),
+            **_said_of(scope["state"]),
         )
 
     def _request_id(self, given: str | None) -> str:
@@ -136,6 +137,11 @@ class Application:
         if given is not None and _SANE_ID.fullmatch(given):
             return given
         return f"{self._process}-{next(self._numbers):x}"
+
+
+def _said_of(state: Mapping[str, object]) -> dict[str, object]:
+    """Who asked, if it was found out, and what was refused."""
+    return {name: state[name] for name in ("key", "project", "code") if name in state}
 
 
 def masked(path: str) -> str:
@@ -150,6 +156,6 @@ def _response_to(exc: Exception, request: Request) -> Response | None:
     return http_error(request, exc) if isinstance(exc, HTTPException) else None
 
 
-def _internal(request_id: str, path: str) -> Response:
+def _internal(scope: Scope) -> Response:
     refusal = Refused("internal", "Something broke here; nothing of it is your fault.")
-    return problem(request_id, refusal, path=path)
+    return problem(Request(scope), refusal)

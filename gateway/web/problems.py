@@ -82,7 +82,7 @@ def refused(request: Request, exc: Exception) -> Response:
         headers["Retry-After"] = str(refusal.retry_after)
     if STATUS[refusal.code] == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(request.state.request_id, refusal, headers, path=request.url.path)
+    return problem(request, refusal, headers)
 
 
 def http_error(request: Request, exc: HTTPException) -> Response:
@@ -97,7 +97,7 @@ def http_error(request: Request, exc: HTTPException) -> Response:
     if exc.status_code == 405:
         headers["Allow"] = _allowed(request, headers.get("Allow", ""))
     refusal = Refused(code, detail)
-    return problem(request.state.request_id, refusal, headers, path=request.url.path)
+    return problem(request, refusal, headers)
 
 
 def _allowed(request: Request, given: str) -> str:
@@ -109,11 +109,10 @@ def _allowed(request: Request, given: str) -> str:
     return ", ".join(sorted(methods))
 
 
-def problem(
-    request_id: str, refusal: Refused, headers: dict[str, str] | None = None, *, path: str
-) -> Response:
-    """The reply that carries a problem document."""
-    told = document(request_id, refusal)
+def problem(request: Request, refusal: Refused, headers: dict[str, str] | None = None) -> Response:
+    """The reply that carries a problem document; the request's line in the log says so too."""
+    request.state.code = refusal.code
+    told, path = document(request.state.request_id, refusal), request.url.path
     if path == DROP_IN or path.startswith(f"{DROP_IN}/"):
         message = f"{refusal.detail} {refusal.hint or ''}".rstrip()
         told = msgspec.structs.replace(told, message=message, error=refusal.code)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -190,3 +191,8 @@ def test_up_on_a_port_that_is_taken_makes_nothing_and_says_so(
     assert done.stdout == b""
     assert b"--port" in done.stderr
     assert not (tmp_path / "state").exists()
+
+
+def test_it_says_which_version_it_is() -> None:
+    done = run({"PATH": os.environ["PATH"]}, "--version")
+    assert (done.returncode, done.stdout.decode()) == (0, f"slipgate {version('slipgate')}\n")

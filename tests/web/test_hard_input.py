@@ -135,6 +135,20 @@ async def test_a_stream_resumed_behind_every_number_waits(house: House, last: st
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
+async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
+    house: House, lines: list[structlog.typing.EventDict]
+) -> None:
+    await house.get("/v1/tasks")
+    await house.get("/v1/tasks/task_0", "ops")
+    await house.http.get("/v1/tasks")
+    await house.http.get("/nowhere")
+    taken, missing, unknown, nowhere = [line for line in lines if line["event"] == "request"]
+    assert (taken["project"], taken["key"][:4], "code" in taken) == ("default", "key_", False)
+    assert (missing["project"], missing["code"]) == (None, "not_found")
+    assert (unknown["code"], nowhere["code"]) == ("unauthorized", "not_found")
+    assert "key" not in unknown
+
+
 async def test_a_caller_who_hangs_up_leaves_one_line(
     house: House, lines: list[structlog.typing.EventDict]
 ) -> None:

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from gateway.cli.keys import mint
 from tests.ports import reserved_port
@@ -41,7 +43,12 @@ def test_open_streams_end_whole_and_the_process_ends_in_order(tmp_path: Path) ->
         assert process.wait(PATIENCE) == 0
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log
-    assert all(line.startswith("{") for line in log.splitlines())
+    told = [msgspec.json.decode(line) for line in log.splitlines()]
+    (started,) = [line for line in told if line["event"] == "gateway.started"]
+    assert started["version"] == version("slipgate")
+    assert (started["database"], started["keys"]) == (str(tmp_path / "slipgate.db"), ["k1"])
+    assert (started["public_url"], started["instance"][:4]) == (None, "ins_")
+    assert MASTER not in log
 
 
 def test_it_ends_in_time_though_receivers_hang_and_sends_the_same_again_after_the_start(
