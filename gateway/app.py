@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 LANDING_SECONDS: Final = 5
 """How long receivers may take to answer what was sent before we stopped."""
+MAX_REQUESTS: Final = 4_096
 READY_FOR: Final = 1_000
 """Milliseconds that a commit proves for `/readyz` that the store commits: anybody may ask."""
 FIGURES_FOR: Final = 10_000
@@ -73,6 +74,7 @@ async def opened(
     take_over: bool = False,
     busy_ms: int = BUSY_MS,
     schedule: Sequence[int] = SCHEDULE,
+    max_requests: int = MAX_REQUESTS,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
@@ -80,7 +82,7 @@ async def opened(
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
     `busy_ms` is how long a batch waits for a lock that somebody else holds; `schedule` are the
-    milliseconds before each attempt at a delivery.
+    milliseconds before each attempt at a delivery; `max_requests` are answered at a time.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
@@ -110,6 +112,7 @@ async def opened(
             clock=clock,
             transport=transport,
             schedule=schedule,
+            max_requests=max_requests,
         ) as gateway:
             yield gateway
 
@@ -125,6 +128,7 @@ async def _running(
     clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
     schedule: Sequence[int],
+    max_requests: int,
 ) -> AsyncIterator[Gateway]:
     draining = asyncio.Event()
     async with (
@@ -159,6 +163,7 @@ async def _running(
             trials=Trials(writer.trial, transport=way_out, clock=clock),
             runners=runners,
             is_draining=draining.is_set,
+            max_requests=max_requests,
         )
 
         def stop() -> None:
@@ -231,6 +236,7 @@ def _context(
     trials: Trials,
     runners: list[Runner],
     is_draining: Callable[[], bool],
+    max_requests: int,
 ) -> Context:
     return Context(
         submit=ledger.submit,
@@ -250,6 +256,7 @@ def _context(
         try_endpoint=trials.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
+        max_requests=max_requests,
         commits=Lately(partial(_commit, ledger, clock), keep=READY_FOR, clock=clock),
         standing=_standing(store, ledger, clock, runners),
         public_url=settings.public_url,

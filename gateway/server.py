@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -12,7 +13,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway.app import opened
+from gateway.app import MAX_REQUESTS, opened
 from gateway.domain.errors import Refused
 from gateway.ledger import MAX_BATCH
 from gateway.loops.schedule import SCHEDULE
@@ -23,7 +24,9 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 7
 """How long open requests may take to end once we stop; supervisors kill after 10 s."""
-MAX_CONNECTIONS: Final = 4_096
+SPARE: Final = 512
+"""Connections beyond what is answered at a time: idle ones, and those that are told to come again.
+As many files beside them: the database, and the ways to receivers."""
 
 
 def serve(
@@ -47,16 +50,36 @@ def serve(
 async def _serve(
     settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
 ) -> None:
+    max_requests = _places()
     with _listener(settings) as listener:
         async with opened(
-            settings, max_batch=max_batch, take_over=take_over, schedule=schedule
+            settings,
+            max_batch=max_batch,
+            take_over=take_over,
+            schedule=schedule,
+            max_requests=max_requests,
         ) as gateway:
             _spare_the_collector()
-            server = _Server(_config(settings, gateway.app), gateway.stop)
+            config = _config(settings, gateway.app, max_connections=max_requests + SPARE)
+            server = _Server(config, gateway.stop)
             _tell_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
     log.info("gateway.stopped")
+
+
+def _places() -> int:
+    """How many requests may be open at a time: as many as there may be files for. The soft limit
+    is raised, for by default it is 1,024."""
+    wanted = MAX_REQUESTS + 2 * SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    places = max(files - 2 * SPARE, files // 4)
+    if places < MAX_REQUESTS:
+        log.warning("gateway.few_files", files=files, wanted=wanted, requests=places)
+    return places
 
 
 def _tell_start(settings: Settings, instance_id: str, port: int) -> None:
@@ -113,7 +136,7 @@ class _Server(uvicorn.Server):
         self._stop()
 
 
-def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+def _config(settings: Settings, app: ASGIApp, *, max_connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -127,7 +150,7 @@ def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=max_connections,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

@@ -60,6 +60,8 @@ class Context:
     """Whether the store does; raises `Unavailable`."""
     standing: Callable[[], Awaitable[Standing]]
     """How everything stands, for those who watch over it."""
+    max_requests: int
+    """That are answered at a time, open streams among them."""
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)

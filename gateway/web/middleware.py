@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.domain.errors import Refused
+from gateway.domain.errors import Refused, Unavailable
 from gateway.web.context import Context
 from gateway.web.headers import read_headers
 from gateway.web.openapi.document import document
@@ -32,6 +32,10 @@ _HOOKS: Final = "/v1/hooks/"
 _TOKEN_IN_PATH: Final = re.compile(rf"({_HOOKS}[^/]+/)[^/]+")
 
 
+_HEALTH: Final = "/healthz"
+"""Answered always: nobody shall restart a gateway because it is busy."""
+BUSY_SECONDS: Final = 2
+"""After which whoever came when all places were taken may try again."""
 HUNG_UP: Final = 499
 """What nginx calls it: the connection ended before there was an answer."""
 
@@ -70,6 +74,7 @@ class Application:
         }
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
+        self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or whatever else a server sends through."""
@@ -78,10 +83,9 @@ class Application:
             return
         headers = read_headers(scope)
         request_id = self._request_id(headers.get("x-request-id"))
-        scope["app"] = self
-        scope["state"] = {"request_id": request_id, "headers": headers}
-        began = time.perf_counter()
-        status = 0
+        scope.update(app=self, state={"request_id": request_id, "headers": headers})
+        began, status = time.perf_counter(), 0
+        self._at_once += 1
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -102,6 +106,7 @@ class Application:
             if status == 0:
                 await (response or _internal(scope))(scope, receive, answer)
         finally:
+            self._at_once -= 1
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
     @cached_property
@@ -110,6 +115,8 @@ class Application:
         return msgspec.json.encode(document(self.routes))
 
     def _handler(self, scope: Scope) -> ASGIApp:
+        if self._at_once > self.context.max_requests and scope["path"] != _HEALTH:
+            raise Unavailable("Too many requests are open at once.", retry_after=BUSY_SECONDS)
         handler = self._exact.get((scope["method"], scope["path"]))
         if handler is None:
             return self._router

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from starlette.types import ASGIApp
 
-from gateway.app import opened
+from gateway.app import MAX_REQUESTS, opened
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
 from gateway.store.operator import KeyRow, open_operator
@@ -174,6 +174,7 @@ async def open_house(
     clock: Callable[[], int] = wall_clock,
     busy_ms: int = BUSY_MS,
     receivers: httpx.AsyncBaseTransport | None = None,
+    max_requests: int = MAX_REQUESTS,
     **environ: str,
 ) -> AsyncIterator[House]:
     """A gateway on the folder's database; `environ` adds to its settings, and what it sends goes
@@ -188,7 +189,13 @@ async def open_house(
             **environ,
         }
     )
-    async with opened(settings, clock=clock, busy_ms=busy_ms, transport=receivers) as gateway:
+    async with opened(
+        settings,
+        clock=clock,
+        busy_ms=busy_ms,
+        transport=receivers,
+        max_requests=max_requests,
+    ) as gateway:
         transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
         contract = Contract()
         async with httpx.AsyncClient(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import structlog
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
-from tests.web.callers import TASK, House, sandbox_of
+from tests.web.callers import TASK, House, open_house, sandbox_of
 
 
 @pytest.fixture
@@ -147,6 +148,23 @@ async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
     assert (missing["project"], missing["code"]) == (None, "not_found")
     assert (unknown["code"], nowhere["code"]) == ("unauthorized", "not_found")
     assert "key" not in unknown
+
+
+async def test_whoever_comes_when_all_places_are_taken_is_told_when_to_come_again(
+    tmp_path: Path,
+) -> None:
+    async with open_house(tmp_path, max_requests=1) as house:
+        task = await house.create()
+        path = f"/v1/tasks/{task['id']}/events?after=1&wait=30"
+        waiting = asyncio.create_task(house.get(path))
+        await asyncio.sleep(0)
+        refused = await house.get("/v1/tasks")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (await house.http.get("/healthz")).status_code == 200
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        assert (await house.get("/v1/tasks")).status_code == 200
 
 
 async def test_a_caller_who_hangs_up_leaves_one_line(

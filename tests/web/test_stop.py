@@ -1,19 +1,22 @@
 """A gateway that is told to stop: whoever still reads gets a whole answer, and it ends in time."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import httpx
 import msgspec
+import pytest
 
+from gateway.app import MAX_REQUESTS
 from gateway.cli.keys import mint
 from tests.ports import reserved_port
 from tests.web.callers import MASTER, TASK, add_keys
@@ -111,11 +114,26 @@ def _webhook_id(receiver: socket.socket, hanging: ExitStack) -> bytes:
     return next(line for line in lines if line.startswith(b"webhook-id:"))
 
 
+@pytest.mark.parametrize(
+    ("limit", "is_enough"), [("-S -n 256", True), ("-n 1024", False)], ids=["soft", "hard"]
+)
+def test_it_takes_as_many_files_as_its_callers_need_or_says_that_it_cannot(
+    tmp_path: Path, limit: str, is_enough: bool
+) -> None:
+    limited = ["sh", "-c", f'ulimit {limit} && exec "$@"', "sh", *COMMAND]
+    with _gateway(tmp_path, limited) as (process, _):
+        soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard or soft >= MAX_REQUESTS
+    assert ("gateway.few_files" in (tmp_path / "log").read_text()) != is_enough
+
+
 @contextmanager
-def _gateway(folder: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def _gateway(
+    folder: Path, command: Sequence[str] = COMMAND, **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     with reserved_port() as port:
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(COMMAND, env=_environ(folder, port) | settings, stderr=log)
+            process = subprocess.Popen(command, env=_environ(folder, port) | settings, stderr=log)
         try:
             url = f"http://127.0.0.1:{port}"
             _until_ready(url)
