@@ -78,7 +78,9 @@ class Pruning(Frozen, frozen=True, kw_only=True):
 
     at: int
     before: int
-    """First answers and calls of launchers from before that go."""
+    """First answers, calls of launchers and secrets that expired from before that go."""
+    long_before: int
+    """Replays that were done, and concurrency keys that were freed, before that go."""
     ended_before: int
     """Events about endpoints from before that go."""
     erased: list[str]

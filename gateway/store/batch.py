@@ -20,7 +20,7 @@ from gateway.domain.task import Task
 from gateway.domain.view import OUTAGE, FirstAnswer, Remembered, TaskSecrets, View
 from gateway.store import rows
 from gateway.store import statements as sql
-from gateway.store.keys import UPSERT_TAKEN, load_keys
+from gateway.store.concurrency_keys import UPSERT_TAKEN, load_keys
 from gateway.store.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
 from gateway.store.pruning import pruning_statements
 from gateway.store.realms import UPSERT_REALMS, load_realms, tasks_of_realm

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.task import Frozen
 from gateway.store.rows import Params, Row
 
@@ -40,10 +41,10 @@ WITH RECURSIVE lane (task_id) AS (
 SELECT (
     SELECT iif(next_attempt_at <= :now, seq, NULL) FROM deliveries INDEXED BY deliveries_lane
     WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND task_id = lane.task_id
-      AND failures < 3 ORDER BY task_seq LIMIT 1) AS seq
+      AND failures < :park_after ORDER BY task_seq LIMIT 1) AS seq
 FROM lane)"""
 
-# The head of each (endpoint, task) lane; one that failed three times is parked: the lane goes on.
+# The head of each (endpoint, task) lane; one that failed too often is parked: the lane goes on.
 # Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
 # cannot be sent would have all of them read at each look.
 DUE_DELIVERIES: Final = f"""WITH RECURSIVE {OWED_ENDPOINTS}
@@ -62,7 +63,7 @@ CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = owed.endpoint_id
             SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_lane
             WHERE earlier.endpoint_id = owed.endpoint_id AND earlier.task_id = due.task_id
               AND earlier.status = 'pending' AND earlier.task_seq < due.task_seq
-              AND earlier.failures < 3)
+              AND earlier.failures < :park_after)
         UNION ALL SELECT seq FROM {_NEWEST_LANES}
         LIMIT :per_endpoint)
 WHERE owed.endpoint_id NOT IN (SELECT value FROM json_each(:closed))
@@ -124,7 +125,13 @@ async def due_deliveries(
     query: Query, now: int, limit: int, closed: Sequence[str]
 ) -> list[DueDelivery]:
     """Heads of lanes to all but these endpoints, the longest due first."""
-    given = {"now": now, "limit": limit, "per_endpoint": PER_ENDPOINT, "closed": _json(closed)}
+    given = {
+        "now": now,
+        "limit": limit,
+        "per_endpoint": PER_ENDPOINT,
+        "closed": _json(closed),
+        "park_after": PARK_AFTER,
+    }
     return [
         DueDelivery(**dict(zip(DueDelivery.__struct_fields__, row, strict=True)))
         for row in await query(DUE_DELIVERIES, given)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiosqlite
 from msgspec import UNSET
 
+from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.endpoint import Directory
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import Outbox, Standing
@@ -118,12 +119,12 @@ FROM json_each(:keys) AS wanted CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
     AND delivery.seq = json_extract(wanted.value, '$[1]')"""
 
-# Three failures are what parks one: see the lanes. What has an end keeps it, unless somebody asked
+# No more failures than park one: see the lanes. What has an end keeps it, unless somebody asked
 # for it again: its answer may have come in this very batch.
 REROUTE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = :status, next_attempt_at = :next_attempt_at, trigger = :trigger,
-    failures = coalesce(:failures, min(failures, 3)), reason = :reason
+    failures = coalesce(:failures, min(failures, :park_after)), reason = :reason
 WHERE endpoint_id = :endpoint_id AND seq = :seq
   AND (:trigger <> 'auto' OR status = 'pending' OR status = 'held')"""
 
@@ -194,7 +195,8 @@ def outbox_changes(outbox: Outbox) -> Iterator[tuple[str, list[Params]]]:
     yield EXPIRE_SIGNING_SECRETS, [*expiring]
     yield EXPIRE_CALLBACK_SECRETS, [*expiring]
     yield UPSERT_REPLAYS, [*map(rows.replay_values, outbox.changed_replays.values())]
-    yield REROUTE_DELIVERIES, [*map(rows.named, outbox.rerouted)]
+    parked = {"park_after": PARK_AFTER}
+    yield REROUTE_DELIVERIES, [rows.named(each) | parked for each in outbox.rerouted]
     deleted = [{"id": key, "at": at} for key, at in outbox.deleted_endpoints.items()]
     yield DELETE_SIGNING_SECRETS, [*deleted]
     yield DELETE_ENDPOINT, [*deleted]

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.domain.source import WINDOW
 from gateway.domain.view import Pruning
-from gateway.store.keys import FORGET_TAKEN
+from gateway.store.concurrency_keys import FORGET_TAKEN
 from gateway.store.rows import Params
 from gateway.store.sources import FORGET_MESSAGES
 from gateway.store.workspaces import DELETE_WORKSPACES
@@ -31,16 +31,24 @@ FORGET_IDEMPOTENCY: Final = """
 DELETE FROM idempotency WHERE (project, operation, key) IN (
     SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
 
-FORGET_LAUNCHERS: Final = "DELETE FROM launchers WHERE called_at <= :before"
+FORGET_LAUNCHERS: Final = """
+DELETE FROM launchers WHERE id IN (
+    SELECT id FROM launchers WHERE called_at <= :before LIMIT 500)"""
 
 # Whoever started one may look for a month how it went.
-FORGET_REPLAYS: Final = "DELETE FROM replays WHERE finished_at <= :before - 29 * 86400000"
+FORGET_REPLAYS: Final = """
+DELETE FROM replays WHERE id IN (
+    SELECT id FROM replays WHERE finished_at <= :before LIMIT 500)"""
 
-FORGET_SIGNING_SECRETS: Final = "DELETE FROM signing_secrets WHERE expires_at <= :before"
+FORGET_SIGNING_SECRETS: Final = """
+DELETE FROM signing_secrets WHERE id IN (
+    SELECT id FROM signing_secrets WHERE expires_at <= :before LIMIT 500)"""
 
 # Its row says that the project has had one; an empty box is none.
 FORGET_CALLBACK_SECRETS: Final = """
-UPDATE projects SET callback_secret = x'' WHERE expires_at <= :before AND callback_secret <> x''"""
+UPDATE projects SET callback_secret = x'' WHERE name IN (
+    SELECT name FROM projects
+    WHERE expires_at <= :before AND callback_secret <> x'' LIMIT 500)"""
 
 DELETE_DELIVERY_ATTEMPTS: Final = """
 DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
@@ -115,11 +123,11 @@ DELETIONS: Final = (
 
 def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
     """Statements with their parameters; each deletes a bounded number of rows."""
-    before = {"before": pruning.before}
+    before, long_before = {"before": pruning.before}, {"before": pruning.long_before}
     yield FORGET_IDEMPOTENCY, before
     yield FORGET_LAUNCHERS, before
-    yield FORGET_TAKEN, before
-    yield FORGET_REPLAYS, before
+    yield FORGET_TAKEN, long_before
+    yield FORGET_REPLAYS, long_before
     yield FORGET_SIGNING_SECRETS, before
     yield FORGET_CALLBACK_SECRETS, before
     yield FORGET_MESSAGES, {"before": pruning.at - WINDOW}

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import commands as c
+from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.event import Event
 from gateway.domain.policy import Policy
@@ -260,7 +261,13 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
 
     with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
         database.set_progress_handler(count, 100)
-        given = {"now": 10_000, "limit": 50, "per_endpoint": PER_ENDPOINT, "closed": "[]"}
+        given = {
+            "now": 10_000,
+            "limit": 50,
+            "per_endpoint": PER_ENDPOINT,
+            "closed": "[]",
+            "park_after": PARK_AFTER,
+        }
         found = database.execute(DUE_DELIVERIES, given).fetchall()
     assert {(row[0], row[1]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
     assert steps < 200, "one look takes fewer than 20,000 steps, and 2,000 wait"

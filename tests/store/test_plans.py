@@ -10,11 +10,11 @@ from typing import Final
 import pytest
 
 from gateway.store import (
+    concurrency_keys,
     deliveries,
     endpoint_reads,
     feeds,
     figures,
-    keys,
     lanes,
     letters,
     listing,
@@ -41,7 +41,7 @@ STATEMENTS: Final = {
         endpoint_reads,
         outbox,
         realms,
-        keys,
+        concurrency_keys,
         lanes,
         letters,
         pruning,
@@ -192,3 +192,8 @@ def test_an_exception_sorts(name: str) -> None:
 def test_a_scan_is_found(wanted: str) -> None:
     statement = f"SELECT {wanted} FROM events AS event WHERE type = :type"  # noqa: S608 - a column
     assert list(_scanned(statement)) == ["events"]
+
+
+@pytest.mark.parametrize("name", [name for name in STATEMENTS if name.startswith("FORGET_")])
+def test_whatever_was_kept_for_its_time_goes_a_bounded_number_at_a_time(name: str) -> None:
+    assert re.search(r"LIMIT \d+\)+$", STATEMENTS[name])

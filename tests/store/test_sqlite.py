@@ -382,7 +382,9 @@ async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
         await batch.write(view)
     async with store.transaction() as batch:
         view = View(policy=POLICY)
-        view.pruning = Pruning(at=5_000, before=0, ended_before=0, erased=[FULL.id], deleted=[])
+        view.pruning = Pruning(
+            at=5_000, before=0, long_before=0, ended_before=0, erased=[FULL.id], deleted=[]
+        )
         await batch.write(view)
     ended, alive = await store.reads.secrets(FULL.id), await store.reads.secrets(PLAIN.id)
     assert ended is not None

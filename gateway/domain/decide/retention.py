@@ -11,6 +11,10 @@ KEPT: Final = 24 * 3_600_000
 """How long first answers, launchers that no longer call, and the `env` of an ended task are kept
 (milliseconds)."""
 
+KEPT_LONG: Final = 30 * KEPT
+"""How long somebody may look how a replay went, or a task may have waited for its concurrency key
+(milliseconds)."""
+
 
 def prune(view: View, command: Prune, _now: int) -> Accepted:
     """Looks again at what the pruner proposes: a retry may have come in between."""
@@ -20,6 +24,7 @@ def prune(view: View, command: Prune, _now: int) -> Accepted:
     view.pruning = Pruning(
         at=command.at,
         before=before,
+        long_before=command.at - KEPT_LONG,
         ended_before=command.ended_before,
         erased=erased,
         deleted=deleted,

@@ -39,7 +39,7 @@ VALUES (?, ?, ?, ?)"""
 FORGET_TAKEN: Final = """
 DELETE FROM taken_keys WHERE (project, concurrency_key, taken_at) IN (
     SELECT project, concurrency_key, taken_at FROM taken_keys
-    WHERE freed_at <= :before - 29 * 86400000 LIMIT 500)"""
+    WHERE freed_at <= :before LIMIT 500)"""
 
 
 async def load_keys(connection: aiosqlite.Connection, view: View, now: int) -> None:
