@@ -1,9 +1,9 @@
 """The deliverer: sends the outbox, lane by lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Literal, Protocol
+from typing import Final
 
 import httpx
 import structlog
@@ -12,7 +12,9 @@ from gateway.domain.answers import Answer
 from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
+from gateway.loops.anteroom import PLACES, Anteroom
 from gateway.loops.gate import Gate
+from gateway.loops.outbox import CannotWrite, Failure, Head, Lane, OutboxReads
 from gateway.loops.post import NOT_CHARGED, Letter, Outcome, post
 from gateway.loops.schedule import SCHEDULE, next_attempt_at
 
@@ -25,95 +27,12 @@ AGAIN: Final = 1.0
 NOT_ITS_FAULT: Final = 60_000
 """Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made
 again; the schedule stands still meanwhile."""
+MANY_GATES: Final = 1_000
+"""Of so many, those are forgotten that nothing goes through and nothing speaks against."""
+SOON: Final = 0.25
+"""Seconds until it looks what comes next, if nothing lands before."""
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
-
-Lane = tuple[str, str]
-"""(endpoint, task): its deliveries are offered one after the other."""
-
-
-class Head(Protocol):
-    """The delivery that a lane may send now."""
-
-    @property
-    def endpoint_id(self) -> str:
-        """To whom."""
-
-    @property
-    def seq(self) -> int:
-        """The number of the event."""
-
-    @property
-    def task_id(self) -> str:
-        """Whose event it is."""
-
-    @property
-    def attempts(self) -> int:
-        """How many were made so far."""
-
-    @property
-    def failures(self) -> int:
-        """The place in the schedule."""
-
-    @property
-    def trigger(self) -> Literal["auto", "manual", "replay"]:
-        """What the next attempt is owed to."""
-
-    @property
-    def body(self) -> str | None:
-        """What was sent the first time; None before that."""
-
-    @property
-    def rate_per_second(self) -> float | None:
-        """How many its endpoint wants at most; None: it does not say."""
-
-
-class Failure(Protocol):
-    """An attempt that came to nothing; moments in milliseconds."""
-
-    @property
-    def endpoint_id(self) -> str:
-        """Whose it was."""
-
-    @property
-    def failing_since(self) -> int:
-        """When the first one failed since one succeeded."""
-
-    @property
-    def at(self) -> int:
-        """When it was made."""
-
-    @property
-    def reason(self) -> str:
-        """A stable word."""
-
-
-class OutboxReads(Protocol):
-    """What the deliverer reads of the store."""
-
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
-        """Heads of lanes that may be sent now to all but these endpoints, the longest due first."""
-
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        """When the next one to another endpoint than these comes due (milliseconds)."""
-
-    async def failures(self) -> Sequence[Failure]:
-        """The last ones of the endpoints to which nothing got through since, oldest first."""
-
-    async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
-        """When somebody last changed each of these endpoints (milliseconds)."""
-
-
-class CannotWrite(Exception):
-    """A delivery has no letter: its address or its secret cannot be read."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason: Final = reason
-        """A stable word."""
-
 
 Write = Callable[[Head], Awaitable[Letter | None]]
 """The letter of a delivery, None if its receiver gets none; raises `CannotWrite`."""
@@ -155,6 +74,7 @@ class Deliverer:
         self._flying: set[Lane] = set()
         self._unanswered: set[asyncio.Task[None]] = set()
         self._gates: dict[str, Gate] = {}
+        self._anteroom = Anteroom()
         self._has_recalled = False
 
     async def step(self) -> float:
@@ -166,19 +86,25 @@ class Deliverer:
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
         closed = self._closed(now)
-        heads, following = await asyncio.gather(  # without a way to the loop in between
-            self._reads.due_deliveries(now, PARALLEL * 2, closed),
-            self._reads.next_delivery(now, closed),
-        )
-        for head in sorted(heads, key=self._doubt):
-            if self._may_go(head, flew, now):
-                self._flying.add(_lane(head))
-                self._gates[head.endpoint_id].start(now, head.rate_per_second)
-                self._group.create_task(self._fly(head))
-        moments = [self._gates[endpoint].opens_at(now) for endpoint in self._closed(now)]
-        moments.append(following)
+        heads = await self._reads.due_deliveries(now, PARALLEL * 2, closed)
+        if self._start(heads, flew, now):
+            return SOON
+        closed = self._closed(now)
+        moments = [self._gates[endpoint].opens_at(now) for endpoint in closed]
+        moments.append(await self._reads.next_delivery(now, closed))
         due = min((at for at in moments if at is not None), default=None)
         return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
+
+    def _start(self, heads: Sequence[Head], flew: frozenset[Lane], now: int) -> bool:
+        """Whether any of these may go now; they are under way."""
+        has_started = False
+        for head in sorted(heads, key=self._doubt):
+            if self._may_go(head, flew, now):
+                has_started = True
+                self._flying.add(_lane(head))
+                self._anteroom.enter(head.endpoint_id)
+                self._group.create_task(self._fly(head))
+        return has_started
 
     def abandon(self) -> None:
         """Gives up on receivers that have not answered yet: we stop, and cannot wait for them.
@@ -194,6 +120,8 @@ class Deliverer:
         if not self._has_recalled:
             self._recall(await self._reads.failures())
             self._has_recalled = True
+        if len(self._gates) > MANY_GATES:
+            self._gates = {name: gate for name, gate in self._gates.items() if not gate.is_plain}
         tripped = [name for name, gate in self._gates.items() if gate.is_tripped]
         if tripped:
             for name, at in (await self._reads.changed_at(tripped)).items():
@@ -209,7 +137,13 @@ class Deliverer:
 
     def _closed(self, now: int) -> list[str]:
         """The endpoints that nothing may go to just now; where nothing is known, there is room."""
-        return [name for name, gate in self._gates.items() if gate.room(now) <= 0]
+        return [name for name in self._gates if not self._has_place(name, now)]
+
+    def _has_place(self, endpoint_id: str, now: int) -> bool:
+        """Whether one more may set off to it, if only to wait."""
+        gate = self._gates.setdefault(endpoint_id, Gate())
+        left = gate.room(now) - self._anteroom.number(endpoint_id)
+        return left > -PLACES if gate.is_brisk else left > 0
 
     def _doubt(self, head: Head) -> int:
         """What probes an endpoint has not failed before, if there is such a thing: of what has, it
@@ -218,11 +152,11 @@ class Deliverer:
         return head.failures if gate is not None and gate.is_tripped else 0
 
     def _may_go(self, head: Head, flew: frozenset[Lane], now: int) -> bool:
-        if self._is_stopping() or len(self._flying) >= PARALLEL:
+        if self._is_stopping() or len(self._flying) - self._anteroom.total() >= PARALLEL:
             return False
         if _lane(head) in self._flying or _lane(head) in flew:
             return False
-        return self._gates.setdefault(head.endpoint_id, Gate()).room(now) > 0
+        return self._has_place(head.endpoint_id, now)
 
     async def _fly(self, head: Head) -> None:
         try:
@@ -235,8 +169,15 @@ class Deliverer:
             self._land(head)
 
     async def _attempt(self, head: Head) -> None:
+        try:
+            written = await self._written(head)
+            has_room = await self._has_room(head)
+        finally:
+            self._anteroom.leave(head.endpoint_id)
+        if not has_room:
+            return
         with self._passing(head):
-            settlement = await self._sent(head)
+            settlement = await self._sent(head, written)
         # Others go through the gate meanwhile: the receiver need not wait for our disk.
         await self._settle(settlement)
         if settlement.is_attempt:
@@ -252,24 +193,43 @@ class Deliverer:
                 duration_ms=settlement.duration_ms,
             )
 
-    async def _sent(self, head: Head) -> SettleDelivery:
-        at = self._clock()
-        letter: Letter | None = None
+    async def _written(self, head: Head) -> Letter | CannotWrite | None:
         try:
-            letter = await self._write(head)
+            return await self._write(head)
         except CannotWrite as error:
             log.warning("delivery.unwritten", endpoint=head.endpoint_id, detail=str(error))
-            outcome = Outcome(status=None, reason=error.reason, duration_ms=0)
-        else:
-            if letter is None:
-                return _unsent(head, at)
-            outcome = await post(self._transport, letter, clock=self._clock)
+            return error
+
+    async def _has_room(self, head: Head) -> bool:
+        """Takes its room in the gate, when it is there; False: it is not, or we stop."""
+        is_called = True
+        while is_called and not self._is_stopping():
+            now = self._clock()
+            gate = self._gates.setdefault(head.endpoint_id, Gate())
+            if gate.room(now) > 0:
+                gate.start(now, head.rate_per_second)
+                return True
+            is_called = await self._anteroom.wait(head.endpoint_id)
+            if not is_called:
+                gate.tire()
+        return False
+
+    async def _sent(self, head: Head, written: Letter | CannotWrite | None) -> SettleDelivery:
+        at = self._clock()
+        if written is None:
+            return _unsent(head, at)
+        if isinstance(written, CannotWrite):
+            outcome = Outcome(status=None, reason=written.reason, duration_ms=0)
+            self._tell_gate(head, outcome)
+            return self._judge(head, None, outcome, at)
+        outcome = await post(self._transport, written, clock=self._clock)
         self._tell_gate(head, outcome)
-        return self._judge(head, letter, outcome, at)
+        return self._judge(head, written, outcome, at)
 
     @contextmanager
     def _passing(self, head: Head) -> Iterator[None]:
-        """Takes its room in the gate, and may be abandoned, until the receiver has answered."""
+        """Has its room in the gate, and may be abandoned, until the receiver has answered; then
+        the next one goes."""
         flight = asyncio.current_task()
         if flight is not None:
             self._unanswered.add(flight)
@@ -278,10 +238,10 @@ class Deliverer:
         finally:
             self._unanswered.discard(flight)
             gate = self._gates[head.endpoint_id]
+            was_full = gate.room(self._clock()) <= 0
             gate.in_flight -= 1
-            if gate.is_plain:
-                del self._gates[head.endpoint_id]
-            self._hints.tell(self.topics)
+            if not self._anteroom.call(head.endpoint_id) and was_full:
+                self._hints.tell(self.topics)
 
     async def _settle(self, settlement: SettleDelivery) -> None:
         """What was sent was sent: while the store cannot commit, its outcome waits and its lane
@@ -348,8 +308,10 @@ class Deliverer:
         )
 
     def _land(self, head: Head) -> None:
+        """Its lane goes on: at the next look, which is not far while others wait."""
         self._flying.discard(_lane(head))
-        self._hints.tell(self.topics)
+        if self._anteroom.number(head.endpoint_id) < PLACES // 3:
+            self._hints.tell(self.topics)
 
 
 def _unsent(head: Head, at: int) -> SettleDelivery:

@@ -28,6 +28,7 @@ class Gate:
     def __init__(self) -> None:
         self.in_flight = 0
         self._room = FIRST_ROOM
+        self._is_brisk = False
         self._failed_at: deque[int] = deque(maxlen=TRIPS_AT)
         self._pause = 0
         self._closed_until = 0
@@ -40,6 +41,16 @@ class Gate:
     def is_tripped(self) -> bool:
         """Whether the breaker is open, or half open: nothing is counted, nothing is parked."""
         return self._pause > 0
+
+    @property
+    def is_brisk(self) -> bool:
+        """Whether what waits before it will go soon: it takes all there is room for, and answers
+        each before anybody loses patience."""
+        return self._is_brisk and self._rate is None and not self.is_tripped
+
+    def tire(self) -> None:
+        """Somebody has lost patience."""
+        self._is_brisk = False
 
     @property
     def is_plain(self) -> bool:
@@ -95,6 +106,7 @@ class Gate:
     def succeed(self) -> None:
         """It has answered well: twice as much may go."""
         self._room = min(FULL_ROOM, self._room * 2)
+        self._is_brisk = self._room == FULL_ROOM
         self._failed_at.clear()
         self._pause = 0
 
@@ -102,6 +114,7 @@ class Gate:
         """It has not: half as much may go, and in the end nothing for a while. True: the breaker
         has just opened."""
         self._room = max(1, self._room // 2)
+        self._is_brisk = False
         self._failed_at.append(now)
         if self.is_tripped:
             # Those that were under way when it opened say nothing new.

@@ -18,8 +18,8 @@ from gateway.domain.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
-from gateway.loops.deliver import CannotWrite, Head
 from gateway.loops.gathering import Gathering
+from gateway.loops.outbox import CannotWrite, Head
 from gateway.loops.post import Letter
 from gateway.store.letters import Asked, Enclosure, LiveSecret, Owner, Target
 

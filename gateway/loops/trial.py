@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from gateway.domain.endpoint import Endpoint
-from gateway.loops.deliver import CannotWrite
+from gateway.loops.outbox import CannotWrite
 from gateway.loops.post import Letter, Outcome, post
 from gateway.store.deliveries import DeliveryAttempt
 

@@ -11,8 +11,9 @@ from gateway.store.rows import Params, Row
 
 # ruff: noqa: S608 - what is put into a statement here is a constant table expression
 
-PER_ENDPOINT: Final = 16
-"""Heads of one endpoint that one read gives: twice as many as may be under way."""
+PER_ENDPOINT: Final = 40
+"""Heads of one endpoint that one read gives: twice as many as may be under way, and some that were
+answered and wait for their commit."""
 
 # From one endpoint that is owed something to the next, by the index; their number is what it costs.
 OWED_ENDPOINTS: Final = """

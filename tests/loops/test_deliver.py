@@ -14,9 +14,10 @@ from gateway.domain.answers import Accepted, Answer
 from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
-from gateway.loops.deliver import CannotWrite, Deliverer, Head
+from gateway.loops.deliver import Deliverer
 from gateway.loops.gate import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
 from gateway.loops.guard import Guard
+from gateway.loops.outbox import CannotWrite, Head
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.post import Letter
 from gateway.loops.schedule import SCHEDULE
@@ -268,10 +269,12 @@ class FullDisk(Outbox):
 
 
 @pytest.mark.parametrize(
-    ("is_stopping", "settled"), [(False, 1), (True, 0)], ids=["goes on", "stops"]
+    ("is_stopping", "settled", "pauses"),
+    [(False, 1, 5), (True, 0, 2)],
+    ids=["goes on", "stops"],
 )
 async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committed(
-    is_stopping: bool, settled: int
+    is_stopping: bool, settled: int, pauses: int
 ) -> None:
     receiver = Receiver()
     outbox = FullDisk([Row()], refusals=5)
@@ -281,6 +284,8 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
+        if is_stopping:
+            stopping.set()
 
     async with (
         listening(receiver) as url,
@@ -305,12 +310,10 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
                 sleep=sleep,
             )
             await deliverer.step()
-            if is_stopping:
-                stopping.set()
             await deliverer.step()
     assert len(receiver.requests) == 1
     assert len(outbox.settled) == settled
-    assert len(slept) == (1 if is_stopping else 5)
+    assert len(slept) == pauses
 
 
 class StopsAtALook(Outbox):

@@ -21,8 +21,8 @@ from gateway.domain.sealing import (
 )
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Frozen, Status, Task, Timeouts
-from gateway.loops.deliver import CannotWrite
 from gateway.loops.letters import LetterWriter
+from gateway.loops.outbox import CannotWrite
 from gateway.loops.post import Letter, headers
 from gateway.store.letters import Enclosure, LiveSecret, Owner, Target
 from gateway.wire.signing import secret_text

@@ -8,7 +8,8 @@ from typing import Any, Final
 import httpx
 
 from gateway.hints import Hints
-from gateway.loops.deliver import Deliverer, Head, Submit
+from gateway.loops.deliver import Deliverer, Submit
+from gateway.loops.outbox import Head
 from gateway.loops.post import Letter
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
