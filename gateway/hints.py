@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import count
 
 
@@ -10,18 +10,31 @@ class Listener:
     """Hears of its topics. Listen first, then read, then wait: nothing is missed in between."""
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
+        self._is_told = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def tell(self) -> None:
         """Something of it may have changed."""
-        self._told.set()
+        self._is_told = True
+        if self._waiter is not None:
+            _wake(self._waiter)
 
     async def wait(self, seconds: float | None) -> bool:
-        """Until told, or until so many seconds have passed (False); forgets what it was told."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._told.wait(), seconds)
-        told = self._told.is_set()
-        self._told.clear()
+        """Until told, or until so many seconds have passed (False); forgets what it was told. One
+        waits at a time."""
+        if not self._is_told:
+            # A future and a timer: everybody who polls or streams waits here, and `wait_for` would
+            # make a task for each.
+            loop = asyncio.get_running_loop()
+            waiter = self._waiter = loop.create_future()
+            timer = None if seconds is None else loop.call_later(seconds, _wake, waiter)
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        told, self._is_told = self._is_told, False
         return told
 
 
@@ -73,3 +86,8 @@ class Hints:
         listeners.pop(listener, None)
         if not listeners:
             del self._listeners[topic], self._told[topic]
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

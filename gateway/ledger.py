@@ -84,6 +84,7 @@ class Ledger:
         clock: Callable[[], int] = wall_clock,
         max_queue: int = MAX_QUEUE,
         max_batch: int = MAX_BATCH,
+        turns: int = TURNS,
         committed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.hints = Hints()
@@ -92,6 +93,7 @@ class Ledger:
         self._clock = clock
         self._max_queue = max_queue
         self._max_batch = max_batch
+        self._turns = turns
         self._committed = committed
         self._waiting: Waiting = deque()
         self._patient: Waiting = deque()
@@ -152,7 +154,7 @@ class Ledger:
 
     async def _write_waiting(self) -> None:
         while self._has_work:
-            for _ in range(TURNS):
+            for _ in range(self._turns):
                 await asyncio.sleep(0)
             batch = _taken(self._waiting, self._max_batch)
             room = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT

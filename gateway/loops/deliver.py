@@ -76,6 +76,7 @@ class Deliverer:
         self._gates: dict[str, Gate] = {}
         self._anteroom = Anteroom()
         self._has_recalled = False
+        self._is_busy = False
 
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
@@ -87,8 +88,9 @@ class Deliverer:
         flew = frozenset(self._flying)
         closed = self._closed(now)
         heads = await self._reads.due_deliveries(now, PARALLEL * 2, closed)
-        if self._start(heads, flew, now):
-            return SOON
+        was_busy, self._is_busy = self._is_busy, self._start(heads, flew, now)
+        if was_busy and self._is_busy:
+            return SOON  # what comes due meanwhile is found by one look less for each of these
         closed = self._closed(now)
         moments = [self._gates[endpoint].opens_at(now) for endpoint in closed]
         moments.append(await self._reads.next_delivery(now, closed))

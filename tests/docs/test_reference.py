@@ -1,4 +1,4 @@
-"""REFERENCE.md names every setting, every flag and every error code that the code knows."""
+"""The reference names every setting, every flag and every error code that the code knows."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from gateway.domain.task import FLAG_ORDER
 from gateway.settings import read_settings
 from launcher.config import PROVIDERS, inspect_config
 
-TEXT: Final = (Path(__file__).parents[2] / "REFERENCE.md").read_text("utf-8")
+TEXT: Final = (Path(__file__).parents[2] / "gateway/reference.md").read_text("utf-8")
 UNLISTED: Final = frozenset({"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY"})
 """Not settings: values that are handed on."""
 

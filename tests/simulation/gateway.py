@@ -84,6 +84,7 @@ class Gateway:
         self._jumped_at = 0.0
         self._planned: float | None = None
         self.healthy_since = 0.0
+        self._held_at = -1.0
         self.start()
 
     def start(self) -> None:
@@ -95,7 +96,7 @@ class Gateway:
         self.store = world.open_store(functools.partial(self._commit, self.process))
         self.reads = self.store.reads
         self.policy = Policy(key_id=KEY_ID, instance_id=world.instance, started_at=world.wall())
-        self.ledger = Ledger(self.store, self.policy, clock=world.wall)
+        self.ledger = Ledger(self.store, self.policy, clock=world.wall, turns=1)
         self.process.spawn(self._run(self.ledger))
 
     def crash(self, why: str) -> None:
@@ -400,6 +401,9 @@ class Gateway:
     def _hold_prompt(self) -> None:
         """Whoever waits is woken, and clocks that come due are looked at: within seconds."""
         world, now = self._world, self._world.scheduler.time()
+        if now == self._held_at:
+            return
+        self._held_at = now
         if now - max(self.healthy_since, self._full_until, self._jumped_at) < 2 * PROMPT:
             return
         late = world.wall() - PROMPT * 1000
