@@ -93,7 +93,7 @@ def _announce(config: Config, site: Site, log: FilteringBoundLogger) -> None:
     log.info(
         "launcher.started",
         version=version("slipgate"),
-        gateway=config.url.rpartition("@")[2],  # never a password that stands in it
+        gateway=config.url,
         providers=site.places,
         capacity=config.capacity,
     )

@@ -169,6 +169,9 @@ class _Reader:
         url = self.required("SLIPGATE_URL", what)
         if url and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
             self.problems.append(f"SLIPGATE_URL is not an http or https address: it must be {what}")
+        elif "@" in urlsplit(url).netloc:
+            # It would be sent in place of the key, and shown wherever the address is.
+            self.problems.append(f"SLIPGATE_URL holds a user name or password: it must be {what}")
         return url.rstrip("/")
 
     def capacity(self) -> int:

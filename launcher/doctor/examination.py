@@ -19,7 +19,7 @@ from launcher.doctor.visible import look_at_secrets
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
 from launcher.snapshots.scripts import NoScripts, digest_of
 
-CONFIGURE = "The README lists the launcher's variables."
+CONFIGURE = "gateway/reference.md lists the launcher's variables."
 
 
 @dataclass(kw_only=True, slots=True)

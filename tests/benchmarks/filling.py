@@ -17,11 +17,14 @@ from typing import Any, Final
 
 from gateway.domain import commands as c
 from gateway.domain.ids import RANDOM_BITS, typeid
+from gateway.domain.keyring import Keyring
 from gateway.domain.policy import Policy
 from gateway.ledger import Ledger
+from gateway.store.master_keys import REMEMBER
 from gateway.store.migrations import migrate
 from gateway.store.sqlite import open_sqlite
 from tests.benchmarks.lives import ENDED, LIVING, USER, WEEK, Clock, Life, Story
+from tests.benchmarks.servers import MASTER
 
 DAYS: Final = 20
 """So long ago the first task was created."""
@@ -97,6 +100,9 @@ async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int
             indexes = _drop_indexes(database)
             database.execute("BEGIN")
             _copy_shared(database, originals)
+            # What is sealed in here is of no key; that is known as ours, all the same.
+            fingerprint = Keyring({"k1": MASTER}).fingerprint("k1")
+            database.execute(REMEMBER, {"id": "k1", "fingerprint": fingerprint})
             gc.disable()  # there are no cycles, only millions of rows
             stories = (*_mixed(ENDED, tasks - living), *_mixed(alive, living))
             _copy_lives(database, lives, stories)

@@ -19,6 +19,7 @@ GATEWAY: Final = ("-m", "gateway", "gateway")
 ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
 YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
 KEYS: Final = ("tasks", "launcher", "ops")
+MASTER: Final = secrets.token_bytes(32)
 STOP_SECONDS: Final = 20
 
 
@@ -76,7 +77,7 @@ def _environ(folder: Path, port: int) -> dict[str, str]:
     return {
         **without_slipgate(),
         "SLIPGATE_DATABASE_URL": f"sqlite:///{folder.absolute()}/slipgate.db",
-        "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "SLIPGATE_SECRET_KEYS": f"k1:{base64.b64encode(MASTER).decode()}",
         "SLIPGATE_PUBLIC_URL": f"http://127.0.0.1:{port}",
         "SLIPGATE_PORT": str(port),
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",

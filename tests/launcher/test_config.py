@@ -34,6 +34,12 @@ def test_all_problems_are_reported_at_once_by_name() -> None:
     assert named == {"SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY", "SLIPGATE_REALM"}
 
 
+def test_a_password_in_the_gateways_address_is_refused_and_not_shown() -> None:
+    (problem,) = problems(GOOD | {"SLIPGATE_URL": "http://me:hidden@127.0.0.1:8700"})
+    assert problem.startswith("SLIPGATE_URL holds a user name or password")
+    assert "hidden" not in problem
+
+
 @pytest.mark.parametrize("listed", ["local,nomad", " "])
 def test_a_provider_that_does_not_exist_names_those_that_do(listed: str) -> None:
     (problem,) = problems(GOOD | {"SLIPGATE_PROVIDERS": listed})
