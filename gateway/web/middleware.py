@@ -18,6 +18,8 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.domain.errors import Refused, Unavailable
+from gateway.store.reads import ApiKey
+from gateway.web.auth import project_of
 from gateway.web.context import Context
 from gateway.web.headers import read_headers
 from gateway.web.openapi.document import document
@@ -83,7 +85,7 @@ class Application:
             return
         headers = read_headers(scope)
         request_id = self._request_id(headers.get("x-request-id"))
-        scope.update(app=self, state={"request_id": request_id, "headers": headers})
+        scope["app"], scope["state"] = self, {"request_id": request_id, "headers": headers}
         began, status = time.perf_counter(), 0
         self._at_once += 1
 
@@ -148,7 +150,13 @@ class Application:
 
 def _said_of(state: Mapping[str, object]) -> dict[str, object]:
     """Who asked, if it was found out, and what was refused."""
-    return {name: state[name] for name in ("key", "project", "code") if name in state}
+    said: dict[str, object] = {}
+    asker = state.get("asker")
+    if isinstance(asker, ApiKey):
+        said["key"], said["project"] = asker.id, project_of(asker)
+    if "code" in state:
+        said["code"] = state["code"]
+    return said
 
 
 def masked(path: str) -> str:
