@@ -203,9 +203,10 @@ class Deliverer:
             return error
 
     async def _has_room(self, head: Head) -> bool:
-        """Takes its room in the gate, when it is there; False: it is not, or we stop."""
+        """Takes its room in the gate, when it is there; False: it is not, all are under way that
+        may be, or we stop."""
         is_called = True
-        while is_called and not self._is_stopping():
+        while is_called and not self._is_stopping() and len(self._unanswered) < PARALLEL:
             now = self._clock()
             gate = self._gates.setdefault(head.endpoint_id, Gate())
             if gate.room(now) > 0:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -14,7 +15,7 @@ from gateway.domain.answers import Accepted, Answer
 from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
 from gateway.hints import Hints
-from gateway.loops.deliver import Deliverer
+from gateway.loops.deliver import PARALLEL, Deliverer
 from gateway.loops.gate import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
 from gateway.loops.guard import Guard
 from gateway.loops.outbox import CannotWrite, Head
@@ -314,6 +315,45 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     assert len(receiver.requests) == 1
     assert len(outbox.settled) == settled
     assert len(slept) == pauses
+
+
+class Hanging(httpx.AsyncBaseTransport):
+    """To receivers that have not answered yet; it knows how many were asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answers = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await self.answers.wait()
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+
+async def test_no_more_is_under_way_at_once_than_may_be_however_many_endpoints_there_are() -> None:
+    outbox = Outbox([Row(endpoint_id=f"ep_{n}", seq=n) for n in range(2 * PARALLEL)])
+    transport = Hanging()
+
+    async def write(head: Head) -> Letter:
+        return Letter(webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}")
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        deliverer = Deliverer(
+            outbox,
+            write,
+            outbox.submit,
+            transport=transport,
+            group=group,
+            hints=Hints(),
+            clock=lambda: NOW,
+            random=lambda: 0.5,
+        )
+        await deliverer.step()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert transport.asked == PARALLEL
+        transport.answers.set()
+    assert len(outbox.settled) == PARALLEL
 
 
 class StopsAtALook(Outbox):
