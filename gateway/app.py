@@ -21,6 +21,7 @@ from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.signing_secret import SECRET_BYTES
+from gateway.hints import Hints
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.deliver import PARALLEL, Deliverer
 from gateway.loops.guard import Guard, may_be_public
@@ -103,42 +104,50 @@ async def opened(
         ledger = Ledger(
             store, policy, clock=clock, max_batch=max_batch, committed=metrics.count_commit
         )
-        async with _running(
-            settings,
-            keyring,
-            store,
-            ledger,
-            metrics,
+        parts = _Parts(
+            settings=settings,
+            keyring=keyring,
+            store=store,
+            ledger=ledger,
+            metrics=metrics,
             clock=clock,
-            transport=transport,
-            schedule=schedule,
-            max_requests=max_requests,
+        )
+        async with _running(
+            parts, transport=transport, schedule=schedule, max_requests=max_requests
         ) as gateway:
             yield gateway
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Parts:
+    """What loops and handlers are made of."""
+
+    settings: Settings
+    keyring: Keyring
+    store: SQLiteStore
+    ledger: Ledger
+    metrics: Metrics
+    clock: Callable[[], int]
+
+
 @asynccontextmanager
 async def _running(
-    settings: Settings,
-    keyring: Keyring,
-    store: SQLiteStore,
-    ledger: Ledger,
-    metrics: Metrics,
+    parts: _Parts,
     *,
-    clock: Callable[[], int],
     transport: httpx.AsyncBaseTransport | None,
     schedule: Sequence[int],
     max_requests: int,
 ) -> AsyncIterator[Gateway]:
+    ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     draining = asyncio.Event()
     async with (
         ledger.running(),
-        transport or _outgoing(settings) as way_out,
+        transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
-        writer = LetterWriter(store.reads, keyring, rendering(store.reads), clock)
+        writer = LetterWriter(reads, parts.keyring, rendering(reads), clock)
         deliverer = Deliverer(
-            store.reads,
+            reads,
             writer.write,
             ledger.submit,
             transport=way_out,
@@ -149,17 +158,9 @@ async def _running(
             schedule=schedule,
             is_stopping=draining.is_set,
         )
-        loops = (deliverer, *_patient_loops(settings, store, ledger, clock))
-        runners = [Runner(loop, ledger.hints) for loop in loops]
-        for runner in runners:
-            group.create_task(runner.run(), name=runner.name)
+        runners = _started((deliverer, *_patient_loops(parts)), ledger.hints, group)
         context = _context(
-            settings,
-            keyring,
-            store,
-            ledger,
-            metrics,
-            clock=clock,
+            parts,
             trials=Trials(writer.trial, transport=way_out, clock=clock),
             runners=runners,
             is_draining=draining.is_set,
@@ -173,22 +174,29 @@ async def _running(
             ledger.hints.tell_all()
 
         try:
-            yield Gateway(app=application(context), instance_id=store.instance_id, stop=stop)
+            yield Gateway(app=application(context), instance_id=parts.store.instance_id, stop=stop)
         finally:
             stop()
             for runner in runners:
                 runner.stop()
 
 
-def _patient_loops(
-    settings: Settings, store: SQLiteStore, ledger: Ledger, clock: Callable[[], int]
-) -> tuple[Loop, ...]:
+def _started(loops: Sequence[Loop], hints: Hints, group: asyncio.TaskGroup) -> list[Runner]:
+    runners = [Runner(loop, hints) for loop in loops]
+    for runner in runners:
+        group.create_task(runner.run(), name=runner.name)
+    return runners
+
+
+def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
     """Those that work for nobody who waits; what comes due gives way to callers."""
+    ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     patiently = partial(ledger.submit, is_patient=True)
+    retention = parts.settings.retention_days * DAY
     return (
-        Reconciler(store.reads, patiently, clock),
-        Pruner(store.reads, ledger.submit, clock, retention=settings.retention_days * DAY),
-        Replayer(store.reads.endpoints, patiently),
+        Reconciler(reads, patiently, clock),
+        Pruner(reads, ledger.submit, clock, retention=retention),
+        Replayer(reads.endpoints, patiently),
     )
 
 
@@ -226,29 +234,24 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
 
 
 def _context(
-    settings: Settings,
-    keyring: Keyring,
-    store: SQLiteStore,
-    ledger: Ledger,
-    metrics: Metrics,
+    parts: _Parts,
     *,
-    clock: Callable[[], int],
     trials: Trials,
     runners: list[Runner],
     is_draining: Callable[[], bool],
     max_requests: int,
 ) -> Context:
     return Context(
-        submit=ledger.submit,
-        hints=ledger.hints,
-        reads=store.reads,
-        keys=Keys(store.reads.api_key, clock),
-        keyring=keyring,
-        policy=ledger.policy,
-        instance_id=store.instance_id,
-        lease_seconds=settings.lease_seconds,
-        clock=clock,
-        metrics=metrics,
+        submit=parts.ledger.submit,
+        hints=parts.ledger.hints,
+        reads=parts.store.reads,
+        keys=Keys(parts.store.reads.api_key, parts.clock),
+        keyring=parts.keyring,
+        policy=parts.ledger.policy,
+        instance_id=parts.store.instance_id,
+        lease_seconds=parts.settings.lease_seconds,
+        clock=parts.clock,
+        metrics=parts.metrics,
         random_bits=_random_bits,
         nonce=_nonce,
         secret=_secret,
@@ -257,16 +260,18 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         max_requests=max_requests,
-        commits=Lately(partial(_commit, ledger, clock), keep=READY_FOR, clock=clock),
-        standing=_standing(store, ledger, clock, runners),
-        public_url=settings.public_url,
-        daytona_secrets=settings.daytona_webhook_secrets,
-        github_secrets=settings.github_webhook_secrets,
-        snapshot=settings.snapshot,
-        allowed_repos=settings.allowed_repos,
-        allow_file_repos=settings.allow_file_repos,
-        allow_private_endpoints=settings.allow_private_endpoints,
-        workspace_wait_seconds=settings.workspace_wait_seconds,
+        commits=Lately(
+            partial(_commit, parts.ledger, parts.clock), keep=READY_FOR, clock=parts.clock
+        ),
+        standing=_standing(parts.store, parts.ledger, parts.clock, runners),
+        public_url=parts.settings.public_url,
+        daytona_secrets=parts.settings.daytona_webhook_secrets,
+        github_secrets=parts.settings.github_webhook_secrets,
+        snapshot=parts.settings.snapshot,
+        allowed_repos=parts.settings.allowed_repos,
+        allow_file_repos=parts.settings.allow_file_repos,
+        allow_private_endpoints=parts.settings.allow_private_endpoints,
+        workspace_wait_seconds=parts.settings.workspace_wait_seconds,
     )
 
 
