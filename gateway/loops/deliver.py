@@ -27,6 +27,8 @@ AGAIN: Final = 1.0
 NOT_ITS_FAULT: Final = 60_000
 """Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made
 again; the schedule stands still meanwhile."""
+ANY: Final = ""
+"""Where those wait who are let in by their gate, and for whom all places are taken."""
 MANY_GATES: Final = 1_000
 """Of so many, those are forgotten that nothing goes through and nothing speaks against."""
 SOON: Final = 0.25
@@ -203,18 +205,18 @@ class Deliverer:
             return error
 
     async def _has_room(self, head: Head) -> bool:
-        """Takes its room in the gate, when it is there; False: it is not, all are under way that
-        may be, or we stop."""
-        is_called = True
-        while is_called and not self._is_stopping() and len(self._unanswered) < PARALLEL:
+        """Takes its room in the gate, when it is there; False: it is not, or we stop."""
+        while not self._is_stopping():
             now = self._clock()
             gate = self._gates.setdefault(head.endpoint_id, Gate())
-            if gate.room(now) > 0:
+            is_full = len(self._unanswered) >= PARALLEL
+            if not is_full and gate.room(now) > 0:
                 gate.start(now, head.rate_per_second)
                 return True
-            is_called = await self._anteroom.wait(head.endpoint_id)
-            if not is_called:
-                gate.tire()
+            if not await self._anteroom.wait(ANY if is_full else head.endpoint_id):
+                if not is_full:
+                    gate.tire()
+                return False
         return False
 
     async def _sent(self, head: Head, written: Letter | CannotWrite | None) -> SettleDelivery:
@@ -243,7 +245,8 @@ class Deliverer:
             gate = self._gates[head.endpoint_id]
             was_full = gate.room(self._clock()) <= 0
             gate.in_flight -= 1
-            if not self._anteroom.call(head.endpoint_id) and was_full:
+            is_called = self._anteroom.call(ANY) or self._anteroom.call(head.endpoint_id)
+            if not is_called and was_full:
                 self._hints.tell(self.topics)
 
     async def _settle(self, settlement: SettleDelivery) -> None:

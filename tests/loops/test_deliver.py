@@ -353,7 +353,7 @@ async def test_no_more_is_under_way_at_once_than_may_be_however_many_endpoints_t
             await asyncio.sleep(0)
         assert transport.asked == PARALLEL
         transport.answers.set()
-    assert len(outbox.settled) == PARALLEL
+    assert len(outbox.settled) == 2 * PARALLEL
 
 
 class StopsAtALook(Outbox):
