@@ -94,6 +94,19 @@ async def test_other_repositories_than_the_allowed_are_refused(tmp_path: Path) -
         assert (response.status_code, response.json()["code"]) == (422, "repo_not_allowed")
 
 
+@pytest.mark.parametrize("route", ["/v1/tasks", "/workspace"])
+async def test_a_page_of_a_repository_is_refused_with_the_repository(
+    house: House, route: str
+) -> None:
+    page = "https://github.com/acme/widgets/tree/main"
+    wanted = TASK if route == "/v1/tasks" else {"env": {"AGENT_PROMPT": "Do it"}}
+    response = await house.post(route, wanted | {"repoUrl": page})
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "invalid_request")
+    assert problem["hint"] == "Give https://github.com/acme/widgets."
+    assert problem["errors"][0]["path"] == "$.repoUrl"
+
+
 async def test_the_same_key_and_request_get_the_first_answer(house: House) -> None:
     first = await house.post("/v1/tasks", TASK, idempotency_key="k-1")
     again = await house.post("/v1/tasks", TASK | {"priority": 5}, idempotency_key="k-1")
