@@ -1,45 +1,139 @@
-"""The list of all commands."""
+"""The list of all commands; only the one that is typed is imported."""
 
-import os
 import sqlite3
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.database import backup, migrate, verify
-from gateway.cli.deliveries import deliveries
-from gateway.cli.demo import demo
-from gateway.cli.endpoints import endpoints
-from gateway.cli.keys import keys
-from gateway.cli.operations import launchers, reconcile
 from gateway.cli.output import CommandFailed, print_failure, screen
-from gateway.cli.sweep import sweep
-from gateway.cli.tasks import tasks
-from gateway.cli.up import TakeOver, up
-from gateway.cli.webhook.commands import webhook
 from gateway.domain.errors import Refused
-from gateway.settings import SettingsError, read_settings
+from gateway.settings import SettingsError
 
 DONE, FAILED, USAGE = 0, 1, 2
 
-commands: Final = typer.Typer(
-    name="slipgate",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """A command, or a group of commands, that is imported when it is typed."""
+
+    name: str
+    module: str
+    help: str
+    """One line of at most 62 characters, so that 80 columns show it whole."""
+    is_group: bool = False
+    is_handed_over: bool = False
+    """Its options, help included, are the business of another program."""
+
+
+COMMANDS: Final = (
+    Listed(
+        name="gateway",
+        module="gateway.cli.programs",
+        help="Run the gateway; its settings are SLIPGATE_* variables.",
+    ),
+    Listed(
+        name="launcher",
+        module="gateway.cli.programs",
+        help="Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY.",
+    ),
+    Listed(
+        name="doctor",
+        module="gateway.cli.programs",
+        help="Check the launcher's environment; --live makes a sandbox.",
+        is_handed_over=True,
+    ),
+    Listed(
+        name="snapshot",
+        module="gateway.cli.programs",
+        help="Build, push and check the snapshot of Daytona's sandboxes.",
+        is_handed_over=True,
+    ),
+    Listed(
+        name="up",
+        module="gateway.cli.up",
+        help="Run a gateway and a launcher; Ctrl-C stops them in order.",
+    ),
+    Listed(
+        name="demo",
+        module="gateway.cli.demo",
+        help="Run one task end to end on this machine, with a kill inside.",
+    ),
+    Listed(
+        name="migrate",
+        module="gateway.cli.database",
+        help="Bring the database to this version's schema.",
+    ),
+    Listed(
+        name="verify",
+        module="gateway.cli.database",
+        help="Check the database against every promise; a gateway may run.",
+    ),
+    Listed(
+        name="backup",
+        module="gateway.cli.database",
+        help="Copy the database, checked, beside a gateway that may run.",
+    ),
+    Listed(
+        name="reconcile",
+        module="gateway.cli.operations",
+        help="Show what the reconciler would do now; needs an ops key.",
+    ),
+    Listed(
+        name="sweep",
+        module="gateway.cli.sweep",
+        help="Remove sandboxes that nobody wants; needs an ops key.",
+    ),
+    Listed(
+        name="launchers",
+        module="gateway.cli.operations",
+        help="List who runs sandboxes.",
+        is_group=True,
+    ),
+    Listed(
+        name="endpoints",
+        module="gateway.cli.endpoints",
+        help="Make and change who is told of a project's events.",
+        is_group=True,
+    ),
+    Listed(
+        name="deliveries",
+        module="gateway.cli.deliveries",
+        help="List deliveries and send them again.",
+        is_group=True,
+    ),
+    Listed(
+        name="keys",
+        module="gateway.cli.keys",
+        help="Make, list and revoke API keys; rewrap under a new master key.",
+        is_group=True,
+    ),
+    Listed(
+        name="tasks",
+        module="gateway.cli.tasks",
+        help="Create, watch and steer tasks.",
+        is_group=True,
+    ),
+    Listed(
+        name="webhook",
+        module="gateway.cli.webhook.commands",
+        help="Sign, verify, receive and forward webhooks.",
+        is_group=True,
+    ),
 )
 
 
 def _print_version(is_wanted: bool) -> None:
     if is_wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - 40 ms, for this option alone
+
         screen.print(f"slipgate {version('slipgate')}", markup=False, highlight=False)
         raise typer.Exit
 
 
-@commands.callback()
 def slipgate(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="say which")
@@ -48,71 +142,48 @@ def slipgate(
     """The gate between a serverless frontend and the sandboxes of its coding tasks."""
 
 
-@commands.command()
-def gateway(take_over: TakeOver = False) -> None:
-    """Run the gateway; its settings are SLIPGATE_* variables."""
-    # The server's imports would cost every other command half a second.
-    from gateway.server import serve  # noqa: PLC0415
+def command_line(typed: str | None) -> typer.Typer:
+    """All commands by name and help, of which the typed one can run.
 
-    serve(read_settings(os.environ), take_over=take_over)
-
-
-@commands.command()
-def launcher(
-    once: Annotated[bool, typer.Option("--once", help="claim one time, then exit")] = False,
-    job: Annotated[str | None, typer.Option(help="claim this very job, then exit")] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="only say what is wrong with the settings, then exit")
-    ] = False,
-) -> None:
-    """Run a launcher against SLIPGATE_URL with SLIPGATE_API_KEY."""
-    arguments = ["--once"] if once else []
-    arguments += ["--check"] if check else []
-    arguments += [f"--job={job}"] if job else []
-    _hand_over("launcher", arguments)
+    To import them all takes 0.5 s, and most of what they import only one of them needs.
+    """
+    line = typer.Typer(
+        name="slipgate",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich" if typed else None,
+    )
+    line.callback()(slipgate)
+    for listed in COMMANDS:
+        _add(line, listed, is_typed=listed.name == typed)
+    return line
 
 
-_AS_TYPED: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Options are the business of the program that is handed over to, its help included."""
+def _add(line: typer.Typer, listed: Listed, *, is_typed: bool) -> None:
+    found = getattr(import_module(listed.module), listed.name) if is_typed else None
+    if listed.is_group:
+        line.add_typer(found or typer.Typer(), name=listed.name, help=listed.help)
+        return
+    options = {"allow_extra_args": True, "ignore_unknown_options": True}
+    line.command(
+        listed.name,
+        help=None if is_typed else listed.help,
+        context_settings=options if listed.is_handed_over else None,
+        add_help_option=not listed.is_handed_over,
+    )(found or _not_imported)
 
 
-@commands.command(context_settings=_AS_TYPED, add_help_option=False)
-def doctor(context: typer.Context) -> None:
-    """Look for what can be wrong, with the launcher's environment; --live makes a sandbox."""
-    _hand_over("launcher.doctor", context.args)
-
-
-@commands.command(context_settings=_AS_TYPED, add_help_option=False)
-def snapshot(context: typer.Context) -> None:
-    """Make and check the snapshot of Daytona's sandboxes: build, push, check."""
-    _hand_over("launcher.snapshots", context.args)
-
-
-def _hand_over(module: str, arguments: Sequence[str]) -> None:
-    """To a program that has credentials: this one never sees them."""
-    words = [sys.executable, "-m", module, *arguments]
-    os.execv(sys.executable, words)  # noqa: S606 - our own program, an argument list
-
-
-commands.command()(up)
-commands.command()(demo)
-commands.command()(migrate)
-commands.command()(verify)
-commands.command()(backup)
-commands.command()(reconcile)
-commands.command()(sweep)
-commands.add_typer(launchers, name="launchers")
-commands.add_typer(endpoints, name="endpoints")
-commands.add_typer(deliveries, name="deliveries")
-commands.add_typer(keys, name="keys")
-commands.add_typer(tasks, name="tasks")
-commands.add_typer(webhook, name="webhook")
+def _not_imported() -> None:
+    """Stands for a command that was not typed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code: 0 done, 1 refused or failed, 2 usage."""
+    words = sys.argv[1:] if arguments is None else arguments
+    typed = next((word for word in words if not word.startswith("-")), None)
     try:
-        commands(args=arguments)
+        command_line(typed)(args=words)
     except CommandFailed as error:
         print_failure(error)
         return FAILED
