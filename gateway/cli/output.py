@@ -16,6 +16,13 @@ WIDE: Final = 1_000
 """Columns of a table: more than any needs."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="a restored backup keeps its instance: the gateway it was taken from is gone",
+    ),
+]
 
 
 class CommandFailed(Exception):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.up import TakeOver
+from gateway.cli.output import TakeOver
 from gateway.settings import read_settings
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.keys import MintedKey, mint
-from gateway.cli.output import AsJson, print_document, screen, trouble
+from gateway.cli.output import AsJson, TakeOver, print_document, screen, trouble
 from gateway.cli.processes import (
     GATEWAY,
     LAUNCHER,
@@ -60,14 +60,6 @@ OWN: Final = {
 """Settings that `up` decides itself, and what does instead."""
 LOCAL: Final = "local"
 HOST: Final = "127.0.0.1"
-
-TakeOver = Annotated[
-    bool,
-    typer.Option(
-        "--take-over",
-        help="a restored backup keeps its instance: the gateway it was taken from is gone",
-    ),
-]
 
 
 class Running(Answer, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,10 +1,12 @@
 """One gateway with keys for every scope, and the callers that knock at its door."""
 
+import asyncio
 import base64
 import hashlib
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -148,6 +150,28 @@ class House:
         done = await self.report(job, "done", sandbox=sandbox_of(job))
         assert done.status_code == 200, done.text
         return job, Agent(http=self.http, env=job["env"])
+
+
+async def beside(folder: Path, *statements: str) -> None:
+    """Writes to the gateway's database as another process would. In a thread: a writer that holds
+    the event loop waits for a lock that only the loop can give up."""
+    await asyncio.to_thread(_write, folder / "slipgate.db", statements)
+
+
+def _write(path: Path, statements: Sequence[str]) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+@asynccontextmanager
+async def write_locked(folder: Path) -> AsyncIterator[None]:
+    """Another process is in the middle of a write."""
+    opened = sqlite3.connect(folder / "slipgate.db", isolation_level=None, check_same_thread=False)
+    with closing(opened) as other:
+        await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
 
 
 def sandbox_of(job: Json, state: str = "started") -> Json:

@@ -1,8 +1,6 @@
 """Every answer that the OpenAPI document promises has been given, and held against it."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +14,7 @@ from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
 from tests.web import services
-from tests.web.callers import SCOPES, TASK, Agent, House, Json, open_house, sandbox_of
+from tests.web.callers import SCOPES, TASK, Agent, House, Json, beside, open_house, sandbox_of
 from tests.web.contract import Seen, documented
 
 NOT_AT_WILL: Final = {"internal", "unavailable"}
@@ -192,9 +190,11 @@ async def _reach(house: House, database: Path) -> None:
     await house.post(f"{path}/retry")
     await agent.say("task.completed", "m1", summary="ok")
     await house.get(f"{path}/patch")
-    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
-        connection.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
-        connection.execute("INSERT INTO pruned (project, seq) VALUES ('default', 1)")
+    await beside(
+        database.parent,
+        "UPDATE task_secrets SET env = NULL, env_erased_at = 1",
+        "INSERT INTO pruned (project, seq) VALUES ('default', 1)",
+    )
     await house.get("/v1/events?after=0")
     await house.post(f"{path}/retry")
     await house.post(f"{path}/cancel")

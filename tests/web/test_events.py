@@ -1,15 +1,12 @@
 """A task's history: pages, long polls, and streams that resume."""
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.ledger import wall_clock
-from gateway.store.operator import open_operator
-from tests.web.callers import House, Json, open_house
+from tests.web.callers import House, Json, beside, open_house
 from tests.web.streams import PATIENCE, streamed
 
 
@@ -84,9 +81,8 @@ async def test_a_stream_whose_key_is_revoked_ends_before_anything_more_is_sent(
         async with streamed(house, path, headers=key) as stream:
             events = stream.pairs()
             assert (await anext(events))[1]["type"] == "task.created"
-            with open_operator(tmp_path / "slipgate.db") as operator:
-                (mine,) = [row for row in operator.all_keys() if row.scope == "read"]
-                operator.revoke_key(mine.id, now[0])
+            revoked = f"UPDATE api_keys SET revoked_at = {now[0]} WHERE scope = 'read'"  # noqa: S608
+            await beside(tmp_path, revoked)
             now[0] += 1_000
             await house.post(f"/v1/tasks/{task['id']}/cancel")
             assert [event async for _, event in events] == []
@@ -174,8 +170,8 @@ async def test_a_cursor_older_than_what_is_kept_has_expired(house: House, tmp_pa
     task = await house.create()
     await house.post("/v1/tasks", {"repoUrl": "https://a.example/b", "prompt": "x"}, "other")
     seq = (await _feed(house))["data"][0]["seq"]
-    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
-        database.execute("INSERT INTO pruned (project, seq) VALUES ('default', ?)", (seq,))
+    pruned = f"INSERT INTO pruned (project, seq) VALUES ('default', {seq})"  # noqa: S608
+    await beside(tmp_path, pruned)
     for scope in ("tasks", "ops"):
         for query in ("after=0", f"after={seq - 1}&types=sandbox.*", f"after={seq - 1}&wait=30"):
             gone = await house.get(f"/v1/events?{query}", scope)

@@ -1,7 +1,5 @@
 """`/metrics`: what somebody can be woken by, and what it costs to ask."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ from gateway.domain.errors import Unavailable
 from gateway.domain.realm import LIVE_FOR
 from gateway.ledger import wall_clock
 from gateway.web.lately import Lately
-from tests.web.callers import House, open_house
+from tests.web.callers import House, beside, open_house
 
 CALLBACK = "https://app.example/api/hook"
 
@@ -41,12 +39,12 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
         assert quiet['slipgate_loop_steps_failed_total{loop="deliver"}'] == 0
         await house.claim(capacity=3)
         await house.create(callbackUrl=CALLBACK)
-        with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as other:
-            other.execute('UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\'')
-            other.execute(
-                "UPDATE deliveries SET status = 'pending', next_attempt_at = ?",
-                [clock() - 500_000],
-            )
+        due = clock() - 500_000
+        await beside(
+            tmp_path,
+            'UPDATE tasks SET flags = \'[{"code":"silent","since":1}]\'',
+            f"UPDATE deliveries SET status = 'pending', next_attempt_at = {due}",  # noqa: S608
+        )
         clock.ahead = 11_000
         figures = await scraped(house)
     assert figures['slipgate_tasks{status="queued"}'] == 1

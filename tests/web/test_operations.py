@@ -1,8 +1,5 @@
 """What operators read: launchers as they called last, and what the reconciler would do."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +7,7 @@ import pytest
 
 from gateway.domain.decide.retention import KEPT
 from gateway.ledger import wall_clock
-from tests.web.callers import House, Json, open_house, sandbox_of
+from tests.web.callers import House, Json, open_house, sandbox_of, write_locked
 
 BUSY_MS: Final = 50
 
@@ -23,15 +20,6 @@ class Hands:
 
     def __call__(self) -> int:
         return wall_clock() + self.ahead
-
-
-@contextmanager
-def held_back(folder: Path) -> Iterator[None]:
-    """The reconciler cannot commit: what is due stays due."""
-    with closing(sqlite3.connect(folder / "slipgate.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 async def rehearsed(house: House, query: str = "") -> Json:
@@ -100,7 +88,7 @@ async def test_what_is_due_is_told_with_what_would_come_of_it_and_nothing_is_don
     clock = Hands()
     async with open_house(tmp_path, busy_ms=BUSY_MS, clock=clock) as house:
         queued = await house.create(timeouts={"queueSeconds": 5})
-        with held_back(tmp_path):
+        async with write_locked(tmp_path):
             clock.ahead = 6_000
             found = await rehearsed(house)
             (step,) = found["data"]
@@ -156,7 +144,7 @@ async def test_after_an_outage_what_came_due_meanwhile_would_be_moved(tmp_path: 
     async with open_house(tmp_path, busy_ms=BUSY_MS, clock=clock) as house:
         await house.create(timeouts={"queueSeconds": 5})
         assert (await house.http.get("/readyz")).status_code == 200
-        with held_back(tmp_path):
+        async with write_locked(tmp_path):
             clock.ahead = 20_000
             found = await rehearsed(house)
             assert found["outageSince"] is not None

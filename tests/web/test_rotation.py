@@ -1,5 +1,6 @@
 """Master keys change while agents work: nothing sealed is lost, and the old key can go one day."""
 
+import asyncio
 import base64
 import sqlite3
 from collections.abc import Mapping
@@ -44,12 +45,13 @@ class Operator:
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
-    def rewraps(self, keys: str, *options: str) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr."""
+    async def rewraps(self, keys: str, *options: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr. In a thread, as an operator's process is beside the
+        gateway's: who holds the event loop waits for a write lock that only the loop gives up."""
         for name, text in environ(self.folder, keys).items():
             self._monkeypatch.setenv(name, text)
         self._capsys.readouterr()
-        code = main(["keys", "rewrap", *options])
+        code = await asyncio.to_thread(main, ["keys", "rewrap", *options])
         printed = self._capsys.readouterr()
         return code, printed.out, printed.err
 
@@ -120,7 +122,7 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
         endpoint = {"url": CALLBACK, "headers": {"X-Key": "secret"}}
         await house.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
     async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
-        code, out, _ = operator.rewraps(BOTH, "--json")
+        code, out, _ = await operator.rewraps(BOTH, "--json")
         assert code == 0
         assert msgspec.json.decode(out) == {
             "current": "k2",
@@ -136,7 +138,7 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
             "stillNeeded": {},
         }
         assert (await claimed(house))["A"] == "0"
-        assert "k1 is no longer needed" in operator.rewraps(BOTH)[1]
+        assert "k1 is no longer needed" in (await operator.rewraps(BOTH))[1]
     async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
         assert (await claimed(house))["A"] == "1"
         # The hash of the first request went with its key; the key alone says that it is the same.
@@ -154,10 +156,10 @@ async def test_a_living_attempt_needs_its_key_until_it_has_ended(
     async with open_house(tmp_path) as house:
         _, agent = await house.launch(env={"A": "1"})
     async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
-        code, out, _ = operator.rewraps(BOTH)
+        code, out, _ = await operator.rewraps(BOTH)
         assert (code, "k1 is still needed: 1 living attempts" in out) == (0, True)
         await moved(agent, house).say("task.failed", "m1", error=ERROR)
-        assert "k1 is no longer needed" in operator.rewraps(BOTH)[1]
+        assert "k1 is no longer needed" in (await operator.rewraps(BOTH))[1]
     async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
         assert (await house.get("/v1/tasks")).status_code == 200
 
@@ -167,7 +169,7 @@ async def test_nothing_is_sealed_with_a_key_that_the_running_gateway_does_not_ha
 ) -> None:
     async with open_house(tmp_path) as house:
         await house.create(env={"A": "1"})
-        code, _, err = operator.rewraps(BOTH)
+        code, _, err = await operator.rewraps(BOTH)
         assert code == 1
         assert "Restart the gateway" in err
         assert (await claimed(house))["A"] == "1"
@@ -177,7 +179,7 @@ async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: 
     async with open_house(tmp_path) as house:
         for number in range(250):
             await house.create(env={"A": str(number)})
-    code, out, _ = operator.rewraps(BOTH, "--json")
+    code, out, _ = await operator.rewraps(BOTH, "--json")
     assert code == 0
     assert msgspec.json.decode(out)["rewrapped"]["env"] == 250
 
@@ -187,7 +189,7 @@ async def test_what_cannot_be_opened_is_counted_and_stays_as_it_is(
 ) -> None:
     async with open_house(tmp_path) as house:
         await house.create(env={"A": "1"})
-    code, out, err = operator.rewraps(K2, "--json")
+    code, out, err = await operator.rewraps(K2, "--json")
     assert code == 1
     assert msgspec.json.decode(out)["unreadable"] == {"k1": 2}
     assert "2 under k1" in err
@@ -215,7 +217,7 @@ async def test_another_key_under_a_known_id_is_refused_wherever_it_would_seal_or
     assert "master-keys" in (refused.value.hint or "")
     with pytest.raises(Refused, match="wrong_master_key"):
         mint(environ(tmp_path, keys), "tasks", "other", "vercel")
-    code, _, err = operator.rewraps(keys)
+    code, _, err = await operator.rewraps(keys)
     assert (code, "under the id k1" in err) == (1, True)
     assert not any(part in err for part in keys.replace(",", ":").split(":")[1::2])
     async with open_house(tmp_path) as house:

@@ -1,28 +1,15 @@
 """The store cannot commit: callers are told to come again, reads go on, and it mends by itself."""
 
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from gateway.store.audit import audit
-from tests.web.callers import TASK, open_house
+from tests.web.callers import TASK, open_house, write_locked
 
 BUSY_MS: Final = 50
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Another process is in the middle of a write."""
-    path = folder / "slipgate.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 def is_told_to_come_again(response: httpx.Response) -> bool:
@@ -38,7 +25,7 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
     async with open_house(tmp_path, busy_ms=BUSY_MS) as house:
         _, agent = await house.launch()
         waiting = await house.create()
-        with locked(tmp_path):
+        async with write_locked(tmp_path):
             assert is_told_to_come_again(await house.post("/v1/tasks", TASK))
             assert is_told_to_come_again(await agent.say("task.started", "m1"))
             assert is_told_to_come_again(await house.post(f"/v1/tasks/{waiting['id']}/cancel"))
@@ -65,7 +52,7 @@ async def test_clocks_that_come_due_while_it_is_locked_are_judged_when_it_is_ove
 ) -> None:
     async with open_house(tmp_path, busy_ms=BUSY_MS) as house:
         task = await house.create(timeouts={"queueSeconds": 1})
-        with locked(tmp_path):
+        async with write_locked(tmp_path):
             due = time.monotonic() + 1
             while time.monotonic() < due:
                 assert is_told_to_come_again(await house.http.get("/readyz"))

@@ -209,7 +209,7 @@ async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path
             SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
         ) as house,
     ):
-        secret.append(callback_secret(tmp_path))
+        secret.append(await asyncio.to_thread(callback_secret, tmp_path))
         workspace = await made(house, WEBHOOK_URL=f"{address}/hook")
         (job,) = await house.claim()
         await house.try_sandbox(job)
