@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -81,15 +82,20 @@ class Git:
             Trouble: `git_timed_out` after so many seconds.
             Stopped: the attempt was stopped; git is dead.
         """
-        process = subprocess.Popen(
-            ["git", *self._options(), verb, *arguments],
-            cwd=self.work_tree or "/",
-            env={**self._environ(), **(environ or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        out, err = self._communicate(process, verb, stdin, seconds)
+        # From a file, never a pipe: `communicate` with a time limit writes no more than the pipe
+        # takes at once (64 KiB), and git would wait for the rest for ever.
+        with tempfile.TemporaryFile() as source:
+            source.write(stdin)
+            source.seek(0)
+            process = subprocess.Popen(
+                ["git", *self._options(), verb, *arguments],
+                cwd=self.work_tree or "/",
+                env={**self._environ(), **(environ or {})},
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        out, err = self._communicate(process, verb, seconds)
         if process.returncode not in allowed:
             raise GitFailed(verb, process.returncode, err.decode(errors="replace"))
         return out
@@ -99,14 +105,13 @@ class Git:
         return self(verb, *arguments).decode(errors="replace").strip()
 
     def _communicate(
-        self, process: subprocess.Popen[bytes], verb: str, stdin: bytes, seconds: float
+        self, process: subprocess.Popen[bytes], verb: str, seconds: float
     ) -> tuple[bytes, bytes]:
         captured: list[tuple[bytes, bytes]] = []
-        pending = [stdin]
 
         def is_done(tick: float) -> bool:
             try:
-                captured.append(process.communicate(pending.pop() if pending else None, tick))
+                captured.append(process.communicate(timeout=tick))
             except subprocess.TimeoutExpired:
                 return False
             return True

@@ -1,5 +1,6 @@
 """The order of one attempt: clone, agent, patch, clean checkout, validate, push, propose."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from .reporter import Reporter
 from .repository import Refused, Repository
 from .review import review, unusable
 from .state_directory import StateDirectory
-from .stop import Stop
+from .stop import Stop, Stopped
 from .surroundings import Surroundings
 from .trouble import Trouble
 from .validation import Validation
@@ -186,7 +187,16 @@ class Workflow:
             on_turn=self._on_turn(choice.max_turns),
             trajectory=self._tools.state.path / "trajectory.json",
         )
-        return engine(choice, self._configuration.model, place).work(task, room / "checkout")
+        try:
+            return engine(choice, self._configuration.model, place).work(task, room / "checkout")
+        except Stopped:
+            raise
+        except Trouble as trouble:
+            return Report(summary="", trouble=trouble)
+        except Exception as exc:  # noqa: BLE001 - foreign code: what it has done so far goes on
+            traceback.print_exc()
+            unforeseen = Trouble("internal", f"{type(exc).__name__}: {exc}", retryable=True)
+            return Report(summary="", trouble=unforeseen)
 
     def _on_turn(self, max_turns: int) -> Callable[[int], None]:
         def on_turn(turn: int) -> None:

@@ -45,15 +45,16 @@ def tool_call(command: str) -> Response:
     """The model runs a command."""
     function = {"name": "bash", "arguments": json.dumps({"command": command})}
     call = {"id": "call_1", "type": "function", "function": function}
-    return _completion({"role": "assistant", "content": "Next step.", "tool_calls": [call]})
+    return completion({"role": "assistant", "content": "Next step.", "tool_calls": [call]})
 
 
 def chatter(text: str) -> Response:
     """The model talks and calls nothing."""
-    return _completion({"role": "assistant", "content": text})
+    return completion({"role": "assistant", "content": text})
 
 
-def _completion(message: dict[str, object]) -> Response:
+def completion(message: object) -> Response:
+    """An answer of this message, whatever it is."""
     return Response(
         content={
             "id": "chatcmpl-1",

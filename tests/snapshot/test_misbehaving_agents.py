@@ -1,8 +1,12 @@
 """Models and agents that do not behave."""
 
 import json
+import threading
 
-from tests.snapshot.model_stub import DONE, chatter
+import pytest
+
+from tests.snapshot.http_stub import Response
+from tests.snapshot.model_stub import DONE, chatter, completion, tool_call
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
@@ -125,3 +129,86 @@ def test_an_agents_time_is_limited_so_that_its_work_can_still_be_pushed(sandbox:
     assert last.type == "task.needs_review"
     assert "agent_time_over" in str(last.data["summary"])
     assert last.data["prUrl"]
+
+
+def _called(arguments: object) -> dict[str, object]:
+    function = {"name": "bash", "arguments": arguments}
+    call = {"id": "call_1", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        completion(_called(5)),
+        completion(_called([1, 2])),
+        completion(_called({"command": 7})),
+        completion(_called('{"command": "echo \\ud800"}')),
+        completion(_called("[" * 100_000)),
+        completion({"role": "assistant", "content": ["a", 5]}),
+        completion({"role": "assistant", "content": "\ud800 lone"}),
+        completion({"role": "assistant", "content": "", "tool_calls": 7}),
+        completion({"role": "assistant", "content": "", "tool_calls": [None, 5, "x"]}),
+        completion(5),
+        Response(content={"choices": {"0": 1}, "usage": []}),
+        Response(content={"choices": [], "usage": {"prompt_tokens": -5}}),
+        Response(content=[1, 2]),
+        Response(content=b"\xff\xfe<html>"),
+        Response(content=None),
+    ],
+    ids=lambda response: str(response.content)[:60],
+)
+def test_whatever_a_model_answers_the_work_so_far_goes_out(
+    sandbox: Sandbox, garbage: Response
+) -> None:
+    sandbox.model.answer = lambda turn: tool_call(FIX) if turn == 0 else garbage
+    assert sandbox.run() == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review", last
+    assert last.data["prUrl"]
+    assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
+
+
+@pytest.mark.parametrize(
+    "count", [-5, "many", None, 1e300, True, 10**400], ids=lambda count: str(count)[:9]
+)
+def test_numbers_that_are_none_do_not_end_a_run(sandbox: Sandbox, count: object) -> None:
+    def answer(turn: int) -> Response:
+        response = tool_call([FIX, DONE][min(turn, 1)])
+        usage = {"prompt_tokens": count, "completion_tokens": count, "total_tokens": count}
+        assert isinstance(response.content, dict)
+        return Response(content={**response.content, "usage": usage})
+
+    sandbox.model.answer = answer
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
+    usage = sandbox.gateway.of("task.usage")[-1].data
+    tokens = usage["inputTokens"]
+    assert isinstance(tokens, int)
+    assert 0 <= tokens <= 2**53
+
+
+def test_a_model_that_never_answers_leaves_time_for_what_comes_after_it(sandbox: Sandbox) -> None:
+    over = threading.Event()
+
+    def answer(turn: int) -> Response:
+        if turn == 0:
+            return tool_call(FIX)
+        over.wait()
+        return Response(status=500)
+
+    sandbox.model.answer = answer
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="30") == 0, sandbox.said()
+    over.set()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert "did not answer within" in str(last.data["summary"])
+    assert last.data["prUrl"]
+
+
+def test_thousands_of_new_files_go_out(sandbox: Sandbox) -> None:
+    name = "a_file_with_quite_a_long_name"
+    sandbox.agent_is(f"mkdir new; cd new; for i in $(seq 3000); do echo $i > {name}_$i.txt; done")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
+    assert len(sandbox.remote.files(BRANCH)) == len(sandbox.remote.files("main")) + 3000

@@ -18,6 +18,9 @@ from .chat import (
     Call,
     Message,
     Reply,
+    arguments,
+    count,
+    plain,
 )
 from .prices import priced
 from .refusals import garbage, refused, unreachable
@@ -57,25 +60,25 @@ class AnthropicChat:
             raise garbage(str(exc)) from exc
         try:
             return self._reply(answer)
-        except (AttributeError, TypeError) as exc:
+        except (AttributeError, LookupError, TypeError, ValueError) as exc:
             # The SDK does not check what it parsed: a page of HTML comes back as a string.
             raise garbage("it is no message") from exc
 
     def _reply(self, answer: Answer) -> Reply:
         usage = answer.usage
-        cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+        cached = count(usage.cache_read_input_tokens) + count(usage.cache_creation_input_tokens)
         return Reply(
-            text="".join(block.text for block in answer.content if block.type == "text"),
+            text="".join(plain(block.text) for block in answer.content if block.type == "text"),
             calls=tuple(
-                Call(id=block.id, name=block.name, arguments=json.dumps(block.input))
+                Call(id=plain(block.id), name=plain(block.name), arguments=arguments(block.input))
                 for block in answer.content
                 if block.type == "tool_use"
             ),
             tokens=priced(
                 self._model.provider,
                 self._model.name,
-                input_tokens=usage.input_tokens + cached,
-                output_tokens=usage.output_tokens,
+                input_tokens=count(usage.input_tokens) + cached,
+                output_tokens=count(usage.output_tokens),
             ),
             is_cut=answer.stop_reason == "max_tokens",
         )

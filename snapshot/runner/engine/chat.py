@@ -1,5 +1,6 @@
 """A model as the agent's loop sees it: messages in, words and calls of the one tool out."""
 
+import json
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -17,9 +18,14 @@ TOOL_PARAMETERS: Final[dict[str, object]] = {
     "required": ["command"],
 }
 TIMEOUT_SECONDS: Final = 300.0
+"""Of silence, for one try."""
+CALL_SECONDS: Final = 900.0
+"""Of one call with all its tries: a server that drips bytes is never silent."""
 RETRIES: Final = 5
 """Of rate limits, overload and the network; the SDK waits as the server asks."""
 LARGEST_ANSWER_TOKENS: Final = 16_000
+LARGEST_COUNT: Final = 10**9
+"""No model takes as many tokens in one call: a larger number is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,3 +57,21 @@ class Chat(Protocol):
         Raises:
             Trouble: a `model_…` code.
         """
+
+
+def plain(value: object) -> str:
+    """A text as it may be sent on: what a model sends as a lone surrogate is no UTF-8."""
+    text = value if isinstance(value, str) else ""
+    return text.encode(errors="replace").decode()
+
+
+def arguments(value: object) -> str:
+    """The arguments of a call as JSON, also where a server sends the document and not its text."""
+    return plain(value if isinstance(value, str) else json.dumps(value))
+
+
+def count(value: object) -> int:
+    """A number of tokens; what is no such number counts as none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0
+    return int(value) if 0 <= value <= LARGEST_COUNT else 0

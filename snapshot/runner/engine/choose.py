@@ -14,7 +14,8 @@ from ..configuration import AgentChoice, ModelAccess
 from ..log import Log
 from ..meter import Meter
 from ..stop import Stop
-from .chat import Chat
+from ..trouble import Trouble
+from .chat import CALL_SECONDS, Chat, Reply
 from .from_command import CommandEngine
 from .report import Engine
 
@@ -70,7 +71,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
             log=place.log,
         )
         return WatchedAgent(
-            MiniModel(chat, place.meter, lambda call: interruptible(call, place.stop)),
+            MiniModel(chat, place.meter, lambda call: _in_time(call, place)),
             room,
             on_turn=place.on_turn,
             on_message=lambda text: place.log.write(f"\n{text}\n"),
@@ -99,11 +100,18 @@ def _quiet_minisweagent(directory: Path) -> None:
     os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
 
 
-def interruptible(call: Callable[[], T], stop: Stop) -> T:
-    """Wait for a call that cannot be interrupted, but no longer than until the stop signal.
+def _in_time(call: Callable[[], Reply], place: Workplace) -> Reply:
+    """One call of the model; what is left of the attempt's time belongs to the steps after it."""
+    return interruptible(call, place.stop, seconds=min(CALL_SECONDS, place.budget.agent_seconds))
+
+
+def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
+    """Wait for a call that cannot be interrupted, but no longer than so many seconds, or than
+    until the stop signal; the call is then left to itself and to the process's end.
 
     Raises:
-        Stopped: the attempt was stopped; the call is left to itself and to the process's end.
+        Stopped: the attempt was stopped.
+        Trouble: `model_unreachable`.
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
@@ -118,7 +126,9 @@ def interruptible(call: Callable[[], T], stop: Stop) -> T:
             is_over.set()
 
     threading.Thread(target=run, daemon=True, name="model").start()
-    stop.until(is_over.wait)
+    if not stop.until(is_over.wait, seconds=seconds):
+        message = f"the model's provider did not answer within {seconds:.0f} s"
+        raise Trouble("model_unreachable", message, retryable=True)
     if failure:
         raise failure[0]
     return outcome[0]

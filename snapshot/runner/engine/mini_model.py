@@ -100,7 +100,7 @@ def _actions(reply: Reply, cost: float) -> list[dict[str, str]]:
 def _action(call: Call, reply: Reply, cost: float) -> dict[str, str]:
     try:
         arguments = json.loads(call.arguments)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise _format_error(f"The arguments are not JSON: {exc}", reply, cost) from exc
     command = arguments.get("command") if isinstance(arguments, dict) else None
     if call.name != TOOL or not isinstance(command, str):

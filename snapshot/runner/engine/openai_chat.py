@@ -16,6 +16,9 @@ from .chat import (
     Call,
     Message,
     Reply,
+    arguments,
+    count,
+    plain,
 )
 from .prices import priced
 from .refusals import garbage, refused, unreachable
@@ -61,7 +64,7 @@ class OpenAIChat:
             raise garbage(str(exc)) from exc
         try:
             return self._reply(completion)
-        except (AttributeError, IndexError, TypeError) as exc:
+        except (AttributeError, LookupError, TypeError, ValueError) as exc:
             # The SDK does not check what it parsed: a page of HTML comes back as a string.
             raise garbage("it is no chat completion") from exc
 
@@ -69,17 +72,21 @@ class OpenAIChat:
         choice = completion.choices[0]
         usage = completion.usage
         return Reply(
-            text=str(choice.message.content or ""),
+            text=plain(choice.message.content),
             calls=tuple(
-                Call(id=call.id, name=call.function.name, arguments=call.function.arguments or "")
+                Call(
+                    id=plain(call.id),
+                    name=plain(call.function.name),
+                    arguments=arguments(call.function.arguments or ""),
+                )
                 for call in choice.message.tool_calls or ()
                 if isinstance(call, ChatCompletionMessageToolCall)
             ),
             tokens=priced(
                 self._model.provider,
                 self._model.name,
-                input_tokens=usage.prompt_tokens if usage else 0,
-                output_tokens=usage.completion_tokens if usage else 0,
+                input_tokens=count(usage.prompt_tokens if usage else 0),
+                output_tokens=count(usage.completion_tokens if usage else 0),
             ),
             is_cut=choice.finish_reason == "length",
         )
