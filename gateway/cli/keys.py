@@ -25,6 +25,7 @@ from gateway.cli.rewrap import rewrap
 from gateway.cli.state import read_master_keys
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
+from gateway.domain.rate_limit import MAX_CONCURRENT, MAX_RATE, RateLimit
 from gateway.domain.sealing import Sealed, callback_secret_context
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.settings import read_database
@@ -60,6 +61,7 @@ class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
     created_at: str
     callback_secret: str | None = None
     """The first tasks key of a project brings the secret its callbacks are signed with."""
+    rate_limit: RateLimit = RateLimit()
 
 
 class ListedKey(Answer, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ class ListedKey(Answer, frozen=True, kw_only=True):
     name: str
     created_at: str
     revoked_at: str | None
+    rate_limit: RateLimit
 
 
 @keys.command()
@@ -78,12 +81,27 @@ def create(
     scope: Annotated[Scope, typer.Option(help="what it may do")],
     name: Annotated[str, typer.Option(help="who holds it")],
     project: Annotated[str, typer.Option(help="whose tasks it sees")] = "default",
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=MAX_RATE, help="requests per second; default: no limit"),
+    ] = None,
+    burst: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_RATE, help="requests at once; default: those of a second"),
+    ] = None,
+    concurrent: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls and streams"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key; it is shown this once."""
     _check_label(name, "--name")
     _check_label(project, "--project")
-    key = mint(os.environ, scope, project, name)
+    if burst is not None and rate is None:
+        raise typer.BadParameter("a burst needs a rate: give --rate too", param_hint="--burst")
+    limit = RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent)
+    key = mint(os.environ, scope, project, name, rate_limit=limit)
     if as_json:
         print_document(key)
         return
@@ -104,7 +122,9 @@ def list_keys(as_json: AsJson = False) -> None:
     if not found:
         trouble.print("no keys yet: `slipgate keys create` makes them", style="dim", markup=False)
         return
-    table = Table("id", "scope", "project", "name", "created", "revoked", box=None, pad_edge=False)
+    table = Table(
+        "id", "scope", "project", "name", "created", "limits", "revoked", box=None, pad_edge=False
+    )
     for key in found:
         table.add_row(
             key.id,
@@ -112,6 +132,7 @@ def list_keys(as_json: AsJson = False) -> None:
             escape(key.project),
             escape(key.name),
             key.created_at[:19],
+            _limits(key.rate_limit),
             (key.revoked_at or "")[:19],
         )
     print_table(table)
@@ -133,7 +154,13 @@ def revoke(
 
 
 def mint(
-    environ: Mapping[str, str], scope: str, project: str, name: str, *, is_first: bool = False
+    environ: Mapping[str, str],
+    scope: str,
+    project: str,
+    name: str,
+    *,
+    is_first: bool = False,
+    rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
 ) -> MintedKey:
     """A new key in the database that the environment names. The first one comes with the callback
     secret of its project, also if another was made before, and nobody was told.
@@ -150,6 +177,7 @@ def mint(
         name=name,
         created_at=now,
         revoked_at=None,
+        rate_limit=rate_limit,
     )
     ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
     with open_operator(read_database(environ)) as operator:
@@ -167,6 +195,7 @@ def mint(
         name=name,
         created_at=rfc3339(now),
         callback_secret=secret,
+        rate_limit=rate_limit,
     )
 
 
@@ -204,7 +233,16 @@ def _listed(row: KeyRow) -> ListedKey:
         name=row.name,
         created_at=rfc3339(row.created_at),
         revoked_at=maybe_rfc3339(row.revoked_at),
+        rate_limit=row.rate_limit,
     )
+
+
+def _limits(limit: RateLimit) -> str:
+    """The rate limit in a few words; empty: the defaults."""
+    rate, concurrent = limit.requests_per_second, limit.concurrent
+    told = [f"{rate:g}/s, {limit.most_at_once} at once"] if rate is not None else []
+    told += [f"{concurrent} open"] if concurrent is not None else []
+    return ", ".join(told)
 
 
 def _now() -> int:

@@ -4,16 +4,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.domain.ids import callback_secret_id
 from gateway.domain.keyring import Keyring
+from gateway.domain.rate_limit import RateLimit
 from gateway.domain.sealing import Sealed
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.lock import exclusive
 from gateway.store.master_keys import check_master_keys
 from gateway.store.migrations import pending, version
+from gateway.store.rate_limits import read_rate_limit, written_rate_limit
 from gateway.store.upgrade import Upgraded, upgrade
 
 _BUSY_SECONDS: Final = 10.0
@@ -28,6 +30,7 @@ class KeyRow(Frozen, frozen=True, kw_only=True):
     name: str
     created_at: int
     revoked_at: int | None
+    rate_limit: RateLimit = RateLimit()
 
 
 @contextmanager
@@ -101,14 +104,13 @@ class Operator:
                 "project": key.project,
                 "name": key.name,
                 "created_at": key.created_at,
+                "rate_limit": written_rate_limit(key.rate_limit),
             },
         )
 
     def all_keys(self) -> list[KeyRow]:
         """All keys, revoked ones too, the oldest first."""
-        names = KeyRow.__struct_fields__
-        found = self._database.execute(sql.API_KEYS)
-        return [KeyRow(**dict(zip(names, row, strict=True))) for row in found]
+        return [_key_from_row(row) for row in self._database.execute(sql.API_KEYS)]
 
     def revoke_key(self, key_id: str, at: int) -> bool:
         """Whether there was a live key of this id."""
@@ -136,3 +138,9 @@ class Operator:
                 "created_at": at,
             },
         )
+
+
+def _key_from_row(row: tuple[Any, ...]) -> KeyRow:
+    *told, rate_limit = row
+    named = dict(zip(KeyRow.__struct_fields__, told, strict=False))
+    return KeyRow(**named, rate_limit=read_rate_limit(rate_limit))

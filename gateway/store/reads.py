@@ -14,6 +14,7 @@ from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import DeliveryKey
 from gateway.domain.policy import Policy
+from gateway.domain.rate_limit import RateLimit
 from gateway.domain.realm import Place, Realm
 from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
@@ -55,6 +56,7 @@ from gateway.store.letters import (
 )
 from gateway.store.listing import NEWEST, Listing, TaskFilter, TaskPage
 from gateway.store.outbox import read_directory
+from gateway.store.rate_limits import read_rate_limit
 from gateway.store.realms import DUE_REALMS, watched_realms
 from gateway.store.rows import Params
 from gateway.store.sweeps import SWEEPS, swept_from_row
@@ -70,6 +72,7 @@ class ApiKey(Frozen, frozen=True, kw_only=True):
     scope: str
     project: str
     name: str
+    rate_limit: RateLimit = RateLimit()
 
 
 class Secrets(Frozen, frozen=True, kw_only=True):
@@ -172,7 +175,15 @@ class Reads:
     async def api_key(self, digest: bytes) -> ApiKey | None:
         """The key with this SHA-256, unless it was revoked."""
         row = await self._one(sql.API_KEY, {"hash": digest})
-        return ApiKey(id=row[0], scope=row[1], project=row[2], name=row[3]) if row else None
+        if row is None:
+            return None
+        return ApiKey(
+            id=row[0],
+            scope=row[1],
+            project=row[2],
+            name=row[3],
+            rate_limit=read_rate_limit(row[4]),
+        )
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:
         """Tasks with a clock that is due."""

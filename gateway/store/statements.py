@@ -225,14 +225,16 @@ SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secre
 WHERE task_id = :task_id"""
 
 API_KEY: Final = """
-SELECT id, scope, project, name FROM api_keys WHERE hash = :hash AND revoked_at IS NULL"""
+SELECT id, scope, project, name, rate_limit FROM api_keys
+WHERE hash = :hash AND revoked_at IS NULL"""
 
 API_KEYS: Final = """
-SELECT id, scope, project, name, created_at, revoked_at FROM api_keys ORDER BY created_at"""
+SELECT id, scope, project, name, created_at, revoked_at, rate_limit FROM api_keys
+ORDER BY created_at"""
 
 INSERT_API_KEY: Final = """
-INSERT INTO api_keys (id, hash, scope, project, name, created_at)
-VALUES (:id, :hash, :scope, :project, :name, :created_at)"""
+INSERT INTO api_keys (id, hash, scope, project, name, created_at, rate_limit)
+VALUES (:id, :hash, :scope, :project, :name, :created_at, :rate_limit)"""
 
 REVOKE_API_KEY: Final = """
 UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""

@@ -16,6 +16,7 @@ import pytest
 
 from gateway.cli.database import BackedUp, Migrated, Verified
 from gateway.cli.keys import ListedKey, MintedKey
+from gateway.domain.rate_limit import RateLimit
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -157,6 +158,25 @@ def test_a_file_that_is_no_database_is_named_as_such(
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
     assert b"SLIPGATE_DATABASE_URL" in done.stderr
+
+
+def test_a_key_keeps_the_rate_limit_it_was_made_with(environ: Mapping[str, str]) -> None:
+    limits = ("--rate=2.5", "--burst=10", "--concurrent=4")
+    done = run(environ, "keys", "create", "--scope=tasks", "--name=me", *limits, "--json")
+    wanted = RateLimit(requests_per_second=2.5, burst=10, concurrent=4)
+    assert msgspec.json.decode(done.stdout, type=MintedKey).rate_limit == wanted
+    listed = run(environ, "keys", "list", "--json").stdout
+    (key,) = msgspec.json.decode(listed, type=list[ListedKey])
+    assert key.rate_limit == wanted
+    assert b"2.5/s, 10 at once, 4 open" in run(environ, "keys", "list").stdout
+
+
+@pytest.mark.parametrize("limits", [("--rate=0",), ("--burst=5",), ("--rate=1", "--concurrent=0")])
+def test_a_limit_that_lets_nothing_through_or_limits_nothing_is_a_usage_error(
+    environ: Mapping[str, str], limits: tuple[str, ...]
+) -> None:
+    done = run(environ, "keys", "create", "--scope=tasks", "--name=me", *limits)
+    assert done.returncode == 2
 
 
 def test_what_is_no_api_key_is_not_sent(environ: Mapping[str, str]) -> None:
