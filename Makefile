@@ -41,7 +41,7 @@ demo: install ## run one task from POST to pull request, here, with a kill in th
 	@$(BIN)/slipgate demo
 
 test: install $(NODE) ## run the tests, on every core
-	@$(BIN)/pytest -n auto --dist worksteal -rs
+	@$(BIN)/pytest -n auto --dist worksteal -rfEs
 
 kill: install ## kill gateway, launchers and agents at random, receivers misbehaving: SECONDS=60 SEED=<any number>
 	@$(BIN)/pytest tests/e2e/test_storm.py tests/e2e/test_post_storm.py --quiet --capture=no --kill-seconds=$(SECONDS) $(if $(SEED),--kill-seed=$(SEED))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.cli.processes import GATEWAY, Child, wait_until_ready
+from tests.databases import new_database
 from tests.ports import reserved_port
 
 MASTER = f"k1:{base64.b64encode(b'm' * 32).decode()}"
@@ -29,6 +30,8 @@ def gateway(
     folder: Path, extra: Mapping[str, str] | None = None, *, is_public: bool = False
 ) -> Iterator[tuple[Child, str, dict[str, str]]]:
     """The process, its address and its environment, once it is ready."""
+    if not (folder / "s.db").exists():
+        new_database(folder / "s.db")
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         settings = {**environ(folder, port), **(extra or {})}

@@ -21,6 +21,7 @@ from gateway.settings import read_settings
 from gateway.store.operator import KeyRow, open_operator
 from gateway.store.sqlite import BUSY_MS
 from gateway.wire.signing import secret_bytes, sign
+from tests.databases import new_database
 from tests.web.contract import Contract
 
 Json = dict[str, Any]
@@ -232,6 +233,8 @@ def add_keys(path: Path) -> dict[str, str]:
     """A key for each scope, and `other`: a frontend of another project; made once."""
     keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
     keys["other"] = f"slip_tasks_{'b' * 43}"
+    if not path.exists():
+        new_database(path)
     with open_operator(path) as operator:
         made = {row.id for row in operator.all_keys()}
         for number, (name, key) in enumerate(keys.items()):
