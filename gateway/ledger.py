@@ -240,7 +240,7 @@ def _topics(view: View, now: int) -> set[str]:
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
-    if view.new_deliveries or view.outbox.rerouted:
+    if view.new_deliveries or view.outbox.rerouted or view.outbox.callbacks:
         topics.add("deliveries")
     if any(replay.is_new for replay in view.outbox.changed_replays.values()):
         topics.add("replays")

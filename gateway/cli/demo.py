@@ -351,6 +351,7 @@ def _show(stage: Stage, heard: Received, patch: str, report: DemoReport, found: 
 async def _stay(stage: Stage) -> None:
     screen.print(f"export SLIPGATE_URL={stage.url}", markup=False)
     screen.print(f"export SLIPGATE_API_KEY={stage.tasks_key.key}", markup=False)
+    screen.print(f"callback secret: {stage.tasks_key.callback_secret}", markup=False)
     screen.print("It runs until Ctrl-C.", style="dim")
     while True:
         stage.gateway.check()

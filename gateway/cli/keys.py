@@ -22,7 +22,7 @@ from gateway.cli.output import (
 )
 from gateway.cli.replies import Answer
 from gateway.cli.rewrap import rewrap
-from gateway.cli.state import read_master_keys
+from gateway.cli.state import has_master_keys, read_master_keys
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring
 from gateway.domain.rate_limit import MAX_CONCURRENT, MAX_RATE, RateLimit
@@ -210,6 +210,20 @@ def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> 
     )
     operator.add_project(project, sealed, now)
     return secret_text(secret)
+
+
+def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
+    """The secret that the callbacks of a key's project are signed with, for an operator who has the
+    database and its master keys at hand; None: not here, or it is being rotated."""
+    if not read_database(environ).exists() or not has_master_keys(environ):
+        return None
+    ring = Keyring(read_master_keys(environ))
+    with open_operator(read_database(environ)) as operator:
+        found = operator.callback_secret_of_key(hashlib.sha256(key.encode()).digest())
+    if found is None or found[1].key_id not in ring:
+        return None
+    project, sealed = found
+    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
 
 
 def _callback_secret(operator: Operator, project: str, ring: Keyring) -> str | None:

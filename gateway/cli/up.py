@@ -125,6 +125,8 @@ def gateway_environ(
     """The environment of the gateway: it never sees a model key. `public_url` empty: sandboxes only
     spool; `secret_keys` empty: the ones of the state folder, made the first time."""
     return {
+        # An app under development listens on this machine.
+        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
         **_bare_environ(),
         "SLIPGATE_DATABASE_URL": kept.database_url,
         MASTER_KEYS_VARIABLE: secret_keys or kept.master_keys(),

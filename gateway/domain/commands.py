@@ -65,6 +65,8 @@ class OpenWorkspace(Frozen, frozen=True, kw_only=True):
     """None: the frontend gave no TASK_ID, so nothing is ever the same."""
     renewal: Sealed | None = None
     """The `env` of a further attempt, sealed to the task that stands; None: none was seen."""
+    answered_by: int
+    """When the frontend has its answer at the latest (milliseconds)."""
 
     @property
     def needs(self) -> Needs:
@@ -89,6 +91,20 @@ class CancelTask(Frozen, frozen=True, kw_only=True):
 
 class RetryTask(CancelTask, frozen=True, kw_only=True):
     """`POST …/retry`: opens the next attempt, also past `maxAttempts`."""
+
+    not_before: int | None = None
+    """No launcher may claim it before that moment (milliseconds)."""
+
+
+class AnswerWorkspace(Frozen, frozen=True, kw_only=True):
+    """`POST /workspace` is being answered: the frontend begins to write down what it was told."""
+
+    task_id: str
+
+    @property
+    def needs(self) -> Needs:
+        """The task."""
+        return Needs(tasks=(self.task_id,))
 
 
 class ReleaseSandbox(Frozen, frozen=True, kw_only=True):
@@ -306,6 +322,7 @@ class Prune(Frozen, frozen=True, kw_only=True):
 Command = (
     CreateTask
     | OpenWorkspace
+    | AnswerWorkspace
     | CancelTask
     | RetryTask
     | ReleaseSandbox

@@ -1,10 +1,12 @@
 """A draft: what one command makes of one task, kept in the view only when it is whole."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.event import Event, Fact, FlagCleared, FlagSet
-from gateway.domain.evolve import born, evolve
+from gateway.domain.evolve import ENDS, born, evolve
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
 from gateway.domain.spec import Spec
@@ -119,7 +121,8 @@ class Draft:
 
     def stop_clocks(self) -> None:
         """Nothing runs any more, and nothing can be claimed; a clean-up is watched to its end."""
-        left = Clocks(cleanup=self.task.clocks.cleanup)
+        clocks = self.task.clocks
+        left = Clocks(cleanup=clocks.cleanup, callback=clocks.callback)
         self.task = replace(self.task, claimable_at=None, clocks=left)
 
     def happen(
@@ -163,13 +166,21 @@ class Draft:
             if self.task.has_flag(code):
                 self.happen("task.recovered", FlagCleared(code=code))
 
+    def _later(self, event: Event) -> Mapping[str, int]:
+        """Endpoints that must not be told of the event yet, with the moment from which on they may:
+        a frontend that is still writing down that its task runs would overwrite the end of it."""
+        task = self.task
+        if task.clocks.callback is None or task.endpoint_id is None or event.type not in ENDS:
+            return {}
+        return {task.endpoint_id: task.clocks.callback}
+
     def keep(self) -> Task:
         """Writes everything into the view; what the events owe to endpoints with it."""
         audience = self.view.outbox.directory.audience(self.task.project, self.task.endpoint_id)
         for event in self._events:
             self.view.put_event(event)
             if audience and event.applied:
-                self.view.owe(event, audience, self.now)
+                self.view.owe(event, audience, self.now, later=self._later(event))
         for attempt in self._attempts.values():
             self.view.put_attempt(attempt)
         for job in self._jobs.values():

@@ -40,14 +40,15 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
         destroy(draft, attempt, at=draft.now + KEEP if task.keep_sandbox else draft.now)
 
 
-def open_next(draft: Draft) -> None:
-    """The next attempt exists at once, but waits until every older sandbox is gone."""
+def open_next(draft: Draft, *, not_before: int | None = None) -> None:
+    """The next attempt exists at once, but waits until every older sandbox is gone, and for
+    `not_before` (milliseconds)."""
     draft.stop_clocks()
     draft.put_attempt(opened(draft))
     left = draft.living()
     for attempt in left:
         destroy(draft, attempt, at=draft.now)
-    offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
+    offer(draft, max(draft.now, not_before or 0), queue=draft.task.timeouts.queue * 1000)
     hold_back(draft)
 
 

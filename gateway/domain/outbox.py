@@ -29,6 +29,15 @@ class Address(Frozen, frozen=True, kw_only=True):
     headers: Sealed | UnsetType | None = UNSET
 
 
+class CallbackTurn(Frozen, frozen=True, kw_only=True):
+    """Final callbacks of a flat task that have not arrived yet."""
+
+    endpoint_id: str
+    task_id: str
+    at: int | None
+    """When they are sent, if that is sooner (milliseconds); None: never, the task goes on."""
+
+
 @dataclass(kw_only=True)
 class Outbox:
     """Loaded values by key, and what has to be written."""
@@ -49,6 +58,7 @@ class Outbox:
     expiring: list[SigningSecret] = field(default_factory=list)
     changed_replays: dict[str, Replay] = field(default_factory=dict)
     rerouted: list[Rerouted] = field(default_factory=list)
+    callbacks: list[CallbackTurn] = field(default_factory=list)
 
     @property
     def is_changed(self) -> bool:
@@ -62,6 +72,7 @@ class Outbox:
             or self.expiring
             or self.changed_replays
             or self.rerouted
+            or self.callbacks
         )
 
     def put_endpoint(self, endpoint: Endpoint) -> None:

@@ -149,6 +149,9 @@ class Clocks(Frozen, frozen=True, kw_only=True):
     # Behind these two nobody's time is over: they are no deadlines, and stand last.
     no_launcher: int | None = None
     drain: int | None = None
+    callback: int | None = None
+    """From when on the final flat callback may be sent. Nothing comes due then, so it stands behind
+    the clocks that do."""
 
     def next(self) -> tuple[int, str] | None:
         """The earliest deadline and its name."""
@@ -157,7 +160,8 @@ class Clocks(Frozen, frozen=True, kw_only=True):
         return None if at is None else (at, CLOCK_NAMES[moments.index(at)])
 
 
-CLOCK_NAMES: Final = Clocks.__struct_fields__
+CLOCK_NAMES: Final = Clocks.__struct_fields__[:-1]
+"""All but `callback`, which is no clock."""
 DEADLINES: Final = CLOCK_NAMES.index("no_launcher")
 
 PUBLIC_CLOCK: Final = {
@@ -235,7 +239,9 @@ class Task(Frozen, frozen=True, kw_only=True):
     @property
     def due_at(self) -> int | None:
         """The earliest of its clocks: the one indexed column the reconciler reads."""
-        return min(filter(None, msgspec.structs.astuple(self.clocks)), default=None)
+        return min(
+            filter(None, msgspec.structs.astuple(self.clocks)[: len(CLOCK_NAMES)]), default=None
+        )
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):

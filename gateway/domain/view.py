@@ -4,7 +4,7 @@ Decisions apply in the order of arrival, so a later command of a batch sees the 
 If the commit fails the whole view is dropped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +32,8 @@ AttemptKey = tuple[str, int]
 OUTAGE: Final = 15_000
 """So many milliseconds without a pulse are an outage: nothing could commit."""
 
+
+NEVER_LATER: Final[Mapping[str, int]] = {}
 
 FirstAnswer = Task | EndpointReply | ReplayReply
 
@@ -195,8 +197,16 @@ class View:
         if event.webhook_id is not None and event.body_hash is not None:
             self.heard[(event.task_id, event.attempt, event.webhook_id)] = event.body_hash
 
-    def owe(self, event: Event, audience: Iterable[Endpoint], now: int) -> None:
-        """A delivery of the event to each of the audience that wants it."""
+    def owe(
+        self,
+        event: Event,
+        audience: Iterable[Endpoint],
+        now: int,
+        *,
+        later: Mapping[str, int] = NEVER_LATER,
+    ) -> None:
+        """A delivery of the event to each of the audience that wants it; not before the moment that
+        `later` gives for an endpoint."""
         for endpoint in audience:
             if endpoint.wants(event.type):
                 self.new_deliveries.append(
@@ -204,7 +214,9 @@ class View:
                         endpoint_id=endpoint.id,
                         event=event,
                         status="held" if endpoint.holds else "pending",
-                        next_attempt_at=None if endpoint.holds else now,
+                        next_attempt_at=None
+                        if endpoint.holds
+                        else max(now, later.get(endpoint.id, now)),
                     )
                 )
 

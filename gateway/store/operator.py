@@ -126,6 +126,11 @@ class Operator:
         row = self._database.execute(sql.PROJECT, {"name": name}).fetchone()
         return Sealed(key_id=row[0], box=row[1]) if row and row[1] else None
 
+    def callback_secret_of_key(self, digest: bytes) -> tuple[str, Sealed] | None:
+        """The project of a live key, and the one secret its callbacks are signed with."""
+        row = self._database.execute(sql.CALLBACK_SECRET_OF_KEY, {"hash": digest}).fetchone()
+        return (row[0], Sealed(key_id=row[1], box=row[2])) if row else None
+
     def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
         """A project and the secret its callbacks are signed with."""
         self._database.execute(

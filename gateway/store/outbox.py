@@ -128,6 +128,20 @@ UPDATE deliveries SET
 WHERE endpoint_id = :endpoint_id AND seq = :seq
   AND (:trigger <> 'auto' OR status = 'pending' OR status = 'held')"""
 
+# What has arrived once is not taken back, and what failed keeps its own schedule.
+HASTEN_CALLBACKS: Final = """
+UPDATE deliveries SET next_attempt_at = :at
+WHERE endpoint_id = :endpoint_id AND task_id = :task_id AND status = 'pending' AND attempts = 0
+  AND next_attempt_at > :at"""
+
+SUPERSEDE_CALLBACKS: Final = """
+UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL
+WHERE endpoint_id = :endpoint_id AND task_id = :task_id AND status = 'pending'
+  AND seq IN (
+    SELECT seq FROM events WHERE task_id = :task_id AND type IN (
+        'task.completed', 'task.needs_review', 'task.failed', 'task.timed_out', 'task.cancelled',
+        'task.expired'))"""
+
 _PAGES: Final = {
     "replay": (SETTLED_NEXT,),
     "hold": (PENDING_LAST,),
@@ -197,6 +211,16 @@ def outbox_changes(outbox: Outbox) -> Iterator[tuple[str, list[Params]]]:
     yield UPSERT_REPLAYS, [*map(rows.replay_values, outbox.changed_replays.values())]
     parked = {"park_after": PARK_AFTER}
     yield REROUTE_DELIVERIES, [rows.named(each) | parked for each in outbox.rerouted]
+    turns = [rows.named(turn) for turn in outbox.callbacks]
+    yield HASTEN_CALLBACKS, [turn for turn in turns if turn["at"] is not None]
+    yield (
+        SUPERSEDE_CALLBACKS,
+        [
+            {"endpoint_id": turn.endpoint_id, "task_id": turn.task_id}
+            for turn in outbox.callbacks
+            if turn.at is None
+        ],
+    )
     deleted = [{"id": key, "at": at} for key, at in outbox.deleted_endpoints.items()]
     yield DELETE_SIGNING_SECRETS, [*deleted]
     yield DELETE_ENDPOINT, [*deleted]

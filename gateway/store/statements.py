@@ -241,6 +241,13 @@ UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
 
 PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
 
+# Not one that is being replaced: what is signed with it is soon refused.
+CALLBACK_SECRET_OF_KEY: Final = """
+SELECT project.name, project.key_id, project.callback_secret
+FROM api_keys AS api_key JOIN projects AS project ON project.name = api_key.project
+WHERE api_key.hash = :hash AND api_key.revoked_at IS NULL AND project.expires_at IS NULL
+  AND project.callback_secret IS NOT NULL"""  # noqa: S105 - a statement
+
 INSERT_PROJECT: Final = """
 INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
 VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""

@@ -1,10 +1,15 @@
 """Addresses that others name and we call: their form, and how they are shown."""
 
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from gateway.domain.errors import Refused
 from gateway.wire.problem import FieldError
+
+_SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
+_ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
+_PRIVATE: Final = f"another one is allowed by {_SETTING}"
 
 
 def http_url(url: str, path: str, *, allow_http: bool) -> SplitResult:
@@ -17,7 +22,7 @@ def http_url(url: str, path: str, *, allow_http: bool) -> SplitResult:
     parts = _split(url)
     if parts is None or parts.scheme not in schemes or "@" in parts.netloc:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
-        raise wrong_field(path, message)
+        raise wrong_field(path, message if allow_http else f"{message}; {_ALLOWED_BY}")
     return parts
 
 
@@ -31,7 +36,7 @@ def outward_url(
     """
     parts = http_url(url, path, allow_http=allow_private)
     if not allow_private and not may_be_public(parts.hostname or ""):
-        raise wrong_field(path, "Give an address on the public internet")
+        raise wrong_field(path, f"Give an address on the public internet; {_PRIVATE}")
     return parts
 
 

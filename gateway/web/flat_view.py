@@ -7,12 +7,13 @@ from typing import Final
 from gateway.domain.event import CancelRequested, Ended, Event, FlagCleared, FlagSet, Progress
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
-from gateway.wire.flat import NEEDS_REVIEW
+from gateway.wire.flat import head_and_tail
 from gateway.wire.workspace import FlatEvent
 
 Fields = dict[str, str]
 CANCEL_REQUESTED: Final = "task.cancel_requested"
-MESSAGE_CHARACTERS: Final = 2_000
+MESSAGE_CHARACTERS: Final = 8_000
+
 PATCH_FAILED: Final = "the patch needs a review"
 """Worded so that the receiver takes it for what a person must look at."""
 
@@ -55,7 +56,10 @@ def _progress(event: Event, _task: Task) -> tuple[str, Fields]:
         message = f"no longer {fact.code.replace('_', ' ')}"
     else:
         message = "The agent has started"
-    return "task.progress", {"status": "running", "message": message[:MESSAGE_CHARACTERS]}
+    return "task.progress", {
+        "status": "running",
+        "message": head_and_tail(message, MESSAGE_CHARACTERS),
+    }
 
 
 def _completed(event: Event, task: Task) -> tuple[str, Fields]:
@@ -63,14 +67,14 @@ def _completed(event: Event, task: Task) -> tuple[str, Fields]:
     return "task.completed", {
         "status": "success",
         "pr_url": fact.pr_url or task.pr_url or "",
-        "message": (fact.summary or "")[:MESSAGE_CHARACTERS],
+        "message": head_and_tail(fact.summary or "", MESSAGE_CHARACTERS),
     }
 
 
 def _needs_review(event: Event, task: Task) -> tuple[str, Fields]:
     fact = _ended(event)
     pr_url = fact.pr_url or task.pr_url or ""
-    summary = (fact.summary or "")[:MESSAGE_CHARACTERS]
+    summary = head_and_tail(fact.summary or "", MESSAGE_CHARACTERS)
     if pr_url:
         return "pr.created", {"pr_url": pr_url, "message": summary}
     return "task.failed", {"status": "failed", "error": PATCH_FAILED, "message": summary}
@@ -82,8 +86,8 @@ def _failed(event: Event, _task: Task) -> tuple[str, Fields]:
     message = fact.error.message if fact.error else ""
     return "task.failed", {
         "status": "failed",
-        "error": _reworded(code),
-        "message": _reworded(message)[:MESSAGE_CHARACTERS],
+        "error": _reworded(code, _IN_ERROR),
+        "message": head_and_tail(_reworded(message, _IN_MESSAGE), MESSAGE_CHARACTERS),
     }
 
 
@@ -91,9 +95,10 @@ def _cancelled(_event: Event, _task: Task) -> tuple[str, Fields]:
     return "task.failed", {"status": "failed", "error": "cancelled", "message": "It was cancelled."}
 
 
-def _reworded(text: str) -> str:
-    """Without the words by which the receiver would take it for a problem of the patch."""
-    return _TAKEN_FOR_A_PATCH.sub(lambda found: _OTHER_WORDS[found[0].lower()], text)
+def _reworded(text: str, words: re.Pattern[str]) -> str:
+    """Without the words by which the receiver would take it for a problem of the patch; a code or
+    the name of a file that holds one of them stays as it is."""
+    return words.sub(lambda found: _OTHER_WORDS[found[0].lower()], text)
 
 
 def _ended(event: Event) -> Ended:
@@ -111,7 +116,10 @@ _OTHER_WORDS: Final = {
     "does not exist": "is not there",
     "malformed": "broken",
 }
-_TAKEN_FOR_A_PATCH: Final = re.compile(NEEDS_REVIEW.pattern, re.IGNORECASE)
+_WORD: Final = r"(?<![\w./-])(?:{})(?![\w/-]|\.\w)"
+"""A whole word, not a piece of a code, a path or the name of a file."""
+_IN_ERROR: Final = re.compile(_WORD.format("|".join(_OTHER_WORDS)), re.IGNORECASE)
+_IN_MESSAGE: Final = re.compile(_WORD.format("patch|apply"), re.IGNORECASE)
 _TABLE: Final[dict[str, Callable[[Event, Task], tuple[str, Fields]]]] = {
     "task.launched": _launched,
     "task.started": _progress,

@@ -17,6 +17,7 @@ from gateway.web.addresses import masked_url, origin_of, outward_url
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.launch_env import PROMPT_BYTES
 from gateway.web.moments import countable
+from gateway.web.refusals import Refusals
 from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask
 
@@ -37,8 +38,11 @@ def creation(
     Raises:
         Refused: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
     """
-    _check(context, wanted)
-    callback = _callback(context, wanted.callback_url, task_id, project)
+    refusals = Refusals()
+    callback = None
+    with refusals.noted():
+        callback = _callback(context, wanted.callback_url, task_id, project)
+    _check(context, wanted, refusals)
     return CreateTask(
         task_id=task_id,
         spec=_spec(
@@ -55,18 +59,24 @@ def creation(
     )
 
 
-def _check(context: Context, wanted: NewTask) -> None:
-    check_repository(
-        wanted.repo_url,
-        "$.repoUrl",
-        allow_file=context.allow_file_repos,
-        allowed=context.allowed_repos,
-    )
-    if wanted.base_branch is not None:
-        check_branch(wanted.base_branch, "$.baseBranch")
-    if wanted.branch_name is not None:
-        check_branch(wanted.branch_name, "$.branchName")
-    check_env(wanted.env)
+def _check(context: Context, wanted: NewTask, refusals: Refusals) -> None:
+    with refusals.noted():
+        check_repository(
+            wanted.repo_url,
+            "$.repoUrl",
+            allow_file=context.allow_file_repos,
+            allowed=context.allowed_repos,
+        )
+    for branch, path in (
+        (wanted.base_branch, "$.baseBranch"),
+        (wanted.branch_name, "$.branchName"),
+    ):
+        with refusals.noted():
+            if branch is not None:
+                check_branch(branch, path)
+    with refusals.noted():
+        check_env(wanted.env)
+    refusals.check()
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
         error = FieldError(path="$.prompt", message=message)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from gateway.domain.errors import Refused
+from gateway.web.wrong_doors import right_door
 from gateway.wire.decode import WrongShape
 from gateway.wire.problem import MEDIA_TYPE, Problem
 
@@ -96,7 +97,7 @@ def http_error(request: Request, exc: HTTPException) -> Response:
     headers = dict(exc.headers or {})
     if exc.status_code == 405:
         headers["Allow"] = _allowed(request, headers.get("Allow", ""))
-    refusal = Refused(code, detail)
+    refusal = (code == "not_found" and right_door(request.url.path)) or Refused(code, detail)
     return problem(request, refusal, headers)
 
 
@@ -113,11 +114,17 @@ def problem(request: Request, refusal: Refused, headers: dict[str, str] | None =
     """The reply that carries a problem document; the request's line in the log says so too."""
     request.state.code = refusal.code
     told, path = document(request.state.request_id, refusal), request.url.path
-    if path == DROP_IN or path.startswith(f"{DROP_IN}/"):
-        message = f"{refusal.detail} {refusal.hint or ''}".rstrip()
-        told = msgspec.structs.replace(told, message=message, error=refusal.code)
+    if path == DROP_IN or path.startswith(f"{DROP_IN}/") or right_door(path):
+        told = msgspec.structs.replace(told, message=_message(refusal), error=refusal.code)
     body = msgspec.json.encode(told)
     return Response(body, STATUS[refusal.code], headers=headers, media_type=MEDIA_TYPE)
+
+
+def _message(refusal: Refused) -> str:
+    """All that is wrong in one text: today's frontend shows nothing else."""
+    told = [f"{error.path.removeprefix('$.')}: {error.message}" for error in refusal.errors]
+    detail = refusal.detail if len(told) < 2 else f"{'; '.join(told)}."
+    return f"{detail} {refusal.hint or ''}".rstrip()
 
 
 def document(request_id: str, refusal: Refused) -> Problem:

@@ -3,29 +3,36 @@
 import time
 from typing import Final
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.answers import TaskReply
-from gateway.domain.commands import CancelTask, OpenWorkspace
+from gateway.domain.answers import Accepted, TaskReply
+from gateway.domain.commands import AnswerWorkspace, CancelTask
 from gateway.domain.errors import Refused
-from gateway.domain.ids import is_task_id, typeid
-from gateway.domain.reserved import COMPUTED, check_env
-from gateway.domain.sealing import Sealed, env_context
+from gateway.domain.ids import is_task_id
+from gateway.domain.spec import Spec
 from gateway.domain.task import Status, Task
-from gateway.domain.workspace import Workspace
+from gateway.store.listing import NEWEST, TaskFilter
 from gateway.web.auth import TASKS, authorize, project_of
 from gateway.web.body import TASK_LIMIT, read_json, read_nothing
 from gateway.web.context import Context, context_of
-from gateway.web.new_task import creation
+from gateway.web.cursors import cursor_after, task_before
+from gateway.web.query import known_only
 from gateway.web.replies import reply
-from gateway.wire.decode import decode, wrong_shape
-from gateway.wire.tasks import AgentSpec, NewTask
-from gateway.wire.workspace import NewWorkspace, WorkspaceMade, WorkspaceStatus, WorkspaceView
+from gateway.web.task_query import CURSOR, LIMIT
+from gateway.web.workspace_request import opening
+from gateway.wire.decode import decode
+from gateway.wire.times import rfc3339
+from gateway.wire.workspace import (
+    ListedWorkspace,
+    NewWorkspace,
+    WorkspaceMade,
+    Workspaces,
+    WorkspaceStatus,
+    WorkspaceView,
+)
 
-PROMPT_BYTES: Final = 96 * 1024
-"""Scripts that cannot sign cannot fetch a longer one: it has to fit a variable."""
+LIST_PARAMETERS: Final = (LIMIT, CURSOR)
 _NEVER_LAUNCHED: Final = frozenset({Status.FAILED, Status.EXPIRED})
 
 
@@ -34,9 +41,9 @@ async def create(request: Request) -> Response:
     context = context_of(request)
     key = await authorize(request, context.keys, TASKS)
     wanted = decode(NewWorkspace, await read_json(request, limit=TASK_LIMIT))
-    command = await _opening(context, wanted, key.project)
-    answer = await context.ask(command, TaskReply)
+    answer = await context.ask(await opening(context, wanted, key.project), TaskReply)
     task = await _launched(context, answer.task)
+    await context.ask(AnswerWorkspace(task_id=task.id), Accepted)
     if task.status in _NEVER_LAUNCHED and task.started_at is None:
         raise _failed(task)
     return reply(
@@ -44,10 +51,24 @@ async def create(request: Request) -> Response:
             workspace_id=task.id,
             id=task.id,
             status="creating",
-            snapshot=(task.sandbox and task.sandbox.snapshot) or task.snapshot,
+            snapshot=_snapshot(task),
             task_id=wanted.env.get("TASK_ID") or task.id,
         )
     )
+
+
+async def page(request: Request) -> Response:
+    """`GET /workspace`: the tasks of the project, newest first, whichever way they were made."""
+    context = context_of(request)
+    key = await authorize(request, context.keys, TASKS)
+    known_only(request, LIST_PARAMETERS)
+    wanted = TaskFilter(project=project_of(key))
+    cursor = CURSOR.of(request)
+    before = NEWEST if cursor is None else task_before(context.keyring, wanted, cursor)
+    found = await context.reads.page(wanted, before=before, limit=LIMIT.of(request))
+    following = found.last and cursor_after(context.keyring, wanted, found.last)
+    listed = tuple(_listed(task, spec) for task, spec in found.tasks)
+    return reply(Workspaces(workspaces=listed, next_cursor=following))
 
 
 async def show(request: Request) -> Response:
@@ -57,8 +78,9 @@ async def show(request: Request) -> Response:
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
 
 
-async def delete(request: Request) -> Response:
-    """`DELETE /workspace/{workspaceId}`: cancels; what has ended is being destroyed anyway."""
+async def stop(request: Request) -> Response:
+    """`POST /workspace/{workspaceId}/stop`, and `DELETE /workspace/{workspaceId}`: cancels; what
+    has ended is being destroyed anyway."""
     context = context_of(request)
     await read_nothing(request)
     task = await _task(request, context)
@@ -71,76 +93,6 @@ async def delete(request: Request) -> Response:
             if refused.code != "already_finished":
                 raise
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
-
-
-async def _opening(context: Context, wanted: NewWorkspace, project: str) -> OpenWorkspace:
-    env = wanted.env
-    task_id = typeid("task", context.clock(), context.random_bits())
-    made = creation(
-        context,
-        _as_task(wanted),
-        task_id=task_id,
-        project=project,
-        idempotency=None,
-        traceparent=None,
-    )
-    external = env.get("TASK_ID", "")
-    made = msgspec.structs.replace(
-        made,
-        spec=msgspec.structs.replace(made.spec, flat=external),
-        env=_sealed(context, env, task_id),
-    )
-    if not external:
-        return OpenWorkspace(creation=made)
-    workspace = Workspace(
-        project=project,
-        external_id=external,
-        task_id=task_id,
-        repo_url=wanted.repo_url,
-        branch=wanted.branch or "",
-    )
-    standing = await context.reads.workspace(workspace.key)
-    renewal = _sealed(context, env, standing) if standing else None
-    return OpenWorkspace(creation=made, workspace=workspace, renewal=renewal)
-
-
-def _as_task(wanted: NewWorkspace) -> NewTask:
-    """The request in our own words.
-
-    Raises:
-        Refused: `reserved_env`.
-        WrongShape: a variable that we read has no sense.
-    """
-    env = wanted.env
-    prompt = env.get("AGENT_PROMPT", "")
-    if not prompt or len(prompt.encode()) > PROMPT_BYTES:
-        message = f"Expected the prompt, 1 to {PROMPT_BYTES} bytes"
-        raise wrong_shape([(("env", "AGENT_PROMPT"), message)])
-    check_env({name: value for name, value in env.items() if name not in COMPUTED})
-    fields = {
-        "repoUrl": wanted.repo_url,
-        "prompt": prompt,
-        "snapshot": wanted.snapshot,
-        "baseBranch": env.get("BASE_BRANCH") or wanted.branch,
-        "branchName": env.get("BRANCH_NAME") or None,
-        "callbackUrl": env.get("WEBHOOK_URL") or None,
-    }
-    agent = {"modelProvider": env.get("MODEL_PROVIDER"), "model": env.get("MODEL")}
-    try:
-        return msgspec.structs.replace(
-            msgspec.convert(fields, NewTask),
-            agent=msgspec.convert({k: v for k, v in agent.items() if v}, AgentSpec),
-        )
-    except msgspec.ValidationError as exc:
-        raise wrong_shape([(("env",), str(exc))]) from exc
-
-
-def _sealed(context: Context, env: dict[str, str], task_id: str) -> Sealed:
-    """Everything as given but the webhook's address: the sandbox gets the capability URL."""
-    kept = {name: value for name, value in env.items() if name != "WEBHOOK_URL"}
-    return context.keyring.seal(
-        msgspec.json.encode(kept), context=env_context(task_id), nonce=context.nonce()
-    )
 
 
 async def _launched(context: Context, task: Task) -> Task:
@@ -177,6 +129,21 @@ async def _task(request: Request, context: Context) -> Task:
     if found is None or project_of(key) not in {None, found[0].project}:
         raise Refused("not_found", "There is no such workspace.")
     return found[0]
+
+
+def _listed(task: Task, spec: Spec) -> ListedWorkspace:
+    return ListedWorkspace(
+        workspace_id=task.id,
+        id=task.id,
+        status=_status(task),
+        snapshot=_snapshot(task),
+        task_id=spec.flat or task.id,
+        created_at=rfc3339(task.created_at),
+    )
+
+
+def _snapshot(task: Task) -> str:
+    return (task.sandbox and task.sandbox.snapshot) or task.snapshot
 
 
 def _status(task: Task) -> WorkspaceStatus:

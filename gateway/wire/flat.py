@@ -30,6 +30,7 @@ NEEDS_REVIEW: Final = re.compile(
     r"patch|apply|conflict|context|does not exist|malformed", re.IGNORECASE
 )
 """What today's frontend takes for a failure that a person should look at."""
+_CUT: Final = "\n[…]\n"
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -54,6 +55,14 @@ def decode(body: bytes) -> Word:
     return msgspec.structs.replace(word, id=head.id or None)
 
 
+def head_and_tail(text: str, most: int) -> str:
+    """The text in at most `most` characters: scripts say what they did first and the cause last."""
+    if len(text) <= most:
+        return text
+    tail = most // 2
+    return f"{text[: most - tail - len(_CUT)]}{_CUT}{text[-tail:]}"
+
+
 def _fields(body: bytes) -> Fields:
     try:
         body.decode()
@@ -71,12 +80,12 @@ def _fields(body: bytes) -> Fields:
 
 def _progress(fields: Fields) -> tuple[str, Fields]:
     text = _text(fields, "message") or _text(fields, "error")
-    return "task.progress", _with(fields, message=text[:MESSAGE_CHARACTERS] or None)
+    return "task.progress", _with(fields, message=head_and_tail(text, MESSAGE_CHARACTERS) or None)
 
 
 def _workspace(fields: Fields) -> tuple[str, Fields]:
     text = _text(fields, "message") or _text(fields, "error") or _text(fields, "status")
-    return "task.progress", _with(fields, message=text[:MESSAGE_CHARACTERS] or None)
+    return "task.progress", _with(fields, message=head_and_tail(text, MESSAGE_CHARACTERS) or None)
 
 
 def _workspace_failed(fields: Fields) -> tuple[str, Fields]:
@@ -110,7 +119,7 @@ def _failure(fields: Fields, *, default_code: str) -> tuple[str, Fields]:
     error: Fields = {
         "stage": _text(fields, "stage")[:40] or "agent",
         "code": short if _CODE.fullmatch(short) else default_code,
-        "message": (_said(fields) or "The agent gave no reason.")[:SUMMARY_CHARACTERS],
+        "message": head_and_tail(_said(fields), SUMMARY_CHARACTERS) or "The agent gave no reason.",
         "retryable": False,
     }
     return "task.failed", {**fields, "error": error}
@@ -118,7 +127,7 @@ def _failure(fields: Fields, *, default_code: str) -> tuple[str, Fields]:
 
 def _summarised(fields: Fields) -> Fields:
     text = _text(fields, "summary") or _said(fields)
-    return _with(fields, summary=text[:SUMMARY_CHARACTERS] or None)
+    return _with(fields, summary=head_and_tail(text, SUMMARY_CHARACTERS) or None)
 
 
 def _said(fields: Fields) -> str:

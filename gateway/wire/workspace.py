@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.wire.message import Reply
-from gateway.wire.tasks import BranchName, Name, Url, VariableName
+from gateway.wire.tasks import Url, VariableName
+from gateway.wire.times import Moment
 
 ENV_CHARACTERS = 100_000
 """One string of an environment has at most 128 KiB in Linux."""
 
 EnvValue = Annotated[str, msgspec.Meta(max_length=ENV_CHARACTERS, pattern=r"^[^\u0000]*$")]
+MaybeEmpty = Annotated[str, msgspec.Meta(max_length=244)]
+"""An empty string means absent; what else it may be is judged as a task's."""
 WorkspaceStatus = Literal["creating", "started", "stopped", "terminated"]
 
 
@@ -21,8 +24,8 @@ class NewWorkspace(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`POST /workspace`."""
 
     repo_url: Url
-    snapshot: Name | None = None
-    branch: BranchName | None = None
+    snapshot: MaybeEmpty | None = None
+    branch: MaybeEmpty | None = None
     env: Annotated[dict[VariableName, EnvValue], msgspec.Meta(max_length=200)] = msgspec.field(
         default_factory=dict
     )
@@ -43,6 +46,24 @@ class WorkspaceView(Reply, frozen=True, kw_only=True):
 
     workspace_id: str
     status: WorkspaceStatus
+
+
+class ListedWorkspace(Reply, frozen=True, kw_only=True):
+    """A workspace in a list."""
+
+    workspace_id: str
+    id: str
+    status: WorkspaceStatus
+    snapshot: str
+    task_id: str
+    created_at: Moment
+
+
+class Workspaces(Reply, frozen=True, kw_only=True):
+    """A piece of the list, and where the next one begins; None: there is no more."""
+
+    workspaces: tuple[ListedWorkspace, ...]
+    next_cursor: str | None
 
 
 class FlatEvent(Reply, frozen=True, kw_only=True):

@@ -95,6 +95,10 @@ async def _work_in_a_workspace(house: House) -> None:
         headers = house.bearer("tasks")
         for name in (made["id"], NOBODY):
             await house.http.request(method, f"/workspace/{name}", headers=headers)
+    for name in (made["id"], NOBODY):
+        await house.post(f"/workspace/{name}/stop")
+    for query in ("", "?limit=0", "?cursor=x"):
+        await house.get(f"/workspace{query}")
     for wrong in ({"branch": "else"}, {"env": {"AGENT_PROMPT": "x", "PATH": "/x"}}):
         await house.post("/workspace", wanted | wrong)
     await house.post("/workspace", wanted | {"repoUrl": "https://github.com/else/x"})

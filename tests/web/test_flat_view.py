@@ -138,13 +138,35 @@ def test_what_the_receiver_does_not_know_is_not_sent(kind: str) -> None:
     assert flat(kind, prUrl=PR) is None
 
 
-def test_a_failure_is_worded_so_that_it_is_not_taken_for_a_patch_problem() -> None:
-    shown = flat(
-        "task.failed",
-        error=error("patch_failed", "The file does not exist in this Context: malformed conflict"),
-    )
+@pytest.mark.parametrize(
+    ("code", "message", "told"),
+    [
+        pytest.param(
+            "model_context_exceeded",
+            "The Patch did not apply; see src/patch.py, patch-1, apply_all and context.",
+            "The change did not use; see src/patch.py, patch-1, apply_all and context.",
+            id="words change, names and codes do not",
+        ),
+        pytest.param("conflict", "dispatch.py: no", "dispatch.py: no", id="a piece of a word"),
+    ],
+)
+def test_a_failure_is_worded_so_that_it_is_not_taken_for_a_patch_problem(
+    code: str, message: str, told: str
+) -> None:
+    shown = flat("task.failed", error=error(code, message))
     assert shown
-    assert not NEEDS_REVIEW.search(f"{shown['error']} {shown['message']}")
+    assert shown["message"] == told
+    assert shown["error"] == {"conflict": "clash"}.get(code, code)
+
+
+def test_a_long_message_keeps_its_head_and_its_tail() -> None:
+    shown = flat("task.needs_review", summary=f"begin{'-' * 7_990}cause"[:8_000])
+    assert shown
+    assert shown["message"].startswith("begin")
+    assert shown["message"].endswith("-cause")
+
+
+def test_a_failure_without_a_pull_request_is_one_to_look_at() -> None:
     reviewed = flat("task.needs_review", summary="")
     assert reviewed
     assert NEEDS_REVIEW.search(reviewed["error"])

@@ -14,7 +14,8 @@ from gateway.demo.receiver import Receiver
 from gateway.demo.serve import serving
 from gateway.store.audit import audit
 from gateway.wire.signing import secret_bytes
-from tests.web.callers import MASTER, House, Json, open_house, sandbox_of
+from gateway.wire.times import milliseconds, parse_rfc3339
+from tests.web.callers import MASTER, Agent, House, Json, open_house, sandbox_of
 
 NEW: Json = {
     "snapshot": "pithy-jaunt-dev",
@@ -71,7 +72,10 @@ async def test_the_sandbox_gets_what_was_given_and_calls_us_back(house: House) -
     (job,) = await house.claim()
     env = job["env"]
     given = {**NEW["env"], "WORKSPACE_ID": workspace["id"]}
+    # Nothing is absent too: a key that is not given must not hide the launcher's own.
+    del given["OPENROUTER_API_KEY"]
     assert {name: env.get(name) for name in given} == given
+    assert "OPENROUTER_API_KEY" not in env
     assert f"/v1/hooks/{workspace['id']}/" in env["WEBHOOK_URL"]
 
 
@@ -132,11 +136,11 @@ async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new
         await house.http.request(
             "DELETE", f"/workspace/{first['id']}", headers=house.bearer("tasks")
         )
-        assert (await made(house, FEATURE="2"))["id"] == first["id"]
-        assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 1
+        for _ in range(2):
+            assert (await made(house, FEATURE="2"))["id"] == first["id"]
+            assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 2
+        assert await house.claim() == []
         clock[0] += 11_000
-        assert (await made(house, FEATURE="2"))["id"] == first["id"]
-        assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 2
         (job,) = await house.claim()
         assert job["env"]["FEATURE"] == "2"
 
@@ -159,6 +163,102 @@ async def test_errors_carry_what_the_frontend_shows(
     assert (refused.status_code, refused.json()["code"]) == (422, code)
     assert refused.json()["message"]
     assert refused.json()["error"] == code
+
+
+async def test_an_error_names_the_frontends_own_fields_and_its_message_all_of_them(
+    house: House,
+) -> None:
+    wrong = {"WEBHOOK_URL": "ftp://x", "BRANCH_NAME": "-x", "BASE_BRANCH": "a..b", "PATH": "/x"}
+    refused = (await house.post("/workspace", asked(**wrong) | {"repoUrl": "git@"})).json()
+    paths = {error["path"] for error in refused["errors"]}
+    assert paths == {"$.repoUrl", *(f"$.env.{name}" for name in wrong)}
+    for name in ("repoUrl", *(f"env.{name}" for name in wrong)):
+        assert f"{name}: " in refused["message"]
+
+
+async def test_an_error_of_the_branch_names_the_field_it_stood_in(house: House) -> None:
+    wanted = {**NEW, "branch": "a..b", "env": {**NEW["env"], "BASE_BRANCH": ""}}
+    (error,) = (await house.post("/workspace", wanted)).json()["errors"]
+    assert error["path"] == "$.branch"
+
+
+async def test_empty_strings_are_absent_and_keep_alive_keeps_the_sandbox(house: House) -> None:
+    wanted = asked(KEEP_ALIVE="true", BASE_BRANCH="", BRANCH_NAME="", MODEL="", MODEL_PROVIDER="")
+    made = await house.post("/workspace", wanted | {"snapshot": "", "branch": ""})
+    assert made.status_code == 200, made.text
+    assert made.json()["snapshot"] == "slipgate-agent-1"
+    task = (await house.get(f"/v1/tasks/{made.json()['id']}")).json()
+    assert task["baseBranch"] is None
+    assert task["branchName"] == f"slipgate/{task['id']}"
+    (job,) = await house.claim()
+    agent = Agent(http=house.http, env=job["env"])
+    await house.try_sandbox(job)
+    await house.report(job, "done", sandbox=sandbox_of(job))
+    assert (await agent.say("task.completed", "m1", summary="ok")).status_code == 202
+    assert await house.claim(capacity=0) == [], "its sandbox is kept"
+
+
+async def test_workspaces_are_listed_and_stopped(house: House) -> None:
+    first, second = await made(house), await made(house, TASK_ID="k2")
+    page = (await house.get("/workspace?limit=1")).json()
+    (shown,) = page["workspaces"]
+    assert (shown["workspaceId"], shown["taskId"]) == (second["id"], "k2")
+    assert (shown["id"], shown["status"]) == (second["id"], "creating")
+    rest = (await house.get(f"/workspace?limit=1&cursor={page['nextCursor']}")).json()
+    assert [each["workspaceId"] for each in rest["workspaces"]] == [first["id"]]
+    assert rest["nextCursor"] is None
+    for _ in range(2):
+        stopped = await house.post(f"/workspace/{first['id']}/stop")
+        assert (stopped.status_code, stopped.json()["status"]) == (200, "terminated")
+    assert (await house.get("/workspace", "other")).json()["workspaces"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "named"),
+    [
+        ("POST", "//workspace", "DAYTONA_API_URL"),
+        ("POST", "/api/workspace", "DAYTONA_API_URL"),
+        ("POST", "/workspace/", "trailing slash"),
+        ("GET", "/api/workspace/x", "DAYTONA_API_URL"),
+        ("POST", "/workspaces", "POST /workspace"),
+        ("POST", "/workspace/x/start", "POST /workspace/{id}/stop"),
+        ("POST", "/sandbox", "DAYTONA_USE_SDK=false"),
+        ("GET", "/api/sandbox/x", "DAYTONA_SNAPSHOT_NAME"),
+        ("GET", "/snapshots/x", "DAYTONA_USE_GITHUB_ACTIONS"),
+    ],
+)
+async def test_a_wrong_door_says_which_one_is_right(
+    house: House, method: str, path: str, named: str
+) -> None:
+    headers = house.bearer("tasks")
+    refused = await house.http.request(method, f"https://gate.example{path}", headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
+    assert named in refused.json()["message"]
+
+
+async def test_its_end_is_told_after_the_frontend_has_written_down_that_it_runs(
+    tmp_path: Path,
+) -> None:
+    clock = [time.time_ns() // 1_000_000]
+    async with open_house(
+        tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
+    ) as house:
+        first = await made(house, WEBHOOK_URL="https://app.example/hook")
+        (job,) = await house.claim()
+        hook = job["env"]["WEBHOOK_URL"]
+        await house.http.post(hook, json={"type": "task.failed", "error": "boom", "message": "no"})
+        assert await ends_due(house, first["id"]) == [clock[0] + 5_000]
+        clock[0] += 3_000
+        await made(house, FEATURE="2", WEBHOOK_URL="https://app.example/hook")
+        assert await ends_due(house, first["id"]) == [None], "what goes on has not ended"
+
+
+async def ends_due(house: House, task_id: str) -> list[int | None]:
+    """When the ends of a task are told (milliseconds)."""
+    listed = await house.get(f"/v1/deliveries?taskId={task_id}", "ops")
+    ends = [each for each in listed.json()["data"] if each["type"] == "task.failed"]
+    moments = [parse_rfc3339(each["nextAttemptAt"] or "") for each in ends]
+    return [None if moment is None else milliseconds(moment) for moment in moments]
 
 
 async def test_a_workspace_shows_its_state_from_creating_to_terminated(house: House) -> None:

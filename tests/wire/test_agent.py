@@ -204,6 +204,13 @@ def test_any_other_flat_failure_is_one() -> None:
     assert (data["error"]["code"], len(data["error"]["message"])) == ("rate_limited", 8_000)
 
 
+def test_what_a_script_says_last_is_kept_when_its_text_is_cut() -> None:
+    _, data = flat_word(type="task.failed", error="boom", message=f"{'m' * 20_000}the cause")
+    assert isinstance(data["error"], dict)
+    assert data["error"]["message"].startswith("boom: mmm")
+    assert data["error"]["message"].endswith("the cause")
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [

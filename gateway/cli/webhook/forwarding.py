@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from gateway.cli.client import Client, open_client
+from gateway.cli.keys import callback_secret_of
 from gateway.cli.output import CommandFailed, plain, screen, trouble
 from gateway.cli.state import State
 from gateway.cli.webhook.forward import TIME_LIMIT, Attempt, Forwarder, is_of, newest
@@ -40,7 +41,7 @@ def forward(
     address = _address(to)
     start = _start(after)
     kept = State(state)
-    keys = _keys(kept, secret_file)
+    keys = signing_secrets(kept, secret_file)
     with suppress(KeyboardInterrupt), open_client() as client:
         _forward(client, kept, address, keys, start=start, types=types, as_json=as_json)
     trouble.print("stopped; started again, it goes on where it was", style="dim")
@@ -102,10 +103,17 @@ def line(attempt: Attempt) -> str:
     )
 
 
-def _keys(kept: State, file: Path | None) -> tuple[Secret, ...]:
-    """The secrets to sign with; one of our own is made the first time, and shown that once."""
+def signing_secrets(kept: State, file: Path | None) -> tuple[Secret, ...]:
+    """The secrets to sign with. Beside the installation of `up` that is the project's own callback
+    secret: a handler then has one secret for callbacks and for what is forwarded. Elsewhere one of
+    our own is made the first time, and shown that once."""
     if file is not None or os.environ.get(VARIABLE):
         return given_secrets(file)
+    beside = {"SLIPGATE_DATABASE_URL": kept.database_url}
+    own = callback_secret_of(beside, os.environ.get("SLIPGATE_API_KEY", ""))
+    if own is not None:
+        trouble.print("signing with the project's callback secret", style="dim")
+        return (Secret.read(own),)
     is_new = not (kept.folder / SECRET_NAME).exists()
     made = Secret.of(secrets.token_bytes(SECRET_BYTES))
     text = kept.kept(SECRET_NAME, lambda: made.text)

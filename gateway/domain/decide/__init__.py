@@ -25,13 +25,14 @@ from gateway.domain.decide.request import cancel, create, release_sandbox, retry
 from gateway.domain.decide.retention import prune
 from gateway.domain.decide.source import pull_request_closed, sandbox_changed
 from gateway.domain.decide.sweep import sweep_now
-from gateway.domain.decide.workspace import open_workspace
+from gateway.domain.decide.workspace import answer_workspace, open_workspace
 from gateway.domain.sweep import SweepNow
 from gateway.domain.view import View
 
 _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.CreateTask: create,
     commands.OpenWorkspace: open_workspace,
+    commands.AnswerWorkspace: answer_workspace,
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,

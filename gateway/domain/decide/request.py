@@ -71,7 +71,7 @@ def retry(view: View, command: RetryTask, now: int) -> TaskReply:
         )
     draft = Draft(view, task, now)
     draft.happen("task.retried", Retried(attempt=task.attempt + 1), source="api")
-    open_next(draft)
+    open_next(draft, not_before=command.not_before)
     return _answer(view, command.idempotency, draft.keep(), now)
 
 

@@ -6,7 +6,14 @@ from gateway.web.body import TASK_LIMIT, Nothing
 from gateway.web.docs.examples import TASK_ID
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Body, Operation, answer
-from gateway.wire.workspace import NewWorkspace, WorkspaceMade, WorkspaceView
+from gateway.web.workspace import LIST_PARAMETERS
+from gateway.wire.workspace import (
+    ListedWorkspace,
+    NewWorkspace,
+    WorkspaceMade,
+    Workspaces,
+    WorkspaceView,
+)
 
 _TAG: Final = "Workspaces (drop-in)"
 _OWN_ID: Final = "k17f2c9e0v3w8x"
@@ -44,6 +51,33 @@ CREATE: Final = Operation(
     answers=(answer(WorkspaceMade, _MADE, "The workspace, which is a task of that id."),),
     errors=("idempotency_mismatch", "reserved_env", "repo_not_allowed", "launch_failed"),
 )
+LIST: Final = Operation(
+    id="listWorkspaces",
+    tag=_TAG,
+    summary="List the workspaces of the project, newest first",
+    access=access.TASKS,
+    parameters=LIST_PARAMETERS,
+    answers=(
+        answer(
+            Workspaces,
+            Workspaces(
+                workspaces=(
+                    ListedWorkspace(
+                        workspace_id=TASK_ID,
+                        id=TASK_ID,
+                        status="started",
+                        snapshot="slipgate-agent-1",
+                        task_id=_OWN_ID,
+                        created_at="2026-01-05T09:30:00.000Z",
+                    ),
+                ),
+                next_cursor=None,
+            ),
+            "A page; a task that was made with `POST /v1/tasks` is a workspace too.",
+        ),
+    ),
+    errors=("invalid_cursor", "invalid_request"),
+)
 SHOW: Final = Operation(
     id="showWorkspace",
     tag=_TAG,
@@ -58,6 +92,22 @@ DELETE: Final = Operation(
     id="deleteWorkspace",
     tag=_TAG,
     summary="Cancel what runs in a workspace and destroy it",
+    description="Idempotent.",
+    access=access.TASKS,
+    body=Body(kind=Nothing, example=Nothing(), is_required=False),
+    answers=(
+        answer(
+            WorkspaceView,
+            WorkspaceView(workspace_id=TASK_ID, status="stopped"),
+            "Its state; it is `terminated` once the sandbox is gone.",
+        ),
+    ),
+    errors=("not_found",),
+)
+STOP: Final = Operation(
+    id="stopWorkspace",
+    tag=_TAG,
+    summary="Stop a workspace: cancel its task and destroy its sandbox",
     description="Idempotent.",
     access=access.TASKS,
     body=Body(kind=Nothing, example=Nothing(), is_required=False),

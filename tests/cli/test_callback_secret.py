@@ -1,0 +1,44 @@
+"""Who has the installation at hand signs as the gateway does: a handler has one secret."""
+
+import base64
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from gateway.cli.keys import callback_secret_of, mint
+from gateway.cli.state import State
+from gateway.cli.webhook.forwarding import signing_secrets
+
+KEYS: Final = f"k1:{base64.b64encode(b'm' * 32).decode()}"
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> State:
+    """What `up` keeps."""
+    state = State(tmp_path / ".slipgate")
+    state.master_keys()
+    return state
+
+
+def test_forwarding_signs_with_the_callback_secret_of_the_keys_project(
+    kept: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"SLIPGATE_DATABASE_URL": kept.database_url}
+    minted = mint(environ, "tasks", "default", "up")
+    monkeypatch.delenv("SLIPGATE_WEBHOOK_SECRET", raising=False)
+    monkeypatch.setenv("SLIPGATE_API_KEY", minted.key)
+    assert callback_secret_of(environ, minted.key) == minted.callback_secret
+    assert [secret.text for secret in signing_secrets(kept, None)] == [minted.callback_secret]
+
+
+def test_a_key_of_another_installation_gets_a_secret_of_its_own(
+    kept: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"SLIPGATE_DATABASE_URL": kept.database_url}
+    minted = mint(environ, "tasks", "default", "up")
+    monkeypatch.delenv("SLIPGATE_WEBHOOK_SECRET", raising=False)
+    monkeypatch.setenv("SLIPGATE_API_KEY", f"slip_tasks_{'x' * 43}")
+    (made,) = signing_secrets(kept, None)
+    assert made.text != minted.callback_secret
+    assert [secret.text for secret in signing_secrets(kept, None)] == [made.text]
