@@ -6,24 +6,37 @@ nobody's token is sent to an address that somebody else chose.
 
 from collections.abc import Mapping
 
+from .budget import Budget
 from .configuration import Configuration
 from .credentials import Credentials
 from .git import Git
-from .pull_request import GitHub, git_host
+from .hosts import git_host, is_private_way, without_port
+from .network import Network
+from .pull_request import GitHub
 from .remote import Remote
 from .repository import Refused, Repository, check_branch, parse
 from .stop import Stop
+from .survey import free_name, survey
 
 
 class Access:
     """The names of one task, checked, and the clients for them."""
 
     def __init__(
-        self, configuration: Configuration, *, stop: Stop, environ: Mapping[str, str]
+        self,
+        configuration: Configuration,
+        *,
+        stop: Stop,
+        environ: Mapping[str, str],
+        network: Network,
+        budget: Budget,
     ) -> None:
         self._configuration = configuration
         self._stop = stop
         self._environ = environ
+        self._network = network
+        self._budget = budget
+        self._git_host = git_host(configuration.github_api_url)
 
     def repository(self) -> Repository:
         """The repository and both branch names, held against the rules.
@@ -38,40 +51,65 @@ class Access:
             check_branch(git, configuration.base_branch, "BASE_BRANCH")
         repository = parse(configuration.repository_url)
         if repository.scheme == "ssh" and self._has_token_for(repository):
-            return repository.over_https()
+            return repository.over_https(self._git_host)
         return repository
 
-    def check_base(self, base_branch: str) -> None:
+    def check_base(self, base_branch: str, branch: str) -> None:
         """Our branch must not be the one we begin from.
 
         Raises:
             Refused: `branch_name_refused`.
         """
-        if self._configuration.branch == base_branch:
+        if branch == base_branch:
             message = f"BRANCH_NAME is refused: {base_branch} is the base branch"
             raise Refused("branch_name_refused", message)
 
-    def remote(self, repository: Repository) -> Remote:
+    def git(self, repository: Repository) -> Git:
         """git for the repository's transport and no other."""
-        git = Git(
+        return Git(
             stop=self._stop,
             environ=self._environ,
             protocol=repository.scheme,
             credentials=self._credentials(repository),
         )
-        return Remote(git, repository, self._configuration.base_branch)
+
+    def remote(self, repository: Repository) -> Remote:
+        """The repository itself."""
+        return Remote(self.git(repository), repository, self._configuration.base_branch)
+
+    def free_branch(self, repository: Repository) -> str:
+        """Our branch's name, once the remote was seen to have room for it and a branch to begin
+        from.
+
+        Raises:
+            Refused: with the rule.
+            Trouble: `clone_failed`.
+        """
+        configuration = self._configuration
+        found = survey(self.git(repository), repository)
+        found.check_base(configuration.base_branch)
+        return free_name(found, configuration.branch, configuration.connection.task_id)
 
     def github(self, repository: Repository) -> tuple[GitHub | None, str]:
         """The API for its pull requests, or None and why there is none."""
         configuration = self._configuration
         token, slug = configuration.github_token, repository.slug
         is_stand_in = repository.scheme == "file" and configuration.github_api_is_given
+        if not is_private_way(configuration.github_api_url):
+            return None, "GITHUB_API_URL is not https"
         if token is None:
             return None, "GITHUB_TOKEN is not set"
         if slug is None or not (is_stand_in or self._has_token_for(repository)):
             return None, "the repository is not on the GitHub that GITHUB_TOKEN is for"
-        api_url = configuration.github_api_url
-        return GitHub(api_url=api_url, slug=slug, token=token, sleep=self._stop.sleep), ""
+        github = GitHub(
+            api_url=configuration.github_api_url,
+            slug=slug,
+            token=token,
+            network=self._network,
+            sleep=self._stop.sleep,
+            seconds_left=lambda: self._budget.seconds,
+        )
+        return github, ""
 
     def _credentials(self, repository: Repository) -> Credentials | None:
         token = self._configuration.github_token
@@ -80,5 +118,8 @@ class Access:
         return Credentials(host=repository.host, token=token)
 
     def _has_token_for(self, repository: Repository) -> bool:
-        is_theirs = repository.host == git_host(self._configuration.github_api_url)
+        host = self._git_host
+        if repository.scheme == "ssh":
+            host = without_port(host)
+        is_theirs = repository.scheme != "file" and repository.host == host
         return is_theirs and self._configuration.github_token is not None

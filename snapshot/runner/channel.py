@@ -1,5 +1,6 @@
 """How one message travels: signed to the gateway, or flat to whoever cannot check signatures."""
 
+import re
 import time
 from typing import Final, Protocol
 
@@ -7,6 +8,7 @@ import httpx
 import msgspec
 
 from . import flat
+from .network import PLAIN, Network
 from .secret import Secret
 from .signing import Signer
 from .spool import Message
@@ -14,6 +16,10 @@ from .verdict import Delivered, Unreachable, Untimely, Verdict, judge
 from .words import Envelope
 
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
+
+
+TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
+"""As W3C Trace Context writes it; anything else is not sent."""
 
 
 class Channel(Protocol):
@@ -26,14 +32,16 @@ class Channel(Protocol):
 class SignedChannel:
     """Standard Webhooks to the gateway; each sending has a fresh timestamp and the same id."""
 
-    def __init__(self, *, url: str, signer: Signer, traceparent: str | None) -> None:
+    def __init__(
+        self, *, url: str, signer: Signer, traceparent: str | None, network: Network = PLAIN
+    ) -> None:
         self._url = url
         self._signer = signer
         self._skew_seconds = 0.0
         headers = {"content-type": "application/json", "user-agent": "slipgate-snapshot"}
-        if traceparent:
+        if traceparent and TRACEPARENT.fullmatch(traceparent):
             headers["traceparent"] = traceparent
-        self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
+        self._client = network.client(url, timeout=TIMEOUT, headers=headers)
 
     def deliver(self, message: Message) -> Verdict:
         """Send it; if only our clock is wrong, set it by the gateway's and send once more."""
@@ -47,14 +55,15 @@ class SignedChannel:
         """A signed GET over an empty body.
 
         Raises:
-            httpx.TransportError: nobody answered.
+            httpx.RequestError: nobody answered.
+            httpx.InvalidURL: nobody can be asked there.
         """
         return self._request("GET", url, message_id, b"")
 
     def _send(self, method: str, url: str, message_id: str, body: bytes) -> Verdict:
         try:
             return judge(self._request(method, url, message_id, body))
-        except httpx.TransportError as exc:
+        except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=str(exc) or type(exc).__name__)
 
     def _request(self, method: str, url: str, message_id: str, body: bytes) -> httpx.Response:
@@ -70,11 +79,13 @@ class SignedChannel:
 class FlatChannel:
     """The unsigned payload of today's scripts; words it has no form for are not sent."""
 
-    def __init__(self, *, url: Secret, task_id: str, workspace_id: str) -> None:
+    def __init__(
+        self, *, url: Secret, task_id: str, workspace_id: str, network: Network = PLAIN
+    ) -> None:
         self._url = url
         self._task_id = task_id
         self._workspace_id = workspace_id
-        self._client = httpx.Client(timeout=TIMEOUT, follow_redirects=False)
+        self._client = network.client(url.value, timeout=TIMEOUT, headers={})
 
     def deliver(self, message: Message) -> Verdict:
         """Send the flat form of a message, if it has one."""
@@ -89,5 +100,5 @@ class FlatChannel:
         }
         try:
             return judge(self._client.post(self._url.value, json=payload))
-        except httpx.TransportError as exc:
+        except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=type(exc).__name__)

@@ -153,7 +153,7 @@ def _configuration(variables: Variables) -> Configuration:
         model=_model(variables, agent),
         agent=agent,
         checks=checks,
-        github_token=variables.secret("GITHUB_TOKEN"),
+        github_token=variables.token("GITHUB_TOKEN"),
         github_api_url=variables.url("GITHUB_API_URL") or GITHUB_API_URL,
         github_api_is_given=variables.text("GITHUB_API_URL") is not None,
         run_seconds=variables.number(
@@ -187,7 +187,7 @@ def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:
     if provider is None:
         return None
     key_name = f"{provider.upper()}_API_KEY"
-    key = variables.secret(key_name)
+    key = variables.token(key_name)
     if agent.engine == "mini" and key is None:
         variables.problems.append(f"{key_name} must be set for the provider {provider}")
     return ModelAccess(

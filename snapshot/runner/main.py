@@ -15,6 +15,7 @@ from .ending import STOPPED, ExitCode, exit_code
 from .hardening import harden, sweep
 from .heartbeat import Heartbeat
 from .last_word import failed
+from .network import Network
 from .post import Post
 from .recovery import Recovered
 from .redaction import Redaction
@@ -70,6 +71,8 @@ class Attempt:
     def __init__(
         self, environ: Mapping[str, str], connection: Connection, state: StateDirectory
     ) -> None:
+        self._network = Network.of_environ(environ)
+        environ = self._network.usable(environ)
         self._environ = environ
         self._connection = connection
         self._state = state
@@ -82,6 +85,8 @@ class Attempt:
 
     def run(self) -> ExitCode:
         """Say, do, and end."""
+        for problem in self._network.problems:
+            print(f"slipgate: {problem}", file=sys.stderr, flush=True)
         listen_for_signals(self._stop)
         self._voice.reporter.start()
         if self._recovered.has_ended:
@@ -131,7 +136,7 @@ class Attempt:
             signer=signer,
             redaction=self._redaction,
         )
-        channel = _channel(connection, signer)
+        channel = _channel(connection, signer, self._network)
         standing = Standing(self._stop)
         reporter = Reporter(
             spool=spool,
@@ -156,6 +161,7 @@ class Attempt:
             state=self._state,
             recovered=self._recovered,
             surroundings=self._surroundings,
+            network=self._network,
             redaction=self._redaction,
             ours=Redaction.of_ours(self._environ),
             budget=budget,
@@ -183,18 +189,22 @@ def stop_after(stop: Stop, seconds: float) -> None:
     timer.start()
 
 
-def _channel(connection: Connection, signer: Signer | None) -> Channel | None:
+def _channel(connection: Connection, signer: Signer | None, network: Network) -> Channel | None:
     if signer is not None:
         if connection.webhook_url is None:
             return None
         return SignedChannel(
-            url=connection.webhook_url, signer=signer, traceparent=connection.traceparent
+            url=connection.webhook_url,
+            signer=signer,
+            traceparent=connection.traceparent,
+            network=network,
         )
     if connection.flat_url is not None:
         return FlatChannel(
             url=connection.flat_url,
             task_id=connection.task_id,
             workspace_id=connection.workspace_id,
+            network=network,
         )
     return None
 

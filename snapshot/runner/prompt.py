@@ -30,7 +30,7 @@ def fetch(channel: SignedChannel, url: str, *, sleep: Callable[[float], None] = 
             sleep(0.5 * 2**number)
         try:
             response = channel.fetch(url, message_id())
-        except httpx.TransportError as exc:
+        except (httpx.RequestError, httpx.InvalidURL) as exc:
             detail = str(exc) or type(exc).__name__
             continue
         if response.is_success:

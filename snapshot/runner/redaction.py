@@ -17,7 +17,8 @@ class Redaction:
     """Knows the values that nobody outside may read."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        long_first = sorted({s for s in secrets if len(s) >= SHORTEST}, key=len, reverse=True)
+        values = {part for value in secrets for part in (value, value.strip())}
+        long_first = sorted({s for s in values if len(s) >= SHORTEST}, key=len, reverse=True)
         self._secrets = tuple(long_first)
 
     @classmethod

@@ -23,7 +23,9 @@ _HOST: Final = re.compile(
 )
 """Names of this process and its image, which mean something else to a child or may harm it."""
 _NETWORK: Final = re.compile(
-    r"(?i)(?:HTTP|HTTPS|ALL|NO)_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+    r"(?i)(?:HTTP|HTTPS|ALL|NO)_PROXY"
+    r"|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|NODE_EXTRA_CA_CERTS"
+    r"|GIT_SSL_CAINFO|GIT_SSL_CAPATH"
 )
 
 

@@ -1,15 +1,18 @@
 """Environment variables read one by one, with every problem kept instead of the first raised."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
+from . import hosts
 from .secret import Secret
 
 T = TypeVar("T")
+_VISIBLE: Final = re.compile(r"[!-~]+")
 
 
 class Problems(Exception):
@@ -43,6 +46,13 @@ class Variables:
         """Like `text`, wrapped so that it never prints."""
         value = self.text(name)
         return None if value is None else Secret(value)
+
+    def token(self, name: str) -> Secret | None:
+        """A secret that is sent in a header; a line break that was pasted with it is none of it."""
+        value = (self.text(name) or "").strip()
+        if value and not _VISIBLE.fullmatch(value):
+            self.problems.append(f"{name} must be one word of visible ASCII characters")
+        return Secret(value) if value else None
 
     def number(self, name: str, default: float, *, low: float, high: float) -> float:
         """A finite number within the bounds, both included."""
@@ -95,6 +105,6 @@ class Variables:
 
 def _web_address(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not hosts.netloc(text):
         raise ValueError(text)
     return text

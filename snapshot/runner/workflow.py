@@ -18,6 +18,7 @@ from .git import Git
 from .last_word import LastWord, failed
 from .log import Log
 from .meter import Meter
+from .network import Network
 from .patch import Patch
 from .publication import Name, Publication, Work
 from .recovery import Recovered
@@ -46,6 +47,7 @@ class Tools:
     state: StateDirectory
     recovered: Recovered
     surroundings: Surroundings
+    network: Network
     redaction: Redaction
     """Takes secrets out of what is said."""
     ours: Redaction
@@ -64,8 +66,15 @@ class Workflow:
         self._runner = Runner(tools.stop)
         environ = tools.surroundings.base()
         self._git = Git(stop=tools.stop, environ=environ)
-        self._access = Access(configuration, stop=tools.stop, environ=environ)
-        self._last_word = LastWord(tools.reporter, configuration.branch)
+        self._access = Access(
+            configuration,
+            stop=tools.stop,
+            environ=environ,
+            network=tools.network,
+            budget=tools.budget,
+        )
+        self._branch = configuration.branch
+        self._last_word = LastWord(tools.reporter, self._branch)
         self.log = Log(tools.reporter.say, tools.redaction, offset=tools.recovered.log_bytes)
         self.stage: Stage = "setup"
 
@@ -89,17 +98,21 @@ class Workflow:
 
     def _work(self) -> TerminalWord:
         self._enter("setup", "Checking the task")
+        for problem in self._tools.network.problems:
+            self.log.write(f"{problem}\n")
         repository = self._access.repository()
-        remote = self._access.remote(repository)
         task = self._prompt()
-        publication = self._publication(repository, remote, task)
         self._enter("clone", f"Cloning {repository.url}")
+        self._branch = self._access.free_branch(repository)
+        self._last_word = LastWord(self._reporter, self._branch)
+        remote = self._access.remote(repository)
+        publication = self._publication(repository, remote, task)
         room = self._tools.state.room("agent")
         checkout = remote.clone(room / "checkout", with_files=True)
         resumed = self._look_for_branch(remote, publication, checkout)
         if resumed is not None:
             return self._finish(publication, resumed, checkout)
-        self._git.at(checkout.directory)("switch", "--quiet", "-c", self._configuration.branch)
+        self._git.at(checkout.directory)("switch", "--quiet", "-c", self._branch)
         report = self._agent(task, room)
         return self._judge(report, remote, publication, checkout)
 
@@ -146,7 +159,7 @@ class Workflow:
             name=Name(
                 task_id=connection.task_id,
                 attempt=connection.attempt,
-                branch=self._configuration.branch,
+                branch=self._branch,
                 title=title(self._configuration.title, task),
                 author=self._configuration.author,
             ),
@@ -164,15 +177,17 @@ class Workflow:
         """What an earlier start of this attempt has pushed already, if it did.
 
         Raises:
-            Refused: `branch_exists`, before a model is paid for work that cannot go out.
+            Trouble: before a model is paid for work that cannot go out.
         """
-        self._access.check_base(checkout.base_branch)
-        found = remote.find(checkout, self._configuration.branch)
+        self._access.check_base(checkout.base_branch, self._branch)
+        found = remote.find(checkout, self._branch)
         publication.may_write(found)
         pushed = self._tools.recovered.push
-        if found is None or pushed is None or found.sha != pushed.commit_sha:
-            return None
-        return pushed
+        if found is not None and pushed is not None and found.sha == pushed.commit_sha:
+            return pushed
+        remote.check_push(checkout, self._branch)
+        publication.check_permission()
+        return None
 
     def _agent(self, task: str, room: Path) -> Report:
         self._enter("agent", "The agent begins")
@@ -186,6 +201,7 @@ class Workflow:
             meter=Meter(self._reporter.say, self._tools.recovered.usage),
             on_turn=self._on_turn(choice.max_turns),
             trajectory=self._tools.state.path / "trajectory.json",
+            network=self._tools.network,
         )
         try:
             return engine(choice, self._configuration.model, place).work(task, room / "checkout")

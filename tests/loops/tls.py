@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,16 @@ class Authority:
     def text(self) -> str:
         """Its own certificate."""
         return self._own.public_bytes(serialization.Encoding.PEM).decode()
+
+    def directory(self, folder: Path) -> Path:
+        """A folder of its certificate, named by its hash as OpenSSL looks it up."""
+        folder.mkdir()
+        file = folder / "authority.pem"
+        file.write_text(self.text)
+        asked = ["openssl", "x509", "-hash", "-noout", "-in", str(file)]
+        name = subprocess.run(asked, capture_output=True, check=True, text=True).stdout.strip()
+        (folder / f"{name}.0").symlink_to(file)
+        return folder
 
     def trusted(self) -> ssl.SSLContext:
         """What a client verifies with."""

@@ -1,6 +1,7 @@
 """A small HTTP server on loopback that can go away and come back on its port."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -35,8 +36,11 @@ class Response:
 class HttpStub:
     """Answers with a function; keeps its port between stop and start."""
 
-    def __init__(self, answer: Callable[[Request], Response]) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Response], *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._answer = answer
+        self._tls = tls
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self.start()
@@ -44,12 +48,17 @@ class HttpStub:
     @property
     def url(self) -> str:
         """Where it listens, or would."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Listen."""
         server = ThreadingHTTPServer(("127.0.0.1", self._port), _handler(self._answer))
         server.daemon_threads = True
+        if self._tls is not None:
+            # The handshake belongs to the connection's thread, not to the one that accepts.
+            server.socket = self._tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._port = server.server_address[1]
         self._server = server
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -75,7 +84,10 @@ def _handler(answer: Callable[[Request], Response]) -> type[BaseHTTPRequestHandl
             )
             content = response.content
             sent = content if isinstance(content, bytes) else json.dumps(content).encode()
-            self.send_response(response.status)
+            if "date" in response.headers:
+                self.send_response_only(response.status)
+            else:
+                self.send_response(response.status)
             for name, value in response.headers.items():
                 self.send_header(name, value)
             if "content-type" not in response.headers:

@@ -1,13 +1,14 @@
 """Anthropic's messages API, spoken from messages in OpenAI's form."""
 
 import json
-from typing import cast
+from typing import Final, cast
 
 import anthropic
 from anthropic.types import Message as Answer
 from anthropic.types import MessageParam, ToolParam
 
 from ..configuration import ModelAccess
+from ..network import PLAIN, Network
 from .chat import (
     LARGEST_ANSWER_TOKENS,
     RETRIES,
@@ -25,15 +26,23 @@ from .chat import (
 from .prices import priced
 from .refusals import garbage, refused, unreachable
 
+BASE_URL: Final = "https://api.anthropic.com"
+
 
 class AnthropicChat:
     """Asks one model with the one tool."""
 
-    def __init__(self, model: ModelAccess, *, retries: int = RETRIES) -> None:
+    def __init__(
+        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
+    ) -> None:
         self._model = model
+        base_url = model.base_url or BASE_URL
         self._client = anthropic.Anthropic(
             api_key=model.key.value if model.key else "",
-            base_url=model.base_url,
+            base_url=base_url,
+            http_client=anthropic.DefaultHttpxClient(
+                trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
+            ),
             max_retries=retries,
             timeout=TIMEOUT_SECONDS,
         )

@@ -13,6 +13,7 @@ from ..command import Runner
 from ..configuration import AgentChoice, ModelAccess
 from ..log import Log
 from ..meter import Meter
+from ..network import Network
 from ..stop import Stop
 from ..trouble import Trouble
 from .chat import CALL_SECONDS, Chat, Reply
@@ -34,6 +35,7 @@ class Workplace:
     meter: Meter
     on_turn: Callable[[int], None]
     trajectory: Path
+    network: Network
 
 
 def engine(choice: AgentChoice, model: ModelAccess | None, place: Workplace) -> Engine:
@@ -57,7 +59,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
     from .mini_model import MiniModel  # noqa: PLC0415
     from .mini_room import MiniRoom  # noqa: PLC0415
 
-    chat = _chat(model)
+    chat = _chat(model, place.network)
     # An earlier start of this attempt has spent its part; 0 would mean "no limit" to the loop.
     turns = max(1, choice.max_turns - place.meter.total.turns)
     dollars = max(0.0001, choice.max_cost_usd - place.meter.total.cost_usd)
@@ -84,14 +86,14 @@ def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
     return MiniEngine(make_agent, max_turns=turns, max_cost_usd=choice.max_cost_usd)
 
 
-def _chat(model: ModelAccess) -> Chat:
+def _chat(model: ModelAccess, network: Network) -> Chat:
     if model.provider == "anthropic":
         from .anthropic_chat import AnthropicChat  # noqa: PLC0415 - seconds, for this provider
 
-        return AnthropicChat(model)
+        return AnthropicChat(model, network=network)
     from .openai_chat import OpenAIChat  # noqa: PLC0415 - a second, for these providers
 
-    return OpenAIChat(model)
+    return OpenAIChat(model, network=network)
 
 
 def _quiet_minisweagent(directory: Path) -> None:

@@ -7,6 +7,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
 
 from ..configuration import ModelAccess
+from ..network import PLAIN, Network
 from .chat import (
     RETRIES,
     TIMEOUT_SECONDS,
@@ -23,17 +24,26 @@ from .chat import (
 from .prices import priced
 from .refusals import garbage, refused, unreachable
 
-BASE_URLS: Final = {"openrouter": "https://openrouter.ai/api/v1"}
+BASE_URLS: Final = {
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+}
 
 
 class OpenAIChat:
     """Asks one model with the one tool."""
 
-    def __init__(self, model: ModelAccess, *, retries: int = RETRIES) -> None:
+    def __init__(
+        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
+    ) -> None:
         self._model = model
+        base_url = model.base_url or BASE_URLS[model.provider]
         self._client = openai.OpenAI(
             api_key=model.key.value if model.key else "",
-            base_url=model.base_url or BASE_URLS.get(model.provider),
+            base_url=base_url,
+            http_client=openai.DefaultHttpxClient(
+                trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
+            ),
             max_retries=retries,
             timeout=TIMEOUT_SECONDS,
         )

@@ -1,0 +1,99 @@
+"""The host of an address in its one spelling: the token's host is compared by it, never as text."""
+
+from ipaddress import AddressValueError, IPv6Address, ip_address
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+import idna
+
+LONGEST_HOST: Final = 253
+"""Of a name in the DNS."""
+_USUAL_PORTS: Final = MappingProxyType({"https": 443, "http": 80})
+_ALIASES: Final = MappingProxyType(
+    {
+        "www.github.com": "github.com",
+        "ssh.github.com": "github.com",
+        "www.gitlab.com": "gitlab.com",
+        "altssh.gitlab.com": "gitlab.com",
+        "www.bitbucket.org": "bitbucket.org",
+        "altssh.bitbucket.org": "bitbucket.org",
+    }
+)
+"""Other names under which the same repositories are served; the ssh ones through port 443."""
+_API: Final = "api."
+
+
+def canonical_host(host: str) -> str:
+    """A host name in lower case and ASCII, without the root's full stop, by its main name.
+
+    Raises:
+        ValueError: no name of the DNS is written like that.
+    """
+    if host.startswith("["):
+        return _ipv6(host)
+    name = host.lower().removesuffix(".")
+    if len(name) > LONGEST_HOST:
+        raise ValueError(f"a host name has at most {LONGEST_HOST} characters")
+    if not name.isascii() or name.startswith("xn--") or ".xn--" in name:
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except UnicodeError as exc:
+            raise ValueError(f"no internationalised name is written like that: {exc}") from exc
+    return _ALIASES.get(name, name)
+
+
+def netloc(url: str) -> str:
+    """Host and port of a URL; of ssh the host alone: its port says nothing of the repository.
+
+    Raises:
+        ValueError: the host or the port cannot be.
+    """
+    parts = urlsplit(url)
+    bare = parts.netloc.rpartition("@")[2]
+    host = canonical_host(without_port(bare))
+    is_usual = parts.port in {None, _USUAL_PORTS.get(parts.scheme)}
+    return host if is_usual or parts.scheme == "ssh" else f"{host}:{parts.port}"
+
+
+def is_same_host(one: str, other: str) -> bool:
+    """Whether two URLs lead to one host, by one scheme and port."""
+    try:
+        return urlsplit(one).scheme == urlsplit(other).scheme and netloc(one) == netloc(other)
+    except ValueError:
+        return False
+
+
+def is_private_way(url: str) -> bool:
+    """Whether nobody reads along: by https, or on this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        is_here = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    return parts.scheme == "https" or is_here
+
+
+def without_port(netloc: str) -> str:
+    """The host of `host:port`, its brackets kept."""
+    head, colon, port = netloc.rpartition(":")
+    return head if colon and (port.isdigit() or not port) else netloc
+
+
+def git_host(api_url: str) -> str:
+    """The host of the repositories behind an API address: the token is for it alone.
+
+    GitHub and its tenants (`api.github.com`, `api.acme.ghe.com`) have a host for the API, an
+    Enterprise Server (`https://host/api/v3`) has not.
+    """
+    host = netloc(api_url)
+    is_apart = host == "api.github.com" or (host.startswith(_API) and host.endswith(".ghe.com"))
+    return host.removeprefix(_API) if is_apart else host
+
+
+def _ipv6(host: str) -> str:
+    try:
+        return f"[{IPv6Address(host[1:-1])}]"
+    except AddressValueError as exc:
+        raise ValueError(str(exc)) from exc
