@@ -9,5 +9,9 @@ while IFS='=' read -r key value && [ -n "$key" ]; do
     host) host=$value ;;
   esac
 done
+# A submodule may spell the host as it likes.
+host=$(printf %s "$host" | tr '[:upper:]' '[:lower:]')
+host=${host%:443}
+host=${host%.}
 [ "$protocol" = https ] && [ "$host" = "$SLIPGATE_GIT_HOST" ] || exit 0
 printf 'username=x-access-token\npassword=%s\n' "$SLIPGATE_GIT_PASSWORD"

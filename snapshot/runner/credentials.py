@@ -22,6 +22,13 @@ class Credentials:
         return f"credential.https://{self.host}.helper=!sh {shlex.quote(str(SCRIPT))}"
 
     @property
+    def options(self) -> tuple[str, ...]:
+        """All of it: a submodule that is named over ssh on the same host is the token's too."""
+        ssh = (f"git@{self.host}:", f"ssh://git@{self.host}/")
+        rewrites = (f"url.https://{self.host}/.insteadOf={start}" for start in ssh)
+        return (self.config, *rewrites)
+
+    @property
     def environ(self) -> dict[str, str]:
         """What the helper reads."""
         return {"SLIPGATE_GIT_HOST": self.host, "SLIPGATE_GIT_PASSWORD": self.token.value}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from .credentials import Credentials
-from .cutting import last_of
+from .stderr import telling
 from .stop import Stop
 from .trouble import Trouble
 
@@ -35,10 +35,9 @@ class GitFailed(Trouble):
     """A git command that did not end with 0."""
 
     def __init__(self, verb: str, exit_code: int, stderr: str) -> None:
-        tail = last_of(stderr.strip(), STDERR_CHARACTERS)
-        super().__init__("git_failed", f"git {verb} ended with {exit_code}: {tail}")
         self.exit_code = exit_code
-        self.stderr = tail
+        self.stderr = telling(stderr, STDERR_CHARACTERS)
+        super().__init__("git_failed", f"git {verb} ended with {exit_code}: {self.stderr}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +126,7 @@ class Git:
         return captured[0]
 
     def _options(self) -> list[str]:
-        pairs = [*NEUTRAL, *([self.credentials.config] if self.credentials else [])]
+        pairs = [*NEUTRAL, *(self.credentials.options if self.credentials else ())]
         return [option for pair in pairs for option in ("-c", pair)]
 
     def _environ(self) -> dict[str, str]:

@@ -71,6 +71,15 @@ class Publication:
             message = f"{self._name.branch} exists on the remote and is not this task's"
             raise Refused("branch_exists", message)
 
+    def check_permission(self) -> None:
+        """Ask GitHub, where there is one, what it would refuse.
+
+        Raises:
+            Trouble: with the rule.
+        """
+        if self._github is not None and not self._remote.is_local:
+            self._github.check(self._name.branch)
+
     def push(self, room: Path, work: Work) -> PushAsked:
         """Commit in a new clone that no command has touched, ask, push.
 
@@ -117,6 +126,9 @@ class Publication:
                 draft=opened.draft,
             )
         )
+        if self._github.moved_to is not None:
+            note = f"The repository is now {self._github.moved_to}: name it so in the next task."
+            review = review.with_note(note)
         return review, opened.html_url
 
     def _commit(self, clone: Clone, work: Work) -> str:

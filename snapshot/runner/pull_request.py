@@ -2,22 +2,25 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from .configuration import GITHUB_API_URL
-from .cutting import first_of
+from . import github_repository
+from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded
+from .github_repository import Standing
+from .hosts import git_host, is_same_host
+from .network import PLAIN, Network
 from .secret import Secret
 from .trouble import Trouble
 
-TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
-TRIES: Final = 4
-LONGEST_WAIT_SECONDS: Final = 60.0
-T = TypeVar("T")
+LOOK_SECONDS: Final = 30.0
+"""The most that is waited to know more of the repository; the agent needs the time."""
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,15 +40,8 @@ class Proposal:
     body: str
 
 
-def git_host(api_url: str) -> str:
-    """The host of the repositories behind an API address: the token is for it alone."""
-    if api_url == GITHUB_API_URL:
-        return "github.com"
-    return urlsplit(api_url).netloc
-
-
 class GitHub:
-    """One repository's pull requests."""
+    """One repository's pull requests; a renamed or transferred one is found where it is now."""
 
     def __init__(
         self,
@@ -53,96 +49,104 @@ class GitHub:
         api_url: str,
         slug: tuple[str, str],
         token: Secret,
+        network: Network = PLAIN,
         sleep: Callable[[float], None] = time.sleep,
+        seconds_left: Callable[[], float] = lambda: 2 * LONGEST_WAIT_SECONDS,
     ) -> None:
-        self._owner, name = slug
-        self._sleep = sleep
-        self._pulls = f"{api_url}/repos/{self._owner}/{name}/pulls"
-        headers = {
-            "accept": "application/vnd.github+json",
-            "authorization": f"Bearer {token.value}",
-            "user-agent": "slipgate-snapshot",
-            "x-github-api-version": "2022-11-28",
-        }
-        self._client = httpx.Client(timeout=TIMEOUT, headers=headers, follow_redirects=False)
+        api = partial(GitHubApi, url=api_url, token=token, network=network, sleep=sleep)
+        self._api = api(seconds_left=seconds_left)
+        self._hasty_api = api(seconds_left=lambda: LOOK_SECONDS)
+        self._slug = slug
+        self._root = f"{api_url}/repos/{slug[0]}/{slug[1]}"
+        self._standing: Standing | None = None
+
+    @property
+    def moved_to(self) -> str | None:
+        """Owner and name of a repository that has others than the task says."""
+        if self._standing is None or self._standing.full_name.lower() == self._name.lower():
+            return None
+        return self._standing.full_name
+
+    def check(self, branch: str) -> None:
+        """Say before an agent is paid that its branch could not be pushed.
+
+        Raises:
+            Trouble: `github_token_refused`, `repository_archived`, `no_push_access` or
+                `branch_protected`; none if GitHub cannot be asked now.
+        """
+        try:
+            self._look()
+            if self._standing is not None:
+                github_repository.check(self._hasty_api, self._root, self._standing, branch)
+        except Trouble as trouble:
+            if not trouble.retryable:
+                raise
 
     def open(self, proposal: Proposal) -> PullRequest:
         """Open it as a draft, plainly where drafts are not offered, or find the open one.
 
         Raises:
-            Trouble: `pull_request_failed`.
+            Trouble: `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
         """
         response = self._create(proposal, is_draft=True)
         if response.status_code == 422 and "draft" in response.text.lower():
             response = self._create(proposal, is_draft=False)
         if response.status_code == 422 and (found := self.find(proposal.branch)):
             return found
-        return _decoded(response, PullRequest)
+        return self._named(decoded(response, PullRequest))
 
     def find(self, branch: str) -> PullRequest | None:
         """The open pull request of this branch.
 
         Raises:
-            Trouble: `pull_request_failed`.
+            Trouble: as `open` does.
         """
-        query = {"head": f"{self._owner}:{branch}", "state": "open"}
-        response = self._request("GET", params=query)
-        found = _decoded(response, tuple[PullRequest, ...])
-        return found[0] if found else None
+        owner = self._standing.owner.login if self._standing else self._slug[0]
+        query = {"head": f"{owner}:{branch}", "state": "open"}
+        response = self._api.request("GET", self._pulls, params=query)
+        found = decoded(response, tuple[PullRequest, ...])
+        return self._named(found[0]) if found else None
+
+    @property
+    def _name(self) -> str:
+        return "/".join(self._slug)
+
+    @property
+    def _pulls(self) -> str:
+        return f"{self._root}/pulls"
 
     def _create(self, proposal: Proposal, *, is_draft: bool) -> httpx.Response:
-        return self._request(
-            "POST",
-            json={
-                "title": proposal.title,
-                "head": proposal.branch,
-                "base": proposal.base,
-                "body": proposal.body,
-                "draft": is_draft,
-            },
-        )
+        wanted: dict[str, str | bool] = {
+            "title": proposal.title,
+            "head": proposal.branch,
+            "base": proposal.base,
+            "body": proposal.body,
+            "draft": is_draft,
+        }
+        response = self._api.request("POST", self._pulls, json=wanted)
+        self._follow(response)
+        return response
 
-    def _request(
-        self,
-        method: str,
-        *,
-        params: dict[str, str] | None = None,
-        json: dict[str, str | bool] | None = None,
-    ) -> httpx.Response:
-        """Try a few times while the trouble is GitHub's; a lost POST is found by `find`."""
-        wait = 1.0
-        for _ in range(TRIES - 1):
-            try:
-                response = self._client.request(method, self._pulls, params=params, json=json)
-            except httpx.TransportError:
-                response = None
-            if response is not None and not _is_passing(response):
-                return response
-            self._sleep(_patience(response, wait))
-            wait *= 2
-        try:
-            return self._client.request(method, self._pulls, params=params, json=json)
-        except httpx.TransportError as exc:
-            message = f"GitHub cannot be reached: {exc}"
-            raise Trouble("pull_request_failed", message, retryable=True) from exc
+    def _follow(self, response: httpx.Response) -> None:
+        """Learn from a redirect where the repository is now."""
+        url = str(response.request.url).partition("?")[0]
+        if self._standing is None and url != self._pulls and url.endswith("/pulls"):
+            self._root = url.removesuffix("/pulls")
+            with suppress(Trouble):
+                self._look()
 
+    def _look(self) -> None:
+        self._standing = github_repository.look(self._hasty_api, self._root)
 
-def _is_passing(response: httpx.Response) -> bool:
-    is_limited = response.status_code == 403 and "retry-after" in response.headers
-    return is_limited or response.status_code == 429 or response.status_code >= 500
-
-
-def _patience(response: httpx.Response | None, wait: float) -> float:
-    asked = response.headers.get("retry-after", "") if response is not None else ""
-    return min(float(asked) if asked.isdigit() else wait, LONGEST_WAIT_SECONDS)
-
-
-def _decoded(response: httpx.Response, shape: type[T]) -> T:
-    if not response.is_success:
-        message = f"GitHub answered {response.status_code}: {first_of(response.text, 500)}"
-        raise Trouble("pull_request_failed", message, retryable=_is_passing(response))
-    try:
-        return msgspec.json.decode(response.content, type=shape)
-    except msgspec.MsgspecError as exc:
-        message = f"GitHub's answer is not what its API promises: {exc}"
-        raise Trouble("pull_request_failed", message) from exc
+    def _named(self, opened: PullRequest) -> PullRequest:
+        """The pull request under the name the task knows: GitHub leads on from there, and the
+        gateway takes none of another repository."""
+        name = self.moved_to
+        parts = urlsplit(opened.html_url)
+        if name is None or not is_same_host(opened.html_url, f"https://{git_host(self._api.url)}"):
+            return opened
+        path = parts.path.removeprefix(f"/{name}/")
+        if path == parts.path:
+            return opened
+        html_url = parts._replace(path=f"/{self._name}/{path}").geturl()
+        return PullRequest(html_url=html_url, draft=opened.draft)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from .git import Git, GitFailed
+from .push_refusal import is_passing, push_trouble
 from .repository import Repository
 from .trouble import Trouble
 
@@ -12,8 +13,6 @@ CLONE_SECONDS: Final = 900.0
 PUSH_SECONDS: Final = 300.0
 TASK_TRAILER: Final = "Slipgate-Task"
 ATTEMPT_TRAILER: Final = "Slipgate-Attempt"
-_BLAMELESS: Final = ("could not resolve host", "timed out", "early eof", "rpc failed", "connection")
-"""Signs, in git's own words, that the network and not the task is at fault."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +40,11 @@ class Remote:
         self._git = git
         self._repository = repository
         self._base_branch = base_branch
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine, a stand-in for GitHub's."""
+        return self._repository.scheme == "file"
 
     def clone(self, directory: Path, *, with_files: bool) -> Clone:
         """A new clone of the base branch alone.
@@ -79,7 +83,7 @@ class Remote:
         """Put the commit there if the branch is still as it was seen (None: absent).
 
         Raises:
-            Trouble: `branch_moved` if it is not, `push_failed` otherwise.
+            Trouble: `branch_moved` if it is not, else by what the remote says.
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected or ''}"
@@ -88,7 +92,23 @@ class Remote:
         try:
             git("push", *arguments, seconds=PUSH_SECONDS)
         except GitFailed as exc:
-            raise _push_trouble(exc, branch) from exc
+            raise push_trouble(exc, branch) from exc
+
+    def check_push(self, clone: Clone, branch: str) -> None:
+        """Try the push without doing it; a server's hooks and rules are only asked by a real one.
+
+        Raises:
+            Trouble: the remote would refuse it.
+        """
+        git = self._git.at(clone.directory)
+        reference = f"{clone.base_sha}:refs/heads/{branch}"
+        options = ("--quiet", "--dry-run", "--force")
+        try:
+            git("push", *options, "--", "origin", reference, seconds=PUSH_SECONDS)
+        except GitFailed as exc:
+            trouble = push_trouble(exc, branch)
+            if trouble.code != "push_failed":
+                raise trouble from exc
 
     def _read(self, directory: Path) -> Clone:
         git = self._git.at(directory)
@@ -103,17 +123,7 @@ class Remote:
         if "Remote branch" in exc.stderr and "not found" in exc.stderr:
             message = f"the repository has no branch {self._base_branch!r} (BASE_BRANCH)"
             return Trouble("base_branch_missing", message)
-        return Trouble("clone_failed", exc.message, retryable=_is_passing(exc))
-
-
-def _push_trouble(exc: GitFailed, branch: str) -> Trouble:
-    if "stale info" in exc.stderr or "[rejected]" in exc.stderr:
-        return Trouble("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
-    return Trouble("push_failed", exc.message, retryable=_is_passing(exc))
-
-
-def _is_passing(exc: GitFailed) -> bool:
-    return any(sign in exc.stderr.lower() for sign in _BLAMELESS)
+        return Trouble("clone_failed", exc.message, retryable=is_passing(exc))
 
 
 def _trailer(git: Git, sha: str, key: str) -> str | None:

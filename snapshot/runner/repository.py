@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from .git import Git, GitFailed
+from .hosts import canonical_host, netloc
 from .trouble import Trouble
 
 SCHEMES: Final = ("https", "ssh", "file")
@@ -28,6 +29,7 @@ class Repository:
     url: str
     scheme: str
     host: str
+    """In its one spelling; with a port only if that is https and not the usual one."""
     path: str
 
     @property
@@ -41,11 +43,11 @@ class Repository:
             return None
         return owner, name
 
-    def over_https(self) -> "Repository":
-        """The same repository where a token can open it."""
+    def over_https(self, host: str | None = None) -> "Repository":
+        """The same repository where a token can open it; a host given may bring a port."""
+        host = host or self.host
         path = self.path.lstrip("/")
-        url = f"https://{self.host}/{path}"
-        return Repository(url=url, scheme="https", host=self.host, path=path)
+        return Repository(url=f"https://{host}/{path}", scheme="https", host=host, path=path)
 
 
 def parse(url: str) -> Repository:
@@ -71,7 +73,7 @@ def parse(url: str) -> Repository:
 def _with_scheme(url: str) -> Repository:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        host = netloc(url)
     except ValueError as exc:
         raise _refused(f"it is not a URL: {exc}") from exc
     if parts.scheme in {"https", "ssh"} and not parts.hostname:
@@ -80,9 +82,13 @@ def _with_scheme(url: str) -> Repository:
         raise _refused("a file URL has the form file:///path")
     if parts.password is not None or (parts.scheme == "https" and parts.username is not None):
         raise _refused("it must not hold credentials; hand them over as GITHUB_TOKEN")
-    host = (parts.hostname or "") + (f":{port}" if port else "")
     _check_ssh_user(parts)
-    return Repository(url=url, scheme=parts.scheme, host=host, path=parts.path)
+    if parts.scheme != "https":
+        return Repository(url=url, scheme=parts.scheme, host=host, path=parts.path)
+    if parts.query or parts.fragment:
+        raise _refused("it must have no query and no fragment")
+    url = f"https://{host}{parts.path}"
+    return Repository(url=url, scheme="https", host=host, path=parts.path)
 
 
 def _check_ssh_user(parts: SplitResult) -> None:
@@ -94,7 +100,11 @@ def _scp_like(url: str) -> Repository:
     match = _SCP.fullmatch(url)
     if match is None:
         raise _refused("only https, ssh, git@host:path and file are allowed")
-    return Repository(url=url, scheme="ssh", host=match["host"], path=match["path"])
+    try:
+        host = canonical_host(match["host"])
+    except ValueError as exc:
+        raise _refused(f"it is not a URL: {exc}") from exc
+    return Repository(url=url, scheme="ssh", host=host, path=match["path"])
 
 
 def _refused(rule: str) -> Refused:

@@ -1,0 +1,105 @@
+"""What a refused push means: a stable code and what to do, with the remote's own words.
+
+Sources: docs.github.com on GH001 to GH013 and push protection, docs.gitlab.com on push rules, and
+git's own send-pack.
+"""
+
+import re
+from typing import Final
+
+from .git import GitFailed
+from .trouble import Trouble
+
+_OURS: Final = re.compile(r"stale info|!\s+\[rejected\]")
+
+
+def _signs(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_KINDS: Final = (
+    (
+        "secret_in_push",
+        _signs(
+            *("GH009", "push protection", "secret scanning", "pre-receive secret"),
+            r"contains? (?:a |the following )?secrets?",
+        ),
+        "the remote found a secret in the change",
+    ),
+    (
+        "workflow_scope_missing",
+        _signs("without `?workflows?`? (?:scope|permission)"),
+        "GITHUB_TOKEN may not change workflows: hand over one with the scope `workflow`",
+    ),
+    (
+        "branch_in_the_way",
+        _signs("cannot lock ref", "directory file conflict", "refname conflict"),
+        "another branch's name is in the way of this one: name another branchName",
+    ),
+    (
+        "push_too_large",
+        _signs(
+            *("GH001", "exceeds GitHub's file size limit", "larger than the maximum"),
+            *("maximum allowed size", "pack exceeds", r"HTTP(?: code =)? 413"),
+        ),
+        "the remote takes no change of that size",
+    ),
+    (
+        "repository_archived",
+        _signs("archived so it is read-only", "repository (?:is|was|has been) archived"),
+        "the repository is archived",
+    ),
+    (
+        "push_protected",
+        _signs(
+            *("GH006", "GH013", "protected branch", "protected ref", "rule violations"),
+            *("push rule", "not allowed to push code to"),
+        ),
+        "a rule of the repository refuses the branch",
+    ),
+    (
+        "no_push_access",
+        _signs(
+            *(r"permission to .+ denied", "permission denied", "access denied"),
+            *("write access to repository not granted", "insufficient permission"),
+            *("read[- ]only", "not allowed to (?:push|upload)", "repository not found"),
+            r"returned error: 40[34]",
+        ),
+        "GITHUB_TOKEN may not push to the repository",
+    ),
+    (
+        "git_token_refused",
+        _signs(
+            *("authentication failed", "could not read username", "terminal prompts disabled"),
+            *("returned error: 401", "bad credentials", "invalid credentials"),
+        ),
+        "the remote does not take GITHUB_TOKEN, or there is none for its host",
+    ),
+    (
+        "push_refused",
+        _signs(r"\[remote rejected\]", "hook declined", "shallow update not allowed"),
+        "the remote refuses the push",
+    ),
+)
+"""Code, signs in the words of git and of hosts, and what it means; the first that fits."""
+_PASSING: Final = _signs(
+    *("could not resolve host", "timed out", "early eof", "unexpected disconnect"),
+    *("connection (?:reset|refused|closed)", r"returned error: (?:429|5\d\d)"),
+    *("gnutls_handshake", "ssl_error_syscall", "rpc failed; curl (?!22)"),
+)
+"""Signs that the network and not the task is at fault."""
+
+
+def push_trouble(exc: GitFailed, branch: str) -> Trouble:
+    """A failed push as the end of a step."""
+    if _OURS.search(exc.stderr):
+        return Trouble("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
+    for code, signs, said in _KINDS:
+        if signs.search(exc.stderr):
+            return Trouble(code, f"{said}. It said: {exc.stderr}")
+    return Trouble("push_failed", exc.message, retryable=is_passing(exc))
+
+
+def is_passing(exc: GitFailed) -> bool:
+    """Whether trying again may help."""
+    return _PASSING.search(exc.stderr) is not None

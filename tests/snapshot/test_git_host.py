@@ -1,0 +1,337 @@
+"""The whole runner against a host of one's own: https, a private authority, a token, an API."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.loops.tls import Authority
+from tests.snapshot.conftest import made
+from tests.snapshot.git_host import BASIC, TOKEN, GitHost
+from tests.snapshot.http_stub import Request, Response
+from tests.snapshot.repositories import FIX, Bare, git
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+GH013 = "error: GH013: Repository rule violations found for refs/heads/x."
+STANDING = {"full_name": "acme/widgets", "owner": {"login": "acme"}}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """A private authority that nobody knows by itself."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def host(remote: Bare, authority: Authority, tmp_path: Path) -> Iterator[GitHost]:
+    """The remote, served over https."""
+    host = GitHost(root=remote.path.parents[1], authority=authority)
+    host.api = _api(host)
+    yield host
+    host.http.stop()
+
+
+@pytest.fixture
+def sandbox(remote: Bare, host: GitHost, authority: Authority, tmp_path: Path) -> Iterator[Sandbox]:
+    """A sandbox whose repository is on that host."""
+    sandbox = made(tmp_path, remote)
+    bundle = tmp_path / "authority.pem"
+    bundle.write_text(authority.text)
+    sandbox.environ |= {
+        "TARGET_REPO": host.url("acme/widgets"),
+        "GITHUB_API_URL": host.api_url,
+        "SSL_CERT_FILE": str(bundle),
+    }
+    sandbox.agent_is(f"touch {tmp_path}/ran; {FIX}")
+    yield sandbox
+    sandbox.close()
+
+
+def _api(
+    host: GitHost, standing: dict[str, object] | None = None, name: str = "acme/widgets"
+) -> Callable[[Request], Response]:
+    """A repository under one name, with what is opened in it."""
+    known = {**STANDING, **(standing or {})}
+
+    def answer(request: Request) -> Response:
+        path = request.target.partition("?")[0].removeprefix("/api/v3")
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return Response(status=401, content={"message": "Bad credentials"})
+        if path == f"/repos/{name}":
+            return Response(content=known)
+        if path == f"/repos/{name}/pulls" and request.method == "POST":
+            page = f"{host.http.url}/{known['full_name']}/pull/1"
+            return Response(status=201, content={**request.json(), "html_url": page})
+        return Response(status=404, content={"message": "Not Found"})
+
+    return answer
+
+
+def _error(sandbox: Sandbox) -> dict[str, str]:
+    error = sandbox.gateway.last.data["error"]
+    assert isinstance(error, dict), sandbox.said()
+    return error
+
+
+def _hook(remote: Bare, script: str) -> None:
+    hook = remote.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
+def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
+    sandbox: Sandbox, host: GitHost
+) -> None:
+    assert sandbox.run() == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert (last.type, last.data["prUrl"]) == (
+        "task.completed",
+        host.url("acme/widgets/pull/1"),
+    )
+    assert BRANCH in sandbox.remote.branches()
+    assert host.tokens() == {BASIC, f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize(
+    "name", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"]
+)
+def test_the_authority_may_be_named_as_other_programs_do(
+    sandbox: Sandbox, authority: Authority, tmp_path: Path, name: str
+) -> None:
+    value = sandbox.environ.pop("SSL_CERT_FILE")
+    if name == "SSL_CERT_DIR":
+        value = str(authority.directory(tmp_path / "hashed"))
+    assert sandbox.run(**{name: value}) == 0, sandbox.said()
+
+
+def test_an_unknown_authority_is_said_with_what_to_do(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert sandbox.run(SSL_CERT_FILE=str(tmp_path / "missing.pem")) == 1
+    assert "SSL_CERT_FILE is left out" in sandbox.said()
+    assert "Name its authority in SSL_CERT_FILE" in _error(sandbox)["message"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["https://127.0.0.1.:{port}/acme/widgets/", "HTTPS://127.0.0.1:0{port}/acme/widgets.git"],
+)
+def test_the_token_knows_its_host_in_every_spelling(
+    sandbox: Sandbox, host: GitHost, spelled: str
+) -> None:
+    port = host.http.url.rpartition(":")[2]
+    assert sandbox.run(TARGET_REPO=spelled.format(port=port)) == 0, sandbox.said()
+
+
+def test_a_renamed_repository_gets_its_pull_request_at_the_new_place(
+    sandbox: Sandbox, host: GitHost
+) -> None:
+    standing: dict[str, object] = {"full_name": "tools/gadgets", "owner": {"login": "tools"}}
+    there = _api(host, standing, "moved")
+    opened: list[str] = []
+
+    def answer(request: Request) -> Response:
+        path = request.target.removeprefix("/api/v3")
+        if path.startswith("/repos/old/name"):
+            location = host.api_url + path.replace("/repos/old/name", "/repos/moved", 1)
+            return Response(
+                status=307, content={"message": "Moved"}, headers={"location": location}
+            )
+        opened.append(f"{request.method} {path}")
+        return there(request)
+
+    host.api = answer
+    host.moved = {"old/name": "acme/widgets"}
+    assert sandbox.run(TARGET_REPO=host.url("old/name")) == 0, sandbox.said()
+    assert "POST /repos/moved/pulls" in opened
+    assert BRANCH in sandbox.remote.branches()
+    last = sandbox.gateway.last.data
+    assert last["prUrl"] == host.url("old/name/pull/1"), "it is in the task's own repository"
+    assert "tools/gadgets" in str(last["summary"])
+
+
+def test_no_redirect_takes_the_token_to_another_host(
+    sandbox: Sandbox, host: GitHost, authority: Authority
+) -> None:
+    other = GitHost(root=host.root, authority=authority)
+    host.moved = {"acme/widgets": f"{other.http.url}/acme/widgets"}
+    assert sandbox.run() == 1
+    other.http.stop()
+    assert other.requests
+    assert other.tokens() == set()
+
+
+def test_no_redirect_of_the_api_takes_the_token_to_another_host(
+    sandbox: Sandbox, host: GitHost, authority: Authority
+) -> None:
+    other = GitHost(root=host.root, authority=authority)
+    elsewhere = {"location": f"{other.api_url}/repos/acme/widgets/pulls"}
+    host.api = lambda _: Response(status=307, content={}, headers=elsewhere)
+    sandbox.run()
+    other.http.stop()
+    assert other.requests == []
+
+
+def test_who_may_not_push_is_told_before_the_agent_is_paid(
+    sandbox: Sandbox, host: GitHost, tmp_path: Path
+) -> None:
+    host.may_push = False
+    assert sandbox.run() == 1
+    assert _error(sandbox)["code"] == "no_push_access"
+    assert not (tmp_path / "ran").exists()
+
+
+RULES = [{"type": "creation", "ruleset_id": 7}]
+
+
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [
+        ({"archived": True}, "repository_archived"),
+        ({"disabled": True}, "repository_archived"),
+        ({"permissions": {"pull": True, "push": False}}, "no_push_access"),
+        ({"rules": RULES}, "branch_protected"),
+    ],
+    ids=["archived", "disabled", "read-only", "protected"],
+)
+def test_what_github_would_refuse_is_told_before_the_agent_is_paid(
+    sandbox: Sandbox, host: GitHost, tmp_path: Path, standing: dict[str, object], code: str
+) -> None:
+    plain = _api(host, standing)
+
+    def answer(request: Request) -> Response:
+        if "/rules/branches/" in request.target:
+            return Response(content=standing.get("rules", []))
+        if request.target.endswith("/rulesets/7"):
+            return Response(content={"name": "ours", "current_user_can_bypass": "never"})
+        return plain(request)
+
+    host.api = answer
+    assert sandbox.run() == 1, sandbox.said()
+    assert _error(sandbox)["code"] == code
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_token_that_github_does_not_take_is_told_before_the_agent_is_paid(
+    sandbox: Sandbox, host: GitHost, tmp_path: Path
+) -> None:
+    host.api = lambda _: Response(status=401, content={"message": "Bad credentials"})
+    assert sandbox.run() == 1
+    error = _error(sandbox)
+    assert (error["code"], "Bad credentials" in error["message"]) == ("github_token_refused", True)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (
+            f"{GH013}\n\n- Cannot create ref due to creations being restricted.",
+            "push_protected",
+        ),
+        (
+            f"{GH013}\n- GITHUB PUSH PROTECTION\n    - Push cannot contain secrets",
+            "secret_in_push",
+        ),
+        ("error: GH001: Large files detected.", "push_too_large"),
+        ("no commits on Sundays", "push_refused"),
+    ],
+    ids=["rule", "secret", "size", "hook"],
+)
+def test_a_refused_push_says_its_reason_first(sandbox: Sandbox, said: str, code: str) -> None:
+    noise = 'for i in $(seq 400); do echo "please read our guide, part $i of it" >&2; done'
+    _hook(sandbox.remote, f"cat >&2 <<'EOF'\n{said}\nEOF\n{noise}\nexit 1")
+    sandbox.run()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    summary = str(last.data["summary"])
+    assert code in summary
+    assert said.splitlines()[0] in summary
+    assert "pre-receive hook declined" in summary
+
+
+def test_nothing_a_foreign_variable_says_keeps_the_runner_silent(sandbox: Sandbox) -> None:
+    foreign = {
+        "NO_PROXY": "fd07:b51a:cc66:f0::/64, 10.0.0.0/8;[::1]:80 *.corp:8080 ::: ",
+        "ALL_PROXY": "socks5h://127.0.0.1:1",
+        "HTTP_PROXY": "http://[",
+        "https_proxy": "ftp://nowhere",
+        "REQUESTS_CA_BUNDLE": "/nonexistent",
+        "SSL_CERT_DIR": "/nonexistent",
+        "SSLKEYLOGFILE": "/nonexistent/keys",
+        "OPENSSL_CONF": "/dev/zero/x",
+        "NETRC": "/nonexistent",
+        "LC_ALL": "nonsense",
+        "PYTHONIOENCODING": "nonsense",
+        "PYTHONHOME": "/nonexistent",
+        "OPENAI_ORG_ID": "\u2192\n",
+        "OPENAI_LOG": "debug",
+        "ANTHROPIC_AUTH_TOKEN": "\u2192",
+        "TRACEPARENT": "nonsense \u2192",
+    }
+    assert sandbox.run(**foreign) == 0, sandbox.said()
+    for name in ("HTTP_PROXY", "https_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"):
+        assert name in sandbox.said()
+
+
+@pytest.fixture
+def in_the_way(remote: Bare) -> Callable[[str], None]:
+    """Somebody's branch."""
+    return lambda name: remote.push(name, {"x": "x"}, "theirs")
+
+
+@pytest.mark.parametrize("theirs", ["slipgate", f"{BRANCH}/sub"])
+def test_a_branch_in_the_way_is_told_before_the_agent_is_paid(
+    sandbox: Sandbox, in_the_way: Callable[[str], None], tmp_path: Path, theirs: str
+) -> None:
+    in_the_way(theirs)
+    assert sandbox.run() == 1
+    error = _error(sandbox)
+    assert error["code"] == "branch_in_the_way"
+    assert repr(theirs) in error["message"]
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("theirs", ["slipgate", "slipgate/task_1/sub"])
+def test_a_name_that_nobody_chose_makes_way(
+    sandbox: Sandbox, in_the_way: Callable[[str], None], theirs: str
+) -> None:
+    in_the_way(theirs)
+    assert sandbox.run(BRANCH_NAME="slipgate/task_1") == 0, sandbox.said()
+    assert sandbox.gateway.last.data["branchName"] == "slipgate-task_1"
+    assert "slipgate-task_1" in sandbox.remote.branches()
+
+
+@pytest.mark.parametrize(
+    ("base", "code"),
+    [
+        ("v1", "base_branch_is_tag"),
+        ("0123456789abcdef0123456789abcdef01234567", "base_branch_is_commit"),
+        ("nowhere", "base_branch_missing"),
+    ],
+)
+def test_what_is_no_branch_to_begin_from_is_told_with_the_branches(
+    sandbox: Sandbox, base: str, code: str, tmp_path: Path
+) -> None:
+    git("tag", "v1", "main", at=sandbox.remote.path)
+    assert sandbox.run(BASE_BRANCH=base) == 1
+    error = _error(sandbox)
+    assert (error["code"], "It has: main" in error["message"]) == (code, True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_head_that_points_nowhere_is_no_empty_repository(sandbox: Sandbox) -> None:
+    git("symbolic-ref", "HEAD", "refs/heads/gone", at=sandbox.remote.path)
+    assert sandbox.run(BASE_BRANCH="") == 1
+    assert _error(sandbox)["code"] == "remote_head_missing"
+
+
+def test_a_head_that_points_nowhere_harms_no_task_that_names_its_base(sandbox: Sandbox) -> None:
+    git("symbolic-ref", "HEAD", "refs/heads/gone", at=sandbox.remote.path)
+    assert sandbox.run(BASE_BRANCH="main") == 0, sandbox.said()
+
+
+def test_an_empty_repository_is_called_so(sandbox: Sandbox) -> None:
+    git("update-ref", "-d", "refs/heads/main", at=sandbox.remote.path)
+    assert sandbox.run(BASE_BRANCH="") == 1
+    assert _error(sandbox)["code"] == "empty_repository"
