@@ -22,7 +22,8 @@ from gateway.domain.errors import Refused
 from gateway.domain.idempotency import Idempotency
 from gateway.domain.ids import stray_id
 from gateway.domain.labels import owner
-from gateway.domain.needs import Needs
+from gateway.domain.needs import Needs, SandboxKey
+from gateway.domain.patch import PatchPiece
 from gateway.domain.realm import Place
 from gateway.domain.sealing import Sealed
 from gateway.domain.source import PullRequestNotice, SandboxNotice
@@ -134,6 +135,8 @@ class AgentWord(Frozen, frozen=True, kw_only=True):
     body_hash: bytes
     refusal: Refused | None = None
     """What a full decode found wrong; told only after the dedupe, as `interfaces.md` orders."""
+    piece: PatchPiece | None = None
+    """The text of a `task.patch`, which is no part of its data."""
     spooled: bool = False
     """Read from the sandbox's spool by a launcher: the agent could not reach us."""
 
@@ -223,6 +226,38 @@ class DelegateJob(JobReport, frozen=True, kw_only=True):
 
     until: int
     note: str = ""
+
+
+class RescuePatch(JobReport, frozen=True, kw_only=True):
+    """`patch`: a piece of what a launcher found in the sandbox; `data` as of `task.patch`."""
+
+    task_id: str
+    attempt: int
+    data: bytes
+    piece: PatchPiece
+    body_hash: bytes
+
+    @property
+    def name(self) -> str:
+        """The same piece again has the same name, and no webhook of an agent has such a one."""
+        return f"rescued:{self.piece.revision}:{self.piece.start}:{self.body_hash.hex()[:32]}"
+
+    @property
+    def needs(self) -> Needs:
+        """The job with its task, its launcher, and whether the piece came before."""
+        key = (self.task_id, self.attempt, self.name)
+        return Needs(jobs=(self.job_id,), reports=True, webhooks=(key,))
+
+
+class ReportEnded(Frozen, frozen=True, kw_only=True):
+    """`POST /v1/launcher/ended`: processes that a launcher held have ended."""
+
+    sandboxes: tuple[SandboxKey, ...]
+
+    @property
+    def needs(self) -> Needs:
+        """The tasks of these sandboxes."""
+        return Needs(sandboxes=self.sandboxes)
 
 
 class TaskDue(Frozen, frozen=True, kw_only=True):
@@ -336,6 +371,8 @@ Command = (
     | FinishJob
     | FailJob
     | DelegateJob
+    | RescuePatch
+    | ReportEnded
     | TaskDue
     | JobDue
     | RealmDue

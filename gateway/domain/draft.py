@@ -9,6 +9,7 @@ from gateway.domain.event import Event, Fact, FlagCleared, FlagSet
 from gateway.domain.evolve import ENDS, born, evolve
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
+from gateway.domain.patch import PatchPiece
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Clocks, Task
 from gateway.domain.view import View
@@ -23,6 +24,7 @@ class Draft:
         self.task = task
         self.now = now
         self._events: list[Event] = []
+        self._pieces: list[tuple[Event, PatchPiece]] = []
         self._attempts: dict[int, Attempt] = {}
         self._jobs: dict[str, Job] = {}
 
@@ -155,6 +157,10 @@ class Draft:
         else:
             self.task = replace(self.task, seq=event.task_seq)
 
+    def attach(self, event: Event, piece: PatchPiece) -> None:
+        """The text that an event of this draft has brought."""
+        self._pieces.append((event, piece))
+
     def raise_flag(self, code: str, detail: str = "") -> None:
         """Says once that something is wrong."""
         if not self.task.has_flag(code):
@@ -181,6 +187,7 @@ class Draft:
             self.view.put_event(event)
             if audience and event.applied:
                 self.view.owe(event, audience, self.now, later=self._later(event))
+        self.view.new_pieces += self._pieces
         for attempt in self._attempts.values():
             self.view.put_attempt(attempt)
         for job in self._jobs.values():

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.draft import Draft
 from gateway.domain.event import Ended, Event, Retried, SandboxReported
-from gateway.domain.task import Attempt, Status, Task, TaskError
+from gateway.domain.task import Attempt, KeptPatch, Status, Task, TaskError
 from gateway.domain.waiting import offer
 
 UNCONFIRMED_AFTER: Final = 120_000
@@ -29,7 +29,13 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
     _close_attempt(draft, status, fact)
     if _is_retried(task, status, fact.error):
         raw = msgspec.Raw(word.data) if word else msgspec.Raw(b"null")
-        following = Retried(attempt=ended + 1, error=fact.error, report=fact.report, word=raw)
+        following = Retried(
+            attempt=ended + 1,
+            error=fact.error,
+            report=fact.report,
+            word=raw,
+            warnings=fact.warnings,
+        )
         _say(draft, "task.retried", following, word)
         open_next(draft)
         return
@@ -135,6 +141,10 @@ def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
             outcome=status.value,
             error=fact.error,
             usage=draft.task.usage,
+            patch=replace(attempt.patch or KeptPatch(), in_final=True)
+            if fact.patch
+            else attempt.patch,
+            resumable=fact.resumable,
         )
     )
     for job in (draft.job("create", attempt.number), draft.job("inspect", attempt.number)):

@@ -23,25 +23,31 @@ class Launched(Document, frozen=True, kw_only=True):
     sandbox: Sandbox | None = None
 
 
-class Started(Document, frozen=True, kw_only=True):
+class Reported(Document, frozen=True, kw_only=True):
+    """What comes from a sandbox; sentences about it, of its sender or of the gateway."""
+
+    warnings: tuple[str, ...] = ()
+
+
+class Started(Reported, frozen=True, kw_only=True):
     """The agent's first word."""
 
     script_digest: str | None = None
     snapshot: str | None = None
 
 
-class Spoke(Document, frozen=True, kw_only=True):
+class Spoke(Reported, frozen=True, kw_only=True):
     """A word that changes nothing but the clocks."""
 
 
-class Progress(Document, frozen=True, kw_only=True):
+class Progress(Reported, frozen=True, kw_only=True):
     """What the agent is doing."""
 
     stage: str | None = None
     message: str | None = None
 
 
-class UsageTotals(Document, frozen=True, kw_only=True):
+class UsageTotals(Reported, frozen=True, kw_only=True):
     """Totals of the attempt so far."""
 
     input_tokens: int = 0
@@ -59,7 +65,7 @@ class UsageTotals(Document, frozen=True, kw_only=True):
         )
 
 
-class PullRequest(Document, frozen=True, kw_only=True):
+class PullRequest(Reported, frozen=True, kw_only=True):
     """A pull request exists: not an end."""
 
     pr_url: str
@@ -82,13 +88,15 @@ class PullRequestClosed(Document, frozen=True, kw_only=True):
     by: str | None = None
 
 
-class Ended(Document, frozen=True, kw_only=True):
+class Ended(Reported, frozen=True, kw_only=True):
     """The task's last word, whoever spoke it."""
 
     pr_url: str | None = None
     commit_sha: str | None = None
     summary: str | None = None
     error: TaskError | None = None
+    patch: str | None = None
+    resumable: bool = False
     report: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     """A `LaunchReport`, if a launch failed; raw, for an agent's own word may hold anything here."""
 
@@ -100,7 +108,7 @@ class CancelRequested(Document, frozen=True, kw_only=True):
     """`ops`, or None for the project's own frontend."""
 
 
-class Retried(Document, frozen=True, kw_only=True):
+class Retried(Reported, frozen=True, kw_only=True):
     """It is tried again: the next attempt, or another launch of the same one."""
 
     attempt: int

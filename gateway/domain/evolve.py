@@ -19,11 +19,13 @@ from gateway.domain.event import (
     Launching,
     Progress,
     PullRequest,
+    Reported,
     Retried,
     SandboxReported,
     Trying,
     UsageTotals,
 )
+from gateway.domain.patch import once
 from gateway.domain.spec import Spec
 from gateway.domain.task import Flag, Status, Task, Timeouts, Usage
 
@@ -78,6 +80,8 @@ def evolve(task: Task, event: Event, fact: Fact) -> Task:
     task = replace(task, seq=event.task_seq, updated_at=event.at)
     if event.source == "agent" and not isinstance(fact, Ended | Retried):
         task = _running(task, event)
+    if isinstance(fact, Reported) and fact.warnings:
+        task = replace(task, warnings=once((*task.warnings, *fact.warnings)))
     apply = _RULES.get(type(fact))
     return task if apply is None else apply(task, event, fact)
 

@@ -35,6 +35,8 @@ def judge_inspection(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) 
         fail(draft, error)
     elif draft.task.clocks.run_end is not None:
         _judge_overrun(draft, job, attempt)
+    elif attempt.exited_at is not None and job.not_before < attempt.exited_at:
+        draft.open_job("inspect", attempt, not_before=draft.now)  # this look may have begun before
 
 
 def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:

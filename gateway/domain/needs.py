@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WebhookKey = tuple[str, int, str]
 """(task, attempt, webhook-id)."""
+SandboxKey = tuple[str, str, str]
+"""(provider, realm, name)."""
 
 
 class Needs(Frozen, frozen=True, kw_only=True):
@@ -39,6 +41,8 @@ class Needs(Frozen, frozen=True, kw_only=True):
     claim: "Claim | None" = None
     realm: Place | None = None
     """One that may be missing, or is heard again, with the tasks that have to be told."""
+    sandboxes: tuple[SandboxKey, ...] = ()
+    """Sandboxes that may be alive, with the tasks they belong to."""
     workspaces: tuple[WorkspaceKey, ...] = ()
     """Workspaces, with the tasks that stand for them."""
     notice: "SandboxNotice | PullRequestNotice | None" = None

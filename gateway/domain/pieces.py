@@ -41,30 +41,6 @@ def gaps(pieces: Iterable[Piece], before: Piece | None) -> Iterator[int]:
         reached = max(reached, piece.end)
 
 
-class Incomplete(Exception):
-    """A part of the text is missing; names its first and last byte."""
-
-    def __init__(self, first: int, last: int) -> None:
-        super().__init__(f"bytes {first} to {last}")
-
-
-def joined(pieces: Iterable[Piece]) -> str:
-    """The pieces of one attempt as one text.
-
-    Raises:
-        Incomplete: there is a hole between two of them, or before the first.
-    """
-    parts: list[str] = []
-    reached = 0
-    for piece in in_order(pieces):
-        if piece.offset > reached:
-            raise Incomplete(reached, piece.offset - 1)
-        if piece.end > reached:
-            parts.append(piece.from_byte(reached))
-            reached = piece.end
-    return "".join(parts)
-
-
 class Transcript:
     """A log as one text, page by page; what is missing is said where it should stand."""
 

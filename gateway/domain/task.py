@@ -219,6 +219,8 @@ class Task(Frozen, frozen=True, kw_only=True):
     sandbox: Sandbox | None = None
     flags: tuple[Flag, ...] = ()
     clocks: Clocks = Clocks()
+    warnings: tuple[str, ...] = ()
+    """What a person should know of its result, in sentences; each once."""
 
     @property
     def flag(self) -> Flag | None:
@@ -242,6 +244,15 @@ class Task(Frozen, frozen=True, kw_only=True):
         return min(
             filter(None, msgspec.structs.astuple(self.clocks)[: len(CLOCK_NAMES)]), default=None
         )
+
+
+class KeptPatch(Frozen, frozen=True, kw_only=True):
+    """How much of an attempt's patch is kept."""
+
+    stored: int = 0
+    """Bytes that its pieces take."""
+    in_final: bool = False
+    """The final event carries it whole."""
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):
@@ -285,6 +296,11 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     """When it began to run."""
     tried_as: str | None = None
     """Lease and number of the newest try: the same one again is no second try."""
+    exited_at: int | None = None
+    """When a launcher told, unasked, that its process had ended."""
+    patch: KeptPatch | None = None
+    resumable: bool = False
+    """Its work is whole in its patch and has not gone out: the next attempt may go on with it."""
 
     @property
     def place(self) -> tuple[str, str] | None:

@@ -18,6 +18,7 @@ from gateway.domain.idempotency import IdempotencyKey
 from gateway.domain.job import Job
 from gateway.domain.needs import WebhookKey
 from gateway.domain.outbox import Outbox
+from gateway.domain.patch import PatchPiece
 from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm, first_call
 from gateway.domain.sealing import Sealed
@@ -130,6 +131,8 @@ class View:
     changed_taken: list[Taken] = field(default_factory=list)
     new_sweeps: list[Sweep] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
+    new_pieces: list[tuple[Event, PatchPiece]] = field(default_factory=list)
+    """Texts of `task.patch`, with the events that brought them."""
     new_deliveries: list[Delivery] = field(default_factory=list)
     new_secrets: list[TaskSecrets] = field(default_factory=list)
     renewed_env: list[TaskSecrets] = field(default_factory=list)

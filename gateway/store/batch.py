@@ -12,8 +12,10 @@ import msgspec
 from gateway.domain.commands import Claim
 from gateway.domain.endpoint import Directory
 from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
-from gateway.domain.needs import Needs
+from gateway.domain.event import Event
+from gateway.domain.needs import Needs, SandboxKey
 from gateway.domain.outbox import Outbox
+from gateway.domain.patch import PatchPiece
 from gateway.domain.policy import Policy
 from gateway.domain.realm import Place, Realm
 from gateway.domain.task import Task
@@ -80,6 +82,7 @@ class Batch:
             tasks |= await self._load_outage(view, pulse_at)
         for place in {need.realm for need in needs if need.realm is not None}:
             tasks |= await tasks_of_realm(self._connection, view, place, now)
+        tasks |= await self._tasks_of_sandboxes([key for need in needs for key in need.sandboxes])
         keys = [key for need in needs for key in need.workspaces]
         tasks |= await load_workspaces(self._connection, view, keys)
         notices = [need.notice for need in needs if need.notice is not None]
@@ -123,6 +126,7 @@ class Batch:
             (sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]),
             *self._updates([view.tasks[key] for key in view.changed_tasks]),
             (sql.INSERT_EVENTS, [*map(rows.event_values, view.new_events, count(first))]),
+            (sql.INSERT_PIECES, [_piece_values(*new) for new in view.new_pieces]),
             (sql.INSERT_DELIVERIES, _delivery_params(view, first)),
             (
                 sql.UPSERT_ATTEMPTS,
@@ -216,6 +220,13 @@ class Batch:
             view.jobs[job.id] = job
         return {row[0] for row in await self._all(sql.DUE_TASKS, {"now": at, "limit": -1})}
 
+    async def _tasks_of_sandboxes(self, keys: Sequence[SandboxKey]) -> set[str]:
+        if not keys:
+            return set()
+        return {
+            row[0] for row in await self._all(sql.TASKS_OF_SANDBOXES, {"keys": json.dumps(keys)})
+        }
+
     async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
         launchers = json.dumps([claim.launcher_id for claim in claims])
         held = await self._all(sql.JOBS_HELD, {"ids": launchers})
@@ -296,6 +307,11 @@ def _delivery_params(view: View, first: int) -> list[Params]:
         }
         for delivery in view.new_deliveries
     ]
+
+
+def _piece_values(event: Event, piece: PatchPiece) -> Params:
+    about = {"task_id": event.task_id, "task_seq": event.task_seq, "attempt": event.attempt}
+    return about | rows.named(piece)
 
 
 def _secret_params(view: View) -> list[Params]:

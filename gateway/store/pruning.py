@@ -69,6 +69,9 @@ DELETE FROM task_secrets WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 DELETE_METADATA: Final = """
 DELETE FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 
+DELETE_PIECES: Final = """
+DELETE FROM patch_pieces WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
 DELETE_EVENTS: Final = "DELETE FROM events WHERE task_id IN (SELECT value FROM json_each(:ids))"
 
 DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
@@ -116,6 +119,7 @@ DELETIONS: Final = (
     DELETE_SECRETS,
     DELETE_METADATA,
     DELETE_WORKSPACES,
+    DELETE_PIECES,
     DELETE_EVENTS,
     DELETE_TASKS,
 )

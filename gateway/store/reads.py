@@ -13,6 +13,7 @@ from gateway.domain.figures import Figures
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import DeliveryKey
+from gateway.domain.patch import StoredPiece
 from gateway.domain.policy import Policy
 from gateway.domain.rate_limit import RateLimit
 from gateway.domain.realm import Place, Realm
@@ -154,6 +155,16 @@ class Reads:
         params = {"task_id": task_id, "type": kind, "after": until}
         row = await self._one(sql.LAST_WORD, params)
         return rows.event_from_row(row) if row else None
+
+    async def patch_pieces(self, task_id: str, attempt: int | None = None) -> list[StoredPiece]:
+        """The pieces of its patches without their texts, oldest first; of all attempts for None."""
+        params = {"task_id": task_id, "attempt": attempt}
+        return [rows.piece_from_row(row) for row in await self._all(sql.PIECES, params)]
+
+    async def chunks(self, task_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Texts of pieces as they are stored, by the numbers of their events."""
+        params = {"task_id": task_id, "numbers": json.dumps(numbers)}
+        return {row[0]: row[1] for row in await self._all(sql.CHUNKS, params)}
 
     async def workspace(self, key: WorkspaceKey) -> str | None:
         """The task that stands for a frontend's own id."""

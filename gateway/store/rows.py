@@ -8,6 +8,7 @@ import msgspec
 from gateway.domain.endpoint import Endpoint, Patterns, Subscription
 from gateway.domain.event import Event
 from gateway.domain.job import Job, Stray
+from gateway.domain.patch import PatchDetails, StoredPiece
 from gateway.domain.realm import Realm
 from gateway.domain.replay import Replay
 from gateway.domain.signing_secret import SigningSecret
@@ -17,6 +18,7 @@ from gateway.domain.task import (
     Clocks,
     Flag,
     Frozen,
+    KeptPatch,
     Sandbox,
     Status,
     Task,
@@ -39,6 +41,9 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "sandbox": msgspec.json.Decoder(Sandbox).decode,
     "flags": msgspec.json.Decoder(tuple[Flag, ...]).decode,
     "clocks": msgspec.json.Decoder(Clocks).decode,
+    "warnings": msgspec.json.Decoder(tuple[str, ...]).decode,
+    "patch": msgspec.json.Decoder(KeptPatch).decode,
+    "details": msgspec.json.Decoder(PatchDetails).decode,
     "stray": msgspec.json.Decoder(Stray).decode,
     "header_names": msgspec.json.Decoder(tuple[str, ...]).decode,
     "event_types": msgspec.json.Decoder(Patterns).decode,
@@ -50,6 +55,7 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "keep_sandbox": bool,
     "renewed": bool,
     "is_delegated": bool,
+    "resumable": bool,
     "applied": bool,
     "implicit": bool,
     "enabled": bool,
@@ -103,6 +109,7 @@ realm_from_row = _reader(Realm)
 taken_from_row = _reader(Taken)
 secret_from_row = _reader(SigningSecret)
 replay_from_row = _reader(Replay, as_it_is="status")
+piece_from_row = _reader(StoredPiece)
 subscription_from_row = _reader(Subscription)
 
 

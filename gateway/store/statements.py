@@ -12,12 +12,13 @@ TASK_COLUMNS: Final = """
     id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
     priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
     started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks"""
+    usage, sandbox, flags, clocks, warnings"""
 
 ATTEMPT_COLUMNS: Final = """
     task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
     create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
-    outcome, error, usage, claimed_at, started_at, tried_as"""
+    outcome, error, usage, claimed_at, started_at, tried_as, exited_at,
+    patch, resumable"""
 
 JOB_COLUMNS: Final = """
     id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
@@ -109,13 +110,14 @@ ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-INSERT_TASKS: Final = f"INSERT INTO tasks ({TASK_COLUMNS}, due_at) VALUES ({_marks(30)})"
+INSERT_TASKS: Final = f"INSERT INTO tasks ({TASK_COLUMNS}, due_at) VALUES ({_marks(31)})"
 
 # The same values as the insert, by their places in it; what is fixed for life has no place here.
 _CHANGING: Final = """
     attempt = ?4, seq = ?6, updated_at = ?8, started_at = ?18, finished_at = ?19,
     cancel_requested_at = ?20, stage = ?21, message = ?22, pr_url = ?23, commit_sha = ?24,
-    error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29, due_at = ?30"""
+    error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29, warnings = ?30,
+    due_at = ?31"""
 
 UPDATE_TASKS: Final = f"UPDATE tasks SET {_CHANGING} WHERE id = ?1"
 
@@ -125,7 +127,7 @@ UPDATE tasks SET status = ?3, claimable_at = ?17, {_CHANGING} WHERE id = ?1"""
 INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
 
 UPSERT_ATTEMPTS: Final = f"""
-INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(24)})"""
+INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(27)})"""
 
 # The lease only grows, also when a job that was closed is opened anew: no old token fits again.
 UPSERT_JOBS: Final = f"""
@@ -144,6 +146,32 @@ VALUES (:task_id, :key_id, :env, :callback_url, :callback_key_id)"""
 
 INSERT_METADATA: Final = """
 INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
+
+INSERT_PIECES: Final = """
+INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, size, chunk)
+VALUES (:task_id, :task_seq, :attempt, :revision, :start, :length, :size, :chunk)"""
+
+# The index alone, and the data of their events; the texts are read when they are sent on.
+PIECES: Final = """
+SELECT piece.task_seq, piece.attempt, piece.revision, piece.start, piece.length, piece.size,
+    event.data
+FROM patch_pieces AS piece CROSS JOIN events AS event
+    ON event.task_id = piece.task_id AND event.task_seq = piece.task_seq
+WHERE piece.task_id = :task_id AND (:attempt IS NULL OR piece.attempt = :attempt)
+ORDER BY piece.task_seq"""
+
+CHUNKS: Final = """
+SELECT task_seq, chunk FROM patch_pieces
+WHERE task_id = :task_id AND task_seq IN (SELECT value FROM json_each(:numbers))"""
+
+# By the index of living sandboxes, in a realm one after the other: nobody asks often.
+TASKS_OF_SANDBOXES: Final = """
+SELECT attempt.task_id
+FROM json_each(:keys) AS wanted CROSS JOIN attempts AS attempt
+    ON attempt.provider = json_extract(wanted.value, '$[0]')
+    AND attempt.realm = json_extract(wanted.value, '$[1]')
+    AND attempt.realm IS NOT NULL AND attempt.gone_at IS NULL
+WHERE json_extract(attempt.sandbox, '$.name') = json_extract(wanted.value, '$[2]')"""
 
 INSERT_DELIVERIES: Final = """
 INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at)

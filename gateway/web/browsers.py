@@ -13,9 +13,13 @@ from gateway.web.middleware import Handler
 from gateway.web.visible import TOKEN
 
 METHODS: Final = ("GET", "OPTIONS")
+_EXPOSED: Final = (
+    b"X-Request-Id, Retry-After, Slipgate-Patch-Attempt, Slipgate-Patch-Base, "
+    b"Slipgate-Patch-Partial"
+)
 _SHARED: Final = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"X-Request-Id, Retry-After"),
+    (b"access-control-expose-headers", _EXPOSED),
     (b"referrer-policy", b"no-referrer"),  # the address holds the token
 ]
 _PREFLIGHT: Final = {

@@ -1,6 +1,7 @@
 """The launcher protocol over HTTP: claims that wait, and reports under a lease."""
 
 import asyncio
+import hashlib
 import time
 from typing import Final
 
@@ -21,6 +22,7 @@ from gateway.web.body import REPORT_LIMIT, read_json
 from gateway.web.context import Context, context_of
 from gateway.web.launch_env import launch_env
 from gateway.web.moments import countable
+from gateway.web.patches import kept_piece, needs_rescue, own_texts
 from gateway.web.replies import reply
 from gateway.web.spool import submit_spooled
 from gateway.wire import launcher as wire
@@ -138,6 +140,42 @@ async def delegate(request: Request) -> Response:
     return await _acknowledge(context, command)
 
 
+async def patch(request: Request) -> Response:
+    """`POST /jobs/{id}/patch`: a piece of what the agent changed, which outlives its task."""
+    context = await _launcher(request)
+    report = decode(wire.RescuedPiece, await read_json(request))
+    renewal = commands.RenewLease(job_id=_job_id(request), lease_token=report.lease_token)
+    lease = await context.ask(renewal, LeaseReply)
+    if lease.task_id is None or lease.attempt is None:
+        raise Refused("unknown_job", "This job is not about a task.")
+    own = await own_texts(context, lease.task_id, lease.attempt)
+    piece, data, _ = await kept_piece(report, msgspec.to_builtins(report), own)
+    command = commands.RescuePatch(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        task_id=lease.task_id,
+        attempt=lease.attempt,
+        data=data,
+        piece=piece,
+        body_hash=hashlib.sha256(data + piece.chunk).digest(),
+    )
+    return await _acknowledge(context, command)
+
+
+async def ended(request: Request) -> Response:
+    """`POST /ended`: processes that the launcher held; those of other gateways are ignored."""
+    context = await _launcher(request)
+    report = decode(wire.Ended, await read_json(request))
+    sandboxes = tuple(
+        (sandbox.provider, sandbox.realm, sandbox.name)
+        for sandbox in report.sandboxes
+        if sandbox.instance_id == context.instance_id
+    )
+    if not sandboxes:
+        return reply(wire.Acknowledged())
+    return await _acknowledge(context, commands.ReportEnded(sandboxes=sandboxes))
+
+
 async def _held(context: Context, job_id: str, lease_token: str) -> LeaseReply | None:
     """The job, if the lease is live: only then may words be older than the tolerance."""
     renewal = commands.RenewLease(job_id=job_id, lease_token=lease_token)
@@ -227,6 +265,7 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         labels=labels(context.instance_id, task.id, attempt.number),
         env=await _env(context, claimed),
         spool_offset=attempt.spool_offset,
+        rescue=job.kind == "destroy" and await needs_rescue(context.reads, attempt),
     )
 
 

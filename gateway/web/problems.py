@@ -45,6 +45,7 @@ STATUS: Final = {
     "attempt_finished": 410,
     "cursor_expired": 410,
     "too_large": 413,
+    "patch_too_large": 413,
     "unsupported_media_type": 415,
     "invalid_request": 422,
     "unknown_event_type": 422,

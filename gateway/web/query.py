@@ -35,6 +35,8 @@ class Number:
     def schema(self) -> dict[str, object]:
         """For the OpenAPI document."""
         bounds: dict[str, object] = {"minimum": self.least, "maximum": self.most}
+        if self.default < self.least:  # left out, it means something else than any number
+            return {"type": "integer", **bounds}
         return {"type": "integer", **bounds, "default": self.default}
 
     def of(self, request: Request) -> int:

@@ -7,15 +7,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.domain.errors import Refused
 from gateway.domain.event import Event
-from gateway.domain.pieces import Incomplete, Piece, Transcript, gaps, in_order, joined
+from gateway.domain.pieces import Piece, Transcript, gaps, in_order
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
+from gateway.web.kept_patches import WholePatch, newest_patch
 from gateway.web.query import Number, known_only
 from gateway.web.replies import reply
 from gateway.web.visible import TOKEN, readable_task
-from gateway.wire.agent import TERMINAL_WORDS
+from gateway.wire.agent import MAX_ATTEMPT
 from gateway.wire.message import Reply
 from gateway.wire.tasks import Page
 from gateway.wire.times import Moment, rfc3339
@@ -26,8 +26,14 @@ LOG_AFTER: Final = Number(
 )
 LOG_PARAMETERS: Final = (LOG_AFTER,)
 LOG: Final = "task.log"
-PATCH: Final = "task.patch"
-_PATCH_TYPES: Final = (PATCH, "task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
+PATCH_ATTEMPT: Final = Number(
+    name="attempt",
+    default=0,
+    least=1,
+    most=MAX_ATTEMPT,
+    meaning="Of this attempt; without it, of the newest one of which a whole patch is kept.",
+)
+PATCH_PARAMETERS: Final = (PATCH_ATTEMPT,)
 
 
 class LogChunk(Reply, frozen=True, kw_only=True):
@@ -45,16 +51,6 @@ class LogChunk(Reply, frozen=True, kw_only=True):
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     chunk: str
-
-
-class _Word(msgspec.Struct, frozen=True, kw_only=True):
-    """Only what is looked at: a word may hold fields of any shape beside it."""
-
-    patch: str | None = None
-
-
-class _Retry(msgspec.Struct, frozen=True, kw_only=True):
-    word: _Word | None = None
 
 
 async def logs(request: Request) -> Response:
@@ -92,16 +88,23 @@ async def _text(
 
 
 async def patch(request: Request) -> Response:
-    """`GET /v1/tasks/{id}/patch`: what the newest attempt with a patch changed."""
+    """`GET /v1/tasks/{id}/patch`: what an agent changed, of the newest attempt that kept it."""
     context = context_of(request)
-    known_only(request, (TOKEN,))
+    known_only(request, (*PATCH_PARAMETERS, TOKEN))
+    attempt = PATCH_ATTEMPT.of(request) or None
     task = (await readable_task(request, context)).task
-    words = await context.reads.words(task.id, _PATCH_TYPES)
-    for attempt in sorted({word.attempt for word in words}, reverse=True):
-        text = _patch([word for word in words if word.attempt == attempt])
-        if text:
-            return Response(text, media_type="text/x-diff")
-    raise Refused("no_patch", "No attempt of this task has sent a patch.")
+    found = await newest_patch(context.reads, task, attempt)
+    text = found.text(context.reads, task.id)
+    return StreamingResponse(text, headers=_patch_headers(found), media_type="text/x-diff")
+
+
+def _patch_headers(found: WholePatch) -> dict[str, str]:
+    headers = {"Content-Length": f"{found.size}", "Slipgate-Patch-Attempt": f"{found.attempt}"}
+    if found.details.base_sha is not None:
+        headers["Slipgate-Patch-Base"] = found.details.base_sha
+    if found.details.partial:
+        headers["Slipgate-Patch-Partial"] = "true"
+    return headers
 
 
 def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
@@ -123,32 +126,3 @@ def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
 def _piece(event: Event) -> Piece:
     said = msgspec.json.decode(event.data, type=_Said)
     return Piece(attempt=event.attempt, offset=said.offset, chunk=said.chunk)
-
-
-def _patch(words: list[Event]) -> str:
-    """The patch of one attempt: that of its last word, or the pieces that came before it.
-
-    Raises:
-        Refused: `patch_incomplete`.
-    """
-    whole = next((text for word in reversed(words) if (text := _whole(word))), None)
-    if whole is not None:
-        return whole
-    try:
-        return joined(_piece(word) for word in words if word.type == PATCH)
-    except Incomplete as exc:
-        raise Refused(
-            "patch_incomplete",
-            f"A part of the patch has not arrived: {exc}.",
-            hint="Ask again in a moment; once the attempt has ended it will not come any more.",
-        ) from exc
-
-
-def _whole(event: Event) -> str | None:
-    """The patch of a last word; the event of a retry holds the word that led to it."""
-    if event.type == PATCH:
-        return None
-    if event.type == "task.retried":
-        word = msgspec.json.decode(event.data, type=_Retry).word
-        return word.patch if word else None
-    return msgspec.json.decode(event.data, type=_Word).patch

@@ -98,6 +98,8 @@ ROUTES = [
     _route("POST", f"{_JOB}/done", launcher.done, docs.launchers.DONE),
     _route("POST", f"{_JOB}/failed", launcher.failed, docs.launchers.FAILED),
     _route("POST", f"{_JOB}/delegate", launcher.delegate, docs.launchers.DELEGATE),
+    _route("POST", f"{_JOB}/patch", launcher.patch, docs.launchers.PATCH),
+    _route("POST", "/v1/launcher/ended", launcher.ended, docs.launchers.ENDED),
     _route("POST", "/v1/endpoints", endpoints.create, docs.endpoints.CREATE),
     _route("GET", "/v1/endpoints", endpoints.page, docs.endpoints.LIST),
     _route("GET", _ENDPOINT, endpoints.show, docs.endpoints.SHOW),

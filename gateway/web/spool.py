@@ -34,7 +34,7 @@ async def submit_spooled(
         Unavailable: nothing can be committed; the launcher reports again.
     """
     earliest = {(task_id, attempt): await _opened_at(context, task_id, attempt)}
-    words = [word for line in spool if (word := _word(context, line, earliest)) is not None]
+    words = [word for line in spool if (word := await _word(context, line, earliest))]
     outcomes = await asyncio.gather(
         *(context.submit(word) for word in words), return_exceptions=True
     )
@@ -45,7 +45,9 @@ async def submit_spooled(
             raise outcome
 
 
-def _word(context: Context, line: Spooled, earliest: Mapping[Addressee, float]) -> AgentWord | None:
+async def _word(
+    context: Context, line: Spooled, earliest: Mapping[Addressee, float]
+) -> AgentWord | None:
     try:
         body = base64.b64decode(line.body, validate=True)
         headers = SignedHeaders.parse(
@@ -66,7 +68,7 @@ def _word(context: Context, line: Spooled, earliest: Mapping[Addressee, float]) 
     if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
-    command, _ = word_of(body, headers, task_id, attempt, key_id, keyring=context.keyring)
+    command, _ = await word_of(body, headers, (task_id, attempt, key_id), context.keyring)
     return replace(command, spooled=True)
 
 

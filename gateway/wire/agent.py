@@ -21,6 +21,17 @@ from gateway.wire.decode import (
 from gateway.wire.decode import (
     decode as read,
 )
+from gateway.wire.patches import (
+    CHUNK_BYTES,
+    MAX_WARNINGS,
+    WARNING_CHARACTERS,
+    Chunk,
+    Count,
+    Encoding,
+    RevisionNumber,
+    Sha,
+    Warnings,
+)
 from gateway.wire.problem import FieldError
 from gateway.wire.times import Moment
 
@@ -30,12 +41,8 @@ Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
 Short = Annotated[str, msgspec.Meta(max_length=255)]
 Stage = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
-"""At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
 PatchText = Annotated[str, msgspec.Meta(max_length=512 * 1024)]
 
-CHUNK_BYTES: Final = 64 * 1024
 UNKNOWN_BYTES: Final = 64 * 1024
 """So much may the fields that we do not know have in all: they are kept, and shown with each event.
 """
@@ -46,6 +53,9 @@ MAX_ATTEMPT: Final = 1_000_000
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The `data` of a word; whatever else stands in it is kept."""
+
+    warnings: Warnings = ()
+    """Sentences that a person should read with the result."""
 
 
 class Started(Data, frozen=True, kw_only=True):
@@ -76,7 +86,7 @@ class FlatProgress(Data, frozen=True, kw_only=True):
 
 
 class Piece(Data, frozen=True, kw_only=True):
-    """`task.log`, `task.patch`: a piece of a longer text, at most 64 KiB of UTF-8."""
+    """`task.log`: a piece of a longer text, at most 64 KiB of UTF-8."""
 
     offset: Count
     """Bytes from the attempt's beginning."""
@@ -86,6 +96,22 @@ class Piece(Data, frozen=True, kw_only=True):
         """Characters were counted before; the limit is one of bytes."""
         if len(self.chunk) * 4 > CHUNK_BYTES and len(_utf8(self.chunk)) > CHUNK_BYTES:
             raise ValueError("`chunk` has more than 64 KiB")
+
+
+class PatchPiece(Piece, frozen=True, kw_only=True):
+    """`task.patch`: a piece of what the agent changed; text, or one gzip member of it."""
+
+    encoding: Encoding | None = None
+    """`gzip`: `chunk` is the base64 of one member that holds at most 1 MiB of UTF-8 text."""
+    revision: RevisionNumber = 1
+    """A later one replaces the earlier ones as a whole."""
+    size: Count | None = None
+    """Bytes of UTF-8 of this revision in all."""
+    partial: bool = False
+    """The agent was interrupted."""
+    base_sha: Sha | None = None
+    """The commit it applies to."""
+    summary: LongText | None = None
 
 
 class Usage(Data, frozen=True, kw_only=True):
@@ -134,6 +160,8 @@ class Result(Data, frozen=True, kw_only=True):
     validation: Annotated[tuple[Receipt, ...], msgspec.Meta(max_length=100)] = ()
     patch: PatchText | None = None
     error: Error | None = None
+    resumable: bool = False
+    """The work is whole in the patch and has not gone out: the next attempt may go on with it."""
 
 
 class Failed(Data, frozen=True, kw_only=True):
@@ -146,10 +174,21 @@ class Failed(Data, frozen=True, kw_only=True):
     commit_sha: Short | None = None
     summary: LongText | None = None
     patch: PatchText | None = None
+    resumable: bool = False
+    """As of a result."""
 
 
 Message = (
-    Started | Heartbeat | Progress | FlatProgress | Piece | Usage | PullRequest | Result | Failed
+    Started
+    | Heartbeat
+    | Progress
+    | FlatProgress
+    | Piece
+    | PatchPiece
+    | Usage
+    | PullRequest
+    | Result
+    | Failed
 )
 
 WORDS: Final[dict[str, type[Message]]] = {
@@ -162,11 +201,13 @@ WORDS: Final[dict[str, type[Message]]] = {
     "task.completed": Result,
     "task.needs_review": Result,
     "task.failed": Failed,
-    "task.patch": Piece,
+    "task.patch": PatchPiece,
 }
 """Every type an agent may send."""
 
 TERMINAL_WORDS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
+FORGIVEN: Final = TERMINAL_WORDS | {"task.patch"}
+"""Never refused for the size of an optional field: what they bring must not be lost."""
 OPTIONAL_TEXTS: Final = frozenset(
     {
         "prUrl",
@@ -179,7 +220,7 @@ OPTIONAL_TEXTS: Final = frozenset(
         "logTail",
     }
 )
-"""What a terminal word may lose when it is too long."""
+"""What a word may lose that is never refused, when it is too long."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -283,10 +324,11 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
     Raises:
         WrongShape: `invalid_request`.
     """
+    _shorten_warnings(data)
     foreign = _too_much(kind, data)
     mistakes = [*mistakes_in(kind, data), *foreign]
     dropped: list[Path] = []
-    if mistakes and name in TERMINAL_WORDS:
+    if mistakes and name in FORGIVEN:
         dropped = [path for path, message in mistakes if _may_go(path, message)]
         dropped += [path for path, _ in foreign]
         for path in reversed(dropped):
@@ -300,6 +342,12 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
         data=msgspec.json.encode(data),
         warnings=tuple(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),
     )
+
+
+def _shorten_warnings(data: dict[str, object]) -> None:
+    given = data.get("warnings")
+    if isinstance(given, list) and all(isinstance(text, str) for text in given):
+        data["warnings"] = [text[:WARNING_CHARACTERS] for text in given[:MAX_WARNINGS]]
 
 
 def _too_much(kind: type[Message], data: dict[str, object]) -> list[tuple[Path, str]]:

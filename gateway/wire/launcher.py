@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from gateway.wire.message import BLANK, Reply, Request
+from gateway.wire.patches import Chunk, Count, Encoding, RevisionNumber, Sha, Warnings
 from gateway.wire.times import Moment
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
@@ -80,6 +81,8 @@ class Job(Reply, frozen=True, kw_only=True, omit_defaults=True):
     env: dict[str, str] = msgspec.field(default_factory=dict)
     spool_offset: int = 0
     """Bytes of the sandbox's spool the gateway has already taken (inspect and destroy)."""
+    rescue: bool = False
+    """The agent has spoken, and no complete patch of its attempt is kept: save it (destroy)."""
 
 
 class Jobs(Reply, frozen=True, kw_only=True):
@@ -208,7 +211,40 @@ class Delegate(Request, frozen=True, kw_only=True):
     note: Note = ""
 
 
+class RescuedPiece(Request, frozen=True, kw_only=True):
+    """`patch`: a piece of what the agent changed, found in its sandbox."""
+
+    lease_token: ShortText
+    offset: Count
+    """Bytes of UTF-8 of the patch before this piece, uncompressed."""
+    chunk: Chunk
+    """Text, or base64 of one gzip member that holds at most 1 MiB of UTF-8 text."""
+    encoding: Encoding | None = None
+    revision: RevisionNumber = 1
+    size: Count
+    """Bytes of UTF-8 of the whole patch."""
+    partial: bool
+    base_sha: Sha
+    warnings: Warnings = ()
+
+
+class EndedSandbox(Request, frozen=True, kw_only=True):
+    """A sandbox whose process the launcher held."""
+
+    instance_id: ShortText
+    provider: ShortText
+    realm: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    name: ShortText
+
+
+class Ended(Request, frozen=True, kw_only=True):
+    """`POST /v1/launcher/ended`: these processes have ended; they are looked at, at once."""
+
+    launcher_id: LauncherId
+    sandboxes: Annotated[tuple[EndedSandbox, ...], msgspec.Meta(max_length=500)]
+
+
 class Acknowledged(Reply, frozen=True, kw_only=True):
-    """The plain 200 of `created`, `done`, `failed` and `delegate`."""
+    """The plain 200 of `created`, `done`, `failed`, `delegate`, `patch` and `ended`."""
 
     accepted: bool = True

@@ -21,6 +21,13 @@ NOT_AT_WILL: Final = {"internal", "unavailable"}
 """What only a bug or a broken store brings, from any route."""
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
+PIECE: Final[Json] = {
+    "offset": 0,
+    "chunk": "+a\n",
+    "size": 3,
+    "partial": True,
+    "baseSha": "a" * 40,
+}
 ERROR: Final[Json] = {"code": "busy", "message": "x", "retryable": True}
 NOBODY: Final = "task_0" + "0" * 25
 
@@ -280,6 +287,11 @@ async def _offend_launchers(house: House) -> None:
         "failed": {"error": ERROR},
         "delegate": {"until": "2030-01-01T00:00:00Z"},
     }
+    reports["patch"] = PIECE | {"size": 200 * MIB}
+    await house.report(job, "patch", **PIECE)
+    await house.report(job, "patch", **reports["patch"])
+    ended = {"launcherId": "l1", "sandboxes": []}
+    await house.post("/v1/launcher/ended", ended, scope="launcher")
     for verb, words in reports.items():
         await house.report({**job, "leaseToken": "old"}, verb, **words)
         await house.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)

@@ -22,6 +22,7 @@ from gateway.domain.decide.report import (
     trying,
 )
 from gateway.domain.decide.request import cancel, create, release_sandbox, retry
+from gateway.domain.decide.rescue import processes_ended, rescue
 from gateway.domain.decide.retention import prune
 from gateway.domain.decide.source import pull_request_closed, sandbox_changed
 from gateway.domain.decide.sweep import sweep_now
@@ -46,6 +47,8 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
     commands.FinishJob: finished,
     commands.FailJob: failed,
     commands.DelegateJob: delegate,
+    commands.RescuePatch: rescue,
+    commands.ReportEnded: processes_ended,
     commands.TaskDue: task_due,
     commands.JobDue: lease_due,
     commands.RealmDue: realm_due,

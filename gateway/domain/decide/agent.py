@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.answers import WordReply
 from gateway.domain.commands import AgentWord
+from gateway.domain.decide.patch import has_room, keep_piece
 from gateway.domain.draft import Draft
 from gateway.domain.ending import end
 from gateway.domain.errors import Refused
@@ -38,7 +39,7 @@ def hear(view: View, command: AgentWord, now: int) -> WordReply:
         return _hear_again(draft, command)
     if command.refusal is not None:
         raise command.refusal
-    late = _lateness(draft, attempt)
+    late = lateness(draft, attempt)
     if late is not None:
         _remember_late(draft, attempt, command, late)
         raise late
@@ -72,7 +73,8 @@ def _hear_again(draft: Draft, command: AgentWord) -> WordReply:
     return _reply(draft, command, applied=is_current, duplicate=True)
 
 
-def _lateness(draft: Draft, attempt: Attempt) -> Refused | None:
+def lateness(draft: Draft, attempt: Attempt) -> Refused | None:
+    """Why nothing of this attempt is applied any more, if that is so."""
     if attempt.number < draft.task.attempt:
         return Refused(
             "stale_attempt",
@@ -89,24 +91,32 @@ def _lateness(draft: Draft, attempt: Attempt) -> Refused | None:
 
 
 def _remember_late(draft: Draft, attempt: Attempt, command: AgentWord, late: Refused) -> None:
-    draft.put_attempt(replace(attempt, refused=attempt.refused + 1))
-    if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
-        word = replace(_event(draft, command), applied=False, reason=late.code)
-        draft.record(word, word.fact)
+    word = replace(_event(draft, command), applied=False, reason=late.code)
+    if command.piece is not None:
+        if has_room(attempt, word, command.piece):
+            keep_piece(draft, attempt, word, command.piece)
+    else:
+        draft.put_attempt(replace(attempt, refused=attempt.refused + 1))
+        if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
+            draft.record(word, word.fact)
     draft.keep()
 
 
 def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
     spoke_at = attempt.spoke_at or draft.now
     if attempt.spoke_at is None or attempt.missing_since is not None:
-        draft.put_attempt(replace(attempt, spoke_at=spoke_at, missing_since=None))
+        attempt = replace(attempt, spoke_at=spoke_at, missing_since=None)
+        draft.put_attempt(attempt)
     event = _event(draft, command)
     waiting = is_waiting(draft.task.status)
     status = TERMINAL_WORDS.get(command.type)
     if status is not None:
         _finish(draft, status, event)
         return
-    draft.record(event, event.fact)
+    if command.piece is not None:
+        keep_piece(draft, attempt, event, command.piece)
+    else:
+        draft.record(event, event.fact)
     if waiting:
         begin(draft)
     heard(draft, command.type, spooled=command.spooled)

@@ -33,7 +33,7 @@ from gateway.domain.view import View
 
 def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     """The launcher still works on it; it is told when the work is no longer wanted."""
-    job = _held(view, command, now)
+    job = held(view, command, now)
     expires = now + view.policy.lease
     if job.is_delegated:
         expires = max(expires, job.lease_expires_at or 0)
@@ -48,7 +48,7 @@ def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
 
 def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
-    job, draft, attempt = _about(view, command, now)
+    job, draft, attempt = about(view, command, now)
     # Without the id of an earlier try: that one's absence would prove nothing of this one.
     sandbox = Sandbox(
         name=command.name,
@@ -85,7 +85,7 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
 
 def created(view: View, command: ReportCreated, now: int) -> Accepted:
     """The provider has named an id."""
-    job, draft, attempt = _about(view, command, now)
+    job, draft, attempt = about(view, command, now)
     if job.is_open and job.kind == "create":
         check_sandbox(draft, job, attempt, command.sandbox)
         note_sandbox(draft, attempt, command.sandbox)
@@ -101,7 +101,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
         return Accepted()
     if job.task_id is None:
         return homeless_finished(view, job, command, now)
-    job, draft, attempt = _about(view, command, now)
+    job, draft, attempt = about(view, command, now)
     if command.sandbox is None and job.kind == "create":
         command = replace(command, sandbox=own_sandbox(draft, job, attempt))
     if command.sandbox is not None:
@@ -132,7 +132,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     if job.task_id is None:
         return homeless_finished(view, job, nothing, now, error)
     answered = answered_by(job, error)
-    _, draft, attempt = _about(view, command, now)
+    _, draft, attempt = about(view, command, now)
     if job.kind == "destroy":
         judge_destroy(draft, answered, attempt, nothing)
     else:
@@ -147,7 +147,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
 def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     """The job waits for a launcher that was asked to start elsewhere, as long as a launch may
     take: one that never comes must not keep it for ever."""
-    job = _held(view, command, now)
+    job = held(view, command, now)
     until = min(max(now, command.until), now + 2 * view.policy.launch)
     view.put_job(replace(job, is_delegated=True, lease_expires_at=until))
     return Accepted()
@@ -170,7 +170,12 @@ def _may_still_stop(view: View, job: Job, now: int) -> bool:
     return is_current and has_time and attempt is not None and attempt.spoke_at is not None
 
 
-def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attempt]:
+def about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attempt]:
+    """The job of a report, and the attempt it is about.
+
+    Raises:
+        Refused: `unknown_job` or `lease_lost`.
+    """
     job = _fenced(view, command, now)
     task = view.tasks.get(job.task_id or "")
     attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
@@ -179,7 +184,12 @@ def _about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attemp
     return job, Draft(view, task, now), attempt
 
 
-def _held(view: View, command: JobReport, now: int) -> Job:
+def held(view: View, command: JobReport, now: int) -> Job:
+    """The job of a report that only who holds it may make.
+
+    Raises:
+        Refused: `unknown_job` or `lease_lost`.
+    """
     job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         raise _lease_lost()

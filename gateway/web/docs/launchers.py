@@ -181,3 +181,45 @@ DELEGATE: Final = Operation(
     answers=_acknowledged("The job waits for its claim by id."),
     errors=_UNDER_LEASE,
 )
+PATCH: Final = Operation(
+    id="savePatch",
+    tag=_TAG,
+    summary="Save what the agent changed before its sandbox goes",
+    description=(
+        "For jobs with `rescue: true`, under their lease, also after the end of the task. The same "
+        "piece again is kept once."
+    ),
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.RescuedPiece,
+        example=wire.RescuedPiece(
+            lease_token=_LEASE,
+            offset=0,
+            chunk="--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n",
+            size=55,
+            partial=True,
+            base_sha="8d3f0c6b1e2a4f5d9c7b8a6e5f4d3c2b1a098765",
+        ),
+    ),
+    answers=_acknowledged("Kept."),
+    errors=(*_UNDER_LEASE, "patch_too_large"),
+)
+ENDED: Final = Operation(
+    id="reportEnded",
+    tag=_TAG,
+    summary="Tell that processes which the launcher held have ended",
+    description="Their running attempts are inspected at once; unknown sandboxes are ignored.",
+    access=access.LAUNCHER,
+    body=Body(
+        kind=wire.Ended,
+        example=wire.Ended(
+            launcher_id="build-1:4711",
+            sandboxes=(
+                wire.EndedSandbox(
+                    instance_id=_INSTANCE, provider="local", realm="build-1", name=SANDBOX_NAME
+                ),
+            ),
+        ),
+    ),
+    answers=_acknowledged("Heard."),
+)

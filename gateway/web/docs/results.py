@@ -40,11 +40,18 @@ PATCH: Final = Operation(
     id="readPatch",
     tag=_TAG,
     summary="Read what the agent changed",
+    description=(
+        "The newest whole revision of the newest attempt that has one, in whichever way the task "
+        "has ended. `Slipgate-Patch-Attempt` says whose it is, `Slipgate-Patch-Base` to which "
+        "commit it applies, `Slipgate-Patch-Partial: true` that its agent was interrupted."
+    ),
     access=access.READ_OR_TOKEN,
+    parameters=results.PATCH_PARAMETERS,
     answers=(
         Answer(
             meaning="A unified diff.",
             content=(Content(kind=str, example=_DIFF, media_type="text/x-diff"),),
+            headers=("Slipgate-Patch-Attempt", "Slipgate-Patch-Base", "Slipgate-Patch-Partial"),
         ),
     ),
     errors=("not_found", "no_patch", "patch_incomplete", "invalid_request"),

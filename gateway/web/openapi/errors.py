@@ -41,6 +41,7 @@ MEANING: Final = {
     "too_many_secrets": "Each live secret makes the signature longer; retire some.",
     "attempt_finished": "The attempt has ended; stop.",
     "cursor_expired": "Events behind this number have been deleted: something would be missing.",
+    "patch_too_large": "The patch is longer than 100 MiB, or its attempt keeps 192 MiB already.",
     "too_large": "The body is larger than the limit of this route.",
     "unsupported_media_type": "The body is not called application/json.",
     "invalid_request": "The request has the wrong shape; `errors` names each wrong path.",

@@ -38,6 +38,19 @@ HEADERS: Final[dict[str, Schema]] = {
         "description": "`true`: this is the first answer to the same request.",
         "schema": {"type": "string", "enum": ["true"]},
     },
+    "Slipgate-Patch-Attempt": {
+        "required": True,
+        "description": "The attempt whose patch it is.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Slipgate-Patch-Base": {
+        "description": "The commit it applies to, if its sender has named it.",
+        "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?$"},
+    },
+    "Slipgate-Patch-Partial": {
+        "description": "`true`: the agent was interrupted (cancelled, out of time, killed).",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
     "WWW-Authenticate": {
         "required": True,
         "description": "How to prove who calls.",

@@ -20,10 +20,10 @@ from gateway.web.problems import as_refusal
 from gateway.web.query import Number, Text
 from gateway.web.replies import reply
 from gateway.web.sources.proof import out_of_tolerance
+from gateway.web.sources.reported import Kept, kept
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, addressee, decode
 from gateway.wire.decode import WrongShape
 from gateway.wire.message import Reply
-from gateway.wire.scrubbing import scrubbed
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 from gateway.wire.times import maybe_rfc3339
 
@@ -47,7 +47,7 @@ async def hear(request: Request) -> Response:
     headers = _headers(request)
     task_id, attempt = addressee(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
-    command, warnings = word_of(body, headers, task_id, attempt, key_id, keyring=context.keyring)
+    command, warnings = await word_of(body, headers, (task_id, attempt, key_id), context.keyring)
     answer = await context.ask(command, WordReply)
     return reply(
         Accepted(
@@ -76,38 +76,31 @@ async def prompt(request: Request) -> Response:
     return reply(Prompt(prompt=spec.prompt))
 
 
-def word_of(
-    body: bytes,
-    headers: SignedHeaders,
-    task_id: str,
-    attempt: int,
-    key_id: str,
-    *,
-    keyring: Keyring,
+async def word_of(
+    body: bytes, headers: SignedHeaders, sender: tuple[str, int, str], keyring: Keyring
 ) -> tuple[AgentWord, tuple[str, ...]]:
     """The command of an authentic body; what is wrong with it is told after the dedupe."""
-    kind, data = "", b""
-    warnings: tuple[str, ...] = ()
+    task_id, attempt, key_id = sender
+    kind, found = "", Kept(data=b"")
     refusal: Refused | None = None
     try:
         word = decode(body)
-        own = keyring.attempt_texts(key_id, task_id, attempt)
-        data, touched = scrubbed(word.type, word.data, own)
+        found = await kept(word, keyring.attempt_texts(key_id, task_id, attempt))
+        kind = word.type
     except WrongShape as exc:
         refusal = as_refusal(exc)
-    else:
-        kind, warnings = word.type, (*word.warnings, *touched)
     command = AgentWord(
         task_id=task_id,
         attempt=attempt,
         key_id=key_id,
         type=kind,
-        data=data,
+        data=found.data,
+        piece=found.piece,
         webhook_id=headers.id,
         body_hash=hashlib.sha256(body).digest(),
         refusal=refusal,
     )
-    return command, warnings
+    return command, found.warnings
 
 
 def signer(

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,10 +13,10 @@ from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.problems import as_refusal
 from gateway.web.replies import reply
+from gateway.web.sources.reported import Kept, kept
 from gateway.wire.agent import FlatAccepted, Word
 from gateway.wire.decode import WrongShape
 from gateway.wire.flat import decode
-from gateway.wire.scrubbing import scrubbed
 from gateway.wire.times import maybe_rfc3339
 
 
@@ -28,13 +27,14 @@ async def hear(request: Request) -> Response:
     task_id, token = request.path_params["task_id"], request.path_params["token"]
     attempt, key_id = await _holder(context, task_id, token)
     own = context.keyring.attempt_texts(key_id, task_id, attempt)
-    word, refusal = _read(body, own)
+    word, found, refusal = await _read(body, own)
     command = AgentWord(
         task_id=task_id,
         attempt=attempt,
         key_id=key_id,
         type=word.type if word else "",
-        data=word.data if word else b"",
+        data=found.data,
+        piece=found.piece,
         webhook_id=word.id if word else None,
         body_hash=hashlib.sha256(body).digest(),
         refusal=refusal,
@@ -59,10 +59,9 @@ async def _holder(context: Context, task_id: str, token: str) -> tuple[int, str]
     raise Refused("invalid_signature", "The token of this URL is not the attempt's.")
 
 
-def _read(body: bytes, own: tuple[bytes, ...]) -> tuple[Word | None, Refused | None]:
+async def _read(body: bytes, own: tuple[bytes, ...]) -> tuple[Word | None, Kept, Refused | None]:
     try:
         word = decode(body)
-        data, _ = scrubbed(word.type, word.data, own)
-        return replace(word, data=data), None
+        return word, await kept(word, own), None
     except WrongShape as exc:
-        return None, as_refusal(exc)
+        return None, Kept(data=b""), as_refusal(exc)

@@ -1,0 +1,77 @@
+"""Pieces of a patch as they are sent: text, or one gzip member of it in base64."""
+
+import base64
+import binascii
+import gzip
+import zlib
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from gateway.wire.decode import wrong_shape
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
+"""At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
+Encoding = Literal["gzip"]
+RevisionNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Sha = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?$(?!\n)")]
+WARNING_CHARACTERS: Final = 500
+MAX_WARNINGS: Final = 50
+Warnings = Annotated[
+    tuple[Annotated[str, msgspec.Meta(max_length=WARNING_CHARACTERS)], ...],
+    msgspec.Meta(max_length=MAX_WARNINGS),
+]
+
+CHUNK_BYTES: Final = 64 * 1024
+MEMBER_BYTES: Final = 1024 * 1024
+"""Text that one gzip member may hold."""
+GZIP_MAGIC: Final = b"\x1f\x8b"
+"""No UTF-8 begins like that: what is stored tells by itself how to read it."""
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+def text_of(chunk: str, encoding: Encoding | None) -> tuple[str, bytes]:
+    """The text of a piece, and the piece as it may be stored.
+
+    Raises:
+        WrongShape: it is not what `encoding` says, or holds too much.
+    """
+    if encoding is None:
+        return chunk, chunk.encode()
+    try:
+        member = base64.b64decode(chunk, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise _wrong("Not base64") from exc
+    return _unzipped(member), member
+
+
+def packed(text: str, encoding: Encoding | None) -> bytes:
+    """A text as it is stored."""
+    return text.encode() if encoding is None else gzip.compress(text.encode(), 6, mtime=0)
+
+
+def unpacked(stored: bytes) -> bytes:
+    """The UTF-8 of a stored piece."""
+    return gzip.decompress(stored) if stored.startswith(GZIP_MAGIC) else stored
+
+
+def _unzipped(member: bytes) -> str:
+    """Bounded while it is decompressed: a small member may hold gigabytes."""
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        text = inflater.decompress(member, MEMBER_BYTES + 1)
+    except zlib.error as exc:
+        raise _wrong("Not a gzip member") from exc
+    if len(text) > MEMBER_BYTES:
+        raise _wrong(f"The gzip member holds more than {MEMBER_BYTES} bytes")
+    if not inflater.eof or inflater.unused_data:
+        raise _wrong("Not one whole gzip member")
+    try:
+        return text.decode()
+    except UnicodeDecodeError as exc:
+        raise _wrong("The gzip member does not hold UTF-8") from exc
+
+
+def _wrong(message: str) -> Exception:
+    return wrong_shape([(("chunk",), message)])
