@@ -39,6 +39,7 @@ BEYOND_A_SCHEMA: Final = {
     "invalid_cursor",
     "idempotency_mismatch",
     "invalid_request",
+    "patch_too_large",
     "reserved_env",
 }
 """Codes of rules that look at more than the form: git's, those of URLs, those of one's own past."""
