@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import deliveries, due, launches, memory, readers, scale
+from tests.benchmarks import deliveries, due, launches, memory, neighbours, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -45,6 +45,10 @@ async def _deliveries(options: argparse.Namespace) -> Section:
     return await deliveries.section(deliveries.Size(rounds=min(5, options.rounds)))
 
 
+async def _neighbours(_: argparse.Namespace) -> Section:
+    return await neighbours.section(neighbours.Size())
+
+
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
@@ -53,6 +57,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "memory": _memory,
     "launches": _launches,
     "deliveries": _deliveries,
+    "neighbours": _neighbours,
 }
 
 

@@ -13,17 +13,16 @@ from gateway.wire.signing import secret_bytes, sign
 from tests.benchmarks.connection import connected, request, timed
 from tests.benchmarks.servers import Server
 
-NEW_TASK: Final = msgspec.json.encode(
-    {
-        "repoUrl": "https://github.com/acme/widgets",
-        "baseBranch": "main",
-        "title": "Add a health endpoint",
-        "prompt": "Add `GET /health` to the service. It answers 200 with the version of the "
-        "program and the state of its database connection as JSON, and 503 if the database does "
-        "not answer within a second. Cover both with tests and mention it in the README.",
-        "timeouts": {"runSeconds": 7200},
-    }
-)
+TASK: Final = {
+    "repoUrl": "https://github.com/acme/widgets",
+    "baseBranch": "main",
+    "title": "Add a health endpoint",
+    "prompt": "Add `GET /health` to the service. It answers 200 with the version of the "
+    "program and the state of its database connection as JSON, and 503 if the database does "
+    "not answer within a second. Cover both with tests and mention it in the README.",
+    "timeouts": {"runSeconds": 7200},
+}
+NEW_TASK: Final = msgspec.json.encode(TASK)
 PROVIDER: Final = "local@bench"
 PACE_SECONDS: Final = 0.02
 """Between two samples of the latency: the gateway is idle, and the launcher waits again."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -16,6 +16,8 @@ class Receiver:
     """What came, by path, in the order of its first byte; seconds of `time.perf_counter()`."""
 
     port: int = 0
+    origins: list[str] = field(default_factory=list)
+    """One for each port it listens on."""
     keeps_bodies: bool = True
     aside: frozenset[str] = frozenset()
     """Paths that nobody waits for."""
@@ -99,13 +101,16 @@ class _Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Receiver]:
-    """A receiver on a free port of this machine."""
+async def listening(ports: int = 1) -> AsyncIterator[Receiver]:
+    """A receiver on so many free ports of this machine."""
     receiver = Receiver()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(receiver), "127.0.0.1", 0)
-    async with server:
-        receiver.port = server.sockets[0].getsockname()[1]
+    async with AsyncExitStack() as stack:
+        for _ in range(ports):
+            server = await loop.create_server(lambda: _Connection(receiver), "127.0.0.1", 0)
+            await stack.enter_async_context(server)
+            receiver.port = server.sockets[0].getsockname()[1]
+            receiver.origins.append(receiver.url(""))
         yield receiver
 
 

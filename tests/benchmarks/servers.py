@@ -19,6 +19,8 @@ GATEWAY: Final = ("-m", "gateway", "gateway")
 ONE_COMMIT: Final = ("-m", "tests.benchmarks.one_commit")
 YARDSTICK: Final = ("-m", "tests.benchmarks.yardstick")
 KEYS: Final = ("tasks", "launcher", "ops")
+NEIGHBOUR: Final = "neighbour"
+"""A second project."""
 MASTER: Final = secrets.token_bytes(32)
 STOP_SECONDS: Final = 20
 
@@ -32,6 +34,8 @@ class Server:
     tasks_key: str = ""
     launcher_key: str = ""
     ops_key: str = ""
+    neighbour_key: str = ""
+    """Of the second project, for tasks."""
 
     def resident_mb(self) -> float | None:
         """Its resident memory in MB; None where there is no /proc."""
@@ -63,6 +67,7 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
     with reserved_port() as port:
         environ = _environ(folder, port)
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
+        neighbour = mint(environ, "tasks", NEIGHBOUR, "bench").key
         with _running(program, environ) as pid:
             yield Server(
                 port=port,
@@ -70,6 +75,7 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
                 tasks_key=keys["tasks"],
                 launcher_key=keys["launcher"],
                 ops_key=keys["ops"],
+                neighbour_key=neighbour,
             )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.store.audit import audit
-from tests.benchmarks import deliveries, due, memory, readers, scale
+from tests.benchmarks import deliveries, due, memory, neighbours, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
@@ -35,6 +35,11 @@ async def test_clocks_that_come_due_at_once_are_judged_beside_the_intake() -> No
 async def test_deliveries_are_measured_beside_httpx_and_beside_receivers_that_hang() -> None:
     size = deliveries.Size(rounds=1, deliveries=20, samples=2, endpoints=4, hanging=1, tasks=2)
     _is_whole(await deliveries.section(size))
+
+
+async def test_a_quiet_project_is_measured_beside_a_loud_one() -> None:
+    size = neighbours.Size(samples=3, hanging=3, undeliverable=3, origins=4, connections=2)
+    _is_whole(await neighbours.section(size))
 
 
 async def test_a_gateway_is_weighed_before_and_after() -> None:
