@@ -23,9 +23,10 @@ from gateway.domain.realm import LIVE_FOR
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.hints import Hints
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
-from gateway.loops.deliver import PARALLEL, Deliverer
+from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import Guard, may_be_public
 from gateway.loops.letters import LetterWriter
+from gateway.loops.limits import PARALLEL
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.proxied import ProxiedTransport
 from gateway.loops.prune import Pruner

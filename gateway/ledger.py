@@ -13,6 +13,7 @@ import structlog
 from gateway.domain.answers import Answer
 from gateway.domain.commands import Command
 from gateway.domain.decide import decide
+from gateway.domain.endpoint import Endpoint
 from gateway.domain.errors import Refused, Unavailable
 from gateway.domain.needs import Needs
 from gateway.domain.policy import Policy
@@ -228,6 +229,11 @@ def _frees(task: Task) -> bool:
     return is_out or task.claimable_at is not None
 
 
+def _is_touched(endpoint: Endpoint, now: int) -> bool:
+    """Whether somebody has just changed it: what waits for it may go now."""
+    return endpoint.updated_at == now != endpoint.created_at
+
+
 def _topics(view: View, now: int) -> set[str]:
     """Who may want to look again after this batch."""
     topics = {event.task_id for event in view.new_events}
@@ -242,6 +248,9 @@ def _topics(view: View, now: int) -> set[str]:
         topics.add("jobs")
     if view.new_deliveries or view.outbox.rerouted or view.outbox.callbacks:
         topics.add("deliveries")
+    touched = view.outbox.changed_endpoints.values()
+    if view.outbox.rerouted or any(_is_touched(each, now) for each in touched):
+        topics.add("endpoints")
     if any(replay.is_new for replay in view.outbox.changed_replays.values()):
         topics.add("replays")
     moments = [task.due_at for task in tasks]

@@ -1,6 +1,6 @@
 """Endpoints: who is told of a project's events, and of which."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -77,35 +77,83 @@ def wanted_types(patterns: Patterns | None) -> frozenset[str]:
 
 
 class Directory:
-    """All endpoints that were not deleted. It never changes: a batch that fails leaves no trace."""
+    """All endpoints that were not deleted; what one more costs does not grow with their number.
 
-    def __init__(self, endpoints: Iterable[Endpoint] = ()) -> None:
-        self._by_id: Final = {endpoint.id: endpoint for endpoint in endpoints}
-        self._of_project: Final[dict[str, tuple[Endpoint, ...]]] = {}
-        for endpoint in self._by_id.values():
-            if not endpoint.implicit:
-                others = self._of_project.get(endpoint.project, ())
-                self._of_project[endpoint.project] = (*others, endpoint)
+    A batch works on a draft above what was committed: one that fails leaves no trace.
+    """
+
+    def __init__(
+        self, endpoints: Iterable[Endpoint] = (), *, below: "Directory | None" = None
+    ) -> None:
+        self._below: Final = below
+        self._changed: Final[dict[str, Endpoint | None]] = {}
+        """By id; None: deleted."""
+        self._explicit: Final[dict[str, dict[str, Endpoint]]] = {}
+        """Those that are not implicit, by project, as far as one of a project has changed."""
+        for endpoint in endpoints:
+            self.put(endpoint)
+
+    def draft(self) -> "Directory":
+        """The same, to be changed by a batch."""
+        return Directory(below=self)
+
+    def committed(self) -> "Directory":
+        """What it was drafted from, with its changes."""
+        if self._below is None:
+            return self
+        self._below.take(self._changed, self._explicit)
+        return self._below
+
+    def put(self, endpoint: Endpoint) -> None:
+        """An endpoint as it now stands."""
+        self._changed[endpoint.id] = endpoint
+        if not endpoint.implicit:
+            self._own(endpoint.project)[endpoint.id] = endpoint
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """One that is deleted."""
+        self._changed[endpoint.id] = None
+        if not endpoint.implicit:
+            self._own(endpoint.project).pop(endpoint.id, None)
 
     def find(self, endpoint_id: str) -> Endpoint | None:
         """The endpoint, unless it was deleted."""
-        return self._by_id.get(endpoint_id)
+        if endpoint_id in self._changed or self._below is None:
+            return self._changed.get(endpoint_id)
+        return self._below.find(endpoint_id)
 
     def audience(self, project: str, callback: str | None) -> tuple[Endpoint, ...]:
         """Who may hear of a task: its project's endpoints, and the implicit one of its callback."""
-        explicit = self._of_project.get(project, ())
-        implicit = None if callback is None else self._by_id.get(callback)
+        explicit = tuple(self.explicit_of(project).values())
+        implicit = None if callback is None else self.find(callback)
         return explicit if implicit is None else (*explicit, implicit)
 
     def others(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
         """Who may hear of this endpoint: its project's endpoints, but never itself."""
-        explicit = self._of_project.get(endpoint.project, ())
+        explicit = self.explicit_of(endpoint.project).values()
         return tuple(other for other in explicit if other.id != endpoint.id)
 
-    def having(self, endpoint: Endpoint) -> "Directory":
-        """With this endpoint as it now stands."""
-        return Directory((self._by_id | {endpoint.id: endpoint}).values())
+    def explicit_of(self, project: str) -> Mapping[str, Endpoint]:
+        """The endpoints of a project that people made, by id."""
+        own = self._explicit.get(project)
+        if own is not None:
+            return own
+        return {} if self._below is None else self._below.explicit_of(project)
 
-    def without(self, endpoint_id: str) -> "Directory":
-        """With one endpoint less."""
-        return Directory(each for each in self._by_id.values() if each.id != endpoint_id)
+    def _own(self, project: str) -> dict[str, Endpoint]:
+        if project not in self._explicit:
+            self._explicit[project] = dict(self.explicit_of(project))
+        return self._explicit[project]
+
+    def take(
+        self,
+        changed: Mapping[str, Endpoint | None],
+        explicit: Mapping[str, dict[str, Endpoint]],
+    ) -> None:
+        """The changes of a draft, which was committed."""
+        self._explicit.update(explicit)
+        for endpoint_id, endpoint in changed.items():
+            if endpoint is None and self._below is None:
+                self._changed.pop(endpoint_id, None)
+            else:
+                self._changed[endpoint_id] = endpoint

@@ -60,6 +60,9 @@ class Outbox:
     rerouted: list[Rerouted] = field(default_factory=list)
     callbacks: list[CallbackTurn] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.directory = self.directory.draft()
+
     @property
     def is_changed(self) -> bool:
         """Whether anything has to be written."""
@@ -77,7 +80,7 @@ class Outbox:
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
         """An endpoint as it now stands."""
-        self.directory = self.directory.having(endpoint)
+        self.directory.put(endpoint)
         self.changed_endpoints[endpoint.id] = endpoint
 
     def subscribe(self, endpoint: Endpoint, after_seq: int) -> None:
@@ -90,7 +93,7 @@ class Outbox:
 
     def delete_endpoint(self, endpoint: Endpoint, after_seq: int, now: int) -> None:
         """It gets no event behind this number."""
-        self.directory = self.directory.without(endpoint.id)
+        self.directory.remove(endpoint)
         self.deleted_endpoints[endpoint.id] = now
         self.subscriptions.append(
             Subscription(endpoint_id=endpoint.id, after_seq=after_seq, event_types=())

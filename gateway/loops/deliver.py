@@ -1,38 +1,45 @@
 """The deliverer: sends the outbox, lane by lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from typing import Final
 
 import httpx
 import structlog
+from msgspec.structs import replace
 
 from gateway.domain.answers import Answer
 from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
+from gateway.domain.outbox import DeliveryKey
 from gateway.hints import Hints
-from gateway.loops.anteroom import PLACES, Anteroom
-from gateway.loops.gate import Gate
-from gateway.loops.outbox import CannotWrite, Failure, Head, Lane, OutboxReads
-from gateway.loops.post import NOT_CHARGED, Letter, Outcome, post
+from gateway.loops.agenda import Agenda, Queue
+from gateway.loops.letters import written
+from gateway.loops.limits import Limits, Slot
+from gateway.loops.outbox import Due, Failure, Head, Lane, OutboxReads
+from gateway.loops.post import Letter, Outcome, is_charged, post
 from gateway.loops.schedule import SCHEDULE, next_attempt_at
+from gateway.loops.wait_queue import PLACES, WaitQueue
 
 log = structlog.get_logger(__name__)
 
-PARALLEL: Final = 128
-"""Attempts in flight; how many of them to one endpoint is a matter of its gate."""
+PER_LOOK: Final = 32
+"""Endpoints whose deliveries one look reads."""
+PAGE: Final = 1_000
+"""Endpoints, or new deliveries, of which one look learns."""
+SOONEST: Final = 0.05
+"""Seconds until the next look for what comes due by itself."""
 AGAIN: Final = 1.0
 """Seconds between two looks at what does not work just now."""
 NOT_ITS_FAULT: Final = 60_000
 """Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made
 again; the schedule stands still meanwhile."""
-ANY: Final = ""
-"""Where those wait who are let in by their gate, and for whom all places are taken."""
-MANY_GATES: Final = 1_000
-"""Of so many, those are forgotten that nothing goes through and nothing speaks against."""
-SOON: Final = 0.25
-"""Seconds until it looks what comes next, if nothing lands before."""
+ROUND: Final = 5_000
+"""Milliseconds between two rounds through everything that is owed: what no hint told of, or was
+changed by hand, is found by them."""
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
 
@@ -45,7 +52,7 @@ class Deliverer:
     """Starts attempts in the task group it is given: leaving the group waits for them."""
 
     name = "deliver"
-    topics = ("deliveries",)
+    topics = ("deliveries", "endpoints")
 
     def __init__(
         self,
@@ -75,40 +82,35 @@ class Deliverer:
         self._sleep = sleep
         self._flying: set[Lane] = set()
         self._unanswered: set[asyncio.Task[None]] = set()
-        self._gates: dict[str, Gate] = {}
-        self._anteroom = Anteroom()
-        self._has_recalled = False
-        self._is_busy = False
+        self._limits = Limits()
+        self._waiting = WaitQueue()
+        self._agenda = Agenda()
+        self._newest: DeliveryKey | None = None
+        self._place: str | None = ""
+        """How far the round has come; None: it is over."""
+        self._round_at = 0
+        self._told = 0
+        self._has_restored = False
+        self._has_more = False
+        """Another look goes on where the last one ended."""
+        self._is_blocked = False
+        """Something is due that waits for any slot."""
 
     async def step(self) -> float:
         """Starts what may be sent now; the seconds until the next one comes due."""
         if self._is_stopping():
             return IDLE
         now = self._clock()
-        await self._mind_the_gates()
+        self._has_more = False
+        await self._learn(now)
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
-        closed = self._closed(now)
-        heads = await self._reads.due_deliveries(now, PARALLEL * 2, closed)
-        was_busy, self._is_busy = self._is_busy, self._start(heads, flew, now)
-        if was_busy and self._is_busy:
-            return SOON  # what comes due meanwhile is found by one look less for each of these
-        closed = self._closed(now)
-        moments = [self._gates[endpoint].opens_at(now) for endpoint in closed]
-        moments.append(await self._reads.next_delivery(now, closed))
-        due = min((at for at in moments if at is not None), default=None)
-        return IDLE if due is None else max(0.05, (due - self._clock()) / 1000)
-
-    def _start(self, heads: Sequence[Head], flew: frozenset[Lane], now: int) -> bool:
-        """Whether any of these may go now; they are under way."""
-        has_started = False
-        for head in sorted(heads, key=self._doubt):
-            if self._may_go(head, flew, now):
-                has_started = True
-                self._flying.add(_lane(head))
-                self._anteroom.enter(head.endpoint_id)
-                self._group.create_task(self._fly(head))
-        return has_started
+        wanted = self._choose(now)
+        if wanted:
+            due = await self._due(now, wanted)
+            self._start([each.heads for each in due.values()], flew, now)
+            self._note_next(due, wanted)
+        return self._pause(now)
 
     def abandon(self) -> None:
         """Gives up on receivers that have not answered yet: we stop, and cannot wait for them.
@@ -116,140 +118,269 @@ class Deliverer:
         Whether they took it is not known, so the delivery stays as it was, pending and due, and is
         sent again after the start, under the same `webhook-id`. What has been answered is settled.
         """
-        for flight in self._unanswered:
-            flight.cancel()
+        for attempt in self._unanswered:
+            attempt.cancel()
 
-    async def _mind_the_gates(self) -> None:
-        """Those that fail are known from the start; what somebody has changed is tried at once."""
-        if not self._has_recalled:
-            self._recall(await self._reads.failures())
-            self._has_recalled = True
-        if len(self._gates) > MANY_GATES:
-            self._gates = {name: gate for name, gate in self._gates.items() if not gate.is_plain}
-        tripped = [name for name, gate in self._gates.items() if gate.is_tripped]
-        if tripped:
-            for name, at in (await self._reads.changed_at(tripped)).items():
-                gate = self._gates.get(name)
-                if gate is not None and gate.is_tripped and at > gate.opened_at:
-                    gate.reset()
+    async def _learn(self, now: int) -> None:
+        """New deliveries are found behind the newest one that is known, all others by a round."""
+        if not self._has_restored:
+            self._restore(await self._failures())
+        if self._newest is None:
+            self._newest = ("", await self._reads.newest_event() + 1)
+        told = self._hints.told("endpoints")
+        if self._place is None and (told != self._told or now >= self._round_at):
+            self._place = ""
+        if self._place == "":
+            self._told, self._round_at = told, now + ROUND
+            await self._refresh_limiters(now)
+        if self._place is not None:
+            self._place = await self._go_round(self._place)
+        new = await self._reads.new_deliveries(self._newest, PAGE)
+        for (endpoint_id, seq), project in new:
+            self._newest = (endpoint_id, seq)
+            self._note(project, endpoint_id, now)
+        self._has_more = len(new) == PAGE or self._place is not None
 
-    def _recall(self, failures: Sequence[Failure]) -> None:
-        charged = [each for each in failures if each.reason not in NOT_CHARGED]
+    async def _go_round(self, place: str) -> str | None:
+        """How far it has come; None: it is over."""
+        owed = await self._reads.owed_endpoints(place, PAGE)
+        for each in owed:
+            if each.at is not None:
+                self._note(each.project, each.endpoint_id, each.at)
+        return owed[-1].endpoint_id if len(owed) == PAGE else None
+
+    async def _failures(self) -> Sequence[Failure]:
+        try:
+            return await self._reads.failures()
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("delivery.failures_unreadable")
+            return ()
+
+    async def _refresh_limiters(self, now: int) -> None:
+        """What somebody has changed is tried at once."""
+        self._limits.forget(now)
+        broken = self._limits.open_breakers()
+        for name, at in (await self._reads.changed_at(broken)).items() if broken else ():
+            limiter = self._limits.endpoint(name)
+            if limiter.breaker_open and at > limiter.opened_at:
+                limiter.reset()
+
+    def _restore(self, failures: Sequence[Failure]) -> None:
+        """Those that fail are known from the start."""
+        self._has_restored = True
+        charged = [each for each in failures if is_charged(each.reason)]
         for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
-            gate = self._gates[name] = Gate()
-            gate.recall([each.at for each in charged if each.endpoint_id == name], since)
+            at = [each.at for each in charged if each.endpoint_id == name]
+            self._limits.endpoint(name).restore(at, since)
 
-    def _closed(self, now: int) -> list[str]:
-        """The endpoints that nothing may go to just now; where nothing is known, there is room."""
-        return [name for name in self._gates if not self._has_place(name, now)]
+    def _note(self, project: str, endpoint_id: str, at: int) -> None:
+        self._agenda.note((project, self._limits.is_proven(endpoint_id)), endpoint_id, at)
+
+    def _left(self, queue: Queue) -> int:
+        return self._limits.left(queue[0], is_proven=queue[1])
+
+    def _choose(self, now: int) -> dict[str, str]:
+        """Endpoints that are looked at now, each with its project: one of each queue in turn, the
+        longest due first."""
+        chosen: dict[str, str] = {}
+        left = {queue: self._left(queue) for queue in self._agenda.queues()}
+        turns = deque(queue for queue, room in left.items() if room > 0)
+        self._is_blocked = len(turns) < len(left)
+        while turns and len(chosen) < PER_LOOK:
+            queue = turns.popleft()
+            endpoint_id = self._agenda.pop(queue, now)
+            if endpoint_id is None:
+                continue
+            if self._has_place(endpoint_id, now):
+                chosen[endpoint_id] = queue[0]
+                left[queue] -= 1
+            else:
+                self._note_opening(queue[0], endpoint_id, now)
+            if left[queue] > 0:
+                turns.append(queue)
+            else:
+                self._is_blocked = True
+        self._has_more = self._has_more or len(chosen) == PER_LOOK
+        return chosen
+
+    async def _due(self, now: int, wanted: dict[str, str]) -> dict[str, Due]:
+        """One whose rows cannot be read is left alone for a while, and holds up no other."""
+        try:
+            return dict(await self._reads.due_deliveries(now, list(wanted)))
+        except Unavailable:
+            self._note_all(wanted, now)
+            raise
+        except Exception:
+            if len(wanted) > 1:
+                found = [await self._due(now, {name: wanted[name]}) for name in wanted]
+                return {name: due for each in found for name, due in each.items()}
+            log.exception("endpoint.unreadable", endpoint=next(iter(wanted)))
+            self._note_all(wanted, now + NOT_ITS_FAULT)
+            return {}
+
+    def _note_all(self, wanted: dict[str, str], at: int) -> None:
+        for endpoint_id, project in wanted.items():
+            self._note(project, endpoint_id, at)
+
+    def _start(self, heads: Iterable[Sequence[Head]], flew: frozenset[Lane], now: int) -> None:
+        """Starts what may go; the first of each endpoint before the second of any."""
+        ordered = [sorted(each, key=self._probe_order) for each in heads]
+        for head in (head for rank in zip_longest(*ordered) for head in rank if head is not None):
+            if self._is_stopping() or _lane(head) in self._flying or _lane(head) in flew:
+                continue
+            if not self._has_place(head.endpoint_id, now):
+                self._note_opening(head.project, head.endpoint_id, now)
+                continue
+            slot = self._take(head, now)
+            if slot is None and not self._limits.endpoint(head.endpoint_id).is_fast:
+                self._note(head.project, head.endpoint_id, now)
+                continue
+            self._flying.add(_lane(head))
+            if slot is None:
+                self._waiting.enter(head.endpoint_id)
+            self._group.create_task(self._run_attempt(head, slot))
+
+    def _note_next(self, due: dict[str, Due], wanted: dict[str, str]) -> None:
+        for endpoint_id, each in due.items():
+            if each.next_at is not None:
+                self._note(wanted[endpoint_id], endpoint_id, each.next_at)
+
+    def _note_opening(self, project: str, endpoint_id: str, now: int) -> None:
+        """It is looked at when it takes more, or when something of it lands."""
+        at = self._limits.endpoint(endpoint_id).opens_at(now)
+        if at is not None:
+            self._note(project, endpoint_id, at)
+
+    def _pause(self, now: int) -> float:
+        """Seconds until something comes due that may start, if nothing lands before."""
+        if self._has_more:
+            return 0.0
+        queues = (queue for queue in self._agenda.queues() if self._left(queue) > 0)
+        moments = [at for at in map(self._agenda.next_at, queues) if at is not None]
+        if not moments:
+            return IDLE
+        return max(SOONEST, (min(moments) - now) / 1000)
 
     def _has_place(self, endpoint_id: str, now: int) -> bool:
         """Whether one more may set off to it, if only to wait."""
-        gate = self._gates.setdefault(endpoint_id, Gate())
-        left = gate.room(now) - self._anteroom.number(endpoint_id)
-        return left > -PLACES if gate.is_brisk else left > 0
+        limiter = self._limits.endpoint(endpoint_id)
+        left = limiter.available(now) - self._waiting.number(endpoint_id)
+        return left > -PLACES if limiter.is_fast else left > 0
 
-    def _doubt(self, head: Head) -> int:
-        """What probes an endpoint has not failed before, if there is such a thing: of what has, it
-        may be the delivery's own fault, and it would keep the breaker open for everything."""
-        gate = self._gates.get(head.endpoint_id)
-        return head.failures if gate is not None and gate.is_tripped else 0
+    def _probe_order(self, head: Head) -> int:
+        """Probe a half-open endpoint with the delivery that has failed least: a poison message
+        would keep the breaker open for all."""
+        return head.failures if self._limits.endpoint(head.endpoint_id).breaker_open else 0
 
-    def _may_go(self, head: Head, flew: frozenset[Lane], now: int) -> bool:
-        if self._is_stopping() or len(self._flying) - self._anteroom.total() >= PARALLEL:
-            return False
-        if _lane(head) in self._flying or _lane(head) in flew:
-            return False
-        return self._has_place(head.endpoint_id, now)
+    def _take(self, head: Head, now: int) -> Slot | None:
+        """A slot, unless those who wait for the endpoint have a right to all there are."""
+        available = self._limits.available(head.project, head.endpoint_id, now)
+        if available <= self._waiting.number(head.endpoint_id):
+            return None
+        return self._limits.start(head.project, head.endpoint_id, now, head.rate_per_second)
 
-    async def _fly(self, head: Head) -> None:
+    async def _run_attempt(self, head: Head, slot: Slot | None) -> None:
         try:
-            await self._attempt(head)
-        except Exception:
-            # It stays pending and due; the pause keeps a broken one from spinning.
-            log.exception("delivery.broken", endpoint=head.endpoint_id, seq=head.seq)
+            ended = await self._attempt(head, slot)
+            # Others have the slot meanwhile: the receiver need not wait for our disk.
+            if ended is not None:
+                await self._settle(ended[0])
+                _tell(head, *ended)
+        except Unavailable:
+            # It stays pending and due.
             await self._sleep(AGAIN)
+        except Exception:
+            # What cannot even be written down would be sent again and again.
+            self._limits.endpoint(head.endpoint_id).shut(self._clock())
+            log.exception("delivery.unsettled", endpoint=head.endpoint_id, seq=head.seq)
         finally:
-            self._land(head)
+            self._release_lane(head)
 
-    async def _attempt(self, head: Head) -> None:
+    async def _attempt(
+        self, head: Head, slot: Slot | None
+    ) -> tuple[SettleDelivery, Outcome | None] | None:
+        """What became of it; None: its turn did not come."""
         try:
-            written = await self._written(head)
-            has_room = await self._has_room(head)
+            letter, slot = await self._ready(head, slot)
+            if slot is None or self._is_stopping():
+                return None
+            return await self._sent(head, letter)
         finally:
-            self._anteroom.leave(head.endpoint_id)
-        if not has_room:
-            return
-        with self._passing(head):
-            settlement = await self._sent(head, written)
-        # Others go through the gate meanwhile: the receiver need not wait for our disk.
-        await self._settle(settlement)
-        if settlement.is_attempt:
-            log.info(
-                "delivery",
-                endpoint=head.endpoint_id,
-                task=head.task_id,
-                seq=head.seq,
-                attempt=settlement.attempts,
-                status=settlement.status,
-                http=settlement.http_status,
-                reason=settlement.reason,
-                duration_ms=settlement.duration_ms,
-            )
+            if slot is not None:
+                self._free(slot)
 
-    async def _written(self, head: Head) -> Letter | CannotWrite | None:
+    async def _ready(
+        self, head: Head, slot: Slot | None
+    ) -> tuple[Letter | Outcome | None, Slot | None]:
+        """What is sent, and the slot for it: one that has none is among those who wait."""
+        if slot is not None:
+            return await written(self._write(head)), slot
         try:
-            return await self._write(head)
-        except CannotWrite as error:
-            log.warning("delivery.unwritten", endpoint=head.endpoint_id, detail=str(error))
-            return error
+            return await written(self._write(head)), await self._slot(head)
+        finally:
+            self._waiting.leave(head.endpoint_id)
 
-    async def _has_room(self, head: Head) -> bool:
-        """Takes its room in the gate, when it is there; False: it is not, or we stop."""
-        while not self._is_stopping():
+    async def _slot(self, head: Head) -> Slot | None:
+        """The slot of a delivery that waits; None: it has waited too long."""
+        now = self._clock()
+        if self._limits.available(head.project, head.endpoint_id, now) <= 0:
+            if not await self._waiting.wait(head.endpoint_id):
+                self._limits.endpoint(head.endpoint_id).mark_slow()
+                return None
             now = self._clock()
-            gate = self._gates.setdefault(head.endpoint_id, Gate())
-            is_full = len(self._unanswered) >= PARALLEL
-            if not is_full and gate.room(now) > 0:
-                gate.start(now, head.rate_per_second)
-                return True
-            if not await self._anteroom.wait(ANY if is_full else head.endpoint_id):
-                if not is_full:
-                    gate.tire()
-                return False
-        return False
+        return self._limits.start(head.project, head.endpoint_id, now, head.rate_per_second)
 
-    async def _sent(self, head: Head, written: Letter | CannotWrite | None) -> SettleDelivery:
+    def _free(self, slot: Slot) -> None:
+        """Whoever waits for the endpoint goes on, unless others of its project would have none left
+        because of that."""
+        now, limiter = self._clock(), self._limits.endpoint(slot.endpoint_id)
+        was_full = limiter.available(now) <= 0
+        self._limits.finish(slot)
+        left = self._limits.left(slot.project, is_proven=limiter.is_proven)
+        if left > 1 and limiter.available(now) > 0 and self._waiting.call(slot.endpoint_id):
+            return
+        if was_full:
+            self._note(slot.project, slot.endpoint_id, now)
+        if was_full or self._is_blocked:
+            self._hints.tell(self.topics[:1])
+
+    async def _sent(
+        self, head: Head, letter: Letter | Outcome | None
+    ) -> tuple[SettleDelivery, Outcome | None]:
         at = self._clock()
-        if written is None:
-            return _unsent(head, at)
-        if isinstance(written, CannotWrite):
-            outcome = Outcome(status=None, reason=written.reason, duration_ms=0)
-            self._tell_gate(head, outcome)
-            return self._judge(head, None, outcome, at)
-        outcome = await post(self._transport, written, clock=self._clock)
-        self._tell_gate(head, outcome)
-        return self._judge(head, written, outcome, at)
+        if letter is None:
+            return _superseded(head, at), None
+        if isinstance(letter, Outcome):
+            return self._judge(head, None, letter, at), letter
+        with self._abandonable():
+            outcome = await post(self._transport, letter, clock=self._clock)
+        self._weigh(head, outcome)
+        return self._judge(head, letter, outcome, at), outcome
 
     @contextmanager
-    def _passing(self, head: Head) -> Iterator[None]:
-        """Has its room in the gate, and may be abandoned, until the receiver has answered; then
-        the next one goes."""
-        flight = asyncio.current_task()
-        if flight is not None:
-            self._unanswered.add(flight)
+    def _abandonable(self) -> Iterator[None]:
+        """May be abandoned until the receiver has answered."""
+        attempt = asyncio.current_task()
+        if attempt is not None:
+            self._unanswered.add(attempt)
         try:
             yield
         finally:
-            self._unanswered.discard(flight)
-            gate = self._gates[head.endpoint_id]
-            was_full = gate.room(self._clock()) <= 0
-            gate.in_flight -= 1
-            is_called = self._anteroom.call(ANY) or self._anteroom.call(head.endpoint_id)
-            if not is_called and was_full:
-                self._hints.tell(self.topics)
+            self._unanswered.discard(attempt)
 
     async def _settle(self, settlement: SettleDelivery) -> None:
+        """Writes the outcome down; if that breaks, only what the schedule needs of it."""
+        try:
+            await self._submit_surely(settlement)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - the ledger has logged it
+            bare = replace(settlement, body=None, answer=None, is_attempt=False)
+            await self._submit_surely(bare)
+
+    async def _submit_surely(self, settlement: SettleDelivery) -> None:
         """What was sent was sent: while the store cannot commit, its outcome waits and its lane
         with it, or the receiver would get the same again and again."""
         while True:
@@ -262,13 +393,15 @@ class Deliverer:
                 return
             await self._sleep(AGAIN)
 
-    def _tell_gate(self, head: Head, outcome: Outcome) -> None:
-        gate = self._gates[head.endpoint_id]
+    def _weigh(self, head: Head, outcome: Outcome) -> None:
+        """What the outcome says of the endpoint, and of its project."""
+        limiter = self._limits.endpoint(head.endpoint_id)
+        self._limits.weigh(head.project, outcome.duration_ms, is_success=outcome.is_success)
         if outcome.is_success:
-            if gate.is_tripped:
+            if limiter.breaker_open:
                 log.info("endpoint.resumed", endpoint=head.endpoint_id)
-            gate.succeed()
-        elif outcome.is_charged and gate.fail(self._clock()):
+            limiter.succeed()
+        elif outcome.is_charged and limiter.fail(self._clock()):
             log.warning("endpoint.paused", endpoint=head.endpoint_id, reason=outcome.reason)
 
     def _judge(
@@ -289,7 +422,7 @@ class Deliverer:
             failures=failures,
             trigger=head.trigger,
             next_attempt_at=due,
-            body=letter.body.decode() if letter else head.body,
+            body=letter.body.decode() if letter else None,
             at=at,
             http_status=outcome.status,
             reason=outcome.reason,
@@ -301,27 +434,29 @@ class Deliverer:
 
     def _counts(self, head: Head, outcome: Outcome) -> bool:
         """While the breaker is open, what comes back says nothing of the delivery itself."""
-        return outcome.is_charged and not self._gates[head.endpoint_id].is_tripped
+        is_probe = outcome.is_charged and self._limits.endpoint(head.endpoint_id).breaker_open
+        return outcome.is_counted and not is_probe
 
     def _next(self, head: Head, failures: int, outcome: Outcome) -> int | None:
         now = self._clock()
-        if not outcome.is_charged:
+        if not outcome.is_counted:
             return now + NOT_ITS_FAULT
         if not self._counts(head, outcome):
-            return self._gates[head.endpoint_id].retry_at(now)
+            return self._limits.endpoint(head.endpoint_id).retry_at(now)
         return next_attempt_at(
             failures, now, self._random, outcome.retry_after, schedule=self._schedule
         )
 
-    def _land(self, head: Head) -> None:
-        """Its lane goes on: at the next look, which is not far while others wait."""
+    def _release_lane(self, head: Head) -> None:
+        """The lane goes on at the next look, which is not far while others wait."""
         self._flying.discard(_lane(head))
-        if self._anteroom.number(head.endpoint_id) < PLACES // 3:
-            self._hints.tell(self.topics)
+        self._note(head.project, head.endpoint_id, self._clock())
+        if self._waiting.number(head.endpoint_id) < PLACES // 3:
+            self._hints.tell(self.topics[:1])
 
 
-def _unsent(head: Head, at: int) -> SettleDelivery:
-    """An event that its receiver does not know, or need not hear of any more."""
+def _superseded(head: Head, at: int) -> SettleDelivery:
+    """An event that its receiver does not know, or need not get any more."""
     return SettleDelivery(
         endpoint_id=head.endpoint_id,
         seq=head.seq,
@@ -337,6 +472,26 @@ def _unsent(head: Head, at: int) -> SettleDelivery:
         key_id=None,
         answer=None,
         is_attempt=False,
+    )
+
+
+def _tell(head: Head, settlement: SettleDelivery, outcome: Outcome | None) -> None:
+    """The one line of an attempt."""
+    if outcome is None:
+        return
+    error = outcome.error
+    (log.info if error is None else log.error)(
+        "delivery",
+        endpoint=head.endpoint_id,
+        task=head.task_id,
+        seq=head.seq,
+        attempt=settlement.attempts,
+        status=settlement.status,
+        http=settlement.http_status,
+        reason=settlement.reason,
+        duration_ms=settlement.duration_ms,
+        **({} if outcome.detail is None else {"detail": outcome.detail}),
+        **({} if error is None else {"exc_info": error}),
     )
 
 

@@ -1,6 +1,5 @@
 """The address guard: what slipgate is asked to call must be on the public internet."""
 
-import asyncio
 import ipaddress
 import socket
 import ssl
@@ -9,9 +8,12 @@ from typing import Final
 
 import httpx
 
+from gateway.loops.resolver import Resolver
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to the addresses behind them; raises `OSError` when there are none."""
+Resolve = Callable[[str, int, str], Awaitable[Sequence[str]]]
+"""Host and port to the addresses behind them, for a project; raises `OSError` or `ValueError`
+when there are none."""
 
 # What Python calls global and we do not: IETF protocols, the 6to4 relays, multicast.
 _REFUSED_V4: Final = tuple(
@@ -67,30 +69,27 @@ def may_be_public(host: str) -> bool:
         return True
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host, by the system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
 class Guard:
     """Resolves the host of an address, and judges what it finds."""
 
-    def __init__(self, *, allow_private: bool = False, resolve: Resolve = resolve) -> None:
+    def __init__(self, *, allow_private: bool = False, resolve: Resolve | None = None) -> None:
         self._allow_private = allow_private
-        self._resolve = resolve
+        self._resolve = resolve or Resolver()
 
-    async def addresses(self, url: httpx.URL) -> tuple[str, ...]:
-        """Where its host is just now, the likeliest first; all of them may be called.
+    async def addresses(self, request: httpx.Request) -> tuple[str, ...]:
+        """Where its host is just now, the likeliest first; all of them may be called. The look-up
+        is one of the project that the extension `project` names.
 
         Raises:
             AddressRefused: one of them is not public.
             NameNotFound: the name has no address.
         """
+        url = request.url
         port = url.port or {"https": 443}.get(url.scheme, 80)
+        project = request.extensions.get("project", "")
         try:
-            found = await self._resolve(url.raw_host.decode("ascii"), port)
-        except (OSError, UnicodeError) as exc:
+            found = await self._resolve(url.raw_host.decode("ascii"), port, project)
+        except (OSError, ValueError) as exc:
             raise NameNotFound("The host name has no address") from exc
         if not found:
             raise NameNotFound("The host name has no address")

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.domain import ids
 from gateway.domain.delivery import PARK_AFTER, SUPERSEDED
+from gateway.domain.errors import Unavailable
 from gateway.domain.event import Event
 from gateway.domain.keyring import Keyring, UnknownKey, Unreadable
 from gateway.domain.outbox import DeliveryKey
@@ -18,9 +19,9 @@ from gateway.domain.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
-from gateway.loops.gathering import Gathering
+from gateway.loops.batch_loader import BatchLoader
 from gateway.loops.outbox import CannotWrite, Head
-from gateway.loops.post import Letter
+from gateway.loops.post import BROKEN, Letter, Outcome, unsent
 from gateway.store.letters import Asked, Enclosure, LiveSecret, Owner, Target
 
 Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
@@ -60,7 +61,7 @@ class LetterWriter:
         self._keyring = keyring
         self._render = render
         self._clock = clock
-        self._enclosures = Gathering(self._enclose)
+        self._enclosures = BatchLoader(self._enclose)
 
     async def write(self, head: Head) -> Letter | None:
         """The letter; None: there is nothing to tell, or something newer to tell instead.
@@ -68,12 +69,12 @@ class LetterWriter:
         Raises:
             CannotWrite: its event, its address or its secret cannot be read.
         """
-        found = await self._enclosures.ask((head.endpoint_id, head.seq))
+        found = await self._enclosures.load((head.endpoint_id, head.seq))
         if found is None or (found.asked is None and not found.event.is_about_endpoint):
             raise CannotWrite("no_event", "The event is no longer kept.")
         if _is_superseded(head, found):
             return None
-        kept = head.body.encode() if head.body else None
+        kept = found.body.encode() if found.body else None
         body = kept or await self._render(found.event, found.asked)
         if body is None:
             return None
@@ -82,6 +83,7 @@ class LetterWriter:
             url=self._url(head, found),
             secrets=self._keys(found.target.project, found.secrets),
             body=body,
+            project=head.project,
             extra=self._extra(head.endpoint_id, found.target),
             key_id=found.secrets[0].id,
             is_late=await self._is_late(head),
@@ -104,6 +106,7 @@ class LetterWriter:
             url=self._text(target.url, endpoint_url_context(endpoint_id)),
             secrets=self._keys(target.project, live),
             body=body,
+            project=target.project,
             extra=self._extra(endpoint_id, target),
             key_id=live[0].id,
         )
@@ -155,7 +158,23 @@ class LetterWriter:
             detail = f"Master key {sealed.key_id} is no longer given."
             raise CannotWrite("sealed", detail) from exc
         except Unreadable as exc:
-            raise CannotWrite("sealed", "A sealed value cannot be opened.") from exc
+            raise CannotWrite("unreadable", "A sealed value cannot be opened.") from exc
+
+
+async def written(writing: Awaitable[Letter | None]) -> Letter | Outcome | None:
+    """The letter, or the outcome of an attempt that ended with its writing, whatever went wrong.
+
+    Raises:
+        Unavailable: the store cannot be read just now: that is no attempt.
+    """
+    try:
+        return await writing
+    except CannotWrite as error:
+        return unsent(error.reason, detail=str(error))
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the top of an attempt: its caller logs it
+        return unsent(BROKEN, error=error)
 
 
 def _is_superseded(head: Head, found: Enclosure) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Protocol
 
+from gateway.domain.outbox import DeliveryKey
+
 Lane = tuple[str, str]
 """(endpoint, task): its deliveries are offered one after the other."""
 
@@ -13,6 +15,10 @@ class Head(Protocol):
     @property
     def endpoint_id(self) -> str:
         """To whom."""
+
+    @property
+    def project(self) -> str:
+        """Whose endpoint it is."""
 
     @property
     def seq(self) -> int:
@@ -35,12 +41,36 @@ class Head(Protocol):
         """What the next attempt is owed to."""
 
     @property
-    def body(self) -> str | None:
-        """What was sent the first time; None before that."""
-
-    @property
     def rate_per_second(self) -> float | None:
         """How many its endpoint wants at most; None: it does not say."""
+
+
+class Due(Protocol):
+    """What may be sent to an endpoint."""
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """Now, the longest due first."""
+
+    @property
+    def next_at(self) -> int | None:
+        """When the next of its deliveries comes due that is not yet (milliseconds)."""
+
+
+class OwedEndpoint(Protocol):
+    """An endpoint that is owed something."""
+
+    @property
+    def endpoint_id(self) -> str:
+        """Its id."""
+
+    @property
+    def project(self) -> str:
+        """Whose it is."""
+
+    @property
+    def at(self) -> int | None:
+        """When the first of it comes due (milliseconds); None: the endpoint is disabled."""
 
 
 class Failure(Protocol):
@@ -66,13 +96,20 @@ class Failure(Protocol):
 class OutboxReads(Protocol):
     """What the deliverer reads of the store."""
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
-        """Heads of lanes that may be sent now to all but these endpoints, the longest due first."""
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> Mapping[str, Due]:
+        """What may be sent to each of these endpoints that is enabled."""
 
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        """When the next one to another endpoint than these comes due (milliseconds)."""
+    async def owed_endpoints(self, after: str, limit: int) -> Sequence[OwedEndpoint]:
+        """The next endpoints behind this one that are owed something, by their ids."""
+
+    async def new_deliveries(
+        self, after: DeliveryKey, limit: int
+    ) -> Sequence[tuple[DeliveryKey, str]]:
+        """The next deliveries behind this one, in the order of their events, each with its
+        project."""
+
+    async def newest_event(self) -> int:
+        """The number of the newest event."""
 
     async def failures(self) -> Sequence[Failure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""

@@ -45,9 +45,9 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             AddressRefused: the address is not public.
             NameNotFound: the name has no address.
         """
-        if request.url.scheme not in {"http", "https"} or not request.url.host:
+        if request.url.scheme not in {"http", "https"} or not request.url.raw_host:
             raise httpx.UnsupportedProtocol("Only http and https are spoken, to a host")
-        url = _JudgedURL(request.url, await self._guard.addresses(request.url))
+        url = _JudgedURL(request.url, await self._guard.addresses(request))
         asked = httpcore.Request(
             method=request.method,
             url=url,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httpx
@@ -23,8 +23,14 @@ BODY_LIMIT: Final = 2.0
 """Seconds for its body once the status has come: it is kept for people, and decides nothing."""
 KEPT_ANSWER: Final = 4_096
 """Bytes of the receiver's answer that are kept."""
-NOT_CHARGED: Final = frozenset({"proxy", "sealed"})
+BROKEN: Final = "broken"
+"""The reason of an attempt that ended in an error nobody expected."""
+_OF_GATEWAY: Final = frozenset({"proxy", "sealed"})
 """Our proxy, or our own keys."""
+_OF_DELIVERY: Final = frozenset(
+    {BROKEN, "unreadable", "no_event", "no_address", "no_secret", "url"},
+)
+"""What is stored of the delivery, or of its address: nothing was sent."""
 _UNREACHED: Final = ("502", "503", "504")
 """How a proxy answers a CONNECT if it is the receiver that cannot be reached."""
 USER_AGENT: Final = "slipgate/0.1"
@@ -39,6 +45,8 @@ class Letter:
     secrets: tuple[bytes, ...] = field(repr=False)
     """Each makes a signature: a receiver may know the old one or the new one."""
     body: bytes = field(repr=False)
+    project: str = ""
+    """Whose share of name look-ups it uses."""
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers that people gave the endpoint; they cannot replace ours."""
     key_id: str | None = None
@@ -60,16 +68,35 @@ class Outcome:
     retry_after: int | None = None
     """Milliseconds the receiver asked us to wait."""
     answer: str | None = None
+    detail: str | None = None
+    """For the log."""
+    error: Exception | None = None
+    """For the log: what nobody expected."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a failure is one on the schedule of its delivery: one of ours is not."""
+        return self.reason not in _OF_GATEWAY
 
     @property
     def is_charged(self) -> bool:
-        """Whether a failure is the receiver's: one of the egress proxy is not."""
-        return self.reason not in NOT_CHARGED
+        """Whether a failure is the receiver's."""
+        return is_charged(self.reason)
 
     @property
     def is_success(self) -> bool:
         """Only 2xx is: a redirect is an answer from somebody else."""
         return self.status is not None and 200 <= self.status < 300
+
+
+def is_charged(reason: str | None) -> bool:
+    """Whether this reason of a failure speaks against the receiver."""
+    return reason not in _OF_GATEWAY and reason not in _OF_DELIVERY
+
+
+def unsent(reason: str, *, detail: str | None = None, error: Exception | None = None) -> Outcome:
+    """An attempt that failed before anything could be sent."""
+    return Outcome(status=None, reason=reason, duration_ms=0, detail=detail, error=error)
 
 
 async def post(
@@ -90,6 +117,8 @@ async def post(
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         # A word, for the text of the error may repeat the address and the secret in its query.
         return ended(_reason(error))
+    except Exception as error:  # noqa: BLE001 - the top of an attempt: its caller logs it
+        return replace(ended(BROKEN), error=error)
 
 
 def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
@@ -121,7 +150,7 @@ async def _exchange(
         letter.url,
         content=letter.body,
         headers=headers(letter, now // 1000),
-        extensions={"timeout": _PATIENCE},
+        extensions={"timeout": _PATIENCE, "project": letter.project},
     )
     response = await transport.handle_async_request(request)
     try:

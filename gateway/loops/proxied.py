@@ -20,7 +20,7 @@ class ProxiedTransport(httpx.AsyncBaseTransport):
             NameNotFound: the name has no address.
             httpx.ProxyError: the proxy cannot be reached, or refuses us.
         """
-        await self._guard.addresses(request.url)
+        await self._guard.addresses(request)
         try:
             return await self._inner.handle_async_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:

@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable
 
 import httpx
+import structlog
 
 from gateway.domain.endpoint import Endpoint
-from gateway.loops.outbox import CannotWrite
-from gateway.loops.post import Letter, Outcome, post
+from gateway.loops.letters import written
+from gateway.loops.post import Letter, post, unsent
 from gateway.store.deliveries import DeliveryAttempt
+
+log = structlog.get_logger(__name__)
 
 WriteTrial = Callable[[str, str, bytes], Awaitable[Letter]]
 """The letter to an endpoint with this id and body; raises `CannotWrite`."""
@@ -26,19 +29,19 @@ class Trials:
     async def send(self, endpoint: Endpoint, webhook_id: str, body: bytes) -> DeliveryAttempt:
         """One webhook to an endpoint that has an address of its own; every failure is an answer."""
         at = self._clock()
-        letter: Letter | None = None
-        try:
-            letter = await self._write(endpoint.id, webhook_id, body)
-        except CannotWrite as error:
-            outcome = Outcome(status=None, reason=error.reason, duration_ms=0)
-        else:
+        letter = await written(self._write(endpoint.id, webhook_id, body))
+        if isinstance(letter, Letter):
             outcome = await post(self._transport, letter, clock=self._clock)
+        else:
+            outcome = letter or unsent("no_event")
+        if outcome.error is not None:
+            log.error("endpoint.test", endpoint=endpoint.id, exc_info=outcome.error)
         return DeliveryAttempt(
             at=at,
             trigger="manual",
             status=outcome.status,
             reason=outcome.reason,
             duration_ms=outcome.duration_ms,
-            key_id=letter.key_id if letter else None,
+            key_id=letter.key_id if isinstance(letter, Letter) else None,
             response_body=outcome.answer,
         )

@@ -4,10 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from gateway.domain.figures import Figures
-from gateway.store.lanes import OWED_ENDPOINTS
 from gateway.store.rows import Params, Row
-
-# ruff: noqa: S608 - what is put into a statement here is a constant table expression
 
 TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
 
@@ -23,7 +20,15 @@ SELECT 'held', count(*) FROM deliveries INDEXED BY deliveries_missed WHERE statu
 UNION ALL
 SELECT 'dead', count(*) FROM deliveries INDEXED BY deliveries_missed WHERE status = 'dead'"""
 
-OLDEST_DUE: Final = f"""WITH RECURSIVE {OWED_ENDPOINTS}
+# From one endpoint that is owed something to the next, by the index; their number is what it costs.
+OLDEST_DUE: Final = """
+WITH RECURSIVE owed (endpoint_id) AS (
+    SELECT ''
+    UNION ALL
+    SELECT (
+        SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
+        WHERE status = 'pending' AND endpoint_id > owed.endpoint_id ORDER BY endpoint_id LIMIT 1)
+    FROM owed WHERE owed.endpoint_id IS NOT NULL)
 SELECT min((
     SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
     WHERE endpoint_id = owed.endpoint_id AND status = 'pending' AND next_attempt_at <= :now

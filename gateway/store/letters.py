@@ -40,7 +40,7 @@ SELECT
             ORDER BY task_seq LIMIT 64) AS behind
         CROSS JOIN events AS newer ON newer.seq = behind.seq
         WHERE newer.type = event.type),
-    delivery.endpoint_id
+    delivery.body, delivery.endpoint_id
 FROM json_each(:keys) AS wanted
 CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
@@ -112,6 +112,8 @@ class Enclosure(Frozen, frozen=True, kw_only=True):
     callback_url: Sealed | None
     has_newer: bool
     """An event of the same type waits soon behind this one in its lane."""
+    body: str | None
+    """As it was sent before; None: it was not."""
     secrets: tuple[LiveSecret, ...]
     """The newest first."""
 
@@ -168,13 +170,14 @@ def _owner(endpoint_id: str, target: Target) -> Owner:
 
 def _enclosure(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> Enclosure:
     task = row[len(_EVENT) : _TARGET_AT]
-    spec, callback_key_id, callback_url, has_newer = row[_SPEC_AT:-1]
+    spec, callback_key_id, callback_url, has_newer, body = row[_SPEC_AT:-1]
     return Enclosure(
         event=rows.event_from_row(row[: len(_EVENT)]),
         asked=None if spec is None else (rows.task_from_row(task), _SPEC.decode(spec)),
         target=target,
         callback_url=_sealed(callback_key_id, callback_url),
         has_newer=bool(has_newer),
+        body=body,
         secrets=secrets,
     )
 

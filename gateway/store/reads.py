@@ -33,17 +33,19 @@ from gateway.store.deliveries import (
     one_delivery,
     page_of_deliveries,
 )
-from gateway.store.endpoint_reads import EndpointReads
+from gateway.store.endpoint_reads import NEWEST_SEQ, EndpointReads
 from gateway.store.errors import translated
 from gateway.store.feeds import FeedPage, read_feed
 from gateway.store.figures import TASK_COUNTS, read_figures
 from gateway.store.lanes import (
-    DueDelivery,
+    Due,
     Failure,
+    OwedEndpoint,
     changed_at,
     due_deliveries,
     failures,
-    next_delivery,
+    new_deliveries,
+    owed_endpoints,
 )
 from gateway.store.letters import (
     Enclosure,
@@ -227,15 +229,23 @@ class Reads:
         row = await self._one(sql.NEXT_CLAIMABLE, params)
         return row[0] if row else None
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> list[DueDelivery]:
-        """Heads of lanes that may be sent now to all but these endpoints, the longest due first."""
-        return await due_deliveries(self._all, now, limit, closed)
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+        """What may be sent to each of these endpoints that is enabled."""
+        return await due_deliveries(self._all, now, endpoint_ids)
 
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        """When the next delivery to another than these comes due (milliseconds)."""
-        return await next_delivery(self._all, now, closed)
+    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+        """The next endpoints behind this one that are owed something, by their ids."""
+        return await owed_endpoints(self._all, after, limit)
+
+    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
+        """The next deliveries behind this one, in the order of their events, each with its
+        project."""
+        return await new_deliveries(self._all, after, limit)
+
+    async def newest_event(self) -> int:
+        """The number of the newest event."""
+        row = await self._one(NEWEST_SEQ, {})
+        return 0 if row is None else int(row[0])
 
     async def failures(self) -> list[Failure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""

@@ -81,7 +81,7 @@ class SQLiteStore:
         await self._writer.commit()
         self._seq = batch.seq
         self._realms = batch.realms
-        self._directory = batch.directory
+        self._directory = batch.directory.committed()
 
 
 async def _to_its_end(work: Coroutine[None, None, None]) -> None:

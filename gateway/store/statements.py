@@ -285,7 +285,8 @@ SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = iif(status = 'pending' OR :status = 'delivered', :status, status),
     next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
-    attempts = :attempts, failures = :failures, trigger = 'auto', body = :body
+    attempts = :attempts, failures = :failures, trigger = 'auto',
+    body = coalesce(:body, body)
 WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
 INSERT_DELIVERY_ATTEMPTS: Final = """

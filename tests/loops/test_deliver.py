@@ -10,19 +10,22 @@ from typing import Literal
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
+from structlog.testing import capture_logs
 
 from gateway.domain.answers import Accepted, Answer
 from gateway.domain.commands import Command, SettleDelivery
 from gateway.domain.errors import Unavailable
+from gateway.domain.outbox import DeliveryKey
 from gateway.hints import Hints
-from gateway.loops.deliver import PARALLEL, Deliverer
-from gateway.loops.gate import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
+from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import Guard
+from gateway.loops.limiter import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
+from gateway.loops.limits import FIRST_TRIALS, PARALLEL
 from gateway.loops.outbox import CannotWrite, Head
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.post import Letter
 from gateway.loops.schedule import SCHEDULE
-from gateway.store.lanes import Failure
+from gateway.store.lanes import Failure, OwedEndpoint
 from gateway.wire.signing import secret_text
 
 SECRET = b"s" * 32
@@ -38,9 +41,19 @@ class Row:
     task_id: str = "task_1"
     attempts: int = 0
     failures: int = 0
+    project: str = "default"
     trigger: Literal["auto", "manual", "replay"] = "auto"
     body: str | None = None
+    due_at: int = NOW
     rate_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What may be sent to an endpoint."""
+
+    heads: tuple[Row, ...]
+    next_at: int | None = None
 
 
 @dataclass
@@ -72,19 +85,36 @@ async def listening(receiver: Receiver) -> AsyncIterator[str]:
 class Outbox:
     """Heads that are due, and what became of them."""
 
-    def __init__(self, heads: Sequence[Head]) -> None:
+    def __init__(self, heads: Sequence[Row]) -> None:
         self.heads = heads
         self.settled: list[SettleDelivery] = []
         self.past: list[Failure] = []
         self.changed = 0
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
-        return self.heads[:limit]
+    def owed(self) -> Sequence[Row]:
+        return self.heads
 
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        return None
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+        return {
+            name: Due(heads=tuple(each for each in self.owed() if each.endpoint_id == name))
+            for name in endpoint_ids
+        }
+
+    async def owed_endpoints(self, after: str, limit: int) -> Sequence[OwedEndpoint]:
+        projects = {each.endpoint_id: each.project for each in self.owed()}
+        return [
+            OwedEndpoint(endpoint_id=name, project=projects[name], at=NOW)
+            for name in sorted(projects)
+            if name > after
+        ][:limit]
+
+    async def new_deliveries(
+        self, after: DeliveryKey, limit: int
+    ) -> Sequence[tuple[DeliveryKey, str]]:
+        return []
+
+    async def newest_event(self) -> int:
+        return 0
 
     async def failures(self) -> Sequence[Failure]:
         return self.past
@@ -101,24 +131,23 @@ class Outbox:
 class SlowRead(Outbox):
     """From the second look on it answers only when what flew has landed: its answer is old."""
 
-    def __init__(self, heads: Sequence[Head], landed: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(self, heads: Sequence[Row], landed: Callable[[], Awaitable[bool]]) -> None:
         super().__init__(heads)
         self._landed = landed
         self._looks = 0
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
         self._looks += 1
         if self._looks > 1:
             await self._landed()
-        return self.heads
+        return await super().due_deliveries(now, endpoint_ids)
 
 
 async def deliver(
-    url: str | None, *heads: Head, allow_private: bool = True, now: int = NOW
+    url: str | None, *heads: Row, allow_private: bool = True, now: int = NOW
 ) -> list[SettleDelivery]:
     async def write(head: Head) -> Letter:
+        assert isinstance(head, Row)
         if url is None:
             raise CannotWrite("no_address", "The task has no callback address.")
         body = head.body.encode() if head.body else b'{"type":"task.started"}'
@@ -258,7 +287,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
 class FullDisk(Outbox):
     """Cannot commit the first few times."""
 
-    def __init__(self, heads: Sequence[Head], refusals: int) -> None:
+    def __init__(self, heads: Sequence[Row], refusals: int) -> None:
         super().__init__(heads)
         self.refusals = refusals
 
@@ -317,6 +346,108 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
     assert len(slept) == pauses
 
 
+class Backlog(Outbox):
+    """What was settled is due no more."""
+
+    def owed(self) -> Sequence[Row]:
+        done = {(each.endpoint_id, each.seq) for each in self.settled}
+        return [each for each in self.heads if (each.endpoint_id, each.seq) not in done]
+
+
+async def broken(outbox: Outbox) -> None:
+    """Every delivery raises what nobody expected."""
+
+    async def write(head: Head) -> Letter:
+        raise UnicodeError("label empty or too long")
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        await Deliverer(
+            outbox,
+            write,
+            outbox.submit,
+            transport=Hanging(),
+            group=group,
+            hints=Hints(),
+            clock=lambda: NOW,
+            random=lambda: 0.5,
+        ).step()
+
+
+async def test_a_delivery_that_raises_is_an_attempt_that_failed_and_ends_dead() -> None:
+    outbox = Outbox([Row(), Row(endpoint_id="ep_2", seq=2, attempts=9, failures=9)])
+    with capture_logs() as lines:
+        await broken(outbox)
+    first, last = sorted(outbox.settled, key=lambda each: each.seq)
+    assert (first.status, first.reason, first.next_attempt_at) == (
+        "pending",
+        "broken",
+        NOW + SCHEDULE[1],
+    )
+    assert (last.status, last.reason, last.is_charged) == ("dead", "broken", False)
+    assert [line["event"] for line in lines] == ["delivery", "delivery"]
+
+
+class PickyLedger(Outbox):
+    """Writes down no attempts, or nothing at all."""
+
+    def __init__(self, heads: Sequence[Row], *, takes_bare: bool) -> None:
+        super().__init__(heads)
+        self._takes_bare = takes_bare
+        self.refused = 0
+
+    async def submit(self, command: Command) -> Answer:
+        assert isinstance(command, SettleDelivery)
+        if command.is_attempt or not self._takes_bare:
+            self.refused += 1
+            raise ValueError("UNIQUE constraint failed")
+        return await super().submit(command)
+
+
+async def test_an_attempt_that_cannot_be_written_down_moves_on_its_schedule_all_the_same() -> None:
+    outbox = PickyLedger([Row()], takes_bare=True)
+    await broken(outbox)
+    (settled,) = outbox.settled
+    assert (settled.status, settled.next_attempt_at) == ("pending", NOW + SCHEDULE[1])
+
+
+async def test_an_endpoint_whose_outcomes_cannot_be_written_down_pauses() -> None:
+    outbox = PickyLedger([Row()], takes_bare=False)
+
+    async def write(head: Head) -> Letter:
+        raise UnicodeError("label empty or too long")
+
+    async with asyncio.timeout(60):
+        async with asyncio.TaskGroup() as group:
+            deliverer = Deliverer(
+                outbox,
+                write,
+                outbox.submit,
+                transport=Hanging(),
+                group=group,
+                hints=Hints(),
+                clock=lambda: NOW,
+                random=lambda: 0.5,
+            )
+            await deliverer.step()
+        assert await deliverer.step() == FIRST_PAUSE / 1000
+    assert outbox.refused == 2
+
+
+class BrokenRows(Outbox):
+    """The rows of one endpoint cannot be read."""
+
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+        if "ep_1" in endpoint_ids:
+            raise ValueError("Could not decode to UTF-8")
+        return await super().due_deliveries(now, endpoint_ids)
+
+
+async def test_an_endpoint_whose_rows_cannot_be_read_holds_up_no_other() -> None:
+    outbox = BrokenRows([Row(), Row(endpoint_id="ep_2", seq=2)])
+    await broken(outbox)
+    assert [each.endpoint_id for each in outbox.settled] == ["ep_2"]
+
+
 class Hanging(httpx.AsyncBaseTransport):
     """To receivers that have not answered yet; it knows how many were asked."""
 
@@ -330,9 +461,10 @@ class Hanging(httpx.AsyncBaseTransport):
         return httpx.Response(204, stream=httpx.ByteStream(b""))
 
 
-async def test_no_more_is_under_way_at_once_than_may_be_however_many_endpoints_there_are() -> None:
-    outbox = Outbox([Row(endpoint_id=f"ep_{n}", seq=n) for n in range(2 * PARALLEL)])
-    transport = Hanging()
+async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
+    """How many of these are under way at most while no receiver answers; and what became of them
+    when all do."""
+    outbox, transport, hints = Backlog(heads), Hanging(), Hints()
 
     async def write(head: Head) -> Letter:
         return Letter(webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}")
@@ -344,16 +476,35 @@ async def test_no_more_is_under_way_at_once_than_may_be_however_many_endpoints_t
             outbox.submit,
             transport=transport,
             group=group,
-            hints=Hints(),
+            hints=hints,
             clock=lambda: NOW,
             random=lambda: 0.5,
         )
-        await deliverer.step()
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert transport.asked == PARALLEL
-        transport.answers.set()
-    assert len(outbox.settled) == 2 * PARALLEL
+        with hints.listen(*deliverer.topics) as landing:
+            while await deliverer.step() == 0:
+                pass
+            for _ in range(20):
+                await asyncio.sleep(0)
+            asked = transport.asked
+            transport.answers.set()
+            while len(outbox.settled) < len(heads):
+                await landing.wait(60)
+                await deliverer.step()
+    return asked, outbox.settled
+
+
+async def test_a_project_starts_slowly_with_endpoints_of_which_nothing_is_known() -> None:
+    heads = [Row(endpoint_id=f"ep_{n:03}", seq=n) for n in range(2 * PARALLEL)]
+    asked, settled = await under_way(*heads)
+    assert asked == FIRST_TRIALS
+    assert len(settled) == len(heads)
+
+
+async def test_every_project_has_its_share_of_what_may_be_under_way() -> None:
+    loud = [Row(endpoint_id=f"ep_{n:03}", seq=n, project="loud") for n in range(100)]
+    quiet = Row(endpoint_id="ep_z", seq=1_000, project="quiet")
+    asked, _ = await under_way(*loud, quiet)
+    assert asked == FIRST_TRIALS + 1
 
 
 class StopsAtALook(Outbox):
@@ -361,11 +512,9 @@ class StopsAtALook(Outbox):
 
     stopping = False
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
         self.stopping = True
-        return self.heads
+        return await super().due_deliveries(now, endpoint_ids)
 
 
 async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
@@ -395,20 +544,6 @@ async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
             await deliverer.step()
             await deliverer.step()
     assert (receiver.requests, outbox.settled) == ([], [])
-
-
-class Backlog(Outbox):
-    """What was settled is due no more."""
-
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> Sequence[Head]:
-        done = {(each.endpoint_id, each.seq) for each in self.settled}
-        return [
-            head
-            for head in self.heads
-            if head.endpoint_id not in closed and (head.endpoint_id, head.seq) not in done
-        ][:limit]
 
 
 async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_nothing_counted() -> (

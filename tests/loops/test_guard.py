@@ -60,11 +60,11 @@ def test_a_public_address_is_allowed(address: str) -> None:
 
 
 async def judged(found: Sequence[str], *, allow_private: bool = False) -> tuple[str, ...]:
-    async def resolve(_host: str, _port: int) -> Sequence[str]:
+    async def resolve(_host: str, _port: int, _project: str) -> Sequence[str]:
         return found
 
     guard = Guard(resolve=resolve, allow_private=allow_private)
-    return await guard.addresses(httpx.URL("https://hook.example/path"))
+    return await guard.addresses(httpx.Request("POST", "https://hook.example/path"))
 
 
 async def test_all_addresses_of_a_host_are_given_in_the_order_they_were_found() -> None:
@@ -83,4 +83,4 @@ async def test_private_addresses_pass_where_they_are_allowed() -> None:
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "localhost"])
 async def test_other_spellings_of_loopback_are_refused(host: str) -> None:
     with pytest.raises(httpx.ConnectError):
-        await Guard().addresses(httpx.URL(f"http://{host}/"))
+        await Guard().addresses(httpx.Request("POST", f"http://{host}/"))

@@ -64,8 +64,9 @@ class Head(Frozen, frozen=True, kw_only=True):
     task_id: str = TASK.id
     attempts: int = 0
     failures: int = 0
+    project: str = TASK.project
     trigger: Literal["auto", "manual", "replay"] = "auto"
-    body: str | None = None
+    due_at: int = 1
     rate_per_second: float | None = None
 
 
@@ -97,7 +98,9 @@ class Reads:
         event: Event = EVENT,
         newer: bool = False,
         overtaken: bool = False,
+        body: str | None = None,
     ) -> None:
+        self.body = body
         self.to = to
         self.names = names
         self.event = event
@@ -126,6 +129,7 @@ class Reads:
             target=self.to,
             callback_url=KEYRING.seal(b"https://a.example", context=place, nonce=NONCE),
             has_newer=self.newer,
+            body=self.body,
             secrets=secrets[owner],
         )
         return dict.fromkeys(keys, found)
@@ -210,7 +214,7 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
         (Reads(to=None), "no_event"),
         (Reads(to=replace(EXPLICIT, url=None)), "no_address"),
         (Reads(to=EXPLICIT, names=""), "no_secret"),
-        (Reads(to=replace(EXPLICIT, url=sealed("u", "elsewhere"))), "sealed"),
+        (Reads(to=replace(EXPLICIT, url=sealed("u", "elsewhere"))), "unreadable"),
     ],
     ids=["nothing is kept", "address is gone", "no live secret", "cannot be opened"],
 )

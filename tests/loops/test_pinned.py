@@ -27,7 +27,7 @@ class Names:
 
     found: dict[str, Sequence[str]] = field(default_factory=dict)
 
-    async def __call__(self, host: str, _port: int) -> Sequence[str]:
+    async def __call__(self, host: str, _port: int, _project: str) -> Sequence[str]:
         return self.found.get(host, (HERE,))
 
 
@@ -93,7 +93,7 @@ async def test_every_request_is_judged_also_over_an_open_connection(authority: A
     hosts = Hosts({"a.example": authority.context("a.example")})
     looks: list[str] = []
 
-    async def resolve(host: str, _port: int) -> Sequence[str]:
+    async def resolve(host: str, _port: int, _project: str) -> Sequence[str]:
         looks.append(host)
         return (HERE,)
 

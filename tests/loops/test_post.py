@@ -69,10 +69,10 @@ async def test_a_receiver_that_speaks_no_tls_is_told_from_one_that_is_not_there(
 
 
 async def test_a_name_without_an_address_and_a_private_one_are_told_apart() -> None:
-    async def nothing(_host: str, _port: int) -> Sequence[str]:
+    async def nothing(_host: str, _port: int, _project: str) -> Sequence[str]:
         raise OSError("no such name")
 
-    async def inside(_host: str, _port: int) -> Sequence[str]:
+    async def inside(_host: str, _port: int, _project: str) -> Sequence[str]:
         return ["10.0.0.1"]
 
     unknown = PinnedTransport(Guard(resolve=nothing))

@@ -82,7 +82,7 @@ class Books:
         self._put_deliveries(view, first)
         assert not view.outbox.rerouted, "no endpoint here is disabled"
         if view.outbox.is_changed:
-            self.directory = view.outbox.directory
+            self.directory = view.outbox.directory.committed()
         self.remembered.update((kept.key, kept) for kept in view.new_remembered)
         self.calls.update((call.launcher_id, call) for call in view.calls)
         self.realms.update((place, view.realms[place]) for place in view.changed_realms)
@@ -204,7 +204,7 @@ class Books:
             attempts=settled.attempts,
             next_attempt_at=settled.next_attempt_at if was_pending else None,
         )
-        self.sent[key] = Sent(failures=settled.failures, body=settled.body)
+        self.sent[key] = Sent(failures=settled.failures, body=settled.body or self.sent[key].body)
         if settled.reason is not None:
             self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":

@@ -78,7 +78,7 @@ def deliverer(
 
     async def step() -> float | None:
         seconds = await sender.step()
-        return seconds if await reads.next_delivery(world.wall()) is not None else None
+        return seconds if await reads.is_owing() else None
 
     return step
 

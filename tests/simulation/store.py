@@ -13,12 +13,12 @@ from gateway.domain.commands import Claim
 from gateway.domain.delivery import PARK_AFTER
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
-from gateway.domain.outbox import Outbox
+from gateway.domain.outbox import DeliveryKey, Outbox
 from gateway.domain.policy import Policy
 from gateway.domain.realm import Place
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View
-from gateway.store.lanes import DueDelivery, Failure
+from gateway.store.lanes import Due, DueDelivery, Failure, OwedEndpoint
 from tests.simulation.books import Books
 
 OFFERED_PER_CLAIM: Final = 10
@@ -229,41 +229,70 @@ class MemoryReads:
         )
         return min((at for at in chain(tasks, jobs) if at > now), default=None)
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> list[DueDelivery]:
-        """Heads of lanes that may be sent now, the longest due first."""
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+        """What may be sent to each of these endpoints."""
+        return {name: self._due(now, name) for name in endpoint_ids}
+
+    def _due(self, now: int, endpoint_id: str) -> Due:
         books = self._books
-        due = []
-        held: set[tuple[str, str]] = set()
+        heads: list[DueDelivery] = []
+        nexts: list[int] = []
+        held: set[str] = set()
         for key in books.pending:
-            if key[0] in closed:
+            if key[0] != endpoint_id:
                 continue
             owed, sent = books.deliveries[key], books.sent[key]
-            lane = (owed.endpoint_id, owed.task_id)
-            if lane not in held and (owed.next_attempt_at or 0) <= now:
-                head = DueDelivery(
-                    endpoint_id=owed.endpoint_id,
-                    seq=owed.seq,
-                    task_id=owed.task_id,
-                    attempts=owed.attempts,
-                    failures=sent.failures,
-                    trigger="auto",
-                    body=sent.body,
+            at = owed.next_attempt_at or 0
+            if at > now:
+                nexts.append(at)
+            elif owed.task_id not in held:
+                heads.append(
+                    DueDelivery(
+                        endpoint_id=endpoint_id,
+                        project=self._project_of(endpoint_id),
+                        seq=owed.seq,
+                        task_id=owed.task_id,
+                        attempts=owed.attempts,
+                        failures=sent.failures,
+                        trigger="auto",
+                        due_at=at,
+                    )
                 )
-                due.append((owed.next_attempt_at, owed.seq, head))
             if sent.failures < PARK_AFTER:
-                held.add(lane)
-        return [head for _, _, head in sorted(due, key=lambda each: each[:2])[:limit]]
+                held.add(owed.task_id)
+        heads.sort(key=lambda head: (head.due_at, head.seq))
+        return Due(heads=tuple(heads), next_at=min(nexts, default=None))
 
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        """When the next delivery that is not due yet comes due."""
-        moments = (
-            self._books.deliveries[key].next_attempt_at or 0
-            for key in self._books.pending
-            if key[0] not in closed
-        )
-        return min((at for at in moments if at > now), default=None)
+    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+        """The next endpoints behind this one that are owed something."""
+        first: dict[str, int] = {}
+        for key in self._books.pending:
+            at = self._books.deliveries[key].next_attempt_at or 0
+            first[key[0]] = min(at, first.get(key[0], at))
+        return [
+            OwedEndpoint(endpoint_id=name, project=self._project_of(name), at=first[name])
+            for name in sorted(name for name in first if name > after)[:limit]
+        ]
+
+    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
+        """The next deliveries behind this one, in the order of their events."""
+        behind = (after[1], after[0])
+        keys = sorted((key[1], key[0]) for key in self._books.deliveries)
+        return [
+            ((name, seq), self._project_of(name)) for seq, name in keys if (seq, name) > behind
+        ][:limit]
+
+    async def newest_event(self) -> int:
+        """The number of the newest event."""
+        return self._books.seq
+
+    def _project_of(self, endpoint_id: str) -> str:
+        endpoint = self._books.directory.find(endpoint_id)
+        return "" if endpoint is None else endpoint.project
+
+    async def is_owing(self) -> bool:
+        """Whether anything is owed to any endpoint."""
+        return bool(self._books.pending)
 
     async def failures(self) -> list[Failure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""

@@ -15,7 +15,7 @@ import aiosqlite
 
 from gateway.domain.job import Job
 from gateway.domain.needs import Needs
-from gateway.domain.outbox import Outbox
+from gateway.domain.outbox import DeliveryKey, Outbox
 from gateway.domain.policy import Policy
 from gateway.domain.realm import Place
 from gateway.domain.view import View
@@ -23,7 +23,7 @@ from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
 from gateway.store.instance import open_instance
-from gateway.store.lanes import DueDelivery, Failure
+from gateway.store.lanes import Due, Failure, OwedEndpoint
 from gateway.store.migrations import migrate
 from gateway.store.outbox import read_directory
 from gateway.store.reads import Reads
@@ -160,12 +160,26 @@ class TwinReads(MemoryReads):
         _compare("next job", self.next_work(providers, now, lambda _: True), other)
         return await super().next_claimable(providers, now)
 
-    async def due_deliveries(
-        self, now: int, limit: int, closed: Sequence[str] = ()
-    ) -> list[DueDelivery]:
-        """Heads of lanes that may be sent now."""
-        other = await self._other.due_deliveries(now, limit, closed)
-        return _compare("due deliveries", await super().due_deliveries(now, limit, closed), other)
+    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+        """What may be sent to each of these endpoints."""
+        other = await self._other.due_deliveries(now, endpoint_ids)
+        return _compare("due deliveries", await super().due_deliveries(now, endpoint_ids), other)
+
+    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+        """The next endpoints behind this one that are owed something."""
+        other = await self._other.owed_endpoints(after, limit)
+        return _compare("owed endpoints", await super().owed_endpoints(after, limit), other)
+
+    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
+        """The next deliveries behind this one, in the order of their events."""
+        other = await self._other.new_deliveries(after, limit)
+        return _compare("new deliveries", await super().new_deliveries(after, limit), other)
+
+    async def newest_event(self) -> int:
+        """The number of the newest event."""
+        return _compare(
+            "newest event", await super().newest_event(), await self._other.newest_event()
+        )
 
     async def failures(self) -> list[Failure]:
         """As it says."""
@@ -173,11 +187,6 @@ class TwinReads(MemoryReads):
         other = await self._other.failures()
         _compare("failures", sorted(own, key=str), sorted(other, key=str))
         return own
-
-    async def next_delivery(self, now: int, closed: Sequence[str] = ()) -> int | None:
-        """When the next delivery that is not due yet comes due."""
-        other = await self._other.next_delivery(now, closed)
-        return _compare("next delivery", await super().next_delivery(now, closed), other)
 
 
 class _Direct:

@@ -1,7 +1,7 @@
 """Endpoints in the store: who is owed what, whatever becomes of an endpoint in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from gateway.domain.replay import Replay
 from gateway.domain.sealing import Sealed
 from gateway.domain.signing_secret import SigningSecret
 from gateway.ledger import Ledger
+from gateway.loops.outbox import Head
 from gateway.store.audit import audit
 from gateway.store.deliveries import Delivery, DeliveryFilter
 from gateway.store.sqlite import SQLiteStore
@@ -97,6 +98,10 @@ class Desk:
     async def owed(self, **wanted: str) -> list[Delivery]:
         """Deliveries, newest first."""
         return await self.store.reads.deliveries_before(DeliveryFilter(**wanted), FIRST, 100)
+
+    async def heads(self, name: str) -> Sequence[Head]:
+        """What may be sent to an endpoint, whenever it is due."""
+        return (await self.store.reads.due_deliveries(2**60, [name]))[name].heads
 
     async def states(self, name: str) -> list[str]:
         """How the deliveries to an endpoint stand, oldest first."""
@@ -263,7 +268,7 @@ async def test_a_replay_sends_again_what_was_asked_for(
     (wet,) = await desk.works()
     assert (wet.matched, wet.status) == (dry.matched, "done")
     assert await desk.states("ep_a") == states
-    heads = await desk.store.reads.due_deliveries(2**60, 10)
+    heads = await desk.heads("ep_a")
     assert {(head.trigger, head.failures, head.attempts) for head in heads} == {("replay", 0, 1)}
     desk.is_sound()
 
@@ -286,7 +291,7 @@ async def test_a_single_delivery_is_sent_again_by_hand(desk: Desk) -> None:
     await desk.settles("ep_a", "dead")
     (dead,) = await desk.owed(status="dead")
     await desk.ledger.submit(e.RetryDelivery(endpoint_id="ep_a", seq=dead.seq))
-    (head,) = await desk.store.reads.due_deliveries(2**60, 10)
+    (head,) = await desk.heads("ep_a")
     assert (head.seq, head.trigger, head.failures) == (dead.seq, "manual", 0)
     for key in (("ep_a", 77), ("ep_x", dead.seq)):
         with pytest.raises(Refused, match="not_found"):
@@ -400,7 +405,7 @@ async def test_what_was_parked_is_no_head_again_when_its_endpoint_is_enabled(
     ):
         await desk.ledger.submit(command)
         await desk.works()
-    (head,) = await desk.store.reads.due_deliveries(2**60, 10)
+    (head,) = await desk.heads("ep_a")
     assert head.failures == kept
 
 

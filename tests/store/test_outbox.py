@@ -17,6 +17,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.spec import Spec
 from gateway.domain.task import Clocks, Status, Task, Timeouts
 from gateway.domain.view import Delivery, View
+from gateway.loops.outbox import Head
 from gateway.store.lanes import DUE_DELIVERIES, PER_ENDPOINT
 from gateway.store.sqlite import SQLiteStore, open_sqlite
 
@@ -102,7 +103,12 @@ async def settle(store: SQLiteStore, settled: c.SettleDelivery) -> None:
 
 
 async def due(store: SQLiteStore, now: int = 100) -> set[tuple[str, int]]:
-    return {(each.endpoint_id, each.seq) for each in await store.reads.due_deliveries(now, 50)}
+    return {(each.endpoint_id, each.seq) for each in await heads(store, now)}
+
+
+async def heads(store: SQLiteStore, now: int, endpoints: Sequence[str] = ENDPOINTS) -> list[Head]:
+    found = await store.reads.due_deliveries(now, endpoints)
+    return [head for each in found.values() for head in each.heads]
 
 
 async def test_a_lane_is_an_endpoint_and_a_task(store: SQLiteStore) -> None:
@@ -117,10 +123,16 @@ async def test_the_lane_goes_on_behind_what_was_delivered(store: SQLiteStore) ->
 async def test_a_head_that_waits_holds_its_own_lane_only(store: SQLiteStore) -> None:
     await settle(store, outcome(1, status="pending", attempts=1, again=500))
     assert await due(store) == {("ep_2", 1), ("ep_1", 4), ("ep_2", 4)}
-    assert await store.reads.next_delivery(100) == 500
-    heads = await store.reads.due_deliveries(500, 50)
-    (late,) = [each for each in heads if (each.endpoint_id, each.seq) == ("ep_1", 1)]
-    assert (late.attempts, late.body) == (1, "{}")
+    nexts = {
+        name: each.next_at
+        for name, each in (await store.reads.due_deliveries(100, ENDPOINTS)).items()
+    }
+    assert nexts == {"ep_1": 500, "ep_2": None}
+    (late,) = [
+        each for each in await heads(store, 500) if (each.endpoint_id, each.seq) == ("ep_1", 1)
+    ]
+    (sent,) = (await store.reads.enclosures([("ep_1", 1)], 500)).values()
+    assert (late.attempts, sent.body) == (1, "{}")
 
 
 async def test_a_parked_head_lets_its_lane_go_on_and_keeps_its_schedule(
@@ -216,11 +228,21 @@ async def test_an_event_is_overtaken_once_a_later_one_was_sent(store: SQLiteStor
     assert not await store.reads.is_overtaken("ep_2", "task_1", 1)
 
 
-async def test_an_endpoint_that_can_take_nothing_now_is_left_out(store: SQLiteStore) -> None:
-    heads = await store.reads.due_deliveries(100, 50, ["ep_1"])
-    assert {each.endpoint_id for each in heads} == {"ep_2"}
-    await settle(store, outcome(1, status="pending", attempts=1, again=500))
-    assert await store.reads.next_delivery(100, ["ep_1"]) is None
+async def test_what_is_owed_is_found_endpoint_by_endpoint(store: SQLiteStore) -> None:
+    first = await store.reads.owed_endpoints("", 1)
+    second = await store.reads.owed_endpoints(first[-1].endpoint_id, 9)
+    assert [(each.endpoint_id, each.project, each.at) for each in (*first, *second)] == [
+        ("ep_1", "default", 1),
+        ("ep_2", "default", 1),
+    ]
+    assert await store.reads.owed_endpoints("ep_2", 9) == []
+
+
+async def test_new_deliveries_are_those_behind_the_newest_that_is_known(store: SQLiteStore) -> None:
+    assert await store.reads.newest_event() == 6
+    found = await store.reads.new_deliveries(("ep_1", 5), 2)
+    assert found == [(("ep_2", 5), "default"), (("ep_1", 6), "default")]
+    assert await store.reads.new_deliveries(("ep_2", 6), 2) == []
 
 
 async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> None:
@@ -231,6 +253,8 @@ async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> Non
     async with store.transaction() as batch:
         await batch.write(view)
     assert {endpoint for endpoint, _ in await due(store)} == {"ep_2"}
+    owed = await store.reads.owed_endpoints("", 9)
+    assert {each.endpoint_id: each.at for each in owed} == {"ep_1": None, "ep_2": 1}
 
 
 async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
@@ -242,8 +266,8 @@ async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
         _owe(view, f"task_{100 + number}", ("ep_0",), events=1)
     async with store.transaction() as batch:
         await batch.write(view)
-    heads = await store.reads.due_deliveries(100, 50)
-    assert len(heads) == PER_ENDPOINT + 4
+    found = await heads(store, 100, ["ep_0", *ENDPOINTS])
+    assert len(found) == PER_ENDPOINT + 4
 
 
 async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
@@ -263,13 +287,12 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
         database.set_progress_handler(count, 100)
         given = {
             "now": 10_000,
-            "limit": 50,
             "per_endpoint": PER_ENDPOINT,
-            "closed": "[]",
+            "endpoints": '["ep_1", "ep_2"]',
             "park_after": PARK_AFTER,
         }
         found = database.execute(DUE_DELIVERIES, given).fetchall()
-    assert {(row[0], row[1]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
+    assert {(row[0], row[3]) for row in found} >= {("ep_2", 7), ("ep_1", 1)}
     assert steps < 200, "one look takes fewer than 20,000 steps, and 2,000 wait"
 
 

@@ -86,7 +86,6 @@ SORTED: Final = {
     "RAISE_PRUNED_BY_NOTICES": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
     "FAILURES": "a few deliveries of each endpoint that fails, once at each start",
-    "DUE_DELIVERIES": "a few of each endpoint that is owed something",
     "API_KEYS": "keys are few",
     "LAUNCHERS": "launchers are few",
     "RECENT_LAUNCHERS": "as above",

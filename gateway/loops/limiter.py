@@ -1,4 +1,4 @@
-"""The gate of an endpoint: how much may go through to it just now. Moments in milliseconds."""
+"""How many attempts to one endpoint may be under way just now. Moments in milliseconds."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Final
 FULL_ROOM: Final = 8
 """Attempts in flight to an endpoint that takes them."""
 FIRST_ROOM: Final = 2
-"""So many to one of which nothing is known yet: many that hang must not take all places."""
+"""Initial concurrency (slow start): many endpoints that hang must not use up every slot."""
 TRIPS_AT: Final = 8
 """Failures in a row that open the breaker,"""
 TRIPS_WITHIN: Final = 300_000
@@ -18,7 +18,7 @@ FIRST_PAUSE: Final = 10_000
 LONGEST_PAUSE: Final = 300_000
 
 
-class Gate:
+class EndpointLimiter:
     """Room in flight, a circuit breaker with a half-open probe, and a token bucket.
 
     It is kept in memory; after a restart it is made anew of what the store knows of an endpoint
@@ -27,8 +27,10 @@ class Gate:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.is_proven = False
+        """Its last answer was a good one."""
         self._room = FIRST_ROOM
-        self._is_brisk = False
+        self._is_fast = False
         self._failed_at: deque[int] = deque(maxlen=TRIPS_AT)
         self._pause = 0
         self._closed_until = 0
@@ -38,36 +40,36 @@ class Gate:
         self._filled_at = 0
 
     @property
-    def is_tripped(self) -> bool:
+    def breaker_open(self) -> bool:
         """Whether the breaker is open, or half open: nothing is counted, nothing is parked."""
         return self._pause > 0
 
     @property
-    def is_brisk(self) -> bool:
-        """Whether what waits before it will go soon: it takes all there is room for, and answers
-        each before anybody loses patience."""
-        return self._is_brisk and self._rate is None and not self.is_tripped
+    def is_fast(self) -> bool:
+        """Whether a delivery in its wait queue goes soon: it takes all it may get, and answers each
+        before anything that waits for it is too old."""
+        return self._is_fast and self._rate is None and not self.breaker_open
 
-    def tire(self) -> None:
-        """Somebody has lost patience."""
-        self._is_brisk = False
+    def mark_slow(self) -> None:
+        """A delivery has waited too long for it."""
+        self._is_fast = False
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is to be remembered of it."""
-        is_proven = not self._failed_at and not self.is_tripped
-        return self.in_flight == 0 and is_proven and self._rate is None
+    def is_idle(self, now: int) -> bool:
+        """Whether nothing is to be remembered of it: nothing in flight, no failure that still
+        counts, breaker closed, no rate."""
+        is_clean = not self._failed_at or now - self._failed_at[-1] > TRIPS_WITHIN
+        return self.in_flight == 0 and is_clean and not self.breaker_open and self._rate is None
 
-    def room(self, now: int) -> int:
+    def available(self, now: int) -> int:
         """How many attempts may start now."""
-        if self.is_tripped:
+        if self.breaker_open:
             return int(now >= self._closed_until and self.in_flight == 0 and self._has_token(now))
         left = self._room - self.in_flight
         return left if self._rate is None else min(left, int(self._fill(now)))
 
     def opens_at(self, now: int) -> int | None:
         """When there is room without anything landing before; None: when something lands."""
-        if self.is_tripped:
+        if self.breaker_open:
             return None if self.in_flight else max(self._closed_until, self._token_at(now))
         return None if self.in_flight >= self._room else self._token_at(now)
 
@@ -76,8 +78,8 @@ class Gate:
         """When the breaker last opened."""
         return self._opened_at
 
-    def recall(self, failed_at: Sequence[int], failing_since: int) -> None:
-        """What it would know had there been no restart: its last failures, oldest first, with no
+    def restore(self, failed_at: Sequence[int], failing_since: int) -> None:
+        """The state as it was before a restart, from its last failures, oldest first, with no
         success since then. A pause is about half as long as it has been failing: each is twice the
         one before."""
         self._room = 1
@@ -105,18 +107,19 @@ class Gate:
 
     def succeed(self) -> None:
         """It has answered well: twice as much may go."""
+        self.is_proven = True
         self._room = min(FULL_ROOM, self._room * 2)
-        self._is_brisk = self._room == FULL_ROOM
+        self._is_fast = self._room == FULL_ROOM
         self._failed_at.clear()
         self._pause = 0
 
     def fail(self, now: int) -> bool:
-        """It has not: half as much may go, and in the end nothing for a while. True: the breaker
-        has just opened."""
+        """It has not: half as much may go, and after some failures nothing for a while. True: the
+        breaker has just opened."""
         self._room = max(1, self._room // 2)
-        self._is_brisk = False
+        self.is_proven = self._is_fast = False
         self._failed_at.append(now)
-        if self.is_tripped:
+        if self.breaker_open:
             # Those that were under way when it opened say nothing new.
             if now >= self._closed_until:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
@@ -124,9 +127,13 @@ class Gate:
             return False
         if not self._is_storm():
             return False
-        self._pause = FIRST_PAUSE
-        self._opened_at, self._closed_until = now, now + self._pause
+        self.shut(now)
         return True
+
+    def shut(self, now: int) -> None:
+        """Opens the breaker, or keeps it open for twice as long."""
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
+        self._opened_at, self._closed_until = now, now + self._pause
 
     def retry_at(self, now: int) -> int:
         """When what failed while the breaker was open may go again."""

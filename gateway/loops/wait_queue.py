@@ -1,18 +1,18 @@
-"""The anteroom of a gate: deliveries that are written and wait, so that the next one goes the
-moment another has been answered, and the store is read for many at once."""
+"""The wait queue of each endpoint: deliveries whose messages are ready, so that the next one goes
+the moment another has been answered, and the store is read for many at once."""
 
 import asyncio
 from collections import Counter, defaultdict, deque
 from typing import Final
 
 PLACES: Final = 16
-"""So many may wait for one endpoint."""
+"""Deliveries that may wait for one endpoint."""
 PATIENCE: Final = 0.25
-"""Seconds one waits; then what was read of it is too old, and it is looked for again."""
+"""Seconds one waits; then what was read of it is too old, and it is read again."""
 
 
-class Anteroom:
-    """Who waits for room, by endpoint."""
+class WaitQueue:
+    """Deliveries that wait for their endpoint."""
 
     def __init__(self) -> None:
         self._present: Counter[str] = Counter()
@@ -31,10 +31,6 @@ class Anteroom:
     def number(self, endpoint_id: str) -> int:
         """How many are there."""
         return self._present[endpoint_id]
-
-    def total(self) -> int:
-        """How many are there for all endpoints."""
-        return self._present.total()
 
     async def wait(self, endpoint_id: str) -> bool:
         """Until it is called; False: it was not, for as long as it has patience."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from gateway.loops.gathering import Gathering
+from gateway.domain.errors import Unavailable
+from gateway.loops.batch_loader import BatchLoader
 
 
 class Shelf:
@@ -26,25 +27,42 @@ class Shelf:
 
 async def test_those_who_ask_in_the_same_turn_share_a_read() -> None:
     shelf = Shelf()
-    gathering = Gathering(shelf.read)
-    assert await asyncio.gather(*map(gathering.ask, (2, 3, 13))) == [4, 9, None]
-    assert await gathering.ask(4) == 16
+    loader = BatchLoader(shelf.read)
+    assert await asyncio.gather(*map(loader.load, (2, 3, 13))) == [4, 9, None]
+    assert await loader.load(4) == 16
     assert shelf.reads == [[2, 3, 13], [4]]
 
 
-async def test_a_read_that_fails_fails_all_who_asked_and_nobody_after_them() -> None:
-    gathering = Gathering(Shelf().read)
-    asked = await asyncio.gather(*map(gathering.ask, (1, 0)), return_exceptions=True)
-    assert [type(each) for each in asked] == [LookupError, LookupError]
-    assert await gathering.ask(2) == 4
+async def test_a_key_that_breaks_the_read_fails_alone() -> None:
+    shelf = Shelf()
+    loader = BatchLoader(shelf.read)
+    asked = await asyncio.gather(*map(loader.load, (1, 2, 0, 3)), return_exceptions=True)
+    assert asked[:2] == [1, 4]
+    assert isinstance(asked[2], LookupError)
+    assert asked[3] == 9
+    assert await loader.load(2) == 4
+
+
+async def test_a_store_that_is_away_is_not_asked_again_for_each_key() -> None:
+    reads = 0
+
+    async def read(_: Sequence[int]) -> Mapping[int, int]:
+        nonlocal reads
+        reads += 1
+        raise Unavailable("The disk failed.")
+
+    loader = BatchLoader(read)
+    asked = await asyncio.gather(*map(loader.load, (1, 2, 3)), return_exceptions=True)
+    assert [type(each) for each in asked] == [Unavailable] * 3
+    assert reads == 1
 
 
 @pytest.mark.parametrize("is_reading", [False, True], ids=["before it reads", "while it reads"])
 async def test_nobody_waits_for_one_who_was_cancelled(is_reading: bool) -> None:
     shelf = Shelf()
     shelf.gate.clear()
-    gathering = Gathering(shelf.read)
-    first, second = (asyncio.ensure_future(gathering.ask(key)) for key in (2, 3))
+    loader = BatchLoader(shelf.read)
+    first, second = (asyncio.ensure_future(loader.load(key)) for key in (2, 3))
     for _ in range(3 if is_reading else 1):
         await asyncio.sleep(0)
     assert bool(shelf.reads) == is_reading
@@ -52,4 +70,4 @@ async def test_nobody_waits_for_one_who_was_cancelled(is_reading: bool) -> None:
     await asyncio.wait({first, second}, timeout=10)
     assert (first.cancelled(), second.cancelled()) == (True, True)
     shelf.gate.set()
-    assert await gathering.ask(4) == 16
+    assert await loader.load(4) == 16

@@ -1,0 +1,40 @@
+"""The agenda gives endpoints in the order in which they come due, queue by queue."""
+
+from gateway.loops.agenda import Agenda
+
+LOUD = ("loud", False)
+QUIET = ("quiet", True)
+
+
+def test_an_endpoint_is_given_once_it_is_due_and_only_once() -> None:
+    agenda = Agenda()
+    agenda.note(LOUD, "ep_1", 10)
+    assert agenda.pop(LOUD, 9) is None
+    assert agenda.next_at(LOUD) == 10
+    assert agenda.pop(LOUD, 10) == "ep_1"
+    assert (agenda.pop(LOUD, 10), agenda.next_at(LOUD), tuple(agenda.queues())) == (None, None, ())
+
+
+def test_the_longest_due_comes_first_and_of_equals_the_one_noted_first() -> None:
+    agenda = Agenda()
+    for name, at in (("ep_c", 5), ("ep_b", 7), ("ep_a", 7)):
+        agenda.note(LOUD, name, at)
+    assert [agenda.pop(LOUD, 9) for _ in range(3)] == ["ep_c", "ep_b", "ep_a"]
+
+
+def test_an_earlier_moment_counts_and_a_later_one_does_not() -> None:
+    agenda = Agenda()
+    agenda.note(LOUD, "ep_1", 10)
+    agenda.note(LOUD, "ep_1", 5)
+    agenda.note(LOUD, "ep_1", 20)
+    assert agenda.next_at(LOUD) == 5
+    assert agenda.pop(LOUD, 30) == "ep_1"
+    assert agenda.pop(LOUD, 30) is None
+
+
+def test_an_endpoint_stands_in_the_queue_it_was_noted_in_last() -> None:
+    agenda = Agenda()
+    agenda.note(LOUD, "ep_1", 10)
+    agenda.note(QUIET, "ep_1", 15)
+    assert agenda.next_at(LOUD) is None
+    assert agenda.pop(QUIET, 10) == "ep_1"
