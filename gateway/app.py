@@ -43,6 +43,7 @@ from gateway.web.context import Context
 from gateway.web.lately import Lately
 from gateway.web.notices import rendering
 from gateway.web.routes import application
+from gateway.wire.authorities import with_trust
 
 log = structlog.get_logger(__name__)
 
@@ -313,11 +314,13 @@ def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     guard = Guard(allow_private=settings.allow_private_endpoints)
+    context = settings.authorities.context()
     if settings.egress_proxy is None:
-        return PinnedTransport(guard)
+        return PinnedTransport(guard, ssl_context=context)
     # Those that hang must not keep the others from a connection.
     limits = httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL)
-    proxied = httpx.AsyncHTTPTransport(proxy=settings.egress_proxy, limits=limits)
+    proxy = with_trust(settings.egress_proxy, context)
+    proxied = httpx.AsyncHTTPTransport(proxy=proxy, limits=limits, verify=context, trust_env=False)
     return ProxiedTransport(guard, proxied)
 
 

@@ -83,6 +83,8 @@ def _places() -> int:
 
 
 def _tell_start(settings: Settings, instance_id: str, port: int) -> None:
+    for problem in settings.authorities.problems:
+        log.warning("gateway.variable_left_out", detail=problem)
     log.info(
         "gateway.started",
         version=version("slipgate"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.wire.authorities import Authorities
 from gateway.wire.signing import secret_bytes
 
 YES: Final = ("true", "1", "yes")
@@ -53,6 +54,8 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     """Addresses and networks whose `X-Forwarded-For` is believed."""
     egress_proxy: str | None = field(repr=False)
+    authorities: Authorities
+    """Whose certificates receivers may have."""
     retention_days: int
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
@@ -83,6 +86,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         workspace_wait_seconds=reader.number("SLIPGATE_WORKSPACE_WAIT_SECONDS", 20, 0, 300),
         trusted_proxies=reader.networks("SLIPGATE_TRUSTED_PROXIES"),
         egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
+        authorities=Authorities.of_environ(environ),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
         log=reader.log(),
         snapshot=reader.snapshot(),

@@ -43,6 +43,8 @@ def main(
         return DONE
     open_logs(config.log)
     log: FilteringBoundLogger = structlog.get_logger()
+    for problem in config.outgoing.authorities.problems:
+        log.warning("launcher.variable_left_out", detail=problem)
     try:
         return asyncio.run(_run(wanted, config, environ, program, log))
     except (Refused, Unreachable) as error:
@@ -61,7 +63,7 @@ async def _run(
     log: FilteringBoundLogger,
 ) -> int:
     async with (
-        open_http(config.url, config.api_key) as http,
+        open_http(config.url, config.api_key, outgoing=config.outgoing) as http,
         open_providers(config, environ, program) as providers,
         open_elsewhere(config) as elsewhere,
     ):

@@ -33,6 +33,7 @@ from gateway.wire.launcher import (
 )
 from gateway.wire.message import Request
 from launcher.contact import Contact
+from launcher.outgoing import DIRECT, Outgoing
 
 Answer = TypeVar("Answer")
 Sleep = Callable[[float], Awaitable[None]]
@@ -203,10 +204,10 @@ async def _sent(
         return error
 
 
-def open_http(url: str, api_key: str) -> httpx.AsyncClient:
+def open_http(url: str, api_key: str, *, outgoing: Outgoing = DIRECT) -> httpx.AsyncClient:
     """The connection to the gateway; no proxy of the environment sees the key."""
     headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False)
+    return outgoing.to_gateway(url, headers=headers)
 
 
 def _is_passing(response: httpx.Response) -> bool:

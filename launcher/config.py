@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from launcher.environment import real_model_keys
+from launcher.outgoing import EGRESS_PROXY, Outgoing
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
@@ -100,6 +101,7 @@ class Config:
     github_actions: GitHubActionsConfig | None
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
+    outgoing: Outgoing
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
@@ -128,6 +130,7 @@ def inspect_config(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
         docker=reader.docker(),
         github_actions=reader.github_actions(providers),
         log=reader.log(),
+        outgoing=reader.outgoing(),
     )
     return config, reader.problems
 
@@ -186,6 +189,15 @@ class _Reader:
         if realm and not REALM.fullmatch(realm):
             self.problems.append("SLIPGATE_REALM must have 1 to 200 characters, no space and no @")
         return realm or None
+
+    def outgoing(self) -> Outgoing:
+        outgoing = Outgoing.of_environ(self.environ)
+        if self.text(EGRESS_PROXY) and outgoing.proxy is None:
+            self.problems.append(
+                f"{EGRESS_PROXY} must be an http or https address, for example "
+                "http://proxy.internal:3128"
+            )
+        return outgoing
 
     def log(self) -> str:
         log = self.text("SLIPGATE_LOG")

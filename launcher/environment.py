@@ -41,8 +41,7 @@ def real_model_keys(handed: Mapping[str, str]) -> list[str]:
     return [
         f"{prefix}_API_KEY"
         for prefix in MODEL_SERVICES.values()
-        if handed.get(f"{prefix}_API_KEY")
-        and not _is_loopback(handed.get(f"{prefix}_BASE_URL", ""))
+        if handed.get(f"{prefix}_API_KEY") and not is_loopback(handed.get(f"{prefix}_BASE_URL", ""))
     ]
 
 
@@ -52,7 +51,8 @@ def _service(name: str) -> str | None:
     return prefix if prefix in MODEL_SERVICES.values() else None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether an address leads to this very machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -11,6 +11,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from gateway.cli.http import open_http
 from gateway.cli.output import CommandFailed, trouble
 from gateway.cli.refusals import KEYS, Away, refused, unanswered
 from gateway.cli.replies import Answer, EventView, FeedPage, LogPage, LogView, TaskView
@@ -159,11 +160,10 @@ def open_client(environ: Mapping[str, str] | None = None) -> Iterator[Client]:
             "SLIPGATE_URL is not an http or https address.",
             "Set it, for example, to http://127.0.0.1:8700.",
         )
-    with httpx.Client(
-        base_url=url,
+    with open_http(
+        url,
         headers={"authorization": f"Bearer {key}"},
         timeout=httpx.Timeout(15, read=LONG_POLL + 15),
-        trust_env=False,
     ) as http:
         yield Client(http)
 

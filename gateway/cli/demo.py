@@ -17,6 +17,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 
 from gateway.cli.database import summary
+from gateway.cli.http import open_async_http
 from gateway.cli.keys import MintedKey, mint
 from gateway.cli.output import AsJson, CommandFailed, print_document, screen
 from gateway.cli.processes import (
@@ -134,9 +135,7 @@ async def _demo(folder: Path, repo: str | None, *, keep: bool, is_quiet: bool) -
             launcher_env = demo_launcher_environ(world, url, launcher_key, state)
             stack.enter_context(Child("launcher", LAUNCHER, launcher_env, folder / "launcher.log"))
             headers = {"authorization": f"Bearer {tasks_key.key}"}
-            async with httpx.AsyncClient(
-                base_url=url, headers=headers, timeout=15, trust_env=False
-            ) as http:
+            async with open_async_http(url, headers=headers, timeout=15) as http:
                 stage = Stage(
                     world=world,
                     gateway=gateway,

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -178,8 +179,16 @@ def _not_imported() -> None:
     """Stands for a command that was not typed."""
 
 
+def _print_in_any_encoding() -> None:
+    """A letter that the terminal's encoding lacks is no reason to end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code: 0 done, 1 refused or failed, 2 usage."""
+    _print_in_any_encoding()
     words = sys.argv[1:] if arguments is None else arguments
     typed = next((word for word in words if not word.startswith("-")), None)
     try:

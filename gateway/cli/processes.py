@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import httpx
 
+from gateway.cli.http import open_http
 from gateway.cli.output import CommandFailed
 from gateway.settings import SettingsError
 
@@ -99,14 +100,16 @@ def wait_until_ready(url: str, child: Child, *, seconds: float = 20.0) -> None:
         CommandFailed: the child ended, or the time is over.
     """
 
-    def is_ready() -> bool:
-        child.check()
-        try:
-            return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
+    with open_http(url, timeout=2) as http:
 
-    wait_for(is_ready, f"the gateway at {url} to be ready", child, seconds)
+        def is_ready() -> bool:
+            child.check()
+            try:
+                return http.get("/readyz").status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_for(is_ready, f"the gateway at {url} to be ready", child, seconds)
 
 
 def wait_for(is_true: Callable[[], bool], what: str, child: Child, seconds: float) -> None:

@@ -39,7 +39,7 @@ DEFAULT: Final = "OPENAI"
 async def look_at_accounts(config: Config) -> AsyncIterator[Check]:
     """Asked from here, as sandboxes ask from there."""
     secrets = config.daytona.secrets if config.daytona else {}
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+    async with config.outgoing.client(timeout=SECONDS) as http:
         yield await _github(http, config.handed, secrets)
         for prefix in _SERVICES:
             if config.handed.get(f"{prefix}_API_KEY"):

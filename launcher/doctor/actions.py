@@ -11,6 +11,7 @@ import msgspec
 
 from launcher.config import GitHubActionsConfig
 from launcher.doctor.check import Check, failed, warning, well
+from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.github_actions import open_github
 from launcher.snapshots.scripts import FOLDER
 
@@ -47,9 +48,11 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-async def look_at_actions(config: GitHubActionsConfig, shipped: Path = SHIPPED) -> list[Check]:
+async def look_at_actions(
+    config: GitHubActionsConfig, shipped: Path = SHIPPED, *, outgoing: Outgoing = DIRECT
+) -> list[Check]:
     """In the order in which one depends on the other; it starts no run."""
-    async with open_github(config.api_url, config.token) as http:
+    async with open_github(config.api_url, config.token, outgoing=outgoing) as http:
         return await _Look(http, config, shipped).all()
 
 

@@ -60,7 +60,9 @@ class Examination:
         for check in await self._actions():
             yield check
         if self.view is not None:
-            yield await look_at_public_url(self.view, self.config.providers)
+            yield await look_at_public_url(
+                self.view, self.config.providers, outgoing=self.config.outgoing
+            )
         if self.config.github_actions is not None:
             return  # what sandboxes get is among the secrets of the workflow's repository
         for check in look_at_secrets(self.config):
@@ -71,7 +73,9 @@ class Examination:
     async def _gateway(self) -> list[Check]:
         if not self.config.url or not self.config.api_key:
             return []
-        self.view, found = await look_at_gateway(self.config.url, self.config.api_key)
+        self.view, found = await look_at_gateway(
+            self.config.url, self.config.api_key, outgoing=self.config.outgoing
+        )
         return found
 
     def _configuration(self) -> list[Check]:
@@ -87,7 +91,9 @@ class Examination:
         if "daytona-cli" in self.config.providers:
             for check in await self._command_line(daytona):
                 yield check
-        async with open_daytona(daytona.api_url, daytona.api_key) as client:
+        async with open_daytona(
+            daytona.api_url, daytona.api_key, outgoing=self.config.outgoing
+        ) as client:
             http = DaytonaHttp(client)
             for check in await look_at_api(http, daytona):
                 yield check
@@ -112,7 +118,7 @@ class Examination:
         given = self.config.github_actions
         if given is None or not given.repository or not given.token:
             return []
-        return await look_at_actions(given)
+        return await look_at_actions(given, outgoing=self.config.outgoing)
 
     async def _command_line(self, daytona: DaytonaConfig) -> list[Check]:
         is_alone = "daytona-api" not in self.config.providers

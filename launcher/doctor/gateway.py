@@ -11,6 +11,7 @@ import msgspec
 from gateway.wire.gateway import GatewayView
 from launcher.config import DAYTONA
 from launcher.doctor.check import Check, failed, warning, well
+from launcher.outgoing import DIRECT, Outgoing
 from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
 
 SECONDS: Final = 10.0
@@ -18,9 +19,11 @@ GITHUB_ACTIONS: Final = "github-actions"
 _KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
 
 
-async def look_at_gateway(url: str, key: str) -> tuple[GatewayView | None, list[Check]]:
+async def look_at_gateway(
+    url: str, key: str, *, outgoing: Outgoing = DIRECT
+) -> tuple[GatewayView | None, list[Check]]:
     """What the gateway says of itself, if it does."""
-    async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
+    async with outgoing.to_gateway(url, timeout=SECONDS) as http:
         try:
             health = await http.get("/healthz")
             told = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
@@ -33,7 +36,9 @@ async def look_at_gateway(url: str, key: str) -> tuple[GatewayView | None, list[
     return view, [well("gateway", f"{url} answers"), _key(told, view)]
 
 
-async def look_at_public_url(view: GatewayView, providers: Sequence[str]) -> Check:
+async def look_at_public_url(
+    view: GatewayView, providers: Sequence[str], *, outgoing: Outgoing = DIRECT
+) -> Check:
     """Whether the sandboxes of these providers can call the gateway."""
     name, url = "public URL", view.public_url
     if url is None and GITHUB_ACTIONS in providers:
@@ -52,7 +57,7 @@ async def look_at_public_url(view: GatewayView, providers: Sequence[str]) -> Che
             "will do), or unset it: then spools are read every 5 s.",
         )
     try:
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http:
+        async with outgoing.to_gateway(url, timeout=SECONDS) as http:
             status = (await http.get(f"{url}/healthz")).status_code
     except httpx.HTTPError as error:
         return failed(

@@ -21,6 +21,7 @@ import httpx
 import msgspec
 
 from launcher.client import Clock, Sleep
+from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.protocol import ProviderError
 
 PLACES: Final = ("daytona-cli", "daytona-api")
@@ -110,7 +111,7 @@ class GitHubActions:
             raise _unavailable(f"no answer ({type(error).__name__})") from error
 
 
-def open_github(url: str, token: str) -> httpx.AsyncClient:
+def open_github(url: str, token: str, *, outgoing: Outgoing = DIRECT) -> httpx.AsyncClient:
     """The connection; no proxy of the environment sees the token."""
     headers = {
         "authorization": f"Bearer {token}",
@@ -119,7 +120,7 @@ def open_github(url: str, token: str) -> httpx.AsyncClient:
         "user-agent": "slipgate",
         "x-github-api-version": "2022-11-28",
     }
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False)
+    return outgoing.client(base_url=url, headers=headers)
 
 
 def _run(response: httpx.Response) -> str:

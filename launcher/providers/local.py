@@ -27,6 +27,7 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.wire.authorities import Authorities
 from gateway.wire.launcher import Process, ReportedState
 from launcher.providers.process import (
     GRACE_SECONDS,
@@ -159,8 +160,10 @@ class LocalProvider:
             raise _unavailable("the agent's supervisor did not start")
 
     def _environment(self, directory: Path, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Nothing of the launcher's own but where programs are and how text is written."""
-        given = {"LANG": self._environ.get("LANG", "C.UTF-8")} | dict(wanted)
+        """Nothing of the launcher's own but where programs are, how text is written and whose
+        certificates are trusted on this host."""
+        trusted = Authorities.of_environ(self._environ).variables
+        given = {"LANG": self._environ.get("LANG", "C.UTF-8")} | trusted | dict(wanted)
         return given | {
             "PATH": self._environ.get("PATH", os.defpath),
             "HOME": str(directory / "home"),

@@ -49,7 +49,7 @@ async def open_elsewhere(config: Config) -> AsyncIterator[GitHubActions | None]:
     if given is None:
         yield None
         return
-    async with open_github(given.api_url, given.token) as http:
+    async with open_github(given.api_url, given.token, outgoing=config.outgoing) as http:
         yield GitHubActions(
             http,
             repository=given.repository,
@@ -90,7 +90,12 @@ class _Opener:
         """By REST."""
         daytona = self._daytona()
         client = await self._stack.enter_async_context(
-            open_daytona(daytona.api_url, daytona.api_key, self._witness)
+            open_daytona(
+                daytona.api_url,
+                daytona.api_key,
+                self._witness,
+                outgoing=self._config.outgoing,
+            )
         )
         http = DaytonaHttp(client)
         realm = await self._daytona_realm(http, None)

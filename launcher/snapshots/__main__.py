@@ -18,6 +18,7 @@ from launcher.config import ConfigurationError, DaytonaConfig, read_daytona
 from launcher.doctor.check import Check, is_well
 from launcher.doctor.report import Paper
 from launcher.doctor.trial import Ward
+from launcher.outgoing import Outgoing
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
 from launcher.providers.daytona.terminal import open_terminal
 from launcher.providers.docker.engine import PASSED_ON, Engine, open_engine
@@ -106,7 +107,8 @@ async def _opened(daytona: DaytonaConfig, environ: Mapping[str, str]) -> AsyncIt
         )
         # `daytona snapshot push` speaks to docker by itself.
         terminal.environ.update({name: environ[name] for name in _DOCKERS & environ.keys()})
-        async with open_daytona(daytona.api_url, daytona.api_key) as client:
+        outgoing = Outgoing.of_environ(environ)
+        async with open_daytona(daytona.api_url, daytona.api_key, outgoing=outgoing) as client:
             http = DaytonaHttp(client)
             yield Tools(
                 daytona=daytona,

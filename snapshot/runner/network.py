@@ -60,8 +60,13 @@ class Network:
             follow_redirects=False,
             trust_env=False,
             verify=self.context,
-            proxy=httpx.Proxy(proxy, ssl_context=self.context) if proxy else None,
+            proxy=self._with_trust(proxy) if proxy else None,
         )
+
+    def _with_trust(self, proxy: str) -> httpx.Proxy:
+        """TLS to the proxy itself, where it speaks it: with any other, httpx takes no context."""
+        is_tls = proxy.startswith("https:")
+        return httpx.Proxy(proxy, ssl_context=self.context if is_tls else None)
 
 
 PLAIN: Final = Network.of_environ({})

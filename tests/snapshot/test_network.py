@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 
 from snapshot.runner.network import Network
 from snapshot.runner.proxies import Proxies
 from tests.loops.tls import Authority
+from tests.snapshot.http_stub import HttpStub, Response
 
 PROXY = "http://proxy.corp:3128"
 EXCEPTIONS = (
@@ -111,6 +113,30 @@ def test_children_get_what_could_be_read_in_both_spellings() -> None:
         "NO_PROXY": "a.corp,fd00::/8,localhost,127.0.0.1,::1",
     }
     assert len(network.problems) == 2
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["http", "https"])
+def test_a_client_goes_through_the_proxy_of_its_address(tmp_path: Path, is_tls: bool) -> None:
+    authority = Authority(tmp_path / "authority")
+    (tmp_path / "ca.pem").write_text(authority.text)
+    proxy = HttpStub(
+        lambda request: Response(content=request.target),
+        tls=authority.context("127.0.0.1") if is_tls else None,
+    )
+    environ = {"ALL_PROXY": proxy.url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+    network = Network.of_environ(environ)
+    with network.client("http://x.test", timeout=httpx.Timeout(10), headers={}) as client:
+        assert client.get("http://x.test/a").json() == "http://x.test/a"
+    proxy.stop()
+
+
+def test_a_socks_proxy_can_be_spoken_to() -> None:
+    network = Network.of_environ({"ALL_PROXY": "socks5h://127.0.0.1:1"})
+    with (
+        network.client("http://x.test", timeout=httpx.Timeout(10), headers={}) as client,
+        pytest.raises(httpx.ConnectError),
+    ):
+        client.get("http://x.test/a")
 
 
 def test_git_and_node_are_told_a_private_authority_under_their_own_names(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ import httpx
 import pytest
 
 from gateway.wire.signing import secret_bytes, sign
+from tests.loops.tls import Authority
+from tests.snapshot.http_stub import HttpStub, Response
 from tests.web.callers import House, Json, open_house
 
 PATIENCE: Final = 60
@@ -112,6 +114,22 @@ async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
     assert said["keyId"].startswith("sec_")
     assert is_signed_by(request, made["secret"])
     assert httpx.Response(200, content=request.content).json()["type"] == "endpoint.test"
+
+
+async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    bundle = tmp_path / "authority.pem"
+    bundle.write_text(authority.text)
+    receiver = HttpStub(lambda _: Response(content="hi"), tls=authority.context("127.0.0.1"))
+    async with open_house(
+        tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true", SSL_CERT_FILE=str(bundle)
+    ) as house:
+        made = await opens(house, url=receiver.url)
+        said = (await house.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+    receiver.stop()
+    assert (said["status"], said["reason"]) == (200, None)
 
 
 @pytest.mark.parametrize(

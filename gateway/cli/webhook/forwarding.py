@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from gateway.cli.client import Client, open_client
+from gateway.cli.http import open_http
 from gateway.cli.keys import callback_secret_of
 from gateway.cli.output import CommandFailed, plain, screen, trouble
 from gateway.cli.state import State
@@ -57,7 +58,7 @@ def _forward(
     types: str | None,
     as_json: bool,
 ) -> None:
-    app = httpx.Client(timeout=TIME_LIMIT, trust_env=False, follow_redirects=False)
+    app = open_http(address, timeout=TIME_LIMIT)
     with Progress.held(kept.folder, client.url, address) as progress, app:
         _place(client, progress, start)
         reached = progress.reached

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.daytona.documents import Complaint
 from launcher.providers.daytona.refusals import refusal, unavailable
 from launcher.providers.protocol import ProviderError
@@ -84,15 +85,16 @@ class DaytonaHttp:
             raise _unanswered(f"no answer to {method} ({type(error).__name__})") from error
 
 
-def open_daytona(url: str, api_key: str, witness: Witness | None = None) -> httpx.AsyncClient:
+def open_daytona(
+    url: str, api_key: str, witness: Witness | None = None, *, outgoing: Outgoing = DIRECT
+) -> httpx.AsyncClient:
     """The connection; no proxy of the environment sees the key. `witness` sees every answer."""
     headers = {
         "authorization": f"Bearer {api_key}",
         "content-type": "application/json",
         "x-daytona-source": "slipgate",
     }
-    hooks = {"response": [witness] if witness else []}
-    return httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, event_hooks=hooks)
+    return outgoing.client(base_url=url, headers=headers, witness=witness)
 
 
 def segment(name: str) -> str:

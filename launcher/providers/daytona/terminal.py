@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from launcher.outgoing import Outgoing
 from launcher.providers.daytona.complaints import complaint
 from launcher.providers.daytona.http import Unanswered
 from launcher.providers.program import NotStarted, Program, Ran, Take
@@ -99,6 +100,7 @@ def open_terminal(
         "DAYTONA_CONFIG_DIR": str(configuration),
         "DAYTONA_API_URL": url,
         "DAYTONA_API_KEY": api_key,
+        **Outgoing.of_environ(environ).variables,
     }
     return Terminal(Program(path, environ=given, folder=empty))
 

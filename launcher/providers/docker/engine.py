@@ -19,6 +19,8 @@ PASSED_ON: Final = (
     "PATH",
     "HOME",
     "XDG_RUNTIME_DIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "SSH_AUTH_SOCK",
     "DOCKER_API_VERSION",
     "DOCKER_CERT_PATH",

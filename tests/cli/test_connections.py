@@ -1,0 +1,76 @@
+"""The command line's connections: private authorities, and no foreign variable that ends it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.loops.tls import Authority
+from tests.snapshot.http_stub import HttpStub, Response
+
+KEY = f"slip_tasks_{'a' * 43}"
+EMPTY = Response(content={"data": [], "nextCursor": None})
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    """One that nobody knows by itself."""
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def gateway(authority: Authority) -> Iterator[HttpStub]:
+    """A gateway without tasks, behind TLS of its own."""
+    stub = HttpStub(lambda _: EMPTY, tls=authority.context("127.0.0.1"))
+    yield stub
+    stub.stop()
+
+
+def listed(url: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """`slipgate tasks list`."""
+    settings = {"PATH": os.defpath, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": KEY}
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "tasks", "list"],
+        env={**settings, **environ},
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_private_authority_is_believed(
+    gateway: HttpStub, authority: Authority, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "authority.pem"
+    bundle.write_text(authority.text)
+    done = listed(gateway.url, SSL_CERT_FILE=str(bundle))
+    assert done.returncode == 0, done.stderr
+
+
+def test_one_that_cannot_be_read_is_named_beside_the_failure(gateway: HttpStub) -> None:
+    done = listed(gateway.url, SSL_CERT_FILE="/nonexistent")
+    assert done.returncode == 1
+    assert b"SSL_CERT_FILE is left out" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_no_foreign_variable_ends_it() -> None:
+    stub = HttpStub(lambda _: EMPTY)
+    foreign = {
+        "SSLKEYLOGFILE": "/nonexistent/keys",
+        "SSL_CERT_FILE": "/nonexistent",
+        "OPENSSL_CONF": "/nonexistent",
+        "NO_PROXY": "fd07:b51a:cc66:f0::/64",
+        "ALL_PROXY": "socks5h://127.0.0.1:1",
+        "HTTP_PROXY": "http://[",
+        "NETRC": "/nonexistent",
+        "LC_ALL": "nonsense",
+        "PYTHONIOENCODING": "ascii",
+        "COLUMNS": "nonsense",
+        "TERM": "nonsense",
+    }
+    done = listed(stub.url, **foreign)
+    stub.stop()
+    assert done.returncode == 0, done.stderr
