@@ -24,6 +24,11 @@ class RepositoryAddress:
     """Without `.git` or slashes at the ends."""
     is_ssh: bool
 
+    @property
+    def folded_path(self) -> str:
+        """The same for every case of it, where case means nothing."""
+        return self.path.lower() if _IGNORES_CASE.fullmatch(self.host) else self.path
+
 
 def address_of(repo_url: str) -> RepositoryAddress | None:
     """The address of a repository whose form has passed; None: a `file://` one.
@@ -37,6 +42,14 @@ def address_of(repo_url: str) -> RepositoryAddress | None:
     return RepositoryAddress(
         host=canonical_netloc(parts), path=_bare(parts.path), is_ssh=parts.scheme == "ssh"
     )
+
+
+def is_same_repository(one: str, other: str) -> bool:
+    """Whether two addresses, whose form has passed, name one repository, by any transport."""
+    here, there = address_of(one), address_of(other)
+    if here is None or there is None:
+        return one == other
+    return (here.host, here.folded_path) == (there.host, there.folded_path)
 
 
 def is_in_repository(web_url: str, repo_url: str) -> bool:

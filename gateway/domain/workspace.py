@@ -1,5 +1,6 @@
 """A workspace: what today's frontend calls a task, under an id of its own."""
 
+from gateway.domain.repo_address import is_same_repository
 from gateway.domain.task import Frozen
 
 WorkspaceKey = tuple[str, str]
@@ -22,4 +23,5 @@ class Workspace(Frozen, frozen=True, kw_only=True):
 
     def is_asked_alike(self, other: "Workspace") -> bool:
         """Whether it is the same request: everything but these may differ from try to try."""
-        return (self.repo_url, self.branch) == (other.repo_url, other.branch)
+        is_same = is_same_repository(self.repo_url, other.repo_url)
+        return is_same and self.branch == other.branch

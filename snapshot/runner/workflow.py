@@ -104,6 +104,9 @@ class Workflow:
         task = self._prompt()
         self._enter("clone", f"Cloning {repository.url}")
         self._branch = self._access.free_branch(repository)
+        if self._branch != self._configuration.branch:
+            wanted = self._configuration.branch
+            self.log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
         self._last_word = LastWord(self._reporter, self._branch)
         remote = self._access.remote(repository)
         publication = self._publication(repository, remote, task)

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.domain.errors import Refused
 from gateway.domain.hosts import canonical_host
-from gateway.domain.repo_address import is_in_repository
+from gateway.domain.repo_address import is_in_repository, is_same_repository
 from gateway.domain.repos import check_repository
 
 WIDGETS = "https://github.com/acme/widgets"
@@ -187,6 +187,13 @@ def test_the_pages_of_a_repository_over_ssh_may_have_any_port() -> None:
     repository = "ssh://git@git.example:2222/acme/widgets.git"
     assert is_in_repository("https://git.example:8443/acme/widgets/pulls/1", repository)
     assert not is_in_repository("https://else.example/acme/widgets/pulls/1", repository)
+
+
+@pytest.mark.parametrize("url", SPELLINGS)
+def test_two_spellings_are_one_repository(url: str) -> None:
+    assert is_same_repository(url, WIDGETS)
+    assert not is_same_repository(url, "https://github.com/acme/gadgets")
+    assert not is_same_repository(url, "file:///acme/widgets")
 
 
 def test_no_pull_request_lies_in_a_local_repository() -> None:
