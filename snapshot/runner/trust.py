@@ -45,8 +45,9 @@ class Trust:
         given = dict(self.by_name)
         if file := self._first(FILES):
             given = {GIT_FILE: file, NODE_FILE: file, **given}
-        directory = self._first(DIRECTORIES) or ssl.get_default_verify_paths().capath
-        if (file or self._first(DIRECTORIES)) and directory:
+        named = self._first(DIRECTORIES)
+        directory = named or ssl.get_default_verify_paths().openssl_capath
+        if (file or named) and Path(directory.partition(os.pathsep)[0]).is_dir():
             given.setdefault(GIT_DIRECTORY, directory.partition(os.pathsep)[0])
         return given
 
