@@ -55,6 +55,8 @@ def print_task(task: TaskView, why: ExplanationView) -> None:
     for name, value in rows.items():
         if value:
             screen.print(f"{name:<13} {plain(value)}", markup=False)
+    for warning in task.warnings:
+        screen.print(f"{'warning':<13} {plain(warning)}", markup=False)
 
 
 def print_included(task: WholeTaskView) -> None:

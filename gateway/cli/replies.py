@@ -61,6 +61,7 @@ class TaskView(Answer, frozen=True, kw_only=True):
     error: ErrorView | None = None
     sandbox: SandboxView | None = None
     usage: UsageView = UsageView()
+    warnings: tuple[str, ...] = ()
     created_at: str = ""
     started_at: str | None = None
     finished_at: str | None = None

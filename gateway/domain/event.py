@@ -68,7 +68,8 @@ class UsageTotals(Reported, frozen=True, kw_only=True):
 class PullRequest(Reported, frozen=True, kw_only=True):
     """A pull request exists: not an end."""
 
-    pr_url: str
+    pr_url: str | None = None
+    """None: what was named is none of the task's repository."""
     commit_sha: str | None = None
 
 

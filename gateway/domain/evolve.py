@@ -94,7 +94,7 @@ def _word(task: Task, _event: Event, fact: Progress | UsageTotals | PullRequest)
             return replace(task, usage=fact.usage())
         case PullRequest():
             sha = fact.commit_sha or task.commit_sha
-            return replace(task, pr_url=fact.pr_url, commit_sha=sha)
+            return replace(task, pr_url=fact.pr_url or task.pr_url, commit_sha=sha)
 
 
 def _launching(task: Task, _event: Event, _fact: Launching) -> Task:

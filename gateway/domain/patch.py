@@ -114,8 +114,8 @@ def revisions(pieces: Iterable[StoredPiece]) -> list[Revision]:
 
 
 def once(texts: Iterable[str]) -> tuple[str, ...]:
-    """Each text once, in order, and no more than a task shows."""
-    return tuple(dict.fromkeys(texts))[:MAX_WARNINGS]
+    """Each text once, in order; of more than a task shows, the newest."""
+    return tuple(dict.fromkeys(texts))[-MAX_WARNINGS:]
 
 
 def _revision(key: tuple[int, int], pieces: list[StoredPiece]) -> Revision:

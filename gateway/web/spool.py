@@ -68,7 +68,7 @@ async def _word(
     if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
-    command, _ = await word_of(body, headers, (task_id, attempt, key_id), context.keyring)
+    command, _ = await word_of(context, body, headers, (task_id, attempt, key_id))
     return replace(command, spooled=True)
 
 

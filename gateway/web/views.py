@@ -34,6 +34,7 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
         commit_sha=task.commit_sha,
         error=error_view(task.error),
         usage=usage_view(task.usage),
+        warnings=task.warnings,
         cancel_requested_at=maybe_rfc3339(task.cancel_requested_at),
         created_at=rfc3339(task.created_at),
         started_at=maybe_rfc3339(task.started_at),

@@ -324,7 +324,7 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
     Raises:
         WrongShape: `invalid_request`.
     """
-    _shorten_warnings(data)
+    shortened = _shorten_warnings(data)
     foreign = _too_much(kind, data)
     mistakes = [*mistakes_in(kind, data), *foreign]
     dropped: list[Path] = []
@@ -340,14 +340,19 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
         type=name,
         message=msgspec.convert(data, type=kind),
         data=msgspec.json.encode(data),
-        warnings=tuple(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),
+        warnings=(
+            *(f"{path_text(('data', *path))} was dropped: too long" for path in dropped),
+            *shortened,
+        ),
     )
 
 
-def _shorten_warnings(data: dict[str, object]) -> None:
+def _shorten_warnings(data: dict[str, object]) -> tuple[str, ...]:
     given = data.get("warnings")
-    if isinstance(given, list) and all(isinstance(text, str) for text in given):
-        data["warnings"] = [text[:WARNING_CHARACTERS] for text in given[:MAX_WARNINGS]]
+    if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
+        return ()
+    data["warnings"] = [text[:WARNING_CHARACTERS] for text in given[:MAX_WARNINGS]]
+    return ("$.data.warnings were cut: too long",) if data["warnings"] != given else ()
 
 
 def _too_much(kind: type[Message], data: dict[str, object]) -> list[tuple[Path, str]]:

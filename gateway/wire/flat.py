@@ -50,6 +50,8 @@ def decode(body: bytes) -> Word:
     fields = _fields(body)
     translate = _TRANSLATE.get(head.type)
     name, data = translate(fields) if translate else (head.type, fields)
+    if isinstance(data.get("warnings"), str):
+        data["warnings"] = [data["warnings"]]
     kind = FlatProgress if name == "task.progress" else word_kind(name)
     word = checked(name, kind, data)
     return msgspec.structs.replace(word, id=head.id or None)

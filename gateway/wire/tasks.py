@@ -179,6 +179,8 @@ class TaskView(Reply, frozen=True, kw_only=True):
     commit_sha: str | None
     error: ErrorView | None
     usage: UsageView
+    warnings: tuple[str, ...]
+    """Sentences that a person should read with the result, each once."""
     cancel_requested_at: Moment | None
     created_at: Moment
     started_at: Moment | None

@@ -63,6 +63,7 @@ def _view(task: NewTask, now: int) -> TaskView:
         stage=None,
         message=None,
         pr_url=None,
+        warnings=(),
         commit_sha=None,
         error=None,
         usage=UsageView(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0),

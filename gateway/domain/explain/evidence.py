@@ -14,7 +14,7 @@ from gateway.domain.task import Attempt, Status
 EVENTS: Final = 6
 """So many of the newest events are shown."""
 OF_EACH: Final = 5
-"""At most so many launchers, and so many deliveries."""
+"""At most so many launchers, so many deliveries and the newest warnings."""
 _LINE: Final = 2 * SHORT
 """Characters of a line with several names in it."""
 
@@ -26,6 +26,7 @@ def evidence(s: Situation) -> tuple[str, ...]:
         *(_attempt(s, attempt) for attempt in taken),
         *(_job(s, job) for job in s.jobs if job.is_open),
         *_flags(s),
+        *(f"warning: {short(text, _LINE)}" for text in s.task.warnings[-OF_EACH:]),
         *_launchers(s),
         *_key(s),
         *(_delivery(s, owed) for owed in s.deliveries[-OF_EACH:]),

@@ -39,7 +39,7 @@ def _words(fact: Fact) -> str:
         case UsageTotals():
             return f"{fact.turns} turns, {fact.cost_usd:.2f} USD"
         case PullRequest():
-            return fact.pr_url
+            return fact.pr_url or ""
         case Ended():
             return _error(fact.error) or fact.summary or fact.pr_url or ""
         case _:

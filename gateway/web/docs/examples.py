@@ -62,6 +62,7 @@ QUEUED: Final = TaskView(
     commit_sha=None,
     error=None,
     usage=UsageView(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0),
+    warnings=(),
     cancel_requested_at=None,
     created_at="2026-01-05T09:30:00.000Z",
     started_at=None,

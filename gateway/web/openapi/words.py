@@ -58,7 +58,8 @@ def _signed(name: str, kind: type[Message]) -> type[msgspec.Struct]:
 def _flat(name: str, kind: type[Message]) -> type[msgspec.Struct]:
     envelope: tuple[Field, ...] = (("id", Id | None, None), ("task_id", str | None, None))
     scripts = _OF_SCRIPTS if name in TRANSLATED else ()
-    fields = (*envelope, *map(_lenient, _fields(kind)), *scripts)
+    warnings: Field = ("warnings", tuple[str, ...] | str | None, None)  # cut, as all texts are
+    fields = (*envelope, *map(_lenient, _fields(kind)), warnings, *scripts)
     return _struct(f"Flat{_title(name)}", kind, fields, tag=name)
 
 

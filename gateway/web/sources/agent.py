@@ -4,6 +4,7 @@ Only messages whose signature is right enter the ledger, so no read has to prece
 """
 
 import hashlib
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -12,7 +13,6 @@ from starlette.responses import Response
 from gateway.domain.answers import WordReply
 from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
-from gateway.domain.keyring import Keyring
 from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
@@ -47,7 +47,7 @@ async def hear(request: Request) -> Response:
     headers = _headers(request)
     task_id, attempt = addressee(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
-    command, warnings = await word_of(body, headers, (task_id, attempt, key_id), context.keyring)
+    command, warnings = await word_of(context, body, headers, (task_id, attempt, key_id))
     answer = await context.ask(command, WordReply)
     return reply(
         Accepted(
@@ -77,7 +77,7 @@ async def prompt(request: Request) -> Response:
 
 
 async def word_of(
-    body: bytes, headers: SignedHeaders, sender: tuple[str, int, str], keyring: Keyring
+    context: Context, body: bytes, headers: SignedHeaders, sender: tuple[str, int, str]
 ) -> tuple[AgentWord, tuple[str, ...]]:
     """The command of an authentic body; what is wrong with it is told after the dedupe."""
     task_id, attempt, key_id = sender
@@ -85,7 +85,8 @@ async def word_of(
     refusal: Refused | None = None
     try:
         word = decode(body)
-        found = await kept(word, keyring.attempt_texts(key_id, task_id, attempt))
+        own = context.keyring.attempt_texts(key_id, task_id, attempt)
+        found = await kept(word, own, partial(context.reads.spec, task_id))
         kind = word.type
     except WrongShape as exc:
         refusal = as_refusal(exc)

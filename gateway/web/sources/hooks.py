@@ -1,6 +1,8 @@
 """The capability URL: for scripts that cannot sign, whoever knows the URL may speak."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +11,7 @@ from gateway.domain.answers import WordReply
 from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import hook_attempt, is_hook_token
+from gateway.domain.spec import Spec
 from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.problems import as_refusal
@@ -27,7 +30,7 @@ async def hear(request: Request) -> Response:
     task_id, token = request.path_params["task_id"], request.path_params["token"]
     attempt, key_id = await _holder(context, task_id, token)
     own = context.keyring.attempt_texts(key_id, task_id, attempt)
-    word, found, refusal = await _read(body, own)
+    word, found, refusal = await _read(body, own, partial(context.reads.spec, task_id))
     command = AgentWord(
         task_id=task_id,
         attempt=attempt,
@@ -59,9 +62,11 @@ async def _holder(context: Context, task_id: str, token: str) -> tuple[int, str]
     raise Refused("invalid_signature", "The token of this URL is not the attempt's.")
 
 
-async def _read(body: bytes, own: tuple[bytes, ...]) -> tuple[Word | None, Kept, Refused | None]:
+async def _read(
+    body: bytes, own: tuple[bytes, ...], spec: Callable[[], Awaitable[Spec | None]]
+) -> tuple[Word | None, Kept, Refused | None]:
     try:
         word = decode(body)
-        return word, await kept(word, own), None
+        return word, await kept(word, own, spec), None
     except WrongShape as exc:
         return None, Kept(data=b""), as_refusal(exc)
