@@ -9,7 +9,7 @@ from gateway.wire.gateway import GatewayView
 from launcher.config import Config, DaytonaConfig
 from launcher.doctor.accounts import look_at_accounts
 from launcher.doctor.actions import look_at_actions
-from launcher.doctor.check import Check, failed, well
+from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.command_line import look_at_command_line
 from launcher.doctor.containers import look_at_docker
 from launcher.doctor.gateway import look_at_gateway, look_at_public_url
@@ -82,7 +82,11 @@ class Examination:
         if self.problems:
             return [failed("configuration", problem, CONFIGURE) for problem in self.problems]
         chain = " → ".join(self.config.providers)
-        return [well("configuration", f"complete; providers {chain}")]
+        left_out = self.config.outgoing.authorities.problems
+        return [
+            well("configuration", f"complete; providers {chain}"),
+            *(warning("certificates", problem, "Correct it or unset it.") for problem in left_out),
+        ]
 
     async def _daytona(self) -> AsyncIterator[Check]:
         daytona = self.config.daytona

@@ -216,6 +216,11 @@ async def test_secrets_on_their_way_are_named_and_never_shown(patient: Patient) 
     assert "argument list" not in await patient.checks()
 
 
+async def test_authorities_that_cannot_be_read_are_told(patient: Patient) -> None:
+    check = await patient.check("certificates", SSL_CERT_FILE="/nonexistent")
+    assert (check.outcome, "SSL_CERT_FILE" in check.message) == ("warning", True)
+
+
 async def test_a_launcher_without_keys_for_models_or_github_is_told(patient: Patient) -> None:
     checks = await patient.checks("OPENAI_API_KEY", "GITHUB_TOKEN")
     assert [check.outcome for check in checks["model key"]] == ["failed"]
