@@ -20,6 +20,8 @@ _PULL_REQUEST: Final = re.compile(
     r"(?:/-)?/(?:pull|pulls|merge_requests|pull-requests|pullrequest)/[1-9][0-9]{0,9}/?"
 )
 """The end of the address at GitHub, Gitea, GitLab, Bitbucket and Azure DevOps."""
+_DEFAULT_BRANCH: Final = re.compile(r"\Aslipgate/(task_[0-9a-z]+)\Z")
+"""A name that nobody chose; where a branch is in its way, the sandbox takes another instead."""
 _BITBUCKET_SERVER: Final = re.compile(r"(?:scm/)?(?P<owner>~?)(?P<project>[^/]+)/(?P<name>[^/]+)")
 
 
@@ -45,7 +47,7 @@ def is_pull_request_of(url: str, repo_url: str) -> bool:
 
 
 def _is_in(url: str, repository: RepositoryAddress, path: str) -> bool:
-    home = f"https://{repository.host}/{path}"
+    home = f"{'ssh' if repository.is_ssh else 'https'}://{repository.host}/{path}"
     if not is_in_repository(url, home):
         return False
     return _PULL_REQUEST.fullmatch(urlsplit(url).path[len(path) + 1 :]) is not None
@@ -65,7 +67,7 @@ def _is_own_pull_request(value: object, spec: Spec) -> bool:
 
 
 def _is_own_branch(value: object, spec: Spec) -> bool:
-    return value == spec.branch_name
+    return value in (spec.branch_name, _DEFAULT_BRANCH.sub(r"slipgate-\1", spec.branch_name))
 
 
 def _is_commit(value: object, _spec: Spec) -> bool:

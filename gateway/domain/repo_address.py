@@ -56,7 +56,8 @@ def is_in_repository(web_url: str, repo_url: str) -> bool:
     """Whether a web address (of a pull request, say) lies in the repository a task named.
 
     Hosts are compared as hosts, paths without their case. A repository that is reached over ssh
-    may have its pages behind any port of the same host. No web address lies in a `file://` one.
+    may have its pages behind any port of the same host, if that is somebody's own. No web address
+    lies in a `file://` one.
     """
     try:
         web = urlsplit(web_url)
@@ -65,7 +66,9 @@ def is_in_repository(web_url: str, repo_url: str) -> bool:
         return False
     if repository is None or web.scheme != "https" or "@" in web.netloc or "\\" in web_url:
         return False
-    is_there = (without_port(host) if repository.is_ssh else host) == repository.host
+    if repository.is_ssh and not _IGNORES_CASE.fullmatch(repository.host):
+        host = without_port(host)
+    is_there = host == repository.host
     path = unquote(web.path)
     is_plain = path.count("/") == web.path.count("/") and not {".", ".."} & set(path.split("/"))
     begin = f"/{repository.path}/".lower()

@@ -25,6 +25,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
         ("https://octo.ghe.com/acme/widgets", "https://octo.ghe.com/acme/widgets/pull/3"),
         ("https://git.example:8443/a/b", "https://git.example:8443/a/b/pulls/3"),
         ("https://gitlab.com/a/b/c", "https://gitlab.com/a/b/c/-/merge_requests/3"),
+        ("git@git.example:a/b", "https://git.example:8443/a/b/pulls/3"),
         ("git@gitlab.example:a/b/c.git", "https://gitlab.example/a/b/c/merge_requests/3"),
         ("https://codeberg.org/a/b", "https://codeberg.org/a/b/pulls/3"),
         ("https://bitbucket.org/a/b", "https://bitbucket.org/a/b/pull-requests/3"),
@@ -111,3 +112,22 @@ def test_what_is_not_the_tasks_own_is_named(fields: dict[str, object], foreign: 
     assert list(found) == foreign
     if "prUrl" in found:
         assert GITHUB in found["prUrl"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "claimed", "is_own"),
+    [
+        ("slipgate/task_01k", "slipgate-task_01k", True),
+        ("slipgate/task_01k", "slipgate-task_02k", False),
+        ("slipgate/health", "slipgate-health", False),
+        ("slipgate/task_01k/x", "slipgate-task_01k/x", False),
+    ],
+)
+def test_a_name_that_nobody_chose_may_have_made_way(
+    wanted: str, claimed: str, is_own: bool
+) -> None:
+    fields = {"project": "p", "repoUrl": GITHUB, "prompt": "x", "title": "x", "branchName": wanted}
+    spec = msgspec.convert(fields, Spec)
+    assert list(foreign_claims({"branchName": claimed}, spec)) == (
+        [] if is_own else [("branchName", f"the task's branch is {wanted}")]
+    )
