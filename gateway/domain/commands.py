@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import structs
 
+from gateway.domain.delivery import NO_REPEAT
 from gateway.domain.endpoint_commands import (
     AdvanceReplay,
     CreateEndpoint,
@@ -319,6 +320,7 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     """False: nothing was sent, so there is no attempt to keep."""
     is_charged: bool = True
     """False: that it failed is not the receiver's fault."""
+    repeats: int = NO_REPEAT
 
     @property
     def needs(self) -> Needs:

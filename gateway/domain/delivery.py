@@ -10,6 +10,15 @@ PARK_AFTER: Final = 3
 """Failed attempts after which the lane goes on without its head."""
 
 
+NO_REPEAT: Final = 0
+REPEAT: Final = 1
+"""It is sent once more after it has arrived, under the same `webhook-id`."""
+REPEATING: Final = 2
+"""It has arrived; the repetition is due, and however that ends, it stays delivered."""
+REPEAT_AFTER: Final = 10_000
+"""Milliseconds between the arrival and the repetition."""
+
+
 class Owed(Frozen, frozen=True, kw_only=True):
     """Pending, dead or held."""
 

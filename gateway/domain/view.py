@@ -11,6 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.domain.commands import Callback, SettleDelivery
+from gateway.domain.delivery import NO_REPEAT, REPEAT
 from gateway.domain.endpoint import Endpoint
 from gateway.domain.endpoint_commands import EndpointReply, ReplayReply
 from gateway.domain.event import Event
@@ -56,6 +57,7 @@ class Delivery(Frozen, frozen=True, kw_only=True):
     event: Event
     status: str
     next_attempt_at: int | None
+    repeats: int = NO_REPEAT
 
 
 class TaskSecrets(Frozen, frozen=True, kw_only=True):
@@ -208,8 +210,8 @@ class View:
         *,
         later: Mapping[str, int] = NEVER_LATER,
     ) -> None:
-        """A delivery of the event to each of the audience that wants it; not before the moment that
-        `later` gives for an endpoint."""
+        """A delivery of the event to each of the audience that wants it; to an endpoint in `later`
+        not before that moment, and once more after it has arrived."""
         for endpoint in audience:
             if endpoint.wants(event.type):
                 self.new_deliveries.append(
@@ -220,6 +222,7 @@ class View:
                         next_attempt_at=None
                         if endpoint.holds
                         else max(now, later.get(endpoint.id, now)),
+                        repeats=REPEAT if endpoint.id in later else NO_REPEAT,
                     )
                 )
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gateway.domain.answers import Answer
 from gateway.domain.commands import Command, SettleDelivery
+from gateway.domain.delivery import NO_REPEAT, REPEAT, REPEAT_AFTER, REPEATING
 from gateway.domain.errors import Unavailable
 from gateway.domain.outbox import DeliveryKey
 from gateway.hints import Hints
@@ -414,6 +415,11 @@ class Deliverer:
             failures += self._counts(head, outcome)
             due = self._next(head, failures, outcome)
             status = "dead" if due is None else "pending"
+        repeats = head.repeats
+        if repeats == REPEATING:
+            status, due, repeats = "delivered", None, NO_REPEAT
+        elif outcome.is_success and repeats == REPEAT:
+            status, due, repeats = "pending", self._clock() + REPEAT_AFTER, REPEATING
         return SettleDelivery(
             endpoint_id=head.endpoint_id,
             seq=head.seq,
@@ -430,6 +436,7 @@ class Deliverer:
             key_id=letter.key_id if letter else None,
             answer=outcome.answer,
             is_charged=outcome.is_charged,
+            repeats=repeats,
         )
 
     def _counts(self, head: Head, outcome: Outcome) -> bool:

@@ -41,6 +41,10 @@ class Head(Protocol):
         """What the next attempt is owed to."""
 
     @property
+    def repeats(self) -> int:
+        """`REPEAT` and `REPEATING` of the domain; 0: it is sent until it arrives."""
+
+    @property
     def rate_per_second(self) -> float | None:
         """How many its endpoint wants at most; None: it does not say."""
 

@@ -304,6 +304,7 @@ def _delivery_params(view: View, first: int) -> list[Params]:
             "task_seq": delivery.event.task_seq,
             "status": delivery.status,
             "next_attempt_at": delivery.next_attempt_at,
+            "repeats": delivery.repeats,
         }
         for delivery in view.new_deliveries
     ]

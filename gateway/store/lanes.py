@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from gateway.domain.delivery import PARK_AFTER
+from gateway.domain.delivery import NO_REPEAT, PARK_AFTER
 from gateway.domain.outbox import DeliveryKey
 from gateway.domain.task import Frozen
 from gateway.store.rows import Params, Row
@@ -71,7 +71,7 @@ SELECT
         WHERE endpoint_id = endpoint.id AND status = 'pending' AND next_attempt_at > :now
         ORDER BY next_attempt_at LIMIT 1),
     endpoint.project, delivery.seq, delivery.task_id, delivery.attempts, delivery.failures,
-    delivery.trigger, delivery.next_attempt_at, endpoint.rate_per_second
+    delivery.trigger, delivery.next_attempt_at, delivery.repeats, endpoint.rate_per_second
 FROM json_each(:endpoints) AS wanted
 CROSS JOIN endpoints AS endpoint ON endpoint.id = wanted.value AND endpoint.enabled = 1
 LEFT JOIN deliveries AS delivery ON delivery.endpoint_id = endpoint.id
@@ -121,6 +121,7 @@ class DueDelivery(Frozen, frozen=True, kw_only=True):
     failures: int
     trigger: Literal["auto", "manual", "replay"]
     due_at: int
+    repeats: int = NO_REPEAT
     rate_per_second: float | None = None
 
 

@@ -135,7 +135,8 @@ WHERE endpoint_id = :endpoint_id AND task_id = :task_id AND status = 'pending' A
   AND next_attempt_at > :at"""
 
 SUPERSEDE_CALLBACKS: Final = """
-UPDATE deliveries SET status = 'superseded', next_attempt_at = NULL
+UPDATE deliveries SET
+    status = iif(repeats = 2, 'delivered', 'superseded'), next_attempt_at = NULL, repeats = 0
 WHERE endpoint_id = :endpoint_id AND task_id = :task_id AND status = 'pending'
   AND seq IN (
     SELECT seq FROM events WHERE task_id = :task_id AND type IN (

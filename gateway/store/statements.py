@@ -174,8 +174,9 @@ FROM json_each(:keys) AS wanted CROSS JOIN attempts AS attempt
 WHERE json_extract(attempt.sandbox, '$.name') = json_extract(wanted.value, '$[2]')"""
 
 INSERT_DELIVERIES: Final = """
-INSERT INTO deliveries (endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at)
-VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at)"""
+INSERT INTO deliveries (
+    endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at, repeats)
+VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at, :repeats)"""
 
 INSERT_REMEMBERED: Final = """
 INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, answer, at)
@@ -285,7 +286,7 @@ SETTLE_DELIVERIES: Final = """
 UPDATE deliveries SET
     status = iif(status = 'pending' OR :status = 'delivered', :status, status),
     next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
-    attempts = :attempts, failures = :failures, trigger = 'auto',
+    attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
     body = coalesce(:body, body)
 WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 

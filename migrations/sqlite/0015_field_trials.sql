@@ -44,3 +44,6 @@ WHERE EXISTS (
           <> '');
 
 UPDATE events SET data = json_remove(data, '$.chunk') WHERE type = 'task.patch';
+
+-- 1: sent once more after it has arrived; 2: it has arrived, and the repetition is due.
+ALTER TABLE deliveries ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0 CHECK (repeats IN (0, 1, 2));

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from gateway.domain.answers import Accepted, Answer
 from gateway.domain.commands import Command, SettleDelivery
+from gateway.domain.delivery import NO_REPEAT, REPEAT, REPEATING
 from gateway.domain.errors import Unavailable
 from gateway.domain.outbox import DeliveryKey
 from gateway.hints import Hints
@@ -43,6 +44,7 @@ class Row:
     failures: int = 0
     project: str = "default"
     trigger: Literal["auto", "manual", "replay"] = "auto"
+    repeats: int = 0
     body: str | None = None
     due_at: int = NOW
     rate_per_second: float | None = None
@@ -217,6 +219,24 @@ async def test_anything_but_2xx_is_tried_again(answer: bytes) -> None:
     assert settled.status == "pending"
     assert settled.next_attempt_at == NOW + SCHEDULE[1]
     assert "secret" not in (settled.reason or "")
+
+
+async def test_what_is_to_be_repeated_is_due_again_once_it_has_arrived() -> None:
+    async with listening(Receiver()) as url:
+        (first,) = await deliver(url, Row(repeats=REPEAT))
+        (again,) = await deliver(url, Row(attempts=1, repeats=REPEATING))
+    assert (first.status, first.next_attempt_at) == ("pending", NOW + 10_000)
+    assert (first.failures, first.repeats) == (0, REPEATING)
+    assert (again.status, again.next_attempt_at, again.repeats) == ("delivered", None, NO_REPEAT)
+
+
+async def test_a_repetition_that_fails_leaves_it_delivered() -> None:
+    answer = b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n"
+    async with listening(Receiver(answer=answer)) as url:
+        (first,) = await deliver(url, Row(repeats=REPEAT))
+        (again,) = await deliver(url, Row(attempts=2, repeats=REPEATING))
+    assert (first.status, first.repeats) == ("pending", REPEAT)
+    assert (again.status, again.next_attempt_at) == ("delivered", None)
 
 
 async def test_retry_after_of_a_503_moves_the_next_attempt() -> None:

@@ -66,6 +66,7 @@ class Head(Frozen, frozen=True, kw_only=True):
     failures: int = 0
     project: str = TASK.project
     trigger: Literal["auto", "manual", "replay"] = "auto"
+    repeats: int = 0
     due_at: int = 1
     rate_per_second: float | None = None
 

@@ -30,7 +30,8 @@ def settle(view: View, command: SettleDelivery, now: int) -> Accepted:
     endpoint = view.outbox.directory.find(command.endpoint_id)
     if endpoint is None or not command.is_attempt:
         return Accepted()
-    if command.status == "delivered":
+    # Not by its status: what arrived may be repeated, and what is repeated may fail.
+    if command.reason is None:
         _succeed(view, endpoint, now)
     elif command.is_charged:
         _fail(view, endpoint, command, now)
