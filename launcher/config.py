@@ -19,6 +19,13 @@ DEFAULT_WORKFLOW = "slipgate.yml"
 DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
 DEFAULT_SANDBOX_ENV = "OPENAI_API_KEY,ANTHROPIC_API_KEY,OPENROUTER_API_KEY,GITHUB_TOKEN"
 DEFAULT_STATE = "./.slipgate/launcher"
+ALWAYS_HIDDEN = (
+    "./.slipgate",
+    *("~/.ssh", "~/.gnupg", "~/.netrc", "~/.git-credentials", "~/.config/gh", "~/.npmrc"),
+    *("~/.pypirc", "~/.cargo/credentials.toml", "~/.docker", "~/.kube", "~/.aws", "~/.azure"),
+    *("~/.config/gcloud", "~/.config/daytona", "~/.claude", "~/.codex"),
+)
+"""Where a gateway keeps its keys, and a developer's machine its credentials."""
 CAPACITY_MAX = 200
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -95,6 +102,8 @@ class Config:
     handed: Mapping[str, str] = field(repr=False)
     """The launcher's own variables that sandboxes may get."""
     state: Path
+    hidden: tuple[Path, ...]
+    """Paths of this host that no command of a local agent may read."""
     daytona: DaytonaConfig | None
     """None: no provider of the chain needs it."""
     docker: DockerConfig
@@ -126,6 +135,7 @@ def inspect_config(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
         realm=reader.realm(),
         handed=handed,
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE") or DEFAULT_STATE).resolve(),
+        hidden=reader.hidden(),
         daytona=reader.daytona(providers),
         docker=reader.docker(),
         github_actions=reader.github_actions(providers),
@@ -166,6 +176,11 @@ class _Reader:
     def names(self, name: str, default: str) -> tuple[str, ...]:
         listed = self.environ.get(name, default).split(",")
         return tuple(dict.fromkeys(word.strip() for word in listed if word.strip()))
+
+    def hidden(self) -> tuple[Path, ...]:
+        """As PATH names its folders; `~` is the home of whoever runs this."""
+        named = filter(None, self.text("SLIPGATE_HIDDEN").split(":"))
+        return tuple(_absolute(path, self.text("HOME")) for path in (*ALWAYS_HIDDEN, *named))
 
     def url(self) -> str:
         what = "the gateway's address, for example http://127.0.0.1:8700"
@@ -329,3 +344,7 @@ class _Reader:
                 "agents that run on this host without a sandbox. Set it to true if you accept "
                 "that they can read and change everything you can"
             )
+
+
+def _absolute(path: str, home: str) -> Path:
+    return Path(f"{home}{path[1:]}" if home and path.startswith("~/") else path).absolute()

@@ -165,6 +165,7 @@ def demo_launcher_environ(world: StandIns, url: str, key: str, state: State) -> 
         "SLIPGATE_API_KEY": key,
         "SLIPGATE_PROVIDERS": "local",
         "SLIPGATE_LAUNCHER_STATE": str(state.folder / "launcher"),
+        "SLIPGATE_HIDDEN": str(state.folder),
         "SLIPGATE_LOG": "json",
     }
 

@@ -37,6 +37,7 @@ PASSED_ON: Final = (
     "SLIPGATE_TRUSTED_PROXIES",
     "SLIPGATE_WORKSPACE_WAIT_SECONDS",
     "SLIPGATE_CAPACITY",
+    "SLIPGATE_HIDDEN",
     "SLIPGATE_SANDBOX_ENV",
     "SLIPGATE_LOCAL_UNCONFINED",
 )
@@ -153,6 +154,9 @@ def launcher_environ(
         "SLIPGATE_API_KEY": key,
         "SLIPGATE_PROVIDERS": providers,
         "SLIPGATE_LAUNCHER_STATE": str(kept.launcher),
+        "SLIPGATE_HIDDEN": ":".join(
+            filter(None, (str(kept.folder), passed.get("SLIPGATE_HIDDEN")))
+        ),
     }
 
 

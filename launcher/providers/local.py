@@ -76,7 +76,8 @@ class _Exit(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class LocalProvider:
-    """Agents on this host. `program` is run in each sandbox; `grace` is seconds before SIGKILL."""
+    """Agents on this host. `program` is run in each sandbox; `grace` is seconds before SIGKILL;
+    `hidden` are paths beside `state` that no command of an agent may read."""
 
     name = "local"
 
@@ -86,11 +87,13 @@ class LocalProvider:
         *,
         environ: Mapping[str, str],
         realm: str | None = None,
+        hidden: tuple[Path, ...] = (),
         program: tuple[str, ...] = EXECUTION,
         grace: float = GRACE_SECONDS,
     ) -> None:
         self._state = state
         self._environ = environ
+        self._hidden = os.pathsep.join(map(str, (state, *hidden)))
         self._program = program
         self._grace = grace
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -168,6 +171,7 @@ class LocalProvider:
             "PATH": self._environ.get("PATH", os.defpath),
             "HOME": str(directory / "home"),
             "SLIPGATE_STATE_DIR": str(directory / "state"),
+            "SLIPGATE_HIDDEN": self._hidden,
             "SLIPGATE_PYTHON": sys.executable,
         }
 

@@ -83,6 +83,7 @@ class _Opener:
             self._config.state,
             environ=self._environ,
             realm=self._config.realm,
+            hidden=self._config.hidden,
             program=self._program,
         )
 

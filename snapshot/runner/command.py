@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from . import keeper
 from .bounded_output import BoundedOutput
 from .hardening import sweep
+from .landlock import Confinement
 from .stop import TICK_SECONDS, Stop
 
 GRACE_SECONDS: Final = 10.0
@@ -23,6 +24,8 @@ GRACE_SECONDS: Final = 10.0
 CANCEL_GRACE_SECONDS: Final = 3.0
 """The same when the attempt itself is stopped, which must be over within 10 s."""
 NOT_FOUND: Final = keeper.NOT_FOUND
+OWN_DIRECTORIES: Final = ("HOME", "TMPDIR")
+"""Variables that name what a command may change beside the directory it runs in."""
 _PIECE_BYTES: Final = 64 * 1024
 _PIECES_OF_REST: Final = 64
 
@@ -42,8 +45,10 @@ class Finished:
 class Runner:
     """Runs commands one after another."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, confinement: Confinement | None = None) -> None:
+        """None: the commands are not confined."""
         self._stop = stop
+        self._confinement = confinement
 
     def run(
         self,
@@ -55,14 +60,16 @@ class Runner:
         stdin: bytes = b"",
         on_output: Callable[[bytes], None] = lambda _: None,
     ) -> Finished:
-        """Run it to its end, to its time limit, or to the stop signal.
+        """Run it to its end, to its time limit, or to the stop signal. A confined one may change
+        its directory, its home and its temporary folder.
 
         Raises:
             Stopped: the attempt was stopped; the command is dead.
             OSError: the directory is gone.
         """
         self._stop.check()
-        process = _start(argv, directory, environ, stdin)
+        with self._rules(directory, environ) as ruleset:
+            process = _start(argv, directory, environ, stdin, ruleset)
         try:
             finished = self._watch(process, seconds, on_output)
         finally:
@@ -70,6 +77,14 @@ class Runner:
             sweep()
         self._stop.check()
         return finished
+
+    def _rules(
+        self, directory: Path, environ: Mapping[str, str]
+    ) -> AbstractContextManager[int | None]:
+        if self._confinement is None:
+            return nullcontext()
+        named = (Path(environ[name]) for name in OWN_DIRECTORIES if name in environ)
+        return self._confinement.rules([directory, *named])
 
     def _watch(
         self,
@@ -122,14 +137,19 @@ class _Clock:
 
 
 def _start(
-    argv: Sequence[str], directory: Path, environ: Mapping[str, str], stdin: bytes
+    argv: Sequence[str],
+    directory: Path,
+    environ: Mapping[str, str],
+    stdin: bytes,
+    ruleset: int | None,
 ) -> subprocess.Popen[bytes]:
     keep = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
+    handed = () if ruleset is None else (ruleset,)
     with tempfile.TemporaryFile() as source:
         source.write(stdin)
         source.seek(0)
         return subprocess.Popen(
-            [*keep, "--", *argv],
+            [*keep, *(map(str, handed) if handed else "-"), "--", *argv],
             cwd=directory,
             env=dict(environ),
             stdin=source,
@@ -137,6 +157,7 @@ def _start(
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
+            pass_fds=handed,
         )
 
 

@@ -1,7 +1,8 @@
 """Runs one command for the runner and lets nothing it started outlive it.
 
-A program of its own, started as `python -I -S keeper.py <parent pid> <grace seconds> -- <argv>`:
-the runner has threads, and only a process without them may fork and arrange its child's last
+A program of its own, started as `python -I -S keeper.py <parent pid> <grace seconds> <ruleset> --
+<argv>`; `<ruleset>` is a descriptor of the Landlock rules for the command, or `-`. The runner has
+threads, and only a process without them may fork and arrange its child's last
 things safely. It is the subreaper of the command, so that a daemon that was forked twice still
 ends as its child, and it hears when the runner dies, even of SIGKILL.
 
@@ -20,6 +21,13 @@ from typing import Final, NoReturn
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
+PR_CAPBSET_DROP: Final = 24
+PR_SET_NO_NEW_PRIVS: Final = 38
+LANDLOCK_RESTRICT_SELF: Final = 446
+CAPABILITIES: Final = frozenset({0, 1, 3, 4, 5, 6, 7, 10, 18})
+"""A confined root keeps CAP_CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID,
+NET_BIND_SERVICE and SYS_CHROOT. With others (PERFMON, SYS_ADMIN) it would read foreign memory."""
+LAST_CAPABILITY: Final = 63
 LARGEST_FILE_BYTES: Final = 4 * 1024**3
 REAP_SECONDS: Final = 5.0
 CANNOT_RUN: Final = 126
@@ -82,13 +90,13 @@ def main() -> NoReturn:
     prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     if os.getppid() != parent:
         os._exit(CANNOT_RUN)
-    command = _start(sys.argv[4:])
+    command = _start(sys.argv[5:], None if sys.argv[3] == "-" else int(sys.argv[3]))
     code = _wait(command, grace)
     kill_all(os.getpid())
     os._exit(code)
 
 
-def _start(argv: list[str]) -> int:
+def _start(argv: list[str], ruleset: int | None) -> int:
     command = os.fork()
     if command:
         return command
@@ -96,11 +104,26 @@ def _start(argv: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _bound_files()
+    if ruleset is not None:
+        _confine(ruleset)
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - an argument list, never a shell string
     except OSError as exc:
         os.write(2, f"{argv[0]}: {exc.strerror}\n".encode())
         os._exit(NOT_FOUND if isinstance(exc, FileNotFoundError) else CANNOT_RUN)
+
+
+def _confine(ruleset: int) -> None:
+    """Enter the domain, for good; a command that cannot is not run at all."""
+    os.set_inheritable(ruleset, False)
+    for capability in set(range(LAST_CAPABILITY + 1)) - CAPABILITIES:
+        prctl(PR_CAPBSET_DROP, capability)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    if call(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(ruleset), ctypes.c_long(0)):
+        reason = os.strerror(ctypes.get_errno())
+        os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
+        os._exit(CANNOT_RUN)
 
 
 def _bound_files() -> None:

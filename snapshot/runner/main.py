@@ -1,11 +1,13 @@
 """The composition root: environ → configuration → spool, sender, heartbeat → workflow → exit."""
 
+import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from .budget import Budget
 from .channel import Channel, FlatChannel, SignedChannel
@@ -14,6 +16,7 @@ from .digest import script_digest
 from .ending import STOPPED, ExitCode, exit_code
 from .hardening import harden, sweep
 from .heartbeat import Heartbeat
+from .landlock import Confinement, abi
 from .last_word import failed
 from .network import Network
 from .post import Post
@@ -33,13 +36,16 @@ from .workflow import Tools, Workflow
 
 LATE_DELIVERY_SECONDS = 5.0
 """A cancelled attempt must be over within 10 s; what is not sent by then is in the spool."""
+HIDDEN = "SLIPGATE_HIDDEN"
+"""Names further paths that no command may read, as PATH names its folders."""
 TOLD = frozenset({Reason.CANCELLED, Reason.TIME_OVER})
 """Reasons that end the attempt with a last word of ours."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def main(environ: Mapping[str, str]) -> ExitCode:
-    """Run one attempt, or finish telling what an earlier start of it did."""
+def main(environ: Mapping[str, str], *, landlock: int | None = None) -> ExitCode:
+    """Run one attempt, or finish telling what an earlier start of it did. `landlock` limits the
+    version that commands are confined with."""
     harden()
     print(f"slipgate: scripts={script_digest()}", flush=True)
     try:
@@ -49,7 +55,8 @@ def main(environ: Mapping[str, str]) -> ExitCode:
         return _unconfigured(exc)
     try:
         with state.held():
-            return Attempt(environ, connection, state).run()
+            confinement = _confinement(environ, state, landlock)
+            return Attempt(environ, connection, state, confinement).run()
     except Trouble as trouble:
         print(f"slipgate: {trouble.message}", file=sys.stderr, flush=True)
         return ExitCode.ALREADY_RUNNING
@@ -69,10 +76,15 @@ class Attempt:
     """Owns everything that lives as long as the process."""
 
     def __init__(
-        self, environ: Mapping[str, str], connection: Connection, state: StateDirectory
+        self,
+        environ: Mapping[str, str],
+        connection: Connection,
+        state: StateDirectory,
+        confinement: Confinement,
     ) -> None:
         self._network = Network.of_environ(environ)
         environ = self._network.usable(environ)
+        self._confinement = confinement
         self._environ = environ
         self._connection = connection
         self._state = state
@@ -162,12 +174,22 @@ class Attempt:
             recovered=self._recovered,
             surroundings=self._surroundings,
             network=self._network,
+            confinement=self._confinement,
             redaction=self._redaction,
             ours=Redaction.of_ours(self._environ),
             budget=budget,
             script_digest=script_digest(),
         )
         return Workflow(configuration, tools)
+
+
+def _confinement(
+    environ: Mapping[str, str], state: StateDirectory, landlock: int | None
+) -> Confinement:
+    """Commands see nothing of our state, nor of what the launcher names: its own, beside us."""
+    named = [Path(name) for name in environ.get(HIDDEN, "").split(os.pathsep) if name]
+    version = abi() if landlock is None else min(landlock, abi())
+    return Confinement(hidden=(state.path, *named), version=version)
 
 
 def listen_for_signals(stop: Stop) -> None:

@@ -9,8 +9,9 @@ from . import hand_over
 from .surroundings import Surroundings
 
 
-def start(script: Path) -> NoReturn:
-    """Run one attempt and end as it says; `script` is what is started anew."""
+def start(script: Path, *, landlock: int | None = None) -> NoReturn:
+    """Run one attempt and end as it says; `script` is what is started anew. `landlock` is the
+    version that commands are confined with; None: the kernel's."""
     environ = hand_over.received(sys.argv)
     if environ is None:
         clean = Surroundings.of_environ(os.environ).base()
@@ -18,4 +19,4 @@ def start(script: Path) -> NoReturn:
     from . import ending  # noqa: PLC0415 - what is heavy waits for the second start
     from .main import main  # noqa: PLC0415
 
-    ending.leave(main(environ), keep_alive=environ.get("KEEP_ALIVE", ""))
+    ending.leave(main(environ, landlock=landlock), keep_alive=environ.get("KEEP_ALIVE", ""))

@@ -1,6 +1,8 @@
 """The environments of our children: what commands of the agent, of validation and git may see."""
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ class Surroundings:
     def of_environ(cls, environ: Mapping[str, str]) -> "Surroundings":
         """Sort every variable: the task's own is what nobody else claims."""
         return cls(
-            path=environ.get("PATH") or DEFAULT_PATH,
+            path=_without_own(environ.get("PATH") or DEFAULT_PATH),
             network={name: value for name, value in environ.items() if _NETWORK.fullmatch(name)},
             task={
                 name: value
@@ -68,3 +70,12 @@ class Surroundings:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+
+
+def _without_own(path: str) -> str:
+    """The PATH without the virtual environment that the runner itself was installed into: there
+    an agent would install and remove what we run on."""
+    if sys.prefix == sys.base_prefix:
+        return path
+    own = Path(sys.prefix).resolve() / "bin"
+    return os.pathsep.join(each for each in path.split(os.pathsep) if Path(each).resolve() != own)

@@ -35,7 +35,7 @@ class Validation:
     ) -> None:
         self._runner = runner
         self._checkout = room / "checkout"
-        self._virtual = room / "venv"
+        self._virtual = Path(environ["HOME"]) / "venv"
         self._environ = dict(environ)
         self._budget = budget
         self._on_receipt = on_receipt

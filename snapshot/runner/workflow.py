@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import clean_checkout, patch, prompt
+from . import clean_checkout, patch, prompt, virtual_environment
 from .access import Access
 from .budget import Budget
 from .channel import SignedChannel
@@ -15,6 +15,7 @@ from .cutting import first_of
 from .engine.choose import Workplace, engine
 from .engine.report import Report
 from .git import Git
+from .landlock import Confinement
 from .last_word import LastWord, failed
 from .log import Log
 from .meter import Meter
@@ -48,6 +49,7 @@ class Tools:
     recovered: Recovered
     surroundings: Surroundings
     network: Network
+    confinement: Confinement
     redaction: Redaction
     """Takes secrets out of what is said."""
     ours: Redaction
@@ -63,7 +65,7 @@ class Workflow:
         self._configuration = configuration
         self._tools = tools
         self._reporter = tools.reporter
-        self._runner = Runner(tools.stop)
+        self._runner = Runner(tools.stop, tools.confinement)
         environ = tools.surroundings.base()
         self._git = Git(stop=tools.stop, environ=environ)
         self._access = Access(
@@ -100,6 +102,8 @@ class Workflow:
         self._enter("setup", "Checking the task")
         for problem in self._tools.network.problems:
             self.log.write(f"{problem}\n")
+        if self._tools.confinement.warning:
+            self._enter("setup", self._tools.confinement.warning)
         repository = self._access.repository()
         task = self._prompt()
         self._enter("clone", f"Cloning {repository.url}")
@@ -284,7 +288,8 @@ class Workflow:
         home, temporary = room / "home", room / "tmp"
         home.mkdir()
         temporary.mkdir()
-        return self._tools.surroundings.command(home=home, temporary=temporary)
+        environ = self._tools.surroundings.command(home=home, temporary=temporary)
+        return virtual_environment.enter(self._runner, environ, home)
 
     def _enter(self, stage: Stage, message: str) -> None:
         self.stage = stage

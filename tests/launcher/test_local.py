@@ -73,6 +73,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
         "HOME",
         "LANG",
         "PATH",
+        "SLIPGATE_HIDDEN",
         "SLIPGATE_PYTHON",
         "SLIPGATE_STATE_DIR",
         "TASK_ID",
@@ -80,6 +81,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
     assert seen["HOME"] == str(directory / "home")
     assert seen["PATH"] == os.environ["PATH"]
     assert seen["SLIPGATE_STATE_DIR"] == str(directory / "state")
+    assert seen["SLIPGATE_HIDDEN"] == str(directory.parents[1])
 
 
 async def test_two_creates_under_one_name_start_one_agent(

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +42,8 @@ class Sandbox:
 
     def __post_init__(self) -> None:
         self.state = self.root / "state"
+        self.shared = Path(tempfile.mkdtemp(prefix="slipgate-test-", dir="/dev/shm"))
+        """The one place outside that a confined command may write to."""
         self.output = self.root / "output.txt"
         self.environ = {
             **SECRETS,
@@ -110,5 +114,6 @@ class Sandbox:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        shutil.rmtree(self.shared)
         for http in (self.gateway.http, self.github.http, self.model.http):
             http.stop()

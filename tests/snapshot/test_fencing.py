@@ -17,10 +17,10 @@ from tests.snapshot.sandbox import BRANCH, Sandbox
     [(409, "stale_attempt"), (410, "attempt_finished"), (404, "unknown_task")],
 )
 def test_nothing_begins_before_the_gateway_agrees(sandbox: Sandbox, status: int, code: str) -> None:
-    sandbox.agent_is(f"touch {sandbox.root}/ran")
+    sandbox.agent_is(f"touch {sandbox.shared}/ran")
     sandbox.gateway.on_step("started", refusal(status, code))
     assert sandbox.run() == 3, sandbox.said()
-    assert not (sandbox.root / "ran").exists()
+    assert not (sandbox.shared / "ran").exists()
     assert not list(sandbox.state.glob("work-*")), "it did not even clone"
     assert sandbox.gateway.words == []
 
@@ -62,7 +62,7 @@ def test_a_fenced_attempt_stops_in_the_middle_of_a_command(sandbox: Sandbox) -> 
 def test_a_cancel_stops_a_deaf_command_and_its_family_and_is_reported(
     sandbox: Sandbox,
 ) -> None:
-    child = sandbox.root / "child"
+    child = sandbox.shared / "child"
     deaf = f"trap '' TERM; (trap '' TERM; echo $BASHPID > {child}; sleep 600) & sleep 600"
     sandbox.agent_is(deaf)
     sandbox.gateway.deadline_seconds = 4

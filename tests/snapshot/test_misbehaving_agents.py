@@ -52,11 +52,11 @@ def test_no_changes_need_a_review_and_leave_no_branch(sandbox: Sandbox) -> None:
     assert not sandbox.github.pulls
 
 
-def test_removing_the_checkout_pushes_nothing_and_is_named(sandbox: Sandbox) -> None:
-    sandbox.model.commands = ['rm -rf "$PWD"', "ls", DONE]
+def test_a_checkout_cannot_be_removed_but_emptied_and_that_is_named(sandbox: Sandbox) -> None:
+    sandbox.model.commands = ['rm -rf "$PWD"; mv "$PWD" "$PWD.old"', "ls", DONE]
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.needs_review"
-    assert "removed its whole checkout" in str(sandbox.gateway.last.data["summary"])
+    assert "deletes every file" in str(sandbox.gateway.last.data["summary"])
     assert BRANCH not in sandbox.remote.branches()
 
 
@@ -91,7 +91,7 @@ def test_huge_output_is_bounded_on_its_way_to_the_model_and_the_gateway(sandbox:
 
 
 def test_processes_left_behind_are_killed(sandbox: Sandbox) -> None:
-    late = sandbox.root / "late"
+    late = sandbox.shared / "late"
     daemon = f"sleep 0.3; while :; do date > {late}; done"
     sandbox.agent_is(f"{FIX}; (setsid setsid sh -c '{daemon}' > /dev/null 2>&1 &)")
     sandbox.validates(["sh", "-c", f"sleep 0.5; test ! -e {late}"])
@@ -99,11 +99,12 @@ def test_processes_left_behind_are_killed(sandbox: Sandbox) -> None:
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_an_agent_that_kills_its_keeper_does_not_survive_it(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f"{FIX}; kill -9 $PPID; sleep 30; touch late.txt")
-    assert sandbox.run(25) == 0, sandbox.said()
-    assert sandbox.gateway.last.type == "task.needs_review"
-    assert "late.txt" not in sandbox.remote.files(BRANCH)
+def test_an_agent_kills_neither_its_keeper_nor_anybody_else_outside(sandbox: Sandbox) -> None:
+    outside = "$PPID $(cut -d' ' -f4 /proc/$PPID/stat)"
+    sandbox.agent_is(f"{FIX}; for p in {outside}; do kill -9 $p && touch killed.txt; done; true")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    assert "killed.txt" not in sandbox.remote.files(BRANCH)
 
 
 def test_a_command_no_shell_could_take_is_answered(sandbox: Sandbox) -> None:

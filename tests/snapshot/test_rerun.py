@@ -17,7 +17,7 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def test_killed_while_the_agent_works_it_begins_from_a_clean_slate(sandbox: Sandbox) -> None:
-    alive = sandbox.root / "alive"
+    alive = sandbox.shared / "alive"
     sandbox.agent_is(f"{FIX}; touch left.txt; while :; do touch {alive}; sleep 0.02; done")
     process = sandbox.start()
     sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
@@ -61,18 +61,18 @@ def test_after_its_last_word_it_only_finishes_telling(sandbox: Sandbox) -> None:
     assert sandbox.gateway.last.type == "task.pr_created"
 
     sandbox.gateway.reactions.clear()
-    sandbox.agent_is(f"touch {sandbox.root}/again")
+    sandbox.agent_is(f"touch {sandbox.shared}/again")
     spooled = len(sandbox.spooled())
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.completed"
-    assert not (sandbox.root / "again").exists()
+    assert not (sandbox.shared / "again").exists()
     assert len(sandbox.spooled()) == spooled
 
 
 def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
-    sandbox.model.commands = [f"touch {sandbox.root}/go; sleep 600"]
+    sandbox.model.commands = [f"touch {sandbox.shared}/go; sleep 600"]
     process = sandbox.start()
-    while not (sandbox.root / "go").exists():
+    while not (sandbox.shared / "go").exists():
         assert process.poll() is None, sandbox.said()
     sandbox.gateway.wait_for(lambda word: word.type == "task.usage")
     kill(process)
@@ -123,11 +123,11 @@ def test_the_branch_of_an_earlier_attempt_is_replaced(sandbox: Sandbox) -> None:
 def test_somebody_elses_branch_is_never_touched(sandbox: Sandbox) -> None:
     sandbox.remote.push(BRANCH, {"theirs.txt": "1"}, "Theirs")
     theirs = sandbox.remote.branches()[BRANCH]
-    sandbox.agent_is(f"touch {sandbox.root}/ran")
+    sandbox.agent_is(f"touch {sandbox.shared}/ran")
     assert sandbox.run() == 1, sandbox.said()
     assert "branch_exists" in str(sandbox.gateway.last.data["error"])
     assert sandbox.remote.branches()[BRANCH] == theirs
-    assert not (sandbox.root / "ran").exists(), "no model is paid for work that cannot go out"
+    assert not (sandbox.shared / "ran").exists(), "no model is paid for work that cannot go out"
 
 
 def test_a_branch_that_appears_meanwhile_is_never_overwritten(sandbox: Sandbox) -> None:

@@ -22,7 +22,7 @@ def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
     sandbox: Sandbox,
 ) -> None:
     sandbox.model.commands = [f"({LOOK}) 2>&1 | tr '\\0' '\\n'", FIX, DONE]
-    seen = sandbox.root / "seen.txt"
+    seen = sandbox.shared / "seen.txt"
     sandbox.validates(["sh", "-c", f"({LOOK}) > {seen} 2>&1; true"])
     assert sandbox.run() == 0, sandbox.said()
     by_agent, by_validation = (
@@ -51,7 +51,7 @@ def test_no_secret_is_said_printed_or_written(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("name", ["GITHUB_TOKEN", "SLIPGATE_WEBHOOK_SECRET"])
 def test_a_secret_never_stands_in_an_argument_list(sandbox: Sandbox, name: str) -> None:
     look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done"
-    seen = sandbox.root / "seen.txt"
+    seen = sandbox.shared / "seen.txt"
     sandbox.agent_is(f"{look} > {seen} 2>/dev/null")
     sandbox.run()
     assert "agent-runner.py" in seen.read_text()

@@ -27,10 +27,10 @@ git config --global core.fsmonitor "$mark; false"
 def test_hooks_configuration_filters_and_attributes_of_the_agent_do_nothing(
     sandbox: Sandbox,
 ) -> None:
-    sandbox.agent_is(TRAPS.format(root=sandbox.root) + FIX)
+    sandbox.agent_is(TRAPS.format(root=sandbox.shared) + FIX)
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
-    assert not (sandbox.root / "trapped").exists()
+    assert not (sandbox.shared / "trapped").exists()
     assert "-    return n + n + 1\n" in str(sandbox.gateway.last.data["patch"])
     assert ".gitattributes" in sandbox.remote.files(BRANCH)
 
@@ -45,13 +45,13 @@ def test_what_validation_writes_is_never_committed(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     script = (
         "echo evil > widgets.py; echo evil > new.py; git add -A; git commit -qm evil;"
-        f" {TRAPS.format(root=sandbox.root)}"
+        f" {TRAPS.format(root=sandbox.shared)}"
     )
     sandbox.validates(["sh", "-c", script])
     assert sandbox.run() == 0, sandbox.said()
     assert "evil" not in sandbox.remote.show(BRANCH, "widgets.py")
     assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
-    assert not (sandbox.root / "trapped").exists()
+    assert not (sandbox.shared / "trapped").exists()
 
 
 def test_caches_a_repository_forgot_to_ignore_stay_out(sandbox: Sandbox) -> None:

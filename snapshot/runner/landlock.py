@@ -1,0 +1,218 @@
+"""The Landlock domain of a command: a fence of the kernel that needs no privilege (landlock(7)).
+
+A command runs under the runner's own user. In its domain it reads no memory, environment or
+descriptor of a process outside (Linux 5.13), signals none and reaches no abstract socket (6.12),
+writes in its own directories alone, and reads no file that is hidden from it. Landlock does not
+govern names and `stat`, changes of mode or owner, and sockets that lie in the file system.
+"""
+
+import ctypes
+import functools
+import os
+import stat
+import struct
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import IntFlag
+from pathlib import Path
+from typing import Final
+
+CREATE_RULESET: Final = 444
+ADD_RULE: Final = 445
+_VERSION: Final = 1
+"""LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number instead."""
+_PATH_BENEATH: Final = 1
+SIGNALS_SINCE: Final = 6
+"""The first ABI whose domains keep their signals to themselves."""
+
+
+class Access(IntFlag):
+    """LANDLOCK_ACCESS_FS_*."""
+
+    EXECUTE = 1 << 0
+    WRITE_FILE = 1 << 1
+    READ_FILE = 1 << 2
+    READ_DIR = 1 << 3
+    REMOVE_DIR = 1 << 4
+    REMOVE_FILE = 1 << 5
+    MAKE_CHAR = 1 << 6
+    MAKE_DIR = 1 << 7
+    MAKE_REG = 1 << 8
+    MAKE_SOCK = 1 << 9
+    MAKE_FIFO = 1 << 10
+    MAKE_BLOCK = 1 << 11
+    MAKE_SYM = 1 << 12
+    REFER = 1 << 13
+    TRUNCATE = 1 << 14
+    IOCTL_DEV = 1 << 15
+
+
+_SINCE: Final = ((2, Access.REFER), (3, Access.TRUNCATE), (5, Access.IOCTL_DEV))
+"""Rights that came after the first ABI."""
+_ALL: Final = Access((1 << 16) - 1)
+_OF_FILES: Final = (
+    Access.EXECUTE | Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.IOCTL_DEV
+)
+_READ: Final = Access.EXECUTE | Access.READ_FILE
+_OWN: Final = _ALL & ~(Access.MAKE_CHAR | Access.MAKE_BLOCK)
+_DEVICE: Final = Access.READ_FILE | Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
+_SHARED_MEMORY: Final = _DEVICE | Access.MAKE_REG | Access.REMOVE_FILE
+_SCOPES: Final = 0b11
+"""LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET and _SIGNAL."""
+
+DEVICES: Final = Path("/dev")
+_SAFE_DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
+"""The others are disks and memory, which root could read the hidden files from."""
+_TERMINALS: Final = DEVICES / "pts"
+_SHARED: Final = DEVICES / "shm"
+"""POSIX semaphores lie here and nowhere else: without it Python's multiprocessing has no locks."""
+
+
+def abi() -> int:
+    """The kernel's version of Landlock; 0: it has none, or it is switched off."""
+    version = _syscall(CREATE_RULESET, None, 0, _VERSION)
+    return max(version, 0)
+
+
+def protection(version: int) -> str | None:
+    """A sentence for the task's owner about what this version cannot do; None: nothing is amiss."""
+    if version >= SIGNALS_SINCE:
+        return None
+    if version:
+        return (
+            "The sandbox's kernel is older than Linux 6.12: the agent's commands reach no secret "
+            "and no file of ours, but they can end the runner."
+        )
+    return (
+        "The sandbox's kernel has no Landlock (Linux 5.13, 6.12 for all of it): the agent's "
+        "commands are kept from the runner's files and processes by nothing but good manners."
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confinement:
+    """The domains of one attempt's commands."""
+
+    hidden: tuple[Path, ...]
+    """Directories of ours; of these a command reads its own part alone."""
+    version: int
+    """0: commands are not confined."""
+
+    @property
+    def warning(self) -> str | None:
+        """What the task's owner should know of it."""
+        return protection(self.version)
+
+    @contextmanager
+    def rules(self, own: Iterable[Path]) -> Iterator[int | None]:
+        """A descriptor of the rules for one command, which may change its `own` directories; None:
+        the kernel has no Landlock.
+
+        Raises:
+            OSError: the kernel refuses the rules.
+        """
+        if not self.version:
+            yield None
+            return
+        ruleset = _Ruleset(self.version)
+        try:
+            for path in own:
+                with suppress(FileNotFoundError):
+                    ruleset.allow(path, _OWN)
+            self._allow_reading(ruleset)
+            _allow_devices(ruleset)
+            yield ruleset.descriptor
+        finally:
+            os.close(ruleset.descriptor)
+
+    def _allow_reading(self, ruleset: "_Ruleset") -> None:
+        """Landlock only allows, and all that lies beneath: around what is hidden each neighbour is
+        allowed alone. Names may be listed everywhere."""
+        ruleset.allow(Path("/"), Access.READ_DIR)
+        for path in _around(self.hidden):
+            with suppress(OSError):  # gone meanwhile, or not ours to open
+                ruleset.allow(path, _READ)
+
+
+def _allow_devices(ruleset: "_Ruleset") -> None:
+    rights = [(DEVICES / name, _DEVICE) for name in _SAFE_DEVICES]
+    rights += [(_SHARED, _SHARED_MEMORY)]
+    if not _has_terminals():
+        rights += [(_TERMINALS, _DEVICE)]
+    for path, access in rights:
+        with suppress(OSError):
+            ruleset.allow(path, access)
+
+
+def _has_terminals() -> bool:
+    """Whether somebody works at a terminal of our user: what is typed there is not for a command,
+    and a terminal cannot be told from the ones it would open itself."""
+    with suppress(OSError):
+        ours = (each.stat().st_uid == os.getuid() for each in _TERMINALS.glob("[0-9]*"))
+        return any(ours)
+    return False
+
+
+def _around(hidden: Iterable[Path]) -> Iterator[Path]:
+    """What lies beside the hidden directories, and beside each directory above them."""
+    closed = {DEVICES, *(path.resolve() for path in hidden)}
+    above = {parent for path in closed for parent in path.parents}
+    for directory in above:
+        if not closed.isdisjoint((directory, *directory.parents)):
+            continue
+        with suppress(OSError), os.scandir(directory) as entries:
+            for entry in entries:
+                path = directory / entry.name
+                if path not in closed and path not in above and not entry.is_symlink():
+                    yield path
+
+
+class _Ruleset:
+    """Rules while they are made."""
+
+    def __init__(self, version: int) -> None:
+        newer = [right for since, right in _SINCE if version < since]
+        self._handled = _ALL & ~sum(newer, Access(0))
+        content = struct.pack("=QQQ", self._handled, 0, _SCOPES)
+        size = 24 if version >= SIGNALS_SINCE else 8
+        self.descriptor = _checked(_syscall(CREATE_RULESET, content, size, 0))
+
+    def allow(self, path: Path, access: Access) -> None:
+        """Allow it for a file, or for all that is beneath a directory.
+
+        Raises:
+            OSError: the path cannot be opened.
+        """
+        place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISDIR(os.fstat(place).st_mode):
+                access &= _OF_FILES
+            rule = struct.pack("=Qi", access & self._handled, place)
+            _checked(_syscall(ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0))
+        finally:
+            os.close(place)
+
+
+def _syscall(number: int, *arguments: int | bytes | None) -> int:
+    """The kernel's answer, an error as its negative number; the C library has no names for it."""
+    if sys.platform != "linux":
+        return -1
+    answer = int(_library().syscall(ctypes.c_long(number), *map(_argument, arguments)))
+    return -ctypes.get_errno() if answer < 0 else answer
+
+
+@functools.cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _argument(value: int | bytes | None) -> "ctypes.c_long | ctypes.c_char_p":
+    return ctypes.c_long(value) if isinstance(value, int) else ctypes.c_char_p(value)
+
+
+def _checked(answer: int) -> int:
+    if answer < 0:
+        raise OSError(-answer, f"Landlock: {os.strerror(-answer)}")
+    return answer

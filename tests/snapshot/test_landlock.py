@@ -1,0 +1,223 @@
+"""The domain of a command: what it reaches, and what it does not."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from snapshot.runner.command import Finished, Runner
+from snapshot.runner.landlock import Confinement, abi, protection
+from snapshot.runner.stop import Stop
+from tests.snapshot.patience import PATIENCE_SECONDS
+
+SECRET = "hidden-from-everybody"
+pytestmark = pytest.mark.skipif(abi() < 6, reason="the kernel has no such Landlock")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A state directory with the room of one command in it."""
+
+    state: Path
+    confinement: Confinement
+
+    @property
+    def room(self) -> Path:
+        """The one of the command."""
+        return self.state / "work-agent"
+
+    def run(self, script: str) -> Finished:
+        """Run a bash script in the checkout."""
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.room / "home"),
+            "TMPDIR": str(self.room / "tmp"),
+        }
+        return Runner(Stop(), self.confinement).run(
+            ["bash", "-c", script],
+            directory=self.room / "checkout",
+            environ=environ,
+            seconds=PATIENCE_SECONDS,
+        )
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    state = tmp_path / "state"
+    for name in ("work-agent/checkout", "work-agent/home", "work-agent/tmp", "work-clean/checkout"):
+        (state / name).mkdir(parents=True)
+    for name in ("spool.jsonl", "trajectory.json", "work-clean/checkout/file"):
+        (state / name).write_text(SECRET)
+    return Place(state=state, confinement=Confinement(hidden=(state,), version=abi()))
+
+
+@pytest.fixture
+def bystander() -> Iterator[int]:
+    """A process of the same user that is neither the command's nor a child of ours: of those a
+    runner leaves none behind."""
+    begin = ["bash", "-c", "sleep 600 > /dev/null & echo $!"]
+    begun = subprocess.run(begin, env={"KEY": SECRET}, stdout=subprocess.PIPE, check=True)
+    pid = int(begun.stdout)
+    yield pid
+    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat ../../spool.jsonl",
+        "cat ../../trajectory.json",
+        "cat ../../work-clean/checkout/file",
+        "ln ../../spool.jsonl mine && cat mine",
+        "ln -s ../../spool.jsonl mine && cat mine",
+        "cp -r ../../work-clean mine && cat mine/checkout/file",
+        "tar -cf - ../.. | cat",
+        "mv ../../spool.jsonl mine && cat mine",
+        "cat /proc/self/cwd/../../spool.jsonl",
+        "cat < ../../spool.jsonl",
+        "bash ../../spool.jsonl",
+    ],
+)
+def test_what_is_hidden_is_not_read(place: Place, script: str) -> None:
+    assert SECRET not in place.run(script).output
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "touch ../beside",
+        "touch ../../beside",
+        "touch ../../../beside",
+        "echo > ../../spool.jsonl",
+        "truncate -s 0 ../../spool.jsonl",
+        "rm ../../spool.jsonl",
+        "rm -rf ../../work-clean",
+        "mkdir ../.git",
+        "rm -rf ../checkout/.; mv ../checkout ../elsewhere",
+        "rmdir ../checkout",
+        "ln -s / ../link",
+        "mkfifo ../fifo",
+        "mv ../home ../tmp/home",
+        "touch /etc/slipgate-test",
+        "touch /tmp/slipgate-test",
+    ],
+)
+def test_nothing_is_changed_outside(place: Place, script: str) -> None:
+    before = _tree(place.state.parent)
+    assert place.run(script).exit_code != 0
+    assert _tree(place.state.parent) == before
+
+
+@pytest.mark.parametrize("name", ["environ", "mem", "maps", "auxv", "fd/0", "cwd/x", "root/etc"])
+def test_another_process_is_not_looked_into(place: Place, bystander: int, name: str) -> None:
+    finished = place.run(f"head -c 100 /proc/{bystander}/{name}; ls /proc/{bystander}/cwd/")
+    assert "ermission denied" in finished.output
+    assert SECRET not in finished.output
+
+
+@pytest.mark.parametrize("number", ["0", "TERM", "KILL", "STOP"])
+def test_another_process_is_not_signalled(place: Place, bystander: int, number: str) -> None:
+    finished = place.run(f"kill -{number} {bystander} && echo done; kill -9 -1")
+    assert "done" not in finished.output
+    assert _state(bystander) == "S"
+
+
+def test_another_process_is_not_traced(place: Place, bystander: int) -> None:
+    attach = (
+        "import ctypes; c = ctypes.CDLL(None, use_errno=True);"
+        f" print(c.ptrace(16, {bystander}, 0, 0), ctypes.get_errno())"
+    )
+    assert place.run(f"python3 -c '{attach}'").output.strip() == "-1 1"
+
+
+def test_an_abstract_socket_outside_is_not_reached(place: Place) -> None:
+    import socket  # noqa: PLC0415 - of this test alone
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"\0slipgate-{os.getpid()}")
+        server.listen()
+        connect = (
+            "import socket; s = socket.socket(socket.AF_UNIX);"
+            f' s.connect(chr(0) + "slipgate-{os.getpid()}")'
+        )
+        assert "PermissionError" in place.run(f"python3 -c '{connect}'").output
+
+
+def test_no_terminal_and_no_disk_is_opened(place: Place) -> None:
+    assert place.run("cat /dev/mem /dev/kmsg /dev/sda").exit_code != 0
+
+
+MULTIPROCESSING = """
+import multiprocessing, os, subprocess, tempfile
+if __name__ == "__main__":
+    with multiprocessing.Pool(2) as pool:
+        assert pool.map(abs, [-1, -2]) == [1, 2]
+    with tempfile.TemporaryDirectory() as folder:
+        os.rename(folder, "moved")
+        os.rename("moved", folder)
+    print(open("/proc/self/maps").readline() != "")
+"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo x > file; mv file ~/file; cp ~/file $TMPDIR; ln ~/file linked; rm -r linked ~/*",
+        "git init -q . && echo > x && git add x && git gc -q && git stash list",
+        "cat <<END\nhere\nEND",
+        "cat <(echo there) > /dev/null 2>/dev/null",
+        "printf 'all:\\n\\t@echo made > made\\n' > Makefile; make -s && test -s made",
+        "python3 -m venv --without-pip venv && venv/bin/python -c 'import json'",
+        f"cat > many.py <<'END'\n{MULTIPROCESSING}\nEND\npython3 many.py",
+        "(sleep 600 & kill $!; wait $! || true); mkfifo fifo; (echo x > fifo &) ; cat fifo",
+        "ls / /proc .. ../.. > /dev/null",
+        "head -c 8 /dev/urandom | od > /dev/zero; echo > /dev/full || true",
+        "cat /etc/hostname /proc/self/status /proc/cpuinfo > /dev/null",
+    ],
+)
+def test_ordinary_work_is_done_as_ever(place: Place, script: str) -> None:
+    finished = place.run(f"set -e; {script}")
+    assert finished.exit_code == 0, finished.output
+
+
+def test_a_later_command_finds_what_an_earlier_one_left(place: Place) -> None:
+    place.run("echo kept > ~/file")
+    assert place.run("cat ~/file").output == "kept\n"
+
+
+@pytest.mark.parametrize("version", range(1, 8))
+def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, version: int) -> None:
+    older = replace(place.confinement, version=min(version, abi()))
+    place = replace(place, confinement=older)
+    finished = place.run("cat ../../spool.jsonl; touch ../x; echo fine > file; cat file")
+    assert (finished.exit_code, finished.output.splitlines()[-1]) == (0, "fine")
+    assert SECRET not in finished.output
+    assert not (place.room / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("version", "words"), [(0, "no Landlock"), (5, "can end the runner"), (6, None), (7, None)]
+)
+def test_what_the_kernel_cannot_do_is_said(version: int, words: str | None) -> None:
+    sentence = protection(version)
+    assert (sentence is None) if words is None else (words in str(sentence))
+
+
+def test_a_kernel_without_it_runs_commands_all_the_same(place: Place) -> None:
+    bare = replace(place, confinement=replace(place.confinement, version=0))
+    assert bare.run("cat ../../spool.jsonl").output == SECRET
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _tree(root: Path) -> list[tuple[str, int, bytes]]:
+    return sorted(
+        (str(path), path.lstat().st_ino, path.read_bytes() if path.is_file() else b"")
+        for path in root.rglob("*")
+    )

@@ -1,0 +1,63 @@
+"""The Python that commands get: not the runner's own, and one they may install into."""
+
+import os
+import sys
+from pathlib import Path
+
+from snapshot.runner.command import Runner
+from snapshot.runner.landlock import Confinement, abi
+from snapshot.runner.stop import Stop
+from snapshot.runner.surroundings import Surroundings
+from snapshot.runner.virtual_environment import enter
+from tests.snapshot.patience import PATIENCE_SECONDS
+
+WHEEL = "greeting-1.0-py3-none-any.whl"
+MAKE_WHEEL = f"""
+import zipfile
+with zipfile.ZipFile("{WHEEL}", "w") as wheel:
+    wheel.writestr("greeting.py", "print('hello')")
+    about = "greeting-1.0.dist-info/"
+    wheel.writestr(about + "METADATA", "Metadata-Version: 2.1\\nName: greeting\\nVersion: 1.0\\n")
+    tag = "Root-Is-Purelib: true\\nTag: py3-none-any\\n"
+    wheel.writestr(about + "WHEEL", "Wheel-Version: 1.0\\n" + tag)
+    wheel.writestr(about + "RECORD", "")
+"""
+
+
+def in_a_room(room: Path, script: str) -> str:
+    """The output of a confined bash script in a room of its own."""
+    home, temporary, checkout = (room / name for name in ("home", "tmp", "checkout"))
+    for directory in (home, temporary, checkout):
+        directory.mkdir(exist_ok=True)
+    runner = Runner(Stop(), Confinement(hidden=(room,), version=abi()))
+    environ = Surroundings.of_environ(os.environ).command(home=home, temporary=temporary)
+    finished = runner.run(
+        ["bash", "-c", script],
+        directory=checkout,
+        environ=enter(runner, environ, home),
+        seconds=PATIENCE_SECONDS,
+    )
+    assert finished.exit_code == 0, finished.output
+    return finished.output.strip()
+
+
+def test_the_runners_own_environment_is_not_on_the_path(tmp_path: Path) -> None:
+    assert sys.prefix != sys.base_prefix, "the tests run in a virtual environment"
+    path = f"{sys.prefix}/bin:/usr/bin:{sys.prefix}/bin/"
+    assert Surroundings.of_environ({"PATH": path}).path == "/usr/bin"
+    assert sys.prefix not in in_a_room(tmp_path, "command -v python python3 pip pip3; echo $PATH")
+
+
+def test_variables_of_a_virtual_environment_are_not_handed_on() -> None:
+    given = {"VIRTUAL_ENV": "/x", "PYTHONHOME": "/x", "PYTHONPATH": "/x", "FEATURE": "1"}
+    assert Surroundings.of_environ(given).task == {"FEATURE": "1"}
+
+
+def test_what_a_command_installs_lands_in_its_home(tmp_path: Path) -> None:
+    pip = "pip install --quiet --no-index --no-deps"
+    said = in_a_room(
+        tmp_path,
+        f"python - <<'END'\n{MAKE_WHEEL}\nEND\n{pip} ./{WHEEL} && python -c 'import greeting'",
+    )
+    assert said.splitlines()[-1] == "hello"
+    assert list((tmp_path / "home").rglob("greeting.py"))
