@@ -125,6 +125,7 @@ class Attempt:
         seconds = self._connection.delivery_seconds
         self._voice.reporter.finish(word, seconds=seconds)
         self._state.clear()
+        self._voice.spool.settle()
         return exit_code(word)
 
     def _stopped(self, stopped: Stopped, workflow: Workflow | None) -> ExitCode:

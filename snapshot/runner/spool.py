@@ -1,16 +1,20 @@
 """What was said, on disk before it is sent: the launcher drains it when we cannot send.
 
 `spool.jsonl` is append-only, one signed message a line; `spool.acknowledged` holds the byte offset
-up to which the gateway has everything. Commands of the agent run under our user and can write
-here: lines that our key did not sign are never believed nor sent, and a spool that is removed or
-altered is written again.
+up to which the gateway has everything. Commands of the agent run under our user, and where the
+kernel cannot confine them they can write here: lines that our key did not sign are never believed
+nor sent, and what was removed, altered, closed or put in the place of a file is written again.
 """
 
+import errno
 import os
+import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,15 +51,17 @@ class Spool:
         self._lock = threading.Lock()
         self._lines = _whole_lines(self._path)
         self._end = sum(map(len, self._lines))
-        _write_whole(self._path, b"".join(self._lines))
-        self._descriptor = _open_to_append(self._path)
+        self._acknowledged = self._read_acknowledged()
+        self._descriptor: int | None = None
+        self._changed_at = 0
+        """When we changed the file last, as the kernel tells it: nobody can set that back."""
+        self._write_anew()
         self.entries = [entry for entry in _entries(self._lines) if is_ours(entry.message)]
 
     @property
     def pending(self) -> list[Entry]:
         """What an earlier start said and nobody acknowledged."""
-        acknowledged = self._read_acknowledged()
-        return [entry for entry in self.entries if entry.end > acknowledged]
+        return [entry for entry in self.entries if entry.end > self._acknowledged]
 
     @property
     def began_at(self) -> float:
@@ -71,43 +77,64 @@ class Spool:
         with self._lock:
             self._lines.append(line)
             self._end += len(line)
-            try:
-                self._write(line)
-            except OSError as exc:
-                print(f"the spool could not be written: {exc}", file=sys.stderr, flush=True)
+            self._put(line)
             return Entry(message=message, end=self._end)
+
+    def settle(self) -> None:
+        """Write again what could not be written before: there may be room now."""
+        with self._lock:
+            self._put(b"")
 
     def acknowledge(self, end: int) -> None:
         """Everything up to this offset is the gateway's; a loss of this note only costs resends."""
+        with self._lock:
+            self._acknowledged = end
+            self._note_acknowledged()
+
+    def _put(self, line: bytes) -> None:
         try:
-            _write_whole(self._acknowledged_path, str(end).encode())
-        except OSError:
-            return
+            self._write(line)
+        except OSError as exc:
+            print(f"the spool could not be written: {exc}", file=sys.stderr, flush=True)
 
     def _write(self, line: bytes) -> None:
-        if self._is_intact(self._end - len(line)):
-            os.write(self._descriptor, line)
-            os.fsync(self._descriptor)
+        if self._descriptor is not None and self._is_intact(self._descriptor, len(line)):
+            _write_all(self._descriptor, line)
+            self._changed_at = os.fstat(self._descriptor).st_ctime_ns
         else:
             self._write_anew()
+        if self._acknowledged != self._read_acknowledged():
+            self._note_acknowledged()
 
-    def _is_intact(self, size: int) -> bool:
+    def _is_intact(self, descriptor: int, new: int) -> bool:
+        """Whether a reader finds our file, and in it all but the last so many bytes."""
         try:
-            found = self._path.lstat()
+            found, directory = self._path.lstat(), self._path.parent.lstat()
         except OSError:
             return False
-        ours = os.fstat(self._descriptor)
-        return (found.st_ino, found.st_size) == (ours.st_ino, size)
+        ours = os.fstat(descriptor)
+        is_open = directory.st_mode & found.st_mode & 0o600 == 0o600
+        is_open &= stat.S_ISDIR(directory.st_mode)
+        is_ours = (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        is_unchanged = found.st_ctime_ns == self._changed_at
+        return is_ours and is_open and is_unchanged and found.st_size == self._end - new
 
     def _write_anew(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _open_way(self._path.parent)
         _write_whole(self._path, b"".join(self._lines))
-        os.close(self._descriptor)
-        self._descriptor = _open_to_append(self._path)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._changed_at = os.fstat(self._descriptor).st_ctime_ns
+
+    def _note_acknowledged(self) -> None:
+        with suppress(OSError):
+            _write_whole(self._acknowledged_path, str(self._acknowledged).encode())
 
     def _read_acknowledged(self) -> int:
         try:
-            return int(self._acknowledged_path.read_bytes())
+            return int(_read(self._acknowledged_path))
         except (OSError, ValueError):
             return 0
 
@@ -115,7 +142,7 @@ class Spool:
 def _whole_lines(path: Path) -> list[bytes]:
     """The lines that were written to their end; a kill may have torn the last one."""
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = _read(path).splitlines(keepends=True)
     except OSError:
         return []
     return [line for line in lines if line.endswith(b"\n")]
@@ -134,17 +161,53 @@ def _entries(lines: list[bytes]) -> list[Entry]:
     return entries
 
 
-def _open_to_append(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+def _read(path: Path) -> bytes:
+    """A regular file of ours, whatever its mode; anything else could hang us or lead elsewhere."""
+    with suppress(OSError):
+        if stat.S_ISREG(path.lstat().st_mode):
+            path.chmod(0o600)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read()
+
+
+def _open_way(directory: Path) -> None:
+    """Make the directory ours and open again, with all above it that are ours."""
+    for path in (*reversed(directory.parents), directory):
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            break
+        if stat.S_ISDIR(found.st_mode):
+            if found.st_uid == os.getuid() and found.st_mode & 0o700 != 0o700:
+                path.chmod(0o700)
+        elif path == directory:
+            path.unlink()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader sees the old or the new, never a part."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Replace a file so that a reader sees the old or the new, never a part; a directory that
+    stands there goes out of the way."""
+    descriptor, new = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    new.replace(path)
+        try:
+            _write_all(descriptor, content)
+        finally:
+            os.close(descriptor)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(tempfile.mkdtemp(prefix="work-", dir=path.parent))
+        Path(new).replace(path)
+    except OSError:
+        Path(new).unlink(missing_ok=True)
+        raise
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """On the disk, or an error: a full one takes a part."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fsync(descriptor)

@@ -1,6 +1,12 @@
 """What was said is on disk before it is sent, and survives what happens to files."""
 
 import json
+import os
+import resource
+import shutil
+import signal
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,22 +92,114 @@ def test_lines_somebody_else_wrote_are_not_believed(tmp_path: Path) -> None:
     assert not Recovered.from_entries(again.entries).has_ended
 
 
-@pytest.mark.parametrize("harm", ["unlink", "truncate", "append", "replace"])
+def _in_place(spool: Path) -> None:
+    """Overwrite it with as many bytes, and set its times back."""
+    before = spool.stat()
+    with spool.open("r+b") as file:
+        file.write(b"x" * before.st_size)
+    os.utime(spool, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _directory(spool: Path, *files: str) -> None:
+    spool.unlink()
+    spool.mkdir()
+    for name in files:
+        (spool / name).write_text("{}")
+
+
+def _link(spool: Path, target: str) -> None:
+    spool.unlink()
+    spool.symlink_to(target)
+
+
+def _fifo(spool: Path) -> None:
+    spool.unlink()
+    os.mkfifo(spool)
+
+
+def _other(spool: Path) -> None:
+    other = spool.with_name("other")
+    other.write_bytes(spool.read_bytes())
+    other.replace(spool)
+
+
+def _linked_parent(spool: Path) -> None:
+    spool.parent.rename(spool.parents[1] / "away")
+    spool.parent.symlink_to(spool.parents[1] / "away")
+
+
+def _file_for_parent(spool: Path) -> None:
+    shutil.rmtree(spool.parent)
+    spool.parent.write_text("")
+
+
+HARMS: dict[str, Callable[[Path], object]] = {
+    "unlink": Path.unlink,
+    "truncate": lambda spool: spool.write_bytes(b""),
+    "append": lambda spool: spool.write_bytes(spool.read_bytes() + b"junk"),
+    "in place": _in_place,
+    "replace": _other,
+    "directory": _directory,
+    "full directory": lambda spool: _directory(spool, "spool.jsonl", "x"),
+    "link": lambda spool: _link(spool, "/etc/hostname"),
+    "link to nothing": lambda spool: _link(spool, "/nonexistent"),
+    "link to itself": lambda spool: _link(spool, spool.name),
+    "fifo": _fifo,
+    "closed": lambda spool: spool.chmod(0o000),
+    "closed folder": lambda spool: spool.parent.chmod(0o000),
+    "closed way": lambda spool: spool.parents[1].chmod(0o000),
+    "read-only folder": lambda spool: spool.parent.chmod(0o500),
+    "removed folder": lambda spool: shutil.rmtree(spool.parent),
+    "removed way": lambda spool: shutil.rmtree(spool.parents[1]),
+    "linked folder": _linked_parent,
+    "file for the folder": _file_for_parent,
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_spool_that_is_harmed_is_written_again(tmp_path: Path, harm: str) -> None:
-    spool = opened(tmp_path)
-    file = tmp_path / "spool.jsonl"
+    directory = tmp_path / "way" / "state"
+    directory.mkdir(parents=True)
+    spool = opened(directory)
+    file = directory / "spool.jsonl"
     say(spool, Heartbeat())
-    if harm == "unlink":
-        file.unlink()
-    elif harm == "truncate":
-        file.write_bytes(b"")
-    elif harm == "append":
-        file.write_bytes(file.read_bytes() + b"junk")
-    else:
-        (tmp_path / "other").write_bytes(file.read_bytes())
-        (tmp_path / "other").replace(file)
+    HARMS[harm](file)
     end = say(spool, Heartbeat())
-    assert file.stat().st_size == end
+    assert not directory.is_symlink()
+    assert stat.S_ISREG(file.lstat().st_mode)
+    assert (file.stat().st_size, file.stat().st_mode & 0o777) == (end, 0o600)
+    assert len(opened(directory).entries) == 2
+
+
+@pytest.mark.parametrize("harm", ["directory", "full directory", "link", "fifo", "closed"])
+def test_a_later_start_takes_the_place_of_what_stands_there(tmp_path: Path, harm: str) -> None:
+    say(opened(tmp_path), Heartbeat())
+    HARMS[harm](tmp_path / "spool.jsonl")
+    say(opened(tmp_path), Heartbeat())
+    assert opened(tmp_path).entries
+
+
+def test_a_note_of_what_was_acknowledged_is_ours_alone(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.acknowledge(say(spool, Heartbeat()))
+    (tmp_path / "spool.acknowledged").write_text("999999")
+    say(spool, Heartbeat())
+    assert len(opened(tmp_path).pending) == 1
+
+
+def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    say(spool, Heartbeat())
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limit[1]))
+    try:
+        end = say(spool, Progress(stage="agent", message="x" * 500))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+    spool.settle()
+    assert (tmp_path / "spool.jsonl").stat().st_size == end
     assert len(opened(tmp_path).entries) == 2
 
 
