@@ -6,6 +6,7 @@ for one such line must not hold back the ones behind it.
 
 import base64
 import binascii
+import contextlib
 import io
 import os
 import stat
@@ -39,12 +40,20 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
     """The next whole lines after `offset` or after what the agent saw acknowledged."""
-    start = max(offset, _acknowledged(directory / ACKNOWLEDGED))
+    _reopen(directory)
+    acknowledged = _acknowledged(directory / ACKNOWLEDGED)
     spool = _open(directory / SPOOL)
     if spool is None:
-        return SpoolPiece(lines=(), offset=start, has_more=False, skipped=0)
+        return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
     with spool:
+        start = start_of(offset, acknowledged, size=os.fstat(spool.fileno()).st_size)
         return _collect(spool, start, limit)
+
+
+def start_of(offset: int, acknowledged: int, *, size: int) -> int:
+    """Where to read on in a spool of so many bytes. A number past its end is nobody's: an agent
+    wrote it, or had put another file in the spool's place, and its own words must not be missed."""
+    return max((each for each in (offset, acknowledged) if each <= size), default=0)
 
 
 def read_window(
@@ -113,6 +122,15 @@ def _acknowledged(path: Path) -> int:
     with file:
         text = file.read(20).strip()
     return int(text) if text.isdigit() else 0
+
+
+def _reopen(directory: Path) -> None:
+    """An agent may have closed its spool to our common user."""
+    for path, mode in ((directory, 0o700), (directory / SPOOL, 0o600)):
+        with contextlib.suppress(OSError):
+            found = path.lstat()
+            if found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode):
+                path.chmod(mode)
 
 
 def _open(path: Path) -> BinaryIO | None:

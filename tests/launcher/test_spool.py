@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from launcher.providers import spool
 from launcher.providers.spool import read_piece
 
@@ -83,3 +85,20 @@ def test_a_line_that_fits_no_report_is_skipped(tmp_path: Path) -> None:
 def test_a_pipe_in_the_spools_place_does_not_hang_the_launcher(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "spool.jsonl")
     assert read_piece(tmp_path, 0).lines == ()
+
+
+@pytest.mark.parametrize("offset", [0, 10_000])
+def test_a_number_past_the_end_hides_nothing(tmp_path: Path, offset: int) -> None:
+    write(tmp_path, line("w1"))
+    (tmp_path / "spool.acknowledged").write_text("99999")
+    assert [each.id for each in read_piece(tmp_path, offset).lines] == ["w1"]
+
+
+def test_a_spool_that_its_agent_has_closed_is_read(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    directory.mkdir()
+    write(directory, line("w1"))
+    (directory / "spool.jsonl").chmod(0)
+    directory.chmod(0)
+    assert [each.id for each in read_piece(directory, 0).lines] == ["w1"]
+    assert directory.stat().st_mode & 0o777 == 0o700
