@@ -8,6 +8,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -46,16 +47,23 @@ class Authorities:
         return {name: value for name, value in named.items() if value}
 
     def context(self) -> ssl.SSLContext:
-        """For a client. Made by hand: `create_default_context` obeys SSLKEYLOGFILE, and fails where
-        that file cannot be written."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.set_default_verify_paths()
-        context.load_verify_locations(cafile=certifi.where())
-        if self.file is not None:
-            context.load_verify_locations(cafile=self.file)
-        for directory in self.directories:
-            context.load_verify_locations(capath=directory)
-        return context
+        """For a client."""
+        return _context(self)
+
+
+# Read once: to load the well-known ones takes 40 ms, and clients may share them.
+@lru_cache(maxsize=8)
+def _context(authorities: Authorities) -> ssl.SSLContext:
+    """Made by hand: `create_default_context` obeys SSLKEYLOGFILE, and fails where that file cannot
+    be written."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_default_verify_paths()
+    context.load_verify_locations(cafile=certifi.where())
+    if authorities.file is not None:
+        context.load_verify_locations(cafile=authorities.file)
+    for directory in authorities.directories:
+        context.load_verify_locations(capath=directory)
+    return context
 
 
 WELL_KNOWN: Final = Authorities()
