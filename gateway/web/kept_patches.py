@@ -70,16 +70,28 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
     raise Refused("no_patch", _reason(task, attempts, attempt, is_empty=bool(found)))
 
 
+async def resumable_patch(reads: Reads, task_id: str, attempt: int) -> WholePatch | None:
+    """What this attempt may go on with: the newest whole work of an earlier one that was not
+    interrupted and has not gone out."""
+    known = await reads.attempts(task_id) if attempt > 1 else []
+    earlier = [each for each in known if each.number < attempt and each.resumable]
+    found = await whole_patches(reads, task_id, earlier, is_settled=True)
+    return next((patch for patch in found if patch.size), None)
+
+
 async def whole_patches(
-    reads: Reads, task_id: str, attempts: Iterable[Attempt]
+    reads: Reads, task_id: str, attempts: Iterable[Attempt], *, is_settled: bool = False
 ) -> list[WholePatch]:
-    """The newest whole patch of each of these attempts that has one, newest attempt first."""
+    """The newest whole patch of each of these attempts that has one, newest attempt first;
+    `is_settled`: none of an agent that was interrupted."""
     keeping = {each.number: each.patch for each in attempts if each.patch is not None}
     if not keeping:
         return []
     pieces = await reads.patch_pieces(task_id)
-    is_final = any(kept.in_final for kept in keeping.values())
-    finals = await reads.words(task_id, _FINAL) if is_final else []
+    in_final = any(kept.in_final for kept in keeping.values())
+    finals = await reads.words(task_id, _FINAL) if in_final else []
+    if is_settled:
+        pieces = [piece for piece in pieces if not piece.details.partial]
     chosen = (_whole(number, pieces, finals) for number in sorted(keeping, reverse=True))
     return [patch for patch in chosen if patch is not None]
 

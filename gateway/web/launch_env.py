@@ -30,27 +30,29 @@ def launch_env(
     job: tuple[Task, Attempt],
     spec: Spec,
     secrets: Secrets | None,
+    *,
+    may_resume: bool = False,
 ) -> dict[str, str]:
     """Every variable of a create job; ours win over the task's own.
+
+    `may_resume`: an earlier attempt has left work to go on with.
 
     Raises:
         UnknownKey: the master key of the attempt or of its secrets is no longer given.
     """
     task, attempt = job
+    own = _own(keyring, task, secrets)
+    # A frontend may ask for something else under the same TASK_ID.
+    is_same = spec.flat is None or own.get("AGENT_PROMPT", spec.prompt) == spec.prompt
+    called_back = {
+        **_callback(keyring, public_url, task, attempt),
+        **(_resume(public_url, task, attempt) if may_resume and is_same else {}),
+    }
     if spec.flat is not None:
         # Scripts of today's frontend get what it gave; only what they call back is ours.
-        return {
-            **_computed(task, spec),
-            **_own(keyring, task, secrets),
-            "WORKSPACE_ID": task.id,
-            **_callback(keyring, public_url, task, attempt),
-        }
-    return {
-        **_own(keyring, task, secrets),
-        **_computed(task, spec),
-        **_callback(keyring, public_url, task, attempt),
-        **_prompt(public_url, task, attempt, spec),
-    }
+        return {**_computed(task, spec), **own, "WORKSPACE_ID": task.id, **called_back}
+    prompt = _prompt(public_url, task, attempt, spec)
+    return {**own, **_computed(task, spec), **called_back, **prompt}
 
 
 def _own(keyring: Keyring, task: Task, secrets: Secrets | None) -> dict[str, str]:
@@ -110,7 +112,15 @@ def _prompt(public_url: str | None, task: Task, attempt: Attempt, spec: Spec) ->
         return {"AGENT_PROMPT": spec.prompt}
     env = {"AGENT_PROMPT": whole[:PROMPT_BYTES].decode(errors="ignore")}
     if public_url is not None:
-        env["SLIPGATE_PROMPT_URL"] = (
-            f"{public_url}/v1/agent/prompt?taskId={task.id}&attempt={attempt.number}"
-        )
+        env["SLIPGATE_PROMPT_URL"] = _agent_url(public_url, "prompt", task, attempt)
     return env
+
+
+def _resume(public_url: str | None, task: Task, attempt: Attempt) -> dict[str, str]:
+    if public_url is None:
+        return {}
+    return {"SLIPGATE_RESUME_URL": _agent_url(public_url, "patch", task, attempt)}
+
+
+def _agent_url(public_url: str, name: str, task: Task, attempt: Attempt) -> str:
+    return f"{public_url}/v1/agent/{name}?taskId={task.id}&attempt={attempt.number}"

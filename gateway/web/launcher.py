@@ -20,6 +20,7 @@ from gateway.domain.task import Sandbox
 from gateway.web.auth import LAUNCHER, authorize
 from gateway.web.body import REPORT_LIMIT, read_json
 from gateway.web.context import Context, context_of
+from gateway.web.kept_patches import resumable_patch
 from gateway.web.launch_env import launch_env
 from gateway.web.moments import countable
 from gateway.web.patches import kept_piece, needs_rescue, own_texts
@@ -292,7 +293,15 @@ async def _env(context: Context, claimed: ClaimedJob) -> dict[str, str]:
     if spec is None:
         return {}
     secrets = await context.reads.secrets(task.id)
-    return launch_env(context.keyring, context.public_url, (task, attempt), spec, secrets)
+    resumed = await resumable_patch(context.reads, task.id, attempt.number)
+    return launch_env(
+        context.keyring,
+        context.public_url,
+        (task, attempt),
+        spec,
+        secrets,
+        may_resume=resumed is not None,
+    )
 
 
 def _safe_error(error: wire.LaunchError) -> wire.LaunchError:

@@ -87,6 +87,7 @@ ROUTES = [
     ),
     _route("GET", "/v1/events", events.of_project, docs.events.OF_PROJECT),
     _route("GET", "/v1/agent/prompt", agent.prompt, docs.agents.PROMPT),
+    _route("GET", "/v1/agent/patch", agent.patch, docs.agents.PATCH),
     _source("hook", "/v1/hooks/{task_id}/{token}", hooks.hear, docs.agents.HOOK),
     _source("daytona", "/v1/webhooks/daytona", daytona.hear, docs.sources.DAYTONA),
     _source("github", "/v1/webhooks/github", github.hear, docs.sources.GITHUB),

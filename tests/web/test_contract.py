@@ -253,12 +253,30 @@ async def _offend_agents(house: House) -> None:
     await house.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
     for query, body, at in ((NOBODY, b"", None), (task_id, b"x", None), (task_id, b"", 1)):
         headers = agent.headers(body, "p1", at=at)
-        await house.http.get(f"/v1/agent/prompt?taskId={query}", headers=headers)
+        for name in ("prompt", "patch"):
+            await house.http.get(f"/v1/agent/{name}?taskId={query}", headers=headers)
+    await house.http.get(f"/v1/agent/patch?taskId={task_id}", headers=agent.headers(b"", "p8"))
+    await _resume(house)
     await agent.say("task.completed", "m9", summary="ok")
+    for name in ("prompt", "patch"):
+        asked = f"/v1/agent/{name}?taskId={task_id}"
+        await house.http.get(asked, headers=agent.headers(b"", "p9"))
     for name in ("late", "stale"):
         await agent.say("task.heartbeat", name)
         await house.http.post(url, json={"type": "task.heartbeat"})
         await house.post(f"/v1/tasks/{task_id}/retry")
+
+
+async def _resume(house: House) -> None:
+    job, agent = await _launched(house, maxAttempts=2)
+    error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
+    await agent.say("task.failed", "m1", error=error, patch="+a\n", resumable=True)
+    jobs = await house.claim(capacity=0)
+    (destroy,) = [each for each in jobs if each.get("taskId") == job["taskId"]]
+    await house.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
+    again = Agent(http=house.http, env=(await _claimed(house, job["taskId"]))["env"])
+    url = again.env["SLIPGATE_RESUME_URL"]
+    await house.http.get(url, headers=again.headers(b"", "p1"))
 
 
 async def _speak_unsigned(house: House, agent: Agent) -> None:
@@ -266,7 +284,8 @@ async def _speak_unsigned(house: House, agent: Agent) -> None:
     headers = agent.headers(body, "m2")
     for wrong in ({}, headers | {"webhook-id": "m3"}):
         await house.http.post("/v1/webhooks/agent", content=body, headers=wrong)
-    await house.http.get("/v1/agent/prompt")
+    for name in ("prompt", "patch"):
+        await house.http.get(f"/v1/agent/{name}")
 
 
 async def _offend_launchers(house: House) -> None:

@@ -53,6 +53,32 @@ PROMPT: Final = Operation(
     access=access.SIGNED,
     parameters=agent.PROMPT_PARAMETERS,
     answers=(answer(agent.Prompt, agent.Prompt(prompt="Add a /health endpoint"), "The prompt."),),
+    errors=("attempt_finished",),
+)
+PATCH: Final = Operation(
+    id="readResumedPatch",
+    tag=_TAG,
+    summary="Fetch the work of an earlier attempt, signed over an empty body",
+    description=(
+        "For agents that were given `SLIPGATE_RESUME_URL`: the final event of an earlier attempt "
+        "said `resumable: true`, and its patch is whole. They go on with validation and push."
+    ),
+    access=access.SIGNED,
+    parameters=agent.PROMPT_PARAMETERS,
+    answers=(
+        answer(
+            agent.ResumedPatch,
+            agent.ResumedPatch(
+                attempt=1,
+                base_sha="8d3f0c6b1e2a4f5d9c7b8a6e5f4d3c2b1a098765",
+                summary="Added the endpoint.",
+                warnings=(),
+                patch="--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n",
+            ),
+            "What is left to do is to check it and to send it out.",
+        ),
+    ),
+    errors=("attempt_finished", "no_patch"),
 )
 HOOK: Final = Operation(
     id="callHook",

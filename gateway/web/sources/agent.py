@@ -1,21 +1,27 @@
-"""What agents say, signed: `POST /v1/webhooks/agent`, and the prompt they may ask for.
+"""What agents say, signed: `POST /v1/webhooks/agent`, and what they may ask for: the prompt, and an
+earlier attempt's work.
 
 Only messages whose signature is right enter the ledger, so no read has to precede its batch.
 """
 
+import codecs
 import hashlib
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.answers import WordReply
 from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
+from gateway.domain.task import Attempt
 from gateway.web.body import LIMIT, read_bytes
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
+from gateway.web.kept_patches import WholePatch, resumable_patch
 from gateway.web.problems import as_refusal
 from gateway.web.query import Number, Text
 from gateway.web.replies import reply
@@ -38,6 +44,16 @@ class Prompt(Reply, frozen=True, kw_only=True):
     """The whole prompt of a task."""
 
     prompt: str
+
+
+class ResumedPatch(Reply, frozen=True, kw_only=True):
+    """The whole work of an earlier attempt, which has not gone out."""
+
+    attempt: int
+    base_sha: str | None
+    summary: str | None
+    warnings: tuple[str, ...]
+    patch: str
 
 
 async def hear(request: Request) -> Response:
@@ -65,15 +81,61 @@ async def hear(request: Request) -> Response:
 async def prompt(request: Request) -> Response:
     """`GET /v1/agent/prompt?taskId=&attempt=`, signed over an empty body."""
     context = context_of(request)
-    headers = _headers(request)
-    task_id = TASK_ID.of(request) or ""
-    attempt = ATTEMPT.of(request)
-    key_id = await _authentic(context, headers, b"", task_id, attempt)
-    known = {known.number: known.key_id for known in await context.reads.attempts(task_id)}
-    spec = await context.reads.spec(task_id)
-    if spec is None or known.get(attempt) != key_id:
+    asking = await _asking(context, request)
+    spec = await context.reads.spec(asking.task_id)
+    if spec is None:
         raise _unknown()
     return reply(Prompt(prompt=spec.prompt))
+
+
+async def patch(request: Request) -> Response:
+    """`GET /v1/agent/patch?taskId=&attempt=`, signed over an empty body: what to go on with."""
+    context = context_of(request)
+    asking = await _asking(context, request)
+    found = await resumable_patch(context.reads, asking.task_id, asking.number)
+    if found is None:
+        raise Refused("no_patch", "No earlier attempt has left work to go on with.")
+    text = found.text(context.reads, asking.task_id)
+    return StreamingResponse(_resumed(found, text), media_type="application/json")
+
+
+async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A `ResumedPatch`, written as its text is read: that may be 100 MiB."""
+    told = ResumedPatch(
+        attempt=found.attempt,
+        base_sha=found.details.base_sha,
+        summary=found.details.summary,
+        warnings=found.details.warnings,
+        patch="",
+    )
+    yield msgspec.json.encode(told).removesuffix(b'"}')
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    async for part in text:
+        yield msgspec.json.encode(decoder.decode(part))[1:-1]
+    yield b'"}'
+
+
+async def _asking(context: Context, request: Request) -> Attempt:
+    """The attempt that has signed a request without a body.
+
+    Raises:
+        Refused: `attempt_finished`, or it is not authentic.
+    """
+    headers = _headers(request)
+    task_id = TASK_ID.of(request) or ""
+    number = ATTEMPT.of(request)
+    key_id = await _authentic(context, headers, b"", task_id, number)
+    known = await context.reads.attempts(task_id)
+    found = next((each for each in known if (each.number, each.key_id) == (number, key_id)), None)
+    if found is None:
+        raise _unknown()
+    if found.ended_at is not None:
+        raise Refused(
+            "attempt_finished",
+            f"Attempt {number} has ended.",
+            hint="Stop: nothing of this attempt is wanted any more.",
+        )
+    return found
 
 
 async def word_of(
