@@ -428,7 +428,7 @@ class Deliverer:
             failures=failures,
             trigger=head.trigger,
             next_attempt_at=due,
-            body=letter.body.decode() if letter else None,
+            body=None if letter is None or letter.is_kept else letter.body.decode(),
             at=at,
             http_status=outcome.status,
             reason=outcome.reason,

@@ -74,8 +74,7 @@ class LetterWriter:
             raise CannotWrite("no_event", "The event is no longer kept.")
         if _is_superseded(head, found):
             return None
-        kept = found.body.encode() if found.body else None
-        body = kept or await self._render(found.event, found.asked)
+        body = found.body or await self._render(found.event, found.asked)
         if body is None:
             return None
         return Letter(
@@ -84,6 +83,7 @@ class LetterWriter:
             secrets=self._keys(found.target.project, found.secrets),
             body=body,
             project=head.project,
+            is_kept=found.body is not None,
             extra=self._extra(head.endpoint_id, found.target),
             key_id=found.secrets[0].id,
             is_late=await self._is_late(head),

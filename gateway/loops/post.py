@@ -51,6 +51,8 @@ class Letter:
     """Headers that people gave the endpoint; they cannot replace ours."""
     key_id: str | None = None
     """The newest of the secrets."""
+    is_kept: bool = False
+    """The body is stored: it was sent before."""
     is_late: bool = False
     """It was parked, and later events of its task have been sent before it."""
     traceparent: str | None = None
@@ -145,11 +147,13 @@ async def _exchange(
     transport: httpx.AsyncBaseTransport, letter: Letter, now: int, began: float
 ) -> Outcome:
     # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
+    url = _url(letter.url)
     request = httpx.Request(
         "POST",
-        letter.url,
+        url,
         content=letter.body,
-        headers=headers(letter, now // 1000),
+        # Without a host of ours httpx decodes the one in the URL, and raises where it cannot.
+        headers={"host": url.netloc.decode("ascii"), **headers(letter, now // 1000)},
         extensions={"timeout": _PATIENCE, "project": letter.project},
     )
     response = await transport.handle_async_request(request)
@@ -164,6 +168,13 @@ async def _exchange(
         retry_after=_retry_after(response, now),
         answer=answer,
     )
+
+
+def _url(text: str) -> httpx.URL:
+    try:
+        return httpx.URL(text)
+    except ValueError as exc:
+        raise httpx.InvalidURL("It is no URL") from exc
 
 
 async def _beginning(response: httpx.Response) -> str:

@@ -23,7 +23,7 @@ def translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as exc:
-        primary = (exc.sqlite_errorcode or 0) & 0xFF
+        primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
         if primary in _PASSING:
             raise Unavailable(_PASSING[primary]) from exc
         raise

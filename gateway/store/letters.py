@@ -40,7 +40,7 @@ SELECT
             ORDER BY task_seq LIMIT 64) AS behind
         CROSS JOIN events AS newer ON newer.seq = behind.seq
         WHERE newer.type = event.type),
-    delivery.body, delivery.endpoint_id
+    CAST(delivery.body AS BLOB), delivery.endpoint_id
 FROM json_each(:keys) AS wanted
 CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
@@ -112,7 +112,7 @@ class Enclosure(Frozen, frozen=True, kw_only=True):
     callback_url: Sealed | None
     has_newer: bool
     """An event of the same type waits soon behind this one in its lane."""
-    body: str | None
+    body: bytes | None
     """As it was sent before; None: it was not."""
     secrets: tuple[LiveSecret, ...]
     """The newest first."""

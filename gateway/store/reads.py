@@ -1,7 +1,9 @@
 """Reads, on a connection of their own: in WAL mode they never wait for the writer."""
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Sequence
+from traceback import clear_frames
 from typing import Final
 
 import aiosqlite
@@ -382,7 +384,13 @@ class Reads:
 
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
         with translated():
-            return await self._connection.execute_fetchall(statement, params)
+            try:
+                return await self._connection.execute_fetchall(statement, params)
+            except sqlite3.Error as exc:
+                # The traceback holds the cursor: as long as it is open, every later read would
+                # see the database as it was then.
+                clear_frames(exc.__traceback__)
+                raise
 
     async def _one(self, statement: str, params: Params) -> rows.Row | None:
         return next(iter(await self._all(statement, params)), None)

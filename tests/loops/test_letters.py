@@ -99,7 +99,7 @@ class Reads:
         event: Event = EVENT,
         newer: bool = False,
         overtaken: bool = False,
-        body: str | None = None,
+        body: bytes | None = None,
     ) -> None:
         self.body = body
         self.to = to

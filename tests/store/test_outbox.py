@@ -132,7 +132,7 @@ async def test_a_head_that_waits_holds_its_own_lane_only(store: SQLiteStore) -> 
         each for each in await heads(store, 500) if (each.endpoint_id, each.seq) == ("ep_1", 1)
     ]
     (sent,) = (await store.reads.enclosures([("ep_1", 1)], 500)).values()
-    assert (late.attempts, sent.body) == (1, "{}")
+    assert (late.attempts, sent.body) == (1, b"{}")
 
 
 async def test_a_parked_head_lets_its_lane_go_on_and_keeps_its_schedule(
