@@ -49,10 +49,19 @@ class Access:
         check_branch(git, configuration.branch, "BRANCH_NAME")
         if configuration.base_branch is not None:
             check_branch(git, configuration.base_branch, "BASE_BRANCH")
-        repository = parse(configuration.repository_url)
-        if repository.scheme == "ssh" and self._has_token_for(repository):
-            return repository.over_https(self._git_host)
-        return repository
+        return self._reachable(parse(configuration.repository_url))
+
+    def submodule(self, url: str) -> Repository:
+        """A repository that the task's own names; a file of this host is only for one of those.
+
+        Raises:
+            Refused: with the rule.
+        """
+        repository = parse(url)
+        is_local = parse(self._configuration.repository_url).scheme == "file"
+        if repository.scheme == "file" and not is_local:
+            raise Refused("repo_url_refused", "its address is a file of this host")
+        return self._reachable(repository)
 
     def check_base(self, base_branch: str, branch: str) -> None:
         """Our branch must not be the one we begin from.
@@ -73,9 +82,10 @@ class Access:
             credentials=self._credentials(repository),
         )
 
-    def remote(self, repository: Repository) -> Remote:
-        """The repository itself."""
-        return Remote(self.git(repository), repository, self._configuration.base_branch)
+    def remote(self, repository: Repository, *, is_submodule: bool = False) -> Remote:
+        """The repository itself; a submodule's begins from its own default branch."""
+        branch = None if is_submodule else self._configuration.base_branch
+        return Remote(self.git(repository), repository, branch)
 
     def free_branch(self, repository: Repository) -> str:
         """Our branch's name, once the remote was seen to have room for it and a branch to begin
@@ -110,6 +120,12 @@ class Access:
             seconds_left=lambda: self._budget.seconds,
         )
         return github, ""
+
+    def _reachable(self, repository: Repository) -> Repository:
+        """Over https where a token opens it."""
+        if repository.scheme == "ssh" and self._has_token_for(repository):
+            return repository.over_https(self._git_host)
+        return repository
 
     def _credentials(self, repository: Repository) -> Credentials | None:
         token = self._configuration.github_token

@@ -1,42 +1,91 @@
-"""Applies a patch where no agent was: in the index of a fresh clone, never through its files.
+"""Applies a patch where no agent was: in the index of a git directory of ours, never in files.
 
 A patch that only meets an index cannot follow a symbolic link, leave the directory, or trip over
 line endings; and its result must be the very tree that the agent's directory had.
 """
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from . import borrowed
 from .git import Git, GitFailed
 from .patch import Patch
 from .remote import Clone
+from .starting_state import copy_repository
 from .trouble import Trouble
 
+CHECKOUT_SECONDS: Final = 600.0
 
-def apply(git: Git, clone: Clone, patch: Patch) -> None:
-    """Apply the patch to the base in the clone's index.
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Applied:
+    """A tree that is the base with the patch."""
+
+    directory: Path
+    """Its `.git` is ours alone, and its index holds the tree."""
+    base_sha: str
+    tree: str
+
+
+def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:
+    """Apply the patch to the base in the index of a new git directory.
 
     Raises:
         Trouble: `patch_does_not_apply`, also if the result is another tree.
     """
-    ours = git.at(clone.directory)
-    ours("update-ref", "--no-deref", "HEAD", patch.base_sha)
-    ours("read-tree", patch.base_sha)
+    tree = apply_text(git, clone, patch.text, directory).tree
+    if tree != patch.tree:
+        raise Trouble("patch_does_not_apply", "applied, it does not give what the agent made")
+    return Applied(directory=directory, base_sha=patch.base_sha, tree=tree)
+
+
+def apply_text(
+    git: Git, clone: Clone, text: str, directory: Path, *, options: Sequence[str] = ()
+) -> Applied:
+    """The same for the text of a patch alone, to the commit of the clone.
+
+    Raises:
+        Trouble: `patch_does_not_apply`.
+    """
+    unchanged(git, clone, directory)
+    ours = git.at(directory)
     try:
-        ours("apply", "--cached", "--whitespace=nowarn", "-", stdin=patch.text.encode())
+        ours(
+            *("apply", "--cached", "--whitespace=nowarn", *options, "-"),
+            stdin=text.encode(),
+            seconds=CHECKOUT_SECONDS,
+        )
     except GitFailed as exc:
         raise Trouble("patch_does_not_apply", exc.message) from exc
-    if ours.text("write-tree") != patch.tree:
-        raise Trouble("patch_does_not_apply", "applied, it does not give what the agent made")
+    return Applied(directory=directory, base_sha=clone.base_sha, tree=ours.text("write-tree"))
 
 
-def fill(git: Git, clone: Clone) -> None:
-    """Write the files of the index into the clone's empty directory."""
-    ours = git.at(clone.directory)
-    ours("checkout-index", "--all", "--force")
-    ours("update-index", "-q", "--refresh", allowed=(0, 1))
+def unchanged(git: Git, clone: Clone, directory: Path) -> Applied:
+    """The commit of the clone as it is, in the index of a new git directory."""
+    borrowed.make(directory, clone.base_sha, objects=[clone.objects])
+    ours = git.at(directory)
+    ours("update-ref", "--no-deref", "HEAD", clone.base_sha)
+    ours("read-tree", clone.base_sha)
+    tree = ours.text("rev-parse", f"{clone.base_sha}^{{tree}}")
+    return Applied(directory=directory, base_sha=clone.base_sha, tree=tree)
 
 
-def commit(git: Git, clone: Clone, patch: Patch, *, message: str, author: tuple[str, str]) -> str:
+def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
+    """Make a checkout of the applied tree, with a git directory for the commands that run in it."""
+    copy_repository(clone, checkout)
+    ours = git.at(applied.directory, work_tree=checkout)
+    ours("checkout-index", "--all", "--force", "--index", seconds=CHECKOUT_SECONDS)
+    theirs = checkout / ".git"
+    shutil.copyfile(applied.directory / ".git" / "index", theirs / "index")
+    shutil.copytree(applied.directory / ".git" / "objects", theirs / "objects", dirs_exist_ok=True)
+
+
+def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str]) -> str:
     """Commit the applied tree on its base, without hooks; returns the commit's id."""
-    ours = git.at(clone.directory)
+    ours = git.at(applied.directory)
     name, email = author
     identity = {
         "GIT_AUTHOR_NAME": name,
@@ -44,6 +93,6 @@ def commit(git: Git, clone: Clone, patch: Patch, *, message: str, author: tuple[
         "GIT_COMMITTER_NAME": name,
         "GIT_COMMITTER_EMAIL": email,
     }
-    arguments = (patch.tree, "-p", patch.base_sha, "-F", "-")
+    arguments = (applied.tree, "-p", applied.base_sha, "-F", "-")
     made = ours("commit-tree", *arguments, stdin=message.encode(), environ=identity)
     return made.decode().strip()

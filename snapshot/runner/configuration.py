@@ -79,6 +79,8 @@ class Configuration:
     branch: str
     prompt: str
     prompt_url: str | None
+    resume_url: str | None
+    """Where the work of an earlier attempt can be read, if there is some to go on from."""
     title: str | None
     model: ModelAccess | None
     agent: AgentChoice
@@ -149,6 +151,7 @@ def _configuration(variables: Variables) -> Configuration:
         branch=variables.required("BRANCH_NAME"),
         prompt=variables.required("AGENT_PROMPT"),
         prompt_url=variables.url("SLIPGATE_PROMPT_URL"),
+        resume_url=variables.url("SLIPGATE_RESUME_URL"),
         title=variables.text("SLIPGATE_TITLE"),
         model=_model(variables, agent),
         agent=agent,

@@ -18,7 +18,7 @@ NEUTRAL: Final = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
-    "core.excludesFile=" + str(Path(__file__).with_name("leftovers.gitignore")),
+    "core.excludesFile=/dev/null",
     "credential.helper=",
     "diff.ignoreSubmodules=all",
     "fetch.recurseSubmodules=false",
@@ -27,8 +27,11 @@ NEUTRAL: Final = (
     "maintenance.auto=false",
     "commit.gpgSign=false",
     "advice.detachedHead=false",
+    "checkout.workers=0",
+    "core.compression=1",
 )
-"""`leftovers.gitignore` keeps caches and dependency folders a repository forgot to ignore out."""
+"""As many workers as there are processors; most of what we write is read once, so little time goes
+into making it small."""
 
 
 class GitFailed(Trouble):

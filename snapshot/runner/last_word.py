@@ -1,60 +1,55 @@
-"""Makes the terminal word, and sends a patch ahead that is too long for it."""
+"""Makes the terminal word."""
 
 from typing import Final
 
+import msgspec
+
 from .cutting import first_of
-from .log import chunks
-from .reporter import Reporter
+from .left_out import SENTENCES
 from .review import Review
 from .trouble import Trouble
-from .words import Completed, Error, Failed, NeedsReview, PatchChunk, Receipt, TerminalWord
+from .words import Completed, Error, Failed, NeedsReview, Receipt, TerminalWord
 
-INLINE_PATCH_BYTES: Final = 192 * 1024
-"""Well under the gateway's 512 KiB: a launcher carries at most 512 KiB of spool lines a call, in
-which JSON escapes and base64 make a patch up to twice and a half as long."""
+INLINE_PATCH_BYTES: Final = 512 * 1024
+"""The gateway takes no longer one in a word; it has the whole patch before."""
+LARGEST_ESCAPED_BYTES: Final = 600 * 1024
+"""The same as JSON: a launcher carries no line of the spool over 1 MB, and base64 adds a third."""
 MESSAGE_CHARACTERS: Final = 2_000
 SUMMARY_CHARACTERS: Final = 8_000
 
 
-class LastWord:
-    """Knows how the result of one branch is told."""
-
-    def __init__(self, reporter: Reporter, branch: str) -> None:
-        self._reporter = reporter
-        self._branch = branch
-
-    def result(
-        self,
-        review: Review,
-        receipts: tuple[Receipt, ...],
-        *,
-        patch: str | None = None,
-        commit_sha: str | None = None,
-        pr_url: str | None = None,
-    ) -> TerminalWord:
-        """Completed if nothing is missing, else a person must look."""
-        kind = Completed if review.is_complete else NeedsReview
-        return kind(
-            branch_name=self._branch,
-            summary=first_of(review.summary, SUMMARY_CHARACTERS),
-            validation=receipts,
-            pr_url=pr_url,
-            commit_sha=commit_sha,
-            patch=self._inline(patch),
-        )
-
-    def _inline(self, patch: str | None) -> str | None:
-        if patch is None or len(patch.encode()) <= INLINE_PATCH_BYTES:
-            return patch
-        offset = 0
-        for chunk in chunks(patch):
-            self._reporter.say(PatchChunk(offset=offset, chunk=chunk))
-            offset += len(chunk.encode())
-        return None
+def result(
+    branch: str,
+    review: Review,
+    receipts: tuple[Receipt, ...],
+    *,
+    warnings: tuple[str, ...] = (),
+    patch: str | None = None,
+    commit_sha: str | None = None,
+    pr_url: str | None = None,
+) -> TerminalWord:
+    """Completed if nothing is missing, else a person must look."""
+    kind = Completed if review.is_complete else NeedsReview
+    return kind(
+        branch_name=branch,
+        summary=first_of(review.summary, SUMMARY_CHARACTERS),
+        validation=receipts,
+        warnings=warnings[:SENTENCES],
+        pr_url=pr_url,
+        commit_sha=commit_sha,
+        patch=patch if patch and _fits(patch) else None,
+    )
 
 
-def failed(stage: str, trouble: Trouble, *, log_tail: str) -> Failed:
-    """Nothing came of it."""
+def failed(
+    stage: str,
+    trouble: Trouble,
+    *,
+    log_tail: str,
+    warnings: tuple[str, ...] = (),
+    resumable: bool = False,
+) -> Failed:
+    """Nothing came of it, or nothing yet."""
     return Failed(
         error=Error(
             stage=stage,
@@ -63,4 +58,11 @@ def failed(stage: str, trouble: Trouble, *, log_tail: str) -> Failed:
             retryable=trouble.retryable,
         ),
         log_tail=log_tail or None,
+        warnings=warnings[:SENTENCES],
+        resumable=resumable,
     )
+
+
+def _fits(patch: str) -> bool:
+    is_short = len(patch.encode()) <= INLINE_PATCH_BYTES
+    return is_short and len(msgspec.json.encode(patch)) <= LARGEST_ESCAPED_BYTES

@@ -34,7 +34,9 @@ from .variables import Problems
 from .words import TerminalWord
 from .workflow import Tools, Workflow
 
-LATE_DELIVERY_SECONDS = 5.0
+RESCUE_SECONDS = 4.0
+"""What an agent that was stopped has done is kept within this time."""
+LATE_DELIVERY_SECONDS = 4.0
 """A cancelled attempt must be over within 10 s; what is not sent by then is in the spool."""
 HIDDEN = "SLIPGATE_HIDDEN"
 """Names further paths that no command may read, as PATH names its folders."""
@@ -131,11 +133,14 @@ class Attempt:
     def _stopped(self, stopped: Stopped, workflow: Workflow | None) -> ExitCode:
         sweep()
         self._voice.heartbeat.close()
+        if workflow is not None:
+            workflow.rescue(seconds=RESCUE_SECONDS)
         if stopped.reason in TOLD and workflow is not None:
             detail = f"stopped in the stage {workflow.stage}: {stopped.detail}"
-            trouble = Trouble(stopped.reason.value, detail)
-            word = failed(workflow.stage, trouble, log_tail=workflow.log.tail)
+            word = workflow.failed(Trouble(stopped.reason.value, detail))
             self._voice.reporter.finish(word, seconds=LATE_DELIVERY_SECONDS)
+        else:
+            self._voice.reporter.tell_rest(seconds=LATE_DELIVERY_SECONDS)
         print(f"slipgate: stopped: {stopped.detail}", file=sys.stderr, flush=True)
         return STOPPED[stopped.reason]
 
@@ -245,7 +250,8 @@ def _unforeseen(exc: Exception, workflow: Workflow | None) -> TerminalWord:
     trouble = Trouble("internal", f"{type(exc).__name__}: {exc}", retryable=True)
     if workflow is None:
         return failed("setup", trouble, log_tail="")
-    return failed(workflow.stage, trouble, log_tail=workflow.log.tail)
+    workflow.rescue(seconds=RESCUE_SECONDS)
+    return workflow.failed(trouble)
 
 
 def _misconfigured(problems: Problems) -> TerminalWord:

@@ -1,36 +1,30 @@
 """Makes the patch: what the agent changed, read as data by a git that the agent never touched."""
 
 import os
-import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
-from .git import Git
-from .remote import Clone
+from . import agents_git, borrowed, changes, diff, files
+from .agents_git import AgentsGit
+from .changes import Changes
+from .git import Git, GitFailed
+from .left_out import HARMLESS, LeftOut, Why, cut, named, sentences
 from .repository import Refused
+from .starting_state import RAW_ATTRIBUTES, StartingState
 
-LARGEST_CHANGE_BYTES: Final = 64 * 1024**2
-LARGEST_PATCH_BYTES: Final = 20 * 1024**2
-"""The gateway keeps no more of a patch."""
-_DIFF: Final = (
-    "-p",
-    "--binary",
-    "--full-index",
-    "--no-renames",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--src-prefix=a/",
-    "--dst-prefix=b/",
-)
-_INDEX: Final = "agent-index"
-_ATTRIBUTES: Final = "* !diff !filter\n"
+DELETIONS: Final = 100
+SHARE_OF_DELETIONS: Final = 0.25
+FEWEST_DELETIONS: Final = 10
+"""A person looks at a patch that deletes 100 files, or 10 that are a quarter of the repository's;
+files that only moved do not count."""
+LARGEST_INDEX_BYTES: Final = 256 * 1024**2
+_ATTRIBUTES: Final = "* !diff !filter"
 """Outranks every .gitattributes: none may hide a change as binary or name a filter."""
-_BINARY_ATTRIBUTES: Final = "* -diff !filter\n"
-_GITLINK: Final = "160000"
-_SYMLINK: Final = "120000"
+_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_POINTER_BYTES: Final = 1024
+_LOCAL_LOOK: Final = "agents"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,153 +34,223 @@ class Patch:
     base_sha: str
     text: str
     tree: str
-    paths: tuple[str, ...]
+    later: str = ""
+    """The diff of what was left out and is kept nevertheless, for people."""
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Sentences about what is not in it."""
+    doubts: tuple[str, ...] = ()
+    """Sentences for which a person must look."""
+    refusal: str = ""
+    """Why it may not go out, as it is."""
 
     @property
-    def added(self) -> str:
-        """The lines it adds."""
-        return "\n".join(line for line in self.text.splitlines() if line.startswith("+"))
+    def warnings(self) -> tuple[str, ...]:
+        """Everything that is not in it, and why."""
+        return (*self.doubts, *sentences(self.left_out), *self.notes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left out that may be a part of the work."""
+        return not self.doubts and all(one.why in HARMLESS for one in self.left_out)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Change:
-    old_mode: str
-    new_mode: str
-    blob: str
-    path: str
+def make(
+    git: Git,
+    start: StartingState,
+    room: Path,
+    *,
+    is_secret: Callable[[bytes], bool],
+    most: int = diff.LARGEST_PATCH_BYTES,
+) -> Patch:
+    """Compare the agent's directory with the state it began from, in a new directory `room`; the
+    text has at most so many bytes.
 
-
-def make(git: Git, clean: Clone, work_tree: Path, base_sha: str) -> Patch | None:
-    """Compare the agent's directory with the base, using the clean clone's git directory.
-
-    Nothing of the agent's own .git is read: neither configuration, hooks, filters, attributes nor
-    index. Nothing of a nested repository is run.
-
-    Returns None if nothing changed.
+    Nothing of the agent's own .git is run: neither configuration, hooks, filters nor attributes.
+    Nothing of a nested repository is run.
 
     Raises:
-        Refused: `patch_refused`, with the rule.
+        Refused: `patch_refused`; there is no directory any more.
     """
-    _check_work_tree(work_tree)
-    ours = git.at(clean.directory, work_tree=work_tree, index=_INDEX)
-    _write_attributes(clean, _ATTRIBUTES)
-    ours("read-tree", base_sha)
-    ours("update-index", "-q", "--refresh", allowed=(0, 1))
-    _take(ours, work_tree)
-    tree = ours.text("write-tree")
-    if tree == ours.text("rev-parse", "--verify", f"{base_sha}^{{tree}}"):
-        return None
-    changes = list(_changes(ours, base_sha))
-    for change in changes:
-        _check(ours, change)
-    if not ours("ls-files", "--cached", "-z"):
-        raise _refused("it deletes every file of the repository")
-    text = _text(ours, clean, base_sha, changes)
-    paths = tuple(change.path for change in changes)
-    return Patch(base_sha=base_sha, text=text, tree=tree, paths=paths)
+    if not files.is_directory(start.work_tree):
+        raise Refused("patch_refused", "the agent removed its whole checkout, or replaced it")
+    facts = agents_git.read(git, room / _LOCAL_LOOK, start)
+    found = _find(git, start, room / "bytes", facts, is_secret)
+    return _Maker(git, start, room / "tree", facts).patch(found, most)
 
 
-def between(git: Git, clone: Clone, base_sha: str, commit: str) -> str:
-    """The patch a commit of ours was made of."""
-    _write_attributes(clone, _ATTRIBUTES)
-    diff = git.at(clone.directory)("diff-tree", *_DIFF, base_sha, commit)
-    return diff.decode(errors="replace")
+def _find(
+    git: Git,
+    start: StartingState,
+    room: Path,
+    facts: AgentsGit,
+    is_secret: Callable[[bytes], bool],
+) -> Changes:
+    borrowed.make(room, start.base_sha, objects=[start.objects])
+    borrowed.write_attributes(room, RAW_ATTRIBUTES)
+    index = files.read(start.index, most=LARGEST_INDEX_BYTES)
+    (room / ".git" / "index").write_bytes(index or b"")
+    ours = git.at(room, work_tree=start.work_tree)
+    if index is None:
+        ours("read-tree", start.base_sha)
+    return changes.find(ours, start.work_tree, facts, is_secret=is_secret)
 
 
-def _check_work_tree(work_tree: Path) -> None:
-    try:
-        found = work_tree.lstat()
-    except FileNotFoundError as exc:
-        raise _refused("the agent removed its whole checkout") from exc
-    if not stat.S_ISDIR(found.st_mode):
-        raise _refused("the agent replaced its checkout by something else")
+class _Maker:
+    """Puts the changes into an index of the base, in a git directory of its own."""
+
+    def __init__(self, git: Git, start: StartingState, room: Path, facts: AgentsGit) -> None:
+        borrowed.make(room, start.base_sha, objects=[start.objects])
+        self._start = start
+        self._room = room
+        self._facts = facts
+        self._plain = git
+        self._git = git.at(room, work_tree=start.work_tree)
+        self._left_out: list[LeftOut] = []
+        self._lfs: list[bytes] = []
+        self._folder = f"{start.path}/" if start.path else ""
+
+    def patch(self, found: Changes, most: int) -> Patch:
+        """The patch of these changes; its text is empty if there are none that go out."""
+        self._left_out += found.left_out
+        self._attributes(f"{_ATTRIBUTES}\n")
+        self._git("read-tree", self._start.base_sha)
+        self._write(found.written)
+        self._git("update-index", "--force-remove", "-z", "--stdin", stdin=_list(found.deleted))
+        text, changed = diff.make(
+            self._git,
+            self._room,
+            self._start.base_sha,
+            self._leave_out,
+            folder=self._folder,
+            most=most,
+        )
+        tree, refusal = self._git.text("write-tree"), self._refusal()
+        return Patch(
+            base_sha=self._start.base_sha,
+            text=text,
+            tree=tree,
+            later=self._later(tree),
+            left_out=tuple(self._left_out),
+            notes=found.notes,
+            doubts=tuple(self._doubts(found, changed)),
+            refusal=refusal,
+        )
+
+    def _write(self, paths: Sequence[bytes]) -> None:
+        kinds = self._kinds(paths)
+        kept = self._kept(path for path in paths if path in kinds)
+        self._lfs = [path for path in paths if self._is_raw_lfs(path, kinds, kept)]
+        self._leave_out(self._lfs, Why.LFS)
+        groups: dict[str, list[bytes]] = {}
+        for path in sorted({*paths} - {*self._lfs}):
+            groups.setdefault(_without(kept.get(path, b"")), []).append(path)
+        for without, group in groups.items():
+            self._attributes(f"{_ATTRIBUTES}{without}\n")
+            self._add(group)
+        self._attributes(f"{RAW_ATTRIBUTES}\n")
+        self._add(self._left_out_as(Why.UNTAKEN))
+        self._attributes(f"{_ATTRIBUTES}\n")
+
+    def _later(self, tree: str) -> str:
+        """The diff of files that LFS keeps, with their own content: for people alone."""
+        if not self._lfs:
+            return ""
+        self._add(self._lfs)
+        return diff.make(self._git, self._room, tree, self._leave_out, folder=self._folder)[0]
+
+    def _add(self, paths: Sequence[bytes]) -> None:
+        """Halves the list where git refuses one of its paths, until that one is found."""
+        if not paths:
+            return
+        try:
+            self._git(*("update-index", "--add", "--replace", "-z", "--stdin"), stdin=_list(paths))
+        except GitFailed:
+            if len(paths) == 1:
+                self._leave_out(paths, Why.UNTAKEN)
+                return
+            middle = len(paths) // 2
+            self._add(paths[:middle])
+            self._add(paths[middle:])
+
+    def _left_out_as(self, why: Why) -> list[bytes]:
+        """Take back what was left out for one reason, for another try."""
+        again = [os.fsencode(one.path) for one in self._left_out if one.why is why]
+        self._left_out = [one for one in self._left_out if one.why is not why]
+        return again
+
+    def _leave_out(self, paths: Iterable[bytes], why: Why) -> None:
+        self._left_out += [LeftOut(path=os.fsdecode(path), why=why) for path in paths]
+
+    def _kinds(self, paths: Sequence[bytes]) -> dict[bytes, dict[bytes, bytes]]:
+        """The attributes by which git would convert each path."""
+        names = ("text", "eol", "crlf", "ident", "filter")
+        # Its own attributes outrank the filters, which are only asked for here.
+        self._attributes("* !diff\n")
+        said = self._git("check-attr", "-z", "--stdin", *names, stdin=_list(paths)).split(b"\0")
+        self._attributes(f"{_ATTRIBUTES}\n")
+        kinds: dict[bytes, dict[bytes, bytes]] = {}
+        for path, name, value in zip(said[::3], said[1::3], said[2::3], strict=False):
+            if value not in {b"unspecified", b"unset"}:
+                kinds.setdefault(path, {})[name] = value
+        return kinds
+
+    def _is_raw_lfs(
+        self, path: bytes, kinds: dict[bytes, dict[bytes, bytes]], kept: dict[bytes, bytes]
+    ) -> bool:
+        """Whether LFS would keep it, and it is no pointer; a file that the repository keeps with
+        its own content goes on so."""
+        if kinds.get(path, {}).get(b"filter") != b"lfs" or path.endswith(b".gitattributes"):
+            return False
+        place = self._start.work_tree / os.fsdecode(path)
+        content = files.read(place, most=_POINTER_BYTES)
+        is_ours = path in kept and not kept[path].startswith(_POINTER)
+        return not (is_ours or place.is_symlink() or (content or b"").startswith(_POINTER))
+
+    def _kept(self, paths: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The content that the repository has of each, where it has one."""
+        wanted = set(paths)
+        if not wanted:
+            return {}
+        staged = self._git("ls-files", "--stage", "-z")
+        entries = (entry.partition(b"\t") for entry in staged.split(b"\0"))
+        names = {path: header.split(b" ")[1] for header, _, path in entries if path in wanted}
+        asked = b"".join(name + b"\n" for name in names.values())
+        contents = diff.blobs(self._git("cat-file", "--batch", stdin=asked))
+        return dict(zip(names, contents, strict=False))
+
+    def _doubts(self, found: Changes, changed: Sequence[diff.Change]) -> Iterable[str]:
+        added = {change.blob for change in changed if change.is_written}
+        deleted = [c.path for c in changed if not c.is_written and c.old_blob not in added]
+        share = len(deleted) / max(1, found.files)
+        if len(deleted) >= DELETIONS or (
+            len(deleted) >= FEWEST_DELETIONS and share >= SHARE_OF_DELETIONS
+        ):
+            names = named([os.fsdecode(path) for path in deleted])
+            yield cut(f"It deletes {len(deleted)} of {found.files} files: {names}.")
+        taken = {change.path: change.blob for change in changed}
+        room = self._room.with_name("left-behind")
+        for name, paths in agents_git.left_behind(
+            self._plain, room, self._start, self._facts, taken
+        ):
+            names = named([os.fsdecode(path) for path in paths])
+            yield cut(f"Work of the agent on {name} is not in the patch: {names}.")
+
+    def _refusal(self) -> str:
+        if self._git("ls-files", "--cached", "-z"):
+            return ""
+        return "the patch is refused: it deletes every file of the repository"
+
+    def _attributes(self, attributes: str) -> None:
+        borrowed.write_attributes(self._room, attributes)
 
 
-def _write_attributes(clean: Clone, attributes: str) -> None:
-    file = clean.directory / ".git" / "info" / "attributes"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(attributes)
+def _without(kept: bytes) -> str:
+    """The conversions that the repository's own content of a file never went through: it is left
+    as it is, or every line of it would change with the one that was touched."""
+    returns = " -text" if b"\r\n" in kept else ""
+    return returns + (" -ident" if b"$Id:" in kept else "")
 
 
-def _take(git: Git, work_tree: Path) -> None:
-    """Put what lies in the directory into our index.
-
-    `update-index` is fed a list: unlike `git add` it never asks a nested repository for its state,
-    which would run what that repository's configuration names.
-    """
-    listed = git("ls-files", "-z", "--modified", "--deleted")
-    listed += git("ls-files", "-z", "--others", "--exclude-standard")
-    paths = sorted({path for path in listed.split(b"\0") if path})
-    for path in paths:
-        if path.endswith(b"/"):
-            raise _refused(f"{os.fsdecode(path)!r} is a repository inside the repository")
-    if sum(_size(work_tree, path) for path in paths) > LARGEST_CHANGE_BYTES:
-        raise _refused(f"the changed files hold more than {LARGEST_CHANGE_BYTES} bytes")
-    stdin = b"".join(path + b"\0" for path in paths)
-    git("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=stdin)
-
-
-def _size(work_tree: Path, path: bytes) -> int:
-    try:
-        return (work_tree / os.fsdecode(path)).lstat().st_size
-    except OSError:
-        return 0
-
-
-def _changes(git: Git, base_sha: str) -> Iterator[_Change]:
-    raw = git("diff-index", "--cached", "--raw", "--no-renames", "--full-index", "-z", base_sha)
-    fields = iter(os.fsdecode(raw).split("\0"))
-    for header, path in zip(fields, fields, strict=False):
-        old_mode, new_mode, _, blob, _ = header.removeprefix(":").split(" ")
-        yield _Change(old_mode=old_mode, new_mode=new_mode, blob=blob, path=path)
-
-
-def _check(git: Git, change: _Change) -> None:
-    parts = PurePosixPath(change.path).parts
-    if change.path.startswith("/") or ".." in parts:
-        raise _refused(f"{change.path!r} leaves the repository")
-    if any(part.lower().rstrip(". ") in {".git", "git~1"} for part in parts):
-        raise _refused(f"{change.path!r} lies in a .git directory")
-    if _GITLINK in {change.old_mode, change.new_mode}:
-        raise _refused(f"{change.path!r} changes a submodule")
-    if change.new_mode == _SYMLINK:
-        _check_symlink(change, os.fsdecode(git("cat-file", "blob", change.blob)))
-
-
-def _check_symlink(change: _Change, target: str) -> None:
-    place = os.path.normpath(PurePosixPath(change.path).parent / target)
-    if target.startswith("/") or place.split("/")[0] == "..":
-        raise _refused(f"{change.path!r} is a symbolic link out of the repository")
-    if ".git" in place.lower().split("/"):
-        raise _refused(f"{change.path!r} is a symbolic link into a .git directory")
-
-
-def _text(git: Git, clean: Clone, base_sha: str, changes: list[_Change]) -> str:
-    """The diff as text; files that are neither UTF-8 nor binary to git are shown as binary."""
-    whole = git("diff-index", "--cached", *_DIFF, base_sha)
-    if len(whole) > LARGEST_PATCH_BYTES:
-        raise _refused(f"it is larger than {LARGEST_PATCH_BYTES} bytes")
-    if (text := _decoded(whole)) is not None:
-        return text
-    return "".join(_text_of(git, clean, base_sha, change.path) for change in changes)
-
-
-def _text_of(git: Git, clean: Clone, base_sha: str, path: str) -> str:
-    diff = ("diff-index", "--cached", *_DIFF, base_sha, "--", f":(literal,top){path}")
-    text = _decoded(git(*diff))
-    if text is None:
-        _write_attributes(clean, _BINARY_ATTRIBUTES)
-        text = git(*diff).decode("ascii")
-        _write_attributes(clean, _ATTRIBUTES)
-    return text
-
-
-def _decoded(diff: bytes) -> str | None:
-    try:
-        return diff.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
-def _refused(rule: str) -> Refused:
-    return Refused("patch_refused", f"the patch is refused: {rule}")
+def _list(paths: Iterable[bytes]) -> bytes:
+    return b"".join(path + b"\0" for path in paths)

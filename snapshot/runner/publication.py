@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import clean_checkout, pull_request_text
+from .clean_checkout import Applied
 from .git import Git
 from .patch import Patch
 from .pull_request import GitHub, Proposal
@@ -31,8 +32,9 @@ class Name:
 class Work:
     """What goes out."""
 
+    clone: Clone
+    """At the commit that the patch applies to."""
     patch: Patch
-    base_branch: str
     words: str
     """The agent's own, visible part only."""
     review: Review
@@ -81,29 +83,28 @@ class Publication:
             self._github.check(self._name.branch)
 
     def push(self, room: Path, work: Work) -> PushAsked:
-        """Commit in a new clone that no command has touched, ask, push.
+        """Commit in a new directory that no command has touched, ask, push.
 
         Raises:
             Stopped: the gateway says that this attempt is over.
             Trouble: any step's own.
         """
-        clone = self._remote.clone(room / "push", with_files=False)
-        clean_checkout.apply(self._git, clone, work.patch)
-        commit = self._commit(clone, work)
-        found = self._remote.find(clone, self._name.branch)
+        applied = clean_checkout.apply(self._git, work.clone, work.patch, room)
+        commit = self._commit(applied, work)
+        found = self._remote.find(room, self._name.branch)
         self.may_write(found)
         asked = PushAsked(
             stage="push",
             message=f"Pushing {self._name.branch}",
             commit_sha=commit,
-            base_branch=work.base_branch,
+            base_branch=work.clone.base_branch,
             summary=work.review.summary,
             is_complete=work.review.is_complete,
             validation=work.receipts,
         )
         self._reporter.ask(asked)
         expected = found.sha if found else None
-        self._remote.push(clone, commit, self._name.branch, expected=expected)
+        self._remote.push(room, commit, self._name.branch, expected=expected)
         return asked
 
     def propose(self, pushed: PushAsked) -> tuple[Review, str | None]:
@@ -131,14 +132,14 @@ class Publication:
             review = review.with_note(note)
         return review, opened.html_url
 
-    def _commit(self, clone: Clone, work: Work) -> str:
+    def _commit(self, applied: Applied, work: Work) -> str:
         trailers = {
             TASK_TRAILER: self._name.task_id,
             ATTEMPT_TRAILER: str(self._name.attempt),
         }
         message = pull_request_text.commit_message(self._name.title, work.words, trailers=trailers)
         return clean_checkout.commit(
-            self._git, clone, work.patch, message=self._redact(message), author=self._name.author
+            self._git, applied, message=self._redact(message), author=self._name.author
         )
 
     def _proposal(self, pushed: PushAsked) -> Proposal:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from .kept_patch import KeptPatch, gathered
 from .spool import Entry
 from .words import (
     TERMINAL_TYPES,
     Envelope,
     Failed,
     Log,
+    PatchChunk,
     Progress,
     PullRequestCreated,
     PushAsked,
@@ -28,22 +30,30 @@ class Recovered:
     pull_request: PullRequestCreated | None = None
     usage: Usage | None = None
     log_bytes: int = 0
+    patch: KeptPatch | None = None
+    stage: str = "setup"
 
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> "Recovered":
         """Fold the spooled words, in order."""
         recovered = cls()
+        pieces = []
         for entry in entries:
             envelope = msgspec.json.decode(entry.message.body, type=Envelope)
+            if envelope.type == PatchChunk.type:
+                pieces.append(msgspec.convert(envelope.data, PatchChunk))
             recovered = _after(recovered, envelope)
-        return recovered
+        return replace(recovered, patch=gathered(pieces))
 
 
 def _after(before: Recovered, envelope: Envelope) -> Recovered:
     if envelope.type in TERMINAL_TYPES:
         return replace(before, has_ended=True, has_failed=envelope.type == Failed.type)
-    if envelope.type == Progress.type and "commitSha" in envelope.data:
-        return replace(before, push=msgspec.convert(envelope.data, PushAsked))
+    if envelope.type == Progress.type:
+        after = replace(before, stage=str(envelope.data.get("stage")))
+        if "commitSha" not in envelope.data:
+            return after
+        return replace(after, push=msgspec.convert(envelope.data, PushAsked))
     if envelope.type == PullRequestCreated.type:
         return replace(before, pull_request=msgspec.convert(envelope.data, PullRequestCreated))
     if envelope.type == Usage.type:

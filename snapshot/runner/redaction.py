@@ -46,6 +46,10 @@ class Redaction:
         """Whether the text holds one of them."""
         return any(secret in text for secret in self._secrets)
 
+    def is_in_bytes(self, content: bytes) -> bool:
+        """The same for the content of a file or its name."""
+        return any(secret.encode() in content for secret in self._secrets)
+
     def tree(self, value: object) -> object:
         """The same for every string of a JSON document."""
         if isinstance(value, str):

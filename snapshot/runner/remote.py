@@ -1,4 +1,4 @@
-"""The remote repository: fresh clones of it, what it holds of our branch, and the one push."""
+"""The remote repository: the one clone of it, what it holds of our branch, and the one push."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,14 @@ class Clone:
     """A repository we cloned and the branch its remote points at."""
 
     directory: Path
+    """Its `.git` is ours; there are no files."""
     base_sha: str
     base_branch: str
+
+    @property
+    def objects(self) -> Path:
+        """Where its objects lie."""
+        return self.directory / ".git" / "objects"
 
 
 class Remote:
@@ -46,40 +52,69 @@ class Remote:
         """Whether it is a folder of this machine, a stand-in for GitHub's."""
         return self._repository.scheme == "file"
 
-    def clone(self, directory: Path, *, with_files: bool) -> Clone:
-        """A new clone of the base branch alone.
+    def clone(self, directory: Path) -> Clone:
+        """A new clone of the base branch alone, without files.
 
         Raises:
             Trouble: `clone_failed`, `base_branch_missing`, `empty_repository`.
         """
         wanted = [f"--branch={self._base_branch}"] if self._base_branch else []
-        files = [] if with_files else ["--no-checkout"]
-        options = ["--quiet", "--single-branch", "--no-tags", "--template=", *wanted, *files]
+        options = ["--quiet", "--single-branch", "--no-tags", "--template=", "--no-checkout"]
         try:
             self._git(
-                "clone", *options, "--", self._repository.url, str(directory), seconds=CLONE_SECONDS
+                *("clone", *options, *wanted, "--", self._repository.url, str(directory)),
+                seconds=CLONE_SECONDS,
             )
         except GitFailed as exc:
             raise self._clone_trouble(exc) from exc
         return self._read(directory)
 
-    def find(self, clone: Clone, branch: str) -> RemoteBranch | None:
-        """What the remote holds under this name; the clone serves to read it."""
-        git = self._git.at(clone.directory)
-        reference = f"refs/heads/{branch}"
-        listed = git.text("ls-remote", "--heads", "--", "origin", reference)
-        tips = (line.split("\t") for line in listed.splitlines())
-        sha = next((sha for sha, name in tips if name == reference), None)
+    def find(self, directory: Path, branch: str) -> RemoteBranch | None:
+        """What the remote holds under this name; `directory`/.git serves to read it."""
+        git = self._git.at(directory)
+        sha = self.tip(branch)
         if sha is None:
             return None
-        git("fetch", "--quiet", "--no-tags", "--", "origin", reference, seconds=CLONE_SECONDS)
+        self._fetch(git, f"refs/heads/{branch}")
         return RemoteBranch(
             sha=sha,
             task_id=_trailer(git, sha, TASK_TRAILER),
             attempt=_number(_trailer(git, sha, ATTEMPT_TRAILER)),
         )
 
-    def push(self, clone: Clone, commit: str, branch: str, *, expected: str | None) -> None:
+    def tip(self, branch: str) -> str | None:
+        """The commit that the remote has under this name now."""
+        reference = f"refs/heads/{branch}"
+        url = self._repository.url
+        listed = self._git.text("ls-remote", "--heads", "--", url, reference)
+        tips = (line.split("\t") for line in listed.splitlines())
+        return next((sha for sha, name in tips if name == reference), None)
+
+    def has(self, clone: Clone, commit: str) -> bool:
+        """Whether the clone has a commit, or can have it from the remote."""
+        git = self._git.at(clone.directory)
+        wanted = ("cat-file", "-e", f"{commit}^{{commit}}")
+        try:
+            git(*wanted)
+        except GitFailed:
+            try:
+                self._fetch(git, commit)
+                git(*wanted)
+            except GitFailed:
+                return False
+        return True
+
+    def contains(self, directory: Path, branch: str, commit: str) -> bool:
+        """Whether the remote's branch, as it is now, goes on from a commit of ours."""
+        git = self._git.at(directory)
+        self._fetch(git, f"refs/heads/{branch}")
+        try:
+            git("merge-base", "--is-ancestor", commit, "FETCH_HEAD")
+        except GitFailed:
+            return False
+        return True
+
+    def push(self, directory: Path, commit: str, branch: str, *, expected: str | None) -> None:
         """Put the commit there if the branch is still as it was seen (None: absent).
 
         Raises:
@@ -87,8 +122,8 @@ class Remote:
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected or ''}"
-        git = self._git.at(clone.directory)
-        arguments = ("--quiet", lease, "--", "origin", f"{commit}:{reference}")
+        git = self._git.at(directory)
+        arguments = ("--quiet", lease, "--", self._repository.url, f"{commit}:{reference}")
         try:
             git("push", *arguments, seconds=PUSH_SECONDS)
         except GitFailed as exc:
@@ -109,6 +144,10 @@ class Remote:
             trouble = push_trouble(exc, branch)
             if trouble.code != "push_failed":
                 raise trouble from exc
+
+    def _fetch(self, git: Git, reference: str) -> None:
+        options = ("--quiet", "--no-tags")
+        git("fetch", *options, "--", self._repository.url, reference, seconds=CLONE_SECONDS)
 
     def _read(self, directory: Path) -> Clone:
         git = self._git.at(directory)

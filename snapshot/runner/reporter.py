@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from .channel import Channel
@@ -12,10 +13,12 @@ from .spool import Entry, Spool
 from .standing import Standing
 from .stop import Reason, Stop, Stopped
 from .verdict import Busy, Delivered, Fenced, Rejected, Unreachable, Verdict
-from .words import TerminalWord, Word
+from .words import PatchChunk, TerminalWord, Word
 
 FIRST_BACKOFF_SECONDS: Final = 0.2
 LONGEST_BACKOFF_SECONDS: Final = 5.0
+TYPE_BYTES: Final = 100
+"""The type stands first in a body."""
 LONGEST_PATIENCE_SECONDS: Final = 120.0
 """No `Retry-After` is believed beyond this: a cancel must still reach us."""
 
@@ -64,6 +67,12 @@ class Reporter:
             self._changed.notify_all()
             return entry
 
+    def say_all(self, words: Sequence[Word]) -> None:
+        """Spool many words at once; the disk is waited for only once."""
+        with self._changed:
+            self._queue += self._spool.append_all([self._post.message(word) for word in words])
+            self._changed.notify_all()
+
     def ask(self, word: Word) -> None:
         """Spool a word and wait until the gateway has applied it.
 
@@ -97,6 +106,20 @@ class Reporter:
         with self._changed:
             self._changed.wait_for(lambda: not self._queue or self._is_closed, timeout=seconds)
             return not self._queue
+
+    def tell_rest(self, *, seconds: float) -> None:
+        """Send what waits although the attempt may be over: pieces of a patch are kept even then.
+
+        Each is sent once, whatever the answer is; the spool has them all.
+        """
+        if self.drain(seconds=0 if self._is_closed else seconds) or self._channel is None:
+            return
+        ends_at = time.monotonic() + seconds
+        for entry in list(self._queue) if self._is_closed else ():
+            if time.monotonic() > ends_at:
+                return
+            if PatchChunk.type.encode() in entry.message.body[:TYPE_BYTES]:
+                self._channel.deliver(entry.message)
 
     def _is_settled(self, identifier: str, tick: float) -> bool:
         with self._changed:

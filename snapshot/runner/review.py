@@ -9,6 +9,8 @@ from .visible import visible
 from .words import Receipt
 
 WORDS_CHARACTERS = 4_000
+WARNINGS = 6
+UNFINISHED = "The agent did not finish"
 _BROKEN = {"failed": "failed", "timed_out": "ran out of time", "not_run": "did not run"}
 
 
@@ -27,25 +29,37 @@ class Review:
         )
 
 
-def review(words: str, trouble: Trouble | None, receipts: Sequence[Receipt]) -> Review:
+def review(
+    words: str, receipts: Sequence[Receipt], *, warnings: Sequence[str], is_whole: bool
+) -> Review:
     """The agent's own words first, then what we saw ourselves."""
-    paragraphs = [first_of(visible(words), WORDS_CHARACTERS)]
-    if trouble is not None:
-        paragraphs.append(f"The agent did not finish ({trouble.code}): {trouble.message}.")
+    paragraphs = [first_of(visible(words), WORDS_CHARACTERS), _listed(warnings)]
     paragraphs.append(validated(receipts))
     is_valid = bool(receipts) and all(receipt.status == "passed" for receipt in receipts)
     return Review(
         summary="\n\n".join(paragraph for paragraph in paragraphs if paragraph),
-        is_complete=is_valid and trouble is None,
+        is_complete=is_valid and is_whole,
     )
 
 
-def unusable(words: str, reason: str) -> Review:
+def unusable(words: str, reason: str, *, warnings: Sequence[str] = ()) -> Review:
     """There is nothing that could be validated or pushed, and this is why."""
     said = first_of(visible(words), WORDS_CHARACTERS)
     why = f"{reason[:1].upper()}{reason[1:]}. Nothing was validated or pushed."
-    summary = "\n\n".join(part for part in (said, why) if part)
+    summary = "\n\n".join(part for part in (said, why, _listed(warnings)) if part)
     return Review(summary=summary, is_complete=False)
+
+
+def unfinished(trouble: Trouble) -> str:
+    """The sentence about an agent that ended before it said that it was done."""
+    return f"{UNFINISHED} ({trouble.code}): {trouble.message}."
+
+
+def _listed(warnings: Sequence[str]) -> str:
+    """As many as a summary has room for."""
+    shown = warnings[:WARNINGS]
+    rest = len(warnings) - len(shown)
+    return "\n".join([*(f"- {one}" for one in shown), *([f"- … and {rest} more"] if rest else [])])
 
 
 def validated(receipts: Sequence[Receipt]) -> str:

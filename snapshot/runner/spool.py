@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,16 +69,23 @@ class Spool:
         return float(self.entries[0].message.timestamp) if self.entries else time.time()
 
     def append(self, message: Message) -> Entry:
-        """Write one message and do not return before it is on the disk.
+        """Write one message and do not return before it is on the disk."""
+        return self.append_all([message])[0]
 
-        A full disk must not silence us: the message is then only sent, and written with the next.
+    def append_all(self, messages: Sequence[Message]) -> list[Entry]:
+        """The same for many, in one go.
+
+        A full disk must not silence us: they are then only sent, and written with the next.
         """
-        line = msgspec.json.encode(message) + b"\n"
+        lines = [msgspec.json.encode(message) + b"\n" for message in messages]
         with self._lock:
-            self._lines.append(line)
-            self._end += len(line)
-            self._put(line)
-            return Entry(message=message, end=self._end)
+            entries = []
+            for message, line in zip(messages, lines, strict=True):
+                self._lines.append(line)
+                self._end += len(line)
+                entries.append(Entry(message=message, end=self._end))
+            self._put(b"".join(lines))
+            return entries
 
     def settle(self) -> None:
         """Write again what could not be written before: there may be room now."""

@@ -91,19 +91,30 @@ class PullRequestCreated(Word, frozen=True):
     draft: bool
 
 
-class PatchChunk(Word, frozen=True):
-    """A piece of a patch too long for the terminal word; `offset` counts bytes of UTF-8."""
+class PatchChunk(Word, frozen=True, kw_only=True):
+    """A piece of the patch; `offset` and `size` count bytes of UTF-8, unpacked."""
 
     type = "task.patch"
     offset: int
     chunk: str
+    encoding: str | None = None
+    """`gzip`: the chunk is base64 of a packed piece. None: it is text."""
+    revision: int = 1
+    size: int
+    partial: bool = False
+    base_sha: str
+    summary: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class TerminalWord(Word, frozen=True):
     """An attempt's last word."""
 
+    warnings: tuple[str, ...] = ()
+    """What is not in the patch or the pull request, and why."""
 
-class Result(TerminalWord, frozen=True):
+
+class Result(TerminalWord, frozen=True, kw_only=True):
     """What a finished attempt leaves behind."""
 
     branch_name: str
@@ -135,12 +146,14 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     retryable: bool
 
 
-class Failed(TerminalWord, frozen=True):
+class Failed(TerminalWord, frozen=True, kw_only=True):
     """Nothing worth looking at came of it."""
 
     type = "task.failed"
     error: Error
     log_tail: str | None = None
+    resumable: bool = False
+    """The agent's work is whole in the patch; the next attempt goes on from it."""
 
 
 TERMINAL_TYPES: Final = frozenset(kind.type for kind in (Completed, NeedsReview, Failed))

@@ -1,22 +1,38 @@
-"""The order of one attempt: clone, agent, patch, clean checkout, validate, push, propose."""
+"""The order of one attempt: clone, agent, patch, clean checkout, validate, push, propose.
 
+From the patch on each step can fail alone: what the agent did is then already kept.
+"""
+
+import threading
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import clean_checkout, patch, prompt, virtual_environment
+from . import (
+    agents_work,
+    base_branch,
+    clean_checkout,
+    last_word,
+    prompt,
+    resume,
+    submodules,
+    virtual_environment,
+)
 from .access import Access
+from .agents_work import AgentsWork
 from .budget import Budget
 from .channel import SignedChannel
+from .clean_checkout import Applied
 from .command import Runner
 from .configuration import Configuration
 from .cutting import first_of
 from .engine.choose import Workplace, engine
 from .engine.report import Report
 from .git import Git
+from .keeping import Keeping
+from .kept_patch import KeptPatch
 from .landlock import Confinement
-from .last_word import LastWord, failed
 from .log import Log
 from .meter import Meter
 from .network import Network
@@ -27,9 +43,9 @@ from .redaction import Redaction
 from .remote import Clone, Remote
 from .reporter import Reporter
 from .repository import Refused, Repository
-from .review import review, unusable
+from .review import Review, review, unfinished, unusable
 from .state_directory import StateDirectory
-from .stop import Stop, Stopped
+from .stop import Reason, Stop, Stopped
 from .surroundings import Surroundings
 from .trouble import Trouble
 from .validation import Validation
@@ -58,6 +74,18 @@ class Tools:
     script_digest: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Done:
+    """The agent's part, done: now, by an earlier start, or by an earlier attempt."""
+
+    clone: Clone
+    """At the commit that the patch applies to."""
+    patch: Patch
+    kept: KeptPatch
+    is_whole: bool
+    """Nobody has to look because of what the agent did or what was left out."""
+
+
 class Workflow:
     """Runs the steps; each one is told before it begins."""
 
@@ -76,7 +104,19 @@ class Workflow:
             budget=tools.budget,
         )
         self._branch = configuration.branch
-        self._last_word = LastWord(tools.reporter, self._branch)
+        self._keeping = Keeping(
+            tools.reporter,
+            tools.state,
+            redaction=tools.redaction,
+            ours=tools.ours,
+            before=tools.recovered.patch,
+        )
+        self._work: AgentsWork | None = None
+        self._absent: tuple[str, ...] = ()
+        """Sentences about submodules that could not be checked out."""
+        self._kept: KeptPatch | None = None
+        """The whole of an agent's work, told; later steps can no longer lose it."""
+        self._is_resumable = False
         self.log = Log(tools.reporter.say, tools.redaction, offset=tools.recovered.log_bytes)
         self.stage: Stage = "setup"
 
@@ -86,70 +126,106 @@ class Workflow:
         Raises:
             Stopped: cancelled, fenced, or the sandbox is being stopped.
         """
-        self._tools.state.clear()
         started = Started(
             script_digest=self._tools.script_digest, snapshot=self._configuration.snapshot
         )
         self._reporter.ask(started)
         try:
-            return self._work()
+            return self._attempt()
         except Trouble as trouble:
-            return failed(self.stage, trouble, log_tail=self.log.tail)
+            if self._kept is None or trouble.retryable or isinstance(trouble, Refused):
+                return self.failed(trouble)
+            return self._unusable(self._kept.summary, trouble.message)
         finally:
             self.log.flush()
 
-    def _work(self) -> TerminalWord:
+    def failed(self, trouble: Trouble) -> TerminalWord:
+        """The last word of an attempt that ends in this stage."""
+        kept = self._kept
+        return last_word.failed(
+            self.stage,
+            trouble,
+            log_tail=self.log.tail,
+            warnings=kept.warnings if kept else (),
+            resumable=trouble.retryable and self._is_resumable,
+        )
+
+    def rescue(self, *, seconds: float) -> None:
+        """Keep what an agent that was stopped has done so far, if it is not kept."""
+        if self._work is None or self._kept is not None:
+            return
+        stop = Stop()
+        detail = "the time to keep the agent's work is over"
+        timer = threading.Timer(seconds, stop.request, (Reason.TIME_OVER, detail))
+        timer.daemon = True
+        timer.start()
+        try:
+            made = self._keeping.make(replace(self._git, stop=stop), self._work)
+        except (Trouble, Stopped, OSError) as exc:
+            print(f"slipgate: the agent's work cannot be kept: {exc}", flush=True)
+            return
+        finally:
+            timer.cancel()
+        self._keeping.keep(made, summary="", warnings=(), is_partial=not self._work.is_finished)
+
+    def _attempt(self) -> TerminalWord:
         self._enter("setup", "Checking the task")
         for problem in self._tools.network.problems:
             self.log.write(f"{problem}\n")
         if self._tools.confinement.warning:
             self._enter("setup", self._tools.confinement.warning)
         repository = self._access.repository()
-        task = self._prompt()
         self._enter("clone", f"Cloning {repository.url}")
+        earlier = self._earlier_work()
+        task = self._configuration.prompt if earlier else self._prompt()
         self._branch = self._access.free_branch(repository)
         if self._branch != self._configuration.branch:
             wanted = self._configuration.branch
             self.log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
-        self._last_word = LastWord(self._reporter, self._branch)
         remote = self._access.remote(repository)
         publication = self._publication(repository, remote, task)
-        room = self._tools.state.room("agent")
-        checkout = remote.clone(room / "checkout", with_files=True)
-        resumed = self._look_for_branch(remote, publication, checkout)
-        if resumed is not None:
-            return self._finish(publication, resumed, checkout)
-        self._git.at(checkout.directory)("switch", "--quiet", "-c", self._branch)
-        report = self._agent(task, room)
-        return self._judge(report, remote, publication, checkout)
+        clone = remote.clone(self._tools.state.room("origin") / "main")
+        pushed = self._look_for_branch(remote, publication, clone)
+        if pushed is not None:
+            return self._propose(publication, pushed)
+        if earlier is not None:
+            return self._bring_out(remote, publication, self._taken_up(earlier, remote, clone))
+        self._make_checkout(repository, clone)
+        done = self._keep(self._agent(task), clone)
+        return self._bring_out(remote, publication, done) if isinstance(done, _Done) else done
 
-    def _judge(
-        self, report: Report, remote: Remote, publication: Publication, checkout: Clone
-    ) -> TerminalWord:
-        self._enter("patch", "Reading what changed")
-        room = self._tools.state.room("clean")
-        clean = remote.clone(room / "checkout", with_files=False)
+    def _earlier_work(self) -> KeptPatch | None:
+        """The patch of an agent that had ended, by an earlier start or an earlier attempt.
+
+        The work of one that was interrupted is kept, and begun anew.
+        """
+        recovered = self._tools.recovered
+        kept = recovered.patch
+        lying = agents_work.found(self._tools.state.path)
+        if recovered.push is None and (kept is None or kept.is_partial) and lying is not None:
+            self._work = lying
+            kept = self._lying(lying)
+            self._work = None
+        self._tools.state.clear()
+        if kept is not None and not kept.is_partial and kept.text:
+            self._kept, self._is_resumable = kept, True
+            return kept
+        url, channel = self._configuration.resume_url, self._tools.channel
+        if url is None or channel is None or recovered.push is not None:
+            return None
+        kept = self._keeping.tell(resume.fetch(channel, url, sleep=self._tools.stop.sleep))
+        self._kept, self._is_resumable = kept, True
+        return kept
+
+    def _lying(self, work: AgentsWork) -> KeptPatch | None:
         try:
-            made = self._patch(clean, checkout)
-        except Refused as refused:
-            return self._last_word.result(unusable(report.summary, refused.message), ())
-        if made is None:
-            return self._without_changes(report)
-        try:
-            clean_checkout.apply(self._git, clean, made)
-        except Trouble as trouble:
-            seen = unusable(report.summary, trouble.message)
-            return self._last_word.result(seen, (), patch=made.text)
-        clean_checkout.fill(self._git, clean)
-        receipts = self._validate(room)
-        work = Work(
-            patch=made,
-            base_branch=checkout.base_branch,
-            words=visible(report.summary),
-            review=review(report.summary, report.trouble, receipts),
-            receipts=receipts,
-        )
-        return self._publish(publication, work)
+            patch = self._keeping.make(self._git, work)
+        except (Trouble, OSError) as exc:
+            print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
+            return None
+        is_partial = not work.is_finished
+        made = self._keeping.keep(patch, summary="", warnings=(), is_partial=is_partial)
+        return made.kept
 
     def _prompt(self) -> str:
         url, channel = self._configuration.prompt_url, self._tools.channel
@@ -179,30 +255,45 @@ class Workflow:
         )
 
     def _look_for_branch(
-        self, remote: Remote, publication: Publication, checkout: Clone
+        self, remote: Remote, publication: Publication, clone: Clone
     ) -> PushAsked | None:
         """What an earlier start of this attempt has pushed already, if it did.
 
         Raises:
             Trouble: before a model is paid for work that cannot go out.
         """
-        self._access.check_base(checkout.base_branch, self._branch)
-        found = remote.find(checkout, self._branch)
+        self._access.check_base(clone.base_branch, self._branch)
+        found = remote.find(clone.directory, self._branch)
         publication.may_write(found)
         pushed = self._tools.recovered.push
         if found is not None and pushed is not None and found.sha == pushed.commit_sha:
             return pushed
-        remote.check_push(checkout, self._branch)
+        remote.check_push(clone, self._branch)
         publication.check_permission()
         return None
 
-    def _agent(self, task: str, room: Path) -> Report:
+    def _make_checkout(self, repository: Repository, clone: Clone) -> None:
+        """Make the agent's checkout, submodules included, and put it on record."""
+        checkout = self._tools.state.room("agent") / "checkout"
+        states, self._absent = submodules.begin(
+            self._git, self._access, repository, clone, checkout
+        )
+        theirs = self._git.at(checkout)
+        reference = f"refs/heads/{self._branch}"
+        theirs("update-ref", reference, clone.base_sha)
+        theirs("symbolic-ref", "HEAD", reference)
+        self._work = AgentsWork(states=states)
+        self._work.record(self._tools.state.path)
+
+    def _agent(self, task: str) -> Report:
         self._enter("agent", "The agent begins")
+        assert self._work is not None, "its checkout was made"  # noqa: S101
+        checkout = self._work.states[0].work_tree
         choice = self._configuration.agent
         place = Workplace(
             stop=self._tools.stop,
             runner=self._runner,
-            environ=self._room_environ(room),
+            environ=self._room_environ(checkout.parent),
             budget=self._tools.budget,
             log=self.log,
             meter=Meter(self._reporter.say, self._tools.recovered.usage),
@@ -211,7 +302,7 @@ class Workflow:
             network=self._tools.network,
         )
         try:
-            return engine(choice, self._configuration.model, place).work(task, room / "checkout")
+            return engine(choice, self._configuration.model, place).work(task, checkout)
         except Stopped:
             raise
         except Trouble as trouble:
@@ -229,60 +320,151 @@ class Workflow:
 
         return on_turn
 
-    def _patch(self, clean: Clone, checkout: Clone) -> Patch | None:
-        made = patch.make(self._git, clean, checkout.directory, checkout.base_sha)
-        if made is not None and self._tools.ours.is_in(made.added):
-            message = "the patch is refused: it holds a secret of the sandbox"
-            raise Refused("patch_refused", message)
-        return made
+    def _keep(self, report: Report, clone: Clone) -> _Done | TerminalWord:
+        """Make the patch and tell it; the last word if nothing of it can go out."""
+        assert self._work is not None, "its checkout was made"  # noqa: S101
+        self._work = self._work.finished()
+        self._work.record(self._tools.state.path)
+        self._enter("patch", "Reading what changed")
+        try:
+            patch = self._keeping.make(self._git, self._work)
+        except Refused as refused:
+            return self._unusable(report.summary, refused.message)
+        trouble = report.trouble
+        first = (unfinished(trouble),) if trouble else ()
+        made = self._keeping.keep(
+            patch, summary=report.summary, warnings=(*first, *self._absent), is_partial=False
+        )
+        self._kept = made.kept
+        self._is_resumable = bool(patch.main.text) and not made.is_redacted
+        if not patch.main.text:
+            return self._without_changes(report, made.kept)
+        if patch.main.refusal:
+            return self._unusable(report.summary, patch.main.refusal)
+        return _Done(
+            clone=clone,
+            patch=patch.main,
+            kept=made.kept,
+            is_whole=patch.is_whole and trouble is None,
+        )
 
-    def _without_changes(self, report: Report) -> TerminalWord:
-        if report.trouble is not None:
+    def _without_changes(self, report: Report, kept: KeptPatch) -> TerminalWord:
+        if report.trouble is not None and not kept.text:
             self.stage = "agent"
-            return failed(self.stage, report.trouble, log_tail=self.log.tail)
-        seen = unusable(report.summary, "the agent said that it was done, but changed nothing")
-        return self._last_word.result(seen, ())
+            return self.failed(report.trouble)
+        if len(kept.warnings) > len(self._absent):
+            return self._unusable(report.summary, "nothing of what the agent did can go out")
+        reason = "the agent said that it was done, but changed nothing"
+        return self._unusable(report.summary, reason)
 
-    def _validate(self, room: Path) -> tuple[Receipt, ...]:
+    def _unusable(self, words: str, reason: str) -> TerminalWord:
+        warnings = self._kept.warnings if self._kept else ()
+        return self._result(unusable(words, reason, warnings=warnings), ())
+
+    def _result(
+        self,
+        seen: Review,
+        receipts: tuple[Receipt, ...],
+        *,
+        commit_sha: str | None = None,
+        pr_url: str | None = None,
+    ) -> TerminalWord:
+        kept = self._kept or self._tools.recovered.patch
+        return last_word.result(
+            self._branch,
+            seen,
+            receipts,
+            warnings=kept.warnings if kept else (),
+            patch=kept.text if kept else None,
+            commit_sha=commit_sha,
+            pr_url=pr_url,
+        )
+
+    def _taken_up(self, kept: KeptPatch, remote: Remote, clone: Clone) -> _Done:
+        """The work of an agent that had ended before, on the commit it began from.
+
+        Raises:
+            Trouble: `patch_does_not_apply`.
+        """
+        self._enter("patch", "Taking up what an earlier agent did")
+        room = self._tools.state.room("resumed")
+        clone, patch = resume.taken_up(self._git, remote, clone, kept, room)
+        return _Done(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
+
+    def _bring_out(self, remote: Remote, publication: Publication, done: _Done) -> TerminalWord:
+        room = self._tools.state.room("clean")
+        try:
+            applied = clean_checkout.apply(self._git, done.clone, done.patch, room / "ours")
+        except Trouble as trouble:
+            return self._unusable(done.kept.summary, trouble.message)
+        receipts, note = self._validated(done.clone, applied, room)
+        seen = review(
+            done.kept.summary, receipts, warnings=done.kept.warnings, is_whole=done.is_whole
+        )
+        work = Work(
+            clone=done.clone,
+            patch=done.patch,
+            words=visible(done.kept.summary),
+            review=seen.with_note(note, is_complete=False) if note else seen,
+            receipts=receipts,
+        )
+        return self._publish(remote, publication, work)
+
+    def _validated(
+        self, clone: Clone, applied: Applied, room: Path
+    ) -> tuple[tuple[Receipt, ...], str]:
+        """The receipts; if validation itself broke, those so far and a sentence about it."""
         self._enter("validate", "Validating in a clean checkout")
+        receipts: list[Receipt] = []
+        try:
+            clean_checkout.fill(self._git, clone, applied, room / "checkout")
+            inner = self._work.states if self._work else ()
+            submodules.fill(self._git, inner, room, room / "checkout")
+            self._validate(room, receipts)
+        except (Trouble, OSError) as exc:
+            return tuple(receipts), f"Validation could not be done: {exc}."
+        return tuple(receipts), ""
+
+    def _validate(self, room: Path, receipts: list[Receipt]) -> None:
+        def on_receipt(receipt: Receipt) -> None:
+            receipts.append(receipt)
+            self._on_receipt(receipt)
+
         validation = Validation(
             runner=self._runner,
             room=room,
             environ=self._room_environ(room),
             budget=self._tools.budget,
-            on_receipt=self._on_receipt,
+            on_receipt=on_receipt,
         )
-        return validation.run(self._configuration.checks)
+        validation.run(self._configuration.checks)
 
     def _on_receipt(self, receipt: Receipt) -> None:
         self.log.write(f"$ {receipt.command}\n{receipt.output_tail}[{receipt.status}]\n")
         self.log.flush()
         self._enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
 
-    def _publish(self, publication: Publication, work: Work) -> TerminalWord:
+    def _publish(self, remote: Remote, publication: Publication, work: Work) -> TerminalWord:
         self.stage = "push"
+        room = self._tools.state.room("push")
         try:
-            pushed = publication.push(self._tools.state.room("push"), work)
+            note = base_branch.moved(remote, work.clone, room / "base")
+            if note:
+                work = replace(work, review=work.review.with_note(note, is_complete=False))
+            pushed = publication.push(room / "push", work)
         except Refused:
             raise
         except Trouble as trouble:
+            if trouble.retryable and trouble.code != "branch_moved":
+                raise
             note = f"The branch could not be pushed ({trouble.code}): {trouble.message}."
-            unpushed = work.review.with_note(note, is_complete=False)
-            return self._last_word.result(unpushed, work.receipts, patch=work.patch.text)
-        return self._propose(publication, pushed, work.patch.text)
+            return self._result(work.review.with_note(note, is_complete=False), work.receipts)
+        return self._propose(publication, pushed)
 
-    def _finish(self, publication: Publication, pushed: PushAsked, checkout: Clone) -> TerminalWord:
-        """Go on after the push of an earlier start."""
-        base = self._git.at(checkout.directory).text("rev-parse", f"{pushed.commit_sha}^")
-        text = patch.between(self._git, checkout, base, pushed.commit_sha)
-        return self._propose(publication, pushed, text)
-
-    def _propose(self, publication: Publication, pushed: PushAsked, text: str) -> TerminalWord:
+    def _propose(self, publication: Publication, pushed: PushAsked) -> TerminalWord:
         self.stage = "pr"
         seen, pr_url = publication.propose(pushed)
-        return self._last_word.result(
-            seen, pushed.validation, patch=text, commit_sha=pushed.commit_sha, pr_url=pr_url
-        )
+        return self._result(seen, pushed.validation, commit_sha=pushed.commit_sha, pr_url=pr_url)
 
     def _room_environ(self, room: Path) -> dict[str, str]:
         home, temporary = room / "home", room / "tmp"

@@ -1,6 +1,7 @@
 """A gateway as the agent sees it: checks every signature, keeps every word, answers as told."""
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -71,6 +72,19 @@ class GatewayStub:
         return [word for word in self.words if word.type == kind]
 
     @property
+    def patch(self) -> str:
+        """The newest revision of the patch, as the gateway puts it together."""
+        pieces = self.of("task.patch")
+        newest = max(_number(piece, "revision") for piece in pieces)
+        text = b""
+        for piece in pieces:
+            if _number(piece, "revision") == newest:
+                assert _number(piece, "offset") == len(text)
+                text += _unpacked(piece)
+        assert len(text) == _number(pieces[-1], "size"), "without a hole"
+        return text.decode()
+
+    @property
     def last(self) -> Word:
         """The last word so far."""
         return self.words[-1]
@@ -130,6 +144,23 @@ def refusal(status: int, code: str, **headers: str) -> Response:
         content=response.content,
         headers={name.replace("_", "-"): value for name, value in headers.items()},
     )
+
+
+def _number(word: Word, name: str) -> int:
+    value = word.data.get(name, 1)
+    assert isinstance(value, int)
+    return value
+
+
+def _unpacked(piece: Word) -> bytes:
+    chunk = str(piece.data["chunk"])
+    assert len(chunk.encode()) <= 64 * 1024
+    if "encoding" not in piece.data:
+        return chunk.encode()
+    assert piece.data["encoding"] == "gzip"
+    text = gzip.decompress(base64.b64decode(chunk))
+    assert len(text) <= 1024**2
+    return text
 
 
 def _problem(status: int, code: str) -> Response:

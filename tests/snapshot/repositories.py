@@ -29,17 +29,17 @@ WIDGETS = {
 FIX = "sed -i 's/n + n + 1/2 * n/' widgets.py"
 
 
-def git(*arguments: str, at: Path) -> str:
-    """Run git in a directory and return what it printed."""
+def git(*arguments: str, at: Path, text: str = "") -> str:
+    """Run git in a directory, with a text to read, and return what it printed."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=at,
         env={**os.environ, **IDENTITY},
         check=True,
         capture_output=True,
-        text=True,
+        input=text.encode(),
     )
-    return done.stdout.strip()
+    return done.stdout.decode(errors="surrogateescape").strip()
 
 
 class Bare:
@@ -82,14 +82,15 @@ class Bare:
         """Somebody else's commit on a branch."""
         git("switch", "-q", "-C", branch, at=self._work)
         self._write(files)
-        self._commit(message)
+        git("add", "--", *files, at=self._work)
+        git("commit", "-q", "-m", message, at=self._work)
         git("push", "-q", str(self.path), branch, at=self._work)
 
     def _write(self, files: Mapping[str, str]) -> None:
         for name, text in files.items():
             file = self._work / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            file.write_bytes(text.encode())
 
     def _commit(self, message: str) -> None:
         git("add", "-A", at=self._work)

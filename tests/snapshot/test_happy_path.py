@@ -50,6 +50,7 @@ def test_every_step_is_told_before_it_begins(done: Sandbox) -> None:
         "progress:clone",
         "progress:agent",
         "progress:patch",
+        "patch",
         "progress:validate",
         "progress:push",
         "progress:pr",
@@ -106,9 +107,10 @@ def test_a_command_agent_gets_the_prompt_and_its_models_key_and_no_other(sandbox
     sandbox.agent_is(f"{FIX}; cat > seen.txt; env >> seen.txt")
     sandbox.validates(["true"])
     sandbox.run()
-    patch = str(sandbox.gateway.last.data)
-    assert "it holds a secret of the sandbox" in patch, "the key it printed must not be pushed"
-    assert BRANCH not in sandbox.remote.branches()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert last.data["warnings"] == ["Left out (it holds a secret of the sandbox): `seen.txt`."]
+    assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main"), "the rest goes out"
 
     sandbox.agent_is(
         "cat > seen.txt; env | grep -v ^OPENAI_API_KEY | grep -v ^AGENT_PROMPT >> seen.txt"
@@ -122,14 +124,24 @@ def test_a_command_agent_gets_the_prompt_and_its_models_key_and_no_other(sandbox
 
 
 def test_a_long_patch_goes_ahead_in_pieces(sandbox: Sandbox) -> None:
-    sandbox.agent_is(f"{FIX}; seq 1 60000 > numbers.txt; printf 'caf\\351' > latin.txt")
+    sandbox.agent_is(
+        f"{FIX}; seq 1 60000 > numbers.txt; printf 'caf\\351' > latin.txt;"
+        " head -c 500000 /dev/urandom > noise"
+    )
     assert sandbox.run() == 0, sandbox.said()
-    pieces = sandbox.gateway.of("task.patch")
+    steps = sandbox.gateway.steps
+    assert steps.index("patch") < steps.index("progress:validate")
     assert "patch" not in sandbox.gateway.last.data
-    text = ""
-    for piece in pieces:
-        assert piece.data["offset"] == len(text.encode())
-        assert len(str(piece.data["chunk"]).encode()) <= 64 * 1024
-        text += str(piece.data["chunk"])
+    text = sandbox.gateway.patch
     assert "+60000\n" in text
     assert "GIT binary patch" in text, "what is not UTF-8 cannot stand in JSON as it is"
+
+
+def test_a_short_patch_stands_in_the_last_word_too(sandbox: Sandbox) -> None:
+    sandbox.agent_is(f"{FIX}; seq 1 60000 > numbers.txt")
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.data["patch"] == sandbox.gateway.patch
+    piece = sandbox.gateway.of("task.patch")[0]
+    assert piece.data["size"] == len(sandbox.gateway.patch.encode())
+    assert piece.data["baseSha"] == sandbox.remote.branches()["main"]
+    assert "partial" not in piece.data

@@ -1,17 +1,19 @@
-"""The patch is made by a git the agent never touched, and some changes are refused."""
+"""The patch is made by a git the agent never touched: what goes out, and what is left out."""
 
 import os
-import subprocess
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from snapshot.runner import clean_checkout, patch
+from snapshot.runner import clean_checkout
 from snapshot.runner.git import Git
-from snapshot.runner.remote import Clone, Remote
+from snapshot.runner.remote import Remote
 from snapshot.runner.repository import Refused, check_branch, parse
 from snapshot.runner.stop import Stop
-from tests.snapshot.repositories import IDENTITY, Bare, git
+from tests.snapshot.agent import Agent
+from tests.snapshot.repositories import WIDGETS, Bare, git
 
 
 @pytest.fixture
@@ -21,77 +23,81 @@ def ours() -> Git:
 
 
 @pytest.fixture
-def agents(ours: Git, remote: Bare, tmp_path: Path) -> Clone:
-    """The agent's checkout."""
-    return Remote(ours, parse(remote.url), None).clone(tmp_path / "agent", with_files=True)
-
-
-@pytest.fixture
-def clean(ours: Git, remote: Bare, tmp_path: Path) -> Clone:
-    """A clone nobody touched."""
-    return Remote(ours, parse(remote.url), None).clone(tmp_path / "clean", with_files=False)
-
-
-def agent_does(script: str, agents: Clone) -> None:
-    """What an agent would."""
-    environ = {"PATH": os.environ["PATH"], **IDENTITY}
-    subprocess.run(["bash", "-c", script], cwd=agents.directory, env=environ, check=True)
+def agent(ours: Git, remote: Bare, tmp_path: Path) -> Agent:
+    """An agent at its beginning."""
+    return Agent(ours, remote, tmp_path / "agent")
 
 
 @pytest.mark.parametrize(
-    ("script", "rule"),
+    ("script", "path", "why"),
     [
-        ("ln -s /etc/passwd link", "a symbolic link out of the repository"),
-        ("mkdir a; ln -s ../../x a/link", "a symbolic link out of the repository"),
-        ("ln -s .git/config link", "a symbolic link into a .git directory"),
-        ("git init -q inner; touch inner/x", "a repository inside the repository"),
-        ("git clone -q . inner", "a repository inside the repository"),
-        ('d=$PWD; cd ..; rm -rf "$d"; ln -s / "$d"', "replaced its checkout by something else"),
-        ('rm -rf "$PWD"', "removed its whole checkout"),
-        ("rm -rf -- * .git", "deletes every file"),
-        ("truncate -s 3G big.bin", "hold more than"),
-        ("head -c 30000000 /dev/urandom > b", "is larger than"),
+        ("ln -s /etc/passwd link", "link", "a symbolic link out of the repository"),
+        ("mkdir a; ln -s ../../x a/link", "a/link", "a symbolic link out of the repository"),
+        ("ln -s .git/config link", "link", "a symbolic link into a .git directory"),
+        ("git init -q inner; touch inner/x", "inner/", "a repository inside the repository"),
+        ("git clone -q . inner", "inner/", "a repository inside the repository"),
+        ("python3 -m venv --without-pip env", "env", "a folder that tools build"),
+        ("mkdir -p web/node_modules/x; touch web/node_modules/x/y", "web/node_modules", "build"),
+        ("mkdir out; echo x > out/CACHEDIR.TAG; echo y > out/lib.rlib", "out", "tools build"),
+        ("ln -s /usr/lib/node_modules node_modules", "node_modules", "a folder that tools build"),
+        ("truncate -s 3G big.bin", "big.bin", "too large"),
+        ("mkfifo pipe", "pipe", "neither a file nor a link"),
+        ("rm README.md; mkfifo README.md", "README.md", "neither a file nor a link"),
+        ("mkdir 'git~1'; echo x > 'git~1/config'", "git~1/config", "a .git directory"),
+        ("mkdir -p a/.GIT; echo x > a/.GIT/config", "a/.GIT/config", "a .git directory"),
+        ("printf '\\177ELF%12s\\4\\0rest' > core.12", "core.12", "a core dump"),
+        ("echo hunter2-hunter2 > notes", "notes", "holds a secret of the sandbox"),
+        ("echo '*.o' > .gitignore; echo x > a.o", "a.o", "ignored by the repository's own rules"),
     ],
 )
-def test_a_change_that_breaks_a_rule_is_refused_and_the_rule_named(
-    ours: Git, agents: Clone, clean: Clone, script: str, rule: str
+def test_a_path_that_cannot_go_out_is_named_and_the_rest_goes(
+    agent: Agent, script: str, path: str, why: str
 ) -> None:
-    agent_does(script, agents)
-    with pytest.raises(Refused, match=rule):
-        patch.make(ours, clean, agents.directory, agents.base_sha)
+    agent.does(f"{script}; echo '# more' >> widgets.py")
+    made = agent.patch()
+    assert "widgets.py" in agent.paths(made)
+    assert path not in agent.paths(made)
+    (sentence,) = [one for one in made.warnings if why in one]
+    assert f"`{path}`" in sentence
 
 
-def test_a_submodule_cannot_be_moved_and_nothing_of_it_runs(
-    ours: Git, remote: Bare, tmp_path: Path
-) -> None:
-    base = remote.branches()["main"]
-    git("update-ref", "refs/heads/main", _with_submodule(remote, base), at=remote.path)
-    there = Remote(ours, parse(remote.url), None)
-    agents = there.clone(tmp_path / "agent", with_files=True)
-    clean = there.clone(tmp_path / "clean", with_files=False)
-    assert patch.make(ours, clean, agents.directory, agents.base_sha) is None
-    agent_does(
-        "git init -q sub; git -C sub commit -q --allow-empty -m x;"
-        f" git -C sub config core.fsmonitor 'touch {tmp_path}/ran; false'",
-        agents,
-    )
-    with pytest.raises(Refused, match="'sub' changes a submodule"):
-        patch.make(ours, clean, agents.directory, agents.base_sha)
-    assert not (tmp_path / "ran").exists()
+def test_a_socket_is_named(agent: Agent) -> None:
+    there = socket.socket(socket.AF_UNIX)
+    os.chdir(agent.checkout)
+    there.bind("s")
+    there.close()
+    assert agent.patch().warnings == ("Left out (neither a file nor a link): `s`.",)
 
 
-def _with_submodule(remote: Bare, commit: str) -> str:
-    listed = git("ls-tree", commit, at=remote.path)
-    entries = f"{listed}\n160000 commit {commit}\tsub\n"
-    made = subprocess.run(
-        ["git", "mktree", "--missing"],
-        cwd=remote.path,
-        input=entries,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return git("commit-tree", made.stdout.strip(), "-p", commit, "-m", "sub", at=remote.path)
+def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:
+    agent.does("ln -s /etc/passwd link; git init -q inner; touch inner/x")
+    made = agent.patch()
+    assert made.text == ""
+    assert len(made.warnings) == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    ['d=$PWD; cd ..; rm -rf "$d"; ln -s / "$d"', 'rm -rf "$PWD"', 'rm -rf "$PWD"; touch "$PWD"'],
+)
+def test_without_its_directory_there_is_no_patch(agent: Agent, script: str) -> None:
+    agent.does(script)
+    with pytest.raises(Refused, match="removed its whole checkout, or replaced it"):
+        agent.patch()
+
+
+def test_deleting_every_file_is_kept_and_may_not_go_out(agent: Agent) -> None:
+    agent.does("rm -rf -- * .git")
+    made = agent.patch()
+    assert "deletes every file" in made.refusal
+    assert made.text.count("deleted file mode") == len(WIDGETS)
+
+
+def test_what_is_too_much_is_left_out_the_largest_first(agent: Agent) -> None:
+    agent.does("for i in 1 2 3; do head -c ${i}0000000 /dev/urandom > b$i; done; echo x > small")
+    made = agent.patch(most=45_000_000)
+    assert agent.paths(made) == {"b1", "b2", "small"}
+    assert made.warnings == ("Left out (too large): `b3`.",)
 
 
 @pytest.mark.parametrize(
@@ -99,37 +105,270 @@ def _with_submodule(remote: Bare, commit: str) -> str:
     [
         "printf 'caf\\351\\n' > latin.txt; printf 'a\\r\\nb\\r\\n' > crlf.txt",
         "head -c 5000 /dev/urandom > b; chmod +x widgets.py; ln -s widgets.py link",
-        "rm README.md; mkdir README.md; echo x > README.md/inner",
-        "touch -- '-rf' 'a b' $'new\\nline' 'ümlaut' $'latin-\\351' '\"quoted\"'",
+        "rm README.md; mkdir README.md; printf 'caf\\351' > README.md/inner",
+        "rm README.md; ln -s widgets.py README.md",
+        "touch -- '-rf' 'a b' $'new\\nline' 'ümlaut' $'latin-\\351' '\"quoted\"' ':(top)x' '*'",
         "printf '*.txt text eol=crlf\\n' > .gitattributes; printf 'x\\r\\ny\\r\\n' > x.txt",
         "printf 'no newline' > widgets.py; : > empty",
         "mv widgets.py renamed.py; cp renamed.py copied.py",
+        "printf 'diff --git a/x b/x\\n--- a/x\\n' > README.md; printf 'diff --git a b' > d",
+        "rm -rf .git; git init -q; git add -A; git commit -qm all; echo x >> widgets.py",
     ],
-    ids=["encodings", "modes", "file to directory", "names", "line ends", "ends", "renames"],
+    ids=[
+        *("encodings", "modes", "file to directory", "file to link", "names", "line ends"),
+        *("ends", "renames", "headers", "another repository"),
+    ],
 )
-def test_the_patch_gives_the_very_tree_of_the_agent(
-    ours: Git, agents: Clone, clean: Clone, script: str
-) -> None:
-    agent_does(script, agents)
-    made = patch.make(ours, clean, agents.directory, agents.base_sha)
-    assert made is not None
+def test_the_patch_gives_the_very_tree_of_the_agent(ours: Git, agent: Agent, script: str) -> None:
+    agent.does(script)
+    made = agent.patch()
+    assert made.text
     made.text.encode("utf-8")
-    clean_checkout.apply(ours, clean, made)
-    clean_checkout.fill(ours, clean)
-    assert git("status", "--porcelain=v1", "-uall", at=clean.directory) != ""
-    assert git("diff", "--stat", at=clean.directory) == "", "files and index agree"
+    applied = clean_checkout.apply(ours, agent.clone, made, agent.room("applied"))
+    checkout = agent.room("checkout")
+    clean_checkout.fill(ours, agent.clone, applied, checkout)
+    assert git("status", "--porcelain=v1", "-uall", at=checkout) != ""
+    assert git("diff", "--stat", at=checkout) == "", "files and index agree"
 
 
-def test_nothing_changed_is_no_patch(ours: Git, agents: Clone, clean: Clone) -> None:
-    agent_does("touch widgets.py; mkdir empty; git commit -q --allow-empty -m x", agents)
-    assert patch.make(ours, clean, agents.directory, agents.base_sha) is None
+def test_nothing_changed_is_no_patch(agent: Agent) -> None:
+    agent.does("touch widgets.py; mkdir empty; git commit -q --allow-empty -m x; git stash -q || :")
+    made = agent.patch()
+    assert (made.text, made.warnings) == ("", ())
 
 
-def test_what_the_agent_committed_itself_counts_too(ours: Git, agents: Clone, clean: Clone) -> None:
-    agent_does("echo '# x' >> widgets.py; git commit -qam mine; git checkout -q -b other", agents)
-    made = patch.make(ours, clean, agents.directory, agents.base_sha)
-    assert made is not None
-    assert made.paths == ("widgets.py",)
+def test_what_the_agent_committed_itself_counts_too(agent: Agent) -> None:
+    agent.does("echo '# x' >> widgets.py; git commit -qam mine; git checkout -q -b other")
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    assert made.warnings == ()
+
+
+def test_many_files_in_another_encoding_take_no_git_each(agent: Agent) -> None:
+    agent.does("for i in $(seq 300); do echo $i > f$i; printf 'caf\\351 %s' $i > l$i; done")
+    made, processes = agent.patch_and_processes()
+    assert len(agent.paths(made)) == 600
+    assert processes < 40
+
+
+CONVERTED = {
+    "crlf.txt": "one\r\ntwo\r\nthree\r\n",
+    "mixed.txt": "one\r\ntwo\nthree\r\n",
+    "plain.txt": "one\ntwo\n",
+    "id.c": "/* $Id$ */\nint x;\n",
+    "told.c": "/* $Id: by hand $ */\nint x;\n",
+    "wide.rc": "wide\n",
+    "ends.bat": "echo\n",
+    "filtered.dat": "data\n",
+    "sub/deep.txt": "deep\r\n",
+}
+ATTRIBUTES = (
+    "*.txt text\n*.c ident\n*.rc text working-tree-encoding=UTF-16LE\n*.bat text eol=crlf\n"
+    "*.dat filter=nobody\n"
+)
+
+
+@pytest.fixture
+def converting(ours: Git, tmp_path: Path) -> Agent:
+    """An agent on a repository whose attributes came after its files."""
+    remote = Bare.made(tmp_path / "converted", CONVERTED)
+    remote.push("main", {".gitattributes": ATTRIBUTES}, "Attributes")
+    return Agent(ours, remote, tmp_path / "agent")
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["true", "touch *", "git status -s; git add -A", "cat *.* > x; rm x"],
+)
+def test_an_untouched_file_is_never_in_the_patch(converting: Agent, script: str) -> None:
+    converting.does(script)
+    made = converting.patch()
+    assert (made.text, made.warnings) == ("", ())
+
+
+@pytest.mark.parametrize("name", sorted(CONVERTED))
+def test_a_touched_file_is_alone_in_it(converting: Agent, name: str) -> None:
+    end = {"wide.rc": "m\\0o\\0r\\0e\\0\\n\\0", "ends.bat": "more\\r\\n"}.get(name, "more\\n")
+    converting.does(f"printf '{end}' >> {name}")
+    made = converting.patch()
+    assert converting.paths(made) == {name}
+    added = [line for line in made.text.splitlines() if line.startswith("+") and "+++" not in line]
+    assert added == ["+more"], "and of it only what was touched"
+
+
+@pytest.fixture
+def large(ours: Git, tmp_path: Path) -> Agent:
+    """An agent on a repository of four packages of thirty files."""
+    names = [f"pkg{number % 4}/file{number}.txt" for number in range(120)]
+    remote = Bare.made(tmp_path / "large", {name: f"{name}\n" for name in names} | WIDGETS)
+    return Agent(ours, remote, tmp_path / "agent")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "git sparse-checkout set pkg1",
+        "git sparse-checkout init --cone --sparse-index; git sparse-checkout set pkg1",
+        "git update-index --skip-worktree pkg0/*; rm -r pkg0",
+        (
+            "git config core.sparseCheckout true; git config core.sparseCheckoutCone false;"
+            " mkdir -p .git/info; echo pkg1/ > .git/info/sparse-checkout;"
+            " git read-tree -mu HEAD"
+        ),
+    ],
+)
+def test_what_a_sparse_checkout_takes_off_the_disk_is_not_deleted(
+    large: Agent, script: str
+) -> None:
+    large.does(f"{script}; echo x >> pkg1/file1.txt")
+    made = large.patch()
+    assert large.paths(made) == {"pkg1/file1.txt"}
+    (sentence,) = made.warnings
+    assert sentence.startswith("Not deleted (a sparse checkout keeps them off the disk): `")
+    assert made.is_whole
+
+
+def test_what_git_was_told_to_overlook_is_still_seen(large: Agent) -> None:
+    large.does(
+        "git update-index --assume-unchanged pkg0/file0.txt; echo x >> pkg0/file0.txt;"
+        "git update-index --skip-worktree pkg1/file1.txt; echo x >> pkg1/file1.txt;"
+        "git config core.ignoreStat true; mkdir -p .git/info; echo pkg3 > .git/info/exclude;"
+        "echo x > pkg3/new"
+    )
+    made = large.patch()
+    assert large.paths(made) == {"pkg0/file0.txt", "pkg1/file1.txt", "pkg3/new"}
+
+
+def test_many_deletions_need_a_person_and_files_that_moved_are_none(large: Agent) -> None:
+    large.does("git mv pkg0 moved")
+    assert large.patch().is_whole
+    large.does("rm -r pkg1 pkg2")
+    made = large.patch()
+    assert not made.is_whole
+    assert made.doubts[0].startswith("It deletes 60 of 124 files: `pkg1/")
+
+
+def test_a_file_taken_out_of_the_index_alone_is_not_deleted(agent: Agent) -> None:
+    agent.does("git rm -q --cached README.md; echo x >> widgets.py")
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    (sentence,) = made.warnings
+    assert sentence == "Not deleted (taken out of git's index, but on the disk): `README.md`."
+
+
+def test_an_ignored_file_that_was_added_goes_out(agent: Agent) -> None:
+    agent.does(
+        "echo build/ > .gitignore; mkdir build; echo x > build/wanted; echo y > build/other;"
+        "git add -f build/wanted"
+    )
+    assert agent.paths(agent.patch()) == {".gitignore", "build/wanted"}
+
+
+def test_new_files_in_a_folder_the_repository_keeps_go_out(ours: Git, tmp_path: Path) -> None:
+    kept = {"node_modules/a/index.js": "1\n", "x.js": "1\n"}
+    agent = Agent(ours, Bare.made(tmp_path / "kept", kept), tmp_path / "agent")
+    agent.does(
+        "mkdir -p node_modules/b web/node_modules/c; echo 1 > node_modules/b/index.js;"
+        "echo 1 > web/node_modules/c/x"
+    )
+    made = agent.patch()
+    assert agent.paths(made) == {"node_modules/b/index.js"}
+    assert made.warnings == ("Left out (a folder that tools build): `web/node_modules`.",)
+
+
+@pytest.mark.parametrize(
+    ("script", "where"),
+    [
+        ("echo x > new; git add new; git stash -q", "stash 0"),
+        ("echo x > new; git stash -qu", "stash 0, new files"),
+        (
+            "git switch -qc side; echo x > new; git add new; git commit -qm x; git switch -q -",
+            "side",
+        ),
+        (
+            (
+                "git switch -qc a/b; echo x > new; git add new; git commit -qm x;"
+                "git switch -q -; git pack-refs --all"
+            ),
+            "the branch a/b",
+        ),
+    ],
+)
+def test_work_that_is_not_in_the_directory_is_named(agent: Agent, script: str, where: str) -> None:
+    agent.does(f"{script}; echo x >> widgets.py")
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    (sentence,) = made.doubts
+    assert where in sentence
+    assert sentence.endswith("is not in the patch: `new`.")
+
+
+def test_the_work_of_a_stash_that_was_taken_back_is_not_named(agent: Agent) -> None:
+    agent.does("echo x >> widgets.py; git stash -q; git stash apply -q")
+    made = agent.patch()
+    assert agent.paths(made) == {"widgets.py"}
+    assert made.warnings == ()
+
+
+def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
+    files = {".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": pointer}
+    agent = Agent(ours, Bare.made(tmp_path / "lfs", files), tmp_path / "agent")
+    agent.does(
+        "echo raw > a.bin; echo raw > b.bin; sed s/12/13/ <(git show :a.bin) > c.bin; echo x > x"
+    )
+    made = agent.patch()
+    assert agent.paths(made) == {"c.bin", "x"}
+    assert made.warnings == (
+        "Left out (git LFS keeps it, and git-lfs is not installed): `a.bin`, `b.bin`.",
+    )
+    assert not made.is_whole
+    assert made.later.count("+raw") == 2, "it is kept"
+
+
+HOSTILE = """
+printf '#!/bin/sh\\ntouch {mark}\\n' > .git/evil; chmod +x .git/evil
+for key in core.fsmonitor core.sshCommand core.editor diff.external credential.helper \\
+  core.alternateRefsCommand filter.lfs.clean filter.lfs.process core.pager; do
+  git config $key $PWD/.git/evil; done
+git config core.hooksPath .git; cp .git/evil .git/post-index-change; cp .git/evil .git/pre-commit
+mkdir -p .git/objects/info .git/refs/heads/x; mkfifo .git/objects/info/alternates .git/refs/heads/p
+ln -s /etc/passwd .git/refs/heads/l; ln -s / .git/refs/heads/x/all
+echo '* filter=lfs diff=evil' > .gitattributes
+"""
+
+
+def test_nothing_of_a_hostile_git_directory_runs_or_holds_us_up(agent: Agent) -> None:
+    agent.does(HOSTILE.format(mark=agent.checkout.parent / "ran") + "echo x >> widgets.py")
+    made = agent.patch()
+    assert not (agent.checkout.parent / "ran").exists()
+    assert ".gitattributes" in agent.paths(made)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "rm .git/index; mkfifo .git/index",
+        "head -c 5000 /dev/urandom > .git/index",
+        "truncate -s 3G .git/index",
+        "rm -rf .git; ln -s / .git",
+        "rm -rf .git; echo 'gitdir: /tmp' > .git",
+        "rm -rf .git/refs .git/logs; mkfifo .git/refs .git/logs",
+        "mkdir -p .git/logs/refs; head -c 99999 /dev/urandom > .git/logs/refs/stash",
+        "git pack-refs --all; head -c 99999 /dev/urandom > .git/packed-refs",
+    ],
+)
+def test_a_broken_git_directory_costs_nothing_but_its_hints(agent: Agent, script: str) -> None:
+    agent.does(f"{script}; echo x >> widgets.py")
+    assert agent.paths(agent.patch()) == {"widgets.py"}
+
+
+@pytest.fixture(autouse=True)
+def _come_back() -> Iterator[None]:
+    """One test changes the working directory."""
+    before = Path.cwd()
+    yield
+    os.chdir(before)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +428,4 @@ def test_a_branch_name_that_breaks_gits_rules_is_refused(ours: Git, name: str) -
 def test_only_the_transport_of_the_task_is_allowed(remote: Bare, tmp_path: Path) -> None:
     deaf = Git(stop=Stop(), environ={"PATH": os.environ["PATH"]}, protocol="https")
     with pytest.raises(Exception, match="transport 'file' not allowed"):
-        Remote(deaf, parse(remote.url), None).clone(tmp_path / "x", with_files=False)
+        Remote(deaf, parse(remote.url), None).clone(tmp_path / "x")

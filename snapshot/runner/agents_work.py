@@ -1,0 +1,182 @@
+"""The agent's work as it lies on the disk: which repositories, begun from which commits.
+
+A record of it lies in the state directory, so that whoever comes after a runner that was killed
+finds the work. The agent could have written that record: it is read as a stranger's.
+"""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import msgspec
+
+from . import files, patch
+from .git import Git
+from .left_out import cut
+from .patch import Patch
+from .starting_state import STARTING_INDEX, StartingState
+from .trouble import Trouble
+
+RECORD: Final = "work.json"
+LARGEST_RECORD_BYTES: Final = 64 * 1024
+LATER: Final = "slipgate: what follows is kept for people, and is not in the pull request"
+"""A line of the kept text; git takes it for a remark between two files."""
+_ROOM: Final = re.compile(r"work-[a-z]+-[A-Za-z0-9_]+/[a-z0-9-]+")
+_SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+class _Repository(msgspec.Struct, frozen=True, kw_only=True):
+    path: str
+    base_sha: str
+    clone: str
+    """Relative to the state directory, like `checkout`."""
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    checkout: str
+    repositories: tuple[_Repository, ...]
+    is_finished: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WholePatch:
+    """The patch of the task's repository, and those of its submodules, which are only kept."""
+
+    main: Patch
+    submodules: tuple[Patch, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it, as it is kept."""
+        inner = (text for one in self.submodules for text in (one.text, one.later))
+        later = [text for text in (self.main.later, *inner) if text]
+        return self.main.text + "".join([f"{LATER}\n", *later] if later else [])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything that is not in the part that goes out, and why."""
+        inner = (sentence for one in self.submodules for sentence in one.warnings)
+        return (*self.doubts, *self.main.warnings, *inner)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the work is in the part that goes out, as far as is known."""
+        return not self.doubts and all(one.is_whole for one in (self.main, *self.submodules))
+
+
+def published(text: str) -> str:
+    """The part of a kept text that goes out."""
+    return f"\n{text}".partition(f"\n{LATER}\n")[0].removeprefix("\n") + "\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentsWork:
+    """One agent's hands on one repository and its submodules."""
+
+    states: tuple[StartingState, ...]
+    """The task's own first."""
+    is_finished: bool = False
+    """The agent has ended; nothing of its work is to come."""
+
+    @property
+    def base_sha(self) -> str:
+        """The commit that the work begins from."""
+        return self.states[0].base_sha
+
+    def finished(self) -> "AgentsWork":
+        """The same after the agent's end."""
+        return replace(self, is_finished=True)
+
+    def patch(self, git: Git, room: Path, *, is_secret: Callable[[bytes], bool]) -> WholePatch:
+        """All that was changed. Every use needs a new `room`.
+
+        Raises:
+            Trouble: the task's own repository cannot be read.
+        """
+        main, *rest = self.states
+        made = patch.make(git, main, room / "main", is_secret=is_secret)
+        submodules, doubts = [], []
+        for number, start in enumerate(rest):
+            try:
+                inner = patch.make(git, start, room / f"inner-{number}", is_secret=is_secret)
+            except Trouble as trouble:
+                doubts.append(
+                    cut(f"The submodule `{start.path}` cannot be read: {trouble.message}.")
+                )
+                continue
+            submodules.append(inner)
+            if inner.text:
+                doubts.append(
+                    cut(
+                        f"The submodule `{start.path}` is changed: its changes are kept with the"
+                        " patch and are not in the pull request."
+                    )
+                )
+        return WholePatch(main=made, submodules=tuple(submodules), doubts=tuple(doubts))
+
+    def record(self, state: Path) -> None:
+        """Write down what `found` reads; without it only a later start finds less."""
+        repositories = tuple(
+            _Repository(
+                path=start.path,
+                base_sha=start.base_sha,
+                clone=str(start.index.parent.parent.relative_to(state)),
+            )
+            for start in self.states
+        )
+        record = _Record(
+            checkout=str(self.states[0].work_tree.relative_to(state)),
+            repositories=repositories,
+            is_finished=self.is_finished,
+        )
+        draft = state / f"{RECORD}.new"
+        with suppress(OSError):
+            draft.write_bytes(msgspec.json.encode(record))
+            draft.replace(state / RECORD)
+
+
+def found(state: Path) -> AgentsWork | None:
+    """What is on record in a state directory, if it is there."""
+    content = files.read(state / RECORD, most=LARGEST_RECORD_BYTES)
+    if content is None:
+        return None
+    try:
+        record = msgspec.json.decode(content, type=_Record)
+    except msgspec.MsgspecError:
+        return None
+    checkout = _inside(state, record.checkout)
+    if checkout is None:
+        return None
+    states = [_state(state, checkout, one) for one in record.repositories]
+    known = tuple(start for start in states if start is not None)
+    if not known or known[0].path:
+        return None
+    return AgentsWork(states=known, is_finished=record.is_finished)
+
+
+def _state(state: Path, checkout: Path, one: _Repository) -> StartingState | None:
+    clone = _inside(state, one.clone)
+    parts = PurePosixPath(one.path).parts
+    is_sane = ".." not in parts and not one.path.startswith("/")
+    if clone is None or not is_sane or not _SHA.fullmatch(one.base_sha):
+        return None
+    return StartingState(
+        objects=clone / ".git" / "objects",
+        base_sha=one.base_sha,
+        index=clone / ".git" / STARTING_INDEX,
+        work_tree=checkout.joinpath(*parts),
+        path=one.path,
+    )
+
+
+def _inside(state: Path, name: str) -> Path | None:
+    """A directory two below the state directory, reached through no link."""
+    if not _ROOM.fullmatch(name):
+        return None
+    place = state / name
+    is_real = all(files.is_directory(one) for one in (place.parent, place))
+    return place if is_real else None

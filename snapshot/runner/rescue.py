@@ -1,0 +1,87 @@
+"""The program entry `--rescue STATE_DIR`: prints what an agent left in a state directory.
+
+A launcher calls it before it removes a sandbox whose agent can no longer speak. The directory is
+read as a stranger's; the environment holds no key, and nothing is sent.
+"""
+
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from . import agents_work, files
+from .git import Git
+from .hardening import harden
+from .kept_patch import KeptPatch
+from .stop import Reason, Stop, Stopped
+from .surroundings import Surroundings
+from .trouble import Trouble
+
+SECONDS: Final = 25.0
+"""A launcher waits no longer than 30 s."""
+REVISION: Final = 1_000
+"""Behind every one that the runner itself has told."""
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One line of the output."""
+
+    offset: int
+    chunk: str
+    encoding: str | None = None
+    revision: int
+    size: int
+    partial: bool
+    base_sha: str
+    warnings: tuple[str, ...] = ()
+
+
+def run(state: Path, environ: Mapping[str, str]) -> NoReturn:
+    """Print the pieces and end with 0, also if there is nothing."""
+    harden()
+    # What hangs in the kernel (a pipe, a lost file system) hears no signal of ours.
+    ends = threading.Timer(SECONDS + 3.0, os._exit, (0,))
+    ends.daemon = True
+    ends.start()
+    kept = found(state, environ)
+    for piece in kept.pieces() if kept else ():
+        line = msgspec.convert(msgspec.to_builtins(piece), Piece)
+        sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
+    sys.stdout.buffer.flush()
+    os._exit(0)
+
+
+def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
+    """The patch of the work that lies there, or None."""
+    if not files.is_directory(state):
+        return None
+    stop = Stop()
+    timer = threading.Timer(SECONDS, stop.request, (Reason.TIME_OVER, "the time is over"))
+    timer.daemon = True
+    timer.start()
+    git = Git(stop=stop, environ=Surroundings.of_environ(environ).base())
+    try:
+        work = agents_work.found(state)
+        if work is None:
+            return None
+        with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as room:
+            patch = work.patch(git, Path(room), is_secret=lambda _: False)
+    except (Trouble, Stopped, OSError) as exc:
+        print(f"slipgate: nothing can be rescued: {exc}", file=sys.stderr, flush=True)
+        return None
+    finally:
+        timer.cancel()
+    if not patch.text:
+        return None
+    return KeptPatch(
+        text=patch.text,
+        base_sha=work.base_sha,
+        warnings=patch.warnings,
+        revision=REVISION,
+        is_partial=not work.is_finished,
+    )

@@ -1,0 +1,59 @@
+"""An agent's hands on a checkout, and the patch that is made of what they did."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from snapshot.runner import diff, patch, starting_state
+from snapshot.runner.git import Git
+from snapshot.runner.patch import Patch
+from snapshot.runner.remote import Remote
+from snapshot.runner.repository import parse
+from tests.snapshot.repositories import IDENTITY, Bare, git
+
+SECRET = b"hunter2-hunter2"
+
+
+def _is_secret(content: bytes) -> bool:
+    return SECRET in content
+
+
+class Agent:
+    """Begins from the tip of main."""
+
+    def __init__(self, ours: Git, remote: Bare, root: Path) -> None:
+        root.mkdir()
+        self._ours = ours
+        self._root = root
+        self.clone = Remote(ours, parse(remote.url), "main").clone(self.room("clone"))
+        self.checkout = root / "checkout"
+        self.state = starting_state.begin(ours, self.clone, self.checkout)
+
+    def room(self, name: str) -> Path:
+        """A new name for a directory."""
+        return Path(tempfile.mkdtemp(prefix=name, dir=self._root)) / name
+
+    def does(self, script: str) -> None:
+        """What an agent would."""
+        environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **IDENTITY}
+        subprocess.run(["bash", "-ec", script], cwd=self.checkout, env=environ, check=True)
+
+    def patch(self, *, most: int = diff.LARGEST_PATCH_BYTES) -> Patch:
+        """What is made of it."""
+        room = self.room("patch")
+        return patch.make(self._ours, self.state, room, is_secret=_is_secret, most=most)
+
+    def patch_and_processes(self) -> tuple[Patch, int]:
+        """The same, and how many processes of git that took."""
+        trace = self.room("trace").with_suffix(".txt")
+        environ = {**self._ours.environ, "GIT_TRACE2_EVENT": str(trace)}
+        counting = Git(stop=self._ours.stop, environ=environ, protocol="file")
+        room = self.room("patch")
+        made = patch.make(counting, self.state, room, is_secret=_is_secret)
+        return made, trace.read_text().count('"event":"start"')
+
+    def paths(self, made: Patch) -> set[str]:
+        """What the patch is about."""
+        listed = git("apply", "--numstat", "-z", "-", at=self._root, text=made.text)
+        return {entry.split("\t")[2] for entry in listed.split("\0") if entry}

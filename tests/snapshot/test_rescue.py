@@ -1,0 +1,110 @@
+"""The program entry that finds an agent's work when its runner is gone."""
+
+import base64
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.snapshot.patience import PATIENCE_SECONDS, until
+from tests.snapshot.repositories import FIX, git
+from tests.snapshot.sandbox import SCRIPT, Sandbox
+
+
+def rescued(state: Path) -> list[dict[str, object]]:
+    """The lines of the entry."""
+    program = [sys.executable, "-I", str(SCRIPT.with_name("agent-runner.py")), "--rescue"]
+    done = subprocess.run(
+        [*program, str(state)],
+        env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def text_of(pieces: list[dict[str, object]]) -> str:
+    """The patch that the lines hold."""
+    text = b""
+    for piece in pieces:
+        assert piece["offset"] == len(text)
+        chunk = str(piece["chunk"]).encode()
+        text += gzip.decompress(base64.b64decode(chunk)) if "encoding" in piece else chunk
+    assert len(text) == pieces[0]["size"]
+    return text.decode()
+
+
+@pytest.fixture
+def left(sandbox: Sandbox) -> Path:
+    """The state directory of an agent that was killed with its runner in the middle of its work."""
+    there = sandbox.root / "there"
+    sandbox.agent_is(f"{FIX}; seq 100000 > numbers.txt; touch {there}; sleep 600")
+    process = sandbox.start()
+    until(there.exists, "the agent's work")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return sandbox.state
+
+
+def test_the_work_of_a_killed_agent_is_found(sandbox: Sandbox, left: Path) -> None:
+    pieces = rescued(left)
+    assert pieces[0]["partial"] is True
+    assert pieces[0]["baseSha"] == sandbox.remote.branches()["main"]
+    text = text_of(pieces)
+    assert "+    return 2 * n" in text
+    assert "+100000" in text
+    applied = git("apply", "--numstat", "-", at=sandbox.root, text=text)
+    assert applied.splitlines() == ["100000\t0\tnumbers.txt", "1\t1\twidgets.py"]
+
+
+def test_where_nothing_lies_nothing_is_printed(sandbox: Sandbox, tmp_path: Path) -> None:
+    assert rescued(tmp_path / "nowhere") == []
+    tmp_path.joinpath("empty").mkdir()
+    assert rescued(tmp_path / "empty") == []
+    sandbox.agent_is("true")
+    assert sandbox.run() == 0
+    assert rescued(sandbox.state) == []
+
+
+HOSTILE = [
+    "ln -sfn /etc {origin}",
+    "rm work.json; ln -s /etc/passwd work.json",
+    "rm work.json; mkfifo work.json",
+    "rm work.json; mkdir work.json",
+    "sed -i 's/checkout/..\\/..\\/etc/g' work.json",
+    "truncate -s 3G work.json",
+    "rm -rf {agent}/checkout; ln -s / {agent}/checkout",
+    "mv {agent} a; ln -s a {agent}",
+    "rm -rf {origin}/main/.git/objects; mkfifo {origin}/main/.git/objects",
+    "mkfifo {origin}/main/.git/objects/pack/pack-{sha}.idx",
+    "head -c 9999 /dev/urandom > {origin}/main/.git/starting-index",
+    "rm {origin}/main/.git/starting-index; mkfifo {origin}/main/.git/starting-index",
+    "truncate -s 30G {agent}/checkout/sparse; mkfifo {agent}/checkout/pipe",
+    (
+        "for k in core.fsmonitor diff.external core.pager core.sshCommand; do"
+        " git config -f {origin}/main/.git/config $k 'touch {root}/ran';"
+        " git config -f {agent}/checkout/.git/config $k 'touch {root}/ran'; done;"
+        " mkdir -p {origin}/main/.git/hooks; printf '#!/bin/sh\\ntouch {root}/ran'"
+        " > {origin}/main/.git/hooks/post-index-change; chmod +x {origin}/main/.git/hooks/*"
+    ),
+]
+
+
+@pytest.mark.parametrize("script", HOSTILE)
+def test_whatever_lies_there_nothing_of_it_runs_or_holds_it_up(
+    sandbox: Sandbox, left: Path, script: str
+) -> None:
+    (origin,), (agent,) = left.glob("work-origin-*"), left.glob("work-agent-*")
+    names = {"origin": origin.name, "agent": agent.name, "root": sandbox.root, "sha": "1" * 40}
+    subprocess.run(["bash", "-c", script.format(**names)], cwd=left, check=True)
+    pieces = rescued(left)
+    assert not (sandbox.root / "ran").exists()
+    if pieces:
+        assert "root:" not in text_of(pieces), "nothing of the host's"
