@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from . import (
     agents_work,
@@ -86,6 +87,12 @@ class _Done:
     """Nobody has to look because of what the agent did or what was left out."""
 
 
+AGAIN: Final = frozenset(
+    {"clone_failed", "git_failed", "git_timed_out", "git_token_refused", "push_failed"}
+)
+"""What the remote may say while it is away. It was not always: the work came from it."""
+
+
 class Workflow:
     """Runs the steps; each one is told before it begins."""
 
@@ -133,8 +140,10 @@ class Workflow:
         try:
             return self._attempt()
         except Trouble as trouble:
-            if self._kept is None or trouble.retryable or isinstance(trouble, Refused):
+            if self._kept is None or isinstance(trouble, Refused):
                 return self.failed(trouble)
+            if _may_pass(trouble):
+                return self.failed(Trouble(trouble.code, trouble.message, retryable=True))
             return self._unusable(self._kept.summary, trouble.message)
         finally:
             self.log.flush()
@@ -455,7 +464,7 @@ class Workflow:
         except Refused:
             raise
         except Trouble as trouble:
-            if trouble.retryable and trouble.code != "branch_moved":
+            if _may_pass(trouble):
                 raise
             note = f"The branch could not be pushed ({trouble.code}): {trouble.message}."
             return self._result(work.review.with_note(note, is_complete=False), work.receipts)
@@ -476,3 +485,9 @@ class Workflow:
     def _enter(self, stage: Stage, message: str) -> None:
         self.stage = stage
         self._reporter.say(Progress(stage=stage, message=first_of(message, 2_000)))
+
+
+def _may_pass(trouble: Trouble) -> bool:
+    """Whether another attempt may bring out work that is kept; a branch that somebody else wrote to
+    is a person's to look at."""
+    return trouble.code in AGAIN or (trouble.retryable and trouble.code != "branch_moved")

@@ -18,6 +18,7 @@ from tests.snapshot.patience import PATIENCE_SECONDS
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 WEBHOOKS = "/v1/webhooks/agent"
 PROMPT = "/v1/agent/prompt"
+PATCH = "/v1/agent/patch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,8 @@ class GatewayStub:
     """Applies everything unless a reaction says otherwise."""
 
     prompt: str = ""
+    earlier: dict[str, object] = field(default_factory=dict)
+    """What an earlier attempt left, for one that goes on from it."""
     deadline_seconds: float = 300
     words: list[Word] = field(default_factory=list)
     """Each once, in order of arrival, as deduplicated by id."""
@@ -84,6 +87,18 @@ class GatewayStub:
         assert len(text) == _number(pieces[-1], "size"), "without a hole"
         return text.decode()
 
+    def leaves(self) -> None:
+        """Keep what was told for the attempt that comes next."""
+        first = self.of("task.patch")[0].data
+        self.earlier = {
+            "attempt": first["attempt"],
+            "baseSha": first["baseSha"],
+            "summary": first.get("summary", ""),
+            "warnings": first.get("warnings", []),
+            "patch": self.patch,
+        }
+        self.words.clear()
+
     @property
     def last(self) -> Word:
         """The last word so far."""
@@ -107,6 +122,8 @@ class GatewayStub:
         self.requests.append(request)
         if request.method == "GET" and urlsplit(request.target).path == PROMPT:
             return Response(content={"prompt": self.prompt})
+        if request.method == "GET" and urlsplit(request.target).path == PATCH:
+            return Response(content=self.earlier)
         return self._take(request)
 
     def _take(self, request: Request) -> Response:

@@ -1,0 +1,86 @@
+"""Submodules: there for the agent and its checks, and changes in one are kept."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.snapshot.repositories import FIX, Bare, git
+from tests.snapshot.sandbox import BRANCH, Sandbox
+
+
+@pytest.fixture
+def nested(sandbox: Sandbox, tmp_path: Path) -> Sandbox:
+    """The project with a submodule, in which there is another one."""
+    inner = Bare.made(tmp_path / "inner", {"inner.txt": "inner\n"})
+    outer = Bare.made(tmp_path / "outer", {"outer.txt": "outer\n"})
+    with_submodule(outer, "deep", inner.url)
+    with_submodule(sandbox.remote, "lib", "../../../outer/acme/widgets.git")
+    return sandbox
+
+
+def with_submodule(bare: Bare, path: str, url: str) -> None:
+    """Commit a submodule to main; its address may be one that only a clone can resolve."""
+    work = bare.path.parent / f"adding-{path}"
+    allow = ("-c", "protocol.file.allow=always")
+    git("clone", "-q", str(bare.path), str(work), at=bare.path)
+    absolute = url if "://" in url else f"file://{(bare.path / url).resolve()}"
+    git(*allow, "submodule", "add", "-q", absolute, path, at=work)
+    git("config", "-f", ".gitmodules", f"submodule.{path}.url", url, at=work)
+    git("commit", "-qam", "Submodule", at=work)
+    git("push", "-q", "origin", "main", at=work)
+
+
+def test_they_are_there_for_the_agent_and_its_checks(nested: Sandbox) -> None:
+    nested.agent_is(f"{FIX}; cat lib/outer.txt lib/deep/inner.txt > seen.txt")
+    nested.validates(["cat", "lib/outer.txt", "lib/deep/inner.txt"])
+    assert nested.run() == 0, nested.said()
+    assert nested.gateway.last.type == "task.completed", nested.gateway.last
+    assert nested.remote.show(BRANCH, "seen.txt") == "outer\ninner"
+
+
+def test_a_change_in_one_is_kept_and_needs_a_person(nested: Sandbox) -> None:
+    nested.agent_is(f"{FIX}; echo more >> lib/outer.txt; echo more >> lib/deep/inner.txt")
+    assert nested.run() == 0, nested.said()
+    last = nested.gateway.last
+    assert last.type == "task.needs_review"
+    assert "The submodule `lib` is changed" in str(last.data["warnings"])
+    assert "The submodule `lib/deep` is changed" in str(nested.github.pulls[0]["body"])
+    text = nested.gateway.patch
+    assert "--- a/lib/outer.txt" in text
+    assert "--- a/lib/deep/inner.txt" in text
+    assert "2 * n" in nested.remote.show(BRANCH, "widgets.py"), "the rest goes out"
+    listed = git("ls-tree", BRANCH, "lib", at=nested.remote.path)
+    assert listed == git("ls-tree", "main", "lib", at=nested.remote.path)
+
+
+def test_one_that_is_changed_alone_is_kept_without_a_pull_request(nested: Sandbox) -> None:
+    nested.agent_is("echo more >> lib/outer.txt")
+    assert nested.run() == 0, nested.said()
+    last = nested.gateway.last
+    assert last.type == "task.needs_review"
+    assert "The submodule `lib` is changed" in str(last.data["summary"])
+    assert "--- a/lib/outer.txt" in str(last.data["patch"])
+    assert BRANCH not in nested.remote.branches()
+
+
+def test_one_that_is_removed_or_replaced_is_named(nested: Sandbox) -> None:
+    nested.agent_is(f"{FIX}; rm -rf lib; echo x > lib")
+    assert nested.run() == 0, nested.said()
+    last = nested.gateway.last
+    assert last.type == "task.needs_review"
+    assert "Left out (it changes a submodule): `lib`." in str(last.data["warnings"])
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/acme/gone", "ext::sh -c touch% /tmp/x", "-x"])
+def test_one_that_cannot_be_had_is_named_and_stops_nothing(sandbox: Sandbox, url: str) -> None:
+    outer = Bare.made(sandbox.root / "outer", {"outer.txt": "outer\n"})
+    with_submodule(sandbox.remote, "lib", outer.url)
+    text = f'[submodule "lib"]\n\tpath = lib\n\turl = {url}\n'
+    work = sandbox.remote.path.parent / "adding-lib"
+    (work / ".gitmodules").write_text(text)
+    git("commit", "-qam", "Another address", at=work)
+    git("push", "-q", "origin", "main", at=work)
+    sandbox.agent_is(FIX)
+    assert sandbox.run() == 0, sandbox.said()
+    assert "The submodule `lib` is not checked out: " in str(sandbox.gateway.last.data["warnings"])
+    assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
