@@ -17,7 +17,7 @@ FIXED = "+    return 2 * n"
 
 def waiting(sandbox: Sandbox, script: str = FIX) -> "subprocess.Popen[bytes]":
     """A runner whose agent has done its work and waits for the file `go`."""
-    there, go = sandbox.root / "there", sandbox.root / "go"
+    there, go = sandbox.shared / "there", sandbox.shared / "go"
     sandbox.agent_is(f"{script}; touch {there}; until [ -e {go} ]; do sleep 0.02; done")
     process = sandbox.start()
     until(there.exists, "the agent's work")
@@ -26,7 +26,7 @@ def waiting(sandbox: Sandbox, script: str = FIX) -> "subprocess.Popen[bytes]":
 
 def finished(sandbox: Sandbox, process: "subprocess.Popen[bytes]") -> int:
     """Let the agent end, and wait for the runner."""
-    (sandbox.root / "go").touch()
+    (sandbox.shared / "go").touch()
     return process.wait(PATIENCE_SECONDS)
 
 
@@ -40,13 +40,13 @@ def error_of(sandbox: Sandbox) -> dict[str, object]:
 def goes_on(sandbox: Sandbox, **more: str) -> int:
     """The next attempt, in a sandbox of its own, with an agent that must not run."""
     sandbox.gateway.leaves()
-    sandbox.agent_is(f"touch {sandbox.root}/paid-again")
+    sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     url = f"{sandbox.gateway.http.url}/v1/agent/patch?taskId=task_1&attempt=2"
     state = str(sandbox.root / "second")
     code = sandbox.run(
         SLIPGATE_ATTEMPT="2", SLIPGATE_STATE_DIR=state, SLIPGATE_RESUME_URL=url, **more
     )
-    assert not (sandbox.root / "paid-again").exists()
+    assert not (sandbox.shared / "paid-again").exists()
     return code
 
 
@@ -197,17 +197,17 @@ def test_a_runner_that_was_killed_hands_in_the_work_at_its_next_start(sandbox: S
 
 
 def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -> None:
-    there = sandbox.root / "there"
+    there = sandbox.shared / "there"
     sandbox.agent_is(FIX)
     sandbox.validates(["sh", "-c", f"touch {there}; sleep 600"])
     process = sandbox.start()
     until(there.exists, "validation")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    sandbox.agent_is(f"touch {sandbox.root}/paid-again")
+    sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     sandbox.validates(["true"])
     assert sandbox.run() == 0, sandbox.said()
-    assert not (sandbox.root / "paid-again").exists()
+    assert not (sandbox.shared / "paid-again").exists()
     assert sandbox.gateway.last.type == "task.completed"
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
     assert len(sandbox.gateway.of("task.patch")) == 1

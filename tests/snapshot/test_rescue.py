@@ -44,7 +44,7 @@ def text_of(pieces: list[dict[str, object]]) -> str:
 @pytest.fixture
 def left(sandbox: Sandbox) -> Path:
     """The state directory of an agent that was killed with its runner in the middle of its work."""
-    there = sandbox.root / "there"
+    there = sandbox.shared / "there"
     sandbox.agent_is(f"{FIX}; seq 100000 > numbers.txt; touch {there}; sleep 600")
     process = sandbox.start()
     until(there.exists, "the agent's work")
