@@ -14,6 +14,7 @@ DAYTONA = ("daytona-api", "daytona-cli")
 DEFAULT_DAYTONA_URL = "https://app.daytona.io/api"
 TTL_MINUTES = 48 * 60
 """The longest a task may run and be kept is 24 h each: whatever lives longer is forgotten by us."""
+TTL_MINUTES_MAX = 366 * 24 * 60
 DEFAULT_GITHUB_URL = "https://api.github.com"
 DEFAULT_WORKFLOW = "slipgate.yml"
 DEFAULT_PROVIDERS = "daytona-api,daytona-cli"
@@ -58,7 +59,8 @@ class DaytonaConfig:
     """For jobs that name none, and for `doctor --live`."""
     secrets: Mapping[str, str]
     """Variable → the name of the Daytona Secret that stands for it."""
-    ttl_minutes: int = TTL_MINUTES
+    ttl_minutes: int | None = TTL_MINUTES
+    """From a sandbox's creation to its end in any state; None: it is not asked for."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -248,7 +250,18 @@ class _Reader:
             target=self.text("DAYTONA_TARGET") or None,
             snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
             secrets=self.secrets(),
+            ttl_minutes=self.ttl_minutes(),
         )
+
+    def ttl_minutes(self) -> int | None:
+        text = self.text("SLIPGATE_SANDBOX_TTL_MINUTES") or str(TTL_MINUTES)
+        if text.isascii() and text.isdigit() and len(text) < 9 and int(text) <= TTL_MINUTES_MAX:
+            return int(text) or None
+        self.problems.append(
+            f"SLIPGATE_SANDBOX_TTL_MINUTES must be a number of minutes up to {TTL_MINUTES_MAX}: "
+            "Daytona ends a sandbox that is so old in any state; 0 asks for no such end"
+        )
+        return TTL_MINUTES
 
     def docker(self) -> DockerConfig:
         pids = self.text("SLIPGATE_DOCKER_PIDS") or "1024"

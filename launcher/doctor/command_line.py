@@ -8,11 +8,10 @@ from typing import Final
 from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.providers.daytona.documents import Snapshot
-from launcher.providers.daytona.terminal import Terminal, open_terminal
-from launcher.providers.protocol import ProviderError
+from launcher.providers.daytona.terminal import NEEDED_RELEASE, Terminal, open_terminal
+from launcher.providers.protocol import ProviderError, Unusable
 
 NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")
-ENV_AUTH_SINCE: Final = (0, 128, 0)
 _INSTALL: Final = (
     "`brew install daytonaio/cli/daytona`, or the program itself from "
     "github.com/daytona/clients/releases"
@@ -32,12 +31,16 @@ async def look_at_command_line(
     try:
         version = await terminal.version()
         flags = await terminal.flags("sandbox", "create")
+        await terminal.check_release()
+    except Unusable as error:
+        return [
+            failed("CLI", f"{path}: {error.message}", f"{NEEDED_RELEASE} or later: {_INSTALL}.")
+        ]
     except ProviderError as error:
         return [failed("CLI", f"{path}: {error.message}", f"Install it anew: {_INSTALL}.")]
     return [
         well("CLI", f"{path}, version {version}"),
         _flags(flags, has_target=daytona.target is not None),
-        *_environment(version),
         await _login(terminal),
     ]
 
@@ -61,7 +64,7 @@ def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
         return failed(
             "CLI flags",
             f"`daytona sandbox create` has no {', '.join(missing)}",
-            f"v0.110 and later have all that is needed: {_INSTALL}.",
+            f"{NEEDED_RELEASE} and later have all that is needed: {_INSTALL}.",
         )
     if "ttl" not in flags:
         return warning(
@@ -70,19 +73,6 @@ def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
             "v0.199 and later have it.",
         )
     return well("CLI flags", ", ".join(f"--{name}" for name in (*needed, "ttl")))
-
-
-def _environment(version: str) -> list[Check]:
-    numbers = tuple(int(part) for part in version.split(".") if part.isdigit())
-    if len(numbers) != len(ENV_AUTH_SINCE) or numbers >= ENV_AUTH_SINCE:
-        return []
-    return [
-        warning(
-            "CLI environment",
-            f"v{version} does not read DAYTONA_API_KEY",
-            "slipgate writes it a profile that only its own user can read; v0.128 needs none.",
-        )
-    ]
 
 
 async def _login(terminal: Terminal) -> Check:

@@ -4,7 +4,7 @@ from typing import Final
 
 from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.documents import ApiKey, SandboxPage
+from launcher.providers.daytona.documents import LISTED, ApiKey
 from launcher.providers.daytona.http import DaytonaHttp
 from launcher.providers.daytona.realm import realm_by_api
 from launcher.providers.protocol import ProviderError
@@ -18,7 +18,7 @@ async def look_at_api(http: DaytonaHttp, daytona: DaytonaConfig) -> list[Check]:
     try:
         key = await http.find("/api-keys/current", ApiKey)
         if key is None:
-            await http.get("/sandbox", SandboxPage, query={"limit": "1"})
+            await http.get("/sandbox", LISTED, query={"limit": "1"})
     except ProviderError as error:
         advice = "Look at DAYTONA_API_KEY and DAYTONA_API_URL, and at the way to that address."
         return [failed("Daytona API", f"{daytona.api_url}: {error.message}", advice)]

@@ -101,7 +101,7 @@ async def _until_started(provider: Provider, found: Found, ward: Ward) -> None:
         await ward.sleep(0.5)
         seen = await provider.find(found.key)
     if seen is None or seen.state != "started":
-        reason = await provider.read_log(found.key) if seen else ""
+        reason = (seen.reason or await provider.read_log(found.key)) if seen else ""
         state = seen.state if seen else "gone"
         told = f"it is {state} instead of started. {reason}".strip()
         raise ProviderError("sandbox_error", told, retryable=True)

@@ -7,9 +7,10 @@ from typing import Final
 
 from gateway.wire.launcher import Job, MayTry
 from launcher.environment import sandbox_environment
+from launcher.jobs.last_words import last_words
 from launcher.jobs.site import Site, check_labels, described, key_of
 from launcher.lease import Lease
-from launcher.providers.protocol import Found, Order, Provider, ProviderError
+from launcher.providers.protocol import Found, Order, Provider, ProviderError, Unusable
 
 CREATE_SECONDS: Final = 120
 """A create call that runs longer is given up (lifecycle: Fencing)."""
@@ -35,22 +36,29 @@ async def create(site: Site, lease: Lease) -> str:
     left = list(site.chain_for(lease.job))
     give_up = site.clock() + LAUNCH_SECONDS
     note: str | None = None
+    wait = 0.0
     for number, pause in enumerate(_pauses(len(left)), start=1):
-        await site.sleep(pause)
+        await site.sleep(max(pause, wait))
         provider = left.pop(0)
         try:
             return await _try(site, lease, provider, number, note)
         except ProviderError as error:
-            if _is_passing(error) and site.clock() < give_up:
+            if _is_passing(error) and site.clock() + error.retry_after < give_up:
                 left.append(provider)
-            elif error.code not in PROVIDERS_OWN or not left:
+            elif not _is_its_own(error) or not left:
                 raise
             note = f"{provider.name}: {error.message}"
+            wait = error.retry_after
     raise AssertionError("the pauses have no end")
 
 
 def _is_passing(error: ProviderError) -> bool:
     return error.retryable and error.code not in GIVEN_BACK
+
+
+def _is_its_own(error: ProviderError) -> bool:
+    """Whether another provider may do what this one cannot."""
+    return isinstance(error, Unusable) or error.code in PROVIDERS_OWN
 
 
 def _pauses(providers: int) -> Iterator[float]:
@@ -65,12 +73,12 @@ async def _try(site: Site, lease: Lease, provider: Provider, number: int, note: 
     found = await _obtain(site, lease, provider, number, note)
     check_labels(job, found)
     await site.client.created(job, described(provider, found))
-    await _heed_cancel(lease, provider, found)
+    await _heed_cancel(site, lease, provider, found)
     if job.snapshot and found.snapshot != job.snapshot:
         await provider.remove(found.key)
         raise _wrong_snapshot(job.snapshot, found.snapshot)
     found = await _started(site, provider, found)
-    await _heed_cancel(lease, provider, found)
+    await _heed_cancel(site, lease, provider, found)
     await site.client.done(job, sandbox=described(provider, found), process=found.process)
     return "created"
 
@@ -83,8 +91,8 @@ async def _obtain(
     asked_at = site.clock()
     may = await _ask(site, lease.job, provider, number, note)
     if not may.create:
-        return await _adopt(lease, provider)
-    await _heed_cancel(lease, provider)
+        return await _adopt(site, lease, provider)
+    await _heed_cancel(site, lease, provider)
     if site.clock() >= asked_at + may.create_seconds:
         raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
     return await _make(provider, _order(site, lease.job))
@@ -101,10 +109,10 @@ async def _ask(site: Site, job: Job, provider: Provider, number: int, note: str 
     )
 
 
-async def _adopt(lease: Lease, provider: Provider) -> Found:
+async def _adopt(site: Site, lease: Lease, provider: Provider) -> Found:
     """What is there already: the agent has spoken, or a cancel is pending."""
     await lease.renew()
-    await _heed_cancel(lease, provider)
+    await _heed_cancel(site, lease, provider)
     found = await provider.find(key_of(lease.job))
     if found is None:
         raise ProviderError("sandbox_gone", "the sandbox is not there any more", retryable=True)
@@ -153,7 +161,7 @@ async def _started(site: Site, provider: Provider, found: Found) -> Found:
 
 async def _not_started(provider: Provider, found: Found) -> ProviderError:
     """What holds the name and will never run is deleted: the next try needs the name."""
-    reason = (await provider.read_log(found.key)).strip()
+    reason = found.reason or (await provider.read_log(found.key)).strip()
     await provider.remove(found.key)
     why = f": {reason[-500:]}" if reason else ""
     return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
@@ -168,7 +176,9 @@ def _wrong_snapshot(asked: str, found: str | None) -> ProviderError:
     )
 
 
-async def _heed_cancel(lease: Lease, provider: Provider, made: Found | None = None) -> None:
+async def _heed_cancel(
+    site: Site, lease: Lease, provider: Provider, made: Found | None = None
+) -> None:
     """A cancelled job destroys what it made and ends. What an agent has said meanwhile, while it
     could not reach the gateway, must not go with it: then the destroy job brings it home first."""
     if not lease.is_cancelled:
@@ -176,8 +186,7 @@ async def _heed_cancel(lease: Lease, provider: Provider, made: Found | None = No
     found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-        await provider.stop(found.key)
-        piece = await provider.read_spool(found.key, 0)
+        piece, _ = await last_words(site, provider, found.key, 0)
         if not piece.lines and not piece.has_more:
             await provider.remove(found.key)
     raise ProviderError("cancelled", "cancelled while launching", retryable=False)

@@ -1,6 +1,7 @@
 """destroy: stop everything, hand over the spool, then delete."""
 
 from gateway.wire.launcher import Job, Sandbox
+from launcher.jobs.last_words import last_words
 from launcher.jobs.site import (
     Site,
     absent,
@@ -23,7 +24,6 @@ async def destroy(site: Site, lease: Lease) -> str:
     found = await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-    await provider.stop(key_of(lease.job))
     return await _hand_over(site, lease, provider, found)
 
 
@@ -35,8 +35,8 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found 
     once, and it goes on from the offset reported here.
     """
     key = key_of(lease.job)
-    piece = await provider.read_spool(key, lease.job.spool_offset)
-    told = diagnosis(piece.skipped)
+    piece, trouble = await last_words(site, provider, key, lease.job.spool_offset)
+    told = diagnosis(piece.skipped, trouble=trouble)
     if piece.lines or piece.has_more:
         await site.client.done(
             lease.job,

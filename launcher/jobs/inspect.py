@@ -12,7 +12,7 @@ from launcher.jobs.site import (
     key_of,
 )
 from launcher.lease import Lease
-from launcher.providers.protocol import Found, Provider, SpoolPiece
+from launcher.providers.protocol import Found, Provider, SpoolPiece, Unusable
 
 
 async def inspect(site: Site, lease: Lease) -> str:
@@ -23,7 +23,12 @@ async def inspect(site: Site, lease: Lease) -> str:
         await site.client.done(lease.job, sandbox=absent(provider, lease.job, "gone"))
         return "gone"
     check_labels(lease.job, found)
-    piece = await provider.read_spool(found.key, lease.job.spool_offset)
+    try:
+        piece = await provider.read_spool(found.key, lease.job.spool_offset)
+    except Unusable as error:
+        told = diagnosis(0, reason=found.reason, trouble=error.message)
+        await site.client.done(lease.job, sandbox=described(provider, found), diagnosis=told)
+        return "unread"
     process = piece.process or found.process
     await _tell(site, lease, provider, replace(found, process=process), piece)
     return process.state
@@ -34,7 +39,7 @@ async def _tell(
 ) -> None:
     """While words of the agent are still unread, its end is not told: nobody may judge by it."""
     is_whole = not piece.has_more
-    is_over = found.process.state == "exited" or found.state in ("error", "stopped")
+    is_over = found.process.state == "exited" or found.state in ("error", "stopped", "destroyed")
     log = await provider.read_log(found.key) if is_whole and is_over else ""
     await site.client.done(
         lease.job,
@@ -42,5 +47,5 @@ async def _tell(
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,
-        diagnosis=diagnosis(piece.skipped, log),
+        diagnosis=diagnosis(piece.skipped, log, reason=found.reason),
     )

@@ -10,6 +10,9 @@ from launcher.client import Client, Clock, Sleep
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import Found, Key, Provider, ProviderError
 
+DIAGNOSIS_LENGTH = 2_000
+"""The gateway takes no longer one (characters)."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
@@ -68,7 +71,7 @@ def sandbox_of(job: Job) -> JobSandbox:
 def key_of(job: Job) -> Key:
     """How the job's sandbox is found."""
     sandbox = sandbox_of(job)
-    return Key(instance=job.instance_id, name=sandbox.name, id=sandbox.id)
+    return Key(instance=job.instance_id, name=sandbox.name, id=sandbox.id, snapshot=job.snapshot)
 
 
 def check_labels(job: Job, found: Found) -> None:
@@ -112,12 +115,14 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
     )
 
 
-def diagnosis(skipped: int, log: str = "") -> str | None:
-    """A word for the task's owner about lines of a spool that were no webhooks, and about how its
-    agent ended."""
-    words = []
+def diagnosis(
+    skipped: int, log: str = "", *, reason: str | None = None, trouble: str | None = None
+) -> str | None:
+    """A word for the task's owner about lines of a spool that were no webhooks, about a spool that
+    could not be read, and about how its sandbox and its agent ended."""
+    words = [reason, trouble]
     if skipped:
         words.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
     if log.strip():
         words.append(f"it printed last: {log.strip()}")
-    return "; ".join(words) or None
+    return "; ".join(word for word in words if word)[:DIAGNOSIS_LENGTH] or None

@@ -16,6 +16,8 @@ class Key:
     id: str | None = None
     """What its provider calls it, once that is known: a name may be free before its sandbox is
     gone."""
+    snapshot: str | None = None
+    """As the job names it; a provider that knows the same one by another word reports this one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +44,8 @@ class Found:
     process: Process
     created_at: int
     """Milliseconds since the epoch."""
+    reason: str | None = None
+    """Why it is in that state, in its provider's words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +68,19 @@ LOG_TAIL = 1_500
 class ProviderError(Exception):
     """A provider could not; `message` is shown to the task's owner."""
 
-    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+    def __init__(
+        self, code: str, message: str, *, retryable: bool, retry_after: float = 0.0
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.retryable = retryable
+        self.retry_after = retry_after
+        """Seconds for which the provider asks to be left alone."""
+
+
+class Unusable(ProviderError):
+    """The provider cannot be used by this launcher at all; another one of the chain may."""
 
 
 class Provider(Protocol):

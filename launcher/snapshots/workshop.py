@@ -134,7 +134,7 @@ class Workshop:
             raise _broken(found)
         if ran.code == 0:
             raise Unwanted(f"the CLI says that it made {name}, and it is not there", "Try again.")
-        raise complaint(ran)
+        raise complaint(ran, "snapshot")
 
     async def _settled(self, name: str) -> Snapshot | None:
         """Once nothing more happens to it, or time is over."""

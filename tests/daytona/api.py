@@ -1,6 +1,7 @@
 """The API: the routes that a launcher, the CLI and the doctor call, over real HTTP.
 
-Paths, fields, texts and quirks are those of v0.190 and later, read from its source.
+Paths, fields, texts and quirks are those of v0.190 and later, read from its source; what changed
+since then is told by the fields of `Api` and by the organisation's habits.
 """
 
 import asyncio
@@ -26,7 +27,13 @@ from tests.daytona.documents import (
 )
 from tests.daytona.faults import Fault, Faults
 from tests.daytona.machine import Machine
-from tests.daytona.organisation import Organisation, Refusal, Sandbox, labels_of
+from tests.daytona.organisation import (
+    ORGANISATION,
+    Organisation,
+    Refusal,
+    Sandbox,
+    labels_of,
+)
 
 VERSION = "v0.214.3"
 ALL_SCOPES = frozenset({"write:sandboxes", "delete:sandboxes", "write:snapshots"})
@@ -43,6 +50,13 @@ class Api:
     keys: dict[str, frozenset[str]] = field(default_factory=lambda: {"dtn_key": ALL_SCOPES})
     tells_scopes: bool = True
     """Whether it is recent enough to describe the key that asks."""
+    tells_organisation: bool = False
+    """Whether that description names the key's organisation."""
+    lists_all_at_once: bool = False
+    """Before v0.180 the list is a bare array of everything; pages are those of
+    `/sandbox/paginated`, which later ones have, too."""
+    omits_exit_code: bool = False
+    """Whether the daemon leaves out the exit code of a command that succeeded."""
     url: str = ""
     late: set[asyncio.Task[Response]] = field(default_factory=set)
 
@@ -75,6 +89,7 @@ def application(api: Api) -> Starlette:
     routes = [
         _route(api, "POST", "/sandbox", create, "write:sandboxes"),
         _route(api, "GET", "/sandbox", page),
+        _route(api, "GET", "/sandbox/paginated", numbered_page),
         _route(api, "GET", "/sandbox/{name}", show),
         _route(api, "DELETE", "/sandbox/{name}", destroy, "delete:sandboxes"),
         _route(api, "POST", "/sandbox/{name}/start", start, "write:sandboxes"),
@@ -141,13 +156,32 @@ async def page(api: Api, request: Request) -> Response:
     limit = min(int(query.get("limit", "100")), 200)
     after = int(query.get("cursor", "0"))
     found = list(api.organisation.listed(labels_of(query.get("labels"))))
-    then = api.organisation.clock() - api.organisation.habits.list_lag_seconds
-    items = [
-        listed_document(each, each.state(then), api.toolbox)
-        for each in found[after : after + limit]
-    ]
+    if api.lists_all_at_once:
+        return JSONResponse(_listed(api, found, whole=True))
+    items = _listed(api, found[after : after + limit])
     more = after + limit < len(found)
     return JSONResponse({"items": items, "nextCursor": str(after + limit) if more else None})
+
+
+async def numbered_page(api: Api, request: Request) -> Response:
+    """As releases of the CLI before v0.180 ask for it; each sandbox is shown whole."""
+    query = request.query_params
+    number, limit = int(query.get("page", "1")), int(query.get("limit", "100"))
+    found = list(api.organisation.listed(labels_of(query.get("labels"))))
+    return JSONResponse(
+        {
+            "items": _listed(api, found[(number - 1) * limit : number * limit], whole=True),
+            "total": len(found),
+            "page": number,
+            "totalPages": -(-len(found) // limit),
+        }
+    )
+
+
+def _listed(api: Api, found: list[Sandbox], *, whole: bool = False) -> list[dict[str, object]]:
+    then = api.organisation.clock() - api.organisation.habits.list_lag_seconds
+    document = sandbox_document if whole else listed_document
+    return [document(each, each.state(then), api.toolbox) for each in found]
 
 
 async def preview(api: Api, request: Request) -> Response:
@@ -202,6 +236,7 @@ async def current_key(api: Api, request: Request) -> Response:
             "permissions": sorted(api.keys[key]),
             "lastUsedAt": None,
             "expiresAt": None,
+            **({"organizationId": ORGANISATION} if api.tells_organisation else {}),
         }
     )
 
@@ -221,6 +256,8 @@ async def execute(api: Api, request: Request) -> Response:
     wanted = await _json(request)
     seconds = float(str(wanted.get("timeout") or 10))
     done = await api.machine.execute(found.id, found.env, str(wanted["command"]), seconds)
+    if api.omits_exit_code and done.exit_code == 0:
+        return JSONResponse({"result": done.result})
     return JSONResponse({"exitCode": done.exit_code, "result": done.result})
 
 
@@ -345,7 +382,7 @@ class _Endpoint:
         if scheme != "Bearer" or scopes is None:
             raise Refusal(401, "Invalid credentials")
         if self._scope is not None and self._scope not in scopes:
-            raise Refusal(403, "Insufficient permissions")
+            raise Refusal(403, "Forbidden resource")
 
 
 def _route(api: Api, method: str, path: str, handle: Handler, scope: str | None = None) -> Route:

@@ -27,12 +27,16 @@ Command = Callable[["Program", Line], int]
 class Program:
     """One run of the executable."""
 
-    def __init__(self, version: Version, environ: Mapping[str, str], *, is_long: bool) -> None:
+    def __init__(
+        self, version: Version, environ: Mapping[str, str], line: Line, *, is_long: bool
+    ) -> None:
         self.version = version
         self.environ = environ
         self.is_long = is_long
-        """Called as `daytona sandbox …`."""
+        """Called as `daytona sandbox …` or `daytona snapshot …`."""
+        self.line = line
         self._client: CliClient | None = None
+        self._has_warned = False
 
     @property
     def client(self) -> CliClient:
@@ -43,17 +47,45 @@ class Program:
         """
         if self._client is None:
             url, key = self._from_environment() or self._from_profile()
-            self._client = CliClient(url, key, self.version)
+            self._client = CliClient(url, key, self.version, self._warn)
         return self._client
 
-    def warn(self, line: Line) -> None:
-        """Says once that the API is newer; the long form keeps quiet when a format is wanted."""
-        newer = self._client and self._client.api_version
-        if not newer or (self.is_long and line.text("format")):
+    def note_toolbox(self, region: str, url: str) -> None:
+        """Kept in the active profile, if there is one. The whole file is emptied, then written: a
+        run that reads it in between ends with `unexpected end of JSON input`."""
+        path = config_path(self.environ)
+        config = _configuration(path)
+        for profile in config["profiles"] or ():
+            if profile["id"] == config["activeProfile"]:
+                profile.setdefault("toolboxProxyUrls", {})[region] = url
+                with path.open("w") as file:
+                    _wait_while_empty(self.environ)
+                    file.write(json.dumps(config, indent=2))
+
+    def noted_toolbox(self, region: str) -> str | None:
+        """What an earlier run has kept."""
+        config = _configuration(config_path(self.environ))
+        for profile in config["profiles"] or ():
+            if profile["id"] == config["activeProfile"]:
+                noted: str | None = profile.get("toolboxProxyUrls", {}).get(region)
+                return noted
+        return None
+
+    def _warn(self, newer: str) -> None:
+        """Says once that the API is newer, before anything else is told; the long form keeps quiet
+        when a format is wanted."""
+        if self._has_warned or (self.is_long and self.line.text("format")):
             return
+        self._has_warned = True
+        home = "clients" if self.version >= releases.CLIENTS_SINCE else "daytona"
+        owner = "daytona" if self.version >= releases.CLIENTS_SINCE else "daytonaio"
         ours = f"v{'.'.join(map(str, self.version))}"
-        message = f"Version mismatch: Daytona CLI is on {ours} and API is on {newer}."
-        log("warning", f"{message}\\nMake sure the versions are aligned.")
+        log(
+            "warning",
+            f"Version mismatch: Daytona CLI is on {ours} and API is on {newer}.\\nMake sure the "
+            "versions are aligned using 'brew upgrade daytonaio/cli/daytona' or by downloading the "
+            f"latest version from https://github.com/{owner}/{home}/releases.",
+        )
 
     def _from_environment(self) -> tuple[str, str] | None:
         if self.version < releases.ENV_AUTH_SINCE:
@@ -62,8 +94,8 @@ class Program:
         return (url, key) if url and key else None
 
     def _from_profile(self) -> tuple[str, str]:
-        config = json.loads(config_path(self.environ).read_text())
-        for profile in config["profiles"]:
+        config = _configuration(config_path(self.environ))
+        for profile in config["profiles"] or ():
             if profile["id"] == config["activeProfile"]:
                 return profile["api"]["url"], profile["api"]["key"]
         raise Fatal("no profiles found. Run `daytona login` to authenticate")
@@ -104,30 +136,32 @@ def info(program: Program, line: Line) -> int:
 
 def list_(program: Program, line: Line) -> int:
     """A page."""
-    query = f"?limit={line.number('limit', 100)}"
-    if line.text("cursor"):
-        query += f"&cursor={line.text('cursor')}"
-    found = program.client.ask("GET", f"/sandbox{query}")
-    if program.version < releases.CURSOR_SINCE:
-        found = {**found, "total": len(found["items"]), "page": 1, "totalPages": 1}
-        del found["nextCursor"]
+    limit, number = line.number("limit", 100), line.number("page", 1)
+    if program.version >= releases.CURSOR_SINCE:
+        cursor = f"&cursor={line.text('cursor')}" if line.text("cursor") else ""
+        found = program.client.ask("GET", f"/sandbox?limit={limit}{cursor}")
+    elif program.version >= releases.PAGINATED_SINCE:
+        found = program.client.ask("GET", f"/sandbox/paginated?page={number}&limit={limit}")
+    else:
+        found = program.client.ask("GET", "/sandbox")[(number - 1) * limit : number * limit]
+    items = found if isinstance(found, list) else found["items"]
     if line.text("format") is not None:
         _say(json.dumps(found, indent=2, sort_keys=True))
-    elif not found["items"]:
+    elif not items:
         _say(" No sandboxes found")
     else:
-        _say(*(f" {each['name']}  {each['state'].upper()}" for each in found["items"]))
+        _say(*(f" {each['name']}  {each['state'].upper()}" for each in items))
     return 0
 
 
 def delete(program: Program, line: Line) -> int:
     """Accepted is deleted."""
     if not line.words:
-        _say("Delete a sandbox", "", "Usage:", "  daytona delete [SANDBOX_ID] [flags]")
+        _help(("sandbox", "delete"), releases.DELETE)
         return 0
     name = _one(line)
     program.client.sandbox("DELETE", f"/sandbox/{quoted(name)}")
-    _say(f" Sandbox {name} deleted")
+    _say("", f" Sandbox {name} deleted", "")
     return 0
 
 
@@ -143,12 +177,17 @@ def stop(program: Program, line: Line) -> int:
 
 def execute(program: Program, line: Line) -> int:
     """The remote exit code is ours."""
+    if len(line.words) < 2:
+        raise Usage(f"requires at least 2 arg(s), only received {len(line.words)}")
     client = program.client
     name, *command = line.words
     found = client.sandbox("GET", f"/sandbox/{quoted(name)}")
     if found.get("state") != "started":
-        raise Fatal(f"sandbox is {found.get('state')}. Start it with: daytona start {name}")
-    toolbox = client.ask("GET", f"/sandbox/{found['id']}/toolbox-proxy-url")["url"]
+        raise Fatal(f"sandbox is {found.get('state')}. Start it with: daytona sandbox start {name}")
+    toolbox = program.noted_toolbox(found["target"])
+    if toolbox is None:
+        toolbox = client.ask("GET", f"/sandbox/{found['id']}/toolbox-proxy-url")["url"]
+        program.note_toolbox(found["target"], toolbox)
     quotes = program.version >= releases.QUOTES_SINCE and len(command) > 1
     text = shlex.join(command) if quotes else " ".join(command)
     wanted: dict[str, object] = {"command": text}
@@ -158,9 +197,10 @@ def execute(program: Program, line: Line) -> int:
         wanted["timeout"] = line.number("timeout", 0)
     done = client.ask("POST", f"{toolbox}/{found['id']}/process/execute", wanted)
     sys.stdout.write(done["result"])
-    if done["exitCode"] and not done["result"]:
-        sys.stderr.write(f"Command failed with exit code {done['exitCode']}\n")
-    return int(done["exitCode"])
+    code = int(done.get("exitCode", 0))
+    if code and not done["result"]:
+        sys.stderr.write(f"Command failed with exit code {code}\n")
+    return code
 
 
 def snapshot_list(program: Program, line: Line) -> int:
@@ -177,8 +217,8 @@ def snapshot_list(program: Program, line: Line) -> int:
 def snapshot_create(program: Program, line: Line) -> int:
     """From an image, or from a Dockerfile whose ENTRYPOINT is read out of its text."""
     name, image, file = _one(line), line.text("image"), line.text("dockerfile")
-    if image is not None and (image.count(":") != 1 or image.endswith(":latest")):
-        raise Fatal("image must include a tag, and it must not be latest")
+    if image is not None:
+        _check_image(image)
     if file is not None and line.text("entrypoint"):
         raise Fatal(
             "if any flags in the group [dockerfile entrypoint] are set none of the others can be"
@@ -201,8 +241,7 @@ def snapshot_push(program: Program, line: Line) -> int:
     image, name = _one(line), line.text("name")
     if name is None:
         raise Usage('required flag(s) "name" not set')
-    if image.count(":") != 1 or image.endswith(":latest"):
-        raise Fatal("image must include a tag, and it must not be latest")
+    _check_image(image)
     images = Path(program.environ.get("DOCKER_HOST", "").removeprefix("unix://")) / "images.json"
     if not images.exists() or image not in json.loads(images.read_text()):
         raise Fatal(f"image '{image}' not found locally. Please ensure the image exists")
@@ -213,12 +252,21 @@ def snapshot_push(program: Program, line: Line) -> int:
     return _until_active(program, name)
 
 
+def _check_image(image: str) -> None:
+    if image.count(":") != 1:
+        raise Fatal("invalid image format: must contain exactly one colon (e.g., 'ubuntu:22.04')")
+    if image.endswith(":latest"):
+        raise Fatal("tag 'latest' not allowed, please use a specific version tag")
+
+
 def _until_active(program: Program, name: str) -> int:
     while (state := program.client.ask("GET", f"/snapshots/{quoted(name)}"))["state"] != "active":
         if state["state"] in {"error", "build_failed"}:
             raise Fatal(f"snapshot {name} failed: {state['errorReason']}")
         time.sleep(0.2)
-    _say(f" Use '{name}' to create a new sandbox using this Snapshot")
+    how = f"Run 'daytona sandbox create --snapshot {name}'"
+    _say("", f" Snapshot {name} successfully created", "")
+    _say(f" ✓ {how} to create a new sandbox using this snapshot")
     return 0
 
 
@@ -255,6 +303,10 @@ def login(program: Program, line: Line) -> int:
     return 0
 
 
+PARENTS: Mapping[str, Sequence[tuple[str, str, Version]]] = {
+    "sandbox": releases.SANDBOX_COMMANDS,
+    "snapshot": releases.SNAPSHOT_COMMANDS,
+}
 COMMANDS: dict[tuple[str, ...], tuple[Command, Sequence[Flag]]] = {
     ("sandbox", "create"): (create, releases.CREATE),
     ("sandbox", "info"): (info, (releases.FORMAT,)),
@@ -287,6 +339,11 @@ def main(version: str, arguments: Sequence[str], environ: Mapping[str, str]) -> 
 
 def _run(release: Version, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     name, rest = _named(release, arguments)
+    if name is None and (listed := PARENTS.get(" ".join(arguments[:1]))):
+        _parent_help(release, arguments, listed)
+        return 0
+    if name is None and arguments and arguments[0].startswith("-"):
+        raise Usage(f"unknown flag: {arguments[0]}")
     if name is None:
         raise Usage(f'unknown command "{" ".join(arguments[:1])}" for "daytona"')
     command, flags = COMMANDS[name]
@@ -294,21 +351,21 @@ def _run(release: Version, arguments: Sequence[str], environ: Mapping[str, str])
         _help(name, [flag for flag in flags if flag.is_in(release)])
         return 0
     line = parse(rest, flags, release)
-    program = Program(release, environ, is_long=arguments[0] == "sandbox")
-    try:
-        return command(program, line)
-    finally:
-        program.warn(line)
+    program = Program(release, environ, line, is_long=arguments[0] in PARENTS)
+    return command(program, line)
 
 
 def _named(
     release: Version, arguments: Sequence[str]
 ) -> tuple[tuple[str, ...] | None, Sequence[str]]:
-    if tuple(arguments[:2]) in COMMANDS:
-        return tuple(arguments[:2]), arguments[2:]
+    parent, *words = arguments or ("",)
+    if parent in PARENTS:
+        has = any(since <= release for word, _, since in PARENTS[parent] if [word] == words[:1])
+        known = (parent, *words[:1])
+        return (known, words[1:]) if has and known in COMMANDS else (None, arguments)
     if tuple(arguments[:1]) in COMMANDS:
         return tuple(arguments[:1]), arguments[1:]
-    short = ("sandbox", *arguments[:1])
+    short = ("sandbox", parent)
     if release >= releases.SHORTCUTS_SINCE and short in COMMANDS:
         return short, arguments[1:]
     return None, arguments
@@ -341,7 +398,7 @@ def _move(program: Program, line: Line, verb: str, told: str) -> int:
         return 2
     name = _one(line)
     program.client.sandbox("POST", f"/sandbox/{quoted(name)}/{verb}")
-    _say(f" Sandbox {name} {told}")
+    _say("", f" Sandbox {name} {told}", "")
     return 0
 
 
@@ -349,6 +406,30 @@ def _one(line: Line) -> str:
     if len(line.words) != 1:
         raise Usage(f"accepts 1 arg(s), received {len(line.words)}")
     return line.words[0]
+
+
+def _parent_help(
+    release: Version, arguments: Sequence[str], listed: Sequence[tuple[str, str, Version]]
+) -> None:
+    """Printed for `--help`, for no word and for any word that is no command; a flag that nobody
+    knows is refused all the same."""
+    for word in arguments[1:]:
+        if word == "--":
+            break
+        if word.startswith("-") and word not in ("--help", "-h"):
+            raise Usage(f"unknown flag: {word.partition('=')[0]}")
+    parent = arguments[0]
+    plural = "sandboxes" if parent == "sandbox" else "snapshots"
+    rows = [f"  {word:<11} {text}" for word, text, since in listed if since <= release]
+    lines = (
+        f"Commands for managing Daytona {plural}",
+        *("", "Usage:", f"  daytona {parent} [command]"),
+        *("", "Aliases:", f"  {parent}, {plural}"),
+        *("", "Available Commands:", *rows),
+        *("", "Global Flags:", "      --help   help for daytona"),
+        *("", f'Use "daytona {parent} [command] --help" for more information about a command.'),
+    )
+    sys.stdout.write("".join(f"{row}\n" for row in lines))
 
 
 def _help(name: tuple[str, ...], flags: Sequence[Flag]) -> None:
@@ -380,6 +461,24 @@ def config_path(environ: Mapping[str, str]) -> Path:
         return Path(given) / "config.json"
     home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
     return Path(home) / "daytona" / "config.json"
+
+
+def _configuration(path: Path) -> dict[str, Any]:
+    """As Go reads it."""
+    text = path.read_text()
+    if not text:
+        raise Fatal("unexpected end of JSON input")
+    config: dict[str, Any] = json.loads(text)
+    return config
+
+
+def _wait_while_empty(environ: Mapping[str, str]) -> None:
+    """As long as a test wants to look at the emptied file: until `go-on` lies beside it."""
+    folder = config_path(environ).parent
+    if (folder / "wait").exists():
+        (folder / "empty").touch()
+        while not (folder / "go-on").exists():
+            time.sleep(0.01)
 
 
 def _first_run(release: Version, environ: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.daytona.releases import HINTS_SINCE, Version
@@ -21,13 +21,13 @@ class Fatal(Exception):
 
 
 class CliClient:
-    """Requests with the key of the profile; remembers the version of the API it spoke to."""
+    """Requests with the key of the profile; `warn` is told the version of an API that tells it."""
 
-    def __init__(self, url: str, key: str, version: Version) -> None:
+    def __init__(self, url: str, key: str, version: Version, warn: Callable[[str], None]) -> None:
         self._url = url.rstrip("/")
         self._key = key
         self._version = version
-        self.api_version: str | None = None
+        self._warn = warn
 
     def sandbox(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """An answer that is a sandbox."""
@@ -47,6 +47,7 @@ class CliClient:
             with opener.open(request) as response:
                 return self._read(response.read(), response.headers)
         except urllib.error.HTTPError as error:
+            self._heard(dict(error.headers))
             raise Fatal(self._told(error)) from error
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
@@ -64,7 +65,7 @@ class CliClient:
         return headers if data is None else {**headers, "Content-Type": "application/json"}
 
     def _read(self, content: bytes, headers: Mapping[str, str]) -> Any:
-        self.api_version = headers.get("X-Daytona-Api-Version") or self.api_version
+        self._heard(headers)
         if "json" not in headers.get("Content-Type", ""):
             raise Fatal("undefined response type")
         try:
@@ -73,6 +74,11 @@ class CliClient:
             first = content[:1].decode(errors="replace")
             message = f"invalid character '{first}' looking for beginning of value"
             raise Fatal(message) from error
+
+    def _heard(self, headers: Mapping[str, str]) -> None:
+        told = {name.lower(): value for name, value in headers.items()}
+        if version := told.get("x-daytona-api-version"):
+            self._warn(version)
 
     def _told(self, error: urllib.error.HTTPError) -> str:
         content = error.read()

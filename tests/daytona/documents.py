@@ -47,6 +47,12 @@ def listed_document(sandbox: Sandbox, state: str, toolbox: str) -> Document:
     }
     if state == "error" and sandbox.error_reason:
         document["errorReason"] = sandbox.error_reason
+    for key, at in (
+        ("queueTimedOutAt", sandbox.queue_timed_out_at),
+        ("spotEvictedAt", sandbox.spot_evicted_at),
+    ):
+        if at is not None:
+            document[key] = moment(at)
     return document
 
 

@@ -54,6 +54,9 @@ class Sandbox:
     settings: Mapping[str, object]
     created_at: float
     error_reason: str | None = None
+    queue_timed_out_at: float | None = None
+    spot_evicted_at: float | None = None
+    """Moments of the organisation's clock at which Daytona itself gave it up."""
     changes: list[tuple[float, str]] = field(default_factory=list)
 
     def state(self, now: float) -> str:
@@ -94,6 +97,16 @@ class Habits:
     """How long a snapshot is built or activated."""
     fails_to_build: str | None = None
     """The reason with which builds end in `build_failed`."""
+    shows_destroyed_seconds: float = 0.0
+    """So long what is destroyed is still found by its id (24 h, seen with the client of v0.231)."""
+    max_lifespan_minutes: int = 0
+    """The longest `ttlMinutes` that the organisation may ask for; 0: any."""
+    lifespan_words: str = (
+        "Requested TTL of {ttl} minutes exceeds the maximum sandbox lifespan of {max} minutes"
+    )
+    """The true words are not known: they are not in any published source."""
+    suspended: str | None = None
+    """Why the organisation is suspended."""
 
 
 class Organisation:
@@ -125,6 +138,9 @@ class Organisation:
         """
         now = self.clock()
         self._apply_auto_stop()
+        if self.habits.suspended is not None:
+            raise Refusal(403, f"Organization is suspended: {self.habits.suspended}")
+        self._check_lifespan(wanted.get("ttlMinutes"))
         snapshot = self._snapshot(wanted)
         name = str(wanted.get("name") or "")
         if name and self._holder_of(name):
@@ -156,7 +172,10 @@ class Organisation:
         now = self.clock()
         by_id = self.sandboxes.get(id_or_name)
         found = by_id or self._holder_of(id_or_name)
-        if found is None or not found.is_there(now):
+        is_shown = found is not None and (
+            found.is_there(now) or (found is by_id and self._is_remembered(found, now))
+        )
+        if found is None or not is_shown:
             raise Refusal(404, f"Sandbox with ID or name {id_or_name} not found")
         return found
 
@@ -164,11 +183,24 @@ class Organisation:
         """Accepted at once, done later; the name may be free before that."""
         found = self.find(id_or_name)
         now = self.clock()
+        if found.state(now) == "destroyed":
+            return found
         if found.state(now) == "destroying":
             raise Refusal(409, "Sandbox state change in progress")
         found.move(now, (0.0, "destroying"), (self.habits.destroy_seconds, "destroyed"))
         if self.habits.name_is_freed_at_once:
             found.name = f"DESTROYED_{found.name}_{round(now * 1000)}"
+        return found
+
+    def evict(self, id_or_name: str, *, is_spot: bool = True) -> Sandbox:
+        """Daytona itself ends it: a spot sandbox, or one that has waited too long for room."""
+        found = self.find(id_or_name)
+        now = self.clock()
+        found.move(now, (0.0, "destroyed"))
+        if is_spot:
+            found.spot_evicted_at = now
+        else:
+            found.queue_timed_out_at = now
         return found
 
     def stop(self, id_or_name: str) -> Sandbox:
@@ -232,9 +264,11 @@ class Organisation:
         snapshot.becomes = state
 
     def _snapshot(self, wanted: Mapping[str, object]) -> str:
+        """Its name: that is what the sandbox tells, whichever word it was asked for by."""
         name = str(wanted.get("snapshot") or self.default_snapshot)
         if self.habits.ignores_snapshot:
             return self.default_snapshot
+        name = next((each.name for each in self.snapshots.values() if each.id == name), name)
         if name not in self.snapshots:
             raise Refusal(
                 400, f"Snapshot {name} not found. Did you add it through the Daytona Dashboard?"
@@ -245,6 +279,15 @@ class Organisation:
         if any(wanted.get(key) for key in ("cpu", "memory", "disk", "gpu")):
             raise Refusal(400, "Cannot specify Sandbox resources when using a snapshot")
         return name
+
+    def _check_lifespan(self, ttl: object) -> None:
+        longest = self.habits.max_lifespan_minutes
+        if longest and isinstance(ttl, int) and ttl > longest:
+            raise Refusal(400, self.habits.lifespan_words.format(ttl=ttl, max=longest))
+
+    def _is_remembered(self, sandbox: Sandbox, now: float) -> bool:
+        destroyed_at = sandbox.changes[-1][0]
+        return now < destroyed_at + self.habits.shows_destroyed_seconds
 
     def _holder_of(self, name: str) -> Sandbox | None:
         now = self.clock()

@@ -1,4 +1,8 @@
-"""Releases of the CLI: which commands and flags each of them takes."""
+"""Releases of the CLI: which commands and flags each of them takes.
+
+Held against the programs themselves, built from the sources of v0.101, v0.110, v0.116, v0.127,
+v0.128, v0.134, v0.135, v0.150, v0.168, v0.180, v0.190, v0.191, v0.204 and v0.205.1.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -56,7 +60,11 @@ LIST = (
 DELETE = (Flag(name="all", short="a", kind="switch"),)
 STOP = (Flag(name="force", short="f", kind="switch"),)
 EXEC = (Flag(name="cwd"), Flag(name="timeout", kind="number"))
-SNAPSHOT_LIST = (Flag(name="limit", short="l"), Flag(name="page", short="p"), FORMAT)
+SNAPSHOT_LIST = (
+    Flag(name="limit", short="l", kind="number"),
+    Flag(name="page", short="p", kind="number"),
+    FORMAT,
+)
 SNAPSHOT_CREATE = (
     Flag(name="dockerfile", short="f"),
     Flag(name="context", short="c", kind="list"),
@@ -77,9 +85,37 @@ SNAPSHOT_PUSH = (
 )
 LOGIN = (Flag(name="api-key"),)
 
+ALWAYS: Version = (0, 101, 0)
+SANDBOX_COMMANDS: tuple[tuple[str, str, Version], ...] = (
+    ("archive", "Archive a sandbox", (0, 116, 0)),
+    ("create", "Create a new sandbox", ALWAYS),
+    ("delete", "Delete a sandbox", ALWAYS),
+    ("exec", "Execute a command in a sandbox", (0, 135, 0)),
+    ("info", "Get sandbox info", ALWAYS),
+    ("list", "List sandboxes", ALWAYS),
+    ("pause", "Pause a sandbox", (0, 190, 0)),
+    ("preview-url", "Get signed preview URL for a sandbox port", (0, 135, 0)),
+    ("ssh", "SSH into a sandbox", (0, 135, 0)),
+    ("start", "Start a sandbox", ALWAYS),
+    ("stop", "Stop a sandbox", ALWAYS),
+)
+"""Of `daytona sandbox --help`. For a word that is none of them the same help is printed, and the
+exit code is 0: a program that asks for `exec` before v0.135 is told a success."""
+SNAPSHOT_COMMANDS: tuple[tuple[str, str, Version], ...] = (
+    ("activate", "Activate a snapshot", (0, 204, 0)),
+    ("create", "Create a snapshot", ALWAYS),
+    ("delete", "Delete a snapshot", ALWAYS),
+    ("list", "List all snapshots", ALWAYS),
+    ("push", "Push local snapshot", ALWAYS),
+)
+
 SHORTCUTS_SINCE: Version = (0, 135, 0)
 """`daytona create` and the others; the long form is hidden then, and still works."""
 ENV_AUTH_SINCE: Version = (0, 128, 0)
+CLIENTS_SINCE: Version = (0, 191, 0)
+"""From another repository."""
+PAGINATED_SINCE: Version = (0, 110, 0)
+"""Before, `list --format json` is a bare array; until v0.179 it asks `GET /sandbox/paginated`."""
 HINTS_SINCE: Version = (0, 168, 0)
 CURSOR_SINCE: Version = (0, 180, 0)
 SENDS_AUTO_STOP_ONLY_WHEN_GIVEN_SINCE: Version = (0, 197, 0)

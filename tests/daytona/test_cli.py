@@ -15,6 +15,7 @@ from tests.daytona.cli import FAULTS, install
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
+from tests.launcher.waiting import until
 
 OLD, NEW = "0.116.0", "0.205.1"
 CREATE = ("sandbox", "create", "--snapshot", "agent-1", "--name", "a")
@@ -151,7 +152,7 @@ async def test_releases_before_the_environment_counted_want_a_login(
     assert "no profiles found" in (await cli.run("sandbox", "list")).err
     assert (await cli.run("login", "--api-key", "dtn_key")).code == 0
     ran = await cli.run("sandbox", "list", "--format", "json")
-    assert json.loads(ran.out) == {"items": [], "total": 0, "page": 1, "totalPages": 1}
+    assert json.loads(ran.out) == {"items": [], "total": 0, "page": 1, "totalPages": 0}
 
 
 async def test_an_older_release_reads_the_dotenv_of_its_directory(tmp_path: Path, api: Api) -> None:
@@ -210,7 +211,73 @@ async def test_exec_is_refused_unless_started(api: Api, cli: Cli) -> None:
     await cli.run(*CREATE)
     api.organisation.stop("a")
     ran = await cli.run("sandbox", "exec", "a", "--", "true")
-    assert "sandbox is stopped. Start it with: daytona start a" in ran.err
+    assert "sandbox is stopped. Start it with: daytona sandbox start a" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("sandbox", "exec", "a", "--", "true"), id="a later command"),
+        pytest.param(("sandbox", "nope"), id="no command"),
+        pytest.param(("sandbox",), id="nothing"),
+        pytest.param(("snapshot", "build", "x"), id="of snapshots"),
+    ],
+)
+async def test_what_is_no_command_of_a_release_prints_help_and_is_called_a_success(
+    tmp_path: Path, api: Api, arguments: Sequence[str]
+) -> None:
+    ran = await Cli(tmp_path, api, "0.134.0").run(*arguments)
+    assert (ran.code, ran.err, api.faults.calls) == (0, "", [])
+    assert "Available Commands:\n" in ran.out
+    assert "  exec " not in ran.out
+
+
+async def test_a_flag_of_a_later_command_is_refused(tmp_path: Path, api: Api) -> None:
+    ran = await Cli(tmp_path, api, "0.134.0").run("sandbox", "exec", "--timeout=9", "a")
+    assert (ran.code, "unknown flag: --timeout" in ran.err) == (1, True)
+
+
+async def test_exec_empties_the_profiles_for_a_moment_and_another_run_finds_nothing(
+    tmp_path: Path, api: Api, cli: Cli
+) -> None:
+    await cli.run("login", "--api-key", "dtn_key")
+    await cli.run(*CREATE)
+    config = tmp_path / "config"
+    (config / "wait").touch()
+    first = asyncio.ensure_future(cli.run("sandbox", "exec", "a", "--", "echo hi"))
+    await until((config / "empty").exists)
+    second = await cli.run("sandbox", "exec", "a", "--", "echo hi")
+    assert (second.code, "unexpected end of JSON input" in second.err) == (1, True)
+    (config / "go-on").touch()
+    assert (await first).out == "hi\n"
+    assert "toolboxProxyUrls" in (config / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("release", "call", "keys"),
+    [
+        pytest.param("0.101.0", "GET /sandbox", None, id="all at once"),
+        pytest.param("0.179.0", "GET /sandbox/paginated", {"items", "page", "total"}, id="pages"),
+        pytest.param("0.180.0", "GET /sandbox", {"items", "nextCursor"}, id="cursors"),
+    ],
+)
+async def test_each_release_lists_in_its_own_way(
+    tmp_path: Path, api: Api, release: str, call: str, keys: set[str] | None
+) -> None:
+    api.lists_all_at_once = release == "0.101.0"
+    cli = Cli(tmp_path, api, release)
+    if release == "0.101.0":
+        await cli.run("login", "--api-key", "dtn_key")
+    api.organisation.create({"name": "a", "snapshot": "agent-1"})
+    listed = json.loads((await cli.run("sandbox", "list", "--format", "json")).out)
+    assert api.faults.calls == [call]
+    assert isinstance(listed, list) if keys is None else listed.keys() >= keys
+
+
+async def test_the_warning_comes_before_an_error(cli: Cli) -> None:
+    ran = await cli.run("sandbox", "delete", "nope")
+    warning, fatal = ran.err.splitlines()
+    assert ("Version mismatch" in warning, "Not Found" in fatal) == (True, True)
 
 
 async def test_the_entrypoint_of_a_dockerfile_is_its_last_line_of_that_name(
@@ -236,8 +303,8 @@ async def test_a_planned_run_is_killed_or_prints_rubbish(tmp_path: Path, cli: Cl
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        pytest.param("x:latest", "it must not be latest", id="latest"),
-        pytest.param("registry:5000/x:1", "must include a tag", id="a port"),
+        pytest.param("x:latest", "tag 'latest' not allowed", id="latest"),
+        pytest.param("registry:5000/x:1", "must contain exactly one colon", id="a port"),
         pytest.param("x:1", "not found locally", id="not here"),
     ],
 )

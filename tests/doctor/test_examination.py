@@ -110,9 +110,11 @@ async def test_a_cli_that_is_not_there_fails_where_there_is_no_other_way(
 @pytest.mark.parametrize(
     ("release", "name", "outcome", "words"),
     [
-        pytest.param("0.101.0", "CLI flags", "failed", "--name", id="no names"),
+        pytest.param("0.101.0", "CLI", "failed", "v0.135 or later", id="no names"),
+        pytest.param("0.116.0", "CLI", "failed", "v0.135 or later", id="no variables"),
+        pytest.param("0.134.0", "CLI", "failed", "v0.135 or later", id="no exec"),
+        pytest.param("0.135.0", "CLI flags", "warning", "--ttl", id="the first with exec"),
         pytest.param("0.190.0", "CLI flags", "warning", "--ttl", id="no backstop"),
-        pytest.param("0.116.0", "CLI environment", "warning", "profile", id="no variables"),
         pytest.param("0.205.1", "CLI", "ok", "0.205.1", id="recent"),
     ],
 )

@@ -16,7 +16,7 @@ from launcher.snapshots.names import Unwanted, check_image, check_name, next_nam
 from launcher.snapshots.recipe import telling
 from launcher.snapshots.scripts import FOLDER, digest_in, digest_of, entrypoint_with
 from launcher.snapshots.workshop import Resources, Workshop
-from tests.daytona.api import Api
+from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Snapshot
 from tests.docker.cli import install as install_docker
@@ -71,6 +71,19 @@ async def workshop(
             clock=time.clock,
             sleep=time.sleep,
         )
+
+
+async def test_a_key_that_may_not_build_is_told_the_scope_that_it_needs(
+    api: Api, workshop: Workshop
+) -> None:
+    api.keys["dtn_key"] = ALL_SCOPES - {"write:snapshots"}
+    with pytest.raises(ProviderError, match="Forbidden resource") as refused:
+        await workshop.build(NAME, RESOURCES)
+    assert "the scope write:snapshots" in refused.value.message
+    assert "sandboxes" not in refused.value.message
+    api.organisation.add_snapshot(Snapshot(name="rests-1", state="inactive"))
+    with pytest.raises(ProviderError, match="the scope write:snapshots"):
+        await workshop.activate("rests-1")
 
 
 async def test_a_build_shows_its_log_and_its_entrypoint_says_which_scripts_it_holds(

@@ -19,6 +19,7 @@ def a_job(
     labels: dict[str, str] = LABELS,
     env: dict[str, str] | None = None,
     spool_offset: int = 0,
+    snapshot: str = "slipgate-agent-1",
 ) -> Job:
     """A job of one kind about the one sandbox of these tests."""
     return Job(
@@ -31,7 +32,7 @@ def a_job(
         task_id="task_abc",
         attempt=1,
         sandbox=None if kind == "sweep" else sandbox,
-        snapshot="slipgate-agent-1",
+        snapshot=snapshot,
         labels=labels,
         env=env or {},
         spool_offset=spool_offset,

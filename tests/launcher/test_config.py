@@ -167,3 +167,25 @@ def test_secrets_do_not_print() -> None:
     printed = repr(read_config(environ))
     assert "ghp_secret" not in printed
     assert "slip_launcher_x" not in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        pytest.param("", 2_880, id="not set"),
+        pytest.param("90", 90, id="set"),
+        pytest.param("0", None, id="none"),
+    ],
+)
+def test_the_lifespan_of_sandboxes_can_be_set(text: str, minutes: int | None) -> None:
+    environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
+    daytona = read_config(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text}).daytona
+    assert daytona
+    assert daytona.ttl_minutes == minutes
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "two", "99999999999"])
+def test_a_lifespan_that_is_none_is_refused_by_name(text: str) -> None:
+    environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
+    with pytest.raises(ConfigurationError, match="SLIPGATE_SANDBOX_TTL_MINUTES must be a number"):
+        read_config(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text})

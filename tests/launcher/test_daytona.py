@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from gateway.wire.launcher import Created, Job, JobKind, JobSandbox, Trying
+from gateway.wire.launcher import Created, Done, Job, JobKind, JobSandbox, Trying
 from launcher.client import Client
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
@@ -242,6 +242,191 @@ async def test_a_sandbox_of_another_snapshot_is_reported_and_destroyed(
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("wrong_snapshot", False)
     assert world.alive == []
+
+
+@pytest.mark.parametrize("by", ["id", "name"])
+async def test_a_snapshot_may_be_asked_for_by_its_id_or_its_name(
+    world: World, gateway: StubGateway, site: Site, by: str
+) -> None:
+    snapshot = world.api.organisation.snapshots["slipgate-agent-1"]
+    asked = snapshot.id if by == "id" else snapshot.name
+    world.api.organisation.habits = Habits(start_seconds=4)
+    assert await perform(site, job("create", snapshot=asked), LOG)
+    assert world.alive == [NAME]
+    sandbox = JobSandbox(name=NAME, provider=site.providers[0].name, realm=REALM)
+    assert await perform(site, job("inspect", snapshot=asked, sandbox=sandbox), LOG)
+    told = [words.sandbox for _, _, words in gateway.told if isinstance(words, Created | Done)]
+    assert [each and each.snapshot for each in told] == [asked] * 3
+
+
+async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    other = world.api.organisation.add_snapshot(Snapshot(name="slipgate-agent-2"))
+    world.api.organisation.habits = Habits(ignores_snapshot=True)
+    assert not await perform(site, job("create", snapshot=other.id), LOG)
+    assert gateway.failed().error.code == "wrong_snapshot"
+    assert world.alive == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param("property ttlMinutes should not exist", id="unknown field"),
+        pytest.param("TTL limit exceeded. Maximum allowed: {max}", id="like a quota"),
+        pytest.param("Requested lifespan is over the organization's {max} minutes", id="lifespan"),
+        pytest.param("The sandbox's time to live ({ttl}) is too long", id="time to live"),
+    ],
+)
+async def test_a_lifespan_that_is_refused_is_not_asked_for_again(
+    world: World, gateway: StubGateway, site: Site, words: str
+) -> None:
+    world.api.organisation.habits = Habits(max_lifespan_minutes=60, lifespan_words=words)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    assert "ttlMinutes" not in made.settings
+    assert made.settings["autoStopInterval"] == 0
+    assert (world.api.faults.calls.count("POST /sandbox"), gateway.count("trying")) == (2, 1)
+
+
+async def test_a_suspended_organisation_speaks_for_itself(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    world.api.organisation.habits = Habits(suspended="Payment method required")
+    assert not await perform(site, job("create"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_suspended", False)
+    assert "Organization is suspended: Payment method required" in error.message
+    assert "scope" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("message", "about_scopes"),
+    [
+        pytest.param("Forbidden resource", True, id="scope"),
+        pytest.param("Insufficient permissions", True, id="permissions"),
+        pytest.param("Region eu is not available to the organization", False, id="region"),
+    ],
+)
+async def test_only_a_403_about_the_key_is_told_to_look_at_scopes(
+    world: World, gateway: StubGateway, site: Site, message: str, about_scopes: bool
+) -> None:
+    world.api.faults.plan("POST /sandbox", Fault(kind="status", status=403, message=message))
+    assert not await perform(site, job("create"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_auth", False)
+    assert message in error.message
+    assert ("write:sandboxes" in error.message) is about_scopes
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        pytest.param("inactive", ("snapshot_inactive", "--activate"), id="rests"),
+        pytest.param("build_failed", ("snapshot_broken", "snapshot build"), id="build failed"),
+        pytest.param("error", ("snapshot_broken", "snapshot build"), id="broken"),
+        pytest.param("removing", ("snapshot_not_found", "another one"), id="on its way out"),
+    ],
+)
+async def test_a_snapshot_that_cannot_be_used_is_told_by_its_state(
+    world: World, gateway: StubGateway, site: Site, state: str, told: tuple[str, str]
+) -> None:
+    code, words = told
+    world.api.organisation.snapshots["slipgate-agent-1"].state = state
+    assert not await perform(site, job("create"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == (code, False)
+    assert words in error.message
+    assert ("ctivate" in error.message) is (state == "inactive")
+
+
+@pytest.mark.parametrize(
+    ("is_spot", "words"),
+    [
+        pytest.param(True, "a spot sandbox", id="evicted"),
+        pytest.param(False, "no room for it in time", id="queue"),
+    ],
+)
+async def test_what_is_destroyed_and_still_answered_is_gone_for_the_reason_it_tells(
+    world: World, gateway: StubGateway, site: Site, is_spot: bool, words: str
+) -> None:
+    world.api.organisation.habits = Habits(shows_destroyed_seconds=86_400)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    world.api.organisation.evict(made.id, is_spot=is_spot)
+    name = site.providers[0].name
+    sandbox = JobSandbox(name=NAME, id=made.id, provider=name, realm=REALM)
+    assert await perform(site, job("inspect", sandbox=sandbox), LOG)
+    told = gateway.done()
+    assert told.sandbox
+    assert (told.sandbox.id, told.sandbox.state) == (made.id, "destroyed")
+    assert words in (told.diagnosis or "")
+    assert await perform(site, job("destroy", sandbox=sandbox), LOG)
+    assert gateway.done().sandbox == told.sandbox
+
+
+async def test_a_removal_ends_when_what_is_destroyed_is_still_answered(
+    world: World, provider: Provider
+) -> None:
+    world.api.organisation.habits = Habits(destroy_seconds=5, shows_destroyed_seconds=86_400)
+    made = await provider.create(an_order())
+    await provider.remove(made.key)
+    assert 5 <= world.time.now < 30
+    again = await provider.create(an_order())
+    assert (again.id != made.id, world.alive) == (True, [NAME])
+
+
+async def test_a_sandbox_that_daytona_gave_up_while_it_started_is_tried_again(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    world.api.organisation.habits = Habits(start_seconds=600, shows_destroyed_seconds=86_400)
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(perform(site, job("create"), LOG))
+        await until(lambda: gateway.count("created") == 1)
+        world.api.organisation.habits = Habits(shows_destroyed_seconds=86_400)
+        for made in world.api.organisation.living():
+            world.api.organisation.evict(made.id, is_spot=False)
+    assert working.result()
+    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    assert "no room for it in time" in (notes[1] or "")
+    assert world.alive == [NAME]
+
+
+async def test_a_state_and_fields_that_nobody_knows_yet_are_on_their_way(
+    world: World, provider: Provider
+) -> None:
+    await provider.create(an_order())
+    (made,) = world.api.organisation.living()
+    made.move(world.api.organisation.clock(), (0.0, "teleporting"))
+    made.settings = {**made.settings, "autoTeleport": {"to": ["eu"]}}
+    found = await provider.find(KEY)
+    assert found
+    assert found.state == "creating"
+
+
+async def test_a_destroy_does_not_depend_on_the_spool(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    assert await perform(site, job("create"), LOG)
+    call = "POST /{id}/process/execute"
+    world.api.faults.otherwise = lambda asked: (
+        Fault(kind="status", status=502) if asked == call else None
+    )
+    assert await perform(site, job("destroy"), LOG)
+    sandbox = gateway.done().sandbox
+    assert sandbox
+    assert (sandbox.state, world.alive) == ("destroyed", [])
+    assert world.api.faults.calls.count(call) == 4
+    assert "spool could not be read" in (gateway.done().diagnosis or "")
+
+
+async def test_a_command_whose_success_has_no_exit_code_has_succeeded(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    world.api.omits_exit_code = True
+    assert await perform(site, job("create"), LOG)
+    assert await perform(site, job("inspect"), LOG)
+    assert gateway.done().process is not None
 
 
 async def test_a_sandbox_is_gone_only_when_its_id_is(world: World, provider: Provider) -> None:

@@ -5,16 +5,24 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
+from launcher.client import Client
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
 from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.protocol import ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
-from tests.launcher.jobs import an_order
+from tests.launcher.clock import Time
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, an_order
+from tests.launcher.lines import LOG
 
 MakeProvider = Callable[..., DaytonaApi]
 
@@ -37,12 +45,92 @@ async def make(api: Api) -> AsyncIterator[MakeProvider]:
         yield make
 
 
-async def test_an_api_that_knows_no_ttl_is_asked_without(api: Api, make: MakeProvider) -> None:
-    fault = Fault(kind="status", status=400, message="property ttlMinutes should not exist")
-    api.faults.plan("POST /sandbox", fault)
-    await make(ttl_minutes=90).create(an_order())
+def _site(client: Client, provider: DaytonaApi) -> tuple[Site, Time]:
+    """A launcher in pretended time."""
+    time = Time()
+    site = Site(client=client, providers=(provider,), handed={}, sleep=time.sleep, clock=time.clock)
+    return site, time
+
+
+async def test_a_throttler_is_no_ttl(api: Api, make: MakeProvider) -> None:
+    message = "ThrottlerException: Bottleneck, settled a little"
+    api.faults.plan("POST /sandbox", Fault(kind="status", status=400, message=message))
+    with pytest.raises(ProviderError, match="Throttler"):
+        await make(ttl_minutes=90).create(an_order())
+    assert api.faults.calls.count("POST /sandbox") == 1
+
+
+async def test_no_lifespan_is_asked_for_where_none_is_wanted(api: Api, make: MakeProvider) -> None:
+    await make(ttl_minutes=None).create(an_order())
     (made,) = api.organisation.living()
     assert "ttlMinutes" not in made.settings
+
+
+async def test_an_api_before_v0_180_lists_all_sandboxes_in_a_bare_array(
+    api: Api, make: MakeProvider
+) -> None:
+    api.lists_all_at_once = True
+    for number in range(230):
+        api.organisation.create({"name": f"n{number}", "labels": {"slipgate-instance": INSTANCE}})
+    api.organisation.create({"name": "foreign"})
+    assert len(await make().survey(INSTANCE)) == 230
+    assert api.faults.calls == ["GET /sandbox"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param((("Retry-After-sandbox-create", "17"),), id="with a suffix"),
+        pytest.param((("Retry-After", "17"),), id="plain"),
+        pytest.param(
+            (
+                ("X-RateLimit-Remaining-sandbox-create", "0"),
+                ("X-RateLimit-Reset-sandbox-create", "17"),
+                ("X-RateLimit-Remaining-authenticated", "900"),
+                ("X-RateLimit-Reset-authenticated", "55"),
+            ),
+            id="of the limit that is used up",
+        ),
+    ],
+)
+async def test_a_create_comes_again_when_the_limit_says(
+    api: Api,
+    make: MakeProvider,
+    client: Client,
+    gateway: StubGateway,
+    headers: tuple[tuple[str, str], ...],
+) -> None:
+    api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
+    site, time = _site(client, make())
+    assert await perform(site, a_job("create", lease_seconds=36_000), LOG)
+    assert time.now >= 17
+    assert gateway.verbs()[-1] == "done"
+
+
+async def test_a_limit_that_outlasts_the_launch_is_given_back_at_once(
+    api: Api, make: MakeProvider, client: Client, gateway: StubGateway
+) -> None:
+    headers = (("Retry-After-sandbox-create", "900"),)
+    api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
+    site, time = _site(client, make())
+    assert not await perform(site, a_job("create", lease_seconds=36_000), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable, time.now) == ("provider_quota", True, 0)
+
+
+async def test_other_calls_wait_for_their_limit_once(api: Api) -> None:
+    limited = Fault(kind="status", status=429, headers=(("Retry-After-authenticated", "9"),))
+    api.faults.plan("GET /sandbox/{name}", limited)
+    api.organisation.create({"name": NAME, "snapshot": "slipgate-agent-1"})
+    time = Time()
+    async with open_daytona(api.url, "dtn_key") as http:
+        there = DaytonaApi(DaytonaHttp(http, sleep=time.sleep), realm="r", wishes=Wishes())
+        found = await there.find(KEY)
+        assert (found is not None, time.now) == (True, 9)
+        api.faults.plan("GET /sandbox/{name}", limited, limited)
+        with pytest.raises(ProviderError) as still:
+            await there.find(KEY)
+    assert (still.value.code, still.value.retry_after) == ("provider_quota", 9)
 
 
 async def test_daytona_secrets_stand_for_values_that_the_launcher_need_not_have(

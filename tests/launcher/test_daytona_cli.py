@@ -3,24 +3,36 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
+from gateway.wire.launcher import Trying
+from launcher.client import Client
+from launcher.jobs.perform import perform
+from launcher.jobs.site import Site
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.cli import DaytonaCli
+from launcher.providers.daytona.http import DaytonaHttp, open_daytona
 from launcher.providers.daytona.sandboxes import Wishes
 from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.program import Program
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import ProviderError, Unusable
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import FAULTS, install
-from tests.daytona.machine import Machine
+from tests.daytona.faults import Fault
+from tests.daytona.machine import Executed, Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.launcher.clock import Time
-from tests.launcher.jobs import INSTANCE, KEY, NAME, an_order
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.launcher.lines import LOG
 from tests.launcher.waiting import until
+
+WITHOUT_EXEC = ("0.101.0", "0.116.0", "0.134.0")
 
 
 @pytest_asyncio.fixture
@@ -59,12 +71,12 @@ def provider(folder: Path, api: Api, release: str = "0.205.1") -> DaytonaCli:
 @pytest.mark.parametrize(
     ("release", "ttl"),
     [
-        pytest.param("0.116.0", None, id="before variables counted"),
+        pytest.param("0.135.0", None, id="the first with exec"),
         pytest.param("0.190.0", None, id="before --ttl"),
         pytest.param("0.205.1", 90, id="recent"),
     ],
 )
-async def test_every_release_with_names_makes_the_same_sandbox(
+async def test_every_release_with_exec_makes_the_same_sandbox(
     tmp_path: Path, api: Api, release: str, ttl: int | None
 ) -> None:
     found = await provider(tmp_path, api, release).create(an_order({"A": "--b=c"}))
@@ -74,21 +86,119 @@ async def test_every_release_with_names_makes_the_same_sandbox(
     assert made.settings.get("ttlMinutes") == ttl
 
 
-async def test_a_release_that_cannot_name_is_refused_before_anything_is_made(
-    tmp_path: Path, api: Api
+@pytest.mark.parametrize("release", WITHOUT_EXEC)
+async def test_a_release_without_exec_is_refused_before_anything_is_made(
+    tmp_path: Path, api: Api, release: str
 ) -> None:
-    with pytest.raises(ProviderError, match=r"v0\.110") as refused:
-        await provider(tmp_path, api, "0.101.0").create(an_order())
+    with pytest.raises(Unusable, match=r"v0\.135 or later") as refused:
+        await provider(tmp_path, api, release).create(an_order())
     assert not refused.value.retryable
     assert api.organisation.living() == []
 
 
-async def test_old_and_new_lists_are_read_to_the_end(tmp_path: Path, api: Api) -> None:
+@pytest.mark.parametrize("release", WITHOUT_EXEC)
+async def test_what_was_made_before_is_found_and_destroyed_without_exec(
+    tmp_path: Path, api: Api, client: Client, gateway: StubGateway, release: str
+) -> None:
+    api.organisation.create({"name": NAME, "snapshot": "slipgate-agent-1", "labels": LABELS})
+    time = Time()
+    there = provider(tmp_path, api, release)
+    site = Site(client=client, providers=(there,), handed={}, sleep=time.sleep, clock=time.clock)
+    assert await perform(site, a_job("inspect", lease_seconds=36_000), LOG)
+    seen = gateway.done()
+    assert seen.sandbox
+    assert (seen.sandbox.state, seen.process) == ("started", None)
+    assert "v0.135 or later" in (seen.diagnosis or "")
+    assert await perform(site, a_job("destroy", lease_seconds=36_000), LOG)
+    assert gateway.done().sandbox == replace(seen.sandbox, state="destroyed")
+    assert api.organisation.living() == []
+
+
+async def test_a_cli_that_cannot_be_used_leaves_the_launch_to_the_others_of_the_chain(
+    tmp_path: Path, api: Api, client: Client, gateway: StubGateway
+) -> None:
+    api.faults.plan("POST /sandbox", Fault(kind="status", status=503))
+    time = Time()
+    async with open_daytona(api.url, "dtn_key") as http:
+        first = DaytonaApi(
+            DaytonaHttp(http), realm="r", wishes=Wishes(), sleep=time.sleep, clock=time.clock
+        )
+        site = Site(
+            client=client,
+            providers=(first, provider(tmp_path, api, "0.134.0")),
+            handed={},
+            sleep=time.sleep,
+            clock=time.clock,
+        )
+        assert await perform(site, a_job("create", lease_seconds=36_000), LOG)
+    assert [each.name for each in api.organisation.living()] == [NAME]
+    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    assert ["v0.135" in (note or "") for note in notes] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("release", "has_profile"),
+    [
+        pytest.param("0.127.0", True, id="before variables counted"),
+        pytest.param("0.128.0", False, id="since"),
+        pytest.param("0.0.0", False, id="a developer's build"),
+    ],
+)
+async def test_only_a_release_that_needs_a_profile_gets_one(
+    tmp_path: Path, api: Api, release: str, has_profile: bool
+) -> None:
+    await terminal(tmp_path, api, release).ran("sandbox", "--help")
+    config = (tmp_path / "cli" / "configuration" / "config.json").read_text()
+    assert ("dtn_key" in config) is has_profile
+    assert has_profile or json.loads(config) == {"activeProfile": "", "profiles": []}
+
+
+@pytest.mark.parametrize("release", ["0.135.0", "0.190.0", "0.205.1"])
+async def test_runs_beside_each_other_never_find_an_emptied_configuration(
+    tmp_path: Path, api: Api, release: str
+) -> None:
+    made = await provider(tmp_path, api, release).create(an_order())
+    cli = terminal(tmp_path, api, release)
+    (tmp_path / "cli" / "configuration" / "wait").touch()
+    runs = (cli.run("sandbox", "exec", made.id, "--", "echo hi") for _ in range(4))
+    assert await asyncio.gather(*runs) == ["hi\n"] * 4
+    assert not (tmp_path / "cli" / "configuration" / "empty").exists()
+
+
+async def test_a_command_is_given_the_time_that_ending_an_agent_takes(
+    tmp_path: Path, api: Api
+) -> None:
+    there = provider(tmp_path, api)
+    made = await there.create(an_order())
+    asked: list[float] = []
+
+    class Watched(Machine):
+        async def execute(
+            self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+        ) -> Executed:
+            asked.append(timeout)
+            return Executed(0, "")
+
+    api.machine = Watched(tmp_path)
+    await there.stop(made.key)
+    assert asked == [15.0]
+
+
+@pytest.mark.parametrize(
+    "release",
+    [
+        pytest.param("0.179.0", id="numbered pages"),
+        pytest.param("0.180.0", id="cursors"),
+    ],
+)
+async def test_old_and_new_lists_are_read_to_the_end(
+    tmp_path: Path, api: Api, release: str
+) -> None:
     for number in range(120):
         labels = {"slipgate-instance": INSTANCE}
         api.organisation.create({"name": f"n{number}", "labels": labels})
     api.organisation.create({"name": "foreign"})
-    found = await provider(tmp_path, api).survey(INSTANCE)
+    found = await provider(tmp_path, api, release).survey(INSTANCE)
     assert len({each.id for each in found}) == 120
 
 

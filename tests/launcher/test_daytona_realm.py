@@ -72,6 +72,25 @@ async def test_an_empty_organisation_needs_a_name_from_us(
     assert named == [f"{provider}@ours"]
 
 
+async def test_a_key_that_names_its_organisation_needs_nothing_else(
+    tmp_path: Path, api: Api
+) -> None:
+    api.tells_organisation = True
+    (realm,) = await _realms(tmp_path, api, "daytona-api")
+    assert realm.endswith(f"/{ORGANISATION}")
+    assert api.faults.calls == ["GET /api-keys/current"]
+
+
+@pytest.mark.parametrize("tells_scopes", [True, False])
+async def test_an_api_before_v0_180_tells_its_realm_by_a_bare_array(
+    tmp_path: Path, api: Api, tells_scopes: bool
+) -> None:
+    api.lists_all_at_once, api.tells_scopes = True, tells_scopes
+    api.organisation.create({"name": "anything"})
+    (realm,) = await _realms(tmp_path, api, "daytona-api")
+    assert realm.endswith(f"/{ORGANISATION}")
+
+
 async def test_a_wrong_key_ends_the_start_with_what_to_do(tmp_path: Path, api: Api) -> None:
     with pytest.raises(ProviderError, match="Check DAYTONA_API_KEY"):
         await _realms(tmp_path, api, "daytona-api", DAYTONA_API_KEY="wrong")

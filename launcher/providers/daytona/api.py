@@ -12,20 +12,22 @@ from launcher.client import Clock, Sleep
 from launcher.environment import is_for
 from launcher.providers.daytona.documents import (
     INSTANCE_LABEL,
+    LISTED,
     Executed,
     Sandbox,
-    SandboxPage,
     Session,
+    Snapshot,
     ToolboxAddress,
+    page_of,
 )
-from launcher.providers.daytona.http import (
-    CREATE_SECONDS,
+from launcher.providers.daytona.http import DaytonaHttp, segment
+from launcher.providers.daytona.refusals import (
     Conflict,
-    DaytonaHttp,
     Unanswered,
-    segment,
+    is_about_lifespan,
+    refusal,
+    unavailable,
 )
-from launcher.providers.daytona.refusals import refusal, unavailable
 from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
 from launcher.providers.protocol import Found, Order, ProviderError, SpoolPiece
 from launcher.providers.remote import STOP_SECONDS, read_spool, spool_command
@@ -65,14 +67,14 @@ class DaytonaApi(Sandboxes):
             raise
         if made.snapshot is None:
             made = await self._http.get(f"/sandbox/{segment(made.id)}", Sandbox)
-        return replace(made.found(), key=replace(order.key, id=made.id))
+        return await self._described(made, replace(order.key, snapshot=order.snapshot))
 
     async def survey(self, instance: str) -> list[Found]:
         """Eventually consistent; whoever means to act on it looks again by id."""
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
         found: list[Found] = []
         while True:
-            page = await self._http.get("/sandbox", SandboxPage, query=query)
+            page = page_of(await self._http.get("/sandbox", LISTED, query=query))
             found += (each.found() for each in page.items)
             if page.next_cursor is None:
                 return found
@@ -81,12 +83,12 @@ class DaytonaApi(Sandboxes):
     async def _make(self, order: Order) -> Sandbox:
         body = self._body(order)
         try:
-            return await self._http.post("/sandbox", body, Sandbox, seconds=CREATE_SECONDS)
+            return await self._http.create("/sandbox", body, Sandbox)
         except ProviderError as error:
-            if "ttlMinutes" not in error.message:
+            if "ttlMinutes" not in body or not is_about_lifespan(error):
                 raise
         del body["ttlMinutes"]
-        return await self._http.post("/sandbox", body, Sandbox, seconds=CREATE_SECONDS)
+        return await self._http.create("/sandbox", body, Sandbox)
 
     def _body(self, order: Order) -> dict[str, object]:
         """Auto-stop would end a busy agent: what runs inside is no activity to Daytona."""
@@ -114,14 +116,14 @@ class DaytonaApi(Sandboxes):
     async def _made_anyway(self, order: Order, error: ProviderError) -> Sandbox:
         """A create whose answer was lost may have made it, or may still do so."""
         found = await self._look(order.key.name)
-        if found is None:
+        if found is None or found.is_gone:
             raise error
         return ours(order, found)
 
     async def _holder(self, order: Order, error: ProviderError) -> Sandbox:
         """Who has the name: an earlier call of ours, or somebody else."""
         found = await self._look(order.key.name)
-        if found is None or found.state == "destroying":
+        if found is None or found.state == "destroying" or found.is_gone:
             raise error
         found = ours(order, found)
         if found.reported_state in ("error", "stopped"):
@@ -137,6 +139,9 @@ class DaytonaApi(Sandboxes):
 
     async def _look(self, name: str) -> Sandbox | None:
         return await self._http.find(f"/sandbox/{segment(name)}", Sandbox)
+
+    async def _snapshot(self, id_or_name: str) -> Snapshot | None:
+        return await self._http.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
 
     async def _delete(self, name: str) -> None:
         try:

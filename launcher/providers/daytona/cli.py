@@ -1,8 +1,9 @@
-"""`daytona-cli`: sandboxes by Daytona's command line, in the form that every release since v0.101
-takes (`daytona sandbox …`).
+"""`daytona-cli`: sandboxes by Daytona's command line, v0.135 and later (`daytona sandbox …`).
 
-The CLI prints success before the sandbox has started, and fails although it made one: whatever it
-says, the name is looked up afterwards.
+Earlier releases have no `sandbox exec`, print help instead and call it a success: with them nothing
+is made; what was made before is still found and destroyed. The CLI prints success before the
+sandbox has started, and fails although it made one: whatever it says, the name is looked up
+afterwards.
 """
 
 import asyncio
@@ -11,32 +12,36 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-import msgspec
-
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.complaints import NotThere, complaint
-from launcher.providers.daytona.documents import INSTANCE_LABEL, Sandbox
-from launcher.providers.daytona.http import Conflict
-from launcher.providers.daytona.refusals import unavailable
+from launcher.providers.daytona.complaints import complaint
+from launcher.providers.daytona.documents import (
+    INSTANCE_LABEL,
+    LISTED,
+    Sandbox,
+    Snapshot,
+    page_of,
+)
+from launcher.providers.daytona.refusals import (
+    Conflict,
+    NotThere,
+    is_about_lifespan,
+    unavailable,
+)
 from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
 from launcher.providers.daytona.terminal import Terminal
+from launcher.providers.program import Ran
 from launcher.providers.protocol import LOG_TAIL, Found, Order, ProviderError
+from launcher.providers.remote import STOP_SECONDS
 
 CREATE_SECONDS: Final = 100.0
+EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
+"""Without a limit of its own Daytona ends a command after 10 s."""
 PAGE: Final = 100
 _LOG: Final = (
     f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
     "2>/dev/null; exit 0'"
 )
 """Where the daemon keeps what the entrypoint prints."""
-
-
-class _Page(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Numbered up to v0.179, with a cursor since."""
-
-    items: tuple[Sandbox, ...]
-    next_cursor: str | None = None
-    total_pages: int = 1
 
 
 class DaytonaCli(Sandboxes):
@@ -58,14 +63,13 @@ class DaytonaCli(Sandboxes):
 
     async def create(self, order: Order) -> Found:
         """The name is the idempotency key, and what is found under it is the answer."""
-        flags = await self._terminal.flags("sandbox", "create")
-        if "name" not in flags:
-            message = "this release of Daytona's CLI cannot name a sandbox; v0.110 and later can"
-            raise ProviderError("provider_refused", message, retryable=False)
-        ran = await self._terminal.ran(
-            "sandbox", "create", *self._arguments(order, flags), seconds=CREATE_SECONDS
-        )
-        found = await self._look(order.key.name)
+        await self._terminal.check_release()
+        ttl = self._wishes.ttl_minutes
+        if "ttl" not in await self._terminal.flags("sandbox", "create"):
+            ttl = None
+        ran, found = await self._make(order, ttl)
+        if found is None and ttl is not None and ran.code and is_about_lifespan(complaint(ran)):
+            ran, found = await self._make(order, None)
         if ran.code == 0 and found is None:
             raise unavailable("its CLI says that the sandbox was made, and it is not there")
         if found is None or found.state == "destroying":
@@ -79,7 +83,7 @@ class DaytonaCli(Sandboxes):
         number, where = 1, ""
         while True:
             pages = (f"--limit={PAGE}", where) if where else (f"--limit={PAGE}",)
-            page = await self._terminal.document(_Page, "sandbox", "list", *pages)
+            page = page_of(await self._terminal.document(LISTED, "sandbox", "list", *pages))
             found += (
                 each.found() for each in page.items if each.labels.get(INSTANCE_LABEL) == instance
             )
@@ -91,15 +95,22 @@ class DaytonaCli(Sandboxes):
             else:
                 return found
 
-    def _arguments(self, order: Order, flags: frozenset[str]) -> Iterator[str]:
+    async def _make(self, order: Order, ttl: int | None) -> tuple[Ran, Sandbox | None]:
+        ran = await self._terminal.ran(
+            "sandbox", "create", *self._arguments(order, ttl), seconds=CREATE_SECONDS
+        )
+        found = await self._look(order.key.name)
+        return ran, None if found is None or found.is_gone else found
+
+    def _arguments(self, order: Order, ttl: int | None) -> Iterator[str]:
         """Each with its value in one argument: nothing in a value can become an option."""
         yield f"--name={order.key.name}"
         if order.snapshot:
             yield f"--snapshot={order.snapshot}"
         yield "--auto-stop=0"
         yield f"--auto-delete={STOPPED_MINUTES}"
-        if self._wishes.ttl_minutes is not None and "ttl" in flags:
-            yield f"--ttl={self._wishes.ttl_minutes}"
+        if ttl is not None:
+            yield f"--ttl={ttl}"
         if self._wishes.target is not None:
             yield f"--target={self._wishes.target}"
         yield from (f"--label={name}={value}" for name, value in order.labels.items())
@@ -107,19 +118,32 @@ class DaytonaCli(Sandboxes):
 
     async def _adopted(self, order: Order, found: Sandbox) -> Found:
         found = ours(order, found)
-        key = replace(order.key, id=found.id)
+        key = replace(order.key, id=found.id, snapshot=order.snapshot)
         if found.reported_state in ("error", "stopped"):
             await self.remove(key)
             why = f": {found.error_reason}" if found.error_reason else ""
             message = f"the sandbox was {found.state}, and is deleted{why}"
             raise ProviderError("sandbox_error", message, retryable=True)
-        return replace(found.found(), key=key)
+        return await self._described(found, key)
 
     async def _look(self, name: str) -> Sandbox | None:
         try:
             return await self._terminal.document(Sandbox, "sandbox", "info", name)
         except NotThere:
             return None
+
+    async def _snapshot(self, id_or_name: str) -> Snapshot | None:
+        """The CLI shows none alone, so all are listed."""
+        number = 1
+        while True:
+            page = (f"--limit={PAGE}", f"--page={number}")
+            listed = await self._terminal.document(tuple[Snapshot, ...], "snapshot", "list", *page)
+            for each in listed:
+                if id_or_name in (each.id, each.name):
+                    return each
+            if len(listed) < PAGE:
+                return None
+            number += 1
 
     async def _delete(self, name: str) -> None:
         try:
@@ -131,4 +155,6 @@ class DaytonaCli(Sandboxes):
         return await self._execute(sandbox, _LOG)
 
     async def _execute(self, sandbox: Sandbox, command: str) -> str:
-        return await self._terminal.run("sandbox", "exec", sandbox.id, "--", command)
+        await self._terminal.check_release()
+        limit = f"--timeout={EXECUTE_SECONDS}"
+        return await self._terminal.run("sandbox", "exec", limit, sandbox.id, "--", command)

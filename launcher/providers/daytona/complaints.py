@@ -8,8 +8,7 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from launcher.providers.daytona.http import Conflict, Unanswered
-from launcher.providers.daytona.refusals import refusal, unavailable
+from launcher.providers.daytona.refusals import Area, refusal, unanswered
 from launcher.providers.program import Ran
 from launcher.providers.protocol import ProviderError
 
@@ -27,27 +26,14 @@ _OWN: Final = (
 )
 
 
-class NotThere(ProviderError):
-    """404: the API knows no such thing."""
-
-
-def complaint(ran: Ran) -> ProviderError:
+def complaint(ran: Ran, area: Area = "sandbox") -> ProviderError:
     """The error of a run that failed."""
     if ran.code is None:
-        return Unanswered("provider_unavailable", "Daytona: its CLI took too long", retryable=True)
+        return unanswered("its CLI took too long")
     message = _message(ran)
     phrase, _, rest = message.partition(": ")
     status = _PHRASES.get(phrase)
-    if status is None:
-        return _own(message)
-    told = refusal(status, rest)
-    if status == 404:
-        return NotThere(told.code, told.message, retryable=False)
-    if status == 409:
-        return Conflict(told.code, told.message, retryable=True)
-    if status >= 500:
-        return Unanswered(told.code, told.message, retryable=True)
-    return told
+    return _own(message) if status is None else refusal(status, rest, area=area)
 
 
 def _message(ran: Ran) -> str:
@@ -63,5 +49,4 @@ def _own(message: str) -> ProviderError:
     for pattern, code, advice in _OWN:
         if pattern.search(message):
             return ProviderError(code, f"{message}. {advice}", retryable=False)
-    passing = unavailable(f"its CLI says: {message}")
-    return Unanswered(passing.code, passing.message, retryable=True)
+    return unanswered(f"its CLI says: {message}")

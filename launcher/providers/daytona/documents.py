@@ -1,10 +1,11 @@
 """What Daytona shows, and what it means in our words.
 
-Source: Daytona's API and CLI, v0.101 to v0.205; unknown fields are ignored, missing ones are not
-assumed, and a state that is not listed counts as passing, never as a failure.
+Source: Daytona's API and CLI, v0.101 to v0.205, and the client of v0.231; unknown fields are
+ignored, missing ones are not assumed, and a state that is not listed counts as passing, never as a
+failure.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -38,21 +39,39 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     id: str
     name: str
     labels: dict[str, str]
-    organization_id: str = ""
+    organization_id: str | None = None
     snapshot: str | None = None
-    state: str = "unknown"
+    state: str | None = None
     error_reason: str | None = None
-    created_at: str = ""
-    toolbox_proxy_url: str = ""
+    queue_timed_out_at: str | None = None
+    spot_evicted_at: str | None = None
+    created_at: str | None = None
+    toolbox_proxy_url: str | None = None
 
     @property
     def reported_state(self) -> ReportedState:
         """Its state in our words."""
-        return _STATES.get(self.state, "creating")
+        return _STATES.get(self.state or "", "creating")
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing is left of it: since v0.231 it may be answered for a day all the same."""
+        return self.state == "destroyed"
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is in its state, as far as Daytona tells."""
+        if self.spot_evicted_at:
+            return f"Daytona evicted it at {self.spot_evicted_at}: it was a spot sandbox"
+        if self.queue_timed_out_at:
+            return (
+                f"Daytona had no room for it in time, and gave it up at {self.queue_timed_out_at}"
+            )
+        return self.error_reason
 
     def found(self) -> Found:
         """As every provider tells it; of its agent nothing is known from outside."""
-        moment = parse_rfc3339(self.created_at)
+        moment = parse_rfc3339(self.created_at or "")
         return Found(
             id=self.id,
             key=Key(instance=self.labels.get(INSTANCE_LABEL, ""), name=self.name, id=self.id),
@@ -61,14 +80,26 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             state=self.reported_state,
             process=Process(state="unknown"),
             created_at=milliseconds(moment) if moment else 0,
+            reason=self.reason,
         )
 
 
 class SandboxPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of a list; the cursor came with v0.180."""
+    """A page of a list, numbered up to v0.179, with a cursor since."""
 
     items: tuple[Sandbox, ...]
     next_cursor: str | None = None
+    total_pages: int = 1
+
+
+LISTED: Final[Any] = SandboxPage | tuple[Sandbox, ...]
+"""An API before v0.180 lists all sandboxes at once, in a bare array. (Any: no type checker takes a
+union for the type of a document.)"""
+
+
+def page_of(listed: SandboxPage | tuple[Sandbox, ...]) -> SandboxPage:
+    """Either form as a page."""
+    return listed if isinstance(listed, SandboxPage) else SandboxPage(items=listed)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -100,13 +131,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     name: str
     permissions: tuple[str, ...]
+    organization_id: str | None = None
+    """Newer releases tell it."""
     expires_at: str | None = None
 
 
 class Executed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How a command in a sandbox ended; output and errors come as one."""
 
-    exit_code: int
+    exit_code: int | None = None
+    """Optional in newer releases; what is left out is 0."""
     result: str = ""
 
 
@@ -125,7 +159,7 @@ class SessionCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The session in which the daemon runs the snapshot's entrypoint."""
 
-    commands: tuple[SessionCommand, ...] = ()
+    commands: tuple[SessionCommand, ...] | None = None
 
 
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,11 +27,11 @@ async def until_gone(
     """
     give_up = clock() + REMOVE_SECONDS
     found: Sandbox | None = sandbox
-    while found is not None:
+    while found is not None and not found.is_gone:
         if found.state != "destroying":
             await delete(found.id)
         found = await look(found.id)
-        if found is not None:
+        if found is not None and not found.is_gone:
             if clock() > give_up:
                 raise unavailable(f"the sandbox is still {found.state} after its deletion")
             await sleep(LOOK_SECONDS)

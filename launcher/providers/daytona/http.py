@@ -1,5 +1,6 @@
 """The few calls of Daytona's API, typed; every failure is a `ProviderError`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote
@@ -7,10 +8,11 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from launcher.client import Sleep
 from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.daytona.documents import Complaint
-from launcher.providers.daytona.refusals import refusal, unavailable
-from launcher.providers.protocol import ProviderError
+from launcher.providers.daytona.refusals import Area, refusal, unanswered
+from launcher.providers.retry_after import seconds_to_wait
 
 T = TypeVar("T")
 Witness = Callable[[httpx.Response], Awaitable[None]]
@@ -18,23 +20,25 @@ Witness = Callable[[httpx.Response], Awaitable[None]]
 CREATE_SECONDS: Final = 90.0
 """The API holds a create for up to 30 s."""
 CALL_SECONDS: Final = 20.0
+LONGEST_WAIT: Final = 60.0
+"""A rate limit's minute (seconds); a create does not wait here: its window may close meanwhile."""
 NOT_FOUND: Final = 404
-
-
-class Unanswered(ProviderError):
-    """Nobody knows whether it was done: the connection broke, or a proxy answered."""
-
-
-class Conflict(ProviderError):
-    """409: the name is taken, or the state is changing."""
+LIMITED: Final = 429
 
 
 class DaytonaHttp:
     """One organisation's API."""
 
-    def __init__(self, http: httpx.AsyncClient, *, seconds: float = CALL_SECONDS) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        seconds: float = CALL_SECONDS,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._http = http
         self._seconds = seconds
+        self._sleep = sleep
 
     async def get(self, path: str, kind: type[T], *, query: dict[str, str] | None = None) -> T:
         """A document.
@@ -42,30 +46,50 @@ class DaytonaHttp:
         Raises:
             ProviderError: there is none, or it cannot be had.
         """
-        return _read(await self._send("GET", path, query=query), kind)
+        return _read(await self._patiently("GET", path, query=query), kind)
 
     async def find(self, path: str, kind: type[T]) -> T | None:
         """A document, or None for 404."""
-        response = await self._send("GET", path)
+        response = await self._patiently("GET", path)
         return None if response.status_code == NOT_FOUND else _read(response, kind)
 
-    async def post(self, path: str, body: object, kind: type[T], *, seconds: float = 0) -> T:
+    async def create(self, path: str, body: object, kind: type[T]) -> T:
+        """What was made, by one call: a caller that has a window for it waits outside."""
+        return _read(await self._send("POST", path, body=body, seconds=CREATE_SECONDS), kind)
+
+    async def post(self, path: str, body: object, kind: type[T]) -> T:
         """What was made or done."""
-        return _read(await self._send("POST", path, body=body, seconds=seconds), kind)
+        return _read(await self._patiently("POST", path, body=body), kind)
 
     async def delete(self, path: str) -> None:
         """Accepted, or not there."""
-        response = await self._send("DELETE", path)
+        response = await self._patiently("DELETE", path)
         if response.status_code != NOT_FOUND:
             _check(response)
 
     async def text(self, path: str) -> str:
         """A plain text; empty for 404."""
-        response = await self._send("GET", path)
+        response = await self._patiently("GET", path)
         if response.status_code == NOT_FOUND:
             return ""
         _check(response)
         return response.text
+
+    async def _patiently(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: object = None,
+    ) -> httpx.Response:
+        """Once more when a rate limit asks for a wait that is worth it."""
+        response = await self._send(method, path, query=query, body=body)
+        wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
+        if not 0 < wait <= LONGEST_WAIT:
+            return response
+        await self._sleep(wait)
+        return await self._send(method, path, query=query, body=body)
 
     async def _send(
         self,
@@ -82,7 +106,7 @@ class DaytonaHttp:
                 method, path, params=query, content=content, timeout=seconds or self._seconds
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unanswered(f"no answer to {method} ({type(error).__name__})") from error
+            raise unanswered(f"no answer to {method} ({type(error).__name__})") from error
 
 
 def open_daytona(
@@ -107,7 +131,7 @@ def _read(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _unanswered(f"an answer that is none (HTTP {response.status_code})") from error
+        raise unanswered(f"an answer that is none (HTTP {response.status_code})") from error
 
 
 def _check(response: httpx.Response) -> None:
@@ -116,15 +140,16 @@ def _check(response: httpx.Response) -> None:
     try:
         message = msgspec.json.decode(response.content, type=Complaint).message
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _unanswered(f"HTTP {response.status_code} from a proxy") from error
-    refused = refusal(response.status_code, message)
-    if response.status_code == 409:
-        raise Conflict(refused.code, refused.message, retryable=True)
-    if response.status_code >= 500:
-        raise _unanswered(message)
-    raise refused
+        if response.status_code != LIMITED:
+            raise unanswered(f"HTTP {response.status_code} from a proxy") from error
+        message = ""
+    raise refusal(
+        response.status_code,
+        message,
+        area=_area(response.url.path),
+        retry_after=seconds_to_wait(response.headers),
+    )
 
 
-def _unanswered(message: str) -> Unanswered:
-    error = unavailable(message)
-    return Unanswered(error.code, error.message, retryable=True)
+def _area(path: str) -> Area:
+    return "snapshot" if "/snapshots" in path else "sandbox"

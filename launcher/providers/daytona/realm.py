@@ -1,13 +1,21 @@
 """The name space of Daytona's sandboxes: the address of the API and the organisation of the key.
 
-No call tells a key's organisation, but what belongs to it names it: its snapshots and sandboxes.
+Newer releases tell a key's organisation; before, what belongs to it names it: its snapshots and
+sandboxes.
 """
 
 from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from launcher.providers.daytona.documents import Sandbox, SandboxPage, Snapshot, SnapshotPage
+from launcher.providers.daytona.documents import (
+    LISTED,
+    ApiKey,
+    Sandbox,
+    Snapshot,
+    SnapshotPage,
+    page_of,
+)
 from launcher.providers.daytona.http import DaytonaHttp
 from launcher.providers.daytona.terminal import Terminal
 from launcher.providers.protocol import ProviderError
@@ -26,12 +34,14 @@ async def realm_by_api(http: DaytonaHttp, url: str) -> str:
     Raises:
         ProviderError: nothing of the organisation is there, or the API cannot be asked.
     """
-    query = {"page": "1", "limit": "100"}
-    snapshots = await http.get("/snapshots", SnapshotPage, query=query)
-    organisation = _of_snapshots(snapshots.items)
+    organisation = await _of_key(http)
     if organisation is None:
-        page = await http.get("/sandbox", SandboxPage, query={"limit": "1"})
-        organisation = _of_sandboxes(page.items)
+        query = {"page": "1", "limit": "100"}
+        snapshots = await http.get("/snapshots", SnapshotPage, query=query)
+        organisation = _of_snapshots(snapshots.items)
+    if organisation is None:
+        listed = await http.get("/sandbox", LISTED, query={"limit": "1"})
+        organisation = _of_sandboxes(page_of(listed).items)
     return _realm(url, organisation)
 
 
@@ -40,9 +50,19 @@ async def realm_by_cli(terminal: Terminal, url: str) -> str:
     snapshots = await terminal.document(tuple[Snapshot, ...], "snapshot", "list")
     organisation = _of_snapshots(snapshots)
     if organisation is None:
-        page = await terminal.document(SandboxPage, "sandbox", "list", "--limit=1")
-        organisation = _of_sandboxes(page.items)
+        listed = await terminal.document(LISTED, "sandbox", "list", "--limit=1")
+        organisation = _of_sandboxes(page_of(listed).items)
     return _realm(url, organisation)
+
+
+async def _of_key(http: DaytonaHttp) -> str | None:
+    try:
+        key = await http.find("/api-keys/current", ApiKey)
+    except ProviderError as error:
+        if error.retryable:
+            raise
+        return None  # an older release takes it for something else, or the next call says it
+    return key.organization_id if key else None
 
 
 def _of_snapshots(snapshots: Iterable[Snapshot]) -> str | None:

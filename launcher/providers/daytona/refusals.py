@@ -6,9 +6,28 @@ apart. A refusal that will be the same at the next try is permanent, and says wh
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from launcher.providers.protocol import ProviderError
+
+Area = Literal["sandbox", "snapshot"]
+"""The part of the API that was asked: a key has scopes for each."""
+
+
+class Unanswered(ProviderError):
+    """Nobody knows whether it was done: the connection broke, or a proxy answered."""
+
+
+class Conflict(ProviderError):
+    """409: the name is taken, or the state is changing."""
+
+
+class NotThere(ProviderError):
+    """404: the API knows no such thing."""
+
+
+class Rejected(ProviderError):
+    """400: something about the request is not taken."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +46,7 @@ def _rule(pattern: str, code: str, *, retryable: bool, advice: str = "") -> _Rul
     )
 
 
+_SUSPENDED: Final = _rule(r"organi[sz]ation .*suspended", "provider_suspended", retryable=False)
 _BY_TEXT: Final = (
     _rule(
         r"snapshot .* not found",
@@ -41,16 +61,25 @@ _BY_TEXT: Final = (
         advice="Set DAYTONA_TARGET to a region that has it.",
     ),
     _rule(
-        r"snapshot \S+ is (building|pending|pulling|snapshotting)",
-        "snapshot_inactive",
-        retryable=True,
-    ),
-    _rule(
-        r"snapshot \S+ is \w+",
+        r"snapshot \S+ is inactive",
         "snapshot_inactive",
         retryable=False,
-        advice="Activate it in Daytona's dashboard: it rests after two weeks without use.",
+        advice="It rests after two weeks without use: `slipgate snapshot check NAME --activate`.",
     ),
+    _rule(
+        r"snapshot \S+ is (build_failed|error)\b",
+        "snapshot_broken",
+        retryable=False,
+        advice="Its build failed: `slipgate snapshot build` makes another one, of the next name.",
+    ),
+    _rule(
+        r"snapshot \S+ is (removing|removed)",
+        "snapshot_not_found",
+        retryable=False,
+        advice="It is being deleted. Name another one.",
+    ),
+    # Any other state, a new one too, passes.
+    _rule(r"snapshot \S+ is \w+\W*$", "provider_unavailable", retryable=True),
     _rule(
         r"exceeds maximum allowed per sandbox",
         "provider_quota",
@@ -59,28 +88,42 @@ _BY_TEXT: Final = (
     ),
     _rule(r"limit exceeded", "provider_quota", retryable=True),
     _rule(r"sandbox failed to start", "sandbox_error", retryable=True),
-    _rule(r"organization is suspended", "provider_auth", retryable=False),
+)
+_SCOPES: Final[dict[Area, str]] = {
+    "sandbox": "The key needs the scopes write:sandboxes and delete:sandboxes",
+    "snapshot": "The key needs the scope write:snapshots",
+}
+_OF_SCOPES: Final = re.compile(
+    r"^(http 403|forbidden)?$|forbidden resource|permission|access denied|scope", re.IGNORECASE
+)
+"""A 403 that is about the key; any other (a region, an unverified address) speaks for itself."""
+_OF_LIFESPAN: Final = re.compile(
+    r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)|time[ -]to[ -]live|auto[ -]?destroy",
+    re.IGNORECASE,
 )
 _MESSAGE_LENGTH: Final = 500
 
 
-def refusal(status: int, message: str) -> ProviderError:
-    """The error for an answer with this status (HTTP) and message."""
+def refusal(
+    status: int, message: str, *, area: Area = "sandbox", retry_after: float = 0.0
+) -> ProviderError:
+    """The error for an answer with this status (HTTP) and message; `retry_after` in seconds."""
     text = " ".join(message.split())[:_MESSAGE_LENGTH] or f"HTTP {status}"
+    if _SUSPENDED.pattern.search(text):
+        return _told(_SUSPENDED, text)
     if status == 401:
         return _permanent("provider_auth", text, "Check DAYTONA_API_KEY of the launcher.")
     if status == 403:
-        return _permanent(
-            "provider_auth", text, "The key needs the scopes write:sandboxes and delete:sandboxes."
-        )
+        return _permanent("provider_auth", text, _SCOPES[area] if _OF_SCOPES.search(text) else "")
+    if status == 409:
+        return Conflict("provider_unavailable", f"Daytona: {text}", retryable=True)
     if status == 429:
-        return ProviderError("provider_quota", text, retryable=True)
-    if status in (408, 409) or status >= 500:
+        return ProviderError("provider_quota", text, retryable=True, retry_after=retry_after)
+    if status >= 500:
+        return unanswered(text, retry_after)
+    if status == 408:
         return unavailable(text)
-    for rule in _BY_TEXT:
-        if rule.pattern.search(text):
-            return _told(rule, text)
-    return ProviderError("provider_refused", f"Daytona does not take it: {text}", retryable=False)
+    return _by_text(status, text)
 
 
 def unavailable(message: str) -> ProviderError:
@@ -88,11 +131,32 @@ def unavailable(message: str) -> ProviderError:
     return ProviderError("provider_unavailable", f"Daytona: {message}", retryable=True)
 
 
+def unanswered(message: str, retry_after: float = 0.0) -> Unanswered:
+    """Nobody knows whether it was done."""
+    return Unanswered(
+        "provider_unavailable", f"Daytona: {message}", retryable=True, retry_after=retry_after
+    )
+
+
+def is_about_lifespan(error: ProviderError) -> bool:
+    """Whether it would be taken without `ttlMinutes`: the words differ by release."""
+    return isinstance(error, Rejected) and _OF_LIFESPAN.search(error.message) is not None
+
+
+def _by_text(status: int, text: str) -> ProviderError:
+    kind = NotThere if status == 404 else Rejected
+    for rule in _BY_TEXT:
+        if rule.pattern.search(text):
+            told = _told(rule, text)
+            return kind(told.code, told.message, retryable=told.retryable)
+    return kind("provider_refused", f"Daytona does not take it: {text}", retryable=False)
+
+
 def _told(rule: _Rule, text: str) -> ProviderError:
-    if rule.advice:
-        return _permanent(rule.code, text, rule.advice)
-    return ProviderError(rule.code, text, retryable=rule.retryable)
+    if rule.retryable:
+        return ProviderError(rule.code, text, retryable=True)
+    return _permanent(rule.code, text, rule.advice)
 
 
 def _permanent(code: str, text: str, advice: str) -> ProviderError:
-    return ProviderError(code, f"{text.rstrip('.')}. {advice}", retryable=False)
+    return ProviderError(code, f"{text.rstrip('.')}. {advice}".rstrip(), retryable=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.documents import Sandbox
+from launcher.providers.daytona.documents import Sandbox, Snapshot
 from launcher.providers.daytona.gone import until_gone
 from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
 from launcher.providers.remote import read_spool, spool_command, stop_command
@@ -24,8 +24,8 @@ class Wishes:
     target: str | None = None
     """A region; None: the organisation's own."""
     ttl_minutes: int | None = None
-    """From creation to the end in any state, the backstop behind everything else; None: Daytona
-    does not take it."""
+    """From creation to the end in any state, the backstop behind everything else; None: it is not
+    asked for."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Variable → the name of a Daytona Secret that is to stand for it."""
 
@@ -45,11 +45,13 @@ class Sandboxes(ABC):
         self._wishes = wishes
         self._sleep = sleep
         self._clock = clock
+        self._names: dict[str, frozenset[str]] = {}
+        """Snapshots as they were asked for, with their id and name."""
 
     async def find(self, key: Key) -> Found | None:
         """By id once it is known: a name is free before its sandbox is gone."""
         found = await self._look(key.id or key.name)
-        return replace(found.found(), key=replace(key, id=found.id)) if found else None
+        return await self._described(found, key) if found else None
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """A sandbox that is not started shows nothing: its spool cannot be read without running
@@ -60,12 +62,10 @@ class Sandboxes(ABC):
         return await self._spool(found, offset)
 
     async def read_log(self, key: Key) -> str:
-        """What the entrypoint printed."""
+        """What the entrypoint printed; nothing of a sandbox that is not started."""
         found = await self._look(key.id or key.name)
-        if found is None:
+        if found is None or found.reported_state != "started":
             return ""
-        if found.reported_state != "started":
-            return found.error_reason or ""
         return (await self._log(found))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
@@ -86,8 +86,31 @@ class Sandboxes(ABC):
                 sleep=self._sleep,
             )
 
+    async def _described(self, sandbox: Sandbox, key: Key) -> Found:
+        """With the snapshot in the job's own words, if it is the one the job names."""
+        found = replace(sandbox.found(), key=replace(key, id=sandbox.id))
+        if key.snapshot and await self._is_made_from(key.snapshot, sandbox.snapshot):
+            return replace(found, snapshot=key.snapshot)
+        return found
+
+    async def _is_made_from(self, asked: str, made_from: str | None) -> bool:
+        """Whether both words mean one snapshot: it may be asked for by its id, and a sandbox tells
+        its name. Neither ever changes."""
+        if made_from is None or made_from == asked:
+            return made_from == asked
+        if asked not in self._names:
+            snapshot = await self._snapshot(asked)
+            self._names[asked] = (
+                frozenset((snapshot.id, snapshot.name)) if snapshot else frozenset()
+            )
+        return made_from in self._names[asked]
+
     async def _spool(self, sandbox: Sandbox, offset: int) -> SpoolPiece:
         return read_spool(await self._execute(sandbox, spool_command(offset)))
+
+    @abstractmethod
+    async def _snapshot(self, id_or_name: str) -> Snapshot | None:
+        """The snapshot with this id or name."""
 
     @abstractmethod
     async def _look(self, name: str) -> Sandbox | None:

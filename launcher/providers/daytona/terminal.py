@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,26 +12,34 @@ import msgspec
 
 from launcher.outgoing import Outgoing
 from launcher.providers.daytona.complaints import complaint
-from launcher.providers.daytona.http import Unanswered
+from launcher.providers.daytona.refusals import Area, unanswered
 from launcher.providers.program import NotStarted, Program, Ran, Take
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import Unusable
 
 T = TypeVar("T")
 
 CALL_SECONDS: Final = 45.0
 """The CLI itself waits without a limit."""
+NEEDED_RELEASE: Final = "v0.135"
+"""The first one with `sandbox exec`, by which spools are read and agents are stopped."""
+READS_ENVIRONMENT_SINCE: Final = (0, 128, 0)
 _FLAG: Final = re.compile(r"--([a-z][a-z0-9-]*)")
-_VERSION: Final = re.compile(r"v?(\d+\.\d+\.\d+)")
+_COMMAND: Final = re.compile(r"^  ([a-z][a-z-]*)  +\S", re.MULTILINE)
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_NO_PROFILE: Final[Mapping[str, object]] = {"activeProfile": "", "profiles": []}
 
 
 class Terminal:
     """One CLI with one key."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, configuration: Path) -> None:
         self._program = program
         self.environ = program.environ
+        self._configuration = configuration
         self._flags: dict[tuple[str, ...], frozenset[str]] = {}
         self._asking = asyncio.Lock()
+        self._is_ready = False
+        self._has_exec = False
 
     async def run(self, *arguments: str, seconds: float = CALL_SECONDS) -> str:
         """What it printed.
@@ -40,7 +49,7 @@ class Terminal:
         """
         ran = await self.ran(*arguments, seconds=seconds)
         if ran.code != 0:
-            raise complaint(ran)
+            raise complaint(ran, _area(arguments))
         return ran.out
 
     async def document(self, kind: type[T], *arguments: str) -> T:
@@ -53,8 +62,7 @@ class Terminal:
         try:
             return msgspec.json.decode(out, type=kind)
         except msgspec.DecodeError as error:
-            message = "Daytona: its CLI printed no JSON"
-            raise Unanswered("provider_unavailable", message, retryable=True) from error
+            raise unanswered("its CLI printed no JSON") from error
 
     async def ran(
         self, *arguments: str, seconds: float = CALL_SECONDS, echo: Take | None = None
@@ -64,11 +72,8 @@ class Terminal:
         Raises:
             ProviderError: there is no such program.
         """
-        try:
-            return await self._program.run(*arguments, seconds=seconds, echo=echo)
-        except NotStarted as error:
-            message = f"{error}. Install Daytona's CLI on the launcher's PATH"
-            raise ProviderError("provider_unavailable", message, retryable=False) from error
+        await self._make_ready()
+        return await self._started(*arguments, seconds=seconds, echo=echo)
 
     async def flags(self, *command: str) -> frozenset[str]:
         """The flags of a command, read once from its help: releases differ in them."""
@@ -78,11 +83,49 @@ class Terminal:
                 self._flags[command] = frozenset(_FLAG.findall(text))
             return self._flags[command]
 
+    async def check_release(self) -> None:
+        """A release without `sandbox exec` prints help instead of running anything, exit code 0.
+
+        Raises:
+            Unusable: it is one.
+        """
+        if self._has_exec:
+            return
+        commands = _COMMAND.findall(await self.run("sandbox", "--help"))
+        self._has_exec = "exec" in commands
+        if not self._has_exec:
+            raise Unusable(
+                "provider_refused",
+                f"Daytona's CLI v{await self.version()} is too old: it has no `daytona sandbox "
+                f"exec`. Install {NEEDED_RELEASE} or later on the launcher's PATH",
+                retryable=False,
+            )
+
     async def version(self) -> str:
         """`0.190.0`, or what it says instead."""
-        out = await self.run("--version")
+        out = (await self._started("--version", seconds=CALL_SECONDS)).out
         found = _VERSION.search(out)
-        return found[1] if found else out.strip()[:100]
+        return found[0].removeprefix("v") if found else out.strip()[:100]
+
+    async def _make_ready(self) -> None:
+        """Before v0.128 the CLI reads no variables and needs a profile. Later ones, with a profile,
+        write the whole file anew at each `exec` to note an address in it, in two steps: other runs,
+        which find it empty in between, end with `unexpected end of JSON input`."""
+        if self._is_ready:
+            return
+        found = _VERSION.search(await self.version())
+        release = tuple(map(int, found.groups())) if found else READS_ENVIRONMENT_SINCE
+        # A developer's build calls itself v0.0.0.
+        if (0, 0, 0) < release < READS_ENVIRONMENT_SINCE:
+            _write(self._configuration, _profile(self.environ))
+        self._is_ready = True
+
+    async def _started(self, *arguments: str, seconds: float, echo: Take | None = None) -> Ran:
+        try:
+            return await self._program.run(*arguments, seconds=seconds, echo=echo)
+        except NotStarted as error:
+            message = f"{error}. Install Daytona's CLI on the launcher's PATH"
+            raise Unusable("provider_unavailable", message, retryable=False) from error
 
 
 def open_terminal(
@@ -93,7 +136,8 @@ def open_terminal(
     home, configuration, empty = (folder / name for name in ("home", "configuration", "empty"))
     for each in (home, configuration, empty):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write_profile(configuration / "config.json", url, api_key)
+    file = configuration / "config.json"
+    _write(file, _NO_PROFILE)
     given = {
         "PATH": environ.get("PATH", ""),
         "HOME": str(home),
@@ -102,11 +146,22 @@ def open_terminal(
         "DAYTONA_API_KEY": api_key,
         **Outgoing.of_environ(environ).variables,
     }
-    return Terminal(Program(path, environ=given, folder=empty))
+    return Terminal(Program(path, environ=given, folder=empty), file)
 
 
-def _write_profile(path: Path, url: str, api_key: str) -> None:
-    """Releases before v0.128 do not look at the variables."""
-    profile = {"id": "slipgate", "name": "slipgate", "api": {"url": url, "key": api_key}}
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({"activeProfile": "slipgate", "profiles": [profile]}))
+def _profile(environ: Mapping[str, str]) -> dict[str, object]:
+    api = {"url": environ["DAYTONA_API_URL"], "key": environ["DAYTONA_API_KEY"]}
+    profile = {"id": "slipgate", "name": "slipgate", "api": api}
+    return {"activeProfile": "slipgate", "profiles": [profile]}
+
+
+def _write(path: Path, document: Mapping[str, object]) -> None:
+    """As a whole: a run that reads it meanwhile finds the old one or the new one."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(document))
+    draft.replace(path)
+
+
+def _area(arguments: tuple[str, ...]) -> Area:
+    return "snapshot" if arguments[:1] == ("snapshot",) else "sandbox"
