@@ -259,6 +259,18 @@ async def test_a_snapshot_may_be_asked_for_by_its_id_or_its_name(
     assert [each and each.snapshot for each in told] == [asked] * 3
 
 
+async def test_what_it_was_made_from_need_not_be_known_to_destroy_it(
+    world: World, site: Site
+) -> None:
+    snapshot = world.api.organisation.snapshots["slipgate-agent-1"]
+    world.api.organisation.create({"name": NAME, "snapshot": snapshot.id, "labels": LABELS})
+    world.api.faults.otherwise = lambda call: (
+        Fault(kind="status", status=500) if "/snapshots" in call else None
+    )
+    assert await perform(site, job("destroy", snapshot=snapshot.id), LOG)
+    assert world.alive == []
+
+
 async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
     world: World, gateway: StubGateway, site: Site
 ) -> None:

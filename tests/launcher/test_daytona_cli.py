@@ -255,6 +255,19 @@ async def test_output_beyond_the_bound_is_thrown_away(tmp_path: Path) -> None:
     assert (ran.code, len(ran.out)) == (0, 16 * 1024 * 1024)
 
 
+async def test_an_answer_that_an_old_release_prints_is_not_passed_on(
+    tmp_path: Path, api: Api
+) -> None:
+    there = provider(tmp_path, api)
+    text = 'time="T" level=fatal msg="{\\"items\\":[{\\"env\\":{\\"KEY\\":\\"of another\\"}}]}"'
+    script = tmp_path / "bin" / "daytona"
+    script.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{text}\nEND\nexit 1\n")
+    with pytest.raises(ProviderError, match="cannot read what the API answers") as failed:
+        await there.find(KEY)
+    assert "of another" not in failed.value.message
+    assert failed.value.retryable
+
+
 async def test_a_cli_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
     missing = open_terminal(
         tmp_path, path="daytona-not-here", url="http://127.0.0.1:9/api", api_key="k", environ={}

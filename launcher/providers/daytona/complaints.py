@@ -15,6 +15,12 @@ from launcher.providers.protocol import ProviderError
 _FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_HINT: Final = re.compile(
+    r" - (run 'daytona login' to reauthenticate|check that your API key has sufficient "
+    r"permissions for this action)$"
+)
+"""The CLI adds it to every 401 and 403, whatever those are about (v0.168 and later)."""
+_MESSAGE_LENGTH: Final = 500
 _PHRASES: Final = {status.phrase: status.value for status in HTTPStatus if status.value >= 400}
 _OWN: Final = (
     (re.compile(r"no profiles found"), "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
@@ -31,7 +37,7 @@ def complaint(ran: Ran, area: Area = "sandbox") -> ProviderError:
     if ran.code is None:
         return unanswered("its CLI took too long")
     message = _message(ran)
-    phrase, _, rest = message.partition(": ")
+    phrase, _, rest = _HINT.sub("", message).partition(": ")
     status = _PHRASES.get(phrase)
     return _own(message) if status is None else refusal(status, rest, area=area)
 
@@ -49,4 +55,7 @@ def _own(message: str) -> ProviderError:
     for pattern, code, advice in _OWN:
         if pattern.search(message):
             return ProviderError(code, f"{message}. {advice}", retryable=False)
-    return unanswered(f"its CLI says: {message}")
+    if message.lstrip().startswith(("{", "[")):
+        # Old releases print the whole answer, other sandboxes' variables among it.
+        return unanswered("its CLI cannot read what the API answers; a newer release may")
+    return unanswered(f"its CLI says: {message[:_MESSAGE_LENGTH]}")

@@ -51,7 +51,13 @@ class Sandboxes(ABC):
     async def find(self, key: Key) -> Found | None:
         """By id once it is known: a name is free before its sandbox is gone."""
         found = await self._look(key.id or key.name)
-        return await self._described(found, key) if found else None
+        if found is None:
+            return None
+        try:
+            return await self._described(found, key)
+        except ProviderError:
+            # To be found, and destroyed, it need not be known what it was made from.
+            return replace(found.found(), key=replace(key, id=found.id), snapshot=None)
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """A sandbox that is not started shows nothing: its spool cannot be read without running
