@@ -1,5 +1,6 @@
 """Request bodies, bounded while they are read."""
 
+import asyncio
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -8,6 +9,7 @@ from gateway.domain.errors import Refused
 from gateway.web.headers import headers_of
 from gateway.wire import message
 from gateway.wire.decode import decode
+from gateway.wire.ijson import check, is_suspect
 
 _JSON: Final = "application/json"
 MIB: Final = 1024 * 1024
@@ -15,6 +17,8 @@ TASK_LIMIT: Final = 2 * MIB
 LIMIT: Final = MIB
 REPORT_LIMIT: Final = 2 * MIB
 """A launcher's report brings up to 512 KiB of spool, and JSON around it."""
+INLINE: Final = 32 * 1024
+"""Bytes of a body that are looked through at once: at most some milliseconds."""
 
 
 class Nothing(message.Request, frozen=True, kw_only=True):
@@ -26,9 +30,29 @@ async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
 
     Raises:
         Refused: `unsupported_media_type` or `too_large`.
+        WrongShape: it is no I-JSON.
     """
     check_media_type(request)
-    return await read_bytes(request, limit=limit)
+    body = await read_bytes(request, limit=limit)
+    await vet(body)
+    return body
+
+
+async def vet(body: bytes) -> None:
+    """Refuses what readers of JSON do not read alike; a long body, beside the event loop.
+
+    Raises:
+        WrongShape: `invalid_request`, naming each path.
+    """
+    if len(body) > INLINE:
+        await asyncio.to_thread(_vet, body)
+    else:
+        _vet(body)
+
+
+def _vet(body: bytes) -> None:
+    if is_suspect(body):
+        check(body)
 
 
 async def read_nothing(request: Request) -> None:

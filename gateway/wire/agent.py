@@ -4,6 +4,7 @@ Fields that are unknown here are kept: `Word.data` is the JSON as it was sent. A
 an attempt's last, so it is never refused for the size of an optional field; the field is dropped.
 """
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Final, cast
 
@@ -49,9 +50,14 @@ UNKNOWN_BYTES: Final = 64 * 1024
 MESSAGE_CHARACTERS: Final = 2_000
 SUMMARY_CHARACTERS: Final = 8_000
 MAX_ATTEMPT: Final = 1_000_000
+_HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A part of what an agent says; whatever else stands in it is kept."""
+
+
+class Data(Part, frozen=True, kw_only=True):
     """The `data` of a word; whatever else stands in it is kept."""
 
     warnings: Warnings = ()
@@ -132,7 +138,7 @@ class PullRequest(Data, frozen=True, kw_only=True):
     draft: bool | None = None
 
 
-class Receipt(Data, frozen=True, kw_only=True):
+class Receipt(Part, frozen=True, kw_only=True):
     """One validation command and how it ended; without `exitCode` it did not run."""
 
     command: LongText | tuple[LongText, ...]
@@ -141,7 +147,7 @@ class Receipt(Data, frozen=True, kw_only=True):
     output_tail: LongText | None = None
 
 
-class Error(Data, frozen=True, kw_only=True):
+class Error(Part, frozen=True, kw_only=True):
     """Why the attempt failed."""
 
     stage: Stage
@@ -281,9 +287,20 @@ def addressee(body: bytes) -> tuple[str, int]:
     """
     if not _is_utf8(body):
         raise WrongShape("invalid_json", "The body is not UTF-8.")
-    data = read(_AddressedEnvelope, body).data
+    data = _addressed(body)
     check_depth(body)
     return data.task_id, data.attempt
+
+
+def _addressed(body: bytes) -> Addressed:
+    try:
+        return read(_AddressedEnvelope, body).data
+    except WrongShape as exc:
+        # Half a surrogate pair, wherever it stands, is told once we know who speaks.
+        without, count = _HALVES.subn(rb"\\ufffd", body)
+        if exc.code != "invalid_json" or not count:
+            raise
+    return read(_AddressedEnvelope, without).data
 
 
 def decode(body: bytes) -> Word:

@@ -36,8 +36,8 @@ BranchName = Annotated[str, msgspec.Meta(min_length=1, max_length=244)]
 
 Metadata = Annotated[
     dict[
-        Annotated[str, msgspec.Meta(min_length=1, max_length=100)],
-        Annotated[str, msgspec.Meta(max_length=1_000)],
+        Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")],
+        Annotated[str, msgspec.Meta(max_length=1_000, pattern=r"^[^\u0000]*$")],
     ],
     msgspec.Meta(max_length=50),
 ]

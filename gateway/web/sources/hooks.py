@@ -12,7 +12,7 @@ from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import hook_attempt, is_hook_token
 from gateway.domain.spec import Spec
-from gateway.web.body import LIMIT, read_bytes
+from gateway.web.body import LIMIT, read_bytes, vet
 from gateway.web.context import Context, context_of
 from gateway.web.problems import as_refusal
 from gateway.web.replies import reply
@@ -66,6 +66,7 @@ async def _read(
     body: bytes, own: tuple[bytes, ...], spec: Callable[[], Awaitable[Spec | None]]
 ) -> tuple[Word | None, Kept, Refused | None]:
     try:
+        await vet(body)
         word = decode(body)
         return word, await kept(word, own, spec), None
     except WrongShape as exc:

@@ -1,0 +1,148 @@
+"""JSON that every reader reads alike: I-JSON (RFC 7493) in what others send.
+
+Numbers no double holds, half surrogates, noncharacters and names that stand twice in an object are
+refused: some readers round them, some take the last, some cannot read the page they stand on.
+What a program wrote may hold noncharacters: its log and its patch must not be lost for one of them.
+U+0000 is a character of I-JSON; where none may stand, the field's own pattern says so.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+import msgspec
+
+from gateway.wire.decode import MAX_ERRORS, Path, check_depth, wrong_shape
+from gateway.wire.scrubbing import RAW
+
+LARGEST: Final = 2**53 - 1
+LONGEST_REAL: Final = 64
+"""Characters; no writer needs more for a double."""
+DIGITS: Final = 17
+"""Significant ones that a double holds."""
+_TOKEN: Final = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:\s*+:)?|[0-9][0-9.]{15}|[0-9][eE]', re.DOTALL
+)
+"""A text, with its colon if it is a name; outside of texts, a number worth a closer look."""
+_ESCAPED: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|[fF][dDfF][dDeEfF])")
+_HIGH: Final = re.compile(rb"\xbf[\xbe\xbf]|\xef\xb7")
+_QUOTE: Final = ord('"')
+_COLON: Final = ord(":")
+_RAW: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_NONCHARACTER: Final = re.compile(
+    "[\ufdd0-\ufdef\ufffe\uffff"
+    + "".join(chr(plane * 0x10000 + last) for plane in range(1, 17) for last in (0xFFFE, 0xFFFF))
+    + "]"
+)
+
+
+class _Wrong:
+    """Stands in a decoded body where something is wrong."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+class _Twice(dict[str, object]):
+    """An object in which a name stands more than once."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        counts = Counter(name for name, _ in pairs)
+        self.name = next(name for name, count in counts.items() if count > 1)
+
+
+def is_suspect(body: bytes) -> bool:
+    """Whether a body may hold something that is no I-JSON: some nanoseconds a byte."""
+    try:
+        _RAW(body)
+    except msgspec.DecodeError:
+        return _HALF.search(body) is not None  # anything else that is no JSON is told elsewhere
+    except RecursionError:
+        return False
+    return (
+        (b"\\u" in body and _ESCAPED.search(body) is not None)
+        or (not body.isascii() and _HIGH.search(body) is not None)
+        or _is_odd(_TOKEN.findall(body))
+    )
+
+
+def check(body: bytes) -> None:
+    """Refuses what is no I-JSON; what is no JSON at all is left to whoever decodes it.
+
+    Raises:
+        WrongShape: `invalid_request`, naming each path; `invalid_json` for what is too deep to say.
+    """
+    check_depth(body)
+    try:
+        value = json.loads(body, parse_int=_integer, parse_float=_real, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
+        return
+    mistakes = list(islice(_mistakes(value, ()), MAX_ERRORS))
+    if mistakes:
+        raise wrong_shape(mistakes)
+
+
+def _is_odd(tokens: list[bytes]) -> bool:
+    """Whether a number is long, or a name stands twice, be it in two objects, or hides: behind an
+    escape, or before spaces."""
+    if not tokens or max(tokens)[0] != _QUOTE:  # digits sort behind quotes
+        return bool(tokens)
+    names = [token for token in tokens if token[-1] == _COLON]
+    together = b"".join(names)
+    return len(set(names)) < len(names) or b"\\" in together or together.count(b'":') < len(names)
+
+
+def _integer(text: str) -> object:
+    if len(text) <= DIGITS and abs(value := int(text)) <= LARGEST:
+        return value
+    return _Wrong(f"Expected a whole number from -(2^53 - 1) to 2^53 - 1, not {len(text)} digits")
+
+
+def _real(text: str) -> object:
+    mantissa = text.lower().partition("e")[0].strip("-").replace(".", "").strip("0")
+    value = float(text) if len(text) <= LONGEST_REAL else math.inf
+    if len(mantissa) <= DIGITS and math.isfinite(value) and (value != 0 or not mantissa):
+        return value
+    return _Wrong("Expected a number that a double holds: at most 17 digits, and not too large")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else _Twice(pairs)
+
+
+def _mistakes(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, _Wrong):
+        yield path, value.message
+    elif isinstance(value, str):
+        if message := _wrong_text(value, is_raw=bool(path) and path[-1] in RAW):
+            yield path, message
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _mistakes(item, (*path, index))
+    elif isinstance(value, dict):
+        yield from _mistakes_of_object(value, path)
+
+
+def _mistakes_of_object(value: dict[str, object], path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, _Twice):
+        yield (*path, value.name), "The name stands more than once in its object"
+    for name, item in value.items():
+        if message := _wrong_text(name):
+            yield path, f"Wrong name: {message}"
+        yield from _mistakes(item, (*path, name))
+
+
+def _wrong_text(text: str, *, is_raw: bool = False) -> str | None:
+    if _SURROGATE.search(text):
+        return "Expected Unicode, not half of a surrogate pair"
+    if not is_raw and _NONCHARACTER.search(text):
+        return "Expected characters of Unicode, not a noncharacter"
+    return None
