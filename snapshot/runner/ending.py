@@ -35,13 +35,13 @@ def exit_code(word: TerminalWord) -> ExitCode:
     return ExitCode.FAILED if isinstance(word, Failed) else ExitCode.DONE
 
 
-def leave(code: ExitCode, *, keep_alive: str) -> NoReturn:
+def leave(code: int, *, keep_alive: str) -> NoReturn:
     """End the process, or become one that sleeps for ever with nothing of ours in it.
 
     The exit of its entrypoint does not stop a Daytona sandbox; elsewhere KEEP_ALIVE keeps it open.
     """
-    if keep_alive.lower() in {"true", "1"} and code is not ExitCode.TERMINATED:
-        print(f"slipgate: ended with {code.value}, staying awake (KEEP_ALIVE)", flush=True)
+    if keep_alive.lower() in {"true", "1"} and code != ExitCode.TERMINATED:
+        print(f"slipgate: ended with {code}, staying awake (KEEP_ALIVE)", flush=True)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.execvp("sleep", ["sleep", "infinity"])  # noqa: S606 - a fixed argument list
     os._exit(code)

@@ -2,36 +2,50 @@
 
 /proc/<pid>/environ keeps the block a program was started with, whatever it does to its variables
 later, and every command of the agent runs under our own user. So the entry starts itself anew in
-place with a clean environment; the variables travel through an anonymous file that only it holds.
+place with a clean environment; the variables travel through an anonymous file that only it holds,
+and on to the children of that start in the same way.
 """
 
 import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
-OPTION = "--environment"
+SUPERVISE: Final = "--environment"
+ATTEMPT: Final = "--attempt"
+AFTER_DEATH: Final = "--after-death"
+MODES: Final = (SUPERVISE, ATTEMPT, AFTER_DEATH)
 
 
 def start_anew(script: str, environ: Mapping[str, str], clean: Mapping[str, str]) -> NoReturn:
     """Become the same program with the clean environment and the real one in a file."""
+    argv = arguments(script, SUPERVISE, file_of(environ))
+    os.execve(sys.executable, argv, dict(clean))  # noqa: S606 - our own interpreter and script
+
+
+def arguments(script: str, mode: str, descriptor: int, *more: str) -> list[str]:
+    """The command line of such a start."""
+    return [sys.executable, "-I", script, mode, str(descriptor), *more]
+
+
+def file_of(environ: Mapping[str, str]) -> int:
+    """A descriptor of the variables, for a program that is started next."""
     descriptor = _anonymous_file()
     with os.fdopen(descriptor, "w", encoding="utf-8", closefd=False) as file:
         json.dump(dict(environ), file)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(descriptor, True)
-    argv = [sys.executable, "-I", script, OPTION, str(descriptor)]
-    os.execve(sys.executable, argv, dict(clean))  # noqa: S606 - our own interpreter and script
+    return descriptor
 
 
-def received(argv: list[str]) -> dict[str, str] | None:
-    """The real environment, if this is the second start; the file is gone after it."""
-    if len(argv) != 3 or argv[1] != OPTION:
+def received(argv: list[str]) -> tuple[str, dict[str, str]] | None:
+    """The mode and the real environment of such a start; the file is gone after it."""
+    if len(argv) < 3 or argv[1] not in MODES:
         return None
     with os.fdopen(int(argv[2]), encoding="utf-8") as file:
         environ: dict[str, str] = json.load(file)
-    return {name: _text(value) for name, value in environ.items()}
+    return argv[1], {name: _text(value) for name, value in environ.items()}
 
 
 def _text(value: str) -> str:

@@ -1,8 +1,9 @@
 """What the runner asks of the kernel against the commands it runs under its own user."""
 
 import os
+import signal
 
-from .keeper import PR_SET_CHILD_SUBREAPER, kill_all, prctl
+from .keeper import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, prctl
 
 PR_SET_DUMPABLE = 4
 
@@ -15,6 +16,11 @@ def harden() -> None:
     """
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """End when the supervisor does: then the sandbox itself is being ended."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def sweep() -> None:

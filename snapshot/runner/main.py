@@ -45,9 +45,12 @@ TOLD = frozenset({Reason.CANCELLED, Reason.TIME_OVER})
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def main(environ: Mapping[str, str], *, landlock: int | None = None) -> ExitCode:
+def main(
+    environ: Mapping[str, str], *, landlock: int | None = None, death: str | None = None
+) -> ExitCode:
     """Run one attempt, or finish telling what an earlier start of it did. `landlock` limits the
-    version that commands are confined with."""
+    version that commands are confined with; `death` says how the runner before this one died, of
+    whose work only the end is told."""
     harden()
     print(f"slipgate: scripts={script_digest()}", flush=True)
     try:
@@ -56,9 +59,10 @@ def main(environ: Mapping[str, str], *, landlock: int | None = None) -> ExitCode
     except (Problems, Trouble) as exc:
         return _unconfigured(exc)
     try:
-        with state.held():
+        with state.held(os.getppid()):
             confinement = _confinement(environ, state, landlock)
-            return Attempt(environ, connection, state, confinement).run()
+            attempt = Attempt(environ, connection, state, confinement)
+            return attempt.run() if death is None else attempt.tell_death(death)
     except Trouble as trouble:
         print(f"slipgate: {trouble.message}", file=sys.stderr, flush=True)
         return ExitCode.ALREADY_RUNNING
@@ -116,6 +120,18 @@ class Attempt:
             return self._stopped(stopped, workflow)
         except Exception as exc:  # noqa: BLE001 - the top: even our own mistake is a last word
             word = _unforeseen(exc, workflow)
+        return self._end(word)
+
+    def tell_death(self, how: str) -> ExitCode:
+        """Keep what the agent of a runner that died has done, and say that it died."""
+        listen_for_signals(self._stop)
+        self._voice.reporter.start()
+        if self._recovered.has_ended:
+            return self._finish_telling()
+        try:
+            word = self._workflow().after_death(how)
+        except Problems as problems:
+            word = _misconfigured(problems)
         return self._end(word)
 
     def _finish_telling(self) -> ExitCode:

@@ -16,6 +16,7 @@ from .words import (
     Progress,
     PullRequestCreated,
     PushAsked,
+    Stage,
     Usage,
 )
 
@@ -31,7 +32,7 @@ class Recovered:
     usage: Usage | None = None
     log_bytes: int = 0
     patch: KeptPatch | None = None
-    stage: str = "setup"
+    stage: Stage = "setup"
 
     @classmethod
     def from_entries(cls, entries: Iterable[Entry]) -> "Recovered":
@@ -50,7 +51,7 @@ def _after(before: Recovered, envelope: Envelope) -> Recovered:
     if envelope.type in TERMINAL_TYPES:
         return replace(before, has_ended=True, has_failed=envelope.type == Failed.type)
     if envelope.type == Progress.type:
-        after = replace(before, stage=str(envelope.data.get("stage")))
+        after = replace(before, stage=msgspec.convert(envelope.data.get("stage"), Stage))
         if "commitSha" not in envelope.data:
             return after
         return replace(after, push=msgspec.convert(envelope.data, PushAsked))

@@ -1,7 +1,12 @@
-"""The starts of the program: anew in a clean environment, then for good; or a rescue."""
+"""The starts of the program: anew in a clean environment, as the supervisor, as its runner.
+
+Or as a rescue, which has nothing to do with them.
+"""
 
 import os
 import sys
+import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -10,20 +15,45 @@ from .surroundings import Surroundings
 
 RESCUE: Final = "--rescue"
 """`agent-runner.py --rescue STATE_DIR`: print what an agent left there."""
+DIED: Final = 70
+"""The runner's exit code for an error that nobody caught (EX_SOFTWARE of sysexits.h)."""
 
 
 def start(script: Path, *, landlock: int | None = None) -> NoReturn:
     """Run one attempt and end as it says; `script` is what is started anew. `landlock` is the
     version that commands are confined with; None: the kernel's."""
-    if len(sys.argv) > 1 and sys.argv[1] == RESCUE:
+    if len(sys.argv) > 2 and sys.argv[1] == RESCUE:
         from . import rescue  # noqa: PLC0415 - the runner itself does not need it
 
         rescue.run(Path(sys.argv[2]), os.environ)
-    environ = hand_over.received(sys.argv)
-    if environ is None:
+    given = hand_over.received(sys.argv)
+    if given is None:
         clean = Surroundings.of_environ(os.environ).base()
         hand_over.start_anew(str(script), os.environ, clean)
-    from . import ending  # noqa: PLC0415 - what is heavy waits for the second start
-    from .main import main  # noqa: PLC0415
+    mode, environ = given
+    if mode == hand_over.SUPERVISE:
+        _supervise(script, environ)
+    death = sys.argv[3] if mode == hand_over.AFTER_DEATH else None
+    os._exit(_run(environ, landlock, death))
 
-    ending.leave(main(environ, landlock=landlock), keep_alive=environ.get("KEEP_ALIVE", ""))
+
+def _supervise(script: Path, environ: Mapping[str, str]) -> NoReturn:
+    from . import supervisor  # noqa: PLC0415 - the other starts do without it
+
+    code = supervisor.supervise(str(script), environ, died=DIED)
+    from . import ending  # noqa: PLC0415 - what is heavy waits until there is nothing to wait for
+
+    ending.leave(code, keep_alive=environ.get("KEEP_ALIVE", ""))
+
+
+def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) -> int:
+    from .hardening import die_with_parent  # noqa: PLC0415 - like all that follows
+
+    die_with_parent()
+    try:
+        from .main import main  # noqa: PLC0415 - what is heavy waits for this start
+
+        return main(environ, landlock=landlock, death=death)
+    except BaseException:  # noqa: BLE001 - whatever it is, the supervisor tells of it
+        traceback.print_exc()
+        return DIED

@@ -38,8 +38,9 @@ class StateDirectory:
             raise Trouble("state_directory", f"{path} must be a directory of our own")
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the attempt: two runners on one spool would tell two stories.
+    def held(self, process: int) -> Iterator[None]:
+        """Hold the attempt for the process that the sandbox knows: two runners on one spool would
+        tell two stories.
 
         Raises:
             Trouble: `already_running`.
@@ -52,7 +53,7 @@ class StateDirectory:
         try:
             # Whoever looks from outside learns from the lock whether we live, and whom to stop.
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            os.pwrite(descriptor, str(process).encode(), 0)
             yield
         finally:
             os.close(descriptor)

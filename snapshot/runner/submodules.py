@@ -78,14 +78,14 @@ class _Making:
         self, repository: Repository, wanted: _Wanted, depth: int
     ) -> tuple[Repository, Clone]:
         if wanted.url is None:
-            raise Trouble("submodule", ".gitmodules does not name its address")
+            raise Trouble("clone_failed", ".gitmodules does not name its address")
         if depth >= DEEPEST or len(self.states) > MOST:
-            raise Trouble("submodule", "there are too many submodules")
+            raise Trouble("clone_failed", "there are too many submodules")
         inner = self._access.submodule(_resolved(repository, wanted.url))
         remote = self._access.remote(inner, is_submodule=True)
         clone = remote.clone(self._room / f"inner-{len(self.states)}-{len(self.absent)}")
         if not remote.has(clone, wanted.sha):
-            raise Trouble("submodule", f"its remote has no commit {wanted.sha}")
+            raise Trouble("clone_failed", f"its remote has no commit {wanted.sha}")
         return inner, replace(clone, base_sha=wanted.sha)
 
     def _leave(self, where: str, reason: str) -> None:

@@ -87,6 +87,8 @@ class _Done:
     """Nobody has to look because of what the agent did or what was left out."""
 
 
+DEATH_SECONDS: Final = 20.0
+"""A sandbox whose runner died is looked at by nobody else for so long."""
 AGAIN: Final = frozenset(
     {"clone_failed", "git_failed", "git_timed_out", "git_token_refused", "push_failed"}
 )
@@ -176,6 +178,18 @@ class Workflow:
         finally:
             timer.cancel()
         self._keeping.keep(made, summary="", warnings=(), is_partial=not self._work.is_finished)
+
+    def after_death(self, how: str) -> TerminalWord:
+        """Keep what lies there of an attempt whose runner died; its last word."""
+        recovered = self._tools.recovered
+        self.stage = recovered.stage
+        kept = recovered.patch
+        if kept is not None and not kept.is_partial:
+            self._kept, self._is_resumable = kept, bool(kept.text)
+        else:
+            self._work = agents_work.found(self._tools.state.path)
+            self.rescue(seconds=DEATH_SECONDS)
+        return self.failed(Trouble("runner_died", f"the runner {how}", retryable=True))
 
     def _attempt(self) -> TerminalWord:
         self._enter("setup", "Checking the task")

@@ -77,6 +77,8 @@ ADVICE: Final = {
     "push_too_large": "ask for less at a time: the repository's host takes no change of that size",
     "remote_head_missing": "name a baseBranch: the repository's HEAD points at no branch",
     "repository_archived": "unarchive the repository, or name another",
+    "resume_unavailable": "check that the sandbox may reach the gateway",
+    "runner_died": "give its sandbox more memory: most often that is why",
     "secret_in_push": "take the secret out of what the agent may read: it stood in the change",
     "workflow_scope_missing": "hand over a GITHUB_TOKEN with the scope `workflow`",
     "repo_url_refused": "name the repository in a form that git accepts",

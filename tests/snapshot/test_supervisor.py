@@ -1,0 +1,96 @@
+"""A runner that dies is told of within seconds, with what its agent has done."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.snapshot.patience import PATIENCE_SECONDS, until
+from tests.snapshot.repositories import FIX
+from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
+
+
+def runner_of(process: "subprocess.Popen[bytes]") -> int:
+    """The supervisor's child."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: bool(children.read_text().split()), "the runner")
+    return int(children.read_text().split()[0])
+
+
+def at_work(sandbox: Sandbox) -> "subprocess.Popen[bytes]":
+    """A start whose agent has changed a file and goes on."""
+    there = sandbox.shared / "there"
+    sandbox.agent_is(f"{FIX}; touch {there}; sleep 600")
+    process = sandbox.start()
+    until(there.exists, "the agent's work")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_runner_that_is_killed_leaves_the_work_so_far(
+    sandbox: Sandbox, number: signal.Signals
+) -> None:
+    process = at_work(sandbox)
+    os.kill(runner_of(process), number)
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.failed"
+    assert last.data["error"] == {
+        "stage": "agent",
+        "code": "runner_died",
+        "message": f"the runner was killed by {number.name}"
+        + (" (out of memory?)" if number is signal.SIGKILL else ""),
+        "retryable": True,
+    }
+    assert "resumable" not in last.data
+    assert sandbox.gateway.of("task.patch")[0].data["partial"] is True
+    assert "+    return 2 * n" in sandbox.gateway.patch
+    assert not list(sandbox.state.glob("work-*"))
+
+
+def test_a_runner_killed_behind_its_agent_leaves_work_that_can_be_gone_on_from(
+    sandbox: Sandbox,
+) -> None:
+    there = sandbox.shared / "there"
+    sandbox.agent_is(FIX)
+    sandbox.validates(["sh", "-c", f"touch {there}; sleep 600"])
+    process = sandbox.start()
+    until(there.exists, "validation")
+    os.kill(runner_of(process), signal.SIGKILL)
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.data["resumable"] is True
+    assert "'stage': 'validate'" in str(last.data["error"])
+    assert len(sandbox.gateway.of("task.patch")) == 1, "it was told before"
+    assert BRANCH not in sandbox.remote.branches()
+
+
+def test_its_death_before_the_first_word_is_told_too(sandbox: Sandbox) -> None:
+    sandbox.agent_is("sleep 600")
+    process = sandbox.start()
+    until(lambda: "scripts=" in sandbox.said(), "the runner")
+    os.kill(runner_of(process), signal.SIGKILL)
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    assert "runner_died" in str(sandbox.gateway.last.data["error"])
+
+
+def test_neither_process_shows_a_secret(sandbox: Sandbox) -> None:
+    process = at_work(sandbox)
+    for one in (process.pid, runner_of(process)):
+        shown = Path(f"/proc/{one}/environ").read_text() + Path(f"/proc/{one}/cmdline").read_text()
+        assert not [name for name, value in SECRETS.items() if name in shown or value in shown]
+
+
+def test_the_lock_names_the_process_that_the_sandbox_knows(sandbox: Sandbox) -> None:
+    process = at_work(sandbox)
+    assert (sandbox.state / "lock").read_text() == str(process.pid)
+
+
+def test_the_end_of_the_supervisor_is_the_end_of_all(sandbox: Sandbox) -> None:
+    process = at_work(sandbox)
+    runner = Path(f"/proc/{runner_of(process)}")
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: not runner.exists(), "the runner's end")
