@@ -61,6 +61,7 @@ class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
     created_at: str
     callback_secret: str | None = None
     """The first tasks key of a project brings the secret its callbacks are signed with."""
+    all_projects: bool = False
     rate_limit: RateLimit = RateLimit()
 
 
@@ -73,6 +74,8 @@ class ListedKey(Answer, frozen=True, kw_only=True):
     name: str
     created_at: str
     revoked_at: str | None
+    all_projects: bool
+    """Of a launcher's key: it serves every project, and not its own alone."""
     rate_limit: RateLimit
 
 
@@ -81,6 +84,10 @@ def create(
     scope: Annotated[Scope, typer.Option(help="what it may do")],
     name: Annotated[str, typer.Option(help="who holds it")],
     project: Annotated[str, typer.Option(help="whose tasks it sees")] = "default",
+    all_projects: Annotated[
+        bool,
+        typer.Option("--all-projects", help="a launcher for every project, and not for one alone"),
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(min=0.001, max=MAX_RATE, help="requests per second; default: no limit"),
@@ -100,8 +107,11 @@ def create(
     _check_label(project, "--project")
     if burst is not None and rate is None:
         raise typer.BadParameter("a burst needs a rate: give --rate too", param_hint="--burst")
+    if all_projects and scope is not Scope.LAUNCHER:
+        message = f"only a launcher's key can serve all projects, and this is for {scope}"
+        raise typer.BadParameter(message, param_hint="--all-projects")
     limit = RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent)
-    key = mint(os.environ, scope, project, name, rate_limit=limit)
+    key = mint(os.environ, scope, project, name, all_projects=all_projects, rate_limit=limit)
     if as_json:
         print_document(key)
         return
@@ -129,7 +139,7 @@ def list_keys(as_json: AsJson = False) -> None:
         table.add_row(
             key.id,
             key.scope,
-            escape(key.project),
+            "(all)" if key.all_projects else escape(key.project),
             escape(key.name),
             key.created_at[:19],
             _limits(key.rate_limit),
@@ -160,9 +170,11 @@ def mint(
     name: str,
     *,
     is_first: bool = False,
+    all_projects: bool = False,
     rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
 ) -> MintedKey:
-    """A new key in the database that the environment names. The first one comes with the callback
+    """A new key in the database that the environment names. `all_projects`: a launcher's key serves
+    every project. The first one comes with the callback
     secret of its project, also if another was made before, and nobody was told.
 
     Raises:
@@ -177,6 +189,7 @@ def mint(
         name=name,
         created_at=now,
         revoked_at=None,
+        all_projects=all_projects,
         rate_limit=rate_limit,
     )
     ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
@@ -195,6 +208,7 @@ def mint(
         name=name,
         created_at=rfc3339(now),
         callback_secret=secret,
+        all_projects=all_projects,
         rate_limit=rate_limit,
     )
 
@@ -247,6 +261,7 @@ def _listed(row: KeyRow) -> ListedKey:
         name=row.name,
         created_at=rfc3339(row.created_at),
         revoked_at=maybe_rfc3339(row.revoked_at),
+        all_projects=row.all_projects,
         rate_limit=row.rate_limit,
     )
 

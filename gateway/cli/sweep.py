@@ -33,6 +33,7 @@ class Realm(Answer, frozen=True, kw_only=True):
 
     provider: str
     realm: str
+    project: str | None = None
     live: bool
     swept_at: str | None
     next_at: str | None
@@ -42,8 +43,9 @@ class Realm(Answer, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """As launchers name it."""
-        return f"{self.provider}@{self.realm}" if self.realm else self.provider
+        """As launchers name it, and for whom."""
+        place = f"{self.provider}@{self.realm}" if self.realm else self.provider
+        return f"{place} of {self.project}" if self.project else place
 
 
 class Sweeps(Answer, frozen=True, kw_only=True):

@@ -141,7 +141,7 @@ def launcher_environ(
     kept: State, url: str, gateway_env: dict[str, str], providers: str
 ) -> dict[str, str]:
     """The environment of the launcher: it has the keys of models, of GitHub and of Daytona."""
-    key = kept.kept("launcher-key", lambda: mint(gateway_env, "launcher", "default", "up").key)
+    key = kept.kept("launcher-key", lambda: _launcher_key(gateway_env))
     passed = {
         name: text
         for name, text in os.environ.items()
@@ -158,6 +158,11 @@ def launcher_environ(
             filter(None, (str(kept.folder), passed.get("SLIPGATE_HIDDEN")))
         ),
     }
+
+
+def _launcher_key(gateway_env: dict[str, str]) -> str:
+    """This machine is its operator's own: its launcher serves whatever project gets a key here."""
+    return mint(gateway_env, "launcher", "default", "up", all_projects=True).key
 
 
 def _public_url(own: str, providers: str) -> str:

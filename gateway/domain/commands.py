@@ -25,7 +25,7 @@ from gateway.domain.ids import stray_id
 from gateway.domain.labels import owner
 from gateway.domain.needs import Needs, SandboxKey
 from gateway.domain.patch import PatchPiece
-from gateway.domain.realm import Place
+from gateway.domain.realm import Place, ServedPlace
 from gateway.domain.sealing import Sealed
 from gateway.domain.source import PullRequestNotice, SandboxNotice
 from gateway.domain.spec import Spec
@@ -158,6 +158,12 @@ class Claim(Frozen, frozen=True, kw_only=True):
     holding: tuple[str, ...] = ()
     job_id: str | None = None
     version: str = ""
+    secret: bytes
+    """128 random bits or more: the tokens of the leases are derived from it."""
+    key_id: str = ""
+    """The API key that calls."""
+    project: str = ""
+    """The one whose jobs alone it may have; empty: all."""
 
     @property
     def needs(self) -> Needs:
@@ -170,6 +176,10 @@ class JobReport(Frozen, frozen=True, kw_only=True):
 
     job_id: str
     lease_token: str
+    key_id: str = ""
+    """The API key that calls."""
+    project: str = ""
+    """The one whose jobs alone it may speak of; empty: all."""
 
     @property
     def needs(self) -> Needs:
@@ -254,6 +264,8 @@ class ReportEnded(Frozen, frozen=True, kw_only=True):
     """`POST /v1/launcher/ended`: processes that a launcher held have ended."""
 
     sandboxes: tuple[SandboxKey, ...]
+    project: str = ""
+    """The one whose sandboxes alone it may speak of; empty: all."""
 
     @property
     def needs(self) -> Needs:
@@ -284,14 +296,14 @@ class JobDue(Frozen, frozen=True, kw_only=True):
 
 
 class RealmDue(Frozen, frozen=True, kw_only=True):
-    """Whether a launcher of this realm still calls may have changed."""
+    """Launchers of this realm may have fallen silent, or call again."""
 
-    place: Place
+    key: ServedPlace
 
     @property
     def needs(self) -> Needs:
         """The realm, the tasks with a sandbox there, and those that nobody else can take."""
-        return Needs(realm=self.place)
+        return Needs(realm=self.key)
 
 
 class SettleDelivery(Frozen, frozen=True, kw_only=True):

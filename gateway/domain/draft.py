@@ -103,6 +103,7 @@ class Draft:
             attempt=attempt.number,
             provider=attempt.provider,
             realm=attempt.realm,
+            project=self.task.project,
             not_before=not_before,
             # One that was closed is opened anew under the same id: no old token may fit again.
             lease=closed.lease + 1 if closed else 0,

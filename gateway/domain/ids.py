@@ -66,9 +66,11 @@ def sandbox_name(task_id: str, attempt: int) -> str:
     return f"slipgate-{task_id[-20:]}-{attempt}"
 
 
-def sweep_id(provider: str, realm: str) -> str:
-    """The id of the one sweep job of a realm, whose name may hold what a path cannot."""
-    return f"job_sweep-{_digest(provider, realm)}"
+def sweep_id(provider: str, realm: str, project: str = "") -> str:
+    """The id of the one sweep job of a realm, whose name may hold what a path cannot, by launchers
+    of one project or of all."""
+    parts = (provider, realm, project) if project else (provider, realm)
+    return f"job_sweep-{_digest(*parts)}"
 
 
 def stray_id(sweep: str, name: str, sandbox_id: str) -> str:

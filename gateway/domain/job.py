@@ -1,5 +1,6 @@
 """A job for a launcher: create, inspect, destroy or sweep, held under a lease."""
 
+import hmac
 from typing import Literal
 
 from gateway.domain.task import Frozen, TaskError
@@ -28,7 +29,7 @@ class Job(Frozen, frozen=True, kw_only=True):
     realm: str | None = None
     not_before: int = 0
     lease: int = 0
-    """Counts the claims: the fencing token is made of it."""
+    """Counts the claims: the fencing token begins with it, so that none comes twice."""
     leased_by: str | None = None
     lease_expires_at: int | None = None
     renewed: bool = False
@@ -43,11 +44,20 @@ class Job(Frozen, frozen=True, kw_only=True):
     """What it destroys, if that belongs to no attempt."""
     error: TaskError | None = None
     """Why it could not be done, if that is how its last lease ended."""
+    lease_secret: str = ""
+    """128 random bits that only the holder of the current lease was told; empty: there is none."""
+    project: str = ""
+    """Only launchers that serve it may have the job; empty: only launchers that serve all."""
 
     @property
     def token(self) -> str:
         """The fencing token of the current lease."""
-        return f"{self.id}.{self.lease}"
+        return f"{self.lease}.{self.lease_secret}"
+
+    def is_proved_by(self, token: str) -> bool:
+        """Whether this is the token of the current lease; compared in constant time."""
+        is_equal = hmac.compare_digest(token.encode(), self.token.encode())
+        return is_equal and bool(self.lease_secret)
 
     @property
     def is_open(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.domain.idempotency import IdempotencyKey
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace
 from gateway.domain.task import Frozen
 from gateway.domain.workspace import WorkspaceKey
 
@@ -39,7 +39,7 @@ class Needs(Frozen, frozen=True, kw_only=True):
     owing: tuple[str, ...] = ()
     """Tasks of which it matters whether deliveries are still to be made."""
     claim: "Claim | None" = None
-    realm: Place | None = None
+    realm: ServedPlace | None = None
     """One that may be missing, or is heard again, with the tasks that have to be told."""
     sandboxes: tuple[SandboxKey, ...] = ()
     """Sandboxes that may be alive, with the tasks they belong to."""

@@ -6,7 +6,7 @@ from gateway.domain.commands import JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.decide import decide
 from gateway.domain.event import Event
 from gateway.domain.job import Job
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace
 from gateway.domain.task import CLOCK_NAMES, Frozen, Task
 from gateway.domain.view import OUTAGE, View
 
@@ -32,7 +32,7 @@ class Foreseen(Frozen, frozen=True, kw_only=True):
     """The task whose clock, or whose job's lease, has run out."""
     after: Task | None = None
     job_id: str | None = None
-    place: Place | None = None
+    realm: ServedPlace | None = None
     """The realm whose launchers have not called for a while, or call again."""
 
 
@@ -69,7 +69,7 @@ def _clocks(view: View, command: Due) -> list[tuple[str, int]]:
             moments = {name: getattr(task.clocks, name) for name in CLOCK_NAMES}
         case JobDue() if job := view.jobs.get(command.job_id):
             moments = {"lease": job.lease_expires_at}
-        case RealmDue() if realm := view.realms.get(command.place):
+        case RealmDue() if realm := view.realms.get(command.key):
             moments = {"realm": realm.due_at}
     return [(name, at) for name, at in moments.items() if at is not None]
 
@@ -85,7 +85,7 @@ def _rehearse(view: View, command: Due, due: tuple[DueClock, ...], now: int) -> 
         before=before,
         after=view.tasks.get(task_id),
         job_id=command.job_id if isinstance(command, JobDue) else None,
-        place=command.place if isinstance(command, RealmDue) else None,
+        realm=command.key if isinstance(command, RealmDue) else None,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from gateway.domain.ids import sweep_id
 from gateway.domain.needs import Needs
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace
 from gateway.domain.task import Frozen
 
 Outcome = Literal["waiting", "ending", "destroying"]
@@ -30,7 +30,7 @@ class Unwanted(Frozen, frozen=True, kw_only=True):
 class Sweep(Frozen, frozen=True, kw_only=True):
     """The newest report of a realm's sweep."""
 
-    place: Place
+    realm: ServedPlace
     at: int
     seen: int
     """Sandboxes that carry our label."""
@@ -42,9 +42,9 @@ class Sweep(Frozen, frozen=True, kw_only=True):
 class SweepNow(Frozen, frozen=True, kw_only=True):
     """These realms are to be swept before their time."""
 
-    places: tuple[Place, ...]
+    realms: tuple[ServedPlace, ...]
 
     @property
     def needs(self) -> Needs:
         """Their sweep jobs."""
-        return Needs(jobs=tuple(sweep_id(*place) for place in self.places))
+        return Needs(jobs=tuple(sweep_id(*key) for key in self.realms))

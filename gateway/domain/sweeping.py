@@ -10,7 +10,7 @@ from gateway.domain.ending import destroy
 from gateway.domain.ids import stray_id, sweep_id
 from gateway.domain.job import Job, Stray
 from gateway.domain.labels import INSTANCE, owner
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace, serves
 from gateway.domain.sweep import MOST_TOLD, Outcome, Sweep, Unwanted
 from gateway.domain.task import Attempt, Task
 from gateway.domain.view import View
@@ -22,25 +22,28 @@ SWEEP_EVERY: Final = 300_000
 NOT_THERE: Final = frozenset({"gone", "destroyed"})
 
 
-def sweep_job(place: Place, now: int) -> Job:
+def sweep_job(key: ServedPlace, now: int) -> Job:
     """The one sweep job of a realm: it is offered again after each report."""
-    provider, realm = place
+    provider, realm, project = key
     return Job(
-        id=sweep_id(provider, realm),
+        id=sweep_id(*key),
         kind="sweep",
         provider=provider,
         realm=realm,
+        project=project,
         not_before=now + SWEEP_EVERY,
     )
 
 
 def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
-    """Has everything destroyed that is ours and that nobody wants any more."""
+    """Has everything destroyed that is ours and that nobody wants any more. A sweep by launchers of
+    one project sees nothing of another's."""
     there = [
         sandbox
         for sandbox in found
         if sandbox.labels.get(INSTANCE) == view.policy.instance_id
         and sandbox.state not in NOT_THERE
+        and _may_judge(view, sweep, sandbox)
     ]
     unwanted = [
         _told(sandbox, *verdict)
@@ -48,12 +51,18 @@ def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int)
         if (verdict := _judged(view, sweep, sandbox, now)) is not None
     ]
     return Sweep(
-        place=(sweep.provider or "", sweep.realm or ""),
+        realm=(sweep.provider or "", sweep.realm or "", sweep.project),
         at=now,
         seen=len(there),
         unwanted=len(unwanted),
         told=tuple(unwanted[:MOST_TOLD]),
     )
+
+
+def _may_judge(view: View, sweep: Job, found: SweptSandbox) -> bool:
+    """A sandbox of no known task is nobody's: whoever serves its realm may say so."""
+    task = view.tasks.get(owner(found.labels)[0])
+    return task is None or serves(sweep.project, task.project)
 
 
 def _judged(view: View, sweep: Job, found: SweptSandbox, now: int) -> tuple[Outcome, str] | None:
@@ -110,12 +119,14 @@ def _destroy_stray(view: View, sweep: Job, found: SweptSandbox, now: int) -> Non
     known = view.jobs.get(name)
     if known is not None and known.is_open:
         return
+    task = view.tasks.get(owner(found.labels)[0])
     stray = Stray(name=found.name, id=found.id, labels=found.labels)
     opened = Job(
         id=name,
         kind="destroy",
         provider=sweep.provider,
         realm=sweep.realm,
+        project=task.project if task else sweep.project,
         not_before=now,
         stray=stray,
         # One that was closed is opened anew under the same id: no old token may fit again.

@@ -21,7 +21,7 @@ from gateway.domain.needs import WebhookKey
 from gateway.domain.outbox import Outbox
 from gateway.domain.patch import PatchPiece
 from gateway.domain.policy import Policy
-from gateway.domain.realm import Place, Realm, first_call
+from gateway.domain.realm import Place, Realm, ServedPlace, first_call
 from gateway.domain.sealing import Sealed
 from gateway.domain.source import Seen
 from gateway.domain.sweep import Sweep
@@ -76,6 +76,10 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
     capacity: int
     version: str
     at: int
+    key_id: str = ""
+    """The key it called with: its id belongs to that key while it lives."""
+    project: str = ""
+    """The one it serves; empty: all."""
 
 
 class Pruning(Frozen, frozen=True, kw_only=True):
@@ -112,15 +116,19 @@ class View:
     """Tasks whose `env` is no longer kept."""
     owing: set[str] = field(default_factory=set)
     """Tasks with deliveries that are pending or held."""
-    claimable: list[str] = field(default_factory=list)
-    """Tasks whose create job may be claimed, most urgent first."""
-    offered: list[str] = field(default_factory=list)
-    """Inspect, destroy and sweep jobs that nobody holds, oldest first."""
+    claimable: dict[str, None] = field(default_factory=dict)
+    """Tasks whose create job may be claimed, by project in turn."""
+    turns: dict[str, int] = field(default_factory=dict)
+    """When each of their projects was last given a launcher, as a number of `turn`; 0: never."""
+    turn: int = 0
+    """How many tasks of all projects were ever given to launchers."""
+    offered: dict[str, None] = field(default_factory=dict)
+    """Inspect, destroy and sweep jobs that nobody holds, by project in turn, oldest first."""
     keys_in_use: dict[str, int] = field(default_factory=dict)
     """How many attempts of a concurrency key are launching or running."""
     taken: dict[str, tuple[Taken, ...]] = field(default_factory=dict)
     """When a concurrency key was taken, as far as somebody has waited for it, and whether it is."""
-    realms: dict[Place, Realm] = field(default_factory=dict)
+    realms: dict[ServedPlace, Realm] = field(default_factory=dict)
     """All that are not known to be missing, and those that are spoken of."""
     has_more_stranded: bool = False
     """More tasks wait for a realm that is missing than were loaded."""
@@ -129,8 +137,9 @@ class View:
     changed_tasks: dict[str, None] = field(default_factory=dict)
     changed_attempts: dict[AttemptKey, None] = field(default_factory=dict)
     changed_jobs: dict[str, None] = field(default_factory=dict)
-    changed_realms: dict[Place, None] = field(default_factory=dict)
+    changed_realms: dict[ServedPlace, None] = field(default_factory=dict)
     changed_taken: list[Taken] = field(default_factory=list)
+    changed_turns: dict[str, None] = field(default_factory=dict)
     new_sweeps: list[Sweep] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
     new_pieces: list[tuple[Event, PatchPiece]] = field(default_factory=list)
@@ -144,7 +153,7 @@ class View:
     new_remembered: list[Remembered] = field(default_factory=list)
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     launchers: dict[str, LauncherCall] = field(default_factory=dict)
-    """Who holds the jobs that are reported on, as they last called."""
+    """Who holds the jobs that are reported on, or claims, as they last called."""
     calls: list[LauncherCall] = field(default_factory=list)
     settled: list[SettleDelivery] = field(default_factory=list)
     seen: dict[tuple[str, str], Seen] = field(default_factory=dict)
@@ -188,13 +197,20 @@ class View:
         self.launchers[call.launcher_id] = call
         self.calls.append(call)
         for place in call.providers:
-            known = self.realms.get(place)
-            self.put_realm(known.called(call.at) if known else first_call(place, call.at))
+            key = (*place, call.project)
+            known = self.realms.get(key)
+            self.put_realm(known.called(call.at) if known else first_call(key, call.at))
 
     def put_realm(self, realm: Realm) -> None:
         """A realm as it now stands."""
-        self.realms[realm.place] = realm
-        self.changed_realms[realm.place] = None
+        self.realms[realm.key] = realm
+        self.changed_realms[realm.key] = None
+
+    def take_turn(self, project: str) -> None:
+        """A task of the project was given to a launcher: the others come first now."""
+        self.turn += 1
+        self.turns[project] = self.turn
+        self.changed_turns[project] = None
 
     def put_event(self, event: Event) -> None:
         """An event, already numbered within its task."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.domain.draft import Draft
-from gateway.domain.realm import LIVE_FOR, Place
+from gateway.domain.realm import LIVE_FOR, Place, serves
 from gateway.domain.running import is_waiting
 from gateway.domain.taken import standstill
 from gateway.domain.task import Attempt, Task
@@ -53,8 +53,10 @@ def queue_left(draft: Draft) -> int:
 def _can_be_taken(draft: Draft) -> bool:
     task, attempt = draft.task, draft.attempt
     return any(
-        realm.is_live(draft.now) and fits(task, attempt, place)
-        for place, realm in draft.view.realms.items()
+        realm.is_live(draft.now)
+        and serves(realm.project, task.project)
+        and fits(task, attempt, realm.place)
+        for realm in draft.view.realms.values()
     )
 
 

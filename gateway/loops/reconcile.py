@@ -9,7 +9,7 @@ import structlog
 from gateway.domain.answers import Answer
 from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class DueReads(Protocol):
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         """Held jobs whose lease has run out."""
 
-    async def due_realms(self, now: int, limit: int) -> Sequence[Place]:
+    async def due_realms(self, now: int, limit: int) -> Sequence[ServedPlace]:
         """Realms whose launchers may have gone, or are heard again."""
 
     async def next_due(self) -> int | None:
@@ -63,7 +63,7 @@ class Reconciler:
         jobs = await self._reads.due_jobs(now, BATCH)
         realms = await self._reads.due_realms(now, BATCH)
         await asyncio.gather(
-            *(self._tell(RealmDue(place=place)) for place in realms),
+            *(self._tell(RealmDue(key=key)) for key in realms),
             *(self._tell(TaskDue(task_id=task_id)) for task_id in tasks),
             *(self._tell(JobDue(job_id=job_id)) for job_id in jobs),
         )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count
+from itertools import count
 from typing import Final
 
 import aiosqlite
@@ -17,11 +17,18 @@ from gateway.domain.needs import Needs, SandboxKey
 from gateway.domain.outbox import Outbox
 from gateway.domain.patch import PatchPiece
 from gateway.domain.policy import Policy
-from gateway.domain.realm import Place, Realm
-from gateway.domain.task import Task
+from gateway.domain.realm import Realm, ServedPlace
+from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, FirstAnswer, Remembered, TaskSecrets, View
 from gateway.store import rows
 from gateway.store import statements as sql
+from gateway.store.claims import (
+    ADVANCE_KEYS,
+    UPSERT_TURNS,
+    key_values,
+    load_claims,
+    turn_values,
+)
 from gateway.store.concurrency_keys import UPSERT_TAKEN, load_keys
 from gateway.store.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
 from gateway.store.pruning import pruning_statements
@@ -39,7 +46,6 @@ from gateway.store.workspaces import (
 _TASK: Final = msgspec.json.Decoder[FirstAnswer](Task)
 _ENDPOINT: Final = msgspec.json.Decoder[FirstAnswer](EndpointReply)
 _REPLAY: Final = msgspec.json.Decoder[FirstAnswer](ReplayReply)
-_OFFERED_PER_CLAIM = 10
 
 
 class Batch:
@@ -49,7 +55,7 @@ class Batch:
         self,
         connection: aiosqlite.Connection,
         seq: int,
-        realms: Mapping[Place, Realm],
+        realms: Mapping[ServedPlace, Realm],
         directory: Directory,
     ) -> None:
         self._connection = connection
@@ -111,20 +117,24 @@ class Batch:
             self.directory = view.outbox.directory
         if view.changed_realms:
             known = view.realms.values()
-            self.realms = {realm.place: realm for realm in known if realm.due_at is not None}
+            self.realms = {realm.key: realm for realm in known if realm.due_at is not None}
 
     def _statements(self, view: View) -> Iterator[Coroutine[None, None, object]]:
         """All are queued at once: waiting for each would put the writing thread to sleep between
         them. One that fails takes the others with it, for nothing is committed then."""
         first = self.seq + 1
         self.seq += len(view.new_events)
+        made = [view.tasks[key] for key in view.new_tasks]
+        moved, stayed = self._moved([view.tasks[key] for key in view.changed_tasks])
         for statement, params in (
             (
                 UPSERT_ENDPOINTS,
                 [*map(rows.endpoint_values, view.outbox.changed_endpoints.values())],
             ),
-            (sql.INSERT_TASKS, [rows.task_values(view.tasks[key]) for key in view.new_tasks]),
-            *self._updates([view.tasks[key] for key in view.changed_tasks]),
+            (sql.INSERT_TASKS, [*map(rows.task_values, made)]),
+            (sql.UPDATE_MOVED_TASKS, [*map(rows.task_values, moved)]),
+            (sql.UPDATE_TASKS, [*map(rows.task_values, stayed)]),
+            (ADVANCE_KEYS, key_values((*made, *moved), view.policy.concurrency_per_key)),
             (sql.INSERT_EVENTS, [*map(rows.event_values, view.new_events, count(first))]),
             (sql.INSERT_PIECES, [_piece_values(*new) for new in view.new_pieces]),
             (sql.INSERT_DELIVERIES, _delivery_params(view, first)),
@@ -142,6 +152,7 @@ class Batch:
             (sql.UPSERT_LAUNCHERS, _launcher_params(view)),
             (UPSERT_REALMS, [rows.realm_values(view.realms[key]) for key in view.changed_realms]),
             (UPSERT_TAKEN, [*map(rows.taken_values, view.changed_taken)]),
+            (UPSERT_TURNS, turn_values(view)),
             (UPSERT_SWEEPS, [*map(sweep_values, view.new_sweeps)]),
             (sql.SETTLE_DELIVERIES, [rows.named(settled) for settled in view.settled]),
             (sql.INSERT_DELIVERY_ATTEMPTS, _delivery_attempt_params(view)),
@@ -160,17 +171,15 @@ class Batch:
             for statement, given in pruning_statements(view.pruning):
                 yield self._connection.execute(statement, given)
 
-    def _updates(self, tasks: Sequence[Task]) -> tuple[tuple[str, list[Params]], ...]:
+    def _moved(self, tasks: Sequence[Task]) -> tuple[list[Task], list[Task]]:
         """Most words of an agent leave the status as it is: then its indexes are left alone too."""
-        moved: list[Params] = []
-        stayed: list[Params] = []
+        moved: list[Task] = []
+        stayed: list[Task] = []
         for task in tasks:
             before = self._loaded.get(task.id)
-            has_stayed = before is not None and (
-                (task.status, task.claimable_at) == (before.status, before.claimable_at)
-            )
-            (stayed if has_stayed else moved).append(rows.task_values(task))
-        return (sql.UPDATE_MOVED_TASKS, moved), (sql.UPDATE_TASKS, stayed)
+            has_stayed = before is not None and _place(before) == _place(task)
+            (stayed if has_stayed else moved).append(task)
+        return moved, stayed
 
     async def _load_tasks(self, view: View, wanted: set[str]) -> None:
         if not wanted:
@@ -207,7 +216,9 @@ class Batch:
         for row in await self._all(sql.LAUNCHERS_NAMED, {"ids": json.dumps(sorted(holders))}):
             call = rows.call_from_row(row)
             view.launchers[call.launcher_id] = call
-            await load_realms(self._connection, view, call.providers)
+            await load_realms(
+                self._connection, view, [(*place, call.project) for place in call.providers]
+            )
 
     async def _load_outage(self, view: View, at: int) -> set[str]:
         """The pulse before; after a gap all leases, and the names of tasks with a clock due."""
@@ -228,29 +239,16 @@ class Batch:
         }
 
     async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
-        launchers = json.dumps([claim.launcher_id for claim in claims])
-        held = await self._all(sql.JOBS_HELD, {"ids": launchers})
-        places = sorted(set(chain.from_iterable(c.providers for c in claims)))
-        await load_realms(self._connection, view, places)
-        providers = json.dumps(places)
-        offered = await self._all(
-            sql.JOBS_OFFERED,
-            {"now": now, "providers": providers, "limit": _OFFERED_PER_CLAIM * len(claims)},
-        )
-        for row in chain(held, offered):
+        launchers = {"ids": json.dumps([claim.launcher_id for claim in claims])}
+        for row in await self._all(sql.LAUNCHERS_NAMED, launchers):
+            call = rows.call_from_row(row)
+            view.launchers[call.launcher_id] = call
+        for row in await self._all(sql.JOBS_HELD, launchers):
             job = rows.job_from_row(row)
             view.jobs.setdefault(job.id, job)
-        view.offered = [row[0] for row in offered]
-        claimable = await self._all(
-            sql.CLAIMABLE,
-            {
-                "now": now,
-                "providers": providers,
-                "per_key": view.policy.concurrency_per_key,
-                "limit": sum(claim.capacity for claim in claims),
-            },
-        )
-        view.claimable = [row[0] for row in claimable]
+        keys = {(*place, claim.project) for claim in claims for place in claim.providers}
+        await load_realms(self._connection, view, keys)
+        await load_claims(self._connection, view, claims, now)
 
     async def _load_heard(self, view: View, keys: Sequence[tuple[str, int, str]]) -> None:
         if keys:
@@ -282,6 +280,11 @@ def _answer_decoder(operation: str) -> msgspec.json.Decoder[FirstAnswer]:
     if " /v1/endpoints" not in operation:
         return _TASK
     return _REPLAY if operation.endswith("/replay") else _ENDPOINT
+
+
+def _place(task: Task) -> tuple[Status, int | None, bool]:
+    """Whatever decides where it stands among those that wait."""
+    return task.status, task.claimable_at, task.sandbox is None
 
 
 def _noticed(begun: asyncio.Task[aiosqlite.Cursor]) -> None:
@@ -364,6 +367,8 @@ def _launcher_params(view: View) -> list[Params]:
             "capacity": call.capacity,
             "version": call.version,
             "called_at": call.at,
+            "key_id": call.key_id,
+            "project": call.project,
         }
         for call in view.calls
     ]

@@ -30,6 +30,8 @@ class KeyRow(Frozen, frozen=True, kw_only=True):
     name: str
     created_at: int
     revoked_at: int | None
+    all_projects: bool = False
+    """Of a launcher's key: it serves every project, and not its own alone."""
     rate_limit: RateLimit = RateLimit()
 
 
@@ -104,6 +106,7 @@ class Operator:
                 "project": key.project,
                 "name": key.name,
                 "created_at": key.created_at,
+                "all_projects": key.all_projects,
                 "rate_limit": written_rate_limit(key.rate_limit),
             },
         )
@@ -146,6 +149,7 @@ class Operator:
 
 
 def _key_from_row(row: tuple[Any, ...]) -> KeyRow:
-    *told, rate_limit = row
+    *told, all_projects, rate_limit = row
     named = dict(zip(KeyRow.__struct_fields__, told, strict=False))
-    return KeyRow(**named, rate_limit=read_rate_limit(rate_limit))
+    limit = read_rate_limit(rate_limit)
+    return KeyRow(**named, all_projects=bool(all_projects), rate_limit=limit)

@@ -18,7 +18,7 @@ from gateway.domain.outbox import DeliveryKey
 from gateway.domain.patch import StoredPiece
 from gateway.domain.policy import Policy
 from gateway.domain.rate_limit import RateLimit
-from gateway.domain.realm import Place, Realm
+from gateway.domain.realm import Place, Realm, ServedPlace
 from gateway.domain.sealing import Sealed
 from gateway.domain.spec import Spec
 from gateway.domain.sweep import Sweep
@@ -28,6 +28,7 @@ from gateway.domain.workspace import WorkspaceKey
 from gateway.store import rows
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
+from gateway.store.claims import NEXT_CLAIMABLE, providers_wanted
 from gateway.store.deliveries import (
     Delivery,
     DeliveryFilter,
@@ -77,6 +78,7 @@ class ApiKey(Frozen, frozen=True, kw_only=True):
     scope: str
     project: str
     name: str
+    all_projects: bool = False
     rate_limit: RateLimit = RateLimit()
 
 
@@ -197,7 +199,8 @@ class Reads:
             scope=row[1],
             project=row[2],
             name=row[3],
-            rate_limit=read_rate_limit(row[4]),
+            all_projects=bool(row[4]),
+            rate_limit=read_rate_limit(row[5]),
         )
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:
@@ -210,10 +213,10 @@ class Reads:
         found = await self._all(sql.DUE_JOBS, {"now": now, "limit": limit})
         return [row[0] for row in found]
 
-    async def due_realms(self, now: int, limit: int) -> list[Place]:
+    async def due_realms(self, now: int, limit: int) -> list[ServedPlace]:
         """Realms that may be missing, or are heard again."""
         found = await self._all(DUE_REALMS, {"now": now, "limit": limit})
-        return [(row[0], row[1]) for row in found]
+        return [(row[0], row[1], row[2]) for row in found]
 
     async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
         """Realms that are served, and what was found there last."""
@@ -224,11 +227,18 @@ class Reads:
         row = await self._one(sql.NEXT_DUE, {})
         return row[0] if row else None
 
-    async def next_claimable(self, providers: Sequence[tuple[str, str]], now: int) -> int | None:
+    async def next_claimable(
+        self, providers: Sequence[Place], now: int, project: str = ""
+    ) -> int | None:
         """When a job that may not be claimed yet can be (milliseconds), of those that launchers
-        of these (provider, realm) pairs may have."""
-        params = {"providers": json.dumps(providers), "now": now}
-        row = await self._one(sql.NEXT_CLAIMABLE, params)
+        of these places may have that serve the project (empty: all)."""
+        params = {
+            "places": json.dumps(providers),
+            "providers": providers_wanted(providers),
+            "project": project,
+            "now": now,
+        }
+        row = await self._one(NEXT_CLAIMABLE, params)
         return row[0] if row else None
 
     async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:

@@ -11,7 +11,7 @@ import aiosqlite
 
 from gateway.domain.endpoint import Directory
 from gateway.domain.keyring import Keyring
-from gateway.domain.realm import Place, Realm
+from gateway.domain.realm import Realm, ServedPlace
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
 from gateway.store.batch import Batch
@@ -45,7 +45,7 @@ class SQLiteStore:
         *,
         seq: int,
         instance_id: str,
-        realms: Mapping[Place, Realm],
+        realms: Mapping[ServedPlace, Realm],
         directory: Directory,
         opening: Opening,
     ) -> None:

@@ -22,7 +22,7 @@ ATTEMPT_COLUMNS: Final = """
 
 JOB_COLUMNS: Final = """
     id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
-    renewed, is_delegated, offers, closed_at, answered_lease, stray, error"""
+    renewed, is_delegated, offers, closed_at, answered_lease, stray, error, lease_secret, project"""
 
 EVENT_COLUMNS: Final = """
     task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
@@ -58,40 +58,6 @@ WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
 JOBS_LEASED: Final = f"""
 SELECT {JOB_COLUMNS} FROM jobs WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL"""
 
-# The oldest of each provider, then the oldest of all: one sort over everything that is offered
-# would cost each claim more with every job that waits.
-JOBS_OFFERED: Final = f"""
-SELECT {JOB_COLUMNS} FROM jobs
-WHERE id IN (
-    SELECT oldest.id FROM json_each(:providers) AS served CROSS JOIN jobs AS oldest
-        ON oldest.id IN (
-            SELECT id FROM jobs
-            WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
-              AND provider = json_extract(served.value, '$[0]')
-              AND realm = json_extract(served.value, '$[1]') AND not_before <= :now
-            ORDER BY not_before LIMIT :limit))
-ORDER BY not_before LIMIT :limit"""
-
-# One index seek for each priority: a thousand future tasks of priority 9 hide none that is due.
-# Without ORDER BY, which would read and sort every task that waits (9.6 ms for 20,000 of them,
-# against 0.1 ms): CROSS JOIN fixes the loops, and both run in the order that is wanted.
-CLAIMABLE: Final = """
-SELECT task.id
-FROM json_each('[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]') AS level CROSS JOIN tasks AS task
-    ON task.priority = level.value AND task.claimable_at <= :now
-LEFT JOIN attempts AS attempt
-    ON attempt.task_id = task.id AND attempt.number = task.attempt
-WHERE (task.provider IS NULL OR task.provider IN (
-          SELECT json_extract(value, '$[0]') FROM json_each(:providers)))
-  AND (attempt.realm IS NULL OR (attempt.provider, attempt.realm) IN (
-          SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]')
-          FROM json_each(:providers)))
-  AND (task.concurrency_key IS NULL OR task.status <> 'queued' OR :per_key > (
-          SELECT count(*) FROM tasks AS other
-          WHERE other.project = task.project AND other.concurrency_key = task.concurrency_key
-            AND other.status IN ('launching', 'running')))
-LIMIT :limit"""
-
 # Joined, not IN: only so SQLite seeks in `events_heard` instead of reading the task's whole log.
 HEARD: Final = """
 SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
@@ -110,7 +76,12 @@ ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-INSERT_TASKS: Final = f"INSERT INTO tasks ({TASK_COLUMNS}, due_at) VALUES ({_marks(31)})"
+# A task with a concurrency key stands behind the others until `ADVANCE_KEYS` says otherwise, unless
+# it has the key already, or may have a sandbox: that one waits for its realm, and nobody for it.
+_IS_BEHIND: Final = "?14 IS NOT NULL AND ?3 = 'queued' AND ?27 IS NULL"
+
+INSERT_TASKS: Final = f"""
+INSERT INTO tasks ({TASK_COLUMNS}, due_at, is_behind) VALUES ({_marks(31)}, {_IS_BEHIND})"""
 
 # The same values as the insert, by their places in it; what is fixed for life has no place here.
 _CHANGING: Final = """
@@ -122,7 +93,8 @@ _CHANGING: Final = """
 UPDATE_TASKS: Final = f"UPDATE tasks SET {_CHANGING} WHERE id = ?1"
 
 UPDATE_MOVED_TASKS: Final = f"""
-UPDATE tasks SET status = ?3, claimable_at = ?17, {_CHANGING} WHERE id = ?1"""
+UPDATE tasks SET status = ?3, claimable_at = ?17, is_behind = {_IS_BEHIND}, {_CHANGING}
+WHERE id = ?1"""
 
 INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
 
@@ -131,14 +103,15 @@ INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(27)})"""
 
 # The lease only grows, also when a job that was closed is opened anew: no old token fits again.
 UPSERT_JOBS: Final = f"""
-INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(17)})
+INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(19)})
 ON CONFLICT (id) DO UPDATE SET
     provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
     lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
     lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
     is_delegated = excluded.is_delegated, offers = excluded.offers,
     closed_at = excluded.closed_at, answered_lease = excluded.answered_lease,
-    stray = excluded.stray, error = excluded.error"""
+    stray = excluded.stray, error = excluded.error, lease_secret = excluded.lease_secret,
+    project = excluded.project"""
 
 INSERT_SECRETS: Final = """
 INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)
@@ -183,8 +156,8 @@ INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, ans
 VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
 
 UPSERT_LAUNCHERS: Final = """
-INSERT OR REPLACE INTO launchers (id, providers, capacity, version, called_at)
-VALUES (:id, :providers, :capacity, :version, :called_at)"""
+INSERT OR REPLACE INTO launchers (id, providers, capacity, version, called_at, key_id, project)
+VALUES (:id, :providers, :capacity, :version, :called_at, :key_id, :project)"""
 
 DUE_TASKS: Final = "SELECT id FROM tasks WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
 
@@ -201,21 +174,6 @@ SELECT min(at) FROM (
     WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
     UNION ALL
     SELECT min(due_at) FROM realms WHERE due_at IS NOT NULL)"""
-
-# One index seek for each priority and each provider.
-NEXT_CLAIMABLE: Final = """
-SELECT min(at) FROM (
-    SELECT (
-        SELECT min(claimable_at) FROM tasks
-        WHERE priority = level.value AND claimable_at > :now) AS at
-    FROM json_each('[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]') AS level
-    UNION ALL
-    SELECT (
-        SELECT min(not_before) FROM jobs
-        WHERE closed_at IS NULL AND leased_by IS NULL AND kind <> 'create'
-          AND provider = json_extract(served.value, '$[0]')
-          AND realm = json_extract(served.value, '$[1]') AND not_before > :now)
-    FROM json_each(:providers) AS served)"""
 
 SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 
@@ -254,16 +212,16 @@ SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secre
 WHERE task_id = :task_id"""
 
 API_KEY: Final = """
-SELECT id, scope, project, name, rate_limit FROM api_keys
+SELECT id, scope, project, name, all_projects, rate_limit FROM api_keys
 WHERE hash = :hash AND revoked_at IS NULL"""
 
 API_KEYS: Final = """
-SELECT id, scope, project, name, created_at, revoked_at, rate_limit FROM api_keys
+SELECT id, scope, project, name, created_at, revoked_at, all_projects, rate_limit FROM api_keys
 ORDER BY created_at"""
 
 INSERT_API_KEY: Final = """
-INSERT INTO api_keys (id, hash, scope, project, name, created_at, rate_limit)
-VALUES (:id, :hash, :scope, :project, :name, :created_at, :rate_limit)"""
+INSERT INTO api_keys (id, hash, scope, project, name, created_at, all_projects, rate_limit)
+VALUES (:id, :hash, :scope, :project, :name, :created_at, :all_projects, :rate_limit)"""
 
 REVOKE_API_KEY: Final = """
 UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
@@ -331,15 +289,15 @@ SELECT key_id, what, count(*) FROM (
 GROUP BY key_id, what"""
 
 LAUNCHERS: Final = """
-SELECT id, providers, capacity, version, called_at FROM launchers
+SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
 WHERE called_at >= :since ORDER BY called_at DESC"""
 
 RECENT_LAUNCHERS: Final = """
-SELECT id, providers, capacity, version, called_at FROM launchers
+SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
 ORDER BY called_at DESC LIMIT :limit"""
 
 LAUNCHERS_BEFORE: Final = """
-SELECT id, providers, capacity, version, called_at FROM launchers
+SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
 WHERE (called_at, id) < (:at, :id) ORDER BY called_at DESC, id DESC LIMIT :limit"""
 
 KEY_HOLDERS: Final = """
@@ -367,5 +325,5 @@ WHERE status IN ('pending', 'dead', 'held')
 ORDER BY seq"""
 
 LAUNCHERS_NAMED: Final = """
-SELECT id, providers, capacity, version, called_at FROM launchers
+SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
 WHERE id IN (SELECT value FROM json_each(:ids))"""

@@ -83,6 +83,11 @@ async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> Api
     return key
 
 
+def served_by(key: ApiKey) -> str:
+    """The project that a launcher with this key serves; empty: all."""
+    return "" if key.scope == "ops" or key.all_projects else key.project
+
+
 def project_of(key: ApiKey) -> str | None:
     """The project the key is bound to; None is every project."""
     return None if key.scope == "ops" else key.project

@@ -17,7 +17,8 @@ from gateway.domain.job import Job, Stray
 from gateway.domain.keyring import UnknownKey, Unreadable
 from gateway.domain.labels import INSTANCE, LABELS, labels, owner
 from gateway.domain.task import Sandbox
-from gateway.web.auth import LAUNCHER, authorize
+from gateway.store.reads import ApiKey
+from gateway.web.auth import LAUNCHER, authorize, served_by
 from gateway.web.body import REPORT_LIMIT, read_json
 from gateway.web.context import Context, context_of
 from gateway.web.kept_patches import resumable_patch
@@ -37,7 +38,7 @@ CREATE_SECONDS: Final = 30
 
 async def claim(request: Request) -> Response:
     """`POST /claim`: waits for work that this launcher can do."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     wanted = decode(wire.Claim, await read_json(request))
     command = commands.Claim(
         launcher_id=wanted.launcher_id,
@@ -46,6 +47,9 @@ async def claim(request: Request) -> Response:
         holding=wanted.holding,
         job_id=wanted.job_id,
         version=wanted.version,
+        secret=context.secret(),
+        key_id=key.id,
+        project=served_by(key),
     )
     claimed = await _wait_for_jobs(request, context, command, wanted.wait_seconds)
     jobs = await asyncio.gather(*(_readable_job(context, job) for job in claimed))
@@ -54,9 +58,14 @@ async def claim(request: Request) -> Response:
 
 async def renew(request: Request) -> Response:
     """`POST /jobs/{id}/renew`."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     lease = decode(wire.Lease, await read_json(request))
-    command = commands.RenewLease(job_id=_job_id(request), lease_token=lease.lease_token)
+    command = commands.RenewLease(
+        job_id=_job_id(request),
+        lease_token=lease.lease_token,
+        key_id=key.id,
+        project=served_by(key),
+    )
     answer = await context.ask(command, LeaseReply)
     expires = rfc3339(answer.expires_at)
     return reply(wire.Renewed(lease_expires_at=expires, cancel=answer.cancel))
@@ -64,11 +73,13 @@ async def renew(request: Request) -> Response:
 
 async def trying(request: Request) -> Response:
     """`POST /jobs/{id}/trying`."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Trying, await read_json(request))
     command = commands.TrySandbox(
         job_id=_job_id(request),
         lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
         provider=report.provider,
         realm=report.realm,
         name=report.name,
@@ -87,11 +98,13 @@ async def trying(request: Request) -> Response:
 
 async def created(request: Request) -> Response:
     """`POST /jobs/{id}/created`."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Created, await read_json(request))
     command = commands.ReportCreated(
         job_id=_job_id(request),
         lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
         sandbox=_sandbox(report.sandbox),
     )
     return await _acknowledge(context, command)
@@ -99,15 +112,17 @@ async def created(request: Request) -> Response:
 
 async def done(request: Request) -> Response:
     """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Done, await read_json(request, limit=REPORT_LIMIT))
     if report.spool:
-        job = await _held(context, _job_id(request), report.lease_token)
+        job = await _held(context, key, _job_id(request), report.lease_token)
         if job is not None:
             await submit_spooled(context, report.spool, task_id=job.task_id, attempt=job.attempt)
     command = commands.FinishJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
         sandbox=_sandbox(report.sandbox) if report.sandbox else None,
         sandboxes=report.sandboxes or (),
         process=report.process,
@@ -120,21 +135,27 @@ async def done(request: Request) -> Response:
 
 async def failed(request: Request) -> Response:
     """`POST /jobs/{id}/failed`."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Failed, await read_json(request))
     command = commands.FailJob(
-        job_id=_job_id(request), lease_token=report.lease_token, error=_safe_error(report.error)
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
+        error=_safe_error(report.error),
     )
     return await _acknowledge(context, command)
 
 
 async def delegate(request: Request) -> Response:
     """`POST /jobs/{id}/delegate`."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Delegate, await read_json(request))
     command = commands.DelegateJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
         until=countable(report.until, "$.until"),
         note=_safe(report.note),
     )
@@ -143,9 +164,14 @@ async def delegate(request: Request) -> Response:
 
 async def patch(request: Request) -> Response:
     """`POST /jobs/{id}/patch`: a piece of what the agent changed, which outlives its task."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.RescuedPiece, await read_json(request))
-    renewal = commands.RenewLease(job_id=_job_id(request), lease_token=report.lease_token)
+    renewal = commands.RenewLease(
+        job_id=_job_id(request),
+        lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
+    )
     lease = await context.ask(renewal, LeaseReply)
     if lease.task_id is None or lease.attempt is None:
         raise Refused("unknown_job", "This job is not about a task.")
@@ -154,6 +180,8 @@ async def patch(request: Request) -> Response:
     command = commands.RescuePatch(
         job_id=_job_id(request),
         lease_token=report.lease_token,
+        key_id=key.id,
+        project=served_by(key),
         task_id=lease.task_id,
         attempt=lease.attempt,
         data=data,
@@ -165,7 +193,7 @@ async def patch(request: Request) -> Response:
 
 async def ended(request: Request) -> Response:
     """`POST /ended`: processes that the launcher held; those of other gateways are ignored."""
-    context = await _launcher(request)
+    context, key = await _launcher(request)
     report = decode(wire.Ended, await read_json(request))
     sandboxes = tuple(
         (sandbox.provider, sandbox.realm, sandbox.name)
@@ -174,12 +202,15 @@ async def ended(request: Request) -> Response:
     )
     if not sandboxes:
         return reply(wire.Acknowledged())
-    return await _acknowledge(context, commands.ReportEnded(sandboxes=sandboxes))
+    command = commands.ReportEnded(sandboxes=sandboxes, project=served_by(key))
+    return await _acknowledge(context, command)
 
 
-async def _held(context: Context, job_id: str, lease_token: str) -> LeaseReply | None:
+async def _held(context: Context, key: ApiKey, job_id: str, lease_token: str) -> LeaseReply | None:
     """The job, if the lease is live: only then may words be older than the tolerance."""
-    renewal = commands.RenewLease(job_id=job_id, lease_token=lease_token)
+    renewal = commands.RenewLease(
+        job_id=job_id, lease_token=lease_token, key_id=key.id, project=served_by(key)
+    )
     try:
         return await context.ask(renewal, LeaseReply)
     except Unavailable:
@@ -193,10 +224,9 @@ async def _acknowledge(context: Context, command: commands.Command) -> Response:
     return reply(wire.Acknowledged())
 
 
-async def _launcher(request: Request) -> Context:
+async def _launcher(request: Request) -> tuple[Context, ApiKey]:
     context = context_of(request)
-    await authorize(request, context.keys, LAUNCHER)
-    return context
+    return context, await authorize(request, context.keys, LAUNCHER)
 
 
 async def _wait_for_jobs(
@@ -218,7 +248,7 @@ async def _wait_for_jobs(
 
 async def _seconds_to_next(context: Context, command: commands.Claim, asked_at: int) -> float:
     """Counted from the question: what came due while it was answered is not waited for."""
-    at = await context.reads.next_claimable(command.providers, asked_at)
+    at = await context.reads.next_claimable(command.providers, asked_at, command.project)
     return 30.0 if at is None else max(0.01, (at - context.clock()) / 1000)
 
 

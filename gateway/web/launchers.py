@@ -53,6 +53,7 @@ def _launcher(call: LauncherCall, held: list[Job], now: int) -> LauncherView:
     return LauncherView(
         id=call.launcher_id,
         providers=tuple(f"{name}@{realm}" if realm else name for name, realm in call.providers),
+        project=call.project or None,
         capacity=call.capacity,
         version=call.version,
         last_called_at=rfc3339(call.at),

@@ -34,6 +34,7 @@ STATUS: Final = {
     "env_expired": 409,
     "patch_incomplete": 409,
     "lease_lost": 409,
+    "launcher_id_taken": 409,
     "realm_mismatch": 409,
     "provider_mismatch": 409,
     "sandbox_mismatch": 409,

@@ -46,7 +46,7 @@ async def show(request: Request) -> Response:
     at = now + within * 1000
     reads = context.reads
     # In the order of the reconciler.
-    commands: list[Due] = [RealmDue(place=place) for place in await reads.due_realms(at, limit + 1)]
+    commands: list[Due] = [RealmDue(key=key) for key in await reads.due_realms(at, limit + 1)]
     commands += [TaskDue(task_id=name) for name in await reads.due_tasks(at, limit + 1)]
     commands += [JobDue(job_id=name) for name in await reads.due_jobs(at, limit + 1)]
     view = await reads.view([command.needs for command in commands[:limit]], context.policy, at)
@@ -68,7 +68,7 @@ def _foreseen(seen: Foreseen) -> ForeseenView:
     return ForeseenView(
         task_id=before.id if before else None,
         job_id=seen.job_id,
-        realm="@".join(seen.place) if seen.place else None,
+        realm="@".join(seen.realm[:2]) if seen.realm else None,
         status=before.status if before else None,
         due=tuple(DueView(what=clock.what, since=rfc3339(clock.since)) for clock in seen.due),
         next_status=after.status if after else None,

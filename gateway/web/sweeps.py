@@ -31,17 +31,17 @@ async def begin(request: Request) -> Response:
     context = context_of(request)
     await authorize(request, context.keys, OPS)
     found = await context.reads.sweeps(MOST_REALMS)
-    await context.ask(SweepNow(places=tuple(realm.place for realm, _ in found)), Accepted)
+    await context.ask(SweepNow(realms=tuple(realm.key for realm, _ in found)), Accepted)
     return reply(await _sweeps(context, found), 202)
 
 
 async def _sweeps(context: Context, found: list[tuple[Realm, Sweep | None]]) -> SweepsView:
     now = context.clock()
-    asked = SweepNow(places=tuple(realm.place for realm, _ in found))
+    asked = SweepNow(realms=tuple(realm.key for realm, _ in found))
     jobs = (await context.reads.view([asked.needs], context.policy, now)).jobs
     return SweepsView(
         data=tuple(
-            _sweep(realm, sweep, jobs.get(sweep_id(*realm.place)), now) for realm, sweep in found
+            _sweep(realm, sweep, jobs.get(sweep_id(*realm.key)), now) for realm, sweep in found
         )
     )
 
@@ -51,6 +51,7 @@ def _sweep(realm: Realm, sweep: Sweep | None, job: Job | None, now: int) -> Swee
     return SweepView(
         provider=realm.provider,
         realm=realm.realm,
+        project=realm.project or None,
         live=realm.is_live(now),
         swept_at=maybe_rfc3339(sweep.at if sweep else None),
         next_at=rfc3339(max(job.not_before, now)) if job is not None and is_waiting else None,

@@ -24,6 +24,8 @@ class LauncherView(Reply, frozen=True, kw_only=True):
     id: str
     providers: tuple[str, ...]
     """`local@<realm>`; a bare name means the empty realm."""
+    project: str | None
+    """The one that it serves; null: all."""
     capacity: int
     """Create jobs it would take beside those it holds."""
     version: str
@@ -96,6 +98,8 @@ class SweepView(Reply, frozen=True, kw_only=True):
 
     provider: str
     realm: str
+    project: str | None
+    """Whose launchers sweep it, and whose sandboxes alone they see; null: all."""
     live: bool
     """Whether a launcher of it called within the last 60 s: nobody else can sweep."""
     swept_at: Moment | None

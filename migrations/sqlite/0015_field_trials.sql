@@ -103,7 +103,6 @@ CREATE INDEX turns_newest ON turns (served);
 -- Of the tasks that wait for one concurrency key, only the first ones are looked at by claims.
 ALTER TABLE tasks ADD COLUMN is_behind INTEGER NOT NULL DEFAULT 0 CHECK (is_behind IN (0, 1));
 DROP INDEX tasks_claimable;
-DROP INDEX tasks_for_provider;
 CREATE INDEX tasks_claimable ON tasks (project, provider, is_behind, priority, claimable_at)
     WHERE claimable_at IS NOT NULL;
 CREATE INDEX tasks_of_key ON tasks (project, concurrency_key, provider, priority, claimable_at)

@@ -61,7 +61,7 @@ class Life:
 
     async def claim(self) -> Job:
         """A launcher takes the job that is there for it."""
-        wanted = c.Claim(launcher_id="launcher-1", providers=(REALM,), capacity=1)
+        wanted = c.Claim(launcher_id="launcher-1", providers=(REALM,), capacity=1, secret=b"s" * 32)
         answer = await self._do(wanted)
         assert isinstance(answer, ClaimReply)
         (claimed,) = answer.jobs

@@ -7,6 +7,9 @@ from tests.domain.world import REALM, TASK, World
 
 FAILED = {"stage": "agent", "code": "model_error", "message": "no", "retryable": True}
 
+HERE = (*REALM, "")
+"""Served by launchers of all projects."""
+
 
 def deserted(**spec: object) -> World:
     """A world in which launchers call only when told to."""
@@ -132,17 +135,17 @@ def test_a_realm_that_was_missing_before_our_absence_still_is() -> None:
     world.now += 600_000
     world.do(c.Pulse(at=world.now))
     assert is_flagged(world)
-    assert not world.view.realms[REALM].is_live(world.now)
+    assert not world.view.realms[HERE].is_live(world.now)
 
 
 def test_more_tasks_than_one_look_takes_are_told_by_the_next() -> None:
     world = running()
     world.now += 60_000
     world.view.has_more_stranded = True
-    world.do(c.RealmDue(place=REALM))
-    assert world.view.realms[REALM].due_at == world.now
+    world.do(c.RealmDue(key=HERE))
+    assert world.view.realms[HERE].due_at == world.now
     world.view.has_more_stranded = False
-    world.do(c.RealmDue(place=REALM))
-    assert world.view.realms[REALM].due_at is None
+    world.do(c.RealmDue(key=HERE))
+    assert world.view.realms[HERE].due_at is None
     assert world.types.count("task.stalled") == 1
     assert world.view.attempts[TASK, 1].place == REALM

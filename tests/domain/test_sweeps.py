@@ -235,7 +235,7 @@ def test_a_sweep_keeps_what_it_found_and_why_nobody_wants_it() -> None:
     ghost = sandbox(world, id="sb-3", labels=labels(INSTANCE, OTHER, 2), created_at=made_at)
     swept(world, sandbox(world), foreign, ghost)
     found = newest(world)
-    assert (found.place, found.seen, found.unwanted) == (REALM, 2, 2)
+    assert (found.realm, found.seen, found.unwanted) == ((*REALM, ""), 2, 2)
     assert [(one.id, one.outcome, one.reason) for one in found.told] == [
         ("sb-1", "destroying", "attempt 1 is over"),
         ("sb-3", "waiting", "there is no such task"),
@@ -263,10 +263,10 @@ def test_a_sweep_that_failed_has_found_nothing() -> None:
 def test_a_sweep_that_is_wanted_now_is_offered_now_and_only_once() -> None:
     world = world_of()
     world.claim("l1", capacity=0)
-    world.do(SweepNow(places=(REALM, ("docker", "nowhere"))))
+    world.do(SweepNow(realms=((*REALM, ""), ("docker", "nowhere", ""))))
     (sweep,) = world.claim("l1", capacity=0)
     assert sweep.kind == "sweep"
-    world.do(SweepNow(places=(REALM,)))
+    world.do(SweepNow(realms=((*REALM, ""),)))
     assert world.claim("l2", capacity=0) == []
     world.do(c.FinishJob(job_id=sweep.id, lease_token=sweep.token))
     assert world.claim("l2", capacity=0) == []

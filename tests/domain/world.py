@@ -19,6 +19,7 @@ from gateway.domain.view import Delivery, View
 
 TASK = typeid("task", 1_790_000_000_000, 7)
 REALM = ("local", "here")
+SECRET = b"s" * 32
 
 
 class World:
@@ -63,12 +64,12 @@ class World:
 
     def do(self, command: c.Command) -> Answer:
         """Decides, then checks what must hold after every step."""
-        self.view.claimable = [TASK] if TASK in self.view.tasks else []
-        self.view.offered = [
-            job.id
+        self.view.claimable = {TASK: None} if TASK in self.view.tasks else {}
+        self.view.offered = {
+            job.id: None
             for job in self.view.jobs.values()
             if job.kind in self.offered and job.is_open and not job.is_held(self.now)
-        ]
+        }
         try:
             return decide(self.view, command, self.now)
         finally:
@@ -106,10 +107,10 @@ class World:
         self.now += round(seconds * 1000)
         for job in list(self.view.jobs.values()):
             self.do(c.JobDue(job_id=job.id))
-        for place, realm in list(self.view.realms.items()):
+        for key, realm in list(self.view.realms.items()):
             if not self.is_deserted:
                 self.view.put_realm(realm.called(self.now))
-            self.do(c.RealmDue(place=place))
+            self.do(c.RealmDue(key=key))
         self.do(c.TaskDue(task_id=TASK))
 
     def hold_key(self, *, by_another: bool) -> None:
@@ -124,7 +125,9 @@ class World:
         wanted = {"capacity": 1, "holding": tuple(self.view.jobs), **claim}
         answer = self.do(
             msgspec.convert(
-                {"launcher_id": launcher, "providers": [REALM], **wanted}, c.Claim, strict=False
+                {"launcher_id": launcher, "providers": [REALM], "secret": SECRET, **wanted},
+                c.Claim,
+                strict=False,
             )
         )
         assert isinstance(answer, ClaimReply)

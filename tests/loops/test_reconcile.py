@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.answers import Accepted, Answer
 from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.errors import Refused
-from gateway.domain.realm import Place
+from gateway.domain.realm import ServedPlace
 from gateway.loops.reconcile import BATCH, Reconciler
 
 NOW = 1_000_000
@@ -21,7 +21,7 @@ class Due:
         tasks: Sequence[str] = (),
         jobs: Sequence[str] = (),
         after: int | None = None,
-        realms: Sequence[Place] = (),
+        realms: Sequence[ServedPlace] = (),
     ) -> None:
         self.realms = realms
         self.tasks, self.jobs, self.after = tasks, jobs, after
@@ -34,7 +34,7 @@ class Due:
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         return self.jobs[:limit]
 
-    async def due_realms(self, now: int, limit: int) -> Sequence[Place]:
+    async def due_realms(self, now: int, limit: int) -> Sequence[ServedPlace]:
         return self.realms[:limit]
 
     async def next_due(self) -> int | None:
@@ -52,11 +52,11 @@ def reconciler(due: Due) -> Reconciler:
 
 
 async def test_what_is_due_becomes_commands_after_the_pulse() -> None:
-    due = Due(["task_1"], ["job_1"], realms=[("local", "here")])
+    due = Due(["task_1"], ["job_1"], realms=[("local", "here", "")])
     await reconciler(due).step()
     assert due.submitted == [
         Pulse(at=NOW),
-        RealmDue(place=("local", "here")),
+        RealmDue(key=("local", "here", "")),
         TaskDue(task_id="task_1"),
         JobDue(job_id="job_1"),
     ]

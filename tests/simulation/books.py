@@ -12,9 +12,9 @@ from gateway.domain.endpoint import Directory
 from gateway.domain.event import Event
 from gateway.domain.invariants.books import DeliveryRow
 from gateway.domain.job import Job
-from gateway.domain.realm import Place, Realm
+from gateway.domain.realm import Place, Realm, ServedPlace
 from gateway.domain.taken import Taken
-from gateway.domain.task import LIVE, Attempt, Task
+from gateway.domain.task import LIVE, Attempt, Status, Task
 from gateway.domain.view import LauncherCall, Remembered, View
 
 
@@ -52,7 +52,11 @@ class Books:
         """The rest of each delivery."""
         self.pending: dict[tuple[str, int], None] = {}
         self.calls: dict[str, LauncherCall] = {}
-        self.realms: dict[Place, Realm] = {}
+        self.realms: dict[ServedPlace, Realm] = {}
+        self.turns: dict[str, int] = {}
+        """When each project was last given a launcher."""
+        self.behind: set[str] = set()
+        """Tasks that others of their concurrency key stand before."""
         self.taken: dict[str, dict[int, Taken]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
         self.has_strays: Callable[[Place], bool] = lambda _: False
@@ -65,9 +69,12 @@ class Books:
     def apply(self, view: View) -> None:
         """All of it, or an error and nothing."""
         self._refuse(view)
+        moved = [view.tasks[key] for key in (*view.new_tasks, *view.changed_tasks)]
+        moved = [task for task in moved if self._has_moved(task)]
         for key in (*view.new_tasks, *view.changed_tasks):
             self.tasks[key] = view.tasks[key]
             self.due[key] = view.tasks[key].due_at
+        self._line_up(moved, view.policy.concurrency_per_key)
         for task_id, number in view.changed_attempts:
             self.attempts[task_id][number] = view.attempts[task_id, number]
         for name in view.changed_jobs:
@@ -85,11 +92,38 @@ class Books:
             self.directory = view.outbox.directory.committed()
         self.remembered.update((kept.key, kept) for kept in view.new_remembered)
         self.calls.update((call.launcher_id, call) for call in view.calls)
-        self.realms.update((place, view.realms[place]) for place in view.changed_realms)
+        self.realms.update((key, view.realms[key]) for key in view.changed_realms)
+        self.turns.update((project, view.turns[project]) for project in view.changed_turns)
         for period in view.changed_taken:
             self.taken[f"{period.project}/{period.concurrency_key}"][period.taken_at] = period
         if view.pulse_at is not None:
             self.pulse_at = view.pulse_at
+
+    def _has_moved(self, task: Task) -> bool:
+        before = self.tasks.get(task.id)
+        return before is None or (before.status, before.claimable_at, before.sandbox is None) != (
+            task.status,
+            task.claimable_at,
+            task.sandbox is None,
+        )
+
+    def _line_up(self, moved: list[Task], per_key: int) -> None:
+        """Of those that wait for a concurrency key, some are looked at by claims."""
+        keyed = [task for task in moved if task.concurrency_key is not None]
+        for task in keyed:
+            self.behind.discard(task.id)
+            if task.status is Status.QUEUED and task.sandbox is None:
+                self.behind.add(task.id)
+        for lane in dict.fromkeys(map(_lane, keyed)):
+            waiting = [
+                task
+                for task in self.tasks.values()
+                if _lane(task) == lane and task.claimable_at is not None and task.sandbox is None
+            ]
+            waiting.sort(key=lambda task: (task.claimable_at, task.id))
+            for priority in range(10):
+                first = [task.id for task in waiting if task.priority == priority][:per_key]
+                self.behind.difference_update(first)
 
     def _refuse(self, view: View) -> None:
         for key in (*view.new_tasks, *view.changed_tasks):
@@ -209,3 +243,8 @@ class Books:
             self.failed[key].append((settled.at, settled.reason))
         if self.deliveries[key].status != "pending":
             self.pending.pop(key, None)
+
+
+def _lane(task: Task) -> tuple[str, str | None, str | None]:
+    """The tasks among which some stand before the others."""
+    return task.project, task.concurrency_key, task.provider

@@ -19,6 +19,8 @@ from tests.simulation.scheduler import Process
 from tests.simulation.world import BEGINNING, World
 
 SECRET: Final = "sk-never-to-be-seen"
+PROJECTS: Final = ("default", "acme")
+"""They share the launchers; only the first has callbacks."""
 PATIENCE: Final = 40
 """So many times a frontend repeats itself."""
 ARRIVES: Final = (0.1, 3.0, 40.0, 300.0)
@@ -33,6 +35,7 @@ class Frontend:
         self._gateway = gateway
         self._network = network
         self._number = number
+        self._project = PROJECTS[number % len(PROJECTS)]
         self._choices = world.choices.stream(f"frontend {number}")
         self._asked = 0
         self.is_done = False
@@ -42,7 +45,7 @@ class Frontend:
     async def _live(self) -> None:
         choices = self._choices
         await asyncio.sleep(choices.pick(ARRIVES))
-        spec, callback = _spec(choices, self._world.wall())
+        spec, callback = _spec(choices, self._world.wall(), self._project)
         reply = await self._ask(lambda: self._create(spec, callback))
         if reply is not None:
             self._world.invariants.accepted(reply.task.id)
@@ -70,12 +73,12 @@ class Frontend:
     def _command(self, kind: type[c.CancelTask], task_id: str) -> Callable[[], c.Command]:
         self._asked += 1
         key = self._key(f"POST /v1/tasks/{task_id}/{kind.__name__} {self._asked}")
-        command = kind(task_id=task_id, project="default", idempotency=key)
+        command = kind(task_id=task_id, project=self._project, idempotency=key)
         return lambda: command
 
     def _key(self, operation: str) -> Idempotency:
         return Idempotency(
-            key=("default", operation, f"key {self._number}"),
+            key=(self._project, operation, f"key {self._number}"),
             digests={"k1": operation.encode()},
             current="k1",
         )
@@ -101,9 +104,9 @@ class Frontend:
         )
 
 
-def _spec(choices: Stream, now: int) -> tuple[Spec, c.Callback | None]:
+def _spec(choices: Stream, now: int, project: str) -> tuple[Spec, c.Callback | None]:
     callback = None
-    if choices.below(2):
+    if project == PROJECTS[0] and choices.below(2):
         url = Sealed(key_id="k1", box=SECRET.encode())
         callback = c.Callback(endpoint_id="ep_1", origin="https://app.example", url=url)
     stalls: tuple[OnStall, ...] = ("flag", "fail", "retry")
@@ -113,7 +116,7 @@ def _spec(choices: Stream, now: int) -> tuple[Spec, c.Callback | None]:
         run_seconds=choices.pick((3600, 300)),
     )
     spec = Spec(
-        project="default",
+        project=project,
         repo_url="https://github.com/acme/widgets",
         prompt="x",
         title="x",

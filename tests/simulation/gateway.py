@@ -163,6 +163,7 @@ class Gateway:
 
     async def claim(self, wanted: wire.Claim, caller: Process) -> wire.Jobs:
         """`POST /claim`: waits for work that this launcher can do."""
+        self._claims += 1
         command = c.Claim(
             launcher_id=wanted.launcher_id,
             providers=tuple(_pair(provider) for provider in wanted.providers),
@@ -170,8 +171,8 @@ class Gateway:
             holding=wanted.holding,
             job_id=wanted.job_id,
             version=wanted.version,
+            secret=self._claims.to_bytes(16),
         )
-        self._claims += 1
         number = self._claims
         with self.ledger.hints.listen("jobs", "again", "look") as listener:
             while True:
@@ -357,16 +358,16 @@ class Gateway:
         books, now = self._world.books, self._world.wall()
         for waiting in self.waiting.values():
             for place in waiting.command.providers:
-                realm = books.realms[place]
+                realm = books.realms[*place, ""]
                 if waiting.caller.is_alive and self._is_well() and now - realm.called_at > CALLS:
-                    books.realms[place] = replace(realm, called_at=now, due_at=now + LIVE_FOR)
+                    books.realms[realm.key] = replace(realm, called_at=now, due_at=now + LIVE_FOR)
 
     def _next_due(self) -> int | None:
         """A realm in which a launcher waits does not fall silent."""
         books = self._world.books
         waiting = [each.command for each in self.waiting.values() if each.caller.is_alive]
         served = {place for command in waiting for place in command.providers}
-        realms = (each.due_at for place, each in books.realms.items() if place not in served)
+        realms = (each.due_at for each in books.realms.values() if each.place not in served)
         return min(filter(None, chain(books.due_moments(), realms)), default=None)
 
     async def _commit(

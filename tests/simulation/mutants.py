@@ -41,18 +41,18 @@ class Mutant:
 MUTANTS: Final[dict[str, Mutant]] = {
     "a token that was revoked still counts": Mutant(
         file="gateway/domain/decide/report.py",
-        old="    if command.lease_token != job.token:",
-        new="    if not command.lease_token.startswith(job.id):",
+        old="    if not job.is_proved_by(command.lease_token):",
+        new="    if not command.lease_token:",
     ),
     "a claim does not change the token": Mutant(
         file="gateway/domain/decide/claim.py",
-        old="        lease=job.lease + 1,\n        leased_by=command.launcher_id,",
-        new="        lease=job.lease,\n        leased_by=command.launcher_id,",
+        old="        lease=job.lease + 1,\n        lease_secret=_secret_of(job, command),",
+        new="        lease_secret=job.lease_secret or _secret_of(job, command),",
     ),
     "a released job keeps its token": Mutant(
         file="gateway/domain/decide/claim.py",
-        old="job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False",
-        new="job, leased_by=None, lease_expires_at=None, is_delegated=False",
+        old='        lease=job.lease + 1,\n        lease_secret="",\n',
+        new="",
     ),
     "a lease runs out for ever later": Mutant(
         file="gateway/domain/decide/due.py",

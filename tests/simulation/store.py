@@ -7,7 +7,7 @@ faithful is shown by whole simulations that load each batch from it and from the
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from gateway.domain.commands import Claim
 from gateway.domain.delivery import PARK_AFTER
@@ -15,11 +15,13 @@ from gateway.domain.job import Job
 from gateway.domain.needs import Needs
 from gateway.domain.outbox import DeliveryKey, Outbox
 from gateway.domain.policy import Policy
-from gateway.domain.realm import Place
+from gateway.domain.realm import Place, ServedPlace, serves
 from gateway.domain.task import Status, Task
 from gateway.domain.view import OUTAGE, View
 from gateway.store.lanes import Due, DueDelivery, Failure, OwedEndpoint
 from tests.simulation.books import Books
+
+T = TypeVar("T")
 
 OFFERED_PER_CLAIM: Final = 10
 
@@ -30,7 +32,7 @@ class Load:
     def __init__(self, books: Books, policy: Policy, now: int) -> None:
         self._books = books
         self._now = now
-        watched = {p: realm for p, realm in books.realms.items() if realm.due_at is not None}
+        watched = {key: realm for key, realm in books.realms.items() if realm.due_at is not None}
         outbox = Outbox(directory=books.directory)
         self.view = View(policy=policy, seq=books.seq, realms=watched, outbox=outbox)
 
@@ -50,8 +52,8 @@ class Load:
         pulses = [need.pulse_at for need in needs if need.pulse_at]
         if pulses:
             wanted.update(self._load_outage(max(pulses)))
-        for place in {need.realm: None for need in needs if need.realm is not None}:
-            wanted.update(self._load_stranded(place))
+        for key in {need.realm: None for need in needs if need.realm is not None}:
+            wanted.update(self._load_stranded(key))
         wanted.update(job.task_id for job in view.jobs.values() if job.task_id is not None)
         wanted.update(view.claimable)
         for task_id in sorted(wanted):
@@ -66,28 +68,34 @@ class Load:
             call = self._books.calls.get(job.leased_by or "")
             if call is not None:
                 self.view.launchers[call.launcher_id] = call
-                self._load_realms(call.providers)
+                self._load_realms((*place, call.project) for place in call.providers)
 
-    def _load_realms(self, places: Iterable[Place]) -> None:
-        for place in places:
-            if place in self._books.realms:
-                self.view.realms.setdefault(place, self._books.realms[place])
+    def _load_realms(self, keys: Iterable[ServedPlace]) -> None:
+        for key in keys:
+            if key in self._books.realms:
+                self.view.realms.setdefault(key, self._books.realms[key])
 
-    def _load_stranded(self, place: Place) -> Iterator[str]:
+    def _load_stranded(self, key: ServedPlace) -> Iterator[str]:
+        *place, project = key
         books, realms = self._books, self.view.realms.values()
         for task in books.tasks.values():
-            is_placed = any(
-                attempt.place == place and attempt.gone_at is None
+            is_placed = serves(project, task.project) and any(
+                attempt.place == tuple(place) and attempt.gone_at is None
                 for attempt in books.attempts[task.id].values()
             )
             if is_placed and (task.due_at is not None or task.has_flag("realm_missing")):
                 yield task.id
-        live = {realm.provider for realm in realms if realm.is_live(self._now)}
-        if place[0] in live:
+        live = [realm for realm in realms if realm.is_live(self._now)]
+        others = {realm.provider for realm in live if realm.project in ("", project)}
+        if place[0] in others:
             return
         for task in books.tasks.values():
             is_told = task.has_flag("no_launcher") or task.clocks.no_launcher is not None
-            is_its = not live or task.provider == place[0]
+            is_its = serves(project, task.project) and (not others or task.provider == place[0])
+            is_told |= any(
+                serves(realm.project, task.project) and task.provider in {None, realm.provider}
+                for realm in live
+            )
             if task.claimable_at is not None and is_its and not is_told:
                 yield task.id
 
@@ -126,22 +134,44 @@ class Load:
     def _load_claims(self, claims: Sequence[Claim]) -> None:
         books, view, now = self._books, self.view, self._now
         launchers = {claim.launcher_id for claim in claims}
-        providers = set(chain.from_iterable(claim.providers for claim in claims))
-        self._load_realms(sorted(providers))
+        for name in launchers & books.calls.keys():
+            view.launchers[name] = books.calls[name]
+        self._load_realms({(*p, claim.project) for claim in claims for p in claim.providers})
         for job in books.open_jobs.values():
             if job.lease_expires_at is not None and job.leased_by in launchers:
                 view.jobs.setdefault(job.id, job)
-        offered = sorted(_offered(books, providers, now), key=lambda job: (job.not_before, job.id))
+        providers = set(chain.from_iterable(claim.providers for claim in claims))
+        offered = _in_turn(
+            _offered(books, providers, now),
+            lane=lambda job: (job.provider, job.realm, job.project),
+            order=lambda job: (job.not_before, job.id),
+            turn=lambda job: (job.not_before, job.id),
+        )
         for job in offered[: OFFERED_PER_CLAIM * len(claims)]:
             view.jobs.setdefault(job.id, job)
-            view.offered.append(job.id)
-        claimable = [task for task in books.tasks.values() if self._is_claimable(task, providers)]
-        claimable.sort(key=lambda task: (-task.priority, task.claimable_at, task.id))
+            view.offered[job.id] = None
+        if any(claim.capacity for claim in claims):
+            self._load_claimable(claims, providers)
+
+    def _load_claimable(self, claims: Sequence[Claim], providers: set[Place]) -> None:
+        books, view = self._books, self.view
+        waiting = (task for task in books.tasks.values() if task.claimable_at is not None)
+        view.turns = {task.project: books.turns.get(task.project, 0) for task in waiting}
+        if view.turns:
+            view.turn = max(books.turns.values(), default=0)
+        claimable = _in_turn(
+            (task for task in books.tasks.values() if self._is_claimable(task, providers)),
+            lane=lambda task: task.project,
+            order=lambda task: (-task.priority, task.claimable_at, task.id),
+            turn=lambda task: (view.turns[task.project], task.project),
+        )
         limit = sum(claim.capacity for claim in claims)
-        view.claimable = [task.id for task in claimable[:limit]]
+        view.claimable = dict.fromkeys(task.id for task in claimable[:limit])
 
     def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
         if task.claimable_at is None or task.claimable_at > self._now:
+            return False
+        if task.id in self._books.behind:
             return False
         if task.provider is not None and task.provider not in {name for name, _ in providers}:
             return False
@@ -197,7 +227,7 @@ class MemoryReads:
         ]
         return [name for _, name in sorted(due)[:limit]]
 
-    async def due_realms(self, now: int, limit: int) -> list[Place]:
+    async def due_realms(self, now: int, limit: int) -> list[ServedPlace]:
         """Realms whose launchers may have gone, or are heard again."""
         due = [
             (realm.due_at, place)
@@ -210,7 +240,9 @@ class MemoryReads:
         """When the reconciler has work."""
         return self._books.next_due
 
-    async def next_claimable(self, providers: Sequence[Place], now: int) -> int | None:
+    async def next_claimable(
+        self, providers: Sequence[Place], now: int, project: str = ""
+    ) -> int | None:
         """When a job that may not be claimed yet can be, by launchers of these providers."""
         return self.next_work(providers, now, self._books.is_needed)
 
@@ -218,7 +250,12 @@ class MemoryReads:
         self, providers: Sequence[Place], now: int, is_needed: Callable[[Job], bool]
     ) -> int | None:
         """The same, of the jobs that are needed."""
-        tasks = (task.claimable_at or 0 for task in self._books.tasks.values())
+        wanted = {None, *(provider for provider, _ in providers)}
+        tasks = (
+            task.claimable_at or 0
+            for task in self._books.tasks.values()
+            if task.id not in self._books.behind and task.provider in wanted
+        )
         jobs = (
             job.not_before
             for job in self._books.open_jobs.values()
@@ -383,3 +420,18 @@ def _offered(books: Books, providers: set[Place], now: int) -> Iterator[Job]:
     for job in books.open_jobs.values():
         if (job.provider, job.realm) in providers and books.is_offered(job, now):
             yield job
+
+
+def _in_turn(
+    found: Iterable[T],
+    *,
+    lane: Callable[[T], Any],
+    order: Callable[[T], Any],
+    turn: Callable[[T], Any],
+) -> list[T]:
+    """The first of each lane, then the second of each, and so on."""
+    lanes: dict[Any, list[T]] = {}
+    for each in sorted(found, key=order):
+        lanes.setdefault(lane(each), []).append(each)
+    ranked = (each for queue in lanes.values() for each in enumerate(queue))
+    return [each for _, each in sorted(ranked, key=lambda pair: (pair[0], turn(pair[1])))]

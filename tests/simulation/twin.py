@@ -154,7 +154,9 @@ class TwinReads(MemoryReads):
         other = await self._other.due_jobs(now, limit)
         return _compare("due jobs", await super().due_jobs(now, limit), other)
 
-    async def next_claimable(self, providers: Sequence[Place], now: int) -> int | None:
+    async def next_claimable(
+        self, providers: Sequence[Place], now: int, project: str = ""
+    ) -> int | None:
         """When a job that may not be claimed yet can be."""
         other = await self._other.next_claimable(providers, now)
         _compare("next job", self.next_work(providers, now, lambda _: True), other)

@@ -50,7 +50,8 @@ def creation(number: int, **spec: object) -> c.CreateTask:
 
 
 def claim(launcher: str = "l1", capacity: int = 1) -> c.Claim:
-    return c.Claim(launcher_id=launcher, providers=(("local", "here"),), capacity=capacity)
+    here = (("local", "here"),)
+    return c.Claim(launcher_id=launcher, providers=here, capacity=capacity, secret=b"s" * 32)
 
 
 async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from gateway.store import (
+    claims,
     concurrency_keys,
     deliveries,
     endpoint_reads,
@@ -34,6 +35,7 @@ STATEMENTS: Final = {
     name: text
     for home in (
         statements,
+        claims,
         listing,
         feeds,
         figures,
@@ -79,6 +81,7 @@ READ_WHOLE: Final = {
     "ONE_CALLBACK_URL": "as above",
     "KEYS_NEEDED": "once at each start: no secret may be left that nobody can open",
     "PENDING_DELIVERIES": "those that wait, in an index that holds no others",
+    "TASKS_STRANDED": "as above, up to a few hundred that were not told yet",
 }
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
@@ -117,7 +120,19 @@ SOUGHT: Final = {
         "SEARCH task_metadata USING COVERING INDEX task_metadata_found "
         "(key=? AND value=? AND task_id>? AND task_id<?)"
     ),
-    "CLAIMABLE": "SEARCH task USING INDEX tasks_claimable (priority=? AND claimable_at<?)",
+    "CLAIMABLE": (
+        "SEARCH offered USING INDEX tasks_claimable "
+        "(project=? AND provider=? AND is_behind=? AND priority=? AND claimable_at<?)"
+    ),
+    "NEXT_CLAIMABLE": (
+        "SEARCH tasks USING COVERING INDEX tasks_claimable "
+        "(project=? AND provider=? AND is_behind=? AND priority=? AND claimable_at>?)"
+    ),
+    "WAITING_PROJECTS": "SEARCH tasks USING COVERING INDEX tasks_claimable (project>?)",
+    "ADVANCE_KEYS": (
+        "SEARCH tasks USING INDEX tasks_of_key "
+        "(project=? AND concurrency_key=? AND provider=? AND priority=? AND claimable_at>?)"
+    ),
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
     "LAST_WORD": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq<?)",
@@ -141,8 +156,9 @@ SOUGHT: Final = {
 
 def _plan(statement: str) -> list[str]:
     names = set(re.findall(r":(\w+)", statement))
-    marks = max((int(mark) for mark in re.findall(r"\?(\d+)", statement)), default=0)
-    given = dict.fromkeys(names) if names else [None] * (marks or statement.count("?"))
+    marks = [int(mark) for mark in re.findall(r"\?(\d+)", statement)]
+    marks.append(len(re.findall(r"\?(?!\d)", statement)))
+    given = dict.fromkeys(names) if names else [None] * max(marks)
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
         migrate(database)
         # No statistics are ever gathered, so an empty database has the plans of a full one.

@@ -163,7 +163,8 @@ async def load(store: SQLiteStore, needs: Needs, *, now: int = 10_000) -> View:
 
 
 def claim(*providers: tuple[str, str], capacity: int = 10) -> Needs:
-    return c.Claim(launcher_id="l1", providers=providers or (HERE,), capacity=capacity).needs
+    wanted = providers or (HERE,)
+    return c.Claim(launcher_id="l1", providers=wanted, capacity=capacity, secret=b"s" * 32).needs
 
 
 @pytest.mark.parametrize("task", [PLAIN, FULL], ids=["mostly defaults", "every field"])
@@ -223,8 +224,8 @@ async def test_claims_go_by_priority_and_then_by_age(store: SQLiteStore) -> None
         for number, (priority, at) in enumerate(waiting)
     ]
     await write(store, *tasks)
-    assert (await load(store, claim())).claimable == ["task_1", "task_2", "task_0", "task_3"]
-    assert (await load(store, claim(capacity=2))).claimable == ["task_1", "task_2"]
+    assert list((await load(store, claim())).claimable) == ["task_1", "task_2", "task_0", "task_3"]
+    assert list((await load(store, claim(capacity=2))).claimable) == ["task_1", "task_2"]
 
 
 async def test_a_sandbox_that_may_exist_belongs_to_its_realm(store: SQLiteStore) -> None:
@@ -233,14 +234,14 @@ async def test_a_sandbox_that_may_exist_belongs_to_its_realm(store: SQLiteStore)
         view = View(policy=POLICY)
         view.put_attempt(replace(ATTEMPT, task_id=PLAIN.id, number=1))
         await batch.write(view)
-    assert (await load(store, claim(("local", "elsewhere")))).claimable == []
-    assert (await load(store, claim(("local", "elsewhere"), HERE))).claimable == [PLAIN.id]
+    assert list((await load(store, claim(("local", "elsewhere")))).claimable) == []
+    assert list((await load(store, claim(("local", "elsewhere"), HERE))).claimable) == [PLAIN.id]
 
 
 async def test_a_named_provider_binds(store: SQLiteStore) -> None:
     await write(store, replace(PLAIN, provider="docker"))
-    assert (await load(store, claim())).claimable == []
-    assert (await load(store, claim(("docker", "any")))).claimable == [PLAIN.id]
+    assert list((await load(store, claim())).claimable) == []
+    assert list((await load(store, claim(("docker", "any")))).claimable) == [PLAIN.id]
 
 
 async def test_jobs_about_a_sandbox_are_offered_to_its_realm_when_due(store: SQLiteStore) -> None:
@@ -248,8 +249,8 @@ async def test_jobs_about_a_sandbox_are_offered_to_its_realm_when_due(store: SQL
     later = replace(free, id="job_later", not_before=10_001)
     closed = replace(free, id="job_closed", closed_at=5)
     await write(store, FULL, jobs=(free, later, closed))
-    assert (await load(store, claim())).offered == [free.id]
-    assert (await load(store, claim(("local", "elsewhere")))).offered == []
+    assert list((await load(store, claim())).offered) == [free.id]
+    assert list((await load(store, claim(("local", "elsewhere")))).offered) == []
 
 
 async def test_of_the_jobs_of_several_realms_the_oldest_are_offered(store: SQLiteStore) -> None:
@@ -263,7 +264,7 @@ async def test_of_the_jobs_of_several_realms_the_oldest_are_offered(store: SQLit
     await write(store, FULL, jobs=tuple(jobs))
     offered = (await load(store, claim(("local", "a"), ("local", "b")))).offered
     expected = ["a1", "b2", "b3", "a5", "a9", *(f"a{age}" for age in range(20, 25))]
-    assert offered == [f"job_{name}" for name in expected]
+    assert list(offered) == [f"job_{name}" for name in expected]
 
 
 async def test_a_claim_that_waits_is_told_when_something_of_its_own_comes_due(
@@ -281,7 +282,7 @@ async def test_a_claim_that_waits_is_told_when_something_of_its_own_comes_due(
 async def test_a_claim_sees_what_its_launcher_holds(store: SQLiteStore) -> None:
     await write(store, FULL, jobs=(JOB,))
     loaded = await load(store, claim())
-    assert loaded.offered == []
+    assert loaded.offered == {}
     assert loaded.jobs == {JOB.id: JOB}
 
 

@@ -56,7 +56,9 @@ class Place:
         return task_id
 
     async def claim(self, place: tuple[str, str] = HERE, capacity: int = 1) -> list[ClaimedJob]:
-        call = c.Claim(launcher_id="-".join(place), providers=(place,), capacity=capacity)
+        call = c.Claim(
+            launcher_id="-".join(place), providers=(place,), capacity=capacity, secret=b"s" * 32
+        )
         answer = await self.ledger.submit(call)
         assert isinstance(answer, ClaimReply)
         return [claimed for claimed in answer.jobs if claimed.job.kind == "create"]
@@ -151,7 +153,7 @@ async def test_a_missing_realm_is_not_looked_at_again(tmp_path: Path) -> None:
         assert await place.reads.due_realms(place.now + 10**9, 10) == []
     async with place.opened(tmp_path):
         await place.claim()
-        assert await place.reads.due_realms(place.now, 10) == [HERE]
+        assert await place.reads.due_realms(place.now, 10) == [(*HERE, "")]
         await place.reconcile()
         assert await place.reads.due_realms(place.now, 10) == []
 

@@ -1,6 +1,9 @@
-"""Who gets which job: the most urgent ones that this launcher can do, each under a new lease."""
+"""Who gets which job: projects take turns, and of each the most urgent ones that this launcher can
+do, each under a new lease."""
 
-from itertools import islice
+import hashlib
+from base64 import urlsafe_b64encode
+from itertools import groupby, islice
 
 from msgspec.structs import replace
 
@@ -8,9 +11,11 @@ from gateway.domain.answers import ClaimedJob, ClaimReply
 from gateway.domain.commands import Claim
 from gateway.domain.draft import Draft
 from gateway.domain.ending import end, opened
+from gateway.domain.errors import Refused
 from gateway.domain.event import Ended, Launching
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job
+from gateway.domain.realm import LIVE_FOR, serves
 from gateway.domain.sweeping import sweep_job
 from gateway.domain.task import Status, Task
 from gateway.domain.view import LauncherCall, View
@@ -18,13 +23,23 @@ from gateway.domain.waiting import fits, queue_left, watch
 
 MAX_EXTRA_JOBS = 10
 """Inspect, destroy and sweep jobs come on top of the capacity, at most so many, and first."""
+SECRET_BYTES = 16
+"""Of a lease's token."""
 
 
 def claim(view: View, command: Claim, now: int) -> ClaimReply:
-    """Notes that the launcher is live, takes back what it forgot, and leases it work."""
+    """Notes that the launcher is live, takes back what it forgot, and leases it work.
+
+    Raises:
+        Refused: `launcher_id_taken`.
+    """
+    known = view.launchers.get(command.launcher_id)
+    is_its_own = known is None or known.key_id in {"", command.key_id}
+    if known is not None and not is_its_own and now - known.at < LIVE_FOR:
+        raise _taken(command.launcher_id)
     for place in command.providers:
-        if place not in view.realms:
-            view.put_job(sweep_job(place, now))
+        if (*place, command.project) not in view.realms:
+            view.put_job(sweep_job((*place, command.project), now))
     view.note_call(
         LauncherCall(
             launcher_id=command.launcher_id,
@@ -32,9 +47,12 @@ def claim(view: View, command: Claim, now: int) -> ClaimReply:
             capacity=command.capacity,
             version=command.version,
             at=now,
+            key_id=command.key_id,
+            project=command.project,
         )
     )
-    _take_back(view, command, now)
+    if is_its_own:
+        _take_back(view, command, now)
     if command.job_id is not None:
         return _claim_one(view, command, now)
     extra = _extra_jobs(view, command, now)
@@ -47,20 +65,34 @@ def _extra_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
 
 
 def _create_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
+    """The project that was served longest ago is next; its most urgent task, then its oldest."""
+    queues = _queues(view, command, now) if command.capacity else {}
     claimed: list[ClaimedJob] = []
-    for task_id in view.claimable:
-        if len(claimed) >= command.capacity:
-            break
-        task = view.tasks[task_id]
-        if _may_create(view, task, command, now):
+    while queues and len(claimed) < command.capacity:
+        project = min(queues, key=lambda name: (view.turns.get(name, 0), name))
+        task = queues[project].pop()
+        if not queues[project]:
+            del queues[project]
+        if view.has_room(task):  # the one before may have taken the key
             claimed.append(_claim_create(view, task, command, now))
     return claimed
+
+
+def _queues(view: View, command: Claim, now: int) -> dict[str, list[Task]]:
+    """By project, the tasks that this launcher may have, the next one last."""
+    offered = (view.tasks[task_id] for task_id in view.claimable)
+    fitting = [task for task in offered if _may_create(view, task, command, now)]
+    fitting.sort(key=lambda task: (task.project, -task.priority, task.claimable_at, task.id))
+    by_project = groupby(fitting, key=lambda task: task.project)
+    return {project: list(tasks)[::-1] for project, tasks in by_project}
 
 
 def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
     job = view.jobs.get(command.job_id or "")
     task = view.tasks.get(job.task_id or "") if job else None
-    if job is None or not job.is_open or (job.is_held(now) and not job.is_delegated):
+    if job is None or not job.is_open or not serves(command.project, job.project):
+        return ClaimReply(jobs=())
+    if job.is_held(now) and not job.is_delegated:
         return ClaimReply(jobs=())
     if job.kind != "create":
         may = _is_for(job, command, now)
@@ -79,7 +111,8 @@ def _may_have(job: Job, command: Claim, now: int) -> bool:
 
 
 def _is_for(job: Job, command: Claim, now: int) -> bool:
-    return job.not_before <= now and (job.provider or "", job.realm or "") in command.providers
+    is_due = job.not_before <= now and serves(command.project, job.project)
+    return is_due and (job.provider or "", job.realm or "") in command.providers
 
 
 def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
@@ -89,7 +122,9 @@ def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
 
 
 def _is_reachable(view: View, task: Task, command: Claim) -> bool:
-    """Whether the launcher serves the sandbox's realm, or may choose one."""
+    """Whether the launcher serves the task's project and the sandbox's realm, or may choose one."""
+    if not serves(command.project, task.project):
+        return False
     attempt = view.attempts.get((task.id, task.attempt))
     return any(fits(task, attempt, place) for place in command.providers)
 
@@ -110,12 +145,14 @@ def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJo
     draft.lower_flag("no_launcher")
     draft.put_attempt(attempt)
     draft.keep()
+    view.take_turn(task.project)
     name = job_id(task.id, task.attempt, "create")
     job = view.jobs.get(name) or Job(
         id=name,
         kind="create",
         task_id=task.id,
         attempt=task.attempt,
+        project=task.project,
     )
     provider, realm = _wanted_place(task, command) or (None, None)
     return _lease(view, replace(job, provider=provider, realm=realm), command, now)
@@ -130,6 +167,7 @@ def _lease(view: View, job: Job, command: Claim, now: int) -> ClaimedJob:
     leased = replace(
         job,
         lease=job.lease + 1,
+        lease_secret=_secret_of(job, command),
         leased_by=command.launcher_id,
         lease_expires_at=now + view.policy.lease,
         renewed=False,
@@ -140,6 +178,22 @@ def _lease(view: View, job: Job, command: Claim, now: int) -> ClaimedJob:
     task = view.tasks.get(job.task_id or "")
     attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
     return ClaimedJob(job=leased, task=task, attempt=attempt)
+
+
+def _secret_of(job: Job, command: Claim) -> str:
+    """The claim's own secret, for this job alone."""
+    text = f"{job.id}.{job.lease}".encode()
+    digest = hashlib.blake2b(text, key=command.secret, digest_size=SECRET_BYTES).digest()
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _taken(launcher_id: str) -> Refused:
+    return Refused(
+        "launcher_id_taken",
+        f"Another key's launcher calls itself {launcher_id}.",
+        hint="Give each launcher process an id of its own; one that has not called for 60 s is "
+        "free again.",
+    )
 
 
 def _take_back(view: View, command: Claim, now: int) -> None:
@@ -160,7 +214,12 @@ def _take_back(view: View, command: Claim, now: int) -> None:
 def revoked(job: Job) -> Job:
     """The job as nobody holds it: no token that was given out fits again."""
     return replace(
-        job, lease=job.lease + 1, leased_by=None, lease_expires_at=None, is_delegated=False
+        job,
+        lease=job.lease + 1,
+        lease_secret="",
+        leased_by=None,
+        lease_expires_at=None,
+        is_delegated=False,
     )
 
 

@@ -27,6 +27,7 @@ from gateway.domain.errors import Refused
 from gateway.domain.event import Trying
 from gateway.domain.job import Job
 from gateway.domain.judging import judge_destroy, judge_inspection
+from gateway.domain.realm import serves
 from gateway.domain.task import Attempt, Sandbox
 from gateway.domain.view import View
 
@@ -62,7 +63,7 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     if is_over or is_early or attempt.spoke_at is not None:
         return TryReply(create=False, create_before=before)
     check_sandbox(draft, job, attempt, sandbox)
-    label = f"{job.token}/{command.number}"
+    label = f"{job.id}.{job.lease}/{command.number}"
     if attempt.tried_as == label:  # its answer was lost on the way
         draft.put_attempt(replace(attempt, create_before=before))
     else:
@@ -198,12 +199,12 @@ def held(view: View, command: JobReport, now: int) -> Job:
 
 def _fenced(view: View, command: JobReport, now: int) -> Job:
     job = view.jobs.get(command.job_id)
-    if job is None:
+    if job is None or not serves(command.project, job.project):
         raise Refused("unknown_job", "There is no such job.")
-    if command.lease_token != job.token:
+    if not job.is_proved_by(command.lease_token):
         raise _lease_lost()
     launcher = view.launchers.get(job.leased_by or "")
-    if launcher is not None and launcher.at < now:
+    if launcher is not None and launcher.at < now and launcher.key_id in ("", command.key_id):
         view.note_call(replace(launcher, at=now))
     return job
 

@@ -10,6 +10,7 @@ from gateway.domain.decide.report import about, held
 from gateway.domain.draft import Draft
 from gateway.domain.event import Event
 from gateway.domain.needs import SandboxKey
+from gateway.domain.realm import serves
 from gateway.domain.task import Attempt, Status
 from gateway.domain.view import View
 
@@ -34,6 +35,8 @@ def processes_ended(view: View, command: ReportEnded, now: int) -> Accepted:
     told = frozenset(command.sandboxes)
     for task in [*view.tasks.values()]:
         attempt = view.attempts.get((task.id, task.attempt))
+        if not serves(command.project, task.project):
+            continue
         if task.status is Status.RUNNING and attempt is not None and _key(attempt) in told:
             draft = Draft(view, task, now)
             draft.put_attempt(replace(attempt, exited_at=now))

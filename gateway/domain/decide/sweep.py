@@ -10,8 +10,8 @@ from gateway.domain.view import View
 
 def sweep_now(view: View, command: SweepNow, now: int) -> Accepted:
     """Offers each realm's sweep at once; one that is under way is left alone."""
-    for place in command.places:
-        job = view.jobs.get(sweep_id(*place))
+    for key in command.realms:
+        job = view.jobs.get(sweep_id(*key))
         if job is not None and job.is_free and job.not_before > now:
             view.put_job(replace(job, not_before=now))
     return Accepted()

@@ -11,7 +11,7 @@ from gateway.wire import launcher as wire
 from gateway.wire.gateway import GatewayView
 
 _TAG: Final = "Launchers"
-_LEASE: Final = "3f9c2d6b8a1e4c7f"
+_LEASE: Final = "1.kJ4vQ2m8Zr0sT6yWc1xUfA"
 _UNDER_LEASE: Final = ("unknown_job", "lease_lost")
 _ABOUT_SANDBOX: Final = (
     *_UNDER_LEASE,
@@ -88,6 +88,10 @@ CLAIM: Final = Operation(
     answers=(
         answer(wire.Jobs, wire.Jobs(jobs=(_JOB,)), "Jobs under a lease; none when time is over."),
     ),
+    description="A key made for a project gets the jobs of that project alone. Projects take "
+    "turns, and within one the most urgent task is first. A `launcherId` belongs to the key that "
+    "used it first, until it has not called for 60 s.",
+    errors=("launcher_id_taken",),
 )
 RENEW: Final = Operation(
     id="renewLease",

@@ -80,6 +80,7 @@ LAUNCHERS: Final = Operation(
                     LauncherView(
                         id="launcher-7f3a",
                         providers=("daytona-api@https://app.daytona.io/api#org-1", "docker@d41d8"),
+                        project=None,
                         capacity=3,
                         version="0.1.0",
                         last_called_at="2026-01-01T12:00:00.000Z",
@@ -107,6 +108,7 @@ _SWEEPS: Final = SweepsView(
         SweepView(
             provider="daytona-api",
             realm="app.daytona.io/6a1f0e52",
+            project=None,
             live=True,
             swept_at="2026-01-01T12:00:00.000Z",
             next_at="2026-01-01T12:05:00.000Z",
