@@ -74,8 +74,11 @@ class Invariants:
         self._tokens.add(token)
 
     def renewed(self, job_id: str, token: str) -> None:
-        """A lease was renewed: nobody else is offered the job under the same token."""
+        """A lease was renewed: nobody else is offered the job under the same token, nor has it."""
         job = self._books.jobs[job_id]
+        # One batch may renew a lease and end it.
+        has_gone_on = job.lease > int(token.partition(".")[0]) + 1
+        _hold(not has_gone_on, f"{token} of {job_id} was renewed, and another lease had begun")
         is_answered = job.answered_lease == job.lease or not job.is_open
         is_offered = job.token == token and job.leased_by is None and not is_answered
         _hold(not is_offered, f"{token} was renewed, and the job is offered")

@@ -18,7 +18,7 @@ from types import CodeType, ModuleType
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-SEEDS: Final = 200
+SEEDS: Final = 400
 """So many are played at most."""
 TRIES: Final = 60
 """Runs that making it plain may cost here."""

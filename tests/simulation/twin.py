@@ -215,7 +215,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Outbox):
         return vars(value) | {"directory": value.directory.audience("default", "ep_1")}
     if isinstance(value, dict):
-        return {key: each for key, each in value.items() if not _is_sweep(each)}
+        return {k: each for k, each in value.items() if not _is_sweep(each) and not _is_sweep(k)}
     if isinstance(value, list):
         return [each for each in value if not _is_sweep(each)]
     return value
