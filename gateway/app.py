@@ -23,6 +23,7 @@ from gateway.domain.realm import LIVE_FOR
 from gateway.domain.signing_secret import SECRET_BYTES
 from gateway.hints import Hints
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
+from gateway.loops.checkpoint import Checkpointer
 from gateway.loops.deliver import Deliverer
 from gateway.loops.guard import Guard, may_be_public
 from gateway.loops.letters import LetterWriter
@@ -198,6 +199,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
     return (
         Reconciler(reads, patiently, clock),
         Pruner(reads, ledger.submit, clock, retention=retention),
+        Checkpointer(lambda: parts.store.written, parts.store.checkpoint),
         Replayer(reads.endpoints, patiently),
     )
 
@@ -296,6 +298,7 @@ def _standing(
             at=clock(),
             queue=ledger.waiting,
             failed_steps={runner.name: runner.failed_steps for runner in runners},
+            wal_bytes=store.wal_bytes,
         )
 
     return standing

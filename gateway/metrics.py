@@ -34,6 +34,8 @@ class Standing(Frozen, frozen=True, kw_only=True):
     """Commands that the ledger has not begun to write."""
     failed_steps: Mapping[str, int]
     """By loop, since the start."""
+    wal_bytes: int
+    """The length of the database's log."""
 
 
 class Metrics:
@@ -99,6 +101,9 @@ class _Now(Collector):
             "slipgate_launcher_places", "Sandboxes they would make.", value=figures.places
         )
         yield GaugeMetricFamily("slipgate_ledger_queue", "Commands that wait.", value=now.queue)
+        yield GaugeMetricFamily(
+            "slipgate_wal_bytes", "Length of the database's log.", value=now.wal_bytes
+        )
         failed = CounterMetricFamily(
             "slipgate_loop_steps_failed", "Steps that failed.", labels=("loop",)
         )

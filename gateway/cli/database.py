@@ -58,8 +58,8 @@ def migrate(
     path.parent.mkdir(parents=True, exist_ok=True)
     if check:
         _existing(path)
+    done = None if check else bring_up_to_date(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        done = None if check else bring_up_to_date(database, path)
         waiting = tuple(pending(database))
     applied, kept = (done.applied, done.backup) if done else ((), None)
     if as_json:

@@ -48,8 +48,8 @@ def rewrap(as_json: AsJson = False) -> None:
     ring = Keyring(read_master_keys(os.environ))
     path = read_database(os.environ)
     unreadable: dict[str, int] = {}
+    check_running_gateway(path, ring.current)
     with closing(connected(path)) as database:
-        check_running_gateway(database, path, ring.current)
         with written(database):
             check_master_keys(database, ring)
         counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}

@@ -31,9 +31,9 @@ class Refused(Exception):
 class Unavailable(Refused):
     """Nothing can be committed just now; nothing was written, and the caller may try again."""
 
-    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+    def __init__(self, detail: str, *, code: str = "unavailable", retry_after: int = 1) -> None:
         super().__init__(
-            "unavailable",
+            code,
             detail,
             hint="Nothing was stored. Send the same request again after Retry-After.",
             retry_after=retry_after,

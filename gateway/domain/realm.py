@@ -47,10 +47,9 @@ class Realm(Frozen, frozen=True, kw_only=True):
 
 
 def first_call(key: ServedPlace, now: int) -> Realm:
-    """A realm that nobody had served."""
+    """A realm that nobody had served like this; its tasks may have missed launchers of others."""
     provider, realm, project = key
-    due_at = now + LIVE_FOR
-    return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=due_at)
+    return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=now)
 
 
 def serves(project: str, of: str) -> bool:

@@ -12,6 +12,7 @@ from gateway.domain.rate_limit import RateLimit
 from gateway.domain.sealing import Sealed
 from gateway.domain.task import Frozen
 from gateway.store import statements as sql
+from gateway.store.files import check_log
 from gateway.store.lock import exclusive
 from gateway.store.master_keys import check_master_keys
 from gateway.store.migrations import pending, version
@@ -59,26 +60,29 @@ def connected(path: Path) -> sqlite3.Connection:
         Refused: as `open_operator`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        bring_up_to_date(database, path)
-        database.execute("PRAGMA foreign_keys = ON")
-    except BaseException:
-        database.close()
-        raise
+    bring_up_to_date(path)
+    database = _connection(path)
+    database.execute("PRAGMA foreign_keys = ON")
     return database
 
 
-def bring_up_to_date(database: sqlite3.Connection, path: Path) -> Upgraded:
+def _connection(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def bring_up_to_date(path: Path) -> Upgraded:
     """Applies pending migrations under the gateway's lock, after a backup; says which.
 
     Raises:
         Refused: a gateway runs, the schema is newer, or there is no room for the backup.
     """
-    if not pending(database):
-        return Upgraded(before=version(database))
-    with exclusive(path):
-        return upgrade(database, path)
+    with closing(_connection(path)) as database:
+        if not pending(database):
+            return Upgraded(before=version(database))
+    with exclusive(path) as descriptor:
+        check_log(path, descriptor)
+        with closing(_connection(path)) as database:
+            return upgrade(database, path)
 
 
 class Operator:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from traceback import clear_frames
 from typing import Final
 
@@ -93,8 +93,12 @@ class Secrets(Frozen, frozen=True, kw_only=True):
 class Reads:
     """Everything that is asked without being changed."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(
+        self, connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` raises when the files are no longer those that were opened."""
         self._connection = connection
+        self._check = check
         self._listing = Listing(self._all)
         self.endpoints = EndpointReads(self._all)
 
@@ -327,11 +331,11 @@ class Reads:
             held.setdefault(job.leased_by, []).append(job)
         return [(call, held.get(call.launcher_id, [])) for call in calls]
 
-    async def recent_launchers(self, limit: int) -> list[LauncherCall]:
-        """Launchers that have ever called, the latest first."""
+    async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
+        """Launchers of a project, or of all, that have ever called, the latest first."""
         return [
             rows.call_from_row(row)
-            for row in await self._all(sql.RECENT_LAUNCHERS, {"limit": limit})
+            for row in await self._all(sql.RECENT_LAUNCHERS, {"project": project, "limit": limit})
         ]
 
     async def key_holders(self, task: Task, limit: int) -> list[str]:
@@ -393,6 +397,7 @@ class Reads:
         return {row[0]: row[1] for row in await self._all(TASK_COUNTS, {})}
 
     async def _all(self, statement: str, params: Params) -> Iterable[rows.Row]:
+        self._check()
         with translated():
             try:
                 return await self._connection.execute_fetchall(statement, params)

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -67,17 +68,20 @@ def replace_values(
     return replaced
 
 
-def check_running_gateway(database: sqlite3.Connection, path: Path, current: str) -> None:
-    """A gateway that runs with other keys could not read what is sealed anew.
+def check_running_gateway(path: Path, current: str) -> None:
+    """A gateway that runs with other keys could not read what is sealed anew. Not inside a block
+    that has the database open: see `exclusive`.
 
     Raises:
         Refused: `other_master_key`.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with exclusive(path):
             return
     except Refused:
-        given = _key_ids(database)
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
+            given = _key_ids(database)
     if not given or given[0] != current:
         raise Refused(
             "other_master_key",

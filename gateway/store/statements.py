@@ -294,7 +294,7 @@ WHERE called_at >= :since ORDER BY called_at DESC"""
 
 RECENT_LAUNCHERS: Final = """
 SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
-ORDER BY called_at DESC LIMIT :limit"""
+WHERE project IN ('', :project) ORDER BY called_at DESC LIMIT :limit"""
 
 LAUNCHERS_BEFORE: Final = """
 SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers

@@ -34,7 +34,7 @@ async def _situation(context: Context, task: Task, spec: Spec) -> Situation:
     attempts = tuple(await reads.attempts(task.id))
     jobs, launchers, holders, events, owed, secrets = await asyncio.gather(
         reads.jobs(jobs_of(task, attempts)),
-        reads.recent_launchers(MOST),
+        reads.recent_launchers(task.project, MOST),
         reads.key_holders(task, MOST),
         reads.newest_events(task.id, NEWEST),
         reads.owed(task.id, MOST),

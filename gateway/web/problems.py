@@ -56,6 +56,7 @@ STATUS: Final = {
     "internal": 500,
     "launch_failed": 502,
     "unavailable": 503,
+    "database_replaced": 503,
 }
 TITLES: Final = {
     400: "Bad request",

@@ -38,7 +38,9 @@ def _reports(ops: Operator, job: Json) -> None:
 
 def test_a_sweep_is_had_at_once_and_its_findings_are_shown_with_the_reason(ops: Operator) -> None:
     before = ops.types("sweep", "--dry-run")
-    assert (before.code, "local@here: 0 sandboxes" in before.out) == (0, True), before.err
+    assert (before.code, "local@here of default: 0 sandboxes" in before.out) == (0, True), (
+        before.err
+    )
     with ThreadPoolExecutor(1) as pool:
         sweeping = pool.submit(_sweeps, ops)
         typed = ops.types("sweep")

@@ -96,5 +96,5 @@ async def test_a_concurrency_key_is_held_by_what_launches_or_runs(
 
 
 async def test_launchers_are_remembered_the_latest_first(store: SQLiteStore) -> None:
-    calls = await store.reads.recent_launchers(2)
+    calls = await store.reads.recent_launchers("default", 2)
     assert [call.launcher_id for call in calls] == ["launcher-b", "launcher-c"]

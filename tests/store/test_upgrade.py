@@ -24,8 +24,7 @@ def counts(path: Path) -> tuple[int, int, int]:
 
 
 def upgraded(path: Path) -> Upgraded:
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        return bring_up_to_date(database, path)
+    return bring_up_to_date(path)
 
 
 @pytest.mark.parametrize("schema", SCHEMAS[:-1])

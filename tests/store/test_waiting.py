@@ -36,11 +36,12 @@ class Place:
     def __init__(self) -> None:
         self.now = START
         self.made = 0
+        self.claims = 0
 
     @asynccontextmanager
-    async def opened(self, path: Path) -> AsyncIterator["Place"]:
+    async def opened(self, path: Path, concurrency_per_key: int = 1) -> AsyncIterator["Place"]:
         """Starts it; as often as one likes."""
-        policy = Policy(key_id="k1", started_at=self.now)
+        policy = Policy(key_id="k1", started_at=self.now, concurrency_per_key=concurrency_per_key)
         async with (
             open_sqlite(path / "slipgate.db", new_instance_id=lambda: "inst_1") as store,
             Ledger(store, policy, clock=lambda: self.now).running() as self.ledger,
@@ -55,16 +56,23 @@ class Place:
         await self.ledger.submit(c.CreateTask(task_id=task_id, spec=replace(SPEC, **spec)))
         return task_id
 
-    async def claim(self, place: tuple[str, str] = HERE, capacity: int = 1) -> list[ClaimedJob]:
+    async def claim(
+        self, place: tuple[str, str] = HERE, capacity: int = 1, project: str = ""
+    ) -> list[ClaimedJob]:
+        self.claims += 1
         call = c.Claim(
-            launcher_id="-".join(place), providers=(place,), capacity=capacity, secret=b"s" * 32
+            launcher_id=f"launcher-{self.claims}",
+            providers=(place,),
+            capacity=capacity,
+            secret=b"s" * 32,
+            project=project,
         )
         answer = await self.ledger.submit(call)
         assert isinstance(answer, ClaimReply)
         return [claimed for claimed in answer.jobs if claimed.job.kind == "create"]
 
-    async def launch(self) -> None:
-        (claimed,) = await self.claim()
+    async def launch(self, project: str = "") -> None:
+        (claimed,) = await self.claim(project=project)
         job, name = claimed.job, sandbox_name(claimed.job.task_id or "", 1)
         sandbox = Sandbox(id="s1", name=name, provider=HERE[0], realm=HERE[1], state="started")
         await self.ledger.submit(c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=sandbox))
@@ -176,3 +184,32 @@ async def test_time_with_a_taken_key_does_not_count_across_restarts(tmp_path: Pa
         assert (await place.task(task)).status == "queued"
         await place.pass_seconds(5)
         assert (await place.task(task)).status == "expired"
+
+
+async def test_a_project_without_a_launcher_is_told_beside_one_that_has_one(tmp_path: Path) -> None:
+    place = Place()
+    async with place.opened(tmp_path):
+        await place.claim(HERE, project="acme", capacity=0)
+        own, other = await place.create(project="acme"), await place.create(project="other")
+        for _ in range(4):
+            await place.pass_seconds(25)
+            await place.claim(HERE, project="acme", capacity=0)
+        assert await place.flags(own) == set()
+        assert await place.flags(other) == {"no_launcher"}
+
+
+async def test_a_realm_is_missing_for_the_project_whose_launcher_went(tmp_path: Path) -> None:
+    place = Place()
+    async with place.opened(tmp_path):
+        tasks = {}
+        for project in ("acme", "other"):
+            tasks[project] = await place.create(project=project)
+            await place.launch(project)
+        for _ in range(4):
+            await place.pass_seconds(25)
+            await place.claim(HERE, project="acme", capacity=0)
+        assert await place.flags(tasks["acme"]) == set()
+        assert await place.flags(tasks["other"]) == {"realm_missing"}
+        await place.claim(HERE, capacity=0)  # a launcher of all
+        await place.reconcile()
+        assert await place.flags(tasks["other"]) == set()

@@ -112,9 +112,9 @@ class House:
         sent = self.bearer(scope) | {"content-type": "application/json"}
         return await self.http.request(method, path, content=content, headers=sent)
 
-    async def create(self, **wanted: object) -> Json:
+    async def create(self, scope: str = "tasks", /, **wanted: object) -> Json:
         """A task, accepted."""
-        response = await self.post("/v1/tasks", TASK | wanted)
+        response = await self.post("/v1/tasks", TASK | wanted, scope=scope)
         assert response.status_code == 202, response.text
         task: Json = response.json()
         return task
@@ -124,18 +124,20 @@ class House:
         task: Json = (await self.get(f"/v1/tasks/{task_id}")).json()
         return task
 
-    async def claim(self, **wanted: object) -> list[Json]:
+    async def claim(self, scope: str = "launcher", /, **wanted: object) -> list[Json]:
         """The jobs a launcher gets."""
         claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 4, **wanted}
-        response = await self.post("/v1/launcher/claim", claim, scope="launcher")
+        response = await self.post("/v1/launcher/claim", claim, scope=scope)
         assert response.status_code == 200, response.text
         jobs: list[Json] = response.json()["jobs"]
         return jobs
 
-    async def report(self, job: Json, verb: str, **words: object) -> httpx.Response:
+    async def report(
+        self, job: Json, verb: str, scope: str = "launcher", /, **words: object
+    ) -> httpx.Response:
         """A launcher's report on its job."""
         body = {"leaseToken": job["leaseToken"], **words}
-        return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope="launcher")
+        return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope=scope)
 
     async def try_sandbox(self, job: Json) -> httpx.Response:
         """Says `trying`."""
@@ -230,9 +232,13 @@ async def open_house(
 
 
 def add_keys(path: Path) -> dict[str, str]:
-    """A key for each scope, and `other`: a frontend of another project; made once."""
+    """A key for each scope; `other` and `other launcher` of another project, `second launcher` of
+    the same, and `every launcher` for all of them; made once."""
     keys = {scope: f"slip_{scope}_{'a' * 43}" for scope in SCOPES}
     keys["other"] = f"slip_tasks_{'b' * 43}"
+    keys["other launcher"] = f"slip_launcher_{'b' * 43}"
+    keys["second launcher"] = f"slip_launcher_{'c' * 43}"
+    keys["every launcher"] = f"slip_launcher_{'d' * 43}"
     if not path.exists():
         new_database(path)
     with open_operator(path) as operator:
@@ -243,10 +249,11 @@ def add_keys(path: Path) -> dict[str, str]:
             row = KeyRow(
                 id=f"key_{number}",
                 scope=key.split("_")[1],
-                project="elsewhere" if name == "other" else "default",
+                project="elsewhere" if name.startswith("other") else "default",
                 name=name,
                 created_at=1_000,
                 revoked_at=None,
+                all_projects=name == "every launcher",
             )
             operator.add_key(row, hashlib.sha256(key.encode()).digest())
     return keys

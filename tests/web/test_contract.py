@@ -14,7 +14,17 @@ from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
 from tests.web import services
-from tests.web.callers import SCOPES, TASK, Agent, House, Json, beside, open_house, sandbox_of
+from tests.web.callers import (
+    PROVIDER,
+    SCOPES,
+    TASK,
+    Agent,
+    House,
+    Json,
+    beside,
+    open_house,
+    sandbox_of,
+)
 from tests.web.contract import Seen, documented
 
 NOT_AT_WILL: Final = {"internal", "unavailable"}
@@ -90,6 +100,8 @@ async def _succeed(house: House) -> None:
     await _endpoint_of(house)
     await _launcher_of(house)
     await house.post("/v1/sweeps", scope="ops")
+    claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 0}
+    await house.post("/v1/launcher/claim", claim, scope="second launcher")
     for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps"):
         await house.get(read, "ops")
 

@@ -7,7 +7,7 @@ from gateway.domain.event import Event
 from gateway.domain.ids import job_id
 from gateway.domain.job import Job, JobKind
 from gateway.domain.policy import Policy
-from gateway.domain.realm import LIVE_FOR, Place, serves
+from gateway.domain.realm import LIVE_FOR, Place
 from gateway.domain.spec import Spec
 from gateway.domain.task import Attempt, Flag, Frozen, Task
 from gateway.domain.view import LauncherCall
@@ -52,12 +52,8 @@ class Situation(Frozen, frozen=True, kw_only=True):
 
     @property
     def live(self) -> tuple[LauncherCall, ...]:
-        """The launchers of its project, or of all, that called within the last minute."""
-        return tuple(
-            call
-            for call in self.launchers
-            if self.now - call.at < LIVE_FOR and serves(call.project, self.task.project)
-        )
+        """The launchers that called within the last minute."""
+        return tuple(call for call in self.launchers if self.now - call.at < LIVE_FOR)
 
     @property
     def able(self) -> tuple[LauncherCall, ...]:

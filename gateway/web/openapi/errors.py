@@ -31,6 +31,7 @@ MEANING: Final = {
     "env_expired": "The task's environment has been erased: it cannot be tried again.",
     "patch_incomplete": "A part of the patch has not arrived.",
     "lease_lost": "The lease token is not the job's: somebody else holds it now.",
+    "launcher_id_taken": "Another key uses this `launcherId`, and its launcher lives.",
     "realm_mismatch": "The sandbox of this attempt belongs to another realm.",
     "provider_mismatch": "The launcher did not claim with this provider and realm.",
     "sandbox_mismatch": "The sandbox has another name than the job's.",
