@@ -27,7 +27,7 @@ from tests.web.callers import (
 )
 from tests.web.contract import Seen, documented
 
-NOT_AT_WILL: Final = {"internal", "unavailable"}
+NOT_AT_WILL: Final = {"internal", "unavailable", "database_replaced"}
 """What only a bug or a broken store brings, from any route."""
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""

@@ -53,10 +53,11 @@ MEANING: Final = {
     "launch_failed": "The sandbox could not be made; `detail` has the provider's reason.",
     "internal": "Something broke here; nothing of it is your fault.",
     "unavailable": "Nothing can be committed just now; nothing was stored.",
+    "database_replaced": "The database was changed under the gateway, which has to be restarted.",
 }
 """What each code says, whatever the particular case adds in `detail`."""
 
-_EVERYWHERE: Final = ("internal", "unavailable")
+_EVERYWHERE: Final = ("internal", "unavailable", "database_replaced")
 _OF_BODIES: Final = ("invalid_json", "too_large", "invalid_request")
 _HEADERS: Final = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
 
