@@ -1,0 +1,92 @@
+"""A second gateway on the file of the first, whatever it calls it; files that go while it runs."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from gateway.cli.keys import mint
+from gateway.cli.processes import GATEWAY, Child, wait_until_ready
+from tests.app.processes import gateway
+from tests.ports import reserved_port
+
+REQUEST: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
+PATIENCE: Final = 60.0
+"""Seconds."""
+
+
+def symbolic(file: Path, folder: Path) -> Path:
+    (folder / "other.db").symlink_to(file)
+    return folder / "other.db"
+
+
+def hard(file: Path, folder: Path) -> Path:
+    (folder / "other.db").hardlink_to(file)
+    return folder / "other.db"
+
+
+def linked_folder(file: Path, folder: Path) -> Path:
+    (folder / "other").symlink_to(file.parent, target_is_directory=True)
+    return folder / "other" / file.name
+
+
+def roundabout(file: Path, folder: Path) -> Path:
+    return folder / ".." / file.parent.name / "." / file.name
+
+
+@pytest.mark.parametrize("named", [symbolic, hard, linked_folder, roundabout])
+def test_a_second_gateway_is_refused_by_whatever_name(
+    tmp_path: Path, named: Callable[[Path, Path], Path]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    with gateway(first) as (running, _, settings), reserved_port() as port:
+        other = {
+            **settings,
+            "SLIPGATE_DATABASE_URL": f"sqlite:///{named(first / 's.db', second)}",
+            "SLIPGATE_PORT": str(port),
+        }
+        with Child("gateway", GATEWAY, other, second / "gateway.log") as child:
+            wait_until(lambda: child.exit_code is not None)
+            assert child.exit_code == 1
+            assert "Another gateway holds" in child.tail(20)
+        running.check()
+
+
+def test_tasks_outlive_a_log_that_was_removed_and_a_kill(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, url, settings):
+        key = mint(settings, "tasks", "default", "me").key
+        headers = {"authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            made = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(50)]
+            (tmp_path / "s.db-wal").unlink()
+            answer = http.post("/v1/tasks", json=REQUEST)
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_replaced")
+            assert http.get("/readyz").status_code == 503
+            assert http.get("/healthz").status_code == 200
+            assert http.get(f"/v1/tasks/{made[0]}").status_code == 503
+            told = child.tail(200)
+            assert "database.replaced" in told
+            assert "restart the gateway" in told
+            child.kill()
+            child.start()
+            wait_until_ready(url, child)
+            assert [http.get(f"/v1/tasks/{name}").status_code for name in made] == [200] * 50
+
+
+def test_a_removed_log_is_noticed_by_the_pulse_though_nobody_calls(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (child, _, _):
+        (tmp_path / "s.db-wal").unlink()
+        wait_until(lambda: "database.replaced" in child.tail(200))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """A pulse is 5 s; on a busy machine it may be late."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
