@@ -1,12 +1,14 @@
 """What is asked of a sandbox from outside by running one command in it: its spool, its agent.
 
-The command is `sh -c '<script>'` in one string: Daytona splits it at spaces and quotes without a
-shell, its CLI joins or quotes arguments by release, docker takes it as a list. So the scripts hold
-no single quote and no backslash, and nothing of a task ever gets into them.
+The command is `sh -c '<script>'` in one string: an old daemon of Daytona splits it at spaces and
+quotes without a shell, a newer one (seen: v0.190) gives it to a shell on standard input, its CLI
+joins or quotes arguments by release, docker takes it as a list. So the scripts hold no single quote
+and no backslash, read no standard input, and nothing of a task ever gets into them.
 """
 
 import base64
 import binascii
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -16,33 +18,70 @@ from launcher.providers.spool import read_window
 
 WINDOW_BYTES = 1024 * 1024
 """So much of a spool is brought out at a time."""
+RESCUE_SECONDS: Final = 30
+"""The runner itself gives up earlier."""
 STOP_SECONDS = 12
 """From SIGTERM to SIGKILL: the agent ends its commands within 10 s."""
 
-_PROCESSES: Final = {
-    "running": Process(state="running"),
-    "exited": Process(state="exited"),
-    "unknown": Process(state="unknown"),
-}
+_PROCESS: Final = re.compile(r"(running|unknown|exited)(?::(\d{1,5}))?")
 _STATE = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
 
 # The agent holds the lock for as long as it lives. It is looked at before the spool is read: what
-# an agent wrote before it ended is then in what follows.
+# an agent wrote before it ended is then in what follows. Daytona's daemon writes down the exit code
+# of the entrypoint, and begins a new log at each start: an older code is of an earlier start.
 _SPOOL = (
-    _STATE + "; s=%d; "
-    'a=$(head -c 19 "$d/spool.acknowledged" 2>/dev/null | tr -cd 0-9); '
+    _STATE + "; s=%d; a=0; "
+    '[ -f "$d/spool.acknowledged" ] && a=$(head -c 19 "$d/spool.acknowledged" | tr -cd 0-9); '
     '[ "${a:-0}" -gt "$s" ] && s=$a; p=unknown; '
     'if [ -f "$d/lock" ] && command -v flock >/dev/null; then '
     'if flock -n "$d/lock" true; then p=exited; else p=running; fi; fi; '
+    'e="$HOME/.daytona/sessions/entrypoint/entrypoint_command"; '
+    'if [ "$p" != running ] && [ -f "$e/exit_code" ] && ! [ "$e/output.log" -nt "$e/exit_code" ]; '
+    'then p=exited:$(head -c 5 "$e/exit_code" | tr -cd 0-9); p=${p%%:}; fi; '
     'echo "$p $s"; [ -f "$d/spool.jsonl" ] || exit 0; '
     'tail -c +$((s+1)) "$d/spool.jsonl" | head -c %d | base64 -w 0'
 )
 _STOP = (
-    _STATE + '; p=$(head -c 9 "$d/lock" 2>/dev/null | tr -cd 0-9); [ -n "$p" ] || exit 0; '
+    _STATE + '; [ -f "$d/lock" ] || exit 0; '
+    'p=$(head -c 9 "$d/lock" | tr -cd 0-9); [ -n "$p" ] || exit 0; '
     'kill -TERM "$p" 2>/dev/null; i=0; '
     'while kill -0 "$p" 2>/dev/null && [ $i -lt %d ]; do sleep 0.1; i=$((i+1)); done; '
     'kill -KILL "$p" 2>/dev/null; exit 0'
 )
+
+
+# The sandbox's variables hold keys, of which a rescue needs none.
+_RESCUE: Final = (
+    _STATE + '; [ -d "$d" ] || exit 0; env -i PATH="$PATH" HOME="$HOME" '
+    '"${SLIPGATE_PYTHON:-python3}" -I /app/agent-runner.py --rescue "$d" '
+    '>"$d/rescued.jsonl" 2>/dev/null </dev/null; exit 0'
+)
+_RESCUED: Final = (
+    _STATE + '; [ -f "$d/rescued.jsonl" ] || exit 0; '
+    'tail -c +%d "$d/rescued.jsonl" | head -c %d | base64 -w 0'
+)
+
+
+def rescue_command() -> str:
+    """Has the runner write down what its agent left, within `RESCUE_SECONDS`."""
+    return _command(_RESCUE)
+
+
+def rescued_command(offset: int) -> str:
+    """Shows a window of what the runner wrote down, behind `offset` (bytes)."""
+    return _command(_RESCUED % (offset + 1, WINDOW_BYTES))
+
+
+def read_window_of(output: str) -> bytes:
+    """What `rescued_command` printed.
+
+    Raises:
+        ProviderError: it printed something else.
+    """
+    try:
+        return base64.b64decode(output.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _unreadable(output) from error
 
 
 def spool_command(offset: int) -> str:
@@ -68,10 +107,20 @@ def read_spool(output: str) -> SpoolPiece:
         start = int(offset)
     except (binascii.Error, ValueError) as error:
         raise _unreadable(head) from error
-    if state not in _PROCESSES:
+    if (told := _PROCESS.fullmatch(state)) is None:
         raise _unreadable(head)
     piece = read_window(window, start, is_cut=len(window) == WINDOW_BYTES)
-    return replace(piece, process=_PROCESSES[state])
+    return replace(piece, process=_process(told))
+
+
+def _process(told: re.Match[str]) -> Process:
+    match told[1]:
+        case "running":
+            return Process(state="running")
+        case "exited":
+            return Process(state="exited", exit_code=int(told[2]) if told[2] else None)
+        case _:
+            return Process(state="unknown")
 
 
 def _command(script: str) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
-"""Where the daemon keeps what the entrypoint prints, in the home of the image's user."""
+"""Where the daemon keeps what the entrypoint prints, in the home of the image's user. At each start
+it is made anew; `exit_code` beside it is written at the end, and stays."""
 
 
 class Executed(NamedTuple):
@@ -23,9 +24,20 @@ class Machine:
     """Where the processes of all sandboxes live."""
 
     def __init__(
-        self, folder: Path, program: Sequence[str] | None = None, path: str = os.defpath
+        self,
+        folder: Path,
+        program: Sequence[str] | None = None,
+        path: str = os.defpath,
+        *,
+        app: Path | None = None,
+        has_shell: bool = False,
     ) -> None:
         self._folder = folder
+        self._app = app
+        """Where the image's /app is on this host."""
+        self._has_shell = has_shell
+        """Whether its daemon hands a command to a shell on standard input (seen: v0.190), or takes
+        it apart itself."""
         self._path = path
         """Where programs are in the image."""
         self._program = program
@@ -39,13 +51,12 @@ class Machine:
         return home
 
     async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
-        """Runs the entrypoint, once at a time; when it exits the sandbox goes on."""
-        running = self._running.get(sandbox_id)
-        if self._program is None or (running is not None and running.returncode is None):
+        """Runs the entrypoint, once for each start; when it exits the sandbox goes on."""
+        if self._program is None or sandbox_id in self._running:
             return
         path = self.home(sandbox_id) / LOG
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as log:
+        with path.open("wb") as log:
             self._running[sandbox_id] = await asyncio.create_subprocess_exec(
                 *self._program,
                 cwd=self.home(sandbox_id),
@@ -69,23 +80,34 @@ class Machine:
     async def execute(
         self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
     ) -> Executed:
-        """A command line, taken apart as the daemon does it: without a shell."""
+        """A command line, run as the daemon does it."""
+        self._note_end(sandbox_id)
+        if self._app is not None:
+            command = command.replace("/app/", f"{self._app}/")
         process = await asyncio.create_subprocess_exec(
-            *words(command),
+            *(("sh",) if self._has_shell else words(command)),
             cwd=self.home(sandbox_id),
             env=self._environment(sandbox_id, env),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if self._has_shell else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), timeout)
+            told = command.encode() if self._has_shell else None
+            output, _ = await asyncio.wait_for(process.communicate(told), timeout)
         except TimeoutError:
             _kill(process)
             await process.wait()
             return Executed(exit_code=-1, result="command execution timeout")
         return Executed(exit_code=process.returncode or 0, result=output.decode(errors="replace"))
+
+    def _note_end(self, sandbox_id: str) -> None:
+        """The daemon writes the exit code down when the entrypoint ends; here, before anybody can
+        look."""
+        code = self.exit_code(sandbox_id)
+        if code is not None:
+            (self.home(sandbox_id) / LOG).with_name("exit_code").write_text(f"{code}\n")
 
     async def end(self, sandbox_id: str) -> None:
         """Nothing of the sandbox runs any more."""

@@ -13,19 +13,20 @@ import pytest
 import pytest_asyncio
 import structlog
 
-from gateway.wire.launcher import Created, Done, Job, JobKind, JobSandbox, Trying
+from gateway.wire.launcher import Created, Done, Job, JobKind, JobSandbox, Process, Trying
 from launcher.client import Client
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.http import DaytonaHttp, open_daytona
-from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.daytona.sandboxes import Sandboxes, Wishes
 from launcher.providers.daytona.terminal import open_terminal
 from launcher.providers.protocol import Key, Provider, ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault, Kind
+from tests.daytona.machine import LOG as LOG_FILE
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import ORGANISATION, Habits, Organisation, Snapshot
 from tests.launcher.agents import program
@@ -518,10 +519,11 @@ async def _spooled(site: Site, gateway: StubGateway, offset: int = 0) -> list[st
             await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
 async def test_inspect_brings_spool_and_process_and_destroy_ends_the_agent_first(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path, has_shell: bool
 ) -> None:
-    world.api.machine = Machine(tmp_path, program=SPOOLS)
+    world.api.machine = Machine(tmp_path, program=SPOOLS, has_shell=has_shell)
     assert await perform(site, job("create"), LOG)
     (made,) = world.api.organisation.living()
     assert await _spooled(site, gateway) == ["w1"]
@@ -548,8 +550,73 @@ async def test_an_agent_that_ended_is_told_with_its_exit_code_and_its_last_lines
             process = gateway.done().process
             if process and process.state == "exited":
                 break
-    assert process.exit_code in {9, None}
+    assert process.exit_code == 9
     assert "out of memory" in (gateway.done().diagnosis or "")
+
+
+FAILS_AT_ONCE = program("raise SystemExit(2)")
+"""Before it has taken its lock: git is not installed."""
+
+
+@pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
+async def test_an_agent_that_never_began_has_ended_all_the_same(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path, has_shell: bool
+) -> None:
+    world.api.machine = Machine(tmp_path, program=FAILS_AT_ONCE, has_shell=has_shell)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    await until(lambda: world.api.machine.exit_code(made.id) is not None)
+    assert await perform(site, job("inspect"), LOG)
+    assert gateway.done().process == Process(state="exited", exit_code=2)
+
+
+async def test_the_end_of_an_earlier_start_is_not_that_of_this_one(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+) -> None:
+    world.api.machine = Machine(tmp_path, program=SPOOLS)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    assert await _spooled(site, gateway) == ["w1"]
+    log = tmp_path / made.id / LOG_FILE
+    for file, moment in ((log.with_name("exit_code"), 1_000), (log, 2_000)):
+        file.touch()
+        os.utime(file, (moment, moment))
+    (log.with_name("exit_code")).write_text("1")
+    os.utime(log.with_name("exit_code"), (1_000, 1_000))
+    (tmp_path / made.id / "state" / "lock").rename(tmp_path / "lock")
+    if site.providers[0].name == "daytona-cli":
+        assert await perform(site, job("inspect"), LOG)
+        assert gateway.done().process == Process(state="unknown")
+
+
+RESCUES = """
+import json, os, pathlib, sys
+assert sys.argv[1] == '--rescue', sys.argv
+state = pathlib.Path(sys.argv[2])
+for name in (state / 'found').read_text().split():
+    print(json.dumps({'name': name, 'keys': 'SECRET' in os.environ, 'chunk': 'x' * 400_000}))
+print('trouble', file=sys.stderr)
+"""
+"""A runner that finds something."""
+
+
+async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(
+    world: World, provider: Provider, tmp_path: Path
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "agent-runner.py").write_text(RESCUES)
+    world.api.machine = Machine(tmp_path, program=("true",), app=app)
+    made = await provider.create(an_order({"SECRET": "key"}))
+    assert isinstance(provider, Sandboxes)
+    assert [line async for line in provider.rescue(made.key)] == []
+    state = tmp_path / made.id / "state"
+    state.mkdir()
+    (state / "found").write_text("a b c d e f g")
+    found = [json.loads(line) async for line in provider.rescue(made.key)]
+    assert [(each["name"], each["keys"]) for each in found] == [(n, False) for n in "abcdefg"]
+    world.api.organisation.stop(made.id)
+    assert [line async for line in provider.rescue(made.key)] == []
 
 
 async def test_a_spool_of_many_windows_comes_in_whole_lines(

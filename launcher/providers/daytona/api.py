@@ -28,11 +28,16 @@ from launcher.providers.daytona.refusals import (
     refusal,
     unavailable,
 )
-from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
+from launcher.providers.daytona.sandboxes import (
+    EXECUTE_SECONDS,
+    STOPPED_MINUTES,
+    Sandboxes,
+    Wishes,
+    ours,
+)
 from launcher.providers.protocol import Found, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import STOP_SECONDS, read_spool, spool_command
+from launcher.providers.remote import read_spool, spool_command
 
-EXECUTE_SECONDS: Final = 15
 PAGE: Final = "200"
 
 
@@ -159,8 +164,10 @@ class DaytonaApi(Sandboxes):
         toolbox = await self._toolbox(sandbox)
         return await self._http.text(f"{toolbox}/process/session/entrypoint/logs")
 
-    async def _execute(self, sandbox: Sandbox, command: str) -> str:
-        return await self._run(await self._toolbox(sandbox), command)
+    async def _execute(
+        self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
+    ) -> str:
+        return await self._run(await self._toolbox(sandbox), command, seconds)
 
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"
@@ -177,9 +184,11 @@ class DaytonaApi(Sandboxes):
             return Process(state="running")
         return Process(state="exited", exit_code=code)
 
-    async def _run(self, toolbox: str, command: str) -> str:
-        body = {"command": command, "timeout": max(EXECUTE_SECONDS, STOP_SECONDS + 3)}
-        done = await self._http.post(f"{toolbox}/process/execute", body, Executed)
+    async def _run(self, toolbox: str, command: str, seconds: int = EXECUTE_SECONDS) -> str:
+        body = {"command": command, "timeout": seconds}
+        done = await self._http.post(
+            f"{toolbox}/process/execute", body, Executed, seconds=seconds + 10
+        )
         if done.exit_code:
             raise refusal(500, f"a command in the sandbox ended with {done.exit_code}")
         return done.result

@@ -27,15 +27,18 @@ from launcher.providers.daytona.refusals import (
     is_about_lifespan,
     unavailable,
 )
-from launcher.providers.daytona.sandboxes import STOPPED_MINUTES, Sandboxes, Wishes, ours
+from launcher.providers.daytona.sandboxes import (
+    EXECUTE_SECONDS,
+    STOPPED_MINUTES,
+    Sandboxes,
+    Wishes,
+    ours,
+)
 from launcher.providers.daytona.terminal import Terminal
 from launcher.providers.program import Ran
 from launcher.providers.protocol import LOG_TAIL, Found, Order, ProviderError
-from launcher.providers.remote import STOP_SECONDS
 
 CREATE_SECONDS: Final = 100.0
-EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
-"""Without a limit of its own Daytona ends a command after 10 s."""
 PAGE: Final = 100
 _LOG: Final = (
     f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
@@ -154,7 +157,9 @@ class DaytonaCli(Sandboxes):
     async def _log(self, sandbox: Sandbox) -> str:
         return await self._execute(sandbox, _LOG)
 
-    async def _execute(self, sandbox: Sandbox, command: str) -> str:
+    async def _execute(
+        self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
+    ) -> str:
         await self._terminal.check_release()
-        limit = f"--timeout={EXECUTE_SECONDS}"
+        limit = f"--timeout={seconds}"
         return await self._terminal.run("sandbox", "exec", limit, sandbox.id, "--", command)

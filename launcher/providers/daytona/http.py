@@ -57,9 +57,9 @@ class DaytonaHttp:
         """What was made, by one call: a caller that has a window for it waits outside."""
         return _read(await self._send("POST", path, body=body, seconds=CREATE_SECONDS), kind)
 
-    async def post(self, path: str, body: object, kind: type[T]) -> T:
+    async def post(self, path: str, body: object, kind: type[T], *, seconds: float = 0) -> T:
         """What was made or done."""
-        return _read(await self._patiently("POST", path, body=body), kind)
+        return _read(await self._patiently("POST", path, body=body, seconds=seconds), kind)
 
     async def delete(self, path: str) -> None:
         """Accepted, or not there."""
@@ -82,14 +82,15 @@ class DaytonaHttp:
         *,
         query: dict[str, str] | None = None,
         body: object = None,
+        seconds: float = 0,
     ) -> httpx.Response:
         """Once more when a rate limit asks for a wait that is worth it."""
-        response = await self._send(method, path, query=query, body=body)
+        response = await self._send(method, path, query=query, body=body, seconds=seconds)
         wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
         if not 0 < wait <= LONGEST_WAIT:
             return response
         await self._sleep(wait)
-        return await self._send(method, path, query=query, body=body)
+        return await self._send(method, path, query=query, body=body, seconds=seconds)
 
     async def _send(
         self,

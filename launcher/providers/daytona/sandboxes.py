@@ -3,7 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,8 +11,19 @@ from launcher.client import Clock, Sleep
 from launcher.providers.daytona.documents import Sandbox, Snapshot
 from launcher.providers.daytona.gone import until_gone
 from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import read_spool, spool_command, stop_command
+from launcher.providers.remote import (
+    RESCUE_SECONDS,
+    STOP_SECONDS,
+    read_spool,
+    read_window_of,
+    rescue_command,
+    rescued_command,
+    spool_command,
+    stop_command,
+)
 
+EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
+"""An old daemon ends a command without a limit after 10 s, a newer one never."""
 STOPPED_MINUTES: Final = 24 * 60
 """A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
 
@@ -80,6 +91,24 @@ class Sandboxes(ABC):
         if found is not None and found.reported_state == "started":
             await self._execute(found, stop_command())
 
+    async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        """The lines that `agent-runner.py --rescue` prints there, after `stop`.
+
+        They come in windows of a file, for an answer of Daytona is one string. A sandbox that is
+        not started is left alone: Daytona can start one only by running its entrypoint, and with it
+        the agent, again.
+        """
+        found = await self._look(key.id or key.name)
+        if found is None or found.reported_state != "started":
+            return
+        await self._execute(found, rescue_command(), seconds=RESCUE_SECONDS)
+        offset, rest = 0, b""
+        while window := read_window_of(await self._execute(found, rescued_command(offset))):
+            offset += len(window)
+            *lines, rest = (rest + window).split(b"\n")
+            for line in lines:
+                yield line
+
     async def remove(self, key: Key) -> None:
         """Until it is not found any more."""
         found = await self._look(key.id or key.name)
@@ -127,8 +156,10 @@ class Sandboxes(ABC):
         """Asks for its deletion; that it is gone, or changing already, is no failure."""
 
     @abstractmethod
-    async def _execute(self, sandbox: Sandbox, command: str) -> str:
-        """What a command in it printed."""
+    async def _execute(
+        self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
+    ) -> str:
+        """What a command in it printed; Daytona ends it after `seconds`."""
 
     @abstractmethod
     async def _log(self, sandbox: Sandbox) -> str:
