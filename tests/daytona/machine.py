@@ -13,6 +13,11 @@ LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
 it is made anew; `exit_code` beside it is written at the end, and stays."""
 
 
+STDOUT = b"\x01\x01\x01"
+"""Stands before each piece that the entrypoint wrote to its standard output (b"\\x02\\x02\\x02":
+to its errors); here before the first."""
+
+
 class Executed(NamedTuple):
     """How a command ended; output and errors come in one stream."""
 
@@ -57,6 +62,8 @@ class Machine:
         path = self.home(sandbox_id) / LOG
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as log:
+            log.write(STDOUT)
+            log.flush()
             self._running[sandbox_id] = await asyncio.create_subprocess_exec(
                 *self._program,
                 cwd=self.home(sandbox_id),

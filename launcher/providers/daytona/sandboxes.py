@@ -1,6 +1,7 @@
 """Sandboxes of one organisation of Daytona, by whichever way they are reached."""
 
 import asyncio
+import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
@@ -24,6 +25,8 @@ from launcher.providers.remote import (
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
+_STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
+"""Before each piece of a log the daemon writes which stream it came from."""
 STOPPED_MINUTES: Final = 24 * 60
 """A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
 
@@ -83,7 +86,7 @@ class Sandboxes(ABC):
         found = await self._look(key.id or key.name)
         if found is None or found.reported_state != "started":
             return ""
-        return (await self._log(found))[-LOG_TAIL:]
+        return _STREAMS.sub("", await self._log(found))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
