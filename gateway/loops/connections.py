@@ -12,6 +12,8 @@ from typing import Final
 
 import httpcore
 
+from gateway.loops.answer_limit import AnswerSize, LimitedStream
+
 KEEPALIVE: Final = 5.0
 """Seconds that a connection waits for its next request."""
 MOST_IDLE: Final = 256
@@ -42,6 +44,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
         self._addresses = addresses
         self._inner = inner
         self._connected: str | None = None
+        self.answer: Final = AnswerSize()
 
     def may_serve(self, addresses: tuple[str, ...]) -> bool:
         """Whether what goes to a host at these addresses may go over this connection."""
@@ -68,7 +71,7 @@ class _PinnedBackend(httpcore.AsyncNetworkBackend):
                 failure = error
             else:
                 self._connected = address
-                return stream
+                return LimitedStream(stream, self.answer)
         raise failure or httpcore.ConnectError("The host has no address")
 
 
@@ -83,12 +86,20 @@ class PinnedConnection(httpcore.AsyncHTTPConnection):
     ) -> None:
         self._pin = _PinnedBackend(origin.addresses, backend)
         self.key: Final = origin.key
+        self.is_reused = False
+        """It has served a request before."""
         super().__init__(
             origin,
             ssl_context=ssl_context,
             keepalive_expiry=KEEPALIVE,
             network_backend=self._pin,
         )
+
+    @property
+    def has_died_idle(self) -> bool:
+        """Whether a request that failed on it may be sent again on another: it was closed while it
+        waited, and nothing of an answer has come."""
+        return self.is_reused and self._pin.answer.bytes == 0
 
     def can_handle_request(self, origin: httpcore.Origin) -> bool:
         return (
@@ -118,8 +129,13 @@ class Connections:
             connection = idle.pop()
             self._count -= 1
             if connection.can_handle_request(origin) and _is_open(connection):
+                connection.is_reused = True
                 return connection
             await connection.aclose()
+        return self.new(origin)
+
+    def new(self, origin: JudgedOrigin) -> PinnedConnection:
+        """One that has served nothing yet."""
         return PinnedConnection(origin, self._ssl_context, self._backend)
 
     async def give_back(self, connection: PinnedConnection) -> None:

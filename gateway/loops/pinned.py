@@ -14,7 +14,7 @@ from typing import Final
 import httpcore
 import httpx
 
-from gateway.loops.connections import Connections, JudgedOrigin
+from gateway.loops.connections import Connections, JudgedOrigin, PinnedConnection
 from gateway.loops.guard import Guard
 
 _ERRORS: Final[dict[type[Exception], type[httpx.TransportError]]] = {
@@ -57,11 +57,12 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         )
         connection = await self._connections.take(url.judged)
         try:
-            with _translated():
-                answer = await connection.handle_async_request(asked)
-        except BaseException:
-            await connection.aclose()
-            raise
+            answer = await _asked(connection, asked)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            if not connection.has_died_idle:
+                raise
+            connection = self._connections.new(url.judged)
+            answer = await _asked(connection, asked)
         return httpx.Response(
             status_code=answer.status,
             headers=answer.headers,
@@ -103,6 +104,15 @@ class _Answer(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await self._answer.aclose()
         await self._free()
+
+
+async def _asked(connection: PinnedConnection, request: httpcore.Request) -> httpcore.Response:
+    try:
+        with _translated():
+            return await connection.handle_async_request(request)
+    except BaseException:
+        await connection.aclose()
+        raise
 
 
 def _chunks(request: httpx.Request) -> httpx.AsyncByteStream:

@@ -5,6 +5,18 @@ import httpx
 from gateway.loops.guard import Guard, is_tls
 
 
+class _Connection:
+    """What a request was sent over, by what httpcore tells while it is."""
+
+    def __init__(self) -> None:
+        self.is_new = False
+        self.has_answered = False
+
+    async def note(self, event: str, _: object) -> None:
+        self.is_new |= event.startswith("connection.connect")
+        self.has_answered |= event == "http11.receive_response_headers.complete"
+
+
 class ProxiedTransport(httpx.AsyncBaseTransport):
     """Has the guard judge every request, and tells the proxy's faults from the receiver's."""
 
@@ -21,7 +33,14 @@ class ProxiedTransport(httpx.AsyncBaseTransport):
             httpx.ProxyError: the proxy cannot be reached, or refuses us.
         """
         await self._guard.addresses(request)
+        connection = _Connection()
+        request.extensions = {**request.extensions, "trace": connection.note}
         try:
+            return await self._inner.handle_async_request(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            if connection.is_new or connection.has_answered:
+                raise
+            # It was closed while it waited for its next request.
             return await self._inner.handle_async_request(request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
             if is_tls(exc):

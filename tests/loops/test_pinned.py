@@ -11,6 +11,7 @@ import pytest
 
 from gateway.loops.guard import Guard
 from gateway.loops.pinned import PinnedTransport
+from tests.loops.serving import serving
 from tests.loops.tls import Authority, Hosts
 
 HERE = "127.0.0.1"
@@ -112,3 +113,61 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(authority: Aut
     async with hosts.listening() as port, client(names, authority) as http:
         await http.post(f"https://a.example:{port}/", content=b"{}")
     assert len(hosts.connections) == 1
+
+
+@dataclass
+class Fickle:
+    """Takes each request on a connection of its own: a second one finds it closed, though nothing
+    has said so."""
+
+    answers: int = 1
+    """Of each connection, before it ends without a word."""
+    requests: list[int] = field(default_factory=list)
+    """Of each connection, how many came whole."""
+
+    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(self.requests)
+        self.requests.append(0)
+        while self.requests[number] <= self.answers:
+            await reader.readuntil(b"\r\n\r\n{}")
+            self.requests[number] += 1
+            if self.requests[number] <= self.answers:
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+@pytest.mark.parametrize(("answers", "requests"), [(1, [2, 2, 1]), (2, [3, 1])], ids=["one", "two"])
+async def test_a_request_that_died_on_a_kept_connection_is_sent_again_on_a_new_one(
+    authority: Authority, answers: int, requests: list[int]
+) -> None:
+    fickle = Fickle(answers)
+    async with serving(fickle.hear) as port, client(Names(), authority) as http:
+        for _ in range(3):
+            assert (await http.post(f"http://{HERE}:{port}/", content=b"{}")).status_code == 204
+    assert fickle.requests == requests
+
+
+async def test_a_request_that_died_on_a_new_connection_is_not_sent_again(
+    authority: Authority,
+) -> None:
+    fickle = Fickle(0)
+    async with serving(fickle.hear) as port, client(Names(), authority) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post(f"http://{HERE}:{port}/", content=b"{}")
+    assert fickle.requests == [1]
+
+
+async def test_a_request_that_was_answered_in_part_is_not_sent_again(authority: Authority) -> None:
+    came = 0
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        for answer in (b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 20"):
+            await reader.readuntil(b"\r\n\r\n{}")
+            came += 1
+            writer.write(answer)
+
+    async with serving(hear) as port, client(Names(), authority) as http:
+        await http.post(f"http://{HERE}:{port}/", content=b"{}")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post(f"http://{HERE}:{port}/", content=b"{}")
+    assert came == 2

@@ -11,6 +11,7 @@ from gateway.loops.guard import Guard
 from gateway.loops.pinned import PinnedTransport
 from gateway.loops.post import KEPT_ANSWER, Letter, Outcome, post
 from gateway.loops.proxied import ProxiedTransport
+from tests.loops.serving import serving
 
 
 @asynccontextmanager
@@ -105,6 +106,67 @@ async def test_no_more_of_an_answer_is_kept_than_people_read() -> None:
     async with answering(head("500 Broken", length=len(body)) + body) as port:
         outcome = await send(f"http://127.0.0.1:{port}/")
     assert outcome.answer == "x" * KEPT_ANSWER
+
+
+ENDLESS = {
+    "interim answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\nx: ", b"x" * 64),
+    "a status line": (b"HTTP/1.1 200 ", b"O" * 64),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+async def test_an_answer_without_end_is_left_after_a_bounded_number_of_bytes(kind: str) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        first, again = ENDLESS[kind]
+        writer.write(first)
+        while not writer.is_closing():
+            writer.write(again * 64)
+            await writer.drain()
+
+    async with serving(flood) as port:
+        outcome = await send(f"http://127.0.0.1:{port}/")
+    assert (outcome.status, outcome.reason) == (None, "protocol")
+
+
+async def test_a_body_without_end_changes_no_status_and_is_not_read_to_its_end() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"x" * 4_096)
+            await writer.drain()
+
+    async with serving(flood) as port:
+        outcome = await send(f"http://127.0.0.1:{port}/")
+    assert outcome.is_success
+    assert len(outcome.answer or "") == KEPT_ANSWER
+
+
+@pytest.mark.parametrize("dies_again", [False, True], ids=["answers", "dies again"])
+async def test_a_proxy_that_closed_a_kept_connection_is_asked_once_more(dies_again: bool) -> None:
+    requests = 0
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        while True:
+            await reader.readuntil(b"\r\n\r\n{}")
+            requests += 1
+            if requests == 2 or (requests > 2 and dies_again):
+                break
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    async with serving(hear) as port:
+        inner = httpx.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{port}")
+        async with ProxiedTransport(Guard(allow_private=True), inner) as transport:
+            outcomes = [await post(transport, LETTER, clock=lambda: 1) for _ in range(2)]
+    assert [each.is_success for each in outcomes] == [True, not dies_again]
+    assert requests == 3
+
+
+LETTER = Letter(webhook_id="evt_1", url="http://127.0.0.1:9/", secrets=(b"s" * 32,), body=b"{}")
 
 
 class Recorder(httpx.AsyncBaseTransport):
