@@ -13,34 +13,26 @@ from msgspec.structs import replace
 
 from gateway.domain.answers import Answer
 from gateway.domain.commands import Command, SettleDelivery
-from gateway.domain.delivery import NO_REPEAT, REPEAT, REPEAT_AFTER, REPEATING
 from gateway.domain.errors import Unavailable
-from gateway.domain.outbox import DeliveryKey
 from gateway.hints import Hints
 from gateway.loops.agenda import Agenda, Queue
 from gateway.loops.letters import written
 from gateway.loops.limits import Limits, Slot
-from gateway.loops.outbox import Due, Failure, Head, Lane, OutboxReads
-from gateway.loops.post import Letter, Outcome, is_charged, post
-from gateway.loops.schedule import SCHEDULE, next_attempt_at
+from gateway.loops.lookout import Lookout
+from gateway.loops.outbox import Due, Head, Lane, OutboxReads
+from gateway.loops.post import Letter, Outcome, post
+from gateway.loops.schedule import SCHEDULE
+from gateway.loops.settlement import NOT_ITS_FAULT, Judge, superseded
 from gateway.loops.wait_queue import PLACES, WaitQueue
 
 log = structlog.get_logger(__name__)
 
 PER_LOOK: Final = 32
 """Endpoints whose deliveries one look reads."""
-PAGE: Final = 1_000
-"""Endpoints, or new deliveries, of which one look learns."""
 SOONEST: Final = 0.05
 """Seconds until the next look for what comes due by itself."""
 AGAIN: Final = 1.0
 """Seconds between two looks at what does not work just now."""
-NOT_ITS_FAULT: Final = 60_000
-"""Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made
-again; the schedule stands still meanwhile."""
-ROUND: Final = 5_000
-"""Milliseconds between two rounds through everything that is owed: what no hint told of, or was
-changed by hand, is found by them."""
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
 
@@ -53,7 +45,7 @@ class Deliverer:
     """Starts attempts in the task group it is given: leaving the group waits for them."""
 
     name = "deliver"
-    topics = ("deliveries", "endpoints")
+    topics = ("deliveries", Lookout.topic)
 
     def __init__(
         self,
@@ -77,8 +69,6 @@ class Deliverer:
         self._group = group
         self._hints = hints
         self._clock = clock
-        self._random = random
-        self._schedule = schedule
         self._is_stopping = is_stopping
         self._sleep = sleep
         self._flying: set[Lane] = set()
@@ -86,12 +76,8 @@ class Deliverer:
         self._limits = Limits()
         self._waiting = WaitQueue()
         self._agenda = Agenda()
-        self._newest: DeliveryKey | None = None
-        self._place: str | None = ""
-        """How far the round has come; None: it is over."""
-        self._round_at = 0
-        self._told = 0
-        self._has_restored = False
+        self._lookout = Lookout(reads, hints, self._limits, self._agenda)
+        self._judge = Judge(self._limits, clock=clock, random=random, schedule=schedule)
         self._has_more = False
         """Another look goes on where the last one ended."""
         self._is_blocked = False
@@ -102,8 +88,7 @@ class Deliverer:
         if self._is_stopping():
             return IDLE
         now = self._clock()
-        self._has_more = False
-        await self._learn(now)
+        self._has_more = await self._lookout.learn(now)
         # A lane that lands during the read is left to the next step: what was read may be older.
         flew = frozenset(self._flying)
         wanted = self._choose(now)
@@ -121,63 +106,6 @@ class Deliverer:
         """
         for attempt in self._unanswered:
             attempt.cancel()
-
-    async def _learn(self, now: int) -> None:
-        """New deliveries are found behind the newest one that is known, all others by a round."""
-        if not self._has_restored:
-            self._restore(await self._failures())
-        if self._newest is None:
-            self._newest = ("", await self._reads.newest_event() + 1)
-        told = self._hints.told("endpoints")
-        if self._place is None and (told != self._told or now >= self._round_at):
-            self._place = ""
-        if self._place == "":
-            self._told, self._round_at = told, now + ROUND
-            await self._refresh_limiters(now)
-        if self._place is not None:
-            self._place = await self._go_round(self._place)
-        new = await self._reads.new_deliveries(self._newest, PAGE)
-        for (endpoint_id, seq), project in new:
-            self._newest = (endpoint_id, seq)
-            self._note(project, endpoint_id, now)
-        self._has_more = len(new) == PAGE or self._place is not None
-
-    async def _go_round(self, place: str) -> str | None:
-        """How far it has come; None: it is over."""
-        owed = await self._reads.owed_endpoints(place, PAGE)
-        for each in owed:
-            if each.at is not None:
-                self._note(each.project, each.endpoint_id, each.at)
-        return owed[-1].endpoint_id if len(owed) == PAGE else None
-
-    async def _failures(self) -> Sequence[Failure]:
-        try:
-            return await self._reads.failures()
-        except Unavailable:
-            raise
-        except Exception:
-            log.exception("delivery.failures_unreadable")
-            return ()
-
-    async def _refresh_limiters(self, now: int) -> None:
-        """What somebody has changed is tried at once."""
-        self._limits.forget(now)
-        broken = self._limits.open_breakers()
-        for name, at in (await self._reads.changed_at(broken)).items() if broken else ():
-            limiter = self._limits.endpoint(name)
-            if limiter.breaker_open and at > limiter.opened_at:
-                limiter.reset()
-
-    def _restore(self, failures: Sequence[Failure]) -> None:
-        """Those that fail are known from the start."""
-        self._has_restored = True
-        charged = [each for each in failures if is_charged(each.reason)]
-        for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
-            at = [each.at for each in charged if each.endpoint_id == name]
-            self._limits.endpoint(name).restore(at, since)
-
-    def _note(self, project: str, endpoint_id: str, at: int) -> None:
-        self._agenda.note((project, self._limits.is_proven(endpoint_id)), endpoint_id, at)
 
     def _left(self, queue: Queue) -> int:
         return self._limits.left(queue[0], is_proven=queue[1])
@@ -223,7 +151,7 @@ class Deliverer:
 
     def _note_all(self, wanted: dict[str, str], at: int) -> None:
         for endpoint_id, project in wanted.items():
-            self._note(project, endpoint_id, at)
+            self._lookout.note(project, endpoint_id, at)
 
     def _start(self, heads: Iterable[Sequence[Head]], flew: frozenset[Lane], now: int) -> None:
         """Starts what may go; the first of each endpoint before the second of any."""
@@ -236,7 +164,7 @@ class Deliverer:
                 continue
             slot = self._take(head, now)
             if slot is None and not self._limits.endpoint(head.endpoint_id).is_fast:
-                self._note(head.project, head.endpoint_id, now)
+                self._lookout.note(head.project, head.endpoint_id, now)
                 continue
             self._flying.add(_lane(head))
             if slot is None:
@@ -246,13 +174,13 @@ class Deliverer:
     def _note_next(self, due: dict[str, Due], wanted: dict[str, str]) -> None:
         for endpoint_id, each in due.items():
             if each.next_at is not None:
-                self._note(wanted[endpoint_id], endpoint_id, each.next_at)
+                self._lookout.note(wanted[endpoint_id], endpoint_id, each.next_at)
 
     def _note_opening(self, project: str, endpoint_id: str, now: int) -> None:
         """It is looked at when it takes more, or when something of it lands."""
         at = self._limits.endpoint(endpoint_id).opens_at(now)
         if at is not None:
-            self._note(project, endpoint_id, at)
+            self._lookout.note(project, endpoint_id, at)
 
     def _pause(self, now: int) -> float:
         """Seconds until something comes due that may start, if nothing lands before."""
@@ -343,7 +271,7 @@ class Deliverer:
         if left > 1 and limiter.available(now) > 0 and self._waiting.call(slot.endpoint_id):
             return
         if was_full:
-            self._note(slot.project, slot.endpoint_id, now)
+            self._lookout.note(slot.project, slot.endpoint_id, now)
         if was_full or self._is_blocked:
             self._hints.tell(self.topics[:1])
 
@@ -352,13 +280,13 @@ class Deliverer:
     ) -> tuple[SettleDelivery, Outcome | None]:
         at = self._clock()
         if letter is None:
-            return _superseded(head, at), None
+            return superseded(head, at), None
         if isinstance(letter, Outcome):
-            return self._judge(head, None, letter, at), letter
+            return self._judge.settlement(head, None, letter, at), letter
         with self._abandonable():
             outcome = await post(self._transport, letter, clock=self._clock)
         self._weigh(head, outcome)
-        return self._judge(head, letter, outcome, at), outcome
+        return self._judge.settlement(head, letter, outcome, at), outcome
 
     @contextmanager
     def _abandonable(self) -> Iterator[None]:
@@ -405,81 +333,12 @@ class Deliverer:
         elif outcome.is_charged and limiter.fail(self._clock()):
             log.warning("endpoint.paused", endpoint=head.endpoint_id, reason=outcome.reason)
 
-    def _judge(
-        self, head: Head, letter: Letter | None, outcome: Outcome, at: int
-    ) -> SettleDelivery:
-        failures = head.failures
-        due: int | None = None
-        status = "delivered"
-        if not outcome.is_success:
-            failures += self._counts(head, outcome)
-            due = self._next(head, failures, outcome)
-            status = "dead" if due is None else "pending"
-        repeats = head.repeats
-        if repeats == REPEATING:
-            status, due, repeats = "delivered", None, NO_REPEAT
-        elif outcome.is_success and repeats == REPEAT:
-            status, due, repeats = "pending", self._clock() + REPEAT_AFTER, REPEATING
-        return SettleDelivery(
-            endpoint_id=head.endpoint_id,
-            seq=head.seq,
-            status=status,
-            attempts=head.attempts + 1,
-            failures=failures,
-            trigger=head.trigger,
-            next_attempt_at=due,
-            body=None if letter is None or letter.is_kept else letter.body.decode(),
-            at=at,
-            http_status=outcome.status,
-            reason=outcome.reason,
-            duration_ms=outcome.duration_ms,
-            key_id=letter.key_id if letter else None,
-            answer=outcome.answer,
-            is_charged=outcome.is_charged,
-            repeats=repeats,
-        )
-
-    def _counts(self, head: Head, outcome: Outcome) -> bool:
-        """While the breaker is open, what comes back says nothing of the delivery itself."""
-        is_probe = outcome.is_charged and self._limits.endpoint(head.endpoint_id).breaker_open
-        return outcome.is_counted and not is_probe
-
-    def _next(self, head: Head, failures: int, outcome: Outcome) -> int | None:
-        now = self._clock()
-        if not outcome.is_counted:
-            return now + NOT_ITS_FAULT
-        if not self._counts(head, outcome):
-            return self._limits.endpoint(head.endpoint_id).retry_at(now)
-        return next_attempt_at(
-            failures, now, self._random, outcome.retry_after, schedule=self._schedule
-        )
-
     def _release_lane(self, head: Head) -> None:
         """The lane goes on at the next look, which is not far while others wait."""
         self._flying.discard(_lane(head))
-        self._note(head.project, head.endpoint_id, self._clock())
+        self._lookout.note(head.project, head.endpoint_id, self._clock())
         if self._waiting.number(head.endpoint_id) < PLACES // 3:
             self._hints.tell(self.topics[:1])
-
-
-def _superseded(head: Head, at: int) -> SettleDelivery:
-    """An event that its receiver does not know, or need not get any more."""
-    return SettleDelivery(
-        endpoint_id=head.endpoint_id,
-        seq=head.seq,
-        status="superseded",
-        attempts=head.attempts,
-        failures=head.failures,
-        next_attempt_at=None,
-        body=None,
-        at=at,
-        http_status=None,
-        reason=None,
-        duration_ms=0,
-        key_id=None,
-        answer=None,
-        is_attempt=False,
-    )
 
 
 def _tell(head: Head, settlement: SettleDelivery, outcome: Outcome | None) -> None:
