@@ -23,12 +23,15 @@ import msgspec
 from launcher.client import Clock, Sleep
 from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.protocol import ProviderError
+from launcher.providers.retry_after import seconds_to_wait
 
 PLACES: Final = ("daytona-cli", "daytona-api")
 """Providers of the workflow's launcher: its SLIPGATE_PROVIDERS."""
 CALL_SECONDS: Final = 15.0
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
 """Between tries; a run asked for twice is harmless, for only one of them can claim."""
+LONGEST_WAIT: Final = 90.0
+"""For a limit (seconds): four of them end before the gateway offers the job again."""
 SWEEP_SECONDS: Final = 3_600.0
 _MESSAGE_LENGTH: Final = 300
 
@@ -77,12 +80,14 @@ class GitHubActions:
             ProviderError: it will not start one, or does not answer.
         """
         for pause in PAUSES_SECONDS:
+            wait = 0.0
             try:
                 return await self._dispatch(job_id)
             except ProviderError as error:
-                if not error.retryable:
+                if not error.retryable or error.retry_after > LONGEST_WAIT:
                     raise
-            await self._sleep(pause)
+                wait = error.retry_after
+            await self._sleep(max(pause, wait))
         return await self._dispatch(job_id)
 
     def check_sweep(self) -> None:
@@ -135,7 +140,8 @@ def _refusal(response: httpx.Response, workflow: str, ref: str) -> ProviderError
     status = response.status_code
     said = f"GitHub: {_message(response) or f'HTTP {status}'}"
     if status == 429 or (status == 403 and _is_limited(response)):
-        return ProviderError("provider_quota", said, retryable=True)
+        wait = seconds_to_wait(response.headers)
+        return ProviderError("provider_quota", said, retryable=True, retry_after=wait)
     if status == 408 or status >= 500:
         return ProviderError("provider_unavailable", said, retryable=True)
     code = "provider_auth" if status in (401, 403) else "provider_refused"

@@ -190,3 +190,18 @@ async def test_sweeps_cost_a_run_once_an_hour(
     time.now += 1
     assert await perform(made, a_job("sweep"), LOG)
     assert len(github.runs) == 2
+
+
+async def test_a_limit_is_waited_for_and_one_that_outlasts_the_delegation_is_given_back(
+    site: Made, github: GitHub, gateway: StubGateway, time: Time
+) -> None:
+    limited = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "70"}
+    github.faults.append(Fault(status=403, message=LIMITED, headers=limited))
+    assert await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    assert (time.now, github.runs) == (70, ["job_create"])
+    github.faults.append(Fault(status=429, message=LIMITED, headers={"retry-after": "900"}))
+    assert not await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    assert (gateway.failed().error.code, gateway.failed().error.retryable) == (
+        "provider_quota",
+        True,
+    )
