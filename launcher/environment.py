@@ -5,16 +5,12 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from gateway.wire.service_address import belongs_to, service_of
+
 MODEL_SERVICES: Mapping[str, str] = MappingProxyType(
     {"openai": "OPENAI", "anthropic": "ANTHROPIC", "openrouter": "OPENROUTER"}
 )
 """MODEL_PROVIDER → the prefix of that service's variables."""
-
-ADDRESS_OF: Mapping[str, str] = MappingProxyType(
-    {f"{prefix}_API_KEY": f"{prefix}_BASE_URL" for prefix in MODEL_SERVICES.values()}
-    | {"GITHUB_TOKEN": "GITHUB_API_URL"}
-)
-"""A credential → the variable that says where it is sent."""
 
 
 def sandbox_environment(handed: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
@@ -23,10 +19,11 @@ def sandbox_environment(handed: Mapping[str, str], job: Mapping[str, str]) -> di
     Of the model services only the chosen one's variables go along, and none of our credentials
     goes to an address that came with the job.
     """
+    readdressed = {service for name in job if (service := service_of(name))}
     ours = {
         name: value
         for name, value in handed.items()
-        if is_for(name, job) and ADDRESS_OF.get(name) not in job
+        if is_for(name, job) and not any(belongs_to(name, service) for service in readdressed)
     }
     return ours | dict(job)
 

@@ -1,4 +1,9 @@
-"""Names in a task's `env` that are not the caller's to give."""
+"""Names in a task's `env` that are not the caller's to give, by what they would do.
+
+Somebody else's keys are in the sandbox. So nothing that comes with a task may be loaded into the
+programs that hold them, lead their connections elsewhere, or choose where they are sent. What a
+package manager or the task's own programs read is the caller's business.
+"""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +11,7 @@ from typing import Final
 
 from gateway.domain.errors import Refused
 from gateway.wire.problem import FieldError
+from gateway.wire.service_address import keys_of, service_of
 
 COMPUTED: Final = frozenset(
     {
@@ -22,12 +28,27 @@ COMPUTED: Final = frozenset(
     }
 )
 """What the gateway says itself."""
-_DANGEROUS: Final = re.compile(
-    r"SLIPGATE_.*|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|LD_.*|DYLD_.*|PYTHON.*|GIT_.*"
-    r"|.*_PROXY",
-    re.IGNORECASE,
+_OURS: Final = re.compile(r"SLIPGATE_.*")
+# Sources: ld.so(8) and glibc's unsecvars.h, the list of sudo(8), the manuals of bash, Node.js, git,
+# curl, OpenSSL, Python's ssl, and of the agents that an engine may be.
+_LOADED: Final = re.compile(
+    r"PATH|HOME|SHELL|LD_.*|DYLD_.*|_RLD.*|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH"
+    r"|MALLOC_TRACE|NIS_PATH|TZDIR|TERMINFO|TERMINFO_DIRS|TERMPATH|TERMCAP"
+    r"|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|BASH_FUNC_.*|BASH_LOADABLES_PATH|PS4|PROMPT_COMMAND|IFS"
+    r"|CDPATH|GLOBIGNORE|FPATH|NULLCMD|READNULLCMD|ZDOTDIR|TMPPREFIX"
+    r"|PYTHON.*|NODE_OPTIONS|NODE_PATH|NODE_REPL_.*|NODE_ICU_DATA|NODE_PRESERVE_SYMLINKS.*"
+    r"|BUN_OPTIONS|BUN_CONFIG_.*|PERL5.*|PERLLIB|PERLIO.*|PERL_.*|RUBYOPT|RUBYLIB|RUBYSHELL"
+    r"|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|DOTNET_STARTUP_HOOKS|CORECLR_.*|LUA_INIT.*"
+    r"|PHPRC|PHP_INI_SCAN_DIR|OPENSSL_.*|GIT_.*|SSH_.*|SUDO_ASKPASS|PAGER|EDITOR|VISUAL"
+    r"|LESSOPEN|LESSCLOSE|GH_PAGER|GH_EDITOR|GH_BROWSER|GH_CONFIG_DIR|XDG_CONFIG_.*|XDG_DATA_.*"
+    r"|CLAUDE_CONFIG_DIR|CODEX_HOME|OPENCODE_CONFIG.*|AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE"
 )
-_OWN_KEY: Final = {"GITHUB_API_URL": "GITHUB_TOKEN"}
+_LED_ELSEWHERE: Final = re.compile(
+    r".*_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|.*_CA_BUNDLE|.*_CA_CERTS?|.*_SSL_NO_VERIFY"
+    r"|SSL_VERIFY|SSL_CERTIFICATE|NODE_TLS_REJECT_UNAUTHORIZED|NODE_USE_.*|DENO_CERT"
+    r"|DENO_TLS_CA_STORE|GRPC_DEFAULT_SSL_ROOTS_FILE_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS"
+    r"|RESOLV_.*|CURL_HOME|WGETRC|NETRC|AWS_CONTAINER_CREDENTIALS_.*"
+)
 
 
 def check_env(env: Mapping[str, str]) -> None:
@@ -36,10 +57,11 @@ def check_env(env: Mapping[str, str]) -> None:
     Raises:
         Refused: `reserved_env`, naming every variable and the reason.
     """
+    own = frozenset(name for name, value in env.items() if value.strip())
     errors = [
         FieldError(path=f"$.env.{name}", message=reason)
         for name in env
-        if (reason := _objection(name, env))
+        if (reason := _objection(name, own))
     ]
     if errors:
         raise Refused(
@@ -50,14 +72,18 @@ def check_env(env: Mapping[str, str]) -> None:
         )
 
 
-def _objection(name: str, env: Mapping[str, str]) -> str | None:
-    if name in COMPUTED:
+def _objection(name: str, own: frozenset[str]) -> str | None:
+    """Some programs read these names in any case, and nobody needs them in another one."""
+    upper = name.upper()
+    if name in COMPUTED or _OURS.fullmatch(upper):
         return "the gateway sets this variable itself"
-    if _DANGEROUS.fullmatch(name):
+    if _LOADED.fullmatch(upper):
         return "this variable would change how programs in the sandbox run"
-    needed = _OWN_KEY.get(name)
-    if name.endswith("_BASE_URL"):
-        needed = f"{name.removesuffix('_BASE_URL')}_API_KEY"
-    if needed is not None and needed not in env:
+    if _LED_ELSEWHERE.fullmatch(upper):
+        return "this variable would lead connections of programs in the sandbox elsewhere"
+    service = service_of(upper)
+    missing = [key for key in keys_of(service) if key not in own] if service else []
+    if missing:
+        needed = " and ".join(missing)
         return f"nobody's key is sent to an address somebody else chose: give {needed} too"
     return None

@@ -1,5 +1,7 @@
 """Which variables reach a sandbox."""
 
+import pytest
+
 from launcher.environment import sandbox_environment
 
 OURS = {
@@ -34,3 +36,23 @@ def test_our_credentials_are_not_sent_to_an_address_that_came_with_the_job() -> 
     given = sandbox_environment(OURS, job)
     assert "OPENAI_API_KEY" not in given
     assert "GITHUB_TOKEN" not in given
+
+
+@pytest.mark.parametrize(
+    ("address", "withheld"),
+    [
+        ("OPENAI_API_BASE", "OPENAI_API_KEY"),
+        ("ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN"),
+        ("GH_HOST", "GITHUB_TOKEN"),
+        ("GITHUB_SERVER_URL", "GITHUB_TOKEN"),
+        ("ANTHROPIC_BEDROCK_BASE_URL", "AWS_SESSION_TOKEN"),
+        ("AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_AD_TOKEN"),
+    ],
+)
+def test_no_credential_of_a_service_goes_with_an_address_of_the_job(
+    address: str, withheld: str
+) -> None:
+    service = withheld.partition("_")[0].lower()
+    job = {"MODEL_PROVIDER": service, address: "https://elsewhere.example"}
+    given = sandbox_environment({withheld: "ours", "NPM_TOKEN": "npm"}, job)
+    assert (withheld in given, given["NPM_TOKEN"]) == (False, "npm")
