@@ -39,6 +39,7 @@ from gateway.loops.trial import Trials
 from gateway.metrics import Metrics, Standing
 from gateway.settings import Settings
 from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
+from gateway.web.admission import Admission
 from gateway.web.auth import Keys
 from gateway.web.context import Context
 from gateway.web.lately import Lately
@@ -263,7 +264,7 @@ def _context(
         try_endpoint=trials.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
-        max_requests=max_requests,
+        admission=Admission(most=max_requests),
         commits=Lately(
             partial(_commit, parts.ledger, parts.clock), keep=READY_FOR, clock=parts.clock
         ),

@@ -15,6 +15,7 @@ from gateway.hints import Hints
 from gateway.metrics import Metrics, Standing
 from gateway.store.deliveries import DeliveryAttempt
 from gateway.store.reads import Reads
+from gateway.web.admission import Admission
 from gateway.web.auth import Keys
 from gateway.web.pages import Pages
 
@@ -60,8 +61,7 @@ class Context:
     """Whether the store does; raises `Unavailable`."""
     standing: Callable[[], Awaitable[Standing]]
     """How everything stands, for those who watch over it."""
-    max_requests: int
-    """That are answered at a time, open streams among them."""
+    admission: Admission
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.errors import Refused
 from gateway.store.reads import ApiKey
 from gateway.web.auth import project_of
 from gateway.web.context import Context
@@ -34,10 +34,6 @@ _HOOKS: Final = "/v1/hooks/"
 _TOKEN_IN_PATH: Final = re.compile(rf"({_HOOKS}[^/]+/)[^/]+")
 
 
-_HEALTH: Final = "/healthz"
-"""Answered always: nobody shall restart a gateway because it is busy."""
-BUSY_SECONDS: Final = 2
-"""After which whoever came when all places were taken may try again."""
 HUNG_UP: Final = 499
 """What nginx calls it: the connection ended before there was an answer."""
 
@@ -76,7 +72,6 @@ class Application:
         }
         self._process = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-        self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or whatever else a server sends through."""
@@ -87,7 +82,6 @@ class Application:
         request_id = self._request_id(headers.get("x-request-id"))
         scope["app"], scope["state"] = self, {"request_id": request_id, "headers": headers}
         began, status = time.perf_counter(), 0
-        self._at_once += 1
 
         async def answer(message: Message) -> None:
             nonlocal status
@@ -108,7 +102,7 @@ class Application:
             if status == 0:
                 await (response or _internal(scope))(scope, receive, answer)
         finally:
-            self._at_once -= 1
+            self.context.admission.leave(scope["state"])
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
 
     @cached_property
@@ -117,8 +111,6 @@ class Application:
         return msgspec.json.encode(document(self.routes))
 
     def _handler(self, scope: Scope) -> ASGIApp:
-        if self._at_once > self.context.max_requests and scope["path"] != _HEALTH:
-            raise Unavailable("Too many requests are open at once.", retry_after=BUSY_SECONDS)
         handler = self._exact.get((scope["method"], scope["path"]))
         if handler is None:
             return self._router

@@ -56,6 +56,7 @@ async def readable_task(request: Request, context: Context) -> Readable:
     found = await _find(request, context)
     if found is None:
         raise _not_found()
+    context.admission.enter_reader(request.scope["state"], found[0].project)
     return Readable(task=found[0], spec=found[1], until=until)
 
 

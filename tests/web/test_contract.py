@@ -27,8 +27,14 @@ from tests.web.callers import (
 )
 from tests.web.contract import Seen, documented
 
-NOT_AT_WILL: Final = {"internal", "unavailable", "database_replaced"}
-"""What only a bug or a broken store brings, from any route."""
+NOT_AT_WILL: Final = {
+    "internal",
+    "unavailable",
+    "database_replaced",
+    "rate_limited",
+    "too_many_open",
+}
+"""What only a bug, a broken store or a flood brings, from any route; see `test_admission`."""
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
 PIECE: Final[Json] = {

@@ -73,7 +73,7 @@ SCHEMES: Final[Schema] = {
 def _bearer(scopes: frozenset[str]) -> Access:
     return Access(
         security=tuple({"bearer": [scope]} for scope in sorted(scopes)),
-        errors=("unauthorized", "forbidden"),
+        errors=("unauthorized", "forbidden", "rate_limited", "too_many_open"),
     )
 
 
@@ -94,6 +94,7 @@ SIGNED: Final = Access(
         "unknown_task",
         "timestamp_out_of_tolerance",
         "invalid_signature",
+        "too_many_open",
     ),
 )
 DAYTONA: Final = Access(
@@ -107,5 +108,7 @@ GITHUB: Final = Access(
     security=({"hubSignature": []},),
     errors=("malformed_headers", "timestamp_out_of_tolerance", "invalid_signature"),
 )
-CAPABILITY: Final = Access(security=(), errors=("unknown_task", "invalid_signature"))
+CAPABILITY: Final = Access(
+    security=(), errors=("unknown_task", "invalid_signature", "too_many_open")
+)
 """Whoever knows the URL may speak: the token in its path is the proof."""

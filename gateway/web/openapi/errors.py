@@ -11,6 +11,13 @@ from gateway.web.problems import STATUS, TITLES, document
 from gateway.wire.problem import MEDIA_TYPE
 
 MEANING: Final = {
+    "invalid_http": "These bytes are no request of HTTP/1.1.",
+    "request_timeout": "The request did not come whole in time: 10 s for its head, 60 s for its "
+    "body.",
+    "uri_too_long": "The request line is longer than 64 KiB.",
+    "headers_too_large": "The request line and the headers have more than 64 KiB.",
+    "rate_limited": "The key has a rate limit, and this request is above it.",
+    "too_many_open": "Too many requests of this key, project or attempt are open at once.",
     "invalid_json": "The body is not valid JSON in UTF-8.",
     "invalid_cursor": "This cursor was not made here.",
     "invalid_idempotency_key": "An Idempotency-Key has 1 to 255 printable ASCII characters.",
@@ -59,7 +66,17 @@ MEANING: Final = {
 
 _EVERYWHERE: Final = ("internal", "unavailable", "database_replaced")
 _OF_BODIES: Final = ("invalid_json", "too_large", "invalid_request")
-_HEADERS: Final = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_HEADERS: Final = {
+    401: ("WWW-Authenticate",),
+    429: (
+        "Retry-After",
+        "RateLimit-Limit",
+        "RateLimit-Remaining",
+        "RateLimit-Reset",
+        "RateLimit-Policy",
+    ),
+    503: ("Retry-After",),
+}
 
 
 def codes_of(operation: Operation) -> tuple[str, ...]:

@@ -56,6 +56,22 @@ HEADERS: Final[dict[str, Schema]] = {
         "description": "How to prove who calls.",
         "schema": {"type": "string"},
     },
+    "RateLimit-Limit": {
+        "description": "Requests of this key that may come at once, if it has a rate limit.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "RateLimit-Remaining": {
+        "description": "Those of them that may still come.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Reset": {
+        "description": "Seconds until all of them may come again.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Policy": {
+        "description": "The limit and its window in seconds, `10;w=1`.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "required": True,
         "description": "Seconds after which the same request may be sent again.",

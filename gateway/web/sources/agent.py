@@ -63,6 +63,7 @@ async def hear(request: Request) -> Response:
     headers = _headers(request)
     task_id, attempt = addressee(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
+    context.admission.enter_attempt(request.scope["state"], task_id)
     command, warnings = await word_of(context, body, headers, (task_id, attempt, key_id))
     answer = await context.ask(command, WordReply)
     return reply(

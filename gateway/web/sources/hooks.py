@@ -29,6 +29,7 @@ async def hear(request: Request) -> Response:
     body = await read_bytes(request, limit=LIMIT)
     task_id, token = request.path_params["task_id"], request.path_params["token"]
     attempt, key_id = await _holder(context, task_id, token)
+    context.admission.enter_attempt(request.scope["state"], task_id)
     own = context.keyring.attempt_texts(key_id, task_id, attempt)
     word, found, refusal = await _read(body, own, partial(context.reads.spec, task_id))
     command = AgentWord(
