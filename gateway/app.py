@@ -266,7 +266,9 @@ def _context(
         is_draining=is_draining,
         admission=Admission(most=max_requests),
         commits=Lately(
-            partial(_commit, parts.ledger, parts.clock), keep=READY_FOR, clock=parts.clock
+            partial(_commit, parts.ledger, parts.metrics, parts.clock),
+            keep=READY_FOR,
+            clock=parts.clock,
         ),
         standing=_standing(parts.store, parts.ledger, parts.clock, runners),
         public_url=parts.settings.public_url,
@@ -280,7 +282,11 @@ def _context(
     )
 
 
-async def _commit(ledger: Ledger, clock: Callable[[], int]) -> None:
+async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
+    """A transaction, unless one has just ended: behind thousands of callers it would take too
+    long, and they say as much."""
+    if metrics.has_committed_within(READY_FOR / 1000):
+        return
     await ledger.submit(Pulse(at=clock()))
 
 

@@ -1,8 +1,10 @@
 """Metrics in Prometheus' text form."""
 
+import math
+import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from operator import add
 from typing import Final
@@ -41,7 +43,10 @@ class Standing(Frozen, frozen=True, kw_only=True):
 class Metrics:
     """What one gateway counts; nothing is global, so two of them can live in one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self.committed_at = -math.inf
+        """When the last transaction was on the disk, in monotonic seconds."""
         self._registry = CollectorRegistry()
         self._requests = _Requests()
         self._registry.register(self._requests)
@@ -65,6 +70,11 @@ class Metrics:
     def count_commit(self, seconds: float) -> None:
         """One transaction of the ledger, from its beginning until it was on the disk."""
         self._commits.answers.count(seconds)
+        self.committed_at = self._monotonic()
+
+    def has_committed_within(self, seconds: float) -> bool:
+        """Whether a transaction ended so lately that the store surely commits."""
+        return self._monotonic() - self.committed_at < seconds
 
     def render(self, standing: Standing) -> bytes:
         """Everything, with how it stands just now."""

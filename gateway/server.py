@@ -18,15 +18,20 @@ from gateway.domain.errors import Refused
 from gateway.ledger import MAX_BATCH
 from gateway.loops.schedule import SCHEDULE
 from gateway.settings import Settings
+from gateway.web.connection import IDLE_SECONDS, Connection
+from gateway.web.connections import Connections
 from gateway.wire.logs import open_logs
 
 log = structlog.get_logger(__name__)
 
+TICKS_PER_SECOND: Final = 10
+"""Of uvicorn's main loop."""
 DRAIN_SECONDS: Final = 7
 """How long open requests may take to end once we stop; supervisors kill after 10 s."""
-SPARE: Final = 512
-"""Connections beyond what is answered at a time: idle ones, and those that are told to come again.
-As many files beside them: the database, and the ways to receivers."""
+MAX_CONNECTIONS: Final = 2 * MAX_REQUESTS
+"""Beside those that are being answered there are idle ones, and requests that begin to come."""
+FILES_BESIDE: Final = 512
+"""Files that are no connection of a caller: the database, the ways to receivers, what is spare."""
 
 
 def serve(
@@ -50,36 +55,36 @@ def serve(
 async def _serve(
     settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
 ) -> None:
-    max_requests = _places()
+    max_connections = _connections()
     with _listener(settings) as listener:
         async with opened(
             settings,
             max_batch=max_batch,
             take_over=take_over,
             schedule=schedule,
-            max_requests=max_requests,
+            max_requests=max_connections // 2,
         ) as gateway:
             _spare_the_collector()
-            config = _config(settings, gateway.app, max_connections=max_requests + SPARE)
-            server = _Server(config, gateway.stop)
+            config = _config(settings, gateway.app)
+            server = _Server(config, Connections(most=max_connections), gateway.stop)
             _tell_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
     log.info("gateway.stopped")
 
 
-def _places() -> int:
-    """How many requests may be open at a time: as many as there may be files for. The soft limit
-    is raised, for by default it is 1,024."""
-    wanted = MAX_REQUESTS + 2 * SPARE
+def _connections() -> int:
+    """How many may be open at a time: as many as there may be files for, so that accepting one
+    never fails for want of them. The soft limit is raised, for by default it is 1,024."""
+    wanted = MAX_CONNECTIONS + FILES_BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    places = max(files - 2 * SPARE, files // 4)
-    if places < MAX_REQUESTS:
-        log.warning("gateway.few_files", files=files, wanted=wanted, requests=places)
-    return places
+    connections = max(files - FILES_BESIDE, files // 2)
+    if connections < MAX_CONNECTIONS:
+        log.warning("gateway.few_files", files=files, wanted=wanted, requests=connections // 2)
+    return connections
 
 
 def _tell_start(settings: Settings, instance_id: str, port: int) -> None:
@@ -119,12 +124,22 @@ def _spare_the_collector() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Says that we drain as soon as a signal comes, while open requests still end."""
+    """Says that we drain as soon as a signal comes, while open requests still end; looks once a
+    second which callers are late."""
 
-    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, stop: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self.server_state = connections
+        self._connections = connections
         self._stop = stop
         self._loop = asyncio.get_running_loop()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            self._connections.sweep(self._loop.time())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # A signal comes between any two instructions: the loop must be told the safe way.
@@ -138,13 +153,13 @@ class _Server(uvicorn.Server):
         self._stop()
 
 
-def _config(settings: Settings, app: ASGIApp, *, max_connections: int) -> uvicorn.Config:
+def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="off",  # `opened` is the lifespan: it outlives the last request
         log_config=None,
@@ -152,7 +167,7 @@ def _config(settings: Settings, app: ASGIApp, *, max_connections: int) -> uvicor
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
-        limit_concurrency=max_connections,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
 

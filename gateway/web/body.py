@@ -79,16 +79,19 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
     # Python refuses to make an integer of thousands of digits.
     if is_number and (len(declared) > 18 or int(declared) > limit):
         raise _too_large(limit)
-    body: bytes = b""
+    pieces: list[bytes] = []
+    size = 0
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
-        if len(body) > limit:
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
             raise _too_large(limit)
+        pieces.append(piece)
         if not message.get("more_body", False):
-            return body
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def check_media_type(request: Request) -> None:

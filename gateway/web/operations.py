@@ -1,5 +1,8 @@
 """For operators and their machines: health, readiness, metrics."""
 
+import asyncio
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -7,6 +10,10 @@ from gateway.domain.errors import Unavailable
 from gateway.metrics import MEDIA_TYPE
 from gateway.web.auth import METRICS, authorize
 from gateway.web.context import context_of
+
+
+READY_SECONDS: Final = 0.8
+"""Whoever asks gives up after a second or two, and learns nothing."""
 
 
 async def healthz(request: Request) -> Response:
@@ -21,7 +28,11 @@ async def readyz(request: Request) -> Response:
     context = context_of(request)
     if context.is_draining():
         raise Unavailable("The gateway is stopping.")
-    await context.commits()
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            await context.commits()
+    except TimeoutError as exc:
+        raise Unavailable("The store does not commit just now.") from exc
     return PlainTextResponse("ok\n")
 
 

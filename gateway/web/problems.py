@@ -94,6 +94,8 @@ def refused(request: Request, exc: Exception) -> Response:
     headers = {}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
+    if refusal.code == "too_large":
+        headers["Connection"] = "close"  # what else comes of the body is not read
     if STATUS[refusal.code] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return problem(request, refusal, headers)

@@ -1,0 +1,97 @@
+"""All connections of a server: a connection is not a request, and whoever keeps us waiting longest
+goes first when there is no room."""
+
+from typing import Final, Protocol, cast
+
+from uvicorn.server import ServerState
+
+HELD_BYTES: Final = 64 * 1024 * 1024
+"""Of heads and bodies that have not come whole, of all callers together."""
+PROMPT_SECONDS: Final = 1.0
+"""Within which a request usually comes whole."""
+SPARE: Final = 128
+"""Connections above the bound for those who find all others being answered: health checks."""
+
+
+class Owing(Protocol):
+    """A connection whose caller owes us something."""
+
+    since: float
+    """When its request began to come, in the loop's time."""
+    held: int
+    """Bytes of a request that has not come whole."""
+
+    def is_late(self, now: float) -> bool:
+        """Whether its time is over."""
+
+    def expire(self, now: float) -> None:
+        """Ends what is late."""
+
+    def evict(self) -> None:
+        """Ends it at once."""
+
+
+class Connections(ServerState):
+    """What uvicorn shares among its connections, with the order in which they may be ended.
+
+    `unfinished` have begun a request, or nothing yet; `idle` wait for the next one. All others are
+    being answered, and are bounded by the keys they belong to. Both are in the order of time.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        super().__init__()
+        self.unfinished: dict[Owing, None] = {}
+        self.idle: dict[Owing, None] = {}
+        self.held = 0
+        self._most = most
+
+    def begin(self, connection: Owing) -> None:
+        """A request begins to come."""
+        self.idle.pop(connection, None)
+        self.unfinished[connection] = None
+
+    def finish(self, connection: Owing) -> None:
+        """The request has come whole."""
+        self.unfinished.pop(connection, None)
+        self.held -= connection.held
+        connection.held = 0
+
+    def rest(self, connection: Owing) -> None:
+        """It has been answered, and waits for the next request."""
+        self.idle[connection] = None
+
+    def leave(self, connection: Owing) -> None:
+        """The connection is over."""
+        self.idle.pop(connection, None)
+        self.finish(connection)
+
+    def hold(self, connection: Owing, size: int) -> None:
+        """So many bytes more of a request that has not come whole."""
+        connection.held += size
+        self.held += size
+        while self.held > HELD_BYTES and self.unfinished:
+            self._evict(self.unfinished)
+
+    def make_room(self, now: float) -> None:
+        """For a connection that was just made, and stands last among the unfinished."""
+        size = len(self.connections)
+        if size <= self._most:
+            return
+        oldest = next(iter(self.unfinished))
+        is_slow = now - oldest.since > PROMPT_SECONDS
+        if self.idle and not is_slow:
+            self._evict(self.idle)
+        elif len(self.unfinished) > 1 or size > self._most + SPARE:
+            self._evict(self.unfinished)
+
+    def sweep(self, now: float) -> None:
+        """Ends the connections whose time is over; `now` is the loop's time in seconds."""
+        for connection in list(self.connections):
+            owing = cast("Owing", connection)  # `server` makes no others
+            if owing.is_late(now):
+                owing.expire(now)
+
+    def _evict(self, from_these: dict[Owing, None]) -> None:
+        oldest = next(iter(from_these))
+        self.leave(oldest)
+        oldest.evict()
