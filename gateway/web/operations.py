@@ -11,7 +11,6 @@ from gateway.metrics import MEDIA_TYPE
 from gateway.web.auth import METRICS, authorize
 from gateway.web.context import context_of
 
-
 READY_SECONDS: Final = 0.8
 """Whoever asks gives up after a second or two, and learns nothing."""
 
