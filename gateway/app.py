@@ -283,9 +283,9 @@ def _context(
 
 
 async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) -> None:
-    """A transaction, unless one has just ended: behind thousands of callers it would take too
-    long, and they say as much."""
-    if metrics.has_committed_within(READY_FOR / 1000):
+    """A transaction; behind thousands of callers it would take too long, and that theirs go on to
+    end says as much."""
+    if ledger.waiting and metrics.has_committed_within(READY_FOR / 1000):
         return
     await ledger.submit(Pulse(at=clock()))
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from gateway.domain.errors import Refused
 from gateway.web.connections import Connections
-from gateway.web.problems import document
+from gateway.web.problems import END_CONNECTION, document
 from gateway.wire.problem import MEDIA_TYPE
 
 HEAD_SECONDS: Final = 10
@@ -66,6 +66,7 @@ class Connection(HttpToolsProtocol):
         """It has as long for its first headers as for all others."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._output = cast("asyncio.Transport", _Output(self.transport, self.finish))
+        self._extensions: Any = {END_CONNECTION: self._end_behind_answer}
         self._begin()
         self._all.make_room(self.since)
 
@@ -188,6 +189,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Callable[..., Any]) -> None:
         cycle.transport = self._output
+        cycle.scope["extensions"] = self._extensions
         super()._start_asgi_task(cycle, app)
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -207,6 +209,10 @@ class Connection(HttpToolsProtocol):
     def _rest(self) -> None:
         self._due = self.loop.time() + IDLE_SECONDS
         self._all.rest(self)
+
+    def _end_behind_answer(self) -> None:
+        """The answer to the newest request, which has not come whole, is the last."""
+        self.cycle.keep_alive = False
 
     def _end(self) -> None:
         self._is_ending = True

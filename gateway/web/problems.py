@@ -83,6 +83,8 @@ TITLES: Final = {
     502: "Bad gateway",
     503: "Unavailable",
 }
+END_CONNECTION: Final = "slipgate.end_connection"
+"""The extension of our server: a function without arguments."""
 DROP_IN: Final = "/workspace"
 """Its callers show `message` or `error` of whatever is no success."""
 _HTTP_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
@@ -95,10 +97,17 @@ def refused(request: Request, exc: Exception) -> Response:
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.code == "too_large":
-        headers["Connection"] = "close"  # what else comes of the body is not read
+        _end_connection(request)
     if STATUS[refusal.code] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return problem(request, refusal, headers)
+
+
+def _end_connection(request: Request) -> None:
+    """Behind this answer: what else comes of the body is not read."""
+    end = request.scope.get("extensions", {}).get(END_CONNECTION)
+    if end is not None:
+        end()
 
 
 def http_error(request: Request, exc: HTTPException) -> Response:

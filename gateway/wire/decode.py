@@ -1,9 +1,9 @@
 """Decoding what others send: fast when it is right, and naming every wrong path when it is not."""
 
-import re
 import types
 import typing
 from collections.abc import Iterator
+from itertools import accumulate, islice
 from typing import Final, Literal, TypeVar, Union
 
 import msgspec
@@ -15,12 +15,22 @@ Code = Literal["invalid_json", "invalid_request", "unknown_event_type"]
 
 MAX_ERRORS: Final = 50
 """So many wrong paths are named; a body of a thousand mistakes gets no thousand answers."""
+MAX_STEPS: Final = 5_000
+"""So many values are looked at one by one (2 us each): whoever sends a hundred thousand of them is
+told of the first that is wrong, and of no other."""
+MAX_CONTAINERS: Final = 50_000
+"""Lists and objects in one body; the largest honest one names some thousand sandboxes of a sweep.
+"""
+MAX_FIELDS: Final = 20_000
+"""Fields of all objects of one body that are looked at in the ordinary way."""
 MAX_PATH: Final = 200
 MAX_MESSAGE: Final = 300
 """It may quote what was sent, and that may be as long as a body."""
 MAX_DEPTH: Final = 32
-_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_BRACKETS: Final = re.compile(rb"[\[\]{}]")
+_LEVELS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+"""One level more, one level less, as signed bytes."""
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_PIECE: Final = 64 * 1024
 _MISSING: Final = "Object missing required field `{}`"
 _UNKNOWN: Final = "Object contains unknown field `{}`"
 
@@ -44,12 +54,46 @@ def decode(kind: type[T], body: bytes) -> T:
     Raises:
         WrongShape: `invalid_json`, or `invalid_request` with all wrong paths.
     """
+    check_size(body)
     try:
+        if _has_many_fields(body):
+            _check_dictionaries(kind, body)
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as exc:
         raise _explained(kind, body, exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise not_json(exc) from exc
+
+
+def _check_dictionaries(kind: object, body: bytes) -> None:
+    """Refuses a struct of which a dictionary holds more than it may, before each of its names is
+    matched with a pattern.
+
+    Raises:
+        WrongShape: `invalid_request`.
+    """
+    value = msgspec.json.decode(body)
+    if not isinstance(value, dict) or not _is_struct(kind):
+        return
+    found: list[tuple[Path, str]] = []
+    for field in msgspec.structs.fields(kind):
+        entries, most = value.get(field.encode_name), _most_entries(field.type)
+        if isinstance(entries, dict) and most is not None and len(entries) > most:
+            del value[field.encode_name]
+            found += _Walk().in_many(field.type, entries, (field.encode_name,)) or [
+                ((field.encode_name,), f"Expected `object` of length <= {most}")
+            ]
+    if found:
+        raise wrong_shape([*found, *mistakes_in(kind, value, most=MAX_ERRORS)])
+
+
+def _most_entries(kind: object) -> int | None:
+    """The greatest length of a dictionary; None: it has none, or is no dictionary."""
+    if typing.get_origin(kind) is not typing.Annotated:
+        return None
+    inner, *more = typing.get_args(kind)
+    lengths = (each.max_length for each in more if isinstance(each, msgspec.Meta))
+    return next(lengths, None) if typing.get_origin(inner) is dict else None
 
 
 def not_json(exc: Exception) -> WrongShape:
@@ -62,23 +106,60 @@ def not_json(exc: Exception) -> WrongShape:
 
 
 def check_depth(body: bytes) -> None:
-    """Refuses what is nested deeper than anybody means it.
+    """Refuses what is nested deeper, or holds more values, than anybody means it.
 
     msgspec bears as much as the stack has left at that moment, so that what one caller has taken
     would be too deep for the next who reads it; and Ruby gives up at 100, .NET at 64.
 
     Raises:
-        WrongShape: `invalid_json`.
+        WrongShape: `invalid_json`, or `invalid_request` for too many values.
     """
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    check_size(body)
+    if _has_many_fields(body):
+        raise _too_many(MAX_FIELDS, "fields")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(_outside(body)) > MAX_DEPTH:
         raise WrongShape("invalid_json", f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _depth(body: bytes) -> int:
+def check_size(body: bytes) -> None:
+    """Refuses what holds more lists and objects than can be made in a few milliseconds: no thread
+    helps, for a decoder in C holds all of them up.
+
+    Raises:
+        WrongShape: `invalid_request`.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_CONTAINERS:
+        return
+    outside = _outside(body)
+    if outside.count(b"[") + outside.count(b"{") > MAX_CONTAINERS:
+        if _depth(outside[:_PIECE]) > _PIECE // 64:
+            raise WrongShape("invalid_json", "The body is nested too deeply.")
+        raise _too_many(MAX_CONTAINERS, "lists and objects")
+
+
+def _too_many(most: int, what: str) -> WrongShape:
+    error = FieldError(path="$", message=f"Expected at most {most} {what} in all")
+    return WrongShape("invalid_request", _summary((error,)), (error,))
+
+
+def _has_many_fields(body: bytes) -> bool:
+    return body.count(b":") > MAX_FIELDS and _outside(body).count(b":") > MAX_FIELDS
+
+
+def _outside(body: bytes) -> bytes:
+    """What stands outside the strings of JSON."""
+    without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(without_escapes.split(b'"')[::2])
+
+
+def _depth(outside: bytes) -> int:
+    """The deepest nesting of what stands outside strings, without a step of Python for each
+    bracket."""
+    steps = memoryview(outside.translate(_LEVELS, _NO_BRACKETS)).cast("b")
     depth = deepest = 0
-    for token in _BRACKETS.findall(_STRING.sub(b"", body)):
-        depth += 1 if token in b"[{" else -1
-        deepest = max(deepest, depth)
+    for start in range(0, len(steps), _PIECE):
+        levels = [*accumulate(steps[start : start + _PIECE], initial=depth)]
+        depth, deepest = levels[-1], max(deepest, *levels)
     return deepest
 
 
@@ -91,9 +172,12 @@ def wrong_shape(mistakes: list[tuple[Path, str]]) -> WrongShape:
     return WrongShape("invalid_request", _summary(errors), errors)
 
 
-def mistakes_in(kind: object, value: object) -> list[tuple[Path, str]]:
-    """Every path at which a decoded JSON value is not a `kind`, in the order of the fields."""
-    return list(_mistakes(kind, value, ()))
+def mistakes_in(
+    kind: object, value: object, *, most: int = MAX_STEPS, steps: Iterator[object] | None = None
+) -> list[tuple[Path, str]]:
+    """The paths at which a decoded JSON value is not a `kind`, in the order of the fields: at most
+    `most` of them, and only among the values that were reached before `steps` ran out."""
+    return list(islice(_Walk(steps).mistakes(kind, value, ()), most))
 
 
 def path_text(path: Path) -> str:
@@ -109,11 +193,12 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
         return out_of_range(first)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         return not_json(exc)
-    return wrong_shape(mistakes_in(kind, value) or [((), str(first))])
+    found = mistakes_in(kind, value, most=MAX_ERRORS)
+    return wrong_shape(found) if found else out_of_range(first)
 
 
 def out_of_range(exc: msgspec.ValidationError) -> WrongShape:
-    """The one mistake that has no decoded value to walk through: its path stands in the text."""
+    """A mistake that was found by no walk through the value: its path stands in the text."""
     message, _, place = str(exc).partition(" - at `")
     error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message[:MAX_MESSAGE])
     return WrongShape("invalid_request", _summary((error,)), (error,))
@@ -125,40 +210,62 @@ def _summary(errors: tuple[FieldError, ...]) -> str:
     return f"{len(errors)} fields are wrong, the first is {errors[0].path}."
 
 
-def _mistakes(kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
-    try:
-        msgspec.convert(value, type=kind)
-    except (msgspec.ValidationError, RecursionError) as exc:
-        inner = list(_inside(_for_value(kind, value), value, path))
-        yield from inner or [(path, _message(exc))]
+class _Walk:
+    """Looks for mistakes only as long as somebody wants one more, and there are steps left."""
 
+    def __init__(self, steps: Iterator[object] | None = None) -> None:
+        self._steps = iter(range(MAX_STEPS)) if steps is None else steps
+        self._is_over = False
 
-def _inside(kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
-    arguments = typing.get_args(kind)
-    if isinstance(value, dict) and _is_struct(kind):
-        yield from _in_struct(kind, value, path)
-    elif isinstance(value, dict) and typing.get_origin(kind) is dict:
-        for key, item in value.items():
-            if _mistakes_of_key(arguments[0], key):
-                yield (*path, key), _mistakes_of_key(arguments[0], key)
-            yield from _mistakes(arguments[1], item, (*path, key))
-    elif isinstance(value, list) and typing.get_origin(kind) is tuple:
-        for index, item in enumerate(value):
-            yield from _mistakes(arguments[0], item, (*path, index))
+    def in_many(self, kind: object, value: object, path: Path) -> list[tuple[Path, str]]:
+        """The first mistakes inside a container that is too large to be looked at as a whole."""
+        return list(islice(self._inside(_for_value(kind, value), value, path), MAX_ERRORS))
 
+    def mistakes(self, kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
+        self._is_over = self._is_over or next(self._steps, None) is None
+        if self._is_over:
+            return
+        try:
+            msgspec.convert(value, type=kind)
+        except (msgspec.ValidationError, RecursionError) as exc:
+            inner = self._inside(_for_value(kind, value), value, path)
+            first = next(inner, None)
+            if first is not None:
+                yield first
+                yield from inner
+            elif not self._is_over:
+                yield path, _message(exc)
 
-def _in_struct(
-    kind: type[msgspec.Struct], value: dict[str, object], path: Path
-) -> Iterator[tuple[Path, str]]:
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    for name, field in fields.items():
-        if name in value:
-            yield from _mistakes(field.type, value[name], (*path, name))
-        elif field.required:
-            yield (*path, name), _MISSING.format(name)
-    if kind.__struct_config__.forbid_unknown_fields:
-        for name in value.keys() - fields.keys():
-            yield (*path, name), _UNKNOWN.format(name[:MAX_PATH])
+    def _inside(self, kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
+        arguments = typing.get_args(kind)
+        if isinstance(value, dict) and _is_struct(kind):
+            yield from self._in_struct(kind, value, path)
+        elif isinstance(value, dict) and typing.get_origin(kind) is dict:
+            for key, item in value.items():
+                if message := _mistakes_of_key(arguments[0], key):
+                    yield (*path, key), message
+                yield from self.mistakes(arguments[1], item, (*path, key))
+                if self._is_over:
+                    return
+        elif isinstance(value, list) and typing.get_origin(kind) is tuple:
+            for index, item in enumerate(value):
+                yield from self.mistakes(arguments[0], item, (*path, index))
+                if self._is_over:
+                    return
+
+    def _in_struct(
+        self, kind: type[msgspec.Struct], value: dict[str, object], path: Path
+    ) -> Iterator[tuple[Path, str]]:
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        for name, field in fields.items():
+            if name in value:
+                yield from self.mistakes(field.type, value[name], (*path, name))
+            elif field.required:
+                yield (*path, name), _MISSING.format(name)
+        if kind.__struct_config__.forbid_unknown_fields:
+            for name in value:
+                if name not in fields:
+                    yield (*path, name), _UNKNOWN.format(name[:MAX_PATH])
 
 
 def _mistakes_of_key(kind: object, key: str) -> str:

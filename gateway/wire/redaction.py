@@ -2,10 +2,13 @@
 
 What leaks is what a tool printed: keys in the forms their makers gave them, an environment, a URL
 with a password. Values without a form are taken out where they are known, inside the sandbox.
+
+Whoever wrote the text may want us to take long over it: every form is looked for once, from the
+left to the right, and a patch is looked at as a whole and not line by line.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -13,6 +16,7 @@ import msgspec
 MARK: Final = "[redacted:{}]"
 FILLING: Final = "*"
 """What makes up for the length of a longer secret, where lengths count."""
+Replacement = Callable[[re.Match[str]], str]
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +31,44 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing else looks like it, so that even a patch may not keep it."""
 
 
-def _form(kind: str, markers: str, secret: str, *, is_certain: bool = False) -> Form:
-    pattern = secret if "(?P<secret>" in secret else rf"(?<![A-Za-z0-9])(?P<secret>{secret})"
+_BEGIN: Final = r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+_END: Final = r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+_TOKEN: Final = "[A-Za-z0-9_-]"  # noqa: S105 - a class of characters
+_WORDS: Final = {
+    "webhook_secret": r"whsec_[A-Za-z0-9+/_-]{32,}={0,2}",
+    "slipgate_key": rf"slip_(?:tasks|read|launcher|ops)_{_TOKEN}{{43}}",
+    "anthropic_key": rf"sk-ant-{_TOKEN}{{20,}}",
+    "openai_key": rf"sk-(?:proj|svcacct|admin|or-v1)-{_TOKEN}{{20,}}",
+    "secret_key": rf"sk-{_TOKEN}{{20,}}",
+    "github_token": r"g(?:h[pousr]_[A-Za-z0-9]{20,}|ithub_pat_[A-Za-z0-9_]{20,})",
+    "gitlab_token": rf"glpat-{_TOKEN}{{20,}}",
+    "aws_key": r"A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    "slack_token": r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "daytona_key": r"dtn_[A-Za-z0-9_]{20,}",
+    "google_key": rf"AIza{_TOKEN}{{35}}",
+    "npm_token": r"npm_[A-Za-z0-9]{36}",
+    "huggingface_token": r"hf_[A-Za-z0-9]{30,}",
+    "stripe_key": r"[rs]k_live_[A-Za-z0-9]{16,}",
+    "jwt": rf"eyJ{_TOKEN}{{8,}}\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}",
+}
+"""Secrets that are a word by themselves; none begins in the middle of another word."""
+_MORE: Final = rf"(?:{'|'.join(_WORDS.values())})*+"
+"""Those that follow one another without a gap are one: taken out one by one, each would be the
+beginning of a word only when the one before it is gone, and a text of n of them took n looks."""
+
+
+def _word(kind: str, markers: str, *, is_certain: bool = True) -> Form:
+    """A secret that is a word by itself. Its first letters stand first in the pattern and what may
+    not stand before them behind: letters are looked for many times faster than a gap."""
+    whole = _WORDS[kind]
+    first = re.match(r"[A-Za-z_-]*", whole)
+    begin = first[0] if first else ""
+    gap = rf"(?<![A-Za-z0-9]{begin})"
+    secret = rf"(?P<secret>{begin}{gap}{whole.removeprefix(begin)}{_MORE})"
+    return _form(kind, markers, secret, is_certain=is_certain)
+
+
+def _form(kind: str, markers: str, pattern: str, *, is_certain: bool = False) -> Form:
     return Form(
         kind=kind,
         markers=tuple(markers.split()),
@@ -37,43 +77,27 @@ def _form(kind: str, markers: str, secret: str, *, is_certain: bool = False) -> 
     )
 
 
-_BEGIN: Final = r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-_END: Final = r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-_TOKEN: Final = "[A-Za-z0-9_-]"  # noqa: S105 - a class of characters
-
 FORMS: Final = (
-    _form("webhook_secret", "whsec_", r"whsec_[A-Za-z0-9+/_-]{32,}={0,2}", is_certain=True),
-    _form(
-        "slipgate_key",
-        "slip_",
-        rf"slip_(?:tasks|read|launcher|ops)_{_TOKEN}{{43}}",
-        is_certain=True,
-    ),
+    _word("webhook_secret", "whsec_"),
+    _word("slipgate_key", "slip_"),
     _form(
         "capability",
         "/v1/hooks/",
-        rf"/v1/hooks/[^/\s\"']{{1,100}}/(?P<secret>[1-9][0-9]{{0,8}}\.{_TOKEN}{{43}})",
+        rf"/v1/hooks/[^/\s\"']{{1,100}}/(?P<secret>[1-9][0-9]{{0,8}}\.{_TOKEN}{{43}}{_MORE})",
         is_certain=True,
     ),
-    _form("anthropic_key", "sk-ant-", rf"sk-ant-{_TOKEN}{{20,}}", is_certain=True),
-    _form(
-        "openai_key", "sk-", rf"sk-(?:proj|svcacct|admin|or-v1)-{_TOKEN}{{20,}}", is_certain=True
-    ),
-    _form("secret_key", "sk-", rf"sk-{_TOKEN}{{20,}}"),
-    _form(
-        "github_token",
-        "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_",
-        r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
-        is_certain=True,
-    ),
-    _form("gitlab_token", "glpat-", rf"glpat-{_TOKEN}{{20,}}", is_certain=True),
-    _form("aws_key", "AKIA ASIA", r"(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])", is_certain=True),
-    _form("slack_token", "xox", r"xox[abeoprs]-[A-Za-z0-9-]{10,}", is_certain=True),
-    _form("daytona_key", "dtn_", r"dtn_[A-Za-z0-9_]{20,}", is_certain=True),
-    _form("google_key", "AIza", rf"AIza{_TOKEN}{{35}}", is_certain=True),
-    _form("npm_token", "npm_", r"npm_[A-Za-z0-9]{36}", is_certain=True),
-    _form("huggingface_token", "hf_", r"hf_[A-Za-z0-9]{30,}", is_certain=True),
-    _form("stripe_key", "k_live_", r"[rs]k_live_[A-Za-z0-9]{16,}", is_certain=True),
+    _word("anthropic_key", "sk-ant-"),
+    _word("openai_key", "sk-"),
+    _word("secret_key", "sk-", is_certain=False),
+    _word("github_token", "ghp_ gho_ ghu_ ghs_ ghr_ github_pat_"),
+    _word("gitlab_token", "glpat-"),
+    _word("aws_key", "AKIA ASIA"),
+    _word("slack_token", "xox"),
+    _word("daytona_key", "dtn_"),
+    _word("google_key", "AIza"),
+    _word("npm_token", "npm_"),
+    _word("huggingface_token", "hf_"),
+    _word("stripe_key", "k_live_"),
     _form(
         "private_key",
         "-----BEGIN",
@@ -82,7 +106,7 @@ FORMS: Final = (
         rf"(?P<secret>{_BEGIN}(?:(?:[^-]|-(?!----)){{0,16000}}{_END}"
         r"|(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]{16,})*+))",
     ),
-    _form("jwt", "eyJ", rf"eyJ{_TOKEN}{{8,}}\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}"),
+    _word("jwt", "eyJ", is_certain=False),
     _form(
         "authorization",
         "uthorization UTHORIZATION",
@@ -119,35 +143,37 @@ _OURS: Final = tuple(
 )
 _CERTAIN: Final = tuple(form for form in FORMS if form.is_certain)
 _PRIVATE_KEY: Final = next(form for form in FORMS if form.kind == "private_key")
+_WINDOW: Final = 64 * 1024
+_OVERLAP: Final = 16
+"""Bytes behind a window that a trace at its end looks at."""
 _KEY_LINE: Final = re.compile(r"\+[\s\"'+]*(?P<secret>[A-Za-z0-9+/=]{16,})[\s\"',+;\\nr]*")
 
 
 def redacted(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
     """The text without what looks like a secret, and without `own` ones that are known.
     `keeps_length`: as many bytes as before, for pieces of a longer text whose offsets count."""
-    return _without(text, own, FORMS, keeps_length=keeps_length)
+    is_known = _holds_any(text, own)
+    if not is_known and not has_trace(b'"' + text.encode()):
+        return text
+    for form in _marked(text, FORMS):
+        text = form.pattern.sub(_replacing(form.kind, keeps_length=keeps_length), text)
+    return _without_own(text, own, keeps_length=keeps_length)
 
 
 def redacted_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
     """A patch without what is certainly a secret in a line that it adds: all else stands as it is,
     or the patch would no longer apply."""
-    lines = text.split("\n")
-    is_in_key = False
-    for number, line in enumerate(lines):
-        if not line.startswith("+") or line.startswith("+++ "):
-            is_in_key = False
-            continue
-        is_in_key = "-----BEGIN" in line or (is_in_key and "-----END" not in line)
-        lines[number] = _added(line, own, is_in_key=is_in_key, keeps_length=keeps_length)
-    return "\n".join(lines)
-
-
-def _added(line: str, own: Iterable[str], *, is_in_key: bool, keeps_length: bool) -> str:
-    if "-----END" in line and _PRIVATE_KEY.pattern.search(line):
-        line = _without(line, own, (_PRIVATE_KEY,), keeps_length=keeps_length)
-    elif is_in_key and _KEY_LINE.fullmatch(line):
-        return _KEY_LINE.sub(_replacing("private_key", keeps_length=keeps_length), line)
-    return _without(line, own, _CERTAIN, keeps_length=keeps_length)
+    if "-----BEGIN" in text:
+        text = _without_keys(text, keeps_length=keeps_length)
+    for form in _marked(text, _CERTAIN):
+        replaced = _replacing(form.kind, keeps_length=keeps_length)
+        text = form.pattern.sub(_where_added(text, replaced), text)
+    for secret in own:
+        if secret in text:
+            known = re.compile(f"(?P<secret>{re.escape(secret)})")
+            replaced = _replacing("attempt_secret", keeps_length=keeps_length)
+            text = known.sub(_where_added(text, replaced), text)
+    return text
 
 
 def ours_in(data: bytes) -> bool:
@@ -156,31 +182,77 @@ def ours_in(data: bytes) -> bool:
     return any(form.pattern.search(text) for form in _OURS)
 
 
-def _without(text: str, own: Iterable[str], forms: Iterable[Form], *, keeps_length: bool) -> str:
+def has_trace(data: bytes) -> bool:
+    """Whether JSON is worth a closer look; a window at a time, so that no other thread waits."""
+    for start in range(0, len(data), _WINDOW):
+        if TRACE.search(data, start, start + _WINDOW + _OVERLAP):
+            return True
+    return False
+
+
+def _marked(text: str, forms: Iterable[Form]) -> Iterator[Form]:
+    """The forms that the text may hold."""
+    return (form for form in forms if any(marker in text for marker in form.markers))
+
+
+def _holds_any(text: str, own: Iterable[str]) -> bool:
+    return any(secret in text for secret in own)
+
+
+def _without_own(text: str, own: Iterable[str], *, keeps_length: bool) -> str:
     for secret in own:
         if secret in text:
-            mark = _mark("attempt_secret", secret, keeps_length=keeps_length)
-            text = _by_form(text, forms, keeps_length=keeps_length).replace(secret, mark)
-    while _is_suspect(text):
-        before, text = text, _by_form(text, forms, keeps_length=keeps_length)
-        if text == before:
-            break  # else one may stand behind another, as part of the same word
+            text = text.replace(secret, _mark("attempt_secret", secret, keeps_length=keeps_length))
     return text
 
 
-def _is_suspect(text: str) -> bool:
-    """Whether it is worth a closer look."""
-    return TRACE.search(b'"' + text.encode()) is not None
+def _without_keys(text: str, *, keeps_length: bool) -> str:
+    """A patch without the private keys that it adds."""
+    replaced = _replacing("private_key", keeps_length=keeps_length)
+    lines = text.split("\n")
+    is_in_key = False
+    for number, line in enumerate(lines):
+        if not is_in_key and "-----BEGIN" not in line:
+            continue
+        if not _is_added(line):
+            is_in_key = False
+            continue
+        is_in_key = "-----BEGIN" in line or "-----END" not in line
+        lines[number] = _without_key(line, replaced)
+    return "\n".join(lines)
 
 
-def _by_form(text: str, forms: Iterable[Form], *, keeps_length: bool) -> str:
-    for form in forms:
-        if any(marker in text for marker in form.markers):
-            text = form.pattern.sub(_replacing(form.kind, keeps_length=keeps_length), text)
-    return text
+def _without_key(line: str, replaced: Replacement) -> str:
+    """A line of a key: the whole of it, or what is left when it was broken into lines."""
+    if "-----END" in line:
+        return _PRIVATE_KEY.pattern.sub(replaced, line)
+    return _KEY_LINE.sub(replaced, line) if _KEY_LINE.fullmatch(line) else line
 
 
-def _replacing(kind: str, *, keeps_length: bool) -> Callable[[re.Match[str]], str]:
+def _where_added(text: str, replaced: Replacement) -> Replacement:
+    """The replacement in lines that a patch adds; matches come in the order of the text, and each
+    line is looked at once."""
+    line_end = -1
+    is_added = False
+
+    def maybe(match: re.Match[str]) -> str:
+        nonlocal line_end, is_added
+        at = match.start()
+        if at > line_end:
+            begin = text.rfind("\n", max(line_end, 0), at) + 1
+            line_end = text.find("\n", at)
+            line_end = len(text) if line_end < 0 else line_end
+            is_added = text.startswith("+", begin) and not text.startswith("+++ ", begin)
+        return replaced(match) if is_added else match[0]
+
+    return maybe
+
+
+def _is_added(line: str) -> bool:
+    return line.startswith("+") and not line.startswith("+++ ")
+
+
+def _replacing(kind: str, *, keeps_length: bool) -> Replacement:
     def replaced(match: re.Match[str]) -> str:
         whole, secret = match[0], match["secret"]
         at = match.start("secret") - match.start()
