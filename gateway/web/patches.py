@@ -11,8 +11,9 @@ from gateway.domain.task import Attempt
 from gateway.store.reads import Reads
 from gateway.web.context import Context
 from gateway.wire import agent
+from gateway.wire.decode import wrong_shape
 from gateway.wire.launcher import RescuedPiece
-from gateway.wire.patches import Encoding, packed, text_of
+from gateway.wire.patches import Encoding, Unreadable, packed, text_of
 from gateway.wire.redaction import redacted_patch
 from gateway.wire.scrubbing import scrubbed
 
@@ -29,7 +30,12 @@ async def kept_piece(
         WrongShape: the piece is not what it says.
     """
     # A member may hold 1 MiB: looked through beside the event loop.
-    chunk, length, is_redacted = await asyncio.to_thread(_redacted, sent.chunk, sent.encoding, own)
+    try:
+        found = await asyncio.to_thread(_redacted, sent.chunk, sent.encoding, own)
+    except Unreadable as exc:
+        holder = ("data",) if isinstance(sent, agent.PatchPiece) else ()
+        raise wrong_shape([((*holder, "chunk"), str(exc))]) from exc
+    chunk, length, is_redacted = found
     piece = PatchPiece(
         revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
     )

@@ -8,8 +8,6 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from gateway.wire.decode import wrong_shape
-
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
 """At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
@@ -31,18 +29,22 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
+class Unreadable(Exception):
+    """A piece is not what its encoding says, or holds too much; says so in a few words."""
+
+
 def text_of(chunk: str, encoding: Encoding | None) -> tuple[str, bytes]:
     """The text of a piece, and the piece as it may be stored.
 
     Raises:
-        WrongShape: it is not what `encoding` says, or holds too much.
+        Unreadable: it is not what `encoding` says, or holds too much.
     """
     if encoding is None:
         return chunk, chunk.encode()
     try:
         member = base64.b64decode(chunk, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise _wrong("Not base64") from exc
+        raise Unreadable("Not base64") from exc
     return _unzipped(member), member
 
 
@@ -62,16 +64,12 @@ def _unzipped(member: bytes) -> str:
     try:
         text = inflater.decompress(member, MEMBER_BYTES + 1)
     except zlib.error as exc:
-        raise _wrong("Not a gzip member") from exc
+        raise Unreadable("Not a gzip member") from exc
     if len(text) > MEMBER_BYTES:
-        raise _wrong(f"The gzip member holds more than {MEMBER_BYTES} bytes")
+        raise Unreadable(f"The gzip member holds more than {MEMBER_BYTES} bytes")
     if not inflater.eof or inflater.unused_data:
-        raise _wrong("Not one whole gzip member")
+        raise Unreadable("Not one whole gzip member")
     try:
         return text.decode()
     except UnicodeDecodeError as exc:
-        raise _wrong("The gzip member does not hold UTF-8") from exc
-
-
-def _wrong(message: str) -> Exception:
-    return wrong_shape([(("chunk",), message)])
+        raise Unreadable("The gzip member does not hold UTF-8") from exc

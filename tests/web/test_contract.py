@@ -1,5 +1,6 @@
 """Every answer that the OpenAPI document promises has been given, and held against it."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -64,6 +65,7 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
         await _serve(house)
         await _offend_all(house)
     seen = house.contract.seen | await _seen_without_services(tmp_path / "without")
+    seen |= await _seen_while_a_launch_fails(tmp_path / "waiting")
     missing = documented() - seen
     assert {
         (name, status, mark)
@@ -78,6 +80,18 @@ async def _seen_without_services(folder: Path) -> set[Seen]:
     async with open_house(folder) as house:
         for name in ("daytona", "github"):
             await house.http.post(f"/v1/webhooks/{name}", content=b"{}")
+        return house.contract.seen
+
+
+async def _seen_while_a_launch_fails(folder: Path) -> set[Seen]:
+    """Of a gateway whose frontend waits for its sandbox."""
+    folder.mkdir()
+    async with open_house(folder, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
+        wanted: Json = {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k1"}}
+        asking = asyncio.create_task(house.post("/workspace", wanted))
+        (job,) = await house.claim(waitSeconds=20)
+        await house.report(job, "failed", error=ERROR | {"retryable": False})
+        await asking
         return house.contract.seen
 
 
@@ -255,6 +269,9 @@ async def _offend_frontends(house: House) -> None:
 async def _offend_agents(house: House) -> None:
     job, agent = await _launched(house)
     await agent.say("task.patch", "p1", offset=3, chunk="+b")
+    far = {"offset": 200 * MIB, "chunk": "+b"}
+    await agent.say("task.patch", "p2", **far)
+    await house.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.patch", **far})
     await house.get(f"/v1/tasks/{job['taskId']}/patch")
     task_id, url = job["taskId"], agent.env["WEBHOOK_URL"]
     hook = url.rpartition("/")[0]

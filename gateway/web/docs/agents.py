@@ -43,7 +43,7 @@ HEAR: Final = Operation(
         answer(Accepted, _ACCEPTED, "Stored.", status=202),
         answer(Accepted, _DUPLICATE, "The same came before under this webhook-id."),
     ),
-    errors=("unknown_event_type", "webhook_id_reused", *_LATE),
+    errors=("unknown_event_type", "webhook_id_reused", "patch_too_large", *_LATE),
 )
 PROMPT: Final = Operation(
     id="readPrompt",
@@ -93,5 +93,5 @@ HOOK: Final = Operation(
     access=access.CAPABILITY,
     body=Body(kind=flat_words(), example={"type": "task.progress", **_SAID}, media_type=None),
     answers=(answer(FlatAccepted, FlatAccepted(cancel=False, deadline_at=_DEADLINE), "Stored."),),
-    errors=("unknown_event_type", "webhook_id_reused", *_LATE),
+    errors=("unknown_event_type", "webhook_id_reused", "patch_too_large", *_LATE),
 )

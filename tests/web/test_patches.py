@@ -1,0 +1,239 @@
+"""Patches over HTTP: pieces and revisions, in every end, within their bounds."""
+
+import base64
+import gzip
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.domain.patch import MAX_PATCH, MAX_STORED, MIB
+from tests.web.callers import Agent, House, Json, line_of, sandbox_of
+from tests.wire.secrets import BY_KIND
+
+DIFF = "--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+new\n"
+BASE = "0123456789abcdef0123456789abcdef01234567"
+END: Json = {"stage": "agent", "code": "x", "message": "x", "retryable": False}
+
+
+def zipped(text: bytes) -> str:
+    return base64.b64encode(gzip.compress(text, 9)).decode()
+
+
+async def send(agent: Agent, name: str, text: str = DIFF, **fields: object) -> httpx.Response:
+    data = text.encode()
+    about = {"offset": 0, "chunk": zipped(data), "encoding": "gzip", "size": len(data), **fields}
+    return await agent.say("task.patch", name, **about)
+
+
+async def read(house: House, task_id: str, query: str = "") -> httpx.Response:
+    return await house.get(f"/v1/tasks/{task_id}/patch{query}")
+
+
+async def test_a_compressed_patch_is_read_as_text(house: House) -> None:
+    job, agent = await house.launch()
+    pieces = [DIFF * 2_000, DIFF, DIFF * 9_000]
+    starts = [sum(len(each.encode()) for each in pieces[:number]) for number in range(3)]
+    size = len("".join(pieces).encode())
+    for number in (2, 0, 1):
+        said = await send(
+            agent, f"m{number}", pieces[number], offset=starts[number], size=size, baseSha=BASE
+        )
+        assert said.status_code == 202
+    found = await read(house, job["taskId"])
+    assert found.text == "".join(pieces)
+    assert found.headers["content-length"] == f"{size}"
+    assert found.headers["slipgate-patch-base"] == BASE
+    assert "slipgate-patch-partial" not in found.headers
+
+
+async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(house: House) -> None:
+    job, agent = await house.launch()
+    await send(agent, "m1")
+    newer = DIFF + DIFF
+    half = {"offset": 0, "chunk": newer[:40], "revision": 2, "size": len(newer.encode())}
+    await agent.say("task.patch", "m2", **half)
+    assert (await read(house, job["taskId"])).text == DIFF
+    rest = {"offset": len(newer[:40].encode()), "chunk": newer[40:]}
+    await agent.say("task.patch", "m3", **half | rest)
+    assert (await read(house, job["taskId"])).text == newer
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param("not base64!", id="not base64"),
+        pytest.param(base64.b64encode(b"plain").decode(), id="not gzip"),
+        pytest.param(zipped(b"x" * (MIB + 1)), id="a byte too long"),
+        pytest.param(zipped(b"0" * (40 * MIB)), id="a bomb"),
+        pytest.param(zipped(b"\xff\xfe"), id="not UTF-8"),
+        pytest.param(base64.b64encode(gzip.compress(b"x")[:-4]).decode(), id="cut off"),
+        pytest.param(base64.b64encode(gzip.compress(b"x") * 2).decode(), id="two members"),
+        pytest.param("", id="nothing"),
+    ],
+)
+async def test_a_bad_member_is_refused(house: House, chunk: str) -> None:
+    job, agent = await house.launch()
+    refused = await agent.say("task.patch", "m1", offset=0, chunk=chunk, encoding="gzip")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert [error["path"] for error in refused.json()["errors"]] == ["$.data.chunk"]
+    assert (await read(house, job["taskId"])).status_code == 404
+
+
+async def test_a_member_may_hold_one_mebibyte(house: House) -> None:
+    job, agent = await house.launch()
+    assert (await send(agent, "m1", "x" * MIB)).status_code == 202
+    assert (await read(house, job["taskId"])).text == "x" * MIB
+
+
+async def test_secrets_are_found_inside_of_compressed_pieces(house: House, tmp_path: Path) -> None:
+    job, agent = await house.launch()
+    secret = BY_KIND["github_token"]
+    said = await send(agent, "m1", f"+++ b/x\n+token = '{secret}'\n old\n")
+    assert said.json()["warnings"] == ["$.data.chunk: secrets in added lines were redacted"]
+    found = (await read(house, job["taskId"])).text
+    assert secret not in found
+    assert "[redacted:github_token]" in found
+    assert found.endswith("'\n old\n")
+    with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
+        ((chunk,),) = database.execute("SELECT chunk FROM patch_pieces").fetchall()
+    assert secret.encode() not in gzip.decompress(chunk)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"offset": MAX_PATCH}, {"size": MAX_PATCH + 1}], ids=["offset", "size"]
+)
+async def test_a_patch_past_its_bound_is_413(house: House, fields: Json) -> None:
+    job, agent = await house.launch()
+    refused = await send(agent, "m1", **fields)
+    assert (refused.status_code, refused.json()["code"]) == (413, "patch_too_large")
+    assert (await read(house, job["taskId"])).status_code == 404
+
+
+@pytest.mark.parametrize("has_ended", [False, True], ids=["at work", "ended"])
+async def test_an_attempt_keeps_no_more_than_its_share(
+    house: House, tmp_path: Path, *, has_ended: bool
+) -> None:
+    job, agent = await house.launch()
+    await send(agent, "m1")
+    if has_ended:
+        await agent.say("task.failed", "m2", error=END)
+    with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
+        kept = f'{{"stored": {MAX_STORED - 1_000}}}'
+        database.execute("UPDATE attempts SET patch = ?", (kept,))
+    refused = await send(agent, "m3", random.Random(1).randbytes(2_000).hex(), revision=2)
+    expected = (410, "attempt_finished") if has_ended else (413, "patch_too_large")
+    assert (refused.status_code, refused.json()["code"]) == expected
+    assert (await read(house, job["taskId"])).text == DIFF
+
+
+async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(house: House) -> None:
+    job, agent = await house.launch()
+    await agent.say("task.started", "m0")
+    await agent.say("task.failed", "m1", error=END)
+    for number in range(105):
+        await agent.say("task.heartbeat", f"late{number}")
+    late = await send(agent, "m2", DIFF * 5_000)
+    assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
+    assert (await send(agent, "m2", DIFF * 5_000)).json()["duplicate"] is True
+    assert (await read(house, job["taskId"])).text == DIFF * 5_000
+    task = await house.task(job["taskId"])
+    assert (task["status"], task["warnings"]) == ("failed", [])
+
+
+async def next_attempt(house: House, job: Json) -> Agent:
+    (destroy,) = await house.claim(capacity=0)
+    await house.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))
+    (again,) = await house.claim()
+    await house.try_sandbox(again)
+    await house.report(again, "done", sandbox=sandbox_of(again))
+    return Agent(http=house.http, env=again["env"])
+
+
+async def test_the_newest_attempt_that_kept_one_is_read_or_the_one_asked_for(house: House) -> None:
+    job, first = await house.launch(maxAttempts=3)
+    await send(first, "m1", DIFF)
+    await first.say("task.failed", "m2", error=END | {"retryable": True})
+    second = await next_attempt(house, job)
+    found = await read(house, job["taskId"])
+    assert (found.text, found.headers["slipgate-patch-attempt"]) == (DIFF, "1")
+    missing = await read(house, job["taskId"], "?attempt=2")
+    assert (missing.status_code, missing.json()["code"]) == (404, "no_patch")
+    stale = await send(first, "m3", DIFF + DIFF, revision=2)
+    assert (stale.status_code, stale.json()["code"]) == (409, "stale_attempt")
+    await send(second, "m1", "+second\n")
+    assert (await read(house, job["taskId"])).text == "+second\n"
+    assert (await read(house, job["taskId"], "?attempt=1")).text == DIFF + DIFF
+
+
+async def test_why_there_is_no_patch_is_said(house: House) -> None:
+    task = await house.create()
+    reasons = [(await read(house, task["id"])).json()["detail"]]
+    (job,) = await house.claim()
+    await house.try_sandbox(job)
+    await house.report(job, "done", sandbox=sandbox_of(job))
+    agent = Agent(http=house.http, env=job["env"])
+    await agent.say("task.started", "m1")
+    reasons.append((await read(house, task["id"])).json()["detail"])
+    await agent.say("task.patch", "m2", offset=0, chunk="", size=0)
+    reasons.append((await read(house, task["id"])).json()["detail"])
+    reasons.append((await read(house, task["id"], "?attempt=7")).json()["detail"])
+    assert reasons == [
+        "No agent has begun to work in attempt 1.",
+        "The agent of attempt 1 is at work and has sent no patch yet.",
+        "The agent changed no file.",
+        "There is no attempt 7: the newest is 1.",
+    ]
+
+
+async def test_pieces_do_not_ride_in_feeds(house: House) -> None:
+    job, agent = await house.launch()
+    await agent.say("task.patch", "m1", offset=0, chunk="+" + "x" * 60_000, size=60_001)
+    page = await house.get(f"/v1/tasks/{job['taskId']}/events")
+    assert len(page.content) < 10_000
+    (event,) = [each for each in page.json()["data"] if each["type"] == "task.patch"]
+    assert event["data"] == {
+        "taskId": job["taskId"],
+        "attempt": 1,
+        "offset": 0,
+        "size": 60_001,
+        "bytes": 60_001,
+    }
+
+
+async def test_a_patch_whose_summary_is_too_long_is_not_lost(house: House) -> None:
+    job, agent = await house.launch()
+    said = await send(agent, "m1", summary="x" * 9_000, more="y" * 70_000)
+    assert said.status_code == 202
+    assert len(said.json()["warnings"]) == 2
+    assert (await read(house, job["taskId"])).text == DIFF
+
+
+async def test_the_spool_of_a_task_that_ran_out_of_time_is_kept(house: House) -> None:
+    job, agent = await house.launch()
+    await agent.say("task.started", "m1")
+    await house.post(f"/v1/tasks/{job['taskId']}/cancel")
+    await agent.say("task.failed", "m2", error=END)
+    (destroy,) = await house.claim(capacity=0)
+    half = len(DIFF.encode()) // 2
+    spool = []
+    for name, start, part in (("a", 0, DIFF.encode()[:half]), ("b", half, DIFF.encode()[half:])):
+        body = agent.body(
+            "task.patch",
+            offset=start,
+            chunk=zipped(part),
+            encoding="gzip",
+            size=len(DIFF.encode()),
+            partial=True,
+        )
+        spool.append(line_of(agent, name, body))
+    for line in spool:
+        done = await house.report(destroy, "done", sandbox=sandbox_of(job), spool=[line])
+        assert done.status_code == 200
+        (destroy,) = await house.claim(capacity=0)
+    found = await read(house, job["taskId"])
+    assert (found.text, found.headers["slipgate-patch-partial"]) == (DIFF, "true")
+    assert destroy.get("rescue", False) is False
