@@ -21,6 +21,18 @@ _LEFT_OUT: Final = """
 SELECT coalesce(sum(seq_after - max(seq_before, :seq)), 0) FROM restores WHERE seq_after > :seq"""
 _KEPT_SINCE: Final = "SELECT count(*) FROM events WHERE seq > :seq"
 
+_TORN: Final = """
+SELECT task_id, task_seq, 'the event of a piece of its patch is missing' FROM patch_pieces AS piece
+WHERE NOT EXISTS (
+    SELECT 1 FROM events AS event
+    WHERE event.task_id = piece.task_id AND event.task_seq = piece.task_seq
+      AND event.type = 'task.patch' AND event.attempt = piece.attempt)
+UNION ALL
+SELECT task_id, task_seq, 'the text of a piece of its patch is missing' FROM events AS event
+WHERE type = 'task.patch' AND NOT EXISTS (
+    SELECT 1 FROM patch_pieces AS piece
+    WHERE piece.task_id = event.task_id AND piece.task_seq = event.task_seq)"""
+
 
 def unsound(database: sqlite3.Connection, key_ids: Container[str] | None) -> Iterator[Problem]:
     """Everything that is wrong with the file, its schema, its numbers and its keys."""
@@ -31,6 +43,8 @@ def unsound(database: sqlite3.Connection, key_ids: Container[str] | None) -> Ite
         yield _problem("foreign_key", f"row {row} of {table} refers to no row of {parent}")
     yield from _schema(database)
     yield from _numbers(database)
+    for task_id, number, detail in database.execute(_TORN):
+        yield Problem(name="patch_torn", subject=task_id, detail=f"event {number}: {detail}")
     if key_ids is not None:
         yield from _keys(database, key_ids)
 

@@ -37,6 +37,7 @@ PR: Final = {
     "branchName": "b",
     "commitSha": "c0",
 }
+SAID: Final = {"baseSha": "a" * 40, "warnings": ["venv was left out"]}
 ASKS: Final = {"task.started", "push", "pr"}
 ENDS: Final[tuple[Word | None, ...]] = (
     ("task.completed", {"branchName": "b", "summary": "done", "validation": []}),
@@ -245,5 +246,7 @@ def _plan(choices: Stream) -> list[Word]:
     if choices.below(3) == 1:
         plan += [("task.progress", {"stage": stage, "message": "m"}) for stage in ("push", "pr")]
         plan.append(("task.pr_created", PR))
+    if choices.below(2):
+        plan += [("task.patch", {"chunk": "+a", "offset": at, "size": 4, **SAID}) for at in (0, 2)]
     last = choices.pick(ENDS)
     return [*plan, last] if last is not None else plan

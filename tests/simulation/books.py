@@ -63,6 +63,8 @@ class Books:
         """Whether a sweep of this realm would find anything: the others are left out."""
         self.failed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         """By delivery, when its attempts failed, and why."""
+        self.pieces: set[tuple[str, int]] = set()
+        """The events whose piece of a patch is kept."""
         self.written: list[Event] = []
         """The events of the newest commit, with their numbers."""
 
@@ -86,6 +88,7 @@ class Books:
             if event.webhook_id is not None and event.body_hash is not None:
                 self.heard[event.task_id, event.attempt, event.webhook_id] = event.body_hash
         self.seq += len(view.new_events)
+        self.pieces.update((event.task_id, event.task_seq) for event, _ in view.new_pieces)
         self._put_deliveries(view, first)
         assert not view.outbox.rerouted, "no endpoint here is disabled"
         if view.outbox.is_changed:

@@ -30,6 +30,7 @@ from gateway.domain.ids import sandbox_name
 from gateway.domain.job import Job
 from gateway.domain.labels import INSTANCE, labels
 from gateway.domain.needs import Needs
+from gateway.domain.patch import PatchPiece
 from gateway.domain.policy import Policy
 from gateway.domain.realm import LIVE_FOR
 from gateway.domain.task import Sandbox
@@ -141,19 +142,20 @@ class Gateway:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
         task_id, attempt = words.addressee(body)
         refusal: Refused | None = None
-        kind, data = "", b""
+        kind, data, piece = "", b"", None
         try:
             word = words.decode(body)
         except WrongShape as exc:
             refusal = Refused("invalid_request", str(exc))
         else:
-            kind, data = word.type, word.data
+            kind, data, piece = word.type, word.data, _piece(word.message)
         command = c.AgentWord(
             task_id=task_id,
             attempt=attempt,
             key_id=KEY_ID,
             type=kind,
             data=data,
+            piece=piece,
             webhook_id=webhook_id,
             body_hash=hashlib.sha256(body).digest(),
             refusal=refusal,
@@ -489,4 +491,13 @@ def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
         realm=sandbox.realm,
         snapshot=sandbox.snapshot,
         state=sandbox.state,
+    )
+
+
+def _piece(word: words.Message) -> PatchPiece | None:
+    if not isinstance(word, words.PatchPiece):
+        return None
+    text = word.chunk.encode()
+    return PatchPiece(
+        revision=word.revision, start=word.offset, length=len(text), size=word.size, chunk=text
     )

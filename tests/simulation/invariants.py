@@ -98,6 +98,8 @@ class Invariants:
         apply()
         for event in books.written:
             self._take(event)
+            is_whole = event.type != "task.patch" or (event.task_id, event.task_seq) in books.pieces
+            _hold(is_whole, f"the text of event {event.task_seq} of {event.task_id} is not kept")
         touched = dict.fromkeys((*view.new_tasks, *view.changed_tasks))
         touched |= dict.fromkeys(task_id for task_id, _ in view.changed_attempts)
         for key in touched:

@@ -59,6 +59,11 @@ MUTANTS: Final[dict[str, Mutant]] = {
         old="    if job.lease_expires_at <= now:",
         new="    if job.lease_expires_at < now - 3_600_000:",
     ),
+    "the text of a late piece is forgotten": Mutant(
+        file="gateway/domain/decide/patch.py",
+        old="    draft.attach(event, piece)",
+        new="    if event.applied:\n        draft.attach(event, piece)",
+    ),
     "a word that came twice counts twice": Mutant(
         file="gateway/domain/decide/agent.py",
         old="    if before is None:\n        return False",

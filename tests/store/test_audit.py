@@ -86,6 +86,12 @@ DAMAGES: Final[tuple[tuple[ProblemName, str], ...]] = (
         "delivery_state",
         "UPDATE deliveries SET status = 'delivered', next_attempt_at = NULL, attempts = 0",
     ),
+    ("patch_torn", "UPDATE events SET type = 'task.patch' WHERE type = 'task.log'"),
+    (
+        "patch_torn",
+        """INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, chunk)
+        SELECT id, 1, 1, 1, 0, 1, x'2b' FROM tasks""",
+    ),
     ("integrity", "UPDATE tasks SET priority = 77 WHERE status = 'queued'"),
     ("foreign_key", "DELETE FROM endpoints"),
     ("schema_differs", "DROP INDEX events_heard"),

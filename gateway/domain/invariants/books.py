@@ -29,6 +29,7 @@ ProblemName = Literal[
     "no_events",
     "no_task",
     "nobody_launches",
+    "patch_torn",
     "row_differs",
     "row_unreadable",
     "sandbox_forgotten",
