@@ -182,10 +182,15 @@ def logs(
 
 
 @tasks.command()
-def patch(task_id: TaskId, as_json: AsJson = False) -> None:
-    """What the agent changed, as a diff."""
+def patch(
+    task_id: TaskId,
+    attempt: Annotated[int | None, typer.Option(min=1, help="of this attempt")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the agent changed, as a diff; of the newest attempt that has kept it."""
+    asked = None if attempt is None else str(attempt)
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}/patch")
+        answer = client.get(f"/v1/tasks/{path_part(task_id)}/patch", **_given(attempt=asked))
     if as_json:
         print_document({"taskId": task_id, "patch": answer.decode("utf-8", "replace")})
     elif sys.stdout.isatty():
