@@ -18,6 +18,8 @@ from gateway.wire.launcher import (
     Created,
     Delegate,
     Done,
+    Ended,
+    EndedSandbox,
     Failed,
     Job,
     Jobs,
@@ -26,6 +28,7 @@ from gateway.wire.launcher import (
     MayTry,
     Process,
     Renewed,
+    RescuedPiece,
     Sandbox,
     Spooled,
     SweptSandbox,
@@ -162,6 +165,14 @@ class Client:
         """Another launcher was asked to start and claims the job by its id, until that moment."""
         words = Delegate(lease_token=job.lease_token, until=until, note=note)
         await self._report(job, "delegate", words, Acknowledged)
+
+    async def ended(self, launcher_id: str, sandboxes: tuple[EndedSandbox, ...]) -> None:
+        """Processes that we hold have ended."""
+        await self._call("ended", Ended(launcher_id=launcher_id, sandboxes=sandboxes), Acknowledged)
+
+    async def rescued(self, job: Job, piece: RescuedPiece) -> None:
+        """A piece of what an agent left in the sandbox of a destroy job."""
+        await self._report(job, "patch", piece, Acknowledged)
 
     async def _report(self, job: Job, verb: str, words: Request, answer: type[Answer]) -> Answer:
         return await self._call(f"jobs/{job.id}/{verb}", words, answer)

@@ -10,6 +10,7 @@ from gateway.wire.launcher import Claim, Job
 from launcher.client import Refused, Unreachable
 from launcher.jobs.perform import perform
 from launcher.jobs.site import Site
+from launcher.watch import Watch
 
 Answer = TypeVar("Answer")
 
@@ -46,13 +47,16 @@ class Launcher:
         self._drain_seconds = drain_seconds
         self._work: dict[asyncio.Task[bool], Job] = {}
         self._freed = asyncio.Event()
+        self._watch = Watch(site, launcher_id=launcher_id, log=log, is_in_work=self._is_making)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping` is set, then drains; raises `Refused` if our key is no good."""
         refusal: Refused | None = None
         async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._watch.run())
             while not stopping.is_set() and not refusal:
                 refusal = await self._step(group, stopping)
+            watching.cancel()
             await self._drain()
         if refusal:
             raise refusal
@@ -94,6 +98,13 @@ class Launcher:
             version=self._version,
             holding=held,
             job_id=job_id,
+        )
+
+    def _is_making(self, name: str) -> bool:
+        """Whether a sandbox of this name is being made."""
+        jobs = self._work.values()
+        return any(
+            job.kind == "create" and job.sandbox and job.sandbox.name == name for job in jobs
         )
 
     def _begin(self, group: asyncio.TaskGroup, job: Job) -> None:

@@ -21,4 +21,9 @@ if ((${#problems[@]})); then
   printf 'slipgate: %s\n' "${problems[@]}" >&2
   exit 2
 fi
+state="${SLIPGATE_STATE_DIR:-}"
+if [[ -n "$state" && -f "$state/rescue" ]]; then
+  # A launcher has put that file there, and wants to know what lies in a sandbox that has ended.
+  exec "$python" -I "$here/agent-runner.py" --rescue "$state"
+fi
 exec "$python" -I "$here/agent-runner.py"

@@ -1,7 +1,8 @@
-"""destroy: stop everything, hand over the spool, then delete."""
+"""destroy: stop everything, hand over the spool and what the agent left, then delete."""
 
 from gateway.wire.launcher import Job, Sandbox
 from launcher.jobs.last_words import last_words
+from launcher.jobs.rescue import rescue
 from launcher.jobs.site import (
     Site,
     absent,
@@ -47,6 +48,9 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found 
             diagnosis=told,
         )
         return "draining"
+    if lease.job.rescue:
+        trouble = await rescue(site, lease.job, provider)
+        told = "; ".join(filter(None, (told, trouble))) or None
     await provider.remove(key)
     await site.client.done(lease.job, sandbox=_ended(provider, lease.job, found), diagnosis=told)
     return "destroyed" if found else "gone"

@@ -12,8 +12,8 @@
 
 import asyncio
 import contextlib
-import errno
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from launcher.providers.process import (
     end,
     members,
 )
+from launcher.providers.program import Program
 from launcher.providers.protocol import (
     LOG_TAIL,
     Found,
@@ -46,6 +47,7 @@ from launcher.providers.protocol import (
 )
 from launcher.providers.spool import read_piece
 from launcher.providers.supervisor import EXIT, LOCK, PROCESS, write_whole
+from launcher.providers.variables import check_variables
 
 Record = TypeVar("Record")
 
@@ -55,6 +57,7 @@ EXECUTION = (
     "bash",
     str(Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"),
 )
+RUNNER = Path(EXECUTION[1]).with_name("agent-runner.py")
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 REMOVED = ".removed-"
@@ -125,6 +128,10 @@ class LocalProvider:
         keys = [Key(instance=instance, name=name) for name in names if SAFE_NAME.fullmatch(name)]
         return [found for key in keys if (found := self._read(key))]
 
+    async def ended(self) -> frozenset[Key]:
+        """By the supervisors' last words and locks; no process is looked at."""
+        return await asyncio.to_thread(_ended, self._state)
+
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """At most one report's worth."""
         return await asyncio.to_thread(read_piece, self._directory(key) / "state", offset)
@@ -136,6 +143,18 @@ class LocalProvider:
     async def stop(self, key: Key) -> None:
         """Ends the agent and all it started, grandchildren and strays included."""
         await self._end(self._directory(key))
+
+    async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        """By a process of its own, which reads the state directory as a stranger's."""
+        directory = self._directory(key)
+        if not directory.is_dir():
+            return
+        environ = {**self._environment(), "PATH": self._environ.get("PATH", os.defpath)}
+        runner = Program(sys.executable, environ=environ, folder=directory)
+        arguments = ("-I", str(RUNNER), "--rescue", str(directory / "state"))
+        async with contextlib.aclosing(runner.lines(*arguments)) as lines:
+            async for line in lines:
+                yield line
 
     async def remove(self, key: Key) -> None:
         """Deletes the directory after taking it out of the way of a supervisor that comes late,
@@ -154,20 +173,28 @@ class LocalProvider:
     async def _start(self, directory: Path, order: Order) -> None:
         """Returns when the agent's process is on record. In a thread: who is cancelled meanwhile
         leaves no half-started process behind."""
-        environment = self._environment(directory, order.env)
+        check_variables(order.env)
+        fixed = self._fixed(directory)
+        variables = {name: value for name, value in order.env.items() if name not in fixed}
+        environment = {**self._environment(), **fixed}
         try:
-            code = await asyncio.to_thread(_supervise, directory, self._program, environment)
-        except (OSError, ValueError) as error:
-            raise _not_started(error) from error
+            code = await asyncio.to_thread(
+                _supervise, directory, self._program, environment, json.dumps(variables).encode()
+            )
+        except OSError as error:
+            raise _unavailable(f"cannot start a process: {error.strerror}") from error
         if code:
             raise _unavailable("the agent's supervisor did not start")
 
-    def _environment(self, directory: Path, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Nothing of the launcher's own but where programs are, how text is written and whose
-        certificates are trusted on this host."""
+    def _environment(self) -> dict[str, str]:
+        """Nothing of the launcher's own but how text is written and whose certificates are trusted
+        on this host; and nothing secret: /proc shows it to every process of our user."""
         trusted = Authorities.of_environ(self._environ).variables
-        given = {"LANG": self._environ.get("LANG", "C.UTF-8")} | trusted | dict(wanted)
-        return given | {
+        return {"LANG": self._environ.get("LANG", "C.UTF-8"), **trusted}
+
+    def _fixed(self, directory: Path) -> dict[str, str]:
+        """What no job decides."""
+        return {
             "PATH": self._environ.get("PATH", os.defpath),
             "HOME": str(directory / "home"),
             "SLIPGATE_STATE_DIR": str(directory / "state"),
@@ -213,14 +240,16 @@ class LocalProvider:
         return self._state / _safe(key.instance) / _safe(key.name)
 
 
-def _supervise(directory: Path, program: tuple[str, ...], environment: dict[str, str]) -> int:
+def _supervise(
+    directory: Path, program: tuple[str, ...], environment: dict[str, str], variables: bytes
+) -> int:
     """The exit code of a supervisor that has gone into the background."""
     with (directory / OUTPUT).open("ab") as output:
         started = subprocess.run(
             [sys.executable, "-I", "-S", str(SUPERVISOR), str(directory), *program],
             cwd=directory / "home",
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=variables,
             stdout=output,
             stderr=output,
             check=False,
@@ -240,6 +269,15 @@ def _condition(directory: Path) -> tuple[ReportedState, Process]:
     if was_alive:
         return "started", Process(state="running")
     return "stopped", Process(state="exited")
+
+
+def _ended(state: Path) -> frozenset[Key]:
+    return frozenset(
+        Key(instance=record.parents[1].name, name=record.parent.name)
+        for record in state.glob(f"*/*/{PROCESS}")
+        if not record.parent.name.startswith(REMOVED)
+        and ((record.parent / EXIT).exists() or _is_unlocked(record.parent))
+    )
 
 
 def _prepare(directory: Path, order: Order) -> None:
@@ -263,7 +301,20 @@ def _delete(directory: Path) -> None:
     """Another launcher may be about it, too: what goes away meanwhile is no error."""
     while directory.exists():
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(directory)
+            try:
+                shutil.rmtree(directory)
+            except PermissionError:
+                _open_all(directory)
+                shutil.rmtree(directory)
+
+
+def _open_all(directory: Path) -> None:
+    """An agent leaves directories that cannot be written to: Go's module cache is one."""
+    directory.chmod(0o700)
+    for root, names, _ in os.walk(directory):
+        for name in names:
+            if not (path := Path(root, name)).is_symlink():
+                path.chmod(0o700)
 
 
 def _kept_realm(path: Path) -> str:
@@ -316,14 +367,6 @@ def _safe(name: str) -> str:
     if not SAFE_NAME.fullmatch(name):
         raise ProviderError("invalid_name", "the sandbox's name is not ours", retryable=False)
     return name
-
-
-def _not_started(error: OSError | ValueError) -> ProviderError:
-    """A variable that is too long or holds a NUL will be so at the next try, too."""
-    if isinstance(error, ValueError) or error.errno == errno.E2BIG:
-        message = "Linux does not take the environment: a value is over 128 KiB or holds a NUL"
-        return ProviderError("invalid_environment", message, retryable=False)
-    return _unavailable(f"cannot start a process: {error.strerror}")
 
 
 def _unavailable(message: str) -> ProviderError:

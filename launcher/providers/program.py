@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 OUTPUT_BYTES: Final = 16 * 1024 * 1024
 ERROR_BYTES: Final = 64 * 1024
 """What is printed beyond is read and thrown away: a full pipe would stop the program."""
+LINE_BYTES: Final = 1024 * 1024
 Take = Callable[[bytes], object]
 """Takes what is printed, piece by piece."""
 
@@ -69,6 +70,34 @@ class Program:
             raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
         try:
             return await _watched(process, seconds, told or b"", take, echo)
+        finally:
+            await _end(process)
+
+    async def lines(self, *arguments: str) -> AsyncGenerator[bytes, None]:
+        """One run, line by line as it prints them; whoever reads no further ends it. Longer ones
+        than `LINE_BYTES` end it, too, and how it ended is not told.
+
+        Raises:
+            NotStarted: it cannot be run.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._path,
+                *arguments,
+                cwd=self._folder,
+                env=self.environ,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+                limit=LINE_BYTES,
+            )
+        except OSError as error:
+            raise NotStarted(f"{Path(self._path).name} cannot be run: {error.strerror}") from error
+        try:
+            with contextlib.suppress(ValueError):  # a line past the limit
+                while process.stdout is not None and (line := await process.stdout.readline()):
+                    yield line
         finally:
             await _end(process)
 

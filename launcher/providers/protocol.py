@@ -1,8 +1,8 @@
 """What the launcher asks of a provider of sandboxes."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gateway.wire.launcher import Process, ReportedState, Spooled
 
@@ -81,6 +81,29 @@ class ProviderError(Exception):
 
 class Unusable(ProviderError):
     """The provider cannot be used by this launcher at all; another one of the chain may."""
+
+
+@runtime_checkable
+class HoldsProcesses(Protocol):
+    """A provider that can tell cheaply whose process has ended: it is asked every second."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def realm(self) -> str: ...
+
+    async def ended(self) -> frozenset[Key]:
+        """Its sandboxes, of every instance and every launcher, whose process has ended."""
+
+
+@runtime_checkable
+class Rescues(Protocol):
+    """A provider that can save what an agent has left in a sandbox."""
+
+    def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        """The lines that `agent-runner.py --rescue` prints there, after `stop`; nothing if nothing
+        lies there. Raises `ProviderError`."""
 
 
 class Provider(Protocol):

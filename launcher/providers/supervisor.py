@@ -3,6 +3,9 @@
 A program of its own, started by path and without site packages: `supervisor.py <directory>
 <command> …`. It returns as soon as the agent's process is on record; a daemon stays behind. Only
 the standard library is imported, so that it starts quickly whatever the launcher consists of.
+
+The agent's variables come on standard input, and go on in a file that the agent removes before it
+runs anything: no environment ever shows them.
 """
 
 import ctypes
@@ -16,7 +19,9 @@ from pathlib import Path
 LOCK = "lock"
 PROCESS = "process.json"
 EXIT = "exit.json"
+ENVIRONMENT = "state/environment.json"
 
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 CANNOT_RUN = 127
 """The exit code a shell gives for a command that is not there."""
@@ -38,12 +43,15 @@ def birth(pid: int) -> str | None:
 def write_whole(path: Path, text: str) -> None:
     """Writes a file so that a reader sees all of it or nothing."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
+    draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)
 
 
 def main(directory: Path, command: list[str]) -> int:
     """Leaves a daemon behind and answers 0 once its process is on record."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody of our user looks in
+    variables = sys.stdin.read()
     heard, said = os.pipe()
     if os.fork():
         os.close(said)
@@ -55,6 +63,8 @@ def main(directory: Path, command: list[str]) -> int:
         return 0
     os.write(said, b".")
     os.close(said)
+    write_whole(directory / ENVIRONMENT, variables)
+    del variables
     exit_code = _run(command)
     write_whole(directory / EXIT, json.dumps({"exitCode": exit_code}))
     _reap()
@@ -82,7 +92,7 @@ def _run(command: list[str]) -> int:
     """The agent's exit code; processes it abandons become our children and can be found."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        agent = subprocess.Popen(command)
+        agent = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]}: {error}\n")
         return CANNOT_RUN

@@ -1,21 +1,43 @@
 """Moves the configuration out of the process's environment before anything else is run.
 
-/proc/<pid>/environ keeps the block a program was started with, whatever it does to its variables
-later, and every command of the agent runs under our own user. So the entry starts itself anew in
-place with a clean environment; the variables travel through an anonymous file that only it holds,
-and on to the children of that start in the same way.
+A launcher that can leaves it in `environment.json` of the state directory, and the file is gone
+before anything else is run: then no container's settings and no process ever show it. Elsewhere
+(Daytona) it comes as variables, and /proc/<pid>/environ keeps the block a program was started
+with, whatever it does to its variables later, and every command of the agent runs under our own
+user. So the entry starts itself anew in place with a clean environment; the variables travel
+through an anonymous file that only it holds, and on to the children of that start in the same way.
 """
 
 import json
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, NoReturn
 
 SUPERVISE: Final = "--environment"
 ATTEMPT: Final = "--attempt"
 AFTER_DEATH: Final = "--after-death"
 MODES: Final = (SUPERVISE, ATTEMPT, AFTER_DEATH)
+STATE: Final = "SLIPGATE_STATE_DIR"
+FILE: Final = "environment.json"
+
+
+def collected(environ: Mapping[str, str]) -> dict[str, str]:
+    """Our variables, and over them those that a launcher left in the state directory."""
+    return {**environ, **_taken(Path(environ[STATE]))} if environ.get(STATE) else dict(environ)
+
+
+def _taken(directory: Path) -> dict[str, str]:
+    """What the file says; it is there once, at the first start."""
+    try:
+        descriptor = os.open(directory / FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return {}
+    with os.fdopen(descriptor, encoding="utf-8") as file:
+        (directory / FILE).unlink()
+        variables: dict[str, str] = json.load(file)
+    return variables
 
 
 def start_anew(script: str, environ: Mapping[str, str], clean: Mapping[str, str]) -> NoReturn:

@@ -28,8 +28,9 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         rescue.run(Path(sys.argv[2]), os.environ)
     given = hand_over.received(sys.argv)
     if given is None:
-        clean = Surroundings.of_environ(os.environ).base()
-        hand_over.start_anew(str(script), os.environ, clean)
+        whole = hand_over.collected(os.environ)
+        clean = Surroundings.of_environ(whole).base()
+        hand_over.start_anew(str(script), whole, clean)
     mode, environ = given
     if mode == hand_over.SUPERVISE:
         _supervise(script, environ)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-SWITCHES = {"detach", "init", "rm", "all", "no-trunc", "quiet", "force", "volumes"}
+SWITCHES = {
+    *("detach", "init", "rm", "all", "no-trunc", "quiet", "force", "volumes", "archive", "attach"),
+}
 SHORT = {"d": "detach", "a": "all", "q": "quiet", "f": "force", "v": "volumes", "t": "time"}
 
 RUN = frozenset(
@@ -17,12 +19,13 @@ RUN = frozenset(
 FLAGS: Mapping[tuple[str, ...], frozenset[str]] = {
     ("build",): frozenset({"platform", "tag"}),
     ("run",): RUN,
-    ("start",): frozenset(),
+    ("create",): RUN - {"detach"},
+    ("start",): frozenset({"attach"}),
     ("stop",): frozenset({"time"}),
     ("rm",): frozenset({"force", "volumes"}),
-    ("ps",): frozenset({"all", "no-trunc", "quiet", "filter"}),
+    ("ps",): frozenset({"all", "no-trunc", "quiet", "filter", "format"}),
     ("logs",): frozenset({"tail"}),
-    ("cp",): frozenset(),
+    ("cp",): frozenset({"archive"}),
     ("exec",): frozenset(),
     ("info",): frozenset({"format"}),
     ("container", "inspect"): frozenset(),

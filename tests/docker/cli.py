@@ -40,6 +40,16 @@ class Fatal(Exception):
         self.code = code
 
 
+def create(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
+    """Made, not started; 125 is for `run` alone."""
+    (image,) = line.words
+    if not REFERENCE.fullmatch(image):
+        raise Fatal("invalid reference format", 1)
+    made = daemon.create(_wanted(line, environ), line.text("name"), image)
+    _say(made["Id"])
+    return 0
+
+
 def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
     """Create, then start; 125 for docker's own failures."""
     image, *command = line.words
@@ -102,12 +112,15 @@ def _in_image(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess
 
 
 def start(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Each by name."""
+    """Each by name; attached, its output comes through and its exit code is ours."""
     name = line.words[0]
+    before = daemon.printed(name)
     try:
         daemon.start(name)
     except Refused as refused:
         raise Fatal(f"{_told(refused)}\nError: failed to start containers: {name}", 1) from refused
+    if line.text("attach"):
+        return daemon.attach(name, sys.stdout.buffer, before)
     _say(name)
     return 0
 
@@ -133,13 +146,36 @@ def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def ps(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Ids, newest last."""
-    wanted = dict(text.removeprefix("label=").split("=", 1) for text in line.flags["filter"])
+    """Ids, newest last; or what a format asks for."""
     for each in daemon.containers():
         is_shown = each["State"]["Running"] or line.text("all")
-        if is_shown and each["Config"]["Labels"].items() >= wanted.items():
-            _say(each["Id"] if line.text("no-trunc") else each["Id"][:12])
+        if is_shown and _is_wanted(each, line.flags["filter"]):
+            if line.text("format"):
+                _say(_formatted(line.text("format"), each))
+            else:
+                _say(each["Id"] if line.text("no-trunc") else each["Id"][:12])
     return 0
+
+
+def _is_wanted(container: Mapping[str, Any], filters: Sequence[str]) -> bool:
+    """Every label, and one of the states."""
+    labels, states = container["Config"]["Labels"], []
+    for text in filters:
+        kind, _, wanted = text.partition("=")
+        name, equals, value = wanted.partition("=")
+        if kind == "status":
+            states.append(wanted)
+        elif name not in labels or (equals and labels[name] != value):
+            return False
+    return not states or container["State"]["Status"] in states
+
+
+def _formatted(template: str, container: Mapping[str, Any]) -> str:
+    """Go's templates, as far as `.Names` and `.Label` go."""
+    text = template.replace("{{.Names}}", container["Name"][1:])
+    return re.sub(
+        r'\{\{\.Label "([^"]+)"\}\}', lambda found: container["Config"]["Labels"][found[1]], text
+    )
 
 
 def logs(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
@@ -154,8 +190,10 @@ def logs(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Out of a container, as a tar archive; whether it runs does not matter."""
+    """Out of a container or into it, as a tar archive; whether it runs does not matter."""
     source, target = line.words
+    if source == "-":
+        return _put(daemon, *target.split(":", 1))
     name, path = source.split(":", 1)
     if target != "-":
         raise NotImplementedError("into a folder")
@@ -167,6 +205,17 @@ def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.PAX_FORMAT) as tar:
         tar.add(place, arcname=place.name)
     sys.stdout.buffer.write(archive.getvalue())
+    return 0
+
+
+def _put(daemon: Daemon, name: str, path: str) -> int:
+    """The folder must be there; ours is made when somebody asks for it."""
+    folder = Path(f"{daemon.root(daemon.find(name))}{path}")
+    if path != "/tmp" and not folder.is_dir():
+        raise Refused(f"Could not find the file {path} in container {name}")
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(fileobj=BytesIO(sys.stdin.buffer.read())) as tar:
+        tar.extractall(folder, filter="tar")
     return 0
 
 
@@ -225,6 +274,7 @@ def network_create(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 Command = Callable[[Daemon, Line, Mapping[str, str]], int]
 COMMANDS: dict[tuple[str, ...], Command] = {
     ("build",): build,
+    ("create",): create,
     ("run",): run,
     ("start",): start,
     ("stop",): stop,

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ID = "7f0c1a52-9d3e-4b7b-9a55-0f6f3a1d2c44"
 NOT_FOUND = (
@@ -156,6 +156,25 @@ class Daemon:
             check=False,
         )
         return ran.returncode
+
+    def printed(self, name: str) -> int:
+        """Bytes of its standard output so far."""
+        path = self.output(self.find(name), "out")
+        return path.stat().st_size if path.exists() else 0
+
+    def attach(self, name: str, target: IO[bytes], offset: int) -> int:
+        """Its output behind an offset, until it has ended; then its exit code."""
+        path = self.output(self.find(name), "out")
+        while True:
+            is_over = not self.find(name)["State"]["Running"]
+            with path.open("rb") as output:
+                output.seek(offset)
+                piece = output.read()
+            target.write(piece)
+            offset += len(piece)
+            if is_over:
+                return int(self.find(name)["State"]["ExitCode"])
+            time.sleep(0.01)
 
     def stop(self, name: str, seconds: float) -> None:
         """SIGTERM, then SIGKILL for all that runs in it."""

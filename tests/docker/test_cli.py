@@ -105,6 +105,29 @@ async def test_failures_are_told_in_dockers_words(
     assert cli.daemon.containers() == []
 
 
+async def test_create_makes_what_start_runs_and_files_go_in_before_that(cli: Cli) -> None:
+    shows = program("import os; print(open(os.environ['SLIPGATE_STATE_DIR'] + '/f').read())")
+    cli.daemon.add_image("shows:1", shows)
+    state = "--env=SLIPGATE_STATE_DIR=/tmp/s"
+    made = await cli.run("create", *RUN[2:], state, "--", "shows:1")
+    assert (made.code, made.out.decode().strip()) == (0, cli.daemon.containers()[0]["Id"])
+    assert cli.status() == ("created", 0)
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("s/f")
+        member.size = 4
+        tar.addfile(member, io.BytesIO(b"word"))
+    put = await cli.run("cp", "--archive", "-", "a:/tmp", told=archive.getvalue())
+    assert put == Ran(0, b"", "")
+    for _ in range(2):
+        assert await cli.run("start", "--attach", "a") == Ran(0, b"word\n", "")
+
+
+async def test_create_fails_with_1_where_run_fails_with_125(cli: Cli) -> None:
+    ran = await cli.run("create", *RUN[2:], "--", "nowhere")
+    assert ran == Ran(1, b"", "Error response from daemon: No such image: nowhere:latest\n")
+
+
 async def test_a_name_is_taken_once(cli: Cli) -> None:
     await cli.run(*RUN, "--", "agent:1")
     ran = await cli.run(*RUN, "--", "agent:1")
@@ -205,6 +228,9 @@ async def test_ps_shows_by_label_and_stopped_ones_only_with_all(cli: Cli) -> Non
     (found,) = cli.daemon.containers()
     assert ran.out.decode() == f"{found['Id']}\n"
     assert (await cli.run("ps", "--all", "--quiet", "--filter=label=k=w")).out == b""
+    only = ("--filter=status=dead", "--filter=label=k", '--format={{.Label "k"}} {{.Names}}')
+    assert (await cli.run("ps", "--all", *only)).out == b""
+    assert (await cli.run("ps", "--all", "--filter=status=exited", *only)).out == b"v a\n"
 
 
 async def test_info_tells_the_daemons_id_or_that_there_is_no_daemon(cli: Cli) -> None:

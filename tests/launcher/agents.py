@@ -16,6 +16,7 @@ ENDS_WITH_7 = program("raise SystemExit(7)")
 TELLS_ITS_ENVIRONMENT = program(
     "import json, os; json.dump(dict(os.environ), open('environment.json', 'w'))"
 )
+"""In a file in its working directory; what it was handed over lies in its state directory."""
 
 DEAF = program("""
 import pathlib, signal

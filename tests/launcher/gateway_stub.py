@@ -22,16 +22,18 @@ from gateway.wire.launcher import (
     Created,
     Delegate,
     Done,
+    Ended,
     Failed,
     Job,
     Jobs,
     Lease,
     MayTry,
     Renewed,
+    RescuedPiece,
     Trying,
 )
 
-Words = Lease | Trying | Created | Done | Failed | Delegate
+Words = Lease | Trying | Created | Done | Failed | Delegate | RescuedPiece
 TYPES: dict[str, type[Words]] = {
     "renew": Lease,
     "trying": Trying,
@@ -39,6 +41,7 @@ TYPES: dict[str, type[Words]] = {
     "done": Done,
     "failed": Failed,
     "delegate": Delegate,
+    "patch": RescuedPiece,
 }
 LATER = "2026-09-21T14:13:20.123Z"
 KEY = "slip_launcher_test"
@@ -53,6 +56,7 @@ class StubGateway:
     claims: list[Claim] = field(default_factory=list)
     told: list[tuple[str, str, Words]] = field(default_factory=list)
     """(job, verb, words), in order."""
+    ended: list[Ended] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Verbs that are answered with `lease_lost`."""
     mute: set[str] = field(default_factory=set)
@@ -97,6 +101,10 @@ class StubGateway:
         self.offers.clear()
         return _answer(Jobs(jobs=jobs))
 
+    async def tell_ended(self, request: Request) -> Response:
+        self.ended.append(msgspec.json.decode(await request.body(), type=Ended))
+        return _problem(503, "unavailable") if "ended" in self.mute else _answer(Acknowledged())
+
     async def report(self, request: Request) -> Response:
         job, verb = request.path_params["job"], request.path_params["verb"]
         words = msgspec.json.decode(await request.body(), type=TYPES[verb])
@@ -122,6 +130,7 @@ def serving(gateway: StubGateway) -> Iterator[StubGateway]:
     app = Starlette(
         routes=[
             Route("/v1/launcher/claim", gateway.claim, methods=["POST"]),
+            Route("/v1/launcher/ended", gateway.tell_ended, methods=["POST"]),
             Route("/v1/launcher/jobs/{job}/{verb}", gateway.report, methods=["POST"]),
         ]
     )

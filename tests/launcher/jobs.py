@@ -20,6 +20,7 @@ def a_job(
     env: dict[str, str] | None = None,
     spool_offset: int = 0,
     snapshot: str = "slipgate-agent-1",
+    rescue: bool = False,
 ) -> Job:
     """A job of one kind about the one sandbox of these tests."""
     return Job(
@@ -36,6 +37,7 @@ def a_job(
         labels=labels,
         env=env or {},
         spool_offset=spool_offset,
+        rescue=rescue,
     )
 
 

@@ -65,7 +65,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(TELLS_ITS_ENVIRONMENT)
-    await local.create(an_order({"TASK_ID": "task_abc", "HOME": "/root", "PATH": "/evil"}))
+    await local.create(an_order({"TASK_ID": "task_ä", "HOME": "/root", "PATH": "/evil"}))
     assert await exited(local) == 0
     seen = json.loads((directory / "home" / "environment.json").read_text())
     assert seen.pop("LC_CTYPE", None) in (None, "C.UTF-8")
@@ -76,12 +76,53 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
         "SLIPGATE_HIDDEN",
         "SLIPGATE_PYTHON",
         "SLIPGATE_STATE_DIR",
-        "TASK_ID",
     }
+    handed_over = directory / "state" / "environment.json"
+    assert json.loads(handed_over.read_text()) == {"TASK_ID": "task_ä"}
+    assert handed_over.stat().st_mode & 0o777 == 0o600
     assert seen["HOME"] == str(directory / "home")
     assert seen["PATH"] == os.environ["PATH"]
     assert seen["SLIPGATE_STATE_DIR"] == str(directory / "state")
     assert seen["SLIPGATE_HIDDEN"] == str(directory.parents[1])
+
+
+async def test_no_process_shows_what_an_agent_was_handed_over(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    await make_local(WAITS).create(an_order({"GITHUB_TOKEN": "ghp_of_the_task"}))
+    for pid in members(record(directory)):
+        for name in ("environ", "cmdline"):
+            assert b"ghp_of_the_task" not in Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+async def test_directories_an_agent_has_closed_are_deleted(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    closed = directory / "home" / "go" / "pkg"
+    closed.mkdir(parents=True)
+    (closed / "file").touch()
+    closed.chmod(0o500)
+    closed.parent.chmod(0)
+    await local.remove(KEY)
+    assert not directory.exists()
+
+
+async def test_whose_process_has_ended_is_seen_without_a_look_at_processes(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    assert await local.ended() == frozenset()
+    os.kill(record(directory).pid, signal.SIGKILL)
+    await until(lambda: not record(directory).is_alive())
+    assert await make_local(WAITS).ended() == {KEY}
+    await local.remove(KEY)
+    assert await local.ended() == frozenset()
+    await make_local(ENDS_WITH_7).create(an_order())
+    assert await exited(local) == 7
+    assert await local.ended() == {KEY}
 
 
 async def test_two_creates_under_one_name_start_one_agent(

@@ -1,5 +1,6 @@
 """What the entrypoint checks, and how it says what is wrong."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -113,3 +114,23 @@ def test_todays_flat_webhook_is_spoken_where_nothing_can_be_signed(sandbox: Sand
 
 def _command_line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_what_a_launcher_hands_over_in_a_file_is_gone_before_anything_runs(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.agent_is(f"ls -a ../.. > {sandbox.shared}/seen; sed -i 's/n + n + 1/2 * n/' widgets.py")
+    whole = dict(sandbox.environ)
+    names = ("PATH", "SLIPGATE_STATE_DIR", "SLIPGATE_PYTHON")
+    sandbox.environ = {name: whole[name] for name in names}
+    sandbox.state.mkdir()
+    file = sandbox.state / "environment.json"
+    file.write_text(json.dumps({name: whole[name] for name in whole if name not in names}))
+    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.gateway.last.type == "task.completed"
+    seen = (sandbox.shared / "seen").read_text()
+    assert "spool.jsonl" in seen
+    assert "environment.json" not in seen
+
+    assert sandbox.run() == 2, "it is handed over once"
+    assert "must be set" in sandbox.said()

@@ -1,6 +1,6 @@
 """The docker CLI as the provider uses it: argument lists, typed answers, a bounded time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -74,6 +74,10 @@ class Engine:
         if ran.code != 0:
             raise complaint(ran)
         return ran.out
+
+    def lines(self, *arguments: str) -> AsyncGenerator[bytes, None]:
+        """What it prints, line by line, for as long as it is read."""
+        return self._program.lines(*arguments)
 
     async def identity(self) -> str:
         """The daemon's id: what it names is unique there, and only it can say that something is

@@ -1,20 +1,22 @@
 """`docker`: each sandbox a container of the launcher's docker daemon.
 
-A container keeps its files when its agent has ended: its spool is read by `docker exec` while it
-runs and by `docker cp` afterwards, so that a last word is never lost.
+Files go in and come out by `docker cp`, whether the container runs or not: nothing of ours runs
+beside the agent, and a last word is never lost. What an agent is handed over goes into the made
+container before it is started, in a file that its entry removes: no container's settings show it.
 """
 
 import asyncio
 import contextlib
+import json
 import re
-import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.docker.archive import FileWindow
+from launcher.providers.docker.archive import FileWindow, handed_over, rescue_order
 from launcher.providers.docker.complaints import (
     AlreadyThere,
     NotRunning,
@@ -26,11 +28,11 @@ from launcher.providers.docker.complaints import (
 from launcher.providers.docker.documents import INSTANCE_LABEL, SNAPSHOT_LABEL, Container
 from launcher.providers.docker.engine import Engine
 from launcher.providers.docker.networks import Networks
-from launcher.providers.docker.variables import Carried, carried
 from launcher.providers.program import Ran
 from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import STOP_SECONDS, WINDOW_BYTES, read_spool, spool_command
-from launcher.providers.spool import ACKNOWLEDGED, SPOOL, read_window
+from launcher.providers.remote import STOP_SECONDS, WINDOW_BYTES
+from launcher.providers.spool import ACKNOWLEDGED, SPOOL, read_window, start_of
+from launcher.providers.variables import check_variables
 
 CREATE_SECONDS: Final = 100.0
 REMOVE_SECONDS: Final = 60.0
@@ -77,25 +79,25 @@ class Docker:
     async def create(self, order: Order) -> Found:
         """The name is the idempotency key, and what is found under it is the answer."""
         name, image = _safe(order.key.name), self._image(order)
-        variables = carried({**order.env, "SLIPGATE_STATE_DIR": STATE})
+        check_variables(order.env)
         network = await self._networks.of(_safe(order.key.instance))
         ran = await self._engine.ran(
-            "run",
-            *self._arguments(order, network, variables),
+            "create",
+            *self._arguments(order, network),
             "--",
             image,
             seconds=CREATE_SECONDS,
-            told=variables.lines,
-            more=variables.values,
         )
-        if ran.code != 0:
-            self._networks.forget(network)
         found = await self._engine.container(name)
         if found is None and ran.code == 0:
             raise unavailable("its CLI says that the container was made, and it is not there")
-        if found is None:
-            raise complaint(ran)
-        return await self._adopted(order, found, ran)
+        try:
+            if found is None:
+                raise complaint(ran)
+            return await self._adopted(order, found, ran)
+        except ProviderError:
+            self._networks.forget(network)
+            raise
 
     async def find(self, key: Key) -> Found | None:
         """By id once it is known."""
@@ -108,16 +110,20 @@ class Docker:
         listed = await self._engine.run("ps", "--all", "--no-trunc", "--quiet", only)
         return [each.found() for each in await self._engine.containers(listed.split())]
 
+    async def ended(self) -> frozenset[Key]:
+        """One list of those that have ended, by docker's own word."""
+        shown = f'{{{{.Label "{INSTANCE_LABEL}"}}}} {{{{.Names}}}}'
+        only = [f"--filter=status={status}" for status in ("exited", "dead")]
+        only += [f"--filter=label={INSTANCE_LABEL}", f"--format={shown}"]
+        listed = await self._engine.run("ps", "--all", *only)
+        rows = (row.partition(" ") for row in listed.splitlines())
+        return frozenset(Key(instance=instance, name=name) for instance, _, name in rows)
+
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """From inside while it runs: copying a file that grows may fail."""
+        """Whatever state it is in."""
         found = await self._look(key)
         if found is None or found.is_unstarted:
             return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
-        if found.is_running:
-            try:
-                return await self._asked(found, offset)
-            except NotRunning:
-                pass  # it has ended meanwhile, or is paused
         return await self._copied(found, offset)
 
     async def read_log(self, key: Key) -> str:
@@ -143,6 +149,17 @@ class Docker:
                 "stop", "-t", str(STOP_SECONDS), found.id, seconds=STOP_SECONDS + 30
             )
 
+    async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        """Started once more, with the word that it is to print what lies there: a container that
+        has ended runs nothing, and what an agent left is not for this host to open."""
+        found = await self._look(key)
+        if found is None or found.is_unstarted or found.is_running:
+            return
+        await self._put(found, rescue_order())
+        async for line in self._engine.lines("start", "--attach", found.id):
+            yield line
+        await self.stop(key)
+
     async def remove(self, key: Key) -> None:
         """Until it is not found any more."""
         found = await self._look(key)
@@ -164,10 +181,11 @@ class Docker:
             raise ProviderError("snapshot_not_found", message, retryable=False)
         return self._images.get(order.snapshot, order.snapshot)
 
-    def _arguments(self, order: Order, network: str, variables: Carried) -> Iterator[str]:
+    def _arguments(self, order: Order, network: str) -> Iterator[str]:
         """Each with its value in one argument: nothing in a value can become an option. No socket,
-        no mounts, no ports; everything else that could be given is taken away."""
-        yield from ("--detach", "--pull=never", "--init", "--restart=no", "--log-driver=local")
+        no mounts, no ports, no process beside the agent's; everything else that could be given is
+        taken away."""
+        yield from ("--pull=never", "--restart=no", "--log-driver=local")
         yield from ("--security-opt=no-new-privileges", "--cap-drop=ALL")
         yield from (f"--name={order.key.name}", f"--network={network}")
         memory = self._limits.memory
@@ -175,8 +193,7 @@ class Docker:
         yield from (f"--pids-limit={self._limits.pids}", f"--stop-timeout={STOP_SECONDS}")
         labels = {**order.labels, SNAPSHOT_LABEL: order.snapshot or ""}
         yield from (f"--label={name}={value}" for name, value in labels.items())
-        yield "--env-file=/dev/stdin"
-        yield from (f"--env={name}" for name in variables.values)
+        yield f"--env=SLIPGATE_STATE_DIR={STATE}"
 
     async def _adopted(self, order: Order, found: Container, ran: Ran) -> Found:
         """Ours, and started: who made it may have died before that."""
@@ -185,6 +202,7 @@ class Docker:
             raise ProviderError("name_taken", message, retryable=False)
         key = replace(order.key, id=found.id)
         if found.is_unstarted:
+            await self._put(found, handed_over(json.dumps(dict(order.env)).encode()))
             ran = await self._engine.ran("start", found.id)
             found = await self._engine.container(found.id) or found
         if found.is_unstarted:
@@ -197,26 +215,34 @@ class Docker:
     async def _look(self, key: Key) -> Container | None:
         return await self._engine.container(_safe(key.id or key.name))
 
-    async def _asked(self, found: Container, offset: int) -> SpoolPiece:
-        """The container is its agent's process: what the spool's lock says of it adds nothing."""
-        command = shlex.split(spool_command(offset))
-        piece = read_spool(await self._engine.run("exec", found.id, *command))
-        return replace(piece, process=None)
-
     async def _copied(self, found: Container, offset: int) -> SpoolPiece:
-        taken = bytes(await self._file(found, ACKNOWLEDGED, 0, 20)).strip()
-        start = max(offset, int(taken) if taken.isdigit() else 0)
-        window = bytes(await self._file(found, SPOOL, start, WINDOW_BYTES))
+        noted = bytes((await self._file(found, ACKNOWLEDGED, 0, 20)).content).strip()
+        acknowledged = int(noted) if noted.isdigit() else 0
+        start = max(offset, acknowledged)
+        file = await self._file(found, SPOOL, start, WINDOW_BYTES)
+        if start > file.size > 0:
+            start = start_of(offset, acknowledged, size=file.size)
+            file = await self._file(found, SPOOL, start, WINDOW_BYTES)
+        window = bytes(file.content)
         return read_window(window, start, is_cut=len(window) == WINDOW_BYTES)
 
-    async def _file(self, found: Container, name: str, offset: int, limit: int) -> bytearray:
-        """A piece of a regular file in its state directory; empty if there is none."""
+    async def _file(self, found: Container, name: str, offset: int, limit: int) -> FileWindow:
+        """A piece of a regular file in its state directory; empty if there is none. One that grows
+        meanwhile comes as it was, and docker complains."""
         window = FileWindow(offset, limit)
-        try:
-            await self._engine.run("cp", f"{found.id}:{STATE}/{name}", "-", take=window.take)
-        except NotThere:
-            return bytearray()
-        return window.content
+        ran = await self._engine.ran("cp", f"{found.id}:{STATE}/{name}", "-", take=window.take)
+        if ran.code != 0 and not window.is_over:
+            error = complaint(ran)
+            if not isinstance(error, NotThere):
+                raise error
+        return window
+
+    async def _put(self, found: Container, archive: bytes) -> None:
+        """Files for its state directory, as its own user's."""
+        target = f"{found.id}:{Path(STATE).parent}"
+        ran = await self._engine.ran("cp", "--archive", "-", target, told=archive)
+        if ran.code != 0:
+            raise complaint(ran)
 
 
 def _not_started(found: Container, ran: Ran) -> ProviderError:

@@ -1,0 +1,97 @@
+"""What an agent left in its sandbox is sent before the sandbox goes, and never holds that up."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+import pytest
+
+from gateway.wire.launcher import RescuedPiece
+from launcher.jobs.rescue import rescue
+from launcher.jobs.site import Site
+from launcher.providers.local import LocalProvider
+from launcher.providers.protocol import Key, ProviderError
+from tests.launcher.agents import WAITS
+from tests.launcher.conftest import MakeLocal
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import a_job
+
+PIECE = {"offset": 0, "chunk": "+a", "size": 2, "partial": True, "baseSha": "a" * 40}
+LINE = json.dumps(PIECE).encode() + b"\n"
+
+
+class Left(LocalProvider):
+    """A provider in whose sandbox something lies."""
+
+    def says(self, lines: Sequence[bytes], failure: Exception | None, *, hangs: bool) -> None:
+        """What its runner prints, and how it goes on."""
+        self._says, self._failure, self._hangs = lines, failure, hangs
+
+    async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        for line in self._says:
+            yield line
+        if self._failure is not None:
+            raise self._failure
+        if self._hangs:
+            await asyncio.Event().wait()
+
+
+Make = Callable[..., tuple[Site, Left]]
+
+
+@pytest.fixture
+def left(make_site: Callable[..., Site], make_local: MakeLocal) -> Make:
+    def make(
+        *lines: bytes, failure: Exception | None = None, hangs: bool = False
+    ) -> tuple[Site, Left]:
+        site = make_site(*WAITS)
+        provider = Left(make_local(WAITS)._state, environ={}, program=WAITS)  # noqa: SLF001
+        provider.says(lines, failure, hangs=hangs)
+        return site, provider
+
+    return make
+
+
+def pieces(gateway: StubGateway) -> list[RescuedPiece]:
+    """What was sent."""
+    return [words for _, _, words in gateway.told if isinstance(words, RescuedPiece)]
+
+
+async def test_every_piece_is_sent_under_the_lease(left: Make, gateway: StubGateway) -> None:
+    second = json.dumps({**PIECE, "offset": 2, "size": 4, "warnings": ["x is left out"]}).encode()
+    site, provider = left(LINE, second)
+    job = a_job("destroy", rescue=True)
+    assert await rescue(site, job, provider) is None
+    assert [(each.offset, each.lease_token) for each in pieces(gateway)] == [
+        (0, job.lease_token),
+        (2, job.lease_token),
+    ]
+    assert pieces(gateway)[1].warnings == ("x is left out",)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"rubbish\n", b"[]\n", b"{}\n", LINE.replace(b'"+a"', b"5"), LINE.replace(b"offset", b"x")],
+)
+async def test_what_is_no_piece_ends_it_with_a_word(
+    left: Make, gateway: StubGateway, line: bytes
+) -> None:
+    site, provider = left(LINE, line)
+    trouble = await rescue(site, a_job("destroy", rescue=True), provider)
+    assert "could not be saved" in str(trouble)
+    assert len(pieces(gateway)) == 1
+
+
+async def test_a_sandbox_that_does_not_tell_is_not_waited_for(
+    left: Make, gateway: StubGateway
+) -> None:
+    site, provider = left(LINE, hangs=True)
+    trouble = await rescue(site, a_job("destroy", rescue=True), provider, seconds=0.2)
+    assert "within 0 s" in str(trouble)
+    assert len(pieces(gateway)) == 1
+
+
+async def test_a_provider_that_cannot_says_so(left: Make) -> None:
+    failure = ProviderError("provider_unavailable", "the daemon is away", retryable=True)
+    site, provider = left(failure=failure)
+    assert "the daemon is away" in str(await rescue(site, a_job("destroy"), provider))

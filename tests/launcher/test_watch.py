@@ -1,0 +1,89 @@
+"""The watch over processes: what has ended is told at once, and once."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from gateway.wire.launcher import EndedSandbox
+from launcher.jobs.site import Site
+from launcher.loop import Launcher
+from launcher.providers.local import LocalProvider
+from launcher.watch import Watch
+from tests.launcher.agents import ENDS_WITH_7, WAITS
+from tests.launcher.conftest import MakeLocal
+from tests.launcher.gateway_stub import StubGateway
+from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, an_order
+from tests.launcher.lines import LOG
+from tests.launcher.waiting import until
+
+MakeSite = Callable[..., Site]
+
+
+def a_watch(site: Site, *, is_in_work: Callable[[str], bool] = lambda _: False) -> Watch:
+    return Watch(site, launcher_id="l1", log=LOG, is_in_work=is_in_work)
+
+
+async def ended(local: LocalProvider) -> None:
+    """Until its one sandbox has."""
+    while await local.ended() != {KEY}:  # noqa: ASYNC110 - another process ends
+        await asyncio.sleep(0.01)
+
+
+async def test_an_end_is_told_once_and_by_a_later_launcher_again(
+    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+) -> None:
+    local = make_local(ENDS_WITH_7)
+    await local.create(an_order())
+    await ended(local)
+    watch = a_watch(make_site(*ENDS_WITH_7))
+    for _ in range(3):
+        await watch.step()
+    there = EndedSandbox(instance_id=INSTANCE, provider="local", realm=local.realm, name=NAME)
+    assert [(told.launcher_id, told.sandboxes) for told in gateway.ended] == [("l1", (there,))]
+    await a_watch(make_site(*ENDS_WITH_7)).step()
+    assert len(gateway.ended) == 2
+
+
+async def test_one_that_runs_is_not_told_of(
+    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+) -> None:
+    await make_local(WAITS).create(an_order())
+    await a_watch(make_site(*WAITS)).step()
+    assert gateway.ended == []
+
+
+async def test_an_end_during_the_making_is_told_when_the_making_was_reported(
+    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+) -> None:
+    local = make_local(ENDS_WITH_7)
+    await local.create(an_order())
+    await ended(local)
+    in_work = {NAME}
+    watch = a_watch(make_site(*ENDS_WITH_7), is_in_work=lambda name: name in in_work)
+    await watch.step()
+    assert gateway.ended == []
+    in_work.clear()
+    await watch.step()
+    assert len(gateway.ended) == 1
+
+
+async def test_a_launcher_watches_while_it_claims(
+    make_site: MakeSite, gateway: StubGateway
+) -> None:
+    launcher = Launcher(
+        make_site(*ENDS_WITH_7),
+        launcher_id="l1",
+        version="1",
+        capacity=4,
+        log=structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[]),
+        wait_seconds=0.1,
+        drain_seconds=0.1,
+    )
+    stopping = asyncio.Event()
+    running = asyncio.create_task(launcher.run(stopping))
+    gateway.offers.append(a_job("create"))
+    await until(lambda: bool(gateway.ended))
+    stopping.set()
+    await running
+    assert gateway.verbs("job_create") == ["trying", "created", "done"]
