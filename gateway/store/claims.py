@@ -19,8 +19,10 @@ from gateway.store.statements import JOB_COLUMNS
 
 OFFERED_PER_CLAIM: Final = 10
 """Inspect, destroy and sweep jobs that are loaded for each claim."""
+FIRST_ASKED: Final = 16
+"""Projects that are asked at first; four times as many in each further step."""
 LOOKED_AT: Final = 1_000
-"""Tasks that one batch of claims looks at, of however many projects; at least one of each."""
+"""Tasks that one statement looks at, of however many projects; at least one of each."""
 
 # One index seek for each project of which something waits, in whatever number.
 _WAITING: Final = """
@@ -174,11 +176,30 @@ async def _load_claimable(
     for project, served, newest in await connection.execute_fetchall(WAITING_PROJECTS, scope):
         turns[project], view.turn = served, newest or 0
     view.turns |= turns
-    each = max(1, min(capacity, LOOKED_AT // max(1, len(turns))))
-    wanted = {**scope, "projects": json.dumps(sorted(turns)), "each": each}
     for providers in dict.fromkeys(providers_wanted(claim.providers) for claim in claims):
-        found = await connection.execute_fetchall(CLAIMABLE, {**wanted, "providers": providers})
+        wanted = {**scope, "providers": providers}
+        found = await _found(connection, turns, wanted, capacity)
         view.claimable |= dict.fromkeys(_in_turn(found, turns)[:capacity])
+
+
+async def _found(
+    connection: aiosqlite.Connection,
+    turns: dict[str, int],
+    wanted: dict[str, object],
+    capacity: int,
+) -> list[rows.Row]:
+    """Those whose turn comes first are asked first: mostly the others need not be, for each project
+    is given one task before any is given two."""
+    waiting = sorted(turns, key=lambda project: (turns[project], project))
+    found: list[rows.Row] = []
+    asked, most = 0, max(FIRST_ASKED, capacity)
+    while asked < len(waiting) and len({row[0] for row in found}) < capacity:
+        projects = waiting[asked : asked + most]
+        each = max(1, min(capacity, LOOKED_AT // len(projects)))
+        given = {**wanted, "projects": json.dumps(projects), "each": each}
+        found += await connection.execute_fetchall(CLAIMABLE, given)
+        asked, most = asked + most, 4 * most
+    return found
 
 
 def _places(claims: Iterable[Claim]) -> list[Place]:

@@ -11,7 +11,7 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import deliveries, due, launches, memory, neighbours, readers, scale
+from tests.benchmarks import claims, deliveries, due, launches, memory, neighbours, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -45,6 +45,10 @@ async def _deliveries(options: argparse.Namespace) -> Section:
     return await deliveries.section(deliveries.Size(rounds=min(5, options.rounds)))
 
 
+async def _claims(_: argparse.Namespace) -> Section:
+    return await claims.section(claims.Size())
+
+
 async def _neighbours(_: argparse.Namespace) -> Section:
     return await neighbours.section(neighbours.Size())
 
@@ -58,6 +62,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "launches": _launches,
     "deliveries": _deliveries,
     "neighbours": _neighbours,
+    "claims": _claims,
 }
 
 
