@@ -32,6 +32,7 @@ class Watch:
         """`is_in_work` knows the names of sandboxes that are being made: the gateway would not
         know yet what it is told of them."""
         self._site = site
+        self._holders = [each for each in site.providers if isinstance(each, HoldsProcesses)]
         self._id = launcher_id
         self._log = log
         self._is_in_work = is_in_work
@@ -39,8 +40,8 @@ class Watch:
         self._trouble = ""
 
     async def run(self) -> None:
-        """Looks until it is cancelled."""
-        while True:
+        """Looks until it is cancelled; at once over where no provider holds processes."""
+        while self._holders:
             await self.step()
             await self._site.sleep(LOOK_SECONDS)
 
@@ -58,9 +59,8 @@ class Watch:
             self._trouble = ""
 
     async def _ended(self) -> frozenset[EndedSandbox]:
-        holders = [each for each in self._site.providers if isinstance(each, HoldsProcesses)]
         found: set[EndedSandbox] = set()
-        for holder in holders:
+        for holder in self._holders:
             where = {"provider": holder.name, "realm": holder.realm}
             keys = await holder.ended()
             found |= {EndedSandbox(instance_id=k.instance, name=k.name, **where) for k in keys}

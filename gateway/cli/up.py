@@ -49,6 +49,7 @@ OF_PROVIDERS: Final = (
     "SLIPGATE_DOCKER_",
     "SLIPGATE_GITHUB_ACTIONS_",
     "SLIPGATE_REALM",
+    "SLIPGATE_SANDBOX_TTL_MINUTES",
 )
 """Beginnings of the names of settings that the launcher's providers have."""
 OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import certifi
-import httpx
+
+if TYPE_CHECKING:
+    import httpx
 
 FILE: Final = "SSL_CERT_FILE"
 DIRECTORY: Final = "SSL_CERT_DIR"
@@ -69,8 +71,10 @@ def _context(authorities: Authorities) -> ssl.SSLContext:
 WELL_KNOWN: Final = Authorities()
 
 
-def with_trust(proxy: str, context: ssl.SSLContext) -> httpx.Proxy:
+def with_trust(proxy: str, context: ssl.SSLContext) -> "httpx.Proxy":
     """A proxy to which TLS is spoken if it speaks it: with any other, httpx takes no context."""
+    import httpx  # noqa: PLC0415 - a fifth of a second that settings alone do not need
+
     is_tls = proxy.lower().startswith("https:")
     return httpx.Proxy(proxy, ssl_context=context if is_tls else None)
 

@@ -152,6 +152,7 @@ _KEY_LINE: Final = re.compile(r"\+[\s\"'+]*(?P<secret>[A-Za-z0-9+/=]{16,})[\s\"'
 def redacted(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
     """The text without what looks like a secret, and without `own` ones that are known.
     `keeps_length`: as many bytes as before, for pieces of a longer text whose offsets count."""
+    own = tuple(own)  # looked through twice
     is_known = _holds_any(text, own)
     if not is_known and not has_trace(b'"' + text.encode()):
         return text
