@@ -80,6 +80,7 @@ async def opened(
     busy_ms: int = BUSY_MS,
     schedule: Sequence[int] = SCHEDULE,
     max_requests: int = MAX_REQUESTS,
+    log_dropped: Callable[[], int] = lambda: 0,
 ) -> AsyncIterator[Gateway]:
     """Everything a gateway is made of, opened in order and closed in the opposite one.
 
@@ -87,7 +88,8 @@ async def opened(
     seconds, given up, the ledger writes what it has taken, and the store is closed. `take_over`
     lets a restored backup keep its instance id: the gateway it was taken from is gone for good.
     `busy_ms` is how long a batch waits for a lock that somebody else holds; `schedule` are the
-    milliseconds before each attempt at a delivery; `max_requests` are answered at a time.
+    milliseconds before each attempt at a delivery; `max_requests` are answered at a time;
+    `log_dropped` is how many lines of the log could not be written.
 
     Raises:
         Refused: another gateway holds the database, its schema is newer, or something living
@@ -115,6 +117,7 @@ async def opened(
             ledger=ledger,
             metrics=metrics,
             clock=clock,
+            log_dropped=log_dropped,
         )
         async with _running(
             parts, transport=transport, schedule=schedule, max_requests=max_requests
@@ -132,6 +135,7 @@ class _Parts:
     ledger: Ledger
     metrics: Metrics
     clock: Callable[[], int]
+    log_dropped: Callable[[], int]
 
 
 @asynccontextmanager
@@ -265,12 +269,13 @@ def _context(
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         admission=Admission(most=max_requests),
+        log_dropped=parts.log_dropped,
         commits=Lately(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),
             keep=READY_FOR,
             clock=parts.clock,
         ),
-        standing=_standing(parts.store, parts.ledger, parts.clock, runners),
+        standing=_standing(parts, runners),
         public_url=parts.settings.public_url,
         daytona_secrets=parts.settings.daytona_webhook_secrets,
         github_secrets=parts.settings.github_webhook_secrets,
@@ -290,9 +295,9 @@ async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) ->
     await ledger.submit(Pulse(at=clock()))
 
 
-def _standing(
-    store: SQLiteStore, ledger: Ledger, clock: Callable[[], int], runners: Sequence[Runner]
-) -> Callable[[], Awaitable[Standing]]:
+def _standing(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[Standing]]:
+    store, ledger, clock = parts.store, parts.ledger, parts.clock
+
     async def look() -> Figures:
         now = clock()
         return await store.reads.figures(now=now, since=now - LIVE_FOR)
@@ -304,6 +309,7 @@ def _standing(
             figures=await figures(),
             at=clock(),
             queue=ledger.waiting,
+            log_dropped=parts.log_dropped(),
             failed_steps={runner.name: runner.failed_steps for runner in runners},
             wal_bytes=store.wal_bytes,
         )

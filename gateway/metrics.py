@@ -34,6 +34,8 @@ class Standing(Frozen, frozen=True, kw_only=True):
     """These may be some seconds old."""
     queue: int
     """Commands that the ledger has not begun to write."""
+    log_dropped: int = 0
+    """Lines of the log that could not be written, since the start."""
     failed_steps: Mapping[str, int]
     """By loop, since the start."""
     wal_bytes: int
@@ -113,6 +115,9 @@ class _Now(Collector):
         yield GaugeMetricFamily("slipgate_ledger_queue", "Commands that wait.", value=now.queue)
         yield GaugeMetricFamily(
             "slipgate_wal_bytes", "Length of the database's log.", value=now.wal_bytes
+        )
+        yield CounterMetricFamily(
+            "slipgate_log_lines_dropped", "Log lines not written.", value=now.log_dropped
         )
         failed = CounterMetricFamily(
             "slipgate_loop_steps_failed", "Steps that failed.", labels=("loop",)

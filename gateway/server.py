@@ -20,7 +20,7 @@ from gateway.loops.schedule import SCHEDULE
 from gateway.settings import Settings
 from gateway.web.connection import IDLE_SECONDS, Connection
 from gateway.web.connections import Connections
-from gateway.wire.logs import open_logs
+from gateway.wire.logs import LogFile, open_logs
 
 log = structlog.get_logger(__name__)
 
@@ -47,13 +47,13 @@ def serve(
     Raises:
         Refused: the address is taken, another gateway holds the database, or its schema is newer.
     """
-    open_logs(settings.log)
+    logs = open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
-        runner.run(_serve(settings, max_batch, take_over, schedule))
+        runner.run(_serve(settings, max_batch, take_over, schedule, logs))
 
 
 async def _serve(
-    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int]
+    settings: Settings, max_batch: int, take_over: bool, schedule: Sequence[int], logs: LogFile
 ) -> None:
     max_connections = _connections()
     with _listener(settings) as listener:
@@ -63,6 +63,7 @@ async def _serve(
             take_over=take_over,
             schedule=schedule,
             max_requests=max_connections // 2,
+            log_dropped=lambda: logs.dropped,
         ) as gateway:
             _spare_the_collector()
             config = _config(settings, gateway.app)

@@ -62,6 +62,8 @@ class Context:
     standing: Callable[[], Awaitable[Standing]]
     """How everything stands, for those who watch over it."""
     admission: Admission
+    log_dropped: Callable[[], int]
+    """Lines of the log that could not be written, since the start."""
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)

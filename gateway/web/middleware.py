@@ -22,6 +22,7 @@ from gateway.store.reads import ApiKey
 from gateway.web.auth import project_of
 from gateway.web.context import Context
 from gateway.web.headers import read_headers
+from gateway.web.masking import masked
 from gateway.web.openapi.document import document
 from gateway.web.openapi.operation import Operation
 from gateway.web.problems import http_error, problem, refused
@@ -30,10 +31,6 @@ from gateway.wire.decode import WrongShape
 log = structlog.get_logger("gateway.request")
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
-_HOOKS: Final = "/v1/hooks/"
-_TOKEN_IN_PATH: Final = re.compile(rf"({_HOOKS}[^/]+/)[^/]+")
-
-
 HUNG_UP: Final = 499
 """What nginx calls it: the connection ended before there was an answer."""
 
@@ -118,7 +115,7 @@ class Application:
         return handler
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"]
+        method, path = scope["method"], scope["path"]
         # The handler's name: a path is anybody's invention.
         handler = scope.get("endpoint")
         route = "none" if handler is None else handler.name
@@ -127,7 +124,7 @@ class Application:
             "request",
             request_id=scope["state"]["request_id"],
             method=method,
-            path=masked(scope["path"]),
+            path=path if (method, path) in self._exact else masked(path),
             status=status,
             ms=round(seconds * 1000, 1),
             **_said_of(scope["state"]),
@@ -149,11 +146,6 @@ def _said_of(state: Mapping[str, object]) -> dict[str, object]:
     if "code" in state:
         said["code"] = state["code"]
     return said
-
-
-def masked(path: str) -> str:
-    """A path without the token of a capability URL."""
-    return _TOKEN_IN_PATH.sub(r"\1***", path) if path.startswith(_HOOKS) else path
 
 
 def _response_to(exc: Exception, request: Request) -> Response | None:

@@ -23,7 +23,7 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store commits; not so while draining."""
+    """The store commits; not so while draining. Who cannot write a log is ready, and says so."""
     context = context_of(request)
     if context.is_draining():
         raise Unavailable("The gateway is stopping.")
@@ -32,7 +32,8 @@ async def readyz(request: Request) -> Response:
             await context.commits()
     except TimeoutError as exc:
         raise Unavailable("The store does not commit just now.") from exc
-    return PlainTextResponse("ok\n")
+    dropped = context.log_dropped()
+    return PlainTextResponse(f"ok\nlogDropped: {dropped}\n" if dropped else "ok\n")
 
 
 async def metrics(request: Request) -> Response:

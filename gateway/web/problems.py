@@ -9,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from gateway.domain.errors import Refused
+from gateway.web.masking import masked_text
 from gateway.web.wrong_doors import right_door
 from gateway.wire.decode import WrongShape
-from gateway.wire.problem import MEDIA_TYPE, Problem
+from gateway.wire.problem import MEDIA_TYPE, FieldError, Problem
 
 STATUS: Final = {
     "invalid_http": 400,
@@ -159,11 +160,15 @@ def document(request_id: str, refusal: Refused) -> Problem:
         title=TITLES[status],
         status=status,
         code=refusal.code,
-        detail=refusal.detail,
+        detail=masked_text(refusal.detail),
         hint=refusal.hint,
-        errors=refusal.errors or None,
+        errors=tuple(map(_shown, refusal.errors)) or None,
         request_id=request_id,
     )
+
+
+def _shown(error: FieldError) -> FieldError:
+    return FieldError(path=masked_text(error.path), message=masked_text(error.message))
 
 
 def as_refusal(exc: Exception) -> Refused:

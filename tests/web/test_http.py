@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from gateway.web.body import MIB
-from gateway.web.middleware import masked
 from gateway.web.problems import STATUS, TITLES
 from tests.web.callers import TASK, House
 
@@ -121,10 +120,6 @@ def test_every_code_that_is_raised_has_a_status() -> None:
             unknown = set(raised.findall(source.read_text())) - STATUS.keys()
             assert not unknown, f"{source.name}: {unknown}"
     assert set(STATUS.values()) <= TITLES.keys()
-
-
-def test_the_token_of_a_capability_url_is_masked() -> None:
-    assert masked("/v1/hooks/task_1/1.secret") == "/v1/hooks/task_1/***"
 
 
 async def test_health_readiness_and_metrics(house: House) -> None:
