@@ -57,7 +57,7 @@ def decode(kind: type[T], body: bytes) -> T:
     check_size(body)
     try:
         if _has_many_fields(body):
-            _check_dictionaries(kind, body)
+            _check_large(kind, body)
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as exc:
         raise _explained(kind, body, exc) from exc
@@ -65,9 +65,9 @@ def decode(kind: type[T], body: bytes) -> T:
         raise not_json(exc) from exc
 
 
-def _check_dictionaries(kind: object, body: bytes) -> None:
-    """Refuses a struct of which a dictionary holds more than it may, before each of its names is
-    matched with a pattern.
+def _check_large(kind: object, body: bytes) -> None:
+    """Refuses a struct that is wrong. Of a dictionary that holds more than it may, no name is
+    matched with a pattern, as msgspec would with all of them before it counts them.
 
     Raises:
         WrongShape: `invalid_request`.
@@ -83,8 +83,9 @@ def _check_dictionaries(kind: object, body: bytes) -> None:
             found += _Walk().in_many(field.type, entries, (field.encode_name,)) or [
                 ((field.encode_name,), f"Expected `object` of length <= {most}")
             ]
+    found += mistakes_in(kind, value, most=MAX_ERRORS)
     if found:
-        raise wrong_shape([*found, *mistakes_in(kind, value, most=MAX_ERRORS)])
+        raise wrong_shape(found)
 
 
 def _most_entries(kind: object) -> int | None:
@@ -143,7 +144,11 @@ def _too_many(most: int, what: str) -> WrongShape:
 
 
 def _has_many_fields(body: bytes) -> bool:
-    return body.count(b":") > MAX_FIELDS and _outside(body).count(b":") > MAX_FIELDS
+    if body.count(b":") <= MAX_FIELDS:
+        return False
+    # As most write them, without a look at what is a string: ten times as fast.
+    usual = body.count(b'":') - body.count(b'\\":')
+    return usual > MAX_FIELDS or _outside(body).count(b":") > MAX_FIELDS
 
 
 def _outside(body: bytes) -> bytes:

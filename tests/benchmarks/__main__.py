@@ -11,7 +11,17 @@ import msgspec
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks import claims, deliveries, due, launches, memory, neighbours, readers, scale
+from tests.benchmarks import (
+    claims,
+    deliveries,
+    due,
+    floods,
+    launches,
+    memory,
+    neighbours,
+    readers,
+    scale,
+)
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
@@ -49,6 +59,10 @@ async def _claims(_: argparse.Namespace) -> Section:
     return await claims.section(claims.Size())
 
 
+async def _floods(_: argparse.Namespace) -> Section:
+    return await floods.section(floods.Size())
+
+
 async def _neighbours(_: argparse.Namespace) -> Section:
     return await neighbours.section(neighbours.Size())
 
@@ -62,6 +76,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "launches": _launches,
     "deliveries": _deliveries,
     "neighbours": _neighbours,
+    "floods": _floods,
     "claims": _claims,
 }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -72,14 +72,15 @@ class Agent:
 
     def started(self) -> bytes:
         """Its first word."""
-        return self._word("task.started", {})
+        return self.word("task.started", {})
 
     def progress(self) -> bytes:
         """Its next word."""
         said = {"stage": "agent", "message": "Running the tests of the health endpoint"}
-        return self._word("task.progress", said)
+        return self.word("task.progress", said)
 
-    def _word(self, kind: str, said: dict[str, str]) -> bytes:
+    def word(self, kind: str, said: Mapping[str, object]) -> bytes:
+        """A signed word of any type."""
         now = int(time.time())
         data = {"taskId": self.task_id, "attempt": 1, **said}
         body = msgspec.json.encode(

@@ -11,8 +11,10 @@ from typing import Final
 
 import msgspec
 
+from tests.benchmarks import floods
 from tests.benchmarks.connection import Connection, connected, ready, request
 from tests.benchmarks.load import PACE_SECONDS, TASK, new_task
+from tests.benchmarks.readers import allow_files
 from tests.benchmarks.receiver import Receiver, listening
 from tests.benchmarks.report import Figure, Section, percentile
 from tests.benchmarks.servers import NEIGHBOUR, Server, gateway
@@ -38,6 +40,10 @@ class Size:
     """Receivers of the loud project that take a request and never answer."""
     undeliverable: int = 400
     """Receivers of the loud project that refuse the connection, or whose name has no address."""
+    polls: int = 4_200
+    """Long polls of one key of the loud project."""
+    halves: int = 5_400
+    """Requests of nobody that never come whole."""
     origins: int = 1_000
     """Tasks, each with a callback to another origin."""
     connections: int = 16
@@ -62,6 +68,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 async def section(size: Size) -> Section:
     """Measures, with a gateway for each kind of neighbour."""
+    allow_files()
     async with _field() as field:
         alone = await _felt(field, size.samples)
     beside = {}
@@ -71,6 +78,13 @@ async def section(size: Size) -> Section:
             beside["hanging receivers"] = await _felt(field, size.samples)
     async with _field() as field, _loud(field, _undeliverable(size.undeliverable)):
         beside["undeliverable receivers"] = await _felt(field, size.samples)
+    for name, number, message in (
+        ("long polls", size.polls, floods.poll),
+        ("half requests", size.halves, lambda _: floods.HALF),
+        ("half bodies", size.halves, lambda _: floods.HALF_BODY),
+    ):
+        async with _field() as field, floods.held(field.server, number, message(field.server)):
+            beside[name] = await _felt(field, size.samples)
     async with _field(size.origins) as field:
         rate = await _origins_per_second(field, size.connections)
     return _section(size, Measured(alone=alone, beside=beside, origins_per_second=rate))
@@ -97,7 +111,8 @@ def _section(size: Size, measured: Measured) -> Section:
         name="neighbours",
         note=f"{size.samples} samples of a quiet project; beside it another one with "
         f"{size.hanging} receivers that hang, or {size.undeliverable} that cannot be reached, an "
-        f"event for all of them every {LOUD_SECONDS:g} s; {size.origins} callback origins.",
+        f"event for all of them every {LOUD_SECONDS:g} s; or {size.polls} long polls, or "
+        f"{size.halves} half requests; {size.origins} callback origins.",
         figures=tuple(figures),
         measured=measured,
     )

@@ -87,7 +87,7 @@ async def section(size: Size) -> Section:
 
 
 async def _measure(size: Size) -> Measured:
-    _allow_files()
+    allow_files()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipgate-bench-"))
         server = stack.enter_context(gateway(Path(folder)))
@@ -190,7 +190,7 @@ async def _line(process: Process) -> str:
         return (await process.stdout.readline()).decode().strip()
 
 
-def _allow_files() -> None:
+def allow_files() -> None:
     """Every reader is an open file, here and in the gateway, which inherits this."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.store.audit import audit
-from tests.benchmarks import claims, deliveries, due, memory, neighbours, readers, scale
+from tests.benchmarks import claims, deliveries, due, floods, memory, neighbours, readers, scale
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
@@ -38,8 +38,14 @@ async def test_deliveries_are_measured_beside_httpx_and_beside_receivers_that_ha
 
 
 async def test_a_quiet_project_is_measured_beside_a_loud_one() -> None:
-    size = neighbours.Size(samples=3, hanging=3, undeliverable=3, origins=4, connections=2)
+    size = neighbours.Size(
+        samples=3, hanging=3, undeliverable=3, polls=5, halves=5, origins=4, connections=2
+    )
     _is_whole(await neighbours.section(size))
+
+
+async def test_health_is_measured_beside_bodies_made_to_be_slow() -> None:
+    _is_whole(await floods.section(floods.Size(connections=1, checks=2)))
 
 
 async def test_claims_are_measured_beside_those_that_wait() -> None:
