@@ -1,6 +1,7 @@
 """All connections of a server: a connection is not a request, and whoever keeps us waiting longest
 goes first when there is no room."""
 
+from itertools import islice
 from typing import Final, Protocol, cast
 
 from uvicorn.server import ServerState
@@ -9,6 +10,8 @@ HELD_BYTES: Final = 64 * 1024 * 1024
 """Of heads and bodies that have not come whole, of all callers together."""
 PROMPT_SECONDS: Final = 1.0
 """Within which a request usually comes whole."""
+ENDED_AT_ONCE: Final = 100
+"""A flood comes at one moment, and is late at one moment: to answer 5,400 took half a second."""
 SPARE: Final = 128
 """Connections above the bound for those who find all others being answered: health checks."""
 
@@ -85,11 +88,11 @@ class Connections(ServerState):
             self._evict(self.unfinished)
 
     def sweep(self, now: float) -> None:
-        """Ends the connections whose time is over; `now` is the loop's time in seconds."""
-        for connection in list(self.connections):
-            owing = cast("Owing", connection)  # `server` makes no others
-            if owing.is_late(now):
-                owing.expire(now)
+        """Ends connections whose time is over, a few at a time; `now` is the loop's time in
+        seconds."""
+        owing = cast("set[Owing]", self.connections)  # `server` makes no others
+        for late in list(islice((each for each in owing if each.is_late(now)), ENDED_AT_ONCE)):
+            late.expire(now)
 
     def _evict(self, from_these: dict[Owing, None]) -> None:
         oldest = next(iter(from_these))

@@ -38,6 +38,7 @@ READYZ: Final = Operation(
     id="checkReadiness",
     tag=_TAG,
     summary="Whether the store commits; not so while draining",
+    description="A second line, `logDropped: n`, says how many lines of the log were lost.",
     access=access.OPEN,
     answers=(Answer(meaning="It commits.", content=(_OK,)),),
 )
