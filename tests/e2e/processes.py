@@ -38,6 +38,12 @@ def of_folder(folder: Path) -> dict[int, str]:
     }
 
 
+def runner(agent: Agent) -> int:
+    """The process that does the attempt; the agent's own stands beside it and waits for its end."""
+    (pid,) = (pid for pid, line in _commands() if AGENT in line and _parent(pid) == agent.pid)
+    return pid
+
+
 def agents(folder: Path) -> set[Agent]:
     """Agents whose sandbox lies in the folder."""
     table = dict(_commands())

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.e2e import points
+from tests.e2e import points, processes
 from tests.e2e.frontend import Followed, Json
 from tests.e2e.house import House
 from tests.e2e.points import Fate, answered, asked
@@ -109,7 +109,7 @@ async def test_the_spool_of_a_silent_agent_is_drained_once_through_a_kill(
 ) -> None:
     task = await at(it, asked("agent.clone"), timeouts=QUICK_SILENCE)
     it.proxy.hold(boundary)
-    agent = it.agent().pid
+    agent = processes.runner(it.agent())
     os.kill(agent, signal.SIGSTOP)
     await it.proxy.reached(boundary)
     await it.kill(killed)

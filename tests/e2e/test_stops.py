@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.git import git
-from tests.e2e import points
+from tests.e2e import points, processes
 from tests.e2e.house import House
 from tests.e2e.settled import settle
 
@@ -97,7 +97,7 @@ async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does
             onStall="retry",
         )
         await task.until_stage("validate")
-        old = it.agent().pid
+        old = processes.runner(it.agent())
         # Nobody is there to end it: it must learn from the gateway that its time is over.
         await asyncio.to_thread(it.launcher.kill)
         os.kill(old, signal.SIGSTOP)
