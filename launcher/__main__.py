@@ -14,6 +14,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.logs import open_logs
+from gateway.wire.own_process import close_own_process
 from launcher.client import Client, Refused, Unreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.site import Site
@@ -135,4 +136,5 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    close_own_process()
     sys.exit(main())

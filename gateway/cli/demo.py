@@ -37,6 +37,7 @@ from gateway.cli.up import gateway_environ
 from gateway.demo.receiver import Received
 from gateway.demo.sample import SLUG
 from gateway.store.audit import Audit, audit
+from gateway.wire.own_process import close_own_process
 from gateway.wire.signing import secret_bytes
 
 KILL_AT_TURN: Final = 2
@@ -90,6 +91,7 @@ def demo(
 ) -> None:
     """Run one task from POST to pull request here, with a kill in the middle; nothing is real
     but slipgate, git and the agent: the model and GitHub are stand-ins, the model is scripted."""
+    close_own_process()
     folder = Path(tempfile.mkdtemp(prefix="slipgate-demo-"))
     stop_on_sigterm()
     try:

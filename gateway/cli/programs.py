@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.output import TakeOver
 from gateway.settings import read_settings
+from gateway.wire.own_process import close_own_process
 
 
 def gateway(take_over: TakeOver = False) -> None:
@@ -16,6 +17,7 @@ def gateway(take_over: TakeOver = False) -> None:
     # The server's imports would cost every other command half a second.
     from gateway.server import serve  # noqa: PLC0415
 
+    close_own_process()
     serve(read_settings(os.environ), take_over=take_over)
 
 

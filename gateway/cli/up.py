@@ -23,6 +23,7 @@ from gateway.cli.processes import (
 from gateway.cli.replies import Answer
 from gateway.cli.state import MASTER_KEYS_VARIABLE, State
 from gateway.settings import SQLITE, SettingsError, read_settings
+from gateway.wire.own_process import close_own_process
 
 PASSED_ON: Final = (
     "SLIPGATE_ALLOWED_REPOS",
@@ -90,6 +91,7 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Run a gateway and a launcher; Ctrl-C stops them in order."""
+    close_own_process()
     check_free(port)
     kept = State(state)
     _check_own(kept)

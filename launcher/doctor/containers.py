@@ -6,6 +6,7 @@ from typing import Final
 
 from launcher.config import DockerConfig
 from launcher.doctor.check import Check, failed, warning, well
+from launcher.doctor.confinement import look_at_containers
 from launcher.providers.docker.engine import Engine, open_engine
 from launcher.providers.protocol import ProviderError
 
@@ -26,7 +27,10 @@ async def look_at_docker(
     try:
         daemon = well("docker", f"daemon {await engine.identity()}")
         images = [docker.images.get(name, name) for name in snapshots]
-        return [daemon, *[await _image(engine, image, digest) for image in images]]
+        held = [await _image(engine, image, digest) for image in images]
+        there = (image for image, check in zip(images, held, strict=True) if check.outcome == "ok")
+        confined = [await look_at_containers(engine, image) for image in there]
+        return [daemon, *held, *confined[:1]]
     except ProviderError as error:
         advice = "Look at DOCKER_HOST and `docker ps`, as the launcher's user."
         return [failed("docker", error.message, advice)]

@@ -11,6 +11,7 @@ from launcher.doctor.accounts import look_at_accounts
 from launcher.doctor.actions import look_at_actions
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.command_line import look_at_command_line
+from launcher.doctor.confinement import look_at_this_host
 from launcher.doctor.containers import look_at_docker
 from launcher.doctor.gateway import look_at_gateway, look_at_public_url
 from launcher.doctor.organisation import look_at_api, look_at_realm
@@ -107,16 +108,19 @@ class Examination:
             yield await look_at_realm(http, daytona, self.config.realm)
 
     async def _docker(self) -> list[Check]:
+        """And what this host does for agents of its own."""
+        here = [await look_at_this_host()] if "local" in self.config.providers else []
         if "docker" not in self.config.providers:
-            return []
+            return here
         try:
             digest = await digest_of()
         except NoScripts as error:
             return [_no_scripts(error)]
         with tempfile.TemporaryDirectory(prefix="slipgate-doctor-") as folder:
-            return await look_at_docker(
+            found = await look_at_docker(
                 self.config.docker, self.snapshots, self.environ, Path(folder), digest=digest
             )
+        return [*found, *here]
 
     async def _actions(self) -> list[Check]:
         given = self.config.github_actions

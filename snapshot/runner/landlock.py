@@ -216,3 +216,7 @@ def _checked(answer: int) -> int:
     if answer < 0:
         raise OSError(-answer, f"Landlock: {os.strerror(-answer)}")
     return answer
+
+
+if __name__ == "__main__":
+    print(protection(abi()) or "")

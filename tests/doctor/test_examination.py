@@ -9,7 +9,7 @@ import pytest
 from gateway.wire.gateway import GatewayView
 from launcher.doctor.check import Check
 from launcher.doctor.gateway import look_at_public_url
-from launcher.snapshots.scripts import FOLDER
+from launcher.snapshots.scripts import FOLDER, digest_of
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault
@@ -287,5 +287,22 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     shutil.copytree(FOLDER, content, ignore=shutil.ignore_patterns("__pycache__"))
     daemon.add_image(SNAPSHOT, ["/bin/bash", "/app/execution.sh"], {}, content)
     assert (await patient.check("image", **by_docker)).outcome == "ok"
+    confined = await patient.check("confinement", **by_docker)
+    assert (confined.outcome, confined.message) == (
+        "ok",
+        f"the commands of agents are confined (containers of {SNAPSHOT})",
+    )
+    (content / "runner" / "landlock.py").write_text("print('Its kernel has no Landlock.')")
+    digest_script = content / "runner" / "digest.py"
+    held = digest_script.read_text()
+    digest_script.write_text(f"print({await digest_of()!r})")
+    assert "no Landlock" in (await patient.check("confinement", **by_docker)).message
+    digest_script.write_text(held)
     (content / "runner" / "prompt.py").write_text("")
     assert "other scripts" in (await patient.check("image", **by_docker)).message
+
+
+async def test_the_kernel_of_this_host_is_looked_at_for_local_agents(patient: Patient) -> None:
+    by_local = {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
+    found = await patient.check("confinement", **by_local)
+    assert found.message == "the commands of agents are confined (this host)"

@@ -1,0 +1,44 @@
+"""Whether the kernel confines the commands of agents (Landlock), as the scripts themselves ask."""
+
+import sys
+from typing import Final
+
+from launcher.doctor.check import Check, warning, well
+from launcher.providers.docker.engine import Engine
+from launcher.providers.program import NotStarted, Program, Ran
+from launcher.snapshots.scripts import FOLDER
+
+NAME: Final = "confinement"
+SECONDS: Final = 60.0
+_SCRIPT: Final = "runner/landlock.py"
+_OPTIONS: Final = (
+    *("--rm", "--network=none", "--pull=never", "--cap-drop=ALL"),
+    *("--security-opt=no-new-privileges", "--entrypoint=python3"),
+)
+_ADVICE: Final = (
+    "A kernel of Linux 6.12 or newer with `landlock` among its security modules "
+    "(/sys/kernel/security/lsm) confines them; until then give agents keys of narrow scope."
+)
+
+
+async def look_at_this_host() -> Check:
+    """Where `local` runs agents."""
+    program = Program(sys.executable, environ={}, folder=FOLDER)
+    try:
+        return _check(await program.run("-I", str(FOLDER / _SCRIPT), seconds=SECONDS), "this host")
+    except NotStarted as error:
+        return warning(NAME, f"cannot be looked at: {error}", _ADVICE)
+
+
+async def look_at_containers(engine: Engine, image: str) -> Check:
+    """In a container like an agent's: docker's own rules (seccomp) may stand in the way."""
+    ran = await engine.ran("run", *_OPTIONS, image, "-I", f"/app/{_SCRIPT}", seconds=SECONDS)
+    return _check(ran, f"containers of {image}")
+
+
+def _check(ran: Ran, where: str) -> Check:
+    if ran.code != 0:
+        return warning(NAME, f"{where} does not say what its kernel can", _ADVICE)
+    if sentence := ran.out.strip():
+        return warning(NAME, sentence, _ADVICE)
+    return well(NAME, f"the commands of agents are confined ({where})")
