@@ -111,7 +111,13 @@ async def listening(ports: int = 1) -> AsyncIterator[Receiver]:
             await stack.enter_async_context(server)
             receiver.port = server.sockets[0].getsockname()[1]
             receiver.origins.append(receiver.url(""))
-        yield receiver
+        try:
+            yield receiver
+        finally:
+            # What hangs until the end would be found open by whatever test comes next.
+            for transport in tuple(receiver.open):
+                transport.abort()
+            await asyncio.sleep(0)
 
 
 def _length(head: bytes) -> int:
