@@ -86,8 +86,9 @@ async def _run(
         )
         if wanted.once or wanted.job:
             return _outcome(wanted.job, await launcher.once(wanted.job))
+        stopping = _stop_signal()  # before anybody reads that it has started, and stops it
         _announce(config, site, log)
-        await launcher.run(_stop_signal())
+        await launcher.run(stopping)
         return DONE
 
 
