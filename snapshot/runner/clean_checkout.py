@@ -6,7 +6,7 @@ line endings; and its result must be the very tree that the agent's directory ha
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +28,8 @@ class Applied:
     """Its `.git` is ours alone, and its index holds the tree."""
     base_sha: str
     tree: str
+    borrowed: tuple[Path, ...] = ()
+    """Where else than in the clone its objects lie."""
 
 
 def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:
@@ -36,21 +38,28 @@ def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:
     Raises:
         Trouble: `patch_does_not_apply`, also if the result is another tree.
     """
-    tree = apply_text(git, clone, patch.text, directory).tree
-    if tree != patch.tree:
+    applied = apply_text(git, clone, patch.text, directory, objects=patch.objects)
+    if applied.tree != patch.tree:
         raise Trouble("patch_does_not_apply", "applied, it does not give what the agent made")
-    return Applied(directory=directory, base_sha=patch.base_sha, tree=tree)
+    return applied
 
 
 def apply_text(
-    git: Git, clone: Clone, text: str, directory: Path, *, options: Sequence[str] = ()
+    git: Git,
+    clone: Clone,
+    text: str,
+    directory: Path,
+    *,
+    options: Sequence[str] = (),
+    objects: Sequence[Path] = (),
 ) -> Applied:
-    """The same for the text of a patch alone, to the commit of the clone.
+    """The same for the text of a patch alone, to the commit of the clone; `objects` may have blobs
+    of the result already, which git then does not write again.
 
     Raises:
         Trouble: `patch_does_not_apply`.
     """
-    unchanged(git, clone, directory)
+    base = unchanged(git, clone, directory, objects=objects)
     ours = git.at(directory)
     try:
         ours(
@@ -60,17 +69,17 @@ def apply_text(
         )
     except GitFailed as exc:
         raise Trouble("patch_does_not_apply", exc.message) from exc
-    return Applied(directory=directory, base_sha=clone.base_sha, tree=ours.text("write-tree"))
+    return replace(base, tree=ours.text("write-tree"))
 
 
-def unchanged(git: Git, clone: Clone, directory: Path) -> Applied:
+def unchanged(git: Git, clone: Clone, directory: Path, *, objects: Sequence[Path] = ()) -> Applied:
     """The commit of the clone as it is, in the index of a new git directory."""
-    borrowed.make(directory, clone.base_sha, objects=[clone.objects])
+    borrowed.make(directory, clone.base_sha, objects=[clone.objects, *objects])
     ours = git.at(directory)
     ours("update-ref", "--no-deref", "HEAD", clone.base_sha)
     ours("read-tree", clone.base_sha)
     tree = ours.text("rev-parse", f"{clone.base_sha}^{{tree}}")
-    return Applied(directory=directory, base_sha=clone.base_sha, tree=tree)
+    return Applied(directory=directory, base_sha=clone.base_sha, tree=tree, borrowed=tuple(objects))
 
 
 def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
@@ -80,7 +89,9 @@ def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
     ours("checkout-index", "--all", "--force", "--index", seconds=CHECKOUT_SECONDS)
     theirs = checkout / ".git"
     shutil.copyfile(applied.directory / ".git" / "index", theirs / "index")
-    shutil.copytree(applied.directory / ".git" / "objects", theirs / "objects", dirs_exist_ok=True)
+    for objects in (*applied.borrowed, applied.directory / ".git" / "objects"):
+        shutil.copytree(objects, theirs / "objects", dirs_exist_ok=True, copy_function=_copy_if_new)
+    (theirs / "objects" / "info" / "alternates").unlink(missing_ok=True)
 
 
 def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str]) -> str:
@@ -96,3 +107,8 @@ def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str])
     arguments = (applied.tree, "-p", applied.base_sha, "-F", "-")
     made = ours("commit-tree", *arguments, stdin=message.encode(), environ=identity)
     return made.decode().strip()
+
+
+def _copy_if_new(source: str, target: str) -> str:
+    """An object that is there already is the same, and may not be written."""
+    return target if Path(target).exists() else shutil.copy2(source, target)

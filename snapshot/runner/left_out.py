@@ -30,7 +30,7 @@ class Why(Enum):
     LARGE = "too large"
     SECRET = "it holds a secret of the sandbox"  # noqa: S105 - a reason, not a secret
     UNREADABLE = "it cannot be read"
-    LFS = "git LFS keeps it, and git-lfs is not installed"
+    LFS = "git LFS keeps its content, which is not pushed"
     UNTAKEN = "git does not take it"
 
 

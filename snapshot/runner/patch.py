@@ -34,6 +34,8 @@ class Patch:
     base_sha: str
     text: str
     tree: str
+    objects: tuple[Path, ...] = ()
+    """Where the blobs lie that the base has not, so that nobody has to write them again."""
     later: str = ""
     """The diff of what was left out and is kept nevertheless, for people."""
     left_out: tuple[LeftOut, ...] = ()
@@ -130,6 +132,7 @@ class _Maker:
             base_sha=self._start.base_sha,
             text=text,
             tree=tree,
+            objects=(self._room / ".git" / "objects",),
             later=self._later(tree),
             left_out=tuple(self._left_out),
             notes=found.notes,

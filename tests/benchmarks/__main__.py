@@ -16,6 +16,7 @@ from tests.benchmarks import (
     deliveries,
     due,
     floods,
+    git_work,
     launches,
     memory,
     neighbours,
@@ -67,6 +68,10 @@ async def _neighbours(_: argparse.Namespace) -> Section:
     return await neighbours.section(neighbours.Size())
 
 
+async def _git(options: argparse.Namespace) -> Section:
+    return await git_work.section(git_work.Size(rounds=min(3, options.rounds)))
+
+
 SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] = {
     "throughput": _throughput,
     "scale": _scale,
@@ -75,6 +80,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "memory": _memory,
     "launches": _launches,
     "deliveries": _deliveries,
+    "git": _git,
     "neighbours": _neighbours,
     "floods": _floods,
     "claims": _claims,

@@ -6,7 +6,17 @@ from pathlib import Path
 from rich.console import Console
 
 from gateway.store.audit import audit
-from tests.benchmarks import claims, deliveries, due, floods, memory, neighbours, readers, scale
+from tests.benchmarks import (
+    claims,
+    deliveries,
+    due,
+    floods,
+    git_work,
+    memory,
+    neighbours,
+    readers,
+    scale,
+)
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
@@ -50,6 +60,10 @@ async def test_health_is_measured_beside_bodies_made_to_be_slow() -> None:
 
 async def test_claims_are_measured_beside_those_that_wait() -> None:
     _is_whole(await claims.section(claims.Size(tasks=20, samples=4)))
+
+
+async def test_the_steps_of_git_are_measured_beside_a_plain_clone() -> None:
+    _is_whole(await git_work.section(git_work.Size(files=100, changed=50, rounds=1)))
 
 
 async def test_a_gateway_is_weighed_before_and_after() -> None:

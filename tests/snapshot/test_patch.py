@@ -320,7 +320,7 @@ def test_a_file_of_lfs_never_goes_out_as_it_is(ours: Git, tmp_path: Path) -> Non
     made = agent.patch()
     assert agent.paths(made) == {"c.bin", "x"}
     assert made.warnings == (
-        "Left out (git LFS keeps it, and git-lfs is not installed): `a.bin`, `b.bin`.",
+        "Left out (git LFS keeps its content, which is not pushed): `a.bin`, `b.bin`.",
     )
     assert not made.is_whole
     assert made.later.count("+raw") == 2, "it is kept"
