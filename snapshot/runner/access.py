@@ -87,9 +87,9 @@ class Access:
         branch = None if is_submodule else self._configuration.base_branch
         return Remote(self.git(repository), repository, branch)
 
-    def free_branch(self, repository: Repository) -> str:
-        """Our branch's name, once the remote was seen to have room for it and a branch to begin
-        from.
+    def free_branch(self, repository: Repository, *, begins: bool) -> str:
+        """Our branch's name, once the remote was seen to have room for it and, for work that only
+        begins, a branch to begin from.
 
         Raises:
             Refused: with the rule.
@@ -97,7 +97,8 @@ class Access:
         """
         configuration = self._configuration
         found = survey(self.git(repository), repository)
-        found.check_base(configuration.base_branch)
+        if begins:
+            found.check_base(configuration.base_branch)
         return free_name(found, configuration.branch, configuration.connection.task_id)
 
     def github(self, repository: Repository) -> tuple[GitHub | None, str]:

@@ -69,6 +69,21 @@ class Remote:
             raise self._clone_trouble(exc) from exc
         return self._read(directory)
 
+    def clone_at(self, directory: Path, commit: str) -> Clone:
+        """The same for a commit whose branch the remote no longer has.
+
+        Raises:
+            Trouble: `base_branch_missing`, the commit is gone too.
+        """
+        self._git("init", "--quiet", "--template=", "--", str(directory))
+        self._git.at(directory)("remote", "add", "origin", self._repository.url)
+        branch = self._base_branch or "HEAD"
+        clone = Clone(directory=directory, base_sha=commit, base_branch=branch)
+        if not self.has(clone, commit):
+            message = f"the repository has neither {branch!r} nor {commit[:12]}, where it began"
+            raise Trouble("base_branch_missing", message)
+        return clone
+
     def find(self, directory: Path, branch: str) -> RemoteBranch | None:
         """What the remote holds under this name; `directory`/.git serves to read it."""
         git = self._git.at(directory)

@@ -201,13 +201,13 @@ class Workflow:
         self._enter("clone", f"Cloning {repository.url}")
         earlier = self._earlier_work()
         task = self._configuration.prompt if earlier else self._prompt()
-        self._branch = self._access.free_branch(repository)
+        self._branch = self._access.free_branch(repository, begins=earlier is None)
         if self._branch != self._configuration.branch:
             wanted = self._configuration.branch
             self.log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
         remote = self._access.remote(repository)
         publication = self._publication(repository, remote, task)
-        clone = remote.clone(self._tools.state.room("origin") / "main")
+        clone = self._clone(remote, earlier)
         pushed = self._look_for_branch(remote, publication, clone)
         if pushed is not None:
             return self._propose(publication, pushed)
@@ -216,6 +216,15 @@ class Workflow:
         self._make_checkout(repository, clone)
         done = self._keep(self._agent(task), clone)
         return self._bring_out(remote, publication, done) if isinstance(done, _Done) else done
+
+    def _clone(self, remote: Remote, earlier: KeptPatch | None) -> Clone:
+        """The base branch; for earlier work whose branch is gone, the commit that it began from."""
+        try:
+            return remote.clone(self._tools.state.room("origin") / "main")
+        except Trouble as trouble:
+            if earlier is None or trouble.code not in {"base_branch_missing", "empty_repository"}:
+                raise
+        return remote.clone_at(self._tools.state.room("origin") / "commit", earlier.base_sha)
 
     def _earlier_work(self) -> KeptPatch | None:
         """The patch of an agent that had ended, by an earlier start or an earlier attempt.

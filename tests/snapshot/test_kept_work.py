@@ -134,6 +134,33 @@ def test_work_is_taken_up_on_the_branch_as_it_is_when_its_commit_is_gone(sandbox
     assert sandbox.remote.show(BRANCH, "README.md") == "# Other widgets"
 
 
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "default"])
+@pytest.mark.parametrize("is_pruned", [False, True], ids=["commit there", "commit gone"])
+def test_work_is_taken_up_though_its_base_branch_was_deleted(
+    sandbox: Sandbox, is_named: bool, is_pruned: bool
+) -> None:
+    process = waiting(sandbox)
+    away = sandbox.remote.path.with_name("away.git")
+    sandbox.remote.path.rename(away)
+    finished(sandbox, process)
+    away.rename(sandbox.remote.path)
+    sandbox.remote.push("other", {"other.txt": "1"}, "Another")
+    git("update-ref", "-d", "refs/heads/main", at=sandbox.remote.path)
+    if is_pruned:
+        unrelated = git("commit-tree", "-m", "new", "other^{tree}", at=sandbox.remote.path)
+        git("update-ref", "refs/heads/other", unrelated, at=sandbox.remote.path)
+        git("gc", "-q", "--prune=now", at=sandbox.remote.path)
+    assert goes_on(sandbox, **({"BASE_BRANCH": "main"} if is_named else {})) == 0, sandbox.said()
+    last = sandbox.gateway.last
+    assert last.type == "task.needs_review"
+    assert FIXED in str(last.data["patch"])
+    if is_pruned:
+        assert BRANCH not in sandbox.remote.branches()
+    else:
+        assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py"), "the push was tried"
+        assert "was deleted" in str(last.data["summary"])
+
+
 def test_what_is_taken_up_and_does_not_apply_needs_a_person(sandbox: Sandbox) -> None:
     process = waiting(sandbox)
     away = sandbox.remote.path.with_name("away.git")
