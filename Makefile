@@ -15,6 +15,9 @@ SEEDS ?= 1000
 MUTATIONS ?= 1000000
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command 'make lock'
 
+# Our programs are started hundreds of times: what Python has compiled is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test kill simulate fuzz check bench lock format clean
 
