@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.draft import Draft
 from gateway.domain.event import Ended, Event, Retried, SandboxReported
-from gateway.domain.task import Attempt, KeptPatch, Status, Task, TaskError
+from gateway.domain.task import Attempt, Status, Task, TaskError
 from gateway.domain.waiting import offer
 
 UNCONFIRMED_AFTER: Final = 120_000
@@ -136,14 +136,11 @@ def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
     attempt = draft.attempt or opened(draft)
     draft.put_attempt(
         replace(
-            attempt,
+            attempt.with_final_patch() if fact.patch else attempt,
             ended_at=draft.now,
             outcome=status.value,
             error=fact.error,
             usage=draft.task.usage,
-            patch=replace(attempt.patch or KeptPatch(), in_final=True)
-            if fact.patch
-            else attempt.patch,
             resumable=fact.resumable,
         )
     )

@@ -316,3 +316,13 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     def is_gone(self) -> bool:
         """Whether no sandbox of it can be alive."""
         return self.gone_at is not None or not self.was_tried
+
+    @property
+    def has_final_patch(self) -> bool:
+        """Whether a final event has brought a patch."""
+        return self.patch is not None and self.patch.in_final
+
+    def with_final_patch(self) -> "Attempt":
+        """The same, once a final event has brought a patch."""
+        kept = msgspec.structs.replace(self.patch or KeptPatch(), in_final=True)
+        return msgspec.structs.replace(self, patch=kept)

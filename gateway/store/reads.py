@@ -149,14 +149,22 @@ class Reads:
         return row[0] or 0 if row else 0
 
     async def words(
-        self, task_id: str, types: Sequence[str], *, after: int = 0, limit: int = -1
+        self,
+        task_id: str,
+        types: Sequence[str],
+        *,
+        after: int = 0,
+        limit: int = -1,
+        is_late_too: bool = False,
     ) -> list[Event]:
-        """Its applied events of these types, oldest first."""
+        """Its events of these types, oldest first: the applied ones, or also those that came too
+        late."""
         params = {
             "task_id": task_id,
             "types": json.dumps(types),
             "after": after,
             "limit": limit,
+            "is_late_too": is_late_too,
         }
         return [rows.event_from_row(row) for row in await self._all(sql.WORDS, params)]
 

@@ -198,7 +198,7 @@ SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
 
 WORDS: Final = f"""
 SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND applied = 1 AND task_seq > {_PLACE}
+WHERE task_id = :task_id AND (applied = 1 OR :is_late_too) AND task_seq > {_PLACE}
   AND type IN (SELECT value FROM json_each(:types))
 ORDER BY task_seq LIMIT :limit"""
 

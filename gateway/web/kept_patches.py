@@ -89,7 +89,7 @@ async def whole_patches(
         return []
     pieces = await reads.patch_pieces(task_id)
     in_final = any(kept.in_final for kept in keeping.values())
-    finals = await reads.words(task_id, _FINAL) if in_final else []
+    finals = await reads.words(task_id, _FINAL, is_late_too=True) if in_final else []
     if is_settled:
         pieces = [piece for piece in pieces if not piece.details.partial]
     chosen = (_whole(number, pieces, finals) for number in sorted(keeping, reverse=True))
@@ -101,7 +101,7 @@ def _whole(attempt: int, pieces: list[StoredPiece], finals: list[Event]) -> Whol
     sent = revisions(piece for piece in pieces if piece.attempt == attempt)
     revision = next((each for each in sent if each.hole is None), None)
     said = [(each.task_seq, _said(each)) for each in finals if each.attempt == attempt]
-    seq, final = next(((seq, one) for seq, one in reversed(said) if one.patch), (0, _Final()))
+    seq, final = next(((seq, one) for seq, one in said if one.patch), (0, _Final()))
     if final.patch and not (revision is not None and revision.oldest > seq):
         text = final.patch.encode()
         base = next((each.details.base_sha for each in sent if each.details.base_sha), None)

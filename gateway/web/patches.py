@@ -46,7 +46,7 @@ async def kept_piece(
 
 async def needs_rescue(reads: Reads, attempt: Attempt) -> bool:
     """Whether its agent may have changed something of which no complete patch is kept."""
-    if attempt.spoke_at is None or (attempt.patch is not None and attempt.patch.in_final):
+    if attempt.spoke_at is None or attempt.has_final_patch:
         return False
     if attempt.patch is None:
         return True

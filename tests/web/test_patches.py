@@ -144,6 +144,19 @@ async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(house
     assert (task["status"], task["warnings"]) == ("failed", [])
 
 
+async def test_a_final_event_that_comes_late_brings_its_patch_nevertheless(house: House) -> None:
+    job, agent = await house.launch()
+    await agent.say("task.started", "m0")
+    await agent.say("task.failed", "m1", error=END)
+    await agent.say("task.completed", "m2", summary="no patch")
+    whole = DIFF * 5_000
+    late = await agent.say("task.completed", "m3", patch=whole)
+    assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
+    await agent.say("task.completed", "m4", patch=DIFF)
+    assert (await read(house, job["taskId"])).text == whole, "the first is kept, as the only one"
+    assert (await house.task(job["taskId"]))["status"] == "failed"
+
+
 async def next_attempt(house: House, job: Json) -> Agent:
     (destroy,) = await house.claim(capacity=0)
     await house.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))

@@ -95,11 +95,19 @@ def _remember_late(draft: Draft, attempt: Attempt, command: AgentWord, late: Ref
     if command.piece is not None:
         if has_room(attempt, word, command.piece):
             keep_piece(draft, attempt, word, command.piece)
+    elif _brings_patch(word) and not attempt.has_final_patch:
+        draft.put_attempt(attempt.with_final_patch())
+        draft.record(word, word.fact)
     else:
         draft.put_attempt(replace(attempt, refused=attempt.refused + 1))
         if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
             draft.record(word, word.fact)
     draft.keep()
+
+
+def _brings_patch(word: Event) -> bool:
+    fact = word.fact
+    return isinstance(fact, Ended) and bool(fact.patch)
 
 
 def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
