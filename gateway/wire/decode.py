@@ -31,6 +31,7 @@ _LEVELS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 """One level more, one level less, as signed bytes."""
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PIECE: Final = 64 * 1024
+_PATTERN: Final = "matching regex"
 _MISSING: Final = "Object missing required field `{}`"
 _UNKNOWN: Final = "Object contains unknown field `{}`"
 
@@ -239,7 +240,7 @@ class _Walk:
                 yield first
                 yield from inner
             elif not self._is_over:
-                yield path, _message(exc)
+                yield path, _message(exc, kind)
 
     def _inside(self, kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
         arguments = typing.get_args(kind)
@@ -277,7 +278,7 @@ def _mistakes_of_key(kind: object, key: str) -> str:
     try:
         msgspec.convert(key, type=kind)
     except msgspec.ValidationError as exc:
-        return f"Wrong name: {_message(exc)}"
+        return f"Wrong name: {_message(exc, kind)}"
     return ""
 
 
@@ -301,5 +302,14 @@ def _is_struct(kind: object) -> typing.TypeGuard[type[msgspec.Struct]]:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _message(exc: Exception) -> str:
-    return str(exc).partition(" - at `")[0]
+def _message(exc: Exception, kind: object) -> str:
+    """What msgspec says; of a pattern its description, for not everybody reads those."""
+    said = str(exc).partition(" - at `")[0]
+    described = _description(kind) if _PATTERN in said else None
+    return f"Expected {described}" if described else said
+
+
+def _description(kind: object) -> str | None:
+    inner = (_description(each) for each in typing.get_args(kind) if typing.get_origin(each))
+    own = (each.description for each in typing.get_args(kind) if isinstance(each, msgspec.Meta))
+    return next((text for text in (*own, *inner) if text), None)

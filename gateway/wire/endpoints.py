@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.wire.message import Reply, Request
+from gateway.wire.message import Reply, Request, WithoutNul
 from gateway.wire.tasks import EventView, Metadata, Url
 from gateway.wire.times import Moment
 
 Project = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)")
+    str,
+    msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)"),
+    msgspec.Meta(description="one line without control characters"),
 ]
 EventTypes = Annotated[
     tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...],
@@ -19,11 +21,17 @@ EventTypes = Annotated[
 ]
 """`task.started`, `task.*`, `*`; what they mean is looked at behind it."""
 HeaderName = Annotated[
-    str, msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)")
+    str,
+    msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"),
+    msgspec.Meta(description="the name of a header (RFC 9110), such as `X-Team`"),
 ]
-HeaderValue = Annotated[str, msgspec.Meta(max_length=4_000, pattern=r"^[\u0020-\u007e]*$(?!\n)")]
+HeaderValue = Annotated[
+    str,
+    msgspec.Meta(max_length=4_000, pattern=r"^[\u0020-\u007e]*$(?!\n)"),
+    msgspec.Meta(description="one line of printable ASCII"),
+]
 Headers = Annotated[dict[HeaderName, HeaderValue], msgspec.Meta(max_length=20)]
-Description = Annotated[str, msgspec.Meta(max_length=1_000, pattern=r"^[^\u0000]*$")]
+Description = Annotated[WithoutNul, msgspec.Meta(max_length=1_000)]
 Rate = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 
 

@@ -30,11 +30,20 @@ ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=2_000)]
 ExitCode = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]
 """Windows has unsigned ones, and a signal may be told as a negative number."""
-LauncherId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:-]{1,100}$")]
-ProviderAtRealm = Annotated[
-    str, msgspec.Meta(pattern=rf"^[a-z0-9-]{{1,40}}(@[^{BLANK}@]{{0,200}})?$(?!\n)")
+LauncherId = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9._:-]{1,100}$",
+        description="1 to 100 ASCII letters, digits, `.`, `_`, `:` and `-`",
+    ),
 ]
-"""`local@<realm>`; a bare name means the empty realm."""
+ProviderAtRealm = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^[a-z0-9-]{{1,40}}(@[^{BLANK}@]{{0,200}})?$(?!\n)",
+        description="`<provider>@<realm>`, or `<provider>` for the empty realm",
+    ),
+]
 
 SPOOL_BYTES_PER_CALL = 512 * 1024
 """A launcher reads at most so much of a spool into one report (bytes of its lines)."""
@@ -188,7 +197,13 @@ class Done(Request, frozen=True, kw_only=True):
 class LaunchError(Request, frozen=True, kw_only=True):
     """Why a job failed; permanent errors end the attempt at once."""
 
-    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+    code: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^[a-z][a-z0-9_]{0,59}$",
+            description="a word of small letters, digits and `_`",
+        ),
+    ]
     message: Note
     retryable: bool
     provider: Annotated[str, msgspec.Meta(max_length=200)] = ""

@@ -7,6 +7,9 @@ import msgspec
 BLANK: Final = r"\s\u0000-\u001f\u0085\ufeff"
 """Inside the brackets of a pattern: white space, which is not the same in Python and in JavaScript,
 and control characters."""
+WithoutNul = Annotated[
+    str, msgspec.Meta(pattern=r"^[^\u0000]*$", description="text without the character U+0000")
+]
 JSONObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "object"})]
 """An object that is passed on byte for byte."""
 

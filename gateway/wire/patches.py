@@ -13,7 +13,13 @@ Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
 """At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
 Encoding = Literal["gzip"]
 RevisionNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-Sha = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?$(?!\n)")]
+Sha = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9a-fA-F]{40}([0-9a-fA-F]{24})?$(?!\n)",
+        description="40 or 64 hexadecimal digits",
+    ),
+]
 WARNING_CHARACTERS: Final = 500
 MAX_WARNINGS: Final = 50
 Warnings = Annotated[

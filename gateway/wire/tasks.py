@@ -10,7 +10,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 import msgspec
 
 from gateway.wire.deliveries import DeliveryView
-from gateway.wire.message import BLANK, JSONObject, Reply, Request
+from gateway.wire.message import BLANK, JSONObject, Reply, Request, WithoutNul
 from gateway.wire.times import Moment
 
 T = TypeVar("T")
@@ -19,25 +19,34 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Line = Annotated[
     str,
     msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f]*$(?!\n)"),
+    msgspec.Meta(description="one line without control characters"),
 ]
-"""One line without control characters."""
-Name = Annotated[str, msgspec.Meta(max_length=200, pattern=rf"^(?!-)[^{BLANK}]+$(?!\n)")]
-"""A name that may stand in an argument list: no white space, no leading `-`."""
-Argument = Annotated[str, msgspec.Meta(max_length=8_000, pattern=r"^[^\u0000]*$")]
+Name = Annotated[
+    str,
+    msgspec.Meta(max_length=200, pattern=rf"^(?!-)[^{BLANK}]+$(?!\n)"),
+    msgspec.Meta(description="a name without white space that does not begin with `-`"),
+]
+Argument = Annotated[WithoutNul, msgspec.Meta(max_length=8_000)]
 ArgumentList = Annotated[tuple[Argument, ...], msgspec.Meta(min_length=1, max_length=100)]
-Prompt = Annotated[str, msgspec.Meta(min_length=1, max_length=200_000, pattern=r"^[^\u0000]*$")]
+Prompt = Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=200_000)]
 VariableName = Annotated[
-    str, msgspec.Meta(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)")
+    str,
+    msgspec.Meta(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)"),
+    msgspec.Meta(description="ASCII letters, digits and `_`, the first of them no digit"),
 ]
-VariableValue = Annotated[str, msgspec.Meta(max_length=32_000, pattern=r"^[^\u0000]*$")]
+VariableValue = Annotated[WithoutNul, msgspec.Meta(max_length=32_000)]
 """One string of an environment has at most 128 KiB in Linux; a character has up to four bytes."""
-Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=rf"^[^{BLANK}]+$(?!\n)")]
+Url = Annotated[
+    str,
+    msgspec.Meta(min_length=1, max_length=2_000, pattern=rf"^[^{BLANK}]+$(?!\n)"),
+    msgspec.Meta(description="an address without white space and control characters"),
+]
 BranchName = Annotated[str, msgspec.Meta(min_length=1, max_length=244)]
 
 Metadata = Annotated[
     dict[
-        Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\u0000]*$")],
-        Annotated[str, msgspec.Meta(max_length=1_000, pattern=r"^[^\u0000]*$")],
+        Annotated[WithoutNul, msgspec.Meta(min_length=1, max_length=100)],
+        Annotated[WithoutNul, msgspec.Meta(max_length=1_000)],
     ],
     msgspec.Meta(max_length=50),
 ]

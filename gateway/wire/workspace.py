@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.wire.message import Reply
+from gateway.wire.message import Reply, WithoutNul
 from gateway.wire.tasks import Url, VariableName
 from gateway.wire.times import Moment
 
 ENV_CHARACTERS = 100_000
 """One string of an environment has at most 128 KiB in Linux."""
 
-EnvValue = Annotated[str, msgspec.Meta(max_length=ENV_CHARACTERS, pattern=r"^[^\u0000]*$")]
+EnvValue = Annotated[WithoutNul, msgspec.Meta(max_length=ENV_CHARACTERS)]
 MaybeEmpty = Annotated[str, msgspec.Meta(max_length=244)]
 """An empty string means absent; what else it may be is judged as a task's."""
 WorkspaceStatus = Literal["creating", "started", "stopped", "terminated"]

@@ -158,3 +158,20 @@ def test_no_bytes_make_the_decoder_fail_otherwise(raw: bytes) -> None:
 def test_a_page_says_that_there_is_no_more() -> None:
     page = Page[int](data=(1, 2), next_cursor=None)
     assert msgspec.json.encode(page) == b'{"data":[1,2],"nextCursor":null}'
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("prompt", "a\0", "Expected text without the character U+0000"),
+        ("title", "a\nb", "Expected one line without control characters"),
+        ("callbackUrl", "https://a b", "Expected an address without white space"),
+        ("env", {"a-b": "x"}, "Wrong name: Expected ASCII letters, digits and `_`"),
+        ("metadata", {"a": "\0"}, "Expected text without the character U+0000"),
+    ],
+)
+def test_a_pattern_is_told_in_words(field: str, value: object, said: str) -> None:
+    with pytest.raises(WrongShape) as caught:
+        decode(NewTask, body(**{field: value}))
+    (error,) = caught.value.errors
+    assert error.message.startswith(said)
