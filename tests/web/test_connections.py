@@ -116,6 +116,9 @@ async def serving(most: int = 1_000) -> AsyncIterator[Server]:
                 await server.release.wait()
             elif scope["path"] == "/endless":
                 await _endless(send)
+            elif scope["path"] == "/stream":
+                await _begin_stream(send)
+                await server.release.wait()
         except ClientDisconnect:
             server.seen.append("gone")
             return
@@ -137,6 +140,10 @@ async def serving(most: int = 1_000) -> AsyncIterator[Server]:
         for writer in server.writers:
             writer.transport.abort()
         await until(server.is_empty)
+
+
+async def _begin_stream(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
 async def _endless(send: Send) -> None:
@@ -340,6 +347,28 @@ async def test_pipelined_requests_are_answered_in_their_order() -> None:
         server.release.set()
         for _ in range(PIPELINED + 1):
             assert (await caller.answer())[0] == 200
+
+
+async def test_a_head_and_its_body_come_as_one() -> None:
+    async with serving() as server:
+        caller = await server.call()
+        await caller.send(GET)
+        assert (await caller.reader.read(65_536)).endswith(b"\r\n\r\nok")
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_first_piece() -> None:
+    async with serving() as server:
+        caller = await server.call()
+        await caller.send(GET.replace(b"/ ", b"/stream "))
+        assert (await caller.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+async def test_an_answer_without_a_body_arrives(more: bytes) -> None:
+    async with serving() as server:
+        caller = await server.call()
+        await caller.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n" + more + b"\r\n")
+        assert (await caller.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
 
 
 async def test_what_has_ended_is_counted_nowhere() -> None:
