@@ -12,12 +12,12 @@ import os
 import stat
 import struct
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 CREATE_RULESET: Final = 444
 ADD_RULE: Final = 445
@@ -131,9 +131,13 @@ class Confinement:
         """Landlock only allows, and all that lies beneath: around what is hidden each neighbour is
         allowed alone. Names may be listed everywhere."""
         ruleset.allow(Path("/"), Access.READ_DIR)
-        for path in _around(self.hidden):
-            with suppress(OSError):  # gone meanwhile, or not ours to open
-                ruleset.allow(path, _READ)
+        closed = {DEVICES, *(path.resolve() for path in self.hidden)}
+        above = {parent for path in closed for parent in path.parents}
+        for directory in above:
+            if closed.isdisjoint((directory, *directory.parents)):
+                apart = {path.name for path in closed | above if path.parent == directory}
+                with suppress(OSError):  # not ours to list
+                    ruleset.allow_entries(directory, _READ, but=apart)
 
 
 def _allow_devices(ruleset: "_Ruleset") -> None:
@@ -155,20 +159,6 @@ def _has_terminals() -> bool:
     return False
 
 
-def _around(hidden: Iterable[Path]) -> Iterator[Path]:
-    """What lies beside the hidden directories, and beside each directory above them."""
-    closed = {DEVICES, *(path.resolve() for path in hidden)}
-    above = {parent for path in closed for parent in path.parents}
-    for directory in above:
-        if not closed.isdisjoint((directory, *directory.parents)):
-            continue
-        with suppress(OSError), os.scandir(directory) as entries:
-            for entry in entries:
-                path = directory / entry.name
-                if path not in closed and path not in above and not entry.is_symlink():
-                    yield path
-
-
 class _Ruleset:
     """Rules while they are made."""
 
@@ -185,14 +175,46 @@ class _Ruleset:
         Raises:
             OSError: the path cannot be opened.
         """
-        place = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        place = _place(path)
+        is_directory = stat.S_ISDIR(os.fstat(place).st_mode)
+        self._allow(place, self._of_directory(access) if is_directory else self._of_file(access))
+
+    def allow_entries(self, directory: Path, access: Access, *, but: Container[str]) -> None:
+        """Allow it for each entry of a directory alone. There may be thousands of them.
+
+        Raises:
+            OSError: the directory cannot be listed.
+        """
+        of_directory, of_file = self._of_directory(access), self._of_file(access)
+        listed = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            if not stat.S_ISDIR(os.fstat(place).st_mode):
-                access &= _OF_FILES
-            rule = struct.pack("=Qi", access & self._handled, place)
-            _checked(_syscall(ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0))
+            with os.scandir(listed) as entries:
+                for entry in entries:
+                    if entry.name in but or entry.is_symlink():
+                        continue
+                    rights = of_directory if entry.is_dir(follow_symlinks=False) else of_file
+                    with suppress(OSError):  # gone meanwhile, or not ours to open
+                        self._allow(_place(entry.name, listed), rights)
+        finally:
+            os.close(listed)
+
+    def _of_directory(self, access: Access) -> int:
+        return int(access & self._handled)
+
+    def _of_file(self, access: Access) -> int:
+        return int(access & self._handled & _OF_FILES)
+
+    def _allow(self, place: int, rights: int) -> None:
+        try:
+            rule = struct.pack("=Qi", rights, place)
+            if _add_rule()(ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0):
+                _checked(-ctypes.get_errno())
         finally:
             os.close(place)
+
+
+def _place(path: Path | str, directory: int | None = None) -> int:
+    return os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
@@ -206,6 +228,14 @@ def _syscall(number: int, *arguments: int | bytes | None) -> int:
 @functools.cache
 def _library() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
+
+
+@functools.cache
+def _add_rule() -> Callable[[int, int, int, bytes, int], int]:
+    """The system call with the types of its arguments: there may be thousands of rules."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    call.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long)
+    return cast("Callable[[int, int, int, bytes, int], int]", call)
 
 
 def _argument(value: int | bytes | None) -> "ctypes.c_long | ctypes.c_char_p":
