@@ -1,6 +1,5 @@
 """What the runner asks of the kernel against the commands it runs under its own user."""
 
-import os
 import signal
 
 from .keeper import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, prctl
@@ -29,4 +28,4 @@ def sweep() -> None:
     A command can kill its keeper, whose family then becomes ours. Only called while no child of
     ours is meant to live.
     """
-    kill_all(os.getpid())
+    kill_all()
