@@ -52,7 +52,8 @@ def main(
     version that commands are confined with; `death` says how the runner before this one died, of
     whose work only the end is told."""
     harden()
-    print(f"slipgate: scripts={script_digest()}", flush=True)
+    digest = script_digest()
+    print(f"slipgate: scripts={digest}", flush=True)
     try:
         connection = Connection.from_environ(environ)
         state = StateDirectory(connection.state_directory)
@@ -61,7 +62,7 @@ def main(
     try:
         with state.held(os.getppid()):
             confinement = _confinement(environ, state, landlock)
-            attempt = Attempt(environ, connection, state, confinement)
+            attempt = Attempt(environ, connection, state, confinement, digest)
             return attempt.run() if death is None else attempt.tell_death(death)
     except Trouble as trouble:
         print(f"slipgate: {trouble.message}", file=sys.stderr, flush=True)
@@ -87,12 +88,14 @@ class Attempt:
         connection: Connection,
         state: StateDirectory,
         confinement: Confinement,
+        script_digest: str,
     ) -> None:
         self._network = Network.of_environ(environ)
         environ = self._network.usable(environ)
         self._confinement = confinement
         self._environ = environ
         self._connection = connection
+        self._script_digest = script_digest
         self._state = state
         self._stop = Stop()
         surroundings = Surroundings.of_environ(environ)
@@ -200,7 +203,7 @@ class Attempt:
             redaction=self._redaction,
             ours=Redaction.of_ours(self._environ),
             budget=budget,
-            script_digest=script_digest(),
+            script_digest=self._script_digest,
         )
         return Workflow(configuration, tools)
 

@@ -16,6 +16,8 @@ from .proxies import NO_PROXY, PROXIES, Proxies
 from .trust import DIRECTORIES, FILES, Trust
 
 NAMES: Final = frozenset({*PROXIES, NO_PROXY, *FILES, *DIRECTORIES})
+NOBODY: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Trusts no authority, where none is asked: to read the well-known ones takes its time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +54,15 @@ class Network:
     def client(
         self, url: str, *, timeout: httpx.Timeout, headers: Mapping[str, str]
     ) -> httpx.Client:
-        """A client for the host of this URL alone; it follows no redirect."""
+        """A client for the host of this URL alone, by its scheme; it follows no redirect."""
         proxy = self.proxies.of_url(url)
+        is_tls = url.lower().startswith("https:")
         return httpx.Client(
             timeout=timeout,
             headers=headers,
             follow_redirects=False,
             trust_env=False,
-            verify=self.context,
+            verify=self.context if is_tls else NOBODY,
             proxy=self._with_trust(proxy) if proxy else None,
         )
 
