@@ -7,18 +7,16 @@ from typing import Final
 import httpx
 
 from gateway.cli.keys import mint
-from gateway.cli.processes import wait_for
+from gateway.cli.processes import Child, wait_for
 from gateway.store.audit import audit
 from tests.app.processes import gateway
-from tests.e2e.processes import of_folder
 
 LARGE: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "x" * 190_000}
 
 
-def limit_files_of(folder: Path, size: int) -> None:
-    """No file of the gateway of this folder grows past so many bytes."""
-    (pid,) = (pid for pid, command in of_folder(folder).items() if "gateway" in command)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+def limit_files_of(child: Child, size: int) -> None:
+    """No file of this process grows past so many bytes."""
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_room(
@@ -28,7 +26,7 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
         headers = {"authorization": f"Bearer {mint(environ, 'tasks', 'default', 'test').key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             stored = [http.post("/v1/tasks", json=LARGE).json()["id"] for _ in range(3)]
-            limit_files_of(tmp_path, (tmp_path / "s.db-wal").stat().st_size)
+            limit_files_of(child, (tmp_path / "s.db-wal").stat().st_size)
             refused = http.post("/v1/tasks", json=LARGE)
             assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
             assert int(refused.headers["retry-after"]) >= 1
@@ -37,7 +35,7 @@ def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_ro
             assert http.get(f"/v1/tasks/{stored[0]}").json()["status"] == "queued"
             wait_for(lambda: "loop.unavailable" in child.tail(1_000), "a loop to try", child, 60)
 
-            limit_files_of(tmp_path, resource.RLIM_INFINITY)
+            limit_files_of(child, resource.RLIM_INFINITY)
             wait_for(lambda: http.get("/readyz").status_code == 200, "it to be ready", child, 60)
             stored.append(http.post("/v1/tasks", json=LARGE).json()["id"])
             listed = [task["id"] for task in http.get("/v1/tasks").json()["data"]]

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.providers.supervisor import birth
+from snapshot.runner import hand_over
 
 AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
+RUNNERS = (hand_over.ATTEMPT, hand_over.AFTER_DEATH)
+"""How the agent's own process starts the one that does the work, or tells of its death."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +55,18 @@ def agents(folder: Path) -> set[Agent]:
         for pid, line in table.items()
         if SUPERVISOR in line and str(folder) in line
     }
-    living = ((pid, _parent(pid)) for pid, line in table.items() if AGENT in line)
+    living = ((pid, _parent(pid)) for pid, line in table.items() if _is_agents_own(line))
     return {
         Agent(pid=pid, birth=born, supervisor=parent, sandbox=sandboxes[parent])
         for pid, parent in living
         if parent in sandboxes and (born := birth(pid)) is not None
     }
+
+
+def _is_agents_own(command: str) -> bool:
+    """Not the runner beside it: for the moment in which that one dies too, it has a killed agent's
+    parent."""
+    return AGENT in command and not any(mode in command for mode in RUNNERS)
 
 
 def _sandbox(command: str, folder: Path) -> str:
