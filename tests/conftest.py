@@ -1,12 +1,22 @@
 """What holds for every test: a slow machine is no failure of the code."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
+
+# The programs under test are started hundreds of times: each is compiled once, whatever the
+# surroundings say, and `python3` is the one that we run on, no version manager's script before it.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+OWN_PYTHON = str(Path(sys.base_prefix) / "bin")
+if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
+    os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])
 
 WORKERS_PER_CORE = 2
 """Tests of real programs wait for them half of the time."""
