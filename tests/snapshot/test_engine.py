@@ -11,7 +11,7 @@ from snapshot.runner.engine.openai_chat import OpenAIChat
 from snapshot.runner.secret import Secret
 from snapshot.runner.trouble import Trouble
 from tests.snapshot.http_stub import HttpStub, Request, Response
-from tests.snapshot.model_stub import ModelStub, chatter, tool_call
+from tests.snapshot.model_stub import ModelStub, chatter, completion, tool_call
 
 QUICK = {"retry-after-ms": "1", "retry-after": "0"}
 MESSAGES: list[Message] = [
@@ -97,8 +97,14 @@ def test_a_refusal_has_a_code(
         Response(content={"choices": [{"index": 0}]}),
         Response(content={"error": {"message": "upstream failed"}}),
         Response(content=[1, 2]),
+        Response(content={"choices": {"0": 1}, "usage": []}),
+        Response(content={"choices": [], "usage": {"prompt_tokens": -5}}),
+        Response(content=b"\xff\xfe<html>"),
+        Response(content=None),
+        completion(5),
+        completion({"role": "assistant", "content": "", "tool_calls": 7}),
     ],
-    ids=["html", "broken", "empty", "no choice", "no message", "error with 200", "list"],
+    ids=lambda response: str(response.content)[-40:],
 )
 def test_garbage_is_called_garbage(model: ModelStub, response: Response) -> None:
     model.answer = lambda turn: response

@@ -1,34 +1,29 @@
 """One task from its environment to its pull request."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.snapshot.conftest import made
-from tests.snapshot.repositories import FIX, Bare, git
+from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
-
-
-@pytest.fixture(scope="module")
-def done(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    """A task that was done by a model, as everything below looks at it."""
-    root = tmp_path_factory.mktemp("done")
-    shutil.copytree(template, root / "remote")
-    sandbox = made(root, Bare(root / "remote"))
-    sandbox.validates_as_declared()
-    sandbox.model.commands = ["cat widgets.py; exit 3", FIX, "make test", SUBMIT]
-    assert sandbox.run() == 0, sandbox.said()
-    yield sandbox
-    sandbox.close()
-
 
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'Doubled. <!-- nobody sees me -->'"
 
 
-def test_a_failing_test_is_fixed_validated_pushed_and_proposed(done: Sandbox) -> None:
+def test_a_model_fixes_a_failing_test_and_all_of_it_is_told_validated_pushed_and_proposed(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.validates_as_declared()
+    sandbox.model.commands = ["cat widgets.py; exit 3", FIX, "make test", SUBMIT]
+    assert sandbox.run() == 0, sandbox.said()
+    the_change_goes_out(sandbox)
+    every_step_is_told_before_it_begins(sandbox)
+    the_model_is_told_the_task_and_what_its_commands_answered(sandbox)
+    turns_and_totals_are_told(sandbox)
+    the_commit_names_its_task(sandbox)
+    the_pull_request_is_a_draft_with_the_receipts(sandbox)
+    the_trajectory_is_kept_and_the_checkouts_are_not(sandbox)
+
+
+def the_change_goes_out(done: Sandbox) -> None:
     last = done.gateway.last
     assert last.type == "task.completed"
     assert last.data["prUrl"] == "https://github.test/acme/widgets/pull/1"
@@ -40,7 +35,7 @@ def test_a_failing_test_is_fixed_validated_pushed_and_proposed(done: Sandbox) ->
     assert done.remote.files(BRANCH) == done.remote.files("main")
 
 
-def test_every_step_is_told_before_it_begins(done: Sandbox) -> None:
+def every_step_is_told_before_it_begins(done: Sandbox) -> None:
     steps = [step for step in done.gateway.steps if step != "usage"]
     assert [
         step for step, before in zip(steps, [None, *steps], strict=False) if step != before
@@ -59,13 +54,13 @@ def test_every_step_is_told_before_it_begins(done: Sandbox) -> None:
     ]
 
 
-def test_the_model_is_told_the_task_and_what_its_commands_answered(done: Sandbox) -> None:
+def the_model_is_told_the_task_and_what_its_commands_answered(done: Sandbox) -> None:
     assert "It is off by one." in done.model.requests[0].body.decode()
     assert '"returncode": 3' in done.model.observations[0]
     assert "return n + n + 1" in done.model.observations[0]
 
 
-def test_turns_and_totals_are_told(done: Sandbox) -> None:
+def turns_and_totals_are_told(done: Sandbox) -> None:
     turns = [word.data["message"] for word in done.gateway.of("task.progress")]
     assert "turn 3 of 60" in turns
     usage = done.gateway.of("task.usage")[-1].data
@@ -73,7 +68,7 @@ def test_turns_and_totals_are_told(done: Sandbox) -> None:
     assert usage["costUsd"] == 0.0054
 
 
-def test_the_commit_names_its_task(done: Sandbox) -> None:
+def the_commit_names_its_task(done: Sandbox) -> None:
     message = git("log", "-1", "--format=%an <%ae>%n%B", BRANCH, at=done.remote.path)
     assert message == (
         "slipgate <slipgate@users.noreply.github.com>\n"
@@ -81,7 +76,7 @@ def test_the_commit_names_its_task(done: Sandbox) -> None:
     )
 
 
-def test_the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
+def the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
     (pull,) = done.github.pulls
     assert pull["draft"] is True
     assert (pull["title"], pull["head"], pull["base"]) == ("Fix double()", BRANCH, "main")
@@ -91,7 +86,7 @@ def test_the_pull_request_is_a_draft_with_the_receipts(done: Sandbox) -> None:
     assert "nobody sees me" not in str(pull["body"])
 
 
-def test_the_trajectory_is_kept_and_the_checkouts_are_not(done: Sandbox) -> None:
+def the_trajectory_is_kept_and_the_checkouts_are_not(done: Sandbox) -> None:
     trajectory = json.loads((done.state / "trajectory.json").read_text())
     assert trajectory["info"]["exit_status"] == "Submitted"
     assert not list(done.state.glob("work-*"))

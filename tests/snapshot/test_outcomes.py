@@ -119,7 +119,7 @@ def test_the_attempt_ends_itself_before_its_clock_strikes(sandbox: Sandbox) -> N
     hook.write_text("#!/bin/sh\nsleep 600\n")
     hook.chmod(0o755)
     sandbox.agent_is(FIX)
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="30") == 1, sandbox.said()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 1, sandbox.said()
     error = sandbox.gateway.last.data["error"]
     assert isinstance(error, dict)
     assert (error["stage"], error["code"], error["retryable"]) == ("push", "time_over", False)

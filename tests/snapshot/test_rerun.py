@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from tests.snapshot.gateway_stub import refusal
-from tests.snapshot.patience import PATIENCE_SECONDS
+from tests.snapshot.patience import PATIENCE_SECONDS, until
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
@@ -21,8 +21,7 @@ def test_killed_while_the_agent_works_it_begins_from_a_clean_slate(sandbox: Sand
     sandbox.agent_is(f"{FIX}; touch left.txt; while :; do touch {alive}; sleep 0.02; done")
     process = sandbox.start()
     sandbox.gateway.wait_for(lambda word: word.step == "progress:agent")
-    while not alive.exists():
-        assert process.poll() is None, sandbox.said()
+    until(alive.exists, "the agent's work")
     kill(process)
 
     sandbox.agent_is(f"rm {alive}; sleep 0.3; test ! -e {alive} && {FIX}")
@@ -38,8 +37,7 @@ def test_killed_after_the_push_it_opens_the_pull_request_without_the_agent(
     sandbox.agent_is(FIX)
     sandbox.gateway.on_step("progress:pr", refusal(503, "unavailable", retry_after="0"))
     process = sandbox.start()
-    while BRANCH not in sandbox.remote.branches():
-        assert process.poll() is None, sandbox.said()
+    until(lambda: BRANCH in sandbox.remote.branches(), "the push")
     kill(process)
     pushed = sandbox.remote.branches()[BRANCH]
 
@@ -72,8 +70,7 @@ def test_after_its_last_word_it_only_finishes_telling(sandbox: Sandbox) -> None:
 def test_totals_and_log_go_on_where_they_were(sandbox: Sandbox) -> None:
     sandbox.model.commands = [f"touch {sandbox.shared}/go; sleep 600"]
     process = sandbox.start()
-    while not (sandbox.shared / "go").exists():
-        assert process.poll() is None, sandbox.said()
+    until((sandbox.shared / "go").exists, "the agent's work")
     sandbox.gateway.wait_for(lambda word: word.type == "task.usage")
     kill(process)
 

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.snapshot.conftest import made
 from tests.snapshot.patience import PATIENCE_SECONDS, until
-from tests.snapshot.repositories import FIX, git
+from tests.snapshot.repositories import FIX, Bare, git
 from tests.snapshot.sandbox import SCRIPT, Sandbox
 
 
@@ -41,26 +43,34 @@ def text_of(pieces: list[dict[str, object]]) -> str:
     return text.decode()
 
 
-@pytest.fixture
-def left(sandbox: Sandbox) -> Path:
+@pytest.fixture(scope="session")
+def killed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state directory of an agent that was killed with its runner in the middle of its work."""
+    root = tmp_path_factory.mktemp("killed")
+    sandbox = made(root, Bare(template))
     there = sandbox.shared / "there"
     sandbox.agent_is(f"{FIX}; seq 100000 > numbers.txt; touch {there}; sleep 600")
     process = sandbox.start()
     until(there.exists, "the agent's work")
     os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    sandbox.close()
     return sandbox.state
 
 
-def test_the_work_of_a_killed_agent_is_found(sandbox: Sandbox, left: Path) -> None:
+@pytest.fixture
+def left(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return shutil.copytree(killed, tmp_path / "left", symlinks=True)
+
+
+def test_the_work_of_a_killed_agent_is_found(remote: Bare, left: Path) -> None:
     pieces = rescued(left)
     assert pieces[0]["partial"] is True
-    assert pieces[0]["baseSha"] == sandbox.remote.branches()["main"]
+    assert pieces[0]["baseSha"] == remote.branches()["main"]
     text = text_of(pieces)
     assert "+    return 2 * n" in text
     assert "+100000" in text
-    applied = git("apply", "--numstat", "-", at=sandbox.root, text=text)
+    applied = git("apply", "--numstat", "-", at=left, text=text)
     assert applied.splitlines() == ["100000\t0\tnumbers.txt", "1\t1\twidgets.py"]
 
 
@@ -99,12 +109,12 @@ HOSTILE = [
 
 @pytest.mark.parametrize("script", HOSTILE)
 def test_whatever_lies_there_nothing_of_it_runs_or_holds_it_up(
-    sandbox: Sandbox, left: Path, script: str
+    left: Path, tmp_path: Path, script: str
 ) -> None:
     (origin,), (agent,) = left.glob("work-origin-*"), left.glob("work-agent-*")
-    names = {"origin": origin.name, "agent": agent.name, "root": sandbox.root, "sha": "1" * 40}
+    names = {"origin": origin.name, "agent": agent.name, "root": tmp_path, "sha": "1" * 40}
     subprocess.run(["bash", "-c", script.format(**names)], cwd=left, check=True)
     pieces = rescued(left)
-    assert not (sandbox.root / "ran").exists()
+    assert not (tmp_path / "ran").exists()
     if pieces:
         assert "root:" not in text_of(pieces), "nothing of the host's"
