@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.forks.programs import server
+
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
@@ -20,6 +22,11 @@ if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
 
 WORKERS_PER_CORE = 2
 """Tests of real programs wait for them half of the time."""
+
+
+def pytest_configure() -> None:
+    """One fork server for all that run side by side: they inherit its address."""
+    server()
 
 
 @pytest.hookimpl(optionalhook=True)

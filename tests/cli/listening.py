@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from tests.forks.programs import slipgate
 
 Line = dict[str, Any]
 
@@ -42,9 +43,9 @@ class Listening:
         return [self.line() for _ in range(count)]
 
     def kill(self) -> None:
-        """At once, whatever it does."""
+        """At once, whatever it does; nothing holds its pipes any more."""
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def interrupt(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
         """Ctrl-C; how it ends, and what it still says."""
@@ -63,7 +64,7 @@ def listening(
 ) -> Iterator[Listening]:
     """The process, from its start to its end."""
     bare = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
-    command = [sys.executable, "-m", "gateway", "webhook", "listen", *words]
+    command = [slipgate(), "webhook", "listen", *words]
     with subprocess.Popen(
         [*command, "--json"] if as_json else command,
         cwd=folder,

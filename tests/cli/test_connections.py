@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.forks.programs import slipgate
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
 
@@ -33,7 +33,7 @@ def listed(url: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
     """`slipgate tasks list`."""
     settings = {"PATH": os.defpath, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": KEY}
     return subprocess.run(
-        [sys.executable, "-m", "gateway", "tasks", "list"],
+        [slipgate(), "tasks", "list"],
         env={**settings, **environ},
         capture_output=True,
         check=False,

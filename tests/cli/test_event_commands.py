@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -12,6 +11,7 @@ import msgspec
 from gateway.cli.keys import mint
 from tests.app.processes import gateway
 from tests.cli.operator import Operator
+from tests.forks.programs import slipgate
 
 TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
@@ -54,7 +54,7 @@ def test_a_feed_is_followed_until_it_is_interrupted_and_says_how_to_go_on(tmp_pa
         with (
             httpx.Client(base_url=url, headers=headers, trust_env=False) as http,
             subprocess.Popen(
-                [sys.executable, "-m", "gateway", "tasks", "events", "--follow", "--json"],
+                [slipgate(), "tasks", "events", "--follow", "--json"],
                 env={**os.environ, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": key},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

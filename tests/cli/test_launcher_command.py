@@ -1,9 +1,10 @@
 """`slipgate launcher` hands over to a program of its own, with what it was told."""
 
 import subprocess
-import sys
 
 import pytest
+
+from tests.forks.programs import slipgate
 
 SOUND = {
     "SLIPGATE_URL": "http://127.0.0.1:9",
@@ -20,7 +21,7 @@ SOUND = {
 def test_check_only_says_what_is_wrong_with_the_settings(
     settings: dict[str, str], code: int, words: str
 ) -> None:
-    command = [sys.executable, "-m", "gateway", "launcher", "--check"]
+    command = [slipgate(), "launcher", "--check"]
     done = subprocess.run(
         command, env=settings, capture_output=True, text=True, check=False, timeout=60
     )

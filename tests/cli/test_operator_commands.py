@@ -5,7 +5,6 @@ import os
 import socket
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from importlib.metadata import version
@@ -17,6 +16,7 @@ import pytest
 from gateway.cli.database import BackedUp, Migrated, Verified
 from gateway.cli.keys import ListedKey, MintedKey
 from gateway.domain.rate_limit import RateLimit
+from tests.forks.programs import slipgate
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -33,7 +33,7 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
 
 def run(environ: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway", *arguments],
+        [slipgate(), *arguments],
         env=dict(environ),
         capture_output=True,
         check=False,

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import httpx
 from gateway.cli.keys import mint
 from gateway.cli.processes import wait_until_ready
 from tests.app.processes import gateway
+from tests.forks.programs import slipgate
 
 TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
@@ -22,7 +22,7 @@ def _watching(url: str, key: str, task: str) -> Iterator[subprocess.Popen[str]]:
     """The process, once it has printed its first line."""
     environ = {**os.environ, "SLIPGATE_URL": url, "SLIPGATE_API_KEY": key}
     with subprocess.Popen(
-        [sys.executable, "-m", "gateway", "tasks", "watch", task],
+        [slipgate(), "tasks", "watch", task],
         env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

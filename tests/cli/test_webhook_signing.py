@@ -5,7 +5,6 @@ import hmac
 import json
 import os
 import subprocess
-import sys
 import time
 from base64 import b64encode
 from pathlib import Path
@@ -16,6 +15,7 @@ from standardwebhooks import Webhook
 
 from gateway.cli.main import main
 from gateway.wire.signing import STANDARD, SVIX, secret_bytes, secret_text, sign
+from tests.forks.programs import slipgate
 
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER: Final = secret_text(b"o" * 32)
@@ -242,7 +242,7 @@ def test_what_cannot_be_meant_is_a_usage_error(words: list[str]) -> None:
 def test_the_secret_and_the_body_come_by_pipe_as_well(body: Path, tmp_path: Path) -> None:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     made = subprocess.run(
-        [sys.executable, "-m", "gateway", "webhook", "sign", f"--body={body}", "--secret-file=-"],
+        [slipgate(), "webhook", "sign", f"--body={body}", "--secret-file=-"],
         input=SECRET.encode(),
         env=environ,
         capture_output=True,
@@ -252,7 +252,7 @@ def test_the_secret_and_the_body_come_by_pipe_as_well(body: Path, tmp_path: Path
     secret.write_text(SECRET)
     checked = subprocess.run(
         [
-            *(sys.executable, "-m", "gateway", "webhook", "verify"),
+            *(slipgate(), "webhook", "verify"),
             *("--request=-", f"--secret-file={secret}"),
         ],
         input=made.stdout + b"\n" + BODY,

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shlex
-import stat
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from tests.daytona import releases
 from tests.daytona.arguments import Line, Usage, parse
 from tests.daytona.cli_client import CliClient, Fatal, environment, quoted
 from tests.daytona.releases import Flag, Version
+from tests.forks.programs import program
 
 FAULTS = "faults.json"
 Command = Callable[["Program", Line], int]
@@ -526,17 +526,7 @@ def _misbehave(folder: Path) -> None:
 
 def install(folder: Path, version: str) -> Path:
     """Writes the executable `daytona` of that release into the folder."""
-    root = Path(__file__).resolve().parents[2]
-    path = folder / "daytona"
-    path.write_text(
-        f"#!{sys.executable} -ES\n"
-        "import sys\n"
-        f"sys.path.insert(0, {str(root)!r})\n"
-        "from tests.daytona.cli import run\n"
-        f"sys.exit(run({version!r}, {str(folder)!r}))\n"
-    )
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
+    return program(folder / "daytona", "tests.daytona.cli:run", version, str(folder))
 
 
 def run(version: str, folder: str) -> int:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import tarfile
@@ -20,6 +19,7 @@ from typing import Any
 
 from tests.docker.arguments import Line, Usage, parse
 from tests.docker.daemon import ID, Daemon, Refused
+from tests.forks.programs import program
 
 FAULTS = "faults.json"
 CALLS = "calls.jsonl"
@@ -420,18 +420,12 @@ def _fault(folder: Path, at: str) -> None:
 
 def install(folder: Path) -> tuple[Path, Daemon]:
     """Writes the executable `docker` and its daemon into the folder."""
-    root = Path(__file__).resolve().parents[2]
     daemon = Daemon(folder / "daemon")
     daemon.folder.mkdir(parents=True)
-    path = folder / "docker"
-    path.write_text(
-        f"#!{sys.executable} -ES\n"
-        "import os, sys\n"
-        f"sys.path.insert(0, {str(root)!r})\n"
-        "from pathlib import Path\n"
-        "from tests.docker.cli import main\n"
-        "from tests.docker.daemon import Daemon\n"
-        f"sys.exit(main(Daemon(Path({str(daemon.folder)!r})), sys.argv[1:], os.environ))\n"
-    )
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    path = program(folder / "docker", "tests.docker.cli:typed", str(daemon.folder))
     return path, daemon
+
+
+def typed(folder: str) -> int:
+    """What the executable does."""
+    return main(Daemon(Path(folder)), sys.argv[1:], os.environ)

@@ -3,17 +3,17 @@
 import asyncio
 import json
 import signal
-import sys
 from asyncio.subprocess import PIPE, Process
 
 from tests.daytona.api import Api
 from tests.daytona.organisation import Habits
 from tests.doctor.patient import Patient
+from tests.forks.programs import slipgate
 
 
 async def _typed(patient: Patient, *words: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "doctor", *words),
+        *(slipgate(), "doctor", *words),
         env=patient.environ,
         stdout=PIPE,
         stderr=PIPE,

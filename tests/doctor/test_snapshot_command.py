@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from typing import NamedTuple
 from tests.daytona.api import Api
 from tests.daytona.machine import Machine
 from tests.doctor.patient import SNAPSHOT, Patient
+from tests.forks.programs import slipgate
 from tests.launcher.agents import program
 
 OTHER_SCRIPTS = program(f"print('slipgate: scripts={'0' * 64}')")
@@ -23,7 +23,7 @@ class Typed(NamedTuple):
 
 async def _typed(patient: Patient, *words: str) -> Typed:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "snapshot", *words),
+        *(slipgate(), "snapshot", *words),
         env=patient.environ,
         stdout=PIPE,
         stderr=PIPE,

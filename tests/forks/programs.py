@@ -1,0 +1,58 @@
+"""Executables whose work is done by a fork of one server for all tests of a run."""
+
+import atexit
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+ADDRESS: Final = "TESTS_FORK_SERVER"
+CLIENT: Final = Path(__file__).with_name("client.py")
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def program(path: Path, entry: str, *fixed: str) -> Path:
+    """An executable that calls `module:function` with these words, in a process of its own:
+    arguments, environment, working directory, streams and signals are as for any other.
+
+    It is a fork of a process that has imported that module. If it is killed it takes its process
+    group along, a moment later.
+    """
+    run = f"run({server()!r}, {entry!r}, {list(fixed)!r})"
+    path.write_text(f"#!{sys.executable} -IS\n{CLIENT.read_text()}\n\n{run}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+@cache
+def slipgate() -> str:
+    """The command line of the product."""
+    folder = Path(server()).with_name(str(os.getpid()))
+    folder.mkdir(exist_ok=True)
+    return str(program(folder / "slipgate", "gateway.cli.main:main"))
+
+
+def server() -> str:
+    """The address of the server of this run of the tests, started if there is none; it ends with
+    the process that started it."""
+    if ADDRESS not in os.environ:
+        os.environ[ADDRESS] = _start(Path(tempfile.mkdtemp(prefix="slipgate-forks-")) / "socket")
+    return os.environ[ADDRESS]
+
+
+def _start(path: Path) -> str:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.forks.server", str(path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    atexit.register(process.communicate)  # closes its standard input and waits
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"\n", "the fork server did not start"
+    return str(path)

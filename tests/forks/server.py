@@ -1,0 +1,259 @@
+"""The process that forks: for every executable that connects, a child that does its work."""
+
+import gc
+import importlib
+import os
+import selectors
+import shutil
+import signal
+import socket
+import sys
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn, TextIO
+
+STDIO: Final = (0, 1, 2)
+LINK_SECONDS: Final = 10.0
+PIECE_BYTES: Final = 4_096
+"""What a pipe takes in one piece, whoever else writes to it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """One run of a program, as its executable describes it."""
+
+    entry: str
+    """`module:function`."""
+    fixed: list[str]
+    argv: list[str]
+    folder: bytes
+    environ: dict[bytes, bytes]
+    stdio: list[int]
+
+    def prepare(self) -> Callable[..., object]:
+        """What is called; imported by whoever asks."""
+        module, _, function = self.entry.partition(":")
+        found: Callable[..., object] = getattr(importlib.import_module(module), function)
+        return found
+
+
+def read_run(link: socket.socket) -> Run:
+    """What an executable says first.
+
+    Raises:
+        OSError: it ended before it had said it.
+    """
+    link.settimeout(LINK_SECONDS)
+    head, stdio, _, _ = socket.recv_fds(link, 4, len(STDIO))
+    said = _exactly(link, int.from_bytes(head, "big"))
+    folder, words, argv, *texts = said.split(b"\0")
+    entry, *fixed = (os.fsdecode(text) for text in texts[: int(words)])
+    rest = texts[int(words) :]
+    return Run(
+        entry=entry,
+        fixed=fixed,
+        argv=[os.fsdecode(text) for text in rest[: int(argv)]],
+        folder=folder,
+        environ=dict(text.split(b"=", 1) for text in rest[int(argv) :]),
+        stdio=list(stdio),
+    )
+
+
+def _exactly(link: socket.socket, count: int) -> bytes:
+    said = bytearray()
+    while len(said) < count:
+        piece = link.recv(count - len(said))
+        if not piece:
+            raise ConnectionResetError("ended early")
+        said += piece
+    return bytes(said)
+
+
+class Server:
+    """Forks, tells signals to children and their end to whoever stands for them."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._links: dict[socket.socket, int] = {}
+        self._woken, self._wakes = os.pipe()
+        self._learnt, self._learns = os.pipe()
+        self._selector = selectors.DefaultSelector()
+        for number in (self._woken, self._wakes, self._learnt):
+            os.set_blocking(number, False)
+        for each in (sys.stdin, listener, self._woken, self._learnt):
+            self._selector.register(each, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Until its standard input ends."""
+        signal.set_wakeup_fd(self._wakes)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler nothing is woken
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is sys.stdin:
+                    return self._close()
+                if key.fileobj is self._listener:
+                    self._begin()
+                elif key.fileobj == self._woken:
+                    os.read(self._woken, PIECE_BYTES)
+                    self._reap()
+                elif key.fileobj == self._learnt:
+                    _import_all(os.read(self._learnt, PIECE_BYTES).decode().split())
+                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._links:
+                    self._hear(key.fileobj)
+
+    def _begin(self) -> None:
+        link, _ = self._listener.accept()
+        try:
+            run = read_run(link)
+        except OSError:
+            link.close()
+            return
+        with suppress(Exception):  # the child will fail again, where it is seen
+            run.prepare()
+        gc.freeze()
+        child = os.fork()
+        if child == 0:
+            self._leave(link)
+            do(run, self._learns)
+        for number in run.stdio:
+            os.close(number)
+        with suppress(OSError):
+            os.setpgid(child, child)
+        self._links[link] = child
+        self._selector.register(link, selectors.EVENT_READ)
+
+    def _leave(self, link: socket.socket) -> None:
+        """What of the server a child must not hold."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._selector.close()
+        for each in (self._listener, link, *self._links):
+            each.close()
+        for number in (self._woken, self._wakes, self._learnt):
+            os.close(number)
+
+    def _hear(self, link: socket.socket) -> None:
+        said = b""
+        with suppress(OSError):
+            said = link.recv(PIECE_BYTES)
+        child = self._links[link]
+        if said:
+            for number in said:
+                os.kill(child, number)
+        else:
+            self._forget(link)
+            _kill(child)
+
+    def _reap(self) -> None:
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                for link in [each for each, child in self._links.items() if child == ended[0]]:
+                    code = os.waitstatus_to_exitcode(ended[1])
+                    with suppress(OSError):
+                        link.sendall(code.to_bytes(4, "big", signed=True))
+                    self._forget(link)
+
+    def _forget(self, link: socket.socket) -> None:
+        self._selector.unregister(link)
+        del self._links[link]
+        link.close()
+
+    def _close(self) -> None:
+        for child in self._links.values():
+            _kill(child)
+
+
+def _kill(child: int) -> None:
+    """With what it has started, as far as it stayed in its group."""
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def do(run: Run, learns: int) -> NoReturn:
+    """In the child: what the program does, up to the end of the process."""
+    with suppress(OSError):
+        os.setpgid(0, 0)
+    for number, handed in zip(STDIO, run.stdio, strict=True):
+        os.dup2(handed, number)
+        os.close(handed)
+    os.chdir(run.folder)
+    os.environb.clear()
+    os.environb.update(run.environ)
+    sys.argv = run.argv
+    sys.modules["__main__"] = types.ModuleType("__main__")  # has no package to be named after
+    sys.stdin, sys.stdout, sys.stderr = _streams()
+    known = set(sys.modules)
+    code = _outcome(run)
+    for each in threading.enumerate():
+        if each is not threading.main_thread() and not each.daemon:
+            each.join()
+    with suppress(OSError):
+        sys.stdout.flush()
+    _tell(set(sys.modules) - known, learns)
+    os._exit(code)  # taking down so many modules would cost more than all before
+
+
+def _streams() -> tuple[TextIO, TextIO, TextIO]:
+    """As the interpreter opens them."""
+    return (
+        open(0, closefd=False),
+        open(1, "w", closefd=False),
+        open(2, "w", closefd=False, errors="backslashreplace", buffering=1),
+    )
+
+
+def _outcome(run: Run) -> int:
+    """The exit code, as the interpreter would find it."""
+    try:
+        code = run.prepare()(*run.fixed)
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+        return 1
+    except Exception:  # noqa: BLE001 - the end of a program: it is shown
+        traceback.print_exc()
+        return 1
+    if code is None or isinstance(code, int):
+        return (code or 0) & 255
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _tell(names: set[str], learns: int) -> None:
+    """Imports that were made on the way: the next child finds them made."""
+    piece = b""
+    for name in sorted(names):
+        if len(piece) + len(name) >= PIECE_BYTES:
+            os.write(learns, piece)
+            piece = b""
+        piece += f"{name} ".encode()
+    os.write(learns, piece)
+
+
+def _import_all(names: list[str]) -> None:
+    for name in names:
+        with suppress(Exception):  # it is only needed sooner
+            importlib.import_module(name)
+
+
+def main(path: str) -> None:
+    """Until nobody holds the other end of its standard input."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(64)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        Server(listener).serve()
+    shutil.rmtree(Path(path).parent)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
