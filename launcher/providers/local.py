@@ -29,6 +29,7 @@ import msgspec
 
 from gateway.wire.authorities import Authorities
 from gateway.wire.launcher import Process, ReportedState
+from launcher.providers.own_files import opened, reopen
 from launcher.providers.process import (
     GRACE_SECONDS,
     StillRunning,
@@ -60,6 +61,8 @@ EXECUTION = (
 RUNNER = Path(EXECUTION[1]).with_name("agent-runner.py")
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+RECORD_BYTES = 1024 * 1024
+"""Ours are short; a longer one is none."""
 REMOVED = ".removed-"
 """Prefix of directories on their way out; no sandbox can have such a name."""
 
@@ -237,7 +240,11 @@ class LocalProvider:
         )
 
     def _directory(self, key: Key) -> Path:
-        return self._state / _safe(key.instance) / _safe(key.name)
+        """Open to us, whatever an agent of our user did."""
+        directory = self._state / _safe(key.instance) / _safe(key.name)
+        for path in (self._state.parent, self._state, directory.parent, directory):
+            reopen(path)
+        return directory
 
 
 def _supervise(
@@ -331,17 +338,19 @@ def _kept_realm(path: Path) -> str:
 
 
 def _tail(path: Path) -> str:
-    if not path.is_file():
+    file = opened(path)
+    if file is None:
         return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - LOG_TAIL))
+    with file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL))
         return file.read(LOG_TAIL).decode(errors="replace")
 
 
 def _is_unlocked(directory: Path) -> bool:
     """Whether no supervisor lives there."""
+    reopen(directory / LOCK)
     try:
-        lock = os.open(directory / LOCK, os.O_RDWR)
+        lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
         return True
     try:
@@ -354,10 +363,15 @@ def _is_unlocked(directory: Path) -> bool:
 
 
 def _load(path: Path, kind: type[Record]) -> Record | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, NotADirectoryError):
+    file = opened(path)
+    if file is None and os.path.lexists(path):
+        raise _unavailable(f"{path.name} of the sandbox cannot be read")
+    if file is None:
         return None
+    with file:
+        content = file.read(RECORD_BYTES)
+    try:
+        return msgspec.json.decode(content, type=kind)
     except msgspec.DecodeError as error:
         raise _unavailable(f"{path.name} of the sandbox is broken: {error}") from error
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,19 +80,29 @@ async def end(
             raise StillRunning(f"{len(alive)} processes")
         others = alive - {supervisor.pid}
         if waited > grace:
-            _signal(others or alive, signal.SIGKILL)
+            _signal(supervisor, others or alive, signal.SIGKILL)
         else:
-            _signal(others - told, signal.SIGTERM)
+            _signal(supervisor, others - told, signal.SIGTERM)
             told |= others
         await sleep(LOOK_SECONDS)
 
 
-def _signal(pids: set[int], number: signal.Signals) -> None:
+def _signal(supervisor: Supervisor, pids: set[int], number: signal.Signals) -> None:
+    """An agent that forks and ends again and again makes its numbers strangers' within moments:
+    each process is held before it is looked at a second time, and then meant alone."""
+    with ExitStack() as stack:
+        held = dict(_held(pids, stack))
+        for pid in held.keys() & members(supervisor):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(held[pid], number)
+
+
+def _held(pids: set[int], stack: ExitStack) -> Iterator[tuple[int, int]]:
     for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            yield pid, descriptor
 
 
 def _is_this_boot(supervisor: Supervisor) -> bool:

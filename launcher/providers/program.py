@@ -43,13 +43,11 @@ class Program:
         *arguments: str,
         seconds: float,
         told: bytes | None = None,
-        more: Mapping[str, str] | None = None,
         take: Take | None = None,
         echo: Take | None = None,
     ) -> Ran:
-        """One run in our folder, without a shell. `told` is its standard input, `more` are
-        variables of this run alone, under ours; what it prints goes to `take`, if there is one.
-        `echo` gets all of it beside that, errors too, as it comes.
+        """One run in our folder, without a shell. `told` is its standard input; what it prints goes
+        to `take`, if there is one. `echo` gets all of it beside that, errors too, as it comes.
 
         Raises:
             NotStarted: it cannot be run.
@@ -59,7 +57,7 @@ class Program:
                 self._path,
                 *arguments,
                 cwd=self._folder,
-                env={**(more or {}), **self.environ},
+                env=self.environ,
                 stdin=asyncio.subprocess.DEVNULL if told is None else asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -6,10 +6,8 @@ for one such line must not hold back the ones behind it.
 
 import base64
 import binascii
-import contextlib
 import io
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
+from launcher.providers.own_files import opened, reopen
 from launcher.providers.protocol import SpoolPiece
 
 SPOOL = "spool.jsonl"
@@ -40,9 +39,9 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
     """The next whole lines after `offset` or after what the agent saw acknowledged."""
-    _reopen(directory)
+    reopen(directory)
     acknowledged = _acknowledged(directory / ACKNOWLEDGED)
-    spool = _open(directory / SPOOL)
+    spool = opened(directory / SPOOL)
     if spool is None:
         return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
     with spool:
@@ -116,30 +115,9 @@ def _parse(line: bytes | None) -> Spooled | None:
 
 
 def _acknowledged(path: Path) -> int:
-    file = _open(path)
+    file = opened(path)
     if file is None:
         return 0
     with file:
         text = file.read(20).strip()
     return int(text) if text.isdigit() else 0
-
-
-def _reopen(directory: Path) -> None:
-    """An agent may have closed its spool to our common user."""
-    for path, mode in ((directory, 0o700), (directory / SPOOL, 0o600)):
-        with contextlib.suppress(OSError):
-            found = path.lstat()
-            if found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode):
-                path.chmod(mode)
-
-
-def _open(path: Path) -> BinaryIO | None:
-    """A regular file or nothing: an agent may have put a pipe there, and reading it would hang."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        return None
-    return os.fdopen(descriptor, "rb")

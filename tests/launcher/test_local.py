@@ -109,6 +109,51 @@ async def test_directories_an_agent_has_closed_are_deleted(
     assert not directory.exists()
 
 
+async def test_a_way_that_an_agent_has_closed_is_open_again(
+    make_local: MakeLocal, directory: Path
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    for path in (directory, directory.parent, directory.parents[1]):
+        path.chmod(0)
+    assert await local.find(KEY)
+    modes = [path.stat().st_mode & 0o777 for path in (directory, *directory.parents[:2])]
+    assert modes == [0o700] * 3
+
+
+@pytest.mark.parametrize("name", ["sandbox.json", "process.json", "lock"])
+async def test_a_record_that_an_agent_has_closed_is_read(
+    make_local: MakeLocal, directory: Path, name: str
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    (directory / name).chmod(0)
+    found = await local.find(KEY)
+    assert found is not None
+    assert found.process.state == "running"
+    assert await local.ended() == frozenset()
+    assert (directory / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("stands_there", ["a pipe", "a link", "a folder"])
+async def test_nothing_but_a_file_is_taken_for_a_record(
+    make_local: MakeLocal, directory: Path, tmp_path: Path, stands_there: str
+) -> None:
+    local = make_local(WAITS)
+    await local.create(an_order())
+    for name in ("sandbox.json", "output.log"):
+        (directory / name).rename(tmp_path / name)
+        if stands_there == "a pipe":
+            os.mkfifo(directory / name)
+        elif stands_there == "a link":
+            (directory / name).symlink_to(tmp_path / name)
+        else:
+            (directory / name).mkdir()
+    with pytest.raises(ProviderError, match="cannot be read"):
+        await local.find(KEY)
+    assert await local.read_log(KEY) == ""
+
+
 async def test_whose_process_has_ended_is_seen_without_a_look_at_processes(
     make_local: MakeLocal, directory: Path
 ) -> None:

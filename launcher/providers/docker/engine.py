@@ -45,7 +45,6 @@ class Engine:
         *arguments: str,
         seconds: float = CALL_SECONDS,
         told: bytes | None = None,
-        more: Mapping[str, str] | None = None,
         take: Take | None = None,
         echo: Take | None = None,
     ) -> Ran:
@@ -56,7 +55,7 @@ class Engine:
         """
         try:
             return await self._program.run(
-                *arguments, seconds=seconds, told=told, more=more, take=take, echo=echo
+                *arguments, seconds=seconds, told=told, take=take, echo=echo
             )
         except NotStarted as error:
             message = f"{error}. Install docker's CLI on the launcher's PATH"
