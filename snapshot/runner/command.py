@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import keeper
+from . import keeper, syscall_filter
 from .bounded_output import BoundedOutput
 from .hardening import sweep
 from .landlock import Confinement
@@ -45,10 +45,17 @@ class Finished:
 class Runner:
     """Runs commands one after another."""
 
-    def __init__(self, stop: Stop, confinement: Confinement | None = None) -> None:
-        """None: the commands are not confined."""
+    def __init__(
+        self,
+        stop: Stop,
+        confinement: Confinement | None = None,
+        *,
+        afterwards: Callable[[], None] = lambda: None,
+    ) -> None:
+        """None: the commands are not confined. `afterwards` is called when one is over."""
         self._stop = stop
         self._confinement = confinement
+        self._afterwards = afterwards
 
     def run(
         self,
@@ -68,21 +75,22 @@ class Runner:
             OSError: the directory is gone.
         """
         self._stop.check()
-        with self._rules(directory, environ) as ruleset:
-            process = _start(argv, directory, environ, stdin, ruleset)
+        with self._rules(directory, environ) as rulesets:
+            process = _start(argv, directory, environ, stdin, rulesets)
         try:
             finished = self._watch(process, seconds, on_output)
         finally:
             _end(process)
             sweep()
+            self._afterwards()
         self._stop.check()
         return finished
 
     def _rules(
         self, directory: Path, environ: Mapping[str, str]
-    ) -> AbstractContextManager[int | None]:
+    ) -> AbstractContextManager[tuple[int, ...]]:
         if self._confinement is None:
-            return nullcontext()
+            return nullcontext(())
         named = (Path(environ[name]) for name in OWN_DIRECTORIES if name in environ)
         return self._confinement.rules([directory, *named])
 
@@ -141,15 +149,15 @@ def _start(
     directory: Path,
     environ: Mapping[str, str],
     stdin: bytes,
-    ruleset: int | None,
+    rulesets: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
     keep = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
-    handed = () if ruleset is None else (ruleset,)
+    fence = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
     with tempfile.TemporaryFile() as source:
         source.write(stdin)
         source.seek(0)
         return subprocess.Popen(
-            [*keep, *(map(str, handed) if handed else "-"), "--", *argv],
+            [*keep, *fence, "--", *argv],
             cwd=directory,
             env=dict(environ),
             stdin=source,
@@ -157,7 +165,7 @@ def _start(
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
-            pass_fds=handed,
+            pass_fds=rulesets,
         )
 
 

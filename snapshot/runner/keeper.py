@@ -1,10 +1,11 @@
 """Runs one command for the runner and lets nothing it started outlive it.
 
-A program of its own, started as `python -I -S keeper.py <parent pid> <grace seconds> <ruleset> --
-<argv>`; `<ruleset>` is a descriptor of the Landlock rules for the command, or `-`. The runner has
-threads, and only a process without them may fork and arrange its child's last
-things safely. It is the subreaper of the command, so that a daemon that was forked twice still
-ends as its child, and it hears when the runner dies, even of SIGKILL.
+A program of its own, started as `python -I -S keeper.py <parent pid> <grace seconds> <rulesets>
+<filter> -- <argv>`; `<rulesets>` are descriptors of the Landlock rules for the command, joined by
+commas, `<filter>` is its seccomp program in hex, or both are `-`. The runner has threads, and only
+a process without them may fork and arrange its child's last things safely. It is the subreaper of
+the command, so that a daemon that was forked twice still ends as its child, and it hears when the
+runner dies, even of SIGKILL.
 
 SIGTERM: ask the family to end, kill what is left after the grace. SIGUSR1: kill it now.
 """
@@ -13,17 +14,22 @@ import ctypes
 import os
 import resource
 import signal
+import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
+PR_SET_SECCOMP: Final = 22
 PR_CAPBSET_DROP: Final = 24
 PR_SET_NO_NEW_PRIVS: Final = 38
 LANDLOCK_RESTRICT_SELF: Final = 446
+SECCOMP_MODE_FILTER: Final = 2
+INSTRUCTION_BYTES: Final = 8
 CAPABILITIES: Final = frozenset({0, 1, 3, 4, 5, 6, 7, 10, 18})
 """A confined root keeps CAP_CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID,
 NET_BIND_SERVICE and SYS_CHROOT. With others (PERFMON, SYS_ADMIN) it would read foreign memory."""
@@ -53,42 +59,46 @@ def descendants(ancestor: int) -> list[int]:
     return found
 
 
-def kill_descendants(ancestor: int, signal_number: int) -> None:
-    """Send a signal to every one of them that still lives."""
-    for process in descendants(ancestor):
-        try:
-            os.kill(process, signal_number)
-        except (ProcessLookupError, PermissionError):
-            continue
+def ask_descendants(ancestor: int) -> None:
+    """Send SIGTERM to every one of them that still lives. A number is given anew once its process
+    is gone, so each is held before it is looked at a second time."""
+    held: dict[int, int] = {}
+    try:
+        for process in descendants(ancestor):
+            with suppress(OSError):
+                held[process] = os.pidfd_open(process)
+        for process in held.keys() & set(descendants(ancestor)):
+            with suppress(OSError):
+                signal.pidfd_send_signal(held[process], signal.SIGTERM)
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
 
 
-def reap() -> dict[int, int]:
-    """Collect the children that ended: process id → wait status."""
+def reap() -> dict[int, int] | None:
+    """Collect the children that ended: process id → wait status; None: there is no child."""
     ended: dict[int, int] = {}
     try:
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             ended[found[0]] = found[1]
     except ChildProcessError:
-        pass
+        return ended or None
     return ended
 
 
 def kill_all() -> None:
-    """Kill our family until none is left; a fork bomb is raced for a bounded time."""
+    """Kill the family until none is left, for a bounded time.
+
+    Only children are killed: whoever outlives its parent becomes our child, and a child keeps its
+    number until we reap it, so that no signal meets a stranger. One that forks and ends for ever
+    is met because little time passes between a look and its signal.
+    """
     ends_at = time.monotonic() + REAP_SECONDS
-    while _has_children() and descendants(os.getpid()) and time.monotonic() < ends_at:
-        kill_descendants(os.getpid(), signal.SIGKILL)
-        time.sleep(0.005)
-
-
-def _has_children() -> bool:
-    """Whether one is left when those that ended are collected; cheap, unlike a search."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        return False
-    return True
+    while reap() is not None and time.monotonic() < ends_at:
+        for process in _children():
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.001)
 
 
 def main() -> NoReturn:
@@ -99,13 +109,14 @@ def main() -> NoReturn:
     prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     if os.getppid() != parent:
         os._exit(CANNOT_RUN)
-    command = _start(sys.argv[5:], None if sys.argv[3] == "-" else int(sys.argv[3]))
+    rulesets = [int(word) for word in sys.argv[3].split(",") if word != "-"]
+    command = _start(sys.argv[6:], rulesets, sys.argv[4])
     code = _wait(command, grace)
     kill_all()
     os._exit(code)
 
 
-def _start(argv: list[str], ruleset: int | None) -> int:
+def _start(argv: list[str], rulesets: list[int], program: str) -> int:
     command = os.fork()
     if command:
         return command
@@ -113,8 +124,9 @@ def _start(argv: list[str], ruleset: int | None) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _bound_files()
-    if ruleset is not None:
-        _confine(ruleset)
+    if rulesets:
+        _confine(rulesets)
+        _filter(bytes.fromhex(program))
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - an argument list, never a shell string
     except OSError as exc:
@@ -122,17 +134,31 @@ def _start(argv: list[str], ruleset: int | None) -> int:
         os._exit(NOT_FOUND if isinstance(exc, FileNotFoundError) else CANNOT_RUN)
 
 
-def _confine(ruleset: int) -> None:
-    """Enter the domain, for good; a command that cannot is not run at all."""
-    os.set_inheritable(ruleset, False)
+def _confine(rulesets: list[int]) -> None:
+    """Enter the domains, for good; a command that cannot is not run at all."""
     for capability in set(range(LAST_CAPABILITY + 1)) - CAPABILITIES:
         prctl(PR_CAPBSET_DROP, capability)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     call = ctypes.CDLL(None, use_errno=True).syscall
-    if call(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(ruleset), ctypes.c_long(0)):
-        reason = os.strerror(ctypes.get_errno())
-        os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
-        os._exit(CANNOT_RUN)
+    for ruleset in rulesets:
+        os.set_inheritable(ruleset, False)
+        if call(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(ruleset), ctypes.c_long(0)):
+            _refuse(os.strerror(ctypes.get_errno()))
+
+
+def _filter(program: bytes) -> None:
+    """Take the filter of system calls; a kernel that has none, or forbids one, is no reason to run
+    nothing."""
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HP", len(program) // INSTRUCTION_BYTES, ctypes.addressof(code))
+    ctypes.CDLL(None).prctl(
+        PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(header), 0, 0
+    )
+
+
+def _refuse(reason: str) -> NoReturn:
+    os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
+    os._exit(CANNOT_RUN)
 
 
 def _bound_files() -> None:
@@ -151,20 +177,29 @@ def _wait(command: int, grace: float) -> int:
         if arrived == signal.SIGTERM:
             _ask_to_end(grace)
             return 128 + signal.SIGTERM
-        status = reap().get(command)
+        status = (reap() or {}).get(command)
         if status is not None:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
 
 
 def _ask_to_end(grace: float) -> None:
-    kill_descendants(os.getpid(), signal.SIGTERM)
+    ask_descendants(os.getpid())
     ends_at = time.monotonic() + grace
-    while descendants(os.getpid()) and time.monotonic() < ends_at:
+    while reap() is not None and time.monotonic() < ends_at:
         if signal.SIGUSR1 in signal.sigpending():
             return
         time.sleep(0.02)
-        reap()
+
+
+def _children() -> Iterator[int]:
+    """Our own, of all our threads; a kernel without such lists has them in its table."""
+    try:
+        for thread in Path("/proc/self/task").iterdir():
+            yield from map(int, (thread / "children").read_text().split())
+    except OSError:
+        us = os.getpid()
+        yield from (process for process, parent in _parents() if parent == us)
 
 
 def _parents() -> Iterator[tuple[int, int]]:

@@ -2,8 +2,9 @@
 
 A command runs under the runner's own user. In its domain it reads no memory, environment or
 descriptor of a process outside (Linux 5.13), signals none and reaches no abstract socket (6.12),
-writes in its own directories alone, and reads no file that is hidden from it. Landlock does not
-govern names and `stat`, changes of mode or owner, and sockets that lie in the file system.
+writes in its own directories alone, reads no file that is hidden from it, and connects to no port
+that is closed (6.7). Landlock does not govern names and `stat`, changes of mode or owner, and
+sockets that lie in the file system.
 """
 
 import ctypes
@@ -24,6 +25,14 @@ ADD_RULE: Final = 445
 _VERSION: Final = 1
 """LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number instead."""
 _PATH_BENEATH: Final = 1
+_NET_PORT: Final = 2
+_CONNECT_TCP: Final = 1 << 1
+_LAST_PORT: Final = 65_535
+PORTS_SINCE: Final = 4
+"""The first ABI that knows connections."""
+DAEMON_PORTS: Final = (2280, 22220, 22222, 33333)
+"""Daytona's own daemon in a sandbox: it runs whatever it is asked to, for everybody in there, and
+outside of every domain."""
 SIGNALS_SINCE: Final = 6
 """The first ABI whose domains keep their signals to themselves."""
 
@@ -99,22 +108,48 @@ class Confinement:
     """Directories of ours; of these a command reads its own part alone."""
     version: int
     """0: commands are not confined."""
+    closed_ports: tuple[int, ...] = ()
+    """Ports that no command may connect to, on any host."""
+    ports: int | None = None
+    """A descriptor of the rules for them: tens of thousands, so they are made once."""
+
+    @classmethod
+    def made(
+        cls, hidden: Iterable[Path], *, version: int, closed_ports: tuple[int, ...] = ()
+    ) -> "Confinement":
+        """With the rules for all commands.
+
+        Raises:
+            OSError: the kernel refuses the rules.
+        """
+        is_able = bool(closed_ports) and version >= PORTS_SINCE
+        return cls(
+            hidden=tuple(hidden),
+            version=version,
+            closed_ports=closed_ports,
+            ports=_ports(closed_ports) if is_able else None,
+        )
 
     @property
     def warning(self) -> str | None:
         """What the task's owner should know of it."""
+        if 0 < self.version < PORTS_SINCE and self.closed_ports:
+            return (
+                "The sandbox's kernel is older than Linux 6.7: the agent's commands can have the "
+                "sandbox's own daemon read the runner's secrets, and end the runner."
+            )
         return protection(self.version)
 
     @contextmanager
-    def rules(self, own: Iterable[Path]) -> Iterator[int | None]:
-        """A descriptor of the rules for one command, which may change its `own` directories; None:
+    def rules(self, own: Iterable[Path]) -> Iterator[tuple[int, ...]]:
+        """Descriptors of the rules for one command, which may change its `own` directories; none:
         the kernel has no Landlock.
 
         Raises:
             OSError: the kernel refuses the rules.
         """
         if not self.version:
-            yield None
+            yield ()
             return
         ruleset = _Ruleset(self.version)
         try:
@@ -123,7 +158,7 @@ class Confinement:
                     ruleset.allow(path, _OWN)
             self._allow_reading(ruleset)
             _allow_devices(ruleset)
-            yield ruleset.descriptor
+            yield (ruleset.descriptor, *(() if self.ports is None else (self.ports,)))
         finally:
             os.close(ruleset.descriptor)
 
@@ -157,6 +192,16 @@ def _has_terminals() -> bool:
         ours = (each.stat().st_uid == os.getuid() for each in _TERMINALS.glob("[0-9]*"))
         return any(ours)
     return False
+
+
+def _ports(closed: tuple[int, ...]) -> int:
+    """The rules that allow every port but these: Landlock has no other way to say so."""
+    descriptor = _checked(_syscall(CREATE_RULESET, struct.pack("=QQ", 0, _CONNECT_TCP), 16, 0))
+    allow = _add_rule()
+    for port in set(range(_LAST_PORT + 1)).difference(closed):
+        if allow(ADD_RULE, descriptor, _NET_PORT, struct.pack("=QQ", _CONNECT_TCP, port), 0):
+            raise OSError(ctypes.get_errno(), "Landlock: a port cannot be allowed")
+    return descriptor
 
 
 class _Ruleset:

@@ -16,7 +16,7 @@ from .digest import script_digest
 from .ending import STOPPED, ExitCode, exit_code
 from .hardening import harden, sweep
 from .heartbeat import Heartbeat
-from .landlock import Confinement, abi
+from .landlock import DAEMON_PORTS, Confinement, abi
 from .last_word import failed
 from .network import Network
 from .post import Post
@@ -40,6 +40,8 @@ LATE_DELIVERY_SECONDS = 4.0
 """A cancelled attempt must be over within 10 s; what is not sent by then is in the spool."""
 HIDDEN = "SLIPGATE_HIDDEN"
 """Names further paths that no command may read, as PATH names its folders."""
+IN_DAYTONA = "DAYTONA_SANDBOX_ID"
+"""Set by Daytona in each of its sandboxes."""
 TOLD = frozenset({Reason.CANCELLED, Reason.TIME_OVER})
 """Reasons that end the attempt with a last word of ours."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -214,7 +216,8 @@ def _confinement(
     """Commands see nothing of our state, nor of what the launcher names: its own, beside us."""
     named = [Path(name) for name in environ.get(HIDDEN, "").split(os.pathsep) if name]
     version = abi() if landlock is None else min(landlock, abi())
-    return Confinement(hidden=(state.path, *named), version=version)
+    closed = DAEMON_PORTS if environ.get(IN_DAYTONA) else ()
+    return Confinement.made((state.path, *named), version=version, closed_ports=closed)
 
 
 def listen_for_signals(stop: Stop) -> None:

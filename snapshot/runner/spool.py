@@ -21,6 +21,8 @@ from typing import Final
 
 import msgspec
 
+from .state_directory import open_way
+
 SPOOL: Final = "spool.jsonl"
 ACKNOWLEDGED: Final = "spool.acknowledged"
 
@@ -127,7 +129,7 @@ class Spool:
         return is_ours and is_open and is_unchanged and found.st_size == self._end - new
 
     def _write_anew(self) -> None:
-        _open_way(self._path.parent)
+        open_way(self._path.parent)
         _write_whole(self._path, b"".join(self._lines))
         if self._descriptor is not None:
             os.close(self._descriptor)
@@ -178,21 +180,6 @@ def _read(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
         return file.read()
-
-
-def _open_way(directory: Path) -> None:
-    """Make the directory ours and open again, with all above it that are ours."""
-    for path in (*reversed(directory.parents), directory):
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
-            break
-        if stat.S_ISDIR(found.st_mode):
-            if found.st_uid == os.getuid() and found.st_mode & 0o700 != 0o700:
-                path.chmod(0o700)
-        elif path == directory:
-            path.unlink()
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

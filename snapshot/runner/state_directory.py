@@ -7,7 +7,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -63,10 +63,44 @@ class StateDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{_ROOMS}{purpose}-", dir=self.path))
 
+    def reopen(self) -> None:
+        """Take back what a command has closed: Landlock keeps nobody from changing the mode of a
+        file of its own user."""
+        with suppress(OSError):
+            open_way(self.path)
+        for path in self.path.glob("*"):
+            with suppress(OSError):  # our other threads make and remove files here
+                _open(path, 0o700 if path.is_dir() else 0o600)
+
     def clear(self) -> None:
         """Remove the rooms of an earlier start; what cannot be removed only costs space."""
         for room in self.path.glob(f"{_ROOMS}*"):
             shutil.rmtree(room, ignore_errors=True)
+
+
+def open_way(directory: Path) -> None:
+    """Make the directory ours and open again, with all above it that are ours.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for path in (*reversed(directory.parents), directory):
+        try:
+            _open(path, 0o700)
+            is_other = path == directory and not stat.S_ISDIR(path.lstat().st_mode)
+        except FileNotFoundError:
+            break
+        if is_other:
+            path.unlink()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _open(path: Path, mode: int) -> None:
+    """No link is followed: it could lead to any file of ours."""
+    found = path.lstat()
+    is_ours = found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode)
+    if is_ours and found.st_mode & mode != mode:
+        path.chmod(mode)
 
 
 def _lock(descriptor: int) -> bool:

@@ -44,7 +44,7 @@ class Surroundings:
     def of_environ(cls, environ: Mapping[str, str]) -> "Surroundings":
         """Sort every variable: the task's own is what nobody else claims."""
         return cls(
-            path=_without_own(environ.get("PATH") or DEFAULT_PATH),
+            path=_safe_path(environ.get("PATH") or DEFAULT_PATH),
             network={name: value for name, value in environ.items() if _NETWORK.fullmatch(name)},
             task={
                 name: value
@@ -72,10 +72,11 @@ class Surroundings:
         }
 
 
-def _without_own(path: str) -> str:
-    """The PATH without the virtual environment that the runner itself was installed into: there
+def _safe_path(path: str) -> str:
+    """The PATH without relative folders, which would be the agent's own where git runs in its
+    checkout, and without the virtual environment that the runner itself was installed into: there
     an agent would install and remove what we run on."""
-    if sys.prefix == sys.base_prefix:
-        return path
-    own = Path(sys.prefix).resolve() / "bin"
-    return os.pathsep.join(each for each in path.split(os.pathsep) if Path(each).resolve() != own)
+    own = None if sys.prefix == sys.base_prefix else Path(sys.prefix).resolve() / "bin"
+    folders = (Path(each) for each in path.split(os.pathsep))
+    kept = [str(each) for each in folders if each.is_absolute() and each.resolve() != own]
+    return os.pathsep.join(kept) or DEFAULT_PATH

@@ -102,7 +102,7 @@ class Workflow:
         self._configuration = configuration
         self._tools = tools
         self._reporter = tools.reporter
-        self._runner = Runner(tools.stop, tools.confinement)
+        self._runner = Runner(tools.stop, tools.confinement, afterwards=tools.state.reopen)
         environ = tools.surroundings.base()
         self._git = Git(stop=tools.stop, environ=environ)
         self._access = Access(
@@ -152,12 +152,11 @@ class Workflow:
 
     def failed(self, trouble: Trouble) -> TerminalWord:
         """The last word of an attempt that ends in this stage."""
-        kept = self._kept
         return last_word.failed(
             self.stage,
             trouble,
             log_tail=self.log.tail,
-            warnings=kept.warnings if kept else (),
+            warnings=self._warnings(self._kept),
             resumable=trouble.retryable and self._is_resumable,
         )
 
@@ -406,11 +405,16 @@ class Workflow:
             self._branch,
             seen,
             receipts,
-            warnings=kept.warnings if kept else (),
+            warnings=self._warnings(kept),
             patch=kept.text if kept else None,
             commit_sha=commit_sha,
             pr_url=pr_url,
         )
+
+    def _warnings(self, kept: KeptPatch | None) -> tuple[str, ...]:
+        """What a person should know of the whole attempt."""
+        unconfined = self._tools.confinement.warning
+        return (*(kept.warnings if kept else ()), *([unconfined] if unconfined else []))
 
     def _taken_up(self, kept: KeptPatch, remote: Remote, clone: Clone) -> _Done:
         """The work of an agent that had ended before, on the commit it began from.

@@ -84,6 +84,25 @@ def test_a_background_process_ends_with_its_command(tmp_path: Path) -> None:
     assert not is_alive(tmp_path / "far")
 
 
+CHAIN = """
+import os, time
+for fd in (0, 1, 2):
+    os.close(fd)
+for _ in range(150):
+    if os.fork():
+        os._exit(0)
+open("end", "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+"""Each of them lives for a moment: its number is a stranger's soon."""
+
+
+def test_a_process_that_forks_and_ends_again_and_again_ends(tmp_path: Path) -> None:
+    (tmp_path / "chain.py").write_text(CHAIN)
+    assert run("python3 -I -S chain.py", tmp_path).exit_code == 0
+    assert not (tmp_path / "end").exists() or not is_alive(tmp_path / "end")
+
+
 def test_the_stop_signal_ends_a_command(tmp_path: Path) -> None:
     stop = Stop()
     timer = threading.Timer(0.3, stop.request, (Reason.CANCELLED, "enough"))

@@ -1,7 +1,10 @@
 """The domain of a command: what it reaches, and what it does not."""
 
 import os
+import resource
 import signal
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +15,7 @@ import pytest
 from snapshot.runner.command import Finished, Runner
 from snapshot.runner.landlock import Confinement, abi, protection
 from snapshot.runner.stop import Stop
+from snapshot.runner.syscall_filter import program
 from tests.snapshot.patience import PATIENCE_SECONDS
 
 SECRET = "hidden-from-everybody"
@@ -135,8 +139,6 @@ def test_another_process_is_not_traced(place: Place, bystander: int) -> None:
 
 
 def test_an_abstract_socket_outside_is_not_reached(place: Place) -> None:
-    import socket  # noqa: PLC0415 - of this test alone
-
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"\0slipgate-{os.getpid()}")
         server.listen()
@@ -145,6 +147,65 @@ def test_an_abstract_socket_outside_is_not_reached(place: Place) -> None:
             f' s.connect(chr(0) + "slipgate-{os.getpid()}")'
         )
         assert "PermissionError" in place.run(f"python3 -c '{connect}'").output
+
+
+def test_the_limits_of_another_process_are_not_changed(place: Place, bystander: int) -> None:
+    limit = f"import resource; resource.prlimit({bystander}, resource.RLIMIT_NOFILE, (3, 3))"
+    assert "PermissionError" in place.run(f"python3 -c '{limit}'").output
+    assert resource.prlimit(bystander, resource.RLIMIT_NOFILE)[1] > 3
+    assert place.run("ulimit -n 64 && ulimit -n").output == "64\n"
+
+
+CONNECT = """
+import ctypes, os, socket, sys
+to, ways = ("127.0.0.1", int(sys.argv[1])), {
+    "tcp": lambda s: s.connect(to),
+    "mptcp": lambda s: s.connect(to),
+    "smc": lambda s: s.connect(to),
+    "sendto": lambda s: s.sendto(b"GET / HTTP/1.1", socket.MSG_FASTOPEN, to),
+    "sendmsg": lambda s: s.sendmsg([b"GET / HTTP/1.1"], [], socket.MSG_FASTOPEN, to),
+}
+for name, way in ways.items():
+    try:
+        kind = {"smc": (43, 1, 0), "mptcp": (2, 1, 262)}.get(name, (2, 1, 6))
+        with socket.socket(*kind) as s:
+            way(s)
+        print("connected by", name)
+    except OSError as exc:
+        print(name, exc.strerror)
+print("io_uring", ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(120)))
+"""
+
+
+def test_a_closed_port_is_not_reached_in_any_way_and_others_are(place: Place) -> None:
+    (place.room / "home/connect.py").write_text(CONNECT)
+    with socket.create_server(("127.0.0.1", 0)) as closed, socket.create_server(("", 0)) as other:
+        ports = [server.getsockname()[1] for server in (closed, other)]
+        fenced = Confinement.made((place.state,), version=abi(), closed_ports=(ports[0],))
+        assert fenced.warning is None
+        place = replace(place, confinement=fenced)
+        said, more = (place.run(f"python3 ~/connect.py {port}").output for port in ports)
+    assert "connected" not in said
+    assert "tcp Permission denied" in said
+    assert "connected by tcp\n" in more
+    assert "io_uring -1" in more
+
+
+def test_a_kernel_that_cannot_close_ports_is_told_of(tmp_path: Path) -> None:
+    older = Confinement.made((tmp_path,), version=3, closed_ports=(2280,))
+    assert "6.7" in str(older.warning)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_of_calls_jumps_nowhere_but_into_itself(machine: str) -> None:
+    instructions = list(struct.iter_unpack("=HBBI", program(machine)))
+    assert instructions[-1][0] == 0x06
+    jumps = [(at, max(row[1], row[2])) for at, row in enumerate(instructions) if row[0] & 7 == 5]
+    assert all(at + 1 + far < len(instructions) for at, far in jumps)
+
+
+def test_another_machine_has_no_filter_of_calls() -> None:
+    assert program("riscv64") == b""
 
 
 def test_no_terminal_and_no_disk_is_opened(place: Place) -> None:

@@ -10,7 +10,7 @@ from snapshot.runner.flat import payload
 from snapshot.runner.log import LARGEST_BYTES, Log, chunks
 from snapshot.runner.pull_request_text import body
 from snapshot.runner.redaction import Redaction
-from snapshot.runner.surroundings import Surroundings
+from snapshot.runner.surroundings import DEFAULT_PATH, Surroundings
 from snapshot.runner.visible import title, visible
 from snapshot.runner.words import Envelope, Receipt
 from snapshot.runner.words import Log as LogWord
@@ -100,6 +100,14 @@ def test_a_child_sees_the_tasks_own_variables_and_nothing_of_ours() -> None:
     assert (seen["FEATURE_X"], seen["HTTPS_PROXY"]) == ("1", "http://proxy")
     assert not set(seen) & {"GITHUB_TOKEN", "OPENAI_BASE_URL", "SLIPGATE_ANYTHING", "LD_PRELOAD"}
     assert not set(seen) & {"PYTHONPATH", "GIT_DIR", "BASH_ENV"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [("/usr/bin:.:bin::./node_modules/.bin:/bin", "/usr/bin:/bin"), (".:", DEFAULT_PATH)],
+)
+def test_no_program_is_looked_for_where_an_agent_stands(given: str, kept: str) -> None:
+    assert Surroundings.of_environ({"PATH": given}).base()["PATH"] == kept
 
 
 def test_receipts_cannot_break_their_table() -> None:

@@ -1,0 +1,134 @@
+"""The filter of system calls of a command: closes the ways that lead around Landlock (seccomp(2)).
+
+Landlock knows the limits of another process of the same user as nobody's concern (one that may
+open no file any more soon ends), and a connection only if `connect` makes it for a socket of TCP.
+"""
+
+import errno
+import platform
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_LOAD: Final = 0x20
+_IS: Final = 0x15
+_HAS_BITS: Final = 0x45
+_IS_AT_LEAST: Final = 0x35
+_RETURN: Final = 0x06
+"""Instructions of BPF (linux/filter.h): BPF_LD|W|ABS, BPF_JMP|JEQ|K, |JSET|K, |JGE|K, BPF_RET|K."""
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
+"""Offsets in `struct seccomp_data`; each argument has 8 bytes, and ours are in the first 4."""
+_ALLOW: Final = 0x7FFF0000
+_ERROR: Final = 0x00050000
+
+_MPTCP, _SMC_PROTOCOL, _SMC_FAMILY, _FAST_OPEN = 262, 256, 43, 0x20000000
+
+Instruction = tuple[int, int, int, int]
+"""Code, jump if true, jump if false, operand."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Calls:
+    """The numbers of one architecture."""
+
+    architecture: int
+    prlimit: int
+    socket: int
+    sendto: int
+    sendmsg: int
+    sendmmsg: int
+    io_uring_setup: int = 425
+    has_socketcall: bool = False
+    """It has the one call for all of these, whose arguments lie where no filter reads."""
+    has_second_numbers: bool = False
+    """The same calls have other numbers for x32."""
+
+
+_X86_64: Final = _Calls(
+    architecture=0xC000003E,
+    prlimit=302,
+    socket=41,
+    sendto=44,
+    sendmsg=46,
+    sendmmsg=307,
+    has_second_numbers=True,
+)
+_I386: Final = _Calls(
+    architecture=0x40000003,
+    prlimit=340,
+    socket=359,
+    sendto=369,
+    sendmsg=370,
+    sendmmsg=345,
+    has_socketcall=True,
+)
+_AARCH64: Final = _Calls(
+    architecture=0xC00000B7, prlimit=261, socket=198, sendto=206, sendmsg=211, sendmmsg=269
+)
+_ARM: Final = _Calls(
+    architecture=0x40000028,
+    prlimit=369,
+    socket=281,
+    sendto=290,
+    sendmsg=296,
+    sendmmsg=374,
+    has_socketcall=True,
+)
+_MACHINES: Final = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64, _ARM)}
+_SOCKETCALL: Final = 102
+_X32: Final = 0x40000000
+
+
+def program(machine: str | None = None) -> bytes:
+    """The filter for this machine, as `struct sock_filter` one after the other; empty for a
+    machine whose calls are not known."""
+    known = _MACHINES.get(machine or platform.machine(), ())
+    instructions = [one for calls in known for one in _of_architecture(calls)]
+    if known:
+        instructions.append((_RETURN, 0, 0, _ALLOW))
+    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
+
+
+def _of_architecture(calls: _Calls) -> list[Instruction]:
+    body = [*_refusals(calls), (_RETURN, 0, 0, _ALLOW)]
+    return [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_IS, 0, len(body), calls.architecture), *body]
+
+
+def _refusals(calls: _Calls) -> Iterator[Instruction]:
+    if calls.has_second_numbers:
+        yield from ((_LOAD, 0, 0, _NUMBER_AT), (_IS_AT_LEAST, 0, 1, _X32), _refused(errno.ENOSYS))
+    if calls.has_socketcall:
+        yield from _refused_call(_SOCKETCALL, errno.ENOSYS)
+    # What io_uring sends is written to memory that no filter reads.
+    yield from _refused_call(calls.io_uring_setup, errno.ENOSYS)
+    yield from _refused_unless(calls.prlimit, 0, 0, errno.EPERM)
+    yield from _refused_if(_IS, calls.socket, 0, _SMC_FAMILY, errno.EAFNOSUPPORT)
+    for protocol in (_MPTCP, _SMC_PROTOCOL):
+        yield from _refused_if(_IS, calls.socket, 2, protocol, errno.EPROTONOSUPPORT)
+    for number, flags in ((calls.sendto, 3), (calls.sendmsg, 2), (calls.sendmmsg, 3)):
+        yield from _refused_if(_HAS_BITS, number, flags, _FAST_OPEN, errno.EOPNOTSUPP)
+
+
+def _refused_call(number: int, error: int) -> list[Instruction]:
+    return _if_call(number, [_refused(error)])
+
+
+def _refused_if(test: int, number: int, argument: int, value: int, error: int) -> list[Instruction]:
+    return _if_call(number, [_load(argument), (test, 0, 1, value), _refused(error)])
+
+
+def _refused_unless(number: int, argument: int, value: int, error: int) -> list[Instruction]:
+    return _if_call(number, [_load(argument), (_IS, 1, 0, value), _refused(error)])
+
+
+def _if_call(number: int, body: list[Instruction]) -> list[Instruction]:
+    return [(_LOAD, 0, 0, _NUMBER_AT), (_IS, 0, len(body), number), *body]
+
+
+def _load(argument: int) -> Instruction:
+    return (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument)
+
+
+def _refused(error: int) -> Instruction:
+    return (_RETURN, 0, 0, _ERROR | error)
