@@ -1,5 +1,6 @@
 """A sandbox: the environment a gateway would give, and execution.sh as a child process."""
 
+import base64
 import json
 import os
 import shutil
@@ -38,6 +39,8 @@ class Sandbox:
     github: GitHubStub
     model: ModelStub
     environ: dict[str, str] = field(default_factory=dict)
+    command: list[str] = field(default_factory=lambda: [str(SCRIPT)])
+    """What stands where the entrypoint would."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,7 +88,7 @@ class Sandbox:
         """Start the entrypoint."""
         with self.output.open("ab") as output:
             process = subprocess.Popen(
-                [str(SCRIPT)],
+                self.command,
                 env={**self.environ, **more},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -103,6 +106,10 @@ class Sandbox:
         """The lines of the spool."""
         lines = (self.state / "spool.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    def spooled_bodies(self) -> list[dict[str, object]]:
+        """The messages in the spool."""
+        return [json.loads(base64.b64decode(str(line["body"]))) for line in self.spooled()]
 
     def said(self) -> str:
         """What the process printed."""

@@ -1,0 +1,128 @@
+"""A hostile agent, as our own user and as another one behind an init process: nothing succeeds.
+
+Each run costs seconds, so the attacks are many and the runs are few.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from snapshot.runner.landlock import abi
+from tests.snapshot import hunter, other_user
+from tests.snapshot.conftest import made
+from tests.snapshot.model_stub import DONE
+from tests.snapshot.patience import is_alive
+from tests.snapshot.repositories import FIX, Bare
+from tests.snapshot.sandbox import BRANCH, SCRIPT, SECRETS, Sandbox
+
+confined = pytest.mark.skipif(abi() < 6, reason="the kernel has no such Landlock")
+UNCONFINED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from runner import start
+start.start(Path(__file__), landlock=0)
+"""
+
+
+@pytest.fixture
+def sandbox(template: Path) -> Iterator[Sandbox]:
+    root = Path(tempfile.mkdtemp(prefix="slipgate-hostile-"))
+    root.chmod(0o755)
+    shutil.copytree(template, root / "remote")
+    sandbox = made(root, Bare(root / "remote"))
+    yield sandbox
+    other_user.give(root, sandbox.shared, to=os.getuid())
+    sandbox.close()
+    shutil.rmtree(root)
+
+
+def hunts(sandbox: Sandbox, *secrets: str) -> str:
+    """The command of an agent that attacks, after some secrets or all; its program lies outside."""
+    program = sandbox.root / "hunter.py"
+    shutil.copy(hunter.__file__, program)
+    program.chmod(0o644)
+    patterns = ",".join(value.encode().hex() for value in secrets or SECRETS.values())
+    return f"python3 {program} {sandbox.shared} {patterns}"
+
+
+def run_as_other(sandbox: Sandbox, **more: str) -> int:
+    """Run it behind an init; what it left is ours again."""
+    sandbox.command = other_user.as_other(other_user.behind_init(sandbox.command), sandbox.shared)
+    other_user.give(sandbox.root, sandbox.shared, to=other_user.NUMBER)
+    code = sandbox.run(**more)
+    other_user.give(sandbox.root, sandbox.shared, to=os.getuid())
+    return code
+
+
+def found(sandbox: Sandbox) -> str:
+    """Whatever it got hold of."""
+    note = sandbox.shared / "found"
+    return note.read_text() if note.exists() else ""
+
+
+def check_nothing_happened(sandbox: Sandbox, main: str) -> None:
+    """Neither by the agent's commands, nor by those of the validation."""
+    assert found(sandbox) == ""
+    assert (sandbox.shared / "attacks").read_text() == "begun\nended\nbegun\nended\n"
+    assert not is_alive(sandbox.shared / "waiting")
+    assert sandbox.remote.branches()["main"] == main
+    assert sandbox.remote.show(BRANCH, "widgets.py") == "def double(n):\n    return 2 * n"
+    assert "waiting" not in sandbox.remote.files(BRANCH)
+    assert len(sandbox.github.pulls) == 1
+
+
+@confined
+def test_nothing_succeeds_that_an_agent_of_our_own_user_tries(sandbox: Sandbox) -> None:
+    main = sandbox.remote.branches()["main"]
+    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)}", DONE]
+    sandbox.validates(["sh", "-c", hunts(sandbox)])
+    # A folder that is named from where a program stands is the agent's own.
+    assert sandbox.run(PATH=f"bin:.:{os.environ['PATH']}") == 0, sandbox.said()
+    check_nothing_happened(sandbox, main)
+    last = sandbox.gateway.last
+    assert last.type == "task.completed"
+    assert last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
+    assert "no Landlock" not in str(last.data.get("warnings"))
+    assert [word.id for word in sandbox.gateway.words] == [w["id"] for w in sandbox.spooled()]
+
+
+@confined
+def test_nothing_succeeds_that_another_user_behind_an_init_tries_and_it_cannot_silence_a_spool(
+    sandbox: Sandbox,
+) -> None:
+    main = sandbox.remote.branches()["main"]
+    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)}", DONE]
+    sandbox.validates(["sh", "-c", hunts(sandbox)])
+    assert run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="") == 0, sandbox.said()
+    check_nothing_happened(sandbox, main)
+    types = [str(body["type"]) for body in sandbox.spooled_bodies()]
+    assert (types[0], types[-1]) == ("task.started", "task.completed")
+    assert "task.patch" in types
+
+
+def test_where_the_kernel_cannot_confine_it_that_is_said_and_the_spool_is_kept(
+    sandbox: Sandbox,
+) -> None:
+    entry = sandbox.root / "unconfined.py"
+    entry.write_text(UNCONFINED.format(folder=str(SCRIPT.parent)))
+    sandbox.command = [sys.executable, "-I", str(entry)]
+    token = SECRETS["GITHUB_TOKEN"]
+    sandbox.agent_is(
+        f"{FIX}; {hunts(sandbox, token)} hunt;"
+        ' cd "$(realpath "$HOME/../..")"; rm spool.jsonl; mkdir spool.jsonl;'
+        " touch spool.jsonl/x; echo 99999999 > spool.acknowledged; chmod 000 . ; true"
+    )
+    assert run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="") == 0, sandbox.said()
+    assert "/environ" in found(sandbox), "so there is something to be found"
+    bodies = sandbox.spooled_bodies()
+    assert bodies[-1]["type"] == "task.completed"
+    data = bodies[-1]["data"]
+    assert isinstance(data, dict)
+    assert "no Landlock" in str(data["warnings"])
+    assert len([body for body in bodies if "no Landlock" in str(body)]) > 1
