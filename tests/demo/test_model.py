@@ -1,17 +1,19 @@
 """The stand-in model speaks OpenAI's protocol, as OpenAI's own client sees it."""
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import httpx
-import openai
 import pytest
-from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
-from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
 
 from gateway.demo.model import SCRIPTED, ScriptedModel
 from gateway.demo.sample import BROKEN
 from gateway.demo.script import ADD_FILE, MEND_SAMPLE
 from gateway.demo.serve import serving
+
+if TYPE_CHECKING:
+    import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 KEY = "sk-of-the-demo"
 
@@ -22,15 +24,22 @@ async def url() -> AsyncIterator[str]:
         yield address
 
 
+def opened(url: str, key: str = KEY) -> "openai.AsyncOpenAI":
+    """Their client."""
+    import openai  # noqa: PLC0415 - takes a second
+
+    return openai.AsyncOpenAI(api_key=key, base_url=f"{url}/v1", max_retries=0)
+
+
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as opened:
-        yield opened
+async def client(url: str) -> "AsyncIterator[openai.AsyncOpenAI]":
+    async with opened(url) as client:
+        yield client
 
 
 async def ask(
-    client: openai.AsyncOpenAI, messages: list[ChatCompletionMessageParam]
-) -> ChatCompletion:
+    client: "openai.AsyncOpenAI", messages: "list[ChatCompletionMessageParam]"
+) -> "ChatCompletion":
     return await client.chat.completions.create(
         model="gpt-5",
         messages=messages,
@@ -38,7 +47,7 @@ async def ask(
     )
 
 
-async def commands(client: openai.AsyncOpenAI, shown: str, turns: int) -> list[str]:
+async def commands(client: "openai.AsyncOpenAI", shown: str, turns: int) -> list[str]:
     """What it asks for, if the first command shows this."""
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Mend it"}]
     asked: list[str] = []
@@ -46,7 +55,7 @@ async def commands(client: openai.AsyncOpenAI, shown: str, turns: int) -> list[s
         message = (await ask(client, messages)).choices[0].message
         assert message.tool_calls
         call = message.tool_calls[0]
-        assert isinstance(call, ChatCompletionMessageToolCall)
+        assert call.type == "function"
         asked.append(call.function.arguments)
         messages.append(
             {
@@ -65,19 +74,19 @@ async def commands(client: openai.AsyncOpenAI, shown: str, turns: int) -> list[s
     return asked
 
 
-async def test_it_mends_the_sample_turn_by_turn(client: openai.AsyncOpenAI) -> None:
+async def test_it_mends_the_sample_turn_by_turn(client: "openai.AsyncOpenAI") -> None:
     asked = await commands(client, BROKEN, len(MEND_SAMPLE))
     assert "make test" in asked[1]
     assert "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT" in asked[-1]
 
 
-async def test_it_adds_a_file_anywhere_else(client: openai.AsyncOpenAI) -> None:
+async def test_it_adds_a_file_anywhere_else(client: "openai.AsyncOpenAI") -> None:
     asked = await commands(client, "README.md", len(ADD_FILE))
     assert "slipgate-demo.md" in asked[1]
     assert "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT" in asked[-1]
 
 
-async def test_it_says_that_it_is_scripted_and_counts_tokens(client: openai.AsyncOpenAI) -> None:
+async def test_it_says_that_it_is_scripted_and_counts_tokens(client: "openai.AsyncOpenAI") -> None:
     completion = await ask(client, [{"role": "user", "content": "x" * 400}])
     assert completion.system_fingerprint == SCRIPTED
     assert (completion.choices[0].message.content or "").startswith("[scripted]")
@@ -90,7 +99,9 @@ async def test_it_says_that_it_is_scripted_and_counts_tokens(client: openai.Asyn
 
 
 async def test_a_wrong_key_is_refused(url: str) -> None:
-    async with openai.AsyncOpenAI(api_key="wrong", base_url=f"{url}/v1", max_retries=0) as client:
+    import openai  # noqa: PLC0415 - takes a second
+
+    async with opened(url, "wrong") as client:
         with pytest.raises(openai.AuthenticationError, match="Incorrect API key"):
             await ask(client, [{"role": "user", "content": "x"}])
 

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.configuration import ModelAccess
-from snapshot.runner.engine.anthropic_chat import AnthropicChat
-from snapshot.runner.engine.chat import Message
-from snapshot.runner.engine.openai_chat import OpenAIChat
+from snapshot.runner.engine.chat import Chat, Message
 from snapshot.runner.secret import Secret
 from snapshot.runner.trouble import Trouble
 from tests.snapshot.http_stub import HttpStub, Request, Response
@@ -37,6 +35,20 @@ def access(base_url: str, *, provider: str = "openai", name: str = "gpt-5") -> M
     return ModelAccess(provider=provider, name=name, key=Secret("sk-test"), base_url=base_url)
 
 
+def openai_chat(model: ModelAccess, *, retries: int = 5) -> Chat:
+    """OpenAI's client and all that speak its protocol."""
+    from snapshot.runner.engine.openai_chat import OpenAIChat  # noqa: PLC0415 - takes a second
+
+    return OpenAIChat(model, retries=retries)
+
+
+def anthropic_chat(model: ModelAccess) -> Chat:
+    """Anthropic's client."""
+    from snapshot.runner.engine.anthropic_chat import AnthropicChat  # noqa: PLC0415 - takes seconds
+
+    return AnthropicChat(model)
+
+
 @pytest.fixture
 def model() -> ModelStub:
     """A model."""
@@ -45,7 +57,7 @@ def model() -> ModelStub:
 
 def test_words_calls_tokens_and_price_are_read(model: ModelStub) -> None:
     model.answer = lambda turn: tool_call("ls")
-    reply = OpenAIChat(access(model.base_url)).complete(MESSAGES)
+    reply = openai_chat(access(model.base_url)).complete(MESSAGES)
     assert reply.text == "Next step."
     assert [(call.name, call.arguments) for call in reply.calls] == [("bash", '{"command": "ls"}')]
     assert (reply.tokens.input, reply.tokens.output) == (1000, 10)
@@ -55,7 +67,7 @@ def test_words_calls_tokens_and_price_are_read(model: ModelStub) -> None:
 
 def test_an_unknown_model_has_no_price(model: ModelStub) -> None:
     model.answer = lambda turn: chatter("hi")
-    reply = OpenAIChat(access(model.base_url, name="scripted-1")).complete(MESSAGES)
+    reply = openai_chat(access(model.base_url, name="scripted-1")).complete(MESSAGES)
     assert reply.tokens.cost_usd is None
     model.http.stop()
 
@@ -81,7 +93,7 @@ def test_a_refusal_has_a_code(
     error = {"error": {"message": message, "type": "e", "code": message}}
     model.answer = lambda turn: Response(status=status, content=error, headers=QUICK)
     with pytest.raises(Trouble) as caught:
-        OpenAIChat(access(model.base_url)).complete(MESSAGES)
+        openai_chat(access(model.base_url)).complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == (code, is_retryable)
     assert "sk-test" not in caught.value.message
     model.http.stop()
@@ -109,7 +121,7 @@ def test_a_refusal_has_a_code(
 def test_garbage_is_called_garbage(model: ModelStub, response: Response) -> None:
     model.answer = lambda turn: response
     with pytest.raises(Trouble) as caught:
-        OpenAIChat(access(model.base_url)).complete(MESSAGES)
+        openai_chat(access(model.base_url)).complete(MESSAGES)
     assert caught.value.code == "model_garbage"
     model.http.stop()
 
@@ -119,13 +131,13 @@ def test_rate_limits_are_waited_out(model: ModelStub) -> None:
     busy = Response(status=429, content=limit, headers=QUICK)
     answers = [busy, busy, tool_call("ls")]
     model.answer = lambda turn: answers[turn]
-    assert OpenAIChat(access(model.base_url)).complete(MESSAGES).calls
+    assert openai_chat(access(model.base_url)).complete(MESSAGES).calls
     model.http.stop()
 
 
 def test_a_provider_that_is_not_there_is_unreachable(model: ModelStub) -> None:
     model.http.stop()
-    chat = OpenAIChat(access(model.base_url), retries=0)
+    chat = openai_chat(access(model.base_url), retries=0)
     with pytest.raises(Trouble) as caught:
         chat.complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == ("model_unreachable", True)
@@ -155,7 +167,7 @@ def test_anthropic_is_spoken_to_in_its_own_form(tmp_path: Path) -> None:
 
     http = HttpStub(answer)
     model = access(http.url, provider="anthropic", name="claude-sonnet-4-5")
-    reply = AnthropicChat(model).complete([*MESSAGES, {"role": "user", "content": "Go on."}])
+    reply = anthropic_chat(model).complete([*MESSAGES, {"role": "user", "content": "Go on."}])
     http.stop()
     assert (reply.text, reply.calls[0].arguments) == ("Editing.", '{"command": "ls"}')
     assert reply.tokens.input == 1000
