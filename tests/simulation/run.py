@@ -2,13 +2,16 @@
 
 import gc
 import logging
+import multiprocessing
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -119,7 +122,7 @@ def _play_span(tally: Tally, first: int, count: int, *, twins: bool) -> None:
     """With processes of its own: what they have left behind goes with them."""
     told = time.monotonic()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ProcessPoolExecutor(cores) as pool:
+    with ProcessPoolExecutor(cores, initializer=end_with_parent) as pool:
         chunks = _chunks(first, count)
         running: set[Future[Tally]] = set()
         while tally.failed is None:
@@ -134,6 +137,18 @@ def _play_span(tally: Tally, first: int, count: int, *, twins: bool) -> None:
                 told = time.monotonic()
                 _say(f"simulation: {tally} …")
         pool.shutdown(cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """A worker that waits for work hears nothing of a parent that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait_for_any([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _chunks(first: int, count: int) -> Iterator[tuple[int, int]]:

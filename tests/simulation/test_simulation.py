@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulation.mutants import MUTANTS
 
-SEEDS = 200
-TWINS = 20
+SEEDS = 100
+TWINS = 15
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,6 +41,21 @@ def test_a_planted_bug_is_found(name: str) -> None:
     hunt = run("tests.simulation.mutants", name)
     assert hunt.returncode == 0, hunt.stdout + hunt.stderr
     assert f"{name}: found by seed" in hunt.stdout
+
+
+def test_workers_do_not_outlive_a_run_that_is_killed() -> None:
+    run_with_workers = (
+        "import signal; from concurrent.futures import ProcessPoolExecutor;"
+        "from tests.simulation.run import end_with_parent;"
+        "pool = ProcessPoolExecutor(2, initializer=end_with_parent);"
+        "print(pool.submit(int).result(), flush=True); signal.pause()"
+    )
+    command = [sys.executable, "-c", run_with_workers]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as played:
+        assert played.stdout is not None
+        assert played.stdout.readline() == b"0\n"
+        played.kill()
+        assert played.stdout.read() == b""  # only when no worker holds it any more
 
 
 def test_what_was_found_is_told_plainly_and_the_same_each_time() -> None:
