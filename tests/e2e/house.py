@@ -135,8 +135,11 @@ class House:
         await (self.kill_gateway() if program == "gateway" else self.kill_launcher())
 
     async def kill_agent(self) -> None:
-        """kill -9 of the one agent that lives."""
-        os.kill(self.agent().pid, signal.SIGKILL)
+        """kill -9 of the one agent that lives, and the end of the runner beside it."""
+        agent = self.agent()
+        runner = processes.runner(agent)
+        os.kill(agent.pid, signal.SIGKILL)
+        await until(lambda: not processes.is_alive(runner), "the runner's end")
 
     async def until_no_agent(self) -> None:
         """Until no agent lives."""

@@ -4,7 +4,6 @@
 and whoever told it does not hear so.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.demo.sample import MODULE
@@ -19,18 +18,13 @@ BY_COMMAND: Final[dict[str, Any]] = {
 BY_MODEL: Final[dict[str, Any]] = {"engine": "mini"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fate:
-    """What becomes of a task whose agent dies at a boundary."""
-
-    at: Boundary
-    statuses: tuple[str, ...] = ("completed",)
-    attempts: int = 2
-
-    def __str__(self) -> str:
-        return str(self.at)
+Kill = tuple[str, Boundary]
+"""Of a program, where somebody waits."""
+Kills = tuple[Kill, ...]
+"""Of one task, each at a later step than the one before."""
 
 
+DONE: Final = ("completed",)
 PROPOSED: Final = ("completed", "needs_review")
 """There is a pull request. The agent does not wait before it says its last word: that may have
 come to the spool already, or not."""
@@ -46,62 +40,91 @@ def answered(message: str) -> Boundary:
     return Boundary(message=message, moment=Moment.ANSWERED)
 
 
+def kills(program: str, *boundaries: Boundary) -> Kills:
+    """Of one program, again and again."""
+    return tuple((program, boundary) for boundary in boundaries)
+
+
+OF_THE_GATEWAY: Final = (
+    kills(
+        "gateway",
+        answered("create.claim"),
+        answered("create.created"),
+        answered("agent.started"),
+        answered("agent.push"),
+        answered("agent.pr_created"),
+        asked("agent.completed"),
+        answered("destroy.claim"),
+    ),
+    kills(
+        "gateway",
+        answered("create.trying"),
+        answered("create.done"),
+        answered("agent.clone"),
+        answered("agent.pr"),
+        answered("agent.completed"),
+        answered("destroy.done"),
+    ),
+)
 OF_THE_LAUNCHER: Final = (
-    answered("create.claim"),
-    asked("create.trying"),
-    answered("create.trying"),
-    asked("create.created"),
-    answered("create.created"),
-    asked("create.done"),
-    answered("create.done"),
-    answered("destroy.claim"),
-    asked("destroy.done"),
-    answered("destroy.done"),
+    kills(
+        "launcher",
+        answered("create.claim"),
+        asked("create.trying"),
+        asked("create.created"),
+        asked("create.done"),
+        answered("destroy.claim"),
+        asked("destroy.done"),
+    ),
+    kills(
+        "launcher",
+        answered("create.trying"),
+        answered("create.created"),
+        answered("create.done"),
+        answered("destroy.done"),
+    ),
 )
 OF_A_DRAIN: Final = (
-    ("launcher", answered("inspect.claim")),
-    ("launcher", asked("inspect.spool")),
-    ("launcher", answered("inspect.spool")),
-    ("launcher", asked("inspect.done")),
-    ("launcher", answered("inspect.done")),
-    ("gateway", answered("inspect.claim")),
-    ("gateway", answered("inspect.spool")),
-    ("gateway", answered("inspect.done")),
+    kills(
+        "launcher",
+        answered("inspect.claim"),
+        asked("inspect.spool"),
+        answered("inspect.spool"),
+        asked("inspect.done"),
+        answered("inspect.done"),
+    ),
+    kills(
+        "gateway",
+        answered("inspect.claim"),
+        answered("inspect.spool"),
+        answered("inspect.done"),
+    ),
 )
 """Of an agent that has fallen silent, with a word in its spool that nobody heard."""
 OF_A_LAST_DRAIN: Final = (
-    ("launcher", asked("destroy.spool")),
-    ("launcher", answered("destroy.spool")),
-    ("gateway", answered("destroy.spool")),
+    kills("launcher", asked("destroy.spool"), answered("destroy.spool")),
+    kills("gateway", answered("destroy.spool")),
 )
 """Of an agent that was not told that its last word was heard."""
-OF_THE_GATEWAY: Final = (
-    answered("create.claim"),
-    answered("create.trying"),
-    answered("create.created"),
-    answered("create.done"),
-    answered("agent.started"),
-    answered("agent.clone"),
-    answered("agent.push"),
-    answered("agent.pr"),
-    answered("agent.pr_created"),
-    asked("agent.completed"),
-    answered("agent.completed"),
-    answered("destroy.claim"),
-    answered("destroy.done"),
-)
 OF_THE_AGENT: Final = (
-    Fate(at=asked("agent.started")),
-    Fate(at=answered("agent.started")),
-    Fate(at=asked("agent.clone")),
-    Fate(at=answered("agent.clone")),
-    Fate(at=asked("agent.push")),
-    Fate(at=answered("agent.push")),
-    Fate(at=asked("agent.pr")),
-    Fate(at=answered("agent.pr")),
-    Fate(at=asked("agent.pr_created"), statuses=PROPOSED, attempts=1),
-    Fate(at=answered("agent.pr_created"), statuses=PROPOSED, attempts=1),
-    Fate(at=asked("agent.completed"), attempts=1),
-    Fate(at=answered("agent.completed"), attempts=1),
+    (
+        asked("agent.started"),
+        answered("agent.started"),
+        asked("agent.clone"),
+        answered("agent.clone"),
+    ),
+    (
+        asked("agent.push"),
+        answered("agent.push"),
+        asked("agent.pr"),
+        answered("agent.pr"),
+    ),
+)
+"""Each in an attempt of its own, which ends with it."""
+OF_AN_AGENT_THAT_IS_DONE: Final = (
+    (asked("agent.pr_created"), PROPOSED),
+    (answered("agent.pr_created"), PROPOSED),
+    (asked("agent.completed"), DONE),
+    (answered("agent.completed"), DONE),
 )
 """What was said is in its spool, even if the gateway did not hear it."""

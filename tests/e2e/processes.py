@@ -47,6 +47,12 @@ def runner(agent: Agent) -> int:
     return pid
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that does not only wait to be reaped."""
+    fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
+    return bool(fields) and fields[0] not in {b"Z", b"X"}
+
+
 def agents(folder: Path) -> set[Agent]:
     """Agents whose sandbox lies in the folder."""
     table = dict(_commands())

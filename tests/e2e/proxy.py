@@ -8,7 +8,7 @@ program does not hear is lost as on a real network: the connection breaks.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ Json = dict[str, Any]
 WEBHOOKS: Final = "/v1/webhooks/agent"
 JOBS: Final = "/v1/launcher/jobs/"
 CLAIM: Final = "/v1/launcher/claim"
+LOOKS: Final = 3
+"""Of the event loop at its sockets, until it has seen that one was closed long ago."""
 
 
 class Moment(Enum):
@@ -42,6 +44,14 @@ class Boundary:
         return f"{self.message} {self.moment.name.lower()}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Hold:
+    """Of one boundary."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Proxy:
     """Names the messages `<who>.<what>`; see `_name`."""
 
@@ -52,24 +62,22 @@ class Proxy:
         """Jobs that were claimed, and what kind they are."""
         self.acknowledged: set[str] = set()
         """`webhook-id`s of the agents' words that the gateway took."""
-        self._wanted: dict[Boundary, asyncio.Event] = {}
-        """With each: that it was reached. It holds but once."""
-        self._released = asyncio.Event()
+        self._wanted: dict[Boundary, _Hold] = {}
 
     def hold(self, *boundaries: Boundary) -> None:
-        """Whoever first comes to one of them is held there."""
-        self._wanted |= {boundary: asyncio.Event() for boundary in boundaries}
-        self._released.clear()
+        """Whoever first comes to one of them is held there, but once."""
+        self._wanted |= {boundary: _Hold() for boundary in boundaries}
 
     async def reached(self, boundary: Boundary) -> None:
         """Until somebody is held there; raises `TimeoutError`."""
         async with asyncio.timeout(REACH_SECONDS):
-            await self._wanted[boundary].wait()
+            await self._wanted[boundary].reached.wait()
 
-    def release(self) -> None:
-        """Holds nothing any more. A message goes on if its sender lives, an answer is lost."""
-        self._wanted = {}
-        self._released.set()
+    def release(self, *boundaries: Boundary) -> None:
+        """Holds nothing any more at these, or anywhere. A message goes on if its sender lives, an
+        answer is lost."""
+        for boundary in boundaries or tuple(self._wanted):
+            self._wanted.pop(boundary).released.set()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Proxy"]:
@@ -95,7 +103,7 @@ class Proxy:
     async def _answer(self, request: bytes, caller: asyncio.StreamReader) -> bytes | None:
         """The gateway's answer; None if the caller shall not get any."""
         name = self._name(request)
-        if await self._is_held(name, Moment.ASKED) and _has_hung_up(caller):
+        if await self._is_held(name, Moment.ASKED) and await _has_hung_up(caller):
             return None
         answer = await self._forward(request, caller)
         if answer is not None and answer.startswith(b"HTTP/1.1 2"):
@@ -105,10 +113,10 @@ class Proxy:
     async def _is_held(self, name: str, moment: Moment) -> bool:
         """Whether it was, once it is released."""
         held = self._wanted.get(Boundary(message=name, moment=moment))
-        if held is None or held.is_set():
+        if held is None or held.reached.is_set():
             return False
-        held.set()
-        await self._released.wait()
+        held.reached.set()
+        await held.released.wait()
         return True
 
     async def _forward(self, request: bytes, caller: asyncio.StreamReader) -> bytes | None:
@@ -178,5 +186,7 @@ def _json(message: bytes) -> Json:
     return body
 
 
-def _has_hung_up(caller: asyncio.StreamReader) -> bool:
+async def _has_hung_up(caller: asyncio.StreamReader) -> bool:
+    for _ in range(LOOKS):
+        await asyncio.sleep(0)
     return caller.at_eof() or caller.exception() is not None

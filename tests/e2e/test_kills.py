@@ -2,13 +2,14 @@
 
 import os
 import signal
+from itertools import pairwise, zip_longest
 
 import pytest
 
 from tests.e2e import points, processes
 from tests.e2e.frontend import Followed, Json
 from tests.e2e.house import House
-from tests.e2e.points import Fate, answered, asked
+from tests.e2e.points import Kills, answered, asked
 from tests.e2e.proxy import Boundary
 from tests.e2e.settled import settle
 
@@ -26,12 +27,36 @@ async def at(it: House, boundary: Boundary, **fields: object) -> Followed:
     return task
 
 
+async def through(it: House, kills: Kills, **fields: object) -> Followed:
+    """A task of which each of these programs was killed where it waited."""
+    task = await at(it, kills[0][1], **fields)
+    await strike(it, kills)
+    return task
+
+
+async def strike(it: House, kills: Kills) -> None:
+    """Kill what waits at the first boundary, and go on to the next ones."""
+    following = [boundary for _, boundary in kills[1:]]
+    for (program, boundary), later in zip_longest(kills, following):
+        await it.proxy.reached(boundary)
+        if later is not None:
+            it.proxy.hold(later)
+        await it.kill(program)
+        it.proxy.release(boundary)
+    it.let_go()
+
+
 async def in_conversation(it: House, **fields: object) -> Followed:
     """A task whose agent waits for the model."""
     it.world.at_model.shut()
     task = await it.frontend.create(agent=points.BY_MODEL, **fields)
     await it.world.at_model.reached()
     return task
+
+
+def named(kills: Kills) -> str:
+    program, boundary = kills[0]
+    return f"{program}, first at {boundary}"
 
 
 def attempts_started(task: Followed) -> list[int]:
@@ -51,11 +76,9 @@ def check_completed(it: House, shown: Json, task: Followed) -> None:
     assert len(it.seen_agents) == 1
 
 
-@pytest.mark.parametrize("boundary", points.OF_THE_GATEWAY, ids=str)
-async def test_a_task_goes_on_after_a_kill_of_the_gateway(it: House, boundary: Boundary) -> None:
-    task = await at(it, boundary, timeouts=OUTAGE_IS_SILENCE)
-    await it.kill_gateway()
-    it.let_go()
+@pytest.mark.parametrize("kills", points.OF_THE_GATEWAY, ids=named)
+async def test_a_task_goes_on_after_each_kill_of_the_gateway(it: House, kills: Kills) -> None:
+    task = await through(it, kills, timeouts=OUTAGE_IS_SILENCE)
     shown = await task.until_over()
     await settle(it, task)
     check_completed(it, shown, task)
@@ -82,11 +105,9 @@ async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: Ho
     assert [len(moments) for moments in it.world.arrivals.of.values()].count(2) == 1
 
 
-@pytest.mark.parametrize("boundary", points.OF_THE_LAUNCHER, ids=str)
-async def test_a_task_goes_on_after_a_kill_of_the_launcher(it: House, boundary: Boundary) -> None:
-    task = await at(it, boundary)
-    await it.kill_launcher()
-    it.let_go()
+@pytest.mark.parametrize("kills", points.OF_THE_LAUNCHER, ids=named)
+async def test_a_task_goes_on_after_each_kill_of_the_launcher(it: House, kills: Kills) -> None:
+    task = await through(it, kills)
     shown = await task.until_over()
     await settle(it, task)
     check_completed(it, shown, task)
@@ -103,17 +124,15 @@ async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launche
     check_completed(it, shown, task)
 
 
-@pytest.mark.parametrize(("killed", "boundary"), points.OF_A_DRAIN, ids=str)
-async def test_the_spool_of_a_silent_agent_is_drained_once_through_a_kill(
-    it: House, killed: str, boundary: Boundary
+@pytest.mark.parametrize("kills", points.OF_A_DRAIN, ids=named)
+async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
+    it: House, kills: Kills
 ) -> None:
     task = await at(it, asked("agent.clone"), timeouts=QUICK_SILENCE)
-    it.proxy.hold(boundary)
+    it.proxy.hold(kills[0][1])
     agent = processes.runner(it.agent())
     os.kill(agent, signal.SIGSTOP)
-    await it.proxy.reached(boundary)
-    await it.kill(killed)
-    it.let_go()
+    await strike(it, kills)
     os.kill(agent, signal.SIGCONT)
     shown = await task.until_over()
     await settle(it, task)
@@ -121,35 +140,59 @@ async def test_the_spool_of_a_silent_agent_is_drained_once_through_a_kill(
     assert stages(task).count("clone") == 1
 
 
-@pytest.mark.parametrize(("killed", "boundary"), points.OF_A_LAST_DRAIN, ids=str)
-async def test_the_spool_is_drained_before_its_sandbox_goes_through_a_kill(
-    it: House, killed: str, boundary: Boundary
+@pytest.mark.parametrize("kills", points.OF_A_LAST_DRAIN, ids=named)
+async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
+    it: House, kills: Kills
 ) -> None:
-    it.proxy.hold(boundary)
+    it.proxy.hold(kills[0][1])
     task = await at(it, answered("agent.completed"))
     await it.kill_agent()
-    await it.proxy.reached(boundary)
-    await it.kill(killed)
-    it.let_go()
+    await strike(it, kills)
     shown = await task.until_over()
     await settle(it, task)
     check_completed(it, shown, task)
 
 
-@pytest.mark.parametrize("fate", points.OF_THE_AGENT, ids=str)
-async def test_what_a_killed_agent_said_counts_and_the_next_attempt_does_the_rest(
-    it: House, fate: Fate
+@pytest.mark.parametrize(
+    "boundaries", points.OF_THE_AGENT, ids=lambda boundaries: f"first at {boundaries[0]}"
+)
+async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
+    it: House, boundaries: tuple[Boundary, ...]
 ) -> None:
-    task = await at(it, fate.at, maxAttempts=2, timeouts=QUICK_SILENCE)
+    attempts = len(boundaries) + 1
+    task = await at(it, boundaries[0], maxAttempts=attempts, timeouts=QUICK_SILENCE)
+    for boundary, later in pairwise([*boundaries, None]):
+        assert boundary is not None
+        await it.proxy.reached(boundary)
+        await it.kill_agent()
+        if later is not None:
+            it.proxy.hold(later)
+        it.proxy.release(boundary)
+    shown = await task.until_over()
+    await settle(it, task)
+    assert (shown["status"], shown["attempt"]) == ("completed", attempts)
+    assert len(it.world.pulls(shown["branchName"])) == 1
+    assert attempts_started(task) == list(range(1, attempts + 1))
+    assert len(it.seen_agents) == attempts
+
+
+@pytest.mark.parametrize(
+    ("boundary", "statuses"),
+    points.OF_AN_AGENT_THAT_IS_DONE,
+    ids=[str(boundary) for boundary, _ in points.OF_AN_AGENT_THAT_IS_DONE],
+)
+async def test_what_an_agent_said_before_it_was_killed_counts(
+    it: House, boundary: Boundary, statuses: tuple[str, ...]
+) -> None:
+    task = await at(it, boundary, maxAttempts=2, timeouts=QUICK_SILENCE)
     await it.kill_agent()
     it.let_go()
     shown = await task.until_over()
     await settle(it, task)
-    assert shown["status"] in fate.statuses
-    assert shown["attempt"] == fate.attempts
+    assert (shown["status"] in statuses, shown["attempt"]) == (True, 1)
     assert len(it.world.pulls(shown["branchName"])) == 1
-    assert attempts_started(task) == list(range(1, fate.attempts + 1))
-    assert len(it.seen_agents) == fate.attempts
+    assert attempts_started(task) == [1]
+    assert len(it.seen_agents) == 1
 
 
 async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts(
