@@ -14,6 +14,8 @@ from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
+from tests.e2e import points
+from tests.e2e.frontend import Json
 from tests.e2e.house import House, house
 from tests.e2e.lodging import SHORT
 from tests.e2e.settled import settle
@@ -48,30 +50,35 @@ async def _closed_house(folder: Path, provider: str) -> AsyncIterator[tuple[Hous
         yield it, api
 
 
-@pytest.mark.parametrize("provider", ["daytona-api", "daytona-cli"])
-async def test_a_task_in_a_closed_network_ends_with_its_pull_request(
-    tmp_path: Path, provider: str
+async def _ends_with_its_pull_request(it: House, api: Api, provider: str, agent: Json) -> None:
+    task = await it.frontend.create(agent=agent)
+    shown = await task.until_over(seconds=150)
+    await settle(it, task)
+    (pull,) = it.world.pulls(shown["branchName"])
+    assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
+    assert (shown["sandbox"]["provider"], shown["flag"]) == (provider, None)
+    assert it.proxy.acknowledged == set()
+    (made,) = api.organisation.sandboxes.values()
+    assert "SLIPGATE_WEBHOOK_URL" not in made.env
+    assert api.organisation.living() == []
+    types = [event["type"] for event in task.events]
+    assert types.index("task.started") < types.index("task.pr_created")
+    assert types.index("task.pr_created") < types.index("task.completed")
+
+
+async def test_a_task_in_a_closed_network_ends_with_its_pull_request_through_the_cli(
+    tmp_path: Path,
 ) -> None:
-    async with _closed_house(tmp_path, provider) as (it, api):
-        task = await it.frontend.create()
-        shown = await task.until_over(seconds=150)
-        await settle(it, task)
-        (pull,) = it.world.pulls(shown["branchName"])
-        assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
-        assert (shown["sandbox"]["provider"], shown["flag"]) == (provider, None)
-        assert it.proxy.acknowledged == set()
-        (made,) = api.organisation.sandboxes.values()
-        assert "SLIPGATE_WEBHOOK_URL" not in made.env
-        assert api.organisation.living() == []
-        types = [event["type"] for event in task.events]
-        assert types.index("task.started") < types.index("task.pr_created")
-        assert types.index("task.pr_created") < types.index("task.completed")
+    async with _closed_house(tmp_path, "daytona-cli") as (it, api):
+        await _ends_with_its_pull_request(it, api, "daytona-cli", points.BY_COMMAND)
 
 
-async def test_an_agent_without_any_way_out_says_so_and_ends_its_task(tmp_path: Path) -> None:
+async def test_a_task_in_a_closed_network_ends_with_its_pull_request_or_says_why_not(
+    tmp_path: Path,
+) -> None:
     async with _closed_house(tmp_path, "daytona-api") as (it, api):
-        nowhere = "https://localhost:9/acme/widgets.git"
-        task = await it.frontend.create(repoUrl=nowhere)
+        await _ends_with_its_pull_request(it, api, "daytona-api", points.BY_MODEL)
+        task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)
         await settle(it, task)
         assert (shown["status"], shown["error"]["stage"]) == ("failed", "clone")

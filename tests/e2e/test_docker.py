@@ -16,6 +16,8 @@ import pytest
 from launcher.providers.local import EXECUTION
 from tests.docker.cli import install
 from tests.docker.daemon import Daemon
+from tests.e2e import points
+from tests.e2e.frontend import Json
 from tests.e2e.house import House, house
 from tests.e2e.lodging import SHORT
 from tests.e2e.settled import settle
@@ -42,24 +44,30 @@ async def _docker_house(folder: Path, *, is_public: bool) -> AsyncIterator[tuple
         daemon.close()
 
 
-@pytest.mark.parametrize("is_public", [True, False], ids=["calls", "is read"])
-async def test_a_task_in_a_container_ends_with_its_pull_request(
-    tmp_path: Path, is_public: bool
+async def _ends_with_its_pull_request(
+    it: House, daemon: Daemon, agent: Json, *, is_public: bool
 ) -> None:
-    async with _docker_house(tmp_path, is_public=is_public) as (it, daemon):
-        task = await it.frontend.create()
-        shown = await task.until_over(seconds=150)
-        await settle(it, task)
-        (pull,) = it.world.pulls(shown["branchName"])
-        assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
-        assert (shown["sandbox"]["provider"], shown["flag"]) == ("docker", None)
-        assert bool(it.proxy.acknowledged) is is_public
-        assert daemon.containers() == []
-        assert len(list(daemon.folder.glob("removed/*"))) == 1
+    task = await it.frontend.create(agent=agent)
+    shown = await task.until_over(seconds=150)
+    await settle(it, task)
+    (pull,) = it.world.pulls(shown["branchName"])
+    assert (shown["status"], shown["prUrl"]) == ("completed", pull.html_url)
+    assert (shown["sandbox"]["provider"], shown["flag"]) == ("docker", None)
+    assert bool(it.proxy.acknowledged) is is_public
+    assert daemon.containers() == []
+    assert len(list(daemon.folder.glob("removed/*"))) == 1
 
 
-async def test_an_agent_without_any_way_out_says_so_and_ends_its_task(tmp_path: Path) -> None:
+async def test_a_task_in_a_container_ends_with_its_pull_request(tmp_path: Path) -> None:
+    async with _docker_house(tmp_path, is_public=True) as (it, daemon):
+        await _ends_with_its_pull_request(it, daemon, points.BY_MODEL, is_public=True)
+
+
+async def test_a_container_that_cannot_call_is_read_and_says_why_it_cannot_do_its_task(
+    tmp_path: Path,
+) -> None:
     async with _docker_house(tmp_path, is_public=False) as (it, daemon):
+        await _ends_with_its_pull_request(it, daemon, points.BY_COMMAND, is_public=False)
         task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)
         await settle(it, task)

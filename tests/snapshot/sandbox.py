@@ -19,6 +19,11 @@ from tests.snapshot.repositories import Bare
 
 SCRIPT = Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"
 BRANCH = "slipgate/task"
+PYTHON = """\
+#!/bin/sh
+test "$1 $2" = "-m venv" && exit 1
+exec {real} "$@"
+"""
 SECRETS = {
     "GITHUB_TOKEN": "ghp_sandbox_token",
     "OPENAI_API_KEY": "sk-openai-sandbox",
@@ -66,10 +71,24 @@ class Sandbox:
             "SLIPGATE_WEBHOOK_URL": self.gateway.webhook_url,
             "SLIPGATE_STATE_DIR": str(self.state),
             "SLIPGATE_PYTHON": sys.executable,
-            "PATH": os.environ["PATH"],
+            "PATH": f"{self._programs()}:{os.environ['PATH']}",
             "FEATURE_X": "visible",
             "SLIPGATE_VALIDATE": '[["true"]]',
         }
+
+    def _programs(self) -> Path:
+        """Before all others a `python3` that makes no environment: to make two takes as long as
+        half of what else is done, and most agents here install nothing."""
+        programs = self.root / "programs"
+        programs.mkdir()
+        python = programs / "python3"
+        python.write_text(PYTHON.format(real=shutil.which("python3")))
+        python.chmod(0o755)
+        return programs
+
+    def makes_environments(self) -> None:
+        """Let `python3 -m venv` do what it does."""
+        self.environ["PATH"] = os.environ["PATH"]
 
     def agent_is(self, script: str) -> None:
         """Let a bash script be the agent (engine `command`)."""

@@ -172,17 +172,14 @@ def test_a_word_the_gateway_cannot_take_does_not_block_the_later_ones(sandbox: S
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_everything_acknowledged_is_noted_beside_the_spool(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
-    assert sandbox.run() == 0, sandbox.said()
-    size = (sandbox.state / "spool.jsonl").stat().st_size
-    assert (sandbox.state / "spool.acknowledged").read_text() == str(size)
-
-
-def test_the_trace_of_the_task_is_sent_back(sandbox: Sandbox) -> None:
+def test_the_trace_of_the_task_is_sent_back_and_what_was_acknowledged_is_noted(
+    sandbox: Sandbox,
+) -> None:
     sandbox.agent_is(FIX)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     assert sandbox.run(TRACEPARENT=trace) == 0, sandbox.said()
+    size = (sandbox.state / "spool.jsonl").stat().st_size
+    assert (sandbox.state / "spool.acknowledged").read_text() == str(size)
     assert {request.headers["traceparent"] for request in sandbox.gateway.requests} == {trace}
 
 

@@ -93,9 +93,7 @@ def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
     assert host.tokens() == {BASIC, f"Bearer {TOKEN}"}
 
 
-@pytest.mark.parametrize(
-    "name", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"]
-)
+@pytest.mark.parametrize("name", ["SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
 def test_the_authority_may_be_named_as_other_programs_do(
     sandbox: Sandbox, authority: Authority, tmp_path: Path, name: str
 ) -> None:

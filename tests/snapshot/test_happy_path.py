@@ -11,6 +11,7 @@ SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'Doubled. <!-- nobody
 def test_a_model_fixes_a_failing_test_and_all_of_it_is_told_validated_pushed_and_proposed(
     sandbox: Sandbox,
 ) -> None:
+    sandbox.makes_environments()
     sandbox.validates_as_declared()
     sandbox.model.commands = ["cat widgets.py; exit 3", FIX, "make test", SUBMIT]
     assert sandbox.run() == 0, sandbox.said()
@@ -92,12 +93,6 @@ def the_trajectory_is_kept_and_the_checkouts_are_not(done: Sandbox) -> None:
     assert not list(done.state.glob("work-*"))
 
 
-def test_the_base_is_the_default_branch_when_none_is_named(sandbox: Sandbox) -> None:
-    sandbox.agent_is(FIX)
-    assert sandbox.run(BASE_BRANCH="") == 0, sandbox.said()
-    assert sandbox.github.pulls[0]["base"] == "main"
-
-
 def test_a_command_agent_gets_the_prompt_and_its_models_key_and_no_other(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"{FIX}; cat > seen.txt; env >> seen.txt")
     sandbox.validates(["true"])
@@ -132,9 +127,12 @@ def test_a_long_patch_goes_ahead_in_pieces(sandbox: Sandbox) -> None:
     assert "GIT binary patch" in text, "what is not UTF-8 cannot stand in JSON as it is"
 
 
-def test_a_short_patch_stands_in_the_last_word_too(sandbox: Sandbox) -> None:
+def test_the_base_is_the_default_branch_and_a_short_patch_stands_in_the_last_word_too(
+    sandbox: Sandbox,
+) -> None:
     sandbox.agent_is(f"{FIX}; seq 1 60000 > numbers.txt")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run(BASE_BRANCH="") == 0, sandbox.said()
+    assert sandbox.github.pulls[0]["base"] == "main"
     assert sandbox.gateway.last.data["patch"] == sandbox.gateway.patch
     piece = sandbox.gateway.of("task.patch")[0]
     assert piece.data["size"] == len(sandbox.gateway.patch.encode())

@@ -249,6 +249,7 @@ def test_validation_that_cannot_be_done_does_not_stop_the_push(sandbox: Sandbox)
 
 
 def test_what_is_left_out_is_named_in_the_pull_request_and_the_rest_goes(sandbox: Sandbox) -> None:
+    sandbox.makes_environments()
     sandbox.agent_is(
         f"{FIX}; python3 -m venv --without-pip venv; ln -s /etc/passwd link; git init -q inner;"
         " touch inner/x; truncate -s 70M core; ln -s /nowhere/node_modules node_modules"

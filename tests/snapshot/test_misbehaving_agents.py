@@ -44,7 +44,7 @@ def test_a_loop_that_changed_something_first_is_kept_for_review(sandbox: Sandbox
 
 
 def test_no_changes_need_a_review_and_leave_no_branch(sandbox: Sandbox) -> None:
-    sandbox.model.commands = [DONE]
+    sandbox.agent_is("true")
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "changed nothing" in str(sandbox.gateway.last.data["summary"])

@@ -7,6 +7,7 @@ import pytest
 
 from snapshot.runner.network import Network
 from snapshot.runner.proxies import Proxies
+from snapshot.runner.trust import FILES
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
 
@@ -139,12 +140,20 @@ def test_a_socks_proxy_can_be_spoken_to() -> None:
         client.get("http://x.test/a")
 
 
-def test_git_and_node_are_told_a_private_authority_under_their_own_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", FILES)
+def test_all_trust_an_authority_under_every_name_and_git_and_node_under_their_own(
+    tmp_path: Path, name: str
+) -> None:
+    authority = Authority(tmp_path / "authority")
     bundle = tmp_path / "ca.pem"
-    bundle.write_text(Authority(tmp_path / "authority").text)
-    usable = Network.of_environ({"SSL_CERT_FILE": str(bundle)}).usable({})
-    assert usable["SSL_CERT_FILE"] == usable["GIT_SSL_CAINFO"] == str(bundle)
-    assert usable["NODE_EXTRA_CA_CERTS"] == str(bundle)
+    bundle.write_text(authority.text)
+    network = Network.of_environ({name: str(bundle)})
+    usable = network.usable({})
+    assert usable[name] == usable["GIT_SSL_CAINFO"] == usable["NODE_EXTRA_CA_CERTS"] == str(bundle)
+    host = HttpStub(lambda _: Response(content="hello"), tls=authority.context("127.0.0.1"))
+    with network.client(host.url, timeout=httpx.Timeout(10), headers={}) as client:
+        assert client.get(host.url).json() == "hello"
+    host.stop()
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"])

@@ -1,7 +1,5 @@
 """No command sees a secret, and nothing that leaves holds one."""
 
-import pytest
-
 from tests.snapshot.model_stub import DONE
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import SECRETS, Sandbox
@@ -21,6 +19,7 @@ def leaked(text: str) -> list[str]:
 def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
     sandbox: Sandbox,
 ) -> None:
+    sandbox.makes_environments()
     sandbox.model.commands = [f"({LOOK}) 2>&1 | tr '\\0' '\\n'", FIX, DONE]
     seen = sandbox.shared / "seen.txt"
     sandbox.validates(["sh", "-c", f"({LOOK}) > {seen} 2>&1; true"])
@@ -48,11 +47,10 @@ def test_no_secret_is_said_printed_or_written(sandbox: Sandbox) -> None:
         assert leaked(text) == []
 
 
-@pytest.mark.parametrize("name", ["GITHUB_TOKEN", "SLIPGATE_WEBHOOK_SECRET"])
-def test_a_secret_never_stands_in_an_argument_list(sandbox: Sandbox, name: str) -> None:
+def test_a_secret_never_stands_in_an_argument_list(sandbox: Sandbox) -> None:
     look = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $f; echo; done"
     seen = sandbox.shared / "seen.txt"
     sandbox.agent_is(f"{look} > {seen} 2>/dev/null")
     sandbox.run()
     assert "agent-runner.py" in seen.read_text()
-    assert SECRETS[name] not in seen.read_text()
+    assert leaked(seen.read_text()) == []

@@ -76,20 +76,15 @@ def test_its_death_before_the_first_word_is_told_too(sandbox: Sandbox) -> None:
     assert "runner_died" in str(sandbox.gateway.last.data["error"])
 
 
-def test_neither_process_shows_a_secret(sandbox: Sandbox) -> None:
+def test_the_supervisor_has_the_lock_shows_no_secret_and_takes_all_with_it(
+    sandbox: Sandbox,
+) -> None:
     process = at_work(sandbox)
+    assert (sandbox.state / "lock").read_text() == str(process.pid)
     for one in (process.pid, runner_of(process)):
         shown = Path(f"/proc/{one}/environ").read_text() + Path(f"/proc/{one}/cmdline").read_text()
         assert not [name for name, value in SECRETS.items() if name in shown or value in shown]
 
-
-def test_the_lock_names_the_process_that_the_sandbox_knows(sandbox: Sandbox) -> None:
-    process = at_work(sandbox)
-    assert (sandbox.state / "lock").read_text() == str(process.pid)
-
-
-def test_the_end_of_the_supervisor_is_the_end_of_all(sandbox: Sandbox) -> None:
-    process = at_work(sandbox)
     runner = Path(f"/proc/{runner_of(process)}")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,6 +1,6 @@
 """What an agent writes into its checkout is data: nothing of it runs where we push."""
 
-from tests.snapshot.repositories import FIX
+from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
 TRAPS = """
@@ -54,26 +54,19 @@ def test_what_validation_writes_is_never_committed(sandbox: Sandbox) -> None:
     assert not (sandbox.shared / "trapped").exists()
 
 
-def test_caches_a_repository_forgot_to_ignore_stay_out(sandbox: Sandbox) -> None:
-    sandbox.agent_is(
-        f"{FIX}; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
-    )
-    assert sandbox.run() == 0, sandbox.said()
-    assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
-
-
-def test_file_names_that_look_like_options_are_only_names(sandbox: Sandbox) -> None:
+def test_odd_names_bits_links_and_binary_files_survive_and_forgotten_caches_stay_out(
+    sandbox: Sandbox,
+) -> None:
     names = "touch -- '--upload-pack=x' '-rf' 'a b' $'new\\nline' '$(touch x)' 'ümlaut'"
-    sandbox.agent_is(f"{FIX}; {names}")
-    assert sandbox.run() == 0, sandbox.said()
-    assert sandbox.gateway.last.type == "task.completed"
-    assert {"--upload-pack=x", "-rf", "a b", "$(touch x)"} <= set(sandbox.remote.files(BRANCH))
-
-
-def test_executable_bits_links_inside_and_binary_files_survive(sandbox: Sandbox) -> None:
     sandbox.agent_is(
-        f"{FIX}; chmod +x widgets.py; ln -s widgets.py link; head -c 3000 /dev/urandom > b"
+        f"{FIX}; {names}; chmod +x widgets.py; ln -s widgets.py link; head -c 3000 /dev/urandom > b"
+        "; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
     )
     assert sandbox.run() == 0, sandbox.said()
     assert sandbox.gateway.last.type == "task.completed"
-    assert {"b", "link"} <= set(sandbox.remote.files(BRANCH))
+    files = set(sandbox.remote.files(BRANCH))
+    new = {"--upload-pack=x", "-rf", "a b", "$(touch x)", "b", "link"}
+    assert new <= files - set(sandbox.remote.files("main"))
+    assert not [name for name in files if "__pycache__" in name or "node_modules" in name]
+    (listed,) = git("ls-tree", BRANCH, "widgets.py", at=sandbox.remote.path).splitlines()
+    assert listed.startswith("100755 ")
