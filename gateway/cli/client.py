@@ -12,9 +12,10 @@ import httpx
 import msgspec
 
 from gateway.cli.http import open_http
-from gateway.cli.output import CommandFailed, trouble
+from gateway.cli.output import CommandFailed
 from gateway.cli.refusals import KEYS, Away, refused, unanswered
 from gateway.cli.replies import Answer, EventView, FeedPage, LogPage, LogView, TaskView
+from gateway.cli.screen import trouble
 
 A = TypeVar("A", bound=Answer)
 T = TypeVar("T")

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.output import AsJson, CommandFailed, print_document
 from gateway.cli.replies import Answer
+from gateway.cli.screen import screen
 from gateway.cli.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
 from gateway.store.audit import Audit, audit

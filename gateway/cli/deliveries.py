@@ -6,9 +6,10 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.client import decode, open_client, path_part
-from gateway.cli.output import AsJson, plain, print_document, print_table, screen
+from gateway.cli.output import AsJson, plain, print_document
 from gateway.cli.pages import delivery_table
 from gateway.cli.replies import Answer, DeliveryView
+from gateway.cli.screen import print_table, screen
 
 deliveries: Final = typer.Typer(no_args_is_help=True, help="what endpoints are owed")
 

@@ -19,7 +19,7 @@ from rich.syntax import Syntax
 from gateway.cli.database import summary
 from gateway.cli.http import open_async_http
 from gateway.cli.keys import MintedKey, mint
-from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.output import AsJson, CommandFailed, print_document
 from gateway.cli.processes import (
     GATEWAY,
     LAUNCHER,
@@ -30,6 +30,7 @@ from gateway.cli.processes import (
     without_slipgate,
 )
 from gateway.cli.replies import GOOD_ENDS, Answer, EventView, FeedPage, TaskView, WholeTaskView
+from gateway.cli.screen import screen
 from gateway.cli.stand_ins import StandIns, stand_ins
 from gateway.cli.state import State
 from gateway.cli.timeline import HIDDEN, line

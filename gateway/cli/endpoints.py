@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.client import Client, decode, open_client, path_part
-from gateway.cli.output import AsJson, CommandFailed, plain, print_document, print_table, screen
+from gateway.cli.output import AsJson, CommandFailed, plain, print_document
 from gateway.cli.replies import Answer, DeliveryAttemptView
+from gateway.cli.screen import print_table, screen
 
 endpoints: Final = typer.Typer(no_args_is_help=True, help="who is told of a project's events")
 

@@ -7,8 +7,9 @@ import msgspec
 import typer
 
 from gateway.cli.client import decode, open_client, path_part
-from gateway.cli.output import AsJson, print_document, screen, trouble
+from gateway.cli.output import AsJson, print_document
 from gateway.cli.replies import FeedPage
+from gateway.cli.screen import screen, trouble
 from gateway.cli.timeline import line
 
 

@@ -12,16 +12,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.output import (
-    AsJson,
-    CommandFailed,
-    print_document,
-    print_table,
-    screen,
-    trouble,
-)
+from gateway.cli.output import AsJson, CommandFailed, print_document
 from gateway.cli.replies import Answer
 from gateway.cli.rewrap import rewrap
+from gateway.cli.screen import print_table, screen, trouble
 from gateway.cli.state import has_master_keys, read_master_keys
 from gateway.domain.ids import RANDOM_BITS, typeid
 from gateway.domain.keyring import NONCE_BYTES, Keyring

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.output import CommandFailed, print_failure, screen
+from gateway.cli.output import CommandFailed
 from gateway.domain.errors import Refused
 from gateway.settings import SettingsError
 
@@ -131,7 +131,7 @@ def _print_version(is_wanted: bool) -> None:
     if is_wanted:
         from importlib.metadata import version  # noqa: PLC0415 - 40 ms, for this option alone
 
-        screen.print(f"slipgate {version('slipgate')}", markup=False, highlight=False)
+        typer.echo(f"slipgate {version('slipgate')}")
         raise typer.Exit
 
 
@@ -186,6 +186,13 @@ def _print_in_any_encoding() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _failed(error: CommandFailed) -> int:
+    from gateway.cli.screen import print_failure  # noqa: PLC0415 - 40 ms that no help needs
+
+    print_failure(error)
+    return FAILED
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; the exit code: 0 done, 1 refused or failed, 2 usage."""
     _print_in_any_encoding()
@@ -194,24 +201,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command_line(typed)(args=words)
     except CommandFailed as error:
-        print_failure(error)
-        return FAILED
+        return _failed(error)
     except SettingsError as error:
-        print_failure(CommandFailed(str(error), "Set these variables and start again."))
+        _failed(CommandFailed(str(error), "Set these variables and start again."))
         return USAGE
     except Refused as refusal:
-        print_failure(CommandFailed(refusal.detail, refusal.hint or ""))
-        return FAILED
+        return _failed(CommandFailed(refusal.detail, refusal.hint or ""))
     except sqlite3.DatabaseError as error:
         what_now = "Look at SLIPGATE_DATABASE_URL: is it a slipgate database, and writable?"
-        print_failure(CommandFailed(f"The database cannot be used: {error}.", what_now))
-        return FAILED
+        return _failed(CommandFailed(f"The database cannot be used: {error}.", what_now))
     except OSError as error:
         if error.filename is None:
             raise
         what_now = "Does its folder exist, and may you write there?"
-        print_failure(CommandFailed(f"{error.filename}: {error.strerror}.", what_now))
-        return FAILED
+        return _failed(CommandFailed(f"{error.filename}: {error.strerror}.", what_now))
     except SystemExit as ending:  # how typer ends a command, a usage error with 2
         return ending.code if isinstance(ending.code, int) else FAILED
     return DONE

@@ -7,8 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.client import decode, open_client
-from gateway.cli.output import AsJson, plain, print_document, print_table, screen
+from gateway.cli.output import AsJson, plain, print_document
 from gateway.cli.replies import Answer
+from gateway.cli.screen import print_table, screen
 
 launchers: Final = typer.Typer(no_args_is_help=True, help="who runs sandboxes")
 

@@ -6,7 +6,7 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from gateway.cli.output import plain, print_table, screen
+from gateway.cli.output import plain
 from gateway.cli.replies import (
     AttemptView,
     DeliveryView,
@@ -15,6 +15,7 @@ from gateway.cli.replies import (
     TaskView,
     WholeTaskView,
 )
+from gateway.cli.screen import print_table, screen
 from gateway.domain.explain.phrases import clock, duration, second
 from gateway.wire.times import milliseconds
 

@@ -6,8 +6,9 @@ import sqlite3
 from contextlib import closing
 from typing import Final
 
-from gateway.cli.output import AsJson, CommandFailed, print_document, screen
+from gateway.cli.output import AsJson, CommandFailed, print_document
 from gateway.cli.replies import Answer
+from gateway.cli.screen import screen
 from gateway.cli.state import read_master_keys
 from gateway.domain.keyring import NONCE_BYTES, Keyring, UnknownKey, Unreadable
 from gateway.settings import read_database

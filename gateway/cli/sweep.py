@@ -8,8 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.client import Client, decode, open_client
-from gateway.cli.output import AsJson, CommandFailed, plain, print_document, print_table, screen
+from gateway.cli.output import AsJson, CommandFailed, plain, print_document
 from gateway.cli.replies import Answer
+from gateway.cli.screen import print_table, screen
 
 PATIENCE: Final = 60.0
 """Seconds that launchers have for it."""

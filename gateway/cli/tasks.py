@@ -7,17 +7,10 @@ import typer
 
 from gateway.cli.client import Client, decode, open_client, path_part
 from gateway.cli.events import events
-from gateway.cli.output import (
-    AsJson,
-    CommandFailed,
-    legible,
-    plain,
-    print_document,
-    screen,
-    trouble,
-)
+from gateway.cli.output import AsJson, CommandFailed, legible, plain, print_document
 from gateway.cli.pages import print_explanation, print_included, print_list, print_task
 from gateway.cli.replies import GOOD_ENDS, ExplanationView, TaskPage, TaskView, WholeTaskView
+from gateway.cli.screen import screen, trouble
 from gateway.cli.timeline import HIDDEN, line
 
 tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.keys import MintedKey, mint
-from gateway.cli.output import AsJson, TakeOver, print_document, screen, trouble
+from gateway.cli.output import AsJson, TakeOver, print_document
 from gateway.cli.processes import (
     GATEWAY,
     LAUNCHER,
@@ -21,6 +21,7 @@ from gateway.cli.processes import (
     without_slipgate,
 )
 from gateway.cli.replies import Answer
+from gateway.cli.screen import screen, trouble
 from gateway.cli.state import MASTER_KEYS_VARIABLE, State
 from gateway.settings import SQLITE, SettingsError, read_settings
 from gateway.wire.own_process import close_own_process

@@ -14,7 +14,8 @@ import typer
 from gateway.cli.client import Client, open_client
 from gateway.cli.http import open_http
 from gateway.cli.keys import callback_secret_of
-from gateway.cli.output import CommandFailed, plain, screen, trouble
+from gateway.cli.output import CommandFailed, plain
+from gateway.cli.screen import screen, trouble
 from gateway.cli.state import State
 from gateway.cli.webhook.forward import TIME_LIMIT, Attempt, Forwarder, is_of, newest
 from gateway.cli.webhook.progress import Progress
