@@ -330,9 +330,9 @@ def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: 
 
 def _outgoing(settings: Settings) -> httpx.AsyncBaseTransport:
     guard = Guard(allow_private=settings.allow_private_endpoints)
-    context = settings.authorities.context()
     if settings.egress_proxy is None:
-        return PinnedTransport(guard, ssl_context=context)
+        return PinnedTransport(guard, trust=settings.authorities.context)
+    context = settings.authorities.context()
     # Those that hang must not keep the others from a connection.
     limits = httpx.Limits(max_connections=2 * PARALLEL, max_keepalive_connections=PARALLEL)
     proxy = with_trust(settings.egress_proxy, context)

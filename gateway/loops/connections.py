@@ -1,174 +1,141 @@
 """Connections to judged addresses, kept open for the next request of the same host.
 
-httpcore's own pool looks at all of its connections, for each of them, at every request: with some
-hundred receivers that is most of what a delivery costs. Here one look finds the next one.
+One look finds the next one, however many receivers there are.
 """
 
+import asyncio
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-import httpcore
+import httpx
 
-from gateway.loops.answer_limit import AnswerSize, LimitedStream
+from gateway.loops.connection import Connection
+from gateway.loops.origin import JudgedOrigin, Key
 
 KEEPALIVE: Final = 5.0
 """Seconds that a connection waits for its next request."""
 MOST_IDLE: Final = 256
 """Connections that wait; more are closed when their request is over."""
 
-Key = tuple[bytes, bytes, int]
-"""Scheme, host and port."""
-
-
-class JudgedOrigin(httpcore.Origin):
-    """Scheme, host and port, and where the host is just now."""
-
-    def __init__(self, origin: httpcore.Origin, addresses: tuple[str, ...]) -> None:
-        super().__init__(origin.scheme, origin.host, origin.port)
-        self.addresses: Final = addresses
-
-    @property
-    def key(self) -> Key:
-        """What connections are kept under."""
-        return (self.scheme, self.host, self.port)
-
-
-class _PinnedBackend(httpcore.AsyncNetworkBackend):
-    """Connects one connection: to the first of its addresses that answers, whatever the host's
-    name resolves to by then."""
-
-    def __init__(self, addresses: tuple[str, ...], inner: httpcore.AsyncNetworkBackend) -> None:
-        self._addresses = addresses
-        self._inner = inner
-        self._connected: str | None = None
-        self.answer: Final = AnswerSize()
-
-    def may_serve(self, addresses: tuple[str, ...]) -> bool:
-        """Whether what goes to a host at these addresses may go over this connection."""
-        if self._connected is None:
-            return addresses == self._addresses
-        return self._connected in addresses
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002 - the name; where it is was judged
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """The stream; the error of the last address if none of them answers."""
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
-        for address in self._addresses:
-            try:
-                stream = await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-            else:
-                self._connected = address
-                return LimitedStream(stream, self.answer)
-        raise failure or httpcore.ConnectError("The host has no address")
-
-
-class PinnedConnection(httpcore.AsyncHTTPConnection):
-    """Serves its own host alone, and only while that host is still where it is connected to."""
-
-    def __init__(
-        self,
-        origin: JudgedOrigin,
-        ssl_context: ssl.SSLContext,
-        backend: httpcore.AsyncNetworkBackend,
-    ) -> None:
-        self._pin = _PinnedBackend(origin.addresses, backend)
-        self.key: Final = origin.key
-        self.is_reused = False
-        """It has served a request before."""
-        super().__init__(
-            origin,
-            ssl_context=ssl_context,
-            keepalive_expiry=KEEPALIVE,
-            network_backend=self._pin,
-        )
-
-    @property
-    def has_died_idle(self) -> bool:
-        """Whether a request that failed on it may be sent again on another: it was closed while it
-        waited, and nothing of an answer has come."""
-        return self.is_reused and self._pin.answer.bytes == 0
-
-    def can_handle_request(self, origin: httpcore.Origin) -> bool:
-        return (
-            super().can_handle_request(origin)
-            and isinstance(origin, JudgedOrigin)
-            and self._pin.may_serve(origin.addresses)
-        )
-
 
 class Connections:
-    """Each serves one request at a time: who takes one has it alone until it is given back."""
+    """Each serves one request at a time, its own host alone, and only while that host is still
+    where it is connected to."""
 
     def __init__(
-        self, ssl_context: ssl.SSLContext, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        trust: Callable[[], ssl.SSLContext],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._ssl_context = ssl_context
-        self._backend = httpcore.AnyIOBackend()
+        self._trust = trust
+        self._context: ssl.SSLContext | None = None
         self._monotonic = monotonic
-        self._idle: defaultdict[Key, list[PinnedConnection]] = defaultdict(list)
+        self._idle: defaultdict[Key, list[Connection]] = defaultdict(list)
         self._count = 0
         self._swept_at = monotonic()
 
-    async def take(self, origin: JudgedOrigin) -> PinnedConnection:
-        """The one that was used last, if it is still open and where its host is; or a new one."""
-        idle = self._idle[origin.key]
+    def take(self, origin: JudgedOrigin) -> Connection | None:
+        """The one that was used last, if it is still open and where its host is."""
+        idle = self._idle.get(origin.key, [])
         while idle:
             connection = idle.pop()
             self._count -= 1
-            if connection.can_handle_request(origin) and _is_open(connection):
+            if connection.address in origin.addresses and self._is_open(connection):
                 connection.is_reused = True
                 return connection
-            await connection.aclose()
-        return self.new(origin)
+            connection.close()
+        return None
 
-    def new(self, origin: JudgedOrigin) -> PinnedConnection:
-        """One that has served nothing yet."""
-        return PinnedConnection(origin, self._ssl_context, self._backend)
+    async def new(self, origin: JudgedOrigin, patience: float | None) -> Connection:
+        """One that has served nothing yet, to the first of the addresses that answers; `patience`
+        are the seconds for each of them, and for the handshake.
 
-    async def give_back(self, connection: PinnedConnection) -> None:
+        Raises:
+            httpx.ConnectError: none of them does, or TLS fails.
+            httpx.ConnectTimeout: the same, too late.
+        """
+        connection = await _connected(origin, patience)
+        if not origin.is_tls:
+            return connection
+        try:
+            await self._secure(connection, origin.host, patience)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
         """It is kept if it can serve again."""
-        if connection.is_idle() and self._count < MOST_IDLE:
+        if connection.is_free and self._count < MOST_IDLE:
+            connection.idle_since = self._monotonic()
             self._idle[connection.key].append(connection)
             self._count += 1
         else:
-            await connection.aclose()
+            connection.close()
         if self._monotonic() - self._swept_at > KEEPALIVE:
-            await self._sweep()
+            self._sweep()
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Closes those that wait."""
         kept, self._idle, self._count = self._idle, defaultdict(list), 0
         for connections in kept.values():
             for connection in connections:
-                await connection.aclose()
+                connection.close()
 
-    async def _sweep(self) -> None:
+    async def _secure(self, connection: Connection, host: str, patience: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        if self._context is None:
+            # To read all well-known authorities takes 40 ms, and more where others are named.
+            self._context = await asyncio.to_thread(self._trust)
+            self._context.set_alpn_protocols(["http/1.1"])
+        try:
+            async with asyncio.timeout(patience):
+                secured = await loop.start_tls(
+                    connection.transport, connection, self._context, server_hostname=host
+                )
+        except TimeoutError as exc:
+            raise httpx.ConnectTimeout("The handshake takes too long") from exc
+        except (OSError, ValueError) as exc:
+            raise httpx.ConnectError(str(exc)) from exc
+        if secured is None:
+            raise httpx.ConnectError("The receiver closed the connection")
+        connection.transport = secured
+
+    def _sweep(self) -> None:
         self._swept_at = self._monotonic()
         kept, self._idle, self._count = self._idle, defaultdict(list), 0
-        gone = []
         for key, connections in kept.items():
             for connection in connections:
-                if _is_open(connection):
+                if self._is_open(connection):
                     self._idle[key].append(connection)
                     self._count += 1
                 else:
-                    gone.append(connection)
-        for connection in gone:
-            await connection.aclose()
+                    connection.close()
+
+    def _is_open(self, connection: Connection) -> bool:
+        return connection.is_free and self._monotonic() - connection.idle_since < KEEPALIVE
 
 
-def _is_open(connection: PinnedConnection) -> bool:
-    return connection.is_available() and not connection.has_expired()
+async def _connected(origin: JudgedOrigin, patience: float | None) -> Connection:
+    loop = asyncio.get_running_loop()
+    failure: httpx.TransportError = httpx.ConnectError("The host has no address")
+    for address in origin.addresses:
+        try:
+            async with asyncio.timeout(patience):
+                _, connection = await loop.create_connection(
+                    partial(Connection, origin.key, address), address, origin.port
+                )
+        except TimeoutError as exc:
+            failure = httpx.ConnectTimeout(f"No answer within {patience} s")
+            failure.__cause__ = exc
+        except OSError as exc:
+            failure = httpx.ConnectError(str(exc))
+            failure.__cause__ = exc
+        else:
+            return connection
+    raise failure

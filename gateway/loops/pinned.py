@@ -6,37 +6,26 @@ an address share nothing else.
 """
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
-from typing import Final
+from collections.abc import AsyncIterator, Callable
 
-import httpcore
 import httpx
 
-from gateway.loops.connections import Connections, JudgedOrigin, PinnedConnection
+from gateway.loops.connection import Connection
+from gateway.loops.connections import Connections
 from gateway.loops.guard import Guard
-
-_ERRORS: Final[dict[type[Exception], type[httpx.TransportError]]] = {
-    httpcore.ConnectTimeout: httpx.ConnectTimeout,
-    httpcore.ReadTimeout: httpx.ReadTimeout,
-    httpcore.WriteTimeout: httpx.WriteTimeout,
-    httpcore.PoolTimeout: httpx.PoolTimeout,
-    httpcore.ConnectError: httpx.ConnectError,
-    httpcore.ReadError: httpx.ReadError,
-    httpcore.WriteError: httpx.WriteError,
-    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
-    httpcore.LocalProtocolError: httpx.LocalProtocolError,
-    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-}
+from gateway.loops.origin import JudgedOrigin, key_of
+from gateway.wire.authorities import WELL_KNOWN
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
-    """Has the guard judge every request, also one for which a connection is open already."""
+    """Has the guard judge every request, also one for which a connection is open already; `trust`
+    makes the context of TLS once there is need of one."""
 
-    def __init__(self, guard: Guard, *, ssl_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, guard: Guard, *, trust: Callable[[], ssl.SSLContext] = WELL_KNOWN.context
+    ) -> None:
         self._guard = guard
-        self._connections = Connections(ssl_context or httpx.create_ssl_context())
+        self._connections = Connections(trust)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends it.
@@ -45,86 +34,58 @@ class PinnedTransport(httpx.AsyncBaseTransport):
             AddressRefused: the address is not public.
             NameNotFound: the name has no address.
         """
-        if request.url.scheme not in {"http", "https"} or not request.url.raw_host:
-            raise httpx.UnsupportedProtocol("Only http and https are spoken, to a host")
-        url = _JudgedURL(request.url, await self._guard.addresses(request))
-        asked = httpcore.Request(
-            method=request.method,
-            url=url,
-            headers=request.headers.raw,
-            content=_chunks(request),
-            extensions=request.extensions,
-        )
-        connection = await self._connections.take(url.judged)
-        try:
-            answer = await _asked(connection, asked)
-        except (httpx.RemoteProtocolError, httpx.ReadError):
-            if not connection.has_died_idle:
-                raise
-            connection = self._connections.new(url.judged)
-            answer = await _asked(connection, asked)
-        return httpx.Response(
-            status_code=answer.status,
-            headers=answer.headers,
-            stream=_Answer(answer, partial(self._connections.give_back, connection)),
-            extensions=answer.extensions,
-        )
+        key = key_of(request.url)
+        origin = JudgedOrigin(key=key, addresses=await self._guard.addresses(request))
+        message = _head(request) + await request.aread()
+        patience = request.extensions.get("timeout", {}).get("connect")
+        kept = self._connections.take(origin)
+        if kept is not None:
+            try:
+                return await self._ask(kept, message)
+            except (httpx.RemoteProtocolError, httpx.ReadError):
+                if not kept.has_died_idle:
+                    raise
+        return await self._ask(await self._connections.new(origin, patience), message)
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._connections.aclose()
+        self._connections.close()
+
+    async def _ask(self, connection: Connection, message: bytes) -> httpx.Response:
+        try:
+            status, headers = await connection.ask(message)
+        except BaseException:
+            connection.close()
+            raise
+        body = _Body(connection, self._connections.give_back)
+        return httpx.Response(status_code=status, headers=headers, stream=body)
 
 
-class _JudgedURL(httpcore.URL):
-    """An address whose host was judged: a connection asks it for the origin."""
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer; its connection is free once it is closed."""
 
-    def __init__(self, url: httpx.URL, addresses: tuple[str, ...]) -> None:
-        super().__init__(
-            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
-        )
-        self.judged: Final = JudgedOrigin(super().origin, addresses)
-
-    @property
-    def origin(self) -> httpcore.Origin:
-        return self.judged
-
-
-class _Answer(httpx.AsyncByteStream):
-    """The body of an answer, with httpx's errors; its connection is free once it is closed."""
-
-    def __init__(self, answer: httpcore.Response, free: Callable[[], Awaitable[None]]) -> None:
-        self._answer = answer
-        self._free = free
+    def __init__(self, connection: Connection, give_back: Callable[[Connection], None]) -> None:
+        self._connection = connection
+        self._give_back = give_back
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _translated():
-            async for chunk in self._answer.aiter_stream():
-                yield chunk
+        async for piece in self._connection.body():
+            yield piece
 
     async def aclose(self) -> None:
-        await self._answer.aclose()
-        await self._free()
+        self._give_back(self._connection)
 
 
-async def _asked(connection: PinnedConnection, request: httpcore.Request) -> httpcore.Response:
-    try:
-        with _translated():
-            return await connection.handle_async_request(request)
-    except BaseException:
-        await connection.aclose()
-        raise
+def _head(request: httpx.Request) -> bytes:
+    """The request line and the headers.
 
-
-def _chunks(request: httpx.Request) -> httpx.AsyncByteStream:
-    if not isinstance(request.stream, httpx.AsyncByteStream):
-        raise TypeError("An asynchronous request has an asynchronous body")
-    return request.stream
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """httpcore's errors as those of httpx, which has the same by the same names."""
-    try:
-        yield
-    except tuple(_ERRORS) as exc:
-        raise _ERRORS[type(exc)](str(exc)) from exc
+    Raises:
+        httpx.LocalProtocolError: a line ends inside of one of them: it would be two.
+    """
+    lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%s: %s" % header for header in request.headers.raw]
+    head = b"\r\n".join((*lines, b"", b""))
+    ends = len(lines) + 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+        raise httpx.LocalProtocolError("A header holds the end of a line, or NUL")
+    return head

@@ -35,7 +35,7 @@ class Names:
 @asynccontextmanager
 async def client(names: Names, authority: Authority) -> AsyncIterator[httpx.AsyncClient]:
     guard = Guard(allow_private=True, resolve=names)
-    transport = PinnedTransport(guard, ssl_context=authority.trusted())
+    transport = PinnedTransport(guard, trust=authority.trusted)
     async with asyncio.timeout(60), httpx.AsyncClient(transport=transport) as opened:
         yield opened
 
@@ -99,7 +99,7 @@ async def test_every_request_is_judged_also_over_an_open_connection(authority: A
         return (HERE,)
 
     guard = Guard(allow_private=True, resolve=resolve)
-    transport = PinnedTransport(guard, ssl_context=authority.trusted())
+    transport = PinnedTransport(guard, trust=authority.trusted)
     async with hosts.listening() as port, httpx.AsyncClient(transport=transport) as http:
         for _ in range(3):
             await http.post(f"https://a.example:{port}/", content=b"{}")
@@ -171,3 +171,96 @@ async def test_a_request_that_was_answered_in_part_is_not_sent_again(authority: 
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(f"http://{HERE}:{port}/", content=b"{}")
     assert came == 2
+
+
+ANSWERS = {
+    "behind interim ones": (
+        (
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        ),
+        True,
+    ),
+    "in chunks": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1\r\nk\r\n0\r\n\r\n",
+        True,
+    ),
+    "of HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", False),
+    "the last one": (
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        False,
+    ),
+    "with more behind it": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n",
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("answer", "is_kept"), ANSWERS.values(), ids=ANSWERS)
+async def test_an_answer_is_read_whole_and_its_connection_kept_if_it_may(
+    authority: Authority, answer: bytes, is_kept: bool
+) -> None:
+    connections = 0
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(answer)
+
+    async with serving(hear) as port, client(Names(), authority) as http:
+        for _ in range(2):
+            heard = await http.post(f"http://{HERE}:{port}/", content=b"{}")
+            assert (heard.status_code, heard.text) == (200, "ok")
+    assert connections == (1 if is_kept else 2)
+
+
+async def test_a_body_without_a_length_ends_with_its_connection(authority: Authority) -> None:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(b"HTTP/1.1 500 Broken\r\n\r\nsorry")
+
+    async with serving(hear) as port, client(Names(), authority) as http:
+        heard = await http.post(f"http://{HERE}:{port}/", content=b"{}")
+        assert (heard.status_code, heard.text) == (500, "sorry")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+    ],
+    ids=["no HTTP", "another protocol", "two lengths", "too long"],
+)
+async def test_what_is_no_answer_is_an_error_of_the_protocol(
+    authority: Authority, answer: bytes
+) -> None:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n{}")
+        writer.write(answer)
+        await reader.read()
+
+    async with serving(hear) as port, client(Names(), authority) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await http.post(f"http://{HERE}:{port}/", content=b"{}")
+
+
+@pytest.mark.parametrize("value", ["a\r\nx: y", "a\nx: y", "a\rb", "a\0b"], ids=repr)
+async def test_no_header_becomes_two(authority: Authority, value: str) -> None:
+    async with client(Names(), authority) as http:
+        with pytest.raises(httpx.LocalProtocolError):
+            await http.post(f"http://{HERE}:9/", content=b"{}", headers={"x": value})
+
+
+async def test_a_receiver_that_never_shakes_hands_is_left(authority: Authority) -> None:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(hear) as port, client(Names(), authority) as http:
+        with pytest.raises(httpx.ConnectTimeout):
+            await http.post(f"https://a.example:{port}/", content=b"{}", timeout=0.05)
