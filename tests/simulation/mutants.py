@@ -63,7 +63,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         file="gateway/domain/decide/due.py",
         old="    if job.lease_expires_at <= now:",
         new="    if job.lease_expires_at < now - 3_600_000:",
-        found_by=3,
+        found_by=15,
     ),
     "the text of a late piece is forgotten": Mutant(
         file="gateway/domain/decide/patch.py",
