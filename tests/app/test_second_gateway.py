@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import httpx
-import pytest
 
 from gateway.cli.keys import mint
 from gateway.cli.processes import GATEWAY, Child, wait_until_ready
@@ -37,23 +37,32 @@ def roundabout(file: Path, folder: Path) -> Path:
     return folder / ".." / file.parent.name / "." / file.name
 
 
-@pytest.mark.parametrize("named", [symbolic, hard, linked_folder, roundabout])
-def test_a_second_gateway_is_refused_by_whatever_name(
-    tmp_path: Path, named: Callable[[Path, Path], Path]
-) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
+NAMES: Final = (symbolic, hard, linked_folder, roundabout)
+
+
+def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
+    first = tmp_path / "first"
     first.mkdir()
-    second.mkdir()
-    with gateway(first) as (running, _, settings), reserved_port() as port:
-        other = {
-            **settings,
-            "SLIPGATE_DATABASE_URL": f"sqlite:///{named(first / 's.db', second)}",
-            "SLIPGATE_PORT": str(port),
-        }
-        with Child("gateway", GATEWAY, other, second / "gateway.log") as child:
-            wait_until(lambda: child.exit_code is not None)
-            assert child.exit_code == 1
-            assert "Another gateway holds" in child.tail(20)
+    with (
+        gateway(first) as (running, _, settings),
+        reserved_port() as port,
+        ExitStack() as stack,
+    ):
+        seconds = {}
+        for named in NAMES:
+            second = tmp_path / named.__name__
+            second.mkdir()
+            other = {
+                **settings,
+                "SLIPGATE_DATABASE_URL": f"sqlite:///{named(first / 's.db', second)}",
+                "SLIPGATE_PORT": str(port),
+            }
+            child = Child("gateway", GATEWAY, other, second / "gateway.log")
+            seconds[named.__name__] = stack.enter_context(child)
+        wait_until(lambda: all(child.exit_code is not None for child in seconds.values()))
+        for name, child in seconds.items():
+            assert child.exit_code == 1, name
+            assert "Another gateway holds" in child.tail(20), name
         running.check()
 
 

@@ -23,8 +23,6 @@ QUIET: Final = "/quiet"
 HANGING: Final = "/hanging/"
 LOUD_SECONDS: Final = 1.0
 """Between two events of the loud project, each owed to every receiver it has."""
-WARM: Final = 40
-"""Samples before the first that counts."""
 PATIENCE: Final = 120.0
 """Seconds until one delivery must have come."""
 REFUSED_PORT: Final = 9
@@ -36,6 +34,8 @@ class Size:
     """How much is measured."""
 
     samples: int = 300
+    warm: int = 40
+    """Samples before the first that counts."""
     hanging: int = 300
     """Receivers of the loud project that take a request and never answer."""
     undeliverable: int = 400
@@ -70,21 +70,21 @@ async def section(size: Size) -> Section:
     """Measures, with a gateway for each kind of neighbour."""
     allow_files()
     async with _field() as field:
-        alone = await _felt(field, size.samples)
+        alone = await _felt(field, size)
     beside = {}
     async with _field() as field:
         hanging = [field.receiver.url(f"{HANGING}{n}") for n in range(size.hanging)]
         async with _loud(field, hanging):
-            beside["hanging receivers"] = await _felt(field, size.samples)
+            beside["hanging receivers"] = await _felt(field, size)
     async with _field() as field, _loud(field, _undeliverable(size.undeliverable)):
-        beside["undeliverable receivers"] = await _felt(field, size.samples)
+        beside["undeliverable receivers"] = await _felt(field, size)
     for name, number, message in (
         ("long polls", size.polls, floods.poll),
         ("half requests", size.halves, lambda _: floods.HALF),
         ("half bodies", size.halves, lambda _: floods.HALF_BODY),
     ):
         async with _field() as field, floods.held(field.server, number, message(field.server)):
-            beside[name] = await _felt(field, size.samples)
+            beside[name] = await _felt(field, size)
     async with _field(size.origins) as field:
         rate = await _origins_per_second(field, size.connections)
     return _section(size, Measured(alone=alone, beside=beside, origins_per_second=rate))
@@ -145,13 +145,13 @@ async def _field(ports: int = 1) -> AsyncIterator[_Field]:
             receiver.hang_up()
 
 
-async def _felt(field: _Field, samples: int) -> Felt:
+async def _felt(field: _Field, size: Size) -> Felt:
     """Task after task of the quiet project, at its pace."""
     message = new_task(field.server)
     requests, lags = [], []
     async with connected(field.server.port, 1) as (connection,):
         await field.opens(connection, field.receiver.url(QUIET), "default")
-    for _ in range(WARM + samples):
+    for _ in range(size.warm + size.samples):
         await asyncio.sleep(PACE_SECONDS)
         field.receiver.begin(1)
         # One of its own: it would be closed as idle while a delivery is late.
@@ -162,7 +162,7 @@ async def _felt(field: _Field, samples: int) -> Felt:
         async with asyncio.timeout(PATIENCE):
             await field.receiver.enough()
         lags.append(field.receiver.moments[QUIET][0] - began)
-    return Felt(request=tuple(requests[WARM:]), lag=tuple(lags[WARM:]))
+    return Felt(request=tuple(requests[size.warm :]), lag=tuple(lags[size.warm :]))
 
 
 def _undeliverable(number: int) -> list[str]:

@@ -49,7 +49,7 @@ async def test_deliveries_are_measured_beside_httpx_and_beside_receivers_that_ha
 
 async def test_a_quiet_project_is_measured_beside_a_loud_one() -> None:
     size = neighbours.Size(
-        samples=3, hanging=3, undeliverable=3, polls=5, halves=5, origins=4, connections=2
+        samples=3, warm=1, hanging=3, undeliverable=3, polls=5, halves=5, origins=4, connections=2
     )
     _is_whole(await neighbours.section(size))
 

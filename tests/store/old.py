@@ -1,7 +1,10 @@
 """Databases as older versions left them."""
 
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +17,18 @@ SCHEMAS: Final = sorted(int(file.name.split("_", 1)[0]) for file in FOLDER.glob(
 
 
 def make_old(path: Path, schema: int) -> None:
-    """A database with real data, as a gateway of this schema had it."""
+    """A database with real data, as a gateway of this schema had it; made once for each process of
+    the tests, and copied from there."""
+    shutil.copyfile(_template(schema), path)
+
+
+@cache
+def _template(schema: int) -> Path:
+    path = Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "old.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.executescript(DUMP.read_text())
         for number in SCHEMAS[1 : SCHEMAS.index(schema) + 1]:
             (file,) = FOLDER.glob(f"{number:04}_*.sql")
             database.executescript(f"{file.read_text()}\nPRAGMA user_version = {number};")
         database.execute("PRAGMA journal_mode = WAL")
+    return path

@@ -3,8 +3,11 @@ whole table that grows with them."""
 
 import re
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -29,7 +32,7 @@ from gateway.store import (
     statements,
     sweeps,
 )
-from gateway.store.migrations import migrate
+from tests.databases import new_database
 
 STATEMENTS: Final = {
     name: text
@@ -159,10 +162,14 @@ def _plan(statement: str) -> list[str]:
     marks = [int(mark) for mark in re.findall(r"\?(\d+)", statement)]
     marks.append(len(re.findall(r"\?(?!\d)", statement)))
     given = dict.fromkeys(names) if names else [None] * max(marks)
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        migrate(database)
-        # No statistics are ever gathered, so an empty database has the plans of a full one.
+    # No statistics are ever gathered, so an empty database has the plans of a full one.
+    with closing(sqlite3.connect(_empty(), isolation_level=None)) as database:
         return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", given)]
+
+
+@cache
+def _empty() -> Path:
+    return new_database(Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "empty.db")
 
 
 def _scanned(statement: str) -> Iterator[str]:

@@ -3,11 +3,14 @@
 import asyncio
 import base64
 import hashlib
+import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -239,8 +242,22 @@ def add_keys(path: Path) -> dict[str, str]:
     keys["other launcher"] = f"slip_launcher_{'b' * 43}"
     keys["second launcher"] = f"slip_launcher_{'c' * 43}"
     keys["every launcher"] = f"slip_launcher_{'d' * 43}"
-    if not path.exists():
-        new_database(path)
+    if path.exists():
+        _add_missing(path, keys)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_with_keys(tuple(keys.items())), path)
+    return keys
+
+
+@cache
+def _with_keys(keys: tuple[tuple[str, str], ...]) -> Path:
+    path = new_database(Path(tempfile.mkdtemp(prefix="slipgate-tests-")) / "keys.db")
+    _add_missing(path, dict(keys))
+    return path
+
+
+def _add_missing(path: Path, keys: Mapping[str, str]) -> None:
     with open_operator(path) as operator:
         made = {row.id for row in operator.all_keys()}
         for number, (name, key) in enumerate(keys.items()):
@@ -256,4 +273,3 @@ def add_keys(path: Path) -> dict[str, str]:
                 all_projects=name == "every launcher",
             )
             operator.add_key(row, hashlib.sha256(key.encode()).digest())
-    return keys

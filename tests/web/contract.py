@@ -2,6 +2,7 @@
 
 import re
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final
 
 import httpx
@@ -66,8 +67,13 @@ class Contract:
 
 def validator(schema: Json, *, is_strict: bool = False) -> jsonschema_rs.Draft202012Validator:
     """Of a schema of the document; a strict one bears no field that is not documented."""
+    return _validator(msgspec.json.encode(schema), is_strict=is_strict)
+
+
+@cache
+def _validator(schema: bytes, *, is_strict: bool) -> jsonschema_rs.Draft202012Validator:
     components = _STRICT if is_strict else DOCUMENT["components"]
-    whole = {**schema, "components": components}
+    whole = {**msgspec.json.decode(schema), "components": components}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.web.openapi.document import operation_of
@@ -43,6 +43,7 @@ def hold(read: Callable[[bytes], object], body: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
+@settings(max_examples=40)  # of each of so many kinds
 @given(data=st.data())
 def test_a_request_is_taken_or_refused(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     hold(lambda body: decode(kind, body), data.draw(bodies(REQUESTS[kind])))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.wire import redaction
@@ -91,6 +91,7 @@ def test_whoever_sends_many_mistakes_is_told_of_fifty_for_the_work_of_fifty(size
     assert steps.taken <= 3 * MAX_ERRORS
 
 
+@settings(max_examples=10)  # each of them is a large body
 @given(st.integers(MAX_STEPS, 3 * MAX_STEPS))
 def test_a_mistake_behind_many_right_values_is_looked_for_so_far_and_no_further(size: int) -> None:
     value = RIGHT | {"env": {f"A{number}": "" for number in range(size)} | {"Z": 1}}
