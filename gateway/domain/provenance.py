@@ -14,7 +14,7 @@ from gateway.domain.spec import Spec
 
 CLAIMS: Final = ("prUrl", "branchName", "commitSha")
 _SHA: Final = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
-_PLAIN: Final = re.compile(r"https?://[!-~]+")
+_PLAIN: Final = re.compile(r"(?i:https?)://[!-~]+")
 """Without spaces, control characters and letters that look like others."""
 _PULL_REQUEST: Final = re.compile(
     r"(?:/-)?/(?:pull|pulls|merge_requests|pull-requests|pullrequest)/[1-9][0-9]{0,9}/?"

@@ -20,6 +20,8 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
         ("https://GitHub.com:443/acme/widgets", f"{GITHUB}/pull/12"),
         (GITHUB, "https://www.github.com/Acme/Widgets/pull/12"),
         (GITHUB, "https://GITHUB.COM:443/acme/widgets/pull/12"),
+        (GITHUB, "HTTPS://GitHub.com./acme/widgets/pull/12"),
+        ("https://[2001:db8::1]/a/b", "https://[2001:DB8::1]:443/a/b/pulls/1"),
         ("git@github.com:acme/widgets.git", f"{GITHUB}/pull/12"),
         ("ssh://git@github.com:22/acme/widgets", f"{GITHUB}/pull/12"),
         ("https://octo.ghe.com/acme/widgets", "https://octo.ghe.com/acme/widgets/pull/3"),
