@@ -24,9 +24,14 @@ ALWAYS_HIDDEN = (
     "./.slipgate",
     *("~/.ssh", "~/.gnupg", "~/.netrc", "~/.git-credentials", "~/.config/gh", "~/.npmrc"),
     *("~/.pypirc", "~/.cargo/credentials.toml", "~/.docker", "~/.kube", "~/.aws", "~/.azure"),
-    *("~/.config/gcloud", "~/.config/daytona", "~/.claude", "~/.codex"),
+    *("~/.config/gcloud", "~/.config/daytona", "~/.claude", "~/.claude.json", "~/.codex"),
+    *("~/.config/git", "~/.gitconfig", "~/.config/opencode", "~/.local/share/opencode"),
+    *("~/.local/share/keyrings", "~/.password-store", "~/.gem/credentials", "~/.terraform.d"),
+    *("./.env", "./.env.local", "~/.env", "~/.profile", "~/.bash_profile", "~/.bash_history"),
+    *("~/.bashrc", "~/.zshenv", "~/.zprofile", "~/.zshrc", "~/.zsh_history", "~/.config/fish"),
 )
-"""Where a gateway keeps its keys, and a developer's machine its credentials."""
+"""Where a gateway keeps its keys, and a developer's machine its credentials; keys that somebody
+exports in a shell stand in its files and its history."""
 CAPACITY_MAX = 200
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -19,6 +19,10 @@ _ADVICE: Final = (
     "A kernel of Linux 6.12 or newer with `landlock` among its security modules "
     "(/sys/kernel/security/lsm) confines them; until then give agents keys of narrow scope."
 )
+_ADVICE_ON_SOCKETS: Final = (
+    "Landlock does not govern sockets in the file system: run the launcher as a user who may not "
+    "use them, above all not docker's, or use another provider."
+)
 
 
 async def look_at_this_host() -> Check:
@@ -39,6 +43,9 @@ async def look_at_containers(engine: Engine, image: str) -> Check:
 def _check(ran: Ran, where: str) -> Check:
     if ran.code != 0:
         return warning(NAME, f"{where} does not say what its kernel can", _ADVICE)
-    if sentence := ran.out.strip():
-        return warning(NAME, sentence, _ADVICE)
+    kernel, _, sockets = ran.out.partition("\n")
+    if kernel:
+        return warning(NAME, kernel, _ADVICE)
+    if sockets.strip():
+        return warning(NAME, sockets.strip(), _ADVICE_ON_SOCKETS)
     return well(NAME, f"the commands of agents are confined ({where})")

@@ -10,6 +10,7 @@ sockets that lie in the file system.
 import ctypes
 import functools
 import os
+import re
 import stat
 import struct
 import sys
@@ -79,6 +80,14 @@ _SHARED: Final = DEVICES / "shm"
 """POSIX semaphores lie here and nowhere else: without it Python's multiprocessing has no locks."""
 
 
+_SOCKETS: Final = Path("/proc/net/unix")
+_LISTENS: Final = "00010000"
+_RUNS_PROGRAMS: Final = re.compile(
+    r"/.*/(?:docker|containerd|podman|crio|buildkitd)\.sock|/.*/tmux-\d+/.+|/.*/ssh-.+/agent\..+"
+    r"|/run/(?:user/\d+/)?(?:systemd/private|bus)"
+)
+
+
 def abi() -> int:
     """The kernel's version of Landlock; 0: it has none, or it is switched off."""
     version = _syscall(CREATE_RULESET, None, 0, _VERSION)
@@ -98,6 +107,18 @@ def protection(version: int) -> str | None:
         "The sandbox's kernel has no Landlock (Linux 5.13, 6.12 for all of it): the agent's "
         "commands are kept from the runner's files and processes by nothing but good manners."
     )
+
+
+def open_sockets() -> str | None:
+    """A sentence about the sockets in the file system by which a command of our user could have a
+    program run outside of its domain: no rule closes them."""
+    with suppress(OSError):
+        rows = (line.split(maxsplit=7) for line in _SOCKETS.read_text().splitlines()[1:])
+        listening = {row[7] for row in rows if len(row) > 7 and row[3] == _LISTENS}
+        served = filter(_RUNS_PROGRAMS.fullmatch, listening)
+        if found := sorted(path for path in served if os.access(path, os.W_OK)):
+            return f"The agent's commands can speak to {', '.join(found)}."
+    return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -294,4 +315,4 @@ def _checked(answer: int) -> int:
 
 
 if __name__ == "__main__":
-    print(protection(abi()) or "")
+    print(protection(abi()) or "", open_sockets() or "", sep="\n")

@@ -33,7 +33,7 @@ from .engine.report import Report
 from .git import Git
 from .keeping import Keeping
 from .kept_patch import KeptPatch
-from .landlock import Confinement
+from .landlock import Confinement, open_sockets
 from .log import Log
 from .meter import Meter
 from .network import Network
@@ -192,7 +192,7 @@ class Workflow:
 
     def _attempt(self) -> TerminalWord:
         self._enter("setup", "Checking the task")
-        for problem in self._tools.network.problems:
+        for problem in (*self._tools.network.problems, *filter(None, [open_sockets()])):
             self.log.write(f"{problem}\n")
         if self._tools.confinement.warning:
             self._enter("setup", self._tools.confinement.warning)

@@ -1,6 +1,7 @@
 """Each thing that can be wrong is named, with what to do about it."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,7 +303,14 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     assert "other scripts" in (await patient.check("image", **by_docker)).message
 
 
-async def test_the_kernel_of_this_host_is_looked_at_for_local_agents(patient: Patient) -> None:
+async def test_the_kernel_and_the_sockets_of_this_host_are_looked_at_for_local_agents(
+    patient: Patient, tmp_path: Path
+) -> None:
     by_local = {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
     found = await patient.check("confinement", **by_local)
     assert found.message == "the commands of agents are confined (this host)"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "docker.sock"))
+        server.listen()
+        found = await patient.check("confinement", **by_local)
+    assert (found.outcome, "docker.sock" in found.message) == ("warning", True)

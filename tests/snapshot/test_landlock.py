@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.command import Finished, Runner
-from snapshot.runner.landlock import Confinement, abi, protection
+from snapshot.runner.landlock import Confinement, abi, open_sockets, protection
 from snapshot.runner.stop import Stop
 from snapshot.runner.syscall_filter import program
 from tests.snapshot.patience import PATIENCE_SECONDS
@@ -189,6 +189,18 @@ def test_a_closed_port_is_not_reached_in_any_way_and_others_are(place: Place) ->
     assert "tcp Permission denied" in said
     assert "connected by tcp\n" in more
     assert "io_uring -1" in more
+
+
+def test_sockets_in_the_file_system_that_no_rule_closes_are_named(tmp_path: Path) -> None:
+    open_to_us, not_listening = tmp_path / "docker.sock", tmp_path / "other.sock"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as other:
+        server.bind(str(open_to_us))
+        server.listen()
+        other.bind(str(not_listening))
+        said = str(open_sockets())
+    assert str(open_to_us) in said
+    assert str(not_listening) not in said
+    assert str(open_to_us) not in str(open_sockets())
 
 
 def test_a_kernel_that_cannot_close_ports_is_told_of(tmp_path: Path) -> None:
