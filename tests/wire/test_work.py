@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -111,22 +111,24 @@ def _limited(asked: list[int]) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(
-    "body",
+    "make",
     [
-        RIGHT | {"validate": [[1] * 100] * 5_000},
-        RIGHT | {"validate": [["a"] * 99 + [1]] * 3_000},
-        RIGHT | {"env": {f"A{number}": 1 for number in range(100_000)}},
-        RIGHT | {"env": {f"{number}": "" for number in range(100_000)}},
-        RIGHT | {"metadata": {f"A{number}": 1 for number in range(100_000)}},
-        {f"a{number}": 1 for number in range(100_000)},
-        RIGHT | {"validate": [""] * 200_000},
-        RIGHT | {"validate": [1e5] * 200_000},
+        lambda: RIGHT | {"validate": [[1] * 100] * 5_000},
+        lambda: RIGHT | {"validate": [["a"] * 99 + [1]] * 3_000},
+        lambda: RIGHT | {"env": {f"A{number}": 1 for number in range(100_000)}},
+        lambda: RIGHT | {"env": {f"{number}": "" for number in range(100_000)}},
+        lambda: RIGHT | {"metadata": {f"A{number}": 1 for number in range(100_000)}},
+        lambda: {f"a{number}": 1 for number in range(100_000)},
+        lambda: RIGHT | {"validate": [""] * 200_000},
+        lambda: RIGHT | {"validate": [1e5] * 200_000},
     ],
     ids=["lists", "ends of lists", "env", "names", "metadata", "unknown", "texts", "numbers"],
 )
-def test_of_a_body_of_thousands_of_mistakes_the_first_fifty_are_named(body: object) -> None:
+def test_of_a_body_of_thousands_of_mistakes_the_first_fifty_are_named(
+    make: Callable[[], object],
+) -> None:
     with pytest.raises(WrongShape) as refused:
-        decode(NewTask, msgspec.json.encode(body))
+        decode(NewTask, msgspec.json.encode(make()))
     assert refused.value.code == "invalid_request"
     assert len(refused.value.errors) in {MAX_ERRORS, MAX_ERRORS - 1}
 
