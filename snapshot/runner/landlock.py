@@ -29,6 +29,8 @@ _PATH_BENEATH: Final = 1
 _NET_PORT: Final = 2
 _CONNECT_TCP: Final = 1 << 1
 _LAST_PORT: Final = 65_535
+TRUNCATING_SINCE: Final = 3
+"""The first ABI that knows of a file that is cut short (Linux 6.2)."""
 PORTS_SINCE: Final = 4
 """The first ABI that knows connections."""
 DAEMON_PORTS: Final = (2280, 22220, 22222, 33333)
@@ -101,7 +103,8 @@ def protection(version: int) -> str | None:
     if version:
         return (
             "The sandbox's kernel is older than Linux 6.12: the agent's commands reach no secret "
-            "and no file of ours, but they can end the runner."
+            "of ours, but they can end the runner"
+            + (" and empty files of ours." if version < TRUNCATING_SINCE else ".")
         )
     return (
         "The sandbox's kernel has no Landlock (Linux 5.13, 6.12 for all of it): the agent's "

@@ -1,8 +1,8 @@
 """What a hostile agent does: hunts for secrets, speaks in another's name, and waits for the push.
 
-Run in the agent's checkout as `python3 hunter.py <where to note> <patterns> [hunt]`; the patterns
-are hex, so that the hunter does not find itself; with `hunt` it only looks. Whatever it gets hold
-of, it notes in a file `found`.
+Run in the agent's checkout as `python3 hunter.py <where to note> <patterns> [hunt | daytona]`; the
+patterns are hex, so that the hunter does not find itself; with `hunt` it only looks, with `daytona`
+there is a daemon to be asked. Whatever it gets hold of, it notes in a file `found`.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ import pwd
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,13 +25,15 @@ LONG = 20.0
 """Seconds that the one in the background waits for a push."""
 
 
-def main(notes: Path, patterns: list[bytes], *, only_hunts: bool) -> None:
+def main(notes: Path, patterns: list[bytes], *, only_hunts: bool, is_in_daytona: bool) -> None:
     """One attack after the other; none may end the hunt."""
     report(notes, "begun")
     background(notes, patterns)
     hunt(notes, patterns)
     if only_hunts:
         return
+    if is_in_daytona:
+        ask_daemon(notes)
     for attack in (trace, limit, kill, plant, shadow, silence, replace_checkout, schedule):
         with suppress(OSError, subprocess.SubprocessError):
             attack(notes)
@@ -109,6 +112,18 @@ def trace(notes: Path) -> None:
     for process in parents():
         if ctypes.CDLL(None).ptrace(PTRACE_ATTACH, process, 0, 0) == 0:
             note(notes, f"attached to {process}")
+
+
+def ask_daemon(notes: Path) -> None:
+    """It runs whatever it is asked to; whether one listens here or not, no way leads to it."""
+    for port in (2280, 22220, 22222, 33333):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except PermissionError:
+            continue
+        except OSError:
+            pass
+        note(notes, f"a way to port {port}")
 
 
 def limit(notes: Path) -> None:
@@ -246,4 +261,5 @@ if __name__ == "__main__":
         Path(sys.argv[1]),
         [bytes.fromhex(word) for word in sys.argv[2].split(",")],
         only_hunts=sys.argv[3:] == ["hunt"],
+        is_in_daytona=sys.argv[3:] == ["daytona"],
     )

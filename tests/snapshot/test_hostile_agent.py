@@ -82,8 +82,12 @@ def test_nothing_succeeds_that_an_agent_of_our_own_user_tries(sandbox: Sandbox) 
     main = sandbox.remote.branches()["main"]
     sandbox.model.commands = [f"{FIX}; {hunts(sandbox)}", DONE]
     sandbox.validates(["sh", "-c", hunts(sandbox)])
+    launcher = sandbox.root / "launcher"
+    launcher.mkdir()
+    (launcher / "keys").write_text("\n".join(SECRETS.values()))
     # A folder that is named from where a program stands is the agent's own.
-    assert sandbox.run(PATH=f"bin:.:{os.environ['PATH']}") == 0, sandbox.said()
+    more = {"PATH": f"bin:.:{os.environ['PATH']}", "SLIPGATE_HIDDEN": str(launcher)}
+    assert sandbox.run(**more) == 0, sandbox.said()
     check_nothing_happened(sandbox, main)
     last = sandbox.gateway.last
     assert last.type == "task.completed"
@@ -97,9 +101,10 @@ def test_nothing_succeeds_that_another_user_behind_an_init_tries_and_it_cannot_s
     sandbox: Sandbox,
 ) -> None:
     main = sandbox.remote.branches()["main"]
-    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)}", DONE]
-    sandbox.validates(["sh", "-c", hunts(sandbox)])
-    assert run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="") == 0, sandbox.said()
+    sandbox.model.commands = [f"{FIX}; {hunts(sandbox)} daytona", DONE]
+    sandbox.validates(["sh", "-c", f"{hunts(sandbox)} daytona"])
+    code = run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="", DAYTONA_SANDBOX_ID="s")
+    assert code == 0, sandbox.said()
     check_nothing_happened(sandbox, main)
     types = [str(body["type"]) for body in sandbox.spooled_bodies()]
     assert (types[0], types[-1]) == ("task.started", "task.completed")

@@ -273,7 +273,14 @@ def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, versi
 
 
 @pytest.mark.parametrize(
-    ("version", "words"), [(0, "no Landlock"), (5, "can end the runner"), (6, None), (7, None)]
+    ("version", "words"),
+    [
+        (0, "no Landlock"),
+        (2, "can end the runner and empty files"),
+        (5, "can end the runner."),
+        (6, None),
+        (7, None),
+    ],
 )
 def test_what_the_kernel_cannot_do_is_said(version: int, words: str | None) -> None:
     sentence = protection(version)
