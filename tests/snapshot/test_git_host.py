@@ -37,10 +37,13 @@ def sandbox(remote: Bare, host: GitHost, authority: Authority, tmp_path: Path) -
     sandbox = made(tmp_path, remote)
     bundle = tmp_path / "authority.pem"
     bundle.write_text(authority.text)
+    (tmp_path / "nobody").mkdir()
     sandbox.environ |= {
         "TARGET_REPO": host.url("acme/widgets"),
         "GITHUB_API_URL": host.api_url,
         "SSL_CERT_FILE": str(bundle),
+        # git would read all the well-known authorities too, at each of its six ways there.
+        "GIT_SSL_CAPATH": str(tmp_path / "nobody"),
     }
     sandbox.agent_is(f"touch {tmp_path}/ran; {FIX}")
     yield sandbox
@@ -83,6 +86,7 @@ def _hook(remote: Bare, script: str) -> None:
 def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
     sandbox: Sandbox, host: GitHost
 ) -> None:
+    del sandbox.environ["GIT_SSL_CAPATH"]
     assert sandbox.run() == 0, sandbox.said()
     last = sandbox.gateway.last
     assert (last.type, last.data["prUrl"]) == (
@@ -97,6 +101,7 @@ def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
 def test_the_authority_may_be_named_as_other_programs_do(
     sandbox: Sandbox, authority: Authority, tmp_path: Path, name: str
 ) -> None:
+    del sandbox.environ["GIT_SSL_CAPATH"]
     value = sandbox.environ.pop("SSL_CERT_FILE")
     if name == "SSL_CERT_DIR":
         value = str(authority.directory(tmp_path / "hashed"))
