@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import msgspec
@@ -12,10 +13,10 @@ import pytest
 from gateway.cli.demo import DemoReport
 
 
-def demo(tmp_path: Path, *arguments: str) -> DemoReport:
+def demo(tmp_path: Path) -> DemoReport:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "demo", "--json", *arguments],
+        [sys.executable, "-m", "gateway", "demo", "--json"],
         env={**environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,26 +53,9 @@ def test_the_sample_is_mended_through_a_kill_and_no_webhook_is_lost(tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.timeout(150)
-def test_a_kept_demo_ends_in_order_on_sigterm_and_leaves_nothing(tmp_path: Path) -> None:
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", "demo", "--keep"],
-        env={**environ, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    assert any(b"It runs until" in line for line in process.stdout)
-    process.terminate()
-    process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert list(tmp_path.iterdir()) == []
-    assert living_with(str(tmp_path)) == []
-
-
-@pytest.mark.timeout(150)
-def test_any_repository_gets_a_pull_request_and_keeps_its_branches(tmp_path: Path) -> None:
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Somebody's own, with one branch."""
     repository = tmp_path / "mine"
     repository.mkdir()
     author = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org"}
@@ -84,12 +68,35 @@ def test_any_repository_gets_a_pull_request_and_keeps_its_branches(tmp_path: Pat
     ):
         command = ["git", "-C", str(repository), *arguments]
         subprocess.run(command, check=True, env={**os.environ, **author, **committer}, timeout=30)
-    report = demo(tmp_path, f"--repo={repository}")
+    return repository
+
+
+@pytest.mark.timeout(150)
+def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leaving_nothing(
+    tmp_path: Path, repository: Path
+) -> None:
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
+    room = tmp_path / "room"
+    room.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo", "--keep", f"--repo={repository}"],
+        env={**environ, "TMPDIR": str(room)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    told = list(takewhile(lambda line: b"It runs until" not in line, process.stdout))
+    assert process.poll() is None, b"".join(told).decode()
+    assert any(b"/pull/1)" in line for line in told), b"".join(told).decode()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert list(room.iterdir()) == []
+    assert living_with(str(room)) == []
     branches = subprocess.run(
         ["git", "-C", str(repository), "branch", "--format=%(refname:short)"],
         check=True,
         capture_output=True,
         timeout=30,
     )
-    assert report.pr_url is not None
     assert branches.stdout.split() == [b"trunk"]

@@ -94,8 +94,8 @@ def test_deleting_every_file_is_kept_and_may_not_go_out(agent: Agent) -> None:
 
 
 def test_what_is_too_much_is_left_out_the_largest_first(agent: Agent) -> None:
-    agent.does("for i in 1 2 3; do head -c ${i}0000000 /dev/urandom > b$i; done; echo x > small")
-    made = agent.patch(most=45_000_000)
+    agent.does("for i in 1 2 3; do head -c ${i}000000 /dev/urandom > b$i; done; echo x > small")
+    made = agent.patch(most=4_500_000)
     assert agent.paths(made) == {"b1", "b2", "small"}
     assert made.warnings == ("Left out (too large): `b3`.",)
 
