@@ -10,6 +10,8 @@ from snapshot.runner import hand_over
 
 AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
+STATE, THREADS = 0, 17
+"""Where they stand in /proc/<pid>/stat behind the name."""
 RUNNERS = (hand_over.ATTEMPT, hand_over.AFTER_DEATH)
 """How the agent's own process starts the one that does the work, or tells of its death."""
 
@@ -48,9 +50,10 @@ def runner(agent: Agent) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process that does not only wait to be reaped."""
+    """Whether a thread of the process runs: while one does, its connections are open, though the
+    first may only wait to be reaped (see proc(5))."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
-    return bool(fields) and fields[0] not in {b"Z", b"X"}
+    return bool(fields) and (fields[STATE] not in {b"Z", b"X"} or int(fields[THREADS]) > 1)
 
 
 def agents(folder: Path) -> set[Agent]:

@@ -17,7 +17,6 @@ from tests.e2e.settled import settle
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 QUICK_BEAT = {"heartbeatSeconds": 4}
 """An agent beats four times in that."""
-QUICK_SILENCE = {"heartbeatSeconds": 1}
 
 
 class Latch:
@@ -92,7 +91,7 @@ async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does
         task = await it.frontend.create(
             agent=points.BY_COMMAND,
             validate=[held.command],
-            timeouts=QUICK_SILENCE,
+            timeouts=QUICK_BEAT,
             maxAttempts=2,
             onStall="retry",
         )
