@@ -11,16 +11,18 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 STDIO: Final = (0, 1, 2)
-LINK_SECONDS: Final = 10.0
+LINK_SECONDS: Final = 60.0
 PIECE_BYTES: Final = 4_096
 """What a pipe takes in one piece, whoever else writes to it."""
+PIPE_BYTES: Final = 65_536
+"""What it holds at most."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +52,13 @@ def read_run(link: socket.socket) -> Run:
     """
     link.settimeout(LINK_SECONDS)
     head, stdio, _, _ = socket.recv_fds(link, 4, len(STDIO))
-    said = _exactly(link, int.from_bytes(head, "big"))
+    if len(stdio) != len(STDIO):
+        raise ConnectionResetError("ended early")
+    try:
+        said = _exactly(link, int.from_bytes(head, "big"))
+    except OSError:
+        _close_all(stdio)
+        raise
     folder, words, argv, *texts = said.split(b"\0")
     entry, *fixed = (os.fsdecode(text) for text in texts[: int(words)])
     rest = texts[int(words) :]
@@ -72,6 +80,11 @@ def _exactly(link: socket.socket, count: int) -> bytes:
             raise ConnectionResetError("ended early")
         said += piece
     return bytes(said)
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class Server:
@@ -99,10 +112,10 @@ class Server:
                 if key.fileobj is self._listener:
                     self._begin()
                 elif key.fileobj == self._woken:
-                    os.read(self._woken, PIECE_BYTES)
+                    os.read(self._woken, PIPE_BYTES)
                     self._reap()
                 elif key.fileobj == self._learnt:
-                    _import_all(os.read(self._learnt, PIECE_BYTES).decode().split())
+                    _import_all(os.read(self._learnt, PIPE_BYTES).decode().split())
                 elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._links:
                     self._hear(key.fileobj)
 
@@ -116,12 +129,21 @@ class Server:
         with suppress(Exception):  # the child will fail again, where it is seen
             run.prepare()
         gc.freeze()
+        try:
+            self._fork(link, run)
+        except OSError:  # a hostile test has taken all processes there may be
+            link.close()
+        finally:
+            _close_all(run.stdio)
+
+    def _fork(self, link: socket.socket, run: Run) -> None:
         child = os.fork()
         if child == 0:
-            self._leave(link)
-            do(run, self._learns)
-        for number in run.stdio:
-            os.close(number)
+            try:
+                self._leave(link)
+                do(run, self._learns)
+            finally:
+                os._exit(1)  # whatever was raised: there must be no second server
         with suppress(OSError):
             os.setpgid(child, child)
         self._links[link] = child
@@ -134,8 +156,7 @@ class Server:
         self._selector.close()
         for each in (self._listener, link, *self._links):
             each.close()
-        for number in (self._woken, self._wakes, self._learnt):
-            os.close(number)
+        _close_all((self._woken, self._wakes, self._learnt))
 
     def _hear(self, link: socket.socket) -> None:
         said = b""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forks.programs import program
+from tests.forks.programs import program, server
 
 
 def tells(*fixed: str) -> int:
@@ -67,3 +68,12 @@ def test_a_signal_ends_it_as_it_ends_others(tmp_path: Path, number: signal.Signa
     with waiting(tmp_path) as process:
         process.send_signal(number)
     assert process.returncode == -number
+
+
+def test_a_caller_that_ends_before_it_has_spoken_ends_nothing_else(tmp_path: Path) -> None:
+    for said in (b"", b"\0"):
+        with socket.socket(socket.AF_UNIX) as link:
+            link.connect(server())
+            link.sendall(said)
+    path = program(tmp_path / "tells", f"{__name__}:tells")
+    assert subprocess.run([path], stdin=subprocess.DEVNULL, check=False).returncode == 7
