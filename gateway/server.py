@@ -120,6 +120,7 @@ def _spare_the_collector() -> None:
     behind is little, and to collect it takes 40 ms."""
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
+    gc.enable()
 
 
 class _Server(uvicorn.Server):
