@@ -22,6 +22,7 @@ from tests.benchmarks import (
     neighbours,
     readers,
     scale,
+    starts,
 )
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
@@ -64,6 +65,10 @@ async def _floods(_: argparse.Namespace) -> Section:
     return await floods.section(floods.Size())
 
 
+async def _starts(options: argparse.Namespace) -> Section:
+    return await starts.section(starts.Size(rounds=options.rounds))
+
+
 async def _neighbours(_: argparse.Namespace) -> Section:
     return await neighbours.section(neighbours.Size())
 
@@ -84,6 +89,7 @@ SECTIONS: Final[dict[str, Callable[[argparse.Namespace], Awaitable[Section]]]] =
     "neighbours": _neighbours,
     "floods": _floods,
     "claims": _claims,
+    "starts": _starts,
 }
 
 

@@ -107,7 +107,7 @@ async def ready(port: int) -> None:
                     await connection.ask(request("GET", "/readyz"), 200)
                 return
             except (ConnectionError, Unexpected):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.01)
 
 
 def request(

@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Server:
     ops_key: str = ""
     neighbour_key: str = ""
     """Of the second project, for tasks."""
+    started_at: float = 0.0
+    """Seconds of `time.perf_counter()`."""
 
     def resident_mb(self) -> float | None:
         """Its resident memory in MB; None where there is no /proc."""
@@ -68,6 +71,7 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
         environ = _environ(folder, port)
         keys = {scope: mint(environ, scope, "default", "bench").key for scope in KEYS}
         neighbour = mint(environ, "tasks", NEIGHBOUR, "bench").key
+        began = time.perf_counter()
         with _running(program, environ) as pid:
             yield Server(
                 port=port,
@@ -76,6 +80,7 @@ def gateway(folder: Path, program: Sequence[str] = GATEWAY) -> Iterator[Server]:
                 launcher_key=keys["launcher"],
                 ops_key=keys["ops"],
                 neighbour_key=neighbour,
+                started_at=began,
             )
 
 

@@ -16,6 +16,7 @@ from tests.benchmarks import (
     neighbours,
     readers,
     scale,
+    starts,
 )
 from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
@@ -45,6 +46,10 @@ async def test_clocks_that_come_due_at_once_are_judged_beside_the_intake() -> No
 async def test_deliveries_are_measured_beside_httpx_and_beside_receivers_that_hang() -> None:
     size = deliveries.Size(rounds=1, deliveries=20, samples=2, endpoints=4, hanging=1, tasks=2)
     _is_whole(await deliveries.section(size))
+
+
+async def test_starts_are_measured() -> None:
+    _is_whole(await starts.section(starts.Size(rounds=1)))
 
 
 async def test_a_quiet_project_is_measured_beside_a_loud_one() -> None:
