@@ -67,6 +67,8 @@ class Gateway:
     app: ASGIApp
     instance_id: str
     stop: Callable[[], None]
+    connection_refused: Callable[[str], None]
+    """Counts one, by its reason."""
 
 
 @asynccontextmanager
@@ -182,7 +184,12 @@ async def _running(
             ledger.hints.tell_all()
 
         try:
-            yield Gateway(app=application(context), instance_id=parts.store.instance_id, stop=stop)
+            yield Gateway(
+                app=application(context),
+                instance_id=parts.store.instance_id,
+                stop=stop,
+                connection_refused=parts.metrics.count_refused_connection,
+            )
         finally:
             stop()
             for runner in runners:

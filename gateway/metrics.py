@@ -23,6 +23,15 @@ from gateway.domain.task import FLAG_ORDER, Frozen, Status
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _BOUNDS: Final = (*map(str, _BUCKETS), "+Inf")
+REFUSED_CONNECTIONS: Final = (
+    "request_timeout",
+    "uri_too_long",
+    "headers_too_large",
+    "invalid_http",
+    "answer_not_read",
+    "no_room",
+)
+"""Why a connection was ended; the first four are codes of the answer."""
 
 
 class Standing(Frozen, frozen=True, kw_only=True):
@@ -58,6 +67,14 @@ class Metrics:
             ("source", "code"),
             registry=self._registry,
         )
+        self._connections = Counter(
+            "slipgate_connections_refused",
+            "Connections ended before a request of theirs reached us, or its answer them.",
+            ("reason",),
+            registry=self._registry,
+        )
+        for reason in REFUSED_CONNECTIONS:
+            self._connections.labels(reason)
         self._commits = _Commits()
         self._registry.register(self._commits)
 
@@ -68,6 +85,10 @@ class Metrics:
     def count_refused_webhook(self, source: str, code: str) -> None:
         """A message that was not taken, and the code it was told."""
         self._refused.labels(source, code).inc()
+
+    def count_refused_connection(self, reason: str) -> None:
+        """One of `REFUSED_CONNECTIONS`."""
+        self._connections.labels(reason).inc()
 
     def count_commit(self, seconds: float) -> None:
         """One transaction of the ledger, from its beginning until it was on the disk."""

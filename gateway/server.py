@@ -65,7 +65,8 @@ async def _serve(
         ) as gateway:
             _spare_the_collector()
             config = _config(settings, gateway.app)
-            server = _Server(config, Connections(most=max_connections), gateway.stop)
+            connections = Connections(most=max_connections, refused=gateway.connection_refused)
+            server = _Server(config, connections, gateway.stop)
             _tell_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
@@ -162,6 +163,7 @@ def _config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         ws="none",
         lifespan="off",  # `opened` is the lifespan: it outlives the last request
         log_config=None,
+        log_level="error",  # a line for each caller who speaks no HTTP is one too many
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),

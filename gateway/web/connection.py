@@ -162,7 +162,10 @@ class Connection(HttpToolsProtocol):
 
     def expire(self, now: float) -> None:
         """Ends what is late; whoever was in the middle of a request is told why."""
-        if self._is_ending or self._stalled_until <= now:
+        if self._is_ending:
+            self.evict()
+        elif self._stalled_until <= now:
+            self._all.count_refused("answer_not_read")
             self.evict()
         elif self.flow.read_paused:
             self._due = now + BODY_SECONDS  # it is us who do not read on
@@ -229,6 +232,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, code: str, detail: str) -> None:
         """The problem document of what is no request, and the end of the connection; never in the
         middle of another answer."""
+        self._all.count_refused(code)
         if not self._is_answered:
             if not self._is_in_body or self.cycle.response_started or self.pipeline:
                 self.evict()

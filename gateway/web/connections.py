@@ -1,11 +1,18 @@
 """All connections of a server: a connection is not a request, and whoever keeps us waiting longest
 goes first when there is no room."""
 
+from collections import Counter
+from collections.abc import Callable
 from itertools import islice
 from typing import Final, Protocol, cast
 
+import structlog
 from uvicorn.server import ServerState
 
+log = structlog.get_logger(__name__)
+
+TELL_SECONDS: Final = 10
+"""Between two lines of the log about connections that were refused, however many they are."""
 HELD_BYTES: Final = 64 * 1024 * 1024
 """Of heads and bodies that have not come whole, of all callers together."""
 PROMPT_SECONDS: Final = 1.0
@@ -41,12 +48,15 @@ class Connections(ServerState):
     being answered, and are bounded by the keys they belong to. Both are in the order of time.
     """
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, refused: Callable[[str], None] = lambda _: None) -> None:
         super().__init__()
         self.unfinished: dict[Owing, None] = {}
         self.idle: dict[Owing, None] = {}
         self.held = 0
         self._most = most
+        self._refused = refused
+        self._untold: Counter[str] = Counter()
+        self._tell_at = 0.0
 
     def begin(self, connection: Owing) -> None:
         """A request begins to come."""
@@ -87,9 +97,19 @@ class Connections(ServerState):
         elif len(self.unfinished) > 1 or size > self._most + SPARE:
             self._evict(self.unfinished)
 
+    def count_refused(self, reason: str) -> None:
+        """One that is ended: of a request that did not come, or that nobody waits for, there is no
+        other line."""
+        self._refused(reason)
+        self._untold[reason] += 1
+
     def sweep(self, now: float) -> None:
-        """Ends connections whose time is over, a few at a time; `now` is the loop's time in
-        seconds."""
+        """Ends connections whose time is over, a few at a time, and tells of those that were
+        refused; `now` is the loop's time in seconds."""
+        if self._untold and now >= self._tell_at:
+            log.warning("connections.refused", **self._untold)
+            self._untold.clear()
+            self._tell_at = now + TELL_SECONDS
         owing = cast("set[Owing]", self.connections)  # `server` makes no others
         for late in list(islice((each for each in owing if each.is_late(now)), ENDED_AT_ONCE)):
             late.expire(now)
@@ -97,4 +117,5 @@ class Connections(ServerState):
     def _evict(self, from_these: dict[Owing, None]) -> None:
         oldest = next(iter(from_these))
         self.leave(oldest)
+        self.count_refused("no_room")
         oldest.evict()

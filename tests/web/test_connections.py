@@ -9,6 +9,7 @@ from typing import Final, cast
 
 import msgspec
 import pytest
+import structlog
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
@@ -26,7 +27,7 @@ from gateway.web.connection import (
     REST_BYTES,
     Connection,
 )
-from gateway.web.connections import Connections
+from gateway.web.connections import TELL_SECONDS, Connections
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED: Final = b"POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -43,6 +44,8 @@ class Server:
 
     port: int
     all: Connections
+    refused: list[str]
+    """Why connections were."""
     seen: list[str] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,7 +107,8 @@ class Caller:
 async def serving(most: int = 1_000) -> AsyncIterator[Server]:
     """A server with the gateway's connections before a small application."""
     loop = asyncio.get_running_loop()
-    server = Server(port=0, all=Connections(most=most))
+    refused: list[str] = []
+    server = Server(port=0, all=Connections(most=most, refused=refused.append), refused=refused)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -199,6 +203,21 @@ async def test_a_body_that_does_not_come_is_late_and_its_handler_is_told() -> No
         server.later(BODY_SECONDS + 1)
         assert await caller.refusal() == (408, "request_timeout")
         await until(lambda: server.seen == ["/body", "gone"])
+        assert server.refused == ["request_timeout"]
+
+
+async def test_of_many_refused_connections_there_is_one_line_in_a_while() -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with serving() as server:
+            for _ in range(2):
+                for _ in range(3):
+                    caller = await server.call()
+                    await caller.send(b"nonsense\r\n\r\n")
+                    assert await caller.refusal() == (400, "invalid_http")
+                server.later(0)
+            server.later(TELL_SECONDS + 1)
+    told = [line for line in lines if line["event"] == "connections.refused"]
+    assert [line["invalid_http"] for line in told] == [3, 3]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +248,7 @@ async def test_what_is_too_long_or_no_http_is_a_problem_document(
         await caller.send(head)
         assert await caller.refusal() == (status, code)
         assert server.all.held <= 2 * HEAD_BYTES
+        assert server.refused == [code]
 
 
 async def test_a_head_of_just_the_limit_is_taken() -> None:

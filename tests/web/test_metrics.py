@@ -53,7 +53,8 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
     assert figures['slipgate_deliveries{status="dead"}'] == 0
     assert figures["slipgate_launchers_live"] == 1
     assert figures["slipgate_launcher_places"] == 3
-    assert figures["slipgate_ledger_queue"] == 0
+    assert "slipgate_ledger_queue" in figures  # the deliverer may be writing just now
+    assert figures['slipgate_connections_refused_total{reason="no_room"}'] == 0
     assert figures["slipgate_ledger_commit_seconds_count"] >= 2
 
 
