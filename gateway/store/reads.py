@@ -383,6 +383,10 @@ class Reads:
         """Whether first answers are kept from before that moment (milliseconds)."""
         return await self._one(sql.OLD_ANSWER, {"before": before}) is not None
 
+    async def master_keys(self) -> list[str]:
+        """The ids of all master keys that anything was ever sealed with."""
+        return [row[0] for row in await self._all(sql.MASTER_KEYS, {})]
+
     async def keys_needed(self) -> dict[str, dict[str, int]]:
         """By master key id, how many living things of which kind cannot be read without it."""
         needed: dict[str, dict[str, int]] = {}

@@ -270,6 +270,8 @@ OWING: Final = """
 SELECT DISTINCT task_id FROM deliveries
 WHERE task_id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'held')"""
 
+MASTER_KEYS: Final = "SELECT id FROM master_keys"
+
 # What lives and can be read with this master key alone.
 KEYS_NEEDED: Final = """
 SELECT key_id, what, count(*) FROM (
