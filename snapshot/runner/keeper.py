@@ -8,7 +8,11 @@ the command, so that a daemon that was forked twice still ends as its child, and
 runner dies, even of SIGKILL.
 
 SIGTERM: ask the family to end, kill what is left after the grace. SIGUSR1: kill it now.
+
+Every command waits for its start, so it loads little: neither `pathlib` nor `typing`.
 """
+
+from __future__ import annotations
 
 import ctypes
 import os
@@ -17,10 +21,12 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
-from typing import Final, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final, NoReturn
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
@@ -195,8 +201,9 @@ def _ask_to_end(grace: float) -> None:
 def _children() -> Iterator[int]:
     """Our own, of all our threads; a kernel without such lists has them in its table."""
     try:
-        for thread in Path("/proc/self/task").iterdir():
-            yield from map(int, (thread / "children").read_text().split())
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", "rb") as file:
+                yield from map(int, file.read().split())
     except OSError:
         us = os.getpid()
         yield from (process for process, parent in _parents() if parent == us)
@@ -204,13 +211,14 @@ def _children() -> Iterator[int]:
 
 def _parents() -> Iterator[tuple[int, int]]:
     """Each process with its parent."""
-    for directory in Path("/proc").glob("[0-9]*"):
+    for process in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            stat = (directory / "stat").read_text(errors="replace")
+            with open(f"/proc/{process}/stat", "rb") as file:
+                stat = file.read()
         except OSError:
             continue
         # The name before the last parenthesis may itself hold spaces and parentheses.
-        yield int(directory.name), int(stat.rpartition(")")[2].split()[1])
+        yield int(process), int(stat.rpartition(b")")[2].split()[1])
 
 
 if __name__ == "__main__":
