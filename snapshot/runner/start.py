@@ -5,13 +5,11 @@ Or as a rescue, which has nothing to do with them.
 
 import os
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
 from . import hand_over
-from .surroundings import Surroundings
 
 RESCUE: Final = "--rescue"
 """`agent-runner.py --rescue STATE_DIR`: print what an agent left there."""
@@ -28,6 +26,8 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         rescue.run(Path(sys.argv[2]), os.environ)
     given = hand_over.received(sys.argv)
     if given is None:
+        from .surroundings import Surroundings  # noqa: PLC0415 - of this start alone
+
         whole = hand_over.collected(os.environ)
         clean = Surroundings.of_environ(whole).base()
         hand_over.start_anew(str(script), whole, clean)
@@ -56,5 +56,7 @@ def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) ->
 
         return main(environ, landlock=landlock, death=death)
     except BaseException:  # noqa: BLE001 - whatever it is, the supervisor tells of it
+        import traceback  # noqa: PLC0415 - no start needs it that goes well
+
         traceback.print_exc()
         return DIED
