@@ -35,6 +35,7 @@ from gateway.wire.launcher import (
     Trying,
 )
 from gateway.wire.message import Request
+from gateway.wire.truncation import head_and_tail
 from launcher.contact import Contact
 from launcher.outgoing import DIRECT, Outgoing
 
@@ -124,7 +125,7 @@ class Client:
             realm=realm,
             name=name,
             try_=number,
-            note=note and note[:NOTE_LENGTH],
+            note=note and head_and_tail(note, NOTE_LENGTH),
         )
         return await self._report(job, "trying", words, MayTry)
 

@@ -7,7 +7,7 @@ from typing import Final
 from gateway.domain.event import CancelRequested, Ended, Event, FlagCleared, FlagSet, Progress
 from gateway.domain.spec import Spec
 from gateway.domain.task import Task
-from gateway.wire.flat import head_and_tail
+from gateway.wire.truncation import head_and_tail
 from gateway.wire.workspace import FlatEvent
 
 Fields = dict[str, str]

@@ -21,6 +21,7 @@ from gateway.wire.agent import (
 )
 from gateway.wire.decode import check_depth, not_json, out_of_range
 from gateway.wire.decode import decode as read
+from gateway.wire.truncation import head_and_tail
 
 Fields = dict[str, object]
 
@@ -30,7 +31,6 @@ NEEDS_REVIEW: Final = re.compile(
     r"patch|apply|conflict|context|does not exist|malformed", re.IGNORECASE
 )
 """What today's frontend takes for a failure that a person should look at."""
-_CUT: Final = "\n[…]\n"
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -55,14 +55,6 @@ def decode(body: bytes) -> Word:
     kind = FlatProgress if name == "task.progress" else word_kind(name)
     word = checked(name, kind, data)
     return msgspec.structs.replace(word, id=head.id or None)
-
-
-def head_and_tail(text: str, most: int) -> str:
-    """The text in at most `most` characters: scripts say what they did first and the cause last."""
-    if len(text) <= most:
-        return text
-    tail = most // 2
-    return f"{text[: most - tail - len(_CUT)]}{_CUT}{text[-tail:]}"
 
 
 def _fields(body: bytes) -> Fields:

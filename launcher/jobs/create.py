@@ -6,6 +6,7 @@ from itertools import chain, cycle
 from typing import Final
 
 from gateway.wire.launcher import Job, MayTry
+from gateway.wire.truncation import head_and_tail
 from launcher.environment import sandbox_environment
 from launcher.jobs.last_words import last_words
 from launcher.jobs.site import Site, check_labels, described, key_of
@@ -22,6 +23,8 @@ PROVIDERS_OWN: Final = ("wrong_snapshot",)
 """Failures that another provider of the chain may not have, and this one will have again."""
 GIVEN_BACK: Final = ("sandbox_gone", "launch_timeout")
 """Failures that the gateway should hear of at once: it decides whether there is another launch."""
+REASON_LENGTH: Final = 1_000
+"""Characters of a sandbox's own reason: a long one has its cause at either end."""
 LOOK_SECONDS: Final = 0.2
 LONGEST_LOOK_SECONDS: Final = 3.0
 
@@ -163,7 +166,7 @@ async def _not_started(provider: Provider, found: Found) -> ProviderError:
     """What holds the name and will never run is deleted: the next try needs the name."""
     reason = found.reason or (await provider.read_log(found.key)).strip()
     await provider.remove(found.key)
-    why = f": {reason[-500:]}" if reason else ""
+    why = f": {head_and_tail(reason, REASON_LENGTH)}" if reason else ""
     return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
 
 

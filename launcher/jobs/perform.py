@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Job, JobKind
 from gateway.wire.redaction import redacted
+from gateway.wire.truncation import head_and_tail
 from launcher.client import LeaseLost, Refused, Unreachable
 from launcher.jobs.create import create
 from launcher.jobs.delegate import delegate
@@ -75,4 +76,4 @@ def _reason(site: Site, job: Job, error: ProviderError) -> str:
     """What the provider said, without what was in our hands while it spoke."""
     known = (*site.handed.values(), *job.env.values())
     secrets = sorted((each for each in known if len(each) >= SHORTEST_SECRET), key=len)
-    return redacted(error.message, reversed(secrets))[:REASON_LENGTH]
+    return head_and_tail(redacted(error.message, reversed(secrets)), REASON_LENGTH)

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway.wire.launcher import Job, JobSandbox, LaunchError, ReportedState, Sandbox
-from launcher.client import Client, Clock, Sleep
+from gateway.wire.truncation import head_and_tail
+from launcher.client import NOTE_LENGTH, Client, Clock, Sleep
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import Found, Key, Provider, ProviderError
-
-DIAGNOSIS_LENGTH = 2_000
-"""The gateway takes no longer one (characters)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +107,7 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
     """A provider's no, in the protocol's words."""
     return LaunchError(
         code=error.code,
-        message=error.message[:2_000],
+        message=head_and_tail(error.message, NOTE_LENGTH),
         retryable=error.retryable,
         provider=provider,
     )
@@ -125,4 +123,4 @@ def diagnosis(
         words.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
     if log.strip():
         words.append(f"it printed last: {log.strip()}")
-    return "; ".join(word for word in words if word)[:DIAGNOSIS_LENGTH] or None
+    return head_and_tail("; ".join(filter(None, words)), NOTE_LENGTH) or None

@@ -20,6 +20,7 @@ from typing import Final
 import httpx
 import msgspec
 
+from gateway.wire.truncation import head_and_tail
 from launcher.client import Clock, Sleep
 from launcher.outgoing import DIRECT, Outgoing
 from launcher.providers.protocol import ProviderError
@@ -179,7 +180,7 @@ def _message(response: httpx.Response) -> str:
         message = msgspec.json.decode(response.content, type=_Complaint).message
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
-    return " ".join(message.split())[:_MESSAGE_LENGTH].rstrip(".")
+    return head_and_tail(" ".join(message.split()), _MESSAGE_LENGTH).rstrip(".")
 
 
 def _unavailable(message: str) -> ProviderError:

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.wire.truncation import head_and_tail
 from launcher.providers.program import Ran
 from launcher.providers.protocol import ProviderError
 
-_MESSAGE_LENGTH: Final = 500
+_MESSAGE_LENGTH: Final = 1_000
 _NOT_RUNNABLE: Final = (126, 127)
 _NOISE: Final = re.compile(r"^(WARNING:|Run 'docker |See 'docker |Usage:|time=)|^$")
 
@@ -108,7 +109,8 @@ def unavailable(message: str) -> ProviderError:
 
 def not_runnable(reason: str) -> ProviderError:
     """The image's entrypoint will not run at the next try, either."""
-    message = f"docker cannot start the image's entrypoint: {reason}"[:_MESSAGE_LENGTH]
+    ends = head_and_tail(reason, _MESSAGE_LENGTH)
+    message = f"docker cannot start the image's entrypoint: {ends}"
     return ProviderError("sandbox_error", message, retryable=False)
 
 
@@ -117,4 +119,4 @@ def _message(ran: Ran) -> str:
     text = " ".join(" ".join(lines).split())
     for prefix in ("docker: ", "Error response from daemon: "):
         text = text.removeprefix(prefix)
-    return text[:_MESSAGE_LENGTH] or f"exit code {ran.code}"
+    return head_and_tail(text, _MESSAGE_LENGTH) or f"exit code {ran.code}"
