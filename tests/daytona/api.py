@@ -104,8 +104,6 @@ def application(api: Api) -> Starlette:
     ]
     toolbox = [
         _route(api, "POST", "/{id}/process/execute", execute),
-        _route(api, "GET", "/{id}/process/session/entrypoint", entrypoint),
-        _route(api, "GET", "/{id}/process/session/entrypoint/logs", entrypoint_logs),
     ]
     return Starlette(routes=[Mount("/api", routes=routes), Mount("/toolbox", routes=toolbox)])
 
@@ -146,7 +144,7 @@ async def start(api: Api, request: Request) -> Response:
 async def stop(api: Api, request: Request) -> Response:
     """Stopped."""
     found = api.organisation.stop(request.path_params["name"])
-    await api.machine.end(found.id)
+    await api.machine.stop(found.id)
     return JSONResponse(api.document(found))
 
 
@@ -254,26 +252,25 @@ async def execute(api: Api, request: Request) -> Response:
     """A command inside; refused unless the sandbox is started."""
     found = _started(api, request)
     wanted = await _json(request)
-    seconds = float(str(wanted.get("timeout") or 10))
-    done = await api.machine.execute(found.id, found.env, str(wanted["command"]), seconds)
+    command, seconds = str(wanted["command"]), float(str(wanted.get("timeout") or 10))
+    if not command.strip():
+        words = "bad request: command cannot be empty or whitespace-only"
+        return _refused_inside(request, 400, words)
+    try:
+        done = await api.machine.execute(found.id, found.env, command, seconds)
+    except TimeoutError:
+        return _refused_inside(request, 408, "request timeout: command execution timeout")
     if api.omits_exit_code and done.exit_code == 0:
         return JSONResponse({"result": done.result})
     return JSONResponse({"exitCode": done.exit_code, "result": done.result})
 
 
-async def entrypoint(api: Api, request: Request) -> Response:
-    """The session in which the daemon runs the entrypoint."""
-    found = _started(api, request)
-    command: dict[str, object] = {"id": "entrypoint_command", "command": "/app/execution.sh"}
-    code = api.machine.exit_code(found.id)
-    if code is not None:
-        command["exitCode"] = code
-    return JSONResponse({"sessionId": "entrypoint", "commands": [command]})
-
-
-async def entrypoint_logs(api: Api, request: Request) -> Response:
-    """What it printed."""
-    return Response(api.machine.log(_started(api, request).id), media_type="text/plain")
+def _refused_inside(request: Request, status: int, message: str) -> Response:
+    """The daemon's own refusals have a `code` and no `error` (seen: v0.190)."""
+    code = HTTPStatus(status).phrase.upper().replace(" ", "_")
+    path = request.url.path.removeprefix(f"/toolbox/{request.path_params['id']}")
+    document = {"statusCode": status, "message": message, "code": code}
+    return JSONResponse({**document, "path": path, "method": request.method}, status)
 
 
 def _started(api: Api, request: Request) -> Sandbox:

@@ -48,7 +48,8 @@ class CliClient:
                 return self._read(response.read(), response.headers)
         except urllib.error.HTTPError as error:
             self._heard(dict(error.headers))
-            raise Fatal(self._told(error)) from error
+            told = self._told_inside if path.startswith("http") else self._told
+            raise Fatal(told(error)) from error
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
             raise Fatal(f'{method.title()} "{address}": {reason}') from error
@@ -79,6 +80,10 @@ class CliClient:
         told = {name.lower(): value for name, value in headers.items()}
         if version := told.get("x-daytona-api-version"):
             self._warn(version)
+
+    def _told_inside(self, error: urllib.error.HTTPError) -> str:
+        """By the toolbox, whose answers the CLI does not take apart."""
+        return f"request failed with status {error.code}: {error.read().decode(errors='replace')}"
 
     def _told(self, error: urllib.error.HTTPError) -> str:
         content = error.read()

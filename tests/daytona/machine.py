@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,8 @@ from typing import NamedTuple
 
 LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
 """Where the daemon keeps what the entrypoint prints, in the home of the image's user. At each start
-it is made anew; `exit_code` beside it is written at the end, and stays."""
-
+it is made anew; `exit_code` beside it gets one more line at the end. A daemon that is stopped takes
+both away, one that is killed leaves them to the next start (seen: v0.190)."""
 
 STDOUT = b"\x01\x01\x01"
 """Stands before each piece that the entrypoint wrote to its standard output (b"\\x02\\x02\\x02":
@@ -48,6 +49,8 @@ class Machine:
         self._program = program
         """What runs for a snapshot's entrypoint; None: nothing does."""
         self._running: dict[str, asyncio.subprocess.Process] = {}
+        self._noted: set[int] = set()
+        """Processes whose exit code is written down."""
 
     def home(self, sandbox_id: str) -> Path:
         """The directory of a sandbox."""
@@ -87,7 +90,11 @@ class Machine:
     async def execute(
         self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
     ) -> Executed:
-        """A command line, run as the daemon does it."""
+        """A command line, run as the daemon does it.
+
+        Raises:
+            TimeoutError: a recent one ended it because its time was over.
+        """
         self._note_end(sandbox_id)
         if self._app is not None:
             command = command.replace("/app/", f"{self._app}/")
@@ -106,18 +113,29 @@ class Machine:
         except TimeoutError:
             _kill(process)
             await process.wait()
+            if self._has_shell:
+                raise
             return Executed(exit_code=-1, result="command execution timeout")
         return Executed(exit_code=process.returncode or 0, result=output.decode(errors="replace"))
 
     def _note_end(self, sandbox_id: str) -> None:
         """The daemon writes the exit code down when the entrypoint ends; here, before anybody can
         look."""
-        code = self.exit_code(sandbox_id)
-        if code is not None:
-            (self.home(sandbox_id) / LOG).with_name("exit_code").write_text(f"{code}\n")
+        running = self._running.get(sandbox_id)
+        if running is None or running.returncode is None or running.pid in self._noted:
+            return
+        self._noted.add(running.pid)
+        with (self.home(sandbox_id) / LOG).with_name("exit_code").open("a") as file:
+            file.write(f"{running.returncode}\n")
+
+    async def stop(self, sandbox_id: str) -> None:
+        """The daemon is asked to end."""
+        await self.end(sandbox_id)
+        shutil.rmtree((self.home(sandbox_id) / LOG).parent, ignore_errors=True)
 
     async def end(self, sandbox_id: str) -> None:
-        """Nothing of the sandbox runs any more."""
+        """Nothing of the sandbox runs any more, not even its daemon, which was not asked."""
+        self._note_end(sandbox_id)
         running = self._running.pop(sandbox_id, None)
         if running is not None:
             _kill(running)

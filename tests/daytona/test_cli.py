@@ -207,6 +207,22 @@ async def test_exec_quotes_since_205_1_and_gives_the_remote_exit_code(
     assert "Command failed with exit code 7\n" in ran.err
 
 
+async def test_a_refusal_of_the_daemon_is_printed_as_it_came(
+    tmp_path: Path, api: Api, cli: Cli
+) -> None:
+    api.machine = Machine(tmp_path, has_shell=True)
+    await cli.run(*CREATE)
+    ran = await cli.run("sandbox", "exec", "--timeout=1", "a", "--", "sh -c 'echo x; sleep 60'")
+    assert (ran.code, ran.out) == (1, "")
+    words = "request timeout: command execution timeout"
+    assert (
+        f'request failed with status 408: {{\\"statusCode\\":408,\\"message\\":\\"{words}'
+        in ran.err
+    )
+    ran = await cli.run("sandbox", "exec", "a", "--", " ")
+    assert (ran.code, "request failed with status 400" in ran.err) == (1, True)
+
+
 async def test_exec_is_refused_unless_started(api: Api, cli: Cli) -> None:
     await cli.run(*CREATE)
     api.organisation.stop("a")

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -27,7 +27,7 @@ from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault, Kind
 from tests.daytona.machine import LOG as LOG_FILE
-from tests.daytona.machine import Machine
+from tests.daytona.machine import Executed, Machine
 from tests.daytona.organisation import ORGANISATION, Habits, Organisation, Snapshot
 from tests.launcher.agents import program
 from tests.launcher.clock import Time
@@ -584,9 +584,141 @@ async def test_the_end_of_an_earlier_start_is_not_that_of_this_one(
     (log.with_name("exit_code")).write_text("1")
     os.utime(log.with_name("exit_code"), (1_000, 1_000))
     (tmp_path / made.id / "state" / "lock").rename(tmp_path / "lock")
-    if site.providers[0].name == "daytona-cli":
+    assert await perform(site, job("inspect"), LOG)
+    assert gateway.done().process == Process(state="unknown")
+
+
+COUNTS_ITS_STARTS = program("""
+import pathlib
+count = pathlib.Path('starts')
+count.write_text(count.read_text() + '.' if count.exists() else '.')
+raise SystemExit(len(count.read_text()))
+""")
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+async def test_a_sandbox_that_starts_again_tells_the_exit_code_of_its_last_start(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path, how: str
+) -> None:
+    machine = world.api.machine = Machine(tmp_path, program=COUNTS_ITS_STARTS, has_shell=True)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    for number in (1, 2, 3):
+        await until(lambda: machine.exit_code(made.id) is not None)
         assert await perform(site, job("inspect"), LOG)
-        assert gateway.done().process == Process(state="unknown")
+        assert gateway.done().process == Process(state="exited", exit_code=number)
+        await (machine.end if how == "killed" else machine.stop)(made.id)
+        await machine.start(made.id, made.env)
+
+
+BEGINS_AGAIN = program("""
+import pathlib, signal
+lock = pathlib.Path('state/lock')
+if lock.exists():
+    lock.with_name('again').touch()
+    signal.pause()
+lock.parent.mkdir()
+lock.touch()
+""")
+"""Its second start has not come to taking the lock that its first one left."""
+
+
+async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+) -> None:
+    machine = world.api.machine = Machine(tmp_path, program=BEGINS_AGAIN, has_shell=True)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    await until(lambda: machine.exit_code(made.id) is not None)
+    await machine.end(made.id)
+    written = tmp_path / made.id / LOG_FILE.with_name("exit_code")
+    os.utime(written, (1_000, 1_000))  # a file system may count in whole seconds
+    await machine.start(made.id, made.env)
+    await until((tmp_path / made.id / "state" / "again").exists)
+    assert await perform(site, job("inspect"), LOG)
+    assert gateway.done().process == Process(state="unknown")
+
+
+class Fails(Machine):
+    """One in which every command fails."""
+
+    async def execute(
+        self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+    ) -> Executed:
+        return Executed(2, f"sh: 1: tail: not found, {'and so on, ' * 500}it is a bare image\n")
+
+
+async def test_a_command_that_fails_inside_is_told_by_what_it_printed(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+) -> None:
+    assert await perform(site, job("create"), LOG)
+    world.api.machine = Fails(tmp_path)
+    assert not await perform(site, job("inspect"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_unavailable", True)
+    assert "a command in the sandbox ended with 2: sh: 1: tail: not found" in error.message
+    assert error.message.endswith("it is a bare image")
+
+
+class Hangs(Machine):
+    """One in which no command ends within its time."""
+
+    async def execute(
+        self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
+    ) -> Executed:
+        raise TimeoutError
+
+
+async def test_a_command_that_was_ended_inside_may_do_better_next_time(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+) -> None:
+    assert await perform(site, job("create"), LOG)
+    world.api.machine = Hangs(tmp_path)
+    assert not await perform(site, job("inspect"), LOG)
+    error = gateway.failed().error
+    assert (error.code, error.retryable) == ("provider_unavailable", True)
+    assert "command execution timeout" in error.message
+
+
+LONG = f"no space left on device, {'and so on, ' * 500}says runner r-17"
+
+
+async def test_a_long_refusal_is_told_by_both_its_ends(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    world.api.faults.plan("POST /sandbox", Fault(kind="status", status=400, message=LONG))
+    assert not await perform(site, job("create"), LOG)
+    message = gateway.failed().error.message
+    assert "no space left on device" in message
+    assert message.endswith("says runner r-17")
+
+
+async def test_a_long_reason_of_a_sandbox_that_does_not_start_is_told_by_both_its_ends(
+    world: World, gateway: StubGateway, site: Site
+) -> None:
+    world.api.organisation.habits = Habits(start_seconds=4, fails_to_start=LONG)
+    await perform(site, job("create"), LOG)
+    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    assert "no space left on device" in (notes[1] or "")
+    assert (notes[1] or "").endswith("says runner r-17")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param("Total CPU limit exceeded.", "provider_quota", id="quota"),
+        pytest.param("Snapshot x is inactive", "snapshot_inactive", id="snapshot"),
+    ],
+)
+async def test_what_is_said_in_the_middle_of_a_long_refusal_counts(
+    world: World, gateway: StubGateway, site: Site, words: str, code: str
+) -> None:
+    around = "and so on, " * 300
+    fault = Fault(kind="status", status=400, message=f"{around}{words} {around}")
+    world.api.faults.plan("POST /sandbox", *[fault] * 40)
+    await perform(site, job("create"), LOG)
+    notes = [words.note or "" for _, _, words in gateway.told if isinstance(words, Trying)]
+    assert gateway.failed().error.code == code, notes
 
 
 RESCUES = """

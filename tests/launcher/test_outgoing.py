@@ -115,7 +115,7 @@ async def test_the_egress_proxy_leads_to_daytona_and_github_but_not_to_a_gateway
         open_http(gateway.url, "key", outgoing=outgoing) as here,
         open_http("http://gateway.test", "key", outgoing=outgoing) as there,
     ):
-        await DaytonaHttp(daytona).text("x")
+        await DaytonaHttp(daytona).find("x", dict)
         for client in (github, here, there):
             await client.get("/x")
     targets = [request.target for request in seen]

@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from gateway.wire.launcher import Process
 from launcher.client import Clock, Sleep
 from launcher.environment import is_for
 from launcher.providers.daytona.documents import (
@@ -15,7 +14,6 @@ from launcher.providers.daytona.documents import (
     LISTED,
     Executed,
     Sandbox,
-    Session,
     Snapshot,
     ToolboxAddress,
     page_of,
@@ -24,8 +22,8 @@ from launcher.providers.daytona.http import DaytonaHttp, segment
 from launcher.providers.daytona.refusals import (
     Conflict,
     Unanswered,
+    command_failed,
     is_about_lifespan,
-    refusal,
     unavailable,
 )
 from launcher.providers.daytona.sandboxes import (
@@ -35,8 +33,7 @@ from launcher.providers.daytona.sandboxes import (
     Wishes,
     ours,
 )
-from launcher.providers.protocol import Found, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import read_spool, spool_command
+from launcher.providers.protocol import Found, Order, ProviderError
 
 PAGE: Final = "200"
 
@@ -154,41 +151,17 @@ class DaytonaApi(Sandboxes):
         except Conflict:
             return  # its state is changing, perhaps to what we want; the next look tells
 
-    async def _spool(self, sandbox: Sandbox, offset: int) -> SpoolPiece:
-        toolbox = await self._toolbox(sandbox)
-        process = await self._process(toolbox)
-        piece = read_spool(await self._run(toolbox, spool_command(offset)))
-        return replace(piece, process=process or piece.process)
-
-    async def _log(self, sandbox: Sandbox) -> str:
-        toolbox = await self._toolbox(sandbox)
-        return await self._http.text(f"{toolbox}/process/session/entrypoint/logs")
-
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
-        return await self._run(await self._toolbox(sandbox), command, seconds)
+        body = {"command": command, "timeout": seconds}
+        path = f"{await self._toolbox(sandbox)}/process/execute"
+        done = await self._http.post(path, body, Executed, seconds=seconds + 10)
+        if done.exit_code:
+            raise command_failed(done.exit_code, done.result)
+        return done.result
 
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"
         base = sandbox.toolbox_proxy_url or (await self._http.get(path, ToolboxAddress)).url
         return f"{base.rstrip('/')}/{segment(sandbox.id)}"
-
-    async def _process(self, toolbox: str) -> Process | None:
-        """The entrypoint's, which outlives nothing: the sandbox goes on without it."""
-        session = await self._http.find(f"{toolbox}/process/session/entrypoint", Session)
-        if session is None or not session.commands:
-            return None
-        code = session.commands[0].exit_code
-        if code is None:
-            return Process(state="running")
-        return Process(state="exited", exit_code=code)
-
-    async def _run(self, toolbox: str, command: str, seconds: int = EXECUTE_SECONDS) -> str:
-        body = {"command": command, "timeout": seconds}
-        done = await self._http.post(
-            f"{toolbox}/process/execute", body, Executed, seconds=seconds + 10
-        )
-        if done.exit_code:
-            raise refusal(500, f"a command in the sandbox ended with {done.exit_code}")
-        return done.result

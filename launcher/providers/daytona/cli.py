@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.complaints import complaint
+from launcher.providers.daytona.complaints import complaint, failure_of_command
 from launcher.providers.daytona.documents import (
     INSTANCE_LABEL,
     LISTED,
@@ -36,15 +36,10 @@ from launcher.providers.daytona.sandboxes import (
 )
 from launcher.providers.daytona.terminal import Terminal
 from launcher.providers.program import Ran
-from launcher.providers.protocol import LOG_TAIL, Found, Order, ProviderError
+from launcher.providers.protocol import Found, Order, ProviderError
 
 CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100
-_LOG: Final = (
-    f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
-    "2>/dev/null; exit 0'"
-)
-"""Where the daemon keeps what the entrypoint prints."""
 
 
 class DaytonaCli(Sandboxes):
@@ -154,12 +149,12 @@ class DaytonaCli(Sandboxes):
         except (NotThere, Conflict):
             return  # gone, or changing, perhaps to what we want; the next look tells
 
-    async def _log(self, sandbox: Sandbox) -> str:
-        return await self._execute(sandbox, _LOG)
-
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
         await self._terminal.check_release()
         limit = f"--timeout={seconds}"
-        return await self._terminal.run("sandbox", "exec", limit, sandbox.id, "--", command)
+        ran = await self._terminal.ran("sandbox", "exec", limit, sandbox.id, "--", command)
+        if ran.code != 0:
+            raise failure_of_command(ran)
+        return ran.out

@@ -8,19 +8,27 @@ import re
 from http import HTTPStatus
 from typing import Final
 
-from launcher.providers.daytona.refusals import Area, refusal, unanswered
+from gateway.wire.truncation import head_and_tail
+from launcher.providers.daytona.refusals import (
+    MESSAGE_LENGTH,
+    Area,
+    command_failed,
+    refusal,
+    unanswered,
+)
 from launcher.providers.program import Ran
 from launcher.providers.protocol import ProviderError
 
 _FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
+_ASIDE: Final = re.compile(r'time="[^"]*" level=(warning|info|debug) ')
+"""Nearly every run of a CLI older than the API is warned of that."""
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HINT: Final = re.compile(
     r" - (run 'daytona login' to reauthenticate|check that your API key has sufficient "
     r"permissions for this action)$"
 )
 """The CLI adds it to every 401 and 403, whatever those are about (v0.168 and later)."""
-_MESSAGE_LENGTH: Final = 500
 _PHRASES: Final = {status.phrase: status.value for status in HTTPStatus if status.value >= 400}
 _OWN: Final = (
     (re.compile(r"no profiles found"), "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
@@ -42,13 +50,21 @@ def complaint(ran: Ran, area: Area = "sandbox") -> ProviderError:
     return _own(message) if status is None else refusal(status, rest, area=area)
 
 
+def failure_of_command(ran: Ran) -> ProviderError:
+    """The error of a failed `exec`: the CLI's own, or that of the command, whose exit code and
+    output are then the CLI's."""
+    is_its_own = ran.code is None or _FATAL.search(ran.err)
+    return complaint(ran) if is_its_own else command_failed(ran.code or 0, ran.out)
+
+
 def _message(ran: Ran) -> str:
     """The last fatal line, unescaped; what was printed to a terminal has none."""
     lines = _FATAL.findall(ran.err)
     if lines:
         return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), lines[-1])
-    last = _ANSI.sub("", ran.err).strip().splitlines()[-1:]
-    return last[0] if last else f"exit code {ran.code}"
+    told = (line for line in _ANSI.sub("", ran.err).splitlines() if not _ASIDE.match(line))
+    said = [line for line in told if line.strip()]
+    return said[-1] if said else f"exit code {ran.code}"
 
 
 def _own(message: str) -> ProviderError:
@@ -58,4 +74,4 @@ def _own(message: str) -> ProviderError:
     if message.lstrip().startswith(("{", "[")):
         # Old releases print the whole answer, other sandboxes' variables among it.
         return unanswered("its CLI cannot read what the API answers; a newer release may")
-    return unanswered(f"its CLI says: {message[:_MESSAGE_LENGTH]}")
+    return unanswered(f"its CLI says: {head_and_tail(message, MESSAGE_LENGTH)}")

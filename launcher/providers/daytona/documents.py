@@ -150,18 +150,6 @@ class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class SessionCommand(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A command of a session; without an exit code it runs."""
-
-    exit_code: int | None = None
-
-
-class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """The session in which the daemon runs the snapshot's entrypoint."""
-
-    commands: tuple[SessionCommand, ...] | None = None
-
-
 class Complaint(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a refusal."""
 

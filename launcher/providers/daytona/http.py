@@ -67,14 +67,6 @@ class DaytonaHttp:
         if response.status_code != NOT_FOUND:
             _check(response)
 
-    async def text(self, path: str) -> str:
-        """A plain text; empty for 404."""
-        response = await self._patiently("GET", path)
-        if response.status_code == NOT_FOUND:
-            return ""
-        _check(response)
-        return response.text
-
     async def _patiently(
         self,
         method: str,

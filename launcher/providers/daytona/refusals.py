@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from gateway.wire.truncation import head_and_tail
 from launcher.providers.protocol import ProviderError
 
 Area = Literal["sandbox", "snapshot"]
@@ -101,20 +102,22 @@ _OF_LIFESPAN: Final = re.compile(
     r"\bttl|(?-i:[a-z_]T(tl|TL))|life[ -]?(span|time)|time[ -]to[ -]live|auto[ -]?destroy",
     re.IGNORECASE,
 )
-_MESSAGE_LENGTH: Final = 500
+MESSAGE_LENGTH: Final = 1_000
+"""Of so long a refusal (characters) its ends are shown; it is judged by the whole."""
 
 
 def refusal(
     status: int, message: str, *, area: Area = "sandbox", retry_after: float = 0.0
 ) -> ProviderError:
     """The error for an answer with this status (HTTP) and message; `retry_after` in seconds."""
-    text = " ".join(message.split())[:_MESSAGE_LENGTH] or f"HTTP {status}"
-    if _SUSPENDED.pattern.search(text):
+    whole = " ".join(message.split()) or f"HTTP {status}"
+    text = head_and_tail(whole, MESSAGE_LENGTH)
+    if _SUSPENDED.pattern.search(whole):
         return _told(_SUSPENDED, text)
     if status == 401:
         return _permanent("provider_auth", text, "Check DAYTONA_API_KEY of the launcher.")
     if status == 403:
-        return _permanent("provider_auth", text, _SCOPES[area] if _OF_SCOPES.search(text) else "")
+        return _permanent("provider_auth", text, _SCOPES[area] if _OF_SCOPES.search(whole) else "")
     if status == 409:
         return Conflict("provider_unavailable", f"Daytona: {text}", retryable=True)
     if status == 429:
@@ -123,7 +126,7 @@ def refusal(
         return unanswered(text, retry_after)
     if status == 408:
         return unavailable(text)
-    return _by_text(status, text)
+    return _by_text(status, whole)
 
 
 def unavailable(message: str) -> ProviderError:
@@ -138,15 +141,22 @@ def unanswered(message: str, retry_after: float = 0.0) -> Unanswered:
     )
 
 
+def command_failed(code: int, output: str) -> ProviderError:
+    """A command in the sandbox did not do what it was for."""
+    said = head_and_tail(output.strip(), MESSAGE_LENGTH)
+    return unanswered(f"a command in the sandbox ended with {code}{said and f': {said}'}")
+
+
 def is_about_lifespan(error: ProviderError) -> bool:
     """Whether it would be taken without `ttlMinutes`: the words differ by release."""
     return isinstance(error, Rejected) and _OF_LIFESPAN.search(error.message) is not None
 
 
-def _by_text(status: int, text: str) -> ProviderError:
+def _by_text(status: int, whole: str) -> ProviderError:
     kind = NotThere if status == 404 else Rejected
+    text = head_and_tail(whole, MESSAGE_LENGTH)
     for rule in _BY_TEXT:
-        if rule.pattern.search(text):
+        if rule.pattern.search(whole):
             told = _told(rule, text)
             return kind(told.code, told.message, retryable=told.retryable)
     return kind("provider_refused", f"Daytona does not take it: {text}", retryable=False)

@@ -25,6 +25,11 @@ from launcher.providers.remote import (
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
+_LOG: Final = (
+    f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
+    "2>/dev/null; exit 0'"
+)
+"""Where the daemon keeps what the entrypoint prints, however much that is."""
 _STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
 """Before each piece of a log the daemon writes which stream it came from."""
 STOPPED_MINUTES: Final = 24 * 60
@@ -86,7 +91,7 @@ class Sandboxes(ABC):
         found = await self._look(key.id or key.name)
         if found is None or found.reported_state != "started":
             return ""
-        return _STREAMS.sub("", await self._log(found))[-LOG_TAIL:]
+        return _STREAMS.sub("", await self._execute(found, _LOG))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
@@ -163,10 +168,6 @@ class Sandboxes(ABC):
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
         """What a command in it printed; Daytona ends it after `seconds`."""
-
-    @abstractmethod
-    async def _log(self, sandbox: Sandbox) -> str:
-        """The entrypoint's output, or its end."""
 
 
 def ours(order: Order, found: Sandbox) -> Sandbox:
