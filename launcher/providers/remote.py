@@ -27,20 +27,19 @@ _PROCESS: Final = re.compile(r"(running|unknown|exited)(?::(\d{1,5}))?")
 _STATE = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
 
 # The agent holds the lock for as long as it lives. It is looked at before the spool is read: what
-# an agent wrote before it ended is then in what follows. Daytona's daemon begins a new log at each
-# start of the entrypoint and writes down its exit code: a code that is older than the log, like a
-# lock that nobody holds, is of an earlier start, and this one has only begun. Where the sandbox's
-# machine died in between, the codes of all starts stand there, the last one last.
+# an agent wrote before it ended is then in what follows. Daytona's daemon writes `cmd.sh` and a new
+# log at each start of the entrypoint, and its exit code behind those of earlier starts, where the
+# machine died in between: an older code or an unheld older lock is of an earlier start.
 _SPOOL = (
     _STATE + "; s=%d; a=0; "
     '[ -f "$d/spool.acknowledged" ] && a=$(head -c 19 "$d/spool.acknowledged" | tr -cd 0-9); '
     '[ "${a:-0}" -gt "$s" ] && s=$a; p=unknown; '
-    'if [ -f "$d/lock" ] && command -v flock >/dev/null; then '
-    'if flock -n "$d/lock" true; then p=exited; else p=running; fi; fi; '
     'e="$HOME/.daytona/sessions/entrypoint/entrypoint_command"; '
-    'if [ "$p" != running ] && [ -f "$e/output.log" ]; then p=unknown; '
-    'if [ -f "$e/exit_code" ] && ! [ "$e/output.log" -nt "$e/exit_code" ]; '
-    'then p=exited:$(tail -n 1 "$e/exit_code" | head -c 5 | tr -cd 0-9); p=${p%%:}; fi; fi; '
+    'if [ -f "$d/lock" ] && command -v flock >/dev/null; then '
+    'if ! flock -n "$d/lock" true; then p=running; '
+    'elif ! [ "$e/cmd.sh" -nt "$d/lock" ]; then p=exited; fi; fi; '
+    'if [ "$p" != running ] && [ -f "$e/exit_code" ] && ! [ "$e/output.log" -nt "$e/exit_code" ]; '
+    'then p=exited:$(tail -n 1 "$e/exit_code" | head -c 5 | tr -cd 0-9); p=${p%%:}; fi; '
     'echo "$p $s"; [ -f "$d/spool.jsonl" ] || exit 0; '
     'tail -c +$((s+1)) "$d/spool.jsonl" | head -c %d | base64 -w 0'
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -11,8 +12,9 @@ from typing import NamedTuple
 
 LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
 """Where the daemon keeps what the entrypoint prints, in the home of the image's user. At each start
-it is made anew; `exit_code` beside it gets one more line at the end. A daemon that is stopped takes
-both away, one that is killed leaves them to the next start (seen: v0.190)."""
+it is made anew, and `cmd.sh` is written; `exit_code` beside it gets one more line at the end. A
+daemon that is stopped takes all away, one that is killed leaves them to the next start (seen:
+v0.190)."""
 
 STDOUT = b"\x01\x01\x01"
 """Stands before each piece that the entrypoint wrote to its standard output (b"\\x02\\x02\\x02":
@@ -64,6 +66,7 @@ class Machine:
             return
         path = self.home(sandbox_id) / LOG
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name("cmd.sh").write_text(shlex.join(self._program))
         with path.open("wb") as log:
             log.write(STDOUT)
             log.flush()

@@ -631,12 +631,30 @@ async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
     (made,) = world.api.organisation.living()
     await until(lambda: machine.exit_code(made.id) is not None)
     await machine.end(made.id)
-    written = tmp_path / made.id / LOG_FILE.with_name("exit_code")
-    os.utime(written, (1_000, 1_000))  # a file system may count in whole seconds
+    home = tmp_path / made.id
+    for file in (home / LOG_FILE.with_name("exit_code"), home / "state" / "lock"):
+        os.utime(file, (1_000, 1_000))  # a file system may count in whole seconds
     await machine.start(made.id, made.env)
     await until((tmp_path / made.id / "state" / "again").exists)
     assert await perform(site, job("inspect"), LOG)
     assert gateway.done().process == Process(state="unknown")
+
+
+LEAVES_ITS_LOCK = program(
+    "import pathlib; pathlib.Path('state').mkdir(); pathlib.Path('state/lock').touch()"
+)
+
+
+async def test_an_agent_whose_end_the_daemon_could_not_write_down_has_ended_all_the_same(
+    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+) -> None:
+    world.api.machine = Machine(tmp_path, program=LEAVES_ITS_LOCK)
+    assert await perform(site, job("create"), LOG)
+    (made,) = world.api.organisation.living()
+    await until(lambda: world.api.machine.exit_code(made.id) is not None)
+    world.api.machine = Machine(tmp_path)
+    assert await perform(site, job("inspect"), LOG)
+    assert gateway.done().process == Process(state="exited")
 
 
 class Fails(Machine):
