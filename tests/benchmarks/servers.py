@@ -23,7 +23,8 @@ KEYS: Final = ("tasks", "launcher", "ops")
 NEIGHBOUR: Final = "neighbour"
 """A second project."""
 MASTER: Final = secrets.token_bytes(32)
-STOP_SECONDS: Final = 20
+STOP_SECONDS: Final = 2
+"""A gateway that still waits for receivers that hang is killed then: its database goes, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
