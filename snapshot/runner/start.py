@@ -3,6 +3,7 @@
 Or as a rescue, which has nothing to do with them.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) ->
     from .hardening import die_with_parent  # noqa: PLC0415 - like all that follows
 
     die_with_parent()
+    gc.set_threshold(10_000, 50, 50)  # imports only make: to look at them all is a tenth of them
     try:
         from .main import main  # noqa: PLC0415 - what is heavy waits for this start
 
