@@ -1,15 +1,19 @@
 """Request bodies, bounded while they are read."""
 
 import asyncio
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from gateway.domain.errors import Refused
 from gateway.web.headers import headers_of
 from gateway.wire import message
-from gateway.wire.decode import decode
+from gateway.wire.decode import check_size, decode
 from gateway.wire.ijson import check, is_suspect
+
+T = TypeVar("T")
 
 _JSON: Final = "application/json"
 MIB: Final = 1024 * 1024
@@ -38,19 +42,35 @@ async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
     return body
 
 
+async def read_as(kind: type[T], request: Request, *, limit: int = LIMIT) -> T:
+    """A JSON body as this kind; the limit in bytes.
+
+    Raises:
+        Refused: `unsupported_media_type` or `too_large`.
+        WrongShape: it is no I-JSON, or not of this kind, naming each path.
+    """
+    body = await read_json(request, limit=limit)
+    return await beside_loop(partial(decode, kind), body)
+
+
 async def vet(body: bytes) -> None:
-    """Refuses what readers of JSON do not read alike; a long body, beside the event loop.
+    """Refuses what readers of JSON do not read alike.
 
     Raises:
         WrongShape: `invalid_request`, naming each path.
     """
+    await beside_loop(_vet, body)
+
+
+async def beside_loop(look: Callable[[bytes], T], body: bytes) -> T:
+    """The result of looking at a body: a long one is looked at in a thread."""
     if len(body) > INLINE:
-        await asyncio.to_thread(_vet, body)
-    else:
-        _vet(body)
+        return await asyncio.to_thread(look, body)
+    return look(body)
 
 
 def _vet(body: bytes) -> None:
+    check_size(body)
     if is_suspect(body):
         check(body)
 

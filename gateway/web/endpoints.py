@@ -24,7 +24,7 @@ from gateway.domain.outbox import Address
 from gateway.domain.sealing import Sealed, endpoint_headers_context, endpoint_url_context
 from gateway.web.addresses import masked_url, origin_of, outward_url, wrong_field
 from gateway.web.auth import OPS, authorize
-from gateway.web.body import read_json, read_nothing
+from gateway.web.body import read_as, read_json, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import opened_place, sealed_place
 from gateway.web.endpoint_secrets import known_endpoint, new_secret, shown_secret
@@ -55,7 +55,7 @@ async def create(request: Request) -> Response:
     """`POST /v1/endpoints`."""
     context = context_of(request)
     key = await authorize(request, context.keys, OPS)
-    wanted = decode(NewEndpoint, await read_json(request))
+    wanted = await read_as(NewEndpoint, request)
     endpoint = _endpoint(context, wanted)
     secret, sealed = new_secret(context, endpoint)
     command = CreateEndpoint(
@@ -102,7 +102,7 @@ async def update(request: Request) -> Response:
     """`PATCH /v1/endpoints/{id}`."""
     context = context_of(request)
     await authorize(request, context.keys, OPS)
-    wanted = decode(EndpointPatch, await read_json(request))
+    wanted = await read_as(EndpointPatch, request)
     endpoint_id = request.path_params["endpoint_id"]
     command = UpdateEndpoint(
         endpoint_id=endpoint_id,

@@ -19,7 +19,7 @@ from gateway.domain.labels import INSTANCE, LABELS, labels, owner
 from gateway.domain.task import Sandbox
 from gateway.store.reads import ApiKey
 from gateway.web.auth import LAUNCHER, authorize, served_by
-from gateway.web.body import REPORT_LIMIT, read_json
+from gateway.web.body import REPORT_LIMIT, read_as
 from gateway.web.context import Context, context_of
 from gateway.web.kept_patches import resumable_patch
 from gateway.web.launch_env import launch_env
@@ -28,7 +28,6 @@ from gateway.web.patches import kept_piece, needs_rescue, own_texts
 from gateway.web.replies import reply
 from gateway.web.spool import submit_spooled
 from gateway.wire import launcher as wire
-from gateway.wire.decode import decode
 from gateway.wire.redaction import redacted
 from gateway.wire.scrubbing import plain
 from gateway.wire.times import rfc3339
@@ -39,7 +38,7 @@ CREATE_SECONDS: Final = 30
 async def claim(request: Request) -> Response:
     """`POST /claim`: waits for work that this launcher can do."""
     context, key = await _launcher(request)
-    wanted = decode(wire.Claim, await read_json(request))
+    wanted = await read_as(wire.Claim, request)
     command = commands.Claim(
         launcher_id=wanted.launcher_id,
         providers=tuple(_pair(provider) for provider in wanted.providers),
@@ -59,7 +58,7 @@ async def claim(request: Request) -> Response:
 async def renew(request: Request) -> Response:
     """`POST /jobs/{id}/renew`."""
     context, key = await _launcher(request)
-    lease = decode(wire.Lease, await read_json(request))
+    lease = await read_as(wire.Lease, request)
     command = commands.RenewLease(
         job_id=_job_id(request),
         lease_token=lease.lease_token,
@@ -74,7 +73,7 @@ async def renew(request: Request) -> Response:
 async def trying(request: Request) -> Response:
     """`POST /jobs/{id}/trying`."""
     context, key = await _launcher(request)
-    report = decode(wire.Trying, await read_json(request))
+    report = await read_as(wire.Trying, request)
     command = commands.TrySandbox(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -99,7 +98,7 @@ async def trying(request: Request) -> Response:
 async def created(request: Request) -> Response:
     """`POST /jobs/{id}/created`."""
     context, key = await _launcher(request)
-    report = decode(wire.Created, await read_json(request))
+    report = await read_as(wire.Created, request)
     command = commands.ReportCreated(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -113,7 +112,7 @@ async def created(request: Request) -> Response:
 async def done(request: Request) -> Response:
     """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
     context, key = await _launcher(request)
-    report = decode(wire.Done, await read_json(request, limit=REPORT_LIMIT))
+    report = await read_as(wire.Done, request, limit=REPORT_LIMIT)
     if report.spool:
         job = await _held(context, key, _job_id(request), report.lease_token)
         if job is not None:
@@ -136,7 +135,7 @@ async def done(request: Request) -> Response:
 async def failed(request: Request) -> Response:
     """`POST /jobs/{id}/failed`."""
     context, key = await _launcher(request)
-    report = decode(wire.Failed, await read_json(request))
+    report = await read_as(wire.Failed, request)
     command = commands.FailJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -150,7 +149,7 @@ async def failed(request: Request) -> Response:
 async def delegate(request: Request) -> Response:
     """`POST /jobs/{id}/delegate`."""
     context, key = await _launcher(request)
-    report = decode(wire.Delegate, await read_json(request))
+    report = await read_as(wire.Delegate, request)
     command = commands.DelegateJob(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -165,7 +164,7 @@ async def delegate(request: Request) -> Response:
 async def patch(request: Request) -> Response:
     """`POST /jobs/{id}/patch`: a piece of what the agent changed, which outlives its task."""
     context, key = await _launcher(request)
-    report = decode(wire.RescuedPiece, await read_json(request))
+    report = await read_as(wire.RescuedPiece, request)
     renewal = commands.RenewLease(
         job_id=_job_id(request),
         lease_token=report.lease_token,
@@ -194,7 +193,7 @@ async def patch(request: Request) -> Response:
 async def ended(request: Request) -> Response:
     """`POST /ended`: processes that the launcher held; those of other gateways are ignored."""
     context, key = await _launcher(request)
-    report = decode(wire.Ended, await read_json(request))
+    report = await read_as(wire.Ended, request)
     sandboxes = tuple(
         (sandbox.provider, sandbox.realm, sandbox.name)
         for sandbox in report.sandboxes

@@ -9,14 +9,13 @@ from gateway.domain.ids import typeid
 from gateway.domain.replay import FOR_EVER, Replay
 from gateway.web.addresses import wrong_field
 from gateway.web.auth import OPS, authorize
-from gateway.web.body import read_json
+from gateway.web.body import read_as
 from gateway.web.context import context_of
 from gateway.web.endpoint_secrets import known_endpoint
 from gateway.web.endpoint_views import replay_view
 from gateway.web.idempotency import REPLAYED, idempotency_of
 from gateway.web.moments import countable
 from gateway.web.replies import reply
-from gateway.wire.decode import decode
 from gateway.wire.endpoints import NewReplay
 
 
@@ -24,7 +23,7 @@ async def start(request: Request) -> Response:
     """`POST /v1/endpoints/{id}/replay`."""
     context = context_of(request)
     key = await authorize(request, context.keys, OPS)
-    wanted = decode(NewReplay, await read_json(request))
+    wanted = await read_as(NewReplay, request)
     since = countable(wanted.since, "$.since")
     until = None if wanted.until is None else countable(wanted.until, "$.until")
     if until is not None and until < since:

@@ -13,7 +13,7 @@ from gateway.domain.ids import typeid
 from gateway.domain.spec import Spec
 from gateway.store.listing import NEWEST
 from gateway.web.auth import OPS, READ, TASKS, authorize, project_of
-from gateway.web.body import TASK_LIMIT, read_json, read_nothing
+from gateway.web.body import TASK_LIMIT, read_as, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
 from gateway.web.headers import headers_of
@@ -25,7 +25,6 @@ from gateway.web.replies import reply
 from gateway.web.task_query import CURSOR, LIMIT, task_filter
 from gateway.web.views import task_view
 from gateway.web.visible import TOKEN, readable_task
-from gateway.wire.decode import decode
 from gateway.wire.tasks import NewTask, Page, Release, TaskView
 
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,6}")
@@ -36,7 +35,7 @@ async def create(request: Request) -> Response:
     """`POST /v1/tasks`."""
     context = context_of(request)
     key = await authorize(request, context.keys, TASKS)
-    wanted = decode(NewTask, await read_json(request, limit=TASK_LIMIT))
+    wanted = await read_as(NewTask, request, limit=TASK_LIMIT)
     if wanted.provider is not None and key.scope != "ops":
         raise Refused("forbidden", "`provider` may be named by ops alone.")
     command = creation(
@@ -92,7 +91,7 @@ async def release(request: Request) -> Response:
     """`POST /v1/tasks/{id}/attempts/{n}/release`."""
     context = context_of(request)
     key = await authorize(request, context.keys, OPS)
-    wanted = decode(Release, await read_json(request))
+    wanted = await read_as(Release, request)
     command = ReleaseSandbox(
         task_id=request.path_params["task_id"],
         project=project_of(key),

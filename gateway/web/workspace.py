@@ -14,14 +14,13 @@ from gateway.domain.spec import Spec
 from gateway.domain.task import Status, Task
 from gateway.store.listing import NEWEST, TaskFilter
 from gateway.web.auth import TASKS, authorize, project_of
-from gateway.web.body import TASK_LIMIT, read_json, read_nothing
+from gateway.web.body import TASK_LIMIT, read_as, read_nothing
 from gateway.web.context import Context, context_of
 from gateway.web.cursors import cursor_after, task_before
 from gateway.web.query import known_only
 from gateway.web.replies import reply
 from gateway.web.task_query import CURSOR, LIMIT
 from gateway.web.workspace_request import opening
-from gateway.wire.decode import decode
 from gateway.wire.times import rfc3339
 from gateway.wire.workspace import (
     ListedWorkspace,
@@ -40,7 +39,7 @@ async def create(request: Request) -> Response:
     """`POST /workspace`: answered when the sandbox is made, has failed for good, or takes long."""
     context = context_of(request)
     key = await authorize(request, context.keys, TASKS)
-    wanted = decode(NewWorkspace, await read_json(request, limit=TASK_LIMIT))
+    wanted = await read_as(NewWorkspace, request, limit=TASK_LIMIT)
     answer = await context.ask(await opening(context, wanted, key.project), TaskReply)
     task = await _launched(context, answer.task)
     await context.ask(AnswerWorkspace(task_id=task.id), Accepted)

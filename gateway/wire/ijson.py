@@ -76,7 +76,7 @@ def is_suspect(body: bytes) -> bool:
     return (
         (b"\\u" in body and _ESCAPED.search(body) is not None)
         or (not body.isascii() and _HIGH.search(body) is not None)
-        or _is_odd(_TOKEN.findall(body))
+        or _is_odd([match[0] for match in _TOKEN.finditer(body)])  # a step each: others go on
     )
 
 
