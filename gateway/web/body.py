@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
@@ -23,6 +24,8 @@ REPORT_LIMIT: Final = 2 * MIB
 """A launcher's report brings up to 512 KiB of spool, and JSON around it."""
 INLINE: Final = 32 * 1024
 """Bytes of a body that are looked through at once: at most some milliseconds."""
+_BESIDE: Final = ThreadPoolExecutor(1, "beside-loop")
+"""One thread: of several, each would have its turn of 5 ms before the event loop has one."""
 
 
 class Nothing(message.Request, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ async def read_as(kind: type[T], request: Request, *, limit: int = LIMIT) -> T:
         WrongShape: it is no I-JSON, or not of this kind, naming each path.
     """
     body = await read_json(request, limit=limit)
-    return await beside_loop(partial(decode, kind), body)
+    return await looked_at(partial(decode, kind), body)
 
 
 async def vet(body: bytes) -> None:
@@ -59,14 +62,19 @@ async def vet(body: bytes) -> None:
     Raises:
         WrongShape: `invalid_request`, naming each path.
     """
-    await beside_loop(_vet, body)
+    await looked_at(_vet, body)
 
 
-async def beside_loop(look: Callable[[bytes], T], body: bytes) -> T:
-    """The result of looking at a body: a long one is looked at in a thread."""
+async def looked_at(look: Callable[[bytes], T], body: bytes) -> T:
+    """What a look at a body finds; at a long one it is taken beside the event loop."""
     if len(body) > INLINE:
-        return await asyncio.to_thread(look, body)
+        return await beside_loop(partial(look, body))
     return look(body)
+
+
+async def beside_loop(work: Callable[[], T]) -> T:
+    """The result of work that takes long, done while others are served."""
+    return await asyncio.get_running_loop().run_in_executor(_BESIDE, work)
 
 
 def _vet(body: bytes) -> None:

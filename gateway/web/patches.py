@@ -1,6 +1,6 @@
 """Patches: the pieces that come in, and what is kept of an attempt's."""
 
-import asyncio
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ from gateway.domain.keyring import UnknownKey
 from gateway.domain.patch import PatchPiece, Revision, revisions
 from gateway.domain.task import Attempt
 from gateway.store.reads import Reads
+from gateway.web.body import beside_loop
 from gateway.web.context import Context
 from gateway.wire import agent
 from gateway.wire.decode import wrong_shape
@@ -31,7 +32,7 @@ async def kept_piece(
     """
     # A member may hold 1 MiB: looked through beside the event loop.
     try:
-        found = await asyncio.to_thread(_redacted, sent.chunk, sent.encoding, own)
+        found = await beside_loop(partial(_redacted, sent.chunk, sent.encoding, own))
     except Unreadable as exc:
         holder = ("data",) if isinstance(sent, agent.PatchPiece) else ()
         raise wrong_shape([((*holder, "chunk"), str(exc))]) from exc

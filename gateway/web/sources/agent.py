@@ -18,7 +18,7 @@ from gateway.domain.answers import WordReply
 from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.task import Attempt
-from gateway.web.body import LIMIT, beside_loop, read_bytes, vet
+from gateway.web.body import LIMIT, looked_at, read_bytes, vet
 from gateway.web.context import Context, context_of
 from gateway.web.headers import headers_of
 from gateway.web.kept_patches import WholePatch, resumable_patch
@@ -148,7 +148,7 @@ async def word_of(
     refusal: Refused | None = None
     try:
         await vet(body)
-        word = await beside_loop(decode, body)
+        word = await looked_at(decode, body)
         own = context.keyring.attempt_texts(key_id, task_id, attempt)
         found = await kept(word, own, partial(context.reads.spec, task_id))
         kind = word.type

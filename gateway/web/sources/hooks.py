@@ -12,7 +12,7 @@ from gateway.domain.commands import AgentWord
 from gateway.domain.errors import Refused
 from gateway.domain.keyring import hook_attempt, is_hook_token
 from gateway.domain.spec import Spec
-from gateway.web.body import LIMIT, beside_loop, read_bytes, vet
+from gateway.web.body import LIMIT, looked_at, read_bytes, vet
 from gateway.web.context import Context, context_of
 from gateway.web.problems import as_refusal
 from gateway.web.replies import reply
@@ -68,7 +68,7 @@ async def _read(
 ) -> tuple[Word | None, Kept, Refused | None]:
     try:
         await vet(body)
-        word = await beside_loop(decode, body)
+        word = await looked_at(decode, body)
         return word, await kept(word, own, spec), None
     except WrongShape as exc:
         return None, Kept(data=b""), as_refusal(exc)

@@ -1,8 +1,8 @@
 """What a sandbox reports, as it may be kept: without secrets and foreign claims, a patch's text
 apart."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,6 +11,7 @@ from gateway.domain.patch import MAX_WARNINGS, PatchPiece
 from gateway.domain.provenance import CLAIMS, foreign_claims
 from gateway.domain.spec import Spec
 from gateway.domain.task import Frozen
+from gateway.web.body import beside_loop
 from gateway.web.patches import kept_piece
 from gateway.wire import agent as wire
 from gateway.wire.patches import WARNING_CHARACTERS
@@ -48,7 +49,7 @@ async def kept(
         piece, data, touched = await kept_piece(word.message, wire.fields_of(data), own)
         return Kept(data=data, piece=piece, warnings=(*dropped, *touched))
     if len(data) > BESIDE_BYTES:
-        data, touched = await asyncio.to_thread(scrubbed, word.type, data, own)
+        data, touched = await beside_loop(partial(scrubbed, word.type, data, own))
     else:
         data, touched = scrubbed(word.type, data, own)
     return Kept(data=data, warnings=(*dropped, *touched))
