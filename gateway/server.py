@@ -28,6 +28,8 @@ DRAIN_SECONDS: Final = 7
 """How long open requests may take to end once we stop; supervisors kill after 10 s."""
 MAX_CONNECTIONS: Final = 2 * MAX_REQUESTS
 """Beside those that are being answered there are idle ones, and requests that begin to come."""
+SWEEPS: Final = 10
+"""Turns of the event loop that one look for late callers may take."""
 FILES_BESIDE: Final = 512
 """Files that are no connection of a caller: the database, the ways to receivers, what is spare."""
 
@@ -138,7 +140,11 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     async def on_tick(self, counter: int) -> bool:
-        self._connections.sweep(self._loop.time())
+        now = self._loop.time()
+        for _ in range(SWEEPS):
+            if not self._connections.sweep(now):
+                break
+            await asyncio.sleep(0)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

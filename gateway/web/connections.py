@@ -17,8 +17,9 @@ HELD_BYTES: Final = 64 * 1024 * 1024
 """Of heads and bodies that have not come whole, of all callers together."""
 PROMPT_SECONDS: Final = 1.0
 """Within which a request usually comes whole."""
-ENDED_AT_ONCE: Final = 100
-"""A flood comes at one moment, and is late at one moment: to answer 5,400 took half a second."""
+ENDED_AT_ONCE: Final = 10
+"""In one turn of the event loop. A flood comes at one moment, and is late at one moment: to answer
+5,400 took half a second."""
 SPARE: Final = 128
 """Connections above the bound for those who find all others being answered: health checks."""
 
@@ -103,16 +104,18 @@ class Connections(ServerState):
         self._refused(reason)
         self._untold[reason] += 1
 
-    def sweep(self, now: float) -> None:
+    def sweep(self, now: float) -> bool:
         """Ends connections whose time is over, a few at a time, and tells of those that were
-        refused; `now` is the loop's time in seconds."""
+        refused; `now` is the loop's time in seconds. True: there may be more."""
         if self._untold and now >= self._tell_at:
             log.warning("connections.refused", **self._untold)
             self._untold.clear()
             self._tell_at = now + TELL_SECONDS
         owing = cast("set[Owing]", self.connections)  # `server` makes no others
-        for late in list(islice((each for each in owing if each.is_late(now)), ENDED_AT_ONCE)):
-            late.expire(now)
+        late = list(islice((each for each in owing if each.is_late(now)), ENDED_AT_ONCE))
+        for each in late:
+            each.expire(now)
+        return len(late) == ENDED_AT_ONCE
 
     def _evict(self, from_these: dict[Owing, None]) -> None:
         oldest = next(iter(from_these))
