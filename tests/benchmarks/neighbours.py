@@ -58,12 +58,23 @@ class Felt(msgspec.Struct, frozen=True, kw_only=True):
     """Until the first byte of the webhook came, from sending the request."""
 
 
+class Origins(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks accepted, and webhooks that came, per second."""
+
+    one: float
+    """Tasks whose callbacks all go to one origin."""
+    new: float
+    """Tasks with a callback to a new origin each."""
+    delivered: float
+    """Webhooks of those."""
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of one run."""
 
     alone: Felt
     beside: dict[str, Felt]
-    origins_per_second: float
+    origins: "Origins"
 
 
 async def section(size: Size) -> Section:
@@ -86,8 +97,8 @@ async def section(size: Size) -> Section:
         async with _field() as field, floods.held(field.server, number, message(field.server)):
             beside[name] = await _felt(field, size)
     async with _field(size.origins) as field:
-        rate = await _origins_per_second(field, size.connections)
-    return _section(size, Measured(alone=alone, beside=beside, origins_per_second=rate))
+        origins = await _origins(field, size.connections)
+    return _section(size, Measured(alone=alone, beside=beside, origins=origins))
 
 
 def _section(size: Size, measured: Measured) -> Section:
@@ -103,10 +114,15 @@ def _section(size: Size, measured: Measured) -> Section:
             Figure(name=f"request beside {name} : alone, p99", value=ratio, unit="×", most=3),
             Figure(name=f"delivery lag beside {name}, most", value=lag, unit="ms", most=2_000),
         ]
-    rate = measured.origins_per_second
-    figures.append(
-        Figure(name="tasks with a new callback origin each", value=rate, unit="/s", least=1_000)
-    )
+    rates = measured.origins
+    figures += [
+        Figure(name="tasks with one callback origin", value=rates.one, unit="/s"),
+        Figure(
+            name="tasks with a new callback origin each", value=rates.new, unit="/s", least=1_000
+        ),
+        Figure(name="a new origin each : one origin", value=rates.new / rates.one, unit="×"),
+        Figure(name="webhooks to a new origin each", value=rates.delivered, unit="/s"),
+    ]
     return Section(
         name="neighbours",
         note=f"{size.samples} samples of a quiet project; beside it another one with "
@@ -193,17 +209,24 @@ async def _speak(field: _Field, connection: Connection) -> None:
         await asyncio.sleep(LOUD_SECONDS)
 
 
-async def _origins_per_second(field: _Field, connections: int) -> float:
+async def _origins(field: _Field, connections: int) -> Origins:
+    origins = field.receiver.origins
+    one = await _accepted(field, connections, [origins[0]] * len(origins))
+    new = await _accepted(field, connections, origins)
+    return Origins(one=one, new=new, delivered=len(origins) / field.receiver.seconds())
+
+
+async def _accepted(field: _Field, connections: int, callbacks: Sequence[str]) -> float:
     """Tasks accepted per second; that each webhook comes is waited for, and not counted."""
-    origins = iter(field.receiver.origins)
-    field.receiver.begin(len(field.receiver.origins))
+    origins = iter(callbacks)
+    field.receiver.begin(len(callbacks))
     async with connected(field.server.port, connections) as opened:
         began = time.perf_counter()
         await asyncio.gather(*(_create(field, each, origins) for each in opened))
         seconds = time.perf_counter() - began
     async with asyncio.timeout(PATIENCE):
         await field.receiver.enough()
-    return len(field.receiver.origins) / seconds
+    return len(callbacks) / seconds
 
 
 async def _create(field: _Field, connection: Connection, origins: Iterator[str]) -> None:
