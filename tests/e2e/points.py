@@ -45,6 +45,7 @@ def kills(program: str, *boundaries: Boundary) -> Kills:
     return tuple((program, boundary) for boundary in boundaries)
 
 
+FIRST_WORD: Final = asked("agent.started")
 OF_THE_GATEWAY: Final = (
     kills(
         "gateway",

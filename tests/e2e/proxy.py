@@ -48,6 +48,8 @@ class Boundary:
 class _Hold:
     """Of one boundary."""
 
+    is_for_all: bool = False
+    """Who comes again is held again."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -68,6 +70,10 @@ class Proxy:
         """Whoever first comes to one of them is held there, but once."""
         self._wanted |= {boundary: _Hold() for boundary in boundaries}
 
+    def keep_back(self, boundary: Boundary) -> None:
+        """Everybody who comes to it is held there."""
+        self._wanted[boundary] = _Hold(is_for_all=True)
+
     async def reached(self, boundary: Boundary) -> None:
         """Until somebody is held there; raises `TimeoutError`."""
         async with asyncio.timeout(REACH_SECONDS):
@@ -77,7 +83,8 @@ class Proxy:
         """Holds nothing any more at these, or anywhere. A message goes on if its sender lives, an
         answer is lost."""
         for boundary in boundaries or tuple(self._wanted):
-            self._wanted.pop(boundary).released.set()
+            if boundary in self._wanted:
+                self._wanted.pop(boundary).released.set()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator["Proxy"]:
@@ -113,7 +120,7 @@ class Proxy:
     async def _is_held(self, name: str, moment: Moment) -> bool:
         """Whether it was, once it is released."""
         held = self._wanted.get(Boundary(message=name, moment=moment))
-        if held is None or held.reached.is_set():
+        if held is None or (held.reached.is_set() and not held.is_for_all):
             return False
         held.reached.set()
         await held.released.wait()

@@ -28,7 +28,11 @@ async def at(it: House, boundary: Boundary, **fields: object) -> Followed:
 
 
 async def through(it: House, kills: Kills, **fields: object) -> Followed:
-    """A task of which each of these programs was killed where it waited."""
+    """A task of which each of these programs was killed where it waited.
+
+    The first word of an agent ends the launch: it is kept back until the launch is struck.
+    """
+    it.proxy.keep_back(points.FIRST_WORD)
     task = await at(it, kills[0][1], **fields)
     await strike(it, kills)
     return task
@@ -43,6 +47,8 @@ async def strike(it: House, kills: Kills) -> None:
             it.proxy.hold(later)
         await it.kill(program)
         it.proxy.release(boundary)
+        if later is not None and not later.message.startswith("create."):
+            it.proxy.release(points.FIRST_WORD)
     it.let_go()
 
 
