@@ -214,8 +214,8 @@ async def test_the_end_of_both_outputs_comes_apart(cli: Cli) -> None:
 
 async def test_inspect_shows_those_that_are_there_and_names_those_that_are_not(cli: Cli) -> None:
     await cli.run(*RUN, "--", "agent:1")
-    ran = await cli.run("container", "inspect", "--", "a", "b")
-    assert (ran.code, ran.err) == (1, "Error response from daemon: No such container: b\n")
+    ran = await cli.run("container", "inspect", "--", "a", "nobody")
+    assert (ran.code, ran.err) == (1, "Error response from daemon: No such container: nobody\n")
     assert [each["Name"] for each in json.loads(ran.out)] == ["/a"]
 
 
