@@ -1,8 +1,12 @@
 """What holds for every test: a slow machine is no failure of the code."""
 
 import os
+import re
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,8 +24,12 @@ OWN_PYTHON = str(Path(sys.base_prefix) / "bin")
 if OWN_PYTHON not in os.environ["PATH"].split(os.pathsep):
     os.environ["PATH"] = os.pathsep.join([OWN_PYTHON, os.environ["PATH"]])
 
-WORKERS_PER_CORE = 2
-"""Tests of real programs wait for them half of the time."""
+MEMORY: Final = Path("/dev/shm")
+IN_MEMORY: Final = frozenset({"app", "cli", "loops", "store", "web"})
+"""Folders of tests that wait for nothing as much as for a disk. Where commands are confined, files
+lie on a real one: a confined command may write to shared memory."""
+WORKERS_PER_CORE = 3
+"""Tests of real programs wait for them most of the time."""
 
 
 def pytest_configure() -> None:
@@ -33,3 +41,15 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many run side by side with `-n auto`."""
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
+
+
+@pytest.fixture
+def tmp_path(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A folder of the test's own: in memory where that is enough and there is one."""
+    if request.path.parent.name in IN_MEMORY and MEMORY.is_dir():
+        with tempfile.TemporaryDirectory(prefix="slipgate-", dir=MEMORY) as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])

@@ -31,7 +31,7 @@ def run(*words: str | Path, folder: Path, **more: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `bin` of an environment with the wheel; what it depends on is that of this one."""
     folder = tmp_path_factory.mktemp("wheel")
@@ -39,7 +39,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in MADE_OF:
         if (CHECKOUT / name).is_dir():
-            shutil.copytree(CHECKOUT / name, source / name)
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(CHECKOUT / name, source / name, ignore=ignored)
         else:
             shutil.copy(CHECKOUT / name, source)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
@@ -56,19 +57,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
-def test_it_makes_a_database(installed: Path, tmp_path: Path) -> None:
+def test_it_has_its_commands_its_migrations_and_the_scripts_of_the_snapshot(
+    installed: Path, tmp_path: Path
+) -> None:
+    assert "launcher" in run(installed / "slipgate", "--help", folder=tmp_path)
     database = tmp_path / "s.db"
-    run(
-        installed / "slipgate",
-        "migrate",
-        folder=tmp_path,
-        SLIPGATE_DATABASE_URL=f"sqlite:///{database}",
-    )
+    address = f"sqlite:///{database}"
+    run(installed / "slipgate", "migrate", folder=tmp_path, SLIPGATE_DATABASE_URL=address)
     with closing(sqlite3.connect(database)) as opened:
         assert version(opened) == newest()
-
-
-def test_it_has_the_scripts_of_the_snapshot(installed: Path, tmp_path: Path) -> None:
     code = "from launcher.snapshots.scripts import FOLDER; print(FOLDER)"
     folder = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     assert folder.is_relative_to(installed.parent)
@@ -77,7 +74,3 @@ def test_it_has_the_scripts_of_the_snapshot(installed: Path, tmp_path: Path) -> 
         if file.is_file() and "__pycache__" not in file.parts:
             there = folder / file.relative_to(FOLDER)
             assert there.read_bytes() == file.read_bytes()
-
-
-def test_it_finds_its_commands(installed: Path, tmp_path: Path) -> None:
-    assert "launcher" in run(installed / "slipgate", "--help", folder=tmp_path)
