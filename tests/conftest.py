@@ -1,5 +1,6 @@
 """What holds for every test: a slow machine is no failure of the code."""
 
+import gc
 import os
 import re
 import sys
@@ -28,6 +29,8 @@ MEMORY: Final = Path("/dev/shm")
 IN_MEMORY: Final = frozenset({"app", "cli", "loops", "store", "web"})
 """Folders of tests that wait for nothing as much as for a disk. Where commands are confined, files
 lie on a real one: a confined command may write to shared memory."""
+LONG: Final = frozenset({"benchmarks", "e2e", "github_actions", "launches", "simulation"})
+"""Folders of tests that take seconds each."""
 WORKERS_PER_CORE = 3
 """Tests of real programs wait for them most of the time."""
 
@@ -35,6 +38,21 @@ WORKERS_PER_CORE = 3
 def pytest_configure() -> None:
     """One fork server for all that run side by side: they inherit its address."""
     server()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones first in the share of each worker, so that none is left alone with one."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    longs = [item for item in items if item.path.parent.name in LONG]
+    rest = [item for item in items if item.path.parent.name not in LONG]
+    shares = [longs[number::workers] + rest[number::workers] for number in range(workers)]
+    items[:] = [item for share in shares for item in share]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no collection of garbage looks at it again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

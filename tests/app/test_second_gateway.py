@@ -43,11 +43,7 @@ NAMES: Final = (symbolic, hard, linked_folder, roundabout)
 def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.mkdir()
-    with (
-        gateway(first) as (running, _, settings),
-        reserved_port() as port,
-        ExitStack() as stack,
-    ):
+    with gateway(first) as (running, _, settings), ExitStack() as stack:
         seconds = {}
         for named in NAMES:
             second = tmp_path / named.__name__
@@ -55,7 +51,7 @@ def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
             other = {
                 **settings,
                 "SLIPGATE_DATABASE_URL": f"sqlite:///{named(first / 's.db', second)}",
-                "SLIPGATE_PORT": str(port),
+                "SLIPGATE_PORT": str(stack.enter_context(reserved_port())),
             }
             child = Child("gateway", GATEWAY, other, second / "gateway.log")
             seconds[named.__name__] = stack.enter_context(child)

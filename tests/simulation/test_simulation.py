@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulation.mutants import MUTANTS
 
-SEEDS = 100
-TWINS = 15
+SEEDS = 60
+TWINS = 10
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
