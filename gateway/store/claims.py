@@ -139,7 +139,7 @@ async def load_claims(
     connection: aiosqlite.Connection, view: View, claims: Sequence[Claim], now: int
 ) -> None:
     """What launchers that claim at the same time may have: for each project they serve, and each
-    set of providers they have, so much as would do for all of them."""
+    set of realms they serve, so much as would do for all of them."""
     scopes: dict[str, list[Claim]] = {}
     for claim in claims:
         scopes.setdefault(claim.project, []).append(claim)
@@ -176,8 +176,11 @@ async def _load_claimable(
     for project, served, newest in await connection.execute_fetchall(WAITING_PROJECTS, scope):
         turns[project], view.turn = served, newest or 0
     view.turns |= turns
-    for providers in dict.fromkeys(providers_wanted(claim.providers) for claim in claims):
-        wanted = {**scope, "providers": providers}
+    # Of each set of realms as much as would do for all: what one launcher alone may have must not
+    # take the place of what another, which has room, could have.
+    for places in dict.fromkeys(claim.providers for claim in claims if claim.capacity):
+        served = {"places": json.dumps(places), "providers": providers_wanted(places)}
+        wanted = {**scope, **served}
         found = await _found(connection, turns, wanted, capacity)
         view.claimable |= dict.fromkeys(_in_turn(found, turns)[:capacity])
 

@@ -151,22 +151,23 @@ class Load:
             view.jobs.setdefault(job.id, job)
             view.offered[job.id] = None
         if any(claim.capacity for claim in claims):
-            self._load_claimable(claims, providers)
+            self._load_claimable(claims)
 
-    def _load_claimable(self, claims: Sequence[Claim], providers: set[Place]) -> None:
+    def _load_claimable(self, claims: Sequence[Claim]) -> None:
         books, view = self._books, self.view
         waiting = (task for task in books.tasks.values() if task.claimable_at is not None)
         view.turns = {task.project: books.turns.get(task.project, 0) for task in waiting}
         if view.turns:
             view.turn = max(books.turns.values(), default=0)
-        claimable = _in_turn(
-            (task for task in books.tasks.values() if self._is_claimable(task, providers)),
-            lane=lambda task: task.project,
-            order=lambda task: (-task.priority, task.claimable_at, task.id),
-            turn=lambda task: (view.turns[task.project], task.project),
-        )
         limit = sum(claim.capacity for claim in claims)
-        view.claimable = dict.fromkeys(task.id for task in claimable[:limit])
+        for places in {claim.providers for claim in claims if claim.capacity}:
+            claimable = _in_turn(
+                (task for task in books.tasks.values() if self._is_claimable(task, set(places))),
+                lane=lambda task: task.project,
+                order=lambda task: (-task.priority, task.claimable_at, task.id),
+                turn=lambda task: (view.turns[task.project], task.project),
+            )
+            view.claimable |= dict.fromkeys(task.id for task in claimable[:limit])
 
     def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
         if task.claimable_at is None or task.claimable_at > self._now:

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gateway.domain import commands as c
-from gateway.domain.ids import typeid
+from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.job import Job
 from gateway.domain.policy import Policy
 from gateway.store.sqlite import open_sqlite
@@ -89,6 +89,30 @@ async def test_claims_of_different_launchers_in_one_batch_all_get_work(tmp_path:
         assert [len(jobs) for jobs in given] == [2, 1, 1, 2]
         assert given[2] == [named]
         assert len({name for jobs in given for name in jobs}) == 6
+
+
+async def test_work_of_another_realm_hides_none_from_a_launcher_with_room(tmp_path: Path) -> None:
+    place, elsewhere = Place(), ("local", "elsewhere")
+    async with place.opened(tmp_path):
+        tried = await place.create(project="a")
+        (claimed,) = await place.claim(elsewhere)
+        trying = c.TrySandbox(
+            job_id=claimed.job.id,
+            lease_token=claimed.job.token,
+            provider=elsewhere[0],
+            realm=elsewhere[1],
+            name=sandbox_name(tried, 1),
+            number=1,
+        )
+        await place.ledger.submit(trying)
+        await place.create(project="b")
+        assert await projects(place, 1) == ["b"]
+        await place.pass_seconds(65)
+        free = await place.create(project="b", priority=9)
+        full, found = await asyncio.gather(place.claim(elsewhere, 0), place.claim(HERE, 1))
+        assert (full, [each.job.task_id for each in found]) == ([], [free])
+        (again,) = await place.claim(elsewhere)
+        assert again.job.task_id == tried
 
 
 async def test_many_projects_are_all_served(tmp_path: Path) -> None:
