@@ -22,13 +22,18 @@ async def last_words(
                 return _nothing(offset, error)
         await site.sleep(pause)
     try:
-        return await _asked(provider, key, offset), None
+        return await _asked(provider, key, offset, is_last=True), None
     except ProviderError as error:
         return _nothing(offset, error)
 
 
-async def _asked(provider: Provider, key: Key, offset: int) -> SpoolPiece:
-    await provider.stop(key)
+async def _asked(provider: Provider, key: Key, offset: int, *, is_last: bool = False) -> SpoolPiece:
+    """What it has said by now can be read also where the provider will not stop it."""
+    try:
+        await provider.stop(key)
+    except ProviderError as error:
+        if error.retryable and not is_last:
+            raise
     return await provider.read_spool(key, offset)
 
 

@@ -429,7 +429,7 @@ async def test_a_destroy_does_not_depend_on_the_spool(
     sandbox = gateway.done().sandbox
     assert sandbox
     assert (sandbox.state, world.alive) == ("destroyed", [])
-    assert world.api.faults.calls.count(call) == 4
+    assert world.api.faults.calls.count(call) == 5, "four stops, and a look at what is there"
     assert "spool could not be read" in (gateway.done().diagnosis or "")
 
 

@@ -281,6 +281,26 @@ async def test_destroy_hands_over_the_spool_of_a_sandbox_that_was_overlooked(
     assert (directory / "state" / "spool.jsonl").exists()
 
 
+class Unstopping(LocalProvider):
+    """Its provider refuses for good to stop anything."""
+
+    async def stop(self, key: Key) -> None:
+        """Never."""
+        raise ProviderError("provider_refused", "no stop here", retryable=False)
+
+
+async def test_destroy_hands_over_the_spool_of_a_sandbox_that_is_not_stopped(
+    gateway: StubGateway, make_site: MakeSite, directory: Path
+) -> None:
+    site = make_site(*WAITS)
+    await perform(site, a_job("create"), LOG)
+    spool(directory, 1)
+    unstopping = Unstopping(directory.parents[1], environ=os.environ)
+    await perform(replace(site, providers=(unstopping,)), a_job("destroy"), LOG)
+    assert [line.id for line in gateway.done().spool] == ["w0"]
+    assert (directory / "state" / "spool.jsonl").exists()
+
+
 async def test_destroy_clears_what_a_create_that_was_cut_short_left(
     make_site: MakeSite, directory: Path
 ) -> None:
