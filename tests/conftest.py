@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: no collection of garbage looks at it again."""
+    """Imports and collected tests stay: no collection of garbage looks at them again."""
     gc.freeze()
 
 

@@ -1,4 +1,4 @@
-"""What a command prints: words that a terminal cannot take amiss, or one JSON document."""
+"""The output of a command: words that a terminal cannot take amiss, or one JSON document."""
 
 from typing import Annotated
 

@@ -52,13 +52,15 @@ def snapshot(context: typer.Context) -> None:
 
 @contextmanager
 def _absent(*packages: str) -> Iterator[None]:
-    """What is imported meanwhile does without these packages. structlog and httpx take rich, for
+    """Imports inside of it do without these packages. structlog and httpx take rich, for
     tracebacks and a command that no gateway shows: a sixth of its start."""
     absent = {name: cast("ModuleType", None) for name in packages if name not in sys.modules}
     sys.modules.update(absent)
-    yield
-    for name in absent:
-        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def _hand_over(module: str, arguments: Sequence[str]) -> None:

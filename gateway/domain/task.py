@@ -319,7 +319,7 @@ class Attempt(Frozen, frozen=True, kw_only=True):
 
     @property
     def has_final_patch(self) -> bool:
-        """Whether a final event has brought a patch."""
+        """A final event has brought a patch."""
         return self.patch is not None and self.patch.in_final
 
     def with_final_patch(self) -> "Attempt":

@@ -24,7 +24,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, key: Key, address: str) -> None:
         self.key: Final = key
         self.address: Final = address
-        """Where its host was when it was opened."""
+        """The address of its host when it was opened."""
         self.is_reused = False
         """It has served a request before."""
         self.idle_since = 0.0
@@ -44,13 +44,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def has_died_idle(self) -> bool:
-        """Whether a request that failed on it may be sent again on another: it was closed while it
+        """A request that failed on it may be sent again on another: it was closed while it
         waited, and nothing of an answer has come."""
         return self.is_reused and self._bytes == 0
 
     @property
     def is_free(self) -> bool:
-        """Whether it can take a request: its answer, if it had one to give, has come whole."""
+        """It can take a request: its answer, if it had one to give, has come whole."""
         return self._failure is None and not self.transport.is_closing() and self._is_whole
 
     async def ask(self, request: bytes) -> tuple[int, list[tuple[bytes, bytes]]]:

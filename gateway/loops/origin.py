@@ -30,12 +30,12 @@ class JudgedOrigin:
 
     @property
     def is_tls(self) -> bool:
-        """Whether TLS is spoken to it."""
+        """TLS is spoken to it."""
         return self.key[0] == "https"
 
 
 def key_of(url: httpx.URL) -> Key:
-    """What connections for this address are kept under.
+    """The key under which connections for this address are kept.
 
     Raises:
         httpx.UnsupportedProtocol: it is neither http nor https, or has no host.

@@ -66,7 +66,7 @@ async def vet(body: bytes) -> None:
 
 
 async def looked_at(look: Callable[[bytes], T], body: bytes) -> T:
-    """What a look at a body finds; at a long one it is taken beside the event loop."""
+    """The result of a look at a body; at a long one it is taken beside the event loop."""
     if len(body) > INLINE:
         return await beside_loop(partial(look, body))
     return look(body)

@@ -303,7 +303,7 @@ def _is_struct(kind: object) -> typing.TypeGuard[type[msgspec.Struct]]:
 
 
 def _message(exc: Exception, kind: object) -> str:
-    """What msgspec says; of a pattern its description, for not everybody reads those."""
+    """The words of msgspec; of a pattern its description, for not everybody reads those."""
     said = str(exc).partition(" - at `")[0]
     described = _description(kind) if _PATTERN in said else None
     return f"Expected {described}" if described else said

@@ -97,7 +97,7 @@ def check(body: bytes) -> None:
 
 
 def _is_plain(body: bytes) -> bool:
-    """Whether nothing in a body is worth a look at each of its tokens, as in most. A name that
+    """Nothing in a body is worth a look at each of its tokens, as in most. A name that
     stands twice is gone, with its colon, when the object is written anew."""
     shape = body.translate(_NUMBERS)
     if b"\\u" in body or b"0e" in shape or b"0000000000000000" in shape:

@@ -28,7 +28,7 @@ async def last_words(
 
 
 async def _asked(provider: Provider, key: Key, offset: int, *, is_last: bool = False) -> SpoolPiece:
-    """What it has said by now can be read also where the provider will not stop it."""
+    """The spool is read also where the provider will not stop the sandbox."""
     try:
         await provider.stop(key)
     except ProviderError as error:

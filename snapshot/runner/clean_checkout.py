@@ -29,7 +29,7 @@ class Applied:
     base_sha: str
     tree: str
     borrowed: tuple[Path, ...] = ()
-    """Where else than in the clone its objects lie."""
+    """Folders of its objects beside the clone's own."""
 
 
 def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:

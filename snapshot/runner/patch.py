@@ -35,7 +35,7 @@ class Patch:
     text: str
     tree: str
     objects: tuple[Path, ...] = ()
-    """Where the blobs lie that the base has not, so that nobody has to write them again."""
+    """Folders of the blobs that the base has not, so that nobody has to write them again."""
     later: str = ""
     """The diff of what was left out and is kept nevertheless, for people."""
     left_out: tuple[LeftOut, ...] = ()

@@ -412,7 +412,7 @@ class Workflow:
         )
 
     def _warnings(self, kept: KeptPatch | None) -> tuple[str, ...]:
-        """What a person should know of the whole attempt."""
+        """Sentences about the whole attempt for a person."""
         unconfined = self._tools.confinement.warning
         return (*(kept.warnings if kept else ()), *([unconfined] if unconfined else []))
 

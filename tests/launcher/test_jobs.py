@@ -269,18 +269,6 @@ class Overlooking(LocalProvider):
         return None
 
 
-async def test_destroy_hands_over_the_spool_of_a_sandbox_that_was_overlooked(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
-) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
-    spool(directory, 1)
-    overlooking = Overlooking(directory.parents[1], environ=os.environ)
-    await perform(replace(site, providers=(overlooking,)), a_job("destroy"), LOG)
-    assert [line.id for line in gateway.done().spool] == ["w0"]
-    assert (directory / "state" / "spool.jsonl").exists()
-
-
 class Unstopping(LocalProvider):
     """Its provider refuses for good to stop anything."""
 
@@ -289,14 +277,15 @@ class Unstopping(LocalProvider):
         raise ProviderError("provider_refused", "no stop here", retryable=False)
 
 
-async def test_destroy_hands_over_the_spool_of_a_sandbox_that_is_not_stopped(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+@pytest.mark.parametrize("kind", [Overlooking, Unstopping])
+async def test_destroy_hands_over_the_spool_of_a_sandbox_that_is_overlooked_or_not_stopped(
+    gateway: StubGateway, make_site: MakeSite, directory: Path, kind: type[LocalProvider]
 ) -> None:
     site = make_site(*WAITS)
     await perform(site, a_job("create"), LOG)
     spool(directory, 1)
-    unstopping = Unstopping(directory.parents[1], environ=os.environ)
-    await perform(replace(site, providers=(unstopping,)), a_job("destroy"), LOG)
+    provider = kind(directory.parents[1], environ=os.environ)
+    await perform(replace(site, providers=(provider,)), a_job("destroy"), LOG)
     assert [line.id for line in gateway.done().spool] == ["w0"]
     assert (directory / "state" / "spool.jsonl").exists()
 
