@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 import httpx
+import msgspec
 import structlog
 from starlette.types import ASGIApp
 
@@ -127,8 +128,7 @@ async def opened(
             yield gateway
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What loops and handlers are made of."""
 
     settings: Settings

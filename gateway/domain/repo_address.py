@@ -1,10 +1,11 @@
 """Where a repository is, by whichever transport and in whichever spelling it was named."""
 
 import re
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
 
 from gateway.domain.hosts import canonical_netloc, without_port
 
@@ -14,8 +15,7 @@ _IGNORES_CASE: Final = re.compile(r"github\.com|gitlab\.com|bitbucket\.org|.+\.g
 """Hosts of which it is known that the case of a path means nothing."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RepositoryAddress:
+class RepositoryAddress(msgspec.Struct, frozen=True, kw_only=True):
     """A repository that is not a file of this machine."""
 
     host: str

@@ -1,8 +1,9 @@
 """How many attempts may be under way: in all, for a project, and to an endpoint."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.loops.limiter import EndpointLimiter
 
@@ -19,8 +20,7 @@ MANY: Final = 10_000
 """Above this many limiters of endpoints, those that remember nothing are dropped."""
 
 
-@dataclass(kw_only=True, slots=True)
-class _Share:
+class _Share(msgspec.Struct, kw_only=True):
     """What a project has under way."""
 
     in_flight: int = 0
@@ -30,8 +30,7 @@ class _Share:
     """How many of those it may have."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """The right to one attempt."""
 
     project: str

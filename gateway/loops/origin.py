@@ -1,17 +1,16 @@
 """Scheme, host and port of a receiver, and where its host is just now."""
 
-from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import msgspec
 
 Key = tuple[str, str, int]
 """Scheme, host and port: what connections are kept under."""
 PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JudgedOrigin:
+class JudgedOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """A receiver whose addresses the guard has judged."""
 
     key: Key

@@ -4,7 +4,6 @@ bytes it became."""
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,8 +22,7 @@ Place = tuple[str, int]
 Read = Callable[[], Awaitable[FeedPage]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a feed as it is sent."""
 
     chunks: tuple[bytes, ...]

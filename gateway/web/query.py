@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from starlette.requests import Request
 
 from gateway.domain.errors import Refused
@@ -20,8 +20,7 @@ class Named(Protocol):
         """As it is sent."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Number:
+class Number(msgspec.Struct, frozen=True, kw_only=True):
     """A whole number within bounds."""
 
     name: str
@@ -53,8 +52,7 @@ class Number:
         raise wrong(self.name, f"Expected a whole number from {self.least} to {self.most}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Words:
+class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Some of these words, separated by commas."""
 
     name: str
@@ -85,8 +83,7 @@ class Words:
         return words
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, kw_only=True):
     """A text that its handler judges, or one of some known ones."""
 
     name: str
@@ -116,8 +113,7 @@ class Text:
         return text
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patterns:
+class Patterns(msgspec.Struct, frozen=True, kw_only=True):
     """Some patterns, separated by commas, each of which stands for known words."""
 
     name: str
@@ -149,8 +145,7 @@ class Patterns:
             raise wrong(self.name, f"Expected some of {', '.join(self.known)}") from exc
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """A moment with its time zone, RFC 3339."""
 
     name: str
@@ -178,8 +173,7 @@ class Moment:
         return milliseconds(moment)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pairs:
+class Pairs(msgspec.Struct, frozen=True, kw_only=True):
     """Any parameters whose names begin so: each is a pair of key and value."""
 
     prefix: str

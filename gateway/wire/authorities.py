@@ -7,12 +7,12 @@ is left out and named: it must not keep a program from saying what is wrong.
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import certifi
+import msgspec
 
 if TYPE_CHECKING:
     import httpx
@@ -21,8 +21,7 @@ FILE: Final = "SSL_CERT_FILE"
 DIRECTORY: Final = "SSL_CERT_DIR"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Authorities:
+class Authorities(msgspec.Struct, frozen=True, kw_only=True):
     """What of the variables could be read."""
 
     file: str | None = None

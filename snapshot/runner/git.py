@@ -1,6 +1,7 @@
 """Runs git, deaf to every configuration, hook and prompt that is not ours."""
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -105,6 +106,11 @@ class Git:
     def text(self, verb: str, *arguments: str) -> str:
         """The same for output that is one line of text."""
         return self(verb, *arguments).decode(errors="replace").strip()
+
+    def version(self) -> tuple[int, int]:
+        """Major and minor; (0, 0) if it says something else."""
+        found = re.match(r"git version (\d+)\.(\d+)", self.text("version"))
+        return (int(found[1]), int(found[2])) if found else (0, 0)
 
     def _communicate(
         self, process: subprocess.Popen[bytes], verb: str, seconds: float

@@ -25,6 +25,15 @@ _ATTRIBUTES: Final = "* !diff !filter"
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES: Final = 1024
 _LOCAL_LOOK: Final = "agents"
+_ONE_PACK: Final = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.bigFileThreshold",
+    "GIT_CONFIG_VALUE_0": "1",
+}
+"""The added contents become one pack. A file for each object costs 1 ms, and once more where the
+objects are copied: 10 s of 16 with 5,000 files."""
+_PACKS_SINCE: Final = (2, 37)
+"""Before, `git update-index` made one pack for each file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +176,11 @@ class _Maker:
         if not paths:
             return
         try:
-            self._git(*("update-index", "--add", "--replace", "-z", "--stdin"), stdin=_list(paths))
+            self._git(
+                *("update-index", "--add", "--replace", "-z", "--stdin"),
+                stdin=_list(paths),
+                environ=_ONE_PACK if self._git.version() >= _PACKS_SINCE else {},
+            )
         except GitFailed:
             if len(paths) == 1:
                 self._leave_out(paths, Why.UNTAKEN)

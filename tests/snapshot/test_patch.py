@@ -151,6 +151,13 @@ def test_many_files_in_another_encoding_take_no_git_each(agent: Agent) -> None:
     assert processes < 40
 
 
+def test_many_contents_are_one_file_to_copy(agent: Agent) -> None:
+    agent.does("for i in $(seq 300); do echo $i > f$i; done")
+    (objects,) = agent.patch().objects
+    files = [file for file in objects.rglob("*") if file.is_file()]
+    assert len(files) < 20
+
+
 CONVERTED = {
     "crlf.txt": "one\r\ntwo\r\nthree\r\n",
     "mixed.txt": "one\r\ntwo\nthree\r\n",

@@ -1,7 +1,8 @@
 """What documents a route: values beside its handler, of which the OpenAPI document is made."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from gateway.web.body import LIMIT
 
@@ -29,8 +30,7 @@ class Parameter(Protocol):
         """What is taken."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """A header that a handler reads, or that we send."""
 
     name: str
@@ -40,8 +40,7 @@ class Header:
     is_required: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
+class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Who may call a route, and how the call is proven."""
 
     security: tuple[dict[str, list[str]], ...]
@@ -50,8 +49,7 @@ class Access:
     """The codes of those who may not."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Body:
+class Body(msgspec.Struct, frozen=True, kw_only=True):
     """What a route takes."""
 
     kind: object
@@ -64,8 +62,7 @@ class Body:
     """The only one that is taken; None: whatever it is called, it is read as JSON."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True, kw_only=True):
     """An answer in one media type."""
 
     kind: object
@@ -74,8 +71,7 @@ class Content:
     media_type: str = "application/json"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A success."""
 
     meaning: str
@@ -85,8 +81,7 @@ class Answer:
     """Beside those that every answer carries."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Callback:
+class Callback(msgspec.Struct, frozen=True, kw_only=True):
     """A request of ours that follows a request of theirs."""
 
     id: str
@@ -100,8 +95,7 @@ class Callback:
     example: object
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """What documents a route."""
 
     id: str

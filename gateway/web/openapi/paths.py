@@ -1,14 +1,14 @@
 """Paths and their parameters as callers see them."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from gateway.domain.ids import TASK_ID_PATTERN
 from gateway.web.openapi.operation import Schema
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """A parameter of a path."""
 
     name: str
