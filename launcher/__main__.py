@@ -17,10 +17,10 @@ from gateway.wire.logs import open_logs
 from gateway.wire.own_process import close_own_process
 from launcher.client import Client, Refused, Unreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
 from launcher.loop import KEY_REFUSED, Launcher
-from launcher.providers.local import EXECUTION
-from launcher.providers.opening import open_elsewhere, open_providers
+from launcher.providers.factory import open_elsewhere, open_providers
+from launcher.providers.local.provider import EXECUTION
 from launcher.providers.protocol import ProviderError
 from launcher.reachable import insist_on_callbacks
 

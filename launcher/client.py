@@ -37,7 +37,7 @@ from gateway.wire.launcher import (
 from gateway.wire.message import Request
 from gateway.wire.truncation import head_and_tail
 from launcher.contact import Contact
-from launcher.outgoing import DIRECT, Outgoing
+from launcher.egress import DIRECT, Outgoing
 
 Answer = TypeVar("Answer")
 Sleep = Callable[[float], Awaitable[None]]

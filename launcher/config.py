@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from launcher.environment import real_model_keys
-from launcher.outgoing import EGRESS_PROXY, Outgoing
+from launcher.egress import EGRESS_PROXY, Outgoing
+from launcher.sandbox_env import real_model_keys
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")

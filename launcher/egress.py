@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.wire.authorities import WELL_KNOWN, Authorities, with_trust
-from launcher.environment import is_loopback
+from launcher.sandbox_env import is_loopback
 
 EGRESS_PROXY: Final = "SLIPGATE_EGRESS_PROXY"
 SECONDS: Final = 5.0

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import EndedSandbox
 from launcher.client import Refused, Unreachable
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
 from launcher.providers.protocol import HoldsProcesses, ProviderError
 
 LOOK_SECONDS: Final = 1.0

@@ -8,9 +8,9 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Claim, Job
 from launcher.client import Refused, Unreachable
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
-from launcher.watch import Watch
+from launcher.exit_watcher import Watch
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 
 Answer = TypeVar("Answer")
 

@@ -12,7 +12,7 @@ import msgspec
 
 from launcher.config import inspect_config
 from launcher.doctor.check import Check, is_well
-from launcher.doctor.examination import Examination
+from launcher.doctor.checkup import Examination
 from launcher.doctor.live import Live
 from launcher.doctor.report import Paper
 from launcher.doctor.trial import Trial, Ward

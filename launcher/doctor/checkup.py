@@ -7,17 +7,17 @@ from pathlib import Path
 
 from gateway.wire.gateway import GatewayView
 from launcher.config import Config, DaytonaConfig
-from launcher.doctor.accounts import look_at_accounts
-from launcher.doctor.actions import look_at_actions
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.command_line import look_at_command_line
 from launcher.doctor.confinement import look_at_this_host
-from launcher.doctor.containers import look_at_docker
+from launcher.doctor.credentials import look_at_accounts
+from launcher.doctor.daytona import look_at_api, look_at_realm
+from launcher.doctor.docker import look_at_docker
 from launcher.doctor.gateway import look_at_gateway, look_at_public_url
-from launcher.doctor.organisation import look_at_api, look_at_realm
+from launcher.doctor.github_actions import look_at_actions
 from launcher.doctor.snapshot import look_at_snapshot
 from launcher.doctor.visible import look_at_secrets
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.snapshots.scripts import NoScripts, digest_of
 
 CONFIGURE = "gateway/reference.md lists the launcher's variables."

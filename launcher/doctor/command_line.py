@@ -7,8 +7,8 @@ from typing import Final
 
 from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.documents import Snapshot
-from launcher.providers.daytona.terminal import NEEDED_RELEASE, Terminal, open_terminal
+from launcher.providers.daytona.cli_client import NEEDED_RELEASE, Terminal, open_terminal
+from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError, Unusable
 
 NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")

@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from launcher.doctor.check import Check, warning, well
-from launcher.providers.docker.engine import Engine
+from launcher.providers.docker.cli import Engine
 from launcher.providers.program import NotStarted, Program, Ran
 from launcher.snapshots.scripts import FOLDER
 

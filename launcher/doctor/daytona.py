@@ -4,9 +4,9 @@ from typing import Final
 
 from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.documents import LISTED, ApiKey
-from launcher.providers.daytona.http import DaytonaHttp
+from launcher.providers.daytona.api_client import DaytonaHttp
 from launcher.providers.daytona.realm import realm_by_api
+from launcher.providers.daytona.schema import LISTED, ApiKey
 from launcher.providers.protocol import ProviderError
 
 NEEDED: Final = ("write:sandboxes", "delete:sandboxes")

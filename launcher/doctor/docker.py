@@ -7,7 +7,7 @@ from typing import Final
 from launcher.config import DockerConfig
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.confinement import look_at_containers
-from launcher.providers.docker.engine import Engine, open_engine
+from launcher.providers.docker.cli import Engine, open_engine
 from launcher.providers.protocol import ProviderError
 
 LOOK_SECONDS: Final = 60.0

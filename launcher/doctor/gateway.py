@@ -11,7 +11,7 @@ import msgspec
 from gateway.wire.gateway import GatewayView
 from launcher.config import DAYTONA
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.outgoing import DIRECT, Outgoing
+from launcher.egress import DIRECT, Outgoing
 from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
 
 SECONDS: Final = 10.0

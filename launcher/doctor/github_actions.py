@@ -11,7 +11,7 @@ import msgspec
 
 from launcher.config import GitHubActionsConfig
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.outgoing import DIRECT, Outgoing
+from launcher.egress import DIRECT, Outgoing
 from launcher.providers.github_actions import open_github
 from launcher.snapshots.scripts import FOLDER
 

@@ -7,8 +7,8 @@ from launcher.config import DAYTONA, Config
 from launcher.doctor.check import Check, failed, warning, well
 from launcher.doctor.trial import Trial, Ward, try_out
 from launcher.doctor.verdict import Witness, verdict
+from launcher.providers.factory import open_providers
 from launcher.providers.github_actions import GitHubActions
-from launcher.providers.opening import open_providers
 from launcher.providers.protocol import ProviderError
 
 TTL_MINUTES = 15

@@ -3,8 +3,8 @@
 from typing import Final
 
 from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.documents import Snapshot
-from launcher.providers.daytona.http import DaytonaHttp, segment
+from launcher.providers.daytona.api_client import DaytonaHttp, segment
+from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError
 from launcher.snapshots.names import next_name
 from launcher.snapshots.scripts import ENTRYPOINT, digest_in

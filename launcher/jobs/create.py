@@ -7,11 +7,11 @@ from typing import Final
 
 from gateway.wire.launcher import Job, MayTry
 from gateway.wire.truncation import head_and_tail
-from launcher.environment import sandbox_environment
+from launcher.jobs.context import Site, check_labels, described, key_of
 from launcher.jobs.last_words import last_words
-from launcher.jobs.site import Site, check_labels, described, key_of
-from launcher.lease import Lease
+from launcher.jobs.lease import Lease
 from launcher.providers.protocol import Found, Order, Provider, ProviderError, Unusable
+from launcher.sandbox_env import sandbox_environment
 
 CREATE_SECONDS: Final = 120
 """A create call that runs longer is given up (lifecycle: Fencing)."""

@@ -5,8 +5,8 @@ from typing import Final
 
 from gateway.wire.launcher import Job
 from gateway.wire.times import parse_rfc3339
-from launcher.jobs.site import Site
-from launcher.lease import Lease
+from launcher.jobs.context import Site
+from launcher.jobs.lease import Lease
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
 

@@ -1,9 +1,7 @@
 """destroy: stop everything, hand over the spool and what the agent left, then delete."""
 
 from gateway.wire.launcher import Job, Sandbox
-from launcher.jobs.last_words import last_words
-from launcher.jobs.rescue import rescue
-from launcher.jobs.site import (
+from launcher.jobs.context import (
     Site,
     absent,
     check_labels,
@@ -11,7 +9,9 @@ from launcher.jobs.site import (
     diagnosis,
     key_of,
 )
-from launcher.lease import Lease
+from launcher.jobs.last_words import last_words
+from launcher.jobs.lease import Lease
+from launcher.jobs.rescue import rescue
 from launcher.providers.protocol import Found, Provider
 
 

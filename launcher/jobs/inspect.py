@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.wire.launcher import Process
-from launcher.jobs.site import (
+from launcher.jobs.context import (
     Site,
     absent,
     check_labels,
@@ -11,7 +11,7 @@ from launcher.jobs.site import (
     diagnosis,
     key_of,
 )
-from launcher.lease import Lease
+from launcher.jobs.lease import Lease
 from launcher.providers.protocol import Found, Provider, SpoolPiece, Unusable
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
 from launcher.providers.protocol import Key, Provider, ProviderError, SpoolPiece
 
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0)

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.wire.launcher import Job, RescuedPiece
 from launcher.client import Refused
-from launcher.jobs.site import Site, key_of
+from launcher.jobs.context import Site, key_of
 from launcher.providers.protocol import Provider, ProviderError, Rescues
 
 SECONDS: Final = 60.0

@@ -10,13 +10,13 @@ from gateway.wire.launcher import Job, JobKind
 from gateway.wire.redaction import redacted
 from gateway.wire.truncation import head_and_tail
 from launcher.client import LeaseLost, Refused, Unreachable
+from launcher.jobs.context import Site, launch_error
 from launcher.jobs.create import create
 from launcher.jobs.delegate import delegate
 from launcher.jobs.destroy import destroy
 from launcher.jobs.inspect import inspect
-from launcher.jobs.site import Site, launch_error
+from launcher.jobs.lease import Lease, work_under
 from launcher.jobs.sweep import sweep
-from launcher.lease import Lease, work_under
 from launcher.providers.protocol import ProviderError
 
 KINDS: Mapping[JobKind, Callable[[Site, Lease], Awaitable[str]]] = MappingProxyType(

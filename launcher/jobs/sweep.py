@@ -2,8 +2,8 @@
 
 from gateway.wire.launcher import SweptSandbox
 from gateway.wire.times import rfc3339
-from launcher.jobs.site import Site
-from launcher.lease import Lease
+from launcher.jobs.context import Site
+from launcher.jobs.lease import Lease
 from launcher.providers.protocol import Found
 
 SANDBOXES_PER_REPORT = 1_000

@@ -5,15 +5,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from launcher.config import Config, DaytonaConfig
 from launcher.providers.daytona.api import DaytonaApi
+from launcher.providers.daytona.api_client import DaytonaHttp, Witness, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.http import DaytonaHttp, Witness, open_daytona
+from launcher.providers.daytona.cli_client import Terminal, open_terminal
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
 from launcher.providers.daytona.sandboxes import Wishes
-from launcher.providers.daytona.terminal import Terminal, open_terminal
-from launcher.providers.docker.engine import open_engine
+from launcher.providers.docker.cli import open_engine
 from launcher.providers.docker.provider import Docker, Limits
 from launcher.providers.github_actions import GitHubActions, open_github
-from launcher.providers.local import EXECUTION, LocalProvider
+from launcher.providers.local.provider import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
 
 

@@ -22,7 +22,7 @@ import msgspec
 
 from gateway.wire.truncation import head_and_tail
 from launcher.client import Clock, Sleep
-from launcher.outgoing import DIRECT, Outgoing
+from launcher.egress import DIRECT, Outgoing
 from launcher.providers.protocol import ProviderError
 from launcher.providers.retry_after import seconds_to_wait
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
-from launcher.providers.own_files import opened, reopen
+from launcher.providers.local.files import opened, reopen
 from launcher.providers.protocol import SpoolPiece
 
 SPOOL = "spool.jsonl"

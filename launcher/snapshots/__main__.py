@@ -18,15 +18,15 @@ from launcher.config import ConfigurationError, DaytonaConfig, read_daytona
 from launcher.doctor.check import Check, is_well
 from launcher.doctor.report import Paper
 from launcher.doctor.trial import Ward
-from launcher.outgoing import Outgoing
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
-from launcher.providers.daytona.terminal import open_terminal
-from launcher.providers.docker.engine import PASSED_ON, Engine, open_engine
+from launcher.egress import Outgoing
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
+from launcher.providers.daytona.cli_client import open_terminal
+from launcher.providers.docker.cli import PASSED_ON, Engine, open_engine
 from launcher.providers.protocol import ProviderError
-from launcher.snapshots.look import Look
+from launcher.snapshots.build import Resources, Workshop
+from launcher.snapshots.inspect import Look
 from launcher.snapshots.names import DEFAULT, Unwanted
 from launcher.snapshots.scripts import NoScripts, digest_of
-from launcher.snapshots.workshop import Resources, Workshop
 
 DONE, FAILED, USAGE = 0, 1, 2
 _DOCKERS: Final = frozenset(name for name in PASSED_ON if name.startswith("DOCKER_"))

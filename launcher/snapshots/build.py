@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.complaints import complaint
-from launcher.providers.daytona.documents import Snapshot
-from launcher.providers.daytona.http import DaytonaHttp, segment
-from launcher.providers.daytona.terminal import Terminal
-from launcher.providers.docker.complaints import complaint as docker_complaint
-from launcher.providers.docker.engine import Engine
+from launcher.providers.daytona.api_client import DaytonaHttp, segment
+from launcher.providers.daytona.cli_client import Terminal
+from launcher.providers.daytona.cli_errors import complaint
+from launcher.providers.daytona.schema import Snapshot
+from launcher.providers.docker.cli import Engine
+from launcher.providers.docker.errors import complaint as docker_complaint
 from launcher.providers.program import Ran, Take
+from launcher.snapshots.dockerfile import laid_out
 from launcher.snapshots.names import Unwanted, check_image, check_name, next_name
-from launcher.snapshots.recipe import laid_out
 from launcher.snapshots.scripts import FOLDER, digest_in, entrypoint_with
 
 BUILD_SECONDS: Final = 3_600.0

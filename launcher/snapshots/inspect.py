@@ -7,7 +7,7 @@ from launcher.doctor.check import Check, failed, is_well, well
 from launcher.doctor.snapshot import look_at_snapshot
 from launcher.doctor.trial import Trial, Ward, try_out
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.http import DaytonaHttp
+from launcher.providers.daytona.api_client import DaytonaHttp
 from launcher.providers.daytona.sandboxes import Wishes
 from launcher.snapshots.names import next_name
 

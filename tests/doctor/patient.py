@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launcher.config import inspect_config
 from launcher.doctor.check import Check
-from launcher.doctor.examination import Examination
+from launcher.doctor.checkup import Examination
 
 SNAPSHOT = "slipgate-agent-1"
 PUBLIC_URL = "public URL"

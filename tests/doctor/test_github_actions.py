@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from gateway.demo.serve import serving
 from launcher.config import GitHubActionsConfig, inspect_config
-from launcher.doctor.actions import look_at_actions
 from launcher.doctor.check import Check
-from launcher.doctor.examination import Examination
+from launcher.doctor.checkup import Examination
+from launcher.doctor.github_actions import look_at_actions
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow
 from tests.web.callers import PUBLIC_URL, open_house

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
-from launcher.providers.daytona.terminal import open_terminal
-from launcher.providers.docker.engine import Engine, open_engine
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
+from launcher.providers.daytona.cli_client import open_terminal
+from launcher.providers.docker.cli import Engine, open_engine
 from launcher.providers.protocol import ProviderError
+from launcher.snapshots.build import Resources, Workshop
+from launcher.snapshots.dockerfile import telling
 from launcher.snapshots.names import Unwanted, check_image, check_name, next_name
-from launcher.snapshots.recipe import telling
 from launcher.snapshots.scripts import FOLDER, digest_in, digest_of, entrypoint_with
-from launcher.snapshots.workshop import Resources, Workshop
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Snapshot

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.providers.supervisor import birth
+from launcher.providers.local.supervisor import birth
 from snapshot.runner import hand_over
 
 AGENT = "agent-runner.py"

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from launcher.providers.process import Supervisor, members
-from launcher.providers.supervisor import birth
+from launcher.providers.local.processes import Supervisor, members
+from launcher.providers.local.supervisor import birth
 from tests.e2e import points
 from tests.e2e.frontend import Followed, Json
 from tests.e2e.house import House

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.providers.local import EXECUTION
+from launcher.providers.local.provider import EXECUTION
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.providers.local import EXECUTION
+from launcher.providers.local.provider import EXECUTION
 from tests.docker.cli import install
 from tests.docker.daemon import Daemon
 from tests.e2e import points

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from launcher.client import Client, open_http
-from launcher.jobs.site import Site
-from launcher.providers.local import LocalProvider
+from launcher.jobs.context import Site
+from launcher.providers.local.provider import LocalProvider
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.lines import LOG
 

@@ -15,13 +15,13 @@ import structlog
 
 from gateway.wire.launcher import Created, Done, Job, JobKind, JobSandbox, Process, Trying
 from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 from launcher.providers.daytona.api import DaytonaApi
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.cli_client import open_terminal
 from launcher.providers.daytona.sandboxes import Sandboxes, Wishes
-from launcher.providers.daytona.terminal import open_terminal
 from launcher.providers.protocol import Key, Provider, ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 
 from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.providers.daytona.sandboxes import Wishes
 from launcher.providers.protocol import ProviderError
 from tests.daytona.api import Api, opened

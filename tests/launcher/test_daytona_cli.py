@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from gateway.wire.launcher import Trying
 from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 from launcher.providers.daytona.api import DaytonaApi
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.cli_client import Terminal, open_terminal
 from launcher.providers.daytona.sandboxes import Wishes
-from launcher.providers.daytona.terminal import Terminal, open_terminal
 from launcher.providers.program import Program
 from launcher.providers.protocol import ProviderError, Unusable
 from tests.daytona.api import Api, opened

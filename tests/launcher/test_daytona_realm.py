@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from launcher.config import read_config
-from launcher.providers.opening import open_providers
+from launcher.providers.factory import open_providers
 from launcher.providers.protocol import ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install

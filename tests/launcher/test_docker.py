@@ -14,11 +14,11 @@ import structlog
 from gateway.wire.launcher import Created, JobKind, JobSandbox, RescuedPiece, Trying
 from launcher.client import Client
 from launcher.config import read_config
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
-from launcher.providers.docker.engine import open_engine
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
+from launcher.providers.docker.cli import open_engine
 from launcher.providers.docker.provider import STATE, Docker, Limits
-from launcher.providers.opening import open_providers
+from launcher.providers.factory import open_providers
 from launcher.providers.protocol import Key, ProviderError
 from tests.docker.cli import CALLS, FAULTS, install
 from tests.docker.daemon import ID, Daemon

@@ -9,9 +9,9 @@ import pytest
 
 from launcher.client import open_http
 from launcher.config import inspect_config
-from launcher.outgoing import Outgoing
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
-from launcher.providers.daytona.terminal import open_terminal
+from launcher.egress import Outgoing
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
+from launcher.providers.daytona.cli_client import open_terminal
 from launcher.providers.github_actions import open_github
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Request, Response

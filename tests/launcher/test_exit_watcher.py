@@ -6,10 +6,10 @@ from collections.abc import Callable
 import structlog
 
 from gateway.wire.launcher import EndedSandbox
-from launcher.jobs.site import Site
+from launcher.exit_watcher import Watch
+from launcher.jobs.context import Site
 from launcher.loop import Launcher
-from launcher.providers.local import LocalProvider
-from launcher.watch import Watch
+from launcher.providers.local.provider import LocalProvider
 from tests.launcher.agents import ENDS_WITH_7, WAITS
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.gateway_stub import StubGateway

@@ -15,8 +15,8 @@ from gateway.demo.serve import serving
 from gateway.wire.launcher import Delegate, JobKind
 from gateway.wire.times import parse_rfc3339
 from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 from launcher.loop import Launcher
 from launcher.providers.github_actions import GitHubActions, open_github
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, Fault, GitHub

@@ -10,10 +10,10 @@ from typing import NoReturn
 import pytest
 
 from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
+from launcher.jobs.context import Site
 from launcher.jobs.create import LAUNCH_SECONDS
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
-from launcher.providers.local import LocalProvider
+from launcher.jobs.run import perform
+from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Found, Key, Order, ProviderError
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
 from tests.launcher.clock import Time

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from launcher.providers.process import Supervisor, members
+from launcher.providers.local.processes import Supervisor, members
 from tests.launcher.agents import WAITS
 from tests.launcher.conftest import kill_all_under
 from tests.launcher.gateway_stub import KEY, StubGateway

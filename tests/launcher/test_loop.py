@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.cli.processes import GRACE
 from launcher.client import Refused
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
 from launcher.loop import DRAIN_SECONDS, Launcher
 from tests.launcher.agents import WAITS
 from tests.launcher.gateway_stub import StubGateway

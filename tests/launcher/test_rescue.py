@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import pytest
 
 from gateway.wire.launcher import RescuedPiece
+from launcher.jobs.context import Site
 from launcher.jobs.rescue import rescue
-from launcher.jobs.site import Site
-from launcher.providers.local import LocalProvider
+from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import WAITS
 from tests.launcher.conftest import MakeLocal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launcher.environment import sandbox_environment
+from launcher.sandbox_env import sandbox_environment
 
 OURS = {
     "OPENAI_API_KEY": "sk-1",

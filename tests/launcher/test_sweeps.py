@@ -9,10 +9,10 @@ import structlog
 
 from gateway.wire.launcher import JobSandbox
 from launcher.client import Client
-from launcher.jobs.perform import perform
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
+from launcher.jobs.run import perform
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.http import DaytonaHttp, open_daytona
+from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.providers.daytona.sandboxes import Wishes
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.domain.errors import Refused
 from gateway.wire import launcher as wire
 from launcher.client import Client
-from launcher.jobs.site import Site
+from launcher.jobs.context import Site
 from launcher.loop import Launcher as Loop
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network, Request

@@ -8,18 +8,8 @@ from typing import Final
 import msgspec
 
 from launcher.client import Clock, Sleep
-from launcher.environment import is_for
-from launcher.providers.daytona.documents import (
-    INSTANCE_LABEL,
-    LISTED,
-    Executed,
-    Sandbox,
-    Snapshot,
-    ToolboxAddress,
-    page_of,
-)
-from launcher.providers.daytona.http import DaytonaHttp, segment
-from launcher.providers.daytona.refusals import (
+from launcher.providers.daytona.api_client import DaytonaHttp, segment
+from launcher.providers.daytona.errors import (
     Conflict,
     Unanswered,
     command_failed,
@@ -33,7 +23,17 @@ from launcher.providers.daytona.sandboxes import (
     Wishes,
     ours,
 )
+from launcher.providers.daytona.schema import (
+    INSTANCE_LABEL,
+    LISTED,
+    Executed,
+    Sandbox,
+    Snapshot,
+    ToolboxAddress,
+    page_of,
+)
 from launcher.providers.protocol import Found, Order, ProviderError
+from launcher.sandbox_env import is_for
 
 PAGE: Final = "200"
 

@@ -9,9 +9,9 @@ import httpx
 import msgspec
 
 from launcher.client import Sleep
-from launcher.outgoing import DIRECT, Outgoing
-from launcher.providers.daytona.documents import Complaint
-from launcher.providers.daytona.refusals import Area, refusal, unanswered
+from launcher.egress import DIRECT, Outgoing
+from launcher.providers.daytona.errors import Area, refusal, unanswered
+from launcher.providers.daytona.schema import Complaint
 from launcher.providers.retry_after import seconds_to_wait
 
 T = TypeVar("T")

@@ -13,15 +13,9 @@ from dataclasses import replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.complaints import complaint, failure_of_command
-from launcher.providers.daytona.documents import (
-    INSTANCE_LABEL,
-    LISTED,
-    Sandbox,
-    Snapshot,
-    page_of,
-)
-from launcher.providers.daytona.refusals import (
+from launcher.providers.daytona.cli_client import Terminal
+from launcher.providers.daytona.cli_errors import complaint, failure_of_command
+from launcher.providers.daytona.errors import (
     Conflict,
     NotThere,
     is_about_lifespan,
@@ -34,7 +28,13 @@ from launcher.providers.daytona.sandboxes import (
     Wishes,
     ours,
 )
-from launcher.providers.daytona.terminal import Terminal
+from launcher.providers.daytona.schema import (
+    INSTANCE_LABEL,
+    LISTED,
+    Sandbox,
+    Snapshot,
+    page_of,
+)
 from launcher.providers.program import Ran
 from launcher.providers.protocol import Found, Order, ProviderError
 

@@ -10,9 +10,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from launcher.outgoing import Outgoing
-from launcher.providers.daytona.complaints import complaint
-from launcher.providers.daytona.refusals import Area, unanswered
+from launcher.egress import Outgoing
+from launcher.providers.daytona.cli_errors import complaint
+from launcher.providers.daytona.errors import Area, unanswered
 from launcher.providers.program import NotStarted, Program, Ran, Take
 from launcher.providers.protocol import Unusable
 

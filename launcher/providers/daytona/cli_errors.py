@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Final
 
 from gateway.wire.truncation import head_and_tail
-from launcher.providers.daytona.refusals import (
+from launcher.providers.daytona.errors import (
     MESSAGE_LENGTH,
     Area,
     command_failed,

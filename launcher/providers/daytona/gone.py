@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.documents import Sandbox
-from launcher.providers.daytona.refusals import unavailable
+from launcher.providers.daytona.errors import unavailable
+from launcher.providers.daytona.schema import Sandbox
 
 REMOVE_SECONDS: Final = 60.0
 """A sandbox that is still there so long after its deletion was accepted is asked for again."""

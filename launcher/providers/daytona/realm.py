@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from launcher.providers.daytona.documents import (
+from launcher.providers.daytona.api_client import DaytonaHttp
+from launcher.providers.daytona.cli_client import Terminal
+from launcher.providers.daytona.schema import (
     LISTED,
     ApiKey,
     Sandbox,
@@ -16,8 +18,6 @@ from launcher.providers.daytona.documents import (
     SnapshotPage,
     page_of,
 )
-from launcher.providers.daytona.http import DaytonaHttp
-from launcher.providers.daytona.terminal import Terminal
 from launcher.providers.protocol import ProviderError
 
 UNKNOWN: Final = ProviderError(

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.documents import Sandbox, Snapshot
 from launcher.providers.daytona.gone import until_gone
-from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import (
+from launcher.providers.daytona.remote_commands import (
     RESCUE_SECONDS,
     STOP_SECONDS,
     read_spool,
@@ -22,6 +20,8 @@ from launcher.providers.remote import (
     spool_command,
     stop_command,
 )
+from launcher.providers.daytona.schema import Sandbox, Snapshot
+from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""

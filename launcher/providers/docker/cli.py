@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from launcher.providers.docker.complaints import NotThere, complaint, unavailable
-from launcher.providers.docker.documents import Container, Network
+from launcher.providers.docker.errors import NotThere, complaint, unavailable
+from launcher.providers.docker.schema import Container, Network
 from launcher.providers.program import NotStarted, Program, Ran, Take
 from launcher.providers.protocol import ProviderError
 

@@ -3,9 +3,9 @@
 import asyncio
 from typing import Final
 
-from launcher.providers.docker.complaints import AlreadyThere
-from launcher.providers.docker.documents import INSTANCE_LABEL
-from launcher.providers.docker.engine import Engine
+from launcher.providers.docker.cli import Engine
+from launcher.providers.docker.errors import AlreadyThere
+from launcher.providers.docker.schema import INSTANCE_LABEL
 from launcher.providers.protocol import ProviderError
 
 _TALK: Final = "com.docker.network.bridge.enable_icc"

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from launcher.client import Clock, Sleep
+from launcher.providers.daytona.remote_commands import STOP_SECONDS, WINDOW_BYTES
 from launcher.providers.docker.archive import FileWindow, handed_over, rescue_order
-from launcher.providers.docker.complaints import (
+from launcher.providers.docker.cli import Engine
+from launcher.providers.docker.errors import (
     AlreadyThere,
     NotRunning,
     NotThere,
@@ -25,12 +27,10 @@ from launcher.providers.docker.complaints import (
     not_runnable,
     unavailable,
 )
-from launcher.providers.docker.documents import INSTANCE_LABEL, SNAPSHOT_LABEL, Container
-from launcher.providers.docker.engine import Engine
 from launcher.providers.docker.networks import Networks
+from launcher.providers.docker.schema import INSTANCE_LABEL, SNAPSHOT_LABEL, Container
 from launcher.providers.program import Ran
 from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
-from launcher.providers.remote import STOP_SECONDS, WINDOW_BYTES
 from launcher.providers.spool import ACKNOWLEDGED, SPOOL, read_window, start_of
 from launcher.providers.variables import check_variables
 

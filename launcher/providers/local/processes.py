@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from launcher.client import Clock, Sleep
-from launcher.providers.supervisor import birth
+from launcher.providers.local.supervisor import birth
 
 LOOK_SECONDS = 0.05
 GRACE_SECONDS = 10.0

@@ -29,14 +29,15 @@ import msgspec
 
 from gateway.wire.authorities import Authorities
 from gateway.wire.launcher import Process, ReportedState
-from launcher.providers.own_files import opened, reopen
-from launcher.providers.process import (
+from launcher.providers.local.files import opened, reopen
+from launcher.providers.local.processes import (
     GRACE_SECONDS,
     StillRunning,
     Supervisor,
     end,
     members,
 )
+from launcher.providers.local.supervisor import EXIT, LOCK, PROCESS, write_whole
 from launcher.providers.program import Program
 from launcher.providers.protocol import (
     LOG_TAIL,
@@ -47,7 +48,6 @@ from launcher.providers.protocol import (
     SpoolPiece,
 )
 from launcher.providers.spool import read_piece
-from launcher.providers.supervisor import EXIT, LOCK, PROCESS, write_whole
 from launcher.providers.variables import check_variables
 
 Record = TypeVar("Record")
@@ -56,7 +56,7 @@ SANDBOX = "sandbox.json"
 OUTPUT = "output.log"
 EXECUTION = (
     "bash",
-    str(Path(__file__).resolve().parents[2] / "snapshot" / "execution.sh"),
+    str(Path(__file__).resolve().parents[3] / "snapshot" / "execution.sh"),
 )
 RUNNER = Path(EXECUTION[1]).with_name("agent-runner.py")
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
