@@ -20,7 +20,7 @@ from launcher.doctor.visible import look_at_secrets
 from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
 from launcher.snapshots.scripts import NoScripts, digest_of
 
-CONFIGURE = "gateway/reference.md lists the launcher's variables."
+CONFIGURE = "gateway/docs/reference.md lists the launcher's variables."
 
 
 @dataclass(kw_only=True, slots=True)

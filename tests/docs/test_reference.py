@@ -10,7 +10,7 @@ from gateway.domain.task import FLAG_ORDER
 from gateway.settings import read_settings
 from launcher.config import PROVIDERS, inspect_config
 
-TEXT: Final = (Path(__file__).parents[2] / "gateway/reference.md").read_text("utf-8")
+TEXT: Final = (Path(__file__).parents[2] / "gateway/docs/reference.md").read_text("utf-8")
 UNLISTED: Final = frozenset({"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "HOME"})
 """Not settings: values that are handed on, and what `~` stands for."""
 
