@@ -10,6 +10,7 @@ from starlette.routing import Route
 from gateway.web import (
     deliveries,
     docs,
+    docs_pages,
     endpoint_secrets,
     endpoints,
     events,
@@ -127,6 +128,8 @@ ROUTES = [
     _route("GET", "/healthz", operations.healthz, docs.operators.HEALTHZ),
     _route("GET", "/readyz", operations.readyz, docs.operators.READYZ),
     _route("GET", "/openapi.json", handler.show, docs.operators.OPENAPI),
+    _route("GET", "/docs", docs_pages.index, docs_pages.INDEX),
+    _route("GET", "/docs/{page}", docs_pages.page, docs_pages.PAGE),
     _route("GET", "/metrics", operations.metrics, docs.operators.METRICS),
 ]
 

@@ -57,7 +57,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
-def test_it_has_its_commands_its_migrations_and_the_scripts_of_the_snapshot(
+def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
     installed: Path, tmp_path: Path
 ) -> None:
     assert "launcher" in run(installed / "slipgate", "--help", folder=tmp_path)
@@ -74,3 +74,10 @@ def test_it_has_its_commands_its_migrations_and_the_scripts_of_the_snapshot(
         if file.is_file() and "__pycache__" not in file.parts:
             there = folder / file.relative_to(FOLDER)
             assert there.read_bytes() == file.read_bytes()
+    code = "from gateway.web import docs_pages; print(docs_pages.__file__)"
+    module = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
+    pages = CHECKOUT / "gateway" / "docs"
+    there = module.parents[1] / "docs"
+    assert {file.name: file.read_bytes() for file in there.iterdir()} == {
+        file.name: file.read_bytes() for file in pages.iterdir()
+    }

@@ -116,6 +116,8 @@ async def _succeed(house: House) -> None:
     await house.post(f"{path}/stream-token")
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
         await house.get(read, "read")
+    for read in ("/docs", "/docs/reference", "/docs/none"):
+        await house.http.get(read)
     await _work_in_a_workspace(house)
     await _endpoint_of(house)
     await _launcher_of(house)
@@ -383,7 +385,7 @@ async def _offend_all(house: House) -> None:
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
     named["workspaceId"] = job["taskId"]
-    named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0"}
+    named |= {"endpointId": "ep_0", "deliveryId": "dlv_0-1", "replayId": "rpl_0", "page": "none"}
     signed = agent.headers(b"", "s1")
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)

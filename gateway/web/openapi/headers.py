@@ -51,6 +51,16 @@ HEADERS: Final[dict[str, Schema]] = {
         "description": "`true`: the agent was interrupted (cancelled, out of time, killed).",
         "schema": {"type": "string", "enum": ["true"]},
     },
+    "Content-Security-Policy": {
+        "required": True,
+        "description": "Nothing is loaded but the page and its own stylesheet.",
+        "schema": {"type": "string"},
+    },
+    "X-Content-Type-Options": {
+        "required": True,
+        "description": "The media type is the one that is named.",
+        "schema": {"type": "string", "enum": ["nosniff"]},
+    },
     "WWW-Authenticate": {
         "required": True,
         "description": "How to prove who calls.",

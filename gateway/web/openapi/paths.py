@@ -39,6 +39,9 @@ PATH_PARAMETERS: Final = {
     ),
     "replay_id": Segment(name="replayId", meaning="The replay's id.", schema={"type": "string"}),
     "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
+    "page": Segment(
+        name="page", meaning="The name of a page that `/docs` lists.", schema={"type": "string"}
+    ),
     "token": Segment(
         name="token",
         meaning="The capability: the attempt's number and a code that only its sandbox was given.",

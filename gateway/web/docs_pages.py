@@ -1,0 +1,145 @@
+"""`/docs`: the Markdown pages of `gateway/docs` as HTML, open to everybody."""
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from gateway.domain.errors import Refused
+from gateway.web.openapi.access import OPEN
+from gateway.web.openapi.operation import Answer, Content, Operation
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_FOLDER: Final = Path(__file__).parents[1] / "docs"
+_INDEX: Final = "index"
+_LINK: Final = re.compile(r"([a-z-]+)\.md(#.*)?")
+_HTML: Final = (
+    '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+    '<meta name="viewport" content="width=device-width">\n'
+    "<title>{title} · slipgate</title>\n<style>{style}</style>\n"
+    '<header><a href="/docs">slipgate documentation</a></header>\n{contents}<main>\n{body}</main>\n'
+)
+_PAGE: Final = Answer(
+    meaning="The page.",
+    content=(Content(kind=str, example="<!doctype html>…", media_type="text/html"),),
+    headers=("Content-Security-Policy", "X-Content-Type-Options"),
+)
+
+INDEX: Final = Operation(
+    id="readDocs",
+    tag="Operations",
+    summary="List the pages of the documentation",
+    access=OPEN,
+    answers=(_PAGE,),
+)
+PAGE: Final = Operation(
+    id="readDocsPage",
+    tag="Operations",
+    summary="Read one page of the documentation",
+    access=OPEN,
+    answers=(_PAGE,),
+    errors=("not_found",),
+)
+
+
+async def index(_request: Request) -> Response:
+    """The list of pages."""
+    return await _response(_INDEX)
+
+
+async def page(request: Request) -> Response:
+    """One page.
+
+    Raises:
+        Refused: there is no page of this name.
+    """
+    name = request.path_params["page"]
+    if name == _INDEX or name not in _names():
+        raise Refused("not_found", "There is no such page.", hint="GET /docs lists the pages.")
+    return await _response(name)
+
+
+async def _response(name: str) -> Response:
+    # In a thread: the first rendering of a long page takes 0.1 s.
+    content = await asyncio.to_thread(_rendered, name)
+    headers = {
+        "Content-Security-Policy": f"default-src 'none'; style-src '{_style_hash()}'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(content, headers=headers)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(file.stem for file in _FOLDER.glob("*.md"))
+
+
+@cache
+def _style() -> str:
+    return (_FOLDER / "style.css").read_text("utf-8")
+
+
+@cache
+def _style_hash() -> str:
+    """The source expression that allows the one inline stylesheet (CSP level 3)."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()}"
+
+
+@cache
+def _rendered(name: str) -> str:
+    from markdown_it import MarkdownIt  # noqa: PLC0415  # not before somebody reads a page
+
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = markdown.parse((_FOLDER / f"{name}.md").read_text("utf-8"))
+    headings = [*_with_anchors(tokens)]
+    _link_pages(tokens)
+    return _HTML.format(
+        title=escape(headings[0][2]),
+        style=_style(),
+        contents=_contents(headings[1:]) if name != _INDEX else "",
+        body=markdown.renderer.render(tokens, markdown.options, {}),
+    )
+
+
+def _with_anchors(tokens: Sequence["Token"]) -> Iterator[tuple[str, str, str]]:
+    """Give each heading an id as GitHub does; yields (tag, id, text)."""
+    seen: dict[str, int] = {}
+    for opening, inline in pairwise(tokens):
+        if opening.type == "heading_open":
+            text = "".join(child.content for child in inline.children or ())
+            anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+            seen[anchor] = seen.get(anchor, -1) + 1
+            if seen[anchor]:
+                anchor = f"{anchor}-{seen[anchor]}"
+            opening.attrSet("id", anchor)
+            yield opening.tag, anchor, text
+
+
+def _link_pages(tokens: Sequence["Token"]) -> None:
+    """Turn links to other pages, `agents.md#x`, into paths of this site."""
+    for token in (child for inline in tokens for child in inline.children or ()):
+        link = _LINK.fullmatch(str(token.attrGet("href") or ""))
+        if link is not None:
+            path = "/docs" if link[1] == _INDEX else f"/docs/{link[1]}"
+            token.attrSet("href", path + (link[2] or ""))
+
+
+def _contents(headings: Sequence[tuple[str, str, str]]) -> str:
+    items = [
+        f'<li class="{tag}"><a href="#{anchor}">{escape(text)}</a>'
+        for tag, anchor, text in headings
+        if tag in {"h2", "h3"}
+    ]
+    return "<nav><ul>\n{}\n</ul></nav>\n".format("\n".join(items)) if items else ""
