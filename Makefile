@@ -55,7 +55,7 @@ simulate: install ## play a whole installation under every fault, seed after see
 fuzz: install ## spoil signed webhooks, none may be taken: MUTATIONS=1000000 SEED=<any number>
 	@$(BIN)/python -m tests.fuzz --mutations $(MUTATIONS) --seed $(or $(SEED),0)
 
-check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
+check: install ## format, lint, types, floors, shell, Dockerfile, dependencies, figures of the code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -63,6 +63,7 @@ check: install ## format, lint, types, floors, shell, Dockerfile, dependencies
 	$(if $(SHELL_SCRIPTS),$(BIN)/shellcheck $(SHELL_SCRIPTS))
 	$(if $(wildcard snapshot/Dockerfile),$(BIN)/hadolint snapshot/Dockerfile)
 	$(BIN)/deptry .
+	@$(BIN)/python -m tests.codebase --paths
 
 bench: install ## measure this machine
 	@$(BIN)/python -m tests.benchmarks
