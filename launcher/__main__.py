@@ -15,14 +15,14 @@ from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.logs import open_logs
 from gateway.wire.own_process import close_own_process
-from launcher.client import Client, Refused, Unreachable, open_http
+from launcher.client import Client, GatewayRejected, GatewayUnreachable, open_http
 from launcher.config import Config, ConfigurationError, read_config
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.loop import KEY_REFUSED, Launcher
-from launcher.providers.factory import open_elsewhere, open_providers
+from launcher.providers.factory import open_github_actions, open_providers
 from launcher.providers.local.provider import EXECUTION
 from launcher.providers.protocol import ProviderError
-from launcher.reachable import insist_on_callbacks
+from launcher.reachable import require_callbacks
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -44,11 +44,11 @@ def main(
         return DONE
     open_logs(config.log)
     log: FilteringBoundLogger = structlog.get_logger()
-    for problem in config.outgoing.authorities.problems:
+    for problem in config.egress.authorities.problems:
         log.warning("launcher.variable_left_out", detail=problem)
     try:
         return asyncio.run(_run(wanted, config, environ, program, log))
-    except (Refused, Unreachable) as error:
+    except (GatewayRejected, GatewayUnreachable) as error:
         sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n{_advice(error)}")
         return FAILED
     except ProviderError as error:
@@ -64,21 +64,21 @@ async def _run(
     log: FilteringBoundLogger,
 ) -> int:
     async with (
-        open_http(config.url, config.api_key, outgoing=config.outgoing) as http,
+        open_http(config.url, config.api_key, egress=config.egress) as http,
         open_providers(config, environ, program) as providers,
-        open_elsewhere(config) as elsewhere,
+        open_github_actions(config) as github_actions,
     ):
         client = Client(http, log=log)
-        if elsewhere is not None:
-            await insist_on_callbacks(client)
-        site = Site(
+        if github_actions is not None:
+            await require_callbacks(client)
+        context = LauncherContext(
             client=client,
             providers=providers,
-            handed=config.handed,
-            elsewhere=elsewhere,
+            forwarded_env=config.forwarded_env,
+            github_actions=github_actions,
         )
         launcher = Launcher(
-            site,
+            context,
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             version=version("slipgate"),
             capacity=config.capacity,
@@ -87,18 +87,18 @@ async def _run(
         if wanted.once or wanted.job:
             return _outcome(wanted.job, await launcher.once(wanted.job))
         stopping = _stop_signal()  # before anybody reads that it has started, and stops it
-        _announce(config, site, log)
+        _announce(config, context, log)
         await launcher.run(stopping)
         return DONE
 
 
-def _announce(config: Config, site: Site, log: FilteringBoundLogger) -> None:
+def _announce(config: Config, context: LauncherContext, log: FilteringBoundLogger) -> None:
     """Who works for whom and where; that its gateway answers is told by what it has claimed."""
     log.info(
         "launcher.started",
         version=version("slipgate"),
         gateway=config.url,
-        providers=site.places,
+        providers=context.provider_realms,
         capacity=config.capacity,
     )
 
@@ -117,8 +117,8 @@ def _stop_signal() -> asyncio.Event:
     return stopping
 
 
-def _advice(error: Refused | Unreachable) -> str:
-    if isinstance(error, Refused) and error.status in KEY_REFUSED:
+def _advice(error: GatewayRejected | GatewayUnreachable) -> str:
+    if isinstance(error, GatewayRejected) and error.status in KEY_REFUSED:
         make = "`slipgate keys create --scope launcher --name NAME`"
         return f"SLIPGATE_API_KEY has to be a launcher key of that gateway; {make} makes one.\n"
     return "Look at SLIPGATE_URL, and whether the gateway runs.\n"

@@ -36,16 +36,16 @@ from gateway.wire.launcher import (
 )
 from gateway.wire.message import Request
 from gateway.wire.truncation import head_and_tail
-from launcher.contact import Contact
-from launcher.egress import DIRECT, Outgoing
+from launcher.contact import ConnectionLog
+from launcher.egress import DIRECT, Egress
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
 """Seconds on a monotonic clock."""
 
 PATH = "/v1/launcher"
-PATIENCE_SECONDS = 600.0
+RETRY_SECONDS = 600.0
 """How long one call is repeated: a report must outlast a restart of the gateway."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -57,11 +57,11 @@ class LeaseLost(Exception):
     """Somebody else holds the job now: stop, and destroy nothing."""
 
 
-class Unreachable(Exception):
+class GatewayUnreachable(Exception):
     """The gateway did not answer within our patience."""
 
 
-class Refused(Exception):
+class GatewayRejected(Exception):
     """The gateway understood and said no; the same call would be refused again."""
 
     def __init__(self, status: int, code: str, detail: str) -> None:
@@ -87,13 +87,13 @@ class Client:
         log: FilteringBoundLogger,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
-        patience: float = PATIENCE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._http = http
-        self._contact = Contact(log, clock)
+        self._connection = ConnectionLog(log, clock)
         self._sleep = sleep
         self._clock = clock
-        self._patience = patience
+        self._patience = retry_seconds
 
     async def gateway(self) -> GatewayView:
         """What the gateway says of itself."""
@@ -175,12 +175,12 @@ class Client:
         """A piece of what an agent left in the sandbox of a destroy job."""
         await self._report(job, "patch", piece, Acknowledged)
 
-    async def _report(self, job: Job, verb: str, words: Request, answer: type[Answer]) -> Answer:
+    async def _report(self, job: Job, verb: str, words: Request, answer: type[Reply]) -> Reply:
         return await self._call(f"jobs/{job.id}/{verb}", words, answer)
 
     async def _call(
-        self, path: str, words: Request, answer: type[Answer], *, wait: float = 0
-    ) -> Answer:
+        self, path: str, words: Request, answer: type[Reply], *, wait: float = 0
+    ) -> Reply:
         """One call; every one of the protocol may be repeated."""
         body = msgspec.json.encode(words)
         return await self._repeat(
@@ -190,24 +190,24 @@ class Client:
         )
 
     async def _repeat(
-        self, send: Callable[[], Awaitable[httpx.Response]], answer: type[Answer], what: str = PATH
-    ) -> Answer:
+        self, send: Callable[[], Awaitable[httpx.Response]], answer: type[Reply], what: str = PATH
+    ) -> Reply:
         """Until it is answered."""
-        give_up = self._clock() + self._patience
+        deadline = self._clock() + self._patience
         pause = FIRST_PAUSE_SECONDS
         while True:
-            response = await _sent(send)
-            if isinstance(response, httpx.Response) and not _is_passing(response):
-                self._contact.answered()
+            response = await _send_once(send)
+            if isinstance(response, httpx.Response) and not _is_transient(response):
+                self._connection.answered()
                 return _read(response, answer)
-            self._contact.failed(what, _reason(response))
-            if self._clock() + pause > give_up:
-                raise Unreachable(f"{what}: {_reason(response)}")
+            self._connection.failed(what, _reason(response))
+            if self._clock() + pause > deadline:
+                raise GatewayUnreachable(f"{what}: {_reason(response)}")
             await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-async def _sent(
+async def _send_once(
     send: Callable[[], Awaitable[httpx.Response]],
 ) -> httpx.Response | httpx.TransportError:
     try:
@@ -216,13 +216,13 @@ async def _sent(
         return error
 
 
-def open_http(url: str, api_key: str, *, outgoing: Outgoing = DIRECT) -> httpx.AsyncClient:
+def open_http(url: str, api_key: str, *, egress: Egress = DIRECT) -> httpx.AsyncClient:
     """The connection to the gateway; no proxy of the environment sees the key."""
     headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
-    return outgoing.to_gateway(url, headers=headers)
+    return egress.to_gateway(url, headers=headers)
 
 
-def _is_passing(response: httpx.Response) -> bool:
+def _is_transient(response: httpx.Response) -> bool:
     """Whether the refusal speaks of the moment and not of the call."""
     return response.status_code in (429, 502, 503, 504)
 
@@ -233,16 +233,16 @@ def _reason(failure: httpx.Response | httpx.TransportError) -> str:
     return type(failure).__name__
 
 
-def _read(response: httpx.Response, answer: type[Answer]) -> Answer:
+def _read(response: httpx.Response, answer: type[Reply]) -> Reply:
     if response.is_success:
         try:
             return msgspec.json.decode(response.content, type=answer)
         except msgspec.DecodeError as error:
-            raise Refused(response.status_code, "invalid_reply", str(error)) from error
+            raise GatewayRejected(response.status_code, "invalid_reply", str(error)) from error
     problem = _problem(response.content)
     if response.status_code == 409 and problem.code == "lease_lost":
         raise LeaseLost(problem.detail)
-    raise Refused(response.status_code, problem.code, problem.detail)
+    raise GatewayRejected(response.status_code, problem.code, problem.detail)
 
 
 def _problem(body: bytes) -> _Problem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from launcher.egress import EGRESS_PROXY, Outgoing
+from launcher.egress import EGRESS_PROXY, Egress
 from launcher.sandbox_env import real_model_keys
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
@@ -106,7 +106,7 @@ class Config:
     capacity: int
     """Create jobs worked on at a time."""
     realm: str | None
-    handed: Mapping[str, str] = field(repr=False)
+    forwarded_env: Mapping[str, str] = field(repr=False)
     """The launcher's own variables that sandboxes may get."""
     state: Path
     hidden: tuple[Path, ...]
@@ -117,7 +117,7 @@ class Config:
     github_actions: GitHubActionsConfig | None
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
-    outgoing: Outgoing
+    egress: Egress
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
@@ -131,23 +131,23 @@ def read_config(environ: Mapping[str, str]) -> Config:
 def inspect_config(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
     """What can be read, and what is wrong with the rest: there stand empty words."""
     reader = _Reader(environ)
-    handed = reader.handed()
+    forwarded_env = reader.forwarded_env()
     providers = reader.providers()
-    reader.confinement(providers, handed)
+    reader.confinement(providers, forwarded_env)
     config = Config(
         url=reader.url(),
         api_key=reader.required("SLIPGATE_API_KEY", "a key with scope launcher"),
         providers=providers,
         capacity=reader.capacity(),
         realm=reader.realm(),
-        handed=handed,
+        forwarded_env=forwarded_env,
         state=Path(reader.text("SLIPGATE_LAUNCHER_STATE") or DEFAULT_STATE).resolve(),
         hidden=reader.hidden(),
         daytona=reader.daytona(providers),
         docker=reader.docker(),
         github_actions=reader.github_actions(providers),
         log=reader.log(),
-        outgoing=reader.outgoing(),
+        egress=reader.egress(),
     )
     return config, reader.problems
 
@@ -212,14 +212,14 @@ class _Reader:
             self.problems.append("SLIPGATE_REALM must have 1 to 200 characters, no space and no @")
         return realm or None
 
-    def outgoing(self) -> Outgoing:
-        outgoing = Outgoing.of_environ(self.environ)
-        if self.text(EGRESS_PROXY) and outgoing.proxy is None:
+    def egress(self) -> Egress:
+        egress = Egress.of_environ(self.environ)
+        if self.text(EGRESS_PROXY) and egress.proxy is None:
             self.problems.append(
                 f"{EGRESS_PROXY} must be an http or https address, for example "
                 "http://proxy.internal:3128"
             )
-        return outgoing
+        return egress
 
     def log(self) -> str:
         log = self.text("SLIPGATE_LOG")
@@ -342,7 +342,7 @@ class _Reader:
             self.problems.append(f"{name} must be true or false")
         return value in YES
 
-    def handed(self) -> dict[str, str]:
+    def forwarded_env(self) -> dict[str, str]:
         names = self.names("SLIPGATE_SANDBOX_ENV", DEFAULT_SANDBOX_ENV)
         for name in names:
             if not VARIABLE_NAME.fullmatch(name):
@@ -353,9 +353,9 @@ class _Reader:
                 )
         return {name: self.environ[name] for name in names if self.environ.get(name)}
 
-    def confinement(self, providers: tuple[str, ...], handed: Mapping[str, str]) -> None:
+    def confinement(self, providers: tuple[str, ...], forwarded_env: Mapping[str, str]) -> None:
         understood = self.flag("SLIPGATE_LOCAL_UNCONFINED")
-        keys = real_model_keys(handed)
+        keys = real_model_keys(forwarded_env)
         if "local" in providers and keys and not understood:
             self.problems.append(
                 f"SLIPGATE_LOCAL_UNCONFINED is not true, and {', '.join(keys)} would be handed to "

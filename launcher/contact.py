@@ -5,7 +5,7 @@ from collections.abc import Callable
 from structlog.typing import FilteringBoundLogger
 
 
-class Contact:
+class ConnectionLog:
     """What all calls of a launcher together know of the gateway; `clock` in seconds."""
 
     def __init__(self, log: FilteringBoundLogger, clock: Callable[[], float]) -> None:

@@ -17,11 +17,11 @@ from launcher.sandbox_env import is_loopback
 EGRESS_PROXY: Final = "SLIPGATE_EGRESS_PROXY"
 SECONDS: Final = 5.0
 """What httpx waits by itself; most calls bring a limit of their own."""
-Witness = Callable[[httpx.Response], Awaitable[None]]
+ResponseHook = Callable[[httpx.Response], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outgoing:
+class Egress:
     """What its connections are made with."""
 
     authorities: Authorities = WELL_KNOWN
@@ -29,7 +29,7 @@ class Outgoing:
     """http or https; it may hold a password."""
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Outgoing":
+    def of_environ(cls, environ: Mapping[str, str]) -> "Egress":
         """What can be read; a proxy that is none is refused by the configuration."""
         proxy = environ.get(EGRESS_PROXY, "").strip()
         return cls(
@@ -49,7 +49,7 @@ class Outgoing:
         base_url: str = "",
         headers: Mapping[str, str] | None = None,
         timeout: float = SECONDS,
-        witness: Witness | None = None,
+        on_response: ResponseHook | None = None,
     ) -> httpx.AsyncClient:
         """A client for services of others; it follows no redirect."""
         context = self.authorities.context()
@@ -60,7 +60,7 @@ class Outgoing:
             trust_env=False,
             verify=context,
             proxy=with_trust(self.proxy, context) if self.proxy else None,
-            event_hooks={"response": [witness] if witness else []},
+            event_hooks={"response": [on_response] if on_response else []},
         )
 
     def to_gateway(
@@ -68,11 +68,11 @@ class Outgoing:
     ) -> httpx.AsyncClient:
         """A client for the gateway: on this machine it is behind no proxy."""
         is_here = is_loopback(url)
-        way = Outgoing(authorities=self.authorities) if is_here else self
+        way = Egress(authorities=self.authorities) if is_here else self
         return way.client(base_url=url, headers=headers, timeout=timeout)
 
 
-DIRECT: Final = Outgoing()
+DIRECT: Final = Egress()
 
 
 def is_proxy(url: str) -> bool:

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Claim, Job
-from launcher.client import Refused, Unreachable
-from launcher.exit_watcher import Watch
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.client import GatewayRejected, GatewayUnreachable
+from launcher.exit_watcher import ExitWatcher
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 
 WAIT_SECONDS = 20.0
 """How long the gateway may hold a claim that it has no work for."""
@@ -29,7 +29,7 @@ class Launcher:
 
     def __init__(
         self,
-        site: Site,
+        context: LauncherContext,
         *,
         launcher_id: str,
         version: str,
@@ -38,7 +38,7 @@ class Launcher:
         wait_seconds: float = WAIT_SECONDS,
         drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
-        self._site = site
+        self._site = context
         self._id = launcher_id
         self._version = version
         self._capacity = capacity
@@ -47,11 +47,13 @@ class Launcher:
         self._drain_seconds = drain_seconds
         self._work: dict[asyncio.Task[bool], Job] = {}
         self._freed = asyncio.Event()
-        self._watch = Watch(site, launcher_id=launcher_id, log=log, is_in_work=self._is_making)
+        self._watch = ExitWatcher(
+            context, launcher_id=launcher_id, log=log, is_being_created=self._is_making
+        )
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping` is set, then drains; raises `Refused` if our key is no good."""
-        refusal: Refused | None = None
+        refusal: GatewayRejected | None = None
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch.run())
             while not stopping.is_set() and not refusal:
@@ -70,16 +72,18 @@ class Launcher:
             work = list(self._work)
         return [task.result() for task in work]
 
-    async def _step(self, group: asyncio.TaskGroup, stopping: asyncio.Event) -> Refused | None:
+    async def _step(
+        self, group: asyncio.TaskGroup, stopping: asyncio.Event
+    ) -> GatewayRejected | None:
         """One claim, asked anew once there is room for a create; answers a refusal of our key."""
         self._freed.clear()
         claim = self._claim(wait=self._wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
         try:
             jobs = await _unless(self._site.client.claim(claim), *interrupts)
-        except (Refused, Unreachable) as error:
+        except (GatewayRejected, GatewayUnreachable) as error:
             self._log.warning("claim", outcome="refused", reason=str(error))
-            if isinstance(error, Refused) and error.status in KEY_REFUSED:
+            if isinstance(error, GatewayRejected) and error.status in KEY_REFUSED:
                 return error
             await _unless(_pause(self._site, PAUSE_SECONDS), stopping)
             return None
@@ -92,7 +96,7 @@ class Launcher:
         creating = sum(job.kind == "create" for job in self._work.values())
         return Claim(
             launcher_id=self._id,
-            providers=self._site.places,
+            providers=self._site.provider_realms,
             capacity=max(self._capacity - creating, 0),
             wait_seconds=wait,
             version=self._version,
@@ -112,7 +116,7 @@ class Launcher:
         for task, held in self._work.items():
             if held.id == job.id:
                 task.cancel()
-        task = group.create_task(perform(self._site, job, self._log))
+        task = group.create_task(run_job(self._site, job, self._log))
         self._work[task] = job
         task.add_done_callback(self._end)
 
@@ -129,7 +133,7 @@ class Launcher:
             task.cancel()
 
 
-async def _unless(work: Coroutine[Any, Any, Answer], *events: asyncio.Event) -> Answer | None:
+async def _unless(work: Coroutine[Any, Any, Reply], *events: asyncio.Event) -> Reply | None:
     """What `work` answers, or None if one of the events came first."""
     working = asyncio.ensure_future(work)
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
@@ -142,5 +146,5 @@ async def _unless(work: Coroutine[Any, Any, Answer], *events: asyncio.Event) -> 
         await asyncio.gather(working, *waiting, return_exceptions=True)
 
 
-async def _pause(site: Site, seconds: float) -> None:
-    await site.sleep(seconds)
+async def _pause(context: LauncherContext, seconds: float) -> None:
+    await context.sleep(seconds)

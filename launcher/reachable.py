@@ -13,7 +13,7 @@ NEEDED_URL: Final = (
 )
 
 
-async def insist_on_callbacks(client: Client) -> None:
+async def require_callbacks(client: Client) -> None:
     """A gateway without a public URL asks for each spool every 5 s, for as long as a task runs.
 
     Raises:

@@ -13,19 +13,19 @@ MODEL_SERVICES: Mapping[str, str] = MappingProxyType(
 """MODEL_PROVIDER → the prefix of that service's variables."""
 
 
-def sandbox_environment(handed: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
+def sandbox_environment(forwarded_env: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
     """`handed` (the launcher's own) under `job` (the gateway's and the task's), which wins.
 
     Of the model services only the chosen one's variables go along, and none of our credentials
     goes to an address that came with the job.
     """
     readdressed = {service for name in job if (service := service_of(name))}
-    ours = {
+    check_owner = {
         name: value
-        for name, value in handed.items()
+        for name, value in forwarded_env.items()
         if is_for(name, job) and not any(belongs_to(name, service) for service in readdressed)
     }
-    return ours | dict(job)
+    return check_owner | dict(job)
 
 
 def is_for(name: str, job: Mapping[str, str]) -> bool:
@@ -33,12 +33,13 @@ def is_for(name: str, job: Mapping[str, str]) -> bool:
     return _service(name) in (None, MODEL_SERVICES.get(job.get("MODEL_PROVIDER", "")))
 
 
-def real_model_keys(handed: Mapping[str, str]) -> list[str]:
+def real_model_keys(forwarded_env: Mapping[str, str]) -> list[str]:
     """Names of model keys that would be sent somewhere else than to this machine."""
     return [
         f"{prefix}_API_KEY"
         for prefix in MODEL_SERVICES.values()
-        if handed.get(f"{prefix}_API_KEY") and not is_loopback(handed.get(f"{prefix}_BASE_URL", ""))
+        if forwarded_env.get(f"{prefix}_API_KEY")
+        and not is_loopback(forwarded_env.get(f"{prefix}_BASE_URL", ""))
     ]
 
 

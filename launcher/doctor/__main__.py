@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from launcher.config import inspect_config
-from launcher.doctor.check import Check, is_well
-from launcher.doctor.checkup import Examination
-from launcher.doctor.live import Live
-from launcher.doctor.report import Paper
-from launcher.doctor.trial import Trial, Ward
+from launcher.doctor.check import Check, all_ok
+from launcher.doctor.checkup import Checkup
+from launcher.doctor.live import LiveCheck
+from launcher.doctor.report import Report
+from launcher.doctor.trial import Trial, TrialContext
 
 DONE, FAILED = 0, 1
 COSTS: Final = frozenset({"configuration", "Daytona API", "snapshot", "entrypoint", "scripts"})
@@ -35,12 +35,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     """The exit code."""
     wanted = _parse(arguments)
     config, problems = inspect_config(environ)
-    examination = Examination(config=config, problems=problems, environ=environ)
-    visit = Visit(examination, Paper(examination.secrets), as_json=wanted.json)
+    checkup = Checkup(config=config, problems=problems, environ=environ)
+    visit = Visit(checkup, Report(checkup.secrets), as_json=wanted.json)
     try:
         findings = asyncio.run(visit.run(live=wanted.live, snapshot=wanted.snapshot))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _aside("interrupted")
+        _log("interrupted")
         return FAILED
     visit.sum_up(findings)
     return DONE if findings.ok else FAILED
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 class Visit:
     """One run of the command."""
 
-    def __init__(self, examination: Examination, paper: Paper, *, as_json: bool) -> None:
-        self._examination = examination
-        self._paper = paper
+    def __init__(self, checkup: Checkup, report: Report, *, as_json: bool) -> None:
+        self._examination = checkup
+        self._paper = report
         self._as_json = as_json
         self._checks: list[Check] = []
 
@@ -62,7 +62,7 @@ class Visit:
             self._note(check)
         trials, verdict = await self._live(snapshot) if live else ((), None)
         return Findings(
-            ok=is_well(self._checks), checks=tuple(self._checks), trials=trials, verdict=verdict
+            ok=all_ok(self._checks), checks=tuple(self._checks), trials=trials, verdict=verdict
         )
 
     def sum_up(self, findings: Findings) -> None:
@@ -81,13 +81,13 @@ class Visit:
     async def _live(self, snapshot: str | None) -> tuple[tuple[Trial, ...], str | None]:
         broken = {check.name for check in self._checks if check.outcome == "failed"} & COSTS
         if broken:
-            _aside(f"No sandbox is made: {', '.join(sorted(broken))} has to be well first.")
+            _log(f"No sandbox is made: {', '.join(sorted(broken))} has to be well first.")
             return (), None
-        live = Live(
+        live = LiveCheck(
             config=self._examination.config,
             environ=self._examination.environ,
             snapshot=snapshot or next(iter(self._examination.snapshots), None),
-            ward=Ward(say=_aside),
+            trials_context=TrialContext(say=_log),
         )
         async for check in live.run():
             self._note(check)
@@ -99,7 +99,7 @@ class Visit:
             self._paper.check(check)
 
 
-def _aside(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 

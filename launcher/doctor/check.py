@@ -16,7 +16,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     advice: str | None = None
 
 
-def well(name: str, message: str) -> Check:
+def ok(name: str, message: str) -> Check:
     """Nothing to do."""
     return Check(name=name, outcome="ok", message=message)
 
@@ -31,6 +31,6 @@ def failed(name: str, message: str, advice: str) -> Check:
     return Check(name=name, outcome="failed", message=message, advice=advice)
 
 
-def is_well(checks: list[Check]) -> bool:
+def all_ok(checks: list[Check]) -> bool:
     """Whether nothing has failed."""
     return not any(check.outcome == "failed" for check in checks)

@@ -7,24 +7,24 @@ from pathlib import Path
 
 from gateway.wire.gateway import GatewayView
 from launcher.config import Config, DaytonaConfig
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.doctor.command_line import look_at_command_line
-from launcher.doctor.confinement import look_at_this_host
-from launcher.doctor.credentials import look_at_accounts
-from launcher.doctor.daytona import look_at_api, look_at_realm
-from launcher.doctor.docker import look_at_docker
-from launcher.doctor.gateway import look_at_gateway, look_at_public_url
-from launcher.doctor.github_actions import look_at_actions
-from launcher.doctor.snapshot import look_at_snapshot
-from launcher.doctor.visible import look_at_secrets
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.snapshots.scripts import NoScripts, digest_of
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.doctor.command_line import check_cli
+from launcher.doctor.confinement import check_host_confinement
+from launcher.doctor.credentials import check_credentials
+from launcher.doctor.daytona import check_api_key, check_realm
+from launcher.doctor.docker import check_docker
+from launcher.doctor.gateway import check_gateway, check_public_url
+from launcher.doctor.github_actions import check_github_actions
+from launcher.doctor.snapshot import check_snapshot
+from launcher.doctor.visible import check_exposure
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.snapshots.scripts import NoScripts, compute_digest
 
 CONFIGURE = "gateway/docs/reference.md lists the launcher's variables."
 
 
 @dataclass(kw_only=True, slots=True)
-class Examination:
+class Checkup:
     """One look at everything; it changes nothing."""
 
     config: Config
@@ -46,7 +46,7 @@ class Examination:
         """What must not be printed."""
         daytona = self.config.daytona.api_key if self.config.daytona else ""
         github = self.config.github_actions.token if self.config.github_actions else ""
-        return [self.config.api_key, daytona, github, *self.config.handed.values()]
+        return [self.config.api_key, daytona, github, *self.config.forwarded_env.values()]
 
     async def run(self) -> AsyncIterator[Check]:
         """One check after the other."""
@@ -61,21 +61,21 @@ class Examination:
         for check in await self._actions():
             yield check
         if self.view is not None:
-            yield await look_at_public_url(
-                self.view, self.config.providers, outgoing=self.config.outgoing
+            yield await check_public_url(
+                self.view, self.config.providers, egress=self.config.egress
             )
         if self.config.github_actions is not None:
             return  # what sandboxes get is among the secrets of the workflow's repository
-        for check in look_at_secrets(self.config):
+        for check in check_exposure(self.config):
             yield check
-        async for check in look_at_accounts(self.config):
+        async for check in check_credentials(self.config):
             yield check
 
     async def _gateway(self) -> list[Check]:
         if not self.config.url or not self.config.api_key:
             return []
-        self.view, found = await look_at_gateway(
-            self.config.url, self.config.api_key, outgoing=self.config.outgoing
+        self.view, found = await check_gateway(
+            self.config.url, self.config.api_key, egress=self.config.egress
         )
         return found
 
@@ -83,9 +83,9 @@ class Examination:
         if self.problems:
             return [failed("configuration", problem, CONFIGURE) for problem in self.problems]
         chain = " → ".join(self.config.providers)
-        left_out = self.config.outgoing.authorities.problems
+        left_out = self.config.egress.authorities.problems
         return [
-            well("configuration", f"complete; providers {chain}"),
+            ok("configuration", f"complete; providers {chain}"),
             *(warning("certificates", problem, "Correct it or unset it.") for problem in left_out),
         ]
 
@@ -97,27 +97,27 @@ class Examination:
             for check in await self._command_line(daytona):
                 yield check
         async with open_daytona(
-            daytona.api_url, daytona.api_key, outgoing=self.config.outgoing
+            daytona.api_url, daytona.api_key, egress=self.config.egress
         ) as client:
-            http = DaytonaHttp(client)
-            for check in await look_at_api(http, daytona):
+            http = DaytonaApiClient(client)
+            for check in await check_api_key(http, daytona):
                 yield check
             for name in self.snapshots:
                 for check in await _snapshot(http, name, daytona.target):
                     yield check
-            yield await look_at_realm(http, daytona, self.config.realm)
+            yield await check_realm(http, daytona, self.config.realm)
 
     async def _docker(self) -> list[Check]:
         """And what this host does for agents of its own."""
-        here = [await look_at_this_host()] if "local" in self.config.providers else []
+        here = [await check_host_confinement()] if "local" in self.config.providers else []
         if "docker" not in self.config.providers:
             return here
         try:
-            digest = await digest_of()
+            digest = await compute_digest()
         except NoScripts as error:
             return [_no_scripts(error)]
         with tempfile.TemporaryDirectory(prefix="slipgate-doctor-") as folder:
-            found = await look_at_docker(
+            found = await check_docker(
                 self.config.docker, self.snapshots, self.environ, Path(folder), digest=digest
             )
         return [*found, *here]
@@ -126,22 +126,20 @@ class Examination:
         given = self.config.github_actions
         if given is None or not given.repository or not given.token:
             return []
-        return await look_at_actions(given, outgoing=self.config.outgoing)
+        return await check_github_actions(given, egress=self.config.egress)
 
     async def _command_line(self, daytona: DaytonaConfig) -> list[Check]:
         is_alone = "daytona-api" not in self.config.providers
         with tempfile.TemporaryDirectory(prefix="slipgate-doctor-") as folder:
-            return await look_at_command_line(
-                daytona, self.environ, Path(folder), is_alone=is_alone
-            )
+            return await check_cli(daytona, self.environ, Path(folder), is_alone=is_alone)
 
 
-async def _snapshot(http: DaytonaHttp, name: str, target: str | None) -> list[Check]:
+async def _snapshot(http: DaytonaApiClient, name: str, target: str | None) -> list[Check]:
     try:
-        digest = await digest_of()
+        digest = await compute_digest()
     except NoScripts as error:
         return [_no_scripts(error)]
-    return await look_at_snapshot(http, name, digest=digest, target=target)
+    return await check_snapshot(http, name, digest=digest, target=target)
 
 
 def _no_scripts(error: NoScripts) -> Check:

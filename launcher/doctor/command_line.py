@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from launcher.config import DaytonaConfig
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.cli_client import NEEDED_RELEASE, Terminal, open_terminal
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.providers.daytona.cli_client import NEEDED_RELEASE, DaytonaCliClient, open_cli_client
 from launcher.providers.daytona.schema import Snapshot
-from launcher.providers.protocol import ProviderError, Unusable
+from launcher.providers.protocol import ProviderError, ProviderUnusable
 
 NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")
 _INSTALL: Final = (
@@ -18,30 +18,30 @@ _INSTALL: Final = (
 )
 
 
-async def look_at_command_line(
+async def check_cli(
     daytona: DaytonaConfig, environ: Mapping[str, str], folder: Path, *, is_alone: bool
 ) -> list[Check]:
     """`folder`: for its private files; `is_alone`: the chain has no other way to Daytona."""
     path = shutil.which("daytona", path=environ.get("PATH", ""))
     if path is None:
         return [_missing(is_alone=is_alone)]
-    terminal = open_terminal(
+    cli = open_cli_client(
         folder, path=path, url=daytona.api_url, api_key=daytona.api_key, environ=environ
     )
     try:
-        version = await terminal.version()
-        flags = await terminal.flags("sandbox", "create")
-        await terminal.check_release()
-    except Unusable as error:
+        version = await cli.version()
+        flags = await cli.flags("sandbox", "create")
+        await cli.check_release()
+    except ProviderUnusable as error:
         return [
             failed("CLI", f"{path}: {error.message}", f"{NEEDED_RELEASE} or later: {_INSTALL}.")
         ]
     except ProviderError as error:
         return [failed("CLI", f"{path}: {error.message}", f"Install it anew: {_INSTALL}.")]
     return [
-        well("CLI", f"{path}, version {version}"),
+        ok("CLI", f"{path}, version {version}"),
         _flags(flags, has_target=daytona.target is not None),
-        await _login(terminal),
+        await _login(cli),
     ]
 
 
@@ -72,12 +72,12 @@ def _flags(flags: frozenset[str], *, has_target: bool) -> Check:
             "there is no --ttl: a sandbox that slipgate could not destroy is ended by nobody",
             "v0.199 and later have it.",
         )
-    return well("CLI flags", ", ".join(f"--{name}" for name in (*needed, "ttl")))
+    return ok("CLI flags", ", ".join(f"--{name}" for name in (*needed, "ttl")))
 
 
-async def _login(terminal: Terminal) -> Check:
+async def _login(cli: DaytonaCliClient) -> Check:
     try:
-        await terminal.document(tuple[Snapshot, ...], "snapshot", "list")
+        await cli.document(tuple[Snapshot, ...], "snapshot", "list")
     except ProviderError as error:
         return failed("CLI login", error.message, "Look at DAYTONA_API_KEY and DAYTONA_API_URL.")
-    return well("CLI login", "DAYTONA_API_KEY opens it")
+    return ok("CLI login", "DAYTONA_API_KEY opens it")

@@ -3,9 +3,9 @@
 import sys
 from typing import Final
 
-from launcher.doctor.check import Check, warning, well
-from launcher.providers.docker.cli import Engine
-from launcher.providers.program import NotStarted, Program, Ran
+from launcher.doctor.check import Check, ok, warning
+from launcher.providers.docker.cli import DockerCli
+from launcher.providers.program import CommandResult, NotStarted, Program
 from launcher.snapshots.scripts import FOLDER
 
 NAME: Final = "confinement"
@@ -25,7 +25,7 @@ _ADVICE_ON_SOCKETS: Final = (
 )
 
 
-async def look_at_this_host() -> Check:
+async def check_host_confinement() -> Check:
     """Where `local` runs agents."""
     program = Program(sys.executable, environ={}, folder=FOLDER)
     try:
@@ -34,18 +34,18 @@ async def look_at_this_host() -> Check:
         return warning(NAME, f"cannot be looked at: {error}", _ADVICE)
 
 
-async def look_at_containers(engine: Engine, image: str) -> Check:
+async def check_container_confinement(cli: DockerCli, image: str) -> Check:
     """In a container like an agent's: docker's own rules (seccomp) may stand in the way."""
-    ran = await engine.ran("run", *_OPTIONS, image, "-I", f"/app/{_SCRIPT}", seconds=SECONDS)
-    return _check(ran, f"containers of {image}")
+    result = await cli.try_run("run", *_OPTIONS, image, "-I", f"/app/{_SCRIPT}", seconds=SECONDS)
+    return _check(result, f"containers of {image}")
 
 
-def _check(ran: Ran, where: str) -> Check:
-    if ran.code != 0:
+def _check(result: CommandResult, where: str) -> Check:
+    if result.code != 0:
         return warning(NAME, f"{where} does not say what its kernel can", _ADVICE)
-    kernel, _, sockets = ran.out.partition("\n")
+    kernel, _, sockets = result.out.partition("\n")
     if kernel:
         return warning(NAME, kernel, _ADVICE)
     if sockets.strip():
         return warning(NAME, sockets.strip(), _ADVICE_ON_SOCKETS)
-    return well(NAME, f"the commands of agents are confined ({where})")
+    return ok(NAME, f"the commands of agents are confined ({where})")

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 
 from launcher.config import Config
-from launcher.doctor.check import Check, failed, warning, well
+from launcher.doctor.check import Check, failed, ok, warning
 
 SECONDS: Final = 10.0
 GITHUB: Final = "https://api.github.com"
@@ -36,21 +36,21 @@ DEFAULT: Final = "OPENAI"
 """The service of tasks that name none."""
 
 
-async def look_at_accounts(config: Config) -> AsyncIterator[Check]:
+async def check_credentials(config: Config) -> AsyncIterator[Check]:
     """Asked from here, as sandboxes ask from there."""
     secrets = config.daytona.secrets if config.daytona else {}
-    async with config.outgoing.client(timeout=SECONDS) as http:
-        yield await _github(http, config.handed, secrets)
+    async with config.egress.client(timeout=SECONDS) as http:
+        yield await _github(http, config.forwarded_env, secrets)
         for prefix in _SERVICES:
-            if config.handed.get(f"{prefix}_API_KEY"):
-                yield await _model(http, prefix, config.handed)
-    if not any(f"{prefix}_API_KEY" in {*config.handed, *secrets} for prefix in _SERVICES):
+            if config.forwarded_env.get(f"{prefix}_API_KEY"):
+                yield await _model(http, prefix, config.forwarded_env)
+    if not any(f"{prefix}_API_KEY" in {*config.forwarded_env, *secrets} for prefix in _SERVICES):
         yield failed(
             "model key",
             "the launcher has none: tasks that bring no key of their own fail",
             "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY for the launcher.",
         )
-    elif f"{DEFAULT}_API_KEY" not in {*config.handed, *secrets}:
+    elif f"{DEFAULT}_API_KEY" not in {*config.forwarded_env, *secrets}:
         yield warning(
             "model key",
             f"there is no {DEFAULT}_API_KEY: tasks that name no modelProvider fail",
@@ -59,10 +59,10 @@ async def look_at_accounts(config: Config) -> AsyncIterator[Check]:
 
 
 async def _github(
-    http: httpx.AsyncClient, handed: Mapping[str, str], secrets: Mapping[str, str]
+    http: httpx.AsyncClient, forwarded_env: Mapping[str, str], secrets: Mapping[str, str]
 ) -> Check:
     name = "GitHub token"
-    token = handed.get("GITHUB_TOKEN")
+    token = forwarded_env.get("GITHUB_TOKEN")
     if token is None:
         given = "a Daytona Secret, with which git cannot push" if "GITHUB_TOKEN" in secrets else ""
         return warning(
@@ -70,7 +70,7 @@ async def _github(
             f"the launcher hands over {given or 'none: no pull request is opened'}",
             "Set GITHUB_TOKEN to one that may write contents and pull requests.",
         )
-    url = handed.get("GITHUB_API_URL") or GITHUB
+    url = forwarded_env.get("GITHUB_API_URL") or GITHUB
     answer = await _ask(http, f"{url.rstrip('/')}/rate_limit", "authorization", f"Bearer {token}")
     if answer is None:
         return warning(name, f"{url} does not answer from here", "Look at the network's way out.")
@@ -84,13 +84,13 @@ async def _github(
     if scopes and not scopes & {"repo", "public_repo"}:
         advice = "Give it the scope repo, or make a fine-grained one."
         return failed(name, f"GITHUB_TOKEN has the scopes {', '.join(sorted(scopes))}", advice)
-    return well(name, f"{url} takes GITHUB_TOKEN")
+    return ok(name, f"{url} takes GITHUB_TOKEN")
 
 
-async def _model(http: httpx.AsyncClient, prefix: str, handed: Mapping[str, str]) -> Check:
+async def _model(http: httpx.AsyncClient, prefix: str, forwarded_env: Mapping[str, str]) -> Check:
     name, variable, service = "model key", f"{prefix}_API_KEY", _SERVICES[prefix]
-    base = (handed.get(f"{prefix}_BASE_URL") or service.base).rstrip("/")
-    key = f"{service.prefix}{handed[variable]}"
+    base = (forwarded_env.get(f"{prefix}_BASE_URL") or service.base).rstrip("/")
+    key = f"{service.prefix}{forwarded_env[variable]}"
     answer = await _ask(http, f"{base}{service.path}", service.header, key)
     if answer is None:
         return warning(name, f"{base} does not answer from here", "Look at the network's way out.")
@@ -100,7 +100,7 @@ async def _model(http: httpx.AsyncClient, prefix: str, handed: Mapping[str, str]
     if not answer.is_success:
         advice = "It may work all the same: not every service lists its models."
         return warning(name, f"{base} answers HTTP {answer.status_code} to {variable}", advice)
-    return well(name, f"{base} takes {variable}")
+    return ok(name, f"{base} takes {variable}")
 
 
 async def _ask(http: httpx.AsyncClient, url: str, header: str, value: str) -> httpx.Response | None:

@@ -3,8 +3,8 @@
 from typing import Final
 
 from launcher.config import DaytonaConfig
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.api_client import DaytonaHttp
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.providers.daytona.api_client import DaytonaApiClient
 from launcher.providers.daytona.realm import realm_by_api
 from launcher.providers.daytona.schema import LISTED, ApiKey
 from launcher.providers.protocol import ProviderError
@@ -13,7 +13,7 @@ NEEDED: Final = ("write:sandboxes", "delete:sandboxes")
 BUILDS: Final = "write:snapshots"
 
 
-async def look_at_api(http: DaytonaHttp, daytona: DaytonaConfig) -> list[Check]:
+async def check_api_key(http: DaytonaApiClient, daytona: DaytonaConfig) -> list[Check]:
     """The key's own description, where this release of the API has it; else one that it opens."""
     try:
         key = await http.find("/api-keys/current", ApiKey)
@@ -22,17 +22,17 @@ async def look_at_api(http: DaytonaHttp, daytona: DaytonaConfig) -> list[Check]:
     except ProviderError as error:
         advice = "Look at DAYTONA_API_KEY and DAYTONA_API_URL, and at the way to that address."
         return [failed("Daytona API", f"{daytona.api_url}: {error.message}", advice)]
-    opened = well("Daytona API", f"{daytona.api_url} takes DAYTONA_API_KEY")
-    return [opened, _scopes(key)]
+    open_regular = ok("Daytona API", f"{daytona.api_url} takes DAYTONA_API_KEY")
+    return [open_regular, _scopes(key)]
 
 
-async def look_at_realm(http: DaytonaHttp, daytona: DaytonaConfig, given: str | None) -> Check:
+async def check_realm(http: DaytonaApiClient, daytona: DaytonaConfig, given: str | None) -> Check:
     """The name space of the sandboxes."""
     name = "organisation"
     if given is not None:
-        return well(name, f"SLIPGATE_REALM says {given}")
+        return ok(name, f"SLIPGATE_REALM says {given}")
     try:
-        return well(name, await realm_by_api(http, daytona.api_url))
+        return ok(name, await realm_by_api(http, daytona.api_url))
     except ProviderError as error:
         advice = "Until it is known no launcher starts."
         return failed(name, error.message, advice)
@@ -49,4 +49,4 @@ def _scopes(key: ApiKey | None) -> Check:
         return failed(name, f"DAYTONA_API_KEY has no {' and no '.join(missing)}", advice)
     builds = "" if BUILDS in key.permissions else f"; without {BUILDS} it builds no snapshot"
     ends = f"; it ends at {key.expires_at}" if key.expires_at else ""
-    return well(name, f"{', '.join(NEEDED)}{builds}{ends}")
+    return ok(name, f"{', '.join(NEEDED)}{builds}{ends}")

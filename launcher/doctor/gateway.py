@@ -10,8 +10,8 @@ import msgspec
 
 from gateway.wire.gateway import GatewayView
 from launcher.config import DAYTONA
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.egress import DIRECT, Outgoing
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.egress import DIRECT, Egress
 from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
 
 SECONDS: Final = 10.0
@@ -19,11 +19,11 @@ GITHUB_ACTIONS: Final = "github-actions"
 _KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
 
 
-async def look_at_gateway(
-    url: str, key: str, *, outgoing: Outgoing = DIRECT
+async def check_gateway(
+    url: str, key: str, *, egress: Egress = DIRECT
 ) -> tuple[GatewayView | None, list[Check]]:
     """What the gateway says of itself, if it does."""
-    async with outgoing.to_gateway(url, timeout=SECONDS) as http:
+    async with egress.to_gateway(url, timeout=SECONDS) as http:
         try:
             health = await http.get("/healthz")
             told = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
@@ -33,11 +33,11 @@ async def look_at_gateway(
         advice = "Look at its log; if a proxy answers for it, at the proxy."
         return None, [failed("gateway", f"{url} answers HTTP {health.status_code}", advice)]
     view = _read(told)
-    return view, [well("gateway", f"{url} answers"), _key(told, view)]
+    return view, [ok("gateway", f"{url} answers"), _key(told, view)]
 
 
-async def look_at_public_url(
-    view: GatewayView, providers: Sequence[str], *, outgoing: Outgoing = DIRECT
+async def check_public_url(
+    view: GatewayView, providers: Sequence[str], *, egress: Egress = DIRECT
 ) -> Check:
     """Whether the sandboxes of these providers can call the gateway."""
     name, url = "public URL", view.public_url
@@ -57,7 +57,7 @@ async def look_at_public_url(
             "will do), or unset it: then spools are read every 5 s.",
         )
     try:
-        async with outgoing.to_gateway(url, timeout=SECONDS) as http:
+        async with egress.to_gateway(url, timeout=SECONDS) as http:
             status = (await http.get(f"{url}/healthz")).status_code
     except httpx.HTTPError as error:
         return failed(
@@ -68,7 +68,7 @@ async def look_at_public_url(
     if status != httpx.codes.OK:
         advice = "Something else answers there: look at SLIPGATE_PUBLIC_URL of the gateway."
         return failed(name, f"{url} answers HTTP {status}", advice)
-    return well(name, f"{url} answers here{_TIERS if set(providers) & set(DAYTONA) else ''}")
+    return ok(name, f"{url} answers here{_TIERS if set(providers) & set(DAYTONA) else ''}")
 
 
 _TIERS: Final = (
@@ -79,7 +79,7 @@ _TIERS: Final = (
 def _key(told: httpx.Response, view: GatewayView | None) -> Check:
     name = "key"
     if view is not None:
-        return well(name, f"SLIPGATE_API_KEY may launch; instance {view.instance_id}")
+        return ok(name, f"SLIPGATE_API_KEY may launch; instance {view.instance_id}")
     if told.status_code == httpx.codes.UNAUTHORIZED:
         return failed(name, "SLIPGATE_API_KEY is no key of this gateway, or revoked", f"{_KEYS}.")
     if told.status_code == httpx.codes.FORBIDDEN:

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 
 from launcher.config import GitHubActionsConfig
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.egress import DIRECT, Outgoing
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.egress import DIRECT, Egress
 from launcher.providers.github_actions import open_github
 from launcher.snapshots.scripts import FOLDER
 
@@ -48,11 +48,11 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
     content: str
 
 
-async def look_at_actions(
-    config: GitHubActionsConfig, shipped: Path = SHIPPED, *, outgoing: Outgoing = DIRECT
+async def check_github_actions(
+    config: GitHubActionsConfig, shipped: Path = SHIPPED, *, egress: Egress = DIRECT
 ) -> list[Check]:
     """In the order in which one depends on the other; it starts no run."""
-    async with open_github(config.api_url, config.token, outgoing=outgoing) as http:
+    async with open_github(config.api_url, config.token, egress=egress) as http:
         return await _Look(http, config, shipped).all()
 
 
@@ -91,18 +91,18 @@ class _Look:
         if found.archived:
             advice = "Unarchive it, or set SLIPGATE_GITHUB_ACTIONS_REPO to another copy."
             return None, [failed(name, f"{repository} is archived: nothing runs there", advice)]
-        return found, [well(name, repository), *_classic(answer)]
+        return found, [ok(name, repository), *_classic(answer)]
 
     async def _switch(self) -> Check:
         """Only a token that may administrate the repository is told."""
         name = "Actions"
         switch = _read(await self._get("/actions/permissions"), _Switch)
         if switch is None:
-            return well(name, "whether they are enabled is not told to this token")
+            return ok(name, "whether they are enabled is not told to this token")
         if not switch.enabled:
             advice = "Settings → Actions → General: allow actions."
             return failed(name, f"they are disabled for {self._config.repository}", advice)
-        return well(name, f"enabled for {self._config.repository}")
+        return ok(name, f"enabled for {self._config.repository}")
 
     async def _workflow(self, default: str) -> Check:
         name, file = "workflow", self._config.workflow
@@ -118,7 +118,7 @@ class _Look:
         if found.state != "active":
             advice = f"`gh workflow enable {file} --repo {self._config.repository}`."
             return failed(name, f"{file} is {found.state.replace('_', ' ')}", advice)
-        return well(name, f"{file} is active")
+        return ok(name, f"{file} is active")
 
     async def _texts(self, default: str) -> list[Check]:
         """GitHub finds a workflow on the default branch, and runs that of the branch asked for."""
@@ -147,7 +147,7 @@ class _Look:
             message = f"{place} is another ({theirs[:12]}) than that of here ({ours[:12]})"
             advice = "If you did not change it on purpose, copy snapshot/github-workflow.yml there."
             return warning(name, message, advice)
-        return well(name, f"{place} is that of here ({ours[:12]})")
+        return ok(name, f"{place} is that of here ({ours[:12]})")
 
     async def _may_start(self) -> Check:
         body = {"ref": NO_BRANCH, "inputs": {"job": "job_doctor"}}
@@ -158,7 +158,7 @@ class _Look:
         )
         match answer.status_code:
             case httpx.codes.UNPROCESSABLE_ENTITY:
-                return well(_TOKEN, "it may start the workflow")
+                return ok(_TOKEN, "it may start the workflow")
             case httpx.codes.FORBIDDEN:
                 return failed(_TOKEN, "it may read the workflow, and not start it", _GRANT)
             case status:

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from launcher.config import DAYTONA, Config
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.doctor.trial import Trial, Ward, try_out
-from launcher.doctor.verdict import Witness, verdict
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.doctor.trial import Trial, TrialContext, run_trial
+from launcher.doctor.verdict import ResponseHook, verdict
 from launcher.providers.factory import open_providers
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
@@ -16,15 +16,15 @@ TTL_MINUTES = 15
 
 
 @dataclass(kw_only=True, slots=True)
-class Live:
+class LiveCheck:
     """The trials of one run."""
 
     config: Config
     environ: Mapping[str, str]
     snapshot: str | None
-    ward: Ward
+    trials_context: TrialContext
     trials: list[Trial] = field(default_factory=list)
-    witness: Witness = field(default_factory=Witness)
+    on_response: ResponseHook = field(default_factory=ResponseHook)
     realm: str = ""
 
     async def run(self) -> AsyncIterator[Check]:
@@ -40,19 +40,21 @@ class Live:
     def verdict(self) -> str:
         """For Daytona's support; empty: Daytona was not asked."""
         url = self.config.daytona.api_url if self.config.daytona else ""
-        return verdict(self.trials, self.witness.answers, url, self.realm)
+        return verdict(self.trials, self.on_response.answers, url, self.realm)
 
     async def _try(self, name: str) -> list[Check]:
         daytona = self.config.daytona
         if daytona is not None:
             daytona = replace(daytona, ttl_minutes=TTL_MINUTES, secrets={})
-        config = replace(self.config, providers=(name,), daytona=daytona, handed={})
+        config = replace(self.config, providers=(name,), daytona=daytona, forwarded_env={})
         try:
-            async with open_providers(config, self.environ, witness=self.witness) as providers:
+            async with open_providers(
+                config, self.environ, on_response=self.on_response
+            ) as providers:
                 (provider,) = providers
                 if name in DAYTONA:
                     self.realm = provider.realm
-                trial = await try_out(provider, self.snapshot, self.ward)
+                trial = await run_trial(provider, self.snapshot, self.trials_context)
         except ProviderError as error:
             return [failed(f"live {name}", error.message, "Look at the checks above.")]
         self.trials.append(trial)
@@ -79,14 +81,14 @@ def _checks(trial: Trial) -> list[Check]:
 def _made(name: str, trial: Trial) -> Check:
     if trial.error is not None:
         return failed(name, trial.error, "The verdict below holds what Daytona's support needs.")
-    return well(
+    return ok(
         name, f"created after {trial.created_seconds} s, started after {trial.started_seconds} s"
     )
 
 
 def _snapshot(name: str, trial: Trial) -> Check:
     if trial.asked is None or trial.got == trial.asked:
-        return well(name, f"asked for {trial.asked or 'no snapshot'}, got {trial.got or 'none'}")
+        return ok(name, f"asked for {trial.asked or 'no snapshot'}, got {trial.got or 'none'}")
     return failed(
         name,
         f"asked for {trial.asked}, got {trial.got or 'none'}: the snapshot was ignored",
@@ -97,7 +99,7 @@ def _snapshot(name: str, trial: Trial) -> Check:
 
 def _inside(name: str, trial: Trial) -> Check:
     if trial.scripts is not None:
-        return well(name, f"the entrypoint ran, scripts {trial.scripts[:12]}")
+        return ok(name, f"the entrypoint ran, scripts {trial.scripts[:12]}")
     if trial.entrypoint_ran:
         advice = "An agent of your own may be meant; slipgate's says first which scripts it runs."
         return warning(name, "the entrypoint ran; it is not slipgate's", advice)
@@ -107,8 +109,8 @@ def _inside(name: str, trial: Trial) -> Check:
 
 def _deleted(name: str, trial: Trial) -> Check:
     if trial.sandbox_id is None and trial.is_deleted:
-        return well(name, "nothing is left of it")
+        return ok(name, "nothing is left of it")
     if trial.is_deleted:
-        return well(name, "deleted, and confirmed to be gone")
+        return ok(name, "deleted, and confirmed to be gone")
     advice = f"Delete {trial.name} by hand; the next `slipgate doctor --live` tries it again."
     return failed(name, f"{trial.name} could not be deleted", advice)

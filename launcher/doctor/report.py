@@ -12,7 +12,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 _SHORTEST_SECRET = 8
 
 
-class Paper:
+class Report:
     """stdout, on which no secret and no control character of somebody else ever comes."""
 
     def __init__(self, secrets: Iterable[str], console: Console | None = None) -> None:

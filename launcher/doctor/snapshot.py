@@ -2,19 +2,19 @@
 
 from typing import Final
 
-from launcher.doctor.check import Check, failed, warning, well
-from launcher.providers.daytona.api_client import DaytonaHttp, segment
+from launcher.doctor.check import Check, failed, ok, warning
+from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError
 from launcher.snapshots.names import next_name
-from launcher.snapshots.scripts import ENTRYPOINT, digest_in
+from launcher.snapshots.scripts import ENTRYPOINT, find_digest
 
 IDLE: Final = ("sleep", "infinity")
 """What Daytona runs where a Dockerfile has no ENTRYPOINT that it understands."""
 
 
-async def look_at_snapshot(
-    http: DaytonaHttp, name: str, *, digest: str, target: str | None
+async def check_snapshot(
+    http: DaytonaApiClient, name: str, *, digest: str, target: str | None
 ) -> list[Check]:
     """Whether it is there, can be used, starts our entrypoint, and holds the scripts of here."""
     try:
@@ -29,7 +29,7 @@ async def look_at_snapshot(
 def _state(found: Snapshot) -> Check:
     name = "snapshot"
     if found.state == "active":
-        return well(name, f"{found.name} is active")
+        return ok(name, f"{found.name} is active")
     if found.state == "inactive":
         return failed(
             name,
@@ -65,11 +65,11 @@ def _entrypoint(found: Snapshot) -> Check:
     if words[: len(ENTRYPOINT)] != ENTRYPOINT:
         advice = f"An agent of your own may be meant; slipgate's starts by {' '.join(ENTRYPOINT)}."
         return warning(name, f"{found.name} starts {told}", advice)
-    return well(name, " ".join(ENTRYPOINT))
+    return ok(name, " ".join(ENTRYPOINT))
 
 
 def _scripts(found: Snapshot, digest: str) -> Check:
-    name, theirs = "scripts", digest_in(found.entrypoint or ())
+    name, theirs = "scripts", find_digest(found.entrypoint or ())
     if theirs is None:
         return warning(
             name,
@@ -84,16 +84,16 @@ def _scripts(found: Snapshot, digest: str) -> Check:
             f"`slipgate snapshot build {next_name(found.name)}`, then name that one: a snapshot "
             "never changes.",
         )
-    return well(name, f"those of here ({digest[:12]})")
+    return ok(name, f"those of here ({digest[:12]})")
 
 
 def _region(found: Snapshot, target: str | None) -> list[Check]:
     if target is None:
-        return [well("region", "DAYTONA_TARGET is not set: the organisation's own")]
+        return [ok("region", "DAYTONA_TARGET is not set: the organisation's own")]
     if found.region_ids is None:
-        return [well("region", f"{target}; the API does not tell where {found.name} is")]
+        return [ok("region", f"{target}; the API does not tell where {found.name} is")]
     if target in found.region_ids:
-        return [well("region", f"{found.name} is in {target}")]
+        return [ok("region", f"{found.name} is in {target}")]
     there = ", ".join(found.region_ids) or "none"
     advice = f"Set DAYTONA_TARGET to one of them, or `slipgate snapshot build` it for {target}."
     return [failed("region", f"{found.name} is not in {target}, but in {there}", advice)]

@@ -13,7 +13,7 @@ _TRACES: Final = ("x-request-id", "x-correlation-id", "cf-ray", "x-amzn-trace-id
 _VERSION: Final = "x-daytona-api-version"
 
 
-class Witness:
+class ResponseHook:
     """Remembers how the API answered its creates; never what was sent."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ def _finding(tried: Mapping[str, Trial], url: str) -> str:
             f"`daytona sandbox create --snapshot {by_cli.asked}` came up from "
             f"{by_cli.got or 'none'} instead."
         )
-    troubles = [trial for trial in tried.values() if not trial.is_well]
+    troubles = [trial for trial in tried.values() if not trial.all_ok]
     if troubles:
         return "; ".join(f"{trial.provider}: {_trouble(trial)}" for trial in troubles)
     return "Every sandbox came up from the snapshot that was asked for: there is nothing to report."

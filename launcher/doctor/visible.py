@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from launcher.config import Config, DaytonaConfig
-from launcher.doctor.check import Check, warning, well
+from launcher.doctor.check import Check, ok, warning
 
 OF_EVERY_TASK: Final = "SLIPGATE_WEBHOOK_SECRET"
 """Dies with its attempt, and signs for that one alone."""
 
 
-def look_at_secrets(config: Config) -> Iterator[Check]:
+def check_exposure(config: Config) -> Iterator[Check]:
     """What the providers of the chain do with the variables they hand over."""
     if config.daytona is None:
         return
@@ -20,7 +20,7 @@ def look_at_secrets(config: Config) -> Iterator[Check]:
 
 
 def _arguments(config: Config) -> Check:
-    names = ", ".join((*sorted(config.handed), OF_EVERY_TASK))
+    names = ", ".join((*sorted(config.forwarded_env), OF_EVERY_TASK))
     return warning(
         "argument list",
         f"the CLI takes variables as arguments only: while it creates, every user of this host "
@@ -31,11 +31,11 @@ def _arguments(config: Config) -> Check:
 
 def _stored(config: Config, daytona: DaytonaConfig) -> Check:
     name = "stored in clear"
-    by_cli = set(config.handed) if "daytona-cli" in config.providers else set()
+    by_cli = set(config.forwarded_env) if "daytona-cli" in config.providers else set()
     swapped = set(daytona.secrets) - by_cli
-    shown = sorted(set(config.handed) - swapped)
+    shown = sorted(set(config.forwarded_env) - swapped)
     if not shown:
-        return well(name, f"only {OF_EVERY_TASK}, which dies with its attempt")
+        return ok(name, f"only {OF_EVERY_TASK}, which dies with its attempt")
     return warning(
         name,
         f"Daytona keeps variables in clear: any key of the organisation reads {', '.join(shown)}",

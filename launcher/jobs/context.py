@@ -9,33 +9,33 @@ from gateway.wire.launcher import Job, JobSandbox, LaunchError, ReportedState, S
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH, Client, Clock, Sleep
 from launcher.providers.github_actions import GitHubActions
-from launcher.providers.protocol import Found, Key, Provider, ProviderError
+from launcher.providers.protocol import Key, Provider, ProviderError, SandboxStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
+class LauncherContext:
     """The launcher's means, the same for all jobs."""
 
     client: Client
     providers: tuple[Provider, ...]
-    handed: Mapping[str, str] = field(repr=False)
+    forwarded_env: Mapping[str, str] = field(repr=False)
     """The launcher's own variables that sandboxes may get."""
-    elsewhere: GitHubActions | None = None
+    github_actions: GitHubActions | None = None
     """Who does the jobs in our place; then there are no providers."""
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 
     @property
-    def places(self) -> tuple[str, ...]:
+    def provider_realms(self) -> tuple[str, ...]:
         """Where we can do jobs, as a claim says it."""
-        if self.elsewhere is not None:
-            return self.elsewhere.places
+        if self.github_actions is not None:
+            return self.github_actions.provider_realms
         return tuple(f"{each.name}@{each.realm}" for each in self.providers)
 
     @property
     def name(self) -> str:
         """Who could not, where a job does not say it."""
-        return self.elsewhere.name if self.elsewhere else self.providers[0].name
+        return self.github_actions.name if self.github_actions else self.providers[0].name
 
     def chain_for(self, job: Job) -> tuple[Provider, ...]:
         """The providers to try in order, all of one realm: a name is an idempotency key within it
@@ -72,13 +72,15 @@ def key_of(job: Job) -> Key:
     return Key(instance=job.instance_id, name=sandbox.name, id=sandbox.id, snapshot=job.snapshot)
 
 
-def check_labels(job: Job, found: Found) -> None:
+def check_labels(job: Job, found: SandboxStatus) -> None:
     """Raises `ProviderError` if the sandbox is another one that took the name."""
     if any(found.labels.get(name) != value for name, value in job.labels.items()):
         raise ProviderError("labels_differ", "the sandbox carries other labels", retryable=False)
 
 
-def described(provider: Provider, found: Found, state: ReportedState | None = None) -> Sandbox:
+def sandbox_report(
+    provider: Provider, found: SandboxStatus, state: ReportedState | None = None
+) -> Sandbox:
     """A sandbox for a report, with its own state or another."""
     return Sandbox(
         id=found.id,
@@ -90,7 +92,7 @@ def described(provider: Provider, found: Found, state: ReportedState | None = No
     )
 
 
-def absent(provider: Provider, job: Job, state: ReportedState) -> Sandbox:
+def absent_report(provider: Provider, job: Job, state: ReportedState) -> Sandbox:
     """A sandbox for a report that is not there."""
     sandbox = sandbox_of(job)
     return Sandbox(
@@ -114,11 +116,11 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
 
 
 def diagnosis(
-    skipped: int, log: str = "", *, reason: str | None = None, trouble: str | None = None
+    skipped: int, log: str = "", *, reason: str | None = None, problem: str | None = None
 ) -> str | None:
     """A word for the task's owner about lines of a spool that were no webhooks, about a spool that
     could not be read, and about how its sandbox and its agent ended."""
-    words = [reason, trouble]
+    words = [reason, problem]
     if skipped:
         words.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
     if log.strip():

@@ -7,10 +7,16 @@ from typing import Final
 
 from gateway.wire.launcher import Job, MayTry
 from gateway.wire.truncation import head_and_tail
-from launcher.jobs.context import Site, check_labels, described, key_of
-from launcher.jobs.last_words import last_words
+from launcher.jobs.context import LauncherContext, check_labels, key_of, sandbox_report
+from launcher.jobs.last_words import read_final_spool
 from launcher.jobs.lease import Lease
-from launcher.providers.protocol import Found, Order, Provider, ProviderError, Unusable
+from launcher.providers.protocol import (
+    Provider,
+    ProviderError,
+    ProviderUnusable,
+    SandboxSpec,
+    SandboxStatus,
+)
 from launcher.sandbox_env import sandbox_environment
 
 CREATE_SECONDS: Final = 120
@@ -25,28 +31,28 @@ GIVEN_BACK: Final = ("sandbox_gone", "launch_timeout")
 """Failures that the gateway should hear of at once: it decides whether there is another launch."""
 REASON_LENGTH: Final = 1_000
 """Characters of a sandbox's own reason: a long one has its cause at either end."""
-LOOK_SECONDS: Final = 0.2
-LONGEST_LOOK_SECONDS: Final = 3.0
+POLL_SECONDS: Final = 0.2
+LONGEST_POLL_SECONDS: Final = 3.0
 
 
-async def create(site: Site, lease: Lease) -> str:
+async def create(context: LauncherContext, lease: Lease) -> str:
     """Makes the job's sandbox, or adopts it, and says so.
 
     What may pass is tried with the next provider, then again from the first, ever more slowly; a
     sandbox from another snapshot is destroyed and counts against its provider; everything else
     ends the job at once.
     """
-    left = list(site.chain_for(lease.job))
-    give_up = site.clock() + LAUNCH_SECONDS
+    left = list(context.chain_for(lease.job))
+    deadline = context.clock() + LAUNCH_SECONDS
     note: str | None = None
     wait = 0.0
     for number, pause in enumerate(_pauses(len(left)), start=1):
-        await site.sleep(max(pause, wait))
+        await context.sleep(max(pause, wait))
         provider = left.pop(0)
         try:
-            return await _try(site, lease, provider, number, note)
+            return await _try(context, lease, provider, number, note)
         except ProviderError as error:
-            if _is_passing(error) and site.clock() + error.retry_after < give_up:
+            if _is_transient(error) and context.clock() + error.retry_after < deadline:
                 left.append(provider)
             elif not _is_its_own(error) or not left:
                 raise
@@ -55,13 +61,13 @@ async def create(site: Site, lease: Lease) -> str:
     raise AssertionError("the pauses have no end")
 
 
-def _is_passing(error: ProviderError) -> bool:
+def _is_transient(error: ProviderError) -> bool:
     return error.retryable and error.code not in GIVEN_BACK
 
 
 def _is_its_own(error: ProviderError) -> bool:
     """Whether another provider may do what this one cannot."""
-    return isinstance(error, Unusable) or error.code in PROVIDERS_OWN
+    return isinstance(error, ProviderUnusable) or error.code in PROVIDERS_OWN
 
 
 def _pauses(providers: int) -> Iterator[float]:
@@ -71,38 +77,42 @@ def _pauses(providers: int) -> Iterator[float]:
         yield from (pause if first else 0.0 for first in (True, *(False,) * (providers - 1)))
 
 
-async def _try(site: Site, lease: Lease, provider: Provider, number: int, note: str | None) -> str:
+async def _try(
+    context: LauncherContext, lease: Lease, provider: Provider, number: int, note: str | None
+) -> str:
     job = lease.job
-    found = await _obtain(site, lease, provider, number, note)
+    found = await _obtain(context, lease, provider, number, note)
     check_labels(job, found)
-    await site.client.created(job, described(provider, found))
-    await _heed_cancel(site, lease, provider, found)
+    await context.client.created(job, sandbox_report(provider, found))
+    await _check_cancelled(context, lease, provider, found)
     if job.snapshot and found.snapshot != job.snapshot:
         await provider.remove(found.key)
         raise _wrong_snapshot(job.snapshot, found.snapshot)
-    found = await _started(site, provider, found)
-    await _heed_cancel(site, lease, provider, found)
-    await site.client.done(job, sandbox=described(provider, found), process=found.process)
+    found = await _started(context, provider, found)
+    await _check_cancelled(context, lease, provider, found)
+    await context.client.done(job, sandbox=sandbox_report(provider, found), process=found.process)
     return "created"
 
 
 async def _obtain(
-    site: Site, lease: Lease, provider: Provider, number: int, note: str | None
-) -> Found:
+    context: LauncherContext, lease: Lease, provider: Provider, number: int, note: str | None
+) -> SandboxStatus:
     """The sandbox; raises `ProviderError` when it cannot be had."""
     # The gateway's window is counted from the first sending: that can only make it shorter.
-    asked_at = site.clock()
-    may = await _ask(site, lease.job, provider, number, note)
+    asked_at = context.clock()
+    may = await _ask(context, lease.job, provider, number, note)
     if not may.create:
-        return await _adopt(site, lease, provider)
-    await _heed_cancel(site, lease, provider)
-    if site.clock() >= asked_at + may.create_seconds:
+        return await _adopt(context, lease, provider)
+    await _check_cancelled(context, lease, provider)
+    if context.clock() >= asked_at + may.create_seconds:
         raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
-    return await _make(provider, _order(site, lease.job))
+    return await _make(provider, _order(context, lease.job))
 
 
-async def _ask(site: Site, job: Job, provider: Provider, number: int, note: str | None) -> MayTry:
-    return await site.client.trying(
+async def _ask(
+    context: LauncherContext, job: Job, provider: Provider, number: int, note: str | None
+) -> MayTry:
+    return await context.client.trying(
         job,
         provider=provider.name,
         realm=provider.realm,
@@ -112,20 +122,20 @@ async def _ask(site: Site, job: Job, provider: Provider, number: int, note: str 
     )
 
 
-async def _adopt(site: Site, lease: Lease, provider: Provider) -> Found:
+async def _adopt(context: LauncherContext, lease: Lease, provider: Provider) -> SandboxStatus:
     """What is there already: the agent has spoken, or a cancel is pending."""
     await lease.renew()
-    await _heed_cancel(site, lease, provider)
+    await _check_cancelled(context, lease, provider)
     found = await provider.find(key_of(lease.job))
     if found is None:
         raise ProviderError("sandbox_gone", "the sandbox is not there any more", retryable=True)
     return found
 
 
-async def _make(provider: Provider, order: Order) -> Found:
+async def _make(provider: Provider, spec: SandboxSpec) -> SandboxStatus:
     try:
         async with asyncio.timeout(CREATE_SECONDS):
-            return await provider.create(order)
+            return await provider.create(spec)
     except TimeoutError as error:
         raise ProviderError(
             "provider_unavailable",
@@ -134,25 +144,27 @@ async def _make(provider: Provider, order: Order) -> Found:
         ) from error
 
 
-def _order(site: Site, job: Job) -> Order:
-    return Order(
+def _order(context: LauncherContext, job: Job) -> SandboxSpec:
+    return SandboxSpec(
         key=key_of(job),
         snapshot=job.snapshot,
         labels=job.labels,
-        env=sandbox_environment(site.handed, job.env),
+        env=sandbox_environment(context.forwarded_env, job.env),
         own=frozenset(job.env),
     )
 
 
-async def _started(site: Site, provider: Provider, found: Found) -> Found:
+async def _started(
+    context: LauncherContext, provider: Provider, found: SandboxStatus
+) -> SandboxStatus:
     """Waits until the sandbox has left `creating`."""
-    give_up = site.clock() + LAUNCH_SECONDS
-    pause = LOOK_SECONDS
+    deadline = context.clock() + LAUNCH_SECONDS
+    pause = POLL_SECONDS
     while found.state == "creating":
-        if site.clock() > give_up:
+        if context.clock() > deadline:
             raise ProviderError("launch_timeout", "the sandbox did not start", retryable=True)
-        await site.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
+        await context.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         seen = await provider.find(found.key)
         if seen is None:
             raise ProviderError("sandbox_gone", "the sandbox went while starting", retryable=True)
@@ -162,7 +174,7 @@ async def _started(site: Site, provider: Provider, found: Found) -> Found:
     return found
 
 
-async def _not_started(provider: Provider, found: Found) -> ProviderError:
+async def _not_started(provider: Provider, found: SandboxStatus) -> ProviderError:
     """What holds the name and will never run is deleted: the next try needs the name."""
     reason = found.reason or (await provider.read_log(found.key)).strip()
     await provider.remove(found.key)
@@ -179,8 +191,8 @@ def _wrong_snapshot(asked: str, found: str | None) -> ProviderError:
     )
 
 
-async def _heed_cancel(
-    site: Site, lease: Lease, provider: Provider, made: Found | None = None
+async def _check_cancelled(
+    context: LauncherContext, lease: Lease, provider: Provider, made: SandboxStatus | None = None
 ) -> None:
     """A cancelled job destroys what it made and ends. What an agent has said meanwhile, while it
     could not reach the gateway, must not go with it: then the destroy job brings it home first."""
@@ -189,7 +201,7 @@ async def _heed_cancel(
     found = made or await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-        piece, _ = await last_words(site, provider, found.key, 0)
+        piece, _ = await read_final_spool(context, provider, found.key, 0)
         if not piece.lines and not piece.has_more:
             await provider.remove(found.key)
     raise ProviderError("cancelled", "cancelled while launching", retryable=False)

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.wire.launcher import Job
 from gateway.wire.times import parse_rfc3339
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.jobs.lease import Lease
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
@@ -15,21 +15,21 @@ DELEGATION: Final = timedelta(minutes=7)
 the launch clock is longer, so that a run that never came costs one launch at most."""
 
 
-async def delegate(site: Site, lease: Lease) -> str:
+async def delegate(context: LauncherContext, lease: Lease) -> str:
     """Delegates first and asks afterwards: a run that is quick must be able to claim it."""
-    elsewhere = _elsewhere(site)
+    github_actions = _elsewhere(context)
     if lease.job.kind == "sweep":
-        elsewhere.check_sweep()
-    note = f"asked GitHub Actions for a run of {elsewhere.workflow}"
-    await site.client.delegate(lease.job, until=_until(lease.job), note=note)
-    address = await elsewhere.start(lease.job.id)
+        github_actions.check_sweep()
+    note = f"asked GitHub Actions for a run of {github_actions.workflow}"
+    await context.client.delegate(lease.job, until=_until(lease.job), note=note)
+    address = await github_actions.start(lease.job.id)
     return f"delegated {address}".strip()
 
 
-def _elsewhere(site: Site) -> GitHubActions:
-    if site.elsewhere is None:
+def _elsewhere(context: LauncherContext) -> GitHubActions:
+    if context.github_actions is None:
         raise ProviderError("invalid_job", "nobody is there to delegate to", retryable=False)
-    return site.elsewhere
+    return context.github_actions
 
 
 def _until(job: Job) -> datetime:

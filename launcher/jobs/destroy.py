@@ -2,33 +2,35 @@
 
 from gateway.wire.launcher import Job, Sandbox
 from launcher.jobs.context import (
-    Site,
-    absent,
+    LauncherContext,
+    absent_report,
     check_labels,
-    described,
     diagnosis,
     key_of,
+    sandbox_report,
 )
-from launcher.jobs.last_words import last_words
+from launcher.jobs.last_words import read_final_spool
 from launcher.jobs.lease import Lease
 from launcher.jobs.rescue import rescue
-from launcher.providers.protocol import Found, Provider
+from launcher.providers.protocol import Provider, SandboxStatus
 
 
-async def destroy(site: Site, lease: Lease) -> str:
+async def destroy(context: LauncherContext, lease: Lease) -> str:
     """Ends the job's sandbox; of one that is not there the gateway judges whether that is final.
 
     What `find` does not find is treated as if it were there: lists flap, so it may hold a spool,
     and a create or a removal that was cut short leaves files without a record.
     """
-    provider = site.provider_of(lease.job)
+    provider = context.provider_of(lease.job)
     found = await provider.find(key_of(lease.job))
     if found is not None:
         check_labels(lease.job, found)
-    return await _hand_over(site, lease, provider, found)
+    return await _hand_over(context, lease, provider, found)
 
 
-async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found | None) -> str:
+async def _hand_over(
+    context: LauncherContext, lease: Lease, provider: Provider, found: SandboxStatus | None
+) -> str:
     """Files go only after the gateway has the spool, and `destroyed` is said only after the files
     went: whatever a crash comes between, somebody is asked again.
 
@@ -36,12 +38,12 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found 
     once, and it goes on from the offset reported here.
     """
     key = key_of(lease.job)
-    piece, trouble = await last_words(site, provider, key, lease.job.spool_offset)
-    told = diagnosis(piece.skipped, trouble=trouble)
+    piece, problem = await read_final_spool(context, provider, key, lease.job.spool_offset)
+    told = diagnosis(piece.skipped, problem=problem)
     if piece.lines or piece.has_more:
-        await site.client.done(
+        await context.client.done(
             lease.job,
-            sandbox=described(provider, found) if found else None,
+            sandbox=sandbox_report(provider, found) if found else None,
             process=found.process if found else None,
             spool=piece.lines,
             spool_offset=piece.offset,
@@ -49,16 +51,16 @@ async def _hand_over(site: Site, lease: Lease, provider: Provider, found: Found 
         )
         return "draining"
     if lease.job.rescue:
-        trouble = await rescue(site, lease.job, provider)
-        told = "; ".join(filter(None, (told, trouble))) or None
+        problem = await rescue(context, lease.job, provider)
+        told = "; ".join(filter(None, (told, problem))) or None
     await provider.remove(key)
-    await site.client.done(lease.job, sandbox=_ended(provider, lease.job, found), diagnosis=told)
+    await context.client.done(lease.job, sandbox=_ended(provider, lease.job, found), diagnosis=told)
     return "destroyed" if found else "gone"
 
 
-def _ended(provider: Provider, job: Job, found: Found | None) -> Sandbox:
+def _ended(provider: Provider, job: Job, found: SandboxStatus | None) -> Sandbox:
     """Not `destroyed` where nothing was seen: a create may still be under way, and the gateway
     alone knows how long."""
     if found is None:
-        return absent(provider, job, "gone")
-    return described(provider, found, "destroyed")
+        return absent_report(provider, job, "gone")
+    return sandbox_report(provider, found, "destroyed")

@@ -4,46 +4,52 @@ from dataclasses import replace
 
 from gateway.wire.launcher import Process
 from launcher.jobs.context import (
-    Site,
-    absent,
+    LauncherContext,
+    absent_report,
     check_labels,
-    described,
     diagnosis,
     key_of,
+    sandbox_report,
 )
 from launcher.jobs.lease import Lease
-from launcher.providers.protocol import Found, Provider, SpoolPiece, Unusable
+from launcher.providers.protocol import Provider, ProviderUnusable, SandboxStatus, SpoolPiece
 
 
-async def inspect(site: Site, lease: Lease) -> str:
+async def inspect(context: LauncherContext, lease: Lease) -> str:
     """Looks first and reads the spool after: what an agent wrote before it ended is then read."""
-    provider = site.provider_of(lease.job)
+    provider = context.provider_of(lease.job)
     found = await provider.find(key_of(lease.job))
     if found is None:
-        await site.client.done(lease.job, sandbox=absent(provider, lease.job, "gone"))
+        await context.client.done(lease.job, sandbox=absent_report(provider, lease.job, "gone"))
         return "gone"
     check_labels(lease.job, found)
     try:
         piece = await provider.read_spool(found.key, lease.job.spool_offset)
-    except Unusable as error:
-        told = diagnosis(0, reason=found.reason, trouble=error.message)
-        await site.client.done(lease.job, sandbox=described(provider, found), diagnosis=told)
+    except ProviderUnusable as error:
+        told = diagnosis(0, reason=found.reason, problem=error.message)
+        await context.client.done(
+            lease.job, sandbox=sandbox_report(provider, found), diagnosis=told
+        )
         return "unread"
     process = piece.process or found.process
-    await _tell(site, lease, provider, replace(found, process=process), piece)
+    await _tell(context, lease, provider, replace(found, process=process), piece)
     return process.state
 
 
 async def _tell(
-    site: Site, lease: Lease, provider: Provider, found: Found, piece: SpoolPiece
+    context: LauncherContext,
+    lease: Lease,
+    provider: Provider,
+    found: SandboxStatus,
+    piece: SpoolPiece,
 ) -> None:
     """While words of the agent are still unread, its end is not told: nobody may judge by it."""
     is_whole = not piece.has_more
     is_over = found.process.state == "exited" or found.state in ("error", "stopped", "destroyed")
     log = await provider.read_log(found.key) if is_whole and is_over else ""
-    await site.client.done(
+    await context.client.done(
         lease.job,
-        sandbox=described(provider, found, None if is_whole else "unknown"),
+        sandbox=sandbox_report(provider, found, None if is_whole else "unknown"),
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,

@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.providers.protocol import Key, Provider, ProviderError, SpoolPiece
 
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0)
 """Between tries: a sandbox that is busy answers later, one whose daemon is dead never does."""
 
 
-async def last_words(
-    site: Site, provider: Provider, key: Key, offset: int
+async def read_final_spool(
+    context: LauncherContext, provider: Provider, key: Key, offset: int
 ) -> tuple[SpoolPiece, str | None]:
     """Ends the agent and reads the next piece of its spool; nothing, and why, of a sandbox that
     cannot be asked. That is no reason to keep it: then nothing would ever be destroyed."""
@@ -20,7 +20,7 @@ async def last_words(
         except ProviderError as error:
             if not error.retryable:
                 return _nothing(offset, error)
-        await site.sleep(pause)
+        await context.sleep(pause)
     try:
         return await _asked(provider, key, offset, is_last=True), None
     except ProviderError as error:

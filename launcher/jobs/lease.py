@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from gateway.wire.launcher import Job
-from launcher.client import Client, LeaseLost, Sleep, Unreachable
+from launcher.client import Client, GatewayUnreachable, LeaseLost, Sleep
 
 RENEWALS_PER_LEASE = 4
 
@@ -28,11 +28,11 @@ class Lease:
             await sleep(self.job.lease_seconds / RENEWALS_PER_LEASE)
             try:
                 await self.renew()
-            except Unreachable:
+            except GatewayUnreachable:
                 continue
 
 
-async def work_under(
+async def run_with_lease(
     lease: Lease,
     work: Callable[[Lease], Awaitable[str]],
     *,

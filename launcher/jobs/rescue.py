@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from gateway.wire.launcher import Job, RescuedPiece
-from launcher.client import Refused
-from launcher.jobs.context import Site, key_of
+from launcher.client import GatewayRejected
+from launcher.jobs.context import LauncherContext, key_of
 from launcher.providers.protocol import Provider, ProviderError, Rescues
 
 SECONDS: Final = 60.0
@@ -17,7 +17,7 @@ SECONDS: Final = 60.0
 
 
 async def rescue(
-    site: Site, job: Job, provider: Provider, *, seconds: float = SECONDS
+    context: LauncherContext, job: Job, provider: Provider, *, seconds: float = SECONDS
 ) -> str | None:
     """Sends the pieces; answers with what went wrong, if something did: the removal goes on.
 
@@ -29,10 +29,10 @@ async def rescue(
         return "this provider cannot look for what its agent left"
     try:
         async for line in _bounded(provider.rescue(key_of(job)), seconds):
-            await site.client.rescued(job, _piece(job, line))
+            await context.client.rescued(job, _piece(job, line))
     except TimeoutError:
         return f"what its agent left could not be saved within {seconds:.0f} s"
-    except (ProviderError, Refused, msgspec.MsgspecError) as error:
+    except (ProviderError, GatewayRejected, msgspec.MsgspecError) as error:
         return f"what its agent left could not be saved: {error}"
     return None
 

@@ -9,17 +9,17 @@ from structlog.typing import FilteringBoundLogger
 from gateway.wire.launcher import Job, JobKind
 from gateway.wire.redaction import redacted
 from gateway.wire.truncation import head_and_tail
-from launcher.client import LeaseLost, Refused, Unreachable
-from launcher.jobs.context import Site, launch_error
+from launcher.client import GatewayRejected, GatewayUnreachable, LeaseLost
+from launcher.jobs.context import LauncherContext, launch_error
 from launcher.jobs.create import create
 from launcher.jobs.delegate import delegate
 from launcher.jobs.destroy import destroy
 from launcher.jobs.inspect import inspect
-from launcher.jobs.lease import Lease, work_under
+from launcher.jobs.lease import Lease, run_with_lease
 from launcher.jobs.sweep import sweep
 from launcher.providers.protocol import ProviderError
 
-KINDS: Mapping[JobKind, Callable[[Site, Lease], Awaitable[str]]] = MappingProxyType(
+KINDS: Mapping[JobKind, Callable[[LauncherContext, Lease], Awaitable[str]]] = MappingProxyType(
     {"create": create, "inspect": inspect, "destroy": destroy, "sweep": sweep}
 )
 CANCELLED = "cancelled"
@@ -30,23 +30,23 @@ REASON_LENGTH = 500
 UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
 
-async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
+async def run_job(context: LauncherContext, job: Job, log: FilteringBoundLogger) -> bool:
     """Does the job under its lease and logs one line; whether it was done.
 
     Raises nothing but its own cancellation; the lease then runs out and the job is offered again.
     """
-    start = site.clock()
+    start = context.clock()
     line = log.bind(job=job.id, kind=job.kind, task=job.task_id, attempt=job.attempt)
     if job.sandbox:
         line = line.bind(sandbox=job.sandbox.name)
     outcome = "given_back"
     try:
-        outcome = await work_under(
-            Lease(site.client, job), functools.partial(_work, site, line), sleep=site.sleep
+        outcome = await run_with_lease(
+            Lease(context.client, job), functools.partial(_work, context, line), sleep=context.sleep
         )
     except LeaseLost:
         outcome = "lease_lost"
-    except (Refused, Unreachable) as error:
+    except (GatewayRejected, GatewayUnreachable) as error:
         outcome = "unreported"
         line = line.bind(reason=str(error))
     except Exception as error:  # noqa: BLE001 - the top of a job: one must not end the others
@@ -55,25 +55,27 @@ async def perform(site: Site, job: Job, log: FilteringBoundLogger) -> bool:
     finally:
         is_done = outcome.partition(" ")[0] not in UNDONE
         say = line.info if is_done else line.warning
-        say("job", outcome=outcome, seconds=round(site.clock() - start, 3))
+        say("job", outcome=outcome, seconds=round(context.clock() - start, 3))
     return is_done
 
 
-async def _work(site: Site, log: FilteringBoundLogger, lease: Lease) -> str:
-    work = delegate if site.elsewhere else KINDS[lease.job.kind]
+async def _work(context: LauncherContext, log: FilteringBoundLogger, lease: Lease) -> str:
+    work = delegate if context.github_actions else KINDS[lease.job.kind]
     try:
-        return await work(site, lease)
+        return await work(context, lease)
     except ProviderError as error:
         if error.code != CANCELLED:
             # At once, and not with the job's line: the report may wait long for the gateway.
-            log.warning("provider.failed", code=error.code, reason=_reason(site, lease.job, error))
+            log.warning(
+                "provider.failed", code=error.code, reason=_reason(context, lease.job, error)
+            )
         provider = lease.job.sandbox.provider if lease.job.sandbox else None
-        await site.client.failed(lease.job, launch_error(error, provider or site.name))
+        await context.client.failed(lease.job, launch_error(error, provider or context.name))
         return CANCELLED if error.code == CANCELLED else f"failed {error.code}"
 
 
-def _reason(site: Site, job: Job, error: ProviderError) -> str:
+def _reason(context: LauncherContext, job: Job, error: ProviderError) -> str:
     """What the provider said, without what was in our hands while it spoke."""
-    known = (*site.handed.values(), *job.env.values())
+    known = (*context.forwarded_env.values(), *job.env.values())
     secrets = sorted((each for each in known if len(each) >= SHORTEST_SECRET), key=len)
     return head_and_tail(redacted(error.message, reversed(secrets)), REASON_LENGTH)

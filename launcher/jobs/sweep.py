@@ -2,22 +2,22 @@
 
 from gateway.wire.launcher import SweptSandbox
 from gateway.wire.times import rfc3339
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.jobs.lease import Lease
-from launcher.providers.protocol import Found
+from launcher.providers.protocol import SandboxStatus
 
 SANDBOXES_PER_REPORT = 1_000
 
 
-async def sweep(site: Site, lease: Lease) -> str:
+async def sweep(context: LauncherContext, lease: Lease) -> str:
     """Lists, destroys nothing."""
-    provider = site.provider_of(lease.job)
-    found = (await provider.survey(lease.job.instance_id))[:SANDBOXES_PER_REPORT]
-    await site.client.done(lease.job, sandboxes=tuple(_swept(each) for each in found))
+    provider = context.provider_of(lease.job)
+    found = (await provider.list_sandboxes(lease.job.instance_id))[:SANDBOXES_PER_REPORT]
+    await context.client.done(lease.job, sandboxes=tuple(_swept(each) for each in found))
     return f"{len(found)} found"
 
 
-def _swept(found: Found) -> SweptSandbox:
+def _swept(found: SandboxStatus) -> SweptSandbox:
     return SweptSandbox(
         id=found.id,
         name=found.key.name,

@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from launcher.config import Config, DaytonaConfig
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp, Witness, open_daytona
+from launcher.providers.daytona.api_client import DaytonaApiClient, ResponseHook, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.cli_client import Terminal, open_terminal
+from launcher.providers.daytona.cli_client import DaytonaCliClient, open_cli_client
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
-from launcher.providers.daytona.sandboxes import Wishes
-from launcher.providers.docker.cli import open_engine
+from launcher.providers.daytona.sandboxes import CreateOptions
+from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import Docker, Limits
 from launcher.providers.github_actions import GitHubActions, open_github
 from launcher.providers.local.provider import EXECUTION, LocalProvider
@@ -22,7 +22,7 @@ async def open_providers(
     config: Config,
     environ: Mapping[str, str],
     program: tuple[str, ...] = EXECUTION,
-    witness: Witness | None = None,
+    on_response: ResponseHook | None = None,
 ) -> AsyncIterator[tuple[Provider, ...]]:
     """One per name in the configuration, in its order; closed when the block ends. `witness` sees
     every answer of Daytona's API.
@@ -31,7 +31,7 @@ async def open_providers(
         ProviderError: a provider does not tell its realm.
     """
     async with AsyncExitStack() as stack:
-        opener = _Opener(config, environ, program, witness, stack)
+        opener = _Opener(config, environ, program, on_response, stack)
         known: dict[str, Callable[[], Awaitable[Provider]]] = {
             "local": opener.local,
             "daytona-api": opener.daytona_api,
@@ -43,13 +43,13 @@ async def open_providers(
 
 
 @asynccontextmanager
-async def open_elsewhere(config: Config) -> AsyncIterator[GitHubActions | None]:
+async def open_github_actions(config: Config) -> AsyncIterator[GitHubActions | None]:
     """Who does the jobs in our place, if somebody does."""
     given = config.github_actions
     if given is None:
         yield None
         return
-    async with open_github(given.api_url, given.token, outgoing=config.outgoing) as http:
+    async with open_github(given.api_url, given.token, egress=config.egress) as http:
         yield GitHubActions(
             http,
             repository=given.repository,
@@ -67,13 +67,13 @@ class _Opener:
         config: Config,
         environ: Mapping[str, str],
         program: tuple[str, ...],
-        witness: Witness | None,
+        on_response: ResponseHook | None,
         stack: AsyncExitStack,
     ) -> None:
         self._config = config
         self._environ = environ
         self._program = program
-        self._witness = witness
+        self._witness = on_response
         self._stack = stack
         self._realm = config.realm
 
@@ -95,48 +95,52 @@ class _Opener:
                 daytona.api_url,
                 daytona.api_key,
                 self._witness,
-                outgoing=self._config.outgoing,
+                egress=self._config.egress,
             )
         )
-        http = DaytonaHttp(client)
+        http = DaytonaApiClient(client)
         realm = await self._daytona_realm(http, None)
-        return DaytonaApi(http, realm=realm, wishes=_wishes(daytona))
+        return DaytonaApi(http, realm=realm, options=_options(daytona))
 
     async def daytona_cli(self) -> Provider:
         """By the command line."""
         daytona = self._daytona()
-        terminal = open_terminal(
+        cli = open_cli_client(
             self._config.state / "daytona-cli",
             path="daytona",
             url=daytona.api_url,
             api_key=daytona.api_key,
             environ=self._environ,
         )
-        realm = await self._daytona_realm(None, terminal)
-        return DaytonaCli(terminal, realm=realm, wishes=_wishes(daytona))
+        realm = await self._daytona_realm(None, cli)
+        return DaytonaCli(cli, realm=realm, options=_options(daytona))
 
     async def docker(self) -> Provider:
         """By the docker CLI. Its realm can always be read: a name given to Daytona's is not its."""
-        engine = open_engine(self._config.state / "docker-cli", environ=self._environ)
-        realm = await engine.identity()
+        cli = open_docker_cli(self._config.state / "docker-cli", environ=self._environ)
+        realm = await cli.identity()
         docker = self._config.docker
         limits = Limits(memory=docker.memory, cpus=docker.cpus, pids=docker.pids)
-        return Docker(engine, realm=realm, limits=limits, images=docker.images)
+        return Docker(cli, realm=realm, limits=limits, images=docker.images)
 
     def _daytona(self) -> DaytonaConfig:
         if self._config.daytona is None:
             raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
         return self._config.daytona
 
-    async def _daytona_realm(self, http: DaytonaHttp | None, terminal: Terminal | None) -> str:
+    async def _daytona_realm(
+        self, http: DaytonaApiClient | None, cli: DaytonaCliClient | None
+    ) -> str:
         """Read once, by whichever comes first."""
         url = self._daytona().api_url
         if self._realm is None and http is not None:
             self._realm = await realm_by_api(http, url)
-        elif self._realm is None and terminal is not None:
-            self._realm = await realm_by_cli(terminal, url)
+        elif self._realm is None and cli is not None:
+            self._realm = await realm_by_cli(cli, url)
         return self._realm or ""
 
 
-def _wishes(daytona: DaytonaConfig) -> Wishes:
-    return Wishes(target=daytona.target, ttl_minutes=daytona.ttl_minutes, secrets=daytona.secrets)
+def _options(daytona: DaytonaConfig) -> CreateOptions:
+    return CreateOptions(
+        target=daytona.target, ttl_minutes=daytona.ttl_minutes, secrets=daytona.secrets
+    )

@@ -22,11 +22,11 @@ import msgspec
 
 from gateway.wire.truncation import head_and_tail
 from launcher.client import Clock, Sleep
-from launcher.egress import DIRECT, Outgoing
+from launcher.egress import DIRECT, Egress
 from launcher.providers.protocol import ProviderError
 from launcher.providers.retry_after import seconds_to_wait
 
-PLACES: Final = ("daytona-cli", "daytona-api")
+WORKFLOW_PROVIDERS: Final = ("daytona-cli", "daytona-api")
 """Providers of the workflow's launcher: its SLIPGATE_PROVIDERS."""
 CALL_SECONDS: Final = 15.0
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
@@ -65,7 +65,7 @@ class GitHubActions:
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.places = tuple(f"{name}@{realm}" for name in PLACES)
+        self.provider_realms = tuple(f"{name}@{realm}" for name in WORKFLOW_PROVIDERS)
         self.workflow = f"{workflow} of {repository}"
         self._http = http
         self._path = f"/repos/{repository}/actions/workflows/{workflow}/dispatches"
@@ -117,7 +117,7 @@ class GitHubActions:
             raise _unavailable(f"no answer ({type(error).__name__})") from error
 
 
-def open_github(url: str, token: str, *, outgoing: Outgoing = DIRECT) -> httpx.AsyncClient:
+def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.AsyncClient:
     """The connection; no proxy of the environment sees the token."""
     headers = {
         "authorization": f"Bearer {token}",
@@ -126,7 +126,7 @@ def open_github(url: str, token: str, *, outgoing: Outgoing = DIRECT) -> httpx.A
         "user-agent": "slipgate",
         "x-github-api-version": "2022-11-28",
     }
-    return outgoing.client(base_url=url, headers=headers)
+    return egress.client(base_url=url, headers=headers)
 
 
 def _run(response: httpx.Response) -> str:

@@ -13,12 +13,12 @@ OUTPUT_BYTES: Final = 16 * 1024 * 1024
 ERROR_BYTES: Final = 64 * 1024
 """What is printed beyond is read and thrown away: a full pipe would stop the program."""
 LINE_BYTES: Final = 1024 * 1024
-Take = Callable[[bytes], object]
+OutputHandler = Callable[[bytes], object]
 """Takes what is printed, piece by piece."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ran:
+class CommandResult:
     """How a run ended; `code` None: it was killed because its time was over."""
 
     code: int | None
@@ -43,9 +43,9 @@ class Program:
         *arguments: str,
         seconds: float,
         told: bytes | None = None,
-        take: Take | None = None,
-        echo: Take | None = None,
-    ) -> Ran:
+        take: OutputHandler | None = None,
+        on_output: OutputHandler | None = None,
+    ) -> CommandResult:
         """One run in our folder, without a shell. `told` is its standard input; what it prints goes
         to `take`, if there is one. `echo` gets all of it beside that, errors too, as it comes.
 
@@ -67,7 +67,7 @@ class Program:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
         try:
-            return await _watched(process, seconds, told or b"", take, echo)
+            return await _watched(process, seconds, told or b"", take, on_output)
         finally:
             await _end(process)
 
@@ -104,13 +104,13 @@ async def _watched(
     process: asyncio.subprocess.Process,
     seconds: float,
     told: bytes,
-    take: Take | None,
-    echo: Take | None,
-) -> Ran:
-    out, err = _Kept(OUTPUT_BYTES), _Kept(ERROR_BYTES)
+    take: OutputHandler | None,
+    on_output: OutputHandler | None,
+) -> CommandResult:
+    out, err = _Capture(OUTPUT_BYTES), _Capture(ERROR_BYTES)
     pipes = (
-        asyncio.ensure_future(_read(process.stdout, take or out.take, echo)),
-        asyncio.ensure_future(_read(process.stderr, err.take, echo)),
+        asyncio.ensure_future(_read(process.stdout, take or out.take, on_output)),
+        asyncio.ensure_future(_read(process.stderr, err.take, on_output)),
         asyncio.ensure_future(_write(process.stdin, told)),
     )
     code: int | None = None
@@ -127,10 +127,10 @@ async def _watched(
         for each in pending:
             each.cancel()
         await asyncio.gather(*pipes, return_exceptions=True)
-    return Ran(code=code, out=out.text(), err=err.text())
+    return CommandResult(code=code, out=out.text(), err=err.text())
 
 
-class _Kept:
+class _Capture:
     """The beginning of what is printed."""
 
     def __init__(self, limit: int) -> None:
@@ -144,11 +144,13 @@ class _Kept:
         return self._bytes.decode(errors="replace")
 
 
-async def _read(stream: asyncio.StreamReader | None, take: Take, echo: Take | None) -> None:
+async def _read(
+    stream: asyncio.StreamReader | None, take: OutputHandler, on_output: OutputHandler | None
+) -> None:
     while stream is not None and (piece := await stream.read(65_536)):
         take(piece)
-        if echo is not None:
-            echo(piece)
+        if on_output is not None:
+            on_output(piece)
 
 
 async def _write(stream: asyncio.StreamWriter | None, told: bytes) -> None:

@@ -21,7 +21,7 @@ class Key:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class SandboxSpec:
     """A sandbox that is wanted; its name is the idempotency key."""
 
     key: Key
@@ -33,7 +33,7 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class SandboxStatus:
     """A sandbox as it is now."""
 
     id: str
@@ -79,12 +79,12 @@ class ProviderError(Exception):
         """Seconds for which the provider asks to be left alone."""
 
 
-class Unusable(ProviderError):
+class ProviderUnusable(ProviderError):
     """The provider cannot be used by this launcher at all; another one of the chain may."""
 
 
 @runtime_checkable
-class HoldsProcesses(Protocol):
+class ReportsExits(Protocol):
     """A provider that can tell cheaply whose process has ended: it is asked every second."""
 
     @property
@@ -115,13 +115,13 @@ class Provider(Protocol):
     @property
     def realm(self) -> str: ...
 
-    async def create(self, order: Order) -> Found:
+    async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """Makes it, or adopts what an earlier call made under that name and those labels."""
 
-    async def find(self, key: Key) -> Found | None:
+    async def find(self, key: Key) -> SandboxStatus | None:
         """Looks it up by name; None if there is none."""
 
-    async def survey(self, instance: str) -> list[Found]:
+    async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """All that carry this instance's label."""
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
-from launcher.providers.local.files import opened, reopen
+from launcher.providers.local.files import open_regular, restore_access
 from launcher.providers.protocol import SpoolPiece
 
 SPOOL = "spool.jsonl"
@@ -39,17 +39,17 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
     """The next whole lines after `offset` or after what the agent saw acknowledged."""
-    reopen(directory)
+    restore_access(directory)
     acknowledged = _acknowledged(directory / ACKNOWLEDGED)
-    spool = opened(directory / SPOOL)
+    spool = open_regular(directory / SPOOL)
     if spool is None:
         return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
     with spool:
-        start = start_of(offset, acknowledged, size=os.fstat(spool.fileno()).st_size)
+        start = resume_offset(offset, acknowledged, size=os.fstat(spool.fileno()).st_size)
         return _collect(spool, start, limit)
 
 
-def start_of(offset: int, acknowledged: int, *, size: int) -> int:
+def resume_offset(offset: int, acknowledged: int, *, size: int) -> int:
     """Where to read on in a spool of so many bytes. A number past its end is nobody's: an agent
     wrote it, or had put another file in the spool's place, and its own words must not be missed."""
     return max((each for each in (offset, acknowledged) if each <= size), default=0)
@@ -115,7 +115,7 @@ def _parse(line: bytes | None) -> Spooled | None:
 
 
 def _acknowledged(path: Path) -> int:
-    file = opened(path)
+    file = open_regular(path)
     if file is None:
         return 0
     with file:

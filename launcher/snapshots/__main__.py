@@ -15,18 +15,18 @@ from typing import Final
 import msgspec
 
 from launcher.config import ConfigurationError, DaytonaConfig, read_daytona
-from launcher.doctor.check import Check, is_well
-from launcher.doctor.report import Paper
-from launcher.doctor.trial import Ward
-from launcher.egress import Outgoing
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.providers.daytona.cli_client import open_terminal
-from launcher.providers.docker.cli import PASSED_ON, Engine, open_engine
+from launcher.doctor.check import Check, all_ok
+from launcher.doctor.report import Report
+from launcher.doctor.trial import TrialContext
+from launcher.egress import Egress
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.daytona.cli_client import open_cli_client
+from launcher.providers.docker.cli import PASSED_ON, DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
-from launcher.snapshots.build import Resources, Workshop
+from launcher.snapshots.build import SandboxResources, SnapshotBuilder
 from launcher.snapshots.inspect import Look
-from launcher.snapshots.names import DEFAULT, Unwanted
-from launcher.snapshots.scripts import NoScripts, digest_of
+from launcher.snapshots.names import DEFAULT, SnapshotError
+from launcher.snapshots.scripts import NoScripts, compute_digest
 
 DONE, FAILED, USAGE = 0, 1, 2
 _DOCKERS: Final = frozenset(name for name in PASSED_ON if name.startswith("DOCKER_"))
@@ -46,8 +46,8 @@ class Tools:
     """What a command works with."""
 
     daytona: DaytonaConfig
-    workshop: Workshop
-    engine: Engine
+    builder: SnapshotBuilder
+    cli: DockerCli
     look: Look
 
 
@@ -57,19 +57,19 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     try:
         daytona = read_daytona(environ)
     except ConfigurationError as error:
-        _aside(str(error))
+        _log(str(error))
         return USAGE
     wanted.name = wanted.name or daytona.snapshot or DEFAULT
-    paper = Paper([daytona.api_key])
+    report = Report([daytona.api_key])
     try:
         findings = asyncio.run(_run(wanted, daytona, environ))
-    except (Unwanted, ProviderError, NoScripts) as error:
-        _aside(paper.clean(_told(error)))
+    except (SnapshotError, ProviderError, NoScripts) as error:
+        _log(report.clean(_reported(error)))
         return FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _aside(f"interrupted; `slipgate snapshot check {wanted.name}` says how it stands")
+        _log(f"interrupted; `slipgate snapshot check {wanted.name}` says how it stands")
         return FAILED
-    _print(paper, findings, as_json=wanted.json)
+    _print(report, findings, as_json=wanted.json)
     return DONE if findings.ok else FAILED
 
 
@@ -79,26 +79,26 @@ async def _run(
     _stop_on_sigterm()
     async with _opened(daytona, environ) as tools:
         if wanted.command == "build":
-            await tools.workshop.build(wanted.name, _resources(wanted, daytona))
+            await tools.builder.build(wanted.name, _resources(wanted, daytona))
         elif wanted.command == "push":
             resources = _resources(wanted, daytona)
-            await tools.workshop.push(wanted.name, resources, tools.engine, wanted.image)
+            await tools.builder.push(wanted.name, resources, tools.cli, wanted.image)
         elif wanted.activate:
-            await tools.workshop.activate(wanted.name)
+            await tools.builder.activate(wanted.name)
         checks = await tools.look.whole(wanted.name, live=wanted.live)
         return Findings(
-            ok=is_well(checks),
+            ok=all_ok(checks),
             name=wanted.name,
-            digest=tools.workshop.digest,
+            digest=tools.builder.digest,
             checks=tuple(checks),
         )
 
 
 @asynccontextmanager
 async def _opened(daytona: DaytonaConfig, environ: Mapping[str, str]) -> AsyncIterator[Tools]:
-    digest = await digest_of()
+    digest = await compute_digest()
     with tempfile.TemporaryDirectory(prefix="slipgate-cli-") as folder:
-        terminal = open_terminal(
+        cli = open_cli_client(
             Path(folder) / "daytona",
             path="daytona",
             url=daytona.api_url,
@@ -106,35 +106,39 @@ async def _opened(daytona: DaytonaConfig, environ: Mapping[str, str]) -> AsyncIt
             environ=environ,
         )
         # `daytona snapshot push` speaks to docker by itself.
-        terminal.environ.update({name: environ[name] for name in _DOCKERS & environ.keys()})
-        outgoing = Outgoing.of_environ(environ)
-        async with open_daytona(daytona.api_url, daytona.api_key, outgoing=outgoing) as client:
-            http = DaytonaHttp(client)
+        cli.environ.update({name: environ[name] for name in _DOCKERS & environ.keys()})
+        egress = Egress.of_environ(environ)
+        async with open_daytona(daytona.api_url, daytona.api_key, egress=egress) as client:
+            http = DaytonaApiClient(client)
             yield Tools(
                 daytona=daytona,
-                workshop=Workshop(http=http, terminal=terminal, digest=digest, echo=_echo),
-                engine=open_engine(Path(folder) / "docker", environ=environ),
-                look=Look(http=http, daytona=daytona, digest=digest, ward=Ward(say=_aside)),
+                builder=SnapshotBuilder(http=http, cli=cli, digest=digest, on_output=_echo),
+                cli=open_docker_cli(Path(folder) / "docker", environ=environ),
+                look=Look(
+                    http=http, daytona=daytona, digest=digest, trials_context=TrialContext(say=_log)
+                ),
             )
 
 
-def _resources(wanted: argparse.Namespace, daytona: DaytonaConfig) -> Resources:
-    return Resources(cpu=wanted.cpu, memory=wanted.memory, disk=wanted.disk, region=daytona.target)
+def _resources(wanted: argparse.Namespace, daytona: DaytonaConfig) -> SandboxResources:
+    return SandboxResources(
+        cpu=wanted.cpu, memory=wanted.memory, disk=wanted.disk, region=daytona.target
+    )
 
 
-def _print(paper: Paper, findings: Findings, *, as_json: bool) -> None:
+def _print(report: Report, findings: Findings, *, as_json: bool) -> None:
     if as_json:
-        paper.document(findings)
+        report.document(findings)
         return
     for check in findings.checks:
-        paper.check(check)
+        report.check(check)
     if findings.ok:
-        paper.line()
-        paper.line(f"Use it: SLIPGATE_SNAPSHOT={findings.name} for the gateway.", style="bold")
+        report.line()
+        report.line(f"Use it: SLIPGATE_SNAPSHOT={findings.name} for the gateway.", style="bold")
 
 
-def _told(error: Unwanted | ProviderError | NoScripts) -> str:
-    if isinstance(error, Unwanted):
+def _reported(error: SnapshotError | ProviderError | NoScripts) -> str:
+    if isinstance(error, SnapshotError):
         return f"{error.message}.\n{error.advice}"
     return error.message if isinstance(error, ProviderError) else str(error)
 
@@ -144,7 +148,7 @@ def _echo(piece: bytes) -> None:
     sys.stderr.flush()
 
 
-def _aside(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.api_client import DaytonaHttp, segment
-from launcher.providers.daytona.cli_client import Terminal
-from launcher.providers.daytona.cli_errors import complaint
+from launcher.providers.daytona.api_client import DaytonaApiClient, segment
+from launcher.providers.daytona.cli_client import DaytonaCliClient
+from launcher.providers.daytona.cli_errors import cli_error
 from launcher.providers.daytona.schema import Snapshot
-from launcher.providers.docker.cli import Engine
-from launcher.providers.docker.errors import complaint as docker_complaint
-from launcher.providers.program import Ran, Take
-from launcher.snapshots.dockerfile import laid_out
-from launcher.snapshots.names import Unwanted, check_image, check_name, next_name
-from launcher.snapshots.scripts import FOLDER, digest_in, entrypoint_with
+from launcher.providers.docker.cli import DockerCli
+from launcher.providers.docker.errors import cli_error as docker_cli_error
+from launcher.providers.program import CommandResult, OutputHandler
+from launcher.snapshots.dockerfile import build_context
+from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
+from launcher.snapshots.scripts import FOLDER, entrypoint_for, find_digest
 
 BUILD_SECONDS: Final = 3_600.0
 """Daytona itself gives a build up after so long."""
-LOOK_SECONDS: Final = 2.0
+POLL_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Resources:
+class SandboxResources:
     """What each sandbox of the snapshot gets; sizes in GiB."""
 
     cpu: int
@@ -35,20 +35,20 @@ class Resources:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workshop:
+class SnapshotBuilder:
     """One organisation's, with the means to build for it."""
 
-    http: DaytonaHttp
-    terminal: Terminal
+    http: DaytonaApiClient
+    cli: DaytonaCliClient
     digest: str
     """Of the scripts of here."""
-    echo: Take
+    on_output: OutputHandler
     """Gets what builds print."""
     source: Path = FOLDER
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 
-    async def build(self, name: str, resources: Resources) -> Snapshot:
+    async def build(self, name: str, resources: SandboxResources) -> Snapshot:
         """By Daytona, which shows its log; returns when it is active.
 
         Raises:
@@ -57,19 +57,19 @@ class Workshop:
         """
         if found := await self._there(name):
             return found
-        with laid_out(self.digest, self.source) as folder:
-            ran = await self.terminal.ran(
+        with build_context(self.digest, self.source) as folder:
+            result = await self.cli.try_run(
                 *("snapshot", "create", name),
                 f"--dockerfile={folder / 'Dockerfile'}",
                 f"--context={folder}",
                 *await self._sized("create", resources),
                 seconds=BUILD_SECONDS,
-                echo=self.echo,
+                on_output=self.on_output,
             )
-        return await self._made(name, ran)
+        return await self._made(name, result)
 
     async def push(
-        self, name: str, resources: Resources, engine: Engine, image: str | None
+        self, name: str, resources: SandboxResources, cli: DockerCli, image: str | None
     ) -> Snapshot:
         """An image of this host's docker daemon, built first if none is named.
 
@@ -80,17 +80,17 @@ class Workshop:
         if found := await self._there(name):
             return found
         if image is None:
-            image = await self._built_here(engine)
+            image = await self._built_here(cli)
         else:
-            await self._check_image(engine, image)
-        ran = await self.terminal.ran(
+            await self._check_image(cli, image)
+        result = await self.cli.try_run(
             *("snapshot", "push", image, f"--name={name}"),
-            f"--entrypoint={' '.join(entrypoint_with(self.digest))}",
+            f"--entrypoint={' '.join(entrypoint_for(self.digest))}",
             *await self._sized("push", resources),
             seconds=BUILD_SECONDS,
-            echo=self.echo,
+            on_output=self.on_output,
         )
-        return await self._made(name, ran)
+        return await self._made(name, result)
 
     async def activate(self, name: str) -> None:
         """One that rests; returns when it is active.
@@ -101,7 +101,7 @@ class Workshop:
         """
         found = await self._find(name)
         if found is None:
-            raise Unwanted(f"there is no {name}", f"`slipgate snapshot build {name}`.")
+            raise SnapshotError(f"there is no {name}", f"`slipgate snapshot build {name}`.")
         if found.state == "inactive":
             await self.http.post(f"/snapshots/{segment(found.id)}/activate", {}, Snapshot)
         await self._settled(name)
@@ -112,35 +112,37 @@ class Workshop:
         found = await self._find(name)
         if found is None:
             return None
-        if digest_in(found.entrypoint or ()) != self.digest:
-            raise Unwanted(
+        if find_digest(found.entrypoint or ()) != self.digest:
+            raise SnapshotError(
                 f"there is a {name} already, of other scripts, and a snapshot never changes",
                 f"Take the next name: {next_name(name)}.",
             )
         found = await self._settled(name)
         if found is not None and found.state == "inactive":
             advice = f"`slipgate snapshot check {name} --activate`."
-            raise Unwanted(f"{name} is there already, of these scripts, and rests", advice)
+            raise SnapshotError(f"{name} is there already, of these scripts, and rests", advice)
         if found is not None and found.state != "active":
             raise _broken(found)
         return found
 
-    async def _made(self, name: str, ran: Ran) -> Snapshot:
+    async def _made(self, name: str, result: CommandResult) -> Snapshot:
         """What the CLI says is only half of it: what Daytona shows counts."""
         found = await self._settled(name)
         if found is not None and found.state == "active":
             return found
         if found is not None:
             raise _broken(found)
-        if ran.code == 0:
-            raise Unwanted(f"the CLI says that it made {name}, and it is not there", "Try again.")
-        raise complaint(ran, "snapshot")
+        if result.code == 0:
+            raise SnapshotError(
+                f"the CLI says that it made {name}, and it is not there", "Try again."
+            )
+        raise cli_error(result, "snapshot")
 
     async def _settled(self, name: str) -> Snapshot | None:
         """Once nothing more happens to it, or time is over."""
-        give_up = self.clock() + BUILD_SECONDS
+        deadline = self.clock() + BUILD_SECONDS
         async for found in self._looks(name):
-            if found is None or not found.is_on_its_way or self.clock() > give_up:
+            if found is None or not found.is_on_its_way or self.clock() > deadline:
                 return found
         raise AssertionError("the looks have no end")
 
@@ -150,15 +152,15 @@ class Workshop:
             found = await self._find(name)
             if found is not None and found.state != told:
                 told = found.state
-                self.echo(f"{name} is {told}\n".encode())
+                self.on_output(f"{name} is {told}\n".encode())
             yield found
-            await self.sleep(LOOK_SECONDS)
+            await self.sleep(POLL_SECONDS)
 
     async def _find(self, name: str) -> Snapshot | None:
         return await self.http.find(f"/snapshots/{segment(name)}", Snapshot)
 
-    async def _sized(self, verb: str, resources: Resources) -> list[str]:
-        flags = await self.terminal.flags("snapshot", verb)
+    async def _sized(self, verb: str, resources: SandboxResources) -> list[str]:
+        flags = await self.cli.flags("snapshot", verb)
         wanted: Mapping[str, object] = {
             "cpu": resources.cpu,
             "memory": resources.memory,
@@ -166,41 +168,41 @@ class Workshop:
             "region": resources.region,
         }
         if resources.region is not None and "region" not in flags:
-            raise Unwanted(
+            raise SnapshotError(
                 "this release of Daytona's CLI cannot choose a region",
                 "Install a newer one, or unset DAYTONA_TARGET.",
             )
         return [f"--{flag}={value}" for flag, value in wanted.items() if value is not None]
 
-    async def _built_here(self, engine: Engine) -> str:
+    async def _built_here(self, cli: DockerCli) -> str:
         image = f"slipgate-agent:{self.digest[:12]}"
-        with laid_out(self.digest, self.source) as folder:
+        with build_context(self.digest, self.source) as folder:
             # Daytona's runners are of this architecture, whatever this host is.
-            ran = await engine.ran(
+            result = await cli.try_run(
                 *("build", "--platform=linux/amd64", f"--tag={image}", str(folder)),
                 seconds=BUILD_SECONDS,
-                echo=self.echo,
+                on_output=self.on_output,
             )
-        if ran.code != 0:
-            raise docker_complaint(ran)
+        if result.code != 0:
+            raise docker_cli_error(result)
         return image
 
-    async def _check_image(self, engine: Engine, image: str) -> None:
+    async def _check_image(self, cli: DockerCli, image: str) -> None:
         check_image(image)
         look = ("run", "--rm", "--network=none", "--entrypoint=python3", image)
-        ran = await engine.ran(*look, "-I", "/app/runner/digest.py", seconds=60.0)
-        if ran.code != 0:
-            raise docker_complaint(ran)
-        if ran.out.strip() != self.digest:
-            raise Unwanted(
+        result = await cli.try_run(*look, "-I", "/app/runner/digest.py", seconds=60.0)
+        if result.code != 0:
+            raise docker_cli_error(result)
+        if result.out.strip() != self.digest:
+            raise SnapshotError(
                 f"{image} holds other scripts than there are here",
                 "Build it anew: `slipgate snapshot push` without --image does both.",
             )
 
 
-def _broken(found: Snapshot) -> Unwanted:
+def _broken(found: Snapshot) -> SnapshotError:
     why = f": {found.error_reason}" if found.error_reason else ""
-    return Unwanted(
+    return SnapshotError(
         f"{found.name} is {found.state}{why}",
         f"`daytona snapshot delete {found.name}`, mend it, and build again; or take "
         f"{next_name(found.name)}.",

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from launcher.snapshots.names import Unwanted
-from launcher.snapshots.scripts import FOLDER, entrypoint_with
+from launcher.snapshots.names import SnapshotError
+from launcher.snapshots.scripts import FOLDER, entrypoint_for
 
 _ENTRYPOINT: Final = re.compile(r"^ENTRYPOINT .*$", re.MULTILINE)
 _LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", ".*")
 
 
 @contextmanager
-def laid_out(digest: str, source: Path = FOLDER) -> Iterator[Path]:
+def build_context(digest: str, source: Path = FOLDER) -> Iterator[Path]:
     """A copy that goes with the block. A new one each time: Daytona's CLI takes a folder whose
     path it has seen for unchanged.
 
@@ -27,18 +27,18 @@ def laid_out(digest: str, source: Path = FOLDER) -> Iterator[Path]:
         folder = Path(parent) / "context"
         shutil.copytree(source, folder, ignore=_LEFT_OUT)
         dockerfile = folder / "Dockerfile"
-        dockerfile.write_text(telling(dockerfile.read_text(), digest))
+        dockerfile.write_text(with_digest(dockerfile.read_text(), digest))
         yield folder
 
 
-def telling(dockerfile: str, digest: str) -> str:
+def with_digest(dockerfile: str, digest: str) -> str:
     """The Dockerfile, ending with a check that the image holds the very scripts, and with the
     entrypoint that says so: one line of JSON, the only form that Daytona reads."""
     if len(_ENTRYPOINT.findall(dockerfile)) != 1:
-        raise Unwanted(
+        raise SnapshotError(
             "the Dockerfile has not exactly one ENTRYPOINT line",
             'It has to have ENTRYPOINT ["/bin/bash", "/app/execution.sh"].',
         )
-    words = ", ".join(f'"{word}"' for word in entrypoint_with(digest))
+    words = ", ".join(f'"{word}"' for word in entrypoint_for(digest))
     check = f'RUN test "$(python3 -I /app/runner/digest.py)" = "{digest}"'
     return _ENTRYPOINT.sub(f"{check}\nENTRYPOINT [{words}]", dockerfile)

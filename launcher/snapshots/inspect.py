@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from launcher.config import DaytonaConfig
-from launcher.doctor.check import Check, failed, is_well, well
-from launcher.doctor.snapshot import look_at_snapshot
-from launcher.doctor.trial import Trial, Ward, try_out
+from launcher.doctor.check import Check, all_ok, failed, ok
+from launcher.doctor.snapshot import check_snapshot
+from launcher.doctor.trial import Trial, TrialContext, run_trial
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp
-from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.daytona.api_client import DaytonaApiClient
+from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.snapshots.names import next_name
 
 TTL_MINUTES = 15
@@ -19,32 +19,30 @@ TTL_MINUTES = 15
 class Look:
     """At one snapshot."""
 
-    http: DaytonaHttp
+    http: DaytonaApiClient
     daytona: DaytonaConfig
     digest: str
     """Of the scripts of here."""
-    ward: Ward
+    trials_context: TrialContext
 
     async def outside(self, name: str) -> list[Check]:
         """For nothing."""
-        return await look_at_snapshot(
-            self.http, name, digest=self.digest, target=self.daytona.target
-        )
+        return await check_snapshot(self.http, name, digest=self.digest, target=self.daytona.target)
 
     async def inside(self, name: str) -> list[Check]:
         """By a sandbox that lives for a moment."""
-        wishes = Wishes(target=self.daytona.target, ttl_minutes=TTL_MINUTES)
-        provider = DaytonaApi(self.http, realm="", wishes=wishes)
-        return list(self._told(await try_out(provider, name, self.ward)))
+        options = CreateOptions(target=self.daytona.target, ttl_minutes=TTL_MINUTES)
+        provider = DaytonaApi(self.http, realm="", options=options)
+        return list(self._reported(await run_trial(provider, name, self.trials_context)))
 
     async def whole(self, name: str, *, live: bool) -> list[Check]:
         """What is outside; then, if that is well, what is inside."""
         checks = await self.outside(name)
-        if live and is_well(checks):
+        if live and all_ok(checks):
             checks += await self.inside(name)
         return checks
 
-    def _told(self, trial: Trial) -> list[Check]:
+    def _reported(self, trial: Trial) -> list[Check]:
         checks = [self._scripts(trial)]
         if not trial.is_deleted:
             advice = f"Delete {trial.name} by hand; the next look tries it again."
@@ -60,9 +58,9 @@ class Look:
             advice = "`slipgate doctor --live` makes a report for Daytona's support of it."
             return failed(name, f"asked for {trial.asked}, got {trial.got or 'none'}", advice)
         if trial.scripts is None:
-            ran = "says not which scripts it runs" if trial.entrypoint_ran else "prints nothing"
-            return failed(name, f"its entrypoint {ran}: it is not slipgate's of today", again)
+            result = "says not which scripts it runs" if trial.entrypoint_ran else "prints nothing"
+            return failed(name, f"its entrypoint {result}: it is not slipgate's of today", again)
         if trial.scripts != self.digest:
             there, here = trial.scripts[:12], self.digest[:12]
             return failed(name, f"other scripts ({there}) than there are here ({here})", again)
-        return well(name, f"a sandbox ran the scripts of here, {trial.started_seconds} s to start")
+        return ok(name, f"a sandbox ran the scripts of here, {trial.started_seconds} s to start")

@@ -8,7 +8,7 @@ _NUMBERED: Final = re.compile(r"(.*?)(\d+)")
 DEFAULT: Final = "slipgate-agent-1"
 
 
-class Unwanted(Exception):
+class SnapshotError(Exception):
     """What was asked for is not done; `advice` says what would be right."""
 
     def __init__(self, message: str, advice: str) -> None:
@@ -24,12 +24,12 @@ def check_name(name: str) -> None:
         Unwanted: it may not.
     """
     if not _NAME.fullmatch(name):
-        raise Unwanted(
+        raise SnapshotError(
             f"{name!r} is no name of a snapshot",
             f"Small letters, digits and . _ - / :, like {DEFAULT}.",
         )
     if name.endswith("latest") or not re.search(r"\d", name):
-        raise Unwanted(
+        raise SnapshotError(
             f"{name} names no version",
             f"A snapshot never changes: give each a number, like {next_name(_plain(name))}.",
         )
@@ -42,7 +42,7 @@ def check_image(image: str) -> None:
         Unwanted: it does not.
     """
     if image.count(":") != 1 or image.endswith((":latest", ":")):
-        raise Unwanted(
+        raise SnapshotError(
             f"{image} is refused by Daytona",
             "It has to have one tag that is not latest, and no port: `docker tag` gives it one.",
         )

@@ -22,7 +22,7 @@ class NoScripts(Exception):
     """There is no folder of scripts, or they cannot be read."""
 
 
-async def digest_of(folder: Path = FOLDER) -> str:
+async def compute_digest(folder: Path = FOLDER) -> str:
     """The digest as the scripts themselves define it.
 
     Raises:
@@ -30,20 +30,22 @@ async def digest_of(folder: Path = FOLDER) -> str:
     """
     program = Program(sys.executable, environ={}, folder=folder)
     try:
-        ran = await program.run("-I", str(folder / "runner" / "digest.py"), seconds=DIGEST_SECONDS)
+        result = await program.run(
+            "-I", str(folder / "runner" / "digest.py"), seconds=DIGEST_SECONDS
+        )
     except NotStarted as error:
         raise NoScripts(f"{folder} cannot be used: {error}") from error
-    if ran.code != 0:
-        raise NoScripts(f"{folder} does not hold the scripts of a snapshot: {ran.err[-300:]}")
-    return ran.out.strip()
+    if result.code != 0:
+        raise NoScripts(f"{folder} does not hold the scripts of a snapshot: {result.err[-300:]}")
+    return result.out.strip()
 
 
-def entrypoint_with(digest: str) -> tuple[str, ...]:
+def entrypoint_for(digest: str) -> tuple[str, ...]:
     """The entrypoint of a snapshot that holds scripts of this digest."""
     return (*ENTRYPOINT, f"scripts={digest}")
 
 
-def digest_in(words: Iterable[str]) -> str | None:
+def find_digest(words: Iterable[str]) -> str | None:
     """What an entrypoint, or the output of one, says of its scripts."""
     for word in words:
         if found := _WORD.fullmatch(word):

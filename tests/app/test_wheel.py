@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from gateway.store.migrations import newest, version
-from launcher.snapshots.scripts import FOLDER, digest_of
+from launcher.snapshots.scripts import FOLDER, compute_digest
 
 CHECKOUT: Final = Path(__file__).parents[2]
 MADE_OF: Final = ("gateway", "launcher", "snapshot", "migrations", "pyproject.toml", "LICENSE")
@@ -69,7 +69,7 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
     code = "from launcher.snapshots.scripts import FOLDER; print(FOLDER)"
     folder = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     assert folder.is_relative_to(installed.parent)
-    assert asyncio.run(digest_of(folder)) == asyncio.run(digest_of())
+    assert asyncio.run(compute_digest(folder)) == asyncio.run(compute_digest())
     for file in FOLDER.rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts:
             there = folder / file.relative_to(FOLDER)

@@ -21,7 +21,7 @@ OLD, NEW = "0.116.0", "0.205.1"
 CREATE = ("sandbox", "create", "--snapshot", "agent-1", "--name", "a")
 
 
-class Ran(NamedTuple):
+class CommandResult(NamedTuple):
     """How a run ended."""
 
     code: int
@@ -43,7 +43,7 @@ class Cli:
             "DAYTONA_CONFIG_DIR": str(folder / "config"),
         }
 
-    async def run(self, *arguments: str) -> Ran:
+    async def run(self, *arguments: str) -> CommandResult:
         """One run."""
         process = await asyncio.create_subprocess_exec(
             self.path,
@@ -54,7 +54,7 @@ class Cli:
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await process.communicate()
-        return Ran(process.returncode or 0, out.decode(), err.decode())
+        return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest_asyncio.fixture

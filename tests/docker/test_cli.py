@@ -19,7 +19,7 @@ from tests.launcher.waiting import until
 RUN = ("run", "-d", "--pull=never", "--network=n", "--name=a")
 
 
-class Ran(NamedTuple):
+class CommandResult(NamedTuple):
     """How a run ended."""
 
     code: int
@@ -35,7 +35,7 @@ class Cli:
         self.daemon.add_image("agent:1", WAITS, {"maintainer": "x"})
         self.daemon.create_network("n", {})
 
-    async def run(self, *arguments: str, told: bytes = b"", **variables: str) -> Ran:
+    async def run(self, *arguments: str, told: bytes = b"", **variables: str) -> CommandResult:
         """One run."""
         process = await asyncio.create_subprocess_exec(
             self.path,
@@ -46,7 +46,7 @@ class Cli:
             stderr=asyncio.subprocess.PIPE,
         )
         out, err = await process.communicate(told)
-        return Ran(process.returncode or 0, out, err.decode())
+        return CommandResult(process.returncode or 0, out, err.decode())
 
     def status(self) -> tuple[str, int]:
         """Of the one container."""
@@ -118,14 +118,16 @@ async def test_create_makes_what_start_runs_and_files_go_in_before_that(cli: Cli
         member.size = 4
         tar.addfile(member, io.BytesIO(b"word"))
     put = await cli.run("cp", "--archive", "-", "a:/tmp", told=archive.getvalue())
-    assert put == Ran(0, b"", "")
+    assert put == CommandResult(0, b"", "")
     for _ in range(2):
-        assert await cli.run("start", "--attach", "a") == Ran(0, b"word\n", "")
+        assert await cli.run("start", "--attach", "a") == CommandResult(0, b"word\n", "")
 
 
 async def test_create_fails_with_1_where_run_fails_with_125(cli: Cli) -> None:
     ran = await cli.run("create", *RUN[2:], "--", "nowhere")
-    assert ran == Ran(1, b"", "Error response from daemon: No such image: nowhere:latest\n")
+    assert ran == CommandResult(
+        1, b"", "Error response from daemon: No such image: nowhere:latest\n"
+    )
 
 
 async def test_a_name_is_taken_once(cli: Cli) -> None:
@@ -209,7 +211,7 @@ async def test_the_end_of_both_outputs_comes_apart(cli: Cli) -> None:
     )
     await cli.run(*RUN, "--", "prints:1")
     await until(lambda: cli.status() == ("exited", 7))
-    assert await cli.run("logs", "--tail=2", "a") == Ran(0, b"2\n3\n", "e\n")
+    assert await cli.run("logs", "--tail=2", "a") == CommandResult(0, b"2\n3\n", "e\n")
 
 
 async def test_inspect_shows_those_that_are_there_and_names_those_that_are_not(cli: Cli) -> None:

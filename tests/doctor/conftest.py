@@ -10,7 +10,7 @@ import pytest_asyncio
 from gateway.demo.github import GitHub
 from gateway.demo.model import ScriptedModel
 from gateway.demo.serve import serving
-from launcher.snapshots.scripts import digest_of, entrypoint_with
+from launcher.snapshots.scripts import compute_digest, entrypoint_for
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
@@ -26,9 +26,9 @@ SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"D
 @pytest_asyncio.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
     """An organisation with the snapshot that tasks get, made of the scripts of here."""
-    digest = await digest_of()
+    digest = await compute_digest()
     organisation = Organisation(lambda: 1_790_000_000.0)
-    organisation.add_snapshot(Snapshot(name=SNAPSHOT, entrypoint=entrypoint_with(digest)))
+    organisation.add_snapshot(Snapshot(name=SNAPSHOT, entrypoint=entrypoint_for(digest)))
     runs = ("env", f"DIGEST={digest}", *SAYS_ITS_SCRIPTS)
     machine = Machine(tmp_path / "machine", program=runs)
     async with opened(Api(organisation=organisation, machine=machine)) as made:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launcher.config import inspect_config
 from launcher.doctor.check import Check
-from launcher.doctor.checkup import Examination
+from launcher.doctor.checkup import Checkup
 
 SNAPSHOT = "slipgate-agent-1"
 PUBLIC_URL = "public URL"
@@ -30,7 +30,7 @@ class Patient:
             {name: text for name, text in environ.items() if name not in without}
         )
         found: defaultdict[str, list[Check]] = defaultdict(list)
-        async for check in Examination(config=config, problems=problems, environ=environ).run():
+        async for check in Checkup(config=config, problems=problems, environ=environ).run():
             found[check.name].append(check)
         return found
 

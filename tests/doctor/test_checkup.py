@@ -9,8 +9,8 @@ import pytest
 
 from gateway.wire.gateway import GatewayView
 from launcher.doctor.check import Check
-from launcher.doctor.gateway import look_at_public_url
-from launcher.snapshots.scripts import FOLDER, digest_of
+from launcher.doctor.gateway import check_public_url
+from launcher.snapshots.scripts import FOLDER, compute_digest
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault
@@ -260,7 +260,7 @@ async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
 ) -> None:
     own = patient.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=url(own), snapshot="s")
-    check = await look_at_public_url(view, ["daytona-api"])
+    check = await check_public_url(view, ["daytona-api"])
     assert check.outcome == outcome
     assert "SLIPGATE_PUBLIC_URL" in _told(check)
 
@@ -268,11 +268,11 @@ async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
 async def test_sandboxes_of_this_host_reach_its_own_address(patient: Patient) -> None:
     own = patient.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=own, snapshot="s")
-    assert (await look_at_public_url(view, ["local"])).outcome == "ok"
-    elsewhere = GatewayView(
+    assert (await check_public_url(view, ["local"])).outcome == "ok"
+    github_actions = GatewayView(
         instance_id="i", version="1", public_url=f"{own}/elsewhere", snapshot="s"
     )
-    assert "HTTP 404" in (await look_at_public_url(elsewhere, ["local"])).message
+    assert "HTTP 404" in (await check_public_url(github_actions, ["local"])).message
 
 
 async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
@@ -296,7 +296,7 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     (content / "runner" / "landlock.py").write_text("print('Its kernel has no Landlock.')")
     digest_script = content / "runner" / "digest.py"
     held = digest_script.read_text()
-    digest_script.write_text(f"print({await digest_of()!r})")
+    digest_script.write_text(f"print({await compute_digest()!r})")
     assert "no Landlock" in (await patient.check("confinement", **by_docker)).message
     digest_script.write_text(held)
     (content / "runner" / "prompt.py").write_text("")

@@ -12,8 +12,8 @@ import pytest_asyncio
 from gateway.demo.serve import serving
 from launcher.config import GitHubActionsConfig, inspect_config
 from launcher.doctor.check import Check
-from launcher.doctor.checkup import Examination
-from launcher.doctor.github_actions import look_at_actions
+from launcher.doctor.checkup import Checkup
+from launcher.doctor.github_actions import check_github_actions
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow
 from tests.web.callers import PUBLIC_URL, open_house
@@ -41,7 +41,7 @@ async def config(github: GitHub) -> AsyncIterator[GitHubActionsConfig]:
 
 async def looked(config: GitHubActionsConfig) -> dict[str, list[Check]]:
     found: defaultdict[str, list[Check]] = defaultdict(list)
-    for check in await look_at_actions(config):
+    for check in await check_github_actions(config):
         found[check.name].append(check)
     return found
 
@@ -49,7 +49,7 @@ async def looked(config: GitHubActionsConfig) -> dict[str, list[Check]]:
 async def test_what_is_well_is_told_in_the_order_of_a_person(
     github: GitHub, config: GitHubActionsConfig
 ) -> None:
-    checks = await look_at_actions(config)
+    checks = await check_github_actions(config)
     assert [(check.name, check.outcome) for check in checks] == [
         ("repository", "ok"),
         ("Actions", "ok"),
@@ -158,8 +158,8 @@ async def test_the_examination_asks_for_a_gateway_that_can_be_called(
             "SLIPGATE_GITHUB_ACTIONS_API_URL": config.api_url,
         }
         looked_at, problems = inspect_config(environ)
-        examination = Examination(config=looked_at, problems=problems, environ=environ)
-        checks = {check.name: check async for check in examination.run()}
+        checkup = Checkup(config=looked_at, problems=problems, environ=environ)
+        checks = {check.name: check async for check in checkup.run()}
     assert checks[TOKEN_CHECK].outcome == "ok"
     assert checks["public URL"].outcome == "failed"  # nobody answers at the example's
     assert ("a run of the workflow" in checks["public URL"].message) is not is_public

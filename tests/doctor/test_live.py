@@ -8,9 +8,9 @@ import pytest
 
 from launcher.config import inspect_config
 from launcher.doctor.check import Check
-from launcher.doctor.live import Live
-from launcher.doctor.trial import INSTANCE, Ward
-from launcher.snapshots.scripts import digest_of
+from launcher.doctor.live import LiveCheck
+from launcher.doctor.trial import INSTANCE, TrialContext
+from launcher.snapshots.scripts import compute_digest
 from tests.daytona.api import Api
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
@@ -33,11 +33,13 @@ class Visit:
         api.organisation.clock = lambda: 1_790_000_000.0 + organisation_time.now
         config, problems = inspect_config({**patient.environ, "SLIPGATE_PROVIDERS": providers})
         assert not problems
-        self.live = Live(
+        self.live = LiveCheck(
             config=config,
             environ=patient.environ,
             snapshot=SNAPSHOT,
-            ward=Ward(say=self.asides.append, clock=self.time.clock, sleep=self.time.sleep),
+            trials_context=TrialContext(
+                say=self.asides.append, clock=self.time.clock, sleep=self.time.sleep
+            ),
         )
 
     async def run(self) -> Sequence[Check]:
@@ -64,7 +66,7 @@ async def test_every_provider_makes_compares_and_deletes_one_sandbox(
     by_api, by_cli = visit.live.trials
     for trial in (by_api, by_cli):
         assert (trial.asked, trial.got, trial.is_deleted) == (SNAPSHOT, SNAPSHOT, True)
-        assert trial.scripts == await digest_of()
+        assert trial.scripts == await compute_digest()
         assert (trial.started_seconds or 0) >= 4
     assert api.organisation.living() == []
     assert all(not made.env for made in api.organisation.sandboxes.values())
@@ -146,7 +148,7 @@ async def test_a_create_that_was_cut_short_is_looked_for_until_it_may_have_lande
 ) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="late", seconds=0.3))
     visit = Visit(patient, api, "daytona-api")
-    visit.live.ward = Ward(say=visit.asides.append)
+    visit.live.trials_context = TrialContext(say=visit.asides.append)
     running = asyncio.ensure_future(visit.run())
     async with asyncio.timeout(20):
         while "POST /sandbox" not in api.faults.calls:  # noqa: ASYNC110 - as above

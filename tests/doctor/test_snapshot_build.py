@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.providers.daytona.cli_client import open_terminal
-from launcher.providers.docker.cli import Engine, open_engine
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.daytona.cli_client import open_cli_client
+from launcher.providers.docker.cli import DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
-from launcher.snapshots.build import Resources, Workshop
-from launcher.snapshots.dockerfile import telling
-from launcher.snapshots.names import Unwanted, check_image, check_name, next_name
-from launcher.snapshots.scripts import FOLDER, digest_in, digest_of, entrypoint_with
+from launcher.snapshots.build import SandboxResources, SnapshotBuilder
+from launcher.snapshots.dockerfile import with_digest
+from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
+from launcher.snapshots.scripts import FOLDER, compute_digest, entrypoint_for, find_digest
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Snapshot
@@ -23,7 +23,7 @@ from tests.docker.cli import install as install_docker
 from tests.docker.daemon import Daemon
 from tests.launcher.clock import Time
 
-RESOURCES = Resources(cpu=2, memory=4, disk=8, region=None)
+RESOURCES = SandboxResources(cpu=2, memory=4, disk=8, region=None)
 NAME = "slipgate-agent-7"
 
 
@@ -35,9 +35,9 @@ def docker(tmp_path: Path) -> Daemon:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, docker: Daemon) -> Engine:
+def engine(tmp_path: Path, docker: Daemon) -> DockerCli:
     environ = {"PATH": f"{tmp_path / 'tools'}:{os.defpath}"}
-    return open_engine(tmp_path / "docker-cli", environ=environ)
+    return open_docker_cli(tmp_path / "docker-cli", environ=environ)
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def printed() -> list[str]:
 
 
 @pytest_asyncio.fixture
-async def workshop(
+async def builder(
     tmp_path: Path, api: Api, docker: Daemon, printed: list[str]
-) -> AsyncIterator[Workshop]:
+) -> AsyncIterator[SnapshotBuilder]:
     """With a CLI that knows the daemon, in pretended time."""
     time = Time()
     api.organisation.clock = lambda: 1_790_000_000.0 + time.now
     install(tmp_path / "tools", "0.205.1")
-    terminal = open_terminal(
+    terminal = open_cli_client(
         tmp_path / "cli",
         path="daytona",
         url=api.url,
@@ -63,49 +63,51 @@ async def workshop(
     )
     terminal.environ["DOCKER_HOST"] = f"unix://{docker.folder}"
     async with open_daytona(api.url, "dtn_key") as client:
-        yield Workshop(
-            http=DaytonaHttp(client),
-            terminal=terminal,
-            digest=await digest_of(),
-            echo=lambda piece: printed.append(piece.decode()),
+        yield SnapshotBuilder(
+            http=DaytonaApiClient(client),
+            cli=terminal,
+            digest=await compute_digest(),
+            on_output=lambda piece: printed.append(piece.decode()),
             clock=time.clock,
             sleep=time.sleep,
         )
 
 
 async def test_a_key_that_may_not_build_is_told_the_scope_that_it_needs(
-    api: Api, workshop: Workshop
+    api: Api, builder: SnapshotBuilder
 ) -> None:
     api.keys["dtn_key"] = ALL_SCOPES - {"write:snapshots"}
     with pytest.raises(ProviderError, match="Forbidden resource") as refused:
-        await workshop.build(NAME, RESOURCES)
+        await builder.build(NAME, RESOURCES)
     assert "the scope write:snapshots" in refused.value.message
     assert "sandboxes" not in refused.value.message
     api.organisation.add_snapshot(Snapshot(name="rests-1", state="inactive"))
     with pytest.raises(ProviderError, match="the scope write:snapshots"):
-        await workshop.activate("rests-1")
+        await builder.activate("rests-1")
 
 
 async def test_a_build_shows_its_log_and_its_entrypoint_says_which_scripts_it_holds(
-    api: Api, workshop: Workshop, printed: list[str]
+    api: Api, builder: SnapshotBuilder, printed: list[str]
 ) -> None:
-    made = await workshop.build(NAME, RESOURCES)
+    made = await builder.build(NAME, RESOURCES)
     assert made.state == "active"
-    assert made.entrypoint == entrypoint_with(await digest_of())
+    assert made.entrypoint == entrypoint_for(await compute_digest())
     assert "RUN test" in "".join(printed)
     wanted = api.organisation.snapshots[NAME].wanted
     assert (wanted["cpu"], wanted["memory"], wanted["disk"]) == (2, 4, 8)
 
 
-async def test_the_same_scripts_are_not_built_twice(api: Api, workshop: Workshop) -> None:
-    await workshop.build(NAME, RESOURCES)
-    await workshop.build(NAME, RESOURCES)
+async def test_the_same_scripts_are_not_built_twice(api: Api, builder: SnapshotBuilder) -> None:
+    await builder.build(NAME, RESOURCES)
+    await builder.build(NAME, RESOURCES)
     assert api.faults.calls.count("POST /snapshots") == 1
 
 
-async def test_no_two_builds_share_a_context_by_its_path(api: Api, workshop: Workshop) -> None:
+async def test_no_two_builds_share_a_context_by_its_path(
+    api: Api, builder: SnapshotBuilder
+) -> None:
     for name in (NAME, "slipgate-agent-8"):
-        await workshop.build(name, RESOURCES)
+        await builder.build(name, RESOURCES)
     builds = [api.organisation.snapshots[name].wanted for name in (NAME, "slipgate-agent-8")]
     assert builds[0]["buildInfo"] != builds[1]["buildInfo"]
 
@@ -119,43 +121,43 @@ async def test_no_two_builds_share_a_context_by_its_path(api: Api, workshop: Wor
     ],
 )
 async def test_a_name_that_is_taken_is_never_built_over(
-    api: Api, workshop: Workshop, entrypoint: tuple[str, ...] | None, state: str, words: str
+    api: Api, builder: SnapshotBuilder, entrypoint: tuple[str, ...] | None, state: str, words: str
 ) -> None:
-    entrypoint = entrypoint or entrypoint_with(workshop.digest)
+    entrypoint = entrypoint or entrypoint_for(builder.digest)
     api.organisation.add_snapshot(Snapshot(name=NAME, state=state, entrypoint=entrypoint))
-    with pytest.raises(Unwanted) as refused:
-        await workshop.build(NAME, RESOURCES)
+    with pytest.raises(SnapshotError) as refused:
+        await builder.build(NAME, RESOURCES)
     assert words in refused.value.advice
     assert "POST /snapshots" not in api.faults.calls
 
 
-async def test_a_build_that_fails_says_why(api: Api, workshop: Workshop) -> None:
+async def test_a_build_that_fails_says_why(api: Api, builder: SnapshotBuilder) -> None:
     api.organisation.habits = Habits(fails_to_build="no space left on device")
-    with pytest.raises(Unwanted, match="no space left on device"):
-        await workshop.build(NAME, RESOURCES)
+    with pytest.raises(SnapshotError, match="no space left on device"):
+        await builder.build(NAME, RESOURCES)
 
 
 async def test_a_refusal_of_the_api_is_told_as_the_cli_tells_it(
-    api: Api, workshop: Workshop
+    api: Api, builder: SnapshotBuilder
 ) -> None:
     api.keys["dtn_key"] = frozenset()
     with pytest.raises(ProviderError) as refused:
-        await workshop.build(NAME, RESOURCES)
+        await builder.build(NAME, RESOURCES)
     assert refused.value.code == "provider_auth"
 
 
-async def test_a_region_needs_a_cli_that_can_choose_one(api: Api, workshop: Workshop) -> None:
-    resources = Resources(cpu=1, memory=1, disk=3, region="eu")
-    await workshop.build(NAME, resources)
+async def test_a_region_needs_a_cli_that_can_choose_one(api: Api, builder: SnapshotBuilder) -> None:
+    resources = SandboxResources(cpu=1, memory=1, disk=3, region="eu")
+    await builder.build(NAME, resources)
     assert api.organisation.snapshots[NAME].wanted["regionId"] == "eu"
 
 
 async def test_a_push_builds_for_daytonas_architecture_and_names_the_entrypoint(
-    api: Api, workshop: Workshop, engine: Engine, docker: Daemon
+    api: Api, builder: SnapshotBuilder, engine: DockerCli, docker: Daemon
 ) -> None:
-    made = await workshop.push(NAME, RESOURCES, engine, None)
-    assert made.entrypoint == entrypoint_with(workshop.digest)
-    image = f"slipgate-agent:{workshop.digest[:12]}"
+    made = await builder.push(NAME, RESOURCES, engine, None)
+    assert made.entrypoint == entrypoint_for(builder.digest)
+    image = f"slipgate-agent:{builder.digest[:12]}"
     assert api.organisation.snapshots[NAME].wanted["imageName"] == f"registry/{image}"
     folder = docker.image_folder(image)
     assert folder
@@ -163,45 +165,45 @@ async def test_a_push_builds_for_daytonas_architecture_and_names_the_entrypoint(
 
 
 async def test_an_image_of_other_scripts_is_refused_before_it_is_pushed(
-    tmp_path: Path, api: Api, workshop: Workshop, engine: Engine, docker: Daemon
+    tmp_path: Path, api: Api, builder: SnapshotBuilder, engine: DockerCli, docker: Daemon
 ) -> None:
     old = tmp_path / "old"
     shutil.copytree(FOLDER, old, ignore=shutil.ignore_patterns("__pycache__"))
     docker.add_image("ours:1", ["/bin/bash", "/app/execution.sh"], {}, old)
-    assert (await workshop.push(NAME, RESOURCES, engine, "ours:1")).state == "active"
+    assert (await builder.push(NAME, RESOURCES, engine, "ours:1")).state == "active"
     (old / "runner" / "prompt.py").write_text("")
-    with pytest.raises(Unwanted, match="other scripts"):
-        await workshop.push("slipgate-agent-8", RESOURCES, engine, "ours:1")
+    with pytest.raises(SnapshotError, match="other scripts"):
+        await builder.push("slipgate-agent-8", RESOURCES, engine, "ours:1")
     assert api.faults.calls.count("POST /snapshots") == 1
 
 
 async def test_a_build_whose_context_is_not_what_was_sent_fails(
-    tmp_path: Path, engine: Engine
+    tmp_path: Path, engine: DockerCli
 ) -> None:
     source = tmp_path / "context"
     shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("__pycache__"))
     dockerfile = source / "Dockerfile"
-    dockerfile.write_text(telling(dockerfile.read_text(), "0" * 64))
-    ran = await engine.ran("build", "--platform=linux/amd64", "--tag=x:1", str(source))
+    dockerfile.write_text(with_digest(dockerfile.read_text(), "0" * 64))
+    ran = await engine.try_run("build", "--platform=linux/amd64", "--tag=x:1", str(source))
     assert ran.code == 1
     assert "RUN test" in ran.err
 
 
-async def test_one_that_rests_is_activated(api: Api, workshop: Workshop) -> None:
+async def test_one_that_rests_is_activated(api: Api, builder: SnapshotBuilder) -> None:
     api.organisation.habits = Habits(build_seconds=30)
     api.organisation.add_snapshot(Snapshot(name=NAME, state="inactive"))
-    await workshop.activate(NAME)
+    await builder.activate(NAME)
     assert api.organisation.snapshots[NAME].state == "active"
-    await workshop.activate(NAME)
-    with pytest.raises(Unwanted, match="there is no"):
-        await workshop.activate("slipgate-agent-9")
+    await builder.activate(NAME)
+    with pytest.raises(SnapshotError, match="there is no"):
+        await builder.activate("slipgate-agent-9")
 
 
 @pytest.mark.parametrize(
     "name", ["slipgate:latest", "latest", "slipgate-agent", "Slipgate-1", "--help", "a b-1", ""]
 )
 def test_a_name_without_a_version_is_refused_with_one_that_would_do(name: str) -> None:
-    with pytest.raises(Unwanted) as refused:
+    with pytest.raises(SnapshotError) as refused:
         check_name(name)
     assert "slipgate" in refused.value.advice
     check_name(next_name("slipgate-agent-1"))
@@ -209,16 +211,16 @@ def test_a_name_without_a_version_is_refused_with_one_that_would_do(name: str) -
 
 @pytest.mark.parametrize("image", ["x", "x:latest", "registry:5000/x:1", "x:"])
 def test_an_image_that_daytonas_cli_refuses_is_refused_first(image: str) -> None:
-    with pytest.raises(Unwanted):
+    with pytest.raises(SnapshotError):
         check_image(image)
     check_image("slipgate-agent:1")
 
 
 def test_the_entrypoint_stands_on_one_line_in_the_json_form() -> None:
-    text = telling((FOLDER / "Dockerfile").read_text(), "a" * 64)
+    text = with_digest((FOLDER / "Dockerfile").read_text(), "a" * 64)
     (line,) = [row for row in text.splitlines() if row.startswith("ENTRYPOINT")]
     assert line == f'ENTRYPOINT ["/bin/bash", "/app/execution.sh", "scripts={"a" * 64}"]'
-    assert digest_in(["/bin/bash", f"scripts={'a' * 64}"]) == "a" * 64
+    assert find_digest(["/bin/bash", f"scripts={'a' * 64}"]) == "a" * 64
     for other in ("FROM x\n", text + '\nENTRYPOINT ["sh"]\n'):
-        with pytest.raises(Unwanted, match="exactly one ENTRYPOINT"):
-            telling(other, "a" * 64)
+        with pytest.raises(SnapshotError, match="exactly one ENTRYPOINT"):
+            with_digest(other, "a" * 64)

@@ -30,7 +30,7 @@ GAVE_UP = {"agent_exited", "sandbox_stopped"}
 
 
 @dataclass(kw_only=True)
-class Order:
+class SandboxSpec:
     """A task, and what was done to it."""
 
     task: Followed
@@ -48,7 +48,7 @@ class Storm:
         self._random = random.Random(seed)
         self._tell = tell
         self._is_over = False
-        self.orders: list[Order] = []
+        self.orders: list[SandboxSpec] = []
         self.kills: Counter[str] = Counter()
         self.wounds: Counter[str] = Counter()
         """How often an agent of a task was killed, by the end of the task's id."""
@@ -77,13 +77,13 @@ class Storm:
             task = await self._it.frontend.create(
                 agent=points.BY_COMMAND, maxAttempts=max_attempts, timeouts=SILENCE
             )
-            order = Order(task=task, max_attempts=max_attempts)
+            order = SandboxSpec(task=task, max_attempts=max_attempts)
             self.orders.append(order)
             if self._random.random() < CANCELLED_SHARE:
                 await self._cancel(order)
             order.shown = await task.until_over(seconds=END_SECONDS)
 
-    async def _cancel(self, order: Order) -> None:
+    async def _cancel(self, order: SandboxSpec) -> None:
         """Once the agent has spoken: of a sandbox that was tried and never seen it takes minutes
         to prove that it is not there."""
         ends = ("task.failed", "task.completed", "task.needs_review")
@@ -134,7 +134,7 @@ class Storm:
         self.kills[what] += 1
         self._tell(f"kill -9 {what} {which}".rstrip())
 
-    def _is_plausible(self, order: Order) -> bool:
+    def _is_plausible(self, order: SandboxSpec) -> bool:
         status, attempt = order.shown["status"], order.shown["attempt"]
         wounds = self.wounds[order.task.id[-20:]]
         pulls = len(self._it.world.pulls(order.shown["branchName"]))

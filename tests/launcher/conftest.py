@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from launcher.client import Client, open_http
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.providers.local.provider import LocalProvider
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.lines import LOG
@@ -39,15 +39,15 @@ def make_local(tmp_path: Path) -> Iterator[MakeLocal]:
 @pytest.fixture
 async def client(gateway: StubGateway) -> AsyncIterator[Client]:
     async with open_http(gateway.url, KEY) as http:
-        yield Client(http, log=LOG, patience=15)
+        yield Client(http, log=LOG, retry_seconds=15)
 
 
 @pytest.fixture
-def make_site(client: Client, make_local: MakeLocal) -> Callable[..., Site]:
+def make_context(client: Client, make_local: MakeLocal) -> Callable[..., LauncherContext]:
     """A site whose local provider runs `program`."""
 
-    def make(*program: str) -> Site:
-        return Site(client=client, providers=(make_local(program),), handed={})
+    def make(*program: str) -> LauncherContext:
+        return LauncherContext(client=client, providers=(make_local(program),), forwarded_env={})
 
     return make
 

@@ -1,7 +1,7 @@
 """Jobs as a gateway would word them."""
 
 from gateway.wire.launcher import Job, JobKind, JobSandbox
-from launcher.providers.protocol import Key, Order
+from launcher.providers.protocol import Key, SandboxSpec
 
 INSTANCE = "inst_1"
 NAME = "slipgate-abc-1"
@@ -41,13 +41,13 @@ def a_job(
     )
 
 
-def an_order(
+def a_spec(
     env: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
     *,
     name: str = NAME,
     snapshot: str = "slipgate-agent-1",
-) -> Order:
+) -> SandboxSpec:
     """An order for the one sandbox of these tests, or for another."""
     key = Key(instance=INSTANCE, name=name)
-    return Order(key=key, snapshot=snapshot, labels=labels or LABELS, env=env or {})
+    return SandboxSpec(key=key, snapshot=snapshot, labels=labels or LABELS, env=env or {})

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from gateway.wire.launcher import Claim
-from launcher.client import Client, LeaseLost, Refused, Unreachable, open_http
+from launcher.client import Client, GatewayRejected, GatewayUnreachable, LeaseLost, open_http
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.jobs import a_job
 from tests.launcher.lines import LOG, Lines
@@ -58,8 +58,8 @@ async def test_patience_ends(gateway: StubGateway) -> None:
     async def at_once(_: float) -> None: ...
 
     async with open_http(gateway.url, KEY) as http:
-        client = Client(http, log=LOG, sleep=at_once, patience=0.3)
-        with pytest.raises(Unreachable, match="HTTP 503"):
+        client = Client(http, log=LOG, sleep=at_once, retry_seconds=0.3)
+        with pytest.raises(GatewayUnreachable, match="HTTP 503"):
             await client.renew(a_job("create"))
 
 
@@ -71,7 +71,7 @@ async def test_a_lost_lease_is_an_error_of_its_own(gateway: StubGateway, client:
 
 async def test_a_refusal_is_not_repeated(gateway: StubGateway) -> None:
     async with open_http(gateway.url, "wrong") as http:
-        with pytest.raises(Refused) as raised:
+        with pytest.raises(GatewayRejected) as raised:
             await Client(http, log=LOG).claim(
                 Claim(launcher_id="l", providers=("local",), capacity=1)
             )

@@ -143,14 +143,14 @@ def test_real_model_keys_need_a_word_that_local_is_no_sandbox() -> None:
     assert "OPENAI_API_KEY" in problem
     assert "sk-real" not in problem
     environ = GOOD | {"OPENAI_API_KEY": "sk-real", "SLIPGATE_LOCAL_UNCONFINED": "true"}
-    assert read_config(environ).handed == {"OPENAI_API_KEY": "sk-real"}
+    assert read_config(environ).forwarded_env == {"OPENAI_API_KEY": "sk-real"}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://localhost:9", "http://[::1]:9"])
 def test_a_key_for_a_model_on_this_machine_is_not_a_real_one(url: str) -> None:
     given = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": url}
-    handed = {"SLIPGATE_SANDBOX_ENV": "OPENAI_API_KEY,OPENAI_BASE_URL"}
-    assert read_config(GOOD | given | handed).handed == given
+    forwarded_env = {"SLIPGATE_SANDBOX_ENV": "OPENAI_API_KEY,OPENAI_BASE_URL"}
+    assert read_config(GOOD | given | forwarded_env).forwarded_env == given
 
 
 def test_a_local_address_that_is_not_handed_on_does_not_make_a_key_harmless() -> None:

@@ -15,13 +15,13 @@ import structlog
 
 from gateway.wire.launcher import Created, Done, Job, JobKind, JobSandbox, Process, Trying
 from launcher.client import Client
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.cli_client import open_terminal
-from launcher.providers.daytona.sandboxes import Sandboxes, Wishes
+from launcher.providers.daytona.cli_client import open_cli_client
+from launcher.providers.daytona.sandboxes import CreateOptions, Sandboxes
 from launcher.providers.protocol import Key, Provider, ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
@@ -32,7 +32,7 @@ from tests.daytona.organisation import ORGANISATION, Habits, Organisation, Snaps
 from tests.launcher.agents import program
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.waiting import until
 
 LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
@@ -72,11 +72,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def provider(
     request: pytest.FixtureRequest, world: World, tmp_path: Path
 ) -> AsyncIterator[Provider]:
-    wishes = Wishes(ttl_minutes=90)
+    options = CreateOptions(ttl_minutes=90)
     if request.param == "daytona-cli":
         bin_ = tmp_path / "bin"
         bin_.mkdir()
-        terminal = open_terminal(
+        terminal = open_cli_client(
             tmp_path / "cli",
             path=str(install(bin_, "0.205.1")),
             url=world.api.url,
@@ -84,41 +84,41 @@ async def provider(
             environ={"PATH": os.defpath},
         )
         time = world.time
-        yield DaytonaCli(terminal, realm=REALM, wishes=wishes, sleep=time.sleep, clock=time.clock)
+        yield DaytonaCli(terminal, realm=REALM, options=options, sleep=time.sleep, clock=time.clock)
         return
     async with open_daytona(world.api.url, "dtn_key") as http:
         yield DaytonaApi(
-            DaytonaHttp(http),
+            DaytonaApiClient(http),
             realm=REALM,
-            wishes=wishes,
+            options=options,
             sleep=world.time.sleep,
             clock=world.time.clock,
         )
 
 
 @pytest.fixture
-def site(client: Client, world: World, provider: Provider) -> Site:
-    return Site(
+def context(client: Client, world: World, provider: Provider) -> LauncherContext:
+    return LauncherContext(
         client=client,
         providers=(provider,),
-        handed={},
+        forwarded_env={},
         clock=world.time.clock,
         sleep=world.time.sleep,
     )
 
 
 async def test_a_create_asks_for_our_snapshot_name_labels_and_no_auto_stop(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(start_seconds=4)
-    assert await perform(site, job("create", env={"A": "1"}), LOG)
+    assert await run_job(context, job("create", env={"A": "1"}), LOG)
     (made,) = world.api.organisation.living()
     assert (made.name, made.snapshot, dict(made.labels)) == (NAME, "slipgate-agent-1", LABELS)
     assert made.settings["autoStopInterval"] == 0
     assert made.settings["ttlMinutes"] == 90
     trying, created, done = (words for _, verb, words in gateway.told if verb != "renew")
     assert isinstance(trying, Trying)
-    assert (trying.provider, trying.realm) == (site.providers[0].name, REALM)
+    assert (trying.provider, trying.realm) == (context.providers[0].name, REALM)
     assert trying.name == NAME
     assert isinstance(created, Created)
     assert (created.sandbox.id, created.sandbox.state) == (made.id, "creating")
@@ -130,19 +130,19 @@ async def test_a_create_asks_for_our_snapshot_name_labels_and_no_auto_stop(
 
 @pytest.mark.parametrize("kind", sorted({*get_args(Kind)} - {"late", "slow", "status"}))
 async def test_a_create_whose_answer_is_none_leaves_one_sandbox_that_is_ours(
-    world: World, gateway: StubGateway, site: Site, kind: Kind
+    world: World, gateway: StubGateway, context: LauncherContext, kind: Kind
 ) -> None:
     world.api.faults.plan("POST /sandbox", Fault(kind=kind, seconds=0.5))
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     assert world.alive == [NAME]
     assert gateway.verbs()[-2:] == ["created", "done"]
 
 
 async def test_a_taken_name_is_adopted_if_its_labels_are_ours(
-    world: World, gateway: StubGateway, site: Site, provider: Provider
+    world: World, gateway: StubGateway, context: LauncherContext, provider: Provider
 ) -> None:
-    first = await provider.create(an_order())
-    assert await perform(site, job("create"), LOG)
+    first = await provider.create(a_spec())
+    assert await run_job(context, job("create"), LOG)
     assert world.alive == [NAME]
     created = next(words for _, verb, words in gateway.told if verb == "created")
     assert isinstance(created, Created)
@@ -150,10 +150,10 @@ async def test_a_taken_name_is_adopted_if_its_labels_are_ours(
 
 
 async def test_a_taken_name_with_other_labels_ends_the_job(
-    world: World, gateway: StubGateway, site: Site, provider: Provider
+    world: World, gateway: StubGateway, context: LauncherContext, provider: Provider
 ) -> None:
-    await provider.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
-    assert not await perform(site, job("create"), LOG)
+    await provider.create(a_spec(labels=LABELS | {"slipgate-task": "task_other"}))
+    assert not await run_job(context, job("create"), LOG)
     assert (gateway.failed().error.code, gateway.failed().error.retryable) == ("name_taken", False)
     assert world.alive == [NAME]
 
@@ -171,11 +171,11 @@ async def test_a_taken_name_with_other_labels_ends_the_job(
     ],
 )
 async def test_what_will_not_pass_ends_the_job_with_what_to_do(
-    world: World, gateway: StubGateway, site: Site, fault: tuple[int, str], code: str
+    world: World, gateway: StubGateway, context: LauncherContext, fault: tuple[int, str], code: str
 ) -> None:
     status, message = fault
     world.api.faults.plan("POST /sandbox", Fault(kind="status", status=status, message=message))
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable, gateway.count("trying")) == (code, False, 1)
     assert world.alive == []
@@ -192,11 +192,11 @@ async def test_what_will_not_pass_ends_the_job_with_what_to_do(
     ],
 )
 async def test_what_may_pass_is_tried_again_and_the_next_try_says_why(
-    world: World, gateway: StubGateway, site: Site, status: int, message: str
+    world: World, gateway: StubGateway, context: LauncherContext, status: int, message: str
 ) -> None:
     fault = Fault(kind="status", status=status, message=message)
     world.api.faults.plan("POST /sandbox", fault, fault)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
     assert notes[0] is None
     assert all(note is not None and message[:20] in note for note in notes[1:])
@@ -205,7 +205,7 @@ async def test_what_may_pass_is_tried_again_and_the_next_try_says_why(
 
 
 async def test_a_launch_that_never_succeeds_is_given_back_after_the_launch_clock(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     async def sleep(seconds: float) -> None:
         await world.time.sleep(seconds * 10)  # fewer rounds, the same clock
@@ -213,17 +213,17 @@ async def test_a_launch_that_never_succeeds_is_given_back_after_the_launch_clock
     world.api.faults.otherwise = lambda call: (
         Fault(kind="status", status=503) if call == "POST /sandbox" else None
     )
-    assert not await perform(replace(site, sleep=sleep), job("create"), LOG)
+    assert not await run_job(replace(context, sleep=sleep), job("create"), LOG)
     assert gateway.failed().error.retryable
     assert world.time.now >= 300
 
 
 async def test_a_sandbox_that_fails_to_start_is_deleted_and_tried_again(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(fails_to_start="no runner", start_seconds=2)
     async with asyncio.TaskGroup() as group:
-        working = group.create_task(perform(site, job("create"), LOG))
+        working = group.create_task(run_job(context, job("create"), LOG))
         await until(lambda: gateway.count("trying") >= 2)
         world.api.organisation.habits = Habits()
     assert working.result()
@@ -233,10 +233,10 @@ async def test_a_sandbox_that_fails_to_start_is_deleted_and_tried_again(
 
 
 async def test_a_sandbox_of_another_snapshot_is_reported_and_destroyed(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(ignores_snapshot=True, destroy_seconds=3)
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     created = next(words for _, verb, words in gateway.told if verb == "created")
     assert isinstance(created, Created)
     assert created.sandbox.snapshot == "daytonaio/sandbox:0.4.3"
@@ -247,37 +247,37 @@ async def test_a_sandbox_of_another_snapshot_is_reported_and_destroyed(
 
 @pytest.mark.parametrize("by", ["id", "name"])
 async def test_a_snapshot_may_be_asked_for_by_its_id_or_its_name(
-    world: World, gateway: StubGateway, site: Site, by: str
+    world: World, gateway: StubGateway, context: LauncherContext, by: str
 ) -> None:
     snapshot = world.api.organisation.snapshots["slipgate-agent-1"]
     asked = snapshot.id if by == "id" else snapshot.name
     world.api.organisation.habits = Habits(start_seconds=4)
-    assert await perform(site, job("create", snapshot=asked), LOG)
+    assert await run_job(context, job("create", snapshot=asked), LOG)
     assert world.alive == [NAME]
-    sandbox = JobSandbox(name=NAME, provider=site.providers[0].name, realm=REALM)
-    assert await perform(site, job("inspect", snapshot=asked, sandbox=sandbox), LOG)
+    sandbox = JobSandbox(name=NAME, provider=context.providers[0].name, realm=REALM)
+    assert await run_job(context, job("inspect", snapshot=asked, sandbox=sandbox), LOG)
     told = [words.sandbox for _, _, words in gateway.told if isinstance(words, Created | Done)]
     assert [each and each.snapshot for each in told] == [asked] * 3
 
 
 async def test_what_it_was_made_from_need_not_be_known_to_destroy_it(
-    world: World, site: Site
+    world: World, context: LauncherContext
 ) -> None:
     snapshot = world.api.organisation.snapshots["slipgate-agent-1"]
     world.api.organisation.create({"name": NAME, "snapshot": snapshot.id, "labels": LABELS})
     world.api.faults.otherwise = lambda call: (
         Fault(kind="status", status=500) if "/snapshots" in call else None
     )
-    assert await perform(site, job("destroy", snapshot=snapshot.id), LOG)
+    assert await run_job(context, job("destroy", snapshot=snapshot.id), LOG)
     assert world.alive == []
 
 
 async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     other = world.api.organisation.add_snapshot(Snapshot(name="slipgate-agent-2"))
     world.api.organisation.habits = Habits(ignores_snapshot=True)
-    assert not await perform(site, job("create", snapshot=other.id), LOG)
+    assert not await run_job(context, job("create", snapshot=other.id), LOG)
     assert gateway.failed().error.code == "wrong_snapshot"
     assert world.alive == []
 
@@ -292,10 +292,10 @@ async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
     ],
 )
 async def test_a_lifespan_that_is_refused_is_not_asked_for_again(
-    world: World, gateway: StubGateway, site: Site, words: str
+    world: World, gateway: StubGateway, context: LauncherContext, words: str
 ) -> None:
     world.api.organisation.habits = Habits(max_lifespan_minutes=60, lifespan_words=words)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     assert "ttlMinutes" not in made.settings
     assert made.settings["autoStopInterval"] == 0
@@ -303,10 +303,10 @@ async def test_a_lifespan_that_is_refused_is_not_asked_for_again(
 
 
 async def test_a_suspended_organisation_speaks_for_itself(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(suspended="Payment method required")
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_suspended", False)
     assert "Organization is suspended: Payment method required" in error.message
@@ -322,10 +322,10 @@ async def test_a_suspended_organisation_speaks_for_itself(
     ],
 )
 async def test_only_a_403_about_the_key_is_told_to_look_at_scopes(
-    world: World, gateway: StubGateway, site: Site, message: str, about_scopes: bool
+    world: World, gateway: StubGateway, context: LauncherContext, message: str, about_scopes: bool
 ) -> None:
     world.api.faults.plan("POST /sandbox", Fault(kind="status", status=403, message=message))
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_auth", False)
     assert message in error.message
@@ -342,11 +342,11 @@ async def test_only_a_403_about_the_key_is_told_to_look_at_scopes(
     ],
 )
 async def test_a_snapshot_that_cannot_be_used_is_told_by_its_state(
-    world: World, gateway: StubGateway, site: Site, state: str, told: tuple[str, str]
+    world: World, gateway: StubGateway, context: LauncherContext, state: str, told: tuple[str, str]
 ) -> None:
     code, words = told
     world.api.organisation.snapshots["slipgate-agent-1"].state = state
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == (code, False)
     assert words in error.message
@@ -361,20 +361,20 @@ async def test_a_snapshot_that_cannot_be_used_is_told_by_its_state(
     ],
 )
 async def test_what_is_destroyed_and_still_answered_is_gone_for_the_reason_it_tells(
-    world: World, gateway: StubGateway, site: Site, is_spot: bool, words: str
+    world: World, gateway: StubGateway, context: LauncherContext, is_spot: bool, words: str
 ) -> None:
     world.api.organisation.habits = Habits(shows_destroyed_seconds=86_400)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     world.api.organisation.evict(made.id, is_spot=is_spot)
-    name = site.providers[0].name
+    name = context.providers[0].name
     sandbox = JobSandbox(name=NAME, id=made.id, provider=name, realm=REALM)
-    assert await perform(site, job("inspect", sandbox=sandbox), LOG)
+    assert await run_job(context, job("inspect", sandbox=sandbox), LOG)
     told = gateway.done()
     assert told.sandbox
     assert (told.sandbox.id, told.sandbox.state) == (made.id, "destroyed")
     assert words in (told.diagnosis or "")
-    assert await perform(site, job("destroy", sandbox=sandbox), LOG)
+    assert await run_job(context, job("destroy", sandbox=sandbox), LOG)
     assert gateway.done().sandbox == told.sandbox
 
 
@@ -382,19 +382,19 @@ async def test_a_removal_ends_when_what_is_destroyed_is_still_answered(
     world: World, provider: Provider
 ) -> None:
     world.api.organisation.habits = Habits(destroy_seconds=5, shows_destroyed_seconds=86_400)
-    made = await provider.create(an_order())
+    made = await provider.create(a_spec())
     await provider.remove(made.key)
     assert 5 <= world.time.now < 30
-    again = await provider.create(an_order())
+    again = await provider.create(a_spec())
     assert (again.id != made.id, world.alive) == (True, [NAME])
 
 
 async def test_a_sandbox_that_daytona_gave_up_while_it_started_is_tried_again(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(start_seconds=600, shows_destroyed_seconds=86_400)
     async with asyncio.TaskGroup() as group:
-        working = group.create_task(perform(site, job("create"), LOG))
+        working = group.create_task(run_job(context, job("create"), LOG))
         await until(lambda: gateway.count("created") == 1)
         world.api.organisation.habits = Habits(shows_destroyed_seconds=86_400)
         for made in world.api.organisation.living():
@@ -408,7 +408,7 @@ async def test_a_sandbox_that_daytona_gave_up_while_it_started_is_tried_again(
 async def test_a_state_and_fields_that_nobody_knows_yet_are_on_their_way(
     world: World, provider: Provider
 ) -> None:
-    await provider.create(an_order())
+    await provider.create(a_spec())
     (made,) = world.api.organisation.living()
     made.move(world.api.organisation.clock(), (0.0, "teleporting"))
     made.settings = {**made.settings, "autoTeleport": {"to": ["eu"]}}
@@ -418,14 +418,14 @@ async def test_a_state_and_fields_that_nobody_knows_yet_are_on_their_way(
 
 
 async def test_a_destroy_does_not_depend_on_the_spool(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     call = "POST /{id}/process/execute"
     world.api.faults.otherwise = lambda asked: (
         Fault(kind="status", status=502) if asked == call else None
     )
-    assert await perform(site, job("destroy"), LOG)
+    assert await run_job(context, job("destroy"), LOG)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert (sandbox.state, world.alive) == ("destroyed", [])
@@ -434,17 +434,17 @@ async def test_a_destroy_does_not_depend_on_the_spool(
 
 
 async def test_a_command_whose_success_has_no_exit_code_has_succeeded(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.omits_exit_code = True
-    assert await perform(site, job("create"), LOG)
-    assert await perform(site, job("inspect"), LOG)
+    assert await run_job(context, job("create"), LOG)
+    assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process is not None
 
 
 async def test_a_sandbox_is_gone_only_when_its_id_is(world: World, provider: Provider) -> None:
     world.api.organisation.habits = Habits(destroy_seconds=5)
-    made = await provider.create(an_order())
+    made = await provider.create(a_spec())
     world.api.organisation.destroy(made.id)
     assert await provider.find(KEY) is None
     found = await provider.find(Key(instance=INSTANCE, name=NAME, id=made.id))
@@ -456,7 +456,7 @@ async def test_a_sandbox_is_gone_only_when_its_id_is(world: World, provider: Pro
 
 async def test_removing_waits_until_nothing_is_found(world: World, provider: Provider) -> None:
     world.api.organisation.habits = Habits(destroy_seconds=20)
-    made = await provider.create(an_order())
+    made = await provider.create(a_spec())
     await provider.remove(made.key)
     assert world.time.now >= 20
     await provider.remove(made.key)
@@ -466,7 +466,7 @@ async def test_a_removal_that_is_not_confirmed_is_an_error(
     world: World, provider: Provider
 ) -> None:
     world.api.organisation.habits = Habits(destroy_seconds=600)
-    made = await provider.create(an_order())
+    made = await provider.create(a_spec())
     with pytest.raises(ProviderError, match="still destroying"):
         await provider.remove(made.key)
 
@@ -478,7 +478,7 @@ async def test_a_survey_reads_every_page(world: World, provider: Provider) -> No
             {"name": f"n{number}", "snapshot": "slipgate-agent-1", "labels": labels}
         )
     world.api.organisation.create({"name": "foreign", "snapshot": "slipgate-agent-1"})
-    found = await provider.survey(INSTANCE)
+    found = await provider.list_sandboxes(INSTANCE)
     assert len({each.id for each in found}) == 230
 
 
@@ -508,12 +508,12 @@ raise SystemExit(9)
 """)
 
 
-async def _spooled(site: Site, gateway: StubGateway, offset: int = 0) -> list[str]:
+async def _spooled(context: LauncherContext, gateway: StubGateway, offset: int = 0) -> list[str]:
     """Inspects until the agent is seen running."""
     async with asyncio.timeout(20):
         while True:
-            sandbox = JobSandbox(name=NAME, provider=site.providers[0].name, realm=REALM)
-            await perform(site, job("inspect", sandbox=sandbox, spool_offset=offset), LOG)
+            sandbox = JobSandbox(name=NAME, provider=context.providers[0].name, realm=REALM)
+            await run_job(context, job("inspect", sandbox=sandbox, spool_offset=offset), LOG)
             if gateway.done().spool:
                 return [each.id for each in gateway.done().spool]
             await asyncio.sleep(0)
@@ -521,18 +521,18 @@ async def _spooled(site: Site, gateway: StubGateway, offset: int = 0) -> list[st
 
 @pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
 async def test_inspect_brings_spool_and_process_and_destroy_ends_the_agent_first(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path, has_shell: bool
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, has_shell: bool
 ) -> None:
     world.api.machine = Machine(tmp_path, program=SPOOLS, has_shell=has_shell)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
-    assert await _spooled(site, gateway) == ["w1"]
+    assert await _spooled(context, gateway) == ["w1"]
     done = gateway.done()
     assert done.process
     assert done.process.state == "running"
     assert done.spool_offset == (tmp_path / made.id / "state" / "spool.jsonl").stat().st_size
     offset = done.spool_offset or 0
-    assert await perform(site, job("destroy", spool_offset=offset), LOG)
+    assert await run_job(context, job("destroy", spool_offset=offset), LOG)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "destroyed"
@@ -540,13 +540,13 @@ async def test_inspect_brings_spool_and_process_and_destroy_ends_the_agent_first
 
 
 async def test_an_agent_that_ended_is_told_with_its_exit_code_and_its_last_lines(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=ENDS)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     async with asyncio.timeout(20):
         while True:
-            await perform(site, job("inspect"), LOG)
+            await run_job(context, job("inspect"), LOG)
             process = gateway.done().process
             if process and process.state == "exited":
                 break
@@ -560,23 +560,23 @@ FAILS_AT_ONCE = program("raise SystemExit(2)")
 
 @pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
 async def test_an_agent_that_never_began_has_ended_all_the_same(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path, has_shell: bool
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, has_shell: bool
 ) -> None:
     world.api.machine = Machine(tmp_path, program=FAILS_AT_ONCE, has_shell=has_shell)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     await until(lambda: world.api.machine.exit_code(made.id) is not None)
-    assert await perform(site, job("inspect"), LOG)
+    assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process == Process(state="exited", exit_code=2)
 
 
 async def test_the_end_of_an_earlier_start_is_not_that_of_this_one(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=SPOOLS)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
-    assert await _spooled(site, gateway) == ["w1"]
+    assert await _spooled(context, gateway) == ["w1"]
     log = tmp_path / made.id / LOG_FILE
     for file, moment in ((log.with_name("exit_code"), 1_000), (log, 2_000)):
         file.touch()
@@ -584,7 +584,7 @@ async def test_the_end_of_an_earlier_start_is_not_that_of_this_one(
     (log.with_name("exit_code")).write_text("1")
     os.utime(log.with_name("exit_code"), (1_000, 1_000))
     (tmp_path / made.id / "state" / "lock").rename(tmp_path / "lock")
-    assert await perform(site, job("inspect"), LOG)
+    assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process == Process(state="unknown")
 
 
@@ -598,14 +598,14 @@ raise SystemExit(len(count.read_text()))
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 async def test_a_sandbox_that_starts_again_tells_the_exit_code_of_its_last_start(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path, how: str
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path, how: str
 ) -> None:
     machine = world.api.machine = Machine(tmp_path, program=COUNTS_ITS_STARTS, has_shell=True)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     for number in (1, 2, 3):
         await until(lambda: machine.exit_code(made.id) is not None)
-        assert await perform(site, job("inspect"), LOG)
+        assert await run_job(context, job("inspect"), LOG)
         assert gateway.done().process == Process(state="exited", exit_code=number)
         await (machine.end if how == "killed" else machine.stop)(made.id)
         await machine.start(made.id, made.env)
@@ -624,10 +624,10 @@ lock.touch()
 
 
 async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     machine = world.api.machine = Machine(tmp_path, program=BEGINS_AGAIN, has_shell=True)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     await until(lambda: machine.exit_code(made.id) is not None)
     await machine.end(made.id)
@@ -636,7 +636,7 @@ async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
         os.utime(file, (1_000, 1_000))  # a file system may count in whole seconds
     await machine.start(made.id, made.env)
     await until((tmp_path / made.id / "state" / "again").exists)
-    assert await perform(site, job("inspect"), LOG)
+    assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process == Process(state="unknown")
 
 
@@ -646,14 +646,14 @@ LEAVES_ITS_LOCK = program(
 
 
 async def test_an_agent_whose_end_the_daemon_could_not_write_down_has_ended_all_the_same(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=LEAVES_ITS_LOCK)
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     await until(lambda: world.api.machine.exit_code(made.id) is not None)
     world.api.machine = Machine(tmp_path)
-    assert await perform(site, job("inspect"), LOG)
+    assert await run_job(context, job("inspect"), LOG)
     assert gateway.done().process == Process(state="exited")
 
 
@@ -667,11 +667,11 @@ class Fails(Machine):
 
 
 async def test_a_command_that_fails_inside_is_told_by_what_it_printed(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     world.api.machine = Fails(tmp_path)
-    assert not await perform(site, job("inspect"), LOG)
+    assert not await run_job(context, job("inspect"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_unavailable", True)
     assert "a command in the sandbox ended with 2: sh: 1: tail: not found" in error.message
@@ -688,11 +688,11 @@ class Hangs(Machine):
 
 
 async def test_a_command_that_was_ended_inside_may_do_better_next_time(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     world.api.machine = Hangs(tmp_path)
-    assert not await perform(site, job("inspect"), LOG)
+    assert not await run_job(context, job("inspect"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_unavailable", True)
     assert "command execution timeout" in error.message
@@ -702,20 +702,20 @@ LONG = f"no space left on device, {'and so on, ' * 500}says runner r-17"
 
 
 async def test_a_long_refusal_is_told_by_both_its_ends(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.faults.plan("POST /sandbox", Fault(kind="status", status=400, message=LONG))
-    assert not await perform(site, job("create"), LOG)
+    assert not await run_job(context, job("create"), LOG)
     message = gateway.failed().error.message
     assert "no space left on device" in message
     assert message.endswith("says runner r-17")
 
 
 async def test_a_long_reason_of_a_sandbox_that_does_not_start_is_told_by_both_its_ends(
-    world: World, gateway: StubGateway, site: Site
+    world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(start_seconds=4, fails_to_start=LONG)
-    await perform(site, job("create"), LOG)
+    await run_job(context, job("create"), LOG)
     notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
     assert "no space left on device" in (notes[1] or "")
     assert (notes[1] or "").endswith("says runner r-17")
@@ -729,12 +729,12 @@ async def test_a_long_reason_of_a_sandbox_that_does_not_start_is_told_by_both_it
     ],
 )
 async def test_what_is_said_in_the_middle_of_a_long_refusal_counts(
-    world: World, gateway: StubGateway, site: Site, words: str, code: str
+    world: World, gateway: StubGateway, context: LauncherContext, words: str, code: str
 ) -> None:
     around = "and so on, " * 300
     fault = Fault(kind="status", status=400, message=f"{around}{words} {around}")
     world.api.faults.plan("POST /sandbox", *[fault] * 40)
-    await perform(site, job("create"), LOG)
+    await run_job(context, job("create"), LOG)
     notes = [words.note or "" for _, _, words in gateway.told if isinstance(words, Trying)]
     assert gateway.failed().error.code == code, notes
 
@@ -757,7 +757,7 @@ async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(
     app.mkdir()
     (app / "agent-runner.py").write_text(RESCUES)
     world.api.machine = Machine(tmp_path, program=("true",), app=app)
-    made = await provider.create(an_order({"SECRET": "key"}))
+    made = await provider.create(a_spec({"SECRET": "key"}))
     assert isinstance(provider, Sandboxes)
     assert [line async for line in provider.rescue(made.key)] == []
     state = tmp_path / made.id / "state"
@@ -770,10 +770,10 @@ async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(
 
 
 async def test_a_spool_of_many_windows_comes_in_whole_lines(
-    world: World, gateway: StubGateway, site: Site, tmp_path: Path
+    world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=("sleep", "60"))
-    assert await perform(site, job("create"), LOG)
+    assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     state = tmp_path / made.id / "state"
     state.mkdir()
@@ -785,7 +785,7 @@ async def test_a_spool_of_many_windows_comes_in_whole_lines(
     (state / "spool.jsonl").write_text("".join((*words, "y" * 2_500_000, "\n", words[0])))
     offset, names = 0, []
     for _ in range(12):
-        await perform(site, job("inspect", spool_offset=offset), LOG)
+        await run_job(context, job("inspect", spool_offset=offset), LOG)
         names += [each.id for each in gateway.done().spool]
         offset = gateway.done().spool_offset or offset
     assert names == ["w0", "w1", "w2", "w3", "w0"]

@@ -9,11 +9,11 @@ import pytest
 import pytest_asyncio
 
 from launcher.client import Client
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.providers.protocol import ProviderError
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
@@ -21,7 +21,7 @@ from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, an_order
+from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, a_spec
 from tests.launcher.lines import LOG
 
 MakeProvider = Callable[..., DaytonaApi]
@@ -39,29 +39,31 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 async def make(api: Api) -> AsyncIterator[MakeProvider]:
     async with open_daytona(api.url, "dtn_key") as http:
 
-        def make(**wishes: Any) -> DaytonaApi:
-            return DaytonaApi(DaytonaHttp(http), realm="r", wishes=Wishes(**wishes))
+        def make(**options: Any) -> DaytonaApi:
+            return DaytonaApi(DaytonaApiClient(http), realm="r", options=CreateOptions(**options))
 
         yield make
 
 
-def _site(client: Client, provider: DaytonaApi) -> tuple[Site, Time]:
+def _site(client: Client, provider: DaytonaApi) -> tuple[LauncherContext, Time]:
     """A launcher in pretended time."""
     time = Time()
-    site = Site(client=client, providers=(provider,), handed={}, sleep=time.sleep, clock=time.clock)
-    return site, time
+    context = LauncherContext(
+        client=client, providers=(provider,), forwarded_env={}, sleep=time.sleep, clock=time.clock
+    )
+    return context, time
 
 
 async def test_a_throttler_is_no_ttl(api: Api, make: MakeProvider) -> None:
     message = "ThrottlerException: Bottleneck, settled a little"
     api.faults.plan("POST /sandbox", Fault(kind="status", status=400, message=message))
     with pytest.raises(ProviderError, match="Throttler"):
-        await make(ttl_minutes=90).create(an_order())
+        await make(ttl_minutes=90).create(a_spec())
     assert api.faults.calls.count("POST /sandbox") == 1
 
 
 async def test_no_lifespan_is_asked_for_where_none_is_wanted(api: Api, make: MakeProvider) -> None:
-    await make(ttl_minutes=None).create(an_order())
+    await make(ttl_minutes=None).create(a_spec())
     (made,) = api.organisation.living()
     assert "ttlMinutes" not in made.settings
 
@@ -73,7 +75,7 @@ async def test_an_api_before_v0_180_lists_all_sandboxes_in_a_bare_array(
     for number in range(230):
         api.organisation.create({"name": f"n{number}", "labels": {"slipgate-instance": INSTANCE}})
     api.organisation.create({"name": "foreign"})
-    assert len(await make().survey(INSTANCE)) == 230
+    assert len(await make().list_sandboxes(INSTANCE)) == 230
     assert api.faults.calls == ["GET /sandbox"]
 
 
@@ -101,8 +103,8 @@ async def test_a_create_comes_again_when_the_limit_says(
     headers: tuple[tuple[str, str], ...],
 ) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
-    site, time = _site(client, make())
-    assert await perform(site, a_job("create", lease_seconds=36_000), LOG)
+    context, time = _site(client, make())
+    assert await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     assert time.now >= 17
     assert gateway.verbs()[-1] == "done"
 
@@ -112,8 +114,8 @@ async def test_a_limit_that_outlasts_the_launch_is_given_back_at_once(
 ) -> None:
     headers = (("Retry-After-sandbox-create", "900"),)
     api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
-    site, time = _site(client, make())
-    assert not await perform(site, a_job("create", lease_seconds=36_000), LOG)
+    context, time = _site(client, make())
+    assert not await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable, time.now) == ("provider_quota", True, 0)
 
@@ -124,7 +126,9 @@ async def test_other_calls_wait_for_their_limit_once(api: Api) -> None:
     api.organisation.create({"name": NAME, "snapshot": "slipgate-agent-1"})
     time = Time()
     async with open_daytona(api.url, "dtn_key") as http:
-        there = DaytonaApi(DaytonaHttp(http, sleep=time.sleep), realm="r", wishes=Wishes())
+        there = DaytonaApi(
+            DaytonaApiClient(http, sleep=time.sleep), realm="r", options=CreateOptions()
+        )
         found = await there.find(KEY)
         assert (found is not None, time.now) == (True, 9)
         api.faults.plan("GET /sandbox/{name}", limited, limited)
@@ -137,6 +141,6 @@ async def test_daytona_secrets_stand_for_values_that_the_launcher_need_not_have(
     api: Api, make: MakeProvider
 ) -> None:
     secrets = {"OPENAI_API_KEY": "openai-prod", "ANTHROPIC_API_KEY": "anthropic-prod"}
-    await make(secrets=secrets).create(an_order({"MODEL_PROVIDER": "openai"}))
+    await make(secrets=secrets).create(a_spec({"MODEL_PROVIDER": "openai"}))
     (made,) = api.organisation.living()
     assert made.settings["secrets"] == [{"OPENAI_API_KEY": "openai-prod"}]

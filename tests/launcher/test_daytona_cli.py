@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from gateway.wire.launcher import Trying
 from launcher.client import Client
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
-from launcher.providers.daytona.cli_client import Terminal, open_terminal
-from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.daytona.cli_client import DaytonaCliClient, open_cli_client
+from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.providers.program import Program
-from launcher.providers.protocol import ProviderError, Unusable
+from launcher.providers.protocol import ProviderError, ProviderUnusable
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import FAULTS, install
 from tests.daytona.faults import Fault
@@ -28,7 +28,7 @@ from tests.daytona.machine import Executed, Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.lines import LOG
 from tests.launcher.waiting import until
 
@@ -43,11 +43,11 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield made
 
 
-def terminal(folder: Path, api: Api, release: str) -> Terminal:
+def terminal(folder: Path, api: Api, release: str) -> DaytonaCliClient:
     """The CLI of a release."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
-    return open_terminal(
+    return open_cli_client(
         folder / "cli",
         path=str(install(programs, release)),
         url=api.url,
@@ -62,7 +62,7 @@ def provider(folder: Path, api: Api, release: str = "0.205.1") -> DaytonaCli:
     return DaytonaCli(
         terminal(folder, api, release),
         realm="r",
-        wishes=Wishes(ttl_minutes=90),
+        options=CreateOptions(ttl_minutes=90),
         sleep=time.sleep,
         clock=time.clock,
     )
@@ -79,7 +79,7 @@ def provider(folder: Path, api: Api, release: str = "0.205.1") -> DaytonaCli:
 async def test_every_release_with_exec_makes_the_same_sandbox(
     tmp_path: Path, api: Api, release: str, ttl: int | None
 ) -> None:
-    found = await provider(tmp_path, api, release).create(an_order({"A": "--b=c"}))
+    found = await provider(tmp_path, api, release).create(a_spec({"A": "--b=c"}))
     (made,) = api.organisation.living()
     assert (found.id, made.name, dict(made.env)) == (made.id, NAME, {"A": "--b=c"})
     assert made.settings["autoStopInterval"] == 0
@@ -90,8 +90,8 @@ async def test_every_release_with_exec_makes_the_same_sandbox(
 async def test_a_release_without_exec_is_refused_before_anything_is_made(
     tmp_path: Path, api: Api, release: str
 ) -> None:
-    with pytest.raises(Unusable, match=r"v0\.135 or later") as refused:
-        await provider(tmp_path, api, release).create(an_order())
+    with pytest.raises(ProviderUnusable, match=r"v0\.135 or later") as refused:
+        await provider(tmp_path, api, release).create(a_spec())
     assert not refused.value.retryable
     assert api.organisation.living() == []
 
@@ -103,13 +103,15 @@ async def test_what_was_made_before_is_found_and_destroyed_without_exec(
     api.organisation.create({"name": NAME, "snapshot": "slipgate-agent-1", "labels": LABELS})
     time = Time()
     there = provider(tmp_path, api, release)
-    site = Site(client=client, providers=(there,), handed={}, sleep=time.sleep, clock=time.clock)
-    assert await perform(site, a_job("inspect", lease_seconds=36_000), LOG)
+    context = LauncherContext(
+        client=client, providers=(there,), forwarded_env={}, sleep=time.sleep, clock=time.clock
+    )
+    assert await run_job(context, a_job("inspect", lease_seconds=36_000), LOG)
     seen = gateway.done()
     assert seen.sandbox
     assert (seen.sandbox.state, seen.process) == ("started", None)
     assert "v0.135 or later" in (seen.diagnosis or "")
-    assert await perform(site, a_job("destroy", lease_seconds=36_000), LOG)
+    assert await run_job(context, a_job("destroy", lease_seconds=36_000), LOG)
     assert gateway.done().sandbox == replace(seen.sandbox, state="destroyed")
     assert api.organisation.living() == []
 
@@ -121,16 +123,20 @@ async def test_a_cli_that_cannot_be_used_leaves_the_launch_to_the_others_of_the_
     time = Time()
     async with open_daytona(api.url, "dtn_key") as http:
         first = DaytonaApi(
-            DaytonaHttp(http), realm="r", wishes=Wishes(), sleep=time.sleep, clock=time.clock
-        )
-        site = Site(
-            client=client,
-            providers=(first, provider(tmp_path, api, "0.134.0")),
-            handed={},
+            DaytonaApiClient(http),
+            realm="r",
+            options=CreateOptions(),
             sleep=time.sleep,
             clock=time.clock,
         )
-        assert await perform(site, a_job("create", lease_seconds=36_000), LOG)
+        context = LauncherContext(
+            client=client,
+            providers=(first, provider(tmp_path, api, "0.134.0")),
+            forwarded_env={},
+            sleep=time.sleep,
+            clock=time.clock,
+        )
+        assert await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     assert [each.name for each in api.organisation.living()] == [NAME]
     notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
     assert ["v0.135" in (note or "") for note in notes] == [False, False, True]
@@ -147,7 +153,7 @@ async def test_a_cli_that_cannot_be_used_leaves_the_launch_to_the_others_of_the_
 async def test_only_a_release_that_needs_a_profile_gets_one(
     tmp_path: Path, api: Api, release: str, has_profile: bool
 ) -> None:
-    await terminal(tmp_path, api, release).ran("sandbox", "--help")
+    await terminal(tmp_path, api, release).try_run("sandbox", "--help")
     config = (tmp_path / "cli" / "configuration" / "config.json").read_text()
     assert ("dtn_key" in config) is has_profile
     assert has_profile or json.loads(config) == {"activeProfile": "", "profiles": []}
@@ -157,7 +163,7 @@ async def test_only_a_release_that_needs_a_profile_gets_one(
 async def test_runs_beside_each_other_never_find_an_emptied_configuration(
     tmp_path: Path, api: Api, release: str
 ) -> None:
-    made = await provider(tmp_path, api, release).create(an_order())
+    made = await provider(tmp_path, api, release).create(a_spec())
     cli = terminal(tmp_path, api, release)
     (tmp_path / "cli" / "configuration" / "wait").touch()
     runs = (cli.run("sandbox", "exec", made.id, "--", "echo hi") for _ in range(4))
@@ -169,7 +175,7 @@ async def test_a_command_is_given_the_time_that_ending_an_agent_takes(
     tmp_path: Path, api: Api
 ) -> None:
     there = provider(tmp_path, api)
-    made = await there.create(an_order())
+    made = await there.create(a_spec())
     asked: list[float] = []
 
     class Watched(Machine):
@@ -198,7 +204,7 @@ async def test_old_and_new_lists_are_read_to_the_end(
         labels = {"slipgate-instance": INSTANCE}
         api.organisation.create({"name": f"n{number}", "labels": labels})
     api.organisation.create({"name": "foreign"})
-    found = await provider(tmp_path, api, release).survey(INSTANCE)
+    found = await provider(tmp_path, api, release).list_sandboxes(INSTANCE)
     assert len({each.id for each in found}) == 120
 
 
@@ -219,15 +225,15 @@ async def test_the_program_finds_a_home_of_its_own_and_nothing_of_ours(
 
 async def test_a_create_that_was_killed_is_looked_up(tmp_path: Path, api: Api) -> None:
     made = provider(tmp_path, api)
-    await made.create(an_order())
+    await made.create(a_spec())
     planned = [{"kind": "killed"}]
     (tmp_path / "bin" / FAULTS).write_text(json.dumps(planned))
-    assert (await made.create(an_order())).key.id == api.organisation.living()[0].id
+    assert (await made.create(a_spec())).key.id == api.organisation.living()[0].id
 
 
 async def test_rubbish_on_its_output_is_no_answer(tmp_path: Path, api: Api) -> None:
     made = provider(tmp_path, api)
-    await made.create(an_order())
+    await made.create(a_spec())
     (tmp_path / "bin" / FAULTS).write_text(json.dumps([{"kind": "print", "text": "}{"}]))
     with pytest.raises(ProviderError, match="no JSON") as failed:
         await made.find(KEY)
@@ -269,7 +275,7 @@ async def test_an_answer_that_an_old_release_prints_is_not_passed_on(
 
 
 async def test_a_cli_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
-    missing = open_terminal(
+    missing = open_cli_client(
         tmp_path, path="daytona-not-here", url="http://127.0.0.1:9/api", api_key="k", environ={}
     )
     with pytest.raises(ProviderError, match="Install Daytona's CLI") as failed:

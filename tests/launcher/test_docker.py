@@ -14,9 +14,9 @@ import structlog
 from gateway.wire.launcher import Created, JobKind, JobSandbox, RescuedPiece, Trying
 from launcher.client import Client
 from launcher.config import read_config
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
-from launcher.providers.docker.cli import open_engine
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
+from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import STATE, Docker, Limits
 from launcher.providers.factory import open_providers
 from launcher.providers.protocol import Key, ProviderError
@@ -25,7 +25,7 @@ from tests.docker.daemon import ID, Daemon
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS, program
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, an_order
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job, a_spec
 from tests.launcher.waiting import until
 
 LOG: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
@@ -52,7 +52,7 @@ def time() -> Time:
 def docker(daemon: Daemon, tmp_path: Path, time: Time) -> Docker:
     environ = {"PATH": f"{tmp_path}:{os.defpath}", "HOME": "/root", "SECRET": "of the host"}
     return Docker(
-        open_engine(tmp_path / "state", environ=environ),
+        open_docker_cli(tmp_path / "state", environ=environ),
         realm=ID,
         limits=Limits(memory="4g", cpus="2", pids=1024),
         images={"other": IMAGE},
@@ -62,13 +62,15 @@ def docker(daemon: Daemon, tmp_path: Path, time: Time) -> Docker:
 
 
 @pytest.fixture
-def site(client: Client, docker: Docker, time: Time) -> Site:
-    return Site(client=client, providers=(docker,), handed={}, clock=time.clock, sleep=time.sleep)
+def context(client: Client, docker: Docker, time: Time) -> LauncherContext:
+    return LauncherContext(
+        client=client, providers=(docker,), forwarded_env={}, clock=time.clock, sleep=time.sleep
+    )
 
 
-async def do(site: Site, kind: JobKind, **fields: Any) -> bool:
+async def do(context: LauncherContext, kind: JobKind, **fields: Any) -> bool:
     """A job that nobody has to renew."""
-    return await perform(site, a_job(kind, lease_seconds=36_000, **fields), LOG)
+    return await run_job(context, a_job(kind, lease_seconds=36_000, **fields), LOG)
 
 
 def plan(daemon: Daemon, *faults: dict[str, Any]) -> None:
@@ -88,9 +90,9 @@ def exited(daemon: Daemon) -> bool:
 
 
 async def test_a_create_runs_the_image_confined_and_says_where(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
-    assert await do(site, "create", env={"A": "1"})
+    assert await do(context, "create", env={"A": "1"})
     (made,) = daemon.containers()
     host = made["HostConfig"]
     assert (host["Memory"], host["MemorySwap"], host["Cpus"]) == ("4g", "4g", "2")
@@ -112,7 +114,7 @@ async def test_sandboxes_of_an_instance_share_a_network_on_which_they_cannot_mee
 ) -> None:
     for number in ("1", "2"):
         await docker.create(
-            an_order(labels=LABELS | {"slipgate-attempt": number}, name=f"s-{number}")
+            a_spec(labels=LABELS | {"slipgate-attempt": number}, name=f"s-{number}")
         )
     (network,) = daemon.networks()
     assert network["Options"] == {ICC: "false"}
@@ -124,19 +126,19 @@ async def test_a_network_of_that_name_on_which_they_could_meet_is_refused(
 ) -> None:
     daemon.create_network(f"slipgate-{INSTANCE}", {})
     with pytest.raises(ProviderError, match="docker network rm") as refused:
-        await docker.create(an_order())
+        await docker.create(a_spec())
     assert not refused.value.retryable
     assert daemon.containers() == []
 
 
 async def test_a_network_that_was_removed_is_made_again(daemon: Daemon, docker: Docker) -> None:
-    await docker.remove((await docker.create(an_order())).key)
+    await docker.remove((await docker.create(a_spec())).key)
     (daemon.folder / "networks" / f"slipgate-{INSTANCE}.json").unlink()
     with pytest.raises(ProviderError, match="not found") as failed:
-        await docker.create(an_order())
+        await docker.create(a_spec())
     assert failed.value.retryable
     assert daemon.containers() == []
-    assert (await docker.create(an_order())).state == "started"
+    assert (await docker.create(a_spec())).state == "started"
 
 
 VALUES = {
@@ -156,7 +158,7 @@ VALUES = {
 async def test_every_value_is_handed_over_as_it_was_and_nothing_shows_it(
     daemon: Daemon, docker: Docker
 ) -> None:
-    await docker.create(an_order(VALUES))
+    await docker.create(a_spec(VALUES))
     (made,) = daemon.containers()
     file = Path(f"{daemon.root(made)}{STATE}") / "environment.json"
     assert json.loads(file.read_text()) == VALUES
@@ -179,16 +181,16 @@ async def test_a_variable_no_container_can_have_ends_the_job(
     daemon: Daemon, docker: Docker, name: str, value: str
 ) -> None:
     with pytest.raises(ProviderError) as refused:
-        await docker.create(an_order({name: value}))
+        await docker.create(a_spec({name: value}))
     assert (refused.value.code, refused.value.retryable) == ("invalid_environment", False)
     assert daemon.containers() == []
 
 
 async def test_an_image_that_is_not_there_ends_the_job_with_what_to_do(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     (daemon.folder / "images.json").write_text("{}")
-    assert not await do(site, "create")
+    assert not await do(context, "create")
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("snapshot_not_found", False)
     assert "docker build -t" in error.message
@@ -198,28 +200,28 @@ async def test_an_image_that_is_not_there_ends_the_job_with_what_to_do(
 async def test_a_snapshot_can_stand_for_an_image_of_another_name(
     daemon: Daemon, docker: Docker
 ) -> None:
-    found = await docker.create(an_order(snapshot="other"))
+    found = await docker.create(a_spec(snapshot="other"))
     (made,) = daemon.containers()
     assert (made["Config"]["Image"], found.snapshot) == (IMAGE, "other")
 
 
 async def test_a_daemon_that_is_away_is_waited_for(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.goes(down=True)
-    assert not await do(site, "create")
+    assert not await do(context, "create")
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_unavailable", True)
     assert "Cannot connect to the Docker daemon" in error.message
     daemon.goes(down=False)
-    assert await do(site, "create", lease=2)
+    assert await do(context, "create", lease=2)
 
 
 async def test_an_entrypoint_that_is_not_there_ends_the_job_and_leaves_nothing(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, ("/app/execution.sh",))
-    assert not await do(site, "create")
+    assert not await do(context, "create")
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("sandbox_error", False)
     assert "/app/execution.sh" in error.message
@@ -239,10 +241,10 @@ async def test_an_entrypoint_that_is_not_there_ends_the_job_and_leaves_nothing(
     ],
 )
 async def test_a_cli_that_is_killed_leaves_one_container_that_runs(
-    daemon: Daemon, site: Site, at: str
+    daemon: Daemon, context: LauncherContext, at: str
 ) -> None:
     plan(daemon, {"at": at, "kind": "killed"})
-    assert await do(site, "create")
+    assert await do(context, "create")
     assert [each["State"]["Status"] for each in daemon.containers()] == ["running"]
     assert len(daemon.networks()) == 1
 
@@ -252,32 +254,32 @@ async def test_a_network_that_another_launcher_has_made_meanwhile_is_shared(
 ) -> None:
     daemon.create_network(f"slipgate-{INSTANCE}", {ICC: "false"})
     plan(daemon, {"at": "network inspect", "kind": "print", "out": "[]"})
-    assert (await docker.create(an_order())).state == "started"
+    assert (await docker.create(a_spec())).state == "started"
 
 
 async def test_a_taken_name_is_adopted_if_its_labels_are_ours(docker: Docker) -> None:
-    first = await docker.create(an_order())
-    assert (await docker.create(an_order())).id == first.id
+    first = await docker.create(a_spec())
+    assert (await docker.create(a_spec())).id == first.id
     with pytest.raises(ProviderError) as refused:
-        await docker.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
+        await docker.create(a_spec(labels=LABELS | {"slipgate-task": "task_other"}))
     assert (refused.value.code, refused.value.retryable) == ("name_taken", False)
 
 
 async def test_an_agent_that_has_ended_before_anybody_looked_keeps_its_last_word(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
-    assert await do(site, "create")
+    assert await do(context, "create")
     await until(lambda: exited(daemon))
-    assert await do(site, "create", lease=2)
-    assert await do(site, "inspect")
+    assert await do(context, "create", lease=2)
+    assert await do(context, "inspect")
     assert [each.id for each in gateway.done().spool] == ["w1"]
 
 
-async def _until_spooled(site: Site, gateway: StubGateway) -> None:
+async def _until_spooled(context: LauncherContext, gateway: StubGateway) -> None:
     async with asyncio.timeout(20):
         while True:
-            await do(site, "inspect", sandbox=JobSandbox(name=NAME, provider="docker", realm=ID))
+            await do(context, "inspect", sandbox=JobSandbox(name=NAME, provider="docker", realm=ID))
             if gateway.done().spool:
                 return
 
@@ -297,11 +299,11 @@ WORD_AND_END = program(SPOOLS + "print('out'); print('of memory', file=sys.stder
 
 
 async def test_the_spool_of_a_running_agent_is_copied_and_nothing_runs_beside_it(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_WAIT)
-    assert await do(site, "create")
-    await _until_spooled(site, gateway)
+    assert await do(context, "create")
+    await _until_spooled(context, gateway)
     done = gateway.done()
     assert done.process
     assert (done.process.state, [each.id for each in done.spool]) == ("running", ["w1"])
@@ -309,7 +311,7 @@ async def test_the_spool_of_a_running_agent_is_copied_and_nothing_runs_beside_it
     (made,) = daemon.containers()
     spool = Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl"
     assert done.spool_offset == spool.stat().st_size
-    assert await do(site, "destroy", spool_offset=done.spool_offset or 0)
+    assert await do(context, "destroy", spool_offset=done.spool_offset or 0)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "destroyed"
@@ -317,12 +319,12 @@ async def test_the_spool_of_a_running_agent_is_copied_and_nothing_runs_beside_it
 
 
 async def test_an_agent_that_ended_is_told_with_spool_exit_code_and_last_lines(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
-    assert await do(site, "create")
+    assert await do(context, "create")
     await until(lambda: exited(daemon))
-    assert await do(site, "inspect")
+    assert await do(context, "inspect")
     done = gateway.done()
     assert done.process
     assert (done.process.state, done.process.exit_code) == ("exited", 9)
@@ -331,16 +333,16 @@ async def test_an_agent_that_ended_is_told_with_spool_exit_code_and_last_lines(
 
 
 async def test_the_last_word_of_an_agent_that_is_stopped_comes_home_before_its_files_go(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, LAST_WORD)
-    assert await do(site, "create")
+    assert await do(context, "create")
     (made,) = daemon.containers()
     await until((daemon.root(made) / "ready").exists)
-    assert await do(site, "destroy")
+    assert await do(context, "destroy")
     assert [each.id for each in gateway.done().spool] == ["last"]
     assert len(daemon.containers()) == 1
-    assert await do(site, "destroy", lease=2, spool_offset=gateway.done().spool_offset or 0)
+    assert await do(context, "destroy", lease=2, spool_offset=gateway.done().spool_offset or 0)
     assert daemon.containers() == []
 
 
@@ -348,7 +350,7 @@ async def test_a_spool_of_many_windows_comes_out_of_a_stopped_container_in_whole
     daemon: Daemon, docker: Docker
 ) -> None:
     daemon.add_image(IMAGE, ENDS_WITH_7)
-    await docker.create(an_order())
+    await docker.create(a_spec())
     await until(lambda: exited(daemon))
     (made,) = daemon.containers()
     state = Path(f"{daemon.root(made)}{STATE}")
@@ -372,7 +374,7 @@ async def test_a_spool_that_is_no_file_is_no_spool(
     daemon: Daemon, docker: Docker, tmp_path: Path, what: str
 ) -> None:
     daemon.add_image(IMAGE, ENDS_WITH_7)
-    await docker.create(an_order())
+    await docker.create(a_spec())
     await until(lambda: exited(daemon))
     (made,) = daemon.containers()
     spool = Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl"
@@ -391,7 +393,7 @@ async def test_a_spool_that_grows_while_it_is_copied_is_read_as_far_as_it_was(
     daemon: Daemon, docker: Docker
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_WAIT)
-    found = await docker.create(an_order())
+    found = await docker.create(a_spec())
     (made,) = daemon.containers()
     await until((Path(f"{daemon.root(made)}{STATE}") / "spool.jsonl").exists)
     refused = "Error response from daemon: archive/tar: write too long\n"
@@ -403,7 +405,7 @@ async def test_a_number_past_the_end_of_a_spool_hides_nothing(
     daemon: Daemon, docker: Docker
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
-    await docker.create(an_order())
+    await docker.create(a_spec())
     await until(lambda: exited(daemon))
     (made,) = daemon.containers()
     (Path(f"{daemon.root(made)}{STATE}") / "spool.acknowledged").write_text("99999")
@@ -411,9 +413,9 @@ async def test_a_number_past_the_end_of_a_spool_hides_nothing(
 
 
 async def test_whose_agent_has_ended_is_one_question(daemon: Daemon, docker: Docker) -> None:
-    await docker.create(an_order(name="runs"))
+    await docker.create(a_spec(name="runs"))
     daemon.add_image(IMAGE, ENDS_WITH_7)
-    await docker.create(an_order(name="ends"))
+    await docker.create(a_spec(name="ends"))
     await until(lambda: any(each["State"]["Status"] == "exited" for each in daemon.containers()))
     before = len(calls(daemon))
     assert await docker.ended() == {Key(instance=INSTANCE, name="ends")}
@@ -432,12 +434,12 @@ else:
 
 
 async def test_what_an_ended_agent_left_is_saved_before_its_container_goes(
-    daemon: Daemon, gateway: StubGateway, site: Site
+    daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, RESCUES)
-    assert await do(site, "create")
+    assert await do(context, "create")
     await until(lambda: exited(daemon))
-    assert await do(site, "destroy", rescue=True)
+    assert await do(context, "destroy", rescue=True)
     (piece,) = (words for _, verb, words in gateway.told if verb == "patch")
     assert isinstance(piece, RescuedPiece)
     assert (piece.chunk, piece.size, piece.partial) == ("+a", 2, True)
@@ -447,26 +449,26 @@ async def test_what_an_ended_agent_left_is_saved_before_its_container_goes(
 async def test_a_survey_finds_running_and_ended_ones_of_this_instance_alone(
     daemon: Daemon, docker: Docker
 ) -> None:
-    await docker.create(an_order(name="runs"))
+    await docker.create(a_spec(name="runs"))
     daemon.add_image(IMAGE, ENDS_WITH_7)
-    await docker.create(an_order(name="ends"))
-    await docker.create(an_order(name="foreign", labels=LABELS | {"slipgate-instance": "inst_2"}))
+    await docker.create(a_spec(name="ends"))
+    await docker.create(a_spec(name="foreign", labels=LABELS | {"slipgate-instance": "inst_2"}))
     await until(
         lambda: (
             {each["Name"]: each["State"]["Status"] for each in daemon.containers()}["/ends"]
             == "exited"
         )
     )
-    found = {each.key.name: each for each in await docker.survey(INSTANCE)}
+    found = {each.key.name: each for each in await docker.list_sandboxes(INSTANCE)}
     assert set(found) == {"runs", "ends"}
     assert (found["ends"].process.exit_code, found["runs"].process.state) == (7, "running")
-    assert await docker.survey("inst_3") == []
+    assert await docker.list_sandboxes("inst_3") == []
 
 
 async def test_what_is_gone_is_gone_however_often_it_is_removed(
     daemon: Daemon, docker: Docker
 ) -> None:
-    made = await docker.create(an_order())
+    made = await docker.create(a_spec())
     for _ in range(2):
         await docker.stop(made.key)
         await docker.remove(made.key)
@@ -475,8 +477,8 @@ async def test_what_is_gone_is_gone_however_often_it_is_removed(
 
 
 async def test_the_beginning_of_an_id_is_nobodys_name(docker: Docker) -> None:
-    made = await docker.create(an_order())
-    key = an_order(name=made.id[:12]).key
+    made = await docker.create(a_spec())
+    key = a_spec(name=made.id[:12]).key
     assert await docker.find(key) is None
 
 
@@ -484,14 +486,14 @@ ASKED: dict[str, Callable[[Docker, Key], Awaitable[object]]] = {
     "container inspect": lambda docker, key: docker.find(key),
     "rm": lambda docker, key: docker.remove(key),
     "stop": lambda docker, key: docker.stop(key),
-    "ps": lambda docker, key: docker.survey(key.instance),
+    "ps": lambda docker, key: docker.list_sandboxes(key.instance),
     "cp": lambda docker, key: docker.read_spool(key, 0),
 }
 
 
 @pytest.mark.parametrize("at", ASKED)
 async def test_rubbish_is_no_answer_and_may_pass(daemon: Daemon, docker: Docker, at: str) -> None:
-    made = await docker.create(an_order())
+    made = await docker.create(a_spec())
     plan(daemon, {"at": at, "kind": "print", "out": "}{", "err": "unexpected EOF\n", "code": 1})
     with pytest.raises(ProviderError) as failed:
         await ASKED[at](docker, made.key)
@@ -499,7 +501,7 @@ async def test_rubbish_is_no_answer_and_may_pass(daemon: Daemon, docker: Docker,
 
 
 async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> None:
-    engine = open_engine(tmp_path / "state", environ={"PATH": f"{tmp_path}:{os.defpath}"})
+    engine = open_docker_cli(tmp_path / "state", environ={"PATH": f"{tmp_path}:{os.defpath}"})
     assert await engine.identity() == ID
     daemon.goes(down=True)
     with pytest.raises(ProviderError, match="Start docker on the launcher's host") as failed:
@@ -508,7 +510,7 @@ async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> No
 
 
 async def test_a_docker_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
-    engine = open_engine(tmp_path / "state", environ={"PATH": str(tmp_path)})
+    engine = open_docker_cli(tmp_path / "state", environ={"PATH": str(tmp_path)})
     with pytest.raises(ProviderError, match="Install docker's CLI") as failed:
         await engine.identity()
     assert not failed.value.retryable

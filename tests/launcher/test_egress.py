@@ -9,9 +9,9 @@ import pytest
 
 from launcher.client import open_http
 from launcher.config import inspect_config
-from launcher.egress import Outgoing
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.providers.daytona.cli_client import open_terminal
+from launcher.egress import Egress
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.github_actions import open_github
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Request, Response
@@ -39,12 +39,12 @@ def server(authority: Authority) -> Iterator[HttpStub]:
     stub.stop()
 
 
-async def _statuses(url: str, outgoing: Outgoing) -> list[int]:
+async def _statuses(url: str, egress: Egress) -> list[int]:
     """Of the gateway, Daytona and GitHub at that address."""
     clients = [
-        open_http(url, "key", outgoing=outgoing),
-        open_daytona(url, "key", outgoing=outgoing),
-        open_github(url, "key", outgoing=outgoing),
+        open_http(url, "key", egress=egress),
+        open_daytona(url, "key", egress=egress),
+        open_github(url, "key", egress=egress),
     ]
     statuses = []
     for client in clients:
@@ -56,27 +56,27 @@ async def _statuses(url: str, outgoing: Outgoing) -> list[int]:
 async def test_a_private_authority_holds_for_every_connection(
     server: HttpStub, bundle: Path
 ) -> None:
-    outgoing = Outgoing.of_environ({"SSL_CERT_FILE": str(bundle)})
-    assert await _statuses(server.url, outgoing) == [200, 200, 200]
+    egress = Egress.of_environ({"SSL_CERT_FILE": str(bundle)})
+    assert await _statuses(server.url, egress) == [200, 200, 200]
 
 
 async def test_a_directory_of_authorities_does_too(
     server: HttpStub, authority: Authority, tmp_path: Path
 ) -> None:
     directories = f"{authority.directory(tmp_path / 'hashed')}:{tmp_path}"
-    outgoing = Outgoing.of_environ({"SSL_CERT_DIR": directories})
-    assert await _statuses(server.url, outgoing) == [200, 200, 200]
+    egress = Egress.of_environ({"SSL_CERT_DIR": directories})
+    assert await _statuses(server.url, egress) == [200, 200, 200]
 
 
 @pytest.mark.parametrize("value", ["", "/nonexistent", "/dev/null", "\0"])
 async def test_one_that_cannot_be_read_is_left_out_and_nothing_else(
     server: HttpStub, value: str
 ) -> None:
-    outgoing = Outgoing.of_environ({"SSL_CERT_FILE": value})
-    assert len(outgoing.authorities.problems) == bool(value)
-    assert outgoing.variables == {}
+    egress = Egress.of_environ({"SSL_CERT_FILE": value})
+    assert len(egress.authorities.problems) == bool(value)
+    assert egress.variables == {}
     with pytest.raises(httpx.ConnectError):
-        await _statuses(server.url, outgoing)
+        await _statuses(server.url, egress)
 
 
 async def test_no_foreign_variable_keeps_the_launcher_silent(
@@ -93,7 +93,7 @@ async def test_no_foreign_variable_keeps_the_launcher_silent(
     for name, value in foreign.items():
         monkeypatch.setenv(name, value)
     stub = HttpStub(lambda request: Response(content=request.headers["authorization"]))
-    async with open_http(stub.url, "key", outgoing=Outgoing.of_environ(foreign)) as http:
+    async with open_http(stub.url, "key", egress=Egress.of_environ(foreign)) as http:
         assert (await http.get("/x")).json() == "Bearer key"
     stub.stop()
 
@@ -108,21 +108,21 @@ async def test_the_egress_proxy_leads_to_daytona_and_github_but_not_to_a_gateway
     proxy = HttpStub(answer)
     gateway = HttpStub(lambda _: Response(content={}))
     address = proxy.url.replace("http://", "http://user:pass@")
-    outgoing = Outgoing.of_environ({"SLIPGATE_EGRESS_PROXY": address})
+    egress = Egress.of_environ({"SLIPGATE_EGRESS_PROXY": address})
     async with (
-        open_daytona("http://daytona.test/api", "key", outgoing=outgoing) as daytona,
-        open_github("http://github.test", "key", outgoing=outgoing) as github,
-        open_http(gateway.url, "key", outgoing=outgoing) as here,
-        open_http("http://gateway.test", "key", outgoing=outgoing) as there,
+        open_daytona("http://daytona.test/api", "key", egress=egress) as daytona,
+        open_github("http://github.test", "key", egress=egress) as github,
+        open_http(gateway.url, "key", egress=egress) as here,
+        open_http("http://gateway.test", "key", egress=egress) as there,
     ):
-        await DaytonaHttp(daytona).find("x", dict)
+        await DaytonaApiClient(daytona).find("x", dict)
         for client in (github, here, there):
             await client.get("/x")
     targets = [request.target for request in seen]
     assert targets == ["http://daytona.test/api/x", "http://github.test/x", "http://gateway.test/x"]
     basic = "Basic " + base64.b64encode(b"user:pass").decode()
     assert {request.headers["proxy-authorization"] for request in seen} == {basic}
-    assert "pass" not in repr(outgoing)
+    assert "pass" not in repr(egress)
     proxy.stop()
     gateway.stop()
 
@@ -130,7 +130,7 @@ async def test_the_egress_proxy_leads_to_daytona_and_github_but_not_to_a_gateway
 @pytest.mark.parametrize("value", ["proxy:3128", "socks5://proxy:1", "http://[", "http://h:99999"])
 def test_an_egress_proxy_that_is_none_is_refused_at_start(value: str) -> None:
     config, problems = inspect_config({"SLIPGATE_EGRESS_PROXY": value})
-    assert config.outgoing.proxy is None
+    assert config.egress.proxy is None
     assert any("SLIPGATE_EGRESS_PROXY" in problem for problem in problems)
 
 
@@ -141,7 +141,7 @@ def test_daytonas_command_line_is_told_the_same(bundle: Path, tmp_path: Path) ->
         "SLIPGATE_EGRESS_PROXY": "http://proxy.test:3128",
         "HTTPS_PROXY": "http://elsewhere.test",
     }
-    terminal = open_terminal(
+    terminal = open_cli_client(
         tmp_path / "cli", path="daytona", url="https://d.test", api_key="k", environ=environ
     )
     assert terminal.environ["SSL_CERT_FILE"] == str(bundle)

@@ -6,22 +6,24 @@ from collections.abc import Callable
 import structlog
 
 from gateway.wire.launcher import EndedSandbox
-from launcher.exit_watcher import Watch
-from launcher.jobs.context import Site
+from launcher.exit_watcher import ExitWatcher
+from launcher.jobs.context import LauncherContext
 from launcher.loop import Launcher
 from launcher.providers.local.provider import LocalProvider
 from tests.launcher.agents import ENDS_WITH_7, WAITS
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.gateway_stub import StubGateway
-from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, an_order
+from tests.launcher.jobs import INSTANCE, KEY, NAME, a_job, a_spec
 from tests.launcher.lines import LOG
 from tests.launcher.waiting import until
 
-MakeSite = Callable[..., Site]
+MakeContext = Callable[..., LauncherContext]
 
 
-def a_watch(site: Site, *, is_in_work: Callable[[str], bool] = lambda _: False) -> Watch:
-    return Watch(site, launcher_id="l1", log=LOG, is_in_work=is_in_work)
+def a_watch(
+    context: LauncherContext, *, is_being_created: Callable[[str], bool] = lambda _: False
+) -> ExitWatcher:
+    return ExitWatcher(context, launcher_id="l1", log=LOG, is_being_created=is_being_created)
 
 
 async def ended(local: LocalProvider) -> None:
@@ -31,36 +33,36 @@ async def ended(local: LocalProvider) -> None:
 
 
 async def test_an_end_is_told_once_and_by_a_later_launcher_again(
-    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+    make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
     local = make_local(ENDS_WITH_7)
-    await local.create(an_order())
+    await local.create(a_spec())
     await ended(local)
-    watch = a_watch(make_site(*ENDS_WITH_7))
+    watch = a_watch(make_context(*ENDS_WITH_7))
     for _ in range(3):
         await watch.step()
     there = EndedSandbox(instance_id=INSTANCE, provider="local", realm=local.realm, name=NAME)
     assert [(told.launcher_id, told.sandboxes) for told in gateway.ended] == [("l1", (there,))]
-    await a_watch(make_site(*ENDS_WITH_7)).step()
+    await a_watch(make_context(*ENDS_WITH_7)).step()
     assert len(gateway.ended) == 2
 
 
 async def test_one_that_runs_is_not_told_of(
-    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+    make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
-    await make_local(WAITS).create(an_order())
-    await a_watch(make_site(*WAITS)).step()
+    await make_local(WAITS).create(a_spec())
+    await a_watch(make_context(*WAITS)).step()
     assert gateway.ended == []
 
 
 async def test_an_end_during_the_making_is_told_when_the_making_was_reported(
-    make_site: MakeSite, make_local: MakeLocal, gateway: StubGateway
+    make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
     local = make_local(ENDS_WITH_7)
-    await local.create(an_order())
+    await local.create(a_spec())
     await ended(local)
     in_work = {NAME}
-    watch = a_watch(make_site(*ENDS_WITH_7), is_in_work=lambda name: name in in_work)
+    watch = a_watch(make_context(*ENDS_WITH_7), is_being_created=lambda name: name in in_work)
     await watch.step()
     assert gateway.ended == []
     in_work.clear()
@@ -69,10 +71,10 @@ async def test_an_end_during_the_making_is_told_when_the_making_was_reported(
 
 
 async def test_a_launcher_watches_while_it_claims(
-    make_site: MakeSite, gateway: StubGateway
+    make_context: MakeContext, gateway: StubGateway
 ) -> None:
     launcher = Launcher(
-        make_site(*ENDS_WITH_7),
+        make_context(*ENDS_WITH_7),
         launcher_id="l1",
         version="1",
         capacity=4,

@@ -15,8 +15,8 @@ from gateway.demo.serve import serving
 from gateway.wire.launcher import Delegate, JobKind
 from gateway.wire.times import parse_rfc3339
 from launcher.client import Client
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 from launcher.loop import Launcher
 from launcher.providers.github_actions import GitHubActions, open_github
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, Fault, GitHub
@@ -46,16 +46,16 @@ async def http(github: GitHub) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
-Made = Callable[..., Site]
+Made = Callable[..., LauncherContext]
 
 
 @pytest.fixture
-def site(client: Client, http: httpx.AsyncClient, time: Time) -> Made:
+def context(client: Client, http: httpx.AsyncClient, time: Time) -> Made:
     """Makes a launcher's means."""
     return functools.partial(_site, client, http, time)
 
 
-def _site(client: Client, http: httpx.AsyncClient, time: Time, **given: str) -> Site:
+def _site(client: Client, http: httpx.AsyncClient, time: Time, **given: str) -> LauncherContext:
     named = {"repository": REPOSITORY, "workflow": FILE, "ref": "main", **given}
     actions = GitHubActions(
         http,
@@ -66,27 +66,27 @@ def _site(client: Client, http: httpx.AsyncClient, time: Time, **given: str) -> 
         sleep=time.sleep,
         clock=time.clock,
     )
-    return Site(client=client, providers=(), handed={}, elsewhere=actions)
+    return LauncherContext(client=client, providers=(), forwarded_env={}, github_actions=actions)
 
 
 async def test_it_claims_for_the_places_of_the_workflow_and_for_none_of_its_own(
-    site: Made, gateway: StubGateway
+    context: Made, gateway: StubGateway
 ) -> None:
-    made = site()
+    made = context()
     assert await Launcher(made, launcher_id="l", version="1", capacity=1, log=LOG).once() == []
     assert gateway.claims[0].providers == ("daytona-cli@ours", "daytona-api@ours")
 
 
 @pytest.mark.parametrize("kind", get_args(JobKind))
 async def test_every_job_is_delegated_and_then_asked_for(
-    site: Made,
+    context: Made,
     gateway: StubGateway,
     github: GitHub,
     kind: JobKind,
 ) -> None:
     job = a_job(kind)
     github.on_run = lambda _: gateway.told.append(("", "run", gateway.told[-1][2]))
-    assert await perform(site(), job, LOG)
+    assert await run_job(context(), job, LOG)
     assert gateway.verbs() == ["delegate", "run"]
     words = gateway.told[0][2]
     assert isinstance(words, Delegate)
@@ -98,10 +98,10 @@ async def test_every_job_is_delegated_and_then_asked_for(
 
 
 async def test_a_server_that_tells_no_run_is_asked_the_older_way(
-    site: Made, github: GitHub
+    context: Made, github: GitHub
 ) -> None:
     github.knows_details = False
-    assert await perform(site(), a_job("create"), LOG)
+    assert await run_job(context(), a_job("create"), LOG)
     assert github.runs == ["job_create"]
 
 
@@ -114,34 +114,34 @@ async def test_a_server_that_tells_no_run_is_asked_the_older_way(
     ],
 )
 async def test_what_is_set_up_wrong_ends_the_job_with_what_to_do(
-    site: Made,
+    context: Made,
     gateway: StubGateway,
     given: dict[str, str],
     code: str,
     advice: str,
 ) -> None:
-    assert not await perform(site(**given), a_job("create"), LOG)
+    assert not await run_job(context(**given), a_job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable, error.provider) == (code, False, "github-actions")
     assert advice in error.message
 
 
 async def test_an_input_that_the_workflow_does_not_know_ends_the_job(
-    site: Made, gateway: StubGateway, github: GitHub
+    context: Made, gateway: StubGateway, github: GitHub
 ) -> None:
     github.workflow.inputs.clear()
-    assert not await perform(site(), a_job("create"), LOG)
+    assert not await run_job(context(), a_job("create"), LOG)
     assert "Unexpected inputs provided" in gateway.failed().error.message
 
 
 async def test_a_token_that_may_not_is_told_what_it_needs(
-    site: Made, http: httpx.AsyncClient, gateway: StubGateway, github: GitHub
+    context: Made, http: httpx.AsyncClient, gateway: StubGateway, github: GitHub
 ) -> None:
     github.is_allowed = False
-    assert not await perform(site(), a_job("create"), LOG)
+    assert not await run_job(context(), a_job("create"), LOG)
     assert "Actions: read and write" in gateway.failed().error.message
     http.headers["authorization"] = "Bearer wrong"
-    assert not await perform(site(), a_job("create"), LOG)
+    assert not await run_job(context(), a_job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_auth", False)
     assert "SLIPGATE_GITHUB_ACTIONS_TOKEN" in error.message
@@ -162,45 +162,45 @@ LIMITED = "You have exceeded a secondary rate limit"
         pytest.param(Fault(status=504, is_done=True), id="done and not answered"),
     ],
 )
-async def test_what_may_pass_is_asked_again(site: Made, github: GitHub, fault: Fault) -> None:
+async def test_what_may_pass_is_asked_again(context: Made, github: GitHub, fault: Fault) -> None:
     github.faults.extend([fault, fault])
-    assert await perform(site(), a_job("create"), LOG)
+    assert await run_job(context(), a_job("create"), LOG)
     assert set(github.runs) == {"job_create"}
     assert len(github.calls) == 3
 
 
 async def test_a_github_that_is_away_gives_the_job_back_in_time_for_another_launch(
-    site: Made, time: Time, gateway: StubGateway, github: GitHub
+    context: Made, time: Time, gateway: StubGateway, github: GitHub
 ) -> None:
     github.faults.extend([Fault(status=503)] * 9)
-    assert not await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    assert not await run_job(context(), a_job("create", lease_seconds=36_000), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == ("provider_unavailable", True)
     assert time.now < 120
 
 
 async def test_sweeps_cost_a_run_once_an_hour(
-    site: Made, time: Time, gateway: StubGateway, github: GitHub
+    context: Made, time: Time, gateway: StubGateway, github: GitHub
 ) -> None:
-    made = site()
-    assert await perform(made, a_job("sweep"), LOG)
+    made = context()
+    assert await run_job(made, a_job("sweep"), LOG)
     time.now += 3_599
-    assert not await perform(made, a_job("sweep"), LOG)
+    assert not await run_job(made, a_job("sweep"), LOG)
     assert "once an hour" in gateway.failed().error.message
     time.now += 1
-    assert await perform(made, a_job("sweep"), LOG)
+    assert await run_job(made, a_job("sweep"), LOG)
     assert len(github.runs) == 2
 
 
 async def test_a_limit_is_waited_for_and_one_that_outlasts_the_delegation_is_given_back(
-    site: Made, github: GitHub, gateway: StubGateway, time: Time
+    context: Made, github: GitHub, gateway: StubGateway, time: Time
 ) -> None:
     limited = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "70"}
     github.faults.append(Fault(status=403, message=LIMITED, headers=limited))
-    assert await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    assert await run_job(context(), a_job("create", lease_seconds=36_000), LOG)
     assert (time.now, github.runs) == (70, ["job_create"])
     github.faults.append(Fault(status=429, message=LIMITED, headers={"retry-after": "900"}))
-    assert not await perform(site(), a_job("create", lease_seconds=36_000), LOG)
+    assert not await run_job(context(), a_job("create", lease_seconds=36_000), LOG)
     assert (gateway.failed().error.code, gateway.failed().error.retryable) == (
         "provider_quota",
         True,

@@ -10,11 +10,11 @@ from typing import NoReturn
 import pytest
 
 from gateway.wire.launcher import Created, JobKind, JobSandbox, Trying
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.jobs.create import LAUNCH_SECONDS
-from launcher.jobs.run import perform
+from launcher.jobs.run import run_job
 from launcher.providers.local.provider import LocalProvider
-from launcher.providers.protocol import Found, Key, Order, ProviderError
+from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS
 from tests.launcher.clock import Time
 from tests.launcher.gateway_stub import StubGateway
@@ -22,7 +22,7 @@ from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_job
 from tests.launcher.lines import LOG, Lines
 from tests.launcher.waiting import until
 
-MakeSite = Callable[..., Site]
+MakeContext = Callable[..., LauncherContext]
 
 
 @pytest.fixture
@@ -37,13 +37,19 @@ def spool(directory: Path, count: int, size: int = 4) -> int:
     return sum(map(len, lines))
 
 
-async def test_create_says_trying_created_done(gateway: StubGateway, make_site: MakeSite) -> None:
-    site = make_site(*WAITS)
-    assert await perform(site, a_job("create"), LOG)
+async def test_create_says_trying_created_done(
+    gateway: StubGateway, make_context: MakeContext
+) -> None:
+    context = make_context(*WAITS)
+    assert await run_job(context, a_job("create"), LOG)
     assert gateway.verbs() == ["trying", "created", "done"]
     trying, created, _ = (words for _, _, words in gateway.told)
     assert isinstance(trying, Trying)
-    assert (trying.provider, trying.realm, trying.name) == ("local", site.providers[0].realm, NAME)
+    assert (trying.provider, trying.realm, trying.name) == (
+        "local",
+        context.providers[0].realm,
+        NAME,
+    )
     assert isinstance(created, Created)
     assert created.sandbox.snapshot == "slipgate-agent-1"
     sandbox = gateway.done().sandbox
@@ -52,105 +58,105 @@ async def test_create_says_trying_created_done(gateway: StubGateway, make_site: 
 
 
 async def test_no_create_call_starts_after_its_window(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.create_seconds = 0
     time = Time()
-    site = replace(make_site(*WAITS), clock=time.clock, sleep=time.sleep)
-    assert not await perform(site, a_job("create"), LOG)
+    context = replace(make_context(*WAITS), clock=time.clock, sleep=time.sleep)
+    assert not await run_job(context, a_job("create"), LOG)
     assert {"created", "done"}.isdisjoint(gateway.verbs())
     assert time.now >= LAUNCH_SECONDS
     assert gateway.failed().error.retryable
-    assert await site.providers[0].find(KEY) is None
+    assert await context.providers[0].find(KEY) is None
 
 
 async def test_a_create_that_may_only_adopt_makes_nothing(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.may_create = False
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     assert gateway.failed().error.code == "sandbox_gone"
-    assert await site.providers[0].find(KEY) is None
+    assert await context.providers[0].find(KEY) is None
 
 
 async def test_a_create_that_may_only_adopt_adopts(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     gateway.may_create = False
-    assert await perform(site, a_job("create", lease=2), LOG)
+    assert await run_job(context, a_job("create", lease=2), LOG)
     assert gateway.verbs()[-3:] == ["trying", "created", "done"]
 
 
 async def test_a_cancelled_create_destroys_what_was_made(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     gateway.may_create, gateway.cancel = False, True
-    await perform(site, a_job("create", lease=2), LOG)
+    await run_job(context, a_job("create", lease=2), LOG)
     assert gateway.failed().error.code == "cancelled"
-    assert await site.providers[0].find(KEY) is None
+    assert await context.providers[0].find(KEY) is None
 
 
 async def test_a_cancelled_create_leaves_what_its_agent_has_said_to_the_destroy_job(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     spool(directory, 1)
     gateway.may_create, gateway.cancel = False, True
-    await perform(site, a_job("create", lease=2), LOG)
+    await run_job(context, a_job("create", lease=2), LOG)
     assert gateway.failed().error.code == "cancelled"
     assert (directory / "state" / "spool.jsonl").exists()
-    await perform(site, a_job("destroy"), LOG)
+    await run_job(context, a_job("destroy"), LOG)
     assert [each.id for each in gateway.done().spool] == ["w0"]
 
 
 async def test_a_lost_lease_stops_the_work_and_destroys_nothing(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.lost = {"created"}
-    site = make_site(*WAITS)
-    assert not await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    assert not await run_job(context, a_job("create"), LOG)
     assert gateway.verbs() == ["trying", "created"]
-    found = await site.providers[0].find(KEY)
+    found = await context.providers[0].find(KEY)
     assert found
     assert found.process.state == "running"
 
 
 async def test_a_lease_lost_at_a_renewal_stops_the_work(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.lost, gateway.mute = {"renew"}, {"created"}
-    assert not await perform(make_site(*WAITS), a_job("create", lease_seconds=1), LOG)
+    assert not await run_job(make_context(*WAITS), a_job("create", lease_seconds=1), LOG)
     assert gateway.count("renew") == 1
     assert "done" not in gateway.verbs()
 
 
 async def test_a_lease_is_renewed_while_a_report_waits(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.mute = {"done"}
-    site = make_site(*WAITS)
+    context = make_context(*WAITS)
 
     async def sleep(seconds: float) -> None:
         if gateway.count("renew") >= 2:
             gateway.mute = set()
 
-    assert await perform(replace(site, sleep=sleep), a_job("create"), LOG)
+    assert await run_job(replace(context, sleep=sleep), a_job("create"), LOG)
     assert gateway.count("renew") >= 2
 
 
 async def test_inspect_tells_of_a_running_agent_and_hands_over_its_spool(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     size = spool(directory, 3)
-    await perform(site, a_job("inspect"), LOG)
+    await run_job(context, a_job("inspect"), LOG)
     done = gateway.done()
     assert done.process
     assert done.process.state == "running"
@@ -158,12 +164,12 @@ async def test_inspect_tells_of_a_running_agent_and_hands_over_its_spool(
     assert done.spool_offset == size
 
 
-async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_site: MakeSite) -> None:
-    site = make_site(*ENDS_WITH_7)
-    await perform(site, a_job("create"), LOG)
+async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_context: MakeContext) -> None:
+    context = make_context(*ENDS_WITH_7)
+    await run_job(context, a_job("create"), LOG)
     codes: list[int | None] = []
     while not codes or codes[-1] is None:
-        await perform(site, a_job("inspect"), LOG)
+        await run_job(context, a_job("inspect"), LOG)
         process = gateway.done().process
         assert process
         codes.append(process.exit_code)
@@ -171,15 +177,15 @@ async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_site: Make
 
 
 async def test_an_end_is_not_told_before_the_spool_is_read_whole(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
-    await site.providers[0].stop(KEY)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
+    await context.providers[0].stop(KEY)
     spool(directory, 3, size=400_000)
     offset, states = 0, []
     for _ in range(3):
-        await perform(site, a_job("inspect", spool_offset=offset), LOG)
+        await run_job(context, a_job("inspect", spool_offset=offset), LOG)
         done = gateway.done()
         assert done.process
         assert done.sandbox
@@ -189,24 +195,26 @@ async def test_an_end_is_not_told_before_the_spool_is_read_whole(
     assert states == [("unknown", "unknown"), ("unknown", "unknown"), ("started", "exited")]
 
 
-async def test_inspect_of_nothing_is_gone(gateway: StubGateway, make_site: MakeSite) -> None:
-    await perform(make_site(*WAITS), a_job("inspect"), LOG)
+async def test_inspect_of_nothing_is_gone(gateway: StubGateway, make_context: MakeContext) -> None:
+    await run_job(make_context(*WAITS), a_job("inspect"), LOG)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "gone"
 
 
 async def test_destroy_hands_over_the_last_word_and_deletes(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*LAST_WORD)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*LAST_WORD)
+    await run_job(context, a_job("create"), LOG)
     await until((directory / "home" / "ready").exists)
-    assert await perform(site, a_job("destroy"), LOG)
-    handed = gateway.done()
-    assert [each.id for each in handed.spool] == ["last"]
+    assert await run_job(context, a_job("destroy"), LOG)
+    forwarded_env = gateway.done()
+    assert [each.id for each in forwarded_env.spool] == ["last"]
     assert directory.exists()
-    assert await perform(site, a_job("destroy", spool_offset=handed.spool_offset or 0), LOG)
+    assert await run_job(
+        context, a_job("destroy", spool_offset=forwarded_env.spool_offset or 0), LOG
+    )
     done = gateway.done()
     assert done.sandbox
     assert done.sandbox.state == "destroyed"
@@ -214,25 +222,25 @@ async def test_destroy_hands_over_the_last_word_and_deletes(
 
 
 async def test_destroyed_is_said_only_after_the_files_went(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     gateway.lost = {"done"}
-    assert not await perform(site, a_job("destroy"), LOG)
+    assert not await run_job(context, a_job("destroy"), LOG)
     assert not directory.exists()
 
 
 async def test_destroy_drains_a_long_spool_in_pieces_before_it_deletes(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     size = spool(directory, 3, size=400_000)
     offset, names, states = 0, [], []
     for _ in range(4):
         assert directory.exists()
-        await perform(site, a_job("destroy", spool_offset=offset), LOG)
+        await run_job(context, a_job("destroy", spool_offset=offset), LOG)
         done = gateway.done()
         assert done.sandbox
         offset = done.spool_offset or offset
@@ -244,18 +252,20 @@ async def test_destroy_drains_a_long_spool_in_pieces_before_it_deletes(
 
 
 async def test_a_spool_the_gateway_did_not_take_is_not_deleted(
-    gateway: StubGateway, make_site: MakeSite, directory: Path
+    gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     spool(directory, 1)
     gateway.lost = {"done"}
-    assert not await perform(site, a_job("destroy"), LOG)
+    assert not await run_job(context, a_job("destroy"), LOG)
     assert (directory / "state" / "spool.jsonl").exists()
 
 
-async def test_destroy_of_nothing_finds_it_gone(gateway: StubGateway, make_site: MakeSite) -> None:
-    assert await perform(make_site(*WAITS), a_job("destroy"), LOG)
+async def test_destroy_of_nothing_finds_it_gone(
+    gateway: StubGateway, make_context: MakeContext
+) -> None:
+    assert await run_job(make_context(*WAITS), a_job("destroy"), LOG)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "gone"
@@ -264,7 +274,7 @@ async def test_destroy_of_nothing_finds_it_gone(gateway: StubGateway, make_site:
 class Overlooking(LocalProvider):
     """Its list is eventually consistent: what is there is not always found."""
 
-    async def find(self, key: Key) -> Found | None:
+    async def find(self, key: Key) -> SandboxStatus | None:
         """Nothing, whatever is there."""
         return None
 
@@ -279,66 +289,68 @@ class Unstopping(LocalProvider):
 
 @pytest.mark.parametrize("kind", [Overlooking, Unstopping])
 async def test_destroy_hands_over_the_spool_of_a_sandbox_that_is_overlooked_or_not_stopped(
-    gateway: StubGateway, make_site: MakeSite, directory: Path, kind: type[LocalProvider]
+    gateway: StubGateway, make_context: MakeContext, directory: Path, kind: type[LocalProvider]
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     spool(directory, 1)
     provider = kind(directory.parents[1], environ=os.environ)
-    await perform(replace(site, providers=(provider,)), a_job("destroy"), LOG)
+    await run_job(replace(context, providers=(provider,)), a_job("destroy"), LOG)
     assert [line.id for line in gateway.done().spool] == ["w0"]
     assert (directory / "state" / "spool.jsonl").exists()
 
 
 async def test_destroy_clears_what_a_create_that_was_cut_short_left(
-    make_site: MakeSite, directory: Path
+    make_context: MakeContext, directory: Path
 ) -> None:
     (directory / "home").mkdir(parents=True)
-    assert await perform(make_site(*WAITS), a_job("destroy"), LOG)
+    assert await run_job(make_context(*WAITS), a_job("destroy"), LOG)
     assert not directory.exists()
 
 
 async def test_destroy_leaves_a_sandbox_with_other_labels_alone(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
     other = LABELS | {"slipgate-task": "task_other"}
-    assert not await perform(site, a_job("destroy", labels=other), LOG)
+    assert not await run_job(context, a_job("destroy", labels=other), LOG)
     assert gateway.failed().error.code == "labels_differ"
-    assert await site.providers[0].find(KEY)
+    assert await context.providers[0].find(KEY)
 
 
 async def test_a_sandbox_of_another_realm_is_not_called_gone(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     sandbox = JobSandbox(name=NAME, provider="local", realm="elsewhere")
-    assert not await perform(make_site(*WAITS), a_job("inspect", sandbox=sandbox), LOG)
+    assert not await run_job(make_context(*WAITS), a_job("inspect", sandbox=sandbox), LOG)
     assert gateway.failed().error.code == "realm_missing"
 
 
 async def test_a_sweep_lists_and_destroys_nothing(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
-    await perform(site, a_job("create"), LOG)
-    await perform(site, a_job("sweep"), LOG)
+    context = make_context(*WAITS)
+    await run_job(context, a_job("create"), LOG)
+    await run_job(context, a_job("sweep"), LOG)
     sandboxes = gateway.done().sandboxes
     assert sandboxes
     assert [(each.name, each.labels, each.state) for each in sandboxes] == [
         (NAME, LABELS, "started")
     ]
-    assert await site.providers[0].find(KEY)
+    assert await context.providers[0].find(KEY)
 
 
-async def test_a_job_that_breaks_logs_where(gateway: StubGateway, make_site: MakeSite) -> None:
+async def test_a_job_that_breaks_logs_where(
+    gateway: StubGateway, make_context: MakeContext
+) -> None:
     def broken(seconds: float) -> NoReturn:
         raise ZeroDivisionError("the fault")
 
     gateway.mute = {"done"}
     lines = Lines()
-    site = replace(make_site(*WAITS), sleep=broken)
-    assert not await perform(site, a_job("create"), lines.log)
+    context = replace(make_context(*WAITS), sleep=broken)
+    assert not await run_job(context, a_job("create"), lines.log)
     (line,) = lines.of("job")
     assert line["outcome"] == "broken"
     assert "in broken\n" in line["exception"]
@@ -347,27 +359,29 @@ async def test_a_job_that_breaks_logs_where(gateway: StubGateway, make_site: Mak
 
 @pytest.mark.parametrize("kind", ["create", "inspect", "destroy", "sweep"])
 async def test_what_a_provider_says_is_logged_without_what_sandboxes_get(
-    gateway: StubGateway, make_site: MakeSite, tmp_path: Path, kind: JobKind
+    gateway: StubGateway, make_context: MakeContext, tmp_path: Path, kind: JobKind
 ) -> None:
     class Refusing(LocalProvider):
         def _refuse(self) -> NoReturn:
             message = "403 for hidden-key with hidden-variable and ghp_0123456789012345678901"
             raise ProviderError("provider_auth", message, retryable=False)
 
-        async def find(self, key: Key) -> Found | None:
+        async def find(self, key: Key) -> SandboxStatus | None:
             self._refuse()
 
-        async def create(self, order: Order) -> Found:
+        async def create(self, order: SandboxSpec) -> SandboxStatus:
             self._refuse()
 
-        async def survey(self, instance: str) -> list[Found]:
+        async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
             self._refuse()
 
-    site = make_site(*WAITS)
+    context = make_context(*WAITS)
     refusing = Refusing(tmp_path, environ={}, program=WAITS)
-    site = replace(site, providers=(refusing,), handed={"OPENAI_API_KEY": "hidden-key"})
+    context = replace(
+        context, providers=(refusing,), forwarded_env={"OPENAI_API_KEY": "hidden-key"}
+    )
     lines = Lines()
-    assert not await perform(site, a_job(kind, env={"MINE": "hidden-variable"}), lines.log)
+    assert not await run_job(context, a_job(kind, env={"MINE": "hidden-variable"}), lines.log)
     (line,) = lines.of("provider.failed")
     assert (line["log_level"], line["kind"], line["code"]) == ("warning", kind, "provider_auth")
     assert "403 for [redacted:" in line["reason"]

@@ -20,7 +20,7 @@ from tests.launcher.agents import (
     WAITS,
 )
 from tests.launcher.conftest import MakeLocal
-from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, an_order
+from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
 from tests.launcher.waiting import until
 
 
@@ -54,7 +54,7 @@ async def exited(local: LocalProvider) -> int | None:
 async def test_a_created_sandbox_runs_and_carries_labels_and_snapshot(
     make_local: MakeLocal,
 ) -> None:
-    found = await make_local(WAITS).create(an_order())
+    found = await make_local(WAITS).create(a_spec())
     assert found.state == "started"
     assert found.process.state == "running"
     assert dict(found.labels) == LABELS
@@ -65,7 +65,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(TELLS_ITS_ENVIRONMENT)
-    await local.create(an_order({"TASK_ID": "task_ä", "HOME": "/root", "PATH": "/evil"}))
+    await local.create(a_spec({"TASK_ID": "task_ä", "HOME": "/root", "PATH": "/evil"}))
     assert await exited(local) == 0
     seen = json.loads((directory / "home" / "environment.json").read_text())
     assert seen.pop("LC_CTYPE", None) in (None, "C.UTF-8")
@@ -89,7 +89,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
 async def test_no_process_shows_what_an_agent_was_handed_over(
     make_local: MakeLocal, directory: Path
 ) -> None:
-    await make_local(WAITS).create(an_order({"GITHUB_TOKEN": "ghp_of_the_task"}))
+    await make_local(WAITS).create(a_spec({"GITHUB_TOKEN": "ghp_of_the_task"}))
     for pid in members(record(directory)):
         for name in ("environ", "cmdline"):
             assert b"ghp_of_the_task" not in Path(f"/proc/{pid}/{name}").read_bytes()
@@ -99,7 +99,7 @@ async def test_directories_an_agent_has_closed_are_deleted(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     closed = directory / "home" / "go" / "pkg"
     closed.mkdir(parents=True)
     (closed / "file").touch()
@@ -113,7 +113,7 @@ async def test_a_way_that_an_agent_has_closed_is_open_again(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     for path in (directory, directory.parent, directory.parents[1]):
         path.chmod(0)
     assert await local.find(KEY)
@@ -126,7 +126,7 @@ async def test_a_record_that_an_agent_has_closed_is_read(
     make_local: MakeLocal, directory: Path, name: str
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     (directory / name).chmod(0)
     found = await local.find(KEY)
     assert found is not None
@@ -140,7 +140,7 @@ async def test_nothing_but_a_file_is_taken_for_a_record(
     make_local: MakeLocal, directory: Path, tmp_path: Path, stands_there: str
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     for name in ("sandbox.json", "output.log"):
         (directory / name).rename(tmp_path / name)
         if stands_there == "a pipe":
@@ -158,14 +158,14 @@ async def test_whose_process_has_ended_is_seen_without_a_look_at_processes(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     assert await local.ended() == frozenset()
     os.kill(record(directory).pid, signal.SIGKILL)
     await until(lambda: not record(directory).is_alive())
     assert await make_local(WAITS).ended() == {KEY}
     await local.remove(KEY)
     assert await local.ended() == frozenset()
-    await make_local(ENDS_WITH_7).create(an_order())
+    await make_local(ENDS_WITH_7).create(a_spec())
     assert await exited(local) == 7
     assert await local.ended() == {KEY}
 
@@ -174,20 +174,20 @@ async def test_two_creates_under_one_name_start_one_agent(
     make_local: MakeLocal, directory: Path
 ) -> None:
     first, second = make_local(WAITS), make_local(WAITS)
-    await asyncio.gather(*(each.create(an_order()) for each in (first, second, first, second)))
+    await asyncio.gather(*(each.create(a_spec()) for each in (first, second, first, second)))
     assert len(members(record(directory))) == 2, "one supervisor, one agent"
 
 
 async def test_the_name_of_another_sandbox_is_not_taken_over(make_local: MakeLocal) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     with pytest.raises(ProviderError) as raised:
-        await local.create(an_order(labels=LABELS | {"slipgate-task": "task_other"}))
+        await local.create(a_spec(labels=LABELS | {"slipgate-task": "task_other"}))
     assert raised.value.code == "name_taken"
 
 
 async def test_the_exit_code_is_known_to_a_later_launcher(make_local: MakeLocal) -> None:
-    await make_local(ENDS_WITH_7).create(an_order())
+    await make_local(ENDS_WITH_7).create(a_spec())
     assert await exited(make_local(ENDS_WITH_7)) == 7
 
 
@@ -195,7 +195,7 @@ async def test_a_program_that_is_not_there_is_an_exit_code_and_a_word_in_the_out
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(("/nowhere/execution.sh",))
-    await local.create(an_order())
+    await local.create(a_spec())
     assert await exited(local) == 127
     assert "/nowhere/execution.sh" in (directory / "output.log").read_text()
 
@@ -205,7 +205,7 @@ async def test_an_environment_linux_does_not_take_fails_for_good(
     make_local: MakeLocal, value: str
 ) -> None:
     with pytest.raises(ProviderError) as raised:
-        await make_local(WAITS).create(an_order({"AGENT_PROMPT": value}))
+        await make_local(WAITS).create(a_spec({"AGENT_PROMPT": value}))
     assert (raised.value.code, raised.value.retryable) == ("invalid_environment", False)
 
 
@@ -213,7 +213,7 @@ async def test_an_agent_whose_supervisor_was_killed_is_still_found(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     supervisor = record(directory)
     os.kill(supervisor.pid, signal.SIGKILL)
     await until(lambda: not supervisor.is_alive())
@@ -228,7 +228,7 @@ async def test_an_agent_that_vanished_without_a_word_is_stopped(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     words = {"pid": record(directory).pid, "birth": "another-boot:1"}
     await local.stop(KEY)
     (directory / "exit.json").unlink()
@@ -242,7 +242,7 @@ async def test_a_number_that_now_is_anothers_process_is_not_killed(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     await local.stop(KEY)
     bystander = await asyncio.create_subprocess_exec(*WAITS, start_new_session=True)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -259,7 +259,7 @@ async def test_removing_kills_grandchildren_that_left_the_session_too(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(HAS_GRANDCHILDREN)
-    await local.create(an_order())
+    await local.create(a_spec())
     home = directory / "home"
     notes = [home / "grandchild-False", home / "grandchild-True"]
     await until(lambda: all(note.exists() and note.read_text() for note in notes))
@@ -274,7 +274,7 @@ async def test_an_agent_that_ignores_sigterm_is_killed(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(DEAF)
-    await local.create(an_order())
+    await local.create(a_spec())
     await until((directory / "home" / "deaf").exists)
     await local.stop(KEY)
     assert await exited(local) == -signal.SIGKILL
@@ -282,7 +282,7 @@ async def test_an_agent_that_ignores_sigterm_is_killed(
 
 async def test_removing_twice_is_removing_once(make_local: MakeLocal, directory: Path) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     await local.remove(KEY)
     await local.remove(KEY)
     assert await local.find(KEY) is None
@@ -293,7 +293,7 @@ async def test_a_removal_that_was_cut_short_is_finished_by_the_next_one(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
+    await local.create(a_spec())
     supervisor = record(directory)
     directory.rename(directory.with_name(f"{REMOVED}{uuid.uuid4().hex}-{directory.name}"))
     await local.remove(KEY)
@@ -305,7 +305,7 @@ async def test_two_launchers_may_remove_the_same_sandbox(
     make_local: MakeLocal, directory: Path
 ) -> None:
     first, second = make_local(WAITS), make_local(WAITS)
-    await first.create(an_order())
+    await first.create(a_spec())
     for number in range(500):
         (directory / "home" / f"file-{number}").touch()
     await asyncio.gather(*(each.remove(KEY) for each in (first, second, first, second)))
@@ -314,9 +314,9 @@ async def test_two_launchers_may_remove_the_same_sandbox(
 
 async def test_a_survey_finds_the_sandboxes_of_one_instance(make_local: MakeLocal) -> None:
     local = make_local(WAITS)
-    await local.create(an_order())
-    assert [found.key for found in await local.survey(INSTANCE)] == [KEY]
-    assert await local.survey("inst_2") == []
+    await local.create(a_spec())
+    assert [found.key for found in await local.list_sandboxes(INSTANCE)] == [KEY]
+    assert await local.list_sandboxes("inst_2") == []
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "-x", "a\nb", "a" * 300])

@@ -7,20 +7,22 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from gateway.cli.processes import GRACE
-from launcher.client import Refused
-from launcher.jobs.context import Site
+from launcher.client import GatewayRejected
+from launcher.jobs.context import LauncherContext
 from launcher.loop import DRAIN_SECONDS, Launcher
 from tests.launcher.agents import WAITS
 from tests.launcher.gateway_stub import StubGateway
 from tests.launcher.jobs import a_job
 from tests.launcher.lines import LOG, Lines
-from tests.launcher.test_jobs import MakeSite
+from tests.launcher.test_jobs import MakeContext
 from tests.launcher.waiting import LIMIT_SECONDS, until
 
 
-def launcher_on(site: Site, log: FilteringBoundLogger = LOG, **changes: float) -> Launcher:
+def launcher_on(
+    context: LauncherContext, log: FilteringBoundLogger = LOG, **changes: float
+) -> Launcher:
     return Launcher(
-        site,
+        context,
         launcher_id="launcher-1",
         version="1",
         capacity=int(changes.get("capacity", 4)),
@@ -31,9 +33,9 @@ def launcher_on(site: Site, log: FilteringBoundLogger = LOG, **changes: float) -
 
 
 async def test_a_claim_names_realm_capacity_and_what_is_in_hand(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
+    context = make_context(*WAITS)
     gateway.mute = {"done"}
     gateway.offers = [a_job("create")]
     stopping = asyncio.Event()
@@ -43,15 +45,15 @@ async def test_a_claim_names_realm_capacity_and_what_is_in_hand(
         gateway.mute = set()
         stopping.set()
 
-    await asyncio.gather(launcher_on(site, capacity=2).run(stopping), watch())
+    await asyncio.gather(launcher_on(context, capacity=2).run(stopping), watch())
     first, second = gateway.claims[:2]
-    assert first.providers == (f"local@{site.providers[0].realm}",)
+    assert first.providers == (f"local@{context.providers[0].realm}",)
     assert (first.capacity, first.holding) == (2, ())
     assert (second.capacity, second.holding) == (1, ("job_create",))
 
 
 async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.mute = {"done"}
     gateway.offers = [a_job("create")]
@@ -63,12 +65,12 @@ async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
         await until(lambda: [claim.capacity for claim in gateway.claims] == [1, 0, 1])
         stopping.set()
 
-    run = launcher_on(make_site(*WAITS), capacity=1, wait=30).run(stopping)
+    run = launcher_on(make_context(*WAITS), capacity=1, wait=30).run(stopping)
     await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
 
 
 async def test_stopping_finishes_what_is_in_hand_and_claims_no_more(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.mute = {"done"}
     gateway.offers = [a_job("create")]
@@ -80,12 +82,12 @@ async def test_stopping_finishes_what_is_in_hand_and_claims_no_more(
         gateway.offers = [a_job("sweep")]
         gateway.mute = set()
 
-    await asyncio.gather(launcher_on(make_site(*WAITS)).run(stopping), watch())
+    await asyncio.gather(launcher_on(make_context(*WAITS)).run(stopping), watch())
     assert gateway.verbs("job_create")[-1] == "done"
     assert gateway.verbs("job_sweep") == []
 
 
-async def test_stopping_takes_bounded_time(gateway: StubGateway, make_site: MakeSite) -> None:
+async def test_stopping_takes_bounded_time(gateway: StubGateway, make_context: MakeContext) -> None:
     gateway.mute = {"done"}
     gateway.offers = [a_job("create")]
     stopping = asyncio.Event()
@@ -95,7 +97,7 @@ async def test_stopping_takes_bounded_time(gateway: StubGateway, make_site: Make
         stopping.set()
 
     lines = Lines()
-    run = launcher_on(make_site(*WAITS), lines.log, drain=0.2).run(stopping)
+    run = launcher_on(make_context(*WAITS), lines.log, drain=0.2).run(stopping)
     await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
     assert [line["jobs"] for line in lines.of("launcher.stopping")] == [1]
     assert [line["outcome"] for line in lines.of("job")] == ["given_back"]
@@ -106,32 +108,32 @@ def test_up_waits_longer_than_a_launcher_drains() -> None:
 
 
 async def test_a_key_that_is_refused_ends_the_launcher(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.refused_key = True
-    with pytest.raises(Refused):
-        await launcher_on(make_site(*WAITS)).run(asyncio.Event())
+    with pytest.raises(GatewayRejected):
+        await launcher_on(make_context(*WAITS)).run(asyncio.Event())
 
 
 async def test_once_does_what_came_or_the_very_job_asked_for(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
-    site = make_site(*WAITS)
+    context = make_context(*WAITS)
     gateway.offers = [a_job("create"), a_job("sweep")]
-    assert await launcher_on(site).once() == [True, True]
-    assert await launcher_on(site).once() == []
-    assert await launcher_on(site).once("job_create") == []
+    assert await launcher_on(context).once() == [True, True]
+    assert await launcher_on(context).once() == []
+    assert await launcher_on(context).once("job_create") == []
     assert gateway.claims[-1].job_id == "job_create"
 
 
 async def test_each_job_leaves_one_line_without_secrets(
-    gateway: StubGateway, make_site: MakeSite
+    gateway: StubGateway, make_context: MakeContext
 ) -> None:
     output = structlog.testing.CapturingLogger()
     log = structlog.wrap_logger(output, processors=[structlog.processors.JSONRenderer()])
     gateway.offers = [a_job("create", env={"SLIPGATE_WEBHOOK_SECRET": "whsec_hidden"})]
-    site = make_site(*WAITS)
-    await Launcher(site, launcher_id="l", version="1", capacity=1, log=log).once()
+    context = make_context(*WAITS)
+    await Launcher(context, launcher_id="l", version="1", capacity=1, log=log).once()
     (line,) = output.calls
     assert '"outcome": "created"' in line.args[0]
     assert "whsec_hidden" not in line.args[0]

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 import pytest
 
 from gateway.wire.launcher import RescuedPiece
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.jobs.rescue import rescue
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError
@@ -36,18 +36,18 @@ class Left(LocalProvider):
             await asyncio.Event().wait()
 
 
-Make = Callable[..., tuple[Site, Left]]
+Make = Callable[..., tuple[LauncherContext, Left]]
 
 
 @pytest.fixture
-def left(make_site: Callable[..., Site], make_local: MakeLocal) -> Make:
+def left(make_context: Callable[..., LauncherContext], make_local: MakeLocal) -> Make:
     def make(
         *lines: bytes, failure: Exception | None = None, hangs: bool = False
-    ) -> tuple[Site, Left]:
-        site = make_site(*WAITS)
+    ) -> tuple[LauncherContext, Left]:
+        context = make_context(*WAITS)
         provider = Left(make_local(WAITS)._state, environ={}, program=WAITS)  # noqa: SLF001
         provider.says(lines, failure, hangs=hangs)
-        return site, provider
+        return context, provider
 
     return make
 
@@ -59,9 +59,9 @@ def pieces(gateway: StubGateway) -> list[RescuedPiece]:
 
 async def test_every_piece_is_sent_under_the_lease(left: Make, gateway: StubGateway) -> None:
     second = json.dumps({**PIECE, "offset": 2, "size": 4, "warnings": ["x is left out"]}).encode()
-    site, provider = left(LINE, second)
+    context, provider = left(LINE, second)
     job = a_job("destroy", rescue=True)
-    assert await rescue(site, job, provider) is None
+    assert await rescue(context, job, provider) is None
     assert [(each.offset, each.lease_token) for each in pieces(gateway)] == [
         (0, job.lease_token),
         (2, job.lease_token),
@@ -76,8 +76,8 @@ async def test_every_piece_is_sent_under_the_lease(left: Make, gateway: StubGate
 async def test_what_is_no_piece_ends_it_with_a_word(
     left: Make, gateway: StubGateway, line: bytes
 ) -> None:
-    site, provider = left(LINE, line)
-    trouble = await rescue(site, a_job("destroy", rescue=True), provider)
+    context, provider = left(LINE, line)
+    trouble = await rescue(context, a_job("destroy", rescue=True), provider)
     assert "could not be saved" in str(trouble)
     assert len(pieces(gateway)) == 1
 
@@ -85,13 +85,13 @@ async def test_what_is_no_piece_ends_it_with_a_word(
 async def test_a_sandbox_that_does_not_tell_is_not_waited_for(
     left: Make, gateway: StubGateway
 ) -> None:
-    site, provider = left(LINE, hangs=True)
-    trouble = await rescue(site, a_job("destroy", rescue=True), provider, seconds=0.2)
+    context, provider = left(LINE, hangs=True)
+    trouble = await rescue(context, a_job("destroy", rescue=True), provider, seconds=0.2)
     assert "within 0 s" in str(trouble)
     assert len(pieces(gateway)) == 1
 
 
 async def test_a_provider_that_cannot_says_so(left: Make) -> None:
     failure = ProviderError("provider_unavailable", "the daemon is away", retryable=True)
-    site, provider = left(failure=failure)
-    assert "the daemon is away" in str(await rescue(site, a_job("destroy"), provider))
+    context, provider = left(failure=failure)
+    assert "the daemon is away" in str(await rescue(context, a_job("destroy"), provider))

@@ -9,11 +9,11 @@ import structlog
 
 from gateway.wire.launcher import JobSandbox
 from launcher.client import Client
-from launcher.jobs.context import Site
-from launcher.jobs.run import perform
+from launcher.jobs.context import LauncherContext
+from launcher.jobs.run import run_job
 from launcher.providers.daytona.api import DaytonaApi
-from launcher.providers.daytona.api_client import DaytonaHttp, open_daytona
-from launcher.providers.daytona.sandboxes import Wishes
+from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
+from launcher.providers.daytona.sandboxes import CreateOptions
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
@@ -41,13 +41,21 @@ async def api(tmp_path: Path, time: Time) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture
-async def site(client: Client, api: Api, time: Time) -> AsyncIterator[Site]:
+async def context(client: Client, api: Api, time: Time) -> AsyncIterator[LauncherContext]:
     async with open_daytona(api.url, "dtn_key") as http:
         provider = DaytonaApi(
-            DaytonaHttp(http), realm="r", wishes=Wishes(), sleep=time.sleep, clock=time.clock
+            DaytonaApiClient(http),
+            realm="r",
+            options=CreateOptions(),
+            sleep=time.sleep,
+            clock=time.clock,
         )
-        yield Site(
-            client=client, providers=(provider,), handed={}, clock=time.clock, sleep=time.sleep
+        yield LauncherContext(
+            client=client,
+            providers=(provider,),
+            forwarded_env={},
+            clock=time.clock,
+            sleep=time.sleep,
         )
 
 
@@ -57,37 +65,37 @@ def made(api: Api, name: str = NAME, **labels: str) -> Sandbox:
     return api.organisation.create(wanted)
 
 
-async def destroyed(site: Site, sandbox: Sandbox) -> bool:
+async def destroyed(context: LauncherContext, sandbox: Sandbox) -> bool:
     """The destroy job of a stray: name, id and labels as a sweep has found them."""
     place = JobSandbox(name=NAME, id=sandbox.id, provider="daytona-api", realm="r")
-    return await perform(site, a_job("destroy", lease_seconds=36_000, sandbox=place), LOG)
+    return await run_job(context, a_job("destroy", lease_seconds=36_000, sandbox=place), LOG)
 
 
-async def swept(site: Site, gateway: StubGateway) -> list[str]:
+async def swept(context: LauncherContext, gateway: StubGateway) -> list[str]:
     """The ids that a sweep reports."""
-    assert await perform(site, a_job("sweep", lease_seconds=36_000), LOG)
+    assert await run_job(context, a_job("sweep", lease_seconds=36_000), LOG)
     return [each.id for each in gateway.done().sandboxes or ()]
 
 
 async def test_a_sweep_finds_its_own_instance_alone_by_label(
-    api: Api, site: Site, gateway: StubGateway
+    api: Api, context: LauncherContext, gateway: StubGateway
 ) -> None:
     ours = made(api)
     made(api, "theirs", **{"slipgate-instance": f"{INSTANCE}0"})
     api.organisation.create({"name": "bare", "snapshot": SNAPSHOT})
-    assert await swept(site, gateway) == [ours.id]
+    assert await swept(context, gateway) == [ours.id]
     assert not any(call.startswith("DELETE") for call in api.faults.calls)
 
 
 async def test_what_a_flapping_list_still_shows_is_confirmed_by_a_look_and_not_deleted_again(
-    api: Api, site: Site, gateway: StubGateway, time: Time
+    api: Api, context: LauncherContext, gateway: StubGateway, time: Time
 ) -> None:
     api.organisation.habits = Habits(list_lag_seconds=3)
     ghost = made(api)
     time.now += 3
     api.organisation.destroy(ghost.id)
-    assert await swept(site, gateway) == [ghost.id]
-    assert await destroyed(site, ghost)
+    assert await swept(context, gateway) == [ghost.id]
+    assert await destroyed(context, ghost)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert sandbox.state == "gone"
@@ -95,12 +103,12 @@ async def test_what_a_flapping_list_still_shows_is_confirmed_by_a_look_and_not_d
 
 
 async def test_a_list_that_does_not_show_it_yet_proves_no_absence(
-    api: Api, site: Site, gateway: StubGateway
+    api: Api, context: LauncherContext, gateway: StubGateway
 ) -> None:
     api.organisation.habits = Habits(list_lag_seconds=3)
     new = made(api)
-    assert await swept(site, gateway) == []
-    assert await destroyed(site, new)
+    assert await swept(context, gateway) == []
+    assert await destroyed(context, new)
     sandbox = gateway.done().sandbox
     assert sandbox
     assert (sandbox.id, sandbox.state) == (new.id, "destroyed")
@@ -108,9 +116,9 @@ async def test_a_list_that_does_not_show_it_yet_proves_no_absence(
 
 
 async def test_labels_are_compared_once_more_before_anything_is_deleted(
-    api: Api, site: Site, gateway: StubGateway
+    api: Api, context: LauncherContext, gateway: StubGateway
 ) -> None:
     other = made(api, **{"slipgate-attempt": "2"})
-    assert not await destroyed(site, other)
+    assert not await destroyed(context, other)
     assert gateway.failed().error.code == "labels_differ"
     assert api.organisation.living() == [other]

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from gateway.domain.errors import Refused
 from gateway.wire import launcher as wire
 from launcher.client import Client
-from launcher.jobs.context import Site
+from launcher.jobs.context import LauncherContext
 from launcher.loop import Launcher as Loop
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network, Request
@@ -70,7 +70,7 @@ class Launcher:
         door = Door(world, self.realm, self.process, self._choices, step)
         wires = _Wires(self, world, self._gateway, self._network)
         loop = Loop(
-            Site(
+            LauncherContext(
                 client=Client(
                     cast(httpx.AsyncClient, wires),
                     log=cast(FilteringBoundLogger, Log(world)),
@@ -78,7 +78,7 @@ class Launcher:
                     clock=world.scheduler.time,
                 ),
                 providers=(door,),
-                handed={},
+                forwarded_env={},
                 clock=world.scheduler.time,
             ),
             launcher_id=f"{self.name}.{self._lives}",

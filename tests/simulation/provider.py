@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway.wire.launcher import Process as ProcessReport
 from gateway.wire.launcher import ReportedState, Spooled
-from launcher.providers.protocol import Found, Key, Order, ProviderError, SpoolPiece
+from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus, SpoolPiece
 from tests.simulation.choices import Stream
 from tests.simulation.scheduler import Process
 from tests.simulation.world import World
@@ -89,7 +89,7 @@ class Realm:
         self._names: set[str] = set()
         self._destroyed: set[str] = set()
 
-    def land(self, order: Order, choices: Stream) -> None:
+    def land(self, order: SandboxSpec, choices: Stream) -> None:
         """The sandbox comes to be, unless it is there already: a name is unique."""
         self.landing -= 1
         if order.key.name in self.sandboxes:
@@ -186,7 +186,7 @@ class Door:
         """Its name."""
         return self._realm.realm
 
-    async def create(self, order: Order) -> Found:
+    async def create(self, order: SandboxSpec) -> SandboxStatus:
         """Makes it, or adopts what is there under the name."""
         choices, faults = self._choices, self._world.faults
         self._check_window(order)
@@ -203,7 +203,7 @@ class Door:
             raise ProviderError("provider_unavailable", "it went at once", retryable=True)
         return found
 
-    async def find(self, key: Key) -> Found | None:
+    async def find(self, key: Key) -> SandboxStatus | None:
         """Looks it up by name."""
         await self._reach()
         await asyncio.sleep(self._duration(LOOKS))
@@ -216,7 +216,7 @@ class Door:
                 return None
         return self._found(key)
 
-    async def survey(self, instance: str) -> list[Found]:
+    async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """All there are."""
         await self._reach()
         found = [self._found(Key(instance=instance, name=name)) for name in self._realm.sandboxes]
@@ -276,7 +276,7 @@ class Door:
         if not self._caller.is_alive:
             raise asyncio.CancelledError
 
-    def _check_window(self, order: Order) -> None:
+    def _check_window(self, order: SandboxSpec) -> None:
         task_id, attempt = order.labels["slipgate-task"], order.labels["slipgate-attempt"]
         if not self._world.has_jumped:
             self._world.invariants.creates(task_id, int(attempt), self._world.wall())
@@ -291,11 +291,11 @@ class Door:
             code, retryable = self._choices.pick(NOES)
             raise ProviderError(code, "the provider says no", retryable=retryable)
 
-    def _found(self, key: Key) -> Found | None:
+    def _found(self, key: Key) -> SandboxStatus | None:
         sandbox = self._realm.sandboxes.get(key.name)
         if sandbox is None:
             return None
-        return Found(
+        return SandboxStatus(
             id=sandbox.id,
             key=key,
             snapshot=sandbox.snapshot,

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.api_client import DaytonaHttp, segment
+from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.errors import (
     Conflict,
     Unanswered,
@@ -19,9 +19,9 @@ from launcher.providers.daytona.errors import (
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     STOPPED_MINUTES,
+    CreateOptions,
     Sandboxes,
-    Wishes,
-    ours,
+    check_owner,
 )
 from launcher.providers.daytona.schema import (
     INSTANCE_LABEL,
@@ -32,7 +32,7 @@ from launcher.providers.daytona.schema import (
     ToolboxAddress,
     page_of,
 )
-from launcher.providers.protocol import Found, Order, ProviderError
+from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
 from launcher.sandbox_env import is_for
 
 PAGE: Final = "200"
@@ -45,36 +45,36 @@ class DaytonaApi(Sandboxes):
 
     def __init__(
         self,
-        http: DaytonaHttp,
+        http: DaytonaApiClient,
         *,
         realm: str,
-        wishes: Wishes,
+        options: CreateOptions,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__(realm=realm, wishes=wishes, sleep=sleep, clock=clock)
+        super().__init__(realm=realm, options=options, sleep=sleep, clock=clock)
         self._http = http
 
-    async def create(self, order: Order) -> Found:
+    async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: whatever is unclear is looked up under it."""
         try:
-            made = await self._make(order)
+            made = await self._make(spec)
         except Unanswered as error:
-            made = await self._made_anyway(order, error)
+            made = await self._made_anyway(spec, error)
         except Conflict as error:
-            made = await self._holder(order, error)
+            made = await self._holder(spec, error)
         except ProviderError as error:
             if error.code == "sandbox_error":
-                await self._clear(order)
+                await self._clear(spec)
             raise
         if made.snapshot is None:
             made = await self._http.get(f"/sandbox/{segment(made.id)}", Sandbox)
-        return await self._described(made, replace(order.key, snapshot=order.snapshot))
+        return await self._described(made, replace(spec.key, snapshot=spec.snapshot))
 
-    async def survey(self, instance: str) -> list[Found]:
+    async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """Eventually consistent; whoever means to act on it looks again by id."""
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
-        found: list[Found] = []
+        found: list[SandboxStatus] = []
         while True:
             page = page_of(await self._http.get("/sandbox", LISTED, query=query))
             found += (each.found() for each in page.items)
@@ -82,8 +82,8 @@ class DaytonaApi(Sandboxes):
                 return found
             query = {**query, "cursor": page.next_cursor}
 
-    async def _make(self, order: Order) -> Sandbox:
-        body = self._body(order)
+    async def _make(self, spec: SandboxSpec) -> Sandbox:
+        body = self._body(spec)
         try:
             return await self._http.create("/sandbox", body, Sandbox)
         except ProviderError as error:
@@ -92,54 +92,54 @@ class DaytonaApi(Sandboxes):
         del body["ttlMinutes"]
         return await self._http.create("/sandbox", body, Sandbox)
 
-    def _body(self, order: Order) -> dict[str, object]:
+    def _body(self, spec: SandboxSpec) -> dict[str, object]:
         """Auto-stop would end a busy agent: what runs inside is no activity to Daytona."""
         secrets = {
             name: secret
-            for name, secret in self._wishes.secrets.items()
-            if name not in order.own and is_for(name, order.env)
+            for name, secret in self._options.secrets.items()
+            if name not in spec.own and is_for(name, spec.env)
         }
         body: dict[str, object] = {
-            "name": order.key.name,
-            "snapshot": order.snapshot,
-            "env": {name: value for name, value in order.env.items() if name not in secrets},
-            "labels": dict(order.labels),
+            "name": spec.key.name,
+            "snapshot": spec.snapshot,
+            "env": {name: value for name, value in spec.env.items() if name not in secrets},
+            "labels": dict(spec.labels),
             "autoStopInterval": 0,
             "autoDeleteInterval": STOPPED_MINUTES,
         }
         if secrets:
             body["secrets"] = [{name: secret} for name, secret in secrets.items()]
-        if self._wishes.target is not None:
-            body["target"] = self._wishes.target
-        if self._wishes.ttl_minutes is not None:
-            body["ttlMinutes"] = self._wishes.ttl_minutes
+        if self._options.target is not None:
+            body["target"] = self._options.target
+        if self._options.ttl_minutes is not None:
+            body["ttlMinutes"] = self._options.ttl_minutes
         return body
 
-    async def _made_anyway(self, order: Order, error: ProviderError) -> Sandbox:
+    async def _made_anyway(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
         """A create whose answer was lost may have made it, or may still do so."""
-        found = await self._look(order.key.name)
+        found = await self._fetch(spec.key.name)
         if found is None or found.is_gone:
             raise error
-        return ours(order, found)
+        return check_owner(spec, found)
 
-    async def _holder(self, order: Order, error: ProviderError) -> Sandbox:
+    async def _holder(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
         """Who has the name: an earlier call of ours, or somebody else."""
-        found = await self._look(order.key.name)
+        found = await self._fetch(spec.key.name)
         if found is None or found.state == "destroying" or found.is_gone:
             raise error
-        found = ours(order, found)
+        found = check_owner(spec, found)
         if found.reported_state in ("error", "stopped"):
-            await self.remove(replace(order.key, id=found.id))
+            await self.remove(replace(spec.key, id=found.id))
             raise unavailable(f"a sandbox of an earlier try was {found.state}, and is deleted")
         return found
 
-    async def _clear(self, order: Order) -> None:
+    async def _clear(self, spec: SandboxSpec) -> None:
         """What failed to start holds the name."""
-        found = await self._look(order.key.name)
-        if found is not None and found.labels.items() >= order.labels.items():
-            await self.remove(replace(order.key, id=found.id))
+        found = await self._fetch(spec.key.name)
+        if found is not None and found.labels.items() >= spec.labels.items():
+            await self.remove(replace(spec.key, id=found.id))
 
-    async def _look(self, name: str) -> Sandbox | None:
+    async def _fetch(self, name: str) -> Sandbox | None:
         return await self._http.find(f"/sandbox/{segment(name)}", Sandbox)
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:

@@ -9,13 +9,13 @@ import httpx
 import msgspec
 
 from launcher.client import Sleep
-from launcher.egress import DIRECT, Outgoing
+from launcher.egress import DIRECT, Egress
 from launcher.providers.daytona.errors import Area, refusal, unanswered
-from launcher.providers.daytona.schema import Complaint
+from launcher.providers.daytona.schema import ErrorBody
 from launcher.providers.retry_after import seconds_to_wait
 
 T = TypeVar("T")
-Witness = Callable[[httpx.Response], Awaitable[None]]
+ResponseHook = Callable[[httpx.Response], Awaitable[None]]
 
 CREATE_SECONDS: Final = 90.0
 """The API holds a create for up to 30 s."""
@@ -26,7 +26,7 @@ NOT_FOUND: Final = 404
 LIMITED: Final = 429
 
 
-class DaytonaHttp:
+class DaytonaApiClient:
     """One organisation's API."""
 
     def __init__(
@@ -103,7 +103,7 @@ class DaytonaHttp:
 
 
 def open_daytona(
-    url: str, api_key: str, witness: Witness | None = None, *, outgoing: Outgoing = DIRECT
+    url: str, api_key: str, on_response: ResponseHook | None = None, *, egress: Egress = DIRECT
 ) -> httpx.AsyncClient:
     """The connection; no proxy of the environment sees the key. `witness` sees every answer."""
     headers = {
@@ -111,7 +111,7 @@ def open_daytona(
         "content-type": "application/json",
         "x-daytona-source": "slipgate",
     }
-    return outgoing.client(base_url=url, headers=headers, witness=witness)
+    return egress.client(base_url=url, headers=headers, on_response=on_response)
 
 
 def segment(name: str) -> str:
@@ -131,7 +131,7 @@ def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
     try:
-        message = msgspec.json.decode(response.content, type=Complaint).message
+        message = msgspec.json.decode(response.content, type=ErrorBody).message
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if response.status_code != LIMITED:
             raise unanswered(f"HTTP {response.status_code} from a proxy") from error

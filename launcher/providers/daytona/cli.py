@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.cli_client import Terminal
-from launcher.providers.daytona.cli_errors import complaint, failure_of_command
+from launcher.providers.daytona.cli_client import DaytonaCliClient
+from launcher.providers.daytona.cli_errors import cli_error, failure_of_command
 from launcher.providers.daytona.errors import (
     Conflict,
     NotThere,
@@ -24,9 +24,9 @@ from launcher.providers.daytona.errors import (
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     STOPPED_MINUTES,
+    CreateOptions,
     Sandboxes,
-    Wishes,
-    ours,
+    check_owner,
 )
 from launcher.providers.daytona.schema import (
     INSTANCE_LABEL,
@@ -35,8 +35,8 @@ from launcher.providers.daytona.schema import (
     Snapshot,
     page_of,
 )
-from launcher.providers.program import Ran
-from launcher.providers.protocol import Found, Order, ProviderError
+from launcher.providers.program import CommandResult
+from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
 
 CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100
@@ -49,39 +49,44 @@ class DaytonaCli(Sandboxes):
 
     def __init__(
         self,
-        terminal: Terminal,
+        cli: DaytonaCliClient,
         *,
         realm: str,
-        wishes: Wishes,
+        options: CreateOptions,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        super().__init__(realm=realm, wishes=wishes, sleep=sleep, clock=clock)
-        self._terminal = terminal
+        super().__init__(realm=realm, options=options, sleep=sleep, clock=clock)
+        self._cli = cli
 
-    async def create(self, order: Order) -> Found:
+    async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key, and what is found under it is the answer."""
-        await self._terminal.check_release()
-        ttl = self._wishes.ttl_minutes
-        if "ttl" not in await self._terminal.flags("sandbox", "create"):
+        await self._cli.check_release()
+        ttl = self._options.ttl_minutes
+        if "ttl" not in await self._cli.flags("sandbox", "create"):
             ttl = None
-        ran, found = await self._make(order, ttl)
-        if found is None and ttl is not None and ran.code and is_about_lifespan(complaint(ran)):
-            ran, found = await self._make(order, None)
-        if ran.code == 0 and found is None:
+        result, found = await self._make(spec, ttl)
+        if (
+            found is None
+            and ttl is not None
+            and result.code
+            and is_about_lifespan(cli_error(result))
+        ):
+            result, found = await self._make(spec, None)
+        if result.code == 0 and found is None:
             raise unavailable("its CLI says that the sandbox was made, and it is not there")
         if found is None or found.state == "destroying":
-            raise complaint(ran)
-        return await self._adopted(order, found)
+            raise cli_error(result)
+        return await self._adopted(spec, found)
 
-    async def survey(self, instance: str) -> list[Found]:
+    async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """All pages, of which ours are picked: the CLI cannot filter."""
-        has_cursor = "cursor" in await self._terminal.flags("sandbox", "list")
-        found: list[Found] = []
+        has_cursor = "cursor" in await self._cli.flags("sandbox", "list")
+        found: list[SandboxStatus] = []
         number, where = 1, ""
         while True:
             pages = (f"--limit={PAGE}", where) if where else (f"--limit={PAGE}",)
-            page = page_of(await self._terminal.document(LISTED, "sandbox", "list", *pages))
+            page = page_of(await self._cli.document(LISTED, "sandbox", "list", *pages))
             found += (
                 each.found() for each in page.items if each.labels.get(INSTANCE_LABEL) == instance
             )
@@ -93,30 +98,32 @@ class DaytonaCli(Sandboxes):
             else:
                 return found
 
-    async def _make(self, order: Order, ttl: int | None) -> tuple[Ran, Sandbox | None]:
-        ran = await self._terminal.ran(
-            "sandbox", "create", *self._arguments(order, ttl), seconds=CREATE_SECONDS
+    async def _make(
+        self, spec: SandboxSpec, ttl: int | None
+    ) -> tuple[CommandResult, Sandbox | None]:
+        result = await self._cli.try_run(
+            "sandbox", "create", *self._arguments(spec, ttl), seconds=CREATE_SECONDS
         )
-        found = await self._look(order.key.name)
-        return ran, None if found is None or found.is_gone else found
+        found = await self._fetch(spec.key.name)
+        return result, None if found is None or found.is_gone else found
 
-    def _arguments(self, order: Order, ttl: int | None) -> Iterator[str]:
+    def _arguments(self, spec: SandboxSpec, ttl: int | None) -> Iterator[str]:
         """Each with its value in one argument: nothing in a value can become an option."""
-        yield f"--name={order.key.name}"
-        if order.snapshot:
-            yield f"--snapshot={order.snapshot}"
+        yield f"--name={spec.key.name}"
+        if spec.snapshot:
+            yield f"--snapshot={spec.snapshot}"
         yield "--auto-stop=0"
         yield f"--auto-delete={STOPPED_MINUTES}"
         if ttl is not None:
             yield f"--ttl={ttl}"
-        if self._wishes.target is not None:
-            yield f"--target={self._wishes.target}"
-        yield from (f"--label={name}={value}" for name, value in order.labels.items())
-        yield from (f"--env={name}={value}" for name, value in order.env.items())
+        if self._options.target is not None:
+            yield f"--target={self._options.target}"
+        yield from (f"--label={name}={value}" for name, value in spec.labels.items())
+        yield from (f"--env={name}={value}" for name, value in spec.env.items())
 
-    async def _adopted(self, order: Order, found: Sandbox) -> Found:
-        found = ours(order, found)
-        key = replace(order.key, id=found.id, snapshot=order.snapshot)
+    async def _adopted(self, spec: SandboxSpec, found: Sandbox) -> SandboxStatus:
+        found = check_owner(spec, found)
+        key = replace(spec.key, id=found.id, snapshot=spec.snapshot)
         if found.reported_state in ("error", "stopped"):
             await self.remove(key)
             why = f": {found.error_reason}" if found.error_reason else ""
@@ -124,9 +131,9 @@ class DaytonaCli(Sandboxes):
             raise ProviderError("sandbox_error", message, retryable=True)
         return await self._described(found, key)
 
-    async def _look(self, name: str) -> Sandbox | None:
+    async def _fetch(self, name: str) -> Sandbox | None:
         try:
-            return await self._terminal.document(Sandbox, "sandbox", "info", name)
+            return await self._cli.document(Sandbox, "sandbox", "info", name)
         except NotThere:
             return None
 
@@ -135,7 +142,7 @@ class DaytonaCli(Sandboxes):
         number = 1
         while True:
             page = (f"--limit={PAGE}", f"--page={number}")
-            listed = await self._terminal.document(tuple[Snapshot, ...], "snapshot", "list", *page)
+            listed = await self._cli.document(tuple[Snapshot, ...], "snapshot", "list", *page)
             for each in listed:
                 if id_or_name in (each.id, each.name):
                     return each
@@ -145,16 +152,16 @@ class DaytonaCli(Sandboxes):
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._terminal.run("sandbox", "delete", name)
+            await self._cli.run("sandbox", "delete", name)
         except (NotThere, Conflict):
             return  # gone, or changing, perhaps to what we want; the next look tells
 
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
-        await self._terminal.check_release()
+        await self._cli.check_release()
         limit = f"--timeout={seconds}"
-        ran = await self._terminal.ran("sandbox", "exec", limit, sandbox.id, "--", command)
-        if ran.code != 0:
-            raise failure_of_command(ran)
-        return ran.out
+        result = await self._cli.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
+        if result.code != 0:
+            raise failure_of_command(result)
+        return result.out

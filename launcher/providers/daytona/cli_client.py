@@ -10,11 +10,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from launcher.egress import Outgoing
-from launcher.providers.daytona.cli_errors import complaint
+from launcher.egress import Egress
+from launcher.providers.daytona.cli_errors import cli_error
 from launcher.providers.daytona.errors import Area, unanswered
-from launcher.providers.program import NotStarted, Program, Ran, Take
-from launcher.providers.protocol import Unusable
+from launcher.providers.program import CommandResult, NotStarted, OutputHandler, Program
+from launcher.providers.protocol import ProviderUnusable
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _NO_PROFILE: Final[Mapping[str, object]] = {"activeProfile": "", "profiles": []}
 
 
-class Terminal:
+class DaytonaCliClient:
     """One CLI with one key."""
 
     def __init__(self, program: Program, configuration: Path) -> None:
@@ -47,10 +47,10 @@ class Terminal:
         Raises:
             ProviderError: it failed.
         """
-        ran = await self.ran(*arguments, seconds=seconds)
-        if ran.code != 0:
-            raise complaint(ran, _area(arguments))
-        return ran.out
+        result = await self.try_run(*arguments, seconds=seconds)
+        if result.code != 0:
+            raise cli_error(result, _area(arguments))
+        return result.out
 
     async def document(self, kind: type[T], *arguments: str) -> T:
         """What it printed, as a document.
@@ -64,16 +64,16 @@ class Terminal:
         except msgspec.DecodeError as error:
             raise unanswered("its CLI printed no JSON") from error
 
-    async def ran(
-        self, *arguments: str, seconds: float = CALL_SECONDS, echo: Take | None = None
-    ) -> Ran:
+    async def try_run(
+        self, *arguments: str, seconds: float = CALL_SECONDS, on_output: OutputHandler | None = None
+    ) -> CommandResult:
         """One run, however it ends; `echo` gets what it prints, as it comes.
 
         Raises:
             ProviderError: there is no such program.
         """
         await self._make_ready()
-        return await self._started(*arguments, seconds=seconds, echo=echo)
+        return await self._started(*arguments, seconds=seconds, on_output=on_output)
 
     async def flags(self, *command: str) -> frozenset[str]:
         """The flags of a command, read once from its help: releases differ in them."""
@@ -94,7 +94,7 @@ class Terminal:
         commands = _COMMAND.findall(await self.run("sandbox", "--help"))
         self._has_exec = "exec" in commands
         if not self._has_exec:
-            raise Unusable(
+            raise ProviderUnusable(
                 "provider_refused",
                 f"Daytona's CLI v{await self.version()} is too old: it has no `daytona sandbox "
                 f"exec`. Install {NEEDED_RELEASE} or later on the launcher's PATH",
@@ -120,17 +120,19 @@ class Terminal:
             _write(self._configuration, _profile(self.environ))
         self._is_ready = True
 
-    async def _started(self, *arguments: str, seconds: float, echo: Take | None = None) -> Ran:
+    async def _started(
+        self, *arguments: str, seconds: float, on_output: OutputHandler | None = None
+    ) -> CommandResult:
         try:
-            return await self._program.run(*arguments, seconds=seconds, echo=echo)
+            return await self._program.run(*arguments, seconds=seconds, on_output=on_output)
         except NotStarted as error:
             message = f"{error}. Install Daytona's CLI on the launcher's PATH"
-            raise Unusable("provider_unavailable", message, retryable=False) from error
+            raise ProviderUnusable("provider_unavailable", message, retryable=False) from error
 
 
-def open_terminal(
+def open_cli_client(
     folder: Path, *, path: str, url: str, api_key: str, environ: Mapping[str, str]
-) -> Terminal:
+) -> DaytonaCliClient:
     """A CLI that finds a configuration, so that its first run installs nothing; that has no shell
     and no home of ours; and whose working directory is empty, for older ones read its `.env`."""
     home, configuration, empty = (folder / name for name in ("home", "configuration", "empty"))
@@ -144,9 +146,9 @@ def open_terminal(
         "DAYTONA_CONFIG_DIR": str(configuration),
         "DAYTONA_API_URL": url,
         "DAYTONA_API_KEY": api_key,
-        **Outgoing.of_environ(environ).variables,
+        **Egress.of_environ(environ).variables,
     }
-    return Terminal(Program(path, environ=given, folder=empty), file)
+    return DaytonaCliClient(Program(path, environ=given, folder=empty), file)
 
 
 def _profile(environ: Mapping[str, str]) -> dict[str, object]:

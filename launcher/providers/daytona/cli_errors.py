@@ -16,7 +16,7 @@ from launcher.providers.daytona.errors import (
     refusal,
     unanswered,
 )
-from launcher.providers.program import Ran
+from launcher.providers.program import CommandResult
 from launcher.providers.protocol import ProviderError
 
 _FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
@@ -40,31 +40,31 @@ _OWN: Final = (
 )
 
 
-def complaint(ran: Ran, area: Area = "sandbox") -> ProviderError:
+def cli_error(result: CommandResult, area: Area = "sandbox") -> ProviderError:
     """The error of a run that failed."""
-    if ran.code is None:
+    if result.code is None:
         return unanswered("its CLI took too long")
-    message = _message(ran)
+    message = _message(result)
     phrase, _, rest = _HINT.sub("", message).partition(": ")
     status = _PHRASES.get(phrase)
     return _own(message) if status is None else refusal(status, rest, area=area)
 
 
-def failure_of_command(ran: Ran) -> ProviderError:
+def failure_of_command(result: CommandResult) -> ProviderError:
     """The error of a failed `exec`: the CLI's own, or that of the command, whose exit code and
     output are then the CLI's."""
-    is_its_own = ran.code is None or _FATAL.search(ran.err)
-    return complaint(ran) if is_its_own else command_failed(ran.code or 0, ran.out)
+    is_its_own = result.code is None or _FATAL.search(result.err)
+    return cli_error(result) if is_its_own else command_failed(result.code or 0, result.out)
 
 
-def _message(ran: Ran) -> str:
+def _message(result: CommandResult) -> str:
     """The last fatal line, unescaped; what was printed to a terminal has none."""
-    lines = _FATAL.findall(ran.err)
+    lines = _FATAL.findall(result.err)
     if lines:
         return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), lines[-1])
-    told = (line for line in _ANSI.sub("", ran.err).splitlines() if not _ASIDE.match(line))
+    told = (line for line in _ANSI.sub("", result.err).splitlines() if not _ASIDE.match(line))
     said = [line for line in told if line.strip()]
-    return said[-1] if said else f"exit code {ran.code}"
+    return said[-1] if said else f"exit code {result.code}"
 
 
 def _own(message: str) -> ProviderError:

@@ -113,7 +113,7 @@ def refusal(
     whole = " ".join(message.split()) or f"HTTP {status}"
     text = head_and_tail(whole, MESSAGE_LENGTH)
     if _SUSPENDED.pattern.search(whole):
-        return _told(_SUSPENDED, text)
+        return _reported(_SUSPENDED, text)
     if status == 401:
         return _permanent("provider_auth", text, "Check DAYTONA_API_KEY of the launcher.")
     if status == 403:
@@ -157,12 +157,12 @@ def _by_text(status: int, whole: str) -> ProviderError:
     text = head_and_tail(whole, MESSAGE_LENGTH)
     for rule in _BY_TEXT:
         if rule.pattern.search(whole):
-            told = _told(rule, text)
+            told = _reported(rule, text)
             return kind(told.code, told.message, retryable=told.retryable)
     return kind("provider_refused", f"Daytona does not take it: {text}", retryable=False)
 
 
-def _told(rule: _Rule, text: str) -> ProviderError:
+def _reported(rule: _Rule, text: str) -> ProviderError:
     if rule.retryable:
         return ProviderError(rule.code, text, retryable=True)
     return _permanent(rule.code, text, rule.advice)

@@ -9,7 +9,7 @@ from launcher.providers.daytona.schema import Sandbox
 
 REMOVE_SECONDS: Final = 60.0
 """A sandbox that is still there so long after its deletion was accepted is asked for again."""
-LOOK_SECONDS: Final = 1.0
+POLL_SECONDS: Final = 1.0
 
 
 async def until_gone(
@@ -25,13 +25,13 @@ async def until_gone(
     Raises:
         ProviderError: it is still there after a minute.
     """
-    give_up = clock() + REMOVE_SECONDS
+    deadline = clock() + REMOVE_SECONDS
     found: Sandbox | None = sandbox
     while found is not None and not found.is_gone:
         if found.state != "destroying":
             await delete(found.id)
         found = await look(found.id)
         if found is not None and not found.is_gone:
-            if clock() > give_up:
+            if clock() > deadline:
                 raise unavailable(f"the sandbox is still {found.state} after its deletion")
-            await sleep(LOOK_SECONDS)
+            await sleep(POLL_SECONDS)

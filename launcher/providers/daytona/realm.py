@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
-from launcher.providers.daytona.api_client import DaytonaHttp
-from launcher.providers.daytona.cli_client import Terminal
+from launcher.providers.daytona.api_client import DaytonaApiClient
+from launcher.providers.daytona.cli_client import DaytonaCliClient
 from launcher.providers.daytona.schema import (
     LISTED,
     ApiKey,
@@ -28,7 +28,7 @@ UNKNOWN: Final = ProviderError(
 )
 
 
-async def realm_by_api(http: DaytonaHttp, url: str) -> str:
+async def realm_by_api(http: DaytonaApiClient, url: str) -> str:
     """The realm.
 
     Raises:
@@ -45,17 +45,17 @@ async def realm_by_api(http: DaytonaHttp, url: str) -> str:
     return _realm(url, organisation)
 
 
-async def realm_by_cli(terminal: Terminal, url: str) -> str:
+async def realm_by_cli(cli: DaytonaCliClient, url: str) -> str:
     """The same, asked of the CLI."""
-    snapshots = await terminal.document(tuple[Snapshot, ...], "snapshot", "list")
+    snapshots = await cli.document(tuple[Snapshot, ...], "snapshot", "list")
     organisation = _of_snapshots(snapshots)
     if organisation is None:
-        listed = await terminal.document(LISTED, "sandbox", "list", "--limit=1")
+        listed = await cli.document(LISTED, "sandbox", "list", "--limit=1")
         organisation = _of_sandboxes(page_of(listed).items)
     return _realm(url, organisation)
 
 
-async def _of_key(http: DaytonaHttp) -> str | None:
+async def _of_key(http: DaytonaApiClient) -> str | None:
     try:
         key = await http.find("/api-keys/current", ApiKey)
     except ProviderError as error:

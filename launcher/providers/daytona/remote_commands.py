@@ -69,12 +69,12 @@ def rescue_command() -> str:
     return _command(_RESCUE)
 
 
-def rescued_command(offset: int) -> str:
+def read_rescued_command(offset: int) -> str:
     """Shows a window of what the runner wrote down, behind `offset` (bytes)."""
     return _command(_RESCUED % (offset + 1, WINDOW_BYTES))
 
 
-def read_window_of(output: str) -> bytes:
+def parse_window(output: str) -> bytes:
     """What `rescued_command` printed.
 
     Raises:

@@ -13,15 +13,22 @@ from launcher.providers.daytona.gone import until_gone
 from launcher.providers.daytona.remote_commands import (
     RESCUE_SECONDS,
     STOP_SECONDS,
+    parse_window,
+    read_rescued_command,
     read_spool,
-    read_window_of,
     rescue_command,
-    rescued_command,
     spool_command,
     stop_command,
 )
 from launcher.providers.daytona.schema import Sandbox, Snapshot
-from launcher.providers.protocol import LOG_TAIL, Found, Key, Order, ProviderError, SpoolPiece
+from launcher.providers.protocol import (
+    LOG_TAIL,
+    Key,
+    ProviderError,
+    SandboxSpec,
+    SandboxStatus,
+    SpoolPiece,
+)
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
@@ -37,7 +44,7 @@ STOPPED_MINUTES: Final = 24 * 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wishes:
+class CreateOptions:
     """What a create asks for beside what the job says."""
 
     target: str | None = None
@@ -56,20 +63,20 @@ class Sandboxes(ABC):
         self,
         *,
         realm: str,
-        wishes: Wishes,
+        options: CreateOptions,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
         self.realm = realm
-        self._wishes = wishes
+        self._options = options
         self._sleep = sleep
         self._clock = clock
         self._names: dict[str, frozenset[str]] = {}
         """Snapshots as they were asked for, with their id and name."""
 
-    async def find(self, key: Key) -> Found | None:
+    async def find(self, key: Key) -> SandboxStatus | None:
         """By id once it is known: a name is free before its sandbox is gone."""
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is None:
             return None
         try:
@@ -81,21 +88,21 @@ class Sandboxes(ABC):
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
         """A sandbox that is not started shows nothing: its spool cannot be read without running
         its agent again."""
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is None or found.reported_state != "started":
             return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
         return await self._spool(found, offset)
 
     async def read_log(self, key: Key) -> str:
         """What the entrypoint printed; nothing of a sandbox that is not started."""
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is None or found.reported_state != "started":
             return ""
         return _STREAMS.sub("", await self._execute(found, _LOG))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is not None and found.reported_state == "started":
             await self._execute(found, stop_command())
 
@@ -106,12 +113,12 @@ class Sandboxes(ABC):
         not started is left alone: Daytona can start one only by running its entrypoint, and with it
         the agent, again.
         """
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is None or found.reported_state != "started":
             return
         await self._execute(found, rescue_command(), seconds=RESCUE_SECONDS)
         offset, rest = 0, b""
-        while window := read_window_of(await self._execute(found, rescued_command(offset))):
+        while window := parse_window(await self._execute(found, read_rescued_command(offset))):
             offset += len(window)
             *lines, rest = (rest + window).split(b"\n")
             for line in lines:
@@ -119,17 +126,17 @@ class Sandboxes(ABC):
 
     async def remove(self, key: Key) -> None:
         """Until it is not found any more."""
-        found = await self._look(key.id or key.name)
+        found = await self._fetch(key.id or key.name)
         if found is not None:
             await until_gone(
                 found,
-                look=self._look,
+                look=self._fetch,
                 delete=self._delete,
                 clock=self._clock,
                 sleep=self._sleep,
             )
 
-    async def _described(self, sandbox: Sandbox, key: Key) -> Found:
+    async def _described(self, sandbox: Sandbox, key: Key) -> SandboxStatus:
         """With the snapshot in the job's own words, if it is the one the job names."""
         found = replace(sandbox.found(), key=replace(key, id=sandbox.id))
         if key.snapshot and await self._is_made_from(key.snapshot, sandbox.snapshot):
@@ -156,7 +163,7 @@ class Sandboxes(ABC):
         """The snapshot with this id or name."""
 
     @abstractmethod
-    async def _look(self, name: str) -> Sandbox | None:
+    async def _fetch(self, name: str) -> Sandbox | None:
         """The sandbox with this id or name."""
 
     @abstractmethod
@@ -170,13 +177,13 @@ class Sandboxes(ABC):
         """What a command in it printed; Daytona ends it after `seconds`."""
 
 
-def ours(order: Order, found: Sandbox) -> Sandbox:
+def check_owner(spec: SandboxSpec, found: Sandbox) -> Sandbox:
     """What has the name that was ordered, if it is what was ordered.
 
     Raises:
         ProviderError: somebody else's has it.
     """
-    if not found.labels.items() >= order.labels.items():
+    if not found.labels.items() >= spec.labels.items():
         message = "another sandbox has this name in Daytona"
         raise ProviderError("name_taken", message, retryable=False)
     return found

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.wire.launcher import Process, ReportedState
 from gateway.wire.times import milliseconds, parse_rfc3339
-from launcher.providers.protocol import Found, Key
+from launcher.providers.protocol import Key, SandboxStatus
 
 INSTANCE_LABEL: Final = "slipgate-instance"
 _STATES: Final[dict[str, ReportedState]] = {
@@ -69,10 +69,10 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             )
         return self.error_reason
 
-    def found(self) -> Found:
+    def found(self) -> SandboxStatus:
         """As every provider tells it; of its agent nothing is known from outside."""
         moment = parse_rfc3339(self.created_at or "")
-        return Found(
+        return SandboxStatus(
             id=self.id,
             key=Key(instance=self.labels.get(INSTANCE_LABEL, ""), name=self.name, id=self.id),
             snapshot=self.snapshot,
@@ -150,7 +150,7 @@ class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class Complaint(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """The body of a refusal."""
 
     message: str = ""

@@ -12,12 +12,12 @@ BLOCK: Final = 512
 _HEADERS_OF_HEADERS: Final = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
 
 
-def handed_over(variables: bytes) -> bytes:
+def environment_archive(variables: bytes) -> bytes:
     """The state directory of a sandbox with what its entry reads and removes."""
     return _archive("environment.json", variables)
 
 
-def rescue_order() -> bytes:
+def rescue_archive() -> bytes:
     """The state directory with the word that its next start is to print what lies there."""
     return _archive("rescue", b"")
 

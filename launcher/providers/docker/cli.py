@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from launcher.providers.docker.errors import NotThere, complaint, unavailable
+from launcher.providers.docker.errors import NotThere, cli_error, unavailable
 from launcher.providers.docker.schema import Container, Network
-from launcher.providers.program import NotStarted, Program, Ran, Take
+from launcher.providers.program import CommandResult, NotStarted, OutputHandler, Program
 from launcher.providers.protocol import ProviderError
 
 T = TypeVar("T")
@@ -34,20 +34,20 @@ PASSED_ON: Final = (
 or by the context chosen in `~/.docker`."""
 
 
-class Engine:
+class DockerCli:
     """One daemon."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
 
-    async def ran(
+    async def try_run(
         self,
         *arguments: str,
         seconds: float = CALL_SECONDS,
         told: bytes | None = None,
-        take: Take | None = None,
-        echo: Take | None = None,
-    ) -> Ran:
+        take: OutputHandler | None = None,
+        on_output: OutputHandler | None = None,
+    ) -> CommandResult:
         """One run, however it ends.
 
         Raises:
@@ -55,24 +55,24 @@ class Engine:
         """
         try:
             return await self._program.run(
-                *arguments, seconds=seconds, told=told, take=take, echo=echo
+                *arguments, seconds=seconds, told=told, take=take, on_output=on_output
             )
         except NotStarted as error:
             message = f"{error}. Install docker's CLI on the launcher's PATH"
             raise ProviderError("provider_unavailable", message, retryable=False) from error
 
     async def run(
-        self, *arguments: str, seconds: float = CALL_SECONDS, take: Take | None = None
+        self, *arguments: str, seconds: float = CALL_SECONDS, take: OutputHandler | None = None
     ) -> str:
         """What it printed.
 
         Raises:
             ProviderError: it failed.
         """
-        ran = await self.ran(*arguments, seconds=seconds, take=take)
-        if ran.code != 0:
-            raise complaint(ran)
-        return ran.out
+        result = await self.try_run(*arguments, seconds=seconds, take=take)
+        if result.code != 0:
+            raise cli_error(result)
+        return result.out
 
     def lines(self, *arguments: str) -> AsyncGenerator[bytes, None]:
         """What it prints, line by line, for as long as it is read."""
@@ -106,17 +106,17 @@ class Engine:
 
     async def _inspected(self, kind: type[T], *arguments: str) -> T:
         """What is not there is missing in the answer, and said beside it."""
-        ran = await self.ran(*arguments)
-        if ran.code != 0 and not isinstance(error := complaint(ran), NotThere):
+        result = await self.try_run(*arguments)
+        if result.code != 0 and not isinstance(error := cli_error(result), NotThere):
             raise error
         try:
-            return msgspec.json.decode(ran.out, type=kind)
+            return msgspec.json.decode(result.out, type=kind)
         except msgspec.DecodeError as error:
             raise unavailable("its CLI printed no JSON") from error
 
 
-def open_engine(folder: Path, *, environ: Mapping[str, str], path: str = "docker") -> Engine:
+def open_docker_cli(folder: Path, *, environ: Mapping[str, str], path: str = "docker") -> DockerCli:
     """The CLI with nothing of ours but what leads it to its daemon."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     given = {name: environ[name] for name in PASSED_ON if name in environ}
-    return Engine(Program(path, environ=given, folder=folder))
+    return DockerCli(Program(path, environ=given, folder=folder))

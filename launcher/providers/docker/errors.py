@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.wire.truncation import head_and_tail
-from launcher.providers.program import Ran
+from launcher.providers.program import CommandResult
 from launcher.providers.protocol import ProviderError
 
 _MESSAGE_LENGTH: Final = 1_000
@@ -85,11 +85,11 @@ _SPECIAL: Final = (
 )
 
 
-def complaint(ran: Ran) -> ProviderError:
+def cli_error(result: CommandResult) -> ProviderError:
     """The error of a run that failed."""
-    if ran.code is None:
+    if result.code is None:
         return unavailable("its CLI took too long")
-    message = _message(ran)
+    message = _message(result)
     for pattern, kind in _SPECIAL:
         if re.search(pattern, message, re.IGNORECASE):
             return kind("provider_unavailable", f"docker: {message}", retryable=True)
@@ -97,7 +97,7 @@ def complaint(ran: Ran) -> ProviderError:
         if rule.pattern.search(message):
             text = f"docker: {message.rstrip('.')}. {rule.advice}"
             return ProviderError(rule.code, text, retryable=rule.retryable)
-    if ran.code in _NOT_RUNNABLE:
+    if result.code in _NOT_RUNNABLE:
         return not_runnable(message)
     return unavailable(message)
 
@@ -114,9 +114,9 @@ def not_runnable(reason: str) -> ProviderError:
     return ProviderError("sandbox_error", message, retryable=False)
 
 
-def _message(ran: Ran) -> str:
-    lines = [line for line in ran.err.splitlines() if not _NOISE.search(line.strip())]
+def _message(result: CommandResult) -> str:
+    lines = [line for line in result.err.splitlines() if not _NOISE.search(line.strip())]
     text = " ".join(" ".join(lines).split())
     for prefix in ("docker: ", "Error response from daemon: "):
         text = text.removeprefix(prefix)
-    return head_and_tail(text, _MESSAGE_LENGTH) or f"exit code {ran.code}"
+    return head_and_tail(text, _MESSAGE_LENGTH) or f"exit code {result.code}"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from launcher.providers.docker.cli import Engine
+from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import AlreadyThere
 from launcher.providers.docker.schema import INSTANCE_LABEL
 from launcher.providers.protocol import ProviderError
@@ -15,8 +15,8 @@ _TALK: Final = "com.docker.network.bridge.enable_icc"
 class Networks:
     """Made on demand, once; docker's default network would let every container of the host in."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, cli: DockerCli) -> None:
+        self._cli = cli
         self._known: set[str] = set()
         self._making = asyncio.Lock()
 
@@ -38,10 +38,10 @@ class Networks:
         self._known.discard(name)
 
     async def _make(self, name: str, instance: str) -> None:
-        found = await self._engine.network(name)
+        found = await self._cli.network(name)
         if found is None:
             try:
-                await self._engine.run(
+                await self._cli.run(
                     "network",
                     "create",
                     "--driver=bridge",
@@ -51,7 +51,7 @@ class Networks:
                     name,
                 )
             except AlreadyThere:
-                found = await self._engine.network(name)
+                found = await self._cli.network(name)
         if found is not None and (found.options or {}).get(_TALK) != "false":
             message = f"docker's network {name} lets sandboxes speak to each other. Remove it: "
             raise ProviderError(

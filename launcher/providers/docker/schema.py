@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.wire.launcher import Process, ReportedState
 from gateway.wire.times import milliseconds, parse_rfc3339
-from launcher.providers.protocol import Found, Key
+from launcher.providers.protocol import Key, SandboxStatus
 
 INSTANCE_LABEL: Final = "slipgate-instance"
 SNAPSHOT_LABEL: Final = "slipgate-snapshot"
@@ -83,12 +83,12 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
             return Process(state="exited", exit_code=self.state.exit_code)
         return Process(state="unknown")
 
-    def found(self) -> Found:
+    def found(self) -> SandboxStatus:
         """As every provider tells it."""
         moment = parse_rfc3339(self.created)
         labels = self.labels
         name = self.name.removeprefix("/")
-        return Found(
+        return SandboxStatus(
             id=self.id,
             key=Key(instance=labels.get(INSTANCE_LABEL, ""), name=name, id=self.id),
             snapshot=labels.get(SNAPSHOT_LABEL),

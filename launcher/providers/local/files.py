@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-def reopen(path: Path) -> None:
+def restore_access(path: Path) -> None:
     """Let us use a directory or file of ours again, whatever its mode; no link is followed."""
     with contextlib.suppress(OSError):
         found = path.lstat()
@@ -21,9 +21,9 @@ def reopen(path: Path) -> None:
             path.chmod(wanted)
 
 
-def opened(path: Path) -> BinaryIO | None:
+def open_regular(path: Path) -> BinaryIO | None:
     """A regular file or nothing: a link may lead to any secret, and reading a pipe would hang."""
-    reopen(path)
+    restore_access(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -14,7 +14,7 @@ import msgspec
 from launcher.client import Clock, Sleep
 from launcher.providers.local.supervisor import birth
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 GRACE_SECONDS = 10.0
 """From SIGTERM to SIGKILL."""
 KILL_SECONDS = 10.0
@@ -84,7 +84,7 @@ async def end(
         else:
             _signal(supervisor, others - told, signal.SIGTERM)
             told |= others
-        await sleep(LOOK_SECONDS)
+        await sleep(POLL_SECONDS)
 
 
 def _signal(supervisor: Supervisor, pids: set[int], number: signal.Signals) -> None:
@@ -106,8 +106,8 @@ def _held(pids: set[int], stack: ExitStack) -> Iterator[tuple[int, int]]:
 
 
 def _is_this_boot(supervisor: Supervisor) -> bool:
-    ours = birth(os.getpid())
-    return (supervisor.birth or "").partition(":")[0] == (ours or "").partition(":")[0]
+    check_owner = birth(os.getpid())
+    return (supervisor.birth or "").partition(":")[0] == (check_owner or "").partition(":")[0]
 
 
 def _table() -> dict[int, _Row]:

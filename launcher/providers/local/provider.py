@@ -29,7 +29,7 @@ import msgspec
 
 from gateway.wire.authorities import Authorities
 from gateway.wire.launcher import Process, ReportedState
-from launcher.providers.local.files import opened, reopen
+from launcher.providers.local.files import open_regular, restore_access
 from launcher.providers.local.processes import (
     GRACE_SECONDS,
     StillRunning,
@@ -41,10 +41,10 @@ from launcher.providers.local.supervisor import EXIT, LOCK, PROCESS, write_whole
 from launcher.providers.program import Program
 from launcher.providers.protocol import (
     LOG_TAIL,
-    Found,
     Key,
-    Order,
     ProviderError,
+    SandboxSpec,
+    SandboxStatus,
     SpoolPiece,
 )
 from launcher.providers.spool import read_piece
@@ -105,26 +105,26 @@ class LocalProvider:
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.realm = realm or _kept_realm(state / "realm")
 
-    async def create(self, order: Order) -> Found:
+    async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """Starts the agent, once: a second call finds the first one's record and adopts it."""
-        directory = self._directory(order.key)
+        directory = self._directory(spec.key)
         try:
-            _prepare(directory, order)
+            _prepare(directory, spec)
         except OSError as error:
             raise _unavailable(f"cannot make the sandbox's directory: {error}") from error
-        found = self._read(order.key)
-        if found is None or dict(found.labels) != dict(order.labels):
+        found = self._read(spec.key)
+        if found is None or dict(found.labels) != dict(spec.labels):
             raise ProviderError("name_taken", "another sandbox has this name", retryable=False)
         if found.state == "creating":
-            await self._start(directory, order)
-            found = self._read(order.key) or found
+            await self._start(directory, spec)
+            found = self._read(spec.key) or found
         return found
 
-    async def find(self, key: Key) -> Found | None:
+    async def find(self, key: Key) -> SandboxStatus | None:
         """As the files and the process table say."""
         return self._read(key)
 
-    async def survey(self, instance: str) -> list[Found]:
+    async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """Every directory of the instance that holds a sandbox."""
         home = self._state / _safe(instance)
         names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
@@ -173,12 +173,12 @@ class LocalProvider:
             except OSError as error:
                 raise _unavailable(f"cannot delete the sandbox's directory: {error}") from error
 
-    async def _start(self, directory: Path, order: Order) -> None:
+    async def _start(self, directory: Path, spec: SandboxSpec) -> None:
         """Returns when the agent's process is on record. In a thread: who is cancelled meanwhile
         leaves no half-started process behind."""
-        check_variables(order.env)
+        check_variables(spec.env)
         fixed = self._fixed(directory)
-        variables = {name: value for name, value in order.env.items() if name not in fixed}
+        variables = {name: value for name, value in spec.env.items() if name not in fixed}
         environment = {**self._environment(), **fixed}
         try:
             code = await asyncio.to_thread(
@@ -207,13 +207,13 @@ class LocalProvider:
 
     async def _end(self, directory: Path) -> None:
         """Ends what is on record, until nobody holds the lock: nothing runs there any more."""
-        give_up = time.monotonic() + self._grace
+        deadline = time.monotonic() + self._grace
         while True:
             if supervisor := _load(directory / PROCESS, Supervisor):
                 await self._end_recorded(supervisor)
             if _is_unlocked(directory):
                 return
-            if time.monotonic() > give_up and not supervisor:
+            if time.monotonic() > deadline and not supervisor:
                 raise _unavailable("a supervisor starts and never says who it is")
             await asyncio.sleep(0.02)
 
@@ -223,13 +223,13 @@ class LocalProvider:
         except StillRunning as error:
             raise _unavailable(f"cannot end the sandbox: {error} still run") from error
 
-    def _read(self, key: Key) -> Found | None:
+    def _read(self, key: Key) -> SandboxStatus | None:
         directory = self._directory(key)
         sandbox = _load(directory / SANDBOX, _Sandbox)
         if sandbox is None:
             return None
         state, process = _condition(directory)
-        return Found(
+        return SandboxStatus(
             id=key.name,
             key=key,
             snapshot=sandbox.snapshot,
@@ -243,7 +243,7 @@ class LocalProvider:
         """Open to us, whatever an agent of our user did."""
         directory = self._state / _safe(key.instance) / _safe(key.name)
         for path in (self._state.parent, self._state, directory.parent, directory):
-            reopen(path)
+            restore_access(path)
         return directory
 
 
@@ -287,14 +287,14 @@ def _ended(state: Path) -> frozenset[Key]:
     )
 
 
-def _prepare(directory: Path, order: Order) -> None:
+def _prepare(directory: Path, spec: SandboxSpec) -> None:
     for name in ("home", "state"):
         (directory / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     if (directory / SANDBOX).exists():
         return
     sandbox = _Sandbox(
-        labels=dict(order.labels),
-        snapshot=order.snapshot,
+        labels=dict(spec.labels),
+        snapshot=spec.snapshot,
         created_at=time.time_ns() // 1_000_000,
     )
     write_whole(directory / SANDBOX, msgspec.json.encode(sandbox).decode())
@@ -338,7 +338,7 @@ def _kept_realm(path: Path) -> str:
 
 
 def _tail(path: Path) -> str:
-    file = opened(path)
+    file = open_regular(path)
     if file is None:
         return ""
     with file:
@@ -348,7 +348,7 @@ def _tail(path: Path) -> str:
 
 def _is_unlocked(directory: Path) -> bool:
     """Whether no supervisor lives there."""
-    reopen(directory / LOCK)
+    restore_access(directory / LOCK)
     try:
         lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -363,7 +363,7 @@ def _is_unlocked(directory: Path) -> bool:
 
 
 def _load(path: Path, kind: type[Record]) -> Record | None:
-    file = opened(path)
+    file = open_regular(path)
     if file is None and os.path.lexists(path):
         raise _unavailable(f"{path.name} of the sandbox cannot be read")
     if file is None:
