@@ -14,37 +14,42 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp
 
-from gateway.domain.commands import Pulse
-from gateway.domain.errors import Refused
-from gateway.domain.figures import Figures
-from gateway.domain.ids import RANDOM_BITS, typeid
-from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.domain.policy import Policy
-from gateway.domain.realm import LIVE_FOR
-from gateway.domain.signing_secret import SECRET_BYTES
-from gateway.hints import Hints
+from gateway.domain.deliveries.signing_secret import SECRET_BYTES
+from gateway.domain.kernel.commands import Pulse
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.ids import RANDOM_BITS, typeid
+from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.operations.gauges import Figures
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.checkpoint import Checkpointer
-from gateway.loops.deliver import Deliverer
-from gateway.loops.guard import Guard, may_be_public
-from gateway.loops.letters import LetterWriter
-from gateway.loops.limits import PARALLEL
-from gateway.loops.pinned import PinnedTransport
-from gateway.loops.proxied import ProxiedTransport
+from gateway.loops.deliveries.deliver import Deliverer
+from gateway.loops.deliveries.limits import PARALLEL
+from gateway.loops.deliveries.message_builder import LetterWriter
+from gateway.loops.deliveries.replays import Replayer
+from gateway.loops.deliveries.schedule import SCHEDULE
+from gateway.loops.deliveries.test_sender import Trials
+from gateway.loops.egress.address_guard import Guard, may_be_public
+from gateway.loops.egress.pinned import PinnedTransport
+from gateway.loops.egress.proxied import ProxiedTransport
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
-from gateway.loops.replays import Replayer
 from gateway.loops.runner import Loop, Runner
-from gateway.loops.schedule import SCHEDULE
-from gateway.loops.trial import Trials
 from gateway.metrics import Metrics, Standing
+from gateway.notifier import Hints
 from gateway.settings import Settings
-from gateway.store.sqlite import BUSY_MS, Opening, SQLiteStore, open_sqlite
-from gateway.web.admission import Admission
-from gateway.web.auth import Keys
+from gateway.store.sqlite.store import (
+    BUSY_MS,
+    Opening,
+    SQLiteStore,
+    open_sqlite,
+)
 from gateway.web.context import Context
-from gateway.web.lately import Lately
-from gateway.web.notices import rendering
+from gateway.web.deliveries.bodies import rendering
+from gateway.web.http.admission import Admission
+from gateway.web.http.auth import Keys
+from gateway.web.http.single_flight import Lately
 from gateway.web.routes import application
 from gateway.wire.authorities import with_trust
 

@@ -10,16 +10,16 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.answers import Answer
-from gateway.domain.commands import Command
 from gateway.domain.decide import decide
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.needs import Needs
-from gateway.domain.policy import Policy
-from gateway.domain.task import LIVE, Task
-from gateway.domain.view import View
-from gateway.hints import Hints
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import Command
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.task import LIVE, Task
+from gateway.notifier import Hints
 
 log = structlog.get_logger(__name__)
 

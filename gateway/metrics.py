@@ -17,8 +17,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.domain.figures import Figures
-from gateway.domain.task import FLAG_ORDER, Frozen, Status
+from gateway.domain.operations.gauges import Figures
+from gateway.domain.tasks.task import FLAG_ORDER, Frozen, Status
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

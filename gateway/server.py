@@ -14,12 +14,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.app import MAX_REQUESTS, opened
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 from gateway.ledger import MAX_BATCH
-from gateway.loops.schedule import SCHEDULE
+from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.settings import Settings
-from gateway.web.connection import IDLE_SECONDS, Connection
-from gateway.web.connections import Connections
+from gateway.web.http.connection import IDLE_SECONDS, Connection
+from gateway.web.http.connections import Connections
 from gateway.wire.logs import LogFile, open_logs
 
 log = structlog.get_logger(__name__)

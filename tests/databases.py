@@ -6,7 +6,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from gateway.store.migrations import migrate
+from gateway.store.sqlite.migrations import migrate
 
 
 def new_database(path: Path) -> Path:

@@ -10,8 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.output import CommandFailed
-from gateway.domain.errors import Refused
+from gateway.cli.console.output import CommandFailed
+from gateway.domain.kernel.errors import Refused
 from gateway.settings import SettingsError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -55,66 +55,66 @@ COMMANDS: Final = (
     ),
     Listed(
         name="up",
-        module="gateway.cli.up",
+        module="gateway.cli.local.up",
         help="Run a gateway and a launcher; Ctrl-C stops them in order.",
     ),
     Listed(
         name="demo",
-        module="gateway.cli.demo",
+        module="gateway.cli.local.demo",
         help="Run one task end to end on this machine, with a kill inside.",
     ),
     Listed(
         name="migrate",
-        module="gateway.cli.database",
+        module="gateway.cli.operations.database",
         help="Bring the database to this version's schema.",
     ),
     Listed(
         name="verify",
-        module="gateway.cli.database",
+        module="gateway.cli.operations.database",
         help="Check the database against every promise; a gateway may run.",
     ),
     Listed(
         name="backup",
-        module="gateway.cli.database",
+        module="gateway.cli.operations.database",
         help="Copy the database, checked, beside a gateway that may run.",
     ),
     Listed(
         name="reconcile",
-        module="gateway.cli.operations",
+        module="gateway.cli.operations.launchers",
         help="Show what the reconciler would do now; needs an ops key.",
     ),
     Listed(
         name="sweep",
-        module="gateway.cli.sweep",
+        module="gateway.cli.operations.sweep",
         help="Remove sandboxes that nobody wants; needs an ops key.",
     ),
     Listed(
         name="launchers",
-        module="gateway.cli.operations",
+        module="gateway.cli.operations.launchers",
         help="List who runs sandboxes.",
         is_group=True,
     ),
     Listed(
         name="endpoints",
-        module="gateway.cli.endpoints",
+        module="gateway.cli.deliveries.endpoints",
         help="Make and change who is told of a project's events.",
         is_group=True,
     ),
     Listed(
         name="deliveries",
-        module="gateway.cli.deliveries",
+        module="gateway.cli.deliveries.deliveries",
         help="List deliveries and send them again.",
         is_group=True,
     ),
     Listed(
         name="keys",
-        module="gateway.cli.keys",
+        module="gateway.cli.operations.keys",
         help="Make, list and revoke API keys; rewrap under a new master key.",
         is_group=True,
     ),
     Listed(
         name="tasks",
-        module="gateway.cli.tasks",
+        module="gateway.cli.tasks.commands",
         help="Create, watch and steer tasks.",
         is_group=True,
     ),
@@ -187,7 +187,7 @@ def _print_in_any_encoding() -> None:
 
 
 def _failed(error: CommandFailed) -> int:
-    from gateway.cli.screen import print_failure  # noqa: PLC0415 - 40 ms that no help needs
+    from gateway.cli.console.screen import print_failure  # noqa: PLC0415 - 40 ms that no help needs
 
     print_failure(error)
     return FAILED

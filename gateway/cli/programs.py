@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import typer
 
-from gateway.cli.output import TakeOver
+from gateway.cli.console.output import TakeOver
 from gateway.settings import read_settings
 from gateway.wire.own_process import close_own_process
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from gateway.domain.errors import Unavailable
+from gateway.domain.kernel.errors import Unavailable
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from gateway.domain.answers import Answer
-from gateway.domain.commands import Command, Prune
-from gateway.domain.decide.retention import KEPT
-from gateway.domain.ids import typeid
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import Command, Prune
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.tasks.retention import KEPT
 
 EVERY: Final = 600_000
 """Milliseconds between two passes."""

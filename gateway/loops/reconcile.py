@@ -6,10 +6,16 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.answers import Answer
-from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.realm import ServedPlace
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import (
+    Command,
+    JobDue,
+    Pulse,
+    RealmDue,
+    TaskDue,
+)
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.launching.realm import ServedPlace
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from gateway.domain.errors import Unavailable
-from gateway.hints import Hints, Listener
+from gateway.domain.kernel.errors import Unavailable
+from gateway.notifier import Hints, Listener
 
 log = structlog.get_logger(__name__)
 

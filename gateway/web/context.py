@@ -6,18 +6,18 @@ from typing import Final, TypeVar
 
 from starlette.requests import Request
 
-from gateway.domain.answers import Answer
-from gateway.domain.commands import Command
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.keyring import Keyring
-from gateway.domain.policy import Policy
-from gateway.hints import Hints
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import Command
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.policy import Policy
 from gateway.metrics import Metrics, Standing
-from gateway.store.deliveries import DeliveryAttempt
-from gateway.store.reads import Reads
-from gateway.web.admission import Admission
-from gateway.web.auth import Keys
-from gateway.web.pages import Pages
+from gateway.notifier import Hints
+from gateway.store.sqlite.deliveries import DeliveryAttempt
+from gateway.store.sqlite.reads import Reads
+from gateway.web.http.admission import Admission
+from gateway.web.http.auth import Keys
+from gateway.web.http.pages import Pages
 
 A = TypeVar("A")
 

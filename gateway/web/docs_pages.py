@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 from gateway.web.openapi.access import OPEN
 from gateway.web.openapi.operation import Answer, Content, Operation
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.cli.processes import GATEWAY, Child, wait_until_ready
+from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
 from tests.databases import new_database
 from tests.ports import reserved_port
 

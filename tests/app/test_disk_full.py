@@ -6,9 +6,9 @@ from typing import Final
 
 import httpx
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import Child, wait_for
-from gateway.store.audit import audit
+from gateway.cli.local.processes import Child, wait_for
+from gateway.cli.operations.keys import mint
+from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway
 
 LARGE: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "x" * 190_000}

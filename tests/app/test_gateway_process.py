@@ -8,10 +8,15 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import GATEWAY, Child, wait_for, wait_until_ready
-from gateway.cli.replies import TaskView
-from gateway.store.audit import audit
+from gateway.cli.http.replies import TaskView
+from gateway.cli.local.processes import (
+    GATEWAY,
+    Child,
+    wait_for,
+    wait_until_ready,
+)
+from gateway.cli.operations.keys import mint
+from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway
 
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}

@@ -10,10 +10,15 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import GATEWAY, Child, free_port, wait_until_ready
-from gateway.store.audit import audit
-from gateway.store.backup import back_up
+from gateway.cli.local.processes import (
+    GATEWAY,
+    Child,
+    free_port,
+    wait_until_ready,
+)
+from gateway.cli.operations.keys import mint
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.backup import back_up
 from tests.app.processes import environ
 from tests.store.old import SCHEMAS, TASKS, make_old
 

@@ -8,8 +8,8 @@ from typing import Final
 
 import httpx
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import GATEWAY, Child, wait_until_ready
+from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
+from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway
 from tests.ports import reserved_port
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.processes import wait_until_ready
+from gateway.cli.local.processes import wait_until_ready
 from tests.app.processes import gateway
 from tests.e2e.proxy import Boundary, Moment, Proxy
 from tests.web.callers import Agent, House, add_keys

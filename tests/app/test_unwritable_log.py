@@ -13,8 +13,8 @@ from typing import Final
 import httpx
 import pytest
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import GATEWAY
+from gateway.cli.local.processes import GATEWAY
+from gateway.cli.operations.keys import mint
 from tests.app.processes import environ
 from tests.ports import reserved_port
 

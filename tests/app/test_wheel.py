@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from gateway.store.migrations import newest, version
+from gateway.store.sqlite.migrations import newest, version
 from launcher.snapshots.scripts import FOLDER, compute_digest
 
 CHECKOUT: Final = Path(__file__).parents[2]

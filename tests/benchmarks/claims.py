@@ -14,13 +14,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import ClaimReply
-from gateway.domain.ids import typeid
-from gateway.domain.policy import Policy
-from gateway.domain.spec import Spec
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import ClaimReply
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.tasks.spec import Spec
 from gateway.ledger import Ledger, wall_clock
-from gateway.store.sqlite import open_sqlite
+from gateway.store.sqlite.store import open_sqlite
 from tests.benchmarks.report import Figure, Section
 
 HERE: Final = ("local", "here")

@@ -15,14 +15,14 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.domain import commands as c
-from gateway.domain.ids import RANDOM_BITS, typeid
-from gateway.domain.keyring import Keyring
-from gateway.domain.policy import Policy
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.ids import RANDOM_BITS, typeid
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.policy import Policy
 from gateway.ledger import Ledger
-from gateway.store.master_keys import REMEMBER
-from gateway.store.migrations import migrate
-from gateway.store.sqlite import open_sqlite
+from gateway.store.sqlite.admin.master_keys import REMEMBER
+from gateway.store.sqlite.migrations import migrate
+from gateway.store.sqlite.store import open_sqlite
 from tests.benchmarks.lives import ENDED, LIVING, USER, WEEK, Clock, Life, Story
 from tests.benchmarks.servers import MASTER
 

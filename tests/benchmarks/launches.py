@@ -14,7 +14,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from gateway.cli.processes import Child
+from gateway.cli.local.processes import Child
 from gateway.wire.times import milliseconds, parse_rfc3339
 from tests.app.processes import gateway
 from tests.benchmarks.report import Figure, Section

@@ -6,13 +6,13 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import Answer, ClaimReply
-from gateway.domain.ids import sandbox_name
-from gateway.domain.job import Job
-from gateway.domain.sealing import Sealed
-from gateway.domain.spec import Spec, TimeoutSpec
-from gateway.domain.task import Sandbox
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import Answer, ClaimReply
+from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.spec import Spec, TimeoutSpec
+from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import Ledger
 from gateway.wire.launcher import LaunchError
 

@@ -12,12 +12,12 @@ from typing import Final
 import aiosqlite
 import msgspec
 
-from gateway.domain.answers import Accepted, Answer
-from gateway.domain.commands import Command
-from gateway.domain.ids import typeid
+from gateway.domain.kernel.answers import Accepted, Answer
+from gateway.domain.kernel.commands import Command
+from gateway.domain.kernel.ids import typeid
 from gateway.ledger import wall_clock
 from gateway.loops.reconcile import Reconciler
-from gateway.store.reads import Reads
+from gateway.store.sqlite.reads import Reads
 from gateway.wire import launcher as wire
 from gateway.wire.times import rfc3339
 from tests.benchmarks.connection import Connection, connected, ready, request

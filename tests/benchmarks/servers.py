@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import without_slipgate
+from gateway.cli.local.processes import without_slipgate
+from gateway.cli.operations.keys import mint
 from tests.ports import reserved_port
 
 GATEWAY: Final = ("-m", "gateway", "gateway")

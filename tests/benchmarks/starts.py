@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.cli.processes import without_slipgate
+from gateway.cli.local.processes import without_slipgate
 from tests.benchmarks.connection import ready
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.servers import gateway

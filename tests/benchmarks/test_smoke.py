@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateway.store.audit import audit
+from gateway.store.sqlite.admin.audit import audit
 from tests.benchmarks import (
     claims,
     deliveries,

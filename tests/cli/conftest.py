@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.cli.keys import mint
+from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway
 from tests.cli.operator import Operator
 

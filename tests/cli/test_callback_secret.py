@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from gateway.cli.keys import callback_secret_of, mint
-from gateway.cli.state import State
+from gateway.cli.local.state import State
+from gateway.cli.operations.keys import callback_secret_of, mint
 from gateway.cli.webhook.forwarding import signing_secrets
 
 KEYS: Final = f"k1:{base64.b64encode(b'm' * 32).decode()}"

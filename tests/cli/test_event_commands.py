@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway.cli.keys import mint
+from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway
 from tests.cli.operator import Operator
 from tests.forks.programs import slipgate

@@ -13,9 +13,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.cli.database import BackedUp, Migrated, Verified
-from gateway.cli.keys import ListedKey, MintedKey
-from gateway.domain.rate_limit import RateLimit
+from gateway.cli.operations.database import BackedUp, Migrated, Verified
+from gateway.cli.operations.keys import ListedKey, MintedKey
+from gateway.domain.operations.rate_limit import RateLimit
 from tests.forks.programs import slipgate
 
 KEY = base64.b64encode(b"k" * 32).decode()

@@ -4,7 +4,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.refusals import Away, refused, unanswered
+from gateway.cli.http.errors import Away, refused, unanswered
 
 
 def _problem(status: int, code: str, **more: object) -> httpx.Response:

@@ -13,10 +13,15 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.state import State
-from gateway.cli.up import OPTIONS, OWN, gateway_environ, launcher_environ
+from gateway.cli.local.state import State
+from gateway.cli.local.up import (
+    OPTIONS,
+    OWN,
+    gateway_environ,
+    launcher_environ,
+)
 from gateway.settings import read_settings
-from gateway.store.lock import exclusive
+from gateway.store.sqlite.lock import exclusive
 from launcher.config import inspect_config
 from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import wait_until_ready
+from gateway.cli.local.processes import wait_until_ready
+from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway
 from tests.forks.programs import slipgate
 

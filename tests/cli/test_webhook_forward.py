@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.cli.client import Client
-from gateway.cli.keys import mint
-from gateway.cli.output import CommandFailed
-from gateway.cli.processes import wait_until_ready
+from gateway.cli.console.output import CommandFailed
+from gateway.cli.http.client import Client
+from gateway.cli.local.processes import wait_until_ready
+from gateway.cli.operations.keys import mint
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.forward import Attempt, Forwarder, is_of
 from gateway.cli.webhook.progress import Letter, Progress

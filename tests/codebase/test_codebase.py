@@ -10,7 +10,7 @@ from tests.codebase.sizes import read_sources, size_lines
 
 FILES = {
     "gateway/web/letters.py": '"""What it is."""\n\n\nclass View:\n    def say(self): ...\n',
-    "gateway/web/tasks.py": '"""Tasks."""\nOWED = 1\n"""So many."""\n',
+    "gateway/web/tasks/tasks.py": '"""Tasks."""\nOWED = 1\n"""So many."""\n',
     "gateway/web/feeds/tasks.py": '"""Whose tasks."""\n',
     "launcher/one/a.py": "def long():\n    pass\n    pass\n",
     "launcher/two/a.py": "def letter_of(told):\n    pass\n",
@@ -41,8 +41,8 @@ def test_a_small_tree_is_counted_and_linted(tmp_path: Path) -> None:
         "gateway/web/letters.py:1 docstring begins with What",
         "gateway/web/letters.py:4 name View",
         "gateway/web/letters.py:5 name say",
-        "gateway/web/tasks.py:3 docstring begins with So many",
-        "gateway/web/tasks.py:2 name OWED",
+        "gateway/web/tasks/tasks.py:3 docstring begins with So many",
+        "gateway/web/tasks/tasks.py:2 name OWED",
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.domain.explain.advice import ADVICE
-from gateway.domain.task import FLAG_ORDER
+from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.settings import read_settings
 from launcher.config import PROVIDERS, inspect_config
 

@@ -6,15 +6,20 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain import endpoint_commands as e
 from gateway.domain.decide import decide
-from gateway.domain.decide.delivery import GIVEN_UP_AFTER, TOLD_AFTER
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.event import ABOUT_ENDPOINTS, EndpointNews, EndpointState, Event
-from gateway.domain.invariants.announcements import EndpointBooks, misreported
-from gateway.domain.policy import Policy
-from gateway.domain.view import View
+from gateway.domain.deliveries import commands as e
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.settle import GIVEN_UP_AFTER, TOLD_AFTER
+from gateway.domain.invariants.endpoint_events import EndpointBooks, misreported
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.event import (
+    ABOUT_ENDPOINTS,
+    EndpointNews,
+    EndpointState,
+    Event,
+)
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import WordReply
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import WordReply
 from gateway.wire.launcher import LaunchError, Process
 from tests.domain.world import TASK, World
 

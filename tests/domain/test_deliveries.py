@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
 from gateway.domain.decide import decide
-from gateway.domain.decide.delivery import GIVEN_UP_AFTER
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.policy import Policy
-from gateway.domain.view import View
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.settle import GIVEN_UP_AFTER
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import View
 
 NOW = 1_790_000_000_000
 ENDPOINT = Endpoint(id="ep_1", project="acme", origin="https://a.example", implicit=False)

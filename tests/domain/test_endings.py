@@ -1,6 +1,6 @@
 """Ends and clocks where two rules of `lifecycle.md` meet."""
 
-from gateway.domain import commands as c
+from gateway.domain.kernel import commands as c
 from gateway.wire.launcher import LaunchError, Process
 from tests.domain.world import TASK, World
 

@@ -5,20 +5,25 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain import endpoint_commands as e
 from gateway.domain.decide import decide
-from gateway.domain.endpoint import USUAL, Directory, Endpoint, wanted_types
-from gateway.domain.errors import Refused
-from gateway.domain.event import FACTS, QUIET
-from gateway.domain.headers import check_headers
-from gateway.domain.idempotency import Idempotency
-from gateway.domain.outbox import Address
-from gateway.domain.policy import Policy
-from gateway.domain.replay import Replay
-from gateway.domain.sealing import Sealed
-from gateway.domain.signing_secret import MOST_LIVE, SigningSecret
-from gateway.domain.view import View
+from gateway.domain.deliveries import commands as e
+from gateway.domain.deliveries.endpoint import (
+    USUAL,
+    Directory,
+    Endpoint,
+    wanted_types,
+)
+from gateway.domain.deliveries.headers import check_headers
+from gateway.domain.deliveries.outbox import Address
+from gateway.domain.deliveries.replay import Replay
+from gateway.domain.deliveries.signing_secret import MOST_LIVE, SigningSecret
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.event import FACTS, QUIET
 
 NOW = 1_790_000_000_000
 SEALED = Sealed(key_id="k1", box=b"sealed")

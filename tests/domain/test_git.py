@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.errors import Refused
-from gateway.domain.git import MAX_BYTES, broken_rule, check_branch
-from gateway.domain.repos import check_repository
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.repositories.allowed import check_repository
+from gateway.domain.repositories.branch_names import MAX_BYTES, broken_rule, check_branch
 
 PIECES = st.sampled_from(["a", "/", ".", "..", ".lock", "@", "@{", "-", "HEAD", "refs/heads/", "ü"])
 PIECES |= st.sampled_from([*"~^:?*[]{\\ \t\x7f"])

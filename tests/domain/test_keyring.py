@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.domain.keyring import (
+from gateway.domain.kernel.keyring import (
     Keyring,
     UnknownKey,
     Unreadable,
@@ -15,7 +15,7 @@ from gateway.domain.keyring import (
     hook_token,
     is_hook_token,
 )
-from gateway.domain.sealing import Sealed
+from gateway.domain.kernel.sealing import Sealed
 
 NEW, OLD = b"n" * 32, b"o" * 40
 NONCE = b"0123456789ab"

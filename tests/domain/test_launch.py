@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import LeaseReply, TryReply
-from gateway.domain.event import Ended, LaunchReport, Retried
-from gateway.domain.job import Job
-from gateway.domain.task import Sandbox
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import LeaseReply, TryReply
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.event import Ended, LaunchReport, Retried
+from gateway.domain.tasks.task import Sandbox
 from gateway.wire.launcher import LaunchError, Process
 from tests.domain.world import REALM, TASK, World
 

@@ -1,6 +1,6 @@
 """An outage of ours throws no good work away."""
 
-from gateway.domain import commands as c
+from gateway.domain.kernel import commands as c
 from tests.domain.world import World
 
 

@@ -11,14 +11,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.errors import Refused
-from gateway.domain.event import Event
-from gateway.domain.evolve import born, evolve
-from gateway.domain.ids import sandbox_name
-from gateway.domain.job import Job
-from gateway.domain.labels import labels
-from gateway.domain.task import TRANSITIONS, Sandbox, Status, Task
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.labels import labels
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.fold import born, evolve
+from gateway.domain.tasks.task import (
+    TRANSITIONS,
+    Sandbox,
+    Status,
+    Task,
+)
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 from tests.domain.world import REALM, TASK, World
 

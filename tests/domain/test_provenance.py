@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from gateway.domain.provenance import foreign_claims, is_pull_request_of
-from gateway.domain.spec import Spec
+from gateway.domain.agents.provenance import foreign_claims, is_pull_request_of
+from gateway.domain.tasks.spec import Spec
 
 GITHUB = "https://github.com/acme/widgets"
 SHA = "0123456789abcdef0123456789abcdef01234567"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.rate_limit import Pace, RateLimit, pace_of
+from gateway.domain.operations.rate_limit import Pace, RateLimit, pace_of
 
 RATES = st.floats(0.01, 1_000)
 

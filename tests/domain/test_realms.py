@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
+from gateway.domain.kernel import commands as c
 from tests.domain.world import REALM, TASK, World
 
 FAILED = {"stage": "agent", "code": "model_error", "message": "no", "retryable": True}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.domain import commands as c
-from gateway.domain.event import SandboxReported
+from gateway.domain.kernel import commands as c
+from gateway.domain.tasks.event import SandboxReported
 from tests.domain.world import TASK, World
 
 FAILED = {"stage": "agent", "code": "model_error", "message": "no", "retryable": True}

@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.domain.hosts import canonical_host
-from gateway.domain.repo_address import is_in_repository, is_same_repository
-from gateway.domain.repos import check_repository
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.repositories.address import is_in_repository, is_same_repository
+from gateway.domain.repositories.allowed import check_repository
+from gateway.domain.repositories.hosts import canonical_host
 
 WIDGETS = "https://github.com/acme/widgets"
 SPELLINGS = [

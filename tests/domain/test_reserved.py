@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.domain.reserved import check_env
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.tasks.reserved_env import check_env
 
 LOADED = """
 PATH HOME SHELL LD_PRELOAD LD_AUDIT DYLD_INSERT_LIBRARIES GCONV_PATH LOCPATH GLIBC_TUNABLES ENV

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.ids import sandbox_name
-from gateway.domain.job import Job
-from gateway.domain.labels import labels
-from gateway.domain.sweep import Sweep, SweepNow
-from gateway.domain.sweeping import SWEEP_EVERY
-from gateway.domain.task import Sandbox
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.labels import labels
+from gateway.domain.launching.sweep import Sweep, SweepNow
+from gateway.domain.launching.sweep_findings import SWEEP_EVERY
+from gateway.domain.tasks.task import Sandbox
 from gateway.wire.launcher import LaunchError, SweptSandbox
 from gateway.wire.times import rfc3339
 from tests.domain.world import REALM, TASK, World

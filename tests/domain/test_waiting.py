@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
+from gateway.domain.kernel import commands as c
 from gateway.wire.launcher import LaunchError
 from tests.domain.world import REALM, TASK, World
 

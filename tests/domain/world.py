@@ -3,19 +3,29 @@
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import Answer, ClaimReply, TryReply, WordReply
 from gateway.domain.decide import decide
-from gateway.domain.errors import Refused
-from gateway.domain.evolve import fold
-from gateway.domain.ids import sandbox_name, typeid
 from gateway.domain.invariants import broken
-from gateway.domain.invariants.books import Books, DeliveryRow
-from gateway.domain.job import Job
-from gateway.domain.policy import Policy
-from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks, Sandbox, Status, Task
-from gateway.domain.view import Delivery, View
+from gateway.domain.invariants.task_rows import Books, DeliveryRow
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import (
+    Answer,
+    ClaimReply,
+    TryReply,
+    WordReply,
+)
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import Delivery, View
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.fold import fold
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import (
+    Clocks,
+    Sandbox,
+    Status,
+    Task,
+)
 
 TASK = typeid("task", 1_790_000_000_000, 7)
 REALM = ("local", "here")

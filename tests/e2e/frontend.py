@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from gateway.cli.replies import ENDS
+from gateway.cli.http.replies import ENDS
 from gateway.demo.receiver import Received
 from tests.e2e.waiting import LOOK_SECONDS, PATIENCE_SECONDS
 

@@ -12,18 +12,18 @@ from types import MappingProxyType
 
 import httpx
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import (
+from gateway.cli.local.processes import (
     GATEWAY,
     LAUNCHER,
     Child,
     wait_until_ready,
     without_slipgate,
 )
-from gateway.cli.state import State
-from gateway.cli.up import gateway_environ
+from gateway.cli.local.state import State
+from gateway.cli.local.up import gateway_environ
+from gateway.cli.operations.keys import mint
 from gateway.demo.script import Script, choose
-from gateway.store.audit import Audit, audit
+from gateway.store.sqlite.admin.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.arrivals import Span

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.processes import Child, wait_until_ready
-from gateway.store.audit import audit
+from gateway.cli.local.processes import Child, wait_until_ready
+from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from tests.app.processes import environ
 from tests.e2e.accounts import Account

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import LAUNCHER, Child
+from gateway.cli.local.processes import LAUNCHER, Child
+from gateway.cli.operations.keys import mint
 from gateway.demo.serve import serving
 from tests.app.processes import gateway
 from tests.daytona.api import Api, opened

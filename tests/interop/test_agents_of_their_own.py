@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from gateway.cli.keys import mint
+from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway
 from tests.interop.node import environ
 from tests.interop.readme import pasted

@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 import pytest
 
-from gateway.cli.keys import MintedKey, mint
+from gateway.cli.operations.keys import MintedKey, mint
 from gateway.wire.signing import secret_text, sign
 from tests.app.processes import gateway
 from tests.interop.node import command, environ, needs_node, project, run

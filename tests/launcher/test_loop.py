@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from gateway.cli.processes import GRACE
+from gateway.cli.local.processes import GRACE
 from launcher.client import GatewayRejected
 from launcher.jobs.context import LauncherContext
 from launcher.loop import DRAIN_SECONDS, Launcher

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.keys import mint
-from gateway.cli.processes import LAUNCHER, Child, wait_for
+from gateway.cli.local.processes import LAUNCHER, Child, wait_for
+from gateway.cli.operations.keys import mint
 from launcher.__main__ import DONE, FAILED
 from tests.app.processes import gateway
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.cli.processes import Child
-from gateway.store.audit import audit
+from gateway.cli.local.processes import Child
+from gateway.store.sqlite.admin.audit import audit
 from tests.app.processes import gateway
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install

@@ -1,6 +1,6 @@
 """The agenda gives endpoints in the order in which they come due, queue by queue."""
 
-from gateway.loops.agenda import Agenda
+from gateway.loops.deliveries.agenda import Agenda
 
 LOUD = ("loud", False)
 QUIET = ("quiet", True)

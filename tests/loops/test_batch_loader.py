@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from gateway.domain.errors import Unavailable
+from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.batch_loader import BatchLoader
 
 

@@ -12,21 +12,21 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from structlog.testing import capture_logs
 
-from gateway.domain.answers import Accepted, Answer
-from gateway.domain.commands import Command, SettleDelivery
-from gateway.domain.delivery import NO_REPEAT, REPEAT, REPEATING
-from gateway.domain.errors import Unavailable
-from gateway.domain.outbox import DeliveryKey
-from gateway.hints import Hints
-from gateway.loops.deliver import Deliverer
-from gateway.loops.guard import Guard
-from gateway.loops.limiter import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
-from gateway.loops.limits import FIRST_TRIALS, PARALLEL
-from gateway.loops.outbox import CannotWrite, Head
-from gateway.loops.pinned import PinnedTransport
-from gateway.loops.post import Letter
-from gateway.loops.schedule import SCHEDULE
-from gateway.store.lanes import Failure, OwedEndpoint
+from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT, REPEATING
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.kernel.answers import Accepted, Answer
+from gateway.domain.kernel.commands import Command, SettleDelivery
+from gateway.domain.kernel.errors import Unavailable
+from gateway.loops.deliveries.deliver import Deliverer
+from gateway.loops.deliveries.limiter import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
+from gateway.loops.deliveries.limits import FIRST_TRIALS, PARALLEL
+from gateway.loops.deliveries.outbox import CannotWrite, Head
+from gateway.loops.deliveries.post import Letter
+from gateway.loops.deliveries.schedule import SCHEDULE
+from gateway.loops.egress.address_guard import Guard
+from gateway.loops.egress.pinned import PinnedTransport
+from gateway.notifier import Hints
+from gateway.store.sqlite.lanes import Failure, OwedEndpoint
 from gateway.wire.signing import secret_text
 
 SECRET = b"s" * 32

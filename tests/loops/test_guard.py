@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from gateway.loops.guard import AddressRefused, Guard, is_public
+from gateway.loops.egress.address_guard import AddressRefused, Guard, is_public
 
 REFUSED = [
     "127.0.0.1",

@@ -1,6 +1,6 @@
 """Hints: a number tells whether anything was said since it was read."""
 
-from gateway.hints import Hints
+from gateway.notifier import Hints
 
 
 def test_the_number_changes_with_every_hint_about_the_topic_alone() -> None:

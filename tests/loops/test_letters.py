@@ -8,10 +8,9 @@ import pytest
 from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook
 
-from gateway.domain.event import Event
-from gateway.domain.keyring import NONCE_BYTES, Keyring
-from gateway.domain.outbox import DeliveryKey
-from gateway.domain.sealing import (
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.sealing import (
     Sealed,
     callback_secret_context,
     callback_url_context,
@@ -19,12 +18,24 @@ from gateway.domain.sealing import (
     endpoint_url_context,
     signing_secret_context,
 )
-from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks, Frozen, Status, Task, Timeouts
-from gateway.loops.letters import LetterWriter
-from gateway.loops.outbox import CannotWrite
-from gateway.loops.post import Letter, headers
-from gateway.store.letters import Enclosure, LiveSecret, Owner, Target
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import (
+    Clocks,
+    Frozen,
+    Status,
+    Task,
+    Timeouts,
+)
+from gateway.loops.deliveries.message_builder import LetterWriter
+from gateway.loops.deliveries.outbox import CannotWrite
+from gateway.loops.deliveries.post import Letter, headers
+from gateway.store.sqlite.delivery_contexts import (
+    Enclosure,
+    LiveSecret,
+    Owner,
+    Target,
+)
 from gateway.wire.signing import secret_text
 
 KEYRING = Keyring({"k1": b"m" * 32})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.loops.limiter import (
+from gateway.loops.deliveries.limiter import (
     FIRST_PAUSE,
     FIRST_ROOM,
     FULL_ROOM,

@@ -1,7 +1,14 @@
 """How many attempts may be under way: nobody takes what others need."""
 
-from gateway.loops.limiter import FIRST_ROOM
-from gateway.loops.limits import FIRST_TRIALS, LEAST_TRIALS, PARALLEL, SLOW, Limits, Slot
+from gateway.loops.deliveries.limiter import FIRST_ROOM
+from gateway.loops.deliveries.limits import (
+    FIRST_TRIALS,
+    LEAST_TRIALS,
+    PARALLEL,
+    SLOW,
+    Limits,
+    Slot,
+)
 
 NOW = 1_790_000_000_000
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.loops.guard import Guard
-from gateway.loops.pinned import PinnedTransport
+from gateway.loops.egress.address_guard import Guard
+from gateway.loops.egress.pinned import PinnedTransport
 from tests.loops.serving import serving
 from tests.loops.tls import Authority, Hosts
 

@@ -7,10 +7,15 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from gateway.loops.guard import Guard
-from gateway.loops.pinned import PinnedTransport
-from gateway.loops.post import KEPT_ANSWER, Letter, Outcome, post
-from gateway.loops.proxied import ProxiedTransport
+from gateway.loops.deliveries.post import (
+    KEPT_ANSWER,
+    Letter,
+    Outcome,
+    post,
+)
+from gateway.loops.egress.address_guard import Guard
+from gateway.loops.egress.pinned import PinnedTransport
+from gateway.loops.egress.proxied import ProxiedTransport
 from tests.loops.serving import serving
 
 

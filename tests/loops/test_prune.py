@@ -11,15 +11,15 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import Accepted, Answer
-from gateway.domain.ids import typeid
-from gateway.domain.policy import Policy
-from gateway.domain.source import Message, PullRequestNotice
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import Accepted, Answer
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.sources.message import Message, PullRequestNotice
 from gateway.ledger import Ledger
 from gateway.loops.prune import EVENTS, PAUSE, Pruner
-from gateway.store.audit import audit
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 from tests.store.old import SCHEMAS, TASKS, make_old
 from tests.store.test_ledger import SPEC, claim
 

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.domain.answers import Accepted, Answer
-from gateway.domain.commands import Command, JobDue, Pulse, RealmDue, TaskDue
-from gateway.domain.errors import Refused
-from gateway.domain.realm import ServedPlace
+from gateway.domain.kernel.answers import Accepted, Answer
+from gateway.domain.kernel.commands import (
+    Command,
+    JobDue,
+    Pulse,
+    RealmDue,
+    TaskDue,
+)
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.launching.realm import ServedPlace
 from gateway.loops.reconcile import BATCH, Reconciler
 
 NOW = 1_000_000

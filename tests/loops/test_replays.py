@@ -5,9 +5,15 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.endpoint_commands import AdvanceReplay, ReplayReply
-from gateway.domain.replay import AT_ONCE, Replay, ReplayKind
-from gateway.loops.replays import AGAIN, IDLE, IN_FLIGHT, SOON, Replayer
+from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
+from gateway.domain.deliveries.replay import AT_ONCE, Replay, ReplayKind
+from gateway.loops.deliveries.replays import (
+    AGAIN,
+    IDLE,
+    IN_FLIGHT,
+    SOON,
+    Replayer,
+)
 
 JOB = Replay(id="rpl_1", endpoint_id="ep_1", project="default", created_at=1, updated_at=1)
 

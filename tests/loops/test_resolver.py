@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.loops.resolver import THREADS, Resolver
+from gateway.loops.egress.resolver import THREADS, Resolver
 
 
 class Names:

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from gateway.domain.errors import Unavailable
-from gateway.hints import Hints
+from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.runner import Runner
+from gateway.notifier import Hints
 
 
 class Steps:

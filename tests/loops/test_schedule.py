@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.loops.schedule import SCHEDULE, next_attempt_at, read_retry_after
+from gateway.loops.deliveries.schedule import SCHEDULE, next_attempt_at, read_retry_after
 
 HOUR = 3_600_000
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.loops.wait_queue import PATIENCE, WaitQueue
+from gateway.loops.deliveries.wait_queue import PATIENCE, WaitQueue
 
 
 async def test_whoever_waits_longest_is_called_first() -> None:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.domain.answers import WordReply
-from gateway.domain.errors import Refused, Unavailable
+from gateway.domain.kernel.answers import WordReply
+from gateway.domain.kernel.errors import Refused, Unavailable
 from tests.simulation.choices import Stream
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network

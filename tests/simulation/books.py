@@ -7,15 +7,20 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import Claim, SettleDelivery
-from gateway.domain.endpoint import Directory
-from gateway.domain.event import Event
-from gateway.domain.invariants.books import DeliveryRow
-from gateway.domain.job import Job
-from gateway.domain.realm import Place, Realm, ServedPlace
-from gateway.domain.taken import Taken
-from gateway.domain.task import LIVE, Attempt, Status, Task
-from gateway.domain.view import LauncherCall, Remembered, View
+from gateway.domain.deliveries.endpoint import Directory
+from gateway.domain.invariants.task_rows import DeliveryRow
+from gateway.domain.kernel.commands import Claim, SettleDelivery
+from gateway.domain.kernel.unit_of_work import LauncherCall, Remembered, View
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import Place, Realm, ServedPlace
+from gateway.domain.tasks.concurrency_hold import Taken
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import (
+    LIVE,
+    Attempt,
+    Status,
+    Task,
+)
 
 
 class ConstraintBroken(Exception):

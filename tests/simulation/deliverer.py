@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.hints import Hints
-from gateway.loops.deliver import Deliverer, Submit
-from gateway.loops.outbox import Head
-from gateway.loops.post import Letter
+from gateway.loops.deliveries.deliver import Deliverer, Submit
+from gateway.loops.deliveries.outbox import Head
+from gateway.loops.deliveries.post import Letter
+from gateway.notifier import Hints
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
 from tests.simulation.world import World

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from gateway.domain import commands as c
-from gateway.domain.answers import TaskReply
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.idempotency import Idempotency
-from gateway.domain.ids import typeid
-from gateway.domain.sealing import Sealed
-from gateway.domain.spec import Spec, TimeoutSpec
-from gateway.domain.task import OnStall
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import TaskReply
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.tasks.spec import Spec, TimeoutSpec
+from gateway.domain.tasks.task import OnStall
 from tests.simulation.choices import Stream
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network

@@ -15,8 +15,9 @@ from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import (
+from gateway.domain.agents.patch import PatchPiece
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import (
     Accepted,
     Answer,
     ClaimedJob,
@@ -25,16 +26,15 @@ from gateway.domain.answers import (
     TryReply,
     WordReply,
 )
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.ids import sandbox_name
-from gateway.domain.job import Job
-from gateway.domain.labels import INSTANCE, labels
-from gateway.domain.needs import Needs
-from gateway.domain.patch import PatchPiece
-from gateway.domain.policy import Policy
-from gateway.domain.realm import LIVE_FOR
-from gateway.domain.task import Sandbox
-from gateway.domain.view import View
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.labels import INSTANCE, labels
+from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import LONGEST_CLAIM, Ledger
 from gateway.loops.reconcile import Reconciler
 from gateway.wire import agent as words

@@ -10,15 +10,20 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.domain.event import QUIET, Event, Launching, Retried
-from gateway.domain.invariants.announcements import Announcements
-from gateway.domain.invariants.books import Books as Rows
-from gateway.domain.invariants.books import Problem
+from gateway.domain.invariants.endpoint_events import Announcements
 from gateway.domain.invariants.history import History
-from gateway.domain.invariants.standing import misplaced
-from gateway.domain.needs import Needs
-from gateway.domain.task import CLOCK_NAMES, Attempt, Task
-from gateway.domain.view import OUTAGE, View
+from gateway.domain.invariants.task_rows import Books as Rows
+from gateway.domain.invariants.task_rows import Problem
+from gateway.domain.invariants.task_state import misplaced
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.tasks.event import (
+    QUIET,
+    Event,
+    Launching,
+    Retried,
+)
+from gateway.domain.tasks.task import CLOCK_NAMES, Attempt, Task
 from tests.simulation.books import Books
 
 SECRET: Final = b"sk-never-to-be-seen"

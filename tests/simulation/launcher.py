@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 from gateway.wire import launcher as wire
 from launcher.client import Client
 from launcher.jobs.context import LauncherContext

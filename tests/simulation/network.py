@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
 from tests.simulation.scheduler import Process, Scheduler

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Final
 
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.endpoint_commands import CreateEndpoint, EndpointReply
-from gateway.domain.errors import Unavailable
-from gateway.domain.idempotency import Idempotency
-from gateway.domain.outbox import Address
-from gateway.domain.sealing import Sealed
-from gateway.domain.signing_secret import SigningSecret
+from gateway.domain.deliveries.commands import CreateEndpoint, EndpointReply
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.outbox import Address
+from gateway.domain.deliveries.signing_secret import SigningSecret
+from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.sealing import Sealed
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import WATCHER
 from tests.simulation.network import Lost, Network

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from gateway.domain.realm import Place
+from gateway.domain.launching.realm import Place
 from tests.simulation.agent import Agent
 from tests.simulation.choices import Choices, Recording, Stream
 from tests.simulation.frontend import Frontend

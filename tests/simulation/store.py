@@ -9,16 +9,21 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from gateway.domain.commands import Claim
-from gateway.domain.delivery import PARK_AFTER
-from gateway.domain.job import Job
-from gateway.domain.needs import Needs
-from gateway.domain.outbox import DeliveryKey, Outbox
-from gateway.domain.policy import Policy
-from gateway.domain.realm import Place, ServedPlace, serves
-from gateway.domain.task import Status, Task
-from gateway.domain.view import OUTAGE, View
-from gateway.store.lanes import Due, DueDelivery, Failure, OwedEndpoint
+from gateway.domain.deliveries.delivery import PARK_AFTER
+from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
+from gateway.domain.kernel.commands import Claim
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import Place, ServedPlace, serves
+from gateway.domain.tasks.task import Status, Task
+from gateway.store.sqlite.lanes import (
+    Due,
+    DueDelivery,
+    Failure,
+    OwedEndpoint,
+)
 from tests.simulation.books import Books
 
 T = TypeVar("T")

@@ -13,21 +13,21 @@ from typing import Any, TypeVar, cast
 
 import aiosqlite
 
-from gateway.domain.job import Job
-from gateway.domain.needs import Needs
-from gateway.domain.outbox import DeliveryKey, Outbox
-from gateway.domain.policy import Policy
-from gateway.domain.realm import Place
-from gateway.domain.view import View
-from gateway.store import rows
-from gateway.store import statements as sql
-from gateway.store.batch import Batch
-from gateway.store.instance import open_instance
-from gateway.store.lanes import Due, Failure, OwedEndpoint
-from gateway.store.migrations import migrate
-from gateway.store.outbox import read_directory
-from gateway.store.reads import Reads
-from gateway.store.realms import UPSERT_REALMS, watched_realms
+from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import Place
+from gateway.store.sqlite import rows
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.admin.instance import open_instance
+from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.lanes import Due, Failure, OwedEndpoint
+from gateway.store.sqlite.migrations import migrate
+from gateway.store.sqlite.outbox import read_directory
+from gateway.store.sqlite.reads import Reads
+from gateway.store.sqlite.realms import UPSERT_REALMS, watched_realms
 from tests.simulation.books import Books
 from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
 

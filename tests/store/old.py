@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from gateway.store.migrations import FOLDER
+from gateway.store.sqlite.migrations import FOLDER
 
 DUMP: Final = Path(__file__).parent / "schemas" / "1.sql"
 TASKS: Final = 6

@@ -11,9 +11,9 @@ from typing import Final, get_args
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.domain.invariants.books import ProblemName
-from gateway.store.audit import SHOWN, Audit, audit
+from gateway.domain.invariants.task_rows import ProblemName
+from gateway.domain.kernel.errors import Refused
+from gateway.store.sqlite.admin.audit import SHOWN, Audit, audit
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old
 from tests.store.test_ledger import creation, opened
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.store.audit import audit
-from gateway.store.backup import back_up
-from gateway.store.sqlite import open_sqlite
+from gateway.domain.kernel.errors import Refused
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.backup import back_up
+from gateway.store.sqlite.store import open_sqlite
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old
 from tests.store.test_ledger import creation, opened
 

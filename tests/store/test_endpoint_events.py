@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain import commands as c
-from gateway.domain import endpoint_commands as e
-from gateway.domain.event import ABOUT_ENDPOINTS
-from gateway.store.audit import audit
+from gateway.domain.deliveries import commands as e
+from gateway.domain.kernel import commands as c
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS
+from gateway.store.sqlite.admin.audit import audit
 from tests.store.test_endpoints import Desk
 from tests.store.test_ledger import opened
 

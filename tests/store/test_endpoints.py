@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain import endpoint_commands as e
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.errors import Refused
-from gateway.domain.outbox import Address
-from gateway.domain.replay import Replay
-from gateway.domain.sealing import Sealed
-from gateway.domain.signing_secret import SigningSecret
+from gateway.domain.deliveries import commands as e
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.outbox import Address
+from gateway.domain.deliveries.replay import Replay
+from gateway.domain.deliveries.signing_secret import SigningSecret
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.sealing import Sealed
 from gateway.ledger import Ledger
-from gateway.loops.outbox import Head
-from gateway.store.audit import audit
-from gateway.store.deliveries import Delivery, DeliveryFilter
-from gateway.store.sqlite import SQLiteStore
+from gateway.loops.deliveries.outbox import Head
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.deliveries import Delivery, DeliveryFilter
+from gateway.store.sqlite.store import SQLiteStore
 from tests.store.test_ledger import creation, opened
 
 SEALED = Sealed(key_id="k1", box=b"sealed")

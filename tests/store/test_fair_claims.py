@@ -5,11 +5,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from gateway.domain import commands as c
-from gateway.domain.ids import sandbox_name, typeid
-from gateway.domain.job import Job
-from gateway.domain.policy import Policy
-from gateway.store.sqlite import open_sqlite
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.launching.job import Job
+from gateway.store.sqlite.store import open_sqlite
 from tests.store.test_waiting import HERE, THERE, Place
 
 

@@ -6,12 +6,17 @@ from pathlib import Path
 import aiosqlite
 import pytest
 
-from gateway.domain.event import Event
-from gateway.domain.policy import Policy
-from gateway.domain.task import Clocks, Status, Task, Timeouts
-from gateway.domain.view import View
-from gateway.store.feeds import Query, read_feed
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import (
+    Clocks,
+    Status,
+    Task,
+    Timeouts,
+)
+from gateway.store.sqlite.feeds import Query, read_feed
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]
 """(project, types, the numbers that are expected)."""

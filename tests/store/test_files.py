@@ -9,13 +9,13 @@ from shutil import copyfile
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.errors import Refused
-from gateway.domain.task import Task
-from gateway.domain.view import View
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.task import Task
 from gateway.loops.checkpoint import QUIET, Checkpointer
-from gateway.store.backup import back_up
-from gateway.store.files import DatabaseLost
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.store.sqlite.admin.backup import back_up
+from gateway.store.sqlite.files import DatabaseLost
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 from tests.store.test_sqlite import PLAIN, POLICY, birth
 
 Change = Callable[[Path], object]

@@ -9,18 +9,24 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import Answer, ClaimReply, LeaseReply, TaskReply, WordReply
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.evolve import fold
-from gateway.domain.idempotency import Idempotency
-from gateway.domain.ids import typeid
-from gateway.domain.policy import Policy
-from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import (
+    Answer,
+    ClaimReply,
+    LeaseReply,
+    TaskReply,
+    WordReply,
+)
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.tasks.fold import fold
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Clocks
 from gateway.ledger import Ledger, wall_clock
-from gateway.store.migrations import migrate, newest
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.store.sqlite.migrations import migrate, newest
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 SPEC = Spec(
     project="default",

@@ -9,15 +9,28 @@ import aiosqlite
 import msgspec
 import pytest
 
-from gateway.domain.event import Event
-from gateway.domain.ids import typeid
-from gateway.domain.policy import Policy
-from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks, Flag, Status, Task, TaskError, Timeouts
-from gateway.domain.view import View
-from gateway.store.listing import ANY_FLAG, NEWEST, Listing, TaskFilter, TaskPage
-from gateway.store.rows import Params, Row
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import (
+    Clocks,
+    Flag,
+    Status,
+    Task,
+    TaskError,
+    Timeouts,
+)
+from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
+from gateway.store.sqlite.task_list import (
+    ANY_FLAG,
+    NEWEST,
+    Listing,
+    TaskFilter,
+    TaskPage,
+)
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120

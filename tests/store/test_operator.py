@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.sealing import Sealed
-from gateway.store.operator import KeyRow, open_operator
-from gateway.store.sqlite import open_sqlite
+from gateway.domain.kernel.sealing import Sealed
+from gateway.store.sqlite.admin.operator import KeyRow, open_operator
+from gateway.store.sqlite.store import open_sqlite
 
 KEY = KeyRow(
     id="key_1", scope="tasks", project="acme", name="vercel", created_at=1_000, revoked_at=None

@@ -9,17 +9,22 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.delivery import PARK_AFTER
-from gateway.domain.endpoint import Endpoint
-from gateway.domain.event import Event
-from gateway.domain.policy import Policy
-from gateway.domain.spec import Spec
-from gateway.domain.task import Clocks, Status, Task, Timeouts
-from gateway.domain.view import Delivery, View
-from gateway.loops.outbox import Head
-from gateway.store.lanes import DUE_DELIVERIES, PER_ENDPOINT
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.domain.deliveries.delivery import PARK_AFTER
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import Delivery, View
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import (
+    Clocks,
+    Status,
+    Task,
+    Timeouts,
+)
+from gateway.loops.deliveries.outbox import Head
+from gateway.store.sqlite.lanes import DUE_DELIVERIES, PER_ENDPOINT
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 ENDPOINTS = ("ep_1", "ep_2")
 SPEC = Spec(

@@ -3,9 +3,9 @@
 import asyncio
 from pathlib import Path
 
-from gateway.domain.policy import Policy
+from gateway.domain.kernel.policy import Policy
 from gateway.ledger import LEAST_PATIENT, MOST_PATIENT, Ledger
-from gateway.store.sqlite import open_sqlite
+from gateway.store.sqlite.store import open_sqlite
 from tests.store.test_ledger import creation
 
 

@@ -12,26 +12,24 @@ from typing import Final
 
 import pytest
 
-from gateway.store import (
+from gateway.store.sqlite import (
     claims,
     concurrency_keys,
     deliveries,
+    delivery_contexts,
     endpoint_reads,
     feeds,
-    figures,
+    gauges,
     lanes,
-    letters,
-    listing,
-    master_keys,
     outbox,
     pruning,
     realms,
-    resealing,
-    sealed,
     sources,
     statements,
     sweeps,
+    task_list,
 )
+from gateway.store.sqlite.admin import master_keys, resealing, sealed
 from tests.databases import new_database
 
 STATEMENTS: Final = {
@@ -39,16 +37,16 @@ STATEMENTS: Final = {
     for home in (
         statements,
         claims,
-        listing,
+        task_list,
         feeds,
-        figures,
+        gauges,
         deliveries,
         endpoint_reads,
         outbox,
         realms,
         concurrency_keys,
         lanes,
-        letters,
+        delivery_contexts,
         pruning,
         resealing,
         sealed,

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.event import Event
-from gateway.domain.job import Job
-from gateway.domain.needs import Needs
-from gateway.domain.policy import Policy
-from gateway.domain.sealing import Sealed
-from gateway.domain.task import (
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.kernel.unit_of_work import Pruning, TaskSecrets, View
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import (
     TERMINAL,
     Attempt,
     Clocks,
@@ -27,10 +28,9 @@ from gateway.domain.task import (
     Timeouts,
     Usage,
 )
-from gateway.domain.view import Pruning, TaskSecrets, View
-from gateway.store import rows
-from gateway.store import statements as sql
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.store.sqlite import rows
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 POLICY = Policy(key_id="k1")
 HERE = ("local", "here")

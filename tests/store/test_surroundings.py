@@ -7,12 +7,17 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.event import Event
-from gateway.domain.job import Job
-from gateway.domain.policy import Policy
-from gateway.domain.task import Clocks, Status, Task, Timeouts
-from gateway.domain.view import LauncherCall, View
-from gateway.store.sqlite import SQLiteStore, open_sqlite
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import LauncherCall, View
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import (
+    Clocks,
+    Status,
+    Task,
+    Timeouts,
+)
+from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 TASK: Final = Task(
     id="task_1",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.store.audit import audit
-from gateway.store.migrations import newest, version
-from gateway.store.operator import bring_up_to_date
-from gateway.store.sqlite import open_sqlite
-from gateway.store.upgrade import Upgraded
+from gateway.domain.kernel.errors import Refused
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.operator import bring_up_to_date
+from gateway.store.sqlite.admin.upgrade import Upgraded
+from gateway.store.sqlite.migrations import newest, version
+from gateway.store.sqlite.store import open_sqlite
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old
 
 

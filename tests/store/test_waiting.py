@@ -7,17 +7,17 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.answers import ClaimedJob, ClaimReply
-from gateway.domain.ids import sandbox_name, typeid
-from gateway.domain.policy import Policy
-from gateway.domain.realm import LIVE_FOR
-from gateway.domain.spec import Spec, TimeoutSpec
-from gateway.domain.task import Sandbox, Task
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.answers import ClaimedJob, ClaimReply
+from gateway.domain.kernel.ids import sandbox_name, typeid
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.launching.realm import LIVE_FOR
+from gateway.domain.tasks.spec import Spec, TimeoutSpec
+from gateway.domain.tasks.task import Sandbox, Task
 from gateway.ledger import Ledger
 from gateway.loops.reconcile import Reconciler
-from gateway.store.realms import STRANDED_AT_ONCE
-from gateway.store.sqlite import open_sqlite
+from gateway.store.sqlite.realms import STRANDED_AT_ONCE
+from gateway.store.sqlite.store import open_sqlite
 
 START = 1_790_000_000_000
 HERE, THERE = ("local", "here"), ("docker", "there")

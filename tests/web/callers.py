@@ -21,8 +21,8 @@ from starlette.types import ASGIApp
 from gateway.app import MAX_REQUESTS, opened
 from gateway.ledger import wall_clock
 from gateway.settings import read_settings
-from gateway.store.operator import KeyRow, open_operator
-from gateway.store.sqlite import BUSY_MS
+from gateway.store.sqlite.admin.operator import KeyRow, open_operator
+from gateway.store.sqlite.store import BUSY_MS
 from gateway.wire.signing import secret_bytes, sign
 from tests.databases import new_database
 from tests.web.contract import Contract

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.domain.keyring import Keyring
-from gateway.domain.sealing import callback_secret_context, callback_url_context
-from gateway.loops.guard import Guard
-from gateway.loops.pinned import PinnedTransport
-from gateway.store.operator import open_operator
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.sealing import callback_secret_context, callback_url_context
+from gateway.loops.egress.address_guard import Guard
+from gateway.loops.egress.pinned import PinnedTransport
+from gateway.store.sqlite.admin.operator import open_operator
 from tests.web.callers import House, open_house
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})

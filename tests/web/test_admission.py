@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.errors import Refused, Unavailable
-from gateway.domain.rate_limit import RateLimit
-from gateway.store.operator import KeyRow, open_operator
-from gateway.store.reads import ApiKey
-from gateway.web.admission import PER_ATTEMPT, Admission
+from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.operations.rate_limit import RateLimit
+from gateway.store.sqlite.admin.operator import KeyRow, open_operator
+from gateway.store.sqlite.reads import ApiKey
+from gateway.web.http.admission import PER_ATTEMPT, Admission
 from tests.web.callers import House, open_house
 
 KEY = f"slip_tasks_{'c' * 43}"

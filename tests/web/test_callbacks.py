@@ -6,9 +6,9 @@ from typing import Final
 
 import httpx
 
-from gateway.domain.keyring import Keyring
-from gateway.domain.sealing import callback_secret_context
-from gateway.store.operator import open_operator
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.sealing import callback_secret_context
+from gateway.store.sqlite.admin.operator import open_operator
 from tests.web.callers import Json, open_house
 from tests.web.contract import DOCUMENT, validator
 

@@ -15,8 +15,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.web import connections
-from gateway.web.connection import (
+from gateway.web.http import connections
+from gateway.web.http.connection import (
     BODY_SECONDS,
     HEAD_BYTES,
     HEAD_SECONDS,
@@ -27,7 +27,7 @@ from gateway.web.connection import (
     REST_BYTES,
     Connection,
 )
-from gateway.web.connections import TELL_SECONDS, Connections
+from gateway.web.http.connections import TELL_SECONDS, Connections
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED: Final = b"POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"

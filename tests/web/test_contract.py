@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.keyring import Keyring
-from gateway.domain.stream_token import stream_token
-from gateway.web.body import MIB
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.tasks.stream_token import stream_token
+from gateway.web.http.body import MIB
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path

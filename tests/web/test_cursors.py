@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.errors import Refused
-from gateway.domain.ids import typeid
-from gateway.domain.keyring import Keyring
-from gateway.store.listing import TaskFilter
-from gateway.web.cursors import cursor_after, task_before
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.keyring import Keyring
+from gateway.store.sqlite.task_list import TaskFilter
+from gateway.web.http.cursors import cursor_after, task_before
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})
 LIST: Final = TaskFilter(project="default")

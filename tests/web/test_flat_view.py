@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.domain.event import Event
-from gateway.domain.evolve import born
-from gateway.domain.spec import Spec
-from gateway.domain.task import Task
-from gateway.web.flat_view import PATCH_FAILED, flat_view
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.fold import born
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Task
+from gateway.web.sources.flat_view import PATCH_FAILED, flat_view
 from gateway.wire.flat import NEEDS_REVIEW
 
 PR = "https://github.com/acme/widgets/pull/1"

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from gateway.domain.keyring import Keyring
-from gateway.domain.sealing import callback_secret_context
-from gateway.store.audit import audit
-from gateway.store.operator import open_operator
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.sealing import callback_secret_context
+from gateway.store.sqlite.admin.audit import audit
+from gateway.store.sqlite.admin.operator import open_operator
 from tests.web.callers import Agent, House, Json
 from tests.web.services import PULL, GitHub, closed, open_served_house
 

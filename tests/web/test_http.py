@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.web.body import MIB
-from gateway.web.problems import STATUS, TITLES
+from gateway.web.http.body import MIB
+from gateway.web.http.problems import STATUS, TITLES
 from tests.web.callers import TASK, House
 
 GATEWAY = Path(__file__).parents[2] / "gateway"

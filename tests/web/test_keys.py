@@ -5,9 +5,9 @@ import hashlib
 
 import pytest
 
-from gateway.domain.errors import Refused
-from gateway.store.reads import ApiKey
-from gateway.web.auth import REMEMBER_MS, Keys
+from gateway.domain.kernel.errors import Refused
+from gateway.store.sqlite.reads import ApiKey
+from gateway.web.http.auth import REMEMBER_MS, Keys
 
 TEXT = "slip_tasks_" + "a" * 43
 KEY = ApiKey(id="key_1", scope="tasks", project="default", name="t")

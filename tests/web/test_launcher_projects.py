@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.realm import LIVE_FOR
+from gateway.domain.launching.realm import LIVE_FOR
 from tests.store.old import make_old
 from tests.web.callers import PROVIDER, House, Json, open_house, sandbox_of
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from gateway.web.masking import MAX_PATH, masked, masked_text
+from gateway.web.http.masking import MAX_PATH, masked, masked_text
 from tests.web.callers import House
 
 SECRET: Final = "Kq3_" + "x-Z9" * 9 + "abc"

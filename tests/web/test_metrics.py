@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.errors import Unavailable
-from gateway.domain.realm import LIVE_FOR
+from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.launching.realm import LIVE_FOR
 from gateway.ledger import wall_clock
-from gateway.web.lately import Lately
+from gateway.web.http.single_flight import Lately
 from tests.web.callers import House, beside, open_house
 
 CALLBACK = "https://app.example/api/hook"

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import schemathesis
 
-from gateway.web.middleware import Application
+from gateway.web.http.middleware import Application
+from gateway.web.http.problems import STATUS
 from gateway.web.openapi.document import method_of
 from gateway.web.openapi.errors import MEANING
-from gateway.web.problems import STATUS
 from gateway.wire import flat
 from gateway.wire.decode import WrongShape
 from tests.web.callers import House

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from gateway.domain.decide.retention import KEPT
+from gateway.domain.tasks.retention import KEPT
 from gateway.ledger import wall_clock
 from tests.web.callers import House, Json, open_house, sandbox_of, write_locked
 

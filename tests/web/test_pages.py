@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from gateway.domain.event import Event
-from gateway.store.feeds import FeedPage
-from gateway.web.pages import CHUNK_BYTES, Pages, Written
+from gateway.domain.tasks.event import Event
+from gateway.store.sqlite.feeds import FeedPage
+from gateway.web.http.pages import CHUNK_BYTES, Pages, Written
 
 
 class Log:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.domain.patch import MAX_PATCH, MAX_STORED, MIB
+from gateway.domain.agents.patch import MAX_PATCH, MAX_STORED, MIB
 from tests.web.callers import Agent, House, Json, line_of, sandbox_of
 from tests.wire.secrets import BY_KIND
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from gateway.cli.keys import mint
 from gateway.cli.main import main
-from gateway.domain.errors import Refused
-from gateway.store.audit import audit
+from gateway.cli.operations.keys import mint
+from gateway.domain.kernel.errors import Refused
+from gateway.store.sqlite.admin.audit import audit
 from tests.web.callers import MASTER, TASK, Agent, House, Json, open_house
 
 OTHER: Final = f"k1:{base64.b64encode(b'o' * 32).decode()}"

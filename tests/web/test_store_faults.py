@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from gateway.store.audit import audit
+from gateway.store.sqlite.admin.audit import audit
 from tests.web.callers import TASK, open_house, write_locked
 
 BUSY_MS: Final = 50

@@ -6,9 +6,9 @@ from typing import Final
 import httpx
 import pytest
 
-from gateway.cli.keys import mint
-from gateway.domain.keyring import Keyring
-from gateway.domain.stream_token import LIFETIME, stream_token
+from gateway.cli.operations.keys import mint
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.tasks.stream_token import LIFETIME, stream_token
 from gateway.ledger import wall_clock
 from gateway.wire.times import milliseconds, parse_rfc3339
 from tests.app.processes import gateway

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.sweeping import SWEEP_EVERY
+from gateway.domain.launching.sweep_findings import SWEEP_EVERY
 from gateway.ledger import wall_clock
 from tests.web.callers import House, line_of, open_house, sandbox_of
 

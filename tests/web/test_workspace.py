@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.cli.keys import mint
+from gateway.cli.operations.keys import mint
 from gateway.demo.receiver import Receiver
 from gateway.demo.serve import serving
-from gateway.store.audit import audit
+from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from gateway.wire.times import milliseconds, parse_rfc3339
 from tests.web.callers import MASTER, Agent, House, Json, open_house, sandbox_of

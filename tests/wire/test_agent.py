@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.event import FACTS
+from gateway.domain.tasks.event import FACTS
 from gateway.wire import agent, flat
 from gateway.wire.decode import WrongShape
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.web.http.problems import STATUS, as_refusal, document
 from gateway.web.openapi.document import operation_of
-from gateway.web.problems import STATUS, as_refusal, document
 from gateway.web.routes import ROUTES
 from gateway.wire import agent, flat
 from gateway.wire.decode import WrongShape, decode

@@ -9,15 +9,15 @@ from typing import Final
 import httpx
 import msgspec
 
-from gateway.cli.client import Client, path_part
-from gateway.cli.output import CommandFailed
-from gateway.cli.refusals import Denied
-from gateway.cli.replies import Answer, EventView, FeedPage
+from gateway.cli.console.output import CommandFailed
+from gateway.cli.http.client import Client, path_part
+from gateway.cli.http.errors import Denied
+from gateway.cli.http.replies import Answer, EventView, FeedPage
 from gateway.cli.webhook.progress import Letter, Progress
-from gateway.domain.endpoint import USUAL
-from gateway.loops.guard import is_tls
-from gateway.loops.post import Letter as Post
-from gateway.loops.post import headers
+from gateway.domain.deliveries.endpoint import USUAL
+from gateway.loops.deliveries.post import Letter as Post
+from gateway.loops.deliveries.post import headers
+from gateway.loops.egress.address_guard import is_tls
 
 FEED: Final = "/v1/events"
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)

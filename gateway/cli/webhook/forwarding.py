@@ -11,16 +11,16 @@ import httpx
 import msgspec
 import typer
 
-from gateway.cli.client import Client, open_client
-from gateway.cli.http import open_http
-from gateway.cli.keys import callback_secret_of
-from gateway.cli.output import CommandFailed, plain
-from gateway.cli.screen import screen, trouble
-from gateway.cli.state import State
+from gateway.cli.console.output import CommandFailed, plain
+from gateway.cli.console.screen import screen, trouble
+from gateway.cli.http.client import Client, open_client
+from gateway.cli.http.transport import open_http
+from gateway.cli.local.state import State
+from gateway.cli.operations.keys import callback_secret_of
 from gateway.cli.webhook.forward import TIME_LIMIT, Attempt, Forwarder, is_of, newest
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, given_secrets
-from gateway.domain.signing_secret import SECRET_BYTES
+from gateway.domain.deliveries.signing_secret import SECRET_BYTES
 
 NOW: Final = "now"
 SECRET_NAME: Final = "webhook-secret"  # noqa: S105 - of its file

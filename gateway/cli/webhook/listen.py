@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.processes import stop_on_sigterm
+from gateway.cli.local.processes import stop_on_sigterm
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.forwarding import forward
 from gateway.cli.webhook.receive import receive

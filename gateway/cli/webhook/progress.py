@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from gateway.cli.output import CommandFailed
+from gateway.cli.console.output import CommandFailed
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):

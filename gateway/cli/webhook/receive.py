@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 import typer
 
-from gateway.cli.output import CommandFailed, plain
-from gateway.cli.replies import Answer
-from gateway.cli.screen import screen, trouble
+from gateway.cli.console.output import CommandFailed, plain
+from gateway.cli.console.screen import screen, trouble
+from gateway.cli.http.replies import Answer
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
 from gateway.cli.webhook.secret import Secret

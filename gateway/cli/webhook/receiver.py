@@ -11,7 +11,7 @@ from typing import ClassVar, Final, Protocol
 
 import msgspec
 
-from gateway.cli.replies import Answer
+from gateway.cli.http.replies import Answer
 from gateway.cli.webhook.fault import HANG_SECONDS, Fault
 from gateway.cli.webhook.request import SignedRequest
 from gateway.cli.webhook.secret import Secret

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.cli.output import CommandFailed
+from gateway.cli.console.output import CommandFailed
 from gateway.cli.webhook.secret import STDIN
 
 _REQUEST_LINE: Final = re.compile(r"[A-Z]+ \S+( HTTP/[0-9.]+)?")

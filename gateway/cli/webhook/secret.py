@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from gateway.cli.output import CommandFailed
+from gateway.cli.console.output import CommandFailed
 from gateway.wire.signing import secret_bytes, secret_text
 
 VARIABLE: Final = "SLIPGATE_WEBHOOK_SECRET"

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
 from gateway.cli.webhook.request import read_bytes
 from gateway.cli.webhook.secret import STDIN, SecretFile, given_secrets
 from gateway.wire.signing import STANDARD, MalformedHeaders, SignedHeaders

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from gateway.cli.replies import Answer
+from gateway.cli.http.replies import Answer
 from gateway.cli.webhook.mistakes import mistake
 from gateway.cli.webhook.request import SignedRequest
 from gateway.cli.webhook.secret import Secret

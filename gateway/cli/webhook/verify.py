@@ -6,8 +6,13 @@ from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.output import AsJson, CommandFailed, plain, print_document
-from gateway.cli.screen import screen
+from gateway.cli.console.output import (
+    AsJson,
+    CommandFailed,
+    plain,
+    print_document,
+)
+from gateway.cli.console.screen import screen
 from gateway.cli.webhook.request import SignedRequest, headers_of, read_bytes
 from gateway.cli.webhook.secret import STDIN, SecretFile, given_secrets
 from gateway.cli.webhook.verdict import Verdict, judge

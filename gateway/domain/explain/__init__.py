@@ -4,13 +4,13 @@ from gateway.domain.explain import webhooks
 from gateway.domain.explain.cancelling import cancelling
 from gateway.domain.explain.ended import ended
 from gateway.domain.explain.evidence import evidence
+from gateway.domain.explain.explain_input import Situation
 from gateway.domain.explain.explanation import Explanation, Telling
 from gateway.domain.explain.launching import launching
+from gateway.domain.explain.next_steps import upcoming
 from gateway.domain.explain.queued import queued
 from gateway.domain.explain.running import running
-from gateway.domain.explain.situation import Situation
-from gateway.domain.explain.upcoming import upcoming
-from gateway.domain.task import Status
+from gateway.domain.tasks.task import Status
 
 
 def explain(situation: Situation) -> Explanation:

@@ -1,11 +1,11 @@
 """What a cancel that was asked for still waits for."""
 
+from gateway.domain.explain.cleanup import leaving
+from gateway.domain.explain.explain_input import Situation
 from gateway.domain.explain.explanation import Telling
-from gateway.domain.explain.leaving import leaving
-from gateway.domain.explain.phrases import clock, past
-from gateway.domain.explain.situation import Situation
-from gateway.domain.explain.standing import state
-from gateway.domain.task import Attempt
+from gateway.domain.explain.formatting import clock, past
+from gateway.domain.explain.state_text import state
+from gateway.domain.tasks.task import Attempt
 
 
 def cancelling(s: Situation) -> Telling:

@@ -1,15 +1,22 @@
 """Why a task ended, what it left behind, and what can still be done."""
 
-from gateway.domain.decide.retention import KEPT
-from gateway.domain.event import Ended
 from gateway.domain.explain.advice import advice
+from gateway.domain.explain.cleanup import is_kept, leaving, waits_for
+from gateway.domain.explain.explain_input import Situation
 from gateway.domain.explain.explanation import Telling
-from gateway.domain.explain.leaving import is_kept, leaving, waits_for
-from gateway.domain.explain.phrases import bare, clock, duration, inside, past, since
-from gateway.domain.explain.situation import Situation
-from gateway.domain.explain.standing import state
+from gateway.domain.explain.formatting import (
+    bare,
+    clock,
+    duration,
+    inside,
+    past,
+    since,
+)
+from gateway.domain.explain.state_text import state
 from gateway.domain.explain.webhooks import owed_to
-from gateway.domain.task import Attempt, Status, TaskError
+from gateway.domain.tasks.event import Ended
+from gateway.domain.tasks.retention import KEPT
+from gateway.domain.tasks.task import Attempt, Status, TaskError
 
 
 def ended(s: Situation) -> Telling:

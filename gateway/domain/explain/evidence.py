@@ -3,13 +3,20 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.domain.delivery import Owed
-from gateway.domain.event import QUIET, Event
-from gateway.domain.explain.phrases import SHORT, bare, count, second, short, tries
-from gateway.domain.explain.said import said
-from gateway.domain.explain.situation import Situation, located, place
-from gateway.domain.job import Job
-from gateway.domain.task import Attempt, Status
+from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.explain.event_text import said
+from gateway.domain.explain.explain_input import Situation, located, place
+from gateway.domain.explain.formatting import (
+    SHORT,
+    bare,
+    count,
+    second,
+    short,
+    tries,
+)
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.event import QUIET, Event
+from gateway.domain.tasks.task import Attempt, Status
 
 EVENTS: Final = 6
 """So many of the newest events are shown."""

@@ -1,6 +1,6 @@
 """An explanation: how a task stands, what happens next, and how we know."""
 
-from gateway.domain.task import Frozen, Status
+from gateway.domain.tasks.task import Frozen, Status
 
 
 class Step(Frozen, frozen=True, kw_only=True):

@@ -1,10 +1,14 @@
 """How far a launch has come."""
 
-from gateway.domain.event import Launching, Trying
+from gateway.domain.explain.explain_input import Situation, place
 from gateway.domain.explain.explanation import Telling
-from gateway.domain.explain.phrases import bare, clock, listed, since
-from gateway.domain.explain.situation import Situation, place
-from gateway.domain.explain.standing import (
+from gateway.domain.explain.formatting import (
+    bare,
+    clock,
+    listed,
+    since,
+)
+from gateway.domain.explain.state_text import (
     LAUNCHES,
     next_attempt,
     nobody,
@@ -12,8 +16,9 @@ from gateway.domain.explain.standing import (
     wanted_place,
     wrong_snapshot,
 )
-from gateway.domain.job import Job
-from gateway.domain.task import Attempt
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.event import Launching, Trying
+from gateway.domain.tasks.task import Attempt
 
 
 def launching(s: Situation) -> Telling:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from gateway.domain.event import Retried
 from gateway.domain.explain.advice import advice
+from gateway.domain.explain.cleanup import leaving, waits_for
+from gateway.domain.explain.explain_input import Situation, located
 from gateway.domain.explain.explanation import Telling
-from gateway.domain.explain.leaving import leaving, waits_for
-from gateway.domain.explain.phrases import (
+from gateway.domain.explain.formatting import (
     bare,
     clock,
     count,
@@ -18,9 +18,14 @@ from gateway.domain.explain.phrases import (
     past,
     since,
 )
-from gateway.domain.explain.situation import Situation, located
-from gateway.domain.explain.standing import LAUNCHES, nobody, state, wanted_place
-from gateway.domain.task import TaskError
+from gateway.domain.explain.state_text import (
+    LAUNCHES,
+    nobody,
+    state,
+    wanted_place,
+)
+from gateway.domain.tasks.event import Retried
+from gateway.domain.tasks.task import TaskError
 
 
 def queued(s: Situation) -> Telling:

@@ -2,12 +2,24 @@
 
 from typing import Final
 
-from gateway.domain.event import FlagSet
+from gateway.domain.explain.explain_input import Situation, place
 from gateway.domain.explain.explanation import Telling
-from gateway.domain.explain.phrases import bare, clock, count, duration, past, since
-from gateway.domain.explain.situation import Situation, place
-from gateway.domain.explain.standing import next_attempt, retries_stalls, state, wrong_snapshot
-from gateway.domain.task import Attempt
+from gateway.domain.explain.formatting import (
+    bare,
+    clock,
+    count,
+    duration,
+    past,
+    since,
+)
+from gateway.domain.explain.state_text import (
+    next_attempt,
+    retries_stalls,
+    state,
+    wrong_snapshot,
+)
+from gateway.domain.tasks.event import FlagSet
+from gateway.domain.tasks.task import Attempt
 
 _SEEN: Final = {
     "creating": "its sandbox is still being created",

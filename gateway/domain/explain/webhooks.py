@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 
-from gateway.domain.delivery import Owed
-from gateway.domain.explain.phrases import bare, count, future, tries
-from gateway.domain.explain.situation import Situation
+from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.formatting import (
+    bare,
+    count,
+    future,
+    tries,
+)
 
 
 def troubles(s: Situation) -> tuple[str, ...]:

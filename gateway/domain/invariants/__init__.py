@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from gateway.domain.event import Event
-from gateway.domain.invariants.books import Books, Problem
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.outbox import unsettled
-from gateway.domain.invariants.standing import misplaced
+from gateway.domain.invariants.task_rows import Books, Problem
+from gateway.domain.invariants.task_state import misplaced
+from gateway.domain.tasks.event import Event
 
 
 def broken(books: Books, events: Iterable[Event]) -> Iterator[Problem]:

@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.event import Event, Fact, SandboxReported
-from gateway.domain.evolve import born, evolve
-from gateway.domain.invariants.books import Problem, ProblemName
-from gateway.domain.task import TRANSITIONS, Task
+from gateway.domain.invariants.task_rows import Problem, ProblemName
+from gateway.domain.tasks.event import Event, Fact, SandboxReported
+from gateway.domain.tasks.fold import born, evolve
+from gateway.domain.tasks.task import TRANSITIONS, Task
 from gateway.wire.decode import WrongShape
 from gateway.wire.redaction import ours_in
 from gateway.wire.scrubbing import holds_secret

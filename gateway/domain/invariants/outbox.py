@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
-from gateway.domain.endpoint import Subscription, wanted_types
-from gateway.domain.invariants.books import DeliveryRow, Problem, ProblemName
-from gateway.domain.replay import FOR_EVER
+from gateway.domain.deliveries.endpoint import Subscription, wanted_types
+from gateway.domain.deliveries.replay import FOR_EVER
+from gateway.domain.invariants.task_rows import DeliveryRow, Problem, ProblemName
 
 STATES: Final = frozenset({"pending", "delivered", "dead", "superseded", "held"})
 

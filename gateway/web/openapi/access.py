@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from gateway.web import auth
+from gateway.web.http import auth
 from gateway.web.openapi.operation import Access, Schema
-from gateway.web.visible import TOKEN
+from gateway.web.tasks.task_access import TOKEN
 
 SCHEMES: Final[Schema] = {
     "bearer": {

@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
+from gateway.web.http.problems import STATUS, TITLES, document
 from gateway.web.openapi.operation import Operation, Schema
-from gateway.web.problems import STATUS, TITLES, document
 from gateway.wire.problem import MEDIA_TYPE
 
 MEANING: Final = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.web.idempotency import KEY_PATTERN
+from gateway.web.http.idempotency import KEY_PATTERN
 from gateway.web.openapi.operation import Header, Schema
 
 IDEMPOTENCY_KEY: Final = Header(

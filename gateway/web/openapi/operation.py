@@ -4,7 +4,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway.web.body import LIMIT
+from gateway.web.http.body import LIMIT
 
 Schema = dict[str, object]
 """A JSON Schema, or another object of the OpenAPI document."""

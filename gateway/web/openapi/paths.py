@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.ids import TASK_ID_PATTERN
+from gateway.domain.kernel.ids import TASK_ID_PATTERN
 from gateway.web.openapi.operation import Schema
 
 

@@ -2,8 +2,13 @@
 
 from typing import Final, get_args
 
-from gateway.domain.event import ABOUT_ENDPOINTS, FACTS
-from gateway.domain.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS, FACTS
+from gateway.domain.tasks.task import (
+    CLOCK_NAMES,
+    FLAG_ORDER,
+    PUBLIC_CLOCK,
+    Status,
+)
 from gateway.wire.launcher import SandboxState
 
 WORDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.errors import Refused
-from gateway.domain.source import Message, NoticeReply, SandboxNotice
-from gateway.web.body import read_bytes
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.sources.message import Message, NoticeReply, SandboxNotice
 from gateway.web.context import context_of
-from gateway.web.headers import headers_of
-from gateway.web.replies import reply
+from gateway.web.http.body import read_bytes
+from gateway.web.http.headers import headers_of
+from gateway.web.http.replies import reply
 from gateway.web.sources.proof import out_of_tolerance, prove, required
 from gateway.web.sources.result import result
 from gateway.wire.daytona import SANDBOXES, SandboxEvent

@@ -7,12 +7,17 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.errors import Refused
-from gateway.domain.source import WINDOW, Message, NoticeReply, PullRequestNotice
-from gateway.web.body import check_media_type, read_bytes
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.sources.message import (
+    WINDOW,
+    Message,
+    NoticeReply,
+    PullRequestNotice,
+)
 from gateway.web.context import context_of
-from gateway.web.headers import headers_of
-from gateway.web.replies import reply
+from gateway.web.http.body import check_media_type, read_bytes
+from gateway.web.http.headers import headers_of
+from gateway.web.http.replies import reply
 from gateway.web.sources.proof import prove, required
 from gateway.web.sources.result import result
 from gateway.wire.decode import decode

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 from gateway.web.context import context_of
-from gateway.web.middleware import Handler
+from gateway.web.http.middleware import Handler
+from gateway.web.http.problems import as_refusal
 from gateway.web.openapi.operation import Operation
-from gateway.web.problems import as_refusal
 from gateway.wire.decode import WrongShape
 
 

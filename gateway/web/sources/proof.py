@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.domain.errors import Refused
+from gateway.domain.kernel.errors import Refused
 
 
 class Signed(Protocol):

@@ -2,8 +2,8 @@
 
 from starlette.responses import Response
 
-from gateway.domain.source import NoticeReply
-from gateway.web.replies import reply
+from gateway.domain.sources.message import NoticeReply
+from gateway.web.http.replies import reply
 from gateway.wire.received import Received
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
-from gateway.domain.delivery import Owed
+from gateway.domain.deliveries.delivery import Owed
 from gateway.domain.explain import explain
-from gateway.domain.explain.situation import NEWEST, Situation, jobs_of
-from gateway.domain.job import Job
-from gateway.domain.spec import Spec
-from gateway.domain.task import Flag, Sandbox
-from gateway.domain.view import LauncherCall
+from gateway.domain.explain.explain_input import NEWEST, Situation, jobs_of
+from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.unit_of_work import LauncherCall
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Flag, Sandbox
 from gateway.wire.launcher import LaunchError
 from gateway.wire.times import rfc3339
 from tests.domain.world import REALM, TASK, World

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.situation import Situation
+from gateway.domain.explain.explain_input import Situation
 from tests.domain.explain.scenes import now
 from tests.domain.test_properties import STALLS, Installation
 

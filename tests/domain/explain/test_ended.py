@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.situation import Situation
+from gateway.domain.explain.explain_input import Situation
 from gateway.wire.launcher import Process
 from tests.domain.explain.scenes import (
     Scene,

@@ -5,11 +5,11 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain import commands as c
 from gateway.domain.explain import explain
-from gateway.domain.explain.situation import NEWEST, Situation
-from gateway.domain.explain.upcoming import CONSEQUENCES
-from gateway.domain.task import CLOCK_NAMES, Clocks
+from gateway.domain.explain.explain_input import NEWEST, Situation
+from gateway.domain.explain.next_steps import CONSEQUENCES
+from gateway.domain.kernel import commands as c
+from gateway.domain.tasks.task import CLOCK_NAMES, Clocks
 from tests.domain.explain.scenes import (
     SANDBOX,
     Scene,

@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
-from gateway.domain import commands as c
-from gateway.domain.explain.situation import Situation
-from gateway.domain.job import Job
+from gateway.domain.explain.explain_input import Situation
+from gateway.domain.kernel import commands as c
+from gateway.domain.launching.job import Job
 from tests.domain.explain.scenes import (
     Scene,
     call,

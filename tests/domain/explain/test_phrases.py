@@ -2,7 +2,14 @@
 
 import pytest
 
-from gateway.domain.explain.phrases import clock, duration, future, inside, listed, short
+from gateway.domain.explain.formatting import (
+    clock,
+    duration,
+    future,
+    inside,
+    listed,
+    short,
+)
 
 NOW = 1_790_000_000_000
 

@@ -1,0 +1,1 @@
+"""The output of commands: for a terminal, or as JSON."""

@@ -1,0 +1,1 @@
+"""`slipgate endpoints` and `slipgate deliveries`."""

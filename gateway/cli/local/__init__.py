@@ -1,0 +1,1 @@
+"""`slipgate up` and `slipgate demo`: everything on this machine."""

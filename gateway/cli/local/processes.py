@@ -1,0 +1,177 @@
+"""Child processes of `up` and `demo`: argument lists, started and stopped in order."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import httpx
+
+from gateway.cli.console.output import CommandFailed
+from gateway.cli.http.transport import open_http
+from gateway.settings import SettingsError
+
+GRACE: Final = 20.0
+"""Seconds a child has to drain before it is killed."""
+GATEWAY: Final = ("-m", "gateway", "gateway")
+LAUNCHER: Final = ("-m", "launcher")
+
+
+class Child:
+    """One of our programs, with its output in a file."""
+
+    def __init__(
+        self, name: str, module: Sequence[str], environ: Mapping[str, str], log: Path
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._module = tuple(module)
+        self._environ = dict(environ)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Starts it, in a session of its own: Ctrl-C reaches it through us, in our order."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *self._module],
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL when it does not drain in time. Safe twice."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of it runs on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        """Of the running process; 0 before it was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def check(self) -> None:
+        """Raises `CommandFailed` if it has ended, with the end of its output."""
+        if self.exit_code is not None:
+            raise CommandFailed(
+                f"The {self.name} ended with exit code {self.exit_code}:\n{self.tail()}",
+                f"Its whole output is in {self.log}.",
+            )
+
+    def tail(self, lines: int = 12) -> str:
+        """The end of its output."""
+        text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
+        return "\n".join(text.splitlines()[-lines:])
+
+
+def wait_until_ready(url: str, child: Child, *, seconds: float = 20.0) -> None:
+    """Until `/readyz` answers 200.
+
+    Raises:
+        CommandFailed: the child ended, or the time is over.
+    """
+
+    with open_http(url, timeout=2) as http:
+
+        def is_ready() -> bool:
+            child.check()
+            try:
+                return http.get("/readyz").status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        wait_for(is_ready, f"the gateway at {url} to be ready", child, seconds)
+
+
+def wait_for(is_true: Callable[[], bool], what: str, child: Child, seconds: float) -> None:
+    """Until the condition holds.
+
+    Raises:
+        CommandFailed: it did not in time.
+    """
+    end = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > end:
+            raise CommandFailed(
+                f"Waited {seconds:.0f} s for {what}.\n{child.tail()}",
+                f"The output of the {child.name} is in {child.log}.",
+            )
+        time.sleep(0.05)
+
+
+def check_launcher(environ: Mapping[str, str]) -> None:
+    """What the launcher itself says of its settings, before anything is started.
+
+    Raises:
+        SettingsError: it would not start with them.
+    """
+    words = [sys.executable, *LAUNCHER, "--check"]
+    done = subprocess.run(words, env=dict(environ), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SettingsError(done.stderr.strip().splitlines())
+
+
+def check_free(port: int) -> None:
+    """Whether a child may listen there: the answers of another must not pass for its own.
+
+    Raises:
+        CommandFailed: somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise CommandFailed(
+                f"Port {port} of this machine cannot be used: {exc.strerror}.",
+                "Stop what listens there (another `slipgate up`?), or choose another by --port.",
+            ) from exc
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return int(port)
+
+
+def without_slipgate(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment without our own variables: a child gets those it is told, and no others."""
+    return {name: value for name, value in environ.items() if not name.startswith("SLIPGATE_")}
+
+
+def stop_on_sigterm() -> None:
+    """From now on SIGTERM stops as Ctrl-C does: in order, and no child stays behind."""
+    # A shell starts what it puts into the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

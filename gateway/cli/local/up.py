@@ -1,0 +1,245 @@
+"""`slipgate up`: a gateway and a launcher on this machine, for real use."""
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from gateway.cli.console.output import AsJson, TakeOver, print_document
+from gateway.cli.console.screen import screen, trouble
+from gateway.cli.http.replies import Answer
+from gateway.cli.local.processes import (
+    GATEWAY,
+    LAUNCHER,
+    Child,
+    check_free,
+    check_launcher,
+    stop_on_sigterm,
+    wait_until_ready,
+    without_slipgate,
+)
+from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
+from gateway.cli.operations.keys import MintedKey, mint
+from gateway.settings import SQLITE, SettingsError, read_settings
+from gateway.wire.own_process import close_own_process
+
+PASSED_ON: Final = (
+    "SLIPGATE_ALLOWED_REPOS",
+    "SLIPGATE_ALLOW_FILE_REPOS",
+    "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS",
+    "SLIPGATE_CONCURRENCY_PER_KEY",
+    "SLIPGATE_EGRESS_PROXY",
+    "SLIPGATE_LEASE_SECONDS",
+    "SLIPGATE_LOG",
+    "SLIPGATE_RETENTION_DAYS",
+    "SLIPGATE_SNAPSHOT",
+    "SLIPGATE_TRUSTED_PROXIES",
+    "SLIPGATE_WORKSPACE_WAIT_SECONDS",
+    "SLIPGATE_CAPACITY",
+    "SLIPGATE_HIDDEN",
+    "SLIPGATE_SANDBOX_ENV",
+    "SLIPGATE_LOCAL_UNCONFINED",
+)
+"""Settings of the gateway and the launcher that `up` takes from its own environment."""
+OF_SOURCES: Final = ("SLIPGATE_DAYTONA_WEBHOOK_SECRETS", "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
+"""Settings that are the gateway's alone."""
+OF_PROVIDERS: Final = (
+    "SLIPGATE_DAYTONA_SECRETS",
+    "SLIPGATE_DOCKER_",
+    "SLIPGATE_GITHUB_ACTIONS_",
+    "SLIPGATE_REALM",
+    "SLIPGATE_SANDBOX_TTL_MINUTES",
+)
+"""Beginnings of the names of settings that the launcher's providers have."""
+OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})
+"""Settings that are read here, some of them as options."""
+OWN: Final = {
+    "SLIPGATE_DATABASE_URL": "--state names its folder",
+    "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
+    "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
+}
+"""Settings that `up` decides itself, and what does instead."""
+LOCAL: Final = "local"
+HOST: Final = "127.0.0.1"
+
+
+class Running(Answer, frozen=True, kw_only=True, omit_defaults=True):
+    """What `up --json` prints once everything runs."""
+
+    url: str
+    state: str
+    tasks_key: str | None = None
+    """Shown on the first run alone."""
+    callback_secret: str | None = None
+
+
+def up(
+    port: Annotated[int, typer.Option(envvar="SLIPGATE_PORT", min=1, max=65_535)] = 8700,
+    state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = Path(
+        ".slipgate"
+    ),
+    providers: Annotated[
+        str,
+        typer.Option(
+            envvar="SLIPGATE_PROVIDERS",
+            help="where sandboxes come from, such as daytona-api,daytona-cli; `local` is this host",
+        ),
+    ] = LOCAL,
+    take_over: TakeOver = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a gateway and a launcher; Ctrl-C stops them in order."""
+    close_own_process()
+    check_free(port)
+    kept = State(state)
+    _check_own(kept)
+    url = f"http://{HOST}:{port}"
+    gateway_env = gateway_environ(
+        kept,
+        port,
+        public_url=_public_url(url, providers),
+        secret_keys=os.environ.get(MASTER_KEYS_VARIABLE, "").strip(),
+    )
+    read_settings(gateway_env)
+    launcher_env = launcher_environ(kept, url, gateway_env, providers)
+    check_launcher(launcher_env)
+    first = _first_key(kept, gateway_env)
+    stop_on_sigterm()
+    try:
+        with ExitStack() as stack:
+            # Stopped in the opposite order: the launcher reports before the gateway goes.
+            log = kept.folder / "gateway.log"
+            program = (*GATEWAY, "--take-over") if take_over else GATEWAY
+            gateway = stack.enter_context(Child("gateway", program, gateway_env, log))
+            wait_until_ready(url, gateway)
+            log = kept.folder / "launcher.log"
+            launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
+            _announce(kept, url, first, as_json)
+            _first_key_marker(kept).touch()  # not before: whoever was not told gets another
+            _watch(gateway, launcher)
+    except KeyboardInterrupt:
+        trouble.print("stopped; `slipgate up` goes on where it was", style="dim")
+
+
+def gateway_environ(
+    kept: State, port: int, *, public_url: str, secret_keys: str = ""
+) -> dict[str, str]:
+    """The environment of the gateway: it never sees a model key. `public_url` empty: sandboxes only
+    spool; `secret_keys` empty: the ones of the state folder, made the first time."""
+    return {
+        # An app under development listens on this machine.
+        "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
+        **_bare_environ(),
+        "SLIPGATE_DATABASE_URL": kept.database_url,
+        MASTER_KEYS_VARIABLE: secret_keys or kept.master_keys(),
+        "SLIPGATE_PUBLIC_URL": public_url,
+        "SLIPGATE_HOST": HOST,
+        "SLIPGATE_PORT": str(port),
+    }
+
+
+def launcher_environ(
+    kept: State, url: str, gateway_env: dict[str, str], providers: str
+) -> dict[str, str]:
+    """The environment of the launcher: it has the keys of models, of GitHub and of Daytona."""
+    key = kept.kept("launcher-key", lambda: _launcher_key(gateway_env))
+    passed = {
+        name: text
+        for name, text in os.environ.items()
+        if name in PASSED_ON or name.startswith(OF_PROVIDERS)
+    }
+    return {
+        **without_slipgate(),
+        **passed,
+        "SLIPGATE_URL": url,
+        "SLIPGATE_API_KEY": key,
+        "SLIPGATE_PROVIDERS": providers,
+        "SLIPGATE_LAUNCHER_STATE": str(kept.launcher),
+        "SLIPGATE_HIDDEN": ":".join(
+            filter(None, (str(kept.folder), passed.get("SLIPGATE_HIDDEN")))
+        ),
+    }
+
+
+def _launcher_key(gateway_env: dict[str, str]) -> str:
+    """This machine is its operator's own: its launcher serves whatever project gets a key here."""
+    return mint(gateway_env, "launcher", "default", "up", all_projects=True).key
+
+
+def _public_url(own: str, providers: str) -> str:
+    """The one that is given. Without one, agents on this host reach our own address, and sandboxes
+    only spool."""
+    given = os.environ.get("SLIPGATE_PUBLIC_URL", "").strip()
+    return given or (own if providers.strip() == LOCAL else "")
+
+
+def _check_own(kept: State) -> None:
+    """What `up` decides itself, and the environment wants otherwise.
+
+    Raises:
+        SettingsError: with all of them.
+    """
+    ours = (kept.database_url, HOST, str(kept.launcher))
+    problems = [
+        f"{name} is set, but `slipgate up` always takes {own}: unset it; {instead}"
+        for (name, instead), own in zip(OWN.items(), ours, strict=True)
+        if not _is_same(os.environ.get(name, "").strip(), own)
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+def _is_same(given: str, ours: str) -> bool:
+    """Whether a setting, a relative path too, says what we do anyway, or nothing."""
+    path = given.removeprefix(SQLITE)
+    return given in ("", ours) or Path(path).resolve() == Path(ours.removeprefix(SQLITE))
+
+
+def _bare_environ() -> dict[str, str]:
+    of_every_program = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV")
+    names = (*of_every_program, *PASSED_ON, *OF_SOURCES)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
+    if _first_key_marker(kept).exists():
+        return None
+    return mint(gateway_env, "tasks", "default", "up", is_first=True)
+
+
+def _first_key_marker(kept: State) -> Path:
+    """Says that the first key was shown."""
+    return kept.folder / "keys-made"
+
+
+def _announce(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:
+    if as_json:
+        print_document(
+            Running(
+                url=url,
+                state=str(kept.folder),
+                tasks_key=first.key if first else None,
+                callback_secret=first.callback_secret if first else None,
+            )
+        )
+        return
+    screen.print(f"slipgate runs at {url}, its state is in {kept.folder}", markup=False)
+    if first is not None:
+        screen.print("Keys, shown this once:")
+        screen.print(f"  export SLIPGATE_URL={url}", markup=False)
+        screen.print(f"  export SLIPGATE_API_KEY={first.key}", markup=False)
+        if first.callback_secret:
+            screen.print(f"  callback secret: {first.callback_secret}", markup=False)
+    screen.print("In another terminal:")
+    screen.print("  slipgate tasks create --repo URL --prompt TEXT --watch", markup=False)
+    screen.print("Ctrl-C stops it.", style="dim")
+
+
+def _watch(*children: Child) -> None:
+    while True:
+        for child in children:
+            child.check()
+        time.sleep(0.5)

@@ -1,0 +1,142 @@
+"""`slipgate migrate`, `verify` and `backup`: they open the database themselves."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.screen import screen
+from gateway.cli.http.replies import Answer
+from gateway.cli.local.state import has_master_keys, read_master_keys
+from gateway.settings import read_database
+from gateway.store.sqlite.admin.audit import Audit, audit
+from gateway.store.sqlite.admin.backup import back_up
+from gateway.store.sqlite.admin.operator import bring_up_to_date
+from gateway.store.sqlite.migrations import newest, pending
+
+
+class Migrated(Answer, frozen=True, kw_only=True):
+    """What `migrate --json` prints."""
+
+    schema: int
+    applied: tuple[int, ...]
+    pending: tuple[int, ...]
+    backup: str | None
+    """The database as it was before."""
+
+
+class BackedUp(Answer, frozen=True, kw_only=True):
+    """What `backup --json` prints."""
+
+    file: str
+    size: int
+    """Bytes."""
+    schema: int
+    instance_id: str | None
+    tasks: int
+    events: int
+
+
+class Verified(Answer, frozen=True, kw_only=True):
+    """What `verify --json` prints."""
+
+    ok: bool
+    tasks: int
+    events: int
+    problems: tuple[str, ...]
+
+
+def migrate(
+    check: Annotated[bool, typer.Option("--check", help="only say what is pending")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the database to this version's schema."""
+    path = read_database(os.environ)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if check:
+        _existing(path)
+    done = None if check else bring_up_to_date(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        waiting = tuple(pending(database))
+    applied, kept = (done.applied, done.backup) if done else ((), None)
+    if as_json:
+        file = str(kept) if kept else None
+        print_document(Migrated(schema=newest(), applied=applied, pending=waiting, backup=file))
+    else:
+        screen.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
+        if kept:
+            screen.print(f"the database as it was before: {kept}", markup=False)
+    if waiting:
+        raise CommandFailed("The database is behind this version.", "Run `slipgate migrate`.")
+
+
+def verify(as_json: AsJson = False) -> None:
+    """Hold everything that is kept against what was promised; a gateway may run."""
+    keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
+    found = audit(_existing(read_database(os.environ)), key_ids=keys)
+    ok = not found.total
+    if as_json:
+        print_document(
+            Verified(ok=ok, tasks=found.tasks, events=found.events, problems=found.problems)
+        )
+    else:
+        screen.print(summary(found))
+        for problem in found.problems:
+            screen.print(f"  {problem}", markup=False)
+        if keys is None:
+            screen.print("Set SLIPGATE_SECRET_KEYS to look for missing keys too.", style="dim")
+    if not ok:
+        raise CommandFailed(
+            f"{found.total} problems.",
+            "Take a copy with `slipgate backup FILE` before anything else. A missing key can be "
+            "given again, a secret in an event be revoked; all else is a bug in slipgate or a "
+            "damaged disk: please report the lines above.",
+        )
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where the copy goes")],
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the database, checked, beside a gateway that may run."""
+    contents = back_up(_existing(read_database(os.environ)), file, overwrite=force)
+    if as_json:
+        print_document(
+            BackedUp(
+                file=str(file),
+                size=file.stat().st_size,
+                schema=contents.schema,
+                instance_id=contents.instance_id,
+                tasks=contents.tasks,
+                events=contents.events,
+            )
+        )
+        return
+    screen.print(f"{contents.tasks} tasks, {contents.events} events: {file}", markup=False)
+    screen.print(
+        "To restore: stop the gateway, put the file in the place of the database (and remove its "
+        "-wal and -shm), start with --take-over.",
+        style="dim",
+    )
+
+
+def summary(found: Audit) -> str:
+    """The audit in one line."""
+    return (
+        f"{found.tasks} tasks, {found.events} events, {found.total} problems, "
+        f"{found.pending} deliveries pending"
+    )
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise CommandFailed(
+            f"There is no database at {path}.",
+            "Set SLIPGATE_DATABASE_URL, or run `slipgate up` in this folder once.",
+        )
+    return path

@@ -1,0 +1,272 @@
+"""`slipgate keys …`: who may speak to the gateway; opens the database itself."""
+
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.screen import print_table, screen, trouble
+from gateway.cli.http.replies import Answer
+from gateway.cli.local.state import has_master_keys, read_master_keys
+from gateway.cli.operations.rewrap import rewrap
+from gateway.domain.deliveries.signing_secret import SECRET_BYTES
+from gateway.domain.kernel.ids import RANDOM_BITS, typeid
+from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
+from gateway.domain.kernel.sealing import Sealed, callback_secret_context
+from gateway.domain.operations.rate_limit import MAX_CONCURRENT, MAX_RATE, RateLimit
+from gateway.settings import read_database
+from gateway.store.sqlite.admin.operator import KeyRow, Operator, open_operator
+from gateway.wire.signing import secret_text
+from gateway.wire.times import maybe_rfc3339, rfc3339
+
+keys: Final = typer.Typer(
+    no_args_is_help=True, help="make, list and revoke API keys; seal anew under a new master key"
+)
+keys.command()(rewrap)
+MAX_LABEL: Final = 100
+"""Characters of the name of a key or a project."""
+
+
+class Scope(StrEnum):
+    """What a key may do."""
+
+    TASKS = "tasks"
+    READ = "read"
+    LAUNCHER = "launcher"
+    OPS = "ops"
+
+
+class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
+    """A new key: shown once, stored only as a hash."""
+
+    id: str
+    key: str
+    scope: str
+    project: str
+    name: str
+    created_at: str
+    callback_secret: str | None = None
+    """The first tasks key of a project brings the secret its callbacks are signed with."""
+    all_projects: bool = False
+    rate_limit: RateLimit = RateLimit()
+
+
+class ListedKey(Answer, frozen=True, kw_only=True):
+    """A key as it is listed."""
+
+    id: str
+    scope: str
+    project: str
+    name: str
+    created_at: str
+    revoked_at: str | None
+    all_projects: bool
+    """Of a launcher's key: it serves every project, and not its own alone."""
+    rate_limit: RateLimit
+
+
+@keys.command()
+def create(
+    scope: Annotated[Scope, typer.Option(help="what it may do")],
+    name: Annotated[str, typer.Option(help="who holds it")],
+    project: Annotated[str, typer.Option(help="whose tasks it sees")] = "default",
+    all_projects: Annotated[
+        bool,
+        typer.Option("--all-projects", help="a launcher for every project, and not for one alone"),
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0.001, max=MAX_RATE, help="requests per second; default: no limit"),
+    ] = None,
+    burst: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_RATE, help="requests at once; default: those of a second"),
+    ] = None,
+    concurrent: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_CONCURRENT, help="open requests, polls and streams"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; it is shown this once."""
+    _check_label(name, "--name")
+    _check_label(project, "--project")
+    if burst is not None and rate is None:
+        raise typer.BadParameter("a burst needs a rate: give --rate too", param_hint="--burst")
+    if all_projects and scope is not Scope.LAUNCHER:
+        message = f"only a launcher's key can serve all projects, and this is for {scope}"
+        raise typer.BadParameter(message, param_hint="--all-projects")
+    limit = RateLimit(requests_per_second=rate, burst=burst, concurrent=concurrent)
+    key = mint(os.environ, scope, project, name, all_projects=all_projects, rate_limit=limit)
+    if as_json:
+        print_document(key)
+        return
+    screen.print(f"key              {key.key}", markup=False)
+    if key.callback_secret:
+        screen.print(f"callback secret  {key.callback_secret}", markup=False)
+    screen.print("Shown this once: only a hash of the key is stored.", style="dim")
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """All keys, without the keys themselves."""
+    with open_operator(read_database(os.environ)) as operator:
+        found = [_listed(row) for row in operator.all_keys()]
+    if as_json:
+        print_document(found)
+        return
+    if not found:
+        trouble.print("no keys yet: `slipgate keys create` makes them", style="dim", markup=False)
+        return
+    table = Table(
+        "id", "scope", "project", "name", "created", "limits", "revoked", box=None, pad_edge=False
+    )
+    for key in found:
+        table.add_row(
+            key.id,
+            key.scope,
+            "(all)" if key.all_projects else escape(key.project),
+            escape(key.name),
+            key.created_at[:19],
+            _limits(key.rate_limit),
+            (key.revoked_at or "")[:19],
+        )
+    print_table(table)
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], as_json: AsJson = False
+) -> None:
+    """End a key: it is refused from now on."""
+    with open_operator(read_database(os.environ)) as operator:
+        was_live = operator.revoke_key(key_id, _now())
+    if not was_live:
+        raise CommandFailed("There is no live key of this id.", "See `slipgate keys list`.")
+    if as_json:
+        print_document({"id": key_id, "revoked": True})
+    else:
+        screen.print(f"revoked {key_id}", markup=False)
+
+
+def mint(
+    environ: Mapping[str, str],
+    scope: str,
+    project: str,
+    name: str,
+    *,
+    is_first: bool = False,
+    all_projects: bool = False,
+    rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
+) -> MintedKey:
+    """A new key in the database that the environment names. `all_projects`: a launcher's key serves
+    every project. The first one comes with the callback
+    secret of its project, also if another was made before, and nobody was told.
+
+    Raises:
+        SettingsError: the database or the master keys are not configured.
+    """
+    key = f"slip_{scope}_{secrets.token_urlsafe(32)}"
+    now = _now()
+    row = KeyRow(
+        id=typeid("key", now, secrets.randbits(RANDOM_BITS)),
+        scope=scope,
+        project=project,
+        name=name,
+        created_at=now,
+        revoked_at=None,
+        all_projects=all_projects,
+        rate_limit=rate_limit,
+    )
+    ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
+    with open_operator(read_database(environ)) as operator:
+        if ring is not None:
+            operator.check_master_keys(ring)
+        operator.add_key(row, hashlib.sha256(key.encode()).digest())
+        secret = _open_project(operator, project, ring, now) if ring else None
+        if ring and secret is None and is_first:
+            secret = _callback_secret(operator, project, ring)
+    return MintedKey(
+        id=row.id,
+        key=key,
+        scope=scope,
+        project=project,
+        name=name,
+        created_at=rfc3339(now),
+        callback_secret=secret,
+        all_projects=all_projects,
+        rate_limit=rate_limit,
+    )
+
+
+def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> str | None:
+    if operator.has_project(project):
+        return None
+    secret = secrets.token_bytes(SECRET_BYTES)
+    sealed: Sealed = ring.seal(
+        secret,
+        context=callback_secret_context(project),
+        nonce=secrets.token_bytes(NONCE_BYTES),
+    )
+    operator.add_project(project, sealed, now)
+    return secret_text(secret)
+
+
+def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
+    """The secret that the callbacks of a key's project are signed with, for an operator who has the
+    database and its master keys at hand; None: not here, or it is being rotated."""
+    if not read_database(environ).exists() or not has_master_keys(environ):
+        return None
+    ring = Keyring(read_master_keys(environ))
+    with open_operator(read_database(environ)) as operator:
+        found = operator.callback_secret_of_key(hashlib.sha256(key.encode()).digest())
+    if found is None or found[1].key_id not in ring:
+        return None
+    project, sealed = found
+    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
+
+
+def _callback_secret(operator: Operator, project: str, ring: Keyring) -> str | None:
+    sealed = operator.callback_secret(project)
+    if sealed is None or sealed.key_id not in ring:
+        return None  # a gateway without that master key does not start
+    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
+
+
+def _check_label(text: str, option: str) -> None:
+    if not text.strip() or not text.isprintable() or len(text) > MAX_LABEL:
+        message = f"expected one line of 1 to {MAX_LABEL} printable characters"
+        raise typer.BadParameter(message, param_hint=option)
+
+
+def _listed(row: KeyRow) -> ListedKey:
+    return ListedKey(
+        id=row.id,
+        scope=row.scope,
+        project=row.project,
+        name=row.name,
+        created_at=rfc3339(row.created_at),
+        revoked_at=maybe_rfc3339(row.revoked_at),
+        all_projects=row.all_projects,
+        rate_limit=row.rate_limit,
+    )
+
+
+def _limits(limit: RateLimit) -> str:
+    """The rate limit in a few words; empty: the defaults."""
+    rate, concurrent = limit.requests_per_second, limit.concurrent
+    told = [f"{rate:g}/s, {limit.most_at_once} at once"] if rate is not None else []
+    told += [f"{concurrent} open"] if concurrent is not None else []
+    return ", ".join(told)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,115 @@
+"""`slipgate keys rewrap`: everything that is sealed goes under the current master key."""
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing
+from typing import Final
+
+from gateway.cli.console.output import AsJson, CommandFailed, print_document
+from gateway.cli.console.screen import screen
+from gateway.cli.http.replies import Answer
+from gateway.cli.local.state import read_master_keys
+from gateway.domain.kernel.keyring import (
+    NONCE_BYTES,
+    Keyring,
+    UnknownKey,
+    Unreadable,
+)
+from gateway.settings import read_database
+from gateway.store.sqlite.admin.instance import written
+from gateway.store.sqlite.admin.master_keys import check_master_keys
+from gateway.store.sqlite.admin.operator import connected
+from gateway.store.sqlite.admin.resealing import (
+    check_running_gateway,
+    keys_needed,
+    old_values,
+    replace_values,
+)
+from gateway.store.sqlite.admin.sealed import KINDS, Kind
+
+_NAMES: Final = {
+    "env": "env",
+    "callback addresses": "callbackAddresses",
+    "callback secrets": "callbackSecrets",
+    "signing secrets": "signingSecrets",
+    "endpoint addresses": "endpointAddresses",
+    "endpoint headers": "endpointHeaders",
+}
+
+
+class Rewrapped(Answer, frozen=True, kw_only=True):
+    """What `keys rewrap --json` prints."""
+
+    current: str
+    rewrapped: dict[str, int]
+    unreadable: dict[str, int]
+    """By master key id, how many values could not be opened."""
+    still_needed: dict[str, dict[str, int]]
+    """By old master key id, what cannot be read without it."""
+
+
+def rewrap(as_json: AsJson = False) -> None:
+    """Seal all secrets with the current master key, beside a gateway that may run."""
+    ring = Keyring(read_master_keys(os.environ))
+    path = read_database(os.environ)
+    unreadable: dict[str, int] = {}
+    check_running_gateway(path, ring.current)
+    with closing(connected(path)) as database:
+        with written(database):
+            check_master_keys(database, ring)
+        counts = {kind.name: _rewrap(database, kind, ring, unreadable) for kind in KINDS}
+        needed = keys_needed(database)
+    old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}
+    if as_json:
+        named = {_NAMES[name]: count for name, count in counts.items()}
+        print_document(
+            Rewrapped(
+                current=ring.current, rewrapped=named, unreadable=unreadable, still_needed=old
+            )
+        )
+    else:
+        _tell(ring, counts, old)
+    if unreadable:
+        raise CommandFailed(
+            "These could not be opened: "
+            + ", ".join(f"{count} under {key_id}" for key_id, count in unreadable.items())
+            + ".",
+            "Give those keys too, behind the current one, and run it again. If one is given "
+            "already, the values were damaged: see `slipgate verify`.",
+        )
+
+
+def _rewrap(
+    database: sqlite3.Connection, kind: Kind, ring: Keyring, unreadable: dict[str, int]
+) -> int:
+    count = 0
+    for found in old_values(database, kind, ring.current):
+        values = []
+        for old in found:
+            try:
+                values.append((old, ring.reseal(old.sealed, kind.context(old.owner), _nonce())))
+            except (UnknownKey, Unreadable):
+                key_id = old.sealed.key_id
+                unreadable[key_id] = unreadable.get(key_id, 0) + 1
+        count += replace_values(database, kind, values)
+    return count
+
+
+def _tell(ring: Keyring, counts: dict[str, int], old: dict[str, dict[str, int]]) -> None:
+    told = ", ".join(f"{count} {name}" for name, count in counts.items())
+    screen.print(f"sealed with {ring.current}: {told}", markup=False)
+    for key_id in dict.fromkeys((*ring.ids[1:], *old)):
+        what = ", ".join(f"{count} {name}" for name, count in old.get(key_id, {}).items())
+        screen.print(
+            f"{key_id} is still needed: {what}"
+            if what
+            else f"{key_id} is no longer needed: take it out of SLIPGATE_SECRET_KEYS and restart",
+            markup=False,
+        )
+    if any("living attempts" in what for what in old.values()):
+        screen.print("An attempt keeps its key until it has ended.", style="dim")
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(NONCE_BYTES)

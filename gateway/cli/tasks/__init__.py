@@ -1,0 +1,1 @@
+"""`slipgate tasks`."""

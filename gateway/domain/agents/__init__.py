@@ -1,0 +1,1 @@
+"""Webhooks in from agents: events, patches, claims about the result."""

@@ -1,0 +1,130 @@
+"""What is kept of an attempt's patch: pieces of one or more revisions, each with its place."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from gateway.domain.tasks.spec import Document
+from gateway.domain.tasks.task import Frozen
+
+MIB: Final = 1024 * 1024
+MAX_PATCH: Final = 100 * MIB
+"""Bytes of UTF-8 of one revision."""
+MAX_STORED: Final = 192 * MIB
+"""Bytes that all pieces of an attempt may take as stored."""
+ROW_BYTES: Final = 512
+"""Counted for each piece beside its text and its data: what its rows and their indexes take."""
+MAX_WARNINGS: Final = 50
+
+
+class PatchPiece(Frozen, frozen=True, kw_only=True):
+    """A piece of a revision, as it is stored apart from its event. Lengths in bytes of UTF-8."""
+
+    revision: int
+    start: int
+    length: int
+    size: int | None
+    """Of the whole revision, if its sender said so."""
+    chunk: bytes
+    """The text, or one gzip member of it."""
+
+    @property
+    def is_too_far(self) -> bool:
+        """Whether it belongs to a patch that is longer than any may be."""
+        return max(self.start + self.length, self.size or 0) > MAX_PATCH
+
+
+class PatchDetails(Document, frozen=True, kw_only=True):
+    """What the data of `task.patch` say beside the text."""
+
+    partial: bool = False
+    base_sha: str | None = None
+    summary: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class StoredPiece(Frozen, frozen=True, kw_only=True):
+    """A piece without its text."""
+
+    task_seq: int
+    attempt: int
+    revision: int
+    start: int
+    length: int
+    size: int | None
+    details: PatchDetails = PatchDetails()
+
+    @property
+    def end(self) -> int:
+        """Where the next piece begins."""
+        return self.start + self.length
+
+
+class Revision(Frozen, frozen=True, kw_only=True):
+    """The newest of what an attempt sent under one revision number."""
+
+    attempt: int
+    number: int
+    pieces: tuple[StoredPiece, ...]
+    """In the order of the text; of those with the same place the newest comes first."""
+    size: int
+    """Bytes it must have to be complete."""
+
+    @property
+    def hole(self) -> tuple[int, int] | None:
+        """The first and the last byte of what is missing first."""
+        reached = 0
+        for piece in self.pieces:
+            if piece.start > reached:
+                return reached, piece.start - 1
+            reached = max(reached, piece.end)
+        return None if reached >= self.size else (reached, self.size - 1)
+
+    @property
+    def oldest(self) -> int:
+        """The number of the event that brought its first piece."""
+        return min(piece.task_seq for piece in self.pieces)
+
+    @property
+    def details(self) -> PatchDetails:
+        """What its pieces say together."""
+        said = [piece.details for piece in sorted(self.pieces, key=lambda each: each.task_seq)]
+        return PatchDetails(
+            partial=any(each.partial for each in said),
+            base_sha=next((each.base_sha for each in reversed(said) if each.base_sha), None),
+            summary=next((each.summary for each in reversed(said) if each.summary), None),
+            warnings=once(text for each in said for text in each.warnings),
+        )
+
+    def parts(self) -> Iterator[tuple[StoredPiece, int, int]]:
+        """Its pieces without what overlaps: each with the bytes of its text that count."""
+        reached = 0
+        for piece in self.pieces:
+            end = min(piece.end, self.size)
+            if end > reached:
+                yield piece, reached - piece.start, end - piece.start
+                reached = end
+
+
+def revisions(pieces: Iterable[StoredPiece]) -> list[Revision]:
+    """Of newer attempts first, and of each the highest number first."""
+    grouped: dict[tuple[int, int], list[StoredPiece]] = {}
+    for piece in pieces:
+        grouped.setdefault((piece.attempt, piece.revision), []).append(piece)
+    return [_revision(key, grouped[key]) for key in sorted(grouped, reverse=True)]
+
+
+def once(texts: Iterable[str]) -> tuple[str, ...]:
+    """Each text once, in order; of more than a task shows, the newest."""
+    return tuple(dict.fromkeys(texts))[-MAX_WARNINGS:]
+
+
+def _revision(key: tuple[int, int], pieces: list[StoredPiece]) -> Revision:
+    """Pieces that speak of another size than the newest one are of a text that was given up."""
+    newest_first = sorted(pieces, key=lambda piece: -piece.task_seq)
+    size = next((piece.size for piece in newest_first if piece.size is not None), None)
+    valid = [piece for piece in newest_first if size is None or piece.size in {None, size}]
+    in_order = tuple(sorted(valid, key=lambda piece: piece.start))
+    end = max(piece.end for piece in in_order)
+    return Revision(
+        attempt=key[0], number=key[1], pieces=in_order, size=end if size is None else size
+    )

@@ -1,0 +1,45 @@
+"""Pieces of patches are kept apart from their events, up to a bound of their own."""
+
+from msgspec.structs import replace
+
+from gateway.domain.agents.patch import (
+    MAX_PATCH,
+    MAX_STORED,
+    MIB,
+    ROW_BYTES,
+    PatchPiece,
+)
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import Attempt, KeptPatch
+from gateway.domain.tasks.task_change import Draft
+
+
+def has_room(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
+    """Whether the attempt may keep this piece too."""
+    kept = attempt.patch or KeptPatch()
+    return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
+
+
+def keep_piece(draft: Draft, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
+    """Records the event and keeps its text.
+
+    Raises:
+        Refused: `patch_too_large`.
+    """
+    if not has_room(attempt, event, piece):
+        raise Refused(
+            "patch_too_large",
+            f"A patch has at most {MAX_PATCH // MIB} MiB, and all pieces of an attempt take at "
+            f"most {MAX_STORED // MIB} MiB as stored.",
+            hint="Leave out what is too big, and name it in `warnings`.",
+        )
+    kept = attempt.patch or KeptPatch()
+    stored = replace(kept, stored=kept.stored + _taken(event, piece))
+    draft.put_attempt(replace(attempt, patch=stored))
+    draft.record(event, event.fact)
+    draft.attach(event, piece)
+
+
+def _taken(event: Event, piece: PatchPiece) -> int:
+    return len(piece.chunk) + len(event.data) + ROW_BYTES

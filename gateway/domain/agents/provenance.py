@@ -1,0 +1,86 @@
+"""Claims of a sandbox about its result, held against what its task asked for.
+
+Whoever holds an attempt's key may say anything: an address that people click, and a branch that
+they merge, are taken only if they are of the task's own repository and branch.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.domain.repositories.address import RepositoryAddress, address_of, is_in_repository
+from gateway.domain.tasks.spec import Spec
+
+CLAIMS: Final = ("prUrl", "branchName", "commitSha")
+_SHA: Final = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
+_PLAIN: Final = re.compile(r"(?i:https?)://[!-~]+")
+"""Without spaces, control characters and letters that look like others."""
+_PULL_REQUEST: Final = re.compile(
+    r"(?:/-)?/(?:pull|pulls|merge_requests|pull-requests|pullrequest)/[1-9][0-9]{0,9}/?"
+)
+"""The end of the address at GitHub, Gitea, GitLab, Bitbucket and Azure DevOps."""
+_DEFAULT_BRANCH: Final = re.compile(r"\Aslipgate/(task_[0-9a-z]+)\Z")
+"""A name that nobody chose; where a branch is in its way, the sandbox takes another instead."""
+_BITBUCKET_SERVER: Final = re.compile(r"(?:scm/)?(?P<owner>~?)(?P<project>[^/]+)/(?P<name>[^/]+)")
+
+
+def foreign_claims(fields: Mapping[str, object], spec: Spec) -> Iterator[tuple[str, str]]:
+    """The fields that are not of the task's repository and branch, and what was expected."""
+    for name in CLAIMS:
+        value = fields.get(name)
+        if value is not None and not _CHECKS[name](value, spec):
+            yield name, _EXPECTED[name](spec)
+
+
+def is_pull_request_of(url: str, repo_url: str) -> bool:
+    """Whether an address is that of a pull request of this repository.
+
+    A `file://` repository has no pages of its own: there any pull request may be its.
+    """
+    if not _PLAIN.fullmatch(url) or {"?", "#", "@"} & set(url):
+        return False
+    repository = address_of(repo_url)
+    if repository is None:
+        return _PULL_REQUEST.search(url) is not None
+    return any(_is_in(url, repository, path) for path in _pages(repository))
+
+
+def _is_in(url: str, repository: RepositoryAddress, path: str) -> bool:
+    home = f"{'ssh' if repository.is_ssh else 'https'}://{repository.host}/{path}"
+    if not is_in_repository(url, home):
+        return False
+    return _PULL_REQUEST.fullmatch(urlsplit(url).path[len(path) + 1 :]) is not None
+
+
+def _pages(repository: RepositoryAddress) -> Iterator[str]:
+    """The paths under which its pages may stand."""
+    yield repository.path
+    found = _BITBUCKET_SERVER.fullmatch(repository.path)
+    if found is not None:
+        kind = "users" if found["owner"] else "projects"
+        yield f"{kind}/{found['project']}/repos/{found['name']}"
+
+
+def _is_own_pull_request(value: object, spec: Spec) -> bool:
+    return isinstance(value, str) and is_pull_request_of(value, spec.repo_url)
+
+
+def _is_own_branch(value: object, spec: Spec) -> bool:
+    return value in (spec.branch_name, _DEFAULT_BRANCH.sub(r"slipgate-\1", spec.branch_name))
+
+
+def _is_commit(value: object, _spec: Spec) -> bool:
+    return isinstance(value, str) and _SHA.fullmatch(value) is not None
+
+
+_CHECKS: Final[dict[str, Callable[[object, Spec], bool]]] = {
+    "prUrl": _is_own_pull_request,
+    "branchName": _is_own_branch,
+    "commitSha": _is_commit,
+}
+_EXPECTED: Final[dict[str, Callable[[Spec], str]]] = {
+    "prUrl": lambda spec: f"a pull request of {spec.repo_url} was expected",
+    "branchName": lambda spec: f"the task's branch is {spec.branch_name}",
+    "commitSha": lambda _spec: "40 or 64 hexadecimal digits were expected",
+}

@@ -1,0 +1,85 @@
+"""`decide`: the table of `lifecycle.md` as a pure function over values."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from gateway.domain.agents.agent_events import hear
+from gateway.domain.agents.rescue import processes_ended, rescue
+from gateway.domain.deliveries import commands as endpoint_commands
+from gateway.domain.deliveries import endpoint_changes, replay_steps
+from gateway.domain.deliveries.settle import settle
+from gateway.domain.kernel import commands
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.commands import Command
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.launching.claim import claim
+from gateway.domain.launching.realm_silence import realm_due
+from gateway.domain.launching.reports import (
+    created,
+    delegate,
+    failed,
+    finished,
+    renew,
+    trying,
+)
+from gateway.domain.launching.sweep import SweepNow
+from gateway.domain.launching.sweep_request import sweep_now
+from gateway.domain.sources import message
+from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
+from gateway.domain.sources.workspace_request import answer_workspace, open_workspace
+from gateway.domain.tasks.due_clocks import lease_due, task_due
+from gateway.domain.tasks.outage import pulse
+from gateway.domain.tasks.requests import (
+    cancel,
+    create,
+    release_sandbox,
+    retry,
+)
+from gateway.domain.tasks.retention import prune
+
+_RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
+    commands.CreateTask: create,
+    commands.OpenWorkspace: open_workspace,
+    commands.AnswerWorkspace: answer_workspace,
+    commands.CancelTask: cancel,
+    commands.RetryTask: retry,
+    commands.ReleaseSandbox: release_sandbox,
+    commands.AgentWord: hear,
+    message.SandboxNotice: sandbox_changed,
+    message.PullRequestNotice: pull_request_closed,
+    commands.Claim: claim,
+    commands.RenewLease: renew,
+    commands.TrySandbox: trying,
+    commands.ReportCreated: created,
+    commands.FinishJob: finished,
+    commands.FailJob: failed,
+    commands.DelegateJob: delegate,
+    commands.RescuePatch: rescue,
+    commands.ReportEnded: processes_ended,
+    commands.TaskDue: task_due,
+    commands.JobDue: lease_due,
+    commands.RealmDue: realm_due,
+    commands.SettleDelivery: settle,
+    commands.Pulse: pulse,
+    commands.Prune: prune,
+    SweepNow: sweep_now,
+    endpoint_commands.CreateEndpoint: endpoint_changes.create,
+    endpoint_commands.UpdateEndpoint: endpoint_changes.update,
+    endpoint_commands.DeleteEndpoint: endpoint_changes.delete,
+    endpoint_commands.EnableEndpoint: endpoint_changes.enable,
+    endpoint_commands.DisableEndpoint: endpoint_changes.disable,
+    endpoint_commands.RotateSecret: endpoint_changes.rotate,
+    endpoint_commands.StartReplay: replay_steps.start,
+    endpoint_commands.AdvanceReplay: replay_steps.advance,
+    endpoint_commands.RetryDelivery: replay_steps.retry,
+}
+
+
+def decide(view: View, command: Command, now: int) -> Answer:
+    """Applies the command to the view and answers; `now` in milliseconds.
+
+    Raises:
+        Refused: the command cannot be granted. What must be remembered of a refused one (a late
+            word of an agent) is in the view all the same.
+    """
+    return _RULES[type(command)](view, command, now)

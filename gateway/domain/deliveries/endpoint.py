@@ -1,0 +1,159 @@
+"""Endpoints: who is told of a project's events, and of which."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from gateway.domain.tasks.event import FACTS, QUIET
+from gateway.domain.tasks.event_types import types_of
+from gateway.domain.tasks.task import Frozen
+
+Patterns = tuple[str, ...]
+"""Types of events: `task.started`, `task.*`, `*`."""
+
+USUAL: Final = frozenset(FACTS) - QUIET
+"""What an endpoint gets that names no types."""
+
+
+class Endpoint(Frozen, frozen=True, kw_only=True):
+    """An endpoint without its secrets; moments in milliseconds."""
+
+    id: str
+    project: str
+    origin: str
+    """Scheme, host and port."""
+    implicit: bool = True
+    """It stands for the `callbackUrl`s of one origin; each task brings its own address."""
+    enabled: bool = True
+    shown_url: str | None = None
+    """Without what may be secret in it; None: the origin."""
+    header_names: tuple[str, ...] = ()
+    description: str | None = None
+    event_types: Patterns | None = None
+    """None: the usual ones."""
+    rate_per_second: float | None = None
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    is_draining: bool = False
+    """What it missed is on its way: newer events are held too, and wait for their turn."""
+    disabled_reason: str | None = None
+    failing_since: int | None = None
+    """When the first of its attempts failed since one succeeded."""
+    created_at: int = 0
+    updated_at: int = 0
+    told_at: int | None = None
+    """Since when people know that it fails or is disabled; None: as far as they know, it works."""
+    seq: int = 0
+    """The number of its newest event."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a new event is held, and not sent at once."""
+        return not self.enabled or self.is_draining
+
+    def wants(self, kind: str) -> bool:
+        """Whether it gets events of this type."""
+        return kind in wanted_types(self.event_types)
+
+
+class Subscription(Frozen, frozen=True, kw_only=True):
+    """What an endpoint wants of the events behind a number, until it wants something else."""
+
+    endpoint_id: str
+    after_seq: int
+    event_types: Patterns | None
+    """None: the usual ones; (): nothing more."""
+
+
+@lru_cache(maxsize=1024)
+def wanted_types(patterns: Patterns | None) -> frozenset[str]:
+    """The types that an endpoint with these patterns gets.
+
+    Raises:
+        ValueError: a pattern means no type.
+    """
+    return USUAL if patterns is None else types_of(patterns)
+
+
+class Directory:
+    """All endpoints that were not deleted; what one more costs does not grow with their number.
+
+    A batch works on a draft above what was committed: one that fails leaves no trace.
+    """
+
+    def __init__(
+        self, endpoints: Iterable[Endpoint] = (), *, below: "Directory | None" = None
+    ) -> None:
+        self._below: Final = below
+        self._changed: Final[dict[str, Endpoint | None]] = {}
+        """By id; None: deleted."""
+        self._explicit: Final[dict[str, dict[str, Endpoint]]] = {}
+        """Those that are not implicit, by project, as far as one of a project has changed."""
+        for endpoint in endpoints:
+            self.put(endpoint)
+
+    def draft(self) -> "Directory":
+        """The same, to be changed by a batch."""
+        return Directory(below=self)
+
+    def committed(self) -> "Directory":
+        """What it was drafted from, with its changes."""
+        if self._below is None:
+            return self
+        self._below.take(self._changed, self._explicit)
+        return self._below
+
+    def put(self, endpoint: Endpoint) -> None:
+        """An endpoint as it now stands."""
+        self._changed[endpoint.id] = endpoint
+        if not endpoint.implicit:
+            self._own(endpoint.project)[endpoint.id] = endpoint
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """One that is deleted."""
+        self._changed[endpoint.id] = None
+        if not endpoint.implicit:
+            self._own(endpoint.project).pop(endpoint.id, None)
+
+    def find(self, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, unless it was deleted."""
+        if endpoint_id in self._changed or self._below is None:
+            return self._changed.get(endpoint_id)
+        return self._below.find(endpoint_id)
+
+    def audience(self, project: str, callback: str | None) -> tuple[Endpoint, ...]:
+        """Who may hear of a task: its project's endpoints, and the implicit one of its callback."""
+        explicit = tuple(self.explicit_of(project).values())
+        implicit = None if callback is None else self.find(callback)
+        return explicit if implicit is None else (*explicit, implicit)
+
+    def others(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
+        """Who may hear of this endpoint: its project's endpoints, but never itself."""
+        explicit = self.explicit_of(endpoint.project).values()
+        return tuple(other for other in explicit if other.id != endpoint.id)
+
+    def explicit_of(self, project: str) -> Mapping[str, Endpoint]:
+        """The endpoints of a project that people made, by id."""
+        own = self._explicit.get(project)
+        if own is not None:
+            return own
+        return {} if self._below is None else self._below.explicit_of(project)
+
+    def _own(self, project: str) -> dict[str, Endpoint]:
+        if project not in self._explicit:
+            self._explicit[project] = dict(self.explicit_of(project))
+        return self._explicit[project]
+
+    def take(
+        self,
+        changed: Mapping[str, Endpoint | None],
+        explicit: Mapping[str, dict[str, Endpoint]],
+    ) -> None:
+        """The changes of a draft, which was committed."""
+        self._explicit.update(explicit)
+        for endpoint_id, endpoint in changed.items():
+            if endpoint is None and self._below is None:
+                self._changed.pop(endpoint_id, None)
+            else:
+                self._changed[endpoint_id] = endpoint

@@ -1,0 +1,181 @@
+"""Endpoints: made, changed, given up, enabled again, and their secrets rotated."""
+
+from typing import Final
+
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from gateway.domain.deliveries.commands import (
+    CreateEndpoint,
+    DeleteEndpoint,
+    DisableEndpoint,
+    EnableEndpoint,
+    EndpointReply,
+    RotateSecret,
+    UpdateEndpoint,
+)
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.endpoint_events import announce
+from gateway.domain.deliveries.replay import FOR_EVER, Replay, ReplayKind
+from gateway.domain.deliveries.signing_secret import MOST_LIVE
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.stored_response import first_answer, remember
+
+DELETED: Final = "endpoint_deleted"
+DROPPED: Final = "backlog_dropped"
+
+
+def create(view: View, command: CreateEndpoint, now: int) -> EndpointReply:
+    """It gets the events from now on."""
+    first = first_answer(view, command.idempotency)
+    if isinstance(first, EndpointReply):
+        return replace(first, replayed=True)
+    outbox = view.outbox
+    endpoint = replace(command.endpoint, created_at=now, updated_at=now)
+    outbox.put_endpoint(endpoint)
+    outbox.subscribe(endpoint, view.newest)
+    outbox.addresses.append(command.address)
+    outbox.new_secrets.append((command.secret, command.sealed))
+    reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
+    remember(view, command.idempotency, reply, now)
+    return reply
+
+
+def update(view: View, command: UpdateEndpoint, now: int) -> EndpointReply:
+    """Events from now on go where, and are chosen as, it says now."""
+    before = endpoint_of(view, command.endpoint_id)
+    if before.implicit and command.changes.shown_url is not UNSET:
+        raise Refused(
+            "implicit_endpoint",
+            "The address of an implicit endpoint is the callbackUrl of each task.",
+            hint="Leave `url` out, or make an endpoint of the project.",
+        )
+    given = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
+    after = replace(before, **given, updated_at=now)
+    view.outbox.put_endpoint(after)
+    if after.event_types != before.event_types:
+        view.outbox.subscribe(after, view.newest)
+    if command.address is not None:
+        view.outbox.addresses.append(command.address)
+    return EndpointReply(endpoint=after)
+
+
+def delete(view: View, command: DeleteEndpoint, now: int) -> EndpointReply:
+    """It gets nothing more; what it was still owed is dead."""
+    endpoint = endpoint_of(view, command.endpoint_id)
+    if endpoint.implicit:
+        raise Refused(
+            "implicit_endpoint",
+            "An implicit endpoint is there as long as tasks name its origin in a callbackUrl.",
+            hint="Disable it: its events are held.",
+        )
+    view.outbox.delete_endpoint(endpoint, view.newest, now)
+    _work(view, endpoint, "drop", now, reason=DELETED)
+    return EndpointReply(endpoint=endpoint)
+
+
+def enable(view: View, command: EnableEndpoint, now: int) -> EndpointReply:
+    """What it missed is sent, before anything newer, or ended visibly."""
+    before = endpoint_of(view, command.endpoint_id)
+    if before.enabled:
+        return EndpointReply(endpoint=before)
+    delivers = command.backlog == "deliver"
+    after = replace(
+        before,
+        enabled=True,
+        is_draining=delivers,
+        disabled_reason=None,
+        failing_since=None,
+        updated_at=now,
+    )
+    view.outbox.put_endpoint(after)
+    if delivers:
+        _work(view, after, "release", now)
+    else:
+        _work(view, after, "drop", now, until_seq=view.newest, reason=DROPPED)
+    return EndpointReply(endpoint=after)
+
+
+def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
+    """What it is owed is held until it is enabled; others are told why."""
+    before = endpoint_of(view, command.endpoint_id)
+    if not before.enabled:
+        return EndpointReply(endpoint=before)
+    after = replace(
+        before,
+        enabled=False,
+        is_draining=False,
+        disabled_reason=command.reason,
+        updated_at=now,
+    )
+    after = announce(view, after, "endpoint.disabled", now, reason=command.reason)
+    _work(view, after, "hold", now)
+    return EndpointReply(endpoint=after)
+
+
+def rotate(view: View, command: RotateSecret, now: int) -> EndpointReply:
+    """The new secret signs from now on; the others do too until their time is over."""
+    first = first_answer(view, command.idempotency)
+    if isinstance(first, EndpointReply):
+        return replace(first, replayed=True)
+    endpoint = endpoint_of(view, command.endpoint_id)
+    end = now + command.overlap
+    live = [
+        secret
+        for secret in view.outbox.secrets.get(endpoint.id, ())
+        if secret.expires_at is None or secret.expires_at > now
+    ]
+    if command.overlap and len(live) >= MOST_LIVE:
+        raise Refused(
+            "too_many_secrets",
+            f"{len(live)} secrets of the endpoint are live.",
+            hint="Retire the old ones at once with overlapSeconds 0, or wait until they expire.",
+        )
+    old = tuple(replace(secret, expires_at=min(secret.expires_at or end, end)) for secret in live)
+    view.outbox.expiring.extend(old)
+    view.outbox.new_secrets.append((command.secret, command.sealed))
+    view.outbox.secrets[endpoint.id] = (command.secret, *old)
+    reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
+    remember(view, command.idempotency, reply, now)
+    return reply
+
+
+def endpoint_of(view: View, endpoint_id: str) -> Endpoint:
+    """The endpoint.
+
+    Raises:
+        Refused: `not_found`.
+    """
+    endpoint = view.outbox.directory.find(endpoint_id)
+    if endpoint is None:
+        raise Refused("not_found", "There is no such endpoint.")
+    return endpoint
+
+
+def _work(
+    view: View,
+    endpoint: Endpoint,
+    kind: ReplayKind,
+    now: int,
+    *,
+    until_seq: int = FOR_EVER,
+    reason: str | None = None,
+) -> None:
+    """The job that brings its deliveries to where it stands now; an older one stops."""
+    for running in view.outbox.running(endpoint.id):
+        view.outbox.put_replay(
+            replace(running, status="cancelled", updated_at=now, finished_at=now)
+        )
+    view.outbox.put_replay(
+        Replay(
+            id=f"rpl_{endpoint.id.removeprefix('ep_')}-{kind}-{now}",
+            kind=kind,
+            endpoint_id=endpoint.id,
+            project=endpoint.project,
+            until_seq=until_seq,
+            reason=reason,
+            created_at=now,
+            updated_at=now,
+        )
+    )

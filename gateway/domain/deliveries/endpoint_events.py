@@ -1,0 +1,65 @@
+"""Announcements: an endpoint's events, told to the other endpoints of its project."""
+
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.event import EndpointNews, EndpointState, Event
+from gateway.wire.scrubbing import scrubbed
+from gateway.wire.times import maybe_rfc3339
+
+News = Literal["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
+
+
+def announce(
+    view: View,
+    endpoint: Endpoint,
+    kind: News,
+    now: int,
+    *,
+    reason: str | None = None,
+    http_status: int | None = None,
+) -> Endpoint:
+    """Writes the event and what it owes; the endpoint as it stands after it.
+
+    Each is a step of one endpoint, which never hears of itself: however endpoints tell of each
+    other, their events end when they stop failing and recovering.
+    """
+    is_well = kind == "endpoint.recovered"
+    after = replace(
+        endpoint,
+        seq=endpoint.seq + 1,
+        told_at=None if is_well else endpoint.told_at or now,
+        failing_since=None if is_well else endpoint.failing_since,
+    )
+    view.outbox.put_endpoint(after)
+    event = Event(
+        task_id=endpoint.id,
+        task_seq=after.seq,
+        attempt=0,
+        type=kind,
+        at=now,
+        source="gateway",
+        data=_data(kind, endpoint, reason, http_status),
+    )
+    view.put_event(event)
+    view.owe(event, view.outbox.directory.others(endpoint), now)
+    return after
+
+
+def _data(kind: News, endpoint: Endpoint, reason: str | None, http_status: int | None) -> bytes:
+    """As any event may be stored: an address may hold what looks like a key."""
+    state = EndpointState(
+        id=endpoint.id,
+        origin=endpoint.origin,
+        implicit=endpoint.implicit,
+        enabled=endpoint.enabled,
+        reason=reason,
+        http_status=http_status,
+        failing_since=maybe_rfc3339(endpoint.failing_since),
+    )
+    data, _ = scrubbed(kind, msgspec.json.encode(EndpointNews(endpoint=state)))
+    return data

@@ -1,0 +1,113 @@
+"""The outbox in a view: what is known of endpoints and of what they are owed, and what changed."""
+
+from dataclasses import dataclass, field
+
+from msgspec import UNSET, UnsetType
+
+from gateway.domain.deliveries.endpoint import Directory, Endpoint, Subscription
+from gateway.domain.deliveries.replay import Replay, Rerouted
+from gateway.domain.deliveries.signing_secret import SigningSecret
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.tasks.task import Frozen
+
+DeliveryKey = tuple[str, int]
+"""(endpoint, number of the event)."""
+
+
+class Standing(Frozen, frozen=True, kw_only=True):
+    """How a delivery stands."""
+
+    status: str
+    failures: int
+
+
+class Address(Frozen, frozen=True, kw_only=True):
+    """The secret parts of an endpoint that change; UNSET stays as it is."""
+
+    endpoint_id: str
+    url: Sealed | UnsetType = UNSET
+    headers: Sealed | UnsetType | None = UNSET
+
+
+class CallbackTurn(Frozen, frozen=True, kw_only=True):
+    """Final callbacks of a flat task that have not arrived yet."""
+
+    endpoint_id: str
+    task_id: str
+    at: int | None
+    """When they are sent, if that is sooner (milliseconds); None: never, the task goes on."""
+
+
+@dataclass(kw_only=True)
+class Outbox:
+    """Loaded values by key, and what has to be written."""
+
+    directory: Directory = field(default_factory=Directory)
+    secrets: dict[str, tuple[SigningSecret, ...]] = field(default_factory=dict)
+    """Those that are live, by endpoint."""
+    replays: dict[str, Replay] = field(default_factory=dict)
+    pages: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By replay, the events whose deliveries it turns next."""
+    standing: dict[DeliveryKey, Standing] = field(default_factory=dict)
+
+    changed_endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    deleted_endpoints: dict[str, int] = field(default_factory=dict)
+    addresses: list[Address] = field(default_factory=list)
+    subscriptions: list[Subscription] = field(default_factory=list)
+    new_secrets: list[tuple[SigningSecret, Sealed]] = field(default_factory=list)
+    expiring: list[SigningSecret] = field(default_factory=list)
+    changed_replays: dict[str, Replay] = field(default_factory=dict)
+    rerouted: list[Rerouted] = field(default_factory=list)
+    callbacks: list[CallbackTurn] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory = self.directory.draft()
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether anything has to be written."""
+        return bool(
+            self.changed_endpoints
+            or self.deleted_endpoints
+            or self.addresses
+            or self.subscriptions
+            or self.new_secrets
+            or self.expiring
+            or self.changed_replays
+            or self.rerouted
+            or self.callbacks
+        )
+
+    def put_endpoint(self, endpoint: Endpoint) -> None:
+        """An endpoint as it now stands."""
+        self.directory.put(endpoint)
+        self.changed_endpoints[endpoint.id] = endpoint
+
+    def subscribe(self, endpoint: Endpoint, after_seq: int) -> None:
+        """What it wants of the events behind this number."""
+        self.subscriptions.append(
+            Subscription(
+                endpoint_id=endpoint.id, after_seq=after_seq, event_types=endpoint.event_types
+            )
+        )
+
+    def delete_endpoint(self, endpoint: Endpoint, after_seq: int, now: int) -> None:
+        """It gets no event behind this number."""
+        self.directory.remove(endpoint)
+        self.deleted_endpoints[endpoint.id] = now
+        self.subscriptions.append(
+            Subscription(endpoint_id=endpoint.id, after_seq=after_seq, event_types=())
+        )
+
+    def put_replay(self, replay: Replay) -> None:
+        """A job as it now stands."""
+        self.replays[replay.id] = replay
+        self.changed_replays[replay.id] = replay
+
+    def running(self, endpoint_id: str) -> list[Replay]:
+        """The jobs that are not done with an endpoint's deliveries."""
+        return [
+            replay
+            for replay in self.replays.values()
+            if replay.endpoint_id == endpoint_id and replay.status == "running"
+        ]

@@ -1,0 +1,119 @@
+"""Replays: started by people or by an endpoint's own state, and done step by step."""
+
+from msgspec.structs import replace
+
+from gateway.domain.deliveries.commands import (
+    AdvanceReplay,
+    EndpointReply,
+    ReplayReply,
+    RetryDelivery,
+    StartReplay,
+)
+from gateway.domain.deliveries.endpoint_changes import endpoint_of
+from gateway.domain.deliveries.replay import Replay, Rerouted
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.tasks.stored_response import first_answer, remember
+
+
+def start(view: View, command: StartReplay, now: int) -> ReplayReply:
+    """Stores the job; it is about what the endpoint was owed until now."""
+    first = first_answer(view, command.idempotency)
+    if isinstance(first, ReplayReply):
+        return replace(first, replayed=True)
+    endpoint = endpoint_of(view, command.replay.endpoint_id)
+    if not endpoint.enabled and not command.replay.dry_run:
+        raise _disabled()
+    until = min(command.replay.until_seq, view.newest)
+    replay = replace(command.replay, until_seq=until, created_at=now, updated_at=now)
+    view.outbox.put_replay(replay)
+    reply = ReplayReply(replay=replay)
+    remember(view, command.idempotency, reply, now)
+    return reply
+
+
+def advance(view: View, command: AdvanceReplay, now: int) -> ReplayReply:
+    """The next deliveries of a job that runs."""
+    replay = view.outbox.replays.get(command.replay_id)
+    if replay is None:
+        raise Refused("not_found", "There is no such replay.")
+    if replay.status != "running":
+        return ReplayReply(replay=replay)
+    endpoint = view.outbox.directory.find(replay.endpoint_id)
+    is_open = endpoint is not None and endpoint.enabled
+    if replay.kind in {"replay", "release"} and not is_open and not replay.dry_run:
+        return _put(view, replace(replay, status="cancelled", updated_at=now, finished_at=now))
+    page = view.outbox.pages.pop(replay.id, ())
+    if not replay.dry_run:
+        view.outbox.rerouted += [_turned(replay, seq, now) for seq in page]
+    moved = replace(
+        replay,
+        matched=replay.matched + len(page),
+        after_seq=max(page, default=replay.after_seq),
+        updated_at=now,
+    )
+    if len(page) < command.limit:
+        moved = replace(moved, status="done", finished_at=now)
+        if replay.kind == "release" and endpoint is not None:
+            view.outbox.put_endpoint(replace(endpoint, is_draining=False))
+            _release_new(view, endpoint.id, now)
+    return _put(view, moved)
+
+
+def retry(view: View, command: RetryDelivery, now: int) -> EndpointReply:
+    """It is due now, whatever became of it, and goes on from its place in the schedule."""
+    standing = view.outbox.standing.get((command.endpoint_id, command.seq))
+    if standing is None:
+        raise Refused("not_found", "There is no such delivery.")
+    endpoint = endpoint_of(view, command.endpoint_id)
+    if not endpoint.enabled:
+        raise _disabled()
+    view.outbox.rerouted.append(
+        Rerouted(
+            endpoint_id=endpoint.id,
+            seq=command.seq,
+            status="pending",
+            next_attempt_at=now,
+            trigger="manual",
+            failures=standing.failures if standing.status == "pending" else 0,
+        )
+    )
+    return EndpointReply(endpoint=endpoint)
+
+
+def _put(view: View, replay: Replay) -> ReplayReply:
+    view.outbox.put_replay(replay)
+    return ReplayReply(replay=replay)
+
+
+def _turned(replay: Replay, seq: int, now: int) -> Rerouted:
+    turned = Rerouted(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
+    match replay.kind:
+        case "hold":
+            return turned
+        case "drop":
+            return replace(turned, status="dead", reason=replay.reason)
+        case "release":
+            return replace(turned, status="pending", next_attempt_at=now)
+        case "replay":
+            return replace(
+                turned, status="pending", next_attempt_at=now, trigger="replay", failures=0
+            )
+
+
+def _release_new(view: View, endpoint_id: str, now: int) -> None:
+    """What was held earlier in this very batch was not among the last that were read."""
+    view.new_deliveries = [
+        replace(delivery, status="pending", next_attempt_at=now)
+        if delivery.endpoint_id == endpoint_id and delivery.status == "held"
+        else delivery
+        for delivery in view.new_deliveries
+    ]
+
+
+def _disabled() -> Refused:
+    return Refused(
+        "endpoint_disabled",
+        "The endpoint is disabled: its events are held.",
+        hint="Enable it first: POST /v1/endpoints/{id}/enable.",
+    )

@@ -1,0 +1,74 @@
+"""What an attempt to deliver means for its delivery, and for the endpoint it went to."""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.domain.deliveries.commands import DisableEndpoint
+from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.endpoint_changes import disable
+from gateway.domain.deliveries.endpoint_events import announce
+from gateway.domain.kernel.answers import Accepted
+from gateway.domain.kernel.commands import SettleDelivery
+from gateway.domain.kernel.unit_of_work import View
+
+GIVEN_UP_AFTER: Final = 5 * 24 * 3_600_000
+"""Milliseconds of nothing but failure."""
+TOLD_AFTER: Final = 4 * 60_000
+"""Milliseconds of nothing but failure after which people are told: the third attempt of the first
+event that failed has failed too, so it is more than a restart of its receiver."""
+GONE: Final = "gone"
+"""The receiver itself said that it wants no more (410)."""
+FAILING: Final = "failing"
+"""Nothing has reached it for five days."""
+
+
+def settle(view: View, command: SettleDelivery, now: int) -> Accepted:
+    """Writes the outcome down; an endpoint that will not hear of it any more is disabled with it,
+    so that no crash can come between the two."""
+    view.settled.append(command)
+    endpoint = view.outbox.directory.find(command.endpoint_id)
+    if endpoint is None or not command.is_attempt:
+        return Accepted()
+    # Not by its status: what arrived may be repeated, and what is repeated may fail.
+    if command.reason is None:
+        _succeed(view, endpoint, now)
+    elif command.is_charged:
+        _fail(view, endpoint, command, now)
+    return Accepted()
+
+
+def _succeed(view: View, endpoint: Endpoint, now: int) -> None:
+    # What was under way when it was disabled may still arrive: it gets nothing all the same.
+    if endpoint.told_at is not None and endpoint.enabled:
+        announce(view, endpoint, "endpoint.recovered", now)
+    elif endpoint.failing_since is not None:
+        view.outbox.put_endpoint(replace(endpoint, failing_since=None))
+
+
+def _fail(view: View, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
+    if endpoint.failing_since is None:
+        endpoint = replace(endpoint, failing_since=command.at)
+        view.outbox.put_endpoint(endpoint)
+    if not endpoint.enabled:
+        return
+    reason = _reason_to_give_up(endpoint, command, now)
+    if reason is not None:
+        disable(view, DisableEndpoint(endpoint_id=endpoint.id, reason=reason), now)
+    elif endpoint.told_at is None and _fails_for(TOLD_AFTER, endpoint, command, now):
+        status = command.http_status
+        announce(view, endpoint, "endpoint.failing", now, reason=command.reason, http_status=status)
+
+
+def _reason_to_give_up(endpoint: Endpoint, command: SettleDelivery, now: int) -> str | None:
+    if command.http_status == 410:
+        return GONE
+    return FAILING if _fails_for(GIVEN_UP_AFTER, endpoint, command, now) else None
+
+
+def _fails_for(length: int, endpoint: Endpoint, command: SettleDelivery, now: int) -> bool:
+    """Whether nothing but failure has come back for so long (milliseconds)."""
+    # A receiver that is seldom called may fail once in five days, and the next time: that is not
+    # five days of failure. What is tried for the second time has failed twice in a row.
+    is_over = endpoint.failing_since is not None and now - endpoint.failing_since >= length
+    return is_over and command.attempts > 1

@@ -1,0 +1,82 @@
+"""What is kept of one task beside its events, and what may be wrong with it."""
+
+from typing import Literal
+
+from gateway.domain.deliveries.endpoint import Subscription
+from gateway.domain.launching.job import Job
+from gateway.domain.tasks.task import Attempt, Frozen, Task
+
+ProblemName = Literal[
+    "attempt_missing",
+    "attempt_unopened",
+    "claimable_after_end",
+    "delivery_differs",
+    "delivery_missing",
+    "delivery_of_refused",
+    "delivery_state",
+    "delivery_unasked",
+    "event_unreadable",
+    "events_lost",
+    "forbidden_transition",
+    "foreign_key",
+    "gap_in_task_seq",
+    "integrity",
+    "job_left_open",
+    "ledger_behind",
+    "never_claimable",
+    "never_due",
+    "no_destroy_job",
+    "no_events",
+    "no_task",
+    "nobody_launches",
+    "patch_torn",
+    "row_differs",
+    "row_unreadable",
+    "sandbox_forgotten",
+    "schema_differs",
+    "secret_in_event",
+    "seq_not_increasing",
+    "stale_word",
+    "two_sandboxes",
+    "unknown_key",
+    "webhook_twice",
+    "word_after_end",
+    "wrong_due_time",
+]
+"""Stable: what an operator looks up, and what a test damages a database for."""
+
+
+class DeliveryRow(Frozen, frozen=True, kw_only=True):
+    """A delivery as it stands; any word may stand in `status`, for it is what is checked."""
+
+    endpoint_id: str
+    seq: int
+    task_id: str
+    task_seq: int
+    status: str
+    attempts: int
+    next_attempt_at: int | None
+
+
+class Books(Frozen, frozen=True, kw_only=True):
+    """The rows of one task."""
+
+    task: Task
+    due_at: int | None
+    """The column that the reconciler reads; it must be the earliest of the task's clocks."""
+    attempts: tuple[Attempt, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    deliveries: tuple[DeliveryRow, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    """Of the endpoints that may hear of it, in the order of the numbers of events."""
+
+
+class Problem(Frozen, frozen=True, kw_only=True):
+    """One broken promise; `name` is stable, the rest is for people."""
+
+    name: ProblemName
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.subject}: {self.detail}"

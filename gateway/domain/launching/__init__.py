@@ -1,0 +1,1 @@
+"""Launch jobs, leases, realms, and the sandboxes in them."""

@@ -1,0 +1,162 @@
+"""Sweeps: what is found in a realm and carries our labels is held against what should be there."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.domain.kernel.ids import stray_id, sweep_id
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.launching.job import Job, Stray
+from gateway.domain.launching.labels import INSTANCE, owner
+from gateway.domain.launching.realm import ServedPlace, serves
+from gateway.domain.launching.sweep import (
+    MOST_TOLD,
+    Outcome,
+    Sweep,
+    Unwanted,
+)
+from gateway.domain.tasks.finish import destroy
+from gateway.domain.tasks.task import Attempt, Task
+from gateway.domain.tasks.task_change import Draft
+from gateway.wire.launcher import SweptSandbox
+from gateway.wire.times import milliseconds, parse_rfc3339
+
+SWEEP_EVERY: Final = 300_000
+"""Milliseconds between two sweeps of a realm."""
+NOT_THERE: Final = frozenset({"gone", "destroyed"})
+
+
+def sweep_job(key: ServedPlace, now: int) -> Job:
+    """The one sweep job of a realm: it is offered again after each report."""
+    provider, realm, project = key
+    return Job(
+        id=sweep_id(*key),
+        kind="sweep",
+        provider=provider,
+        realm=realm,
+        project=project,
+        not_before=now + SWEEP_EVERY,
+    )
+
+
+def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
+    """Has everything destroyed that is ours and that nobody wants any more. A sweep by launchers of
+    one project sees nothing of another's."""
+    there = [
+        sandbox
+        for sandbox in found
+        if sandbox.labels.get(INSTANCE) == view.policy.instance_id
+        and sandbox.state not in NOT_THERE
+        and _may_judge(view, sweep, sandbox)
+    ]
+    unwanted = [
+        _told(sandbox, *verdict)
+        for sandbox in there
+        if (verdict := _judged(view, sweep, sandbox, now)) is not None
+    ]
+    return Sweep(
+        realm=(sweep.provider or "", sweep.realm or "", sweep.project),
+        at=now,
+        seen=len(there),
+        unwanted=len(unwanted),
+        told=tuple(unwanted[:MOST_TOLD]),
+    )
+
+
+def _may_judge(view: View, sweep: Job, found: SweptSandbox) -> bool:
+    """A sandbox of no known task is nobody's: whoever serves its realm may say so."""
+    task = view.tasks.get(owner(found.labels)[0])
+    return task is None or serves(sweep.project, task.project)
+
+
+def _judged(view: View, sweep: Job, found: SweptSandbox, now: int) -> tuple[Outcome, str] | None:
+    """Why nobody wants it, and what becomes of it; None: somebody does."""
+    task_id, number = owner(found.labels)
+    task = view.tasks.get(task_id)
+    attempt = view.attempts.get((task.id, number)) if task else None
+    if task is None or (attempt is None and number != task.attempt):
+        why = "there is no such task" if task is None else f"the task has no attempt {number}"
+        return _stray(view, sweep, found, now, since=_made_at(found)), why
+    is_over = number != task.attempt or task.status.is_terminal
+    is_there = attempt is None or attempt.realm in {None, sweep.realm}
+    if not is_over and is_there:
+        return None
+    if attempt is not None and is_there and not attempt.is_gone:
+        _see_to_its_end(view, task, attempt, now)
+        return "ending", f"attempt {number} is over"
+    why = f"attempt {number} is over" if is_there else f"attempt {number} is in another realm"
+    since = _settled_at(attempt) if attempt is not None else 0
+    return _stray(view, sweep, found, now, since=since), why
+
+
+def _stray(view: View, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
+    """Nothing of it is known any more: it goes, once no create can land and no list be stale."""
+    if now - since < _grace(view):
+        return "waiting"
+    _destroy_stray(view, sweep, found, now)
+    return "destroying"
+
+
+def _told(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
+    task_id, number = owner(found.labels)
+    return Unwanted(
+        id=found.id,
+        name=found.name,
+        state=found.state,
+        task_id=task_id or None,
+        attempt=number or None,
+        created_at=_made_at(found) or None,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def _see_to_its_end(view: View, task: Task, attempt: Attempt, now: int) -> None:
+    draft = Draft(view, task, now)
+    if draft.job("destroy", attempt.number) is None:
+        destroy(draft, attempt, at=now)
+        draft.keep()
+
+
+def _destroy_stray(view: View, sweep: Job, found: SweptSandbox, now: int) -> None:
+    name = stray_id(sweep.id, found.name, found.id)
+    known = view.jobs.get(name)
+    if known is not None and known.is_open:
+        return
+    task = view.tasks.get(owner(found.labels)[0])
+    stray = Stray(name=found.name, id=found.id, labels=found.labels)
+    opened = Job(
+        id=name,
+        kind="destroy",
+        provider=sweep.provider,
+        realm=sweep.realm,
+        project=task.project if task else sweep.project,
+        not_before=now,
+        stray=stray,
+        # One that was closed is opened anew under the same id: no old token may fit again.
+        lease=known.lease + 1 if known else 0,
+    )
+    view.put_job(opened)
+
+
+def _grace(view: View) -> int:
+    """So long a create may still land, and a list may show what is gone (milliseconds)."""
+    policy = view.policy
+    return policy.create_window + policy.create_limit + policy.gone_margin
+
+
+def _settled_at(attempt: Attempt) -> int:
+    moments = (attempt.opened_at, attempt.tried_at, attempt.ended_at, attempt.gone_at)
+    return max(filter(None, moments))
+
+
+def _made_at(found: SweptSandbox) -> int:
+    """When its provider says it was made; one that does not say was made long ago."""
+    moment = parse_rfc3339(found.created_at or "")
+    return 0 if moment is None else milliseconds(moment)
+
+
+def swept_again(sweep: Job, now: int) -> Job:
+    """The sweep job after a report, whatever it said."""
+    return replace(sweep, not_before=now + SWEEP_EVERY)

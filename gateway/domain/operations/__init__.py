@@ -1,0 +1,1 @@
+"""Rules for operators: rate limits, dry runs, gauges."""

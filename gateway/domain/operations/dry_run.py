@@ -1,0 +1,101 @@
+"""What a rule would do to what is due, found out by letting it: on a view that nobody writes."""
+
+from collections.abc import Sequence
+
+from gateway.domain.decide import decide
+from gateway.domain.kernel.commands import (
+    JobDue,
+    Pulse,
+    RealmDue,
+    TaskDue,
+)
+from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.tasks.event import Event
+from gateway.domain.tasks.task import CLOCK_NAMES, Frozen, Task
+
+Due = TaskDue | JobDue | RealmDue
+
+
+class DueClock(Frozen, frozen=True, kw_only=True):
+    """A clock, or a lease, that has run out; `since` in milliseconds."""
+
+    what: str
+    since: int
+
+
+class Foreseen(Frozen, frozen=True, kw_only=True):
+    """What is due, and what would come of it."""
+
+    due: tuple[DueClock, ...]
+    """The longest due first."""
+    events: tuple[Event, ...]
+    jobs: tuple[Job, ...]
+    """Jobs that would be opened or changed, as they would stand."""
+    before: Task | None = None
+    """The task whose clock, or whose job's lease, has run out."""
+    after: Task | None = None
+    job_id: str | None = None
+    realm: ServedPlace | None = None
+    """The realm whose launchers have not called for a while, or call again."""
+
+
+class Rehearsal(Frozen, frozen=True, kw_only=True):
+    """All that is due at a moment."""
+
+    foreseen: tuple[Foreseen, ...]
+    outage_since: int | None
+    """Nothing could commit since then: what came due meanwhile would be moved first."""
+
+
+def rehearse(view: View, commands: Sequence[Due], now: int) -> Rehearsal:
+    """What the commands would do, one after the other as in a batch; the view is changed."""
+    due = [_due_clocks(view, command, now) for command in commands]
+    last = view.last_pulse
+    is_outage = last is not None and now - last > OUTAGE
+    if is_outage:
+        decide(view, Pulse(at=now), now)
+    foreseen = [
+        _rehearse(view, command, clocks, now) for command, clocks in zip(commands, due, strict=True)
+    ]
+    return Rehearsal(foreseen=tuple(foreseen), outage_since=last if is_outage else None)
+
+
+def _due_clocks(view: View, command: Due, now: int) -> tuple[DueClock, ...]:
+    found = [DueClock(what=name, since=at) for name, at in _clocks(view, command) if at <= now]
+    return tuple(sorted(found, key=lambda clock: clock.since))
+
+
+def _clocks(view: View, command: Due) -> list[tuple[str, int]]:
+    moments: dict[str, int | None] = {}
+    match command:
+        case TaskDue() if task := view.tasks.get(command.task_id):
+            moments = {name: getattr(task.clocks, name) for name in CLOCK_NAMES}
+        case JobDue() if job := view.jobs.get(command.job_id):
+            moments = {"lease": job.lease_expires_at}
+        case RealmDue() if realm := view.realms.get(command.key):
+            moments = {"realm": realm.due_at}
+    return [(name, at) for name, at in moments.items() if at is not None]
+
+
+def _rehearse(view: View, command: Due, due: tuple[DueClock, ...], now: int) -> Foreseen:
+    task_id = _task_id(view, command)
+    before, jobs, said = view.tasks.get(task_id), dict(view.jobs), len(view.new_events)
+    decide(view, command, now)
+    return Foreseen(
+        due=due,
+        events=tuple(view.new_events[said:]),
+        jobs=tuple(job for name, job in view.jobs.items() if jobs.get(name) != job),
+        before=before,
+        after=view.tasks.get(task_id),
+        job_id=command.job_id if isinstance(command, JobDue) else None,
+        realm=command.key if isinstance(command, RealmDue) else None,
+    )
+
+
+def _task_id(view: View, command: Due) -> str:
+    if isinstance(command, TaskDue):
+        return command.task_id
+    job = view.jobs.get(command.job_id) if isinstance(command, JobDue) else None
+    return job.task_id or "" if job else ""

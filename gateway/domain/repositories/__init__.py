@@ -1,0 +1,1 @@
+"""Addresses of repositories: compared as hosts and paths, never as text."""

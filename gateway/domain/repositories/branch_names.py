@@ -1,0 +1,59 @@
+"""What git takes as the name of a branch.
+
+Source: git-check-ref-format(1), the rules of `--branch`. Stricter in two points: a limit of length,
+and no branch `@`, which git itself takes but reads as HEAD wherever a revision may stand.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from gateway.domain.kernel.errors import Refused
+from gateway.wire.problem import FieldError
+
+MAX_BYTES: Final = 244
+"""GitHub takes 255 bytes with `refs/heads/`, and a file system no longer name for its lock."""
+
+_RULES: Final = (
+    (re.compile(r"\A(?!.)", re.DOTALL), "is not empty"),
+    (re.compile(r"\A-"), "does not begin with '-'"),
+    (re.compile(r"[\x00-\x20\x7f]"), "holds no spaces or control characters"),
+    (re.compile(r"[~^:?*\[\\]"), "holds none of ~ ^ : ? * [ \\"),
+    (re.compile(r"\.\."), "holds no '..'"),
+    (re.compile(r"@\{"), "holds no '@{'"),
+    (re.compile(r"\A/|/\Z|//"), "does not begin or end with '/', and holds no '//'"),
+    (re.compile(r"(\A|/)\."), "has no part that begins with '.'"),
+    (re.compile(r"\.lock(/|\Z)"), "has no part that ends with '.lock'"),
+    (re.compile(r"\.\Z"), "does not end with '.'"),
+    (re.compile(r"\A(HEAD|@)\Z"), "is not 'HEAD' or '@', which mean a revision"),
+    (re.compile(r"[\ud800-\udfff]"), "is valid Unicode"),
+)
+
+
+@lru_cache(maxsize=1024)
+def broken_rule(name: str) -> str | None:
+    """The rule of git that a branch name breaks, as the end of "a branch name …"."""
+    for pattern, rule in _RULES:
+        if pattern.search(name):
+            return rule
+    if len(name.encode()) > MAX_BYTES:
+        return f"has at most {MAX_BYTES} bytes"
+    return None
+
+
+def check_branch(name: str, path: str) -> None:
+    """Let a branch name pass that git takes; `path` says where in the request it stood.
+
+    Raises:
+        Refused: `invalid_request`, naming the rule.
+    """
+    rule = broken_rule(name)
+    if rule is None:
+        return
+    message = f"A branch name {rule}"
+    raise Refused(
+        "invalid_request",
+        f"{path}: {message}.",
+        hint="The rules are those of `git check-ref-format --branch`.",
+        errors=(FieldError(path=path, message=message),),
+    )

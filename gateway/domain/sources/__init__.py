@@ -1,0 +1,1 @@
+"""Messages of Daytona, GitHub and the drop-in workspace API."""

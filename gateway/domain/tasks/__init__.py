@@ -1,0 +1,1 @@
+"""Tasks: their events, the fold, their clocks, and what callers may ask of them."""

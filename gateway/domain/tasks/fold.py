@@ -1,0 +1,185 @@
+"""The fold: a task row is what its applied events make of it, and nothing else.
+
+Clocks and `claimable_at` are not folded: they are promises about the future, moved by outages.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from gateway.domain.agents.patch import once
+from gateway.domain.tasks.event import (
+    CancelRequested,
+    Ended,
+    Event,
+    Fact,
+    FlagCleared,
+    FlagSet,
+    Launched,
+    Launching,
+    Progress,
+    PullRequest,
+    Reported,
+    Retried,
+    SandboxReported,
+    Trying,
+    UsageTotals,
+)
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import (
+    Flag,
+    Status,
+    Task,
+    Timeouts,
+    Usage,
+)
+
+ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
+LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
+"""Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
+
+
+def fold(events: Iterable[Event]) -> Task:
+    """The task its events tell of; the first one must be `task.created`."""
+    stream = iter(events)
+    task = born(next(stream))
+    for event in stream:
+        if event.applied:
+            task = evolve(task, event, event.fact)
+        else:
+            task = replace(task, seq=event.task_seq)
+    return task
+
+
+def born(event: Event, spec: Spec | None = None) -> Task:
+    """The task right after `task.created`."""
+    made = spec or event.fact
+    if not isinstance(made, Spec):
+        raise TypeError(f"a task begins with task.created, not {event.type}")
+    return Task(
+        id=event.task_id,
+        project=made.project,
+        status=Status.QUEUED,
+        attempt=1,
+        max_attempts=made.max_attempts,
+        seq=event.task_seq,
+        created_at=event.at,
+        updated_at=event.at,
+        timeouts=Timeouts(
+            queue=made.timeouts.queue_seconds,
+            heartbeat=made.timeouts.heartbeat_seconds,
+            run=made.timeouts.run_seconds,
+        ),
+        on_stall=made.on_stall,
+        priority=made.priority,
+        snapshot=made.snapshot,
+        provider=made.provider,
+        concurrency_key=made.concurrency_key,
+        keep_sandbox=made.keep_sandbox,
+        endpoint_id=made.endpoint_id,
+    )
+
+
+def evolve(task: Task, event: Event, fact: Fact) -> Task:
+    """The task after one applied event."""
+    task = replace(task, seq=event.task_seq, updated_at=event.at)
+    if event.source == "agent" and not isinstance(fact, Ended | Retried):
+        task = _running(task, event)
+    if isinstance(fact, Reported) and fact.warnings:
+        task = replace(task, warnings=once((*task.warnings, *fact.warnings)))
+    apply = _RULES.get(type(fact))
+    return task if apply is None else apply(task, event, fact)
+
+
+def _word(task: Task, _event: Event, fact: Progress | UsageTotals | PullRequest) -> Task:
+    match fact:
+        case Progress():
+            return replace(task, stage=fact.stage or task.stage, message=fact.message)
+        case UsageTotals():
+            return replace(task, usage=fact.usage())
+        case PullRequest():
+            sha = fact.commit_sha or task.commit_sha
+            return replace(task, pr_url=fact.pr_url or task.pr_url, commit_sha=sha)
+
+
+def _launching(task: Task, _event: Event, _fact: Launching) -> Task:
+    return replace(task, status=Status.LAUNCHING)
+
+
+def _launched(task: Task, event: Event, fact: Launched) -> Task:
+    return replace(_running(task, event), sandbox=fact.sandbox or task.sandbox)
+
+
+def _cancel(task: Task, event: Event, _fact: CancelRequested) -> Task:
+    return replace(task, cancel_requested_at=event.at)
+
+
+def _flag(task: Task, event: Event, fact: FlagSet | FlagCleared) -> Task:
+    others = tuple(flag for flag in task.flags if flag.code != fact.code)
+    if isinstance(fact, FlagCleared):
+        return replace(task, flags=others)
+    flag = Flag(code=fact.code, since=event.at, detail=fact.detail)
+    return replace(task, flags=(*others, flag))
+
+
+def _running(task: Task, event: Event) -> Task:
+    if task.status not in {Status.QUEUED, Status.LAUNCHING}:
+        return task
+    return replace(task, status=Status.RUNNING, started_at=task.started_at or event.at)
+
+
+def _end(task: Task, event: Event, fact: Ended) -> Task:
+    status = ENDS[event.type]
+    task = _running(task, event) if event.source == "agent" else task
+    return replace(
+        task,
+        status=status,
+        finished_at=event.at,
+        pr_url=fact.pr_url or task.pr_url,
+        commit_sha=fact.commit_sha or task.commit_sha,
+        message=fact.summary or task.message,
+        error=None if status is Status.CANCELLED else fact.error,
+        flags=tuple(flag for flag in task.flags if flag.code in LASTING_FLAGS),
+    )
+
+
+def _retry(task: Task, _event: Event, fact: Retried) -> Task:
+    if fact.attempt == task.attempt:
+        return replace(task, status=Status.QUEUED)
+    return replace(
+        task,
+        status=Status.QUEUED,
+        attempt=fact.attempt,
+        started_at=None,
+        finished_at=None,
+        cancel_requested_at=None,
+        stage=None,
+        message=None,
+        pr_url=None,
+        commit_sha=None,
+        error=None,
+        usage=Usage(),
+        sandbox=None,
+        flags=tuple(flag for flag in task.flags if flag.code in LASTING_FLAGS),
+    )
+
+
+def _sandbox(task: Task, event: Event, fact: Trying | SandboxReported) -> Task:
+    return replace(task, sandbox=fact.sandbox) if event.attempt == task.attempt else task
+
+
+_RULES: Final[dict[type, Callable[[Task, Event, Any], Task]]] = {
+    Launching: _launching,
+    Launched: _launched,
+    Progress: _word,
+    UsageTotals: _word,
+    PullRequest: _word,
+    Ended: _end,
+    CancelRequested: _cancel,
+    Retried: _retry,
+    FlagSet: _flag,
+    FlagCleared: _flag,
+    Trying: _sandbox,
+    SandboxReported: _sandbox,
+}

@@ -1,0 +1,60 @@
+"""What was asked for: the immutable part of a task, stored once, in its `task.created` event."""
+
+from typing import Literal
+
+import msgspec
+
+from gateway.domain.tasks.task import Frozen, OnStall
+
+
+class Document(Frozen, frozen=True, kw_only=True, rename="camel"):
+    """A value that is also stored and shown as JSON."""
+
+
+class AgentSpec(Document, frozen=True, kw_only=True):
+    """Which agent works on it, and its limits."""
+
+    engine: Literal["mini", "command"] = "mini"
+    model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
+    model: str | None = None
+    max_turns: int = 60
+    max_cost_usd: float = 3.0
+    command: tuple[str, ...] | None = None
+
+
+class TimeoutSpec(Document, frozen=True, kw_only=True):
+    """Limits in seconds."""
+
+    queue_seconds: int = 900
+    heartbeat_seconds: int = 300
+    run_seconds: int = 3600
+
+
+class Spec(Document, frozen=True, kw_only=True):
+    """The request after defaults. Nothing in it is secret: a callback's query is masked."""
+
+    project: str
+    repo_url: str
+    prompt: str
+    title: str
+    branch_name: str
+    base_branch: str | None = None
+    snapshot: str = ""
+    provider: str | None = None
+    agent: AgentSpec = AgentSpec()
+    validate: tuple[tuple[str, ...], ...] | None = None
+    timeouts: TimeoutSpec = TimeoutSpec()
+    max_attempts: int = 1
+    on_stall: OnStall = "flag"
+    priority: int = 5
+    not_before: int | None = None
+    """Milliseconds since the epoch."""
+    concurrency_key: str | None = None
+    keep_sandbox: bool = False
+    callback_url: str | None = None
+    endpoint_id: str | None = None
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    traceparent: str | None = None
+    flat: str | None = None
+    """Made by the drop-in API: its callbacks are flat, and this is the frontend's own TASK_ID
+    (empty: it gave none)."""

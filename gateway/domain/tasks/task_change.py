@@ -1,0 +1,207 @@
+"""A draft: what one command makes of one task, kept in the view only when it is whole."""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain.agents.patch import PatchPiece
+from gateway.domain.kernel.ids import job_id
+from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.launching.job import Job, JobKind
+from gateway.domain.tasks.event import (
+    Event,
+    Fact,
+    FlagCleared,
+    FlagSet,
+)
+from gateway.domain.tasks.fold import ENDS, born, evolve
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Attempt, Clocks, Task
+
+
+class Draft:
+    """Collects the events, and the task, attempts and jobs they lead to."""
+
+    def __init__(self, view: View, task: Task, now: int) -> None:
+        self.view = view
+        self.policy = view.policy
+        self.task = task
+        self.now = now
+        self._events: list[Event] = []
+        self._pieces: list[tuple[Event, PatchPiece]] = []
+        self._attempts: dict[int, Attempt] = {}
+        self._jobs: dict[str, Job] = {}
+
+    @classmethod
+    def opened(
+        cls, view: View, task_id: str, spec: Spec, now: int, *, claimable_at: int
+    ) -> "Draft":
+        """A draft of a task that is just being created; its queue clock starts when it may be
+        claimed."""
+        event = Event(
+            task_id=task_id,
+            task_seq=1,
+            attempt=1,
+            type="task.created",
+            at=now,
+            source="api",
+            data=msgspec.json.encode(spec),
+        )
+        queue = claimable_at + spec.timeouts.queue_seconds * 1000
+        task = replace(born(event, spec), claimable_at=claimable_at, clocks=Clocks(queue=queue))
+        draft = cls(view, task, now)
+        draft._events.append(event)
+        return draft
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The current attempt, if a launcher has ever taken it."""
+        return self.attempt_of(self.task.attempt)
+
+    def attempt_of(self, number: int) -> Attempt | None:
+        """An attempt of the task by its number."""
+        return self._attempts.get(number) or self.view.attempts.get((self.task.id, number))
+
+    def living(self) -> list[Attempt]:
+        """The attempts whose sandbox is not known to be gone, oldest first."""
+        numbers = range(1, self.task.attempt + 1)
+        known = (attempt for number in numbers if (attempt := self.attempt_of(number)))
+        return [attempt for attempt in known if not attempt.is_gone]
+
+    def put_attempt(self, attempt: Attempt) -> None:
+        """The attempt as it now stands."""
+        self._attempts[attempt.number] = attempt
+
+    def job(self, kind: JobKind, attempt: int) -> Job | None:
+        """The open job of this kind, if there is one. Its name is known: a search among the jobs of
+        a whole batch would cost each of its commands more with every other."""
+        known = self.attempt_of(attempt)
+        number = known.inspections if known is not None and kind == "inspect" else 1
+        job = self._job_named(job_id(self.task.id, attempt, kind, number))
+        return job if job is not None and job.is_open else None
+
+    def _job_named(self, name: str) -> Job | None:
+        return self._jobs.get(name) or self.view.jobs.get(name)
+
+    def put_job(self, job: Job) -> None:
+        """The job as it now stands."""
+        self._jobs[job.id] = job
+
+    def open_job(self, kind: JobKind, attempt: Attempt, *, not_before: int) -> None:
+        """Offers a job about the attempt's sandbox to its realm; an open one is only hastened."""
+        job = self.job(kind, attempt.number)
+        if job is not None:
+            self.put_job(replace(job, not_before=min(job.not_before, not_before)))
+            return
+        number = 1
+        if kind == "inspect":
+            newest = self.attempt_of(attempt.number) or attempt
+            number = newest.inspections + 1
+            self.put_attempt(replace(newest, inspections=number))
+        name = job_id(self.task.id, attempt.number, kind, number)
+        closed = self._job_named(name)
+        opened = Job(
+            id=name,
+            kind=kind,
+            task_id=self.task.id,
+            attempt=attempt.number,
+            provider=attempt.provider,
+            realm=attempt.realm,
+            project=self.task.project,
+            not_before=not_before,
+            # One that was closed is opened anew under the same id: no old token may fit again.
+            lease=closed.lease + 1 if closed else 0,
+        )
+        self.put_job(opened)
+
+    def change(
+        self,
+        *,
+        claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET,
+        **clocks: int | None,
+    ) -> None:
+        """Moves clocks, or when the create job may be claimed (milliseconds)."""
+        if claimable_at is msgspec.UNSET:
+            claimable_at = self.task.claimable_at
+        moved = replace(self.task.clocks, **clocks)
+        self.task = replace(self.task, claimable_at=claimable_at, clocks=moved)
+
+    def stop_clocks(self) -> None:
+        """Nothing runs any more, and nothing can be claimed; a clean-up is watched to its end."""
+        clocks = self.task.clocks
+        left = Clocks(cleanup=clocks.cleanup, callback=clocks.callback)
+        self.task = replace(self.task, claimable_at=None, clocks=left)
+
+    def happen(
+        self,
+        kind: str,
+        fact: Fact,
+        *,
+        attempt: int | None = None,
+        source: str = "gateway",
+    ) -> None:
+        """Something happened by our own decision or by a launcher's report."""
+        self.record(
+            Event(
+                task_id=self.task.id,
+                task_seq=self.task.seq + 1,
+                attempt=attempt or self.task.attempt,
+                type=kind,
+                at=self.now,
+                source=source,
+                data=msgspec.json.encode(fact),
+            ),
+            fact,
+        )
+
+    def record(self, event: Event, fact: Fact) -> None:
+        """An event as it is; a refused one only takes a number."""
+        self._events.append(event)
+        if event.applied:
+            self.task = evolve(self.task, event, fact)
+        else:
+            self.task = replace(self.task, seq=event.task_seq)
+
+    def attach(self, event: Event, piece: PatchPiece) -> None:
+        """The text that an event of this draft has brought."""
+        self._pieces.append((event, piece))
+
+    def raise_flag(self, code: str, detail: str = "") -> None:
+        """Says once that something is wrong."""
+        if not self.task.has_flag(code):
+            self.happen("task.stalled", FlagSet(code=code, detail=detail))
+
+    def lower_flag(self, *codes: str) -> None:
+        """Says that it is well again."""
+        for code in codes:
+            if self.task.has_flag(code):
+                self.happen("task.recovered", FlagCleared(code=code))
+
+    def _later(self, event: Event) -> Mapping[str, int]:
+        """Endpoints that must not be told of the event yet, with the moment from which on they may:
+        a frontend that is still writing down that its task runs would overwrite the end of it."""
+        task = self.task
+        if task.clocks.callback is None or task.endpoint_id is None or event.type not in ENDS:
+            return {}
+        return {task.endpoint_id: task.clocks.callback}
+
+    def keep(self) -> Task:
+        """Writes everything into the view; what the events owe to endpoints with it."""
+        audience = self.view.outbox.directory.audience(self.task.project, self.task.endpoint_id)
+        for event in self._events:
+            self.view.put_event(event)
+            if audience and event.applied:
+                self.view.owe(event, audience, self.now, later=self._later(event))
+        self.view.new_pieces += self._pieces
+        for attempt in self._attempts.values():
+            self.view.put_attempt(attempt)
+        for job in self._jobs.values():
+            self.view.put_job(job)
+        if self._events and self._events[0].task_seq == 1:
+            self.view.put_new_task(self.task)
+        else:
+            if self.task.concurrency_key is not None:
+                self.view.move_key(self.view.tasks[self.task.id], self.task, self.now)
+            self.view.put_task(self.task)
+        return self.task

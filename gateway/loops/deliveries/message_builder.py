@@ -1,0 +1,194 @@
+"""Letters: what a delivery needs from the store and the keyring before it can be sent."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from gateway.domain.deliveries.delivery import PARK_AFTER, SUPERSEDED
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.kernel import ids
+from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.keyring import Keyring, UnknownKey, Unreadable
+from gateway.domain.kernel.sealing import (
+    Sealed,
+    callback_secret_context,
+    callback_url_context,
+    endpoint_headers_context,
+    endpoint_url_context,
+    signing_secret_context,
+)
+from gateway.domain.tasks.event import Event
+from gateway.loops.batch_loader import BatchLoader
+from gateway.loops.deliveries.outbox import CannotWrite, Head
+from gateway.loops.deliveries.post import (
+    BROKEN,
+    Letter,
+    Outcome,
+    unsent,
+)
+from gateway.store.sqlite.delivery_contexts import (
+    Asked,
+    Enclosure,
+    LiveSecret,
+    Owner,
+    Target,
+)
+
+Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
+"""The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
+does not know such an event, and gets nothing."""
+
+_HEADERS: Final = msgspec.json.Decoder(dict[str, str])
+
+
+class LetterReads(Protocol):
+    """What a letter is made of."""
+
+    async def enclosures(
+        self, keys: Collection[DeliveryKey], now: int
+    ) -> Mapping[DeliveryKey, Enclosure]:
+        """What goes into the letters of deliveries that are still kept."""
+
+    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
+        """Whether a later event of the task has been sent to the endpoint."""
+
+    async def target(self, endpoint_id: str) -> Target | None:
+        """Where the letters of an endpoint go."""
+
+    async def live_secrets(
+        self, owners: Collection[Owner], now: int
+    ) -> Mapping[Owner, Sequence[LiveSecret]]:
+        """What the letters of each are signed with; the newest first."""
+
+
+class LetterWriter:
+    """Writes the letter of a delivery; a body that was sent before stays as it was."""
+
+    def __init__(
+        self, reads: LetterReads, keyring: Keyring, render: Render, clock: Callable[[], int]
+    ) -> None:
+        self._reads = reads
+        self._keyring = keyring
+        self._render = render
+        self._clock = clock
+        self._enclosures = BatchLoader(self._enclose)
+
+    async def write(self, head: Head) -> Letter | None:
+        """The letter; None: there is nothing to tell, or something newer to tell instead.
+
+        Raises:
+            CannotWrite: its event, its address or its secret cannot be read.
+        """
+        found = await self._enclosures.load((head.endpoint_id, head.seq))
+        if found is None or (found.asked is None and not found.event.is_about_endpoint):
+            raise CannotWrite("no_event", "The event is no longer kept.")
+        if _is_superseded(head, found):
+            return None
+        body = found.body or await self._render(found.event, found.asked)
+        if body is None:
+            return None
+        return Letter(
+            webhook_id=ids.event_id(found.event.at, head.seq),
+            url=self._url(head, found),
+            secrets=self._keys(found.target.project, found.secrets),
+            body=body,
+            project=head.project,
+            is_kept=found.body is not None,
+            extra=self._extra(head.endpoint_id, found.target),
+            key_id=found.secrets[0].id,
+            is_late=await self._is_late(head),
+            traceparent=None if found.asked is None else found.asked[1].traceparent,
+        )
+
+    async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> Letter:
+        """A letter about no event, to an endpoint with an address of its own.
+
+        Raises:
+            CannotWrite: its address or its secret cannot be read.
+        """
+        target = await self._reads.target(endpoint_id)
+        if target is None:
+            raise CannotWrite("no_address", "The endpoint is gone.")
+        owner = (target.project, endpoint_id)
+        live = (await self._reads.live_secrets([owner], self._clock()))[owner]
+        return Letter(
+            webhook_id=webhook_id,
+            url=self._text(target.url, endpoint_url_context(endpoint_id)),
+            secrets=self._keys(target.project, live),
+            body=body,
+            project=target.project,
+            extra=self._extra(endpoint_id, target),
+            key_id=live[0].id,
+        )
+
+    async def _enclose(self, keys: Sequence[DeliveryKey]) -> Mapping[DeliveryKey, Enclosure]:
+        return await self._reads.enclosures(keys, self._clock())
+
+    async def _is_late(self, head: Head) -> bool:
+        """A replay begins the schedule anew: what was passed by before is behind its lane all the
+        same."""
+        if head.failures >= PARK_AFTER:
+            return True
+        if head.attempts < PARK_AFTER and head.trigger == "auto":
+            return False
+        return await self._reads.is_overtaken(head.endpoint_id, head.task_id, head.seq)
+
+    def _url(self, head: Head, found: Enclosure) -> str:
+        if found.target.is_implicit:
+            return self._text(found.callback_url, callback_url_context(head.task_id))
+        return self._text(found.target.url, endpoint_url_context(head.endpoint_id))
+
+    def _keys(self, project: str, live: Sequence[LiveSecret]) -> tuple[bytes, ...]:
+        if not live:
+            raise CannotWrite("no_secret", "There is no secret to sign with.")
+        return tuple(self._secret(project, secret) for secret in live)
+
+    def _text(self, sealed: Sealed | None, context: str) -> str:
+        if sealed is None:
+            raise CannotWrite("no_address", "There is no address to send it to.")
+        return self._open(sealed, context).decode()
+
+    def _extra(self, endpoint_id: str, target: Target) -> dict[str, str]:
+        if target.headers is None:
+            return {}
+        return _HEADERS.decode(self._open(target.headers, endpoint_headers_context(endpoint_id)))
+
+    def _secret(self, project: str, secret: LiveSecret) -> bytes:
+        context = (
+            callback_secret_context(project)
+            if secret.is_of_project
+            else signing_secret_context(secret.id)
+        )
+        return self._open(secret.sealed, context)
+
+    def _open(self, sealed: Sealed, context: str) -> bytes:
+        try:
+            return self._keyring.open(sealed, context=context)
+        except UnknownKey as exc:
+            detail = f"Master key {sealed.key_id} is no longer given."
+            raise CannotWrite("sealed", detail) from exc
+        except Unreadable as exc:
+            raise CannotWrite("unreadable", "A sealed value cannot be opened.") from exc
+
+
+async def written(writing: Awaitable[Letter | None]) -> Letter | Outcome | None:
+    """The letter, or the outcome of an attempt that ended with its writing, whatever went wrong.
+
+    Raises:
+        Unavailable: the store cannot be read just now: that is no attempt.
+    """
+    try:
+        return await writing
+    except CannotWrite as error:
+        return unsent(error.reason, detail=str(error))
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - the top of an attempt: its caller logs it
+        return unsent(BROKEN, error=error)
+
+
+def _is_superseded(head: Head, found: Enclosure) -> bool:
+    # What somebody asked to have again is sent again.
+    is_new = head.attempts == 0 and head.trigger == "auto"
+    return is_new and found.event.type in SUPERSEDED and found.has_newer

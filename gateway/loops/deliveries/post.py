@@ -1,0 +1,238 @@
+"""One attempt to hand a signed webhook to its receiver."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import httpx
+
+from gateway.loops.deliveries.schedule import read_retry_after
+from gateway.loops.egress.address_guard import AddressRefused, NameNotFound, is_tls
+from gateway.wire.signing import sign
+
+TIME_LIMIT: Final = 15.0
+"""Seconds for the whole attempt, the name look-up included."""
+CONNECT_LIMIT: Final = 5.0
+"""Seconds for each address of a host, or one that swallows everything would leave no time for the
+next; and for the handshake. All else is bounded as a whole."""
+_PATIENCE: Final = httpx.Timeout(None, connect=CONNECT_LIMIT).as_dict()
+BODY_LIMIT: Final = 2.0
+"""Seconds for its body once the status has come: it is kept for people, and decides nothing."""
+KEPT_ANSWER: Final = 4_096
+"""Bytes of the receiver's answer that are kept."""
+BROKEN: Final = "broken"
+"""The reason of an attempt that ended in an error nobody expected."""
+_OF_GATEWAY: Final = frozenset({"proxy", "sealed"})
+"""Our proxy, or our own keys."""
+_OF_DELIVERY: Final = frozenset(
+    {BROKEN, "unreadable", "no_event", "no_address", "no_secret", "url"},
+)
+"""What is stored of the delivery, or of its address: nothing was sent."""
+_UNREACHED: Final = ("502", "503", "504")
+"""How a proxy answers a CONNECT if it is the receiver that cannot be reached."""
+USER_AGENT: Final = "slipgate/0.1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """What is sent; the query of the address may hold a secret, so it is never shown."""
+
+    webhook_id: str
+    url: str = field(repr=False)
+    secrets: tuple[bytes, ...] = field(repr=False)
+    """Each makes a signature: a receiver may know the old one or the new one."""
+    body: bytes = field(repr=False)
+    project: str = ""
+    """Whose share of name look-ups it uses."""
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers that people gave the endpoint; they cannot replace ours."""
+    key_id: str | None = None
+    """The newest of the secrets."""
+    is_kept: bool = False
+    """The body is stored: it was sent before."""
+    is_late: bool = False
+    """It was parked, and later events of its task have been sent before it."""
+    traceparent: str | None = None
+    """The trace its task was created in (W3C Trace Context)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How the attempt ended; `status` None: there was no answer."""
+
+    status: int | None
+    reason: str | None
+    """A stable word, `None` for success: see `_reason` and `_refusal`."""
+    duration_ms: int
+    retry_after: int | None = None
+    """Milliseconds the receiver asked us to wait."""
+    answer: str | None = None
+    detail: str | None = None
+    """For the log."""
+    error: Exception | None = None
+    """For the log: what nobody expected."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a failure is one on the schedule of its delivery: one of ours is not."""
+        return self.reason not in _OF_GATEWAY
+
+    @property
+    def is_charged(self) -> bool:
+        """Whether a failure is the receiver's."""
+        return is_charged(self.reason)
+
+    @property
+    def is_success(self) -> bool:
+        """Only 2xx is: a redirect is an answer from somebody else."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def is_charged(reason: str | None) -> bool:
+    """Whether this reason of a failure speaks against the receiver."""
+    return reason not in _OF_GATEWAY and reason not in _OF_DELIVERY
+
+
+def unsent(reason: str, *, detail: str | None = None, error: Exception | None = None) -> Outcome:
+    """An attempt that failed before anything could be sent."""
+    return Outcome(status=None, reason=reason, duration_ms=0, detail=detail, error=error)
+
+
+async def post(
+    transport: httpx.AsyncBaseTransport, letter: Letter, *, clock: Callable[[], int]
+) -> Outcome:
+    """Sends it once; every failure is an outcome, none is raised."""
+    began = time.monotonic()
+    now = clock()
+
+    def ended(reason: str) -> Outcome:
+        return Outcome(status=None, reason=reason, duration_ms=_since(began))
+
+    try:
+        async with asyncio.timeout(TIME_LIMIT):
+            return await _exchange(transport, letter, now, began)
+    except TimeoutError:
+        return ended("timeout")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # A word, for the text of the error may repeat the address and the secret in its query.
+        return ended(_reason(error))
+    except Exception as error:  # noqa: BLE001 - the top of an attempt: its caller logs it
+        return replace(ended(BROKEN), error=error)
+
+
+def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
+    """The Standard Webhooks headers of this attempt; timestamp in Unix seconds."""
+    signatures = (
+        sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
+    )
+    given = {name.lower(): value for name, value in letter.extra.items()}
+    late = {"slipgate-late": "true"} if letter.is_late else {}
+    trace = {"traceparent": letter.traceparent} if letter.traceparent else {}
+    return {
+        **given,
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+        "webhook-id": letter.webhook_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signatures),
+        **late,
+        **trace,
+    }
+
+
+async def _exchange(
+    transport: httpx.AsyncBaseTransport, letter: Letter, now: int, began: float
+) -> Outcome:
+    # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
+    url = _url(letter.url)
+    request = httpx.Request(
+        "POST",
+        url,
+        content=letter.body,
+        # Without a host of ours httpx decodes the one in the URL, and raises where it cannot.
+        headers={"host": url.netloc.decode("ascii"), **headers(letter, now // 1000)},
+        extensions={"timeout": _PATIENCE, "project": letter.project},
+    )
+    response = await transport.handle_async_request(request)
+    try:
+        answer = await _beginning(response)
+    finally:
+        await response.aclose()
+    return Outcome(
+        status=response.status_code,
+        reason=_refusal(response.status_code),
+        duration_ms=_since(began),
+        retry_after=_retry_after(response, now),
+        answer=answer,
+    )
+
+
+def _url(text: str) -> httpx.URL:
+    try:
+        return httpx.URL(text)
+    except ValueError as exc:
+        raise httpx.InvalidURL("It is no URL") from exc
+
+
+async def _beginning(response: httpx.Response) -> str:
+    """The first of it. The answer is the status: a body that breaks off, or hangs, changes none."""
+    kept = b""
+    with suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(BODY_LIMIT):
+            async for chunk in _chunks(response):
+                kept += chunk
+                if len(kept) >= KEPT_ANSWER:
+                    break
+    return kept[:KEPT_ANSWER].decode("utf-8", "replace")
+
+
+def _chunks(response: httpx.Response) -> httpx.AsyncByteStream:
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("An asynchronous transport gives an asynchronous body")
+    return response.stream
+
+
+def _refusal(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return "redirect"
+    return "gone" if status == 410 else "status"
+
+
+def _reason(error: httpx.HTTPError | httpx.InvalidURL) -> str:
+    # In this order: the first four are connection errors too.
+    match error:
+        case AddressRefused():
+            return "blocked"
+        case NameNotFound():
+            return "dns"
+        case httpx.ProxyError():
+            # Refused by the proxy, unless it says that it could not reach the receiver.
+            return "connect" if str(error)[:3] in _UNREACHED else "proxy"
+        case httpx.NetworkError() if is_tls(error):
+            return "tls"
+        case httpx.TimeoutException():
+            return "timeout"
+        case httpx.ConnectError():
+            return "connect"
+        case httpx.NetworkError():
+            return "reset"
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL():
+            return "url"
+        case _:
+            return "protocol"
+
+
+def _retry_after(response: httpx.Response, now: int) -> int | None:
+    header = response.headers.get("retry-after")
+    if header is None or response.status_code not in (429, 503):
+        return None
+    return read_retry_after(header, now)
+
+
+def _since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

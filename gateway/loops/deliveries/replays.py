@@ -1,0 +1,73 @@
+"""The replayer: takes stored jobs on endpoints' deliveries step by step to their end."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
+from gateway.domain.deliveries.replay import AT_ONCE, Replay
+
+log = structlog.get_logger(__name__)
+
+IN_FLIGHT: Final = 500
+"""Deliveries of an endpoint that may be pending before a job adds more to them: its own rate and
+breaker set the pace, and what is new does not wait behind a million old ones."""
+SOON: Final = 0.05
+"""Seconds between two steps of a job: callers come in between."""
+AGAIN: Final = 1.0
+"""Seconds until an endpoint that is owed enough is looked at again."""
+IDLE: Final = 60.0
+"""Seconds; new jobs are announced by a hint."""
+
+Submit = Callable[[AdvanceReplay], Awaitable[object]]
+
+
+class ReplayReads(Protocol):
+    """What the replayer reads of the store."""
+
+    async def running_replays(self) -> Sequence[Replay]:
+        """The jobs that are not done."""
+
+    async def pending_of(self, endpoint_id: str, most: int) -> int:
+        """How many deliveries of an endpoint are pending, counted to so many."""
+
+
+class Replayer:
+    """One step of every job at a time; where it stands is stored with each."""
+
+    name = "replay"
+    topics = ("replays",)
+
+    def __init__(self, reads: ReplayReads, submit: Submit) -> None:
+        self._reads = reads
+        self._submit = submit
+
+    async def step(self) -> float:
+        """A step of each job that has room; the seconds until the next one."""
+        waits = [await self._advance(replay) for replay in await self._reads.running_replays()]
+        return min(waits, default=IDLE)
+
+    async def _advance(self, replay: Replay) -> float:
+        room = await self._room(replay)
+        if not room:
+            return AGAIN
+        answer = await self._submit(AdvanceReplay(replay_id=replay.id, limit=room))
+        if isinstance(answer, ReplayReply) and answer.replay.status != "running":
+            after = answer.replay
+            log.info(
+                "replay",
+                replay=after.id,
+                kind=after.kind,
+                endpoint=after.endpoint_id,
+                status=after.status,
+                matched=after.matched,
+            )
+        return SOON
+
+    async def _room(self, replay: Replay) -> int:
+        """Only what makes deliveries pending has to wait for those that are."""
+        if replay.kind in {"hold", "drop"} or replay.dry_run:
+            return AT_ONCE
+        pending = await self._reads.pending_of(replay.endpoint_id, IN_FLIGHT)
+        return min(AT_ONCE, IN_FLIGHT - pending)

@@ -1,0 +1,1 @@
+"""HTTP out: judged addresses, pinned connections, proxies."""

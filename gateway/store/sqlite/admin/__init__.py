@@ -1,0 +1,1 @@
+"""Administration of the SQLite file: verify, backup, upgrade, key rotation."""

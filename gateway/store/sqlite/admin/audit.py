@@ -1,0 +1,278 @@
+"""The audit: everything that is kept, held against the invariants of `lifecycle.md`.
+
+It reads one consistent moment, task by task: its memory does not grow with the database, and a
+gateway may run beside it.
+"""
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from gateway.domain.deliveries.endpoint import Endpoint, Subscription
+from gateway.domain.invariants import broken
+from gateway.domain.invariants.endpoint_events import EndpointBooks, misreported
+from gateway.domain.invariants.task_rows import (
+    Books,
+    DeliveryRow,
+    Problem,
+    ProblemName,
+)
+from gateway.domain.tasks.task import Frozen, Task
+from gateway.store.sqlite import rows
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.admin.check_database import is_corrupt, unsound
+from gateway.store.sqlite.migrations import require_newest
+from gateway.store.sqlite.outbox import ENDPOINT_COLUMNS
+
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+# Each in the order of its tasks, along an index.
+_TASKS: Final = f"SELECT {sql.TASK_COLUMNS}, due_at FROM tasks ORDER BY id"
+_EVENTS: Final = f"SELECT {sql.EVENT_COLUMNS} FROM events ORDER BY task_id, task_seq"
+_ATTEMPTS: Final = f"SELECT {sql.ATTEMPT_COLUMNS} FROM attempts ORDER BY task_id, number"
+_JOBS: Final = f"""
+SELECT {sql.JOB_COLUMNS} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
+_DELIVERIES: Final = """
+SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
+FROM deliveries ORDER BY task_id"""
+# Their ids come before those of tasks: what is kept of both is read along in the same order. Also
+# those that were deleted: what was told of them stays.
+_ENDPOINTS: Final = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints ORDER BY id"
+_SUBSCRIPTIONS: Final = """
+SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
+FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
+    ON wanted.endpoint_id = endpoint.id
+ORDER BY endpoint.id, wanted.after_seq"""
+_PENDING: Final = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
+_COUNT_EVENTS: Final = "SELECT count(*) FROM events"
+
+SHOWN: Final = 10
+"""Problems of one name that are listed; the others are only counted."""
+
+
+class Audit(Frozen, frozen=True, kw_only=True):
+    """What was found."""
+
+    tasks: int
+    events: int
+    pending: int
+    """Deliveries that are still to be made."""
+    total: int
+    """Problems, whether they are listed or not."""
+    problems: tuple[str, ...]
+    """Some of each name, and how many more there are."""
+
+
+def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
+    """Everything that is wrong; `key_ids` are those of the master keys, None if they are not known.
+
+    Raises:
+        Refused: the database has another schema than this program's.
+    """
+    # Not mode=ro: on such a connection SQLite 3.40 leaves CHECKs out of its integrity check.
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    found = _Findings()
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as database:
+        database.execute("PRAGMA query_only = ON")
+        require_newest(database)
+        database.execute("BEGIN")
+        tasks = events = pending = 0
+        try:
+            found.add(unsound(database, key_ids))
+            auditor = _Auditor(database)
+            found.add(auditor.problems())
+            tasks = auditor.tasks
+            events, pending = _one(database, _COUNT_EVENTS), _one(database, _PENDING)
+        except sqlite3.DatabaseError as exc:
+            if not is_corrupt(exc):
+                raise
+            found.add([Problem(name="integrity", subject="database", detail=f"{exc}")])
+    return Audit(
+        tasks=tasks, events=events, pending=pending, total=found.total, problems=found.listed()
+    )
+
+
+class _Findings:
+    """All problems counted, the first of each name kept."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._shown: list[str] = []
+
+    def add(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self._counts[problem.name] += 1
+            if self._counts[problem.name] <= SHOWN:
+                self._shown.append(str(problem))
+
+    @property
+    def total(self) -> int:
+        return self._counts.total()
+
+    def listed(self) -> tuple[str, ...]:
+        more = (
+            f"{name}: {count - SHOWN} more" for name, count in self._counts.items() if count > SHOWN
+        )
+        return (*self._shown, *more)
+
+
+T = TypeVar("T")
+
+
+class _Shelf(Generic[T]):
+    """The rows of one table, read along with the tasks and endpoints they belong to."""
+
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        statement: str,
+        read: Callable[[rows.Row], T],
+        *,
+        task_id: int,
+    ) -> None:
+        self.problems: list[Problem] = []
+        """Rows that belong to no task, or cannot be read."""
+        self._name = statement.rpartition("FROM ")[2].split()[0]
+        self._rows: Iterator[rows.Row] = iter(database.execute(statement))
+        self._read: Final = read
+        self._task_id = task_id
+        self._head = next(self._rows, None)
+
+    def of(self, task_id: str) -> Iterator[T]:
+        """Those of the task; they must be asked for in the order of the tasks' ids."""
+        while self._head is not None and self._head[self._task_id] <= task_id:
+            row, self._head = self._head, next(self._rows, None)
+            if row[self._task_id] != task_id:
+                self._note("no_task", row, "it belongs to no task")
+                continue
+            try:
+                value = self._read(row)
+            except UNREADABLE as exc:
+                self._note("row_unreadable", row, f"{exc}")
+                continue
+            yield value
+
+    def rest(self) -> None:
+        """Whatever is left belongs to no task."""
+        while self._head is not None:
+            self._note("no_task", self._head, "it belongs to no task")
+            self._head = next(self._rows, None)
+
+    def _note(self, name: ProblemName, row: rows.Row, detail: str) -> None:
+        subject = str(row[self._task_id])
+        self.problems.append(
+            Problem(name=name, subject=subject, detail=f"a row of {self._name}: {detail}")
+        )
+
+
+UNREADABLE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
+"""What reading a row raises that holds what no column may hold."""
+
+
+class _Subscriptions:
+    """What all endpoints ever wanted; there are few of them, compared with tasks."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._of_project: dict[str, list[Subscription]] = defaultdict(list)
+        self._of_callback: dict[str, list[Subscription]] = defaultdict(list)
+        for *row, project, implicit in database.execute(_SUBSCRIPTIONS):
+            wanted = rows.subscription_from_row(row)
+            home = self._of_callback if implicit else self._of_project
+            home[wanted.endpoint_id if implicit else project].append(wanted)
+
+    def of(self, task: Task) -> tuple[Subscription, ...]:
+        """Those of the endpoints that may hear of a task."""
+        callback = self._of_callback.get(task.endpoint_id or "", ())
+        return (*self._of_project.get(task.project, ()), *callback)
+
+    def others(self, endpoint: Endpoint) -> tuple[Subscription, ...]:
+        """Those of the endpoints that may hear of this one."""
+        explicit = self._of_project.get(endpoint.project, ())
+        return tuple(each for each in explicit if each.endpoint_id != endpoint.id)
+
+
+class _Auditor:
+    """Goes through all tasks once, with everything that is kept of each."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.tasks = 0
+        self._database = database
+        self._events = _Shelf(database, _EVENTS, rows.event_from_row, task_id=0)
+        self._attempts = _Shelf(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
+        self._jobs = _Shelf(database, _JOBS, rows.job_from_row, task_id=2)
+        self._deliveries = _Shelf(database, _DELIVERIES, _delivery_from_row, task_id=2)
+        self._subscriptions = _Subscriptions(database)
+        self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
+
+    def problems(self) -> Iterator[Problem]:
+        for row in self._database.execute(_ENDPOINTS):
+            yield from self._problems_of_endpoint(row)
+            yield from self._strays()
+        for *row, due_at in self._database.execute(_TASKS):
+            self.tasks += 1
+            yield from self._problems_of(row, due_at)
+            yield from self._strays()
+        for shelf in self._shelves:
+            shelf.rest()
+        yield from self._strays()
+
+    def _problems_of_endpoint(self, row: rows.Row) -> Iterator[Problem]:
+        endpoint_id = str(row[0])
+        events = self._events.of(endpoint_id)
+        deliveries = tuple(self._deliveries.of(endpoint_id))
+        try:
+            endpoint = rows.endpoint_from_row(row)
+        except UNREADABLE as exc:
+            detail = f"a row of endpoints: {exc}"
+            yield Problem(name="row_unreadable", subject=endpoint_id, detail=detail)
+        else:
+            books = EndpointBooks(
+                endpoint=endpoint,
+                deliveries=deliveries,
+                subscriptions=self._subscriptions.others(endpoint),
+            )
+            yield from misreported(books, events)
+        for _ in events:
+            pass  # those of one that cannot be read are none of the next
+
+    def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
+        task_id = str(row[0])
+        events = self._events.of(task_id)
+        attempts = tuple(self._attempts.of(task_id))
+        jobs, deliveries = tuple(self._jobs.of(task_id)), tuple(self._deliveries.of(task_id))
+        try:
+            task = rows.task_from_row(row)
+        except UNREADABLE as exc:
+            yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
+            task = None
+        if task is not None:
+            books = Books(
+                task=task,
+                due_at=due_at,
+                attempts=attempts,
+                jobs=jobs,
+                deliveries=deliveries,
+                subscriptions=self._subscriptions.of(task),
+            )
+            yield from broken(books, events)
+        for _ in events:
+            pass  # those of a task that cannot be read are none of the next one
+
+    def _strays(self) -> Iterator[Problem]:
+        for shelf in self._shelves:
+            yield from shelf.problems
+            shelf.problems.clear()
+
+
+def _delivery_from_row(row: rows.Row) -> DeliveryRow:
+    return DeliveryRow(**dict(zip(DeliveryRow.__struct_fields__, row, strict=True)))
+
+
+def _one(database: sqlite3.Connection, statement: str) -> int:
+    (number,) = database.execute(statement).fetchone()
+    return int(number)

@@ -1,0 +1,159 @@
+"""What an operator's commands do on the database themselves, beside a gateway that may run."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.domain.kernel.ids import callback_secret_id
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.sealing import Sealed
+from gateway.domain.operations.rate_limit import RateLimit
+from gateway.domain.tasks.task import Frozen
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.admin.master_keys import check_master_keys
+from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
+from gateway.store.sqlite.files import check_log
+from gateway.store.sqlite.lock import exclusive
+from gateway.store.sqlite.migrations import pending, version
+from gateway.store.sqlite.rate_limits import read_rate_limit, written_rate_limit
+
+_BUSY_SECONDS: Final = 10.0
+
+
+class KeyRow(Frozen, frozen=True, kw_only=True):
+    """A key as it is listed; moments in milliseconds."""
+
+    id: str
+    scope: str
+    project: str
+    name: str
+    created_at: int
+    revoked_at: int | None
+    all_projects: bool = False
+    """Of a launcher's key: it serves every project, and not its own alone."""
+    rate_limit: RateLimit = RateLimit()
+
+
+@contextmanager
+def open_operator(path: Path) -> Iterator["Operator"]:
+    """The database, made or brought up to date first; one transaction until the block ends.
+
+    Raises:
+        Refused: it has to be migrated while a gateway runs, or it is newer than this program.
+    """
+    with closing(connected(path)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield Operator(database)
+        except BaseException:
+            database.rollback()
+            raise
+        database.commit()
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """A connection to the database, made or brought up to date first.
+
+    Raises:
+        Refused: as `open_operator`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bring_up_to_date(path)
+    database = _connection(path)
+    database.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def bring_up_to_date(path: Path) -> Upgraded:
+    """Applies pending migrations under the gateway's lock, after a backup; says which.
+
+    Raises:
+        Refused: a gateway runs, the schema is newer, or there is no room for the backup.
+    """
+    with closing(_connection(path)) as database:
+        if not pending(database):
+            return Upgraded(before=version(database))
+    with exclusive(path) as descriptor:
+        check_log(path, descriptor)
+        with closing(_connection(path)) as database:
+            return upgrade(database, path)
+
+
+class Operator:
+    """Keys and projects, inside one transaction."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def check_master_keys(self, keyring: Keyring) -> None:
+        """That these are the keys this database is used with, before anything is sealed.
+
+        Raises:
+            Refused: `wrong_master_key`.
+        """
+        check_master_keys(self._database, keyring)
+
+    def add_key(self, key: KeyRow, digest: bytes) -> None:
+        """Stores a key by its SHA-256."""
+        self._database.execute(
+            sql.INSERT_API_KEY,
+            {
+                "id": key.id,
+                "hash": digest,
+                "scope": key.scope,
+                "project": key.project,
+                "name": key.name,
+                "created_at": key.created_at,
+                "all_projects": key.all_projects,
+                "rate_limit": written_rate_limit(key.rate_limit),
+            },
+        )
+
+    def all_keys(self) -> list[KeyRow]:
+        """All keys, revoked ones too, the oldest first."""
+        return [_key_from_row(row) for row in self._database.execute(sql.API_KEYS)]
+
+    def revoke_key(self, key_id: str, at: int) -> bool:
+        """Whether there was a live key of this id."""
+        changed = self._database.execute(sql.REVOKE_API_KEY, {"id": key_id, "at": at})
+        return changed.rowcount == 1
+
+    def has_project(self, name: str) -> bool:
+        """Whether the project has a callback secret."""
+        return self._database.execute(sql.PROJECT, {"name": name}).fetchone() is not None
+
+    def callback_secret(self, name: str) -> Sealed | None:
+        """What the callbacks of a project were first signed with, while that is kept."""
+        row = self._database.execute(sql.PROJECT, {"name": name}).fetchone()
+        return Sealed(key_id=row[0], box=row[1]) if row and row[1] else None
+
+    def callback_secret_of_key(self, digest: bytes) -> tuple[str, Sealed] | None:
+        """The project of a live key, and the one secret its callbacks are signed with."""
+        row = self._database.execute(sql.CALLBACK_SECRET_OF_KEY, {"hash": digest}).fetchone()
+        return (row[0], Sealed(key_id=row[1], box=row[2])) if row else None
+
+    def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
+        """A project and the secret its callbacks are signed with."""
+        self._database.execute(
+            sql.INSERT_PROJECT,
+            {
+                "name": name,
+                "secret_id": callback_secret_id(name),
+                "key_id": callback_secret.key_id,
+                "callback_secret": callback_secret.box,
+                "created_at": at,
+            },
+        )
+
+
+def _key_from_row(row: tuple[Any, ...]) -> KeyRow:
+    *told, all_projects, rate_limit = row
+    named = dict(zip(KeyRow.__struct_fields__, told, strict=False))
+    limit = read_rate_limit(rate_limit)
+    return KeyRow(**named, all_projects=bool(all_projects), rate_limit=limit)

@@ -1,0 +1,110 @@
+"""The files of a database as the gateway opened them: whoever removes or replaces one of them under
+a gateway that runs takes away what was acknowledged."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.domain.kernel.errors import Refused, Unavailable
+
+Identity = tuple[int, int]
+"""Device and inode."""
+_VERSIONS: Final = slice(18, 20)
+"""Of the header of the file: how it is written and read. Source: SQLite, file format 1.3.3."""
+_WAL: Final = b"\x02\x02"
+_NO_WAL: Final = b"\x01\x01"
+BESIDE: Final = ("-wal", "-shm")
+
+
+class DatabaseLost(Unavailable):
+    """The files are no longer those that were opened: nothing is taken or told any more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The files of the database were changed under the gateway: {reason}.",
+            code="database_replaced",
+            retry_after=30,
+        )
+
+
+class DatabaseFiles:
+    """The file of a database, its log and its index; make it once they are open."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        """`descriptor` is of the file itself, open as long as this is used."""
+        self._path = path.resolve()
+        self._descriptor = descriptor
+        self._known = {name: _identity(name) for name in self._names}
+        self._size = 0
+        self.lost: str | None = None
+        """What was done to the files, once that was seen; it is never good again."""
+
+    @property
+    def _names(self) -> tuple[Path, ...]:
+        return tuple(self._path.with_name(self._path.name + end) for end in ("", *BESIDE))
+
+    @property
+    def wal_bytes(self) -> int:
+        """The length of the log."""
+        try:
+            return self._names[1].stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def look(self) -> str | None:
+        """What was done to the files; five calls of the kernel, some microseconds."""
+        self.lost = self.lost or next(self._troubles(), None)
+        return self.lost
+
+    def check(self) -> None:
+        """For those who read.
+
+        Raises:
+            DatabaseLost: something was done to the files.
+        """
+        if self.lost is not None:
+            raise DatabaseLost(self.lost)
+
+    def is_overwritten(self) -> bool:
+        """Whether another database stands in the very file: then nothing of ours may be written
+        into it."""
+        size = os.fstat(self._descriptor).st_size
+        is_cut = size < self._size  # it only grows
+        self._size = max(self._size, size)
+        header = os.pread(self._descriptor, _VERSIONS.stop, 0)
+        return is_cut or header[_VERSIONS] != _WAL
+
+    def _troubles(self) -> Iterator[str]:
+        if self.is_overwritten():
+            yield f"another database was written into {self._path.name}"
+        for name, known in self._known.items():
+            found = _identity(name)
+            if found != known:
+                yield f"{name.name} was {'removed' if found is None else 'replaced'}"
+
+
+def check_log(path: Path, descriptor: int) -> None:
+    """Before the database is opened: a log that lies beside a restored backup belongs to another
+    database, and SQLite would write it into this one.
+
+    Raises:
+        Refused: `stale_wal`.
+    """
+    log = path.resolve().with_name(path.resolve().name + BESIDE[0])
+    header = os.pread(descriptor, _VERSIONS.stop, 0)
+    if header[_VERSIONS] == _NO_WAL and log.exists() and log.stat().st_size:
+        raise Refused(
+            "stale_wal",
+            f"{path} is a restored backup, and {log.name} beside it is the log of the database "
+            "that was there before.",
+            hint=f"Remove {log.name} and {path.name}-shm, then start again.",
+        )
+
+
+def _identity(name: Path) -> Identity | None:
+    try:
+        found = name.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

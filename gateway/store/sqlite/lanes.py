@@ -1,0 +1,206 @@
+"""Lanes: the deliveries that may be sent now, some for each endpoint."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from gateway.domain.deliveries.delivery import NO_REPEAT, PARK_AFTER
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.tasks.task import Frozen
+from gateway.store.sqlite.rows import Params, Row
+
+# ruff: noqa: S608 - what is put into a statement here is a constant table expression
+
+PER_ENDPOINT: Final = 40
+"""Heads of one endpoint that one read gives: twice as many as may be under way, and some that were
+answered and wait for their commit."""
+
+# From one endpoint that is owed something to the next, by the index; their number is what it costs.
+OWED_ENDPOINTS: Final = """
+WITH RECURSIVE owed (endpoint_id) AS (
+    SELECT (
+        SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
+        WHERE status = 'pending' AND endpoint_id > :after ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
+        WHERE status = 'pending' AND endpoint_id > owed.endpoint_id ORDER BY endpoint_id LIMIT 1)
+    FROM owed WHERE owed.endpoint_id IS NOT NULL LIMIT :limit)
+SELECT endpoint.id, endpoint.project, endpoint.enabled, (
+    SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+    WHERE endpoint_id = owed.endpoint_id AND status = 'pending' ORDER BY next_attempt_at LIMIT 1)
+FROM owed CROSS JOIN endpoints AS endpoint ON endpoint.id = owed.endpoint_id"""
+
+# New deliveries are those of the newest events. That one of them may be held, or sent by now, is
+# seen when its endpoint is looked at.
+NEW_DELIVERIES: Final = """
+SELECT delivery.seq, delivery.endpoint_id, endpoint.project
+FROM deliveries AS delivery INDEXED BY deliveries_of_event
+CROSS JOIN endpoints AS endpoint ON endpoint.id = delivery.endpoint_id
+WHERE delivery.seq >= :seq AND (delivery.seq, delivery.endpoint_id) > (:seq, :endpoint_id)
+ORDER BY delivery.seq, delivery.endpoint_id LIMIT :limit"""
+
+# The heads of the newest lanes of an endpoint: if all of the longest due wait behind one head, the
+# other lanes go on. Where so many wait, the endpoint is what fails, and its gate is shut.
+_NEWEST_LANES: Final = """(
+WITH RECURSIVE lane (task_id) AS (
+    SELECT (
+        SELECT task_id FROM deliveries INDEXED BY deliveries_lane
+        WHERE endpoint_id = endpoint.id AND status = 'pending'
+        ORDER BY task_id DESC LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT task_id FROM deliveries INDEXED BY deliveries_lane
+        WHERE endpoint_id = endpoint.id AND status = 'pending'
+          AND task_id < lane.task_id ORDER BY task_id DESC LIMIT 1)
+    FROM lane WHERE lane.task_id IS NOT NULL LIMIT 32)
+SELECT (
+    SELECT iif(next_attempt_at <= :now, seq, NULL) FROM deliveries INDEXED BY deliveries_lane
+    WHERE endpoint_id = endpoint.id AND status = 'pending' AND task_id = lane.task_id
+      AND failures < :park_after ORDER BY task_seq LIMIT 1) AS seq
+FROM lane)"""
+
+# The head of each (endpoint, task) lane; one that failed too often is parked: the lane goes on.
+# Looked for among the longest due of each endpoint, or one lane with thousands behind a head that
+# cannot be sent would have all of them read at each look.
+DUE_DELIVERIES: Final = f"""
+SELECT
+    endpoint.id, (
+        SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due
+        WHERE endpoint_id = endpoint.id AND status = 'pending' AND next_attempt_at > :now
+        ORDER BY next_attempt_at LIMIT 1),
+    endpoint.project, delivery.seq, delivery.task_id, delivery.attempts, delivery.failures,
+    delivery.trigger, delivery.next_attempt_at, delivery.repeats, endpoint.rate_per_second
+FROM json_each(:endpoints) AS wanted
+CROSS JOIN endpoints AS endpoint ON endpoint.id = wanted.value AND endpoint.enabled = 1
+LEFT JOIN deliveries AS delivery ON delivery.endpoint_id = endpoint.id
+    AND delivery.seq IN (
+        SELECT seq FROM (
+            SELECT seq, task_id, task_seq FROM deliveries INDEXED BY deliveries_due
+            WHERE endpoint_id = endpoint.id AND status = 'pending' AND next_attempt_at <= :now
+            ORDER BY next_attempt_at LIMIT 256) AS due
+        WHERE NOT EXISTS (
+            SELECT 1 FROM deliveries AS earlier INDEXED BY deliveries_lane
+            WHERE earlier.endpoint_id = endpoint.id AND earlier.task_id = due.task_id
+              AND earlier.status = 'pending' AND earlier.task_seq < due.task_seq
+              AND earlier.failures < :park_after)
+        UNION ALL SELECT seq FROM {_NEWEST_LANES}
+        LIMIT :per_endpoint)"""
+
+# Those that failed last wait the longest: of an endpoint with a million that were never tried, only
+# few are looked at.
+FAILURES: Final = """
+SELECT endpoint.id, endpoint.failing_since, attempt.at, attempt.reason
+FROM endpoints AS endpoint
+CROSS JOIN deliveries AS delivery ON delivery.endpoint_id = endpoint.id
+    AND delivery.seq IN (
+        SELECT seq FROM deliveries INDEXED BY deliveries_due
+        WHERE endpoint_id = endpoint.id AND status = 'pending'
+        ORDER BY next_attempt_at DESC LIMIT 64)
+CROSS JOIN delivery_attempts AS attempt
+    ON attempt.endpoint_id = delivery.endpoint_id AND attempt.seq = delivery.seq
+WHERE endpoint.failing_since IS NOT NULL AND endpoint.enabled = 1
+  AND attempt.reason IS NOT NULL AND attempt.at >= endpoint.failing_since
+ORDER BY attempt.at"""
+
+CHANGED_AT: Final = """
+SELECT id, updated_at FROM endpoints WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+
+
+class DueDelivery(Frozen, frozen=True, kw_only=True):
+    """The head of a lane that may be sent now."""
+
+    endpoint_id: str
+    project: str
+    seq: int
+    task_id: str
+    attempts: int
+    failures: int
+    trigger: Literal["auto", "manual", "replay"]
+    due_at: int
+    repeats: int = NO_REPEAT
+    rate_per_second: float | None = None
+
+
+class OwedEndpoint(Frozen, frozen=True, kw_only=True):
+    """An endpoint that is owed something."""
+
+    endpoint_id: str
+    project: str
+    at: int | None
+    """When the first of it comes due (milliseconds); None: the endpoint is disabled."""
+
+
+class Due(Frozen, frozen=True, kw_only=True):
+    """What may be sent to an endpoint."""
+
+    heads: tuple[DueDelivery, ...]
+    """Now, the longest due first."""
+    next_at: int | None
+    """When the next of its deliveries comes due that is not yet (milliseconds)."""
+
+
+class Failure(Frozen, frozen=True, kw_only=True):
+    """An attempt that came to nothing; moments in milliseconds."""
+
+    endpoint_id: str
+    failing_since: int
+    at: int
+    reason: str
+
+
+async def due_deliveries(query: Query, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    """What may be sent to each of these endpoints that is enabled."""
+    given = {
+        "now": now,
+        "endpoints": _json(endpoint_ids),
+        "per_endpoint": PER_ENDPOINT,
+        "park_after": PARK_AFTER,
+    }
+    nexts: dict[str, int | None] = {}
+    heads: dict[str, list[DueDelivery]] = {}
+    for endpoint_id, next_at, *head in await query(DUE_DELIVERIES, given):
+        nexts[endpoint_id] = next_at
+        found = heads.setdefault(endpoint_id, [])
+        if head[1] is not None:
+            found.append(DueDelivery(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
+    for found in heads.values():
+        found.sort(key=lambda head: (head.due_at, head.seq))
+    return {name: Due(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()}
+
+
+async def owed_endpoints(query: Query, after: str, limit: int) -> list[OwedEndpoint]:
+    """Endpoints behind this one that are owed something, by their ids."""
+    return [
+        OwedEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
+        for row in await query(OWED_ENDPOINTS, {"after": after, "limit": limit})
+    ]
+
+
+async def new_deliveries(
+    query: Query, after: DeliveryKey, limit: int
+) -> list[tuple[DeliveryKey, str]]:
+    """Deliveries behind this one, in the order of their events, each with its project."""
+    given = {"endpoint_id": after[0], "seq": after[1], "limit": limit}
+    return [((row[1], row[0]), row[2]) for row in await query(NEW_DELIVERIES, given)]
+
+
+async def failures(query: Query) -> list[Failure]:
+    """The last ones of the endpoints to which nothing got through since, oldest first."""
+    names = Failure.__struct_fields__
+    return [Failure(**dict(zip(names, row, strict=True))) for row in await query(FAILURES, {})]
+
+
+async def changed_at(query: Query, endpoint_ids: Sequence[str]) -> dict[str, int]:
+    """When somebody last changed each of these endpoints (milliseconds)."""
+    return {row[0]: row[1] for row in await query(CHANGED_AT, {"ids": _json(endpoint_ids)})}
+
+
+_HEAD: Final = DueDelivery.__struct_fields__
+
+
+def _json(names: Sequence[str]) -> str:
+    return msgspec.json.encode(names).decode()

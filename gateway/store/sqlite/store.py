@@ -1,0 +1,245 @@
+"""The embedded store: one SQLite file in WAL mode, one writing connection, readers beside it."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from pathlib import Path
+from typing import Final, TypeVar
+
+import aiosqlite
+import structlog
+
+from gateway.domain.deliveries.endpoint import Directory
+from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.launching.realm import Realm, ServedPlace
+from gateway.domain.tasks.task import Frozen
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.admin.instance import Restored, open_instance, written
+from gateway.store.sqlite.admin.master_keys import check_master_keys
+from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
+from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.errors import translated
+from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log
+from gateway.store.sqlite.lock import exclusive
+from gateway.store.sqlite.outbox import read_directory
+from gateway.store.sqlite.reads import Reads
+from gateway.store.sqlite.realms import watched_realms
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+WHAT_TO_DO: Final = (
+    "restart the gateway: until then it takes and tells nothing. Never remove, move or replace "
+    "slipgate.db or the -wal and -shm files beside it while a gateway runs"
+)
+BUSY_MS: Final = 5_000
+"""How long a batch waits for the lock of an operator's command (milliseconds)."""
+
+
+class Opening(Frozen, frozen=True, kw_only=True):
+    """What had to be done before the file could be used."""
+
+    upgraded: Upgraded
+    restored: Restored | None
+
+
+class SQLiteStore:
+    """Transactions for the ledger, and `reads` for everybody else."""
+
+    def __init__(
+        self,
+        writer: aiosqlite.Connection,
+        reads: Reads,
+        *,
+        seq: int,
+        instance_id: str,
+        realms: Mapping[ServedPlace, Realm],
+        directory: Directory,
+        opening: Opening,
+        files: DatabaseFiles,
+        busy_ms: int,
+    ) -> None:
+        self.reads = reads
+        self.written = 0
+        """Transactions that were committed."""
+        self.instance_id = instance_id
+        self.opening = opening
+        self._writer = writer
+        self._seq = seq
+        self._realms = realms
+        self._directory = directory
+        self._files = files
+        self._busy_ms = busy_ms
+        self._turn = asyncio.Lock()
+
+    @property
+    def wal_bytes(self) -> int:
+        """The length of the log."""
+        return self._files.wal_bytes
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Batch]:
+        """Commits when the block ends, rolls back when it raises; one after the other.
+
+        Raises:
+            Unavailable: disk full, I/O error, locked, files replaced: nothing was written.
+        """
+        async with self._turn:
+            await self._check_files()
+            with translated():
+                batch = Batch(self._writer, self._seq, self._realms, self._directory)
+                batch.begin()
+                try:
+                    yield batch
+                    await batch.begun
+                    await _to_its_end(self._commit(batch))
+                except BaseException:
+                    await _to_its_end(self._writer.rollback())
+                    raise
+
+    async def _commit(self, batch: Batch) -> None:
+        await self._writer.commit()
+        self.written += 1
+        # A log that was taken away while it was written: what was committed is saved now, or the
+        # callers are not told that it is stored.
+        await self._save_lost()
+        self._seq = batch.seq
+        self._realms = batch.realms
+        self._directory = batch.directory.committed()
+
+    async def checkpoint(self) -> None:
+        """What stands in the log moves into the file, and the log is cut; as far as others who read
+        it let that be, and without waiting for them.
+
+        Raises:
+            Unavailable: as `transaction`.
+        """
+        async with self._turn:
+            await self._check_files()
+            with translated():
+                await _to_its_end(self._checkpoint(busy_ms=0))
+
+    async def _check_files(self) -> None:
+        await self._save_lost()
+        if self._files.lost is not None:
+            raise DatabaseLost(self._files.lost)
+
+    async def _save_lost(self) -> None:
+        """What was acknowledged and stands in a log that has no name any more is still to be had:
+        our descriptor holds it. It goes into the file, unless that holds another database now.
+
+        Raises:
+            DatabaseLost: it cannot be saved.
+        """
+        reason = None if self._files.lost is not None else self._files.look()
+        if reason is None:
+            return
+        is_saved = not self._files.is_overwritten() and await self._save()
+        log.error("database.replaced", reason=reason, saved=is_saved, do=WHAT_TO_DO)
+        if not is_saved:
+            raise DatabaseLost(reason)
+
+    async def _save(self) -> bool:
+        try:
+            return await _to_its_end(self._checkpoint(busy_ms=self._busy_ms))
+        except sqlite3.Error as exc:
+            log.warning("database.not_saved", reason=str(exc))
+            return False
+
+    async def _checkpoint(self, *, busy_ms: int) -> bool:
+        """Whether all of the log is in the file now."""
+        await self._writer.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        ((is_busy, frames, moved),) = await self._writer.execute_fetchall(
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )
+        await self._writer.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+        return not is_busy or frames == moved
+
+
+async def _to_its_end(work: Coroutine[None, None, T]) -> T:
+    """Cancelling a coroutine does not stop a statement that is queued: who leaves before it is
+    over would not know whether it was committed, and the next BEGIN would meet it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path,
+    *,
+    new_instance_id: Callable[[], str],
+    take_over: bool = False,
+    keyring: Keyring | None = None,
+    busy_ms: int = BUSY_MS,
+) -> AsyncIterator[SQLiteStore]:
+    """Locks, upgrades and opens the file. A new database gets an instance id, a restored backup
+    another one unless it takes over. `busy_ms` is how long a lock of others is waited for;
+    `keyring` are the master keys, None for one that seals and opens nothing.
+
+    Raises:
+        Refused: another gateway holds it, its schema is newer than this program, there is no room
+            for the backup that an upgrade begins with, or it was used with another master key.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        descriptor = stack.enter_context(exclusive(path))
+        check_log(path, descriptor)
+        opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
+        writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
+        await _prepare(writer, busy_ms)
+        ((seq, instance_id),) = await writer.execute_fetchall(sql.LEDGER)
+        reader = await stack.enter_async_context(
+            aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        )
+        await reader.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        files = DatabaseFiles(path, descriptor)
+        yield SQLiteStore(
+            writer,
+            Reads(reader, files.check),
+            seq=seq,
+            instance_id=instance_id,
+            realms=await watched_realms(writer),
+            directory=await read_directory(writer),
+            opening=opening,
+            files=files,
+            busy_ms=busy_ms,
+        )
+
+
+def _open_file(
+    path: Path, new_instance_id: Callable[[], str], *, take_over: bool, keyring: Keyring | None
+) -> Opening:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        upgraded = upgrade(database, path)
+        if keyring is not None:
+            with written(database):
+                check_master_keys(database, keyring)
+        key_ids = () if keyring is None else keyring.ids
+        restored = open_instance(database, new_instance_id, take_over=take_over, key_ids=key_ids)
+    return Opening(upgraded=upgraded, restored=restored)
+
+
+async def _prepare(writer: aiosqlite.Connection, busy_ms: int) -> None:
+    for pragma in (
+        f"busy_timeout = {busy_ms}",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -16000",
+        # 16 MB of log between two checkpoints: the leaves that every batch writes are copied once.
+        "wal_autocheckpoint = 4000",
+        # Else the log keeps for good the length it had while somebody read an old state of it.
+        "journal_size_limit = 16384000",
+    ):
+        await writer.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,210 @@
+"""Lists of tasks: filters, each with the index that serves it, in steps of bounded work."""
+
+# ruff: noqa: S608 - what is put into a statement here is constant
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from gateway.domain.kernel.ids import first_task_id
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Frozen, Status, Task
+from gateway.store.sqlite import rows
+from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite.rows import Params, Row
+
+NEWEST: Final = "task_~"
+"""Sorts behind every task id: where a list begins."""
+ANY_FLAG: Final = "any"
+LARGEST_STEP: Final = 1_000
+"""Tasks that one statement looks at: a few milliseconds of the reading connection."""
+BUDGET: Final = 10_000
+"""Tasks that one request looks at; then its page ends, however short, with a cursor."""
+PROBE: Final = 200
+"""A filter that leaves fewer tasks than this is selective."""
+WAITED: Final = 60_000
+"""So many milliseconds an id may be older than its task: it is made before the commit."""
+STEPPED_BACK: Final = 1_000
+"""So many milliseconds a task may be older than its id: a wall clock can be set back."""
+
+Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+
+_SPEC: Final = msgspec.json.Decoder(Spec)
+
+# One index seek per project and filter. SQLite leaves the inner loop as soon as a row sorts behind
+# the limit, so that 51 of a million tasks cost 51 rows of each seek and not the million.
+_ASKED: Final = """asked (project) AS (
+    SELECT coalesce(:project, (SELECT min(project) FROM tasks))
+    UNION ALL
+    SELECT (SELECT min(project) FROM tasks WHERE project > asked.project) FROM asked
+    WHERE :project IS NULL AND asked.project IS NOT NULL)"""
+
+BY_STATUS: Final = f"""
+WITH RECURSIVE {_ASKED}
+SELECT task.id
+FROM asked CROSS JOIN json_each(:statuses) AS wanted CROSS JOIN tasks AS task
+    ON task.project = asked.project AND task.status = wanted.value
+    AND task.id >= :since AND task.id < :before
+ORDER BY task.id DESC LIMIT :limit"""
+
+BY_FLAG: Final = f"""
+WITH RECURSIVE {_ASKED}
+SELECT task.id
+FROM asked CROSS JOIN tasks AS task
+    ON task.project = asked.project AND task.flags <> '[]'
+    AND task.id >= :since AND task.id < :before
+ORDER BY task.id DESC LIMIT :limit"""
+
+BY_ERROR: Final = f"""
+WITH RECURSIVE {_ASKED}
+SELECT task.id
+FROM asked CROSS JOIN tasks AS task
+    ON task.project = asked.project AND task.error IS NOT NULL
+    AND json_extract(task.error, '$.code') = :error_code
+    AND task.id >= :since AND task.id < :before
+ORDER BY task.id DESC LIMIT :limit"""
+
+BY_METADATA: Final = """
+SELECT task_id FROM task_metadata
+WHERE key = :key AND value = :value AND task_id >= :since AND task_id < :before
+ORDER BY task_id DESC LIMIT :limit"""
+
+MATCHING: Final = f"""
+SELECT {sql.TASK_COLUMNS} FROM tasks
+WHERE id IN (SELECT value FROM json_each(:ids))
+  AND (:project IS NULL OR project = :project)
+  AND status IN (SELECT value FROM json_each(:statuses))
+  AND (:created_after IS NULL OR created_at > :created_after)
+  AND (:created_before IS NULL OR created_at < :created_before)
+  AND (:flag IS NULL OR flags <> '[]' AND (:flag = 'any' OR EXISTS (
+      SELECT 1 FROM json_each(tasks.flags) AS each
+      WHERE json_extract(each.value, '$.code') = :flag)))
+  AND (:error_code IS NULL OR json_extract(error, '$.code') = :error_code)
+  AND NOT EXISTS (
+      SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
+          SELECT 1 FROM task_metadata AS kept
+          WHERE kept.task_id = tasks.id AND kept.key = json_extract(wanted.value, '$[0]')
+            AND kept.value = json_extract(wanted.value, '$[1]')))
+  AND (:repo_url IS NULL OR :repo_url = (
+      SELECT json_extract(data, '$.repoUrl') FROM events
+      WHERE events.task_id = tasks.id AND events.task_seq = 1))
+ORDER BY id DESC LIMIT :limit"""
+
+
+class TaskFilter(Frozen, frozen=True, kw_only=True):
+    """What a task must be to be listed; None asks for nothing. Moments in milliseconds."""
+
+    project: str | None = None
+    statuses: tuple[Status, ...] = tuple(Status)
+    flag: str | None = None
+    """A flag's code, or `ANY_FLAG`."""
+    error_code: str | None = None
+    repo_url: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    created_after: int | None = None
+    created_before: int | None = None
+
+    @property
+    def since(self) -> str:
+        """No older id belongs to a task that matches."""
+        return "" if self.created_after is None else first_task_id(self.created_after - WAITED)
+
+    @property
+    def until(self) -> str:
+        """Every task that matches has an older id."""
+        if self.created_before is None:
+            return NEWEST
+        return first_task_id(self.created_before + STEPPED_BACK)
+
+
+class TaskPage(Frozen, frozen=True, kw_only=True):
+    """A piece of a list, newest first. `last` is the id behind which it goes on; None: nowhere."""
+
+    tasks: tuple[tuple[Task, Spec], ...]
+    last: str | None
+
+
+class _Source(Frozen, frozen=True, kw_only=True):
+    """A statement that names tasks, the newest first, among which are all that match."""
+
+    statement: str
+    params: Mapping[str, object]
+
+
+class Listing:
+    """Finds tasks. Candidates come from the index of one filter, the rest is looked at in them."""
+
+    def __init__(self, query: Query, *, budget: int = BUDGET, probe: int = PROBE) -> None:
+        self._query = query
+        self._budget = budget
+        self._probe = probe
+
+    async def page(self, wanted: TaskFilter, *, before: str, limit: int) -> TaskPage:
+        """The newest tasks that match and have an older id than `before`."""
+        before = min(before, wanted.until)
+        source = await self._choose(wanted, before)
+        found: list[Task] = []
+        step, looked_at = limit + 1, 0
+        while looked_at < self._budget:
+            ids = await self._candidates(source, before, step)
+            found += await self._matching(wanted, ids, limit + 1 - len(found))
+            if len(found) > limit:
+                return await self._page(found[:limit], found[limit - 1].id)
+            if len(ids) < step:
+                return await self._page(found, None)
+            before, looked_at, step = ids[-1], looked_at + step, min(step * 4, LARGEST_STEP)
+        return await self._page(found, before)
+
+    async def _page(self, found: Sequence[Task], last: str | None) -> TaskPage:
+        ids = json.dumps([task.id for task in found])
+        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._query(sql.SPECS, {"ids": ids})}
+        # One without was deleted between the two statements.
+        tasks = tuple((task, specs[task.id]) for task in found if task.id in specs)
+        return TaskPage(tasks=tasks, last=last)
+
+    async def _choose(self, wanted: TaskFilter, before: str) -> _Source:
+        """The first source that is soon exhausted; if none is, the first."""
+        sources = list(_sources(wanted))
+        if len(sources) > 1:
+            for source in sources:
+                if len(await self._candidates(source, before, self._probe)) < self._probe:
+                    return source
+        return sources[0]
+
+    async def _candidates(self, source: _Source, before: str, limit: int) -> list[str]:
+        params = {**source.params, "before": before, "limit": limit}
+        return [row[0] for row in await self._query(source.statement, params)]
+
+    async def _matching(self, wanted: TaskFilter, ids: Sequence[str], limit: int) -> list[Task]:
+        params = {
+            "ids": json.dumps(ids),
+            "project": wanted.project,
+            "statuses": json.dumps(wanted.statuses),
+            "created_after": wanted.created_after,
+            "created_before": wanted.created_before,
+            "flag": wanted.flag,
+            "error_code": wanted.error_code,
+            "metadata": json.dumps(wanted.metadata),
+            "repo_url": wanted.repo_url,
+            "limit": limit,
+        }
+        return [rows.task_from_row(row) for row in await self._query(MATCHING, params)]
+
+
+def _sources(wanted: TaskFilter) -> Iterator[_Source]:
+    """Those an index serves, what is usually rare first. A repository is in no index: it would be
+    paid for by every task that is created, and read by few."""
+    common: dict[str, object] = {"project": wanted.project, "since": wanted.since}
+    for key, value in wanted.metadata:
+        params = {"key": key, "value": value, "since": wanted.since}
+        yield _Source(statement=BY_METADATA, params=params)
+    if wanted.error_code is not None:
+        yield _Source(statement=BY_ERROR, params={**common, "error_code": wanted.error_code})
+    if wanted.flag is not None:
+        yield _Source(statement=BY_FLAG, params=common)
+    is_only_source = not wanted.metadata and wanted.error_code is None and wanted.flag is None
+    if is_only_source or len(wanted.statuses) < len(Status):
+        statuses = json.dumps(wanted.statuses)
+        yield _Source(statement=BY_STATUS, params={**common, "statuses": statuses})

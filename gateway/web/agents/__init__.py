@@ -1,0 +1,1 @@
+"""Webhooks in from agents, and what agents may fetch."""

@@ -1,0 +1,78 @@
+"""Patches: the pieces that come in, and what is kept of an attempt's."""
+
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from gateway.domain.agents.patch import PatchPiece, Revision, revisions
+from gateway.domain.kernel.keyring import UnknownKey
+from gateway.domain.tasks.task import Attempt
+from gateway.store.sqlite.reads import Reads
+from gateway.web.context import Context
+from gateway.web.http.body import beside_loop
+from gateway.wire import agent
+from gateway.wire.decode import wrong_shape
+from gateway.wire.launcher import RescuedPiece
+from gateway.wire.patches import Encoding, Unreadable, packed, text_of
+from gateway.wire.redaction import redacted_patch
+from gateway.wire.scrubbing import scrubbed
+
+REDACTED: Final = "$.data.chunk: secrets in added lines were redacted"
+
+
+async def kept_piece(
+    sent: agent.PatchPiece | RescuedPiece, fields: dict[str, object], own: tuple[bytes, ...]
+) -> tuple[PatchPiece, bytes, tuple[str, ...]]:
+    """The piece without secrets; the data of its event, which are its other fields; a sentence if
+    something was redacted.
+
+    Raises:
+        WrongShape: the piece is not what it says.
+    """
+    # A member may hold 1 MiB: looked through beside the event loop.
+    try:
+        found = await beside_loop(partial(_redacted, sent.chunk, sent.encoding, own))
+    except Unreadable as exc:
+        holder = ("data",) if isinstance(sent, agent.PatchPiece) else ()
+        raise wrong_shape([((*holder, "chunk"), str(exc))]) from exc
+    chunk, length, is_redacted = found
+    piece = PatchPiece(
+        revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
+    )
+    told = {name: value for name, value in fields.items() if name not in {"chunk", "leaseToken"}}
+    data, _ = scrubbed("task.patch", msgspec.json.encode(told | {"bytes": length}), own)
+    return piece, data, (REDACTED,) if is_redacted else ()
+
+
+async def needs_rescue(reads: Reads, attempt: Attempt) -> bool:
+    """Whether its agent may have changed something of which no complete patch is kept."""
+    if attempt.spoke_at is None or attempt.has_final_patch:
+        return False
+    if attempt.patch is None:
+        return True
+    return all(each.hole is not None for each in await _revisions(reads, attempt))
+
+
+async def own_texts(context: Context, task_id: str, attempt: int) -> tuple[bytes, ...]:
+    """Secrets of an attempt that have no form of their own."""
+    known = await context.reads.attempts(task_id)
+    key_ids = [each.key_id for each in known if each.number == attempt]
+    try:
+        return context.keyring.attempt_texts(key_ids[0], task_id, attempt)
+    except (IndexError, UnknownKey):  # of a key that nobody has any more, nothing can leak
+        return ()
+
+
+async def _revisions(reads: Reads, attempt: Attempt) -> list[Revision]:
+    return revisions(await reads.patch_pieces(attempt.task_id, attempt.number))
+
+
+def _redacted(
+    chunk: str, encoding: Encoding | None, own: tuple[bytes, ...]
+) -> tuple[bytes, int, bool]:
+    text, stored = text_of(chunk, encoding)
+    clean = redacted_patch(text, [each.decode() for each in own], keeps_length=True)
+    if clean != text:
+        stored = packed(clean, encoding)
+    return stored, len(clean.encode()), clean != text

@@ -1,0 +1,1 @@
+"""HTTP itself, without any capability: connections, middleware, access, bodies, cursors."""

@@ -1,0 +1,1 @@
+"""The launcher protocol, launchers and sweeps."""

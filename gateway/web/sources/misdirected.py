@@ -1,0 +1,39 @@
+"""Addresses that a frontend calls when one of its variables is wrong, and what would be right."""
+
+import re
+from typing import Final
+
+from gateway.domain.kernel.errors import Refused
+
+_WORKSPACE: Final = re.compile(r"(?:/api|/v1)*/workspaces?(?:/.*)?", re.IGNORECASE)
+_DAYTONA: Final = re.compile(
+    r"(?:/api)?/(?:sandbox|sandboxes|snapshots?|toolbox|volumes?|organizations?|regions?"
+    r"|object-storage|api-keys|docker-registry|users|config|health)(?:/.*)?",
+    re.IGNORECASE,
+)
+_CALLS: Final = (
+    "POST /workspace, GET /workspace, GET /workspace/{id}, POST /workspace/{id}/stop and "
+    "DELETE /workspace/{id}"
+)
+
+
+def right_door(path: str) -> Refused | None:
+    """The 404 that says which address and which variables are right; None for any other path."""
+    plain = re.sub(r"/{2,}", "/", path)
+    if _WORKSPACE.fullmatch(plain):
+        return Refused(
+            "not_found",
+            f"There is no such route. The workspace API is {_CALLS}, each without a trailing "
+            "slash.",
+            hint="Set DAYTONA_API_URL to this gateway's address alone, without a path and without "
+            "a slash at its end.",
+        )
+    if _DAYTONA.fullmatch(plain):
+        return Refused(
+            "not_found",
+            f"There is no such route. This is slipgate, not Daytona's own API; it serves {_CALLS}.",
+            hint="Set DAYTONA_USE_SDK=false, leave DAYTONA_USE_GITHUB_ACTIONS off, set "
+            "DAYTONA_API_URL to this gateway's address without a path, DAYTONA_API_KEY to a key "
+            "of scope tasks, and DAYTONA_SNAPSHOT_NAME to the snapshot's name.",
+        )
+    return None

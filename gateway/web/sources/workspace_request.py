@@ -1,0 +1,143 @@
+"""From what today's frontend wrote to what will be stored; it reads of its own names in errors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
+
+from gateway.domain.kernel.commands import CreateTask, OpenWorkspace
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.sealing import Sealed, env_context
+from gateway.domain.sources.workspace import Workspace
+from gateway.domain.tasks.reserved_env import COMPUTED, check_env
+from gateway.web.context import Context
+from gateway.web.http.errors import Refusals
+from gateway.web.http.problems import as_refusal
+from gateway.web.tasks.creation import creation
+from gateway.wire.decode import Path, WrongShape, mistakes_in, wrong_shape
+from gateway.wire.problem import FieldError
+from gateway.wire.tasks import NewTask
+from gateway.wire.workspace import NewWorkspace
+
+PROMPT_BYTES: Final = 96 * 1024
+"""Scripts that cannot sign cannot fetch a longer one: it has to fit a variable."""
+_OWN_NAMES: Final = {
+    "$.prompt": "$.env.AGENT_PROMPT",
+    "$.callbackUrl": "$.env.WEBHOOK_URL",
+    "$.branchName": "$.env.BRANCH_NAME",
+    "$.agent.modelProvider": "$.env.MODEL_PROVIDER",
+    "$.agent.model": "$.env.MODEL",
+}
+"""Where the frontend wrote what a task has under another name."""
+
+
+async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenWorkspace:
+    """The command that opens the workspace.
+
+    Raises:
+        Refused: what a task is refused for, every field under the name the frontend sent.
+    """
+    env = {name: value for name, value in wanted.env.items() if value}
+    task_id = typeid("task", context.clock(), context.random_bits())
+    external = env.get("TASK_ID", "")
+    made = _creation(context, wanted, env, task_id, project)
+    made = msgspec.structs.replace(
+        made,
+        spec=msgspec.structs.replace(made.spec, flat=external),
+        env=_sealed(context, env, task_id),
+    )
+    answered_by = context.clock() + int(context.workspace_wait_seconds * 1_000)
+    if not external:
+        return OpenWorkspace(creation=made, answered_by=answered_by)
+    workspace = Workspace(
+        project=project,
+        external_id=external,
+        task_id=task_id,
+        repo_url=wanted.repo_url,
+        branch=wanted.branch or "",
+    )
+    standing = await context.reads.workspace(workspace.key)
+    renewal = _sealed(context, env, standing) if standing else None
+    return OpenWorkspace(
+        creation=made, workspace=workspace, renewal=renewal, answered_by=answered_by
+    )
+
+
+def _creation(
+    context: Context, wanted: NewWorkspace, env: dict[str, str], task_id: str, project: str
+) -> CreateTask:
+    refusals = Refusals()
+    with refusals.noted():
+        check_env({name: value for name, value in env.items() if name not in COMPUTED})
+    task = None
+    with refusals.noted(), _own_names(env):
+        task = _as_task(wanted, env)
+    made = None
+    with refusals.noted(), _own_names(env):
+        if task is not None:
+            made = creation(
+                context,
+                task,
+                task_id=task_id,
+                project=project,
+                idempotency=None,
+                traceparent=None,
+            )
+    refusals.check()
+    if made is None:
+        raise AssertionError("what made no task was refused")
+    return made
+
+
+def _as_task(wanted: NewWorkspace, env: dict[str, str]) -> NewTask:
+    prompt = env.get("AGENT_PROMPT", "")
+    mistakes: list[tuple[Path, str]] = []
+    if not prompt or len(prompt.encode()) > PROMPT_BYTES:
+        message = f"Expected the prompt, 1 to {PROMPT_BYTES} bytes"
+        mistakes.append((("prompt",), message))
+    agent = {"modelProvider": env.get("MODEL_PROVIDER"), "model": env.get("MODEL")}
+    fields = {
+        "repoUrl": wanted.repo_url,
+        "prompt": prompt or "-",
+        "snapshot": wanted.snapshot or None,
+        "baseBranch": env.get("BASE_BRANCH") or wanted.branch or None,
+        "branchName": env.get("BRANCH_NAME"),
+        "callbackUrl": env.get("WEBHOOK_URL"),
+        "keepSandbox": env.get("KEEP_ALIVE", "").lower() == "true",
+        "agent": {name: value for name, value in agent.items() if value},
+    }
+    mistakes += mistakes_in(NewTask, fields)
+    if mistakes:
+        raise wrong_shape(mistakes)
+    return msgspec.convert(fields, NewTask)
+
+
+@contextmanager
+def _own_names(env: Mapping[str, str]) -> Iterator[None]:
+    """Errors name the fields that the frontend sent, never those they were made into."""
+    base = "$.env.BASE_BRANCH" if env.get("BASE_BRANCH") else "$.branch"
+    try:
+        yield
+    except (Refused, WrongShape) as refusal:
+        raise _renamed(as_refusal(refusal), {**_OWN_NAMES, "$.baseBranch": base}) from refusal
+
+
+def _renamed(refused: Refused, names: Mapping[str, str]) -> Refused:
+    errors = tuple(
+        FieldError(path=names.get(error.path, error.path), message=error.message)
+        for error in refused.errors
+    )
+    detail = refused.detail
+    for ours, theirs in names.items():
+        detail = detail.replace(ours, theirs)
+    return Refused(refused.code, detail, hint=refused.hint, errors=errors)
+
+
+def _sealed(context: Context, env: dict[str, str], task_id: str) -> Sealed:
+    """Everything as given but the webhook's address: the sandbox gets the capability URL."""
+    kept = {name: value for name, value in env.items() if name != "WEBHOOK_URL"}
+    return context.keyring.seal(
+        msgspec.json.encode(kept), context=env_context(task_id), nonce=context.nonce()
+    )

@@ -1,0 +1,1 @@
+"""`/v1/tasks` and everything below it, `/v1/events`."""

@@ -1,0 +1,159 @@
+"""From what a caller wrote to what will be stored: defaults, rules, and secrets sealed."""
+
+from typing import Final
+
+import msgspec
+
+from gateway.domain.kernel.commands import Callback, CreateTask
+from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.ids import implicit_endpoint_id
+from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
+from gateway.domain.repositories.allowed import check_repository
+from gateway.domain.repositories.branch_names import check_branch
+from gateway.domain.tasks.reserved_env import check_env
+from gateway.domain.tasks.spec import AgentSpec, Spec, TimeoutSpec
+from gateway.web.context import DEFAULT_MODELS, Context
+from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
+from gateway.web.http.errors import Refusals
+from gateway.web.http.timestamps import countable
+from gateway.web.launching.sandbox_env import PROMPT_BYTES
+from gateway.wire.problem import FieldError
+from gateway.wire.tasks import NewTask
+
+TITLE_LENGTH: Final = 72
+
+
+def creation(
+    context: Context,
+    wanted: NewTask,
+    *,
+    task_id: str,
+    project: str,
+    idempotency: Idempotency | None,
+    traceparent: str | None,
+) -> CreateTask:
+    """The command that creates the task.
+
+    Raises:
+        Refused: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
+    """
+    refusals = Refusals()
+    callback = None
+    with refusals.noted():
+        callback = _callback(context, wanted.callback_url, task_id, project)
+    _check(context, wanted, refusals)
+    return CreateTask(
+        task_id=task_id,
+        spec=_spec(
+            wanted,
+            task_id,
+            project,
+            snapshot=wanted.snapshot or context.snapshot,
+            endpoint_id=callback.endpoint_id if callback else None,
+            traceparent=traceparent,
+        ),
+        env=_sealed_env(context, wanted.env, task_id),
+        callback=callback,
+        idempotency=idempotency,
+    )
+
+
+def _check(context: Context, wanted: NewTask, refusals: Refusals) -> None:
+    with refusals.noted():
+        check_repository(
+            wanted.repo_url,
+            "$.repoUrl",
+            allow_file=context.allow_file_repos,
+            allowed=context.allowed_repos,
+        )
+    for branch, path in (
+        (wanted.base_branch, "$.baseBranch"),
+        (wanted.branch_name, "$.branchName"),
+    ):
+        with refusals.noted():
+            if branch is not None:
+                check_branch(branch, path)
+    with refusals.noted():
+        check_env(wanted.env)
+    refusals.check()
+    if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
+        message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
+        error = FieldError(path="$.prompt", message=message)
+        raise Refused("invalid_request", f"$.prompt: {message}.", errors=(error,))
+
+
+def _spec(
+    wanted: NewTask,
+    task_id: str,
+    project: str,
+    *,
+    snapshot: str,
+    endpoint_id: str | None,
+    traceparent: str | None,
+) -> Spec:
+    agent = wanted.agent
+    return Spec(
+        project=project,
+        repo_url=wanted.repo_url,
+        prompt=wanted.prompt,
+        title=wanted.title or _title(wanted.prompt),
+        branch_name=wanted.branch_name or f"slipgate/{task_id}",
+        base_branch=wanted.base_branch,
+        snapshot=snapshot,
+        provider=wanted.provider,
+        agent=AgentSpec(
+            engine=agent.engine,
+            model_provider=agent.model_provider,
+            model=agent.model or DEFAULT_MODELS[agent.model_provider],
+            max_turns=agent.max_turns,
+            max_cost_usd=agent.max_cost_usd,
+            command=agent.command,
+        ),
+        validate=wanted.validate,
+        timeouts=TimeoutSpec(
+            queue_seconds=wanted.timeouts.queue_seconds,
+            heartbeat_seconds=wanted.timeouts.heartbeat_seconds,
+            run_seconds=wanted.timeouts.run_seconds,
+        ),
+        max_attempts=wanted.max_attempts,
+        on_stall=wanted.on_stall,
+        priority=wanted.priority,
+        not_before=countable(wanted.not_before, "$.notBefore") if wanted.not_before else None,
+        concurrency_key=wanted.concurrency_key,
+        keep_sandbox=wanted.keep_sandbox,
+        callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
+        endpoint_id=endpoint_id,
+        metadata=wanted.metadata,
+        traceparent=traceparent,
+    )
+
+
+def _title(prompt: str) -> str:
+    lines = (line.strip() for line in prompt.splitlines())
+    return next((line for line in lines if line), "Task")[:TITLE_LENGTH]
+
+
+def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed | None:
+    if not env:
+        return None
+    place = env_context(task_id)
+    return context.keyring.seal(msgspec.json.encode(env), context=place, nonce=context.nonce())
+
+
+def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
+    if url is None:
+        return None
+    parts = outward_url(
+        url,
+        "$.callbackUrl",
+        allow_private=context.allow_private_endpoints,
+        may_be_public=context.may_be_public,
+    )
+    origin = origin_of(parts)
+    place = callback_url_context(task_id)
+    return Callback(
+        endpoint_id=implicit_endpoint_id(project, origin),
+        origin=origin,
+        url=context.keyring.seal(url.encode(), context=place, nonce=context.nonce()),
+    )
