@@ -10,7 +10,7 @@ from launcher.snapshots.scripts import FOLDER
 
 NAME: Final = "confinement"
 SECONDS: Final = 60.0
-_SCRIPT: Final = "runner/landlock.py"
+_SCRIPT: Final = "runner/agent/landlock.py"
 _OPTIONS: Final = (
     *("--rm", "--network=none", "--pull=never", "--cap-drop=ALL"),
     *("--security-opt=no-new-privileges", "--entrypoint=python3"),

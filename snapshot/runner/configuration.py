@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from .reporting.signing import Signer
 from .secret import Secret
-from .signing import Signer
 from .variables import Problems, Variables
 
 PROVIDERS: Final = ("openai", "anthropic", "openrouter")

@@ -5,8 +5,8 @@ import signal
 from enum import IntEnum
 from typing import NoReturn
 
+from .reporting.events import Failed, TerminalWord
 from .stop import Reason
-from .words import Failed, TerminalWord
 
 
 class ExitCode(IntEnum):

@@ -9,29 +9,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .agent.child_env import Surroundings
+from .agent.hardening import harden, sweep
+from .agent.landlock import DAEMON_PORTS, Confinement, abi
 from .budget import Budget
-from .channel import Channel, FlatChannel, SignedChannel
 from .configuration import Configuration, Connection
 from .digest import script_digest
-from .ending import STOPPED, ExitCode, exit_code
-from .hardening import harden, sweep
-from .heartbeat import Heartbeat
-from .landlock import DAEMON_PORTS, Confinement, abi
-from .last_word import failed
-from .network import Network
-from .post import Post
-from .recovery import Recovered
-from .redaction import Redaction
-from .reporter import Reporter
-from .signing import Signer
-from .spool import Message, Spool
-from .standing import Standing
+from .exit_code import STOPPED, ExitCode, exit_code
+from .failure import Trouble
+from .network.client import Network
+from .reporting.channel import Channel, FlatChannel, SignedChannel
+from .reporting.events import TerminalWord
+from .reporting.final_event import failed
+from .reporting.heartbeat import Heartbeat
+from .reporting.messages import Post
+from .reporting.recovery import Recovered
+from .reporting.redaction import Redaction
+from .reporting.reporter import Reporter
+from .reporting.signing import Signer
+from .reporting.spool import Message, Spool
+from .reporting.standing import Standing
 from .state_directory import StateDirectory
 from .stop import Reason, Stop, Stopped
-from .surroundings import Surroundings
-from .trouble import Trouble
 from .variables import Problems
-from .words import TerminalWord
 from .workflow import Tools, Workflow
 
 RESCUE_SECONDS = 4.0

@@ -14,13 +14,14 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from . import agents_work, files
-from .git import Git
-from .hardening import harden
-from .kept_patch import KeptPatch
+from . import files
+from .agent.child_env import Surroundings
+from .agent.hardening import harden
+from .failure import Trouble
+from .reporting.kept_patch import KeptPatch
+from .repository import agents_work
+from .repository.git import Git
 from .stop import Reason, Stop, Stopped
-from .surroundings import Surroundings
-from .trouble import Trouble
 
 SECONDS: Final = 25.0
 """A launcher waits no longer than 30 s."""

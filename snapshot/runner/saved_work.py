@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from . import kept_patch
-from .agents_work import AgentsWork, WholePatch
-from .git import Git
-from .kept_patch import KeptPatch
-from .redaction import Redaction
-from .reporter import Reporter
+from .reporting import kept_patch
+from .reporting.kept_patch import KeptPatch
+from .reporting.redaction import Redaction
+from .reporting.reporter import Reporter
+from .repository.agents_work import AgentsWork, WholePatch
+from .repository.git import Git
 from .state_directory import StateDirectory
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
-from . import hand_over
+from . import reexec
 
 RESCUE: Final = "--rescue"
 """`agent-runner.py --rescue STATE_DIR`: print what an agent left there."""
@@ -25,17 +25,17 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         from . import rescue  # noqa: PLC0415 - the runner itself does not need it
 
         rescue.run(Path(sys.argv[2]), os.environ)
-    given = hand_over.received(sys.argv)
+    given = reexec.received(sys.argv)
     if given is None:
-        from .surroundings import Surroundings  # noqa: PLC0415 - of this start alone
+        from .agent.child_env import Surroundings  # noqa: PLC0415 - of this start alone
 
-        whole = hand_over.collected(os.environ)
+        whole = reexec.collected(os.environ)
         clean = Surroundings.of_environ(whole).base()
-        hand_over.start_anew(str(script), whole, clean)
+        reexec.start_anew(str(script), whole, clean)
     mode, environ = given
-    if mode == hand_over.SUPERVISE:
+    if mode == reexec.SUPERVISE:
         _supervise(script, environ)
-    death = sys.argv[3] if mode == hand_over.AFTER_DEATH else None
+    death = sys.argv[3] if mode == reexec.AFTER_DEATH else None
     os._exit(_run(environ, landlock, death))
 
 
@@ -43,13 +43,13 @@ def _supervise(script: Path, environ: Mapping[str, str]) -> NoReturn:
     from . import supervisor  # noqa: PLC0415 - the other starts do without it
 
     code = supervisor.supervise(str(script), environ, died=DIED)
-    from . import ending  # noqa: PLC0415 - what is heavy waits until there is nothing to wait for
+    from . import exit_code  # noqa: PLC0415 - what is heavy waits until there is nothing to wait for
 
-    ending.leave(code, keep_alive=environ.get("KEEP_ALIVE", ""))
+    exit_code.leave(code, keep_alive=environ.get("KEEP_ALIVE", ""))
 
 
 def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) -> int:
-    from .hardening import die_with_parent  # noqa: PLC0415 - like all that follows
+    from .agent.hardening import die_with_parent  # noqa: PLC0415 - like all that follows
 
     die_with_parent()
     gc.set_threshold(10_000, 50, 50)  # imports only make: to look at them all is a tenth of them

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from .trouble import Trouble
+from .failure import Trouble
 
 _ROOMS: Final = "work-"
 _LOOKS: Final = 10

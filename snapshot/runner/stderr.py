@@ -7,7 +7,7 @@ reason come first, then the beginning and the end.
 import re
 from typing import Final
 
-from .cutting import first_of, last_of
+from .truncation import first_of, last_of
 
 GAP: Final = "[…]"
 _REASON: Final = re.compile(

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Final
 
-from . import hand_over
-from .hardening import harden, sweep
+from . import reexec
+from .agent.hardening import harden, sweep
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 TERMINATED: Final = 128 + signal.SIGTERM
@@ -25,7 +25,7 @@ def supervise(script: str, environ: Mapping[str, str], *, died: int) -> int:
     """
     harden()
     signals = _Signals()
-    code = signals.wait(_start(script, hand_over.ATTEMPT, environ))
+    code = signals.wait(_start(script, reexec.ATTEMPT, environ))
     if code >= 0 and code != died:
         return code
     if signals.is_stopping and code == -signal.SIGTERM:
@@ -33,7 +33,7 @@ def supervise(script: str, environ: Mapping[str, str], *, died: int) -> int:
     sweep()
     how = "ended with an error that nobody caught" if code == died else _killed_by(-code)
     print(f"slipgate: the runner {how}", file=sys.stderr, flush=True)
-    code = signals.wait(_start(script, hand_over.AFTER_DEATH, environ, how))
+    code = signals.wait(_start(script, reexec.AFTER_DEATH, environ, how))
     return code if code >= 0 else died
 
 
@@ -66,8 +66,8 @@ class _Signals:
 
 def _start(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:
     """The process id of the child; the variables reach it through a file that only we two hold."""
-    descriptor = hand_over.file_of(environ)
-    argv = hand_over.arguments(script, mode, descriptor, *more)
+    descriptor = reexec.file_of(environ)
+    argv = reexec.arguments(script, mode, descriptor, *more)
     child = os.posix_spawn(sys.executable, argv, os.environ)
     os.close(descriptor)
     return child

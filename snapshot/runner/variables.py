@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from . import hosts
+from .network import hosts
 from .secret import Secret
 
 T = TypeVar("T")

@@ -10,48 +10,42 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from . import (
-    agents_work,
-    base_branch,
-    clean_checkout,
-    last_word,
-    prompt,
-    resume,
-    submodules,
-    virtual_environment,
-)
-from .access import Access
-from .agents_work import AgentsWork
+from .agent import virtual_environment
+from .agent.child_env import Surroundings
+from .agent.command import Runner
+from .agent.engine import Workplace, engine
+from .agent.landlock import Confinement, open_sockets
+from .agent.meter import Meter
+from .agent.report import Report
 from .budget import Budget
-from .channel import SignedChannel
-from .clean_checkout import Applied
-from .command import Runner
 from .configuration import Configuration
-from .cutting import first_of
-from .engine.choose import Workplace, engine
-from .engine.report import Report
-from .git import Git
-from .keeping import Keeping
-from .kept_patch import KeptPatch
-from .landlock import Confinement, open_sockets
-from .log import Log
-from .meter import Meter
-from .network import Network
-from .patch import Patch
-from .publication import Name, Publication, Work
-from .recovery import Recovered
-from .redaction import Redaction
-from .remote import Clone, Remote
-from .reporter import Reporter
-from .repository import Refused, Repository
-from .review import Review, review, unfinished, unusable
+from .failure import Trouble
+from .network.client import Network
+from .publication.publisher import Name, Publication, Work
+from .reporting import final_event
+from .reporting.channel import SignedChannel
+from .reporting.events import Progress, PushAsked, Receipt, Stage, Started, TerminalWord
+from .reporting.fetch import fetch_patch, fetch_prompt
+from .reporting.kept_patch import KeptPatch
+from .reporting.log import Log
+from .reporting.recovery import Recovered
+from .reporting.redaction import Redaction
+from .reporting.reporter import Reporter
+from .reporting.review import Review, review, unfinished, unusable
+from .repository import agents_work, base_branch, clean_checkout, resume, submodules
+from .repository.access import Access
+from .repository.address import Refused, Repository
+from .repository.agents_work import AgentsWork
+from .repository.clean_checkout import Applied
+from .repository.git import Git
+from .repository.patch import Patch
+from .repository.remote import Clone, Remote
+from .saved_work import Keeping
 from .state_directory import StateDirectory
 from .stop import Reason, Stop, Stopped
-from .surroundings import Surroundings
-from .trouble import Trouble
-from .validation import Validation
-from .visible import title, visible
-from .words import Progress, PushAsked, Receipt, Stage, Started, TerminalWord
+from .text import title, visible
+from .truncation import first_of
+from .validation.run import Validation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,7 +146,7 @@ class Workflow:
 
     def failed(self, trouble: Trouble) -> TerminalWord:
         """The last word of an attempt that ends in this stage."""
-        return last_word.failed(
+        return final_event.failed(
             self.stage,
             trouble,
             log_tail=self.log.tail,
@@ -244,7 +238,7 @@ class Workflow:
         url, channel = self._configuration.resume_url, self._tools.channel
         if url is None or channel is None or recovered.push is not None:
             return None
-        kept = self._keeping.tell(resume.fetch(channel, url, sleep=self._tools.stop.sleep))
+        kept = self._keeping.tell(fetch_patch(channel, url, self._tools.stop.sleep))
         self._kept, self._is_resumable = kept, True
         return kept
 
@@ -264,7 +258,7 @@ class Workflow:
             return self._configuration.prompt
         if channel is None:
             raise Trouble("prompt_unavailable", "the prompt's rest needs a signing secret")
-        return prompt.fetch(channel, url, sleep=self._tools.stop.sleep)
+        return fetch_prompt(channel, url, self._tools.stop.sleep)
 
     def _publication(self, repository: Repository, remote: Remote, task: str) -> Publication:
         connection = self._configuration.connection
@@ -401,7 +395,7 @@ class Workflow:
         pr_url: str | None = None,
     ) -> TerminalWord:
         kept = self._kept or self._tools.recovered.patch
-        return last_word.result(
+        return final_event.result(
             self._branch,
             seen,
             receipts,

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from snapshot.runner import clean_checkout, starting_state
-from snapshot.runner.agents_work import AgentsWork
-from snapshot.runner.git import Git
-from snapshot.runner.kept_patch import KeptPatch
-from snapshot.runner.remote import Clone, Remote
-from snapshot.runner.repository import parse
+from snapshot.runner.reporting.kept_patch import KeptPatch
+from snapshot.runner.repository import clean_checkout, starting_state
+from snapshot.runner.repository.address import parse
+from snapshot.runner.repository.agents_work import AgentsWork
+from snapshot.runner.repository.git import Git
+from snapshot.runner.repository.remote import Clone, Remote
 from snapshot.runner.stop import Stop
 from tests.benchmarks.report import Figure, Section
 from tests.snapshot.repositories import Bare

@@ -293,13 +293,15 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
         "ok",
         f"the commands of agents are confined (containers of {SNAPSHOT})",
     )
-    (content / "runner" / "landlock.py").write_text("print('Its kernel has no Landlock.')")
+    (content / "runner" / "agent" / "landlock.py").write_text(
+        "print('Its kernel has no Landlock.')"
+    )
     digest_script = content / "runner" / "digest.py"
     held = digest_script.read_text()
     digest_script.write_text(f"print({await compute_digest()!r})")
     assert "no Landlock" in (await patient.check("confinement", **by_docker)).message
     digest_script.write_text(held)
-    (content / "runner" / "prompt.py").write_text("")
+    (content / "runner" / "budget.py").write_text("")
     assert "other scripts" in (await patient.check("image", **by_docker)).message
 
 

@@ -171,7 +171,7 @@ async def test_an_image_of_other_scripts_is_refused_before_it_is_pushed(
     shutil.copytree(FOLDER, old, ignore=shutil.ignore_patterns("__pycache__"))
     docker.add_image("ours:1", ["/bin/bash", "/app/execution.sh"], {}, old)
     assert (await builder.push(NAME, RESOURCES, engine, "ours:1")).state == "active"
-    (old / "runner" / "prompt.py").write_text("")
+    (old / "runner" / "budget.py").write_text("")
     with pytest.raises(SnapshotError, match="other scripts"):
         await builder.push("slipgate-agent-8", RESOURCES, engine, "ours:1")
     assert api.faults.calls.count("POST /snapshots") == 1

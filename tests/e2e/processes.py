@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.providers.local.supervisor import birth
-from snapshot.runner import hand_over
+from snapshot.runner import reexec
 
 AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
 STATE, THREADS = 0, 17
 """Where they stand in /proc/<pid>/stat behind the name."""
-RUNNERS = (hand_over.ATTEMPT, hand_over.AFTER_DEATH)
+RUNNERS = (reexec.ATTEMPT, reexec.AFTER_DEATH)
 """How the agent's own process starts the one that does the work, or tells of its death."""
 
 

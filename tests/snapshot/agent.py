@@ -5,11 +5,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from snapshot.runner import diff, patch, starting_state
-from snapshot.runner.git import Git
-from snapshot.runner.patch import Patch
-from snapshot.runner.remote import Remote
-from snapshot.runner.repository import parse
+from snapshot.runner.repository import diff, patch, starting_state
+from snapshot.runner.repository.address import parse
+from snapshot.runner.repository.git import Git
+from snapshot.runner.repository.patch import Patch
+from snapshot.runner.repository.remote import Remote
 from tests.snapshot.repositories import IDENTITY, Bare, git
 
 SECRET = b"hunter2-hunter2"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.command import Finished, Runner
+from snapshot.runner.agent.command import Finished, Runner
 from snapshot.runner.stop import Reason, Stop, Stopped
 from tests.snapshot.patience import PATIENCE_SECONDS, is_alive
 

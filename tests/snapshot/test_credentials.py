@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
-from snapshot.runner.credentials import SCRIPT, Credentials
-from snapshot.runner.hosts import git_host
-from snapshot.runner.repository import parse
+from snapshot.runner.network.hosts import git_host
+from snapshot.runner.repository.address import parse
+from snapshot.runner.repository.credentials import SCRIPT, Credentials
 from snapshot.runner.secret import Secret
 
 ASKED = {

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.wire.redaction import redacted
-from snapshot.runner.cutting import KEY_CHARACTERS, end_of_piece, first_of, last_of
-from snapshot.runner.log import FLUSH_CHARACTERS, Log, chunks
-from snapshot.runner.redaction import REDACTED, Redaction
-from snapshot.runner.words import CHUNK_BYTES
-from snapshot.runner.words import Log as LogWord
+from snapshot.runner.reporting.events import CHUNK_BYTES
+from snapshot.runner.reporting.events import Log as LogWord
+from snapshot.runner.reporting.log import FLUSH_CHARACTERS, Log, chunks
+from snapshot.runner.reporting.redaction import REDACTED, Redaction
+from snapshot.runner.truncation import KEY_CHARACTERS, end_of_piece, first_of, last_of
 
 TOKEN: Final = "ghp_" + "aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zA"
 KEY: Final = (

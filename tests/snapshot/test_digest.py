@@ -29,7 +29,7 @@ def _printed(copy: Path) -> str:
 
 
 def _moved(copy: Path) -> None:
-    (copy / "runner" / "prompt.py").rename(copy / "runner" / "engine" / "prompt.py")
+    (copy / "runner" / "budget.py").rename(copy / "runner" / "agent" / "budget.py")
 
 
 def _changed_lock(copy: Path) -> None:
@@ -38,7 +38,7 @@ def _changed_lock(copy: Path) -> None:
 
 
 def _changed_helper(copy: Path) -> None:
-    (copy / "runner" / "credential-helper.sh").write_text("")
+    (copy / "runner" / "repository" / "credential-helper.sh").write_text("")
 
 
 def test_a_copy_elsewhere_has_the_same_digest(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from snapshot.runner.agent.chat import Chat, Message
 from snapshot.runner.configuration import ModelAccess
-from snapshot.runner.engine.chat import Chat, Message
+from snapshot.runner.failure import Trouble
 from snapshot.runner.secret import Secret
-from snapshot.runner.trouble import Trouble
 from tests.snapshot.http_stub import HttpStub, Request, Response
 from tests.snapshot.model_stub import ModelStub, chatter, completion, tool_call
 
@@ -37,14 +37,14 @@ def access(base_url: str, *, provider: str = "openai", name: str = "gpt-5") -> M
 
 def openai_chat(model: ModelAccess, *, retries: int = 5) -> Chat:
     """OpenAI's client and all that speak its protocol."""
-    from snapshot.runner.engine.openai_chat import OpenAIChat  # noqa: PLC0415 - takes a second
+    from snapshot.runner.agent.openai_chat import OpenAIChat  # noqa: PLC0415 - takes a second
 
     return OpenAIChat(model, retries=retries)
 
 
 def anthropic_chat(model: ModelAccess) -> Chat:
     """Anthropic's client."""
-    from snapshot.runner.engine.anthropic_chat import AnthropicChat  # noqa: PLC0415 - takes seconds
+    from snapshot.runner.agent.anthropic_chat import AnthropicChat  # noqa: PLC0415 - takes seconds
 
     return AnthropicChat(model)
 

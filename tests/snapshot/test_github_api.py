@@ -5,9 +5,9 @@ from email.utils import formatdate
 
 import pytest
 
-from snapshot.runner.github_api import GitHubApi, words
+from snapshot.runner.failure import Trouble
+from snapshot.runner.publication.github_api import GitHubApi, words
 from snapshot.runner.secret import Secret
-from snapshot.runner.trouble import Trouble
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 NOW = 1_800_000_000.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.landlock import abi
+from snapshot.runner.agent.landlock import abi
 from tests.snapshot import hunter, other_user
 from tests.snapshot.conftest import made
 from tests.snapshot.model_stub import DONE

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.command import Finished, Runner
-from snapshot.runner.landlock import Confinement, abi, open_sockets, protection
+from snapshot.runner.agent.command import Finished, Runner
+from snapshot.runner.agent.landlock import Confinement, abi, open_sockets, protection
+from snapshot.runner.agent.syscall_filter import program
 from snapshot.runner.stop import Stop
-from snapshot.runner.syscall_filter import program
 from tests.snapshot.patience import PATIENCE_SECONDS
 
 SECRET = "hidden-from-everybody"

@@ -5,9 +5,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from snapshot.runner.network import Network
-from snapshot.runner.proxies import Proxies
-from snapshot.runner.trust import FILES
+from snapshot.runner.network.certificates import FILES
+from snapshot.runner.network.client import Network
+from snapshot.runner.network.proxies import Proxies
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner import clean_checkout
-from snapshot.runner.git import Git
-from snapshot.runner.remote import Remote
-from snapshot.runner.repository import Refused, check_branch, parse
+from snapshot.runner.repository import clean_checkout
+from snapshot.runner.repository.address import Refused, check_branch, parse
+from snapshot.runner.repository.git import Git
+from snapshot.runner.repository.remote import Remote
 from snapshot.runner.stop import Stop
 from tests.snapshot.agent import Agent
 from tests.snapshot.repositories import WIDGETS, Bare, git

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from snapshot.runner.pull_request import GitHub, Proposal
+from snapshot.runner.failure import Trouble
+from snapshot.runner.publication.pull_request import GitHub, Proposal
 from snapshot.runner.secret import Secret
-from snapshot.runner.trouble import Trouble
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 PROPOSAL = Proposal(branch="slipgate/x", base="main", title="T", body="B")

@@ -4,11 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-from snapshot.runner.command import Runner
-from snapshot.runner.landlock import Confinement, abi
+from snapshot.runner.agent.child_env import Surroundings
+from snapshot.runner.agent.command import Runner
+from snapshot.runner.agent.landlock import Confinement, abi
+from snapshot.runner.agent.virtual_environment import enter
 from snapshot.runner.stop import Stop
-from snapshot.runner.surroundings import Surroundings
-from snapshot.runner.virtual_environment import enter
 from tests.snapshot.patience import PATIENCE_SECONDS
 
 WHEEL = "greeting-1.0-py3-none-any.whl"

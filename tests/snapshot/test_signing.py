@@ -11,8 +11,8 @@ import msgspec
 import pytest
 from standardwebhooks import Webhook
 
+from snapshot.runner.reporting.signing import Signer
 from snapshot.runner.secret import Secret
-from snapshot.runner.signing import Signer
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "signing.json"
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.post import Post
-from snapshot.runner.recovery import Recovered
-from snapshot.runner.redaction import Redaction
+from snapshot.runner.reporting.events import Error, Failed, Heartbeat, Log, Progress, Usage, Word
+from snapshot.runner.reporting.messages import Post
+from snapshot.runner.reporting.recovery import Recovered
+from snapshot.runner.reporting.redaction import Redaction
+from snapshot.runner.reporting.signing import Signer
+from snapshot.runner.reporting.spool import Message, Spool
 from snapshot.runner.secret import Secret
-from snapshot.runner.signing import Signer
-from snapshot.runner.spool import Message, Spool
-from snapshot.runner.words import Error, Failed, Heartbeat, Log, Progress, Usage, Word
 from tests.snapshot.gateway_stub import SECRET
 
 SIGNER = Signer(Secret(SECRET))

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.declared import Declared, declared
-from snapshot.runner.flat import payload
-from snapshot.runner.log import LARGEST_BYTES, Log, chunks
-from snapshot.runner.pull_request_text import body
-from snapshot.runner.redaction import Redaction
-from snapshot.runner.surroundings import DEFAULT_PATH, Surroundings
-from snapshot.runner.visible import title, visible
-from snapshot.runner.words import Envelope, Receipt
-from snapshot.runner.words import Log as LogWord
+from snapshot.runner.agent.child_env import DEFAULT_PATH, Surroundings
+from snapshot.runner.publication.pull_request_text import body
+from snapshot.runner.reporting.events import Envelope, Receipt
+from snapshot.runner.reporting.events import Log as LogWord
+from snapshot.runner.reporting.flat import payload
+from snapshot.runner.reporting.log import LARGEST_BYTES, Log, chunks
+from snapshot.runner.reporting.redaction import Redaction
+from snapshot.runner.text import title, visible
+from snapshot.runner.validation.declared import Declared, declared
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""The agents that can work on a task: ours, or any command."""
+"""The agent: its engines, and the confinement of the commands it runs."""

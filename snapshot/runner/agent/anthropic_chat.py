@@ -8,7 +8,7 @@ from anthropic.types import Message as Answer
 from anthropic.types import MessageParam, ToolParam
 
 from ..configuration import ModelAccess
-from ..network import PLAIN, Network
+from ..network.client import PLAIN, Network
 from .chat import (
     LARGEST_ANSWER_TOKENS,
     RETRIES,

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ..meter import Tokens
+from .meter import Tokens
 
 Message = dict[str, object]
 """One message in the form of OpenAI's chat completions, which mini-swe-agent keeps too."""

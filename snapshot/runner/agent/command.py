@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import keeper, syscall_filter
+from ..stop import TICK_SECONDS, Stop
+from . import reaper, syscall_filter
 from .bounded_output import BoundedOutput
 from .hardening import sweep
 from .landlock import Confinement
-from .stop import TICK_SECONDS, Stop
 
 GRACE_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL when a command's time is over."""
 CANCEL_GRACE_SECONDS: Final = 3.0
 """The same when the attempt itself is stopped, which must be over within 10 s."""
-NOT_FOUND: Final = keeper.NOT_FOUND
+NOT_FOUND: Final = reaper.NOT_FOUND
 OWN_DIRECTORIES: Final = ("HOME", "TMPDIR")
 """Variables that name what a command may change beside the directory it runs in."""
 _PIECE_BYTES: Final = 64 * 1024
@@ -151,7 +151,7 @@ def _start(
     stdin: bytes,
     rulesets: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
-    keep = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
+    keep = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
     fence = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
     with tempfile.TemporaryFile() as source:
         source.write(stdin)

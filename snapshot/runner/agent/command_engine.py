@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from ..budget import Budget
-from ..command import NOT_FOUND, Finished, Runner
 from ..configuration import ModelAccess
-from ..cutting import last_of
-from ..log import Log
-from ..trouble import Trouble
+from ..failure import Trouble
+from ..reporting.log import Log
+from ..truncation import last_of
+from .command import NOT_FOUND, Finished, Runner
 from .report import Report
 
 PROMPT_BYTES: Final = 96 * 1024

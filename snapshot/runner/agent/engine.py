@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..budget import Budget
-from ..command import Runner
 from ..configuration import AgentChoice, ModelAccess
-from ..log import Log
-from ..meter import Meter
-from ..network import Network
+from ..failure import Trouble
+from ..network.client import Network
+from ..reporting.log import Log
 from ..stop import Stop
-from ..trouble import Trouble
 from .chat import CALL_SECONDS, Chat, Reply
-from .from_command import CommandEngine
+from .command import Runner
+from .command_engine import CommandEngine
+from .meter import Meter
 from .report import Engine
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ def engine(choice: AgentChoice, model: ModelAccess | None, place: Workplace) -> 
 def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
     _quiet_minisweagent(place.trajectory.parent)
     from .mini import MiniEngine, WatchedAgent  # noqa: PLC0415 - half a second, for this engine
+    from .mini_environment import MiniRoom  # noqa: PLC0415
     from .mini_model import MiniModel  # noqa: PLC0415
-    from .mini_room import MiniRoom  # noqa: PLC0415
 
     chat = _chat(model, place.network)
     # An earlier start of this attempt has spent its part; 0 would mean "no limit" to the loop.

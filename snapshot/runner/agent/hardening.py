@@ -2,7 +2,7 @@
 
 import signal
 
-from .keeper import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, prctl
+from .reaper import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, kill_all, prctl
 
 PR_SET_DUMPABLE = 4
 

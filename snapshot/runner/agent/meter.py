@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .words import Usage
+from ..reporting.events import Usage
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

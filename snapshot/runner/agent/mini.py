@@ -9,10 +9,10 @@ from minisweagent import Model
 from minisweagent.agents.default import DefaultAgent
 from minisweagent.exceptions import InterruptAgentFlow
 
-from ..trouble import Trouble
+from ..failure import Trouble
 from .chat import Message
+from .mini_environment import DONE, MiniRoom
 from .mini_model import MiniModel
-from .mini_room import DONE, MiniRoom
 from .report import Report
 
 IDENTICAL_STEPS: Final = 4

@@ -10,9 +10,9 @@ from typing import Final
 from minisweagent.exceptions import Submitted
 
 from ..budget import Budget
-from ..command import Finished, Runner
-from ..log import Log
+from ..reporting.log import Log
 from .chat import Message
+from .command import Finished, Runner
 
 COMMAND_SECONDS: Final = 600.0
 SHOWN_CHARACTERS: Final = 10_000

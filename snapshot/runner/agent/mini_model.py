@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 
 from minisweagent.exceptions import FormatError
 
-from ..meter import Meter
 from .chat import TOOL, Call, Chat, Message, Reply
+from .meter import Meter
 
 T = TypeVar("T")
 _NO_CALL: Final = "Every answer must call the tool 'bash' at least once, with a 'command'."

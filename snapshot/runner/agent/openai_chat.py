@@ -7,7 +7,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMessageToolCall
 
 from ..configuration import ModelAccess
-from ..network import PLAIN, Network
+from ..network.client import PLAIN, Network
 from .chat import (
     RETRIES,
     TIMEOUT_SECONDS,

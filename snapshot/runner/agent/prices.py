@@ -1,6 +1,6 @@
 """Dollars from tokens, by the price list that came with the image."""
 
-from ..meter import Tokens
+from .meter import Tokens
 
 
 def priced(provider: str, model: str, *, input_tokens: int, output_tokens: int) -> Tokens:

@@ -1,6 +1,6 @@
 """What a provider's HTTP status means for the task."""
 
-from ..trouble import Trouble
+from ..failure import Trouble
 
 _QUOTA = "insufficient_quota"
 _TOO_LONG = ("context_length", "context length", "prompt is too long", "maximum context")

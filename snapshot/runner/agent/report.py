@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..trouble import Trouble
+from ..failure import Trouble
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,8 +12,8 @@ from typing import Final
 
 import httpx
 
+from .certificates import DIRECTORIES, FILES, Trust
 from .proxies import NO_PROXY, PROXIES, Proxies
-from .trust import DIRECTORIES, FILES, Trust
 
 NAMES: Final = frozenset({*PROXIES, NO_PROXY, *FILES, *DIRECTORIES})
 NOBODY: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -13,11 +13,11 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import msgspec
 
-from .cutting import first_of
-from .hosts import is_same_host
-from .network import PLAIN, Network
-from .secret import Secret
-from .trouble import Trouble
+from ..failure import Trouble
+from ..network.client import PLAIN, Network
+from ..network.hosts import is_same_host
+from ..secret import Secret
+from ..truncation import first_of
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 TRIES: Final = 4

@@ -6,8 +6,8 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from ..failure import Trouble
 from .github_api import GitHubApi, words
-from .trouble import Trouble
 
 T = TypeVar("T")
 _REFUSING: Final = {

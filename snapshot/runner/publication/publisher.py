@@ -4,17 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import clean_checkout, pull_request_text
-from .clean_checkout import Applied
-from .git import Git
-from .patch import Patch
+from ..failure import Trouble
+from ..reporting.events import Progress, PullRequestCreated, PushAsked, Receipt
+from ..reporting.reporter import Reporter
+from ..reporting.review import Review
+from ..repository import clean_checkout
+from ..repository.address import Refused
+from ..repository.clean_checkout import Applied
+from ..repository.git import Git
+from ..repository.patch import Patch
+from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
+from . import pull_request_text
 from .pull_request import GitHub, Proposal
-from .remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
-from .reporter import Reporter
-from .repository import Refused
-from .review import Review
-from .trouble import Trouble
-from .words import Progress, PullRequestCreated, PushAsked, Receipt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

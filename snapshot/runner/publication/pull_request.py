@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from ..failure import Trouble
+from ..network.client import PLAIN, Network
+from ..network.hosts import git_host, is_same_host
+from ..secret import Secret
 from . import github_repository
 from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded
 from .github_repository import Standing
-from .hosts import git_host, is_same_host
-from .network import PLAIN, Network
-from .secret import Secret
-from .trouble import Trouble
 
 LOOK_SECONDS: Final = 30.0
 """The most that is waited to know more of the repository; the agent needs the time."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .words import Receipt
+from ..reporting.events import Receipt
 
 
 def body(summary: str, receipts: Sequence[Receipt], *, task_id: str, attempt: int) -> str:

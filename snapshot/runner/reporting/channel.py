@@ -7,13 +7,13 @@ from typing import Final, Protocol
 import httpx
 import msgspec
 
+from ..network.client import PLAIN, Network
+from ..secret import Secret
 from . import flat
-from .network import PLAIN, Network
-from .secret import Secret
+from .delivery import Delivered, Unreachable, Untimely, Verdict, judge
+from .events import Envelope
 from .signing import Signer
 from .spool import Message
-from .verdict import Delivered, Unreachable, Untimely, Verdict, judge
-from .words import Envelope
 
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
 

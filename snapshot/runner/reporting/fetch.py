@@ -1,34 +1,63 @@
-"""Reads a document of the gateway's, signed like a message over an empty body."""
+"""Signed reads from the gateway: the whole prompt, and the patch of an earlier attempt."""
 
-import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import httpx
 import msgspec
 
+from ..failure import Trouble
 from .channel import SignedChannel
-from .post import message_id
-from .trouble import Trouble
+from .kept_patch import KeptPatch
+from .messages import message_id
 
 TRIES: Final = 6
 T = TypeVar("T")
 
 
-def fetch(
+class _Prompt(msgspec.Struct):
+    prompt: str
+
+
+class _Patch(msgspec.Struct, rename="camel"):
+    base_sha: str
+    patch: str
+    summary: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def fetch_prompt(channel: SignedChannel, url: str, sleep: Callable[[float], None]) -> str:
+    """The prompt that did not fit in the environment.
+
+    Raises:
+        Trouble: `prompt_unavailable`.
+    """
+    code, name = "prompt_unavailable", "the whole prompt"
+    return _fetch(channel, url, _Prompt, code=code, name=name, sleep=sleep).prompt
+
+
+def fetch_patch(channel: SignedChannel, url: str, sleep: Callable[[float], None]) -> KeptPatch:
+    """The patch that the gateway keeps of an earlier attempt.
+
+    Raises:
+        Trouble: `resume_unavailable`.
+    """
+    code, name = "resume_unavailable", "the earlier attempt's patch"
+    found = _fetch(channel, url, _Patch, code=code, name=name, sleep=sleep)
+    return KeptPatch(
+        text=found.patch, base_sha=found.base_sha, summary=found.summary, warnings=found.warnings
+    )
+
+
+def _fetch(
     channel: SignedChannel,
     url: str,
     shape: type[T],
     *,
     code: str,
-    what: str,
-    sleep: Callable[[float], None] = time.sleep,
+    name: str,
+    sleep: Callable[[float], None],
 ) -> T:
-    """Get it; `code` and `what` name it where that fails.
-
-    Raises:
-        Trouble: the gateway does not give it.
-    """
     detail = ""
     for number in range(TRIES):
         if number:
@@ -39,15 +68,15 @@ def fetch(
             detail = str(exc) or type(exc).__name__
             continue
         if response.is_success:
-            return _decoded(response, shape, code, what)
+            return _decoded(response, shape, code, name)
         detail = f"HTTP {response.status_code}"
         if response.status_code < 500 and response.status_code != 429:
             break
-    raise Trouble(code, f"{what} could not be read: {detail}", retryable=True)
+    raise Trouble(code, f"{name} could not be read: {detail}", retryable=True)
 
 
-def _decoded(response: httpx.Response, shape: type[T], code: str, what: str) -> T:
+def _decoded(response: httpx.Response, shape: type[T], code: str, name: str) -> T:
     try:
         return msgspec.json.decode(response.content, type=shape)
     except msgspec.MsgspecError as exc:
-        raise Trouble(code, f"{what} could not be read: {exc}") from exc
+        raise Trouble(code, f"{name} could not be read: {exc}") from exc

@@ -4,11 +4,11 @@ from typing import Final
 
 import msgspec
 
-from .cutting import first_of
-from .left_out import SENTENCES
+from ..failure import Trouble
+from ..repository.exclusions import SENTENCES
+from ..truncation import first_of
+from .events import Completed, Error, Failed, NeedsReview, Receipt, TerminalWord
 from .review import Review
-from .trouble import Trouble
-from .words import Completed, Error, Failed, NeedsReview, Receipt, TerminalWord
 
 INLINE_PATCH_BYTES: Final = 512 * 1024
 """The gateway takes no longer one in a word; it has the whole patch before."""

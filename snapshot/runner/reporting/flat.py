@@ -7,7 +7,7 @@ review.
 
 import msgspec
 
-from .words import Completed, Envelope, Error, NeedsReview, Progress, Started
+from .events import Completed, Envelope, Error, NeedsReview, Progress, Started
 
 Payload = dict[str, str]
 

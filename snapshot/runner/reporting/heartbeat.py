@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Final
 
 from .channel import Channel
-from .post import Post
+from .delivery import Unreachable
+from .events import Heartbeat as HeartbeatWord
+from .events import Word
+from .messages import Post
 from .spool import Message
 from .standing import Standing
-from .verdict import Unreachable
-from .words import Heartbeat as HeartbeatWord
-from .words import Word
 
 LONGEST_SECONDS: Final = 5.0
 """A cancel is heard in the answer, and everything must be over 10 s after it was asked for."""

@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from .cutting import first_of
-from .left_out import SENTENCES
-from .words import CHUNK_BYTES, PatchChunk
+from ..repository.exclusions import SENTENCES
+from ..truncation import first_of
+from .events import CHUNK_BYTES, PatchChunk
 
 MEMBER_BYTES: Final = 1024**2
 """Of text in one piece: the gateway unpacks no more at a time."""

@@ -4,10 +4,10 @@ import codecs
 from collections.abc import Callable
 from typing import Final
 
-from .cutting import end_of_piece, last_of
+from ..truncation import end_of_piece, last_of
+from .events import CHUNK_BYTES
+from .events import Log as LogWord
 from .redaction import Redaction
-from .words import CHUNK_BYTES
-from .words import Log as LogWord
 
 FLUSH_CHARACTERS: Final = 16 * 1024
 LARGEST_BYTES: Final = 8 * 1024**2

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import msgspec
 
+from .events import Envelope, Word, now_text
 from .redaction import Redaction
 from .spool import Message
-from .words import Envelope, Word, now_text
 
 
 class Signs(Protocol):

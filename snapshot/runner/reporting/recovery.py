@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from .kept_patch import KeptPatch, gathered
-from .spool import Entry
-from .words import (
+from .events import (
     TERMINAL_TYPES,
     Envelope,
     Failed,
@@ -19,6 +17,8 @@ from .words import (
     Stage,
     Usage,
 )
+from .kept_patch import KeptPatch, gathered
+from .spool import Entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+from ..stop import Reason, Stop, Stopped
 from .channel import Channel
-from .post import Post
+from .delivery import Busy, Delivered, Fenced, Rejected, Unreachable, Verdict
+from .events import PatchChunk, TerminalWord, Word
+from .messages import Post
 from .spool import Entry, Spool
 from .standing import Standing
-from .stop import Reason, Stop, Stopped
-from .verdict import Busy, Delivered, Fenced, Rejected, Unreachable, Verdict
-from .words import PatchChunk, TerminalWord, Word
 
 FIRST_BACKOFF_SECONDS: Final = 0.2
 LONGEST_BACKOFF_SECONDS: Final = 5.0

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .cutting import first_of
-from .trouble import Trouble
-from .visible import visible
-from .words import Receipt
+from ..failure import Trouble
+from ..text import visible
+from ..truncation import first_of
+from .events import Receipt
 
 WORDS_CHARACTERS = 4_000
 WARNINGS = 6

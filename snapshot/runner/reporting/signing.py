@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from typing import Final
 
-from .secret import Secret
+from ..secret import Secret
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - a prefix, not a secret
 

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from .state_directory import open_way
+from ..state_directory import open_way
 
 SPOOL: Final = "spool.jsonl"
 ACKNOWLEDGED: Final = "spool.acknowledged"

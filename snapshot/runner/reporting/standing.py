@@ -3,8 +3,8 @@
 import threading
 import time
 
-from .stop import Reason, Stop
-from .verdict import Delivered, Fenced, Unreachable, Verdict
+from ..stop import Reason, Stop
+from .delivery import Delivered, Fenced, Unreachable, Verdict
 
 
 class Standing:

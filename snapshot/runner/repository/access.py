@@ -6,17 +6,17 @@ nobody's token is sent to an address that somebody else chose.
 
 from collections.abc import Mapping
 
-from .budget import Budget
-from .configuration import Configuration
+from ..budget import Budget
+from ..configuration import Configuration
+from ..network.client import Network
+from ..network.hosts import git_host, is_private_way, without_port
+from ..publication.pull_request import GitHub
+from ..stop import Stop
+from .address import Refused, Repository, check_branch, parse
+from .branches import free_name, survey
 from .credentials import Credentials
 from .git import Git
-from .hosts import git_host, is_private_way, without_port
-from .network import Network
-from .pull_request import GitHub
 from .remote import Remote
-from .repository import Refused, Repository, check_branch, parse
-from .stop import Stop
-from .survey import free_name, survey
 
 
 class Access:

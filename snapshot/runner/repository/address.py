@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from ..failure import Trouble
+from ..network.hosts import canonical_host, netloc
 from .git import Git, GitFailed
-from .hosts import canonical_host, netloc
-from .trouble import Trouble
 
 SCHEMES: Final = ("https", "ssh", "file")
 LONGEST_URL: Final = 2_000

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from . import borrowed, files
+from .. import files
+from ..failure import Trouble
+from . import borrowed
 from .git import Git
 from .starting_state import StartingState
-from .trouble import Trouble
 
 LARGEST_INDEX_BYTES: Final = 256 * 1024**2
 LARGEST_LIST_BYTES: Final = 4 * 1024**2

@@ -13,12 +13,13 @@ from typing import Final
 
 import msgspec
 
-from . import files, patch
+from .. import files
+from ..failure import Trouble
+from . import patch
+from .exclusions import cut
 from .git import Git
-from .left_out import cut
 from .patch import Patch
 from .starting_state import STARTING_INDEX, StartingState
-from .trouble import Trouble
 
 RECORD: Final = "work.json"
 LARGEST_RECORD_BYTES: Final = 64 * 1024

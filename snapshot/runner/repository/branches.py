@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ..failure import Trouble
+from .address import Refused, Repository
 from .git import Git, GitFailed
-from .push_refusal import is_passing
-from .repository import Refused, Repository
-from .trouble import Trouble
+from .push_failure import is_passing
 
 SECONDS: Final = 120.0
 HEADS: Final = "refs/heads/"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from . import files
+from .. import files
 from .agents_git import AgentsGit
+from .exclusions import LeftOut, Why, named
 from .git import Git
-from .left_out import LeftOut, Why, named
 from .leftovers import Leftovers
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2

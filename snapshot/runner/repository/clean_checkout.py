@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from ..failure import Trouble
 from . import borrowed
 from .git import Git, GitFailed
 from .patch import Patch
 from .remote import Clone
 from .starting_state import copy_repository
-from .trouble import Trouble
 
 CHECKOUT_SECONDS: Final = 600.0
 

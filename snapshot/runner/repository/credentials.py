@@ -4,7 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from .secret import Secret
+from ..secret import Secret
 
 SCRIPT = Path(__file__).with_name("credential-helper.sh")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from . import borrowed
+from .exclusions import Why
 from .git import Git
-from .left_out import Why
 
 LARGEST_PATCH_BYTES: Final = 100 * 1024**2
 """The gateway keeps no more of a patch."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from .visible import visible
+from ..text import visible
 
 NAMES: Final = 8
 """So many paths are named for one reason, the others counted."""

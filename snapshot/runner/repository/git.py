@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from ..failure import Trouble
+from ..stderr import telling
+from ..stop import Stop
 from .credentials import Credentials
-from .stderr import telling
-from .stop import Stop
-from .trouble import Trouble
 
 STDERR_CHARACTERS: Final = 2_000
 NEUTRAL: Final = (

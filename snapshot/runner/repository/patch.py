@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import agents_git, borrowed, changes, diff, files
+from .. import files
+from . import agents_git, borrowed, changes, diff
+from .address import Refused
 from .agents_git import AgentsGit
 from .changes import Changes
+from .exclusions import HARMLESS, LeftOut, Why, cut, named, sentences
 from .git import Git, GitFailed
-from .left_out import HARMLESS, LeftOut, Why, cut, named, sentences
-from .repository import Refused
 from .starting_state import RAW_ATTRIBUTES, StartingState
 
 DELETIONS: Final = 100

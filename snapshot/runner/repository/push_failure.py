@@ -7,8 +7,8 @@ git's own send-pack.
 import re
 from typing import Final
 
+from ..failure import Trouble
 from .git import GitFailed
-from .trouble import Trouble
 
 _OURS: Final = re.compile(r"stale info|!\s+\[rejected\]")
 

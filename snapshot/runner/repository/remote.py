@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ..failure import Trouble
+from .address import Repository
 from .git import Git, GitFailed
-from .push_refusal import is_passing, push_trouble
-from .repository import Repository
-from .trouble import Trouble
+from .push_failure import is_passing, push_trouble
 
 CLONE_SECONDS: Final = 900.0
 PUSH_SECONDS: Final = 300.0

@@ -1,49 +1,17 @@
 """Goes on from the work of an earlier attempt, whose agent had ended: nobody pays one again."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
-import msgspec
-
-from . import clean_checkout, diff, signed_get
+from ..failure import Trouble
+from ..reporting.kept_patch import KeptPatch
+from . import clean_checkout, diff
 from .agents_work import published
-from .channel import SignedChannel
+from .exclusions import Why, is_harmless
 from .git import Git
-from .kept_patch import KeptPatch
-from .left_out import Why, is_harmless
 from .patch import Patch
 from .remote import Clone, Remote
-from .trouble import Trouble
-
-CODE: Final = "resume_unavailable"
-
-
-class _Answer(msgspec.Struct, rename="camel"):
-    base_sha: str
-    patch: str
-    summary: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-def fetch(
-    channel: SignedChannel, url: str, *, sleep: Callable[[float], None] = time.sleep
-) -> KeptPatch:
-    """Get what the gateway keeps.
-
-    Raises:
-        Trouble: `resume_unavailable`.
-    """
-    what = "the earlier attempt's patch"
-    answer = signed_get.fetch(channel, url, _Answer, code=CODE, what=what, sleep=sleep)
-    return KeptPatch(
-        text=answer.patch,
-        base_sha=answer.base_sha,
-        summary=answer.summary,
-        warnings=answer.warnings,
-    )
 
 
 def is_whole(kept: KeptPatch) -> bool:

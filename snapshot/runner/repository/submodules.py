@@ -7,14 +7,15 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import urljoin
 
-from . import clean_checkout, files, starting_state
+from .. import files
+from ..failure import Trouble
+from . import clean_checkout, starting_state
 from .access import Access
+from .address import Repository
+from .exclusions import cut
 from .git import Git, GitFailed
-from .left_out import cut
 from .remote import Clone
-from .repository import Repository
 from .starting_state import StartingState
-from .trouble import Trouble
 
 DEEPEST: Final = 5
 MOST: Final = 100

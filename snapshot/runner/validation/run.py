@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from .budget import Budget
-from .command import NOT_FOUND, Finished, Runner
-from .cutting import first_of, last_of
+from ..agent.command import NOT_FOUND, Finished, Runner
+from ..budget import Budget
+from ..reporting.events import Receipt, Status
+from ..text import printable
+from ..truncation import first_of, last_of
 from .declared import Argv, declared
-from .visible import printable
-from .words import Receipt, Status
 
 TAIL_CHARACTERS: Final = 4_000
 COMMAND_CHARACTERS: Final = 500

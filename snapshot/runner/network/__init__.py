@@ -1,0 +1,1 @@
+"""The way to other hosts: clients, proxies, certificate authorities, host names."""

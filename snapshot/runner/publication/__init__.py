@@ -1,0 +1,1 @@
+"""The push and the pull request."""

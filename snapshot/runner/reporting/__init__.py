@@ -1,0 +1,1 @@
+"""The attempt's events, on disk and to the gateway."""

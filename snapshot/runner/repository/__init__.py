@@ -1,0 +1,1 @@
+"""Git: the clone, the agent's checkout, and the patch made of it."""
