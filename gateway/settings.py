@@ -8,27 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from gateway.wire.authorities import Authorities
+from gateway.wire.environment import EnvironmentReader
 from gateway.wire.signing import secret_bytes
 
-YES: Final = ("true", "1", "yes")
-NO: Final = ("", "false", "0", "no")
 KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
+SNAPSHOT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}")
 MIN_KEY_BYTES: Final = 32
 MIN_PASSPHRASE: Final = 8
 SQLITE: Final = "sqlite:///"
 DEFAULT_DATABASE: Final = "sqlite:///.slipgate/slipgate.db"
 DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
-
-
-class SettingsError(Exception):
-    """Everything that is wrong with the environment, one line per problem."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         database=reader.database(),
         secret_keys=reader.secret_keys(),
         public_url=reader.url("SLIPGATE_PUBLIC_URL", "https://slipgate.example.com"),
-        host=reader.text("SLIPGATE_HOST") or "127.0.0.1",
+        host=reader.text("SLIPGATE_HOST", "127.0.0.1"),
         port=reader.port(),
         allowed_repos=reader.names("SLIPGATE_ALLOWED_REPOS"),
         allow_private_endpoints=reader.flag("SLIPGATE_ALLOW_PRIVATE_ENDPOINTS"),
@@ -88,12 +79,16 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         egress_proxy=reader.url("SLIPGATE_EGRESS_PROXY", "http://proxy.internal:3128"),
         authorities=Authorities.of_environ(environ),
         retention_days=reader.number("SLIPGATE_RETENTION_DAYS", 30, 1, 3_650),
-        log=reader.log(),
-        snapshot=reader.snapshot(),
+        log=reader.log_format(),
+        snapshot=reader.matching(
+            "SLIPGATE_SNAPSHOT",
+            SNAPSHOT,
+            DEFAULT_SNAPSHOT,
+            "the name of a snapshot, like slipgate-agent-1",
+        ),
         lease_seconds=reader.number("SLIPGATE_LEASE_SECONDS", 60, 1, 3_600),
     )
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.check()
     return settings
 
 
@@ -105,8 +100,7 @@ def read_database(environ: Mapping[str, str]) -> Path:
     """
     reader = _Reader(environ)
     path = reader.database()
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.check()
     return path
 
 
@@ -118,27 +112,15 @@ def read_secret_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
     """
     reader = _Reader(environ)
     keys = reader.secret_keys()
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    reader.check()
     return keys
 
 
-class _Reader:
-    """Reads variables one by one and remembers what was wrong with them."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.problems: list[str] = []
-
-    def text(self, name: str) -> str:
-        return self.environ.get(name, "").strip()
-
-    def names(self, name: str) -> tuple[str, ...]:
-        words = (word.strip() for word in self.text(name).split(","))
-        return tuple(dict.fromkeys(word for word in words if word))
+class _Reader(EnvironmentReader):
+    """The variables of which only the gateway knows the form."""
 
     def database(self) -> Path:
-        url = self.text("SLIPGATE_DATABASE_URL") or DEFAULT_DATABASE
+        url = self.text("SLIPGATE_DATABASE_URL", DEFAULT_DATABASE)
         path = url.removeprefix(SQLITE)
         if not url.startswith(SQLITE) or not path:
             self.problems.append(
@@ -187,50 +169,15 @@ class _Reader:
                 )
         return tuple(entry.encode() for entry in entries)
 
-    def url(self, name: str, example: str) -> str | None:
-        text = self.text(name)
-        if not text:
-            return None
-        if not _is_http_url(text):
-            self.problems.append(f"{name} must be an http or https address, like {example}")
-        return text.rstrip("/")
-
     def port(self) -> int:
         name = "SLIPGATE_PORT" if self.text("SLIPGATE_PORT") else "PORT"
         return self.number(name, 8700, 0, 65_535)
-
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        text = self.text(name) or str(default)
-        if text.isascii() and text.isdigit() and low <= int(text[:9]) <= high:
-            return int(text[:9])
-        self.problems.append(f"{name} must be a whole number from {low} to {high}")
-        return default
-
-    def flag(self, name: str) -> bool:
-        text = self.text(name).lower()
-        if text not in YES + NO:
-            self.problems.append(f"{name} must be true or false")
-        return text in YES
 
     def networks(self, name: str) -> tuple[str, ...]:
         networks = self.names(name)
         if not all(map(_is_network, networks)):
             self.problems.append(f"{name} must be addresses or networks, like 10.0.0.0/8,192.0.2.7")
         return networks
-
-    def log(self) -> str:
-        text = self.text("SLIPGATE_LOG")
-        if text not in ("", "json", "console"):
-            self.problems.append("SLIPGATE_LOG must be json or console")
-        return text
-
-    def snapshot(self) -> str:
-        text = self.text("SLIPGATE_SNAPSHOT") or DEFAULT_SNAPSHOT
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,199}", text):
-            self.problems.append(
-                "SLIPGATE_SNAPSHOT must be the name of a snapshot, like slipgate-agent-1"
-            )
-        return text
 
 
 def _decode_key(encoded: str) -> bytes | None:
@@ -247,12 +194,3 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_http_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

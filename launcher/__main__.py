@@ -13,16 +13,17 @@ from importlib.metadata import version
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from gateway.wire.environment import SettingsError
 from gateway.wire.logs import open_logs
 from gateway.wire.own_process import close_own_process
 from launcher.client import Client, GatewayRejected, GatewayUnreachable, open_http
-from launcher.config import Config, ConfigurationError, read_config
 from launcher.jobs.context import LauncherContext
 from launcher.loop import KEY_REFUSED, Launcher
 from launcher.providers.factory import open_github_actions, open_providers
 from launcher.providers.local.provider import EXECUTION
 from launcher.providers.protocol import ProviderError
 from launcher.reachable import require_callbacks
+from launcher.settings import Settings, read_settings
 
 DONE, FAILED, USAGE = 0, 1, 2
 
@@ -36,20 +37,22 @@ def main(
     """Runs until SIGTERM or SIGINT; the exit code. `program` replaces the agent in tests."""
     wanted = _parse(arguments)
     try:
-        config = read_config(environ)
-    except ConfigurationError as error:
+        settings = read_settings(environ)
+    except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
     if wanted.check:
         return DONE
-    open_logs(config.log)
+    open_logs(settings.log)
     log: FilteringBoundLogger = structlog.get_logger()
-    for problem in config.egress.authorities.problems:
+    for problem in settings.egress.authorities.problems:
         log.warning("launcher.variable_left_out", detail=problem)
     try:
-        return asyncio.run(_run(wanted, config, environ, program, log))
+        return asyncio.run(_run(wanted, settings, environ, program, log))
     except (GatewayRejected, GatewayUnreachable) as error:
-        sys.stderr.write(f"The gateway at {config.url} gives us no work: {error}\n{_advice(error)}")
+        sys.stderr.write(
+            f"The gateway at {settings.url} gives us no work: {error}\n{_advice(error)}"
+        )
         return FAILED
     except ProviderError as error:
         sys.stderr.write(f"{error.message}. `slipgate doctor` looks further.\n")
@@ -58,15 +61,15 @@ def main(
 
 async def _run(
     wanted: argparse.Namespace,
-    config: Config,
+    settings: Settings,
     environ: Mapping[str, str],
     program: tuple[str, ...],
     log: FilteringBoundLogger,
 ) -> int:
     async with (
-        open_http(config.url, config.api_key, egress=config.egress) as http,
-        open_providers(config, environ, program) as providers,
-        open_github_actions(config) as github_actions,
+        open_http(settings.url, settings.api_key, egress=settings.egress) as http,
+        open_providers(settings, environ, program) as providers,
+        open_github_actions(settings) as github_actions,
     ):
         client = Client(http, log=log)
         if github_actions is not None:
@@ -74,32 +77,32 @@ async def _run(
         context = LauncherContext(
             client=client,
             providers=providers,
-            forwarded_env=config.forwarded_env,
+            forwarded_env=settings.forwarded_env,
             github_actions=github_actions,
         )
         launcher = Launcher(
             context,
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
             version=version("slipgate"),
-            capacity=config.capacity,
+            capacity=settings.capacity,
             log=log,
         )
         if wanted.once or wanted.job:
             return _outcome(wanted.job, await launcher.once(wanted.job))
         stopping = _stop_signal()  # before anybody reads that it has started, and stops it
-        _announce(config, context, log)
+        _announce(settings, context, log)
         await launcher.run(stopping)
         return DONE
 
 
-def _announce(config: Config, context: LauncherContext, log: FilteringBoundLogger) -> None:
+def _announce(settings: Settings, context: LauncherContext, log: FilteringBoundLogger) -> None:
     """Who works for whom and where; that its gateway answers is told by what it has claimed."""
     log.info(
         "launcher.started",
         version=version("slipgate"),
-        gateway=config.url,
+        gateway=settings.url,
         providers=context.provider_realms,
-        capacity=config.capacity,
+        capacity=settings.capacity,
     )
 
 

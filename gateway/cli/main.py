@@ -12,7 +12,7 @@ import typer
 
 from gateway.cli.console.output import CommandFailed
 from gateway.domain.kernel.errors import Refused
-from gateway.settings import SettingsError
+from gateway.wire.environment import SettingsError
 
 DONE, FAILED, USAGE = 0, 1, 2
 

@@ -10,12 +10,12 @@ from typing import Final
 
 import msgspec
 
-from launcher.config import inspect_config
 from launcher.doctor.check import Check, all_ok
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.live import LiveCheck
 from launcher.doctor.report import Report
 from launcher.doctor.trial import Trial, TrialContext
+from launcher.settings import inspect_settings
 
 DONE, FAILED = 0, 1
 COSTS: Final = frozenset({"configuration", "Daytona API", "snapshot", "entrypoint", "scripts"})
@@ -34,8 +34,8 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """The exit code."""
     wanted = _parse(arguments)
-    config, problems = inspect_config(environ)
-    checkup = Checkup(config=config, problems=problems, environ=environ)
+    settings, problems = inspect_settings(environ)
+    checkup = Checkup(settings=settings, problems=problems, environ=environ)
     visit = Visit(checkup, Report(checkup.secrets), as_json=wanted.json)
     try:
         findings = asyncio.run(visit.run(live=wanted.live, snapshot=wanted.snapshot))
@@ -84,7 +84,7 @@ class Visit:
             _log(f"No sandbox is made: {', '.join(sorted(broken))} has to be well first.")
             return (), None
         live = LiveCheck(
-            config=self._examination.config,
+            settings=self._examination.settings,
             environ=self._examination.environ,
             snapshot=snapshot or next(iter(self._examination.snapshots), None),
             trials_context=TrialContext(say=_log),

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.providers.daytona.cli_client import NEEDED_RELEASE, DaytonaCliClient, open_cli_client
 from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError, ProviderUnusable
+from launcher.settings import DaytonaSettings
 
 NEEDED: Final = ("name", "snapshot", "env", "label", "auto-stop", "auto-delete")
 _INSTALL: Final = (
@@ -19,7 +19,7 @@ _INSTALL: Final = (
 
 
 async def check_cli(
-    daytona: DaytonaConfig, environ: Mapping[str, str], folder: Path, *, is_alone: bool
+    daytona: DaytonaSettings, environ: Mapping[str, str], folder: Path, *, is_alone: bool
 ) -> list[Check]:
     """`folder`: for its private files; `is_alone`: the chain has no other way to Daytona."""
     path = shutil.which("daytona", path=environ.get("PATH", ""))

@@ -6,8 +6,8 @@ from typing import Final
 
 import httpx
 
-from launcher.config import Config
 from launcher.doctor.check import Check, failed, ok, warning
+from launcher.settings import Settings
 
 SECONDS: Final = 10.0
 GITHUB: Final = "https://api.github.com"
@@ -36,21 +36,21 @@ DEFAULT: Final = "OPENAI"
 """The service of tasks that name none."""
 
 
-async def check_credentials(config: Config) -> AsyncIterator[Check]:
+async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
     """Asked from here, as sandboxes ask from there."""
-    secrets = config.daytona.secrets if config.daytona else {}
-    async with config.egress.client(timeout=SECONDS) as http:
-        yield await _github(http, config.forwarded_env, secrets)
+    secrets = settings.daytona.secrets if settings.daytona else {}
+    async with settings.egress.client(timeout=SECONDS) as http:
+        yield await _github(http, settings.forwarded_env, secrets)
         for prefix in _SERVICES:
-            if config.forwarded_env.get(f"{prefix}_API_KEY"):
-                yield await _model(http, prefix, config.forwarded_env)
-    if not any(f"{prefix}_API_KEY" in {*config.forwarded_env, *secrets} for prefix in _SERVICES):
+            if settings.forwarded_env.get(f"{prefix}_API_KEY"):
+                yield await _model(http, prefix, settings.forwarded_env)
+    if not any(f"{prefix}_API_KEY" in {*settings.forwarded_env, *secrets} for prefix in _SERVICES):
         yield failed(
             "model key",
             "the launcher has none: tasks that bring no key of their own fail",
             "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY for the launcher.",
         )
-    elif f"{DEFAULT}_API_KEY" not in {*config.forwarded_env, *secrets}:
+    elif f"{DEFAULT}_API_KEY" not in {*settings.forwarded_env, *secrets}:
         yield warning(
             "model key",
             f"there is no {DEFAULT}_API_KEY: tasks that name no modelProvider fail",

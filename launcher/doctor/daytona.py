@@ -2,18 +2,18 @@
 
 from typing import Final
 
-from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.providers.daytona.api_client import DaytonaApiClient
 from launcher.providers.daytona.realm import realm_by_api
 from launcher.providers.daytona.schema import LISTED, ApiKey
 from launcher.providers.protocol import ProviderError
+from launcher.settings import DaytonaSettings
 
 NEEDED: Final = ("write:sandboxes", "delete:sandboxes")
 BUILDS: Final = "write:snapshots"
 
 
-async def check_api_key(http: DaytonaApiClient, daytona: DaytonaConfig) -> list[Check]:
+async def check_api_key(http: DaytonaApiClient, daytona: DaytonaSettings) -> list[Check]:
     """The key's own description, where this release of the API has it; else one that it opens."""
     try:
         key = await http.find("/api-keys/current", ApiKey)
@@ -26,7 +26,7 @@ async def check_api_key(http: DaytonaApiClient, daytona: DaytonaConfig) -> list[
     return [open_regular, _scopes(key)]
 
 
-async def check_realm(http: DaytonaApiClient, daytona: DaytonaConfig, given: str | None) -> Check:
+async def check_realm(http: DaytonaApiClient, daytona: DaytonaSettings, given: str | None) -> Check:
     """The name space of the sandboxes."""
     name = "organisation"
     if given is not None:

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from launcher.config import DockerConfig
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.doctor.confinement import check_container_confinement
 from launcher.providers.docker.cli import DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
+from launcher.settings import DockerSettings
 
 POLL_SECONDS: Final = 60.0
 _BUILD: Final = "`docker build -t {} snapshot/` makes it"
 
 
 async def check_docker(
-    docker: DockerConfig,
+    docker: DockerSettings,
     snapshots: Sequence[str],
     environ: Mapping[str, str],
     folder: Path,

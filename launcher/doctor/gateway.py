@@ -9,10 +9,10 @@ import httpx
 import msgspec
 
 from gateway.wire.gateway import GatewayView
-from launcher.config import DAYTONA
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
 from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
+from launcher.settings import DAYTONA
 
 SECONDS: Final = 10.0
 GITHUB_ACTIONS: Final = "github-actions"

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from launcher.config import GitHubActionsConfig
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
 from launcher.providers.github_actions import open_github
+from launcher.settings import GitHubActionsSettings
 from launcher.snapshots.scripts import FOLDER
 
 SECONDS: Final = 10.0
@@ -49,22 +49,24 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check_github_actions(
-    config: GitHubActionsConfig, shipped: Path = SHIPPED, *, egress: Egress = DIRECT
+    settings: GitHubActionsSettings, shipped: Path = SHIPPED, *, egress: Egress = DIRECT
 ) -> list[Check]:
     """In the order in which one depends on the other; it starts no run."""
-    async with open_github(config.api_url, config.token, egress=egress) as http:
-        return await _Look(http, config, shipped).all()
+    async with open_github(settings.api_url, settings.token, egress=egress) as http:
+        return await _Look(http, settings, shipped).all()
 
 
 class _Look:
     """One look at a repository and its workflow."""
 
-    def __init__(self, http: httpx.AsyncClient, config: GitHubActionsConfig, shipped: Path) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, settings: GitHubActionsSettings, shipped: Path
+    ) -> None:
         self._http = http
-        self._config = config
+        self._settings = settings
         self._shipped = shipped
-        self._path = f"/repos/{config.repository}"
-        self._file = f"/actions/workflows/{config.workflow}"
+        self._path = f"/repos/{settings.repository}"
+        self._file = f"/actions/workflows/{settings.workflow}"
 
     async def all(self) -> list[Check]:
         try:
@@ -75,12 +77,12 @@ class _Look:
             checks += [await self._switch(), await self._workflow(found.default_branch)]
             return [*checks, *await self._texts(found.default_branch), await self._may_start()]
         except httpx.HTTPError as error:
-            message = f"nobody answers at {self._config.api_url} ({type(error).__name__})"
+            message = f"nobody answers at {self._settings.api_url} ({type(error).__name__})"
             advice = "Look at SLIPGATE_GITHUB_ACTIONS_API_URL, and the network's way out."
             return [failed("repository", message, advice)]
 
     def _repository(self, answer: httpx.Response) -> tuple[_Repository | None, list[Check]]:
-        name, repository = "repository", self._config.repository
+        name, repository = "repository", self._settings.repository
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return None, [failed(_TOKEN, "GitHub takes it for none, or for an expired one", _GRANT)]
         found = _read(answer, _Repository)
@@ -101,11 +103,11 @@ class _Look:
             return ok(name, "whether they are enabled is not told to this token")
         if not switch.enabled:
             advice = "Settings → Actions → General: allow actions."
-            return failed(name, f"they are disabled for {self._config.repository}", advice)
-        return ok(name, f"enabled for {self._config.repository}")
+            return failed(name, f"they are disabled for {self._settings.repository}", advice)
+        return ok(name, f"enabled for {self._settings.repository}")
 
     async def _workflow(self, default: str) -> Check:
-        name, file = "workflow", self._config.workflow
+        name, file = "workflow", self._settings.workflow
         answer = await self._get(self._file)
         found = _read(answer, _Workflow)
         if found is None:
@@ -116,16 +118,16 @@ class _Look:
                 f"{default}, or look at SLIPGATE_GITHUB_ACTIONS_WORKFLOW.",
             )
         if found.state != "active":
-            advice = f"`gh workflow enable {file} --repo {self._config.repository}`."
+            advice = f"`gh workflow enable {file} --repo {self._settings.repository}`."
             return failed(name, f"{file} is {found.state.replace('_', ' ')}", advice)
         return ok(name, f"{file} is active")
 
     async def _texts(self, default: str) -> list[Check]:
         """GitHub finds a workflow on the default branch, and runs that of the branch asked for."""
-        name, path = "workflow text", f".github/workflows/{self._config.workflow}"
+        name, path = "workflow text", f".github/workflows/{self._settings.workflow}"
         checks: list[Check] = []
         is_shown = False
-        for branch in dict.fromkeys((default, self._config.ref)):
+        for branch in dict.fromkeys((default, self._settings.ref)):
             file = _read(await self._get(f"/contents/{path}", ref=branch), _File)
             if file is not None:
                 checks.append(self._compared(f"{path} of {branch}", file))

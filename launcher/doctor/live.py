@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from launcher.config import DAYTONA, Config
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.doctor.trial import Trial, TrialContext, run_trial
 from launcher.doctor.verdict import ResponseHook, verdict
 from launcher.providers.factory import open_providers
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
+from launcher.settings import DAYTONA, Settings
 
 TTL_MINUTES = 15
 """What nobody deletes is ended by Daytona."""
@@ -19,7 +19,7 @@ TTL_MINUTES = 15
 class LiveCheck:
     """The trials of one run."""
 
-    config: Config
+    settings: Settings
     environ: Mapping[str, str]
     snapshot: str | None
     trials_context: TrialContext
@@ -29,7 +29,7 @@ class LiveCheck:
 
     async def run(self) -> AsyncIterator[Check]:
         """One after the other, in the order of the chain."""
-        for name in self.config.providers:
+        for name in self.settings.providers:
             if name == GitHubActions.name:
                 yield _made_elsewhere(name)
                 continue
@@ -39,17 +39,17 @@ class LiveCheck:
     @property
     def verdict(self) -> str:
         """For Daytona's support; empty: Daytona was not asked."""
-        url = self.config.daytona.api_url if self.config.daytona else ""
+        url = self.settings.daytona.api_url if self.settings.daytona else ""
         return verdict(self.trials, self.on_response.answers, url, self.realm)
 
     async def _try(self, name: str) -> list[Check]:
-        daytona = self.config.daytona
+        daytona = self.settings.daytona
         if daytona is not None:
             daytona = replace(daytona, ttl_minutes=TTL_MINUTES, secrets={})
-        config = replace(self.config, providers=(name,), daytona=daytona, forwarded_env={})
+        settings = replace(self.settings, providers=(name,), daytona=daytona, forwarded_env={})
         try:
             async with open_providers(
-                config, self.environ, on_response=self.on_response
+                settings, self.environ, on_response=self.on_response
             ) as providers:
                 (provider,) = providers
                 if name in DAYTONA:

@@ -5,8 +5,8 @@ from typing import Final
 
 import httpx
 
-from launcher.config import DAYTONA
 from launcher.doctor.trial import Trial
+from launcher.settings import DAYTONA
 
 _TRACES: Final = ("x-request-id", "x-correlation-id", "cf-ray", "x-amzn-trace-id", "traceparent")
 """By one of these a support finds a request again."""

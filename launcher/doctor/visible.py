@@ -3,24 +3,24 @@
 from collections.abc import Iterator
 from typing import Final
 
-from launcher.config import Config, DaytonaConfig
 from launcher.doctor.check import Check, ok, warning
+from launcher.settings import DaytonaSettings, Settings
 
 OF_EVERY_TASK: Final = "SLIPGATE_WEBHOOK_SECRET"
 """Dies with its attempt, and signs for that one alone."""
 
 
-def check_exposure(config: Config) -> Iterator[Check]:
+def check_exposure(settings: Settings) -> Iterator[Check]:
     """What the providers of the chain do with the variables they hand over."""
-    if config.daytona is None:
+    if settings.daytona is None:
         return
-    if "daytona-cli" in config.providers:
-        yield _arguments(config)
-    yield _stored(config, config.daytona)
+    if "daytona-cli" in settings.providers:
+        yield _arguments(settings)
+    yield _stored(settings, settings.daytona)
 
 
-def _arguments(config: Config) -> Check:
-    names = ", ".join((*sorted(config.forwarded_env), OF_EVERY_TASK))
+def _arguments(settings: Settings) -> Check:
+    names = ", ".join((*sorted(settings.forwarded_env), OF_EVERY_TASK))
     return warning(
         "argument list",
         f"the CLI takes variables as arguments only: while it creates, every user of this host "
@@ -29,11 +29,11 @@ def _arguments(config: Config) -> Check:
     )
 
 
-def _stored(config: Config, daytona: DaytonaConfig) -> Check:
+def _stored(settings: Settings, daytona: DaytonaSettings) -> Check:
     name = "stored in clear"
-    by_cli = set(config.forwarded_env) if "daytona-cli" in config.providers else set()
+    by_cli = set(settings.forwarded_env) if "daytona-cli" in settings.providers else set()
     swapped = set(daytona.secrets) - by_cli
-    shown = sorted(set(config.forwarded_env) - swapped)
+    shown = sorted(set(settings.forwarded_env) - swapped)
     if not shown:
         return ok(name, f"only {OF_EVERY_TASK}, which dies with its attempt")
     return warning(

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from launcher.config import Config, DaytonaConfig
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, ResponseHook, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
@@ -15,11 +14,12 @@ from launcher.providers.docker.provider import Docker, Limits
 from launcher.providers.github_actions import GitHubActions, open_github
 from launcher.providers.local.provider import EXECUTION, LocalProvider
 from launcher.providers.protocol import Provider, ProviderError
+from launcher.settings import DaytonaSettings, Settings
 
 
 @asynccontextmanager
 async def open_providers(
-    config: Config,
+    settings: Settings,
     environ: Mapping[str, str],
     program: tuple[str, ...] = EXECUTION,
     on_response: ResponseHook | None = None,
@@ -31,25 +31,25 @@ async def open_providers(
         ProviderError: a provider does not tell its realm.
     """
     async with AsyncExitStack() as stack:
-        opener = _Opener(config, environ, program, on_response, stack)
+        opener = _Opener(settings, environ, program, on_response, stack)
         known: dict[str, Callable[[], Awaitable[Provider]]] = {
             "local": opener.local,
             "daytona-api": opener.daytona_api,
             "daytona-cli": opener.daytona_cli,
             "docker": opener.docker,
         }
-        named = (name for name in config.providers if name != GitHubActions.name)
+        named = (name for name in settings.providers if name != GitHubActions.name)
         yield tuple([await known[name]() for name in named])
 
 
 @asynccontextmanager
-async def open_github_actions(config: Config) -> AsyncIterator[GitHubActions | None]:
+async def open_github_actions(settings: Settings) -> AsyncIterator[GitHubActions | None]:
     """Who does the jobs in our place, if somebody does."""
-    given = config.github_actions
+    given = settings.github_actions
     if given is None:
         yield None
         return
-    async with open_github(given.api_url, given.token, egress=config.egress) as http:
+    async with open_github(given.api_url, given.token, egress=settings.egress) as http:
         yield GitHubActions(
             http,
             repository=given.repository,
@@ -64,26 +64,26 @@ class _Opener:
 
     def __init__(
         self,
-        config: Config,
+        settings: Settings,
         environ: Mapping[str, str],
         program: tuple[str, ...],
         on_response: ResponseHook | None,
         stack: AsyncExitStack,
     ) -> None:
-        self._config = config
+        self._settings = settings
         self._environ = environ
         self._program = program
         self._witness = on_response
         self._stack = stack
-        self._realm = config.realm
+        self._realm = settings.realm
 
     async def local(self) -> Provider:
         """Agents on this host."""
         return LocalProvider(
-            self._config.state,
+            self._settings.state,
             environ=self._environ,
-            realm=self._config.realm,
-            hidden=self._config.hidden,
+            realm=self._settings.realm,
+            hidden=self._settings.hidden,
             program=self._program,
         )
 
@@ -95,7 +95,7 @@ class _Opener:
                 daytona.api_url,
                 daytona.api_key,
                 self._witness,
-                egress=self._config.egress,
+                egress=self._settings.egress,
             )
         )
         http = DaytonaApiClient(client)
@@ -106,7 +106,7 @@ class _Opener:
         """By the command line."""
         daytona = self._daytona()
         cli = open_cli_client(
-            self._config.state / "daytona-cli",
+            self._settings.state / "daytona-cli",
             path="daytona",
             url=daytona.api_url,
             api_key=daytona.api_key,
@@ -117,16 +117,16 @@ class _Opener:
 
     async def docker(self) -> Provider:
         """By the docker CLI. Its realm can always be read: a name given to Daytona's is not its."""
-        cli = open_docker_cli(self._config.state / "docker-cli", environ=self._environ)
+        cli = open_docker_cli(self._settings.state / "docker-cli", environ=self._environ)
         realm = await cli.identity()
-        docker = self._config.docker
+        docker = self._settings.docker
         limits = Limits(memory=docker.memory, cpus=docker.cpus, pids=docker.pids)
         return Docker(cli, realm=realm, limits=limits, images=docker.images)
 
-    def _daytona(self) -> DaytonaConfig:
-        if self._config.daytona is None:
+    def _daytona(self) -> DaytonaSettings:
+        if self._settings.daytona is None:
             raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
-        return self._config.daytona
+        return self._settings.daytona
 
     async def _daytona_realm(
         self, http: DaytonaApiClient | None, cli: DaytonaCliClient | None
@@ -140,7 +140,7 @@ class _Opener:
         return self._realm or ""
 
 
-def _options(daytona: DaytonaConfig) -> CreateOptions:
+def _options(daytona: DaytonaSettings) -> CreateOptions:
     return CreateOptions(
         target=daytona.target, ttl_minutes=daytona.ttl_minutes, secrets=daytona.secrets
     )

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from launcher.config import ConfigurationError, DaytonaConfig, read_daytona
+from gateway.wire.environment import SettingsError
 from launcher.doctor.check import Check, all_ok
 from launcher.doctor.report import Report
 from launcher.doctor.trial import TrialContext
@@ -23,6 +23,7 @@ from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.docker.cli import PASSED_ON, DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
+from launcher.settings import DaytonaSettings, read_daytona
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
 from launcher.snapshots.inspect import Look
 from launcher.snapshots.names import DEFAULT, SnapshotError
@@ -45,7 +46,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Tools:
     """What a command works with."""
 
-    daytona: DaytonaConfig
+    daytona: DaytonaSettings
     builder: SnapshotBuilder
     cli: DockerCli
     look: Look
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     wanted = _parse(arguments)
     try:
         daytona = read_daytona(environ)
-    except ConfigurationError as error:
+    except SettingsError as error:
         _log(str(error))
         return USAGE
     wanted.name = wanted.name or daytona.snapshot or DEFAULT
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
 
 
 async def _run(
-    wanted: argparse.Namespace, daytona: DaytonaConfig, environ: Mapping[str, str]
+    wanted: argparse.Namespace, daytona: DaytonaSettings, environ: Mapping[str, str]
 ) -> Findings:
     _stop_on_sigterm()
     async with _opened(daytona, environ) as tools:
@@ -95,7 +96,7 @@ async def _run(
 
 
 @asynccontextmanager
-async def _opened(daytona: DaytonaConfig, environ: Mapping[str, str]) -> AsyncIterator[Tools]:
+async def _opened(daytona: DaytonaSettings, environ: Mapping[str, str]) -> AsyncIterator[Tools]:
     digest = await compute_digest()
     with tempfile.TemporaryDirectory(prefix="slipgate-cli-") as folder:
         cli = open_cli_client(
@@ -120,7 +121,7 @@ async def _opened(daytona: DaytonaConfig, environ: Mapping[str, str]) -> AsyncIt
             )
 
 
-def _resources(wanted: argparse.Namespace, daytona: DaytonaConfig) -> SandboxResources:
+def _resources(wanted: argparse.Namespace, daytona: DaytonaSettings) -> SandboxResources:
     return SandboxResources(
         cpu=wanted.cpu, memory=wanted.memory, disk=wanted.disk, region=daytona.target
     )

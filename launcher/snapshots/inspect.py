@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from launcher.config import DaytonaConfig
 from launcher.doctor.check import Check, all_ok, failed, ok
 from launcher.doctor.snapshot import check_snapshot
 from launcher.doctor.trial import Trial, TrialContext, run_trial
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient
 from launcher.providers.daytona.sandboxes import CreateOptions
+from launcher.settings import DaytonaSettings
 from launcher.snapshots.names import next_name
 
 TTL_MINUTES = 15
@@ -20,7 +20,7 @@ class Look:
     """At one snapshot."""
 
     http: DaytonaApiClient
-    daytona: DaytonaConfig
+    daytona: DaytonaSettings
     digest: str
     """Of the scripts of here."""
     trials_context: TrialContext

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import SettingsError, read_settings
+from gateway.settings import read_settings
+from gateway.wire.environment import SettingsError
 
 KEY = base64.b64encode(b"k" * 32).decode()
 

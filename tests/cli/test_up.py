@@ -22,7 +22,7 @@ from gateway.cli.local.up import (
 )
 from gateway.settings import read_settings
 from gateway.store.sqlite.lock import exclusive
-from launcher.config import inspect_config
+from launcher.settings import inspect_settings
 from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
@@ -149,7 +149,7 @@ DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "PORT"}
 """What `up` makes, and what it does not look at: an address to listen at is SLIPGATE_PORT."""
 
 
-@pytest.mark.parametrize("read", [read_settings, inspect_config], ids=["gateway", "launcher"])
+@pytest.mark.parametrize("read", [read_settings, inspect_settings], ids=["gateway", "launcher"])
 def test_every_setting_is_passed_on_or_refused_aloud(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

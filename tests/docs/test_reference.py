@@ -8,7 +8,7 @@ from typing import Final
 from gateway.domain.explain.advice import ADVICE
 from gateway.domain.tasks.task import FLAG_ORDER
 from gateway.settings import read_settings
-from launcher.config import PROVIDERS, inspect_config
+from launcher.settings import PROVIDERS, inspect_settings
 
 TEXT: Final = (Path(__file__).parents[2] / "gateway/docs/reference.md").read_text("utf-8")
 UNLISTED: Final = frozenset({"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "OPENROUTER_API_KEY", "HOME"})
@@ -50,7 +50,7 @@ def test_it_has_every_setting_of_the_gateway_and_no_other() -> None:
 
 def test_it_has_every_setting_of_the_launcher_and_no_other() -> None:
     environ = Asked(SLIPGATE_PROVIDERS=",".join(PROVIDERS))
-    inspect_config(environ)
+    inspect_settings(environ)
     assert variables("Of the launcher") == environ.names - UNLISTED
 
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.config import inspect_config
 from launcher.doctor.check import Check
 from launcher.doctor.checkup import Checkup
+from launcher.settings import inspect_settings
 
 SNAPSHOT = "slipgate-agent-1"
 PUBLIC_URL = "public URL"
@@ -26,11 +26,11 @@ class Patient:
     async def checks(self, *without: str, **other: str) -> dict[str, list[Check]]:
         """By name; `without` some variables, and with others."""
         environ = {**self.environ, **other}
-        config, problems = inspect_config(
+        settings, problems = inspect_settings(
             {name: text for name, text in environ.items() if name not in without}
         )
         found: defaultdict[str, list[Check]] = defaultdict(list)
-        async for check in Checkup(config=config, problems=problems, environ=environ).run():
+        async for check in Checkup(settings=settings, problems=problems, environ=environ).run():
             found[check.name].append(check)
         return found
 

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.serve import serving
-from launcher.config import GitHubActionsConfig, inspect_config
 from launcher.doctor.check import Check
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.github_actions import check_github_actions
+from launcher.settings import GitHubActionsSettings, inspect_settings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow
 from tests.web.callers import PUBLIC_URL, open_house
@@ -27,9 +27,9 @@ def github() -> GitHub:
 
 
 @pytest_asyncio.fixture
-async def config(github: GitHub) -> AsyncIterator[GitHubActionsConfig]:
+async def settings(github: GitHub) -> AsyncIterator[GitHubActionsSettings]:
     async with serving(github.app) as url:
-        yield GitHubActionsConfig(
+        yield GitHubActionsSettings(
             repository=REPOSITORY,
             token=TOKEN,
             workflow=FILE,
@@ -39,17 +39,17 @@ async def config(github: GitHub) -> AsyncIterator[GitHubActionsConfig]:
         )
 
 
-async def looked(config: GitHubActionsConfig) -> dict[str, list[Check]]:
+async def looked(settings: GitHubActionsSettings) -> dict[str, list[Check]]:
     found: defaultdict[str, list[Check]] = defaultdict(list)
-    for check in await check_github_actions(config):
+    for check in await check_github_actions(settings):
         found[check.name].append(check)
     return found
 
 
 async def test_what_is_well_is_told_in_the_order_of_a_person(
-    github: GitHub, config: GitHubActionsConfig
+    github: GitHub, settings: GitHubActionsSettings
 ) -> None:
-    checks = await check_github_actions(config)
+    checks = await check_github_actions(settings)
     assert [(check.name, check.outcome) for check in checks] == [
         ("repository", "ok"),
         ("Actions", "ok"),
@@ -77,9 +77,9 @@ def told(check: Check) -> str:
     ids=["an expired token", "another repository", "nobody answers", "no workflow"],
 )
 async def test_a_wrong_setting_is_said_with_what_to_do(
-    github: GitHub, config: GitHubActionsConfig, given: dict[str, str], name: str, words: str
+    github: GitHub, settings: GitHubActionsSettings, given: dict[str, str], name: str, words: str
 ) -> None:
-    check = (await looked(replace(config, **given)))[name][0]
+    check = (await looked(replace(settings, **given)))[name][0]
     assert check.outcome == "failed"
     assert words in told(check)
     assert github.runs == []
@@ -109,11 +109,11 @@ async def test_a_wrong_setting_is_said_with_what_to_do(
     ],
 )
 async def test_what_is_not_well_there_is_said_with_what_to_do(
-    github: GitHub, config: GitHubActionsConfig, is_so: dict[str, Any], name: str, words: str
+    github: GitHub, settings: GitHubActionsSettings, is_so: dict[str, Any], name: str, words: str
 ) -> None:
     for field, value in is_so.items():
         setattr(github, field, value)
-    check = (await looked(config))[name][0]
+    check = (await looked(settings))[name][0]
     outcome, _, said = words.partition(": ")
     assert check.outcome == outcome
     assert said in told(check)
@@ -131,17 +131,17 @@ async def test_what_is_not_well_there_is_said_with_what_to_do(
     ids=["the same", "other ends of lines", "another", "none"],
 )
 async def test_the_branch_that_runs_is_looked_at_too(
-    github: GitHub, config: GitHubActionsConfig, texts: dict[str, str], outcomes: list[str]
+    github: GitHub, settings: GitHubActionsSettings, texts: dict[str, str], outcomes: list[str]
 ) -> None:
     github.texts = texts
-    checks = (await looked(replace(config, ref="next")))["workflow text"]
+    checks = (await looked(replace(settings, ref="next")))["workflow text"]
     assert [check.outcome for check in checks] == outcomes
     assert "next" in checks[1].message
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
 async def test_the_examination_asks_for_a_gateway_that_can_be_called(
-    tmp_path: Path, config: GitHubActionsConfig, is_public: bool
+    tmp_path: Path, settings: GitHubActionsSettings, is_public: bool
 ) -> None:
     public_url = PUBLIC_URL if is_public else ""
     async with (
@@ -155,10 +155,10 @@ async def test_the_examination_asks_for_a_gateway_that_can_be_called(
             "SLIPGATE_REALM": "ours",
             "SLIPGATE_GITHUB_ACTIONS_REPO": REPOSITORY,
             "SLIPGATE_GITHUB_ACTIONS_TOKEN": TOKEN,
-            "SLIPGATE_GITHUB_ACTIONS_API_URL": config.api_url,
+            "SLIPGATE_GITHUB_ACTIONS_API_URL": settings.api_url,
         }
-        looked_at, problems = inspect_config(environ)
-        checkup = Checkup(config=looked_at, problems=problems, environ=environ)
+        looked_at, problems = inspect_settings(environ)
+        checkup = Checkup(settings=looked_at, problems=problems, environ=environ)
         checks = {check.name: check async for check in checkup.run()}
     assert checks[TOKEN_CHECK].outcome == "ok"
     assert checks["public URL"].outcome == "failed"  # nobody answers at the example's

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher.config import inspect_config
 from launcher.doctor.check import Check
 from launcher.doctor.live import LiveCheck
 from launcher.doctor.trial import INSTANCE, TrialContext
+from launcher.settings import inspect_settings
 from launcher.snapshots.scripts import compute_digest
 from tests.daytona.api import Api
 from tests.daytona.faults import Fault
@@ -31,10 +31,10 @@ class Visit:
         self.checks: list[Check] = []
         organisation_time = self.time
         api.organisation.clock = lambda: 1_790_000_000.0 + organisation_time.now
-        config, problems = inspect_config({**patient.environ, "SLIPGATE_PROVIDERS": providers})
+        settings, problems = inspect_settings({**patient.environ, "SLIPGATE_PROVIDERS": providers})
         assert not problems
         self.live = LiveCheck(
-            config=config,
+            settings=settings,
             environ=patient.environ,
             snapshot=SNAPSHOT,
             trials_context=TrialContext(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.config import ConfigurationError, read_config
+from gateway.wire.environment import SettingsError
 from launcher.providers.github_actions import WORKFLOW_PROVIDERS
+from launcher.settings import read_settings
 from tests.github_actions.workflow import Runner, Workflow
 
 INSTALL = "Install Daytona's CLI, by its checksum"
@@ -62,9 +63,9 @@ def test_its_launcher_has_the_providers_for_whose_jobs_it_is_asked(workflow: Wor
     assert tuple(given["SLIPGATE_PROVIDERS"].split(",")) == WORKFLOW_PROVIDERS
     needed = {"SLIPGATE_URL": "http://127.0.0.1:9", "SLIPGATE_API_KEY": "k", "DAYTONA_API_KEY": "k"}
     empty = {name: "" if "${{" in str(text) else str(text) for name, text in given.items()}
-    assert read_config({**empty, **needed}).providers == WORKFLOW_PROVIDERS
-    with pytest.raises(ConfigurationError) as raised:
-        read_config(empty)
+    assert read_settings({**empty, **needed}).providers == WORKFLOW_PROVIDERS
+    with pytest.raises(SettingsError) as raised:
+        read_settings(empty)
     assert {problem.split()[0] for problem in raised.value.problems} == set(needed)
 
 

@@ -154,9 +154,9 @@ async def test_only_a_release_that_needs_a_profile_gets_one(
     tmp_path: Path, api: Api, release: str, has_profile: bool
 ) -> None:
     await terminal(tmp_path, api, release).try_run("sandbox", "--help")
-    config = (tmp_path / "cli" / "configuration" / "config.json").read_text()
-    assert ("dtn_key" in config) is has_profile
-    assert has_profile or json.loads(config) == {"activeProfile": "", "profiles": []}
+    settings = (tmp_path / "cli" / "configuration" / "config.json").read_text()
+    assert ("dtn_key" in settings) is has_profile
+    assert has_profile or json.loads(settings) == {"activeProfile": "", "profiles": []}
 
 
 @pytest.mark.parametrize("release", ["0.135.0", "0.205.1"])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from launcher.config import read_config
 from launcher.providers.factory import open_providers
 from launcher.providers.protocol import ProviderError
+from launcher.settings import read_settings
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
@@ -38,7 +38,7 @@ async def _realms(tmp_path: Path, api: Api, providers: str, **more: str) -> list
         "DAYTONA_API_URL": api.url,
         **more,
     }
-    async with open_providers(read_config(environ), environ) as opened_:
+    async with open_providers(read_settings(environ), environ) as opened_:
         return [f"{each.name}@{each.realm}" for each in opened_]
 
 

@@ -13,13 +13,13 @@ import structlog
 
 from gateway.wire.launcher import Created, JobKind, JobSandbox, RescuedPiece, Trying
 from launcher.client import Client
-from launcher.config import read_config
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import STATE, Docker, Limits
 from launcher.providers.factory import open_providers
 from launcher.providers.protocol import Key, ProviderError
+from launcher.settings import read_settings
 from tests.docker.cli import CALLS, FAULTS, install
 from tests.docker.daemon import ID, Daemon
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS, program
@@ -527,5 +527,5 @@ async def test_a_launcher_opens_docker_in_its_daemons_realm_whatever_another_is_
         "SLIPGATE_REALM": "daytonas",
         "SLIPGATE_LAUNCHER_STATE": str(tmp_path / "state"),
     }
-    async with open_providers(read_config(environ), environ) as (docker,):
+    async with open_providers(read_settings(environ), environ) as (docker,):
         assert (docker.name, docker.realm) == ("docker", ID)

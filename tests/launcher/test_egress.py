@@ -8,11 +8,11 @@ import httpx
 import pytest
 
 from launcher.client import open_http
-from launcher.config import inspect_config
 from launcher.egress import Egress
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.github_actions import open_github
+from launcher.settings import inspect_settings
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
@@ -129,8 +129,8 @@ async def test_the_egress_proxy_leads_to_daytona_and_github_but_not_to_a_gateway
 
 @pytest.mark.parametrize("value", ["proxy:3128", "socks5://proxy:1", "http://[", "http://h:99999"])
 def test_an_egress_proxy_that_is_none_is_refused_at_start(value: str) -> None:
-    config, problems = inspect_config({"SLIPGATE_EGRESS_PROXY": value})
-    assert config.egress.proxy is None
+    settings, problems = inspect_settings({"SLIPGATE_EGRESS_PROXY": value})
+    assert settings.egress.proxy is None
     assert any("SLIPGATE_EGRESS_PROXY" in problem for problem in problems)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from launcher.config import ConfigurationError, read_config
+from gateway.wire.environment import SettingsError
+from launcher.settings import read_settings
 
 GOOD = {
     "SLIPGATE_URL": "http://127.0.0.1:8700",
@@ -14,16 +15,16 @@ GOOD = {
 
 
 def problems(environ: dict[str, str]) -> list[str]:
-    with pytest.raises(ConfigurationError) as raised:
-        read_config(environ)
+    with pytest.raises(SettingsError) as raised:
+        read_settings(environ)
     return raised.value.problems
 
 
 def test_three_variables_are_enough() -> None:
-    config = read_config(GOOD)
-    assert config.capacity == 4
-    assert config.realm is None
-    assert config.state == Path(".slipgate/launcher").resolve()
+    settings = read_settings(GOOD)
+    assert settings.capacity == 4
+    assert settings.realm is None
+    assert settings.state == Path(".slipgate/launcher").resolve()
 
 
 def test_all_problems_are_reported_at_once_by_name() -> None:
@@ -51,28 +52,28 @@ def test_daytona_is_the_default_and_needs_its_key() -> None:
     environ = {name: value for name, value in GOOD.items() if name != "SLIPGATE_PROVIDERS"}
     (problem,) = problems(environ)
     assert problem.startswith("DAYTONA_API_KEY")
-    config = read_config(environ | {"DAYTONA_API_KEY": "dtn_key"})
-    assert config.providers == ("daytona-api", "daytona-cli")
-    assert config.daytona
-    assert config.daytona.api_url == "https://app.daytona.io/api"
+    settings = read_settings(environ | {"DAYTONA_API_KEY": "dtn_key"})
+    assert settings.providers == ("daytona-api", "daytona-cli")
+    assert settings.daytona
+    assert settings.daytona.api_url == "https://app.daytona.io/api"
 
 
 def test_the_fallback_of_the_old_application_puts_the_cli_behind_the_api() -> None:
     given = {"SLIPGATE_PROVIDERS": "daytona-api,local", "DAYTONA_API_KEY": "dtn_key"}
-    config = read_config(GOOD | given | {"DAYTONA_USE_CLI_FALLBACK": "true"})
-    assert config.providers == ("daytona-api", "daytona-cli", "local")
-    assert read_config(GOOD | given).providers == ("daytona-api", "local")
+    settings = read_settings(GOOD | given | {"DAYTONA_USE_CLI_FALLBACK": "true"})
+    assert settings.providers == ("daytona-api", "daytona-cli", "local")
+    assert read_settings(GOOD | given).providers == ("daytona-api", "local")
 
 
 def test_docker_needs_nothing_and_takes_limits_and_names() -> None:
     given = {"SLIPGATE_PROVIDERS": "docker", "OPENAI_API_KEY": "sk-real"}
-    docker = read_config(GOOD | given).docker
+    docker = read_settings(GOOD | given).docker
     assert (docker.images, docker.memory, docker.cpus, docker.pids) == ({}, "4g", "2", 1024)
     given |= {
         "SLIPGATE_DOCKER_IMAGES": "agent-1=ghcr.io/acme/agent:12",
         "SLIPGATE_DOCKER_CPUS": "1.5",
     }
-    docker = read_config(GOOD | given).docker
+    docker = read_settings(GOOD | given).docker
     assert (docker.images, docker.cpus) == ({"agent-1": "ghcr.io/acme/agent:12"}, "1.5")
 
 
@@ -88,11 +89,11 @@ def test_github_actions_needs_a_repository_a_token_and_the_realm_of_its_launcher
     found = problems(GOOD | {"SLIPGATE_PROVIDERS": "github-actions"})
     named = [problem.split()[0] for problem in found]
     assert named == ["SLIPGATE_GITHUB_ACTIONS_REPO", "GITHUB_TOKEN", "SLIPGATE_REALM"]
-    actions = read_config(GOOD | ACTIONS).github_actions
+    actions = read_settings(GOOD | ACTIONS).github_actions
     assert actions
     assert (actions.workflow, actions.ref, actions.realm) == ("slipgate.yml", "main", "ours")
     own = {"SLIPGATE_GITHUB_ACTIONS_TOKEN": "github_pat_own"}
-    actions = read_config(GOOD | ACTIONS | own).github_actions
+    actions = read_settings(GOOD | ACTIONS | own).github_actions
     assert actions
     assert actions.token == "github_pat_own"
     assert "github_pat" not in repr(actions)
@@ -143,14 +144,14 @@ def test_real_model_keys_need_a_word_that_local_is_no_sandbox() -> None:
     assert "OPENAI_API_KEY" in problem
     assert "sk-real" not in problem
     environ = GOOD | {"OPENAI_API_KEY": "sk-real", "SLIPGATE_LOCAL_UNCONFINED": "true"}
-    assert read_config(environ).forwarded_env == {"OPENAI_API_KEY": "sk-real"}
+    assert read_settings(environ).forwarded_env == {"OPENAI_API_KEY": "sk-real"}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://localhost:9", "http://[::1]:9"])
 def test_a_key_for_a_model_on_this_machine_is_not_a_real_one(url: str) -> None:
     given = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": url}
     forwarded_env = {"SLIPGATE_SANDBOX_ENV": "OPENAI_API_KEY,OPENAI_BASE_URL"}
-    assert read_config(GOOD | given | forwarded_env).forwarded_env == given
+    assert read_settings(GOOD | given | forwarded_env).forwarded_env == given
 
 
 def test_a_local_address_that_is_not_handed_on_does_not_make_a_key_harmless() -> None:
@@ -164,7 +165,7 @@ def test_the_launchers_own_key_cannot_be_handed_to_sandboxes() -> None:
 
 def test_secrets_do_not_print() -> None:
     environ = GOOD | {"GITHUB_TOKEN": "ghp_secret"}
-    printed = repr(read_config(environ))
+    printed = repr(read_settings(environ))
     assert "ghp_secret" not in printed
     assert "slip_launcher_x" not in printed
 
@@ -179,7 +180,7 @@ def test_secrets_do_not_print() -> None:
 )
 def test_the_lifespan_of_sandboxes_can_be_set(text: str, minutes: int | None) -> None:
     environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
-    daytona = read_config(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text}).daytona
+    daytona = read_settings(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text}).daytona
     assert daytona
     assert daytona.ttl_minutes == minutes
 
@@ -187,5 +188,5 @@ def test_the_lifespan_of_sandboxes_can_be_set(text: str, minutes: int | None) ->
 @pytest.mark.parametrize("text", ["-1", "1.5", "two", "99999999999"])
 def test_a_lifespan_that_is_none_is_refused_by_name(text: str) -> None:
     environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
-    with pytest.raises(ConfigurationError, match="SLIPGATE_SANDBOX_TTL_MINUTES must be a number"):
-        read_config(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text})
+    with pytest.raises(SettingsError, match="SLIPGATE_SANDBOX_TTL_MINUTES must be a number"):
+        read_settings(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text})

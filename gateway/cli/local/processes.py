@@ -14,7 +14,7 @@ import httpx
 
 from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.transport import open_http
-from gateway.settings import SettingsError
+from gateway.wire.environment import SettingsError
 
 GRACE: Final = 20.0
 """Seconds a child has to drain before it is killed."""

@@ -23,7 +23,8 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
 from gateway.cli.operations.keys import MintedKey, mint
-from gateway.settings import SQLITE, SettingsError, read_settings
+from gateway.settings import SQLITE, read_settings
+from gateway.wire.environment import SettingsError
 from gateway.wire.own_process import close_own_process
 
 PASSED_ON: Final = (
