@@ -26,7 +26,7 @@ def environ(folder: Path, port: int) -> dict[str, str]:
 
 
 @contextmanager
-def gateway(
+def gateway_process(
     folder: Path, extra: Mapping[str, str] | None = None, *, is_public: bool = False
 ) -> Iterator[tuple[Child, str, dict[str, str]]]:
     """The process, its address and its environment, once it is ready."""

@@ -9,7 +9,7 @@ import httpx
 from gateway.cli.local.processes import Child, wait_for
 from gateway.cli.operations.keys import mint
 from gateway.store.sqlite.admin.audit import audit
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 
 LARGE: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "x" * 190_000}
 
@@ -22,7 +22,7 @@ def limit_files_of(child: Child, size: int) -> None:
 def test_on_a_full_disk_nothing_is_half_stored_and_work_goes_on_when_there_is_room(
     tmp_path: Path,
 ) -> None:
-    with gateway(tmp_path, is_public=True) as (child, url, environ):
+    with gateway_process(tmp_path, is_public=True) as (child, url, environ):
         headers = {"authorization": f"Bearer {mint(environ, 'tasks', 'default', 'test').key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             stored = [http.post("/v1/tasks", json=LARGE).json()["id"] for _ in range(3)]

@@ -17,7 +17,7 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.operations.keys import mint
 from gateway.store.sqlite.admin.audit import audit
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
@@ -27,7 +27,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, url, environ):
+    with gateway_process(tmp_path) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             acknowledged = [http.post("/v1/tasks", json=REQUEST).json()["id"] for _ in range(20)]
@@ -42,7 +42,7 @@ def test_acknowledged_tasks_outlive_a_kill(tmp_path: Path) -> None:
 
 
 def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, url, environ):
+    with gateway_process(tmp_path) as (child, url, environ):
         headers = bearer(mint(environ, "tasks", "default", "test").key)
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
             request = {**REQUEST, "timeouts": {"queueSeconds": 1}}
@@ -55,7 +55,7 @@ def test_a_queued_task_expires_by_its_clock_without_anybody_asking(tmp_path: Pat
 
 
 def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (_, _, environ):
+    with gateway_process(tmp_path) as (_, _, environ):
         other = Child("second", GATEWAY, {**environ, "SLIPGATE_PORT": "0"}, tmp_path / "second.log")
         with other:
             wait_for(lambda: other.exit_code is not None, "it to be refused", other, 60)
@@ -65,7 +65,7 @@ def test_a_second_gateway_on_the_same_database_is_refused(tmp_path: Path) -> Non
 
 def test_a_stop_answers_who_waits_and_ends_with_exit_code_0(tmp_path: Path) -> None:
     answers: list[int] = []
-    with gateway(tmp_path) as (child, url, environ):
+    with gateway_process(tmp_path) as (child, url, environ):
         headers = bearer(mint(environ, "launcher", "default", "test").key)
         claim = {"launcherId": "l-1", "providers": ["local"], "capacity": 1, "waitSeconds": 30}
 

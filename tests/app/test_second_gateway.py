@@ -10,7 +10,7 @@ import httpx
 
 from gateway.cli.local.processes import GATEWAY, Child, wait_until_ready
 from gateway.cli.operations.keys import mint
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.ports import reserved_port
 
 REQUEST: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -43,7 +43,7 @@ NAMES: Final = (symbolic, hard, linked_folder, roundabout)
 def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.mkdir()
-    with gateway(first) as (running, _, settings), ExitStack() as stack:
+    with gateway_process(first) as (running, _, settings), ExitStack() as stack:
         seconds = {}
         for named in NAMES:
             second = tmp_path / named.__name__
@@ -63,7 +63,7 @@ def test_a_second_gateway_is_refused_by_whatever_name(tmp_path: Path) -> None:
 
 
 def test_tasks_outlive_a_log_that_was_removed_and_a_kill(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, url, settings):
+    with gateway_process(tmp_path) as (child, url, settings):
         key = mint(settings, "tasks", "default", "me").key
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
@@ -85,7 +85,7 @@ def test_tasks_outlive_a_log_that_was_removed_and_a_kill(tmp_path: Path) -> None
 
 
 def test_a_removed_log_is_noticed_by_the_pulse_though_nobody_calls(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, _, _):
+    with gateway_process(tmp_path) as (child, _, _):
         (tmp_path / "s.db-wal").unlink()
         wait_until(lambda: "database.replaced" in child.tail(200))
 

@@ -9,9 +9,9 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from gateway.cli.local.processes import wait_until_ready
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.e2e.proxy import Boundary, Moment, Proxy
-from tests.web.callers import Agent, House, add_keys
+from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 from tests.web.services import (
     DAYTONA_SECRETS,
@@ -36,10 +36,10 @@ DUPLICATE: Final = {"accepted": True, "applied": True, "duplicate": True}
 async def test_what_is_sent_again_after_a_kill_is_known(
     tmp_path: Path, source: type[Daytona] | type[GitHub]
 ) -> None:
-    with gateway(tmp_path, SECRETS, is_public=True) as (child, url, environ):
+    with gateway_process(tmp_path, SECRETS, is_public=True) as (child, url, environ):
         async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-            house = House(_nowhere, http, add_keys(tmp_path / "s.db"), Contract())
-            job = await launch_in_daytona(house)
+            gateway = GatewayHarness(_nowhere, http, add_keys(tmp_path / "s.db"), Contract())
+            job = await launch_in_daytona(gateway)
             agent = Agent(http=http, env=job["env"])
             assert (await agent.say("task.pr_created", "m1", prUrl=PULL)).is_success
             body = closed() if source is GitHub else changed(job["sandbox"]["id"], "stopped")
@@ -59,13 +59,13 @@ async def test_what_is_sent_again_after_a_kill_is_known(
             wait_until_ready(url, child)
             again = await source(http=http).send(body, "msg_1")
             assert (again.status_code, again.json()) == (200, DUPLICATE)
-            assert await _effects(house, job["taskId"]) == 1
+            assert await _effects(gateway, job["taskId"]) == 1
 
 
-async def _effects(house: House, task_id: str) -> int:
+async def _effects(gateway: GatewayHarness, task_id: str) -> int:
     """Looks that are asked for, and pull requests that were told to be closed."""
-    jobs = await house.claim(providers=["daytona-api@org"], capacity=0)
-    events = (await house.get(f"/v1/tasks/{task_id}/events")).json()["data"]
+    jobs = await gateway.claim(providers=["daytona-api@org"], capacity=0)
+    events = (await gateway.get(f"/v1/tasks/{task_id}/events")).json()["data"]
     told = [event for event in events if event["type"] == "task.pr_closed"]
     return len(jobs) + len(told)
 

@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.cli.local.processes import Child
 from gateway.wire.times import milliseconds, parse_rfc3339
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.benchmarks.report import Figure, Section
 from tests.benchmarks.servers import resident_mb
 from tests.daytona.api import Api, opened
@@ -153,7 +153,7 @@ async def _opened(folder: Path) -> AsyncIterator[_Fair]:
     organisation.add_snapshot(Snapshot(name=SNAPSHOT))
     async with AsyncExitStack() as stack:
         wait = {"SLIPGATE_WORKSPACE_WAIT_SECONDS": "20"}
-        _, url, _ = stack.enter_context(gateway(folder, wait, is_public=True))
+        _, url, _ = stack.enter_context(gateway_process(folder, wait, is_public=True))
         headers = {"authorization": f"Bearer {keys['ops']}"}
         http = await stack.enter_async_context(
             httpx.AsyncClient(base_url=url, headers=headers, timeout=60)

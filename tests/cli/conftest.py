@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.cli.operations.keys import mint
-from tests.app.processes import gateway
+from tests.app import processes
 from tests.cli.operator import Operator
 
 
@@ -15,7 +15,7 @@ from tests.cli.operator import Operator
 def gateway_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The address and the folder of a running gateway."""
     folder = tmp_path_factory.mktemp("gateway")
-    with gateway(folder, is_public=True) as (_, url, environ):
+    with processes.gateway_process(folder, is_public=True) as (_, url, environ):
         for scope in ("tasks", "launcher", "ops"):
             (folder / scope).write_text(mint(environ, scope, "default", "test").key)
         yield url, folder

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from gateway.cli.operations.keys import mint
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.cli.operator import Operator
 from tests.forks.programs import slipgate
 
@@ -48,7 +48,7 @@ def test_following_a_task_that_has_ended_ends_with_it(operator: Operator) -> Non
 
 
 def test_a_feed_is_followed_until_it_is_interrupted_and_says_how_to_go_on(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (_, url, environ):
+    with gateway_process(tmp_path) as (_, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
         with (

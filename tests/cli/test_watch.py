@@ -11,7 +11,7 @@ import httpx
 
 from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.forks.programs import slipgate
 
 TASK = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
@@ -38,7 +38,7 @@ def _watching(url: str, key: str, task: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, url, environ):
+    with gateway_process(tmp_path) as (child, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
@@ -57,7 +57,7 @@ def test_watching_outlasts_a_gateway_that_is_started_again(tmp_path: Path) -> No
 
 
 def test_an_interrupt_leaves_the_task_alone_and_says_so(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (_, url, environ):
+    with gateway_process(tmp_path) as (_, url, environ):
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:

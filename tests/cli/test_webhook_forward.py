@@ -24,7 +24,7 @@ from gateway.cli.webhook.progress import Letter, Progress
 from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
 from gateway.cli.webhook.secret import Secret
 from gateway.wire.signing import secret_text
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.cli.listening import Listening, listening
 
 Json = dict[str, Any]
@@ -71,8 +71,8 @@ def app(fault: Fault | None = None) -> Iterator[App]:
         thread.join()
 
 
-class House:
-    """A gateway, and who makes tasks there."""
+class Project:
+    """A project of a running gateway, and the command that forwards its events."""
 
     def __init__(self, url: str, key: str, http: httpx.Client, folder: Path) -> None:
         self.url = url
@@ -109,18 +109,18 @@ class House:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Json]]:
     """The address and the environment of a gateway."""
-    with gateway(tmp_path_factory.mktemp("gateway")) as (_, url, environ):
+    with gateway_process(tmp_path_factory.mktemp("gateway")) as (_, url, environ):
         yield url, environ
 
 
 @pytest.fixture
-def house(running: tuple[str, Json], tmp_path: Path) -> Iterator[House]:
+def project(running: tuple[str, Json], tmp_path: Path) -> Iterator[Project]:
     """A project of its own: its feed holds what the test makes."""
     url, environ = running
     key = mint(environ, "tasks", tmp_path.name, "test").key
     headers = {"authorization": f"Bearer {key}"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
-        yield House(url, key, http, tmp_path)
+        yield Project(url, key, http, tmp_path)
 
 
 def ids(bodies: Sequence[Json]) -> list[str]:
@@ -128,12 +128,12 @@ def ids(bodies: Sequence[Json]) -> list[str]:
     return [body["data"]["event"]["id"] for body in bodies]
 
 
-def test_events_reach_the_app_signed_and_in_order(house: House) -> None:
-    house.task()
-    with app() as receiver, house.forwarding(receiver.url) as process:
+def test_events_reach_the_app_signed_and_in_order(project: Project) -> None:
+    project.task()
+    with app() as receiver, project.forwarding(receiver.url) as process:
         process.says("forwarding events behind")
-        task = house.task()
-        expected = [event for event in house.events() if event["taskId"] == task]
+        task = project.task()
+        expected = [event for event in project.events() if event["taskId"] == task]
         bodies = receiver.taken(len(expected))
         lines = process.lines(len(expected))
         code, _, err = process.interrupt()
@@ -141,7 +141,7 @@ def test_events_reach_the_app_signed_and_in_order(house: House) -> None:
         assert "goes on where it was" in err
         # Nothing from before it was first started; the event as the feed shows it.
         assert [body["data"]["event"] for body in bodies] == expected
-        shown = house.http.get(f"/v1/tasks/{task}").json()
+        shown = project.http.get(f"/v1/tasks/{task}").json()
         assert bodies[-1]["data"]["task"] == shown
         for body, event in zip(bodies, expected, strict=True):
             assert (body["type"], body["timestamp"]) == (event["type"], event["at"])
@@ -149,31 +149,31 @@ def test_events_reach_the_app_signed_and_in_order(house: House) -> None:
     assert [one.verdict.id for one in receiver.arrivals] == [event["id"] for event in expected]
 
 
-def test_a_restart_goes_on_where_it_stopped(house: House) -> None:
+def test_a_restart_goes_on_where_it_stopped(project: Project) -> None:
     with app() as receiver:
-        with house.forwarding(receiver.url) as process:
+        with project.forwarding(receiver.url) as process:
             process.says("forwarding events behind")
-            house.task()
-            first = len(receiver.taken(len(house.events())))
+            project.task()
+            first = len(receiver.taken(len(project.events())))
             process.lines(first)
             process.interrupt(signal.SIGTERM)
-        house.task()
-        with house.forwarding(receiver.url):
-            bodies = receiver.taken(len(house.events()))
-        assert ids(bodies) == [event["id"] for event in house.events()]
+        project.task()
+        with project.forwarding(receiver.url):
+            bodies = receiver.taken(len(project.events()))
+        assert ids(bodies) == [event["id"] for event in project.events()]
         assert [one.tries for one in receiver.arrivals] == [1] * len(bodies)
 
 
-def test_a_kill_loses_nothing_and_repeats_at_most_what_was_under_way(house: House) -> None:
+def test_a_kill_loses_nothing_and_repeats_at_most_what_was_under_way(project: Project) -> None:
     with app() as receiver:
         for after in (["--after=0"], [], [], []):
-            house.task()
-            with house.forwarding(receiver.url, *after) as process:
+            project.task()
+            with project.forwarding(receiver.url, *after) as process:
                 process.line()
                 process.kill()
-        with house.forwarding(receiver.url):
-            bodies = receiver.taken(len(house.events()))
-        assert ids(bodies) == [event["id"] for event in house.events()]
+        with project.forwarding(receiver.url):
+            bodies = receiver.taken(len(project.events()))
+        assert ids(bodies) == [event["id"] for event in project.events()]
         twice = [one for one in receiver.arrivals if one.is_duplicate]
         assert len(twice) <= 4
         by_id = {one.verdict.id: one.body for one in receiver.arrivals}
@@ -181,55 +181,55 @@ def test_a_kill_loses_nothing_and_repeats_at_most_what_was_under_way(house: Hous
 
 
 def test_a_gateway_that_is_started_again_is_waited_for(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (child, url, environ), app() as receiver:
+    with gateway_process(tmp_path) as (child, url, environ), app() as receiver:
         key = mint(environ, "tasks", "default", "test").key
         headers = {"authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
-            house = House(url, key, http, tmp_path)
-            house.task()
-            with house.forwarding(receiver.url, "--after=0") as process:
-                receiver.taken(len(house.events()))
+            project = Project(url, key, http, tmp_path)
+            project.task()
+            with project.forwarding(receiver.url, "--after=0") as process:
+                receiver.taken(len(project.events()))
                 child.kill()
                 process.says("Waiting for it")
                 child.start()
                 wait_until_ready(url, child)
-                house.task()
-                bodies = receiver.taken(len(house.events()))
-            assert ids(bodies) == [event["id"] for event in house.events()]
+                project.task()
+                bodies = receiver.taken(len(project.events()))
+            assert ids(bodies) == [event["id"] for event in project.events()]
             assert [one.tries for one in receiver.arrivals] == [1] * len(bodies)
 
 
-def test_an_app_that_fails_gets_the_same_again_before_anything_newer(house: House) -> None:
-    house.task()
+def test_an_app_that_fails_gets_the_same_again_before_anything_newer(project: Project) -> None:
+    project.task()
     with (
         app(Fault(kind="status", status=500, times=2)) as receiver,
-        house.forwarding(receiver.url, "--after=0") as process,
+        project.forwarding(receiver.url, "--after=0") as process,
     ):
-        bodies = receiver.taken(len(house.events()))
+        bodies = receiver.taken(len(project.events()))
         lines = process.lines(len(bodies) + 2)
         assert [line["answered"] for line in lines[:3]] == [500, 500, 204]
         assert [line["retrySeconds"] for line in lines[:3]] == [1, 2, None]
         assert len({one.verdict.id for one in receiver.arrivals[:3]}) == 1
         assert len({one.body for one in receiver.arrivals[:3]}) == 1
-        assert ids(bodies) == [event["id"] for event in house.events()]
+        assert ids(bodies) == [event["id"] for event in project.events()]
 
 
-def test_an_app_that_is_not_there_yet_is_waited_for(house: House) -> None:
-    house.task()
+def test_an_app_that_is_not_there_yet_is_waited_for(project: Project) -> None:
+    project.task()
     with app() as receiver:
         address = receiver.url
-    with house.forwarding(address, "--after=0") as process:
+    with project.forwarding(address, "--after=0") as process:
         first = process.line()
         assert (first["answered"], first["reason"]) == (None, "connect")
         assert first["retrySeconds"] == 1
         assert process.interrupt()[0] == 0
 
 
-def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(house: House) -> None:
-    house.task()
+def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(project: Project) -> None:
+    project.task()
     with app() as receiver:
         address = receiver.url.replace("http:", "https:")
-        with house.forwarding(address, "--after=0") as process:
+        with project.forwarding(address, "--after=0") as process:
             first = process.line()
     assert (first["answered"], first["reason"]) == (None, "tls")
 
@@ -243,12 +243,12 @@ def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(house: House) -
     ids=["gone", "a redirect"],
 )
 def test_what_is_no_success_is_none_here_either(
-    fault: Fault, code: int | None, said: str, house: House
+    fault: Fault, code: int | None, said: str, project: Project
 ) -> None:
-    house.task()
+    project.task()
     with (
         app(fault) as receiver,
-        house.forwarding(receiver.url, "--after=0") as process,
+        project.forwarding(receiver.url, "--after=0") as process,
     ):
         line = process.line()
         ended = process.end() if code is not None else process.interrupt()
@@ -257,29 +257,29 @@ def test_what_is_no_success_is_none_here_either(
     assert said in ended[2] or line["reason"] == said
 
 
-def test_chosen_types_alone_are_sent(house: House) -> None:
-    house.task()
+def test_chosen_types_alone_are_sent(project: Project) -> None:
+    project.task()
     with (
         app() as receiver,
-        house.forwarding(receiver.url, "--after=0", "--types=task.cancelled"),
+        project.forwarding(receiver.url, "--after=0", "--types=task.cancelled"),
     ):
         assert [body["type"] for body in receiver.taken(1)] == ["task.cancelled"]
 
 
 def test_what_befell_an_endpoint_is_sent_without_a_task(
-    house: House, running: tuple[str, Json]
+    project: Project, running: tuple[str, Json]
 ) -> None:
     url, environ = running
     headers = {"authorization": f"Bearer {mint(environ, 'ops', 'default', 'endpoints').key}"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as ops:
-        wanted = {"url": "https://app.invalid/hook", "project": house.folder.name}
+        wanted = {"url": "https://app.invalid/hook", "project": project.folder.name}
         made = ops.post("/v1/endpoints", json=wanted).raise_for_status().json()["id"]
         ops.post(f"/v1/endpoints/{made}/disable").raise_for_status()
     chosen = "--types=endpoint.*"
     with app() as receiver:
-        with house.forwarding(receiver.url, "--after=0", chosen) as process:
+        with project.forwarding(receiver.url, "--after=0", chosen) as process:
             process.line()
-        with house.forwarding(receiver.url, chosen) as process:
+        with project.forwarding(receiver.url, chosen) as process:
             process.says("forwarding")  # the feed of its last event, though it is of no task
         (body,) = receiver.taken(1)
     assert (body["type"], "task" in body["data"]) == ("endpoint.disabled", False)
@@ -287,47 +287,47 @@ def test_what_befell_an_endpoint_is_sent_without_a_task(
     assert body["data"]["endpoint"]["id"] == made
 
 
-def test_a_secret_of_its_own_is_shown_once_and_kept_for_its_owner(house: House) -> None:
+def test_a_secret_of_its_own_is_shown_once_and_kept_for_its_owner(project: Project) -> None:
     address = "http://127.0.0.1:9/"
     without = {"SLIPGATE_WEBHOOK_SECRET": ""}
-    with house.forwarding(address, **without) as process:
+    with project.forwarding(address, **without) as process:
         shown = process.says("SLIPGATE_WEBHOOK_SECRET=").strip()
         process.says("forwarding")
         process.interrupt()
-    kept = house.folder / ".slipgate" / "webhook-secret"
+    kept = project.folder / ".slipgate" / "webhook-secret"
     assert shown == f"SLIPGATE_WEBHOOK_SECRET={kept.read_text()}"
     Webhook(kept.read_text())
     for file in kept.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
-    with house.forwarding(address, **without) as process:
+    with project.forwarding(address, **without) as process:
         process.says("forwarding")
         assert kept.read_text() not in "".join(process.told)
 
 
-def test_two_do_not_forward_the_same(house: House) -> None:
+def test_two_do_not_forward_the_same(project: Project) -> None:
     address = "http://127.0.0.1:9/"
-    with house.forwarding(address) as process:
+    with project.forwarding(address) as process:
         process.says("forwarding")
-        with house.forwarding(address) as second:
+        with project.forwarding(address) as second:
             code, _, err = second.end()
     assert code == 1
     assert "would deliver everything twice" in err
 
 
 @pytest.mark.parametrize("is_newer", [True, False], ids=["no such number", "another event"])
-def test_another_gateway_is_noticed(is_newer: bool, house: House) -> None:
-    house.task()
-    seq = house.events()[-1]["seq"] + 1_000_000 * is_newer
+def test_another_gateway_is_noticed(is_newer: bool, project: Project) -> None:
+    project.task()
+    seq = project.events()[-1]["seq"] + 1_000_000 * is_newer
     address = "http://127.0.0.1:9/"
-    folder = house.folder / ".slipgate"
+    folder = project.folder / ".slipgate"
     folder.mkdir(mode=0o700)
-    with Progress.held(folder, house.url, address) as progress:
+    with Progress.held(folder, project.url, address) as progress:
         progress.taken(Letter(seq=seq, id="evt_another", type="t", task_id="task_1", body="{}"))
-    with house.forwarding(address) as process:
+    with project.forwarding(address) as process:
         code, _, err = process.end()
     assert code == 1
     assert "begin anew with --after now" in err
-    with house.forwarding(address, "--after=now") as process:
+    with project.forwarding(address, "--after=now") as process:
         process.says("forwarding")
         assert process.interrupt()[0] == 0
 
@@ -356,14 +356,14 @@ def test_events_that_were_deleted_before_they_were_sent_are_told(tmp_path: Path)
     assert told == []
 
 
-def test_a_damaged_file_of_progress_is_told(house: House) -> None:
+def test_a_damaged_file_of_progress_is_told(project: Project) -> None:
     address = "http://127.0.0.1:9/"
-    with house.forwarding(address) as process:
+    with project.forwarding(address) as process:
         process.says("forwarding")
         process.interrupt()
-    (kept,) = (house.folder / ".slipgate").glob("forwarded-*[!k]")
+    (kept,) = (project.folder / ".slipgate").glob("forwarded-*[!k]")
     kept.write_bytes(b"{")
-    with house.forwarding(address) as process:
+    with project.forwarding(address) as process:
         code, _, err = process.end()
     assert code == 1
     assert "Remove that file" in err

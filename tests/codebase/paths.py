@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from tests.codebase.sizes import PRODUCT, ROOT
 from tests.e2e.waiting import until
-from tests.web.callers import House, open_house
+from tests.web.callers import GatewayHarness, open_gateway
 
 FOLDERS: Final = tuple(f"{ROOT / part}/" for part in PRODUCT)
 DELIVERED: Final = "SELECT COUNT(*) FROM deliveries WHERE status = 'delivered'"
@@ -68,7 +68,7 @@ def path_lines() -> Iterator[str]:
 async def _trace(folder: Path, trace: Trace) -> tuple[set[str], set[str]]:
     """Files of a second POST, since the first one fills caches, and of a delivery beyond it."""
     receiver = httpx.MockTransport(lambda _: httpx.Response(204, stream=httpx.ByteStream(b"")))
-    async with open_house(folder, receivers=receiver) as gateway:
+    async with open_gateway(folder, receivers=receiver) as gateway:
         await gateway.create()
         await _until_quiet(trace)
         with trace.recorded() as post:
@@ -89,7 +89,7 @@ async def _until_quiet(trace: Trace) -> None:
             await asyncio.sleep(QUIET_SECONDS)
 
 
-async def _open_endpoint(gateway: House) -> None:
+async def _open_endpoint(gateway: GatewayHarness) -> None:
     wanted = {"url": "https://app.example/hook", "eventTypes": ["task.created"]}
     response = await gateway.post("/v1/endpoints", wanted, "ops")
     assert response.status_code == 201, response.text

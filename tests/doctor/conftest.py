@@ -17,7 +17,7 @@ from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.doctor.patient import SNAPSHOT, Patient
 from tests.launcher.agents import program
-from tests.web.callers import open_house
+from tests.web.callers import open_gateway
 
 HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"DIGEST\"]}')")
@@ -44,8 +44,8 @@ async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
     github = GitHub(token="gh-token-of-the-test", repositories={})
     model = ScriptedModel(key="model-key-of-the-test", now=time.time)
     async with (
-        open_house(tmp_path) as house,
-        serving(house.app) as gateway_url,
+        open_gateway(tmp_path) as gateway,
+        serving(gateway.app) as gateway_url,
         serving(github.app) as github_url,
         serving(model.app) as model_url,
     ):
@@ -53,7 +53,7 @@ async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
             environ={
                 "PATH": f"{folder}:{os.defpath}",
                 "SLIPGATE_URL": gateway_url,
-                "SLIPGATE_API_KEY": house.bearer("launcher")["authorization"].split()[1],
+                "SLIPGATE_API_KEY": gateway.bearer("launcher")["authorization"].split()[1],
                 "SLIPGATE_SANDBOX_ENV": HANDED,
                 "SLIPGATE_PROVIDERS": "daytona-api",
                 "DAYTONA_API_KEY": "dtn_key",
@@ -64,5 +64,5 @@ async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
                 "GITHUB_API_URL": github_url,
             },
             bin=folder,
-            wrong_scope=house.bearer("tasks")["authorization"].split()[1],
+            wrong_scope=gateway.bearer("tasks")["authorization"].split()[1],
         )

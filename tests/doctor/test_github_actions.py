@@ -16,7 +16,7 @@ from launcher.doctor.github_actions import check_github_actions
 from launcher.settings import GitHubActionsSettings, inspect_settings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow
-from tests.web.callers import PUBLIC_URL, open_house
+from tests.web.callers import PUBLIC_URL, open_gateway
 
 TOKEN_CHECK = "Actions token"
 
@@ -145,12 +145,12 @@ async def test_the_examination_asks_for_a_gateway_that_can_be_called(
 ) -> None:
     public_url = PUBLIC_URL if is_public else ""
     async with (
-        open_house(tmp_path, SLIPGATE_PUBLIC_URL=public_url) as house,
-        serving(house.app) as url,
+        open_gateway(tmp_path, SLIPGATE_PUBLIC_URL=public_url) as gateway,
+        serving(gateway.app) as url,
     ):
         environ = {
             "SLIPGATE_URL": url,
-            "SLIPGATE_API_KEY": house.bearer("launcher")["authorization"].split()[1],
+            "SLIPGATE_API_KEY": gateway.bearer("launcher")["authorization"].split()[1],
             "SLIPGATE_PROVIDERS": "github-actions",
             "SLIPGATE_REALM": "ours",
             "SLIPGATE_GITHUB_ACTIONS_REPO": REPOSITORY,

@@ -23,7 +23,7 @@ from tests.e2e.moody import Moody
 from tests.e2e.waiting import until
 from tests.loops.tls import Authority
 from tests.ports import reserved_port
-from tests.web.callers import Agent, House, add_keys
+from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 
 HASTY = ("-m", "tests.e2e.hasty")
@@ -55,7 +55,7 @@ class Line:
 class PostStorm:
     """Two receivers of the same events, one of which can be relied on."""
 
-    house: House
+    harness: GatewayHarness
     gateway: Child
     url: str
     database: Path
@@ -69,7 +69,7 @@ class PostStorm:
 
     async def rage(self, seconds: float) -> None:
         """Returns when nothing is owed any more; raises `TimeoutError` if something stays."""
-        agents = [(await self.house.launch())[1] for _ in range(TASKS)]
+        agents = [(await self.harness.launch())[1] for _ in range(TASKS)]
         async with asyncio.TaskGroup() as group:
             speaking = [group.create_task(self._speak(agent)) for agent in agents]
             enabling = group.create_task(self._enable())
@@ -146,9 +146,9 @@ class PostStorm:
             for line in self.lines:
                 path = f"/v1/endpoints/{line.endpoint_id}"
                 try:
-                    shown = await self.house.get(path, "ops")
+                    shown = await self.harness.get(path, "ops")
                     if shown.is_success and not shown.json()["enabled"]:
-                        await self.house.post(f"{path}/enable", {}, "ops")
+                        await self.harness.post(f"{path}/enable", {}, "ops")
                 except httpx.TransportError:
                     pass
             await asyncio.sleep(LOOK_SECONDS)
@@ -191,15 +191,15 @@ async def post_storm(
         gateway = stack.enter_context(Child("gateway", HASTY, settings, folder / "gateway.log"))
         await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
-        house = House(_nowhere, http, keys, Contract())
+        harness = GatewayHarness(_nowhere, http, keys, Contract())
         lines = [
             await _line(
-                house, folder / "s.db", each, await stack.enter_async_context(each.listening())
+                harness, folder / "s.db", each, await stack.enter_async_context(each.listening())
             )
             for each in moody
         ]
         yield PostStorm(
-            house=house,
+            harness=harness,
             gateway=gateway,
             url=url,
             database=folder / "s.db",
@@ -209,8 +209,8 @@ async def post_storm(
         )
 
 
-async def _line(house: House, database: Path, receiver: Moody, url: str) -> Line:
-    answer = await house.post("/v1/endpoints", {"url": url}, "ops")
+async def _line(harness: GatewayHarness, database: Path, receiver: Moody, url: str) -> Line:
+    answer = await harness.post("/v1/endpoints", {"url": url}, "ops")
     assert answer.status_code == 201, answer.text
     made = answer.json()
     receiver.secret = secret_bytes(made["secret"])

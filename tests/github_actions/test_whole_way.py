@@ -15,7 +15,7 @@ import pytest_asyncio
 from gateway.cli.local.processes import LAUNCHER, Child
 from gateway.cli.operations.keys import mint
 from gateway.demo.serve import serving
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
@@ -75,7 +75,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     organisation = Organisation(asyncio.get_running_loop().time)
     organisation.add_snapshot(Snapshot(name="slipgate-agent-1"))
     github = GitHub(workflow=Workflow())
-    with gateway(tmp_path, is_public=True) as (_, url, environ):
+    with gateway_process(tmp_path, is_public=True) as (_, url, environ):
         async with (
             opened(Api(organisation=organisation, machine=Machine(tmp_path))) as api,
             serving(github.app) as github_url,

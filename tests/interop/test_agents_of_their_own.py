@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gateway.cli.operations.keys import mint
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.interop.node import environ
 from tests.interop.readme import pasted
 
@@ -37,7 +37,7 @@ say task.completed '"branchName": "b", "summary": "done", "validation": []'
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[tuple[Json, httpx.Client]]:
     """The environment of a task's sandbox, and who looks at the task."""
-    with gateway(tmp_path, is_public=True) as (_, url, given):
+    with gateway_process(tmp_path, is_public=True) as (_, url, given):
         keys = {scope: mint(given, scope, "default", scope).key for scope in ("tasks", "launcher")}
         with httpx.Client(base_url=url, trust_env=False, timeout=30) as http:
             http.headers["authorization"] = f"Bearer {keys['tasks']}"

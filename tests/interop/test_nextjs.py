@@ -13,7 +13,7 @@ import pytest
 
 from gateway.cli.operations.keys import MintedKey, mint
 from gateway.wire.signing import secret_text, sign
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.interop.node import command, environ, needs_node, project, run
 from tests.interop.readme import pasted
 from tests.interop.scripted import Answer, answering
@@ -71,7 +71,7 @@ def key() -> bytes:
 
 def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
-    with gateway(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
+    with gateway_process(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
         made: MintedKey = mint(given, "tasks", "default", "app")
         settings = {
             "SLIPGATE_URL": url,

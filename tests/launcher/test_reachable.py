@@ -11,14 +11,14 @@ import pytest
 from gateway.cli.local.processes import LAUNCHER, Child, wait_for
 from gateway.cli.operations.keys import mint
 from launcher.__main__ import DONE, FAILED
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
 def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
     tmp_path: Path, is_public: bool
 ) -> None:
-    with gateway(tmp_path, is_public=is_public) as (_, url, environ):
+    with gateway_process(tmp_path, is_public=is_public) as (_, url, environ):
         settings = {
             "SLIPGATE_URL": url,
             "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "me").key,
@@ -36,7 +36,7 @@ def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
 
 
 def test_a_launcher_says_who_it_is_before_it_works(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (_, url, environ):
+    with gateway_process(tmp_path) as (_, url, environ):
         settings = environ | {
             "SLIPGATE_URL": url,
             "SLIPGATE_API_KEY": mint(environ, "launcher", "default", "me").key,

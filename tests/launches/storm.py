@@ -15,7 +15,7 @@ import httpx
 
 from gateway.cli.local.processes import Child
 from gateway.store.sqlite.admin.audit import audit
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Organisation, Sandbox, Snapshot
@@ -127,7 +127,7 @@ async def _opened(folder: Path, size: Size) -> AsyncIterator[_Field]:
     weather = Weather(organisation, seed=size.seed, share=size.share)
     with ExitStack() as stack:
         settings = {"SLIPGATE_LEASE_SECONDS": str(LEASE_SECONDS)}
-        _, url, _ = stack.enter_context(gateway(folder, settings, is_public=True))
+        _, url, _ = stack.enter_context(gateway_process(folder, settings, is_public=True))
         headers = {"authorization": f"Bearer {keys['ops']}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as http:
             api = Api(organisation=organisation, machine=Speaking(folder / "sandboxes", http))

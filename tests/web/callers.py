@@ -79,7 +79,7 @@ class Agent:
         )
 
 
-class House:
+class GatewayHarness:
     """The gateway as it is seen from outside."""
 
     def __init__(
@@ -198,7 +198,7 @@ def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> J
 
 
 @asynccontextmanager
-async def open_house(
+async def open_gateway(
     folder: Path,
     *,
     clock: Callable[[], int] = wall_clock,
@@ -206,7 +206,7 @@ async def open_house(
     receivers: httpx.AsyncBaseTransport | None = None,
     max_requests: int = MAX_REQUESTS,
     **environ: str,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[GatewayHarness]:
     """A gateway on the folder's database; `environ` adds to its settings, and what it sends goes
     to `receivers`. Every answer is held against the OpenAPI document."""
     path = folder / "slipgate.db"
@@ -225,13 +225,13 @@ async def open_house(
         busy_ms=busy_ms,
         transport=receivers,
         max_requests=max_requests,
-    ) as gateway:
-        transport = httpx.ASGITransport(gateway.app, raise_app_exceptions=False)
+    ) as opened_gateway:
+        transport = httpx.ASGITransport(opened_gateway.app, raise_app_exceptions=False)
         contract = Contract()
         async with httpx.AsyncClient(
             transport=transport, base_url=PUBLIC_URL, event_hooks={"response": [contract.hold]}
         ) as http:
-            yield House(gateway.app, http, keys, contract)
+            yield GatewayHarness(opened_gateway.app, http, keys, contract)
 
 
 def add_keys(path: Path) -> dict[str, str]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from tests.web.callers import House, open_house
+from tests.web.callers import GatewayHarness, open_gateway
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
     """A gateway on a new database."""
-    async with open_house(tmp_path) as opened:
+    async with open_gateway(tmp_path) as opened:
         yield opened

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from gateway.wire.signing import secret_text, sign
-from tests.web.callers import House, Json, open_house
+from tests.web.callers import GatewayHarness, Json, open_gateway
 
 SVIX: Final = b"s" * 32
 OLD_SVIX: Final = b"o" * 32
@@ -109,26 +109,26 @@ def closed(url: str = PULL, **fields: object) -> bytes:
 
 
 @asynccontextmanager
-async def open_served_house(
+async def open_gateway_with_services(
     folder: Path, receivers: httpx.AsyncBaseTransport | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[GatewayHarness]:
     """A gateway that hears of Daytona and GitHub."""
-    async with open_house(
+    async with open_gateway(
         folder,
         receivers=receivers,
         SLIPGATE_DAYTONA_WEBHOOK_SECRETS=DAYTONA_SECRETS,
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=GITHUB_SECRETS,
-    ) as house:
-        yield house
+    ) as gateway:
+        yield gateway
 
 
-async def launch_in_daytona(house: House, **wanted: object) -> Json:
+async def launch_in_daytona(gateway: GatewayHarness, **wanted: object) -> Json:
     """The create job of a task whose sandbox is up in Daytona, as `sandbox-1`, `sandbox-2`, …"""
-    task = await house.create(**wanted)
-    jobs = await house.claim(providers=["daytona-api@org"], capacity=200)
+    task = await gateway.create(**wanted)
+    jobs = await gateway.claim(providers=["daytona-api@org"], capacity=200)
     (job,) = [job for job in jobs if job.get("taskId") == task["id"] and job["kind"] == "create"]
     place = {"provider": "daytona-api", "realm": "org", "name": job["sandbox"]["name"]}
-    assert (await house.report(job, "trying", **place, **{"try": 1})).is_success
+    assert (await gateway.report(job, "trying", **place, **{"try": 1})).is_success
     sandbox = {**place, "id": f"sandbox-{next(_NUMBERS)}", "state": "started"}
-    assert (await house.report(job, "done", sandbox=sandbox)).is_success
+    assert (await gateway.report(job, "done", sandbox=sandbox)).is_success
     return {**job, "sandbox": sandbox}

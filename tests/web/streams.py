@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.types import Message, Receive, Scope
 
-from tests.web.callers import House, Json
+from tests.web.callers import GatewayHarness, Json
 
 PATIENCE: Final = 60
 """Seconds until a test gives up."""
@@ -47,7 +47,7 @@ class Stream:
 
 @asynccontextmanager
 async def streamed(
-    house: House, path: str, query: str = "", headers: Mapping[str, str] | None = None
+    gateway: GatewayHarness, path: str, query: str = "", headers: Mapping[str, str] | None = None
 ) -> AsyncIterator[Stream]:
     """An open stream. The client library's ASGI transport gathers a whole body, and a stream has
     no end: the application is called itself."""
@@ -66,7 +66,7 @@ async def streamed(
         await gone.wait()
         return {"type": "http.disconnect"}
 
-    call = asyncio.create_task(_run(house, scope, receive, sent))
+    call = asyncio.create_task(_run(gateway, scope, receive, sent))
     try:
         stream = Stream(sent)
         await stream.begin()
@@ -78,5 +78,7 @@ async def streamed(
             await call
 
 
-async def _run(house: House, scope: Scope, receive: Receive, sent: asyncio.Queue[Message]) -> None:
-    await house.app(scope, receive, sent.put)
+async def _run(
+    gateway: GatewayHarness, scope: Scope, receive: Receive, sent: asyncio.Queue[Message]
+) -> None:
+    await gateway.app(scope, receive, sent.put)

@@ -16,7 +16,7 @@ from gateway.domain.kernel.sealing import callback_secret_context, callback_url_
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.store.sqlite.admin.operator import open_operator
-from tests.web.callers import House, open_house
+from tests.web.callers import GatewayHarness, open_gateway
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})
 NOBODYS: Final = [
@@ -59,17 +59,17 @@ FOLLOWED: Final = 60
 
 
 async def test_an_address_that_nobody_can_call_is_refused_at_every_door(tmp_path: Path) -> None:
-    async with open_house(tmp_path) as house:
-        made = await house.post("/v1/endpoints", {"url": "https://app.example/"}, "ops")
+    async with open_gateway(tmp_path) as gateway:
+        made = await gateway.post("/v1/endpoints", {"url": "https://app.example/"}, "ops")
         endpoint = f"/v1/endpoints/{made.json()['id']}"
         answers = [
             (url, answer.status_code)
             for url in NOBODYS
             for answer in (
-                await house.post("/v1/tasks", TASK | {"callbackUrl": url}),
-                await house.post("/workspace", WORKSPACE | {"env": ENV | {"WEBHOOK_URL": url}}),
-                await house.post("/v1/endpoints", {"url": url}, "ops"),
-                await house.send("PATCH", endpoint, {"url": url}, "ops"),
+                await gateway.post("/v1/tasks", TASK | {"callbackUrl": url}),
+                await gateway.post("/workspace", WORKSPACE | {"env": ENV | {"WEBHOOK_URL": url}}),
+                await gateway.post("/v1/endpoints", {"url": url}, "ops"),
+                await gateway.send("PATCH", endpoint, {"url": url}, "ops"),
             )
         ]
     assert [answer for answer in answers if answer[1] != 422] == []
@@ -77,21 +77,21 @@ async def test_an_address_that_nobody_can_call_is_refused_at_every_door(tmp_path
 
 async def test_a_lone_surrogate_is_no_text_and_no_fault_of_ours(tmp_path: Path) -> None:
     body = b'{"url": "https://app.example/\\ud800"}'
-    async with open_house(tmp_path) as house:
-        headers = house.bearer("ops") | {"content-type": "application/json"}
-        answer = await house.http.post("/v1/endpoints", content=body, headers=headers)
+    async with open_gateway(tmp_path) as gateway:
+        headers = gateway.bearer("ops") | {"content-type": "application/json"}
+        answer = await gateway.http.post("/v1/endpoints", content=body, headers=headers)
     assert answer.status_code in {400, 422}
 
 
 async def test_an_origin_has_one_implicit_endpoint_in_whatever_spelling(tmp_path: Path) -> None:
-    async with open_house(tmp_path, receivers=httpx.MockTransport(_taken)) as house:
+    async with open_gateway(tmp_path, receivers=httpx.MockTransport(_taken)) as gateway:
         for url in (
             "https://APP.example/a",
             "https://app.example:443/b",
             "https://b\u00fc.example/",
         ):
-            await house.create(callbackUrl=url)
-        listed = (await house.get("/v1/endpoints", "ops")).json()["data"]
+            await gateway.create(callbackUrl=url)
+        listed = (await gateway.get("/v1/endpoints", "ops")).json()["data"]
     assert {each["url"] for each in listed} == {"https://app.example", "https://xn--b-eha.example"}
 
 
@@ -132,9 +132,9 @@ async def _owe_many(folder: Path) -> None:
         operator.add_project(
             "default", KEYRING.seal(b"s" * 32, context=context, nonce=b"n" * 12), 0
         )
-    async with open_house(folder, receivers=httpx.MockTransport(_refused)) as house:
+    async with open_gateway(folder, receivers=httpx.MockTransport(_refused)) as gateway:
         tasks = [
-            (await house.create(callbackUrl=f"https://r{n % 150}.example/"))["id"]
+            (await gateway.create(callbackUrl=f"https://r{n % 150}.example/"))["id"]
             for n in range(FOLLOWED * len(SPOILT))
         ]
     with closing(sqlite3.connect(folder / "slipgate.db")) as database:
@@ -191,14 +191,14 @@ async def test_hundreds_of_deliveries_that_cannot_be_made_fail_on_their_schedule
     with capture_logs() as lines:
         async with (
             listening(arrived) as url,
-            open_house(
+            open_gateway(
                 tmp_path, receivers=transport, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true"
-            ) as house,
+            ) as gateway,
             asyncio.timeout(240),
         ):
-            await house.create(callbackUrl=url)
+            await gateway.create(callbackUrl=url)
             await arrived.wait()
-            reasons = await _reasons(tmp_path / "slipgate.db", house)
+            reasons = await _reasons(tmp_path / "slipgate.db", gateway)
     assert reasons == {"dns": 2 * FOLLOWED, "unreadable": FOLLOWED, "broken": 2 * FOLLOWED}
     told = [line for line in lines if line["event"] == "delivery" and line["reason"] is not None]
     assert len(told) < 3 * FOLLOWED * len(SPOILT), "one line for each attempt"
@@ -209,7 +209,7 @@ async def _resolve(host: str, port: int, project: str) -> Sequence[str]:
     return [host] if host == "127.0.0.1" else await _nowhere(host, port, project)
 
 
-async def _reasons(path: Path, house: House) -> dict[str, int]:
+async def _reasons(path: Path, gateway: GatewayHarness) -> dict[str, int]:
     """How often each reason ended a first attempt, once all were made."""
     while True:
         with closing(sqlite3.connect(path)) as database:
@@ -219,5 +219,5 @@ async def _reasons(path: Path, house: House) -> dict[str, int]:
             ).fetchall()
         if sum(count for _, count in found) >= FOLLOWED * len(SPOILT):
             return dict(found)
-        await house.get("/healthz")
+        await gateway.get("/healthz")
         await asyncio.sleep(0.05)

@@ -17,7 +17,7 @@ from gateway.domain.operations.rate_limit import RateLimit
 from gateway.store.sqlite.admin.operator import KeyRow, open_operator
 from gateway.store.sqlite.reads import ApiKey
 from gateway.web.http.admission import PER_ATTEMPT, Admission
-from tests.web.callers import House, open_house
+from tests.web.callers import GatewayHarness, open_gateway
 
 KEY = f"slip_tasks_{'c' * 43}"
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -110,9 +110,9 @@ def test_who_has_left_takes_no_place(steps: list[str]) -> None:
 
 
 @asynccontextmanager
-async def limited_house(folder: Path, limit: RateLimit) -> AsyncIterator[House]:
+async def limited_gateway(folder: Path, limit: RateLimit) -> AsyncIterator[GatewayHarness]:
     """A gateway that knows one more key, with this limit."""
-    async with open_house(folder) as house:
+    async with open_gateway(folder) as gateway:
         row = KeyRow(
             id="key_limited",
             scope="tasks",
@@ -124,13 +124,13 @@ async def limited_house(folder: Path, limit: RateLimit) -> AsyncIterator[House]:
         )
         with open_operator(folder / "slipgate.db") as operator:
             operator.add_key(row, hashlib.sha256(KEY.encode()).digest())
-        yield house
+        yield gateway
 
 
 async def test_past_its_rate_a_key_is_told_when_to_come_again(tmp_path: Path) -> None:
     limit = RateLimit(requests_per_second=0.01, burst=2)
-    async with limited_house(tmp_path, limit) as house:
-        answers = [await house.http.get("/v1/tasks", headers=BEARER) for _ in range(3)]
+    async with limited_gateway(tmp_path, limit) as gateway:
+        answers = [await gateway.http.get("/v1/tasks", headers=BEARER) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
         refused = answers[-1]
         assert refused.json()["code"] == "rate_limited"
@@ -139,36 +139,36 @@ async def test_past_its_rate_a_key_is_told_when_to_come_again(tmp_path: Path) ->
         assert refused.headers["ratelimit-remaining"] == "0"
         assert refused.headers["ratelimit-policy"] == "2;w=200"
         assert 100 <= int(refused.headers["ratelimit-reset"]) <= 200
-        assert (await house.get("/v1/tasks")).status_code == 200
+        assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
 async def test_past_its_open_requests_a_key_is_refused_until_one_has_ended(
     tmp_path: Path,
 ) -> None:
-    async with limited_house(tmp_path, RateLimit(concurrent=2)) as house:
-        polls = [asyncio.ensure_future(_poll(house)) for _ in range(2)]
-        refused = await _until(house, 429)
+    async with limited_gateway(tmp_path, RateLimit(concurrent=2)) as gateway:
+        polls = [asyncio.ensure_future(_poll(gateway)) for _ in range(2)]
+        refused = await _until(gateway, 429)
         assert refused.json()["code"] == "too_many_open"
         assert int(refused.headers["retry-after"]) >= 1
-        assert (await house.get("/v1/tasks")).status_code == 200
+        assert (await gateway.get("/v1/tasks")).status_code == 200
         polls[0].cancel()
         await asyncio.wait({polls[0]})
-        assert (await _until(house, 200)).status_code == 200
+        assert (await _until(gateway, 200)).status_code == 200
         polls[1].cancel()
         await asyncio.wait({polls[1]})
 
 
-async def _poll(house: House) -> None:
+async def _poll(gateway: GatewayHarness) -> None:
     """A long poll, as soon as there is a place for it."""
     status = 429
     while status == 429:
-        status = (await house.http.get("/v1/events?wait=30", headers=BEARER)).status_code
+        status = (await gateway.http.get("/v1/events?wait=30", headers=BEARER)).status_code
 
 
-async def _until(house: House, status: int) -> httpx.Response:
+async def _until(gateway: GatewayHarness, status: int) -> httpx.Response:
     """The first answer with this status: a poll takes its place in a later turn of the loop."""
     async with asyncio.timeout(60):
         while True:
-            answer = await house.http.get("/v1/tasks", headers=BEARER)
+            answer = await gateway.http.get("/v1/tasks", headers=BEARER)
             if answer.status_code == status:
                 return answer

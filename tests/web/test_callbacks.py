@@ -9,7 +9,7 @@ import httpx
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import callback_secret_context
 from gateway.store.sqlite.admin.operator import open_operator
-from tests.web.callers import Json, open_house
+from tests.web.callers import Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
 PATIENCE: Final = 60
@@ -36,8 +36,8 @@ async def test_a_callback_is_the_documented_one(tmp_path: Path) -> None:
         await posted.put(request)
         return httpx.Response(204)
 
-    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
-        task = await house.create(callbackUrl="https://app.example/api/hook?bypass=1")
+    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
+        task = await gateway.create(callbackUrl="https://app.example/api/hook?bypass=1")
         async with asyncio.timeout(PATIENCE):
             request = await posted.get()
     assert request.url == "https://app.example/api/hook?bypass=1"

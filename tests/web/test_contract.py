@@ -20,10 +20,10 @@ from tests.web.callers import (
     SCOPES,
     TASK,
     Agent,
-    House,
+    GatewayHarness,
     Json,
     beside,
-    open_house,
+    open_gateway,
     sandbox_of,
 )
 from tests.web.contract import Seen, documented
@@ -50,21 +50,21 @@ NOBODY: Final = "task_0" + "0" * 25
 
 
 async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
-    async with open_house(
+    async with open_gateway(
         tmp_path,
         SLIPGATE_ALLOWED_REPOS="https://github.com/acme/*",
         SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
         SLIPGATE_DAYTONA_WEBHOOK_SECRETS=services.DAYTONA_SECRETS,
         SLIPGATE_GITHUB_WEBHOOK_SECRETS=services.GITHUB_SECRETS,
-    ) as house:
-        await _succeed(house)
-        await _reach(house, tmp_path / "slipgate.db")
-        await _offend_frontends(house)
-        await _offend_agents(house)
-        await _offend_launchers(house)
-        await _serve(house)
-        await _offend_all(house)
-    seen = house.contract.seen | await _seen_without_services(tmp_path / "without")
+    ) as gateway:
+        await _succeed(gateway)
+        await _reach(gateway, tmp_path / "slipgate.db")
+        await _offend_frontends(gateway)
+        await _offend_agents(gateway)
+        await _offend_launchers(gateway)
+        await _serve(gateway)
+        await _offend_all(gateway)
+    seen = gateway.contract.seen | await _seen_without_services(tmp_path / "without")
     seen |= await _seen_while_a_launch_fails(tmp_path / "waiting")
     missing = documented() - seen
     assert {
@@ -77,204 +77,204 @@ async def test_every_documented_answer_is_given(tmp_path: Path) -> None:
 async def _seen_without_services(folder: Path) -> set[Seen]:
     """Of a gateway that shares no secret with them."""
     folder.mkdir()
-    async with open_house(folder) as house:
+    async with open_gateway(folder) as gateway:
         for name in ("daytona", "github"):
-            await house.http.post(f"/v1/webhooks/{name}", content=b"{}")
-        return house.contract.seen
+            await gateway.http.post(f"/v1/webhooks/{name}", content=b"{}")
+        return gateway.contract.seen
 
 
 async def _seen_while_a_launch_fails(folder: Path) -> set[Seen]:
     """Of a gateway whose frontend waits for its sandbox."""
     folder.mkdir()
-    async with open_house(folder, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
+    async with open_gateway(folder, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
         wanted: Json = {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k1"}}
-        asking = asyncio.create_task(house.post("/workspace", wanted))
-        (job,) = await house.claim(waitSeconds=20)
-        await house.report(job, "failed", error=ERROR | {"retryable": False})
+        asking = asyncio.create_task(gateway.post("/workspace", wanted))
+        (job,) = await gateway.claim(waitSeconds=20)
+        await gateway.report(job, "failed", error=ERROR | {"retryable": False})
         await asking
-        return house.contract.seen
+        return gateway.contract.seen
 
 
-async def _succeed(house: House) -> None:
+async def _succeed(gateway: GatewayHarness) -> None:
     """A task from its creation to its end, its launcher and its agent."""
-    job, agent = await _launched(house)
+    job, agent = await _launched(gateway)
     path = f"/v1/tasks/{job['taskId']}"
     await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
     await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
     await agent.say("task.log", "m2", chunk="hello\n", offset=0)
-    await house.http.get(
+    await gateway.http.get(
         f"/v1/agent/prompt?taskId={job['taskId']}", headers=agent.headers(b"", "p1")
     )
-    await house.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
-    await house.post(f"{path}/cancel")
+    await gateway.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
+    await gateway.post(f"{path}/cancel")
     await agent.say("task.completed", "m3", summary="ok", patch="+a\n")
-    await house.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
-    await house.post(f"{path}/retry")
+    await gateway.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
+    await gateway.post(f"{path}/retry")
     for read in ("", "/events", "/logs", "/patch", "/explain"):
-        await house.get(path + read)
-    await house.get(f"{path}/logs", accept="text/plain")
-    await house.post(f"{path}/stream-token")
+        await gateway.get(path + read)
+    await gateway.get(f"{path}/logs", accept="text/plain")
+    await gateway.post(f"{path}/stream-token")
     for read in ("/v1/tasks", "/v1/events", "/metrics", "/healthz", "/readyz", "/openapi.json"):
-        await house.get(read, "read")
+        await gateway.get(read, "read")
     for read in ("/docs", "/docs/reference", "/docs/none"):
-        await house.http.get(read)
-    await _work_in_a_workspace(house)
-    await _endpoint_of(house)
-    await _launcher_of(house)
-    await house.post("/v1/sweeps", scope="ops")
+        await gateway.http.get(read)
+    await _work_in_a_workspace(gateway)
+    await _endpoint_of(gateway)
+    await _launcher_of(gateway)
+    await gateway.post("/v1/sweeps", scope="ops")
     claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 0}
-    await house.post("/v1/launcher/claim", claim, scope="second launcher")
+    await gateway.post("/v1/launcher/claim", claim, scope="second launcher")
     for read in ("/v1/launchers", "/v1/reconcile", "/v1/sweeps"):
-        await house.get(read, "ops")
+        await gateway.get(read, "ops")
 
 
-async def _work_in_a_workspace(house: House) -> None:
+async def _work_in_a_workspace(gateway: GatewayHarness) -> None:
     """As today's frontend does."""
     wanted: Json = {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k1"}}
-    made = (await house.post("/workspace", wanted)).json()
+    made = (await gateway.post("/workspace", wanted)).json()
     for method in ("GET", "DELETE"):
-        headers = house.bearer("tasks")
+        headers = gateway.bearer("tasks")
         for name in (made["id"], NOBODY):
-            await house.http.request(method, f"/workspace/{name}", headers=headers)
+            await gateway.http.request(method, f"/workspace/{name}", headers=headers)
     for name in (made["id"], NOBODY):
-        await house.post(f"/workspace/{name}/stop")
+        await gateway.post(f"/workspace/{name}/stop")
     for query in ("", "?limit=0", "?cursor=x"):
-        await house.get(f"/workspace{query}")
+        await gateway.get(f"/workspace{query}")
     for wrong in ({"branch": "else"}, {"env": {"AGENT_PROMPT": "x", "PATH": "/x"}}):
-        await house.post("/workspace", wanted | wrong)
-    await house.post("/workspace", wanted | {"repoUrl": "https://github.com/else/x"})
+        await gateway.post("/workspace", wanted | wrong)
+    await gateway.post("/workspace", wanted | {"repoUrl": "https://github.com/else/x"})
     made = (
-        await house.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
+        await gateway.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
     ).json()
-    job = await _claimed(house, made["id"])
-    await house.report(job, "failed", error=ERROR | {"retryable": False})
-    await house.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
+    job = await _claimed(gateway, made["id"])
+    await gateway.report(job, "failed", error=ERROR | {"retryable": False})
+    await gateway.post("/workspace", {**TASK, "env": {"AGENT_PROMPT": "x", "TASK_ID": "k2"}})
 
 
-async def _endpoint_of(house: House) -> None:
+async def _endpoint_of(gateway: GatewayHarness) -> None:
     """An endpoint from its creation to its end, and what it was owed."""
     wanted: Json = {"url": "https://app.example/hook", "eventTypes": ["task.created"]}
     for key in ("e1", "e1", "k" * 256):
-        await house.post("/v1/endpoints", wanted, "ops", idempotency_key=key)
-    await house.post("/v1/endpoints", wanted | {"description": "x"}, "ops", idempotency_key="e1")
-    endpoint = (await house.get("/v1/endpoints", "ops")).json()["data"][0]["id"]
+        await gateway.post("/v1/endpoints", wanted, "ops", idempotency_key=key)
+    await gateway.post("/v1/endpoints", wanted | {"description": "x"}, "ops", idempotency_key="e1")
+    endpoint = (await gateway.get("/v1/endpoints", "ops")).json()["data"][0]["id"]
     path = f"/v1/endpoints/{endpoint}"
-    task = await house.create()
-    (owed,) = (await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
+    task = await gateway.create()
+    (owed,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
     since: Json = {"since": "2026-01-01T00:00:00Z"}
-    await house.post(f"{path}/replay", since, "ops", idempotency_key="r")
-    replay = (await house.post(f"{path}/replay", since, "ops", idempotency_key="r")).json()
-    await house.post(f"{path}/replay", since | {"dryRun": True}, "ops", idempotency_key="r")
-    await house.post(f"{path}/replay", since, "ops", idempotency_key="k" * 256)
-    await house.get(f"/v1/replays/{replay['id']}", "ops")
-    await house.get(f"/v1/deliveries/{owed['id']}", "ops")
-    await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    await gateway.post(f"{path}/replay", since, "ops", idempotency_key="r")
+    replay = (await gateway.post(f"{path}/replay", since, "ops", idempotency_key="r")).json()
+    await gateway.post(f"{path}/replay", since | {"dryRun": True}, "ops", idempotency_key="r")
+    await gateway.post(f"{path}/replay", since, "ops", idempotency_key="k" * 256)
+    await gateway.get(f"/v1/replays/{replay['id']}", "ops")
+    await gateway.get(f"/v1/deliveries/{owed['id']}", "ops")
+    await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
     for key in ("s", "s", "k" * 256, *map(str, range(10))):
-        await house.post(f"{path}/rotate-secret", {}, "ops", idempotency_key=key)
-    await house.post(f"{path}/rotate-secret", {"overlapSeconds": 1}, "ops", idempotency_key="s")
-    await house.post(f"{path}/test", scope="ops")
-    await house.get(path, "ops")
-    await house.send("PATCH", path, {"description": "mine"}, "ops")
-    await house.post(f"{path}/disable", scope="ops")
-    await house.post(f"{path}/replay", since, "ops")
-    await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
-    await house.post(f"{path}/enable", {"backlog": "dead"}, "ops")
-    await house.send("DELETE", path, None, "ops")
-    await _offend_endpoints(house, owed["id"], path)
+        await gateway.post(f"{path}/rotate-secret", {}, "ops", idempotency_key=key)
+    await gateway.post(f"{path}/rotate-secret", {"overlapSeconds": 1}, "ops", idempotency_key="s")
+    await gateway.post(f"{path}/test", scope="ops")
+    await gateway.get(path, "ops")
+    await gateway.send("PATCH", path, {"description": "mine"}, "ops")
+    await gateway.post(f"{path}/disable", scope="ops")
+    await gateway.post(f"{path}/replay", since, "ops")
+    await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    await gateway.post(f"{path}/enable", {"backlog": "dead"}, "ops")
+    await gateway.send("DELETE", path, None, "ops")
+    await _offend_endpoints(gateway, owed["id"], path)
 
 
-async def _offend_endpoints(house: House, delivery: str, gone: str) -> None:
-    await house.create(callbackUrl="https://app.example/hook")
-    listed = (await house.get("/v1/endpoints", "ops")).json()["data"]
+async def _offend_endpoints(gateway: GatewayHarness, delivery: str, gone: str) -> None:
+    await gateway.create(callbackUrl="https://app.example/hook")
+    listed = (await gateway.get("/v1/endpoints", "ops")).json()["data"]
     (implicit,) = [each["id"] for each in listed if each["implicit"]]
-    await house.send("PATCH", f"/v1/endpoints/{implicit}", {"url": "https://a.example"}, "ops")
-    await house.send("DELETE", f"/v1/endpoints/{implicit}", None, "ops")
-    await house.post(f"/v1/endpoints/{implicit}/test", scope="ops")
+    await gateway.send("PATCH", f"/v1/endpoints/{implicit}", {"url": "https://a.example"}, "ops")
+    await gateway.send("DELETE", f"/v1/endpoints/{implicit}", None, "ops")
+    await gateway.post(f"/v1/endpoints/{implicit}/test", scope="ops")
     for method, body in (("GET", None), ("PATCH", {}), ("DELETE", None)):
-        await house.send(method, gone, body, "ops")
+        await gateway.send(method, gone, body, "ops")
     for verb in ("enable", "disable", "rotate-secret", "test"):
-        await house.post(f"{gone}/{verb}", scope="ops")
-    await house.post(f"{gone}/replay", {"since": "2026-01-01T00:00:00Z"}, "ops")
-    await house.post(f"/v1/deliveries/{delivery}/retry", scope="ops")
+        await gateway.post(f"{gone}/{verb}", scope="ops")
+    await gateway.post(f"{gone}/replay", {"since": "2026-01-01T00:00:00Z"}, "ops")
+    await gateway.post(f"/v1/deliveries/{delivery}/retry", scope="ops")
     for path in ("replays/rpl_0", "deliveries/dlv_0-1", "endpoints?cursor=x", "endpoints?limit=0"):
-        await house.get(f"/v1/{path}", "ops")
+        await gateway.get(f"/v1/{path}", "ops")
     for query in ("cursor=x", "status=lost"):
-        await house.get(f"/v1/deliveries?{query}", "ops")
+        await gateway.get(f"/v1/deliveries?{query}", "ops")
 
 
-async def _launched(house: House, **wanted: object) -> tuple[Json, Agent]:
+async def _launched(gateway: GatewayHarness, **wanted: object) -> tuple[Json, Agent]:
     """A task whose sandbox is up, whatever else there is to do."""
-    task = await house.create(**wanted)
-    job = await _claimed(house, task["id"])
-    await house.try_sandbox(job)
-    await house.report(job, "done", sandbox=sandbox_of(job))
-    return job, Agent(http=house.http, env=job["env"])
+    task = await gateway.create(**wanted)
+    job = await _claimed(gateway, task["id"])
+    await gateway.try_sandbox(job)
+    await gateway.report(job, "done", sandbox=sandbox_of(job))
+    return job, Agent(http=gateway.http, env=job["env"])
 
 
-async def _claimed(house: House, task_id: str) -> Json:
-    jobs = await house.claim(capacity=200)
+async def _claimed(gateway: GatewayHarness, task_id: str) -> Json:
+    jobs = await gateway.claim(capacity=200)
     (job,) = [job for job in jobs if job.get("taskId") == task_id and job["kind"] == "create"]
     return job
 
 
-async def _launcher_of(house: House) -> None:
+async def _launcher_of(gateway: GatewayHarness) -> None:
     """The reports that a launch that goes well does not need."""
-    task = await house.create()
-    job = await _claimed(house, task["id"])
-    await house.report(job, "renew")
-    await house.report(job, "created", sandbox=sandbox_of(job))
-    await house.report(job, "delegate", until="2030-01-01T00:00:00Z", note="actions")
-    (job,) = await house.claim(jobId=job["id"], capacity=1)
-    await house.report(job, "failed", error=ERROR)
+    task = await gateway.create()
+    job = await _claimed(gateway, task["id"])
+    await gateway.report(job, "renew")
+    await gateway.report(job, "created", sandbox=sandbox_of(job))
+    await gateway.report(job, "delegate", until="2030-01-01T00:00:00Z", note="actions")
+    (job,) = await gateway.claim(jobId=job["id"], capacity=1)
+    await gateway.report(job, "failed", error=ERROR)
 
 
-async def _reach(house: House, database: Path) -> None:
+async def _reach(gateway: GatewayHarness, database: Path) -> None:
     """A task whose env is gone."""
-    job, agent = await _launched(house, env={"A": "1"})
+    job, agent = await _launched(gateway, env={"A": "1"})
     path = f"/v1/tasks/{job['taskId']}"
-    await house.post(f"{path}/retry")
+    await gateway.post(f"{path}/retry")
     await agent.say("task.completed", "m1", summary="ok")
-    await house.get(f"{path}/patch")
+    await gateway.get(f"{path}/patch")
     await beside(
         database.parent,
         "UPDATE task_secrets SET env = NULL, env_erased_at = 1",
         "INSERT INTO pruned (project, seq) VALUES ('default', 1)",
     )
-    await house.get("/v1/events?after=0")
-    await house.post(f"{path}/retry")
-    await house.post(f"{path}/cancel")
+    await gateway.get("/v1/events?after=0")
+    await gateway.post(f"{path}/retry")
+    await gateway.post(f"{path}/cancel")
 
 
-async def _offend_frontends(house: House) -> None:
-    task = await house.create()
+async def _offend_frontends(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
     for name in ("cancel", "retry"):
-        await house.post(f"/v1/tasks/{NOBODY}/{name}")
-        await house.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
+        await gateway.post(f"/v1/tasks/{NOBODY}/{name}")
+        await gateway.post(f"/v1/tasks/{task['id']}/{name}", idempotency_key="k" * 256)
     for read in ("", "/events", "/logs", "/patch", "/explain"):
-        await house.get(f"/v1/tasks/{NOBODY}{read}")
+        await gateway.get(f"/v1/tasks/{NOBODY}{read}")
         for token in ("x", stream_token(Keyring({"k1": b"m" * 32}), task["id"], 1)):
-            await house.http.get(f"/v1/tasks/{task['id']}{read}?token={token}")
-    await house.post(f"/v1/tasks/{NOBODY}/stream-token")
-    await house.get("/v1/tasks?cursor=x")
+            await gateway.http.get(f"/v1/tasks/{task['id']}{read}?token={token}")
+    await gateway.post(f"/v1/tasks/{NOBODY}/stream-token")
+    await gateway.get("/v1/tasks?cursor=x")
     for query in ("cursor=x", "limit=0"):
-        await house.get(f"/v1/launchers?{query}", "ops")
+        await gateway.get(f"/v1/launchers?{query}", "ops")
     for task_id in (NOBODY, task["id"]):
         released = f"/v1/tasks/{task_id}/attempts/1/release"
-        await house.post(released, {"reason": "gone"}, scope="ops")
-    await house.post("/v1/tasks", TASK, idempotency_key="k" * 256)
-    await house.post("/v1/tasks", TASK, idempotency_key="k")
-    await house.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")
-    await house.post("/v1/tasks", TASK | {"env": {"PATH": "/x"}})
-    await house.post("/v1/tasks", TASK | {"repoUrl": "https://github.com/else/x"})
+        await gateway.post(released, {"reason": "gone"}, scope="ops")
+    await gateway.post("/v1/tasks", TASK, idempotency_key="k" * 256)
+    await gateway.post("/v1/tasks", TASK, idempotency_key="k")
+    await gateway.post("/v1/tasks", TASK | {"priority": 1}, idempotency_key="k")
+    await gateway.post("/v1/tasks", TASK | {"env": {"PATH": "/x"}})
+    await gateway.post("/v1/tasks", TASK | {"repoUrl": "https://github.com/else/x"})
 
 
-async def _offend_agents(house: House) -> None:
-    job, agent = await _launched(house)
+async def _offend_agents(gateway: GatewayHarness) -> None:
+    job, agent = await _launched(gateway)
     await agent.say("task.patch", "p1", offset=3, chunk="+b")
     far = {"offset": 200 * MIB, "chunk": "+b"}
     await agent.say("task.patch", "p2", **far)
-    await house.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.patch", **far})
-    await house.get(f"/v1/tasks/{job['taskId']}/patch")
+    await gateway.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.patch", **far})
+    await gateway.get(f"/v1/tasks/{job['taskId']}/patch")
     task_id, url = job["taskId"], agent.env["WEBHOOK_URL"]
     hook = url.rpartition("/")[0]
     await agent.say("task.heartbeat", "m1", taskId=NOBODY)
@@ -282,59 +282,59 @@ async def _offend_agents(house: House) -> None:
     await agent.say("task.dance", "m1")
     await agent.say("task.heartbeat", "m1")
     await agent.say("task.heartbeat", "m1", more=1)
-    await _speak_unsigned(house, agent)
+    await _speak_unsigned(gateway, agent)
     for token in ("9.x", f"1.{'A' * 43}"):
-        await house.http.post(f"{hook}/{token}", json={"type": "task.heartbeat"})
+        await gateway.http.post(f"{hook}/{token}", json={"type": "task.heartbeat"})
     for word in ({"type": "task.dance"}, {"type": "task.heartbeat", "id": "h1"}):
-        await house.http.post(url, json=word)
-    await house.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
+        await gateway.http.post(url, json=word)
+    await gateway.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
     for query, body, at in ((NOBODY, b"", None), (task_id, b"x", None), (task_id, b"", 1)):
         headers = agent.headers(body, "p1", at=at)
         for name in ("prompt", "patch"):
-            await house.http.get(f"/v1/agent/{name}?taskId={query}", headers=headers)
-    await house.http.get(f"/v1/agent/patch?taskId={task_id}", headers=agent.headers(b"", "p8"))
-    await _resume(house)
+            await gateway.http.get(f"/v1/agent/{name}?taskId={query}", headers=headers)
+    await gateway.http.get(f"/v1/agent/patch?taskId={task_id}", headers=agent.headers(b"", "p8"))
+    await _resume(gateway)
     await agent.say("task.completed", "m9", summary="ok")
     for name in ("prompt", "patch"):
         asked = f"/v1/agent/{name}?taskId={task_id}"
-        await house.http.get(asked, headers=agent.headers(b"", "p9"))
+        await gateway.http.get(asked, headers=agent.headers(b"", "p9"))
     for name in ("late", "stale"):
         await agent.say("task.heartbeat", name)
-        await house.http.post(url, json={"type": "task.heartbeat"})
-        await house.post(f"/v1/tasks/{task_id}/retry")
+        await gateway.http.post(url, json={"type": "task.heartbeat"})
+        await gateway.post(f"/v1/tasks/{task_id}/retry")
 
 
-async def _resume(house: House) -> None:
-    job, agent = await _launched(house, maxAttempts=2)
+async def _resume(gateway: GatewayHarness) -> None:
+    job, agent = await _launched(gateway, maxAttempts=2)
     error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
     await agent.say("task.failed", "m1", error=error, patch="+a\n", resumable=True)
-    jobs = await house.claim(capacity=0)
+    jobs = await gateway.claim(capacity=0)
     (destroy,) = [each for each in jobs if each.get("taskId") == job["taskId"]]
-    await house.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
-    again = Agent(http=house.http, env=(await _claimed(house, job["taskId"]))["env"])
+    await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
+    again = Agent(http=gateway.http, env=(await _claimed(gateway, job["taskId"]))["env"])
     url = again.env["SLIPGATE_RESUME_URL"]
-    await house.http.get(url, headers=again.headers(b"", "p1"))
+    await gateway.http.get(url, headers=again.headers(b"", "p1"))
 
 
-async def _speak_unsigned(house: House, agent: Agent) -> None:
+async def _speak_unsigned(gateway: GatewayHarness, agent: Agent) -> None:
     body = agent.body("task.heartbeat")
     headers = agent.headers(body, "m2")
     for wrong in ({}, headers | {"webhook-id": "m3"}):
-        await house.http.post("/v1/webhooks/agent", content=body, headers=wrong)
+        await gateway.http.post("/v1/webhooks/agent", content=body, headers=wrong)
     for name in ("prompt", "patch"):
-        await house.http.get(f"/v1/agent/{name}")
+        await gateway.http.get(f"/v1/agent/{name}")
 
 
-async def _offend_launchers(house: House) -> None:
-    task = await house.create()
-    job = await _claimed(house, task["id"])
-    await house.try_sandbox(job)
+async def _offend_launchers(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
+    job = await _claimed(gateway, task["id"])
+    await gateway.try_sandbox(job)
     elsewhere: Json = {"provider": "local", "realm": "there", "name": job["sandbox"]["name"]}
     for wrong in ({"realm": "there"}, {"provider": "docker"}, {"name": "slipgate-other-1"}):
         tried = elsewhere | {"realm": "here"} | wrong
-        await house.report(job, "trying", **tried, **{"try": 2})
+        await gateway.report(job, "trying", **tried, **{"try": 2})
         for verb in ("created", "done"):
-            await house.report(job, verb, sandbox=sandbox_of(job) | wrong)
+            await gateway.report(job, verb, sandbox=sandbox_of(job) | wrong)
     reports: dict[str, Json] = {
         "renew": {},
         "trying": elsewhere | {"try": 2},
@@ -344,21 +344,21 @@ async def _offend_launchers(house: House) -> None:
         "delegate": {"until": "2030-01-01T00:00:00Z"},
     }
     reports["patch"] = PIECE | {"size": 200 * MIB}
-    await house.report(job, "patch", **PIECE)
-    await house.report(job, "patch", **reports["patch"])
+    await gateway.report(job, "patch", **PIECE)
+    await gateway.report(job, "patch", **reports["patch"])
     ended = {"launcherId": "l1", "sandboxes": []}
-    await house.post("/v1/launcher/ended", ended, scope="launcher")
+    await gateway.post("/v1/launcher/ended", ended, scope="launcher")
     for verb, words in reports.items():
-        await house.report({**job, "leaseToken": "old"}, verb, **words)
-        await house.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)
+        await gateway.report({**job, "leaseToken": "old"}, verb, **words)
+        await gateway.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)
 
 
-async def _serve(house: House) -> None:
+async def _serve(gateway: GatewayHarness) -> None:
     """Daytona and GitHub, in all the ways they call."""
-    github, daytona = services.GitHub(http=house.http), services.Daytona(http=house.http)
-    job, agent = await _launched(house)
+    github, daytona = services.GitHub(http=gateway.http), services.Daytona(http=gateway.http)
+    job, agent = await _launched(gateway)
     await agent.say("task.pr_created", "m1", prUrl=services.PULL)
-    job = await services.launch_in_daytona(house)
+    job = await services.launch_in_daytona(gateway)
     for state in ("started", "stopped"):
         body = services.changed(job["sandbox"]["id"], state)
         for again in (body, body, body.replace(state.encode(), b"error")):
@@ -373,15 +373,15 @@ async def _serve(house: House) -> None:
     await github.close(closed_at="2020-01-01T00:00:00Z")
     await github.send(b"x", media_type="text/plain")
     for path in ("daytona", "github"):
-        await house.http.post(f"/v1/webhooks/{path}", content=b"{}")
+        await gateway.http.post(f"/v1/webhooks/{path}", content=b"{}")
     stranger = b"x" * 32
-    await services.Daytona(http=house.http, secret=stranger).send(b"{}")
-    await services.GitHub(http=house.http, secret=stranger).send(b"{}")
+    await services.Daytona(http=gateway.http, secret=stranger).send(b"{}")
+    await services.GitHub(http=gateway.http, secret=stranger).send(b"{}")
 
 
-async def _offend_all(house: House) -> None:
+async def _offend_all(gateway: GatewayHarness) -> None:
     """What every route refuses alike."""
-    job, agent = await _launched(house)
+    job, agent = await _launched(gateway)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}
     named["workspaceId"] = job["taskId"]
@@ -390,14 +390,14 @@ async def _offend_all(house: House) -> None:
     for method, path, operation in _operations():
         url = shown_path(path).format(**named)
         for scope in _wrong_keys(operation):
-            headers = house.bearer(scope) if scope else {}
-            refused = await house.http.request(method, url, headers=headers)
+            headers = gateway.bearer(scope) if scope else {}
+            refused = await gateway.http.request(method, url, headers=headers)
             assert refused.status_code == (403 if scope else 401), f"{url} {scope}"
-        known = house.bearer("launcher" if "launcher" in path else "ops") | signed
-        await house.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
+        known = gateway.bearer("launcher" if "launcher" in path else "ops") | signed
+        await gateway.http.request(method, f"{url}?limit=x&attempt=x", headers=known)
         for content, media_type in _bodies(operation):
             headers = known | {"content-type": media_type}
-            await house.http.request(method, url, headers=headers, content=content)
+            await gateway.http.request(method, url, headers=headers, content=content)
 
 
 def _operations() -> Iterator[tuple[str, str, Operation]]:

@@ -7,54 +7,62 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.web.callers import House, Json, open_house
-from tests.web.services import OLD_SVIX, Daytona, changed, launch_in_daytona, open_served_house
+from tests.web.callers import GatewayHarness, Json, open_gateway
+from tests.web.services import (
+    OLD_SVIX,
+    Daytona,
+    changed,
+    launch_in_daytona,
+    open_gateway_with_services,
+)
 
 UNKNOWN = {"accepted": True, "applied": False, "reason": "unknown_sandbox"}
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_served_house(tmp_path) as opened:
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway_with_services(tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
-def daytona(house: House) -> Daytona:
-    return Daytona(http=house.http)
+def daytona(gateway: GatewayHarness) -> Daytona:
+    return Daytona(http=gateway.http)
 
 
-async def _inspections(house: House) -> list[Json]:
-    jobs = await house.claim(launcherId="l2", providers=["daytona-api@org"], capacity=0)
+async def _inspections(gateway: GatewayHarness) -> list[Json]:
+    jobs = await gateway.claim(launcherId="l2", providers=["daytona-api@org"], capacity=0)
     return [job for job in jobs if job["kind"] == "inspect"]
 
 
 @pytest.mark.parametrize("state", ["stopped", "error", "destroyed", "archiving", "some_new_state"])
 async def test_a_sandbox_that_may_have_ended_is_looked_at(
-    house: House, daytona: Daytona, state: str
+    gateway: GatewayHarness, daytona: Daytona, state: str
 ) -> None:
-    job = await launch_in_daytona(house)
+    job = await launch_in_daytona(gateway)
     answer = await daytona.tell(job["sandbox"]["id"], state)
     assert (answer.status_code, answer.json()) == (202, {"accepted": True, "applied": True})
-    assert (await house.task(job["taskId"]))["status"] == "running"
-    (inspection,) = await _inspections(house)
+    assert (await gateway.task(job["taskId"]))["status"] == "running"
+    (inspection,) = await _inspections(gateway)
     assert inspection["sandbox"]["id"] == job["sandbox"]["id"]
 
 
-async def test_what_the_look_finds_ends_the_task(house: House, daytona: Daytona) -> None:
-    job = await launch_in_daytona(house)
+async def test_what_the_look_finds_ends_the_task(gateway: GatewayHarness, daytona: Daytona) -> None:
+    job = await launch_in_daytona(gateway)
     await daytona.tell(job["sandbox"]["id"], "stopped")
-    (inspection,) = await _inspections(house)
-    await house.report(inspection, "done", sandbox={**job["sandbox"], "state": "stopped"})
-    task = await house.task(job["taskId"])
+    (inspection,) = await _inspections(gateway)
+    await gateway.report(inspection, "done", sandbox={**job["sandbox"], "state": "stopped"})
+    task = await gateway.task(job["taskId"])
     assert (task["status"], task["error"]["code"]) == ("failed", "sandbox_stopped")
 
 
-async def test_a_sandbox_that_is_well_is_left_alone(house: House, daytona: Daytona) -> None:
-    job = await launch_in_daytona(house)
+async def test_a_sandbox_that_is_well_is_left_alone(
+    gateway: GatewayHarness, daytona: Daytona
+) -> None:
+    job = await launch_in_daytona(gateway)
     answer = await daytona.tell(job["sandbox"]["id"], "started")
     assert answer.json() == {"accepted": True, "applied": False, "reason": "nothing_to_do"}
-    assert await _inspections(house) == []
+    assert await _inspections(gateway) == []
 
 
 @pytest.mark.parametrize(
@@ -74,9 +82,9 @@ async def test_what_is_not_ours_is_taken_and_not_applied(daytona: Daytona, body:
 
 
 async def test_a_message_that_came_too_early_counts_when_it_comes_again(
-    house: House, daytona: Daytona
+    gateway: GatewayHarness, daytona: Daytona
 ) -> None:
-    job = await launch_in_daytona(house)
+    job = await launch_in_daytona(gateway)
     early = changed("unborn", "stopped")
     assert (await daytona.send(early, "msg_a")).json() == UNKNOWN
     body = changed(job["sandbox"]["id"], "stopped")
@@ -85,48 +93,52 @@ async def test_a_message_that_came_too_early_counts_when_it_comes_again(
 
 
 async def test_the_destruction_of_a_sandbox_is_confirmed_sooner(
-    house: House, daytona: Daytona
+    gateway: GatewayHarness, daytona: Daytona
 ) -> None:
-    job = await launch_in_daytona(house, keepSandbox=True)
+    job = await launch_in_daytona(gateway, keepSandbox=True)
     task_id, sandbox = job["taskId"], job["sandbox"]
     await daytona.tell(sandbox["id"], "error")
-    (inspection,) = await _inspections(house)
-    await house.report(inspection, "done", sandbox={**sandbox, "state": "error"})
-    assert (await house.task(task_id))["status"] == "failed"
+    (inspection,) = await _inspections(gateway)
+    await gateway.report(inspection, "done", sandbox={**sandbox, "state": "error"})
+    assert (await gateway.task(task_id))["status"] == "failed"
     assert (await daytona.tell(sandbox["id"], "stopped")).json()["reason"] == "nothing_to_do"
-    assert await house.claim(providers=["daytona-api@org"], capacity=0) == []
+    assert await gateway.claim(providers=["daytona-api@org"], capacity=0) == []
     assert (await daytona.tell(sandbox["id"], "destroyed")).json()["applied"]
-    (destroy,) = await house.claim(providers=["daytona-api@org"], capacity=0)
-    await house.report(destroy, "done", sandbox={**sandbox, "state": "destroyed"})
-    assert (await house.task(task_id))["sandbox"]["state"] == "destroyed"
+    (destroy,) = await gateway.claim(providers=["daytona-api@org"], capacity=0)
+    await gateway.report(destroy, "done", sandbox={**sandbox, "state": "destroyed"})
+    assert (await gateway.task(task_id))["sandbox"]["state"] == "destroyed"
     assert (await daytona.tell(sandbox["id"], "destroyed")).json()["reason"] == "nothing_to_do"
 
 
-async def test_the_same_message_again_asks_for_nothing(house: House, daytona: Daytona) -> None:
-    job = await launch_in_daytona(house)
+async def test_the_same_message_again_asks_for_nothing(
+    gateway: GatewayHarness, daytona: Daytona
+) -> None:
+    job = await launch_in_daytona(gateway)
     body = changed(job["sandbox"]["id"], "stopped")
     assert (await daytona.send(body, "msg_a")).status_code == 202
     for name in ("msg_a", "msg_b"):  # a message of its own always has a moment of its own
         again = await daytona.send(body, name)
         assert (again.status_code, again.json()["duplicate"]) == (200, True)
-    assert len(await _inspections(house)) == 1
+    assert len(await _inspections(gateway)) == 1
 
 
 async def test_the_same_id_with_another_body_is_refused_and_counted(
-    house: House, daytona: Daytona
+    gateway: GatewayHarness, daytona: Daytona
 ) -> None:
-    job = await launch_in_daytona(house)
+    job = await launch_in_daytona(gateway)
     assert (await daytona.send(changed(job["sandbox"]["id"], "stopped"), "msg_a")).is_success
     answer = await daytona.send(changed(job["sandbox"]["id"], "error"), "msg_a")
     assert answer.status_code == 409
     assert answer.json()["code"] == "webhook_id_reused"
-    text = (await house.get("/metrics", "read")).text
+    text = (await gateway.get("/metrics", "read")).text
     counted = 'slipgate_webhooks_refused_total{code="webhook_id_reused",source="daytona"} 1.0'
     assert counted in text
 
 
-async def test_the_names_of_the_standard_and_the_older_secret_are_good_too(house: House) -> None:
-    daytona = Daytona(http=house.http, secret=OLD_SVIX)
+async def test_the_names_of_the_standard_and_the_older_secret_are_good_too(
+    gateway: GatewayHarness,
+) -> None:
+    daytona = Daytona(http=gateway.http, secret=OLD_SVIX)
     assert (await daytona.send(changed("x", "stopped"), prefix="webhook")).json() == UNKNOWN
 
 
@@ -136,14 +148,14 @@ async def test_what_was_signed_at_another_time_is_refused(daytona: Daytona, away
     assert (answer.status_code, answer.json()["code"]) == (401, "timestamp_out_of_tolerance")
 
 
-async def test_another_secret_proves_nothing(house: House) -> None:
-    daytona = Daytona(http=house.http, secret=b"x" * 32)
+async def test_another_secret_proves_nothing(gateway: GatewayHarness) -> None:
+    daytona = Daytona(http=gateway.http, secret=b"x" * 32)
     answer = await daytona.send(b"{")  # which is not looked at
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_signature")
 
 
-async def test_without_headers_nothing_is_looked_at(house: House) -> None:
-    answer = await house.http.post("/v1/webhooks/daytona", content=b"{")
+async def test_without_headers_nothing_is_looked_at(gateway: GatewayHarness) -> None:
+    answer = await gateway.http.post("/v1/webhooks/daytona", content=b"{")
     assert (answer.status_code, answer.json()["code"]) == (401, "malformed_headers")
 
 
@@ -162,8 +174,8 @@ async def test_a_body_is_bounded_while_it_is_read(daytona: Daytona) -> None:
 
 
 async def test_without_a_secret_there_is_no_such_route(tmp_path: Path) -> None:
-    async with open_house(tmp_path) as house:
+    async with open_gateway(tmp_path) as gateway:
         for source in ("daytona", "github"):
-            answer = await house.http.post(f"/v1/webhooks/{source}", content=b"{}")
+            answer = await gateway.http.post(f"/v1/webhooks/{source}", content=b"{}")
             assert answer.status_code == 404
             assert "WEBHOOK_SECRETS" in answer.json()["hint"]

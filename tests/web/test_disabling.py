@@ -7,24 +7,24 @@ from typing import Final
 
 import httpx
 
-from tests.web.callers import House, Json, open_house
+from tests.web.callers import GatewayHarness, Json, open_gateway
 
 PATIENCE: Final = 30
 """Seconds until a test gives up."""
 
 
-async def comes(house: House, path: str, is_so: Callable[[Json], bool]) -> Json:
+async def comes(gateway: GatewayHarness, path: str, is_so: Callable[[Json], bool]) -> Json:
     """What it reads as soon as it is so."""
     async with asyncio.timeout(PATIENCE):
         while True:
-            found: Json = (await house.get(path, "ops")).json()
+            found: Json = (await gateway.get(path, "ops")).json()
             if is_so(found):
                 return found
             await asyncio.sleep(0.01)
 
 
-async def opens(house: House, url: str) -> str:
-    response = await house.post("/v1/endpoints", {"url": url}, "ops")
+async def opens(gateway: GatewayHarness, url: str) -> str:
+    response = await gateway.post("/v1/endpoints", {"url": url}, "ops")
     assert response.status_code == 201, response.text
     return str(response.json()["id"])
 
@@ -38,17 +38,17 @@ async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
         asked.append(request)
         return httpx.Response(410, stream=httpx.ByteStream(b"no more"))
 
-    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
-        endpoint = await opens(house, "https://app.example/hook")
-        task = await house.create()
+    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
+        endpoint = await opens(gateway, "https://app.example/hook")
+        task = await gateway.create()
         shown = await comes(
-            house, f"/v1/endpoints/{endpoint}", lambda found: found["enabled"] is False
+            gateway, f"/v1/endpoints/{endpoint}", lambda found: found["enabled"] is False
         )
         assert shown["disabledReason"] == "gone"
         assert shown["failingSince"] is not None
-        await house.post(f"/v1/tasks/{task['id']}/cancel", {})
+        await gateway.post(f"/v1/tasks/{task['id']}/cancel", {})
         listed = await comes(
-            house,
+            gateway,
             f"/v1/deliveries?endpointId={endpoint}&status=held",
             lambda found: bool(found["data"]),
         )
@@ -67,12 +67,12 @@ async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
             await heard.put(request.headers["webhook-id"])
         return httpx.Response(204, stream=httpx.ByteStream(b""))
 
-    async with open_house(tmp_path, receivers=httpx.MockTransport(receive)) as house:
+    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
         for number in range(10):
-            await opens(house, f"https://hangs{number}.example/hook")
-        await opens(house, "https://app.example/hook")
+            await opens(gateway, f"https://hangs{number}.example/hook")
+        await opens(gateway, "https://app.example/hook")
         for _ in range(30):
-            await house.create()
+            await gateway.create()
         async with asyncio.timeout(PATIENCE):
             got = {await heard.get() for _ in range(30)}
         assert not hung.is_set()

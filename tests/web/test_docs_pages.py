@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.web.callers import House
+from tests.web.callers import GatewayHarness
 
 FOLDER: Final = Path(__file__).parents[2] / "gateway" / "docs"
 PAGES: Final = sorted(file.stem for file in FOLDER.glob("*.md") if file.stem != "index")
@@ -39,8 +39,8 @@ class Page(HTMLParser):
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_is_open_html_that_loads_nothing(house: House, name: str) -> None:
-    response = await house.http.get(f"/docs/{name}")
+async def test_a_page_is_open_html_that_loads_nothing(gateway: GatewayHarness, name: str) -> None:
+    response = await gateway.http.get(f"/docs/{name}")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["content-security-policy"].startswith("default-src 'none';")
@@ -52,29 +52,29 @@ async def test_a_page_is_open_html_that_loads_nothing(house: House, name: str) -
     assert len(anchors) >= 2  # the table of contents
 
 
-async def test_the_index_links_every_page(house: House) -> None:
-    shown = Page((await house.http.get("/docs")).text)
+async def test_the_index_links_every_page(gateway: GatewayHarness) -> None:
+    shown = Page((await gateway.http.get("/docs")).text)
     assert sorted(set(shown.links) - {"/docs"}) == [f"/docs/{name}" for name in PAGES]
 
 
-async def test_the_policy_allows_the_stylesheet_that_the_page_has(house: House) -> None:
-    response = await house.http.get("/docs")
+async def test_the_policy_allows_the_stylesheet_that_the_page_has(gateway: GatewayHarness) -> None:
+    response = await gateway.http.get("/docs")
     (style,) = re.findall(r"<style>(.*?)</style>", response.text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"'sha256-{digest}'" in response.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("name", ["none", "index", "..", "%2e%2e%2fsettings", "style.css", "%00"])
-async def test_another_name_is_the_usual_404(house: House, name: str) -> None:
-    response = await house.http.get(f"/docs/{name}")
+async def test_another_name_is_the_usual_404(gateway: GatewayHarness, name: str) -> None:
+    response = await gateway.http.get(f"/docs/{name}")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == "not_found"
 
 
-async def test_head_and_get_are_the_only_methods(house: House) -> None:
-    assert (await house.http.head("/docs")).status_code == 200
-    assert (await house.http.post("/docs")).status_code == 405
+async def test_head_and_get_are_the_only_methods(gateway: GatewayHarness) -> None:
+    assert (await gateway.http.head("/docs")).status_code == 200
+    assert (await gateway.http.post("/docs")).status_code == 405
 
 
 def test_the_renderer_is_not_imported_at_start() -> None:

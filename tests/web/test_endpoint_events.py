@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.wire.signing import secret_bytes, sign
-from tests.web.callers import House, Json, open_house
+from tests.web.callers import GatewayHarness, Json, open_gateway
 from tests.web.contract import DOCUMENT, validator
 
 PATIENCE: Final = 60
@@ -39,8 +39,8 @@ class Receivers:
             return await self.told.get()
 
 
-async def opens(house: House, url: str, *types: str) -> Json:
-    response = await house.post("/v1/endpoints", {"url": url, "eventTypes": types}, "ops")
+async def opens(gateway: GatewayHarness, url: str, *types: str) -> Json:
+    response = await gateway.post("/v1/endpoints", {"url": url, "eventTypes": types}, "ops")
     assert response.status_code == 201, response.text
     made: Json = response.json()
     return made
@@ -58,17 +58,17 @@ def test_the_documented_notice_is_one() -> None:
 
 async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: Path) -> None:
     receivers = Receivers()
-    async with open_house(tmp_path, receivers=httpx.MockTransport(receivers)) as house:
-        gone = await opens(house, "https://app.example/hook?token=hush", "*")
-        watcher = await opens(house, "https://ops.example/hook", "endpoint.*")
-        await house.create()
+    async with open_gateway(tmp_path, receivers=httpx.MockTransport(receivers)) as gateway:
+        gone = await opens(gateway, "https://app.example/hook?token=hush", "*")
+        watcher = await opens(gateway, "https://ops.example/hook", "endpoint.*")
+        await gateway.create()
         request = await receivers.next()
         receivers.is_mended = True
-        await house.post(f"/v1/endpoints/{gone['id']}/enable", {}, "ops")
+        await gateway.post(f"/v1/endpoints/{gone['id']}/enable", {}, "ops")
         recovered = body_of(await receivers.next())
-        feed = (await house.get("/v1/events?types=endpoint.*")).json()["data"]
+        feed = (await gateway.get("/v1/events?types=endpoint.*")).json()["data"]
         path = f"/v1/deliveries?endpointId={watcher['id']}"
-        owed = (await house.get(path, "ops")).json()["data"]
+        owed = (await gateway.get(path, "ops")).json()["data"]
     headers, disabled = request.headers, body_of(request)
     stamp = int(headers["webhook-timestamp"])
     signature = sign(secret_bytes(watcher["secret"]), headers["webhook-id"], stamp, request.content)
@@ -100,30 +100,30 @@ async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: P
 async def test_a_feed_shows_events_about_endpoints_to_whoever_asks(
     tmp_path: Path, query: str, is_shown: bool
 ) -> None:
-    async with open_house(tmp_path) as house:
-        made = await opens(house, "https://app.example/hook", "task.created")
-        await house.create()
-        await house.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
-        feed = (await house.get(f"/v1/events{query}")).json()["data"]
+    async with open_gateway(tmp_path) as gateway:
+        made = await opens(gateway, "https://app.example/hook", "task.created")
+        await gateway.create()
+        await gateway.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
+        feed = (await gateway.get(f"/v1/events{query}")).json()["data"]
     assert ("endpoint.disabled" in {event["type"] for event in feed}) is is_shown
 
 
 async def test_a_reader_of_the_feed_is_woken_by_them(tmp_path: Path) -> None:
-    async with open_house(tmp_path) as house:
-        made = await opens(house, "https://app.example/hook", "task.created")
+    async with open_gateway(tmp_path) as gateway:
+        made = await opens(gateway, "https://app.example/hook", "task.created")
         async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
-            waiting = group.create_task(house.get("/v1/events?types=endpoint.*&wait=30"))
+            waiting = group.create_task(gateway.get("/v1/events?types=endpoint.*&wait=30"))
             await asyncio.sleep(0)
-            await house.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
+            await gateway.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
         (event,) = waiting.result().json()["data"]
     assert event["data"]["endpoint"]["id"] == made["id"]
 
 
 async def test_those_of_another_project_are_not_shown(tmp_path: Path) -> None:
-    async with open_house(tmp_path) as house:
+    async with open_gateway(tmp_path) as gateway:
         wanted = {"url": "https://app.example/hook", "project": "other"}
-        made = (await house.post("/v1/endpoints", wanted, "ops")).json()
-        await house.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
-        own = (await house.get("/v1/events?types=endpoint.*")).json()["data"]
-        of_all = (await house.get("/v1/events?types=endpoint.*", "ops")).json()["data"]
+        made = (await gateway.post("/v1/endpoints", wanted, "ops")).json()
+        await gateway.post(f"/v1/endpoints/{made['id']}/disable", scope="ops")
+        own = (await gateway.get("/v1/events?types=endpoint.*")).json()["data"]
+        of_all = (await gateway.get("/v1/events?types=endpoint.*", "ops")).json()["data"]
     assert (own, len(of_all)) == ([], 1)

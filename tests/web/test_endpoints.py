@@ -14,7 +14,7 @@ import pytest
 from gateway.wire.signing import secret_bytes, sign
 from tests.loops.tls import Authority
 from tests.snapshot.http_stub import HttpStub, Response
-from tests.web.callers import House, Json, open_house
+from tests.web.callers import GatewayHarness, Json, open_gateway
 
 PATIENCE: Final = 60
 """Seconds until a test gives up."""
@@ -40,19 +40,21 @@ class Receiver:
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, private: bool = False) -> AsyncIterator[tuple[House, Receiver]]:
+async def opened(
+    folder: Path, *, private: bool = False
+) -> AsyncIterator[tuple[GatewayHarness, Receiver]]:
     receiver = Receiver()
     allowed = "true" if private else "false"
-    async with open_house(
+    async with open_gateway(
         folder,
         receivers=httpx.MockTransport(receiver),
         SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=allowed,
-    ) as house:
-        yield house, receiver
+    ) as gateway:
+        yield gateway, receiver
 
 
-async def opens(house: House, **wanted: object) -> Json:
-    response = await house.post("/v1/endpoints", WANTED | wanted, "ops")
+async def opens(gateway: GatewayHarness, **wanted: object) -> Json:
+    response = await gateway.post("/v1/endpoints", WANTED | wanted, "ops")
     assert response.status_code == 201, response.text
     made: Json = response.json()
     return made
@@ -67,10 +69,10 @@ def is_signed_by(request: httpx.Request, secret: str) -> bool:
 
 
 async def test_an_endpoint_reads_without_its_secrets(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
-        made = await opens(house, metadata={"team": "web"}, ratePerSecond=2)
+    async with opened(tmp_path) as (gateway, _):
+        made = await opens(gateway, metadata={"team": "web"}, ratePerSecond=2)
         secret = made.pop("secret")
-        shown = (await house.get(f"/v1/endpoints/{made['id']}", "ops")).json()
+        shown = (await gateway.get(f"/v1/endpoints/{made['id']}", "ops")).json()
     assert shown == made
     assert (shown["url"], shown["headers"]) == ("https://app.example/hook?***", ["X-Key"])
     assert (shown["enabled"], shown["implicit"], shown["project"]) == (True, False, "default")
@@ -83,20 +85,21 @@ async def test_an_endpoint_reads_without_its_secrets(tmp_path: Path) -> None:
 
 
 async def test_the_same_key_shows_the_same_secret(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
+    async with opened(tmp_path) as (gateway, _):
         first, again = [
-            await house.post("/v1/endpoints", WANTED, "ops", idempotency_key="k") for _ in range(2)
+            await gateway.post("/v1/endpoints", WANTED, "ops", idempotency_key="k")
+            for _ in range(2)
         ]
-        listed = (await house.get("/v1/endpoints", "ops")).json()["data"]
+        listed = (await gateway.get("/v1/endpoints", "ops")).json()["data"]
     assert again.json() == first.json()
     assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
     assert len(listed) == 1
 
 
 async def test_a_projects_events_go_to_its_endpoint(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house, eventTypes=["task.created"])
-        task = await house.create()
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway, eventTypes=["task.created"])
+        task = await gateway.create()
         request = await receiver.next()
     assert (str(request.url), request.headers["x-key"]) == (URL, "very-secret")
     assert is_signed_by(request, made["secret"])
@@ -105,10 +108,10 @@ async def test_a_projects_events_go_to_its_endpoint(tmp_path: Path) -> None:
 
 
 async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house)
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway)
         receiver.status = 500
-        said = (await house.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+        said = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
         request = await receiver.next()
     assert (said["status"], said["responseBody"]) == (500, "thanks")
     assert said["keyId"].startswith("sec_")
@@ -123,11 +126,11 @@ async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
     bundle = tmp_path / "authority.pem"
     bundle.write_text(authority.text)
     receiver = HttpStub(lambda _: Response(content="hi"), tls=authority.context("127.0.0.1"))
-    async with open_house(
+    async with open_gateway(
         tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true", SSL_CERT_FILE=str(bundle)
-    ) as house:
-        made = await opens(house, url=receiver.url)
-        said = (await house.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+    ) as gateway:
+        made = await opens(gateway, url=receiver.url)
+        said = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
     receiver.stop()
     assert (said["status"], said["reason"]) == (200, None)
 
@@ -138,11 +141,11 @@ async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
 async def test_both_secrets_sign_while_they_overlap(
     tmp_path: Path, overlap: Json, is_old_good: bool
 ) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house)
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
-        new = (await house.post(f"{path}/rotate-secret", overlap, "ops")).json()
-        said = (await house.post(f"{path}/test", scope="ops")).json()
+        new = (await gateway.post(f"{path}/rotate-secret", overlap, "ops")).json()
+        said = (await gateway.post(f"{path}/test", scope="ops")).json()
         request = await receiver.next()
     assert said["keyId"] == new["keyId"]
     assert is_signed_by(request, new["secret"])
@@ -150,26 +153,26 @@ async def test_both_secrets_sign_while_they_overlap(
 
 
 async def test_a_repeated_rotation_is_one(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
-        path = f"/v1/endpoints/{(await opens(house))['id']}/rotate-secret"
+    async with opened(tmp_path) as (gateway, _):
+        path = f"/v1/endpoints/{(await opens(gateway))['id']}/rotate-secret"
         first, again = [
-            (await house.post(path, {}, "ops", idempotency_key="k")).json() for _ in range(2)
+            (await gateway.post(path, {}, "ops", idempotency_key="k")).json() for _ in range(2)
         ]
     assert again == first
 
 
 async def test_what_is_left_out_of_a_patch_stays(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house, description="first", ratePerSecond=2)
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway, description="first", ratePerSecond=2)
         path = f"/v1/endpoints/{made['id']}"
         changed = {"url": "https://b.example/x", "ratePerSecond": None, "eventTypes": ["*"]}
-        shown = (await house.send("PATCH", path, changed, "ops")).json()
-        await house.post(f"{path}/test", scope="ops")
+        shown = (await gateway.send("PATCH", path, changed, "ops")).json()
+        await gateway.post(f"{path}/test", scope="ops")
         request = await receiver.next()
-        await house.send("PATCH", path, {"headers": {}, "eventTypes": None}, "ops")
-        await house.post(f"{path}/test", scope="ops")
+        await gateway.send("PATCH", path, {"headers": {}, "eventTypes": None}, "ops")
+        await gateway.post(f"{path}/test", scope="ops")
         bare = await receiver.next()
-        last = (await house.get(path, "ops")).json()
+        last = (await gateway.get(path, "ops")).json()
     assert (shown["description"], shown["ratePerSecond"]) == ("first", None)
     assert (shown["url"], shown["eventTypes"], shown["headers"]) == (
         "https://b.example/x",
@@ -182,14 +185,14 @@ async def test_what_is_left_out_of_a_patch_stays(tmp_path: Path) -> None:
 
 
 async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
-        made = await opens(house)
+    async with opened(tmp_path) as (gateway, _):
+        made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
-        shown = (await house.post(f"{path}/disable", scope="ops")).json()
-        task = await house.create()
-        (owed,) = (await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
-        refused = await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
-        enabled = (await house.post(f"{path}/enable", scope="ops")).json()
+        shown = (await gateway.post(f"{path}/disable", scope="ops")).json()
+        task = await gateway.create()
+        (owed,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
+        refused = await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        enabled = (await gateway.post(f"{path}/enable", scope="ops")).json()
     assert (shown["enabled"], shown["disabledReason"]) == (False, "disabled by ops")
     assert (owed["status"], owed["endpointId"], owed["nextAttemptAt"]) == ("held", made["id"], None)
     assert refused.json()["code"] == "endpoint_disabled"
@@ -197,33 +200,33 @@ async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
 
 
 async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
-        made = await opens(house)
+    async with opened(tmp_path) as (gateway, _):
+        made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
-        deleted = await house.send("DELETE", path, None, "ops")
+        deleted = await gateway.send("DELETE", path, None, "ops")
         assert (deleted.status_code, deleted.json()) == (200, {"id": made["id"], "deleted": True})
         for response in (
-            await house.get(path, "ops"),
-            await house.send("DELETE", path, None, "ops"),
-            await house.send("PATCH", path, {"description": "x"}, "ops"),
+            await gateway.get(path, "ops"),
+            await gateway.send("DELETE", path, None, "ops"),
+            await gateway.send("PATCH", path, {"description": "x"}, "ops"),
         ):
             assert response.json()["code"] == "not_found"
-        assert (await house.get("/v1/endpoints", "ops")).json()["data"] == []
-        task = await house.create()
-        owed = await house.get(f"/v1/deliveries?taskId={task['id']}", "ops")
+        assert (await gateway.get("/v1/endpoints", "ops")).json()["data"] == []
+        task = await gateway.create()
+        owed = await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")
         assert owed.json()["data"] == []
 
 
 async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, _):
-        await house.create(callbackUrl="https://app.example/cb?secret=1")
+    async with opened(tmp_path) as (gateway, _):
+        await gateway.create(callbackUrl="https://app.example/cb?secret=1")
         for number in range(3):
-            await opens(house, description=f"{number}")
-        await opens(house, project="elsewhere")
+            await opens(gateway, description=f"{number}")
+        await opens(gateway, project="elsewhere")
         seen: list[Json] = []
         query = "?project=default&limit=2"
         while query:
-            page = (await house.get(f"/v1/endpoints{query}", "ops")).json()
+            page = (await gateway.get(f"/v1/endpoints{query}", "ops")).json()
             seen += page["data"]
             cursor = page["nextCursor"]
             query = cursor and f"?project=default&limit=2&cursor={cursor}"
@@ -234,12 +237,12 @@ async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: P
 
 
 async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        await house.create(callbackUrl="https://app.example/cb?secret=1")
-        (implicit,) = (await house.get("/v1/endpoints", "ops")).json()["data"]
+    async with opened(tmp_path) as (gateway, receiver):
+        await gateway.create(callbackUrl="https://app.example/cb?secret=1")
+        (implicit,) = (await gateway.get("/v1/endpoints", "ops")).json()["data"]
         path = f"/v1/endpoints/{implicit['id']}/rotate-secret"
-        new = (await house.post(path, {}, "ops")).json()
-        await house.create(callbackUrl="https://app.example/other")
+        new = (await gateway.post(path, {}, "ops")).json()
+        await gateway.create(callbackUrl="https://app.example/other")
         request = await receiver.next()
         while str(request.url) != "https://app.example/other":
             request = await receiver.next()
@@ -264,11 +267,11 @@ async def test_the_callbacks_of_a_project_can_be_given_a_new_secret(tmp_path: Pa
     ],
 )
 async def test_an_address_that_must_not_be_called_is_refused(tmp_path: Path, url: str) -> None:
-    async with opened(tmp_path) as (house, _):
-        made = await opens(house)
+    async with opened(tmp_path) as (gateway, _):
+        made = await opens(gateway)
         responses = [
-            await house.post("/v1/endpoints", {"url": url}, "ops"),
-            await house.send("PATCH", f"/v1/endpoints/{made['id']}", {"url": url}, "ops"),
+            await gateway.post("/v1/endpoints", {"url": url}, "ops"),
+            await gateway.send("PATCH", f"/v1/endpoints/{made['id']}", {"url": url}, "ops"),
         ]
     for response in responses:
         assert response.status_code == 422
@@ -276,8 +279,8 @@ async def test_an_address_that_must_not_be_called_is_refused(tmp_path: Path, url
 
 
 async def test_private_addresses_are_taken_where_they_are_allowed(tmp_path: Path) -> None:
-    async with opened(tmp_path, private=True) as (house, _):
-        await opens(house, url="http://127.0.0.1:3000/api/hook")
+    async with opened(tmp_path, private=True) as (gateway, _):
+        await opens(gateway, url="http://127.0.0.1:3000/api/hook")
 
 
 @pytest.mark.parametrize(
@@ -295,22 +298,22 @@ async def test_private_addresses_are_taken_where_they_are_allowed(tmp_path: Path
 async def test_what_nobody_could_mean_is_named(
     tmp_path: Path, wrong: dict[str, Any], path: str
 ) -> None:
-    async with opened(tmp_path) as (house, _):
-        response = await house.post("/v1/endpoints", WANTED | wrong, "ops")
+    async with opened(tmp_path) as (gateway, _):
+        response = await gateway.post("/v1/endpoints", WANTED | wrong, "ops")
     assert response.status_code == 422
     assert [error["path"] for error in response.json()["errors"]] == [path]
 
 
 async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        path = f"/v1/endpoints/{(await opens(house, eventTypes=['task.created']))['id']}"
-        await house.create()
+    async with opened(tmp_path) as (gateway, receiver):
+        path = f"/v1/endpoints/{(await opens(gateway, eventTypes=['task.created']))['id']}"
+        await gateway.create()
         await receiver.next()
         since = {"since": "2026-01-01T00:00:00Z"}
-        started = await house.post(f"{path}/replay", since, "ops")
-        shown = (await house.get(started.headers["location"], "ops")).json()
+        started = await gateway.post(f"{path}/replay", since, "ops")
+        shown = (await gateway.get(started.headers["location"], "ops")).json()
         wrong = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
-        refused = await house.post(f"{path}/replay", wrong, "ops")
+        refused = await gateway.post(f"{path}/replay", wrong, "ops")
     assert started.status_code == 202
     assert shown["id"] == started.json()["id"]
     assert (shown["kind"], shown["since"]) == ("replay", "2026-01-01T00:00:00.000Z")
@@ -318,18 +321,18 @@ async def test_a_replay_can_be_read_from_the_moment_it_is_asked_for(tmp_path: Pa
 
 
 async def test_what_was_held_and_what_is_replayed_arrives(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house, eventTypes=["task.created"])
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway, eventTypes=["task.created"])
         path = f"/v1/endpoints/{made['id']}"
-        await house.post(f"{path}/disable", scope="ops")
-        tasks = [(await house.create())["id"] for _ in range(3)]
-        await house.post(f"{path}/enable", scope="ops")
+        await gateway.post(f"{path}/disable", scope="ops")
+        tasks = [(await gateway.create())["id"] for _ in range(3)]
+        await gateway.post(f"{path}/enable", scope="ops")
         first = [_task_of(await receiver.next()) for _ in tasks]
         async with asyncio.timeout(PATIENCE):
-            while len(await _delivered(house, made["id"])) < len(tasks):
+            while len(await _delivered(gateway, made["id"])) < len(tasks):
                 pass
         since = {"since": "2026-01-01T00:00:00Z"}
-        await house.post(f"{path}/replay", since, "ops")
+        await gateway.post(f"{path}/replay", since, "ops")
         again = [_task_of(await receiver.next()) for _ in tasks]
     assert sorted(first) == sorted(again) == sorted(tasks)
 
@@ -339,24 +342,24 @@ def _task_of(request: httpx.Request) -> str:
     return name
 
 
-async def _delivered(house: House, endpoint: str) -> list[Json]:
+async def _delivered(gateway: GatewayHarness, endpoint: str) -> list[Json]:
     """What has arrived, as soon as something has."""
     query = f"/v1/deliveries?endpointId={endpoint}&status=delivered"
     async with asyncio.timeout(PATIENCE):
         while True:
-            found: list[Json] = (await house.get(query, "ops")).json()["data"]
+            found: list[Json] = (await gateway.get(query, "ops")).json()["data"]
             if found:
                 return found
 
 
 async def test_a_delivery_shows_every_attempt(tmp_path: Path) -> None:
-    async with opened(tmp_path) as (house, receiver):
-        made = await opens(house, eventTypes=["task.created"])
-        task = await house.create()
+    async with opened(tmp_path) as (gateway, receiver):
+        made = await opens(gateway, eventTypes=["task.created"])
+        task = await gateway.create()
         await receiver.next()
-        (owed,) = await _delivered(house, made["id"])
-        shown = (await house.get(f"/v1/deliveries/{owed['id']}", "ops")).json()
-        again = await house.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        (owed,) = await _delivered(gateway, made["id"])
+        shown = (await gateway.get(f"/v1/deliveries/{owed['id']}", "ops")).json()
+        again = await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
         request = await receiver.next()
     assert shown == owed
     assert (owed["taskId"], owed["type"]) == (task["id"], "task.created")

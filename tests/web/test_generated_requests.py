@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.wire.signing import secret_bytes, sign
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.web.callers import TASK, add_keys, sandbox_of
 from tests.web.contract import DOCUMENT, validator
 
@@ -45,7 +45,7 @@ BEYOND_A_SCHEMA: Final = {
 """Codes of rules that look at more than the form: git's, those of URLs, those of one's own past."""
 
 
-class Street:
+class RunningGateway:
     """A gateway as a process, and one task that runs there."""
 
     def __init__(self, url: str, keys: dict[str, str]) -> None:
@@ -99,22 +99,22 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     """A gateway on a socket."""
-    folder: Path = tmp_path_factory.mktemp("street")
+    folder: Path = tmp_path_factory.mktemp("gateway")
     keys = add_keys(folder / "s.db")
-    with gateway(folder, is_public=True) as (_, url, _):
-        yield Street(url, keys)
+    with gateway_process(folder, is_public=True) as (_, url, _):
+        yield RunningGateway(url, keys)
 
 
 @API.parametrize()
 @SHORT
-def test_every_answer_is_a_documented_one(case: AnyCase, street: Street) -> None:
-    _make_real(case, street.job)
-    response = case.call(street.url)
+def test_every_answer_is_a_documented_one(case: AnyCase, running: RunningGateway) -> None:
+    _make_real(case, running.job)
+    response = case.call(running.url)
     case.validate_response(response, excluded_checks=_excluded(case, response))
     if response.status_code in {409, 410}:
-        street.is_over()
+        running.is_over()
 
 
 def _excluded(case: AnyCase, response: Response) -> list[CheckFunction]:

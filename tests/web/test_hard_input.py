@@ -10,7 +10,7 @@ import structlog
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
-from tests.web.callers import TASK, House, open_house, sandbox_of
+from tests.web.callers import TASK, GatewayHarness, open_gateway, sandbox_of
 
 
 @pytest.fixture
@@ -23,16 +23,16 @@ def lines() -> Iterator[list[structlog.typing.EventDict]]:
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-23:00"])
 async def test_a_moment_no_clock_can_reach_is_refused_and_nothing_is_stored(
-    house: House, moment: str
+    gateway: GatewayHarness, moment: str
 ) -> None:
-    response = await house.post("/v1/tasks", TASK | {"notBefore": moment})
+    response = await gateway.post("/v1/tasks", TASK | {"notBefore": moment})
     assert response.status_code == 422
     assert [error["path"] for error in response.json()["errors"]] == ["$.notBefore"]
-    assert (await house.get("/v1/tasks")).json()["data"] == []
+    assert (await gateway.get("/v1/tasks")).json()["data"] == []
 
 
-async def test_a_moment_of_long_ago_is_now(house: House) -> None:
-    task = await house.create(notBefore="0001-01-01T00:00:00+14:00")
+async def test_a_moment_of_long_ago_is_now(gateway: GatewayHarness) -> None:
+    task = await gateway.create(notBefore="0001-01-01T00:00:00+14:00")
     assert task["nextDeadline"]["at"] > task["createdAt"]
 
 
@@ -47,9 +47,9 @@ async def test_a_moment_of_long_ago_is_now(house: House) -> None:
     ],
 )
 async def test_no_route_crashes_or_redirects(
-    house: House, method: str, path: str, status: int
+    gateway: GatewayHarness, method: str, path: str, status: int
 ) -> None:
-    response = await house.http.request(method, path)
+    response = await gateway.http.request(method, path)
     assert response.status_code == status
     assert response.json()["requestId"] == response.headers["x-request-id"]
 
@@ -60,30 +60,32 @@ async def test_no_route_crashes_or_redirects(
     ids=["offset", "exit code"],
 )
 async def test_a_number_no_database_holds_is_refused(
-    house: House, report: dict[str, object]
+    gateway: GatewayHarness, report: dict[str, object]
 ) -> None:
-    await house.create()
-    (job,) = await house.claim()
-    response = await house.report(job, "done", sandbox=sandbox_of(job), **report)
+    await gateway.create()
+    (job,) = await gateway.claim()
+    response = await gateway.report(job, "done", sandbox=sandbox_of(job), **report)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize("number", ["1e999", "9" * 5_000], ids=["float", "integer"])
-async def test_a_number_out_of_range_is_named_by_its_path(house: House, number: str) -> None:
+async def test_a_number_out_of_range_is_named_by_its_path(
+    gateway: GatewayHarness, number: str
+) -> None:
     body = f'{{"repoUrl": "https://github.com/a/b", "prompt": "x", "priority": {number}}}'
-    headers = house.bearer("tasks") | {"content-type": "application/json"}
-    response = await house.http.post("/v1/tasks", content=body, headers=headers)
+    headers = gateway.bearer("tasks") | {"content-type": "application/json"}
+    response = await gateway.http.post("/v1/tasks", content=body, headers=headers)
     assert response.status_code == 422
     assert [error["path"] for error in response.json()["errors"]] == ["$.priority"]
 
 
 @pytest.mark.parametrize("junk", ["", "!", "=", "\u00e9"])
-async def test_a_cursor_is_taken_only_as_it_was_given(house: House, junk: str) -> None:
+async def test_a_cursor_is_taken_only_as_it_was_given(gateway: GatewayHarness, junk: str) -> None:
     for _ in range(2):
-        await house.create()
-    cursor = (await house.get("/v1/tasks?limit=1")).json()["nextCursor"]
+        await gateway.create()
+    cursor = (await gateway.get("/v1/tasks?limit=1")).json()["nextCursor"]
     broken = f"{cursor}{junk}" if junk else ""
-    response = await house.get(f"/v1/tasks?limit=1&cursor={broken}")
+    response = await gateway.get(f"/v1/tasks?limit=1&cursor={broken}")
     assert (response.status_code, response.json()["code"]) == (400, "invalid_cursor")
 
 
@@ -93,19 +95,19 @@ async def test_a_cursor_is_taken_only_as_it_was_given(house: House, junk: str) -
 )
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
 async def test_a_body_nobody_asked_for_is_refused(
-    house: House, verb: str, body: bytes, status: int, code: str
+    gateway: GatewayHarness, verb: str, body: bytes, status: int, code: str
 ) -> None:
-    task = await house.create()
-    headers = house.bearer("tasks") | {"content-type": "application/json"}
+    task = await gateway.create()
+    headers = gateway.bearer("tasks") | {"content-type": "application/json"}
     path = f"/v1/tasks/{task['id']}/{verb}"
-    response = await house.http.post(path, content=body, headers=headers)
+    response = await gateway.http.post(path, content=body, headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_an_empty_form_still_cancels(house: House) -> None:
-    task = await house.create()
-    headers = house.bearer("tasks") | {"content-type": "application/x-www-form-urlencoded"}
-    response = await house.http.post(f"/v1/tasks/{task['id']}/cancel", headers=headers)
+async def test_an_empty_form_still_cancels(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
+    headers = gateway.bearer("tasks") | {"content-type": "application/x-www-form-urlencoded"}
+    response = await gateway.http.post(f"/v1/tasks/{task['id']}/cancel", headers=headers)
     assert response.status_code == 202
 
 
@@ -120,29 +122,31 @@ async def test_an_empty_form_still_cancels(house: House) -> None:
     ids=["sane", "more behind it", "the trace of zeros", "long"],
 )
 async def test_only_a_sane_trace_reaches_the_sandbox(
-    house: House, given: str, is_kept: bool
+    gateway: GatewayHarness, given: str, is_kept: bool
 ) -> None:
-    await house.post("/v1/tasks", TASK, traceparent=given)
-    (job,) = await house.claim()
+    await gateway.post("/v1/tasks", TASK, traceparent=given)
+    (job,) = await gateway.claim()
     assert (job["env"].get("TRACEPARENT") == given) == is_kept
     assert is_kept or "TRACEPARENT" not in job["env"]
 
 
 @pytest.mark.parametrize("last", ["9" * 19, "9" * 30])
-async def test_a_stream_resumed_behind_every_number_waits(house: House, last: str) -> None:
-    task = await house.create()
-    headers = house.bearer("tasks") | {"accept": "text/event-stream", "last-event-id": last}
-    response = await house.http.get(f"/v1/tasks/{task['id']}/events", headers=headers)
+async def test_a_stream_resumed_behind_every_number_waits(
+    gateway: GatewayHarness, last: str
+) -> None:
+    task = await gateway.create()
+    headers = gateway.bearer("tasks") | {"accept": "text/event-stream", "last-event-id": last}
+    response = await gateway.http.get(f"/v1/tasks/{task['id']}/events", headers=headers)
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
 async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
-    house: House, lines: list[structlog.typing.EventDict]
+    gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
-    await house.get("/v1/tasks")
-    await house.get("/v1/tasks/task_0", "ops")
-    await house.http.get("/v1/tasks")
-    await house.http.get("/nowhere")
+    await gateway.get("/v1/tasks")
+    await gateway.get("/v1/tasks/task_0", "ops")
+    await gateway.http.get("/v1/tasks")
+    await gateway.http.get("/nowhere")
     taken, missing, unknown, nowhere = [line for line in lines if line["event"] == "request"]
     assert (taken["project"], taken["key"][:4], "code" in taken) == ("default", "key_", False)
     assert (missing["project"], missing["code"]) == (None, "not_found")
@@ -153,43 +157,43 @@ async def test_the_line_of_a_request_says_who_asked_and_what_was_refused(
 async def test_whoever_comes_when_all_places_are_taken_is_told_when_to_come_again(
     tmp_path: Path,
 ) -> None:
-    async with open_house(tmp_path, max_requests=1) as house:
-        task = await house.create()
+    async with open_gateway(tmp_path, max_requests=1) as gateway:
+        task = await gateway.create()
         path = f"/v1/tasks/{task['id']}/events?after=1&wait=30"
-        waiting = asyncio.create_task(house.get(path))
+        waiting = asyncio.create_task(gateway.get(path))
         await asyncio.sleep(0)
-        refused = await house.get("/v1/tasks")
+        refused = await gateway.get("/v1/tasks")
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert int(refused.headers["retry-after"]) >= 1
-        assert (await house.http.get("/healthz")).status_code == 200
+        assert (await gateway.http.get("/healthz")).status_code == 200
         waiting.cancel()
         await asyncio.wait({waiting})
-        assert (await house.get("/v1/tasks")).status_code == 200
+        assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
 async def test_a_caller_who_hangs_up_leaves_one_line(
-    house: House, lines: list[structlog.typing.EventDict]
+    gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
-    await _half_a_request(house, [{"type": "http.disconnect"}])
+    await _half_a_request(gateway, [{"type": "http.disconnect"}])
     assert [line["event"] for line in lines] == ["request"]
     assert lines[0]["status"] == 499
 
 
 async def test_a_request_that_is_cut_off_leaves_one_line(
-    house: House, lines: list[structlog.typing.EventDict]
+    gateway: GatewayHarness, lines: list[structlog.typing.EventDict]
 ) -> None:
-    call = asyncio.create_task(_half_a_request(house, []))
+    call = asyncio.create_task(_half_a_request(gateway, []))
     await asyncio.sleep(0)
-    await house.http.get("/healthz")
+    await gateway.http.get("/healthz")
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
     assert [line["path"] for line in lines] == ["/healthz", "/v1/tasks"]
 
 
-async def _half_a_request(house: House, behind: list[Message]) -> None:
+async def _half_a_request(gateway: GatewayHarness, behind: list[Message]) -> None:
     """The first bytes of a body, then these messages, then silence."""
-    headers = house.bearer("tasks") | {"content-length": "100"}
+    headers = gateway.bearer("tasks") | {"content-length": "100"}
     scope: Scope = {
         "type": "http",
         "method": "POST",
@@ -211,20 +215,22 @@ async def _half_a_request(house: House, behind: list[Message]) -> None:
     async def send(message: Message) -> None:
         raise AssertionError(f"nobody is there to hear {message}")
 
-    await house.app(scope, receive, send)
+    await gateway.app(scope, receive, send)
 
 
 @pytest.mark.parametrize("declared", ["9" * 19, "9" * 5_000])
-async def test_a_length_nobody_can_send_is_too_large(house: House, declared: str) -> None:
-    headers = house.bearer("tasks") | {"content-length": declared}
-    response = await house.http.post("/v1/tasks", content=b"{}", headers=headers)
+async def test_a_length_nobody_can_send_is_too_large(
+    gateway: GatewayHarness, declared: str
+) -> None:
+    headers = gateway.bearer("tasks") | {"content-length": declared}
+    response = await gateway.http.post("/v1/tasks", content=b"{}", headers=headers)
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
-async def test_a_word_too_deep_for_its_readers_is_refused(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_word_too_deep_for_its_readers_is_refused(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     deep = msgspec.Raw(b"[" * 900 + b"]" * 900)
     response = await agent.say("task.heartbeat", "m1", x=deep)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
     for path in ("", "/events", "/explain"):
-        assert (await house.get(f"/v1/tasks/{job['taskId']}{path}")).status_code == 200
+        assert (await gateway.get(f"/v1/tasks/{job['taskId']}{path}")).status_code == 200

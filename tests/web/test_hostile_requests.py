@@ -15,7 +15,7 @@ from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.openapi.sparse import sparse
 from gateway.web.routes import ROUTES
 from tests.hostile import FLAT, bodies, signed_words
-from tests.web.callers import SCOPES, Agent, House, Json
+from tests.web.callers import SCOPES, Agent, GatewayHarness, Json
 
 PATIENCE: Final = 60
 """Seconds until a test gives up."""
@@ -47,7 +47,7 @@ HEADERS: Final = st.dictionaries(st.sampled_from(NAMES), TEXT | st.sampled_from(
 class Target:
     """What is there to be attacked."""
 
-    house: House
+    gateway: GatewayHarness
     agent: Agent
     task_id: str
     job: Json
@@ -85,36 +85,36 @@ class Target:
 
     def headers(self, body: bytes, name: str, scope: str) -> dict[bytes, bytes]:
         """Those of somebody who may do it."""
-        right = self.agent.headers(body, name) | self.house.bearer(scope)
+        right = self.agent.headers(body, name) | self.gateway.bearer(scope)
         return {name.encode(): text.encode() for name, text in right.items()}
 
 
-async def test_no_request_breaks_a_route(house: House) -> None:
-    _, agent = await house.launch()
-    await house.create()
-    (job,) = await house.claim()
-    target = Target(house=house, agent=agent, task_id=agent.env["SLIPGATE_TASK_ID"], job=job)
+async def test_no_request_breaks_a_route(gateway: GatewayHarness) -> None:
+    _, agent = await gateway.launch()
+    await gateway.create()
+    (job,) = await gateway.claim()
+    target = Target(gateway=gateway, agent=agent, task_id=agent.env["SLIPGATE_TASK_ID"], job=job)
     on_loop = _caller()
 
     @settings(max_examples=300)
     @given(requests(target))
     def attack(request: Json) -> None:
-        response = on_loop(house.http.request(**request))
+        response = on_loop(gateway.http.request(**request))
         assert response.status_code < 500
 
     await asyncio.to_thread(attack)
 
 
-async def test_a_stream_is_resumed_only_behind_a_number(house: House) -> None:
-    task = await house.create()
-    key = house.bearer("read")["authorization"].encode()
+async def test_a_stream_is_resumed_only_behind_a_number(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
+    key = gateway.bearer("read")["authorization"].encode()
     path = f"/v1/tasks/{task['id']}/events"
     on_loop = _caller()
 
     @given(TEXT.filter(lambda last: last != b"" and not (last.isdigit() and len(last) < 20)))
     def attack(last: bytes) -> None:
         headers = {b"authorization": key, b"accept": b"text/event-stream", b"last-event-id": last}
-        response = on_loop(house.http.request("GET", path, headers=headers))
+        response = on_loop(gateway.http.request("GET", path, headers=headers))
         assert response.json()["code"] == "invalid_request"
 
     await asyncio.to_thread(attack)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.web.http.body import MIB
 from gateway.web.http.problems import STATUS, TITLES
-from tests.web.callers import TASK, House
+from tests.web.callers import TASK, GatewayHarness
 
 GATEWAY = Path(__file__).parents[2] / "gateway"
 
@@ -25,9 +25,9 @@ GATEWAY = Path(__file__).parents[2] / "gateway"
     ],
 )
 async def test_only_a_tasks_key_creates(
-    house: House, authorization: str, status: int, code: str
+    gateway: GatewayHarness, authorization: str, status: int, code: str
 ) -> None:
-    response = await house.http.post(
+    response = await gateway.http.post(
         "/v1/tasks", json=TASK, headers={"authorization": authorization}
     )
     assert (response.status_code, response.json()["code"]) == (status, code)
@@ -35,28 +35,28 @@ async def test_only_a_tasks_key_creates(
     assert ("www-authenticate" in response.headers) == (status == 401)
 
 
-async def test_a_frontends_key_opens_no_launchers_door(house: House) -> None:
-    response = await house.post("/v1/launcher/claim", {})
+async def test_a_frontends_key_opens_no_launchers_door(gateway: GatewayHarness) -> None:
+    response = await gateway.post("/v1/launcher/claim", {})
     assert (response.status_code, response.json()["code"]) == (403, "forbidden")
 
 
-async def test_an_unknown_route_is_a_problem_document(house: House) -> None:
-    response = await house.http.get("/v1/nothing")
+async def test_an_unknown_route_is_a_problem_document(gateway: GatewayHarness) -> None:
+    response = await gateway.http.get("/v1/nothing")
     assert response.status_code == 404
     assert response.json()["code"] == "not_found"
     assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks/task_x/cancel", "/v1/launcher/claim", "/healthz"])
-async def test_a_wrong_method_names_the_right_ones(house: House, path: str) -> None:
-    response = await house.http.put(path)
+async def test_a_wrong_method_names_the_right_ones(gateway: GatewayHarness, path: str) -> None:
+    response = await gateway.http.put(path)
     assert response.status_code == 405
     assert response.json()["code"] == "method_not_allowed"
     assert response.headers["allow"]
 
 
-async def test_the_collection_names_all_its_methods(house: House) -> None:
-    response = await house.http.put("/v1/tasks")
+async def test_the_collection_names_all_its_methods(gateway: GatewayHarness) -> None:
+    response = await gateway.http.put("/v1/tasks")
     assert response.status_code == 405
     assert response.headers["content-type"] == "application/problem+json"
     assert {"GET", "POST"} <= set(response.headers["allow"].split(", "))
@@ -67,8 +67,10 @@ async def test_the_collection_names_all_its_methods(house: House) -> None:
     [("req-1.a", True), ("a b", False), ("x" * 101, False)],
     ids=["sane", "a space", "too long"],
 )
-async def test_a_sane_request_id_is_kept(house: House, given: str, is_kept: bool) -> None:
-    response = await house.http.get("/healthz", headers={"x-request-id": given})
+async def test_a_sane_request_id_is_kept(
+    gateway: GatewayHarness, given: str, is_kept: bool
+) -> None:
+    response = await gateway.http.get("/healthz", headers={"x-request-id": given})
     assert (response.headers["x-request-id"] == given) == is_kept
     assert response.headers["x-request-id"]
 
@@ -86,26 +88,26 @@ async def test_a_sane_request_id_is_kept(house: House, given: str, is_kept: bool
     ],
 )
 async def test_a_bad_body_is_refused_with_its_code(
-    house: House, content: bytes, media_type: str, status: int, code: str
+    gateway: GatewayHarness, content: bytes, media_type: str, status: int, code: str
 ) -> None:
-    headers = house.bearer("tasks") | {"content-type": media_type}
-    response = await house.http.post("/v1/tasks", content=content, headers=headers)
+    headers = gateway.bearer("tasks") | {"content-type": media_type}
+    response = await gateway.http.post("/v1/tasks", content=content, headers=headers)
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.json()["requestId"] == response.headers["x-request-id"]
 
 
-async def test_a_body_without_a_length_is_bounded_while_it_is_read(house: House) -> None:
+async def test_a_body_without_a_length_is_bounded_while_it_is_read(gateway: GatewayHarness) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b" " * (MIB // 16)
 
-    headers = house.bearer("launcher") | {"content-type": "application/json"}
-    response = await house.http.post("/v1/launcher/claim", content=endless(), headers=headers)
+    headers = gateway.bearer("launcher") | {"content-type": "application/json"}
+    response = await gateway.http.post("/v1/launcher/claim", content=endless(), headers=headers)
     assert response.status_code == 413
 
 
-async def test_all_wrong_paths_are_named(house: House) -> None:
-    response = await house.post(
+async def test_all_wrong_paths_are_named(gateway: GatewayHarness) -> None:
+    response = await gateway.post(
         "/v1/tasks", {"repoUrl": 1, "timeouts": {"runSeconds": 0}, "promt": "x"}
     )
     assert response.status_code == 422
@@ -122,10 +124,10 @@ def test_every_code_that_is_raised_has_a_status() -> None:
     assert set(STATUS.values()) <= TITLES.keys()
 
 
-async def test_health_readiness_and_metrics(house: House) -> None:
-    assert (await house.http.get("/healthz")).status_code == 200
-    assert (await house.http.get("/readyz")).status_code == 200
-    assert (await house.http.get("/metrics")).status_code == 401
-    await house.create()
-    figures = await house.get("/metrics", "read")
+async def test_health_readiness_and_metrics(gateway: GatewayHarness) -> None:
+    assert (await gateway.http.get("/healthz")).status_code == 200
+    assert (await gateway.http.get("/readyz")).status_code == 200
+    assert (await gateway.http.get("/metrics")).status_code == 401
+    await gateway.create()
+    figures = await gateway.get("/metrics", "read")
     assert 'slipgate_tasks{status="queued"} 1.0' in figures.text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.callers import TASK, House, line_of, sandbox_of
+from tests.web.callers import TASK, GatewayHarness, line_of, sandbox_of
 
 ODD = [
     pytest.param(b"9" * 5_000, id="5,000 digits"),
@@ -14,37 +14,39 @@ ODD = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_a_field_that_readers_do_not_read_alike_is_refused(house: House, odd: bytes) -> None:
-    job, agent = await house.launch()
-    before = (await house.task(job["taskId"]))["taskSeq"]
+async def test_a_field_that_readers_do_not_read_alike_is_refused(
+    gateway: GatewayHarness, odd: bytes
+) -> None:
+    job, agent = await gateway.launch()
+    before = (await gateway.task(job["taskId"]))["taskSeq"]
     body = agent.body("task.heartbeat", more={"x": "ODD"}).replace(b'"ODD"', odd)
     signed = await agent.send(body, "m1")
     flat = b'{"type": "task.heartbeat", "more": {"x": %b}}' % odd
-    answers = [signed, await house.http.post(agent.env["WEBHOOK_URL"], content=flat)]
+    answers = [signed, await gateway.http.post(agent.env["WEBHOOK_URL"], content=flat)]
     for answer, path in zip(answers, ("$.data.more.x", "$.more.x"), strict=True):
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
         assert answer.json()["errors"][0]["path"].startswith(path)
-    assert (await house.task(job["taskId"]))["taskSeq"] == before
+    assert (await gateway.task(job["taskId"]))["taskSeq"] == before
 
 
-async def test_only_who_may_speak_is_told_what_is_wrong(house: House) -> None:
-    _, agent = await house.launch()
+async def test_only_who_may_speak_is_told_what_is_wrong(gateway: GatewayHarness) -> None:
+    _, agent = await gateway.launch()
     body = agent.body("task.heartbeat", more="ODD").replace(b'"ODD"', rb'"\ud800"')
     headers = agent.headers(body, "m1") | {"webhook-id": "m2"}
-    refused = await house.http.post("/v1/webhooks/agent", content=body, headers=headers)
+    refused = await gateway.http.post("/v1/webhooks/agent", content=body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_signature")
 
 
-async def test_what_a_spool_brings_is_held_to_the_same(house: House) -> None:
-    job, agent = await house.launch()
+async def test_what_a_spool_brings_is_held_to_the_same(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.failed", "m0", error={"stage": "x", "code": "x", "message": "x"})
-    (destroy,) = await house.claim(capacity=0)
+    (destroy,) = await gateway.claim(capacity=0)
     body = agent.body("task.heartbeat", more="ODD").replace(b'"ODD"', b"9" * 5_000)
-    before = (await house.task(job["taskId"]))["taskSeq"]
+    before = (await gateway.task(job["taskId"]))["taskSeq"]
     spool = [line_of(agent, "m1", body)]
-    done = await house.report(destroy, "done", sandbox=sandbox_of(destroy), spool=spool)
+    done = await gateway.report(destroy, "done", sandbox=sandbox_of(destroy), spool=spool)
     assert done.status_code == 200
-    assert (await house.task(job["taskId"]))["taskSeq"] == before
+    assert (await gateway.task(job["taskId"]))["taskSeq"] == before
 
 
 @pytest.mark.parametrize(
@@ -58,25 +60,25 @@ async def test_what_a_spool_brings_is_held_to_the_same(house: House) -> None:
     ],
 )
 async def test_every_body_of_ours_is_looked_at(
-    house: House, path: str, scope: str, body: bytes
+    gateway: GatewayHarness, path: str, scope: str, body: bytes
 ) -> None:
-    headers = house.bearer(scope) | {"content-type": "application/json"}
-    refused = await house.http.post(path, content=body, headers=headers)
+    headers = gateway.bearer(scope) | {"content-type": "application/json"}
+    refused = await gateway.http.post(path, content=body, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request"), refused.text
 
 
 @pytest.mark.parametrize("metadata", [{"a": "\x00"}, {"a\x00": "b"}, {"a": "b\x00\n"}], ids=str)
 async def test_metadata_that_no_filter_finds_is_refused(
-    house: House, metadata: dict[str, str]
+    gateway: GatewayHarness, metadata: dict[str, str]
 ) -> None:
-    refused = await house.post("/v1/tasks", TASK | {"metadata": metadata})
+    refused = await gateway.post("/v1/tasks", TASK | {"metadata": metadata})
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert refused.json()["errors"][0]["path"].startswith("$.metadata.")
 
 
-async def test_a_log_may_hold_what_a_program_wrote(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_log_may_hold_what_a_program_wrote(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     said = await agent.say("task.log", "m1", offset=0, chunk="\x00\x1b[1m\uffff\n")
     assert said.status_code == 202, said.text
-    log = await house.get(f"/v1/tasks/{job['taskId']}/logs", accept="text/plain")
+    log = await gateway.get(f"/v1/tasks/{job['taskId']}/logs", accept="text/plain")
     assert "\uffff" in log.text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.web.http.masking import MAX_PATH, masked, masked_text
-from tests.web.callers import House
+from tests.web.callers import GatewayHarness
 
 SECRET: Final = "Kq3_" + "x-Z9" * 9 + "abc"
 TOKEN: Final = f"1.{SECRET}"
@@ -78,17 +78,17 @@ def test_a_sentence_that_quotes_a_token_does_not() -> None:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("encode", [str, lambda text: quote(text, safe="")], ids=["", "%"])
 async def test_neither_log_nor_answer_nor_metrics_show_a_token(
-    house: House, lines: list[structlog.typing.EventDict], way: str, encode: type[str]
+    gateway: GatewayHarness, lines: list[structlog.typing.EventDict], way: str, encode: type[str]
 ) -> None:
     path = way.format(encode(TOKEN))
     referer = {"referer": f"https://gate.example{path}"}
     for method in ("GET", "POST", "PUT"):
-        answer = await house.http.request(method, path, headers=referer)
+        answer = await gateway.http.request(method, path, headers=referer)
         assert SECRET not in answer.text
         assert SECRET not in str(answer.headers)
     for name in ("token", "TOKEN", "tok%65n", f"token%3D{TOKEN}", TOKEN):
-        answer = await house.get(f"/v1/tasks?{name}={encode(TOKEN)}")
+        answer = await gateway.get(f"/v1/tasks?{name}={encode(TOKEN)}")
         assert SECRET not in answer.text
     assert lines
     assert SECRET not in str(lines)
-    assert SECRET not in (await house.get("/metrics", "read")).text
+    assert SECRET not in (await gateway.get("/metrics", "read")).text

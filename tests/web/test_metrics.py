@@ -8,7 +8,7 @@ from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.ledger import wall_clock
 from gateway.web.http.single_flight import Lately
-from tests.web.callers import House, beside, open_house
+from tests.web.callers import GatewayHarness, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
 
@@ -23,22 +23,22 @@ class Hands:
         return wall_clock() + self.ahead
 
 
-async def scraped(house: House) -> dict[str, float]:
+async def scraped(gateway: GatewayHarness) -> dict[str, float]:
     """Every sample by its name and labels."""
-    text = (await house.get("/metrics", "read")).text
+    text = (await gateway.get("/metrics", "read")).text
     lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, _, value in lines}
 
 
 async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
     clock = Hands()
-    async with open_house(tmp_path, clock=clock) as house:
-        quiet = await scraped(house)
+    async with open_gateway(tmp_path, clock=clock) as gateway:
+        quiet = await scraped(gateway)
         assert quiet["slipgate_deliveries_oldest_due_seconds"] == 0
         assert quiet['slipgate_flags{code="no_launcher"}'] == 0
         assert quiet['slipgate_loop_steps_failed_total{loop="deliver"}'] == 0
-        await house.claim(capacity=3)
-        await house.create(callbackUrl=CALLBACK)
+        await gateway.claim(capacity=3)
+        await gateway.create(callbackUrl=CALLBACK)
         due = clock() - 500_000
         await beside(
             tmp_path,
@@ -46,7 +46,7 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
             f"UPDATE deliveries SET status = 'pending', next_attempt_at = {due}",  # noqa: S608
         )
         clock.ahead = 11_000
-        figures = await scraped(house)
+        figures = await scraped(gateway)
     assert figures['slipgate_tasks{status="queued"}'] == 1
     assert figures['slipgate_flags{code="silent"}'] == 1
     assert figures['slipgate_deliveries{status="pending"}'] == 1
@@ -60,10 +60,10 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
 
 async def test_a_launcher_that_calls_no_more_is_not_counted(tmp_path: Path) -> None:
     clock = Hands()
-    async with open_house(tmp_path, clock=clock) as house:
-        await house.claim(capacity=3)
+    async with open_gateway(tmp_path, clock=clock) as gateway:
+        await gateway.claim(capacity=3)
         clock.ahead = LIVE_FOR + 1_000
-        assert (await scraped(house))["slipgate_launchers_live"] == 0
+        assert (await scraped(gateway))["slipgate_launchers_live"] == 0
 
 
 class Looks:
@@ -104,8 +104,10 @@ async def test_a_failure_is_told_and_not_kept() -> None:
     assert await lately() == 3
 
 
-async def test_readiness_costs_one_commit_a_second_however_many_ask(house: House) -> None:
-    before = (await scraped(house))["slipgate_ledger_commit_seconds_count"]
+async def test_readiness_costs_one_commit_a_second_however_many_ask(
+    gateway: GatewayHarness,
+) -> None:
+    before = (await scraped(gateway))["slipgate_ledger_commit_seconds_count"]
     for _ in range(20):
-        assert (await house.http.get("/readyz")).status_code == 200
-    assert (await scraped(house))["slipgate_ledger_commit_seconds_count"] < before + 20
+        assert (await gateway.http.get("/readyz")).status_code == 200
+    assert (await scraped(gateway))["slipgate_ledger_commit_seconds_count"] < before + 20

@@ -13,7 +13,7 @@ from gateway.web.openapi.document import method_of
 from gateway.web.openapi.errors import MEANING
 from gateway.wire import flat
 from gateway.wire.decode import WrongShape
-from tests.web.callers import House
+from tests.web.callers import GatewayHarness
 from tests.web.contract import DOCUMENT, validator
 
 Json = dict[str, Any]
@@ -40,8 +40,8 @@ def _examples(operation: Json) -> list[tuple[Json, object]]:
     ]
 
 
-async def test_it_is_open_and_tells_of_every_route_and_no_other(house: House) -> None:
-    response = await house.http.get("/openapi.json")
+async def test_it_is_open_and_tells_of_every_route_and_no_other(gateway: GatewayHarness) -> None:
+    response = await gateway.http.get("/openapi.json")
     assert response.status_code == 200
     assert response.json() == DOCUMENT
     documented = {
@@ -49,8 +49,10 @@ async def test_it_is_open_and_tells_of_every_route_and_no_other(house: House) ->
         for path, methods in response.json()["paths"].items()
         for method in methods
     }
-    assert isinstance(house.app, Application)
-    routed = {(method_of(route), re.sub(r"{\w+}", "{}", route.path)) for route in house.app.routes}
+    assert isinstance(gateway.app, Application)
+    routed = {
+        (method_of(route), re.sub(r"{\w+}", "{}", route.path)) for route in gateway.app.routes
+    }
     assert documented == routed
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.domain.agents.patch import MAX_PATCH, MAX_STORED, MIB
-from tests.web.callers import Agent, House, Json, line_of, sandbox_of
+from tests.web.callers import Agent, GatewayHarness, Json, line_of, sandbox_of
 from tests.wire.secrets import BY_KIND
 
 DIFF = "--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+new\n"
@@ -30,12 +30,12 @@ async def send(agent: Agent, name: str, text: str = DIFF, **fields: object) -> h
     return await agent.say("task.patch", name, **about)
 
 
-async def read(house: House, task_id: str, query: str = "") -> httpx.Response:
-    return await house.get(f"/v1/tasks/{task_id}/patch{query}")
+async def read(gateway: GatewayHarness, task_id: str, query: str = "") -> httpx.Response:
+    return await gateway.get(f"/v1/tasks/{task_id}/patch{query}")
 
 
-async def test_a_compressed_patch_is_read_as_text(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_compressed_patch_is_read_as_text(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     pieces = [DIFF * 2_000, DIFF, DIFF * 9_000]
     starts = [sum(len(each.encode()) for each in pieces[:number]) for number in range(3)]
     size = len("".join(pieces).encode())
@@ -44,23 +44,25 @@ async def test_a_compressed_patch_is_read_as_text(house: House) -> None:
             agent, f"m{number}", pieces[number], offset=starts[number], size=size, baseSha=BASE
         )
         assert said.status_code == 202
-    found = await read(house, job["taskId"])
+    found = await read(gateway, job["taskId"])
     assert found.text == "".join(pieces)
     assert found.headers["content-length"] == f"{size}"
     assert found.headers["slipgate-patch-base"] == BASE
     assert "slipgate-patch-partial" not in found.headers
 
 
-async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
     await send(agent, "m1")
     newer = DIFF + DIFF
     half = {"offset": 0, "chunk": newer[:40], "revision": 2, "size": len(newer.encode())}
     await agent.say("task.patch", "m2", **half)
-    assert (await read(house, job["taskId"])).text == DIFF
+    assert (await read(gateway, job["taskId"])).text == DIFF
     rest = {"offset": len(newer[:40].encode()), "chunk": newer[40:]}
     await agent.say("task.patch", "m3", **half | rest)
-    assert (await read(house, job["taskId"])).text == newer
+    assert (await read(gateway, job["taskId"])).text == newer
 
 
 @pytest.mark.parametrize(
@@ -76,26 +78,28 @@ async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(house
         pytest.param(lambda: "", id="nothing"),
     ],
 )
-async def test_a_bad_member_is_refused(house: House, make: Callable[[], str]) -> None:
-    job, agent = await house.launch()
+async def test_a_bad_member_is_refused(gateway: GatewayHarness, make: Callable[[], str]) -> None:
+    job, agent = await gateway.launch()
     refused = await agent.say("task.patch", "m1", offset=0, chunk=make(), encoding="gzip")
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert [error["path"] for error in refused.json()["errors"]] == ["$.data.chunk"]
-    assert (await read(house, job["taskId"])).status_code == 404
+    assert (await read(gateway, job["taskId"])).status_code == 404
 
 
-async def test_a_member_may_hold_one_mebibyte(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_member_may_hold_one_mebibyte(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     assert (await send(agent, "m1", "x" * MIB)).status_code == 202
-    assert (await read(house, job["taskId"])).text == "x" * MIB
+    assert (await read(gateway, job["taskId"])).text == "x" * MIB
 
 
-async def test_secrets_are_found_inside_of_compressed_pieces(house: House, tmp_path: Path) -> None:
-    job, agent = await house.launch()
+async def test_secrets_are_found_inside_of_compressed_pieces(
+    gateway: GatewayHarness, tmp_path: Path
+) -> None:
+    job, agent = await gateway.launch()
     secret = BY_KIND["github_token"]
     said = await send(agent, "m1", f"+++ b/x\n+token = '{secret}'\n old\n")
     assert said.json()["warnings"] == ["$.data.chunk: secrets in added lines were redacted"]
-    found = (await read(house, job["taskId"])).text
+    found = (await read(gateway, job["taskId"])).text
     assert secret not in found
     assert "[redacted:github_token]" in found
     assert found.endswith("'\n old\n")
@@ -107,18 +111,18 @@ async def test_secrets_are_found_inside_of_compressed_pieces(house: House, tmp_p
 @pytest.mark.parametrize(
     "fields", [{"offset": MAX_PATCH}, {"size": MAX_PATCH + 1}], ids=["offset", "size"]
 )
-async def test_a_patch_past_its_bound_is_413(house: House, fields: Json) -> None:
-    job, agent = await house.launch()
+async def test_a_patch_past_its_bound_is_413(gateway: GatewayHarness, fields: Json) -> None:
+    job, agent = await gateway.launch()
     refused = await send(agent, "m1", **fields)
     assert (refused.status_code, refused.json()["code"]) == (413, "patch_too_large")
-    assert (await read(house, job["taskId"])).status_code == 404
+    assert (await read(gateway, job["taskId"])).status_code == 404
 
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["at work", "ended"])
 async def test_an_attempt_keeps_no_more_than_its_share(
-    house: House, tmp_path: Path, *, has_ended: bool
+    gateway: GatewayHarness, tmp_path: Path, *, has_ended: bool
 ) -> None:
-    job, agent = await house.launch()
+    job, agent = await gateway.launch()
     await send(agent, "m1")
     if has_ended:
         await agent.say("task.failed", "m2", error=END)
@@ -128,11 +132,13 @@ async def test_an_attempt_keeps_no_more_than_its_share(
     refused = await send(agent, "m3", random.Random(1).randbytes(2_000).hex(), revision=2)
     expected = (410, "attempt_finished") if has_ended else (413, "patch_too_large")
     assert (refused.status_code, refused.json()["code"]) == expected
-    assert (await read(house, job["taskId"])).text == DIFF
+    assert (await read(gateway, job["taskId"])).text == DIFF
 
 
-async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.started", "m0")
     await agent.say("task.failed", "m1", error=END)
     for number in range(105):
@@ -140,13 +146,15 @@ async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(house
     late = await send(agent, "m2", DIFF * 5_000)
     assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
     assert (await send(agent, "m2", DIFF * 5_000)).json()["duplicate"] is True
-    assert (await read(house, job["taskId"])).text == DIFF * 5_000
-    task = await house.task(job["taskId"])
+    assert (await read(gateway, job["taskId"])).text == DIFF * 5_000
+    task = await gateway.task(job["taskId"])
     assert (task["status"], task["warnings"]) == ("failed", [])
 
 
-async def test_a_final_event_that_comes_late_brings_its_patch_nevertheless(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_final_event_that_comes_late_brings_its_patch_nevertheless(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.started", "m0")
     await agent.say("task.failed", "m1", error=END)
     await agent.say("task.completed", "m2", summary="no patch")
@@ -154,47 +162,49 @@ async def test_a_final_event_that_comes_late_brings_its_patch_nevertheless(house
     late = await agent.say("task.completed", "m3", patch=whole)
     assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
     await agent.say("task.completed", "m4", patch=DIFF)
-    assert (await read(house, job["taskId"])).text == whole, "the first is kept, as the only one"
-    assert (await house.task(job["taskId"]))["status"] == "failed"
+    assert (await read(gateway, job["taskId"])).text == whole, "the first is kept, as the only one"
+    assert (await gateway.task(job["taskId"]))["status"] == "failed"
 
 
-async def next_attempt(house: House, job: Json) -> Agent:
-    (destroy,) = await house.claim(capacity=0)
-    await house.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))
-    (again,) = await house.claim()
-    await house.try_sandbox(again)
-    await house.report(again, "done", sandbox=sandbox_of(again))
-    return Agent(http=house.http, env=again["env"])
+async def next_attempt(gateway: GatewayHarness, job: Json) -> Agent:
+    (destroy,) = await gateway.claim(capacity=0)
+    await gateway.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))
+    (again,) = await gateway.claim()
+    await gateway.try_sandbox(again)
+    await gateway.report(again, "done", sandbox=sandbox_of(again))
+    return Agent(http=gateway.http, env=again["env"])
 
 
-async def test_the_newest_attempt_that_kept_one_is_read_or_the_one_asked_for(house: House) -> None:
-    job, first = await house.launch(maxAttempts=3)
+async def test_the_newest_attempt_that_kept_one_is_read_or_the_one_asked_for(
+    gateway: GatewayHarness,
+) -> None:
+    job, first = await gateway.launch(maxAttempts=3)
     await send(first, "m1", DIFF)
     await first.say("task.failed", "m2", error=END | {"retryable": True})
-    second = await next_attempt(house, job)
-    found = await read(house, job["taskId"])
+    second = await next_attempt(gateway, job)
+    found = await read(gateway, job["taskId"])
     assert (found.text, found.headers["slipgate-patch-attempt"]) == (DIFF, "1")
-    missing = await read(house, job["taskId"], "?attempt=2")
+    missing = await read(gateway, job["taskId"], "?attempt=2")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_patch")
     stale = await send(first, "m3", DIFF + DIFF, revision=2)
     assert (stale.status_code, stale.json()["code"]) == (409, "stale_attempt")
     await send(second, "m1", "+second\n")
-    assert (await read(house, job["taskId"])).text == "+second\n"
-    assert (await read(house, job["taskId"], "?attempt=1")).text == DIFF + DIFF
+    assert (await read(gateway, job["taskId"])).text == "+second\n"
+    assert (await read(gateway, job["taskId"], "?attempt=1")).text == DIFF + DIFF
 
 
-async def test_why_there_is_no_patch_is_said(house: House) -> None:
-    task = await house.create()
-    reasons = [(await read(house, task["id"])).json()["detail"]]
-    (job,) = await house.claim()
-    await house.try_sandbox(job)
-    await house.report(job, "done", sandbox=sandbox_of(job))
-    agent = Agent(http=house.http, env=job["env"])
+async def test_why_there_is_no_patch_is_said(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
+    reasons = [(await read(gateway, task["id"])).json()["detail"]]
+    (job,) = await gateway.claim()
+    await gateway.try_sandbox(job)
+    await gateway.report(job, "done", sandbox=sandbox_of(job))
+    agent = Agent(http=gateway.http, env=job["env"])
     await agent.say("task.started", "m1")
-    reasons.append((await read(house, task["id"])).json()["detail"])
+    reasons.append((await read(gateway, task["id"])).json()["detail"])
     await agent.say("task.patch", "m2", offset=0, chunk="", size=0)
-    reasons.append((await read(house, task["id"])).json()["detail"])
-    reasons.append((await read(house, task["id"], "?attempt=7")).json()["detail"])
+    reasons.append((await read(gateway, task["id"])).json()["detail"])
+    reasons.append((await read(gateway, task["id"], "?attempt=7")).json()["detail"])
     assert reasons == [
         "No agent has begun to work in attempt 1.",
         "The agent of attempt 1 is at work and has sent no patch yet.",
@@ -203,10 +213,10 @@ async def test_why_there_is_no_patch_is_said(house: House) -> None:
     ]
 
 
-async def test_pieces_do_not_ride_in_feeds(house: House) -> None:
-    job, agent = await house.launch()
+async def test_pieces_do_not_ride_in_feeds(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.patch", "m1", offset=0, chunk="+" + "x" * 60_000, size=60_001)
-    page = await house.get(f"/v1/tasks/{job['taskId']}/events")
+    page = await gateway.get(f"/v1/tasks/{job['taskId']}/events")
     assert len(page.content) < 10_000
     (event,) = [each for each in page.json()["data"] if each["type"] == "task.patch"]
     assert event["data"] == {
@@ -218,20 +228,20 @@ async def test_pieces_do_not_ride_in_feeds(house: House) -> None:
     }
 
 
-async def test_a_patch_whose_summary_is_too_long_is_not_lost(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_patch_whose_summary_is_too_long_is_not_lost(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     said = await send(agent, "m1", summary="x" * 9_000, more="y" * 70_000)
     assert said.status_code == 202
     assert len(said.json()["warnings"]) == 2
-    assert (await read(house, job["taskId"])).text == DIFF
+    assert (await read(gateway, job["taskId"])).text == DIFF
 
 
-async def test_the_spool_of_a_task_that_ran_out_of_time_is_kept(house: House) -> None:
-    job, agent = await house.launch()
+async def test_the_spool_of_a_task_that_ran_out_of_time_is_kept(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.started", "m1")
-    await house.post(f"/v1/tasks/{job['taskId']}/cancel")
+    await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
     await agent.say("task.failed", "m2", error=END)
-    (destroy,) = await house.claim(capacity=0)
+    (destroy,) = await gateway.claim(capacity=0)
     half = len(DIFF.encode()) // 2
     spool = []
     for name, start, part in (("a", 0, DIFF.encode()[:half]), ("b", half, DIFF.encode()[half:])):
@@ -245,9 +255,9 @@ async def test_the_spool_of_a_task_that_ran_out_of_time_is_kept(house: House) ->
         )
         spool.append(line_of(agent, name, body))
     for line in spool:
-        done = await house.report(destroy, "done", sandbox=sandbox_of(job), spool=[line])
+        done = await gateway.report(destroy, "done", sandbox=sandbox_of(job), spool=[line])
         assert done.status_code == 200
-        (destroy,) = await house.claim(capacity=0)
-    found = await read(house, job["taskId"])
+        (destroy,) = await gateway.claim(capacity=0)
+    found = await read(gateway, job["taskId"])
     assert (found.text, found.headers["slipgate-patch-partial"]) == (DIFF, "true")
     assert destroy.get("rescue", False) is False

@@ -4,35 +4,35 @@ from typing import Any
 
 import pytest
 
-from tests.web.callers import House, Json
+from tests.web.callers import GatewayHarness, Json
 
 REASON: Json = {"reason": "the host burned down"}
 
 
-async def ended(house: House) -> str:
+async def ended(gateway: GatewayHarness) -> str:
     """A task that has ended, and whose sandbox is still there."""
-    job, agent = await house.launch()
+    job, agent = await gateway.launch()
     await agent.say("task.completed", "m1", summary="done")
     task_id: str = job["taskId"]
     return task_id
 
 
-async def test_ops_declare_a_sandbox_gone(house: House) -> None:
-    task_id = await ended(house)
+async def test_ops_declare_a_sandbox_gone(gateway: GatewayHarness) -> None:
+    task_id = await ended(gateway)
     for _ in range(2):
-        said = await house.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope="ops")
+        said = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope="ops")
         assert said.status_code == 200, said.text
         assert said.json()["sandbox"]["state"] == "gone"
-    assert await house.claim(capacity=0) == []
-    events = (await house.get(f"/v1/tasks/{task_id}/events")).json()["data"]
+    assert await gateway.claim(capacity=0) == []
+    events = (await gateway.get(f"/v1/tasks/{task_id}/events")).json()["data"]
     (released,) = [event for event in events if event["type"] == "sandbox.released"]
     assert released["data"]["reason"] == REASON["reason"]
 
 
 @pytest.mark.parametrize("scope", ["tasks", "read", "launcher"])
-async def test_nobody_else_may(house: House, scope: str) -> None:
-    task_id = await ended(house)
-    said = await house.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)
+async def test_nobody_else_may(gateway: GatewayHarness, scope: str) -> None:
+    task_id = await ended(gateway)
+    said = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)
     assert (said.status_code, said.json()["code"]) == (403, "forbidden")
 
 
@@ -49,15 +49,15 @@ async def test_nobody_else_may(house: House, scope: str) -> None:
     ],
 )
 async def test_a_wrong_request_says_what_is_wrong(
-    house: House, attempt: str, body: Any, status: int, code: str
+    gateway: GatewayHarness, attempt: str, body: Any, status: int, code: str
 ) -> None:
-    task_id = await ended(house)
-    said = await house.post(f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops")
+    task_id = await ended(gateway)
+    said = await gateway.post(f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops")
     assert (said.status_code, said.json()["code"]) == (status, code)
 
 
-async def test_a_living_attempt_is_not_released(house: House) -> None:
-    job, _ = await house.launch()
-    said = await house.post(f"/v1/tasks/{job['taskId']}/attempts/1/release", REASON, scope="ops")
+async def test_a_living_attempt_is_not_released(gateway: GatewayHarness) -> None:
+    job, _ = await gateway.launch()
+    said = await gateway.post(f"/v1/tasks/{job['taskId']}/attempts/1/release", REASON, scope="ops")
     assert (said.status_code, said.json()["code"]) == (409, "not_finished")
     assert "Cancel" in said.json()["hint"]

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.ledger import wall_clock
-from tests.web.callers import TASK, Agent, House, Json, open_house, sandbox_of
+from tests.web.callers import TASK, Agent, GatewayHarness, Json, open_gateway, sandbox_of
 
 DIFF = '--- a/ü\n+++ b/ü\n@@ -1 +1 @@\n-old\n+"new"\\\n'
 BASE = "0123456789abcdef0123456789abcdef01234567"
@@ -29,38 +29,38 @@ async def send(agent: Agent, text: str = DIFF, **fields: object) -> None:
         assert said.status_code == 202, said.text
 
 
-async def next_attempt(house: House, task_id: str) -> Agent:
+async def next_attempt(gateway: GatewayHarness, task_id: str) -> Agent:
     """The agent of the next attempt, once the sandbox of the one before is gone."""
-    (destroy,) = await house.claim(capacity=0)
+    (destroy,) = await gateway.claim(capacity=0)
     gone = sandbox_of(destroy, "destroyed")
-    assert (await house.report(destroy, "done", sandbox=gone)).status_code == 200
-    (job,) = await house.claim()
+    assert (await gateway.report(destroy, "done", sandbox=gone)).status_code == 200
+    (job,) = await gateway.claim()
     assert job["taskId"] == task_id
-    return Agent(http=house.http, env=job["env"])
+    return Agent(http=gateway.http, env=job["env"])
 
 
 async def fetch(agent: Agent, name: str = "patch") -> httpx.Response:
     task_id, attempt = agent.env["SLIPGATE_TASK_ID"], agent.env["SLIPGATE_ATTEMPT"]
     url = f"/v1/agent/{name}?taskId={task_id}&attempt={attempt}"
-    return await house_get(agent, url)
+    return await get_as_agent(agent, url)
 
 
-async def house_get(agent: Agent, url: str) -> httpx.Response:
+async def get_as_agent(agent: Agent, url: str) -> httpx.Response:
     return await agent.http.get(url, headers=agent.headers(b"", "fetch"))
 
 
 @pytest.mark.parametrize("by_hand", [False, True], ids=["automatic", "by hand"])
 async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
-    house: House, *, by_hand: bool
+    gateway: GatewayHarness, *, by_hand: bool
 ) -> None:
-    job, agent = await house.launch(maxAttempts=1 if by_hand else 2)
+    job, agent = await gateway.launch(maxAttempts=1 if by_hand else 2)
     assert "SLIPGATE_RESUME_URL" not in agent.env
     await send(agent, summary="Added it", warnings=["venv was left out"])
     await agent.say("task.failed", "m1", **FAILED)
     if by_hand:
-        assert (await house.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
-    again = await next_attempt(house, job["taskId"])
-    given = await house_get(again, again.env["SLIPGATE_RESUME_URL"])
+        assert (await gateway.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
+    again = await next_attempt(gateway, job["taskId"])
+    given = await get_as_agent(again, again.env["SLIPGATE_RESUME_URL"])
     assert given.status_code == 200
     assert given.json() == {
         "attempt": 1,
@@ -80,65 +80,67 @@ async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
     ],
 )
 async def test_work_that_is_not_whole_is_not_gone_on_with(
-    house: House, sent: Json, last: Json
+    gateway: GatewayHarness, sent: Json, last: Json
 ) -> None:
-    job, agent = await house.launch(maxAttempts=2)
+    job, agent = await gateway.launch(maxAttempts=2)
     await send(agent, **sent)
     await agent.say("task.failed", "m1", **last)
-    again = await next_attempt(house, job["taskId"])
+    again = await next_attempt(gateway, job["taskId"])
     assert "SLIPGATE_RESUME_URL" not in again.env
     refused = await fetch(again)
     assert (refused.status_code, refused.json()["code"]) == (404, "no_patch")
 
 
-async def test_a_short_patch_may_come_with_the_last_word_alone(house: House) -> None:
-    job, agent = await house.launch(maxAttempts=2)
+async def test_a_short_patch_may_come_with_the_last_word_alone(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch(maxAttempts=2)
     await agent.say("task.failed", "m1", **FAILED, patch=DIFF, summary="Added it")
-    again = await next_attempt(house, job["taskId"])
+    again = await next_attempt(gateway, job["taskId"])
     given = (await fetch(again)).json()
     assert (given["patch"], given["baseSha"], given["summary"]) == (DIFF, None, "Added it")
 
 
 @pytest.mark.parametrize("name", ["prompt", "patch"])
-async def test_the_key_of_an_ended_attempt_reads_nothing_any_more(house: House, name: str) -> None:
-    job, agent = await house.launch(maxAttempts=2)
+async def test_the_key_of_an_ended_attempt_reads_nothing_any_more(
+    gateway: GatewayHarness, name: str
+) -> None:
+    job, agent = await gateway.launch(maxAttempts=2)
     assert (await fetch(agent, "prompt")).status_code == 200
     await send(agent)
     await agent.say("task.failed", "m1", **FAILED)
     refused = await fetch(agent, name)
     assert (refused.status_code, refused.json()["code"]) == (410, "attempt_finished")
-    assert (await fetch(await next_attempt(house, job["taskId"]), name)).status_code == 200
+    assert (await fetch(await next_attempt(gateway, job["taskId"]), name)).status_code == 200
 
 
 async def test_where_no_sandbox_reaches_the_gateway_nobody_is_sent_there(tmp_path: Path) -> None:
-    async with open_house(tmp_path, SLIPGATE_PUBLIC_URL="") as house:
-        job, agent = await house.launch(maxAttempts=2)
+    async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
+        job, agent = await gateway.launch(maxAttempts=2)
         await send(agent)
         await agent.say("task.failed", "m1", **FAILED)
-        again = await next_attempt(house, job["taskId"])
+        again = await next_attempt(gateway, job["taskId"])
         assert "SLIPGATE_RESUME_URL" not in again.env
 
 
 @pytest.mark.parametrize("prompt", ["Add /health", "Add /metrics"])
 async def test_a_frontend_that_asks_for_something_else_gets_it(tmp_path: Path, prompt: str) -> None:
     clock = [wall_clock()]
-    async with open_house(
+    async with open_gateway(
         tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
-    ) as house:
-        await open_workspace(house, "Add /health")
-        (job,) = await house.claim()
-        await house.try_sandbox(job)
-        await house.report(job, "done", sandbox=sandbox_of(job))
-        agent = Agent(http=house.http, env=job["env"])
+    ) as gateway:
+        await open_workspace(gateway, "Add /health")
+        (job,) = await gateway.claim()
+        await gateway.try_sandbox(job)
+        await gateway.report(job, "done", sandbox=sandbox_of(job))
+        agent = Agent(http=gateway.http, env=job["env"])
         await agent.say("task.failed", "m1", **FAILED, patch=DIFF)
         clock[0] += 60_000
-        await open_workspace(house, prompt)
-        again = await next_attempt(house, job["taskId"])
+        await open_workspace(gateway, prompt)
+        again = await next_attempt(gateway, job["taskId"])
         assert again.env["AGENT_PROMPT"] == prompt
         assert ("SLIPGATE_RESUME_URL" in again.env) is (prompt == "Add /health")
 
 
-async def open_workspace(house: House, prompt: str) -> None:
+async def open_workspace(gateway: GatewayHarness, prompt: str) -> None:
     env = {"AGENT_PROMPT": prompt, "TASK_ID": "k1"}
-    opened = await house.post("/workspace", {"repoUrl": TASK["repoUrl"], "env": env})
+    opened = await gateway.post("/workspace", {"repoUrl": TASK["repoUrl"], "env": env})
     assert opened.status_code == 200, opened.text

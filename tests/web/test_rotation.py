@@ -15,7 +15,7 @@ from gateway.cli.main import main
 from gateway.cli.operations.keys import mint
 from gateway.domain.kernel.errors import Refused
 from gateway.store.sqlite.admin.audit import audit
-from tests.web.callers import MASTER, TASK, Agent, House, Json, open_house
+from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, open_gateway
 
 OTHER: Final = f"k1:{base64.b64encode(b'o' * 32).decode()}"
 """Another key under an id that is in use."""
@@ -64,27 +64,27 @@ def operator(
     return Operator(tmp_path, monkeypatch, capsys)
 
 
-def moved(agent: Agent, house: House) -> Agent:
+def moved(agent: Agent, gateway: GatewayHarness) -> Agent:
     """The same agent; the gateway it speaks to was started anew."""
-    return Agent(http=house.http, env=agent.env)
+    return Agent(http=gateway.http, env=agent.env)
 
 
-async def claimed(house: House) -> Mapping[str, Any]:
+async def claimed(gateway: GatewayHarness) -> Mapping[str, Any]:
     """The environment of the next job."""
-    (job,) = await house.claim(capacity=1)
+    (job,) = await gateway.claim(capacity=1)
     env: Json = job["env"]
     return env
 
 
 async def test_an_attempt_keeps_the_key_it_was_opened_with(tmp_path: Path) -> None:
-    async with open_house(tmp_path) as house:
-        _, first = await house.launch()
-    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
-        first = moved(first, house)
+    async with open_gateway(tmp_path) as gateway:
+        _, first = await gateway.launch()
+    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as gateway:
+        first = moved(first, gateway)
         assert (await first.say("task.started", "m1")).status_code == 202
-        job, second = await house.launch()
+        job, second = await gateway.launch()
         assert (await second.say("task.started", "m1")).status_code == 202
-        forged = Agent(http=house.http, env={**first.env, **named(job)})
+        forged = Agent(http=gateway.http, env={**first.env, **named(job)})
         assert (await forged.say("task.heartbeat", "m2")).status_code == 401
         ended = await first.say("task.failed", "m2", error=ERROR)
         assert ended.status_code == 202
@@ -100,12 +100,12 @@ def named(job: Json) -> dict[str, str]:
 async def test_a_start_without_a_key_that_is_needed_is_refused_with_counts_of_each_kind(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
-        await house.launch(env={"A": "1"})
-        await house.create(env={"A": "1"}, callbackUrl=CALLBACK)
-        await house.create(callbackUrl=CALLBACK)
+    async with open_gateway(tmp_path) as gateway:
+        await gateway.launch(env={"A": "1"})
+        await gateway.create(env={"A": "1"}, callbackUrl=CALLBACK)
+        await gateway.create(callbackUrl=CALLBACK)
     with pytest.raises(Refused, match="missing_master_key") as refused:
-        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2):
+        async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=K2):
             pass
     for count in ("1 living attempts", "2 env", "2 callback addresses", "1 callback secrets"):
         assert count in refused.value.detail
@@ -115,13 +115,13 @@ async def test_a_start_without_a_key_that_is_needed_is_refused_with_counts_of_ea
 async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
+    async with open_gateway(tmp_path) as gateway:
         for number in range(2):
-            await house.create(env={"A": str(number)}, callbackUrl=CALLBACK)
-        first = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
+            await gateway.create(env={"A": str(number)}, callbackUrl=CALLBACK)
+        first = await gateway.post("/v1/tasks", TASK, Idempotency_Key="same")
         endpoint = {"url": CALLBACK, "headers": {"X-Key": "secret"}}
-        await house.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
-    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
+        await gateway.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
+    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as gateway:
         code, out, _ = await operator.rewraps(BOTH, "--json")
         assert code == 0
         assert msgspec.json.decode(out) == {
@@ -137,15 +137,15 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
             "unreadable": {},
             "stillNeeded": {},
         }
-        assert (await claimed(house))["A"] == "0"
+        assert (await claimed(gateway))["A"] == "0"
         assert "k1 is no longer needed" in (await operator.rewraps(BOTH))[1]
-    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
-        assert (await claimed(house))["A"] == "1"
+    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=K2) as gateway:
+        assert (await claimed(gateway))["A"] == "1"
         # The hash of the first request went with its key; the key alone says that it is the same.
-        again = await house.post("/v1/tasks", TASK, Idempotency_Key="same")
+        again = await gateway.post("/v1/tasks", TASK, Idempotency_Key="same")
         assert again.headers["idempotent-replayed"] == "true"
         assert again.json()["id"] == first.json()["id"]
-        made = await house.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
+        made = await gateway.post("/v1/endpoints", endpoint, "ops", Idempotency_Key="same")
         assert made.json()["secret"].startswith("whsec_")
     assert audit(tmp_path / "slipgate.db", key_ids={"k2"}).problems == ()
 
@@ -153,32 +153,32 @@ async def test_after_a_rewrap_beside_the_gateway_the_old_key_can_go(
 async def test_a_living_attempt_needs_its_key_until_it_has_ended(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
-        _, agent = await house.launch(env={"A": "1"})
-    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as house:
+    async with open_gateway(tmp_path) as gateway:
+        _, agent = await gateway.launch(env={"A": "1"})
+    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as gateway:
         code, out, _ = await operator.rewraps(BOTH)
         assert (code, "k1 is still needed: 1 living attempts" in out) == (0, True)
-        await moved(agent, house).say("task.failed", "m1", error=ERROR)
+        await moved(agent, gateway).say("task.failed", "m1", error=ERROR)
         assert "k1 is no longer needed" in (await operator.rewraps(BOTH))[1]
-    async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=K2) as house:
-        assert (await house.get("/v1/tasks")).status_code == 200
+    async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=K2) as gateway:
+        assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
 async def test_nothing_is_sealed_with_a_key_that_the_running_gateway_does_not_have(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
-        await house.create(env={"A": "1"})
+    async with open_gateway(tmp_path) as gateway:
+        await gateway.create(env={"A": "1"})
         code, _, err = await operator.rewraps(BOTH)
         assert code == 1
         assert "Restart the gateway" in err
-        assert (await claimed(house))["A"] == "1"
+        assert (await claimed(gateway))["A"] == "1"
 
 
 async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: Operator) -> None:
-    async with open_house(tmp_path) as house:
+    async with open_gateway(tmp_path) as gateway:
         for number in range(250):
-            await house.create(env={"A": str(number)})
+            await gateway.create(env={"A": str(number)})
     code, out, _ = await operator.rewraps(BOTH, "--json")
     assert code == 0
     assert msgspec.json.decode(out)["rewrapped"]["env"] == 250
@@ -187,14 +187,14 @@ async def test_without_a_gateway_it_is_sealed_at_once(tmp_path: Path, operator: 
 async def test_what_cannot_be_opened_is_counted_and_stays_as_it_is(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
-        await house.create(env={"A": "1"})
+    async with open_gateway(tmp_path) as gateway:
+        await gateway.create(env={"A": "1"})
     code, out, err = await operator.rewraps(K2, "--json")
     assert code == 1
     assert msgspec.json.decode(out)["unreadable"] == {"k1": 2}
     assert "2 under k1" in err
-    async with open_house(tmp_path) as house:
-        assert (await claimed(house))["A"] == "1"
+    async with open_gateway(tmp_path) as gateway:
+        assert (await claimed(gateway))["A"] == "1"
 
 
 def forget_fingerprints(folder: Path) -> None:
@@ -211,7 +211,7 @@ async def test_another_key_under_a_known_id_is_refused_wherever_it_would_seal_or
     if is_old:
         forget_fingerprints(tmp_path)
     with pytest.raises(Refused, match="wrong_master_key") as refused:
-        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=keys):
+        async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=keys):
             pass
     assert "under the id k1" in refused.value.detail
     assert "master-keys" in (refused.value.hint or "")
@@ -220,35 +220,35 @@ async def test_another_key_under_a_known_id_is_refused_wherever_it_would_seal_or
     code, _, err = await operator.rewraps(keys)
     assert (code, "under the id k1" in err) == (1, True)
     assert not any(part in err for part in keys.replace(",", ":").split(":")[1::2])
-    async with open_house(tmp_path) as house:
-        assert (await house.get("/v1/tasks")).status_code == 200
+    async with open_gateway(tmp_path) as gateway:
+        assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
 async def test_a_database_from_before_remembers_its_key_at_the_next_start(
     tmp_path: Path, operator: Operator
 ) -> None:
     forget_fingerprints(tmp_path)
-    async with open_house(tmp_path) as house:
-        await house.create(env={"A": "1"})
+    async with open_gateway(tmp_path) as gateway:
+        await gateway.create(env={"A": "1"})
     with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
         database.execute("UPDATE projects SET callback_secret = x'' ")
         database.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
         database.execute("DELETE FROM signing_secrets")
     with pytest.raises(Refused, match="wrong_master_key"):
-        async with open_house(tmp_path, SLIPGATE_SECRET_KEYS=OTHER):
+        async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=OTHER):
             pass
 
 
 async def test_one_damaged_value_makes_no_key_a_wrong_one(
     tmp_path: Path, operator: Operator
 ) -> None:
-    async with open_house(tmp_path) as house:
-        await house.create(env={"A": "1"})
+    async with open_gateway(tmp_path) as gateway:
+        await gateway.create(env={"A": "1"})
     forget_fingerprints(tmp_path)
     with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
         database.execute("UPDATE task_secrets SET env = x'00'")
-    async with open_house(tmp_path) as house:
-        assert (await house.get("/v1/tasks")).status_code == 200
+    async with open_gateway(tmp_path) as gateway:
+        assert (await gateway.get("/v1/tasks")).status_code == 200
 
 
 def test_a_database_that_seals_nothing_takes_any_key_once(tmp_path: Path) -> None:

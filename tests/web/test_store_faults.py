@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 
 from gateway.store.sqlite.admin.audit import audit
-from tests.web.callers import TASK, open_house, write_locked
+from tests.web.callers import TASK, open_gateway, write_locked
 
 BUSY_MS: Final = 50
 
@@ -22,47 +22,47 @@ def is_told_to_come_again(response: httpx.Response) -> bool:
 async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
     tmp_path: Path,
 ) -> None:
-    async with open_house(tmp_path, busy_ms=BUSY_MS) as house:
-        _, agent = await house.launch()
-        waiting = await house.create()
+    async with open_gateway(tmp_path, busy_ms=BUSY_MS) as gateway:
+        _, agent = await gateway.launch()
+        waiting = await gateway.create()
         async with write_locked(tmp_path):
-            assert is_told_to_come_again(await house.post("/v1/tasks", TASK))
+            assert is_told_to_come_again(await gateway.post("/v1/tasks", TASK))
             assert is_told_to_come_again(await agent.say("task.started", "m1"))
-            assert is_told_to_come_again(await house.post(f"/v1/tasks/{waiting['id']}/cancel"))
+            assert is_told_to_come_again(await gateway.post(f"/v1/tasks/{waiting['id']}/cancel"))
             assert is_told_to_come_again(
-                await house.post(
+                await gateway.post(
                     "/v1/launcher/claim",
                     {"launcherId": "l1", "providers": ["local"], "capacity": 1},
                     scope="launcher",
                 )
             )
-            assert is_told_to_come_again(await house.http.get("/readyz"))
-            assert (await house.http.get("/healthz")).status_code == 200
-            assert (await house.task(waiting["id"]))["status"] == "queued"
-            assert (await house.get("/v1/events")).status_code == 200
-        assert (await house.http.get("/readyz")).status_code == 200
+            assert is_told_to_come_again(await gateway.http.get("/readyz"))
+            assert (await gateway.http.get("/healthz")).status_code == 200
+            assert (await gateway.task(waiting["id"]))["status"] == "queued"
+            assert (await gateway.get("/v1/events")).status_code == 200
+        assert (await gateway.http.get("/readyz")).status_code == 200
         # Nothing was half stored: the same message is new, and is applied once.
         assert (await agent.say("task.started", "m1")).json()["applied"] is True
-        assert len((await house.get("/v1/tasks")).json()["data"]) == 2
+        assert len((await gateway.get("/v1/tasks")).json()["data"]) == 2
     assert audit(tmp_path / "slipgate.db").problems == ()
 
 
 async def test_clocks_that_come_due_while_it_is_locked_are_judged_when_it_is_over(
     tmp_path: Path,
 ) -> None:
-    async with open_house(tmp_path, busy_ms=BUSY_MS) as house:
-        task = await house.create(timeouts={"queueSeconds": 1})
+    async with open_gateway(tmp_path, busy_ms=BUSY_MS) as gateway:
+        task = await gateway.create(timeouts={"queueSeconds": 1})
         async with write_locked(tmp_path):
             due = time.monotonic() + 1
             while time.monotonic() < due:
-                assert is_told_to_come_again(await house.http.get("/readyz"))
-            assert (await house.task(task["id"]))["status"] == "queued"
+                assert is_told_to_come_again(await gateway.http.get("/readyz"))
+            assert (await gateway.task(task["id"]))["status"] == "queued"
         path = (
-            f"/v1/tasks/{task['id']}/events?after={seq_of(await house.get('/v1/events'))}&wait=30"
+            f"/v1/tasks/{task['id']}/events?after={seq_of(await gateway.get('/v1/events'))}&wait=30"
         )
-        (event,) = (await house.get(path)).json()["data"]
+        (event,) = (await gateway.get(path)).json()["data"]
         assert event["type"] == "task.expired"
-        assert (await house.http.get("/readyz")).status_code == 200
+        assert (await gateway.http.get("/readyz")).status_code == 200
     assert audit(tmp_path / "slipgate.db").problems == ()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.launching.sweep_findings import SWEEP_EVERY
 from gateway.ledger import wall_clock
-from tests.web.callers import House, line_of, open_house, sandbox_of
+from tests.web.callers import GatewayHarness, line_of, open_gateway, sandbox_of
 
 
 @dataclass(kw_only=True)
@@ -27,61 +27,63 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, clock: Clock) -> AsyncIterator[House]:
-    async with open_house(tmp_path, clock=clock) as house:
-        yield house
+async def gateway(tmp_path: Path, clock: Clock) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway(tmp_path, clock=clock) as gateway:
+        yield gateway
 
 
-async def test_a_sweep_names_its_realm_and_a_stray_its_labels(house: House, clock: Clock) -> None:
-    assert await house.claim() == []
+async def test_a_sweep_names_its_realm_and_a_stray_its_labels(
+    gateway: GatewayHarness, clock: Clock
+) -> None:
+    assert await gateway.claim() == []
     clock.now += SWEEP_EVERY
-    (sweep,) = await house.claim()
+    (sweep,) = await gateway.claim()
     assert sweep["kind"] == "sweep"
     assert sweep["sandbox"] == {"name": "", "provider": "local", "realm": "here"}
     labels = {**sweep["labels"], "slipgate-task": "task_ghost", "slipgate-attempt": "2"}
     found = {"id": "s9", "name": "slipgate-ghost-2", "state": "started"}
     foreign = {**found, "id": "s8", "labels": {**labels, "slipgate-instance": "ins_other"}}
     ours = {**found, "labels": {**labels, "more": "x"}}
-    assert (await house.report(sweep, "done", sandboxes=[foreign, ours])).status_code == 200
-    (stray,) = await house.claim()
+    assert (await gateway.report(sweep, "done", sandboxes=[foreign, ours])).status_code == 200
+    (stray,) = await gateway.claim()
     assert (stray["kind"], stray["taskId"], stray["attempt"]) == ("destroy", "task_ghost", 2)
     assert stray["labels"] == labels
     place = {"provider": "local", "realm": "here"}
     assert stray["sandbox"] == {"name": "slipgate-ghost-2", "id": "s9", **place}
     gone = {"id": "s9", "name": "slipgate-ghost-2", **place, "state": "destroyed"}
-    assert (await house.report(stray, "done", sandbox=gone)).status_code == 200
-    assert await house.claim() == []
+    assert (await gateway.report(stray, "done", sandbox=gone)).status_code == 200
+    assert await gateway.claim() == []
 
 
-async def test_a_spool_may_be_as_old_as_its_attempt(house: House, clock: Clock) -> None:
-    job, agent = await house.launch()
+async def test_a_spool_may_be_as_old_as_its_attempt(gateway: GatewayHarness, clock: Clock) -> None:
+    job, agent = await gateway.launch()
     told_at = clock.now // 1000
     clock.now += 3_000_000
-    await house.post(f"/v1/tasks/{job['taskId']}/cancel")
-    destroy = next(one for one in await house.claim(capacity=0) if one["kind"] == "destroy")
+    await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
+    destroy = next(one for one in await gateway.claim(capacity=0) if one["kind"] == "destroy")
     body = agent.body("task.completed", summary="offline for long")
     line = line_of(agent, "m1", body, at=told_at)
-    await house.report(destroy, "done", sandbox=sandbox_of(job), spool=[line], spoolOffset=9)
-    assert (await house.task(job["taskId"]))["status"] == "completed"
+    await gateway.report(destroy, "done", sandbox=sandbox_of(job), spool=[line], spoolOffset=9)
+    assert (await gateway.task(job["taskId"]))["status"] == "completed"
 
 
 async def test_what_a_sweep_found_can_be_read_and_another_can_be_had_at_once(
-    house: House, clock: Clock
+    gateway: GatewayHarness, clock: Clock
 ) -> None:
-    assert (await house.get("/v1/sweeps", scope="ops")).json() == {"data": []}
-    assert await house.claim() == []
-    (first,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    assert (await gateway.get("/v1/sweeps", scope="ops")).json() == {"data": []}
+    assert await gateway.claim() == []
+    (first,) = (await gateway.get("/v1/sweeps", scope="ops")).json()["data"]
     assert (first["provider"], first["realm"], first["live"]) == ("local", "here", True)
     assert (first["sweptAt"], first["seen"], first["sandboxes"]) == (None, 0, [])
-    asked = await house.post("/v1/sweeps", scope="ops")
+    asked = await gateway.post("/v1/sweeps", scope="ops")
     assert asked.status_code == 202
-    (sweep,) = await house.claim()
-    (under_way,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    (sweep,) = await gateway.claim()
+    (under_way,) = (await gateway.get("/v1/sweeps", scope="ops")).json()["data"]
     assert under_way["nextAt"] is None
     labels = {**sweep["labels"], "slipgate-task": "task_ghost", "slipgate-attempt": "2"}
     found = {"id": "s9", "name": "slipgate-ghost-2", "state": "started", "labels": labels}
-    await house.report(sweep, "done", sandboxes=[found])
-    (after,) = (await house.get("/v1/sweeps", scope="ops")).json()["data"]
+    await gateway.report(sweep, "done", sandboxes=[found])
+    (after,) = (await gateway.get("/v1/sweeps", scope="ops")).json()["data"]
     assert (after["seen"], after["unwanted"]) == (1, 1)
     (stray,) = after["sandboxes"]
     assert (stray["name"], stray["taskId"], stray["attempt"]) == (found["name"], "task_ghost", 2)

@@ -5,26 +5,26 @@ from urllib.parse import quote
 import pytest
 
 from gateway.wire.times import milliseconds, parse_rfc3339, rfc3339
-from tests.web.callers import House, Json
+from tests.web.callers import GatewayHarness, Json
 
 ERROR = {"stage": "agent", "code": "no_model", "message": "no key", "retryable": False}
 GEARS = "https://github.com/acme/gears"
 
 
-async def listed(house: House, query: str, scope: str = "tasks") -> list[str]:
-    response = await house.get(f"/v1/tasks?{query}", scope)
+async def listed(gateway: GatewayHarness, query: str, scope: str = "tasks") -> list[str]:
+    response = await gateway.get(f"/v1/tasks?{query}", scope)
     assert response.status_code == 200, response.text
     return [task["id"] for task in response.json()["data"]]
 
 
 @pytest.fixture
-async def tasks(house: House) -> Json:
+async def tasks(gateway: GatewayHarness) -> Json:
     """A failed task, a queued one with metadata, and a cancelled one of another repository."""
-    job, agent = await house.launch()
+    job, agent = await gateway.launch()
     assert (await agent.say("task.failed", "m1", error=ERROR)).status_code == 202
-    queued = await house.create(metadata={"userId": "u 1", "a.b": ""})
-    cancelled = await house.create(repoUrl=GEARS, metadata={"userId": "u 1"})
-    await house.post(f"/v1/tasks/{cancelled['id']}/cancel")
+    queued = await gateway.create(metadata={"userId": "u 1", "a.b": ""})
+    cancelled = await gateway.create(repoUrl=GEARS, metadata={"userId": "u 1"})
+    await gateway.post(f"/v1/tasks/{cancelled['id']}/cancel")
     return {"failed": job["taskId"], "queued": queued["id"], "cancelled": cancelled["id"]}
 
 
@@ -46,27 +46,27 @@ async def tasks(house: House) -> Json:
     ],
 )
 async def test_a_list_shows_what_was_asked_for(
-    house: House, tasks: Json, query: str, names: list[str] | None
+    gateway: GatewayHarness, tasks: Json, query: str, names: list[str] | None
 ) -> None:
     expected = ["cancelled"] if names is None else names
-    assert await listed(house, query) == [tasks[name] for name in expected]
+    assert await listed(gateway, query) == [tasks[name] for name in expected]
 
 
-async def test_the_moment_itself_is_neither_before_nor_after(house: House) -> None:
-    task = await house.create()
+async def test_the_moment_itself_is_neither_before_nor_after(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
     at = task["createdAt"]
-    assert await listed(house, f"createdAfter={at}") == []
-    assert await listed(house, f"createdBefore={at}") == []
+    assert await listed(gateway, f"createdAfter={at}") == []
+    assert await listed(gateway, f"createdBefore={at}") == []
     moment = parse_rfc3339(at)
     assert moment is not None
     earlier = rfc3339(milliseconds(moment) - 1)
-    assert await listed(house, f"createdAfter={earlier}") == [task["id"]]
+    assert await listed(gateway, f"createdAfter={earlier}") == [task["id"]]
 
 
-async def test_a_filter_reaches_no_other_project(house: House, tasks: Json) -> None:
+async def test_a_filter_reaches_no_other_project(gateway: GatewayHarness, tasks: Json) -> None:
     for query in ("metadata.userId=u%201", "errorCode=no_model", "status=queued"):
-        assert await listed(house, query, "other") == []
-        assert await listed(house, query, "ops") != []
+        assert await listed(gateway, query, "other") == []
+        assert await listed(gateway, query, "ops") != []
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ async def test_a_filter_reaches_no_other_project(house: House, tasks: Json) -> N
     ],
 )
 async def test_what_would_widen_a_list_unseen_is_refused(
-    house: House, query: str, path: str
+    gateway: GatewayHarness, query: str, path: str
 ) -> None:
-    response = await house.get(f"/v1/tasks?{query}")
+    response = await gateway.get(f"/v1/tasks?{query}")
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
     assert [error["path"] for error in response.json()["errors"]] == [path]
 
@@ -108,18 +108,18 @@ async def test_what_would_widen_a_list_unseen_is_refused(
     ],
 )
 async def test_a_cursor_belongs_to_the_list_it_was_made_for(
-    house: House, tasks: Json, query: str, scope: str
+    gateway: GatewayHarness, tasks: Json, query: str, scope: str
 ) -> None:
-    cursor = (await house.get("/v1/tasks?limit=1")).json()["nextCursor"]
-    assert await listed(house, f"limit=50&cursor={cursor}") == [tasks["queued"], tasks["failed"]]
-    refused = await house.get(f"/v1/tasks?{query}&cursor={cursor}", scope)
+    cursor = (await gateway.get("/v1/tasks?limit=1")).json()["nextCursor"]
+    assert await listed(gateway, f"limit=50&cursor={cursor}") == [tasks["queued"], tasks["failed"]]
+    refused = await gateway.get(f"/v1/tasks?{query}&cursor={cursor}", scope)
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_cursor")
     assert "nextCursor" in refused.json()["hint"]
 
 
 async def test_a_cursor_goes_on_under_any_order_of_the_same_filters(
-    house: House, tasks: Json
+    gateway: GatewayHarness, tasks: Json
 ) -> None:
-    first = await house.get("/v1/tasks?status=failed,queued&limit=1")
+    first = await gateway.get("/v1/tasks?status=failed,queued&limit=1")
     cursor = first.json()["nextCursor"]
-    assert await listed(house, f"cursor={cursor}&status=queued,failed") == [tasks["failed"]]
+    assert await listed(gateway, f"cursor={cursor}&status=queued,failed") == [tasks["failed"]]

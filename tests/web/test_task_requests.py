@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.web.callers import TASK, House, open_house
+from tests.web.callers import TASK, GatewayHarness, open_gateway
 
 
-async def test_a_created_task_is_where_location_says(house: House) -> None:
-    response = await house.post("/v1/tasks", TASK | {"metadata": {"userId": "u_1"}})
+async def test_a_created_task_is_where_location_says(gateway: GatewayHarness) -> None:
+    response = await gateway.post("/v1/tasks", TASK | {"metadata": {"userId": "u_1"}})
     assert response.status_code == 202
     task = response.json()
-    shown = await house.get(response.headers["location"])
+    shown = await gateway.get(response.headers["location"])
     assert shown.json() == task
     assert task["status"] == "queued"
     assert task["title"] == "Add /health"
@@ -22,14 +22,14 @@ async def test_a_created_task_is_where_location_says(house: House) -> None:
 
 
 async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
-    house: House, tmp_path: Path
+    gateway: GatewayHarness, tmp_path: Path
 ) -> None:
-    task = await house.create(
+    task = await gateway.create(
         env={"FEATURE_X": "hunter2"}, callbackUrl="https://app.example/hook?bypass=hunter2"
     )
-    await house.claim()
+    await gateway.claim()
     for path in ("/v1/tasks", f"/v1/tasks/{task['id']}", f"/v1/tasks/{task['id']}/events"):
-        text = (await house.get(path)).text
+        text = (await gateway.get(path)).text
         assert "hunter2" not in text
         assert "FEATURE_X" not in text
     assert "hunter2" not in str(task)
@@ -62,107 +62,109 @@ async def test_what_a_task_keeps_secret_is_never_shown_nor_stored_in_the_open(
     ids=str,
 )
 async def test_a_task_that_would_do_harm_is_refused_by_name(
-    house: House, wanted: dict[str, object], code: str, path: str
+    gateway: GatewayHarness, wanted: dict[str, object], code: str, path: str
 ) -> None:
-    response = await house.post("/v1/tasks", TASK | wanted)
+    response = await gateway.post("/v1/tasks", TASK | wanted)
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert [error["path"] for error in response.json()["errors"]] == [path]
     assert response.headers["content-type"] == "application/problem+json"
-    assert (await house.get("/v1/tasks")).json()["data"] == []
+    assert (await gateway.get("/v1/tasks")).json()["data"] == []
 
 
-async def test_all_reserved_variables_are_named_at_once(house: House) -> None:
+async def test_all_reserved_variables_are_named_at_once(gateway: GatewayHarness) -> None:
     env = {"PATH": "/x", "TARGET_REPO": "y", "OPENAI_BASE_URL": "https://evil.example", "OK": "1"}
-    problem = (await house.post("/v1/tasks", TASK | {"env": env})).json()
+    problem = (await gateway.post("/v1/tasks", TASK | {"env": env})).json()
     named = {error["path"] for error in problem["errors"]}
     assert named == {"$.env.PATH", "$.env.TARGET_REPO", "$.env.OPENAI_BASE_URL"}
 
 
-async def test_an_address_may_come_with_its_own_key(house: House) -> None:
-    await house.create(env={"OPENAI_BASE_URL": "http://x", "OPENAI_API_KEY": "k"})
+async def test_an_address_may_come_with_its_own_key(gateway: GatewayHarness) -> None:
+    await gateway.create(env={"OPENAI_BASE_URL": "http://x", "OPENAI_API_KEY": "k"})
 
 
-async def test_only_ops_names_a_provider(house: House) -> None:
+async def test_only_ops_names_a_provider(gateway: GatewayHarness) -> None:
     wanted = TASK | {"provider": "docker"}
-    assert (await house.post("/v1/tasks", wanted)).status_code == 403
-    assert (await house.post("/v1/tasks", wanted, scope="ops")).status_code == 202
+    assert (await gateway.post("/v1/tasks", wanted)).status_code == 403
+    assert (await gateway.post("/v1/tasks", wanted, scope="ops")).status_code == 202
 
 
 async def test_other_repositories_than_the_allowed_are_refused(tmp_path: Path) -> None:
-    async with open_house(tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*") as house:
-        response = await house.post("/v1/tasks", TASK)
+    async with open_gateway(
+        tmp_path, SLIPGATE_ALLOWED_REPOS="https://github.com/other/*"
+    ) as gateway:
+        response = await gateway.post("/v1/tasks", TASK)
         assert (response.status_code, response.json()["code"]) == (422, "repo_not_allowed")
 
 
 @pytest.mark.parametrize("route", ["/v1/tasks", "/workspace"])
 async def test_a_page_of_a_repository_is_refused_with_the_repository(
-    house: House, route: str
+    gateway: GatewayHarness, route: str
 ) -> None:
     page = "https://github.com/acme/widgets/tree/main"
     wanted = TASK if route == "/v1/tasks" else {"env": {"AGENT_PROMPT": "Do it"}}
-    response = await house.post(route, wanted | {"repoUrl": page})
+    response = await gateway.post(route, wanted | {"repoUrl": page})
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "invalid_request")
     assert problem["hint"] == "Give https://github.com/acme/widgets."
     assert problem["errors"][0]["path"] == "$.repoUrl"
 
 
-async def test_the_same_key_and_request_get_the_first_answer(house: House) -> None:
-    first = await house.post("/v1/tasks", TASK, idempotency_key="k-1")
-    again = await house.post("/v1/tasks", TASK | {"priority": 5}, idempotency_key="k-1")
+async def test_the_same_key_and_request_get_the_first_answer(gateway: GatewayHarness) -> None:
+    first = await gateway.post("/v1/tasks", TASK, idempotency_key="k-1")
+    again = await gateway.post("/v1/tasks", TASK | {"priority": 5}, idempotency_key="k-1")
     assert (again.status_code, again.json()) == (202, first.json())
     assert again.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
-    other = await house.post("/v1/tasks", TASK | {"priority": 6}, idempotency_key="k-1")
+    other = await gateway.post("/v1/tasks", TASK | {"priority": 6}, idempotency_key="k-1")
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
-async def test_of_two_at_the_same_time_one_decides(house: House) -> None:
+async def test_of_two_at_the_same_time_one_decides(gateway: GatewayHarness) -> None:
     first, second = await asyncio.gather(
-        *(house.post("/v1/tasks", TASK, idempotency_key="k-1") for _ in range(2))
+        *(gateway.post("/v1/tasks", TASK, idempotency_key="k-1") for _ in range(2))
     )
     assert first.json()["id"] == second.json()["id"]
-    assert len((await house.get("/v1/tasks")).json()["data"]) == 1
+    assert len((await gateway.get("/v1/tasks")).json()["data"]) == 1
 
 
-async def test_another_project_sees_nothing(house: House) -> None:
-    task = await house.create()
+async def test_another_project_sees_nothing(gateway: GatewayHarness) -> None:
+    task = await gateway.create()
     for path in ("", "/events", "/logs", "/patch"):
-        response = await house.get(f"/v1/tasks/{task['id']}{path}", "other")
+        response = await gateway.get(f"/v1/tasks/{task['id']}{path}", "other")
         assert (response.status_code, response.json()["code"]) == (404, "not_found")
-    cancel = await house.post(f"/v1/tasks/{task['id']}/cancel", scope="other")
+    cancel = await gateway.post(f"/v1/tasks/{task['id']}/cancel", scope="other")
     assert cancel.status_code == 404
-    assert (await house.get("/v1/tasks", "other")).json()["data"] == []
-    assert (await house.get(f"/v1/tasks/{task['id']}", "ops")).status_code == 200
+    assert (await gateway.get("/v1/tasks", "other")).json()["data"] == []
+    assert (await gateway.get(f"/v1/tasks/{task['id']}", "ops")).status_code == 200
 
 
-async def test_a_list_is_newest_first_and_goes_on_at_its_cursor(house: House) -> None:
-    made = [(await house.create())["id"] for _ in range(5)]
+async def test_a_list_is_newest_first_and_goes_on_at_its_cursor(gateway: GatewayHarness) -> None:
+    made = [(await gateway.create())["id"] for _ in range(5)]
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = (await house.get(f"/v1/tasks?limit=2{cursor and '&cursor=' + cursor}")).json()
+        page = (await gateway.get(f"/v1/tasks?limit=2{cursor and '&cursor=' + cursor}")).json()
         seen += [task["id"] for task in page["data"]]
         cursor = page["nextCursor"]
     assert seen == sorted(made, reverse=True)
 
 
-async def test_ops_lists_every_project(house: House) -> None:
-    await house.create()
-    await house.post("/v1/tasks", TASK, scope="other")
-    projects = {task["project"] for task in (await house.get("/v1/tasks", "ops")).json()["data"]}
+async def test_ops_lists_every_project(gateway: GatewayHarness) -> None:
+    await gateway.create()
+    await gateway.post("/v1/tasks", TASK, scope="other")
+    projects = {task["project"] for task in (await gateway.get("/v1/tasks", "ops")).json()["data"]}
     assert projects == {"default", "elsewhere"}
 
 
-async def test_a_status_named_twice_lists_a_task_once(house: House) -> None:
-    await house.create()
-    page = (await house.get("/v1/tasks?status=queued,queued,running")).json()
+async def test_a_status_named_twice_lists_a_task_once(gateway: GatewayHarness) -> None:
+    await gateway.create()
+    page = (await gateway.get("/v1/tasks?status=queued,queued,running")).json()
     assert len(page["data"]) == 1
-    cancelled = (await house.create())["id"]
-    await house.post(f"/v1/tasks/{cancelled}/cancel")
-    page = (await house.get("/v1/tasks?status=cancelled")).json()
+    cancelled = (await gateway.create())["id"]
+    await gateway.post(f"/v1/tasks/{cancelled}/cancel")
+    page = (await gateway.get("/v1/tasks?status=cancelled")).json()
     assert [task["id"] for task in page["data"]] == [cancelled]
-    assert (await house.get("/v1/tasks?status=running")).json()["data"] == []
+    assert (await gateway.get("/v1/tasks?status=running")).json()["data"] == []
 
 
 @pytest.mark.parametrize(
@@ -176,25 +178,27 @@ async def test_a_status_named_twice_lists_a_task_once(house: House) -> None:
         ("cursor=%C3%A4", 400, "invalid_cursor"),
     ],
 )
-async def test_a_wrong_query_is_refused(house: House, query: str, status: int, code: str) -> None:
-    response = await house.get(f"/v1/tasks?{query}")
+async def test_a_wrong_query_is_refused(
+    gateway: GatewayHarness, query: str, status: int, code: str
+) -> None:
+    response = await gateway.get(f"/v1/tasks?{query}")
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_queued_task_is_cancelled_once_and_retried(house: House) -> None:
-    path = f"/v1/tasks/{(await house.create())['id']}"
-    early = await house.post(f"{path}/retry")
+async def test_a_queued_task_is_cancelled_once_and_retried(gateway: GatewayHarness) -> None:
+    path = f"/v1/tasks/{(await gateway.create())['id']}"
+    early = await gateway.post(f"{path}/retry")
     assert (early.status_code, early.json()["code"]) == (409, "not_finished")
-    cancelled = await house.post(f"{path}/cancel")
+    cancelled = await gateway.post(f"{path}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (202, "cancelled")
-    again = await house.post(f"{path}/cancel")
+    again = await gateway.post(f"{path}/cancel")
     assert (again.status_code, again.json()["code"]) == (409, "already_finished")
-    retried = (await house.post(f"{path}/retry")).json()
+    retried = (await gateway.post(f"{path}/retry")).json()
     assert (retried["status"], retried["attempt"]) == ("queued", 2)
 
 
 @pytest.mark.parametrize("task_id", ["task_x", "x", "%00", "task_" + "z" * 26])
-async def test_what_is_no_task_is_not_found(house: House, task_id: str) -> None:
+async def test_what_is_no_task_is_not_found(gateway: GatewayHarness, task_id: str) -> None:
     for path in (f"/v1/tasks/{task_id}", f"/v1/tasks/{task_id}/events"):
-        assert (await house.get(path)).status_code == 404
-    assert (await house.post(f"/v1/tasks/{task_id}/cancel")).status_code == 404
+        assert (await gateway.get(path)).status_code == 404
+    assert (await gateway.post(f"/v1/tasks/{task_id}/cancel")).status_code == 404

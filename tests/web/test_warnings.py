@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.callers import TASK, House, Json, line_of, sandbox_of
+from tests.web.callers import TASK, GatewayHarness, Json, line_of, sandbox_of
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 PULL = f"{TASK['repoUrl']}/pull/1"
@@ -14,40 +14,44 @@ FOREIGN: Json = {
 DROPPED = [f"$.data.{name} was dropped: " for name in FOREIGN]
 
 
-async def warned(house: House, task_id: str) -> list[str]:
-    warnings: list[str] = (await house.task(task_id))["warnings"]
+async def warned(gateway: GatewayHarness, task_id: str) -> list[str]:
+    warnings: list[str] = (await gateway.task(task_id))["warnings"]
     return warnings
 
 
-async def test_a_task_shows_each_warning_once(house: House) -> None:
-    job, agent = await house.launch()
-    assert await warned(house, job["taskId"]) == []
+async def test_a_task_shows_each_warning_once(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
+    assert await warned(gateway, job["taskId"]) == []
     await agent.say("task.patch", "m1", offset=0, chunk="+a\n", warnings=["venv was left out"])
     await agent.say("task.completed", "m2", warnings=["venv was left out", "core was left out"])
-    assert await warned(house, job["taskId"]) == ["venv was left out", "core was left out"]
+    assert await warned(gateway, job["taskId"]) == ["venv was left out", "core was left out"]
 
 
-async def test_a_script_may_warn_too(house: House) -> None:
-    job, agent = await house.launch()
+async def test_a_script_may_warn_too(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     last = {"type": "task.completed", "status": "success", "warnings": ["x" * 600, "y"]}
-    assert (await house.http.post(agent.env["WEBHOOK_URL"], json=last)).status_code == 200
+    assert (await gateway.http.post(agent.env["WEBHOOK_URL"], json=last)).status_code == 200
     cut = "$.data.warnings were cut: too long"
-    assert await warned(house, job["taskId"]) == [cut, "x" * 500, "y"]
+    assert await warned(gateway, job["taskId"]) == [cut, "x" * 500, "y"]
 
 
-async def test_warnings_have_a_bound_and_never_refuse_the_last_word(house: House) -> None:
-    job, agent = await house.launch()
+async def test_warnings_have_a_bound_and_never_refuse_the_last_word(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
     many = [f"{number} was left out" for number in range(60)]
     answer = await agent.say("task.needs_review", "m1", summary="look", warnings=many)
     assert answer.status_code == 202
     assert answer.json()["warnings"] == ["$.data.warnings were cut: too long"]
-    assert await warned(house, job["taskId"]) == [*answer.json()["warnings"], *many[:49]]
+    assert await warned(gateway, job["taskId"]) == [*answer.json()["warnings"], *many[:49]]
 
 
-async def test_what_was_dropped_for_its_length_is_a_warning_of_the_task(house: House) -> None:
-    job, agent = await house.launch()
+async def test_what_was_dropped_for_its_length_is_a_warning_of_the_task(
+    gateway: GatewayHarness,
+) -> None:
+    job, agent = await gateway.launch()
     await agent.say("task.completed", "m1", summary="x" * 9_000)
-    assert await warned(house, job["taskId"]) == ["$.data.summary was dropped: too long"]
+    assert await warned(gateway, job["taskId"]) == ["$.data.summary was dropped: too long"]
 
 
 @pytest.mark.parametrize(
@@ -67,9 +71,9 @@ async def test_what_was_dropped_for_its_length_is_a_warning_of_the_task(house: H
 )
 @pytest.mark.parametrize("way", ["signed", "flat", "spooled"])
 async def test_what_is_not_of_the_tasks_repository_is_dropped(
-    house: House, kind: str, said: Json, way: str
+    gateway: GatewayHarness, kind: str, said: Json, way: str
 ) -> None:
-    job, agent = await house.launch()
+    job, agent = await gateway.launch()
     await agent.say("task.started", "m0")
     if way == "signed":
         answer = await agent.say(kind, "m1", **said, **FOREIGN)
@@ -78,55 +82,55 @@ async def test_what_is_not_of_the_tasks_repository_is_dropped(
         assert [text.startswith(head) for text, head in zip(told, DROPPED, strict=True)]
     elif way == "flat":
         word = {"type": kind, **said, **FOREIGN}
-        assert (await house.http.post(agent.env["WEBHOOK_URL"], json=word)).status_code == 200
+        assert (await gateway.http.post(agent.env["WEBHOOK_URL"], json=word)).status_code == 200
     else:
-        await house.post(f"/v1/tasks/{job['taskId']}/cancel")
+        await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
         await agent.say("task.log", "m1", offset=0, chunk="")
         told_end = [{"instanceId": job["instanceId"], "provider": "local", "realm": "here"}]
         told_end[0]["name"] = job["sandbox"]["name"]
         body = {"launcherId": "l1", "sandboxes": told_end}
-        await house.post("/v1/launcher/ended", body, scope="launcher")
-        (inspect,) = await house.claim(capacity=0)
+        await gateway.post("/v1/launcher/ended", body, scope="launcher")
+        (inspect,) = await gateway.claim(capacity=0)
         spool = [line_of(agent, "m2", agent.body(kind, **said, **FOREIGN))]
-        done = await house.report(inspect, "done", sandbox=sandbox_of(job), spool=spool)
+        done = await gateway.report(inspect, "done", sandbox=sandbox_of(job), spool=spool)
         assert done.status_code == 200
-    task = await house.task(job["taskId"])
+    task = await gateway.task(job["taskId"])
     assert (task["prUrl"], task["commitSha"]) == (None, None)
     assert all(text.startswith(head) for text, head in zip(task["warnings"], DROPPED, strict=True))
     assert TASK["repoUrl"] in task["warnings"][0]
-    events = (await house.get(f"/v1/tasks/{job['taskId']}/events")).json()["data"]
+    events = (await gateway.get(f"/v1/tasks/{job['taskId']}/events")).json()["data"]
     (event,) = [event for event in events if event["data"].get("warnings")]
     assert not set(FOREIGN) & set(event["data"])
 
 
-async def test_escapes_hide_no_foreign_claim(house: House) -> None:
-    job, agent = await house.launch()
+async def test_escapes_hide_no_foreign_claim(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     body = agent.body("task.pr_created", prUrl=FOREIGN["prUrl"])
     await agent.send(body.replace(b"prUrl", rb"\u0070rUrl"), "m1")
-    task = await house.task(job["taskId"])
+    task = await gateway.task(job["taskId"])
     assert (task["prUrl"], len(task["warnings"])) == (None, 1)
 
 
-async def test_what_is_the_tasks_own_is_kept(house: House) -> None:
-    job, agent = await house.launch(repoUrl="git@github.com:acme/widgets.git")
+async def test_what_is_the_tasks_own_is_kept(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch(repoUrl="git@github.com:acme/widgets.git")
     own = {"prUrl": PULL, "branchName": f"slipgate/{job['taskId']}", "commitSha": SHA}
     answer = await agent.say("task.completed", "m1", summary="done", **own)
     assert "warnings" not in answer.json()
-    task = await house.task(job["taskId"])
+    task = await gateway.task(job["taskId"])
     assert (task["prUrl"], task["commitSha"], task["warnings"]) == (PULL, SHA, [])
 
 
-async def test_no_number_of_an_agents_own_warnings_hides_ours(house: House) -> None:
-    job, agent = await house.launch()
+async def test_no_number_of_an_agents_own_warnings_hides_ours(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch()
     many = [f"{number}" for number in range(50)]
     await agent.say("task.progress", "m1", stage="pr", message="x", warnings=many)
     await agent.say("task.completed", "m2", prUrl=FOREIGN["prUrl"], warnings=many)
-    assert any(text.startswith(DROPPED[0]) for text in await warned(house, job["taskId"]))
+    assert any(text.startswith(DROPPED[0]) for text in await warned(gateway, job["taskId"]))
 
 
-async def test_warnings_outlive_a_retry(house: House) -> None:
-    job, agent = await house.launch(maxAttempts=2)
+async def test_warnings_outlive_a_retry(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch(maxAttempts=2)
     error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
     await agent.say("task.failed", "m1", error=error, warnings=["venv was left out"])
-    task = await house.task(job["taskId"])
+    task = await gateway.task(job["taskId"])
     assert (task["attempt"], task["warnings"]) == (2, ["venv was left out"])

@@ -2,14 +2,14 @@
 
 import time
 
-from tests.web.callers import House, Json, line_of, sandbox_of
+from tests.web.callers import GatewayHarness, Json, line_of, sandbox_of
 
 PULL = "https://github.com/acme/widgets/pull/1"
 
 
-async def test_a_task_goes_from_post_to_pull_request(house: House) -> None:
-    job, agent = await house.launch(env={"FEATURE_X": "1"})
-    task = await house.task(job["taskId"])
+async def test_a_task_goes_from_post_to_pull_request(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch(env={"FEATURE_X": "1"})
+    task = await gateway.task(job["taskId"])
     path = f"/v1/tasks/{task['id']}"
     await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
     await agent.say("task.progress", "m2", stage="agent", message="turn 1 of 60")
@@ -21,25 +21,25 @@ async def test_a_task_goes_from_post_to_pull_request(house: House) -> None:
     last: Json = {"summary": "done", "validation": [], "patch": "diff --git a b\n", "prUrl": PULL}
     ended = await agent.say("task.completed", "m6", **last, **branch)
     assert ended.status_code == 202, ended.text
-    shown = await house.task(task["id"])
+    shown = await gateway.task(task["id"])
     assert (shown["status"], shown["prUrl"], shown["usage"]) == ("completed", PULL, usage)
     assert shown["sandbox"]["state"] == "destroying"
-    logs = (await house.get(f"{path}/logs")).json()
+    logs = (await gateway.get(f"{path}/logs")).json()
     assert [chunk["chunk"] for chunk in logs["data"]] == ["hello\n"]
-    assert (await house.get(f"{path}/patch")).text == "diff --git a b\n"
-    (destroy,) = await house.claim(capacity=0)
+    assert (await gateway.get(f"{path}/patch")).text == "diff --git a b\n"
+    (destroy,) = await gateway.claim(capacity=0)
     assert destroy["kind"] == "destroy"
-    await house.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))
-    assert (await house.task(task["id"]))["sandbox"]["state"] == "destroyed"
+    await gateway.report(destroy, "done", sandbox=sandbox_of(job, "destroyed"))
+    assert (await gateway.task(task["id"]))["sandbox"]["state"] == "destroyed"
 
 
-async def test_the_spool_is_a_second_way_home(house: House) -> None:
-    job, agent = await house.launch(timeouts={"heartbeatSeconds": 1})
-    (inspect,) = await house.claim(capacity=0, waitSeconds=30)
+async def test_the_spool_is_a_second_way_home(gateway: GatewayHarness) -> None:
+    job, agent = await gateway.launch(timeouts={"heartbeatSeconds": 1})
+    (inspect,) = await gateway.claim(capacity=0, waitSeconds=30)
     assert inspect["kind"] == "inspect"
     body = agent.body("task.completed", summary="from the spool")
     line = line_of(agent, "m1", body, at=int(time.time()) - 1)
-    done = await house.report(
+    done = await gateway.report(
         inspect,
         "done",
         sandbox=sandbox_of(job),
@@ -48,5 +48,5 @@ async def test_the_spool_is_a_second_way_home(house: House) -> None:
         spoolOffset=500,
     )
     assert done.status_code == 200, done.text
-    shown = await house.task(job["taskId"])
+    shown = await gateway.task(job["taskId"])
     assert (shown["status"], shown["message"]) == ("completed", "from the spool")

@@ -15,7 +15,7 @@ from gateway.demo.serve import serving
 from gateway.store.sqlite.admin.audit import audit
 from gateway.wire.signing import secret_bytes
 from gateway.wire.times import milliseconds, parse_rfc3339
-from tests.web.callers import MASTER, Agent, House, Json, open_house, sandbox_of
+from tests.web.callers import MASTER, Agent, GatewayHarness, Json, open_gateway, sandbox_of
 
 NEW: Json = {
     "snapshot": "pithy-jaunt-dev",
@@ -38,8 +38,8 @@ NEW: Json = {
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="0") as opened:
+async def gateway(tmp_path: Path) -> AsyncIterator[GatewayHarness]:
+    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="0") as opened:
         yield opened
 
 
@@ -48,28 +48,28 @@ def asked(**env: str) -> Json:
     return {**NEW, "env": {**NEW["env"], **env}}
 
 
-async def made(house: House, **env: str) -> Json:
+async def made(gateway: GatewayHarness, **env: str) -> Json:
     """A workspace."""
-    response = await house.post("/workspace", asked(**env))
+    response = await gateway.post("/workspace", asked(**env))
     assert response.status_code == 200, response.text
     workspace: Json = response.json()
     return workspace
 
 
-async def test_two_variables_changed_and_it_works(house: House) -> None:
-    workspace = await made(house)
+async def test_two_variables_changed_and_it_works(gateway: GatewayHarness) -> None:
+    workspace = await made(gateway)
     assert workspace["workspaceId"] == workspace["id"]
     assert (workspace["status"], workspace["snapshot"]) == ("creating", "pithy-jaunt-dev")
     assert workspace["taskId"] == "k1"
-    task = (await house.get(f"/v1/tasks/{workspace['id']}")).json()
+    task = (await gateway.get(f"/v1/tasks/{workspace['id']}")).json()
     assert (task["prompt"], task["baseBranch"]) == ("Add a health endpoint", "develop")
     assert (task["branchName"], task["repoUrl"]) == ("pithy/k1", NEW["repoUrl"])
     assert task["agent"]["modelProvider"] == "anthropic"
 
 
-async def test_the_sandbox_gets_what_was_given_and_calls_us_back(house: House) -> None:
-    workspace = await made(house, WEBHOOK_URL="https://app.example/api/webhook/daytona")
-    (job,) = await house.claim()
+async def test_the_sandbox_gets_what_was_given_and_calls_us_back(gateway: GatewayHarness) -> None:
+    workspace = await made(gateway, WEBHOOK_URL="https://app.example/api/webhook/daytona")
+    (job,) = await gateway.claim()
     env = job["env"]
     given = {**NEW["env"], "WORKSPACE_ID": workspace["id"]}
     # Nothing is absent too: a key that is not given must not hide the launcher's own.
@@ -80,25 +80,25 @@ async def test_the_sandbox_gets_what_was_given_and_calls_us_back(house: House) -
 
 
 async def test_it_is_answered_as_soon_as_the_sandbox_is_made(tmp_path: Path) -> None:
-    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
-        asking = asyncio.ensure_future(house.post("/workspace", NEW))
-        (job,) = await house.claim(waitSeconds=10)
-        await house.try_sandbox(job)
-        await house.report(job, "created", sandbox=sandbox_of(job, state="creating"))
+    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
+        asking = asyncio.ensure_future(gateway.post("/workspace", NEW))
+        (job,) = await gateway.claim(waitSeconds=10)
+        await gateway.try_sandbox(job)
+        await gateway.report(job, "created", sandbox=sandbox_of(job, state="creating"))
         assert (await asking).json()["snapshot"] == "pithy-jaunt-dev"
 
 
 async def test_a_wrong_snapshot_is_not_answered_while_another_provider_may_do(
     tmp_path: Path,
 ) -> None:
-    async with open_house(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as house:
-        asking = asyncio.ensure_future(house.post("/workspace", NEW))
-        (job,) = await house.claim(waitSeconds=10)
-        await house.try_sandbox(job)
+    async with open_gateway(tmp_path, SLIPGATE_WORKSPACE_WAIT_SECONDS="30") as gateway:
+        asking = asyncio.ensure_future(gateway.post("/workspace", NEW))
+        (job,) = await gateway.claim(waitSeconds=10)
+        await gateway.try_sandbox(job)
         wrong = sandbox_of(job, state="creating") | {"snapshot": "daytonaio/sandbox:0.4.3"}
-        await house.report(job, "created", sandbox=wrong)
+        await gateway.report(job, "created", sandbox=wrong)
         error = {"code": "wrong_snapshot", "message": "not yours", "retryable": False}
-        await house.report(job, "failed", error=error)
+        await gateway.report(job, "failed", error=error)
         refused = await asking
     assert refused.status_code == 502
     assert refused.json()["code"] == "launch_failed"
@@ -106,21 +106,21 @@ async def test_a_wrong_snapshot_is_not_answered_while_another_provider_may_do(
     assert refused.json()["error"] == "launch_failed"
 
 
-async def test_the_same_task_id_is_the_same_workspace(house: House) -> None:
-    first = await made(house)
-    assert await made(house, AGENT_PROMPT="other words") == first
-    assert (await made(house, TASK_ID="k2"))["id"] != first["id"]
-    other = await house.post("/workspace", {**NEW, "branch": "else"})
+async def test_the_same_task_id_is_the_same_workspace(gateway: GatewayHarness) -> None:
+    first = await made(gateway)
+    assert await made(gateway, AGENT_PROMPT="other words") == first
+    assert (await made(gateway, TASK_ID="k2"))["id"] != first["id"]
+    other = await gateway.post("/workspace", {**NEW, "branch": "else"})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
-async def test_two_at_once_are_one(house: House) -> None:
-    answers = await asyncio.gather(*(made(house) for _ in range(5)))
+async def test_two_at_once_are_one(gateway: GatewayHarness) -> None:
+    answers = await asyncio.gather(*(made(gateway) for _ in range(5)))
     assert len({answer["id"] for answer in answers}) == 1
 
 
-async def test_without_a_task_id_nothing_is_the_same(house: House) -> None:
-    first, second = await made(house, TASK_ID=""), await made(house, TASK_ID="")
+async def test_without_a_task_id_nothing_is_the_same(gateway: GatewayHarness) -> None:
+    first, second = await made(gateway, TASK_ID=""), await made(gateway, TASK_ID="")
     assert first["id"] != second["id"]
     assert first["taskId"] == first["id"]
 
@@ -129,19 +129,19 @@ async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new
     tmp_path: Path,
 ) -> None:
     clock = [time.time_ns() // 1_000_000]
-    async with open_house(
+    async with open_gateway(
         tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
-    ) as house:
-        first = await made(house)
-        await house.http.request(
-            "DELETE", f"/workspace/{first['id']}", headers=house.bearer("tasks")
+    ) as gateway:
+        first = await made(gateway)
+        await gateway.http.request(
+            "DELETE", f"/workspace/{first['id']}", headers=gateway.bearer("tasks")
         )
         for _ in range(2):
-            assert (await made(house, FEATURE="2"))["id"] == first["id"]
-            assert (await house.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 2
-        assert await house.claim() == []
+            assert (await made(gateway, FEATURE="2"))["id"] == first["id"]
+            assert (await gateway.get(f"/v1/tasks/{first['id']}")).json()["attempt"] == 2
+        assert await gateway.claim() == []
         clock[0] += 11_000
-        (job,) = await house.claim()
+        (job,) = await gateway.claim()
         assert job["env"]["FEATURE"] == "2"
 
 
@@ -157,60 +157,62 @@ async def test_after_a_bad_end_the_same_task_id_is_its_next_attempt_with_the_new
     ],
 )
 async def test_errors_carry_what_the_frontend_shows(
-    house: House, env: dict[str, str], code: str
+    gateway: GatewayHarness, env: dict[str, str], code: str
 ) -> None:
-    refused = await house.post("/workspace", asked(**env))
+    refused = await gateway.post("/workspace", asked(**env))
     assert (refused.status_code, refused.json()["code"]) == (422, code)
     assert refused.json()["message"]
     assert refused.json()["error"] == code
 
 
 async def test_an_error_names_the_frontends_own_fields_and_its_message_all_of_them(
-    house: House,
+    gateway: GatewayHarness,
 ) -> None:
     wrong = {"WEBHOOK_URL": "ftp://x", "BRANCH_NAME": "-x", "BASE_BRANCH": "a..b", "PATH": "/x"}
-    refused = (await house.post("/workspace", asked(**wrong) | {"repoUrl": "git@"})).json()
+    refused = (await gateway.post("/workspace", asked(**wrong) | {"repoUrl": "git@"})).json()
     paths = {error["path"] for error in refused["errors"]}
     assert paths == {"$.repoUrl", *(f"$.env.{name}" for name in wrong)}
     for name in ("repoUrl", *(f"env.{name}" for name in wrong)):
         assert f"{name}: " in refused["message"]
 
 
-async def test_an_error_of_the_branch_names_the_field_it_stood_in(house: House) -> None:
+async def test_an_error_of_the_branch_names_the_field_it_stood_in(gateway: GatewayHarness) -> None:
     wanted = {**NEW, "branch": "a..b", "env": {**NEW["env"], "BASE_BRANCH": ""}}
-    (error,) = (await house.post("/workspace", wanted)).json()["errors"]
+    (error,) = (await gateway.post("/workspace", wanted)).json()["errors"]
     assert error["path"] == "$.branch"
 
 
-async def test_empty_strings_are_absent_and_keep_alive_keeps_the_sandbox(house: House) -> None:
+async def test_empty_strings_are_absent_and_keep_alive_keeps_the_sandbox(
+    gateway: GatewayHarness,
+) -> None:
     wanted = asked(KEEP_ALIVE="true", BASE_BRANCH="", BRANCH_NAME="", MODEL="", MODEL_PROVIDER="")
-    made = await house.post("/workspace", wanted | {"snapshot": "", "branch": ""})
+    made = await gateway.post("/workspace", wanted | {"snapshot": "", "branch": ""})
     assert made.status_code == 200, made.text
     assert made.json()["snapshot"] == "slipgate-agent-1"
-    task = (await house.get(f"/v1/tasks/{made.json()['id']}")).json()
+    task = (await gateway.get(f"/v1/tasks/{made.json()['id']}")).json()
     assert task["baseBranch"] is None
     assert task["branchName"] == f"slipgate/{task['id']}"
-    (job,) = await house.claim()
-    agent = Agent(http=house.http, env=job["env"])
-    await house.try_sandbox(job)
-    await house.report(job, "done", sandbox=sandbox_of(job))
+    (job,) = await gateway.claim()
+    agent = Agent(http=gateway.http, env=job["env"])
+    await gateway.try_sandbox(job)
+    await gateway.report(job, "done", sandbox=sandbox_of(job))
     assert (await agent.say("task.completed", "m1", summary="ok")).status_code == 202
-    assert await house.claim(capacity=0) == [], "its sandbox is kept"
+    assert await gateway.claim(capacity=0) == [], "its sandbox is kept"
 
 
-async def test_workspaces_are_listed_and_stopped(house: House) -> None:
-    first, second = await made(house), await made(house, TASK_ID="k2")
-    page = (await house.get("/workspace?limit=1")).json()
+async def test_workspaces_are_listed_and_stopped(gateway: GatewayHarness) -> None:
+    first, second = await made(gateway), await made(gateway, TASK_ID="k2")
+    page = (await gateway.get("/workspace?limit=1")).json()
     (shown,) = page["workspaces"]
     assert (shown["workspaceId"], shown["taskId"]) == (second["id"], "k2")
     assert (shown["id"], shown["status"]) == (second["id"], "creating")
-    rest = (await house.get(f"/workspace?limit=1&cursor={page['nextCursor']}")).json()
+    rest = (await gateway.get(f"/workspace?limit=1&cursor={page['nextCursor']}")).json()
     assert [each["workspaceId"] for each in rest["workspaces"]] == [first["id"]]
     assert rest["nextCursor"] is None
     for _ in range(2):
-        stopped = await house.post(f"/workspace/{first['id']}/stop")
+        stopped = await gateway.post(f"/workspace/{first['id']}/stop")
         assert (stopped.status_code, stopped.json()["status"]) == (200, "terminated")
-    assert (await house.get("/workspace", "other")).json()["workspaces"] == []
+    assert (await gateway.get("/workspace", "other")).json()["workspaces"] == []
 
 
 @pytest.mark.parametrize(
@@ -228,10 +230,10 @@ async def test_workspaces_are_listed_and_stopped(house: House) -> None:
     ],
 )
 async def test_a_wrong_door_says_which_one_is_right(
-    house: House, method: str, path: str, named: str
+    gateway: GatewayHarness, method: str, path: str, named: str
 ) -> None:
-    headers = house.bearer("tasks")
-    refused = await house.http.request(method, f"https://gate.example{path}", headers=headers)
+    headers = gateway.bearer("tasks")
+    refused = await gateway.http.request(method, f"https://gate.example{path}", headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
     assert named in refused.json()["message"]
 
@@ -240,58 +242,62 @@ async def test_its_end_is_told_after_the_frontend_has_written_down_that_it_runs(
     tmp_path: Path,
 ) -> None:
     clock = [time.time_ns() // 1_000_000]
-    async with open_house(
+    async with open_gateway(
         tmp_path, clock=lambda: clock[0], SLIPGATE_WORKSPACE_WAIT_SECONDS="0"
-    ) as house:
-        first = await made(house, WEBHOOK_URL="https://app.example/hook")
-        (job,) = await house.claim()
+    ) as gateway:
+        first = await made(gateway, WEBHOOK_URL="https://app.example/hook")
+        (job,) = await gateway.claim()
         hook = job["env"]["WEBHOOK_URL"]
-        await house.http.post(hook, json={"type": "task.failed", "error": "boom", "message": "no"})
-        assert await ends_due(house, first["id"]) == [clock[0] + 5_000]
+        await gateway.http.post(
+            hook, json={"type": "task.failed", "error": "boom", "message": "no"}
+        )
+        assert await ends_due(gateway, first["id"]) == [clock[0] + 5_000]
         clock[0] += 3_000
-        await made(house, FEATURE="2", WEBHOOK_URL="https://app.example/hook")
-        assert await ends_due(house, first["id"]) == [None], "what goes on has not ended"
+        await made(gateway, FEATURE="2", WEBHOOK_URL="https://app.example/hook")
+        assert await ends_due(gateway, first["id"]) == [None], "what goes on has not ended"
 
 
-async def ends_due(house: House, task_id: str) -> list[int | None]:
+async def ends_due(gateway: GatewayHarness, task_id: str) -> list[int | None]:
     """When the ends of a task are told (milliseconds)."""
-    listed = await house.get(f"/v1/deliveries?taskId={task_id}", "ops")
+    listed = await gateway.get(f"/v1/deliveries?taskId={task_id}", "ops")
     ends = [each for each in listed.json()["data"] if each["type"] == "task.failed"]
     moments = [parse_rfc3339(each["nextAttemptAt"] or "") for each in ends]
     return [None if moment is None else milliseconds(moment) for moment in moments]
 
 
-async def test_a_workspace_shows_its_state_from_creating_to_terminated(house: House) -> None:
-    workspace = await made(house)
+async def test_a_workspace_shows_its_state_from_creating_to_terminated(
+    gateway: GatewayHarness,
+) -> None:
+    workspace = await made(gateway)
     path = f"/workspace/{workspace['id']}"
 
     async def status() -> str:
-        shown: str = (await house.get(path)).json()["status"]
+        shown: str = (await gateway.get(path)).json()["status"]
         return shown
 
     assert await status() == "creating"
-    (job,) = await house.claim()
-    await house.try_sandbox(job)
-    await house.report(job, "done", sandbox=sandbox_of(job))
+    (job,) = await gateway.claim()
+    await gateway.try_sandbox(job)
+    await gateway.report(job, "done", sandbox=sandbox_of(job))
     assert await status() == "started"
     for _ in range(2):
-        deleted = await house.http.request("DELETE", path, headers=house.bearer("tasks"))
+        deleted = await gateway.http.request("DELETE", path, headers=gateway.bearer("tasks"))
         assert deleted.status_code == 200
-    (job,) = await house.claim()
+    (job,) = await gateway.claim()
     assert job["kind"] == "destroy"
-    await house.report(job, "done", sandbox=sandbox_of(job, state="destroyed"))
+    await gateway.report(job, "done", sandbox=sandbox_of(job, state="destroyed"))
     assert await status() == "terminated"
-    deleted = await house.http.request("DELETE", path, headers=house.bearer("tasks"))
+    deleted = await gateway.http.request("DELETE", path, headers=gateway.bearer("tasks"))
     assert deleted.json() == {"workspaceId": workspace["id"], "status": "terminated"}
 
 
-async def test_unknown_and_foreign_workspaces_are_not_there(house: House) -> None:
-    workspace = await made(house)
-    foreign = await house.get(f"/workspace/{workspace['id']}", "other")
+async def test_unknown_and_foreign_workspaces_are_not_there(gateway: GatewayHarness) -> None:
+    workspace = await made(gateway)
+    foreign = await gateway.get(f"/workspace/{workspace['id']}", "other")
     assert foreign.status_code == 404
     for path in ("/workspace/x", f"/workspace/task_0{'0' * 25}"):
         for method in ("GET", "DELETE"):
-            refused = await house.http.request(method, path, headers=house.bearer("tasks"))
+            refused = await gateway.http.request(method, path, headers=gateway.bearer("tasks"))
             assert (refused.status_code, refused.json()["error"]) == (404, "not_found")
 
 
@@ -303,24 +309,24 @@ async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path
     receiver = Receiver(secret=lambda: secret[0], now=time.time)
     async with (
         serving(receiver.app) as address,
-        open_house(
+        open_gateway(
             tmp_path,
             SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true",
             SLIPGATE_WORKSPACE_WAIT_SECONDS="0",
-        ) as house,
+        ) as gateway,
     ):
         secret.append(await asyncio.to_thread(callback_secret, tmp_path))
-        workspace = await made(house, WEBHOOK_URL=f"{address}/hook")
-        (job,) = await house.claim()
-        await house.try_sandbox(job)
-        await house.report(job, "done", sandbox=sandbox_of(job))
+        workspace = await made(gateway, WEBHOOK_URL=f"{address}/hook")
+        (job,) = await gateway.claim()
+        await gateway.try_sandbox(job)
+        await gateway.report(job, "done", sandbox=sandbox_of(job))
         words: tuple[Json, ...] = (
             {"type": "task.progress", "message": "Cloning", "taskId": "k1"},
             {"type": "pr.created", "prUrl": "https://github.com/acme/widgets/pull/1"},
             {"type": "task.completed", "status": "success"},
         )
         for word in words:
-            said = await house.http.post(job["env"]["WEBHOOK_URL"], json=word)
+            said = await gateway.http.post(job["env"]["WEBHOOK_URL"], json=word)
             assert said.json()["status"] == "ok"
         await receiver.wait_for(lambda one: one.type == "task.completed", seconds=20)
     got = [json.loads(one.body) for one in receiver.received]
