@@ -5,7 +5,7 @@ import signal
 from enum import IntEnum
 from typing import NoReturn
 
-from .reporting.events import Failed, TerminalWord
+from .reporting.events import Failed, FinalEvent
 from .stop import Reason
 
 
@@ -30,7 +30,7 @@ STOPPED = {
 }
 
 
-def exit_code(word: TerminalWord) -> ExitCode:
+def exit_code(word: FinalEvent) -> ExitCode:
     """A result is a success of the process, even if a person must look at it."""
     return ExitCode.FAILED if isinstance(word, Failed) else ExitCode.DONE
 

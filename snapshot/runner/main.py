@@ -9,26 +9,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .agent.child_env import Surroundings
+from .agent.child_env import ChildEnv
 from .agent.hardening import harden, sweep
 from .agent.landlock import DAEMON_PORTS, Confinement, abi
 from .budget import Budget
 from .configuration import Configuration, Connection
 from .digest import script_digest
 from .exit_code import STOPPED, ExitCode, exit_code
-from .failure import Trouble
+from .failure import Failure
 from .network.client import Network
 from .reporting.channel import Channel, FlatChannel, SignedChannel
-from .reporting.events import TerminalWord
+from .reporting.events import FinalEvent
 from .reporting.final_event import failed
 from .reporting.heartbeat import Heartbeat
-from .reporting.messages import Post
+from .reporting.messages import MessageBuilder
 from .reporting.recovery import Recovered
 from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
 from .reporting.signing import Signer
 from .reporting.spool import Message, Spool
-from .reporting.standing import Standing
+from .reporting.standing import GatewayStatus
 from .state_directory import StateDirectory
 from .stop import Reason, Stop, Stopped
 from .variables import Problems
@@ -50,7 +50,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def main(
     environ: Mapping[str, str], *, landlock: int | None = None, death: str | None = None
 ) -> ExitCode:
-    """Run one attempt, or finish telling what an earlier start of it did. `landlock` limits the
+    """Run one attempt, or finish reporting what an earlier start of it did. `landlock` limits the
     version that commands are confined with; `death` says how the runner before this one died, of
     whose work only the end is told."""
     harden()
@@ -59,20 +59,20 @@ def main(
     try:
         connection = Connection.from_environ(environ)
         state = StateDirectory(connection.state_directory)
-    except (Problems, Trouble) as exc:
+    except (Problems, Failure) as exc:
         return _unconfigured(exc)
     try:
         with state.held(os.getppid()):
             confinement = _confinement(environ, state, landlock)
             attempt = Attempt(environ, connection, state, confinement, digest)
-            return attempt.run() if death is None else attempt.tell_death(death)
-    except Trouble as trouble:
-        print(f"slipgate: {trouble.message}", file=sys.stderr, flush=True)
+            return attempt.run() if death is None else attempt.report_death(death)
+    except Failure as failure:
+        print(f"slipgate: {failure.message}", file=sys.stderr, flush=True)
         return ExitCode.ALREADY_RUNNING
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Voice:
+class _Reporting:
     """The ways out of one attempt."""
 
     spool: Spool
@@ -92,7 +92,7 @@ class Attempt:
         confinement: Confinement,
         script_digest: str,
     ) -> None:
-        self._network = Network.of_environ(environ)
+        self._network = Network.from_environ(environ)
         environ = self._network.usable(environ)
         self._confinement = confinement
         self._environ = environ
@@ -100,21 +100,21 @@ class Attempt:
         self._script_digest = script_digest
         self._state = state
         self._stop = Stop()
-        surroundings = Surroundings.of_environ(environ)
-        self._surroundings = surroundings
-        self._redaction = Redaction.of_environ(environ)
-        self._voice = self._make_voice()
-        self._recovered = Recovered.from_entries(self._voice.spool.entries)
+        child_env = ChildEnv.from_environ(environ)
+        self._child_env = child_env
+        self._redaction = Redaction.from_environ(environ)
+        self._reporting = self._make_reporting()
+        self._recovered = Recovered.from_entries(self._reporting.spool.entries)
 
     def run(self) -> ExitCode:
         """Say, do, and end."""
         for problem in self._network.problems:
             print(f"slipgate: {problem}", file=sys.stderr, flush=True)
         listen_for_signals(self._stop)
-        self._voice.reporter.start()
+        self._reporting.reporter.start()
         if self._recovered.has_ended:
-            return self._finish_telling()
-        self._voice.heartbeat.start()
+            return self._finish_reporting()
+        self._reporting.heartbeat.start()
         workflow: Workflow | None = None
         try:
             workflow = self._workflow()
@@ -127,79 +127,81 @@ class Attempt:
             word = _unforeseen(exc, workflow)
         return self._end(word)
 
-    def tell_death(self, how: str) -> ExitCode:
+    def report_death(self, how: str) -> ExitCode:
         """Keep what the agent of a runner that died has done, and say that it died."""
         listen_for_signals(self._stop)
-        self._voice.reporter.start()
+        self._reporting.reporter.start()
         if self._recovered.has_ended:
-            return self._finish_telling()
+            return self._finish_reporting()
         try:
             word = self._workflow().after_death(how)
         except Problems as problems:
             word = _misconfigured(problems)
         return self._end(word)
 
-    def _finish_telling(self) -> ExitCode:
-        self._voice.reporter.drain(seconds=self._connection.delivery_seconds)
+    def _finish_reporting(self) -> ExitCode:
+        self._reporting.reporter.drain(seconds=self._connection.delivery_seconds)
         return ExitCode.FAILED if self._recovered.has_failed else ExitCode.DONE
 
-    def _end(self, word: TerminalWord) -> ExitCode:
-        self._voice.heartbeat.close()
+    def _end(self, word: FinalEvent) -> ExitCode:
+        self._reporting.heartbeat.close()
         seconds = self._connection.delivery_seconds
-        self._voice.reporter.finish(word, seconds=seconds)
+        self._reporting.reporter.finish(word, seconds=seconds)
         self._state.clear()
-        self._voice.spool.settle()
+        self._reporting.spool.settle()
         return exit_code(word)
 
     def _stopped(self, stopped: Stopped, workflow: Workflow | None) -> ExitCode:
         sweep()
-        self._voice.heartbeat.close()
+        self._reporting.heartbeat.close()
         if workflow is not None:
             workflow.rescue(seconds=RESCUE_SECONDS)
         if stopped.reason in TOLD and workflow is not None:
             detail = f"stopped in the stage {workflow.stage}: {stopped.detail}"
-            word = workflow.failed(Trouble(stopped.reason.value, detail))
-            self._voice.reporter.finish(word, seconds=LATE_DELIVERY_SECONDS)
+            word = workflow.failed(Failure(stopped.reason.value, detail))
+            self._reporting.reporter.finish(word, seconds=LATE_DELIVERY_SECONDS)
         else:
-            self._voice.reporter.tell_rest(seconds=LATE_DELIVERY_SECONDS)
+            self._reporting.reporter.send_rest(seconds=LATE_DELIVERY_SECONDS)
         print(f"slipgate: stopped: {stopped.detail}", file=sys.stderr, flush=True)
         return STOPPED[stopped.reason]
 
-    def _make_voice(self) -> _Voice:
+    def _make_reporting(self) -> _Reporting:
         connection = self._connection
         signer = Signer(connection.webhook_secret) if connection.webhook_secret else None
         spool = Spool(connection.state_directory, is_ours=_judge_of(signer))
-        post = Post(
+        builder = MessageBuilder(
             task_id=connection.task_id,
             attempt=connection.attempt,
             signer=signer,
             redaction=self._redaction,
         )
         channel = _channel(connection, signer, self._network)
-        standing = Standing(self._stop)
+        status = GatewayStatus(self._stop)
         reporter = Reporter(
             spool=spool,
-            post=post,
+            builder=builder,
             channel=channel,
-            standing=standing,
+            status=status,
             stop=self._stop,
             ask_seconds=connection.ask_seconds,
         )
-        heartbeat = Heartbeat(channel=channel, post=post, standing=standing, spool=reporter.say)
-        return _Voice(spool=spool, channel=channel, reporter=reporter, heartbeat=heartbeat)
+        heartbeat = Heartbeat(channel=channel, builder=builder, status=status, spool=reporter.emit)
+        return _Reporting(spool=spool, channel=channel, reporter=reporter, heartbeat=heartbeat)
 
     def _workflow(self) -> Workflow:
         configuration = Configuration.from_environ(self._environ)
-        budget = Budget(run_seconds=configuration.run_seconds, began_at=self._voice.spool.began_at)
+        budget = Budget(
+            run_seconds=configuration.run_seconds, began_at=self._reporting.spool.began_at
+        )
         stop_after(self._stop, budget.seconds)
-        channel = self._voice.channel
+        channel = self._reporting.channel
         tools = Tools(
             stop=self._stop,
-            reporter=self._voice.reporter,
+            reporter=self._reporting.reporter,
             channel=channel if isinstance(channel, SignedChannel) else None,
             state=self._state,
             recovered=self._recovered,
-            surroundings=self._surroundings,
+            child_env=self._child_env,
             network=self._network,
             confinement=self._confinement,
             redaction=self._redaction,
@@ -267,23 +269,23 @@ def _judge_of(signer: Signer | None) -> Callable[[Message], bool]:
     )
 
 
-def _unforeseen(exc: Exception, workflow: Workflow | None) -> TerminalWord:
+def _unforeseen(exc: Exception, workflow: Workflow | None) -> FinalEvent:
     traceback.print_exc()
-    trouble = Trouble("internal", f"{type(exc).__name__}: {exc}", retryable=True)
+    failure = Failure("internal", f"{type(exc).__name__}: {exc}", retryable=True)
     if workflow is None:
-        return failed("setup", trouble, log_tail="")
+        return failed("setup", failure, log_tail="")
     workflow.rescue(seconds=RESCUE_SECONDS)
-    return workflow.failed(trouble)
+    return workflow.failed(failure)
 
 
-def _misconfigured(problems: Problems) -> TerminalWord:
+def _misconfigured(problems: Problems) -> FinalEvent:
     for problem in problems.problems:
         print(f"slipgate: {problem}", file=sys.stderr, flush=True)
-    trouble = Trouble("configuration", f"the environment is wrong: {problems}")
-    return failed("setup", trouble, log_tail="")
+    failure = Failure("configuration", f"the environment is wrong: {problems}")
+    return failed("setup", failure, log_tail="")
 
 
-def _unconfigured(exc: Problems | Trouble) -> ExitCode:
+def _unconfigured(exc: Problems | Failure) -> ExitCode:
     lines = exc.problems if isinstance(exc, Problems) else [exc.message]
     for line in lines:
         print(f"slipgate: {line}", file=sys.stderr, flush=True)

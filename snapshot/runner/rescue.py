@@ -15,9 +15,9 @@ from typing import Final, NoReturn
 import msgspec
 
 from . import files
-from .agent.child_env import Surroundings
+from .agent.child_env import ChildEnv
 from .agent.hardening import harden
-from .failure import Trouble
+from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .repository import agents_work
 from .repository.git import Git
@@ -65,14 +65,14 @@ def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
     timer = threading.Timer(SECONDS, stop.request, (Reason.TIME_OVER, "the time is over"))
     timer.daemon = True
     timer.start()
-    git = Git(stop=stop, environ=Surroundings.of_environ(environ).base())
+    git = Git(stop=stop, environ=ChildEnv.from_environ(environ).base())
     try:
         work = agents_work.found(state)
         if work is None:
             return None
-        with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as room:
-            patch = work.patch(git, Path(room), is_secret=lambda _: False)
-    except (Trouble, Stopped, OSError) as exc:
+        with tempfile.TemporaryDirectory(prefix="slipgate-rescue-") as workdir:
+            patch = work.patch(git, Path(workdir), is_secret=lambda _: False)
+    except (Failure, Stopped, OSError) as exc:
         print(f"slipgate: nothing can be rescued: {exc}", file=sys.stderr, flush=True)
         return None
     finally:

@@ -43,9 +43,9 @@ class Keeping:
         """The patch of what lies there now.
 
         Raises:
-            Trouble: it cannot be read.
+            Failure: it cannot be read.
         """
-        return work.patch(git, self._state.room("patch"), is_secret=self._ours.is_in_bytes)
+        return work.patch(git, self._state.workdir("patch"), is_secret=self._ours.is_in_bytes)
 
     def keep(
         self, patch: WholePatch, *, summary: str, warnings: tuple[str, ...], is_partial: bool
@@ -68,6 +68,6 @@ class Keeping:
             return before
         new = kept_patch.later(before, kept)
         if new.text:
-            self._reporter.say_all(list(new.pieces()))
+            self._reporter.emit_all(list(new.pieces()))
             self._last = new
         return new

@@ -27,10 +27,10 @@ def start(script: Path, *, landlock: int | None = None) -> NoReturn:
         rescue.run(Path(sys.argv[2]), os.environ)
     given = reexec.received(sys.argv)
     if given is None:
-        from .agent.child_env import Surroundings  # noqa: PLC0415 - of this start alone
+        from .agent.child_env import ChildEnv  # noqa: PLC0415 - of this start alone
 
         whole = reexec.collected(os.environ)
-        clean = Surroundings.of_environ(whole).base()
+        clean = ChildEnv.from_environ(whole).base()
         reexec.start_anew(str(script), whole, clean)
     mode, environ = given
     if mode == reexec.SUPERVISE:

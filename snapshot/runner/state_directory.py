@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from .failure import Trouble
+from .failure import Failure
 
-_ROOMS: Final = "work-"
+_WORKDIRS: Final = "work-"
 _LOOKS: Final = 10
 _LOOK_SECONDS: Final = 0.1
 """A look from outside takes the lock for a moment: only who holds it for a second is a runner."""
@@ -26,16 +26,16 @@ class StateDirectory:
         """Make it, or take the one of an earlier start.
 
         Raises:
-            Trouble: `state_directory` if it cannot be made or belongs to somebody else.
+            Failure: `state_directory` if it cannot be made or belongs to somebody else.
         """
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             found = path.lstat()
         except OSError as exc:
-            raise Trouble("state_directory", f"{path} cannot be made: {exc.strerror}") from exc
+            raise Failure("state_directory", f"{path} cannot be made: {exc.strerror}") from exc
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise Trouble("state_directory", f"{path} must be a directory of our own")
+            raise Failure("state_directory", f"{path} must be a directory of our own")
 
     @contextmanager
     def held(self, process: int) -> Iterator[None]:
@@ -43,13 +43,13 @@ class StateDirectory:
         tell two stories.
 
         Raises:
-            Trouble: `already_running`.
+            Failure: `already_running`.
         """
         descriptor = os.open(self.path / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         if not _lock(descriptor):
             os.close(descriptor)
             message = f"another runner of this attempt holds {self.path}"
-            raise Trouble("already_running", message)
+            raise Failure("already_running", message)
         try:
             # Whoever looks from outside learns from the lock whether we live, and whom to stop.
             os.ftruncate(descriptor, 0)
@@ -58,10 +58,10 @@ class StateDirectory:
         finally:
             os.close(descriptor)
 
-    def room(self, purpose: str) -> Path:
+    def workdir(self, purpose: str) -> Path:
         """A new directory under a name nobody could have prepared."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{_ROOMS}{purpose}-", dir=self.path))
+        return Path(tempfile.mkdtemp(prefix=f"{_WORKDIRS}{purpose}-", dir=self.path))
 
     def reopen(self) -> None:
         """Take back what a command has closed: Landlock keeps nobody from changing the mode of a
@@ -74,8 +74,8 @@ class StateDirectory:
 
     def clear(self) -> None:
         """Remove the rooms of an earlier start; what cannot be removed only costs space."""
-        for room in self.path.glob(f"{_ROOMS}*"):
-            shutil.rmtree(room, ignore_errors=True)
+        for workdir in self.path.glob(f"{_WORKDIRS}*"):
+            shutil.rmtree(workdir, ignore_errors=True)
 
 
 def open_way(directory: Path) -> None:

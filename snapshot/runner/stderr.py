@@ -19,7 +19,7 @@ _TERMINAL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _BLANK_REMOTE: Final = re.compile(r"remote:\s*")
 
 
-def telling(text: str, most: int) -> str:
+def summarize_stderr(text: str, most: int) -> str:
     """About so many characters of it at most, 100 or more; of less, only progress is lost."""
     lines = [line for line in map(_last_state, text.split("\n")) if line]
     whole = "\n".join(lines)

@@ -10,7 +10,7 @@ TICK_SECONDS: Final = 0.1
 
 
 class Reason(Enum):
-    """Why the attempt may not go on."""
+    """ExclusionReason the attempt may not go on."""
 
     CANCELLED = "cancelled"
     FENCED = "fenced"
@@ -47,7 +47,7 @@ class Stop:
 
     @property
     def reason(self) -> Reason | None:
-        """Why, or None while the signal is down."""
+        """ExclusionReason, or None while the signal is down."""
         return self._raised.reason if self._raised else None
 
     def check(self) -> None:

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Final
 
 from .agent import virtual_environment
-from .agent.child_env import Surroundings
+from .agent.child_env import ChildEnv
 from .agent.command import Runner
-from .agent.engine import Workplace, engine
+from .agent.engine import EngineContext, engine
 from .agent.landlock import Confinement, open_sockets
 from .agent.meter import Meter
-from .agent.report import Report
+from .agent.report import AgentResult
 from .budget import Budget
 from .configuration import Configuration
-from .failure import Trouble
+from .failure import Failure
 from .network.client import Network
 from .publication.publisher import Name, Publication, Work
 from .reporting import final_event
 from .reporting.channel import SignedChannel
-from .reporting.events import Progress, PushAsked, Receipt, Stage, Started, TerminalWord
+from .reporting.events import FinalEvent, Progress, PushRequest, Receipt, Stage, Started
 from .reporting.fetch import fetch_patch, fetch_prompt
 from .reporting.kept_patch import KeptPatch
 from .reporting.log import Log
@@ -34,7 +34,7 @@ from .reporting.reporter import Reporter
 from .reporting.review import Review, review, unfinished, unusable
 from .repository import agents_work, base_branch, clean_checkout, resume, submodules
 from .repository.access import Access
-from .repository.address import Refused, Repository
+from .repository.address import Repository, RepositoryRejected
 from .repository.agents_work import AgentsWork
 from .repository.clean_checkout import Applied
 from .repository.git import Git
@@ -58,7 +58,7 @@ class Tools:
     """For the prompt; None where there is no gateway to ask."""
     state: StateDirectory
     recovered: Recovered
-    surroundings: Surroundings
+    child_env: ChildEnv
     network: Network
     confinement: Confinement
     redaction: Redaction
@@ -97,7 +97,7 @@ class Workflow:
         self._tools = tools
         self._reporter = tools.reporter
         self._runner = Runner(tools.stop, tools.confinement, afterwards=tools.state.reopen)
-        environ = tools.surroundings.base()
+        environ = tools.child_env.base()
         self._git = Git(stop=tools.stop, environ=environ)
         self._access = Access(
             configuration,
@@ -120,10 +120,10 @@ class Workflow:
         self._kept: KeptPatch | None = None
         """The whole of an agent's work, told; later steps can no longer lose it."""
         self._is_resumable = False
-        self.log = Log(tools.reporter.say, tools.redaction, offset=tools.recovered.log_bytes)
+        self.log = Log(tools.reporter.emit, tools.redaction, offset=tools.recovered.log_bytes)
         self.stage: Stage = "setup"
 
-    def run(self) -> TerminalWord:
+    def run(self) -> FinalEvent:
         """Do the task and return the attempt's last word.
 
         Raises:
@@ -135,23 +135,23 @@ class Workflow:
         self._reporter.ask(started)
         try:
             return self._attempt()
-        except Trouble as trouble:
-            if self._kept is None or isinstance(trouble, Refused):
-                return self.failed(trouble)
-            if _may_pass(trouble):
-                return self.failed(Trouble(trouble.code, trouble.message, retryable=True))
-            return self._unusable(self._kept.summary, trouble.message)
+        except Failure as failure:
+            if self._kept is None or isinstance(failure, RepositoryRejected):
+                return self.failed(failure)
+            if _may_pass(failure):
+                return self.failed(Failure(failure.code, failure.message, retryable=True))
+            return self._unusable(self._kept.summary, failure.message)
         finally:
             self.log.flush()
 
-    def failed(self, trouble: Trouble) -> TerminalWord:
+    def failed(self, failure: Failure) -> FinalEvent:
         """The last word of an attempt that ends in this stage."""
         return final_event.failed(
             self.stage,
-            trouble,
+            failure,
             log_tail=self.log.tail,
             warnings=self._warnings(self._kept),
-            resumable=trouble.retryable and self._is_resumable,
+            resumable=failure.retryable and self._is_resumable,
         )
 
     def rescue(self, *, seconds: float) -> None:
@@ -165,14 +165,14 @@ class Workflow:
         timer.start()
         try:
             made = self._keeping.make(replace(self._git, stop=stop), self._work)
-        except (Trouble, Stopped, OSError) as exc:
+        except (Failure, Stopped, OSError) as exc:
             print(f"slipgate: the agent's work cannot be kept: {exc}", flush=True)
             return
         finally:
             timer.cancel()
         self._keeping.keep(made, summary="", warnings=(), is_partial=not self._work.is_finished)
 
-    def after_death(self, how: str) -> TerminalWord:
+    def after_death(self, how: str) -> FinalEvent:
         """Keep what lies there of an attempt whose runner died; its last word."""
         recovered = self._tools.recovered
         self.stage = recovered.stage
@@ -182,9 +182,9 @@ class Workflow:
         else:
             self._work = agents_work.found(self._tools.state.path)
             self.rescue(seconds=DEATH_SECONDS)
-        return self.failed(Trouble("runner_died", f"the runner {how}", retryable=True))
+        return self.failed(Failure("runner_died", f"the runner {how}", retryable=True))
 
-    def _attempt(self) -> TerminalWord:
+    def _attempt(self) -> FinalEvent:
         self._enter("setup", "Checking the task")
         for problem in (*self._tools.network.problems, *filter(None, [open_sockets()])):
             self.log.write(f"{problem}\n")
@@ -213,11 +213,11 @@ class Workflow:
     def _clone(self, remote: Remote, earlier: KeptPatch | None) -> Clone:
         """The base branch; for earlier work whose branch is gone, the commit that it began from."""
         try:
-            return remote.clone(self._tools.state.room("origin") / "main")
-        except Trouble as trouble:
-            if earlier is None or trouble.code not in {"base_branch_missing", "empty_repository"}:
+            return remote.clone(self._tools.state.workdir("origin") / "main")
+        except Failure as failure:
+            if earlier is None or failure.code not in {"base_branch_missing", "empty_repository"}:
                 raise
-        return remote.clone_at(self._tools.state.room("origin") / "commit", earlier.base_sha)
+        return remote.clone_at(self._tools.state.workdir("origin") / "commit", earlier.base_sha)
 
     def _earlier_work(self) -> KeptPatch | None:
         """The patch of an agent that had ended, by an earlier start or an earlier attempt.
@@ -245,7 +245,7 @@ class Workflow:
     def _lying(self, work: AgentsWork) -> KeptPatch | None:
         try:
             patch = self._keeping.make(self._git, work)
-        except (Trouble, OSError) as exc:
+        except (Failure, OSError) as exc:
             print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
             return None
         is_partial = not work.is_finished
@@ -257,7 +257,7 @@ class Workflow:
         if url is None:
             return self._configuration.prompt
         if channel is None:
-            raise Trouble("prompt_unavailable", "the prompt's rest needs a signing secret")
+            raise Failure("prompt_unavailable", "the prompt's rest needs a signing secret")
         return fetch_prompt(channel, url, self._tools.stop.sleep)
 
     def _publication(self, repository: Repository, remote: Remote, task: str) -> Publication:
@@ -281,11 +281,11 @@ class Workflow:
 
     def _look_for_branch(
         self, remote: Remote, publication: Publication, clone: Clone
-    ) -> PushAsked | None:
+    ) -> PushRequest | None:
         """What an earlier start of this attempt has pushed already, if it did.
 
         Raises:
-            Trouble: before a model is paid for work that cannot go out.
+            Failure: before a model is paid for work that cannot go out.
         """
         self._access.check_base(clone.base_branch, self._branch)
         found = remote.find(clone.directory, self._branch)
@@ -299,7 +299,7 @@ class Workflow:
 
     def _make_checkout(self, repository: Repository, clone: Clone) -> None:
         """Make the agent's checkout, submodules included, and put it on record."""
-        checkout = self._tools.state.room("agent") / "checkout"
+        checkout = self._tools.state.workdir("agent") / "checkout"
         states, self._absent = submodules.begin(
             self._git, self._access, repository, clone, checkout
         )
@@ -310,18 +310,18 @@ class Workflow:
         self._work = AgentsWork(states=states)
         self._work.record(self._tools.state.path)
 
-    def _agent(self, task: str) -> Report:
+    def _agent(self, task: str) -> AgentResult:
         self._enter("agent", "The agent begins")
         assert self._work is not None, "its checkout was made"  # noqa: S101
         checkout = self._work.states[0].work_tree
         choice = self._configuration.agent
-        place = Workplace(
+        place = EngineContext(
             stop=self._tools.stop,
             runner=self._runner,
-            environ=self._room_environ(checkout.parent),
+            environ=self._workdir_environ(checkout.parent),
             budget=self._tools.budget,
             log=self.log,
-            meter=Meter(self._reporter.say, self._tools.recovered.usage),
+            meter=Meter(self._reporter.emit, self._tools.recovered.usage),
             on_turn=self._on_turn(choice.max_turns),
             trajectory=self._tools.state.path / "trajectory.json",
             network=self._tools.network,
@@ -330,12 +330,12 @@ class Workflow:
             return engine(choice, self._configuration.model, place).work(task, checkout)
         except Stopped:
             raise
-        except Trouble as trouble:
-            return Report(summary="", trouble=trouble)
+        except Failure as failure:
+            return AgentResult(summary="", failure=failure)
         except Exception as exc:  # noqa: BLE001 - foreign code: what it has done so far goes on
             traceback.print_exc()
-            unforeseen = Trouble("internal", f"{type(exc).__name__}: {exc}", retryable=True)
-            return Report(summary="", trouble=unforeseen)
+            unforeseen = Failure("internal", f"{type(exc).__name__}: {exc}", retryable=True)
+            return AgentResult(summary="", failure=unforeseen)
 
     def _on_turn(self, max_turns: int) -> Callable[[int], None]:
         def on_turn(turn: int) -> None:
@@ -345,7 +345,7 @@ class Workflow:
 
         return on_turn
 
-    def _keep(self, report: Report, clone: Clone) -> _Done | TerminalWord:
+    def _keep(self, report: AgentResult, clone: Clone) -> _Done | FinalEvent:
         """Make the patch and tell it; the last word if nothing of it can go out."""
         assert self._work is not None, "its checkout was made"  # noqa: S101
         self._work = self._work.finished()
@@ -353,10 +353,10 @@ class Workflow:
         self._enter("patch", "Reading what changed")
         try:
             patch = self._keeping.make(self._git, self._work)
-        except Refused as refused:
-            return self._unusable(report.summary, refused.message)
-        trouble = report.trouble
-        first = (unfinished(trouble),) if trouble else ()
+        except RepositoryRejected as rejected:
+            return self._unusable(report.summary, rejected.message)
+        failure = report.failure
+        first = (unfinished(failure),) if failure else ()
         made = self._keeping.keep(
             patch, summary=report.summary, warnings=(*first, *self._absent), is_partial=False
         )
@@ -370,19 +370,19 @@ class Workflow:
             clone=clone,
             patch=patch.main,
             kept=made.kept,
-            is_whole=patch.is_whole and trouble is None,
+            is_whole=patch.is_whole and failure is None,
         )
 
-    def _without_changes(self, report: Report, kept: KeptPatch) -> TerminalWord:
-        if report.trouble is not None and not kept.text:
+    def _without_changes(self, report: AgentResult, kept: KeptPatch) -> FinalEvent:
+        if report.failure is not None and not kept.text:
             self.stage = "agent"
-            return self.failed(report.trouble)
+            return self.failed(report.failure)
         if len(kept.warnings) > len(self._absent):
             return self._unusable(report.summary, "nothing of what the agent did can go out")
         reason = "the agent said that it was done, but changed nothing"
         return self._unusable(report.summary, reason)
 
-    def _unusable(self, words: str, reason: str) -> TerminalWord:
+    def _unusable(self, words: str, reason: str) -> FinalEvent:
         warnings = self._kept.warnings if self._kept else ()
         return self._result(unusable(words, reason, warnings=warnings), ())
 
@@ -393,7 +393,7 @@ class Workflow:
         *,
         commit_sha: str | None = None,
         pr_url: str | None = None,
-    ) -> TerminalWord:
+    ) -> FinalEvent:
         kept = self._kept or self._tools.recovered.patch
         return final_event.result(
             self._branch,
@@ -414,20 +414,20 @@ class Workflow:
         """The work of an agent that had ended before, on the commit it began from.
 
         Raises:
-            Trouble: `patch_does_not_apply`.
+            Failure: `patch_does_not_apply`.
         """
         self._enter("patch", "Taking up what an earlier agent did")
-        room = self._tools.state.room("resumed")
-        clone, patch = resume.taken_up(self._git, remote, clone, kept, room)
+        workdir = self._tools.state.workdir("resumed")
+        clone, patch = resume.taken_up(self._git, remote, clone, kept, workdir)
         return _Done(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
 
-    def _bring_out(self, remote: Remote, publication: Publication, done: _Done) -> TerminalWord:
-        room = self._tools.state.room("clean")
+    def _bring_out(self, remote: Remote, publication: Publication, done: _Done) -> FinalEvent:
+        workdir = self._tools.state.workdir("clean")
         try:
-            applied = clean_checkout.apply(self._git, done.clone, done.patch, room / "ours")
-        except Trouble as trouble:
-            return self._unusable(done.kept.summary, trouble.message)
-        receipts, note = self._validated(done.clone, applied, room)
+            applied = clean_checkout.apply(self._git, done.clone, done.patch, workdir / "ours")
+        except Failure as failure:
+            return self._unusable(done.kept.summary, failure.message)
+        receipts, note = self._validated(done.clone, applied, workdir)
         seen = review(
             done.kept.summary, receipts, warnings=done.kept.warnings, is_whole=done.is_whole
         )
@@ -441,29 +441,29 @@ class Workflow:
         return self._publish(remote, publication, work)
 
     def _validated(
-        self, clone: Clone, applied: Applied, room: Path
+        self, clone: Clone, applied: Applied, workdir: Path
     ) -> tuple[tuple[Receipt, ...], str]:
         """The receipts; if validation itself broke, those so far and a sentence about it."""
         self._enter("validate", "Validating in a clean checkout")
         receipts: list[Receipt] = []
         try:
-            clean_checkout.fill(self._git, clone, applied, room / "checkout")
+            clean_checkout.fill(self._git, clone, applied, workdir / "checkout")
             inner = self._work.states if self._work else ()
-            submodules.fill(self._git, inner, room, room / "checkout")
-            self._validate(room, receipts)
-        except (Trouble, OSError) as exc:
+            submodules.fill(self._git, inner, workdir, workdir / "checkout")
+            self._validate(workdir, receipts)
+        except (Failure, OSError) as exc:
             return tuple(receipts), f"Validation could not be done: {exc}."
         return tuple(receipts), ""
 
-    def _validate(self, room: Path, receipts: list[Receipt]) -> None:
+    def _validate(self, workdir: Path, receipts: list[Receipt]) -> None:
         def on_receipt(receipt: Receipt) -> None:
             receipts.append(receipt)
             self._on_receipt(receipt)
 
         validation = Validation(
             runner=self._runner,
-            room=room,
-            environ=self._room_environ(room),
+            workdir=workdir,
+            environ=self._workdir_environ(workdir),
             budget=self._tools.budget,
             on_receipt=on_receipt,
         )
@@ -474,41 +474,41 @@ class Workflow:
         self.log.flush()
         self._enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
 
-    def _publish(self, remote: Remote, publication: Publication, work: Work) -> TerminalWord:
+    def _publish(self, remote: Remote, publication: Publication, work: Work) -> FinalEvent:
         self.stage = "push"
-        room = self._tools.state.room("push")
+        workdir = self._tools.state.workdir("push")
         try:
-            note = base_branch.moved(remote, work.clone, room / "base")
+            note = base_branch.moved(remote, work.clone, workdir / "base")
             if note:
                 work = replace(work, review=work.review.with_note(note, is_complete=False))
-            pushed = publication.push(room / "push", work)
-        except Refused:
+            pushed = publication.push(workdir / "push", work)
+        except RepositoryRejected:
             raise
-        except Trouble as trouble:
-            if _may_pass(trouble):
+        except Failure as failure:
+            if _may_pass(failure):
                 raise
-            note = f"The branch could not be pushed ({trouble.code}): {trouble.message}."
+            note = f"The branch could not be pushed ({failure.code}): {failure.message}."
             return self._result(work.review.with_note(note, is_complete=False), work.receipts)
         return self._propose(publication, pushed)
 
-    def _propose(self, publication: Publication, pushed: PushAsked) -> TerminalWord:
+    def _propose(self, publication: Publication, pushed: PushRequest) -> FinalEvent:
         self.stage = "pr"
         seen, pr_url = publication.propose(pushed)
         return self._result(seen, pushed.validation, commit_sha=pushed.commit_sha, pr_url=pr_url)
 
-    def _room_environ(self, room: Path) -> dict[str, str]:
-        home, temporary = room / "home", room / "tmp"
+    def _workdir_environ(self, workdir: Path) -> dict[str, str]:
+        home, temporary = workdir / "home", workdir / "tmp"
         home.mkdir()
         temporary.mkdir()
-        environ = self._tools.surroundings.command(home=home, temporary=temporary)
+        environ = self._tools.child_env.command(home=home, temporary=temporary)
         return virtual_environment.enter(self._runner, environ, home)
 
     def _enter(self, stage: Stage, message: str) -> None:
         self.stage = stage
-        self._reporter.say(Progress(stage=stage, message=first_of(message, 2_000)))
+        self._reporter.emit(Progress(stage=stage, message=first_of(message, 2_000)))
 
 
-def _may_pass(trouble: Trouble) -> bool:
+def _may_pass(failure: Failure) -> bool:
     """Whether another attempt may bring out work that is kept; a branch that somebody else wrote to
     is a person's to look at."""
-    return trouble.code in AGAIN or (trouble.retryable and trouble.code != "branch_moved")
+    return failure.code in AGAIN or (failure.retryable and failure.code != "branch_moved")

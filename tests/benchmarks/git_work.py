@@ -132,12 +132,12 @@ class _Worker:
         assert list(kept.pieces()), "it is told"
         clean = clean_checkout.apply(self._git, self._clone, made.main, self._root / "clean")
         clean_checkout.fill(self._git, self._clone, clean, self._root / "validated")
-        room = self._root / "push"
-        applied = clean_checkout.apply(self._git, self._clone, made.main, room)
+        workdir = self._root / "push"
+        applied = clean_checkout.apply(self._git, self._clone, made.main, workdir)
         author = ("a", "a@example.com")
         commit = clean_checkout.commit(self._git, applied, message="All\n", author=author)
         branch = f"bench-{self._root.name}"
-        self._remote.push(room, commit, branch, expected=None)
+        self._remote.push(workdir, commit, branch, expected=None)
 
 
 def _timed(act: Callable[[], object]) -> float:

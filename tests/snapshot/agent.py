@@ -26,11 +26,11 @@ class Agent:
         root.mkdir()
         self._ours = ours
         self._root = root
-        self.clone = Remote(ours, parse(remote.url), "main").clone(self.room("clone"))
+        self.clone = Remote(ours, parse(remote.url), "main").clone(self.workdir("clone"))
         self.checkout = root / "checkout"
         self.state = starting_state.begin(ours, self.clone, self.checkout)
 
-    def room(self, name: str) -> Path:
+    def workdir(self, name: str) -> Path:
         """A new name for a directory."""
         return Path(tempfile.mkdtemp(prefix=name, dir=self._root)) / name
 
@@ -41,16 +41,16 @@ class Agent:
 
     def patch(self, *, most: int = diff.LARGEST_PATCH_BYTES) -> Patch:
         """What is made of it."""
-        room = self.room("patch")
-        return patch.make(self._ours, self.state, room, is_secret=_is_secret, most=most)
+        workdir = self.workdir("patch")
+        return patch.make(self._ours, self.state, workdir, is_secret=_is_secret, most=most)
 
     def patch_and_processes(self) -> tuple[Patch, int]:
         """The same, and how many processes of git that took."""
-        trace = self.room("trace").with_suffix(".txt")
+        trace = self.workdir("trace").with_suffix(".txt")
         environ = {**self._ours.environ, "GIT_TRACE2_EVENT": str(trace)}
         counting = Git(stop=self._ours.stop, environ=environ, protocol="file")
-        room = self.room("patch")
-        made = patch.make(counting, self.state, room, is_secret=_is_secret)
+        workdir = self.workdir("patch")
+        made = patch.make(counting, self.state, workdir, is_secret=_is_secret)
         return made, trace.read_text().count('"event":"start"')
 
     def paths(self, made: Patch) -> set[str]:

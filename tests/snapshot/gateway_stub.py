@@ -22,7 +22,7 @@ PATCH = "/v1/agent/patch"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word:
+class Event:
     """One word that was received and properly signed."""
 
     id: str
@@ -37,7 +37,7 @@ class Word:
         return self.type.removeprefix("task.")
 
 
-Reaction = Callable[[Word], Response | None]
+Reaction = Callable[[Event], Response | None]
 
 
 @dataclass
@@ -48,9 +48,9 @@ class GatewayStub:
     earlier: dict[str, object] = field(default_factory=dict)
     """What an earlier attempt left, for one that goes on from it."""
     deadline_seconds: float = 300
-    words: list[Word] = field(default_factory=list)
+    words: list[Event] = field(default_factory=list)
     """Each once, in order of arrival, as deduplicated by id."""
-    heartbeats: list[Word] = field(default_factory=list)
+    heartbeats: list[Event] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     is_cancelling: bool = False
@@ -70,7 +70,7 @@ class GatewayStub:
         steps = [word.step for word in self.words if word.type != "task.log"]
         return [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
 
-    def of(self, kind: str) -> list[Word]:
+    def of(self, kind: str) -> list[Event]:
         """All words of a type."""
         return [word for word in self.words if word.type == kind]
 
@@ -100,11 +100,11 @@ class GatewayStub:
         self.words.clear()
 
     @property
-    def last(self) -> Word:
+    def last(self) -> Event:
         """The last word so far."""
         return self.words[-1]
 
-    def wait_for(self, is_it: Callable[[Word], bool], seconds: float = PATIENCE_SECONDS) -> None:
+    def wait_for(self, is_it: Callable[[Event], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until such a word has come."""
         with self._changed:
             came = self._changed.wait_for(
@@ -128,7 +128,7 @@ class GatewayStub:
 
     def _take(self, request: Request) -> Response:
         body = json.loads(request.body)
-        word = Word(id=request.headers["webhook-id"], type=body["type"], data=body["data"])
+        word = Event(id=request.headers["webhook-id"], type=body["type"], data=body["data"])
         for reaction in self.reactions:
             if (response := reaction(word)) is not None:
                 return response
@@ -163,13 +163,13 @@ def refusal(status: int, code: str, **headers: str) -> Response:
     )
 
 
-def _number(word: Word, name: str) -> int:
+def _number(word: Event, name: str) -> int:
     value = word.data.get(name, 1)
     assert isinstance(value, int)
     return value
 
 
-def _unpacked(piece: Word) -> bytes:
+def _unpacked(piece: Event) -> bytes:
     chunk = str(piece.data["chunk"])
     assert len(chunk.encode()) <= 64 * 1024
     if "encoding" not in piece.data:

@@ -97,7 +97,7 @@ def read(path: Path) -> bytes:
 
 
 def parents() -> list[int]:
-    """Our keeper, the runner, and its supervisor."""
+    """Our reaper, the runner, and its supervisor."""
     found, process = [], os.getppid()
     while process > 1:
         found.append(process)
@@ -148,10 +148,10 @@ def kill(notes: Path) -> None:
 
 def plant(notes: Path) -> None:
     """Where a later git may look."""
-    room = Path.cwd().parent
+    workdir = Path.cwd().parent
     script = f"#!/bin/sh\necho a hook ran >> {notes}/found\n"
     own = Path.cwd() / ".git"
-    for git in (own, room / ".git", room.parent / ".git", *room.parent.glob("*/*/.git")):
+    for git in (own, workdir / ".git", workdir.parent / ".git", *workdir.parent.glob("*/*/.git")):
         with suppress(OSError):
             (git / "hooks").mkdir(parents=True, exist_ok=True)
             for name in ("pre-push", "pre-commit", "post-checkout", "reference-transaction"):

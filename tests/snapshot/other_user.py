@@ -25,13 +25,13 @@ def behind_init(command: list[str]) -> list[str]:
     return [sys.executable, "-I", "-c", INIT, *command]
 
 
-def as_other(command: list[str], room: Path) -> list[str]:
-    """The command as the other user, if we may become one; `room` is for mounts of its own."""
+def as_other(command: list[str], workdir: Path) -> list[str]:
+    """The command as the other user, if we may become one; `workdir` is for mounts of its own."""
     if not can_become():
         return command
     user = (f"--reuid={NUMBER}", f"--regid={NUMBER}", "--clear-groups")
     changed = shlex.join(["exec", "setpriv", *user, "--"])
-    script = "\n".join(["set -e", *_opened(room), f'{changed} "$@"'])
+    script = "\n".join(["set -e", *_opened(workdir), f'{changed} "$@"'])
     return ["unshare", "--mount", "sh", "-c", script, "sh", *command]
 
 
@@ -48,17 +48,17 @@ def give(*roots: Path, to: int) -> None:
         subprocess.run(["chown", "-hR", f"{to}:{to}", *map(str, roots)], check=True)
 
 
-def _opened(room: Path) -> Iterator[str]:
+def _opened(workdir: Path) -> Iterator[str]:
     """Makes what we run on readable: our interpreter may lie in a home that is closed."""
     needed = {Path(each).resolve() for each in (sys.base_prefix, sys.prefix, SOURCES)}
     for closed in {top for path in needed for top in _closed_above(path)}:
         inside = [path for path in needed if path.is_relative_to(closed)]
         for number, path in enumerate(inside):
-            stash = shlex.quote(str(room / f"mount-{number}"))
+            stash = shlex.quote(str(workdir / f"mount-{number}"))
             yield f"mkdir -p {stash}; mount --rbind {shlex.quote(str(path))} {stash}"
         yield f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(closed))}"
         for number, path in enumerate(inside):
-            target, stash = shlex.quote(str(path)), shlex.quote(str(room / f"mount-{number}"))
+            target, stash = shlex.quote(str(path)), shlex.quote(str(workdir / f"mount-{number}"))
             yield f"mkdir -p {target}; mount --rbind {stash} {target}"
 
 

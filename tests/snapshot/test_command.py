@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.agent.command import Finished, Runner
+from snapshot.runner.agent.command import CommandResult, Runner
 from snapshot.runner.stop import Reason, Stop, Stopped
 from tests.snapshot.patience import PATIENCE_SECONDS, is_alive
 
@@ -15,7 +15,7 @@ ENVIRON = {"PATH": os.environ["PATH"]}
 
 def run(
     script: str, directory: Path, *, seconds: float = PATIENCE_SECONDS, stop: Stop | None = None
-) -> Finished:
+) -> CommandResult:
     """Run a bash script as an agent's command."""
     runner = Runner(stop or Stop())
     return runner.run(["bash", "-c", script], directory=directory, environ=ENVIRON, seconds=seconds)

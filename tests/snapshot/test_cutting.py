@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.redaction import redacted
 from snapshot.runner.reporting.events import CHUNK_BYTES
-from snapshot.runner.reporting.events import Log as LogWord
+from snapshot.runner.reporting.events import Log as LogEvent
 from snapshot.runner.reporting.log import FLUSH_CHARACTERS, Log, chunks
 from snapshot.runner.reporting.redaction import REDACTED, Redaction
 from snapshot.runner.truncation import KEY_CHARACTERS, end_of_piece, first_of, last_of
@@ -26,7 +26,7 @@ TIGHT: Final = range(-len(TOKEN) - 2, 3)
 
 def sent(*pieces: str, secrets: tuple[str, ...] = ()) -> list[str]:
     """The chunks of a log that was written in these pieces."""
-    said: list[LogWord] = []
+    said: list[LogEvent] = []
     log = Log(said.append, Redaction(secrets))
     for piece in pieces:
         log.write(piece)

@@ -6,7 +6,7 @@ import pytest
 
 from snapshot.runner.agent.chat import Chat, Message
 from snapshot.runner.configuration import ModelAccess
-from snapshot.runner.failure import Trouble
+from snapshot.runner.failure import Failure
 from snapshot.runner.secret import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 from tests.snapshot.model_stub import ModelStub, chatter, completion, tool_call
@@ -92,7 +92,7 @@ def test_a_refusal_has_a_code(
 ) -> None:
     error = {"error": {"message": message, "type": "e", "code": message}}
     model.answer = lambda turn: Response(status=status, content=error, headers=QUICK)
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         openai_chat(access(model.base_url)).complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == (code, is_retryable)
     assert "sk-test" not in caught.value.message
@@ -120,7 +120,7 @@ def test_a_refusal_has_a_code(
 )
 def test_garbage_is_called_garbage(model: ModelStub, response: Response) -> None:
     model.answer = lambda turn: response
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         openai_chat(access(model.base_url)).complete(MESSAGES)
     assert caught.value.code == "model_garbage"
     model.http.stop()
@@ -138,7 +138,7 @@ def test_rate_limits_are_waited_out(model: ModelStub) -> None:
 def test_a_provider_that_is_not_there_is_unreachable(model: ModelStub) -> None:
     model.http.stop()
     chat = openai_chat(access(model.base_url), retries=0)
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         chat.complete(MESSAGES)
     assert (caught.value.code, caught.value.retryable) == ("model_unreachable", True)
 

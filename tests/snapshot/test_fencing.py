@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.snapshot.gateway_stub import Word, refusal
+from tests.snapshot.gateway_stub import Event, refusal
 from tests.snapshot.http_stub import Response
 from tests.snapshot.patience import PATIENCE_SECONDS, is_alive, until
 from tests.snapshot.repositories import FIX
@@ -140,7 +140,7 @@ def test_an_unwell_gateway_is_given_the_time_it_asks_for(sandbox: Sandbox) -> No
         Response(status=500, content=b"oops"),
     ]
 
-    def react(word: Word) -> Response | None:
+    def react(word: Event) -> Response | None:
         return unwell.pop() if unwell and word.step == "progress:push" else None
 
     sandbox.gateway.reactions.append(react)
@@ -151,9 +151,9 @@ def test_an_unwell_gateway_is_given_the_time_it_asks_for(sandbox: Sandbox) -> No
 
 def test_a_resent_word_keeps_its_id_and_its_bytes(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
-    seen: list[Word] = []
+    seen: list[Event] = []
 
-    def react(word: Word) -> Response | None:
+    def react(word: Event) -> Response | None:
         seen.append(word)
         return refusal(503, "unavailable", retry_after="1") if len(seen) == 1 else None
 

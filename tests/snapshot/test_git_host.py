@@ -13,7 +13,7 @@ from tests.snapshot.repositories import FIX, Bare, git
 from tests.snapshot.sandbox import BRANCH, Sandbox
 
 GH013 = "error: GH013: Repository rule violations found for refs/heads/x."
-STANDING = {"full_name": "acme/widgets", "owner": {"login": "acme"}}
+REPOSITORY = {"full_name": "acme/widgets", "owner": {"login": "acme"}}
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def sandbox(remote: Bare, host: GitHost, authority: Authority, tmp_path: Path) -
 
 
 def _api(
-    host: GitHost, standing: dict[str, object] | None = None, name: str = "acme/widgets"
+    host: GitHost, repository: dict[str, object] | None = None, name: str = "acme/widgets"
 ) -> Callable[[Request], Response]:
     """A repository under one name, with what is opened in it."""
-    known = {**STANDING, **(standing or {})}
+    known = {**REPOSITORY, **(repository or {})}
 
     def answer(request: Request) -> Response:
         path = request.target.partition("?")[0].removeprefix("/api/v3")
@@ -129,8 +129,8 @@ def test_the_token_knows_its_host_in_every_spelling(
 def test_a_renamed_repository_gets_its_pull_request_at_the_new_place(
     sandbox: Sandbox, host: GitHost
 ) -> None:
-    standing: dict[str, object] = {"full_name": "tools/gadgets", "owner": {"login": "tools"}}
-    there = _api(host, standing, "moved")
+    repository: dict[str, object] = {"full_name": "tools/gadgets", "owner": {"login": "tools"}}
+    there = _api(host, repository, "moved")
     opened: list[str] = []
 
     def answer(request: Request) -> Response:
@@ -188,7 +188,7 @@ RULES = [{"type": "creation", "ruleset_id": 7}]
 
 
 @pytest.mark.parametrize(
-    ("standing", "code"),
+    ("repository", "code"),
     [
         ({"archived": True}, "repository_archived"),
         ({"disabled": True}, "repository_archived"),
@@ -198,13 +198,13 @@ RULES = [{"type": "creation", "ruleset_id": 7}]
     ids=["archived", "disabled", "read-only", "protected"],
 )
 def test_what_github_would_refuse_is_told_before_the_agent_is_paid(
-    sandbox: Sandbox, host: GitHost, tmp_path: Path, standing: dict[str, object], code: str
+    sandbox: Sandbox, host: GitHost, tmp_path: Path, repository: dict[str, object], code: str
 ) -> None:
-    plain = _api(host, standing)
+    plain = _api(host, repository)
 
     def answer(request: Request) -> Response:
         if "/rules/branches/" in request.target:
-            return Response(content=standing.get("rules", []))
+            return Response(content=repository.get("rules", []))
         if request.target.endswith("/rulesets/7"):
             return Response(content={"name": "ours", "current_user_can_bypass": "never"})
         return plain(request)

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from snapshot.runner.failure import Trouble
+from snapshot.runner.failure import Failure
 from snapshot.runner.publication.github_api import GitHubApi, words
 from snapshot.runner.secret import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
@@ -84,7 +84,7 @@ def test_a_limit_longer_than_the_time_that_is_left_is_told_in_githubs_words(
 ) -> None:
     reset = f"{NOW + 3000:.0f}"
     script.answers = [_limited(403, PRIMARY, **RESET, x_ratelimit_reset=reset)]
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         script.api(seconds_left=120).request("GET", f"{script.http.url}/x")
     assert (caught.value.code, caught.value.retryable) == ("github_rate_limited", True)
     assert "API rate limit exceeded for user ID 1." in caught.value.message
@@ -109,7 +109,7 @@ def test_a_mistake_is_told_with_its_field(script: Script) -> None:
 
 def test_a_github_that_does_not_answer_is_tried_and_then_told(script: Script) -> None:
     script.http.stop()
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         script.api().request("GET", f"{script.http.url}/x")
     assert (caught.value.code, caught.value.retryable) == ("github_unreachable", True)
     assert script.slept == [1, 2, 4]
@@ -152,7 +152,7 @@ def test_no_other_redirect_is_followed_for_ever(
 ) -> None:
     there = location(script.http.url)
     script.answers = [Response(status=307, content={}, headers={"location": there})]
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         script.api().request("GET", f"{script.http.url}/x")
     assert (caught.value.code, caught.value.retryable) == ("github_unreachable", False)
     assert len(script.requests) <= 6

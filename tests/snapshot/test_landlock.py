@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.agent.command import Finished, Runner
-from snapshot.runner.agent.landlock import Confinement, abi, open_sockets, protection
+from snapshot.runner.agent.command import CommandResult, Runner
+from snapshot.runner.agent.landlock import Confinement, abi, missing_protection, open_sockets
 from snapshot.runner.agent.syscall_filter import program
 from snapshot.runner.stop import Stop
 from tests.snapshot.patience import PATIENCE_SECONDS
@@ -24,26 +24,26 @@ pytestmark = pytest.mark.skipif(abi() < 6, reason="the kernel has no such Landlo
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A state directory with the room of one command in it."""
+    """A state directory with the workdir of one command in it."""
 
     state: Path
     confinement: Confinement
 
     @property
-    def room(self) -> Path:
+    def workdir(self) -> Path:
         """The one of the command."""
         return self.state / "work-agent"
 
-    def run(self, script: str) -> Finished:
+    def run(self, script: str) -> CommandResult:
         """Run a bash script in the checkout."""
         environ = {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.room / "home"),
-            "TMPDIR": str(self.room / "tmp"),
+            "HOME": str(self.workdir / "home"),
+            "TMPDIR": str(self.workdir / "tmp"),
         }
         return Runner(Stop(), self.confinement).run(
             ["bash", "-c", script],
-            directory=self.room / "checkout",
+            directory=self.workdir / "checkout",
             environ=environ,
             seconds=PATIENCE_SECONDS,
         )
@@ -178,7 +178,7 @@ print("io_uring", ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(
 
 
 def test_a_closed_port_is_not_reached_in_any_way_and_others_are(place: Place) -> None:
-    (place.room / "home/connect.py").write_text(CONNECT)
+    (place.workdir / "home/connect.py").write_text(CONNECT)
     with socket.create_server(("127.0.0.1", 0)) as closed, socket.create_server(("", 0)) as other:
         ports = [server.getsockname()[1] for server in (closed, other)]
         fenced = Confinement.made((place.state,), version=abi(), closed_ports=(ports[0],))
@@ -269,7 +269,7 @@ def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, versi
     finished = place.run("cat ../../spool.jsonl; touch ../x; echo fine > file; cat file")
     assert (finished.exit_code, finished.output.splitlines()[-1]) == (0, "fine")
     assert SECRET not in finished.output
-    assert not (place.room / "x").exists()
+    assert not (place.workdir / "x").exists()
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, versi
     ],
 )
 def test_what_the_kernel_cannot_do_is_said(version: int, words: str | None) -> None:
-    sentence = protection(version)
+    sentence = missing_protection(version)
     assert (sentence is None) if words is None else (words in str(sentence))
 
 

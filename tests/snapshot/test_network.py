@@ -44,7 +44,7 @@ EXCEPTIONS = (
     ],
 )
 def test_no_proxy_is_read_in_every_form_that_is_in_use(url: str, is_direct: bool) -> None:
-    proxies = Proxies.of_environ(
+    proxies = Proxies.from_environ(
         {"HTTPS_PROXY": PROXY, "http_proxy": PROXY, "NO_PROXY": EXCEPTIONS}
     )
     assert proxies.problems == ()
@@ -52,7 +52,7 @@ def test_no_proxy_is_read_in_every_form_that_is_in_use(url: str, is_direct: bool
 
 
 def test_a_star_means_everything() -> None:
-    assert Proxies.of_environ({"ALL_PROXY": PROXY, "no_proxy": "*"}).of_url("http://x/") is None
+    assert Proxies.from_environ({"ALL_PROXY": PROXY, "no_proxy": "*"}).of_url("http://x/") is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_star_means_everything() -> None:
 def test_the_lower_case_and_the_nearer_name_win(
     environ: dict[str, str], url: str, proxy: str | None
 ) -> None:
-    assert Proxies.of_environ(environ).of_url(url) == proxy
+    assert Proxies.from_environ(environ).of_url(url) == proxy
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_lower_case_and_the_nearer_name_win(
     ],
 )
 def test_an_unreadable_proxy_is_left_out_and_named(value: str) -> None:
-    network = Network.of_environ({"HTTPS_PROXY": f"{value}x" if value == "http://h\n" else value})
+    network = Network.from_environ({"HTTPS_PROXY": f"{value}x" if value == "http://h\n" else value})
     assert network.proxies.of_url("https://github.com/") is None
     (problem,) = network.problems
     assert problem.startswith("HTTPS_PROXY is left out")
@@ -102,7 +102,7 @@ def test_an_unreadable_proxy_is_left_out_and_named(value: str) -> None:
 
 
 def test_children_get_what_could_be_read_in_both_spellings() -> None:
-    network = Network.of_environ(
+    network = Network.from_environ(
         {"HTTPS_PROXY": "proxy.corp:3128", "NO_PROXY": "a.corp ??? fd00::/8", "http_proxy": "?:?"}
     )
     usable = network.usable({"PATH": "/bin", "http_proxy": "?:?", "Http_Proxy": "?"})
@@ -125,14 +125,14 @@ def test_a_client_goes_through_the_proxy_of_its_address(tmp_path: Path, is_tls: 
         tls=authority.context("127.0.0.1") if is_tls else None,
     )
     environ = {"ALL_PROXY": proxy.url, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
-    network = Network.of_environ(environ)
+    network = Network.from_environ(environ)
     with network.client("http://x.test", timeout=httpx.Timeout(10), headers={}) as client:
         assert client.get("http://x.test/a").json() == "http://x.test/a"
     proxy.stop()
 
 
 def test_a_socks_proxy_can_be_spoken_to() -> None:
-    network = Network.of_environ({"ALL_PROXY": "socks5h://127.0.0.1:1"})
+    network = Network.from_environ({"ALL_PROXY": "socks5h://127.0.0.1:1"})
     with (
         network.client("http://x.test", timeout=httpx.Timeout(10), headers={}) as client,
         pytest.raises(httpx.ConnectError),
@@ -147,7 +147,7 @@ def test_all_trust_an_authority_under_every_name_and_git_and_node_under_their_ow
     authority = Authority(tmp_path / "authority")
     bundle = tmp_path / "ca.pem"
     bundle.write_text(authority.text)
-    network = Network.of_environ({name: str(bundle)})
+    network = Network.from_environ({name: str(bundle)})
     usable = network.usable({})
     assert usable[name] == usable["GIT_SSL_CAINFO"] == usable["NODE_EXTRA_CA_CERTS"] == str(bundle)
     host = HttpStub(lambda _: Response(content="hello"), tls=authority.context("127.0.0.1"))
@@ -159,7 +159,7 @@ def test_all_trust_an_authority_under_every_name_and_git_and_node_under_their_ow
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "SSL_CERT_DIR"])
 @pytest.mark.parametrize("value", ["/nonexistent", "", "/dev/null", "\0", "relative"])
 def test_an_authority_that_cannot_be_read_is_left_out_and_named(name: str, value: str) -> None:
-    network = Network.of_environ({name: value})
+    network = Network.from_environ({name: value})
     assert bool(network.problems) == bool(value)
     assert network.usable({}) == {}
     assert network.context.cert_store_stats()["x509_ca"] > 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.repository import clean_checkout
-from snapshot.runner.repository.address import Refused, check_branch, parse
+from snapshot.runner.repository.address import RepositoryRejected, check_branch, parse
 from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Remote
 from snapshot.runner.stop import Stop
@@ -82,7 +82,7 @@ def test_only_if_nothing_is_left_there_is_nothing(agent: Agent) -> None:
 )
 def test_without_its_directory_there_is_no_patch(agent: Agent, script: str) -> None:
     agent.does(script)
-    with pytest.raises(Refused, match="removed its whole checkout, or replaced it"):
+    with pytest.raises(RepositoryRejected, match="removed its whole checkout, or replaced it"):
         agent.patch()
 
 
@@ -124,8 +124,8 @@ def test_the_patch_gives_the_very_tree_of_the_agent(ours: Git, agent: Agent, scr
     made = agent.patch()
     assert made.text
     made.text.encode("utf-8")
-    applied = clean_checkout.apply(ours, agent.clone, made, agent.room("applied"))
-    checkout = agent.room("checkout")
+    applied = clean_checkout.apply(ours, agent.clone, made, agent.workdir("applied"))
+    checkout = agent.workdir("checkout")
     clean_checkout.fill(ours, agent.clone, applied, checkout)
     assert git("status", "--porcelain=v1", "-uall", at=checkout) != ""
     assert git("diff", "--stat", at=checkout) == "", "files and index agree"
@@ -400,7 +400,7 @@ def _come_back() -> Iterator[None]:
     ],
 )
 def test_a_repository_address_that_breaks_a_rule_is_refused(url: str, rule: str) -> None:
-    with pytest.raises(Refused, match=rule):
+    with pytest.raises(RepositoryRejected, match=rule):
         parse(url)
 
 
@@ -428,7 +428,7 @@ def test_an_ssh_address_can_be_opened_with_a_token_over_https() -> None:
     "name", ["-f", "a..b", "a b", "a.lock", "@{-1}", "a//b", "", "x" * 300, "HEAD"]
 )
 def test_a_branch_name_that_breaks_gits_rules_is_refused(ours: Git, name: str) -> None:
-    with pytest.raises(Refused, match="BRANCH_NAME is refused"):
+    with pytest.raises(RepositoryRejected, match="BRANCH_NAME is refused"):
         check_branch(ours, name, "BRANCH_NAME")
 
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from snapshot.runner.failure import Trouble
+from snapshot.runner.failure import Failure
 from snapshot.runner.publication.pull_request import GitHub, Proposal
 from snapshot.runner.secret import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
@@ -76,7 +76,7 @@ def test_a_repository_that_github_does_not_show_is_told_in_its_words() -> None:
     token = Secret("ghp_sandbox_token")
     github = GitHub(api_url=stub.url, slug=("acme", "widgets"), token=token)
     github.check("slipgate/x")
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(Failure) as caught:
         github.open(PROPOSAL)
     stub.stop()
     assert caught.value.message == "GitHub answered 404: Not Found"

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from snapshot.runner.agent.child_env import Surroundings
+from snapshot.runner.agent.child_env import ChildEnv
 from snapshot.runner.agent.command import Runner
 from snapshot.runner.agent.landlock import Confinement, abi
 from snapshot.runner.agent.virtual_environment import enter
@@ -24,13 +24,13 @@ with zipfile.ZipFile("{WHEEL}", "w") as wheel:
 """
 
 
-def in_a_room(room: Path, script: str) -> str:
-    """The output of a confined bash script in a room of its own."""
-    home, temporary, checkout = (room / name for name in ("home", "tmp", "checkout"))
+def in_a_room(workdir: Path, script: str) -> str:
+    """The output of a confined bash script in a workdir of its own."""
+    home, temporary, checkout = (workdir / name for name in ("home", "tmp", "checkout"))
     for directory in (home, temporary, checkout):
         directory.mkdir(exist_ok=True)
-    runner = Runner(Stop(), Confinement(hidden=(room,), version=abi()))
-    environ = Surroundings.of_environ(os.environ).command(home=home, temporary=temporary)
+    runner = Runner(Stop(), Confinement(hidden=(workdir,), version=abi()))
+    environ = ChildEnv.from_environ(os.environ).command(home=home, temporary=temporary)
     finished = runner.run(
         ["bash", "-c", script],
         directory=checkout,
@@ -44,13 +44,13 @@ def in_a_room(room: Path, script: str) -> str:
 def test_the_runners_own_environment_is_not_on_the_path(tmp_path: Path) -> None:
     assert sys.prefix != sys.base_prefix, "the tests run in a virtual environment"
     path = f"{sys.prefix}/bin:/usr/bin:{sys.prefix}/bin/"
-    assert Surroundings.of_environ({"PATH": path}).path == "/usr/bin"
+    assert ChildEnv.from_environ({"PATH": path}).path == "/usr/bin"
     assert sys.prefix not in in_a_room(tmp_path, "command -v python python3 pip pip3; echo $PATH")
 
 
 def test_variables_of_a_virtual_environment_are_not_handed_on() -> None:
     given = {"VIRTUAL_ENV": "/x", "PYTHONHOME": "/x", "PYTHONPATH": "/x", "FEATURE": "1"}
-    assert Surroundings.of_environ(given).task == {"FEATURE": "1"}
+    assert ChildEnv.from_environ(given).task == {"FEATURE": "1"}
 
 
 def test_what_a_command_installs_lands_in_its_home(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.reporting.events import Error, Failed, Heartbeat, Log, Progress, Usage, Word
-from snapshot.runner.reporting.messages import Post
+from snapshot.runner.reporting.events import Error, Event, Failed, Heartbeat, Log, Progress, Usage
+from snapshot.runner.reporting.messages import MessageBuilder
 from snapshot.runner.reporting.recovery import Recovered
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.reporting.signing import Signer
@@ -21,7 +21,9 @@ from snapshot.runner.secret import Secret
 from tests.snapshot.gateway_stub import SECRET
 
 SIGNER = Signer(Secret(SECRET))
-POST = Post(task_id="task_1", attempt=1, signer=SIGNER, redaction=Redaction(["sk-very-secret"]))
+POST = MessageBuilder(
+    task_id="task_1", attempt=1, signer=SIGNER, redaction=Redaction(["sk-very-secret"])
+)
 
 
 def is_ours(message: Message) -> bool:
@@ -34,13 +36,13 @@ def opened(directory: Path) -> Spool:
     return Spool(directory, is_ours=is_ours)
 
 
-def say(spool: Spool, word: Word) -> int:
+def emit(spool: Spool, word: Event) -> int:
     """Spool a word; the offset after it."""
     return spool.append(POST.message(word)).end
 
 
 def test_a_line_holds_exactly_what_the_contract_says(tmp_path: Path) -> None:
-    end = say(opened(tmp_path), Progress(stage="clone", message="key sk-very-secret"))
+    end = emit(opened(tmp_path), Progress(stage="clone", message="key sk-very-secret"))
     written = (tmp_path / "spool.jsonl").read_bytes()
     assert len(written) == end
     line = json.loads(written)
@@ -58,26 +60,26 @@ def test_a_line_holds_exactly_what_the_contract_says(tmp_path: Path) -> None:
 
 def test_a_later_start_sends_what_was_not_acknowledged(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.acknowledge(say(spool, Heartbeat()))
-    end = say(spool, Heartbeat())
+    spool.acknowledge(emit(spool, Heartbeat()))
+    end = emit(spool, Heartbeat())
     assert [entry.end for entry in opened(tmp_path).pending] == [end]
 
 
 def test_a_torn_last_line_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    say(spool, Heartbeat())
+    emit(spool, Heartbeat())
     with (tmp_path / "spool.jsonl").open("ab") as file:
         file.write(b'{"id": "msg_torn", "time')
     again = opened(tmp_path)
-    say(again, Heartbeat())
+    emit(again, Heartbeat())
     lines = (tmp_path / "spool.jsonl").read_bytes().splitlines()
     assert len([json.loads(line) for line in lines]) == 2
 
 
 def test_lines_somebody_else_wrote_are_not_believed(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    say(spool, Heartbeat())
-    forger = Post(
+    emit(spool, Heartbeat())
+    forger = MessageBuilder(
         task_id="task_1",
         attempt=1,
         signer=Signer(Secret("whsec_" + "A" * 44)),
@@ -162,9 +164,9 @@ def test_a_spool_that_is_harmed_is_written_again(tmp_path: Path, harm: str) -> N
     directory.mkdir(parents=True)
     spool = opened(directory)
     file = directory / "spool.jsonl"
-    say(spool, Heartbeat())
+    emit(spool, Heartbeat())
     HARMS[harm](file)
-    end = say(spool, Heartbeat())
+    end = emit(spool, Heartbeat())
     assert not directory.is_symlink()
     assert stat.S_ISREG(file.lstat().st_mode)
     assert (file.stat().st_size, file.stat().st_mode & 0o777) == (end, 0o600)
@@ -173,28 +175,28 @@ def test_a_spool_that_is_harmed_is_written_again(tmp_path: Path, harm: str) -> N
 
 @pytest.mark.parametrize("harm", ["directory", "full directory", "link", "fifo", "closed"])
 def test_a_later_start_takes_the_place_of_what_stands_there(tmp_path: Path, harm: str) -> None:
-    say(opened(tmp_path), Heartbeat())
+    emit(opened(tmp_path), Heartbeat())
     HARMS[harm](tmp_path / "spool.jsonl")
-    say(opened(tmp_path), Heartbeat())
+    emit(opened(tmp_path), Heartbeat())
     assert opened(tmp_path).entries
 
 
 def test_a_note_of_what_was_acknowledged_is_ours_alone(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.acknowledge(say(spool, Heartbeat()))
+    spool.acknowledge(emit(spool, Heartbeat()))
     (tmp_path / "spool.acknowledged").write_text("999999")
-    say(spool, Heartbeat())
+    emit(spool, Heartbeat())
     assert len(opened(tmp_path).pending) == 1
 
 
 def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    say(spool, Heartbeat())
+    emit(spool, Heartbeat())
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, limit[1]))
     try:
-        end = say(spool, Progress(stage="agent", message="x" * 500))
+        end = emit(spool, Progress(stage="agent", message="x" * 500))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, before)
@@ -208,7 +210,7 @@ def test_what_an_earlier_start_did_is_read_from_what_it_said(tmp_path: Path) -> 
     assert Recovered.from_entries(spool.entries) == Recovered()
     usage = Usage(input_tokens=5, output_tokens=6, cost_usd=0.5, turns=7)
     for word in (usage, Log(offset=0, chunk="äb"), Log(offset=3, chunk="c")):
-        say(spool, word)
+        emit(spool, word)
     recovered = Recovered.from_entries(opened(tmp_path).entries)
     assert recovered.usage == usage
     assert recovered.log_bytes == 4

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from snapshot.runner.agent.child_env import DEFAULT_PATH, Surroundings
+from snapshot.runner.agent.child_env import DEFAULT_PATH, ChildEnv
 from snapshot.runner.publication.pull_request_text import body
 from snapshot.runner.reporting.events import Envelope, Receipt
-from snapshot.runner.reporting.events import Log as LogWord
+from snapshot.runner.reporting.events import Log as LogEvent
 from snapshot.runner.reporting.flat import payload
 from snapshot.runner.reporting.log import LARGEST_BYTES, Log, chunks
 from snapshot.runner.reporting.redaction import Redaction
@@ -50,7 +50,7 @@ def test_pieces_are_cut_between_characters_and_bounded() -> None:
 
 
 def test_a_log_ends_at_its_bound_and_says_so() -> None:
-    said: list[LogWord] = []
+    said: list[LogEvent] = []
     log = Log(said.append, Redaction([]))
     for _ in range(20):
         log.write("x" * 1_000_000 + "\n")
@@ -60,7 +60,7 @@ def test_a_log_ends_at_its_bound_and_says_so() -> None:
 
 
 def test_offsets_of_a_log_count_what_was_said() -> None:
-    said: list[LogWord] = []
+    said: list[LogEvent] = []
     log = Log(said.append, Redaction(["sk-very-secret"]), offset=5)
     log.feed("ä".encode()[:1])
     log.feed("ä".encode()[1:] + b" sk-very-secret\n")
@@ -72,14 +72,14 @@ def test_offsets_of_a_log_count_what_was_said() -> None:
 
 def test_secrets_are_found_by_the_name_of_their_variable() -> None:
     environ = {"MY_API_KEY": "0123456789", "DB_PASSWORD": "hunter2hunter2", "MODE": "production"}
-    redaction = Redaction.of_environ(environ)
+    redaction = Redaction.from_environ(environ)
     assert redaction.text("0123456789 hunter2hunter2 production") == (
         "[redacted] [redacted] production"
     )
 
 
 def test_a_child_sees_the_tasks_own_variables_and_nothing_of_ours() -> None:
-    surroundings = Surroundings.of_environ(
+    child_env = ChildEnv.from_environ(
         {
             "PATH": "/image/bin",
             "FEATURE_X": "1",
@@ -94,7 +94,7 @@ def test_a_child_sees_the_tasks_own_variables_and_nothing_of_ours() -> None:
             "HOME": "/root",
         }
     )
-    seen = surroundings.command(home=Path("/h"), temporary=Path("/t"))
+    seen = child_env.command(home=Path("/h"), temporary=Path("/t"))
     assert seen["PATH"] == "/image/bin"
     assert (seen["HOME"], seen["TMPDIR"]) == ("/h", "/t")
     assert (seen["FEATURE_X"], seen["HTTPS_PROXY"]) == ("1", "http://proxy")
@@ -107,7 +107,7 @@ def test_a_child_sees_the_tasks_own_variables_and_nothing_of_ours() -> None:
     [("/usr/bin:.:bin::./node_modules/.bin:/bin", "/usr/bin:/bin"), (".:", DEFAULT_PATH)],
 )
 def test_no_program_is_looked_for_where_an_agent_stands(given: str, kept: str) -> None:
-    assert Surroundings.of_environ({"PATH": given}).base()["PATH"] == kept
+    assert ChildEnv.from_environ({"PATH": given}).base()["PATH"] == kept
 
 
 def test_receipts_cannot_break_their_table() -> None:

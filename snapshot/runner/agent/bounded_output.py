@@ -20,9 +20,9 @@ class BoundedOutput:
         """Take the next piece."""
         self.total_bytes += len(piece)
         self._digest.update(piece)
-        room = HEAD_BYTES - len(self._head)
-        self._head += piece[:room]
-        self._tail += piece[room:]
+        workdir = HEAD_BYTES - len(self._head)
+        self._head += piece[:workdir]
+        self._tail += piece[workdir:]
         if len(self._tail) > 2 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
 

@@ -55,7 +55,7 @@ class Chat(Protocol):
         """Ask once.
 
         Raises:
-            Trouble: a `model_…` code.
+            Failure: a `model_…` code.
         """
 
 

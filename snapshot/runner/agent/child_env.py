@@ -32,7 +32,7 @@ _NETWORK: Final = re.compile(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
+class ChildEnv:
     """Built once from the environ; holds no secret of ours, only the task's own variables."""
 
     path: str
@@ -41,7 +41,7 @@ class Surroundings:
     task: Mapping[str, str]
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Surroundings":
+    def from_environ(cls, environ: Mapping[str, str]) -> "ChildEnv":
         """Sort every variable: the task's own is what nobody else claims."""
         return cls(
             path=_safe_path(environ.get("PATH") or DEFAULT_PATH),

@@ -31,7 +31,7 @@ _PIECES_OF_REST: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finished:
+class CommandResult:
     """How a command ended."""
 
     exit_code: int
@@ -66,7 +66,7 @@ class Runner:
         seconds: float,
         stdin: bytes = b"",
         on_output: Callable[[bytes], None] = lambda _: None,
-    ) -> Finished:
+    ) -> CommandResult:
         """Run it to its end, to its time limit, or to the stop signal. A confined one may change
         its directory, its home and its temporary folder.
 
@@ -99,7 +99,7 @@ class Runner:
         process: subprocess.Popen[bytes],
         seconds: float,
         on_output: Callable[[bytes], None],
-    ) -> Finished:
+    ) -> CommandResult:
         clock = _Clock(seconds)
         output = BoundedOutput()
         for piece in _pieces(process):
@@ -111,7 +111,7 @@ class Runner:
             if clock.rings():
                 process.send_signal(signal.SIGTERM)
         _end(process)
-        return Finished(
+        return CommandResult(
             exit_code=_exit_code(process.returncode),
             seconds=round(clock.seconds, 3),
             output=output.text,
@@ -134,7 +134,7 @@ class _Clock:
 
     @property
     def is_hopeless(self) -> bool:
-        """The keeper had its grace and did not end."""
+        """The reaper had its grace and did not end."""
         return self.seconds >= self._limit + GRACE_SECONDS + CANCEL_GRACE_SECONDS
 
     def rings(self) -> bool:
@@ -170,7 +170,7 @@ def _start(
 
 
 def _pieces(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Output as it comes, and an empty piece for each tick without, until the keeper has ended."""
+    """Output as it comes, and an empty piece for each tick without, until the reaper has ended."""
     assert process.stdout is not None, "started with a pipe"  # noqa: S101
     with selectors.DefaultSelector() as selector, process.stdout as source:
         selector.register(source, selectors.EVENT_READ)
@@ -189,7 +189,7 @@ def _pieces(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def _rest(selector: selectors.BaseSelector, descriptor: int) -> Iterator[bytes]:
-    """What lies in the pipe; a process that escaped its keeper may hold it open and go on."""
+    """What lies in the pipe; a process that escaped its reaper may hold it open and go on."""
     for _ in range(_PIECES_OF_REST):
         if not selector.select(0) or not (piece := os.read(descriptor, _PIECE_BYTES)):
             return
@@ -197,7 +197,7 @@ def _rest(selector: selectors.BaseSelector, descriptor: int) -> Iterator[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that the keeper, and with it the command's family, is dead."""
+    """Make sure that the reaper, and with it the command's family, is dead."""
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL):
         if process.poll() is not None:
             return

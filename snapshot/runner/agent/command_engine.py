@@ -12,11 +12,11 @@ from typing import Final
 
 from ..budget import Budget
 from ..configuration import ModelAccess
-from ..failure import Trouble
+from ..failure import Failure
 from ..reporting.log import Log
 from ..truncation import last_of
-from .command import NOT_FOUND, Finished, Runner
-from .report import Report
+from .command import NOT_FOUND, CommandResult, Runner
+from .report import AgentResult
 
 PROMPT_BYTES: Final = 96 * 1024
 SUMMARY_CHARACTERS: Final = 4_000
@@ -33,7 +33,7 @@ class CommandEngine:
     budget: Budget
     log: Log
 
-    def work(self, prompt: str, checkout: Path) -> Report:
+    def work(self, prompt: str, checkout: Path) -> AgentResult:
         """Run the command; its exit code 0 says that it is done."""
         finished = self.runner.run(
             self.argv,
@@ -45,7 +45,7 @@ class CommandEngine:
         )
         self.log.flush()
         summary = last_of(finished.output, SUMMARY_CHARACTERS).strip()
-        return Report(summary=summary, trouble=_trouble(self.argv[0], finished))
+        return AgentResult(summary=summary, failure=_failure(self.argv[0], finished))
 
     def _model_variables(self) -> dict[str, str]:
         if self.model is None:
@@ -64,12 +64,12 @@ def _cut(prompt: str) -> str:
     return prompt.encode()[:PROMPT_BYTES].decode(errors="ignore")
 
 
-def _trouble(program: str, finished: Finished) -> Trouble | None:
+def _failure(program: str, finished: CommandResult) -> Failure | None:
     if finished.is_timed_out:
         message = f"the agent was stopped after {finished.seconds:.0f} s"
-        return Trouble("agent_time_over", message)
+        return Failure("agent_time_over", message)
     if finished.exit_code == NOT_FOUND:
-        return Trouble("agent_not_found", f"the agent's command {program!r} is not installed")
+        return Failure("agent_not_found", f"the agent's command {program!r} is not installed")
     if finished.exit_code:
-        return Trouble("agent_failed", f"the agent ended with exit code {finished.exit_code}")
+        return Failure("agent_failed", f"the agent ended with exit code {finished.exit_code}")
     return None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ..budget import Budget
 from ..configuration import AgentChoice, ModelAccess
-from ..failure import Trouble
+from ..failure import Failure
 from ..network.client import Network
 from ..reporting.log import Log
 from ..stop import Stop
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Workplace:
+class EngineContext:
     """What either engine needs of us."""
 
     stop: Stop
@@ -38,7 +38,7 @@ class Workplace:
     network: Network
 
 
-def engine(choice: AgentChoice, model: ModelAccess | None, place: Workplace) -> Engine:
+def engine(choice: AgentChoice, model: ModelAccess | None, place: EngineContext) -> Engine:
     """The engine of this task."""
     if choice.engine == "command" and choice.command:
         return CommandEngine(
@@ -53,10 +53,10 @@ def engine(choice: AgentChoice, model: ModelAccess | None, place: Workplace) -> 
     return _mini(choice, model, place)
 
 
-def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
+def _mini(choice: AgentChoice, model: ModelAccess, place: EngineContext) -> Engine:
     _quiet_minisweagent(place.trajectory.parent)
     from .mini import MiniEngine, WatchedAgent  # noqa: PLC0415 - half a second, for this engine
-    from .mini_environment import MiniRoom  # noqa: PLC0415
+    from .mini_environment import MiniEnvironment  # noqa: PLC0415
     from .mini_model import MiniModel  # noqa: PLC0415
 
     chat = _chat(model, place.network)
@@ -65,7 +65,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
     dollars = max(0.0001, choice.max_cost_usd - place.meter.total.cost_usd)
 
     def make_agent(checkout: Path) -> WatchedAgent:
-        room = MiniRoom(
+        workdir = MiniEnvironment(
             runner=place.runner,
             checkout=checkout,
             environ=place.environ,
@@ -74,7 +74,7 @@ def _mini(choice: AgentChoice, model: ModelAccess, place: Workplace) -> Engine:
         )
         return WatchedAgent(
             MiniModel(chat, place.meter, lambda call: _in_time(call, place)),
-            room,
+            workdir,
             on_turn=place.on_turn,
             on_message=lambda text: place.log.write(f"\n{text}\n"),
             max_turns=turns,
@@ -102,7 +102,7 @@ def _quiet_minisweagent(directory: Path) -> None:
     os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
 
 
-def _in_time(call: Callable[[], Reply], place: Workplace) -> Reply:
+def _in_time(call: Callable[[], Reply], place: EngineContext) -> Reply:
     """One call of the model; what is left of the attempt's time belongs to the steps after it."""
     return interruptible(call, place.stop, seconds=min(CALL_SECONDS, place.budget.agent_seconds))
 
@@ -113,7 +113,7 @@ def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
 
     Raises:
         Stopped: the attempt was stopped.
-        Trouble: `model_unreachable`.
+        Failure: `model_unreachable`.
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
@@ -130,7 +130,7 @@ def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
     threading.Thread(target=run, daemon=True, name="model").start()
     if not stop.until(is_over.wait, seconds=seconds):
         message = f"the model's provider did not answer within {seconds:.0f} s"
-        raise Trouble("model_unreachable", message, retryable=True)
+        raise Failure("model_unreachable", message, retryable=True)
     if failure:
         raise failure[0]
     return outcome[0]

@@ -25,7 +25,7 @@ def die_with_parent() -> None:
 def sweep() -> None:
     """Kill whatever still runs below us.
 
-    A command can kill its keeper, whose family then becomes ours. Only called while no child of
+    A command can kill its reaper, whose family then becomes ours. Only called while no child of
     ours is meant to live.
     """
     kill_all()

@@ -96,7 +96,7 @@ def abi() -> int:
     return max(version, 0)
 
 
-def protection(version: int) -> str | None:
+def missing_protection(version: int) -> str | None:
     """A sentence for the task's owner about what this version cannot do; None: nothing is amiss."""
     if version >= SIGNALS_SINCE:
         return None
@@ -162,7 +162,7 @@ class Confinement:
                 "The sandbox's kernel is older than Linux 6.7: the agent's commands can have the "
                 "sandbox's own daemon read the runner's secrets, and end the runner."
             )
-        return protection(self.version)
+        return missing_protection(self.version)
 
     @contextmanager
     def rules(self, own: Iterable[Path]) -> Iterator[tuple[int, ...]]:
@@ -318,4 +318,4 @@ def _checked(answer: int) -> int:
 
 
 if __name__ == "__main__":
-    print(protection(abi()) or "", open_sockets() or "", sep="\n")
+    print(missing_protection(abi()) or "", open_sockets() or "", sep="\n")

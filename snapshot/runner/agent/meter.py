@@ -18,8 +18,8 @@ class Tokens:
 class Meter:
     """Totals of the attempt; begins where an earlier start of it ended."""
 
-    def __init__(self, say: Callable[[Usage], object], before: Usage | None = None) -> None:
-        self._say = say
+    def __init__(self, emit: Callable[[Usage], object], before: Usage | None = None) -> None:
+        self._emit = emit
         self.total = before or Usage(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0)
         self.is_price_known = True
 
@@ -33,4 +33,4 @@ class Meter:
             cost_usd=round(self.total.cost_usd + (tokens.cost_usd or 0.0), 6),
             turns=self.total.turns + 1,
         )
-        self._say(self.total)
+        self._emit(self.total)

@@ -9,22 +9,22 @@ from minisweagent import Model
 from minisweagent.agents.default import DefaultAgent
 from minisweagent.exceptions import InterruptAgentFlow
 
-from ..failure import Trouble
+from ..failure import Failure
 from .chat import Message
-from .mini_environment import DONE, MiniRoom
+from .mini_environment import DONE, MiniEnvironment
 from .mini_model import MiniModel
-from .report import Report
+from .report import AgentResult
 
 IDENTICAL_STEPS: Final = 4
 STUCK: Final = "Stuck"
 ENDS: Final = {
-    STUCK: Trouble(
+    STUCK: Failure(
         "agent_stuck",
         f"the agent took the same step {IDENTICAL_STEPS} times in a row",
         retryable=True,
     ),
-    "TimeExceeded": Trouble("agent_time_over", "the agent's time was over"),
-    "RepeatedFormatError": Trouble(
+    "TimeExceeded": Failure("agent_time_over", "the agent's time was over"),
+    "RepeatedFormatError": Failure(
         "model_garbage", "the model's answers were unusable three times in a row", retryable=True
     ),
 }
@@ -55,7 +55,7 @@ class WatchedAgent(DefaultAgent):
     def __init__(
         self,
         model: MiniModel,
-        room: MiniRoom,
+        workdir: MiniEnvironment,
         *,
         on_turn: Callable[[int], None],
         on_message: Callable[[str], None],
@@ -67,7 +67,7 @@ class WatchedAgent(DefaultAgent):
         super().__init__(
             # Its protocol says dict[str, str] and then passes more.
             cast("Model", model),
-            room,
+            workdir,
             system_template=SYSTEM,
             instance_template=TASK,
             step_limit=max_turns,
@@ -108,22 +108,24 @@ class MiniEngine:
         self._max_turns = max_turns
         self._max_cost_usd = max_cost_usd
 
-    def work(self, prompt: str, checkout: Path) -> Report:
+    def work(self, prompt: str, checkout: Path) -> AgentResult:
         """Run the loop to its end."""
         agent = self._make_agent(checkout)
         try:
             end = agent.run(prompt)
-        except Trouble as trouble:
-            return Report(summary="", trouble=trouble)
+        except Failure as failure:
+            return AgentResult(summary="", failure=failure)
         status = str(end.get("exit_status", ""))
-        return Report(summary=str(end.get("submission", "")), trouble=self._trouble(agent, status))
+        return AgentResult(
+            summary=str(end.get("submission", "")), failure=self._failure(agent, status)
+        )
 
-    def _trouble(self, agent: WatchedAgent, status: str) -> Trouble | None:
+    def _failure(self, agent: WatchedAgent, status: str) -> Failure | None:
         if status == "Submitted":
             return None
         if status == "LimitsExceeded" and agent.n_calls >= self._max_turns:
-            return Trouble("max_turns", f"the agent was not done after {agent.n_calls} turns")
+            return Failure("max_turns", f"the agent was not done after {agent.n_calls} turns")
         if status == "LimitsExceeded":
-            return Trouble("max_cost", f"the agent was not done at {self._max_cost_usd:g} USD")
-        unknown = Trouble("agent_failed", f"the agent ended with {status or 'no status'}")
+            return Failure("max_cost", f"the agent was not done at {self._max_cost_usd:g} USD")
+        unknown = Failure("agent_failed", f"the agent ended with {status or 'no status'}")
         return ENDS.get(status, unknown)

@@ -12,14 +12,14 @@ from minisweagent.exceptions import Submitted
 from ..budget import Budget
 from ..reporting.log import Log
 from .chat import Message
-from .command import Finished, Runner
+from .command import CommandResult, Runner
 
 COMMAND_SECONDS: Final = 600.0
 SHOWN_CHARACTERS: Final = 10_000
 DONE: Final = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 
 
-class MiniRoom:
+class MiniEnvironment:
     """What `minisweagent.Environment` asks for, in one checkout."""
 
     def __init__(
@@ -68,7 +68,7 @@ class MiniRoom:
         """For the trajectory."""
         return {"info": {"config": {"environment": str(self._checkout)}}}
 
-    def _run(self, command: str) -> Finished:
+    def _run(self, command: str) -> CommandResult:
         return self._runner.run(
             ["bash", "-c", command],
             directory=self._checkout,
@@ -77,12 +77,12 @@ class MiniRoom:
         )
 
 
-def _shown(finished: Finished) -> str:
+def _shown(finished: CommandResult) -> str:
     text = finished.output
     if len(text) > SHOWN_CHARACTERS:
         half = SHOWN_CHARACTERS // 2
-        left_out = len(text) - SHOWN_CHARACTERS
-        text = f"{text[:half]}\n[... at least {left_out} characters left out ...]\n{text[-half:]}"
+        excluded = len(text) - SHOWN_CHARACTERS
+        text = f"{text[:half]}\n[... at least {excluded} characters left out ...]\n{text[-half:]}"
     if text and not text.endswith("\n"):
         text += "\n"
     if finished.is_timed_out:

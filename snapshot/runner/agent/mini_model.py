@@ -31,7 +31,7 @@ class MiniModel:
 
         Raises:
             FormatError: no usable tool call; the loop tells the model.
-            Trouble: a `model_…` code.
+            Failure: a `model_…` code.
             Stopped: the attempt was stopped meanwhile.
         """
         sent = [

@@ -1,6 +1,6 @@
 """Runs one command for the runner and lets nothing it started outlive it.
 
-A program of its own, started as `python -I -S keeper.py <parent pid> <grace seconds> <rulesets>
+A program of its own, started as `python -I -S reaper.py <parent pid> <grace seconds> <rulesets>
 <filter> -- <argv>`; `<rulesets>` are descriptors of the Landlock rules for the command, joined by
 commas, `<filter>` is its seccomp program in hex, or both are `-`. The runner has threads, and only
 a process without them may fork and arrange its child's last things safely. It is the subreaper of

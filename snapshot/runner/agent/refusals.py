@@ -1,6 +1,6 @@
 """What a provider's HTTP status means for the task."""
 
-from ..failure import Trouble
+from ..failure import Failure
 
 _QUOTA = "insufficient_quota"
 _TOO_LONG = ("context_length", "context length", "prompt is too long", "maximum context")
@@ -14,22 +14,22 @@ _BY_STATUS = {
 }
 
 
-def refused(status: int, message: str) -> Trouble:
-    """The trouble behind an error answer that the SDK gave up on."""
+def refused(status: int, message: str) -> Failure:
+    """The failure behind an error answer that the SDK gave up on."""
     code, is_passing = _meaning(status, message.lower())
-    return Trouble(code, f"the model's provider answered {status}: {message}", retryable=is_passing)
+    return Failure(code, f"the model's provider answered {status}: {message}", retryable=is_passing)
 
 
-def unreachable(message: str) -> Trouble:
+def unreachable(message: str) -> Failure:
     """Nobody answered."""
-    return Trouble(
+    return Failure(
         "model_unreachable", f"the model's provider cannot be reached: {message}", retryable=True
     )
 
 
-def garbage(message: str) -> Trouble:
+def garbage(message: str) -> Failure:
     """An answer that is not the protocol's."""
-    return Trouble("model_garbage", f"the model's answer is unusable: {message}", retryable=True)
+    return Failure("model_garbage", f"the model's answer is unusable: {message}", retryable=True)
 
 
 def _meaning(status: int, message: str) -> tuple[str, bool]:

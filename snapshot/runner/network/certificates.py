@@ -29,7 +29,7 @@ class Trust:
     """What is left out, by the variable's name."""
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Trust":
+    def from_environ(cls, environ: Mapping[str, str]) -> "Trust":
         """Read every name; one that leads to no certificates is left out."""
         problems: list[str] = []
         files = _readable(environ, FILES, _load_file, problems)

@@ -28,9 +28,9 @@ class Network:
     trust: Trust
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Network":
+    def from_environ(cls, environ: Mapping[str, str]) -> "Network":
         """Read every variable; never raises."""
-        return cls(proxies=Proxies.of_environ(environ), trust=Trust.of_environ(environ))
+        return cls(proxies=Proxies.from_environ(environ), trust=Trust.from_environ(environ))
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -72,5 +72,5 @@ class Network:
         return httpx.Proxy(proxy, ssl_context=self.context if is_tls else None)
 
 
-PLAIN: Final = Network.of_environ({})
+PLAIN: Final = Network.from_environ({})
 """No proxy, and the well-known authorities alone."""

@@ -61,7 +61,7 @@ class Proxies:
     """What is left out, by the variable's name; no value is in it, which may hold a password."""
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Proxies":
+    def from_environ(cls, environ: Mapping[str, str]) -> "Proxies":
         """Read both spellings; the lower case wins, and set to nothing it means none."""
         problems: list[str] = []
         by_name = dict(_proxies(environ, problems))

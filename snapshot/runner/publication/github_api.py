@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import msgspec
 
-from ..failure import Trouble
+from ..failure import Failure
 from ..network.client import PLAIN, Network
 from ..network.hosts import is_same_host
 from ..secret import Secret
@@ -21,7 +21,7 @@ from ..truncation import first_of
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 TRIES: Final = 4
-"""Of one request, while the trouble is GitHub's or the network's."""
+"""Of one request, while the failure is GitHub's or the network's."""
 HOPS: Final = 5
 LONGEST_WAIT_SECONDS: Final = 60.0
 """Where nobody says how much time there is."""
@@ -86,7 +86,7 @@ class GitHubApi:
         """Send it, as often as it takes; a repeated POST may find its first sending done.
 
         Raises:
-            Trouble: `github_unreachable`, `github_rate_limited`.
+            Failure: `github_unreachable`, `github_rate_limited`.
         """
         tries = hops = 0
         while True:
@@ -103,7 +103,7 @@ class GitHubApi:
                     return answer
             elif tries >= TRIES - 1:
                 message = f"GitHub cannot be reached: {str(answer) or type(answer).__name__}"
-                raise Trouble("github_unreachable", message, retryable=True) from answer
+                raise Failure("github_unreachable", message, retryable=True) from answer
             self._sleep(2.0**tries)
             tries += 1
 
@@ -122,7 +122,7 @@ class GitHubApi:
         url = _joined(str(answer.request.url), answer.headers.get("location", ""))
         if hops > HOPS or not is_same_host(url, self.url):
             message = "GitHub's API sends us to another host, or in a circle: it is not followed"
-            raise Trouble("github_unreachable", message)
+            raise Failure("github_unreachable", message)
         return url, None if urlsplit(url).query else params
 
     def _asked_pause(self, answer: httpx.Response) -> float | None:
@@ -158,7 +158,7 @@ class GitHubApi:
                 f"GitHub's rate limit is used up for another {pause:.0f} s, longer than "
                 f"this attempt has: {words(answer)}"
             )
-            raise Trouble("github_rate_limited", message, retryable=True)
+            raise Failure("github_rate_limited", message, retryable=True)
         self._sleep(pause)
 
 
@@ -177,16 +177,16 @@ def decoded(answer: httpx.Response, shape: type[T]) -> T:
     """The document of a successful answer.
 
     Raises:
-        Trouble: `pull_request_failed`, in GitHub's words.
+        Failure: `pull_request_failed`, in GitHub's words.
     """
     if not answer.is_success:
         is_passing = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-        raise Trouble("pull_request_failed", words(answer), retryable=is_passing)
+        raise Failure("pull_request_failed", words(answer), retryable=is_passing)
     try:
         return msgspec.json.decode(answer.content, type=shape)
     except msgspec.MsgspecError as exc:
         message = f"GitHub's answer is not what its API promises: {exc}"
-        raise Trouble("pull_request_failed", message) from exc
+        raise Failure("pull_request_failed", message) from exc
 
 
 def _sentence(mistake: _Mistake | str) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from ..failure import Trouble
+from ..failure import Failure
 from .github_api import GitHubApi, words
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Permissions(msgspec.Struct, frozen=True, kw_only=True):
     push: bool = True
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class RepositoryInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What we read of a repository."""
 
     full_name: str
@@ -50,35 +50,35 @@ class _Ruleset(msgspec.Struct, frozen=True, kw_only=True):
     current_user_can_bypass: str = ""
 
 
-def look(api: GitHubApi, root: str) -> Standing | None:
+def look(api: GitHubApi, root: str) -> RepositoryInfo | None:
     """The repository behind an address of the API; None: GitHub does not show it to this token.
 
     Raises:
-        Trouble: `github_token_refused`, or GitHub cannot be asked.
+        Failure: `github_token_refused`, or GitHub cannot be asked.
     """
     answer = api.request("GET", root)
     if answer.status_code == 401:
         message = f"GITHUB_TOKEN is not taken: {words(answer)}. Hand over one that is valid"
-        raise Trouble("github_token_refused", message)
-    return _shape(answer, Standing)
+        raise Failure("github_token_refused", message)
+    return _shape(answer, RepositoryInfo)
 
 
-def check(api: GitHubApi, root: str, standing: Standing, branch: str) -> None:
+def check(api: GitHubApi, root: str, repository: RepositoryInfo, branch: str) -> None:
     """Say before an agent is paid that its branch could not be pushed.
 
     Raises:
-        Trouble: `repository_archived`, `no_push_access`, `branch_protected`.
+        Failure: `repository_archived`, `no_push_access`, `branch_protected`.
     """
-    if standing.archived or standing.disabled:
-        state = "archived" if standing.archived else "disabled"
-        message = f"{standing.full_name} is {state}: nothing can be pushed. Unarchive it first"
-        raise Trouble("repository_archived", message)
-    if not standing.permissions.push and not api.is_installation:
+    if repository.archived or repository.disabled:
+        state = "archived" if repository.archived else "disabled"
+        message = f"{repository.full_name} is {state}: nothing can be pushed. Unarchive it first"
+        raise Failure("repository_archived", message)
+    if not repository.permissions.push and not api.is_installation:
         message = (
-            f"the owner of GITHUB_TOKEN may not push to {standing.full_name}. Hand over a token "
+            f"the owner of GITHUB_TOKEN may not push to {repository.full_name}. Hand over a token "
             "with write access to its contents and pull requests"
         )
-        raise Trouble("no_push_access", message)
+        raise Failure("no_push_access", message)
     _check_rules(api, root, branch)
 
 
@@ -93,7 +93,7 @@ def _check_rules(api: GitHubApi, root: str, branch: str) -> None:
                 f"the ruleset {ruleset.name!r} refuses {branch}: {_REFUSING[rule.type]}. Name "
                 "another branchName, or let the owner of GITHUB_TOKEN bypass it"
             )
-            raise Trouble("branch_protected", message)
+            raise Failure("branch_protected", message)
 
 
 def _shape(answer: httpx.Response, shape: type[T]) -> T | None:

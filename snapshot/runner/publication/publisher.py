@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..failure import Trouble
-from ..reporting.events import Progress, PullRequestCreated, PushAsked, Receipt
+from ..failure import Failure
+from ..reporting.events import Progress, PullRequestCreated, PushRequest, Receipt
 from ..reporting.reporter import Reporter
 from ..reporting.review import Review
 from ..repository import clean_checkout
-from ..repository.address import Refused
+from ..repository.address import RepositoryRejected
 from ..repository.clean_checkout import Applied
 from ..repository.git import Git
 from ..repository.patch import Patch
@@ -68,33 +68,33 @@ class Publication:
         """Hold what the remote has under our name against our name.
 
         Raises:
-            Refused: `branch_exists`, it is somebody else's work.
+            RepositoryRejected: `branch_exists`, it is somebody else's work.
         """
         if found is not None and found.task_id != self._name.task_id:
             message = f"{self._name.branch} exists on the remote and is not this task's"
-            raise Refused("branch_exists", message)
+            raise RepositoryRejected("branch_exists", message)
 
     def check_permission(self) -> None:
         """Ask GitHub, where there is one, what it would refuse.
 
         Raises:
-            Trouble: with the rule.
+            Failure: with the rule.
         """
         if self._github is not None and not self._remote.is_local:
             self._github.check(self._name.branch)
 
-    def push(self, room: Path, work: Work) -> PushAsked:
+    def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
 
         Raises:
             Stopped: the gateway says that this attempt is over.
-            Trouble: any step's own.
+            Failure: any step's own.
         """
-        applied = clean_checkout.apply(self._git, work.clone, work.patch, room)
+        applied = clean_checkout.apply(self._git, work.clone, work.patch, workdir)
         commit = self._commit(applied, work)
-        found = self._remote.find(room, self._name.branch)
+        found = self._remote.find(workdir, self._name.branch)
         self.may_write(found)
-        asked = PushAsked(
+        asked = PushRequest(
             stage="push",
             message=f"Pushing {self._name.branch}",
             commit_sha=commit,
@@ -105,10 +105,10 @@ class Publication:
         )
         self._reporter.ask(asked)
         expected = found.sha if found else None
-        self._remote.push(room, commit, self._name.branch, expected=expected)
+        self._remote.push(workdir, commit, self._name.branch, expected=expected)
         return asked
 
-    def propose(self, pushed: PushAsked) -> tuple[Review, str | None]:
+    def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:
         """Ask, open the pull request, tell; the address is None where there can be none."""
         review = Review(summary=pushed.summary, is_complete=pushed.is_complete)
         if self._github is None:
@@ -117,10 +117,10 @@ class Publication:
         self._reporter.ask(Progress(stage="pr", message=message))
         try:
             opened = self._github.open(self._proposal(pushed))
-        except Trouble as trouble:
-            note = f"The branch is pushed, but there is no pull request: {trouble.message}."
+        except Failure as failure:
+            note = f"The branch is pushed, but there is no pull request: {failure.message}."
             return review.with_note(note, is_complete=False), None
-        self._reporter.say(
+        self._reporter.emit(
             PullRequestCreated(
                 pr_url=opened.html_url,
                 branch_name=self._name.branch,
@@ -143,7 +143,7 @@ class Publication:
             self._git, applied, message=self._redact(message), author=self._name.author
         )
 
-    def _proposal(self, pushed: PushAsked) -> Proposal:
+    def _proposal(self, pushed: PushRequest) -> Proposal:
         body = pull_request_text.body(
             pushed.summary,
             pushed.validation,

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from ..failure import Trouble
+from ..failure import Failure
 from ..network.client import PLAIN, Network
 from ..network.hosts import git_host, is_same_host
 from ..secret import Secret
 from . import github_repository
 from .github_api import LONGEST_WAIT_SECONDS, GitHubApi, decoded
-from .github_repository import Standing
+from .github_repository import RepositoryInfo
 
 LOOK_SECONDS: Final = 30.0
 """The most that is waited to know more of the repository; the agent needs the time."""
@@ -58,35 +58,35 @@ class GitHub:
         self._hasty_api = api(seconds_left=lambda: LOOK_SECONDS)
         self._slug = slug
         self._root = f"{api_url}/repos/{slug[0]}/{slug[1]}"
-        self._standing: Standing | None = None
+        self._repository: RepositoryInfo | None = None
 
     @property
     def moved_to(self) -> str | None:
         """Owner and name of a repository that has others than the task says."""
-        if self._standing is None or self._standing.full_name.lower() == self._name.lower():
+        if self._repository is None or self._repository.full_name.lower() == self._name.lower():
             return None
-        return self._standing.full_name
+        return self._repository.full_name
 
     def check(self, branch: str) -> None:
         """Say before an agent is paid that its branch could not be pushed.
 
         Raises:
-            Trouble: `github_token_refused`, `repository_archived`, `no_push_access` or
+            Failure: `github_token_refused`, `repository_archived`, `no_push_access` or
                 `branch_protected`; none if GitHub cannot be asked now.
         """
         try:
             self._look()
-            if self._standing is not None:
-                github_repository.check(self._hasty_api, self._root, self._standing, branch)
-        except Trouble as trouble:
-            if not trouble.retryable:
+            if self._repository is not None:
+                github_repository.check(self._hasty_api, self._root, self._repository, branch)
+        except Failure as failure:
+            if not failure.retryable:
                 raise
 
     def open(self, proposal: Proposal) -> PullRequest:
         """Open it as a draft, plainly where drafts are not offered, or find the open one.
 
         Raises:
-            Trouble: `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
+            Failure: `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
         """
         response = self._create(proposal, is_draft=True)
         if response.status_code == 422 and "draft" in response.text.lower():
@@ -99,9 +99,9 @@ class GitHub:
         """The open pull request of this branch.
 
         Raises:
-            Trouble: as `open` does.
+            Failure: as `open` does.
         """
-        owner = self._standing.owner.login if self._standing else self._slug[0]
+        owner = self._repository.owner.login if self._repository else self._slug[0]
         query = {"head": f"{owner}:{branch}", "state": "open"}
         response = self._api.request("GET", self._pulls, params=query)
         found = decoded(response, tuple[PullRequest, ...])
@@ -130,13 +130,13 @@ class GitHub:
     def _follow(self, response: httpx.Response) -> None:
         """Learn from a redirect where the repository is now."""
         url = str(response.request.url).partition("?")[0]
-        if self._standing is None and url != self._pulls and url.endswith("/pulls"):
+        if self._repository is None and url != self._pulls and url.endswith("/pulls"):
             self._root = url.removesuffix("/pulls")
-            with suppress(Trouble):
+            with suppress(Failure):
                 self._look()
 
     def _look(self) -> None:
-        self._standing = github_repository.look(self._hasty_api, self._root)
+        self._repository = github_repository.look(self._hasty_api, self._root)
 
     def _named(self, opened: PullRequest) -> PullRequest:
         """The pull request under the name the task knows: GitHub leads on from there, and the

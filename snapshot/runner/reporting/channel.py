@@ -10,7 +10,7 @@ import msgspec
 from ..network.client import PLAIN, Network
 from ..secret import Secret
 from . import flat
-from .delivery import Delivered, Unreachable, Untimely, Verdict, judge
+from .delivery import ClockSkewed, Delivered, DeliveryResult, Unreachable, classify
 from .events import Envelope
 from .signing import Signer
 from .spool import Message
@@ -25,7 +25,7 @@ TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]
 class Channel(Protocol):
     """Takes one message to its receiver; never raises for what the network does."""
 
-    def deliver(self, message: Message) -> Verdict:
+    def deliver(self, message: Message) -> DeliveryResult:
         """Send it once."""
 
 
@@ -43,13 +43,13 @@ class SignedChannel:
             headers["traceparent"] = traceparent
         self._client = network.client(url, timeout=TIMEOUT, headers=headers)
 
-    def deliver(self, message: Message) -> Verdict:
+    def deliver(self, message: Message) -> DeliveryResult:
         """Send it; if only our clock is wrong, set it by the gateway's and send once more."""
-        verdict = self._send("POST", self._url, message.id, message.body)
-        if isinstance(verdict, Untimely):
-            self._skew_seconds = verdict.skew_seconds
-            verdict = self._send("POST", self._url, message.id, message.body)
-        return verdict
+        result = self._send("POST", self._url, message.id, message.body)
+        if isinstance(result, ClockSkewed):
+            self._skew_seconds = result.skew_seconds
+            result = self._send("POST", self._url, message.id, message.body)
+        return result
 
     def fetch(self, url: str, message_id: str) -> httpx.Response:
         """A signed GET over an empty body.
@@ -60,9 +60,9 @@ class SignedChannel:
         """
         return self._request("GET", url, message_id, b"")
 
-    def _send(self, method: str, url: str, message_id: str, body: bytes) -> Verdict:
+    def _send(self, method: str, url: str, message_id: str, body: bytes) -> DeliveryResult:
         try:
-            return judge(self._request(method, url, message_id, body))
+            return classify(self._request(method, url, message_id, body))
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=str(exc) or type(exc).__name__)
 
@@ -87,7 +87,7 @@ class FlatChannel:
         self._workspace_id = workspace_id
         self._client = network.client(url.value, timeout=TIMEOUT, headers={})
 
-    def deliver(self, message: Message) -> Verdict:
+    def deliver(self, message: Message) -> DeliveryResult:
         """Send the flat form of a message, if it has one."""
         envelope = msgspec.json.decode(message.body, type=Envelope)
         payload = flat.payload(envelope)
@@ -99,6 +99,6 @@ class FlatChannel:
             "workspaceId": self._workspace_id,
         }
         try:
-            return judge(self._client.post(self._url.value, json=payload))
+            return classify(self._client.post(self._url.value, json=payload))
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=type(exc).__name__)

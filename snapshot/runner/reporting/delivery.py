@@ -34,7 +34,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Untimely:
+class ClockSkewed:
     """Our clock and the gateway's differ by so many seconds (theirs minus ours)."""
 
     skew_seconds: float
@@ -54,7 +54,7 @@ class Unreachable:
     detail: str
 
 
-Verdict = Delivered | Fenced | Rejected | Untimely | Busy | Unreachable
+DeliveryResult = Delivered | Fenced | Rejected | ClockSkewed | Busy | Unreachable
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -67,7 +67,7 @@ class _Problem(msgspec.Struct):
     code: str
 
 
-def judge(response: httpx.Response) -> Verdict:
+def classify(response: httpx.Response) -> DeliveryResult:
     """Read an answer. A duplicate counts as applied: its first sending was."""
     status = response.status_code
     if response.is_success:
@@ -76,7 +76,7 @@ def judge(response: httpx.Response) -> Verdict:
     if status in {409, 410} or code == "unknown_task":
         return Fenced(detail=f"{status} {code}".strip())
     if status == 401 and code == "timestamp_out_of_tolerance":
-        return _untimely(response)
+        return _clock_skewed(response)
     if status == 429 or status >= 500:
         return _later(response, code)
     if not code:
@@ -84,7 +84,7 @@ def judge(response: httpx.Response) -> Verdict:
     return Rejected(detail=f"{status} {code}")
 
 
-def _delivered(response: httpx.Response) -> Verdict:
+def _delivered(response: httpx.Response) -> DeliveryResult:
     try:
         answer = msgspec.json.decode(response.content, type=_Answer)
     except msgspec.MsgspecError:
@@ -100,7 +100,7 @@ def _problem_code(response: httpx.Response) -> str:
         return ""
 
 
-def _later(response: httpx.Response, code: str) -> Verdict:
+def _later(response: httpx.Response, code: str) -> DeliveryResult:
     retry_after = _retry_after(response.headers.get("retry-after", ""))
     if retry_after is None and not code and response.status_code in {502, 504}:
         return Unreachable(detail=f"HTTP {response.status_code} from something before the gateway")
@@ -114,11 +114,11 @@ def _retry_after(header: str) -> float | None:
     return None if moment is None else max(0.0, moment - time.time())
 
 
-def _untimely(response: httpx.Response) -> Verdict:
+def _clock_skewed(response: httpx.Response) -> DeliveryResult:
     theirs = _http_date(response.headers.get("date", ""))
     if theirs is None:
         return Rejected(detail="401 timestamp_out_of_tolerance, and no Date to set our clock by")
-    return Untimely(skew_seconds=theirs - time.time())
+    return ClockSkewed(skew_seconds=theirs - time.time())
 
 
 def _http_date(header: str) -> float | None:

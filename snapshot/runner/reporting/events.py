@@ -11,13 +11,13 @@ Stage = Literal["clone", "setup", "agent", "patch", "validate", "push", "pr"]
 Status = Literal["passed", "failed", "timed_out", "not_run"]
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One event; its fields become `data` beside `taskId` and `attempt`."""
 
     type: ClassVar[str]
 
 
-class Started(Word, frozen=True):
+class Started(Event, frozen=True):
     """The first word: may this attempt begin?"""
 
     type = "task.started"
@@ -25,13 +25,13 @@ class Started(Word, frozen=True):
     snapshot: str
 
 
-class Heartbeat(Word, frozen=True):
+class Heartbeat(Event, frozen=True):
     """Still alive, nothing else to say."""
 
     type = "task.heartbeat"
 
 
-class Progress(Word, frozen=True):
+class Progress(Event, frozen=True):
     """Where the attempt stands."""
 
     type = "task.progress"
@@ -53,7 +53,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     """SHA-256 of the whole output, of which `output_tail` is the end."""
 
 
-class PushAsked(Progress, frozen=True):
+class PushRequest(Progress, frozen=True):
     """Asks for the push, and keeps in the spool what a later start needs to end the attempt."""
 
     commit_sha: str
@@ -63,7 +63,7 @@ class PushAsked(Progress, frozen=True):
     validation: tuple[Receipt, ...]
 
 
-class Log(Word, frozen=True):
+class Log(Event, frozen=True):
     """A piece of the agent's log; `offset` counts bytes of UTF-8 from the attempt's beginning."""
 
     type = "task.log"
@@ -71,7 +71,7 @@ class Log(Word, frozen=True):
     chunk: str
 
 
-class Usage(Word, frozen=True):
+class Usage(Event, frozen=True):
     """Totals of the attempt so far, earlier starts of the same attempt included."""
 
     type = "task.usage"
@@ -81,7 +81,7 @@ class Usage(Word, frozen=True):
     turns: int
 
 
-class PullRequestCreated(Word, frozen=True):
+class PullRequestCreated(Event, frozen=True):
     """A pull request is open."""
 
     type = "task.pr_created"
@@ -91,7 +91,7 @@ class PullRequestCreated(Word, frozen=True):
     draft: bool
 
 
-class PatchChunk(Word, frozen=True, kw_only=True):
+class PatchChunk(Event, frozen=True, kw_only=True):
     """A piece of the patch; `offset` and `size` count bytes of UTF-8, unpacked."""
 
     type = "task.patch"
@@ -107,14 +107,14 @@ class PatchChunk(Word, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class TerminalWord(Word, frozen=True):
+class FinalEvent(Event, frozen=True):
     """An attempt's last word."""
 
     warnings: tuple[str, ...] = ()
     """What is not in the patch or the pull request, and why."""
 
 
-class Result(TerminalWord, frozen=True, kw_only=True):
+class Result(FinalEvent, frozen=True, kw_only=True):
     """What a finished attempt leaves behind."""
 
     branch_name: str
@@ -146,7 +146,7 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     retryable: bool
 
 
-class Failed(TerminalWord, frozen=True, kw_only=True):
+class Failed(FinalEvent, frozen=True, kw_only=True):
     """Nothing worth looking at came of it."""
 
     type = "task.failed"

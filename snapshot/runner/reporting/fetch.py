@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from ..failure import Trouble
+from ..failure import Failure
 from .channel import SignedChannel
 from .kept_patch import KeptPatch
 from .messages import message_id
@@ -30,7 +30,7 @@ def fetch_prompt(channel: SignedChannel, url: str, sleep: Callable[[float], None
     """The prompt that did not fit in the environment.
 
     Raises:
-        Trouble: `prompt_unavailable`.
+        Failure: `prompt_unavailable`.
     """
     code, name = "prompt_unavailable", "the whole prompt"
     return _fetch(channel, url, _Prompt, code=code, name=name, sleep=sleep).prompt
@@ -40,7 +40,7 @@ def fetch_patch(channel: SignedChannel, url: str, sleep: Callable[[float], None]
     """The patch that the gateway keeps of an earlier attempt.
 
     Raises:
-        Trouble: `resume_unavailable`.
+        Failure: `resume_unavailable`.
     """
     code, name = "resume_unavailable", "the earlier attempt's patch"
     found = _fetch(channel, url, _Patch, code=code, name=name, sleep=sleep)
@@ -72,11 +72,11 @@ def _fetch(
         detail = f"HTTP {response.status_code}"
         if response.status_code < 500 and response.status_code != 429:
             break
-    raise Trouble(code, f"{name} could not be read: {detail}", retryable=True)
+    raise Failure(code, f"{name} could not be read: {detail}", retryable=True)
 
 
 def _decoded(response: httpx.Response, shape: type[T], code: str, name: str) -> T:
     try:
         return msgspec.json.decode(response.content, type=shape)
     except msgspec.MsgspecError as exc:
-        raise Trouble(code, f"{name} could not be read: {exc}") from exc
+        raise Failure(code, f"{name} could not be read: {exc}") from exc

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from ..failure import Trouble
+from ..failure import Failure
 from ..repository.exclusions import SENTENCES
 from ..truncation import first_of
-from .events import Completed, Error, Failed, NeedsReview, Receipt, TerminalWord
+from .events import Completed, Error, Failed, FinalEvent, NeedsReview, Receipt
 from .review import Review
 
 INLINE_PATCH_BYTES: Final = 512 * 1024
@@ -27,7 +27,7 @@ def result(
     patch: str | None = None,
     commit_sha: str | None = None,
     pr_url: str | None = None,
-) -> TerminalWord:
+) -> FinalEvent:
     """Completed if nothing is missing, else a person must look."""
     kind = Completed if review.is_complete else NeedsReview
     return kind(
@@ -43,7 +43,7 @@ def result(
 
 def failed(
     stage: str,
-    trouble: Trouble,
+    failure: Failure,
     *,
     log_tail: str,
     warnings: tuple[str, ...] = (),
@@ -53,9 +53,9 @@ def failed(
     return Failed(
         error=Error(
             stage=stage,
-            code=trouble.code,
-            message=first_of(trouble.message, MESSAGE_CHARACTERS),
-            retryable=trouble.retryable,
+            code=failure.code,
+            message=first_of(failure.message, MESSAGE_CHARACTERS),
+            retryable=failure.retryable,
         ),
         log_tail=log_tail or None,
         warnings=warnings[:SENTENCES],

@@ -12,11 +12,11 @@ from typing import Final
 
 from .channel import Channel
 from .delivery import Unreachable
-from .events import Heartbeat as HeartbeatWord
-from .events import Word
-from .messages import Post
+from .events import Event
+from .events import Heartbeat as HeartbeatEvent
+from .messages import MessageBuilder
 from .spool import Message
-from .standing import Standing
+from .standing import GatewayStatus
 
 LONGEST_SECONDS: Final = 5.0
 """A cancel is heard in the answer, and everything must be over 10 s after it was asked for."""
@@ -32,13 +32,13 @@ class Heartbeat:
         self,
         *,
         channel: Channel | None,
-        post: Post,
-        standing: Standing,
-        spool: Callable[[Word], object],
+        builder: MessageBuilder,
+        status: GatewayStatus,
+        spool: Callable[[Event], object],
     ) -> None:
         self._channel = channel
-        self._post = post
-        self._standing = standing
+        self._builder = builder
+        self._status = status
         self._spool = spool
         self._spooled_at = time.monotonic()
         self._closed = threading.Event()
@@ -55,7 +55,7 @@ class Heartbeat:
     @property
     def interval_seconds(self) -> float:
         """The smaller of 5 s and a quarter of the time to the gateway's next deadline."""
-        left = self._standing.seconds_to_deadline
+        left = self._status.seconds_to_deadline
         if left is None:
             return LONGEST_SECONDS
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, left / 4))
@@ -69,16 +69,16 @@ class Heartbeat:
 
     def beat(self) -> None:
         """One heartbeat."""
-        message = self._post.message(HeartbeatWord())
+        message = self._builder.message(HeartbeatEvent())
         if not self._is_delivered(message) and self._may_spool():
-            self._spool(HeartbeatWord())
+            self._spool(HeartbeatEvent())
 
     def _is_delivered(self, message: Message) -> bool:
         if self._channel is None:
             return False
-        verdict = self._channel.deliver(message)
-        self._standing.note(verdict)
-        return not isinstance(verdict, Unreachable)
+        result = self._channel.deliver(message)
+        self._status.note(result)
+        return not isinstance(result, Unreachable)
 
     def _may_spool(self) -> bool:
         now = time.monotonic()

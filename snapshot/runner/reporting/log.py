@@ -6,7 +6,7 @@ from typing import Final
 
 from ..truncation import end_of_piece, last_of
 from .events import CHUNK_BYTES
-from .events import Log as LogWord
+from .events import Log as LogEvent
 from .redaction import Redaction
 
 FLUSH_CHARACTERS: Final = 16 * 1024
@@ -21,9 +21,9 @@ class Log:
     """Collects text and says it as `task.log`; offsets count bytes of UTF-8."""
 
     def __init__(
-        self, say: Callable[[LogWord], object], redaction: Redaction, *, offset: int = 0
+        self, emit: Callable[[LogEvent], object], redaction: Redaction, *, offset: int = 0
     ) -> None:
-        self._say = say
+        self._emit = emit
         self._redaction = redaction
         self._offset = offset
         self._pending = ""
@@ -62,8 +62,8 @@ class Log:
             if self._is_full:
                 return
             self._is_full = self._offset + len(chunk.encode()) > LARGEST_BYTES
-            said = LogWord(offset=self._offset, chunk=_END if self._is_full else chunk)
-            self._say(said)
+            said = LogEvent(offset=self._offset, chunk=_END if self._is_full else chunk)
+            self._emit(said)
             self._offset += len(said.chunk.encode())
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from .events import Envelope, Word, now_text
+from .events import Envelope, Event, now_text
 from .redaction import Redaction
 from .spool import Message
 
@@ -23,7 +23,7 @@ def message_id() -> str:
     return f"msg_{secrets.token_hex(16)}"
 
 
-class Post:
+class MessageBuilder:
     """Writes the messages of one attempt."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Post:
         self._signer = signer
         self._redaction = redaction
 
-    def message(self, word: Word) -> Message:
+    def message(self, word: Event) -> Message:
         """A word as a signed message of now."""
         body = self.body(word)
         identifier = message_id()
@@ -42,7 +42,7 @@ class Post:
         signature = self._signer.sign(identifier, timestamp, body) if self._signer else ""
         return Message(id=identifier, timestamp=timestamp, signature=signature, body=body)
 
-    def body(self, word: Word) -> bytes:
+    def body(self, word: Event) -> bytes:
         """The exact bytes of a webhook body."""
         fields = msgspec.to_builtins(word)
         data: dict[str, object] = {"taskId": self._task_id, "attempt": self._attempt}

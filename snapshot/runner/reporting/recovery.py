@@ -13,7 +13,7 @@ from .events import (
     PatchChunk,
     Progress,
     PullRequestCreated,
-    PushAsked,
+    PushRequest,
     Stage,
     Usage,
 )
@@ -27,7 +27,7 @@ class Recovered:
 
     has_ended: bool = False
     has_failed: bool = False
-    push: PushAsked | None = None
+    push: PushRequest | None = None
     pull_request: PullRequestCreated | None = None
     usage: Usage | None = None
     log_bytes: int = 0
@@ -54,7 +54,7 @@ def _after(before: Recovered, envelope: Envelope) -> Recovered:
         after = replace(before, stage=msgspec.convert(envelope.data.get("stage"), Stage))
         if "commitSha" not in envelope.data:
             return after
-        return replace(after, push=msgspec.convert(envelope.data, PushAsked))
+        return replace(after, push=msgspec.convert(envelope.data, PushRequest))
     if envelope.type == PullRequestCreated.type:
         return replace(before, pull_request=msgspec.convert(envelope.data, PullRequestCreated))
     if envelope.type == Usage.type:

@@ -22,7 +22,7 @@ class Redaction:
         self._secrets = tuple(long_first)
 
     @classmethod
-    def of_environ(cls, environ: Mapping[str, str]) -> "Redaction":
+    def from_environ(cls, environ: Mapping[str, str]) -> "Redaction":
         """Every value whose name sounds like a secret, the task's own ones included."""
         return cls(value for name, value in environ.items() if _SECRET_NAME.fullmatch(name.upper()))
 

@@ -9,11 +9,11 @@ from typing import Final
 
 from ..stop import Reason, Stop, Stopped
 from .channel import Channel
-from .delivery import Busy, Delivered, Fenced, Rejected, Unreachable, Verdict
-from .events import PatchChunk, TerminalWord, Word
-from .messages import Post
+from .delivery import Busy, Delivered, DeliveryResult, Fenced, Rejected, Unreachable
+from .events import Event, FinalEvent, PatchChunk
+from .messages import MessageBuilder
 from .spool import Entry, Spool
-from .standing import Standing
+from .standing import GatewayStatus
 
 FIRST_BACKOFF_SECONDS: Final = 0.2
 LONGEST_BACKOFF_SECONDS: Final = 5.0
@@ -30,20 +30,20 @@ class Reporter:
         self,
         *,
         spool: Spool,
-        post: Post,
+        builder: MessageBuilder,
         channel: Channel | None,
-        standing: Standing,
+        status: GatewayStatus,
         stop: Stop,
         ask_seconds: float,
     ) -> None:
         self._spool = spool
-        self._post = post
+        self._builder = builder
         self._channel = channel
-        self._standing = standing
+        self._status = status
         self._stop = stop
         self._ask_seconds = ask_seconds
         self._queue = deque(spool.pending)
-        self._verdicts: dict[str, Verdict] = {}
+        self._results: dict[str, DeliveryResult] = {}
         self._changed = threading.Condition()
         self._is_closed = False
         self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
@@ -59,21 +59,21 @@ class Reporter:
             self._is_closed = True
             self._changed.notify_all()
 
-    def say(self, word: Word) -> Entry:
+    def emit(self, word: Event) -> Entry:
         """Spool a word and go on; it is sent in its turn."""
         with self._changed:
-            entry = self._spool.append(self._post.message(word))
+            entry = self._spool.append(self._builder.message(word))
             self._queue.append(entry)
             self._changed.notify_all()
             return entry
 
-    def say_all(self, words: Sequence[Word]) -> None:
+    def emit_all(self, words: Sequence[Event]) -> None:
         """Spool many words at once; the disk is waited for only once."""
         with self._changed:
-            self._queue += self._spool.append_all([self._post.message(word) for word in words])
+            self._queue += self._spool.append_all([self._builder.message(word) for word in words])
             self._changed.notify_all()
 
-    def ask(self, word: Word) -> None:
+    def ask(self, word: Event) -> None:
         """Spool a word and wait until the gateway has applied it.
 
         Goes on without an answer if there is no gateway to ask, or none that can be reached.
@@ -82,21 +82,19 @@ class Reporter:
             Stopped: the gateway refused it, or the attempt was stopped meanwhile.
         """
         self._stop.check()
-        identifier = self.say(word).message.id
+        identifier = self.emit(word).message.id
         if self._channel is None:
             return
         self._stop.until(lambda tick: self._is_settled(identifier, tick))
-        verdict = self._verdicts.get(identifier)
-        if isinstance(verdict, Rejected) or (
-            isinstance(verdict, Delivered) and not verdict.applied
-        ):
-            detail = verdict.detail if isinstance(verdict, Rejected) else "not applied"
+        result = self._results.get(identifier)
+        if isinstance(result, Rejected) or (isinstance(result, Delivered) and not result.applied):
+            detail = result.detail if isinstance(result, Rejected) else "not applied"
             self._stop.request(Reason.FENCED, f"the gateway refused {word.type}: {detail}")
             self._stop.check()
 
-    def finish(self, word: TerminalWord, *, seconds: float) -> bool:
+    def finish(self, word: FinalEvent, *, seconds: float) -> bool:
         """Say the last word; whether everything was taken within the time."""
-        self.say(word)
+        self.emit(word)
         return self.drain(seconds=seconds)
 
     def drain(self, *, seconds: float) -> bool:
@@ -107,7 +105,7 @@ class Reporter:
             self._changed.wait_for(lambda: not self._queue or self._is_closed, timeout=seconds)
             return not self._queue
 
-    def tell_rest(self, *, seconds: float) -> None:
+    def send_rest(self, *, seconds: float) -> None:
         """Send what waits although the attempt may be over: pieces of a patch are kept even then.
 
         Each is sent once, whatever the answer is; the spool has them all.
@@ -123,11 +121,11 @@ class Reporter:
 
     def _is_settled(self, identifier: str, tick: float) -> bool:
         with self._changed:
-            if identifier in self._verdicts:
+            if identifier in self._results:
                 return True
-            if self._standing.unreachable_seconds > self._ask_seconds:
+            if self._status.unreachable_seconds > self._ask_seconds:
                 return True
-            return self._changed.wait_for(lambda: identifier in self._verdicts, timeout=tick)
+            return self._changed.wait_for(lambda: identifier in self._results, timeout=tick)
 
     def _send_all(self) -> None:
         while (entry := self._next()) is not None:
@@ -144,34 +142,34 @@ class Reporter:
     def _send(self, entry: Entry) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         while not self._is_closed:
-            verdict = self._deliver(entry)
-            if not isinstance(verdict, Busy | Unreachable):
-                self._settle(entry, verdict)
+            result = self._deliver(entry)
+            if not isinstance(result, Busy | Unreachable):
+                self._settle(entry, result)
                 return
-            self._pause(verdict, backoff)
+            self._pause(result, backoff)
             backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
 
-    def _deliver(self, entry: Entry) -> Verdict:
+    def _deliver(self, entry: Entry) -> DeliveryResult:
         assert self._channel is not None, "the sender only runs with a channel"  # noqa: S101
-        verdict = self._channel.deliver(entry.message)
-        self._standing.note(verdict)
-        return verdict
+        result = self._channel.deliver(entry.message)
+        self._status.note(result)
+        return result
 
-    def _pause(self, verdict: Busy | Unreachable, backoff: float) -> None:
-        asked = verdict.retry_after if isinstance(verdict, Busy) else None
+    def _pause(self, result: Busy | Unreachable, backoff: float) -> None:
+        asked = result.retry_after if isinstance(result, Busy) else None
         seconds = backoff if asked is None else min(asked, LONGEST_PATIENCE_SECONDS)
         ends_at = time.monotonic() + seconds
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed, timeout=ends_at - time.monotonic())
 
-    def _settle(self, entry: Entry, verdict: Verdict) -> None:
-        if isinstance(verdict, Fenced):
+    def _settle(self, entry: Entry, result: DeliveryResult) -> None:
+        if isinstance(result, Fenced):
             self.close()
             return
-        if not isinstance(verdict, Delivered):
-            print(f"{entry.message.id} was refused: {verdict}", file=sys.stderr, flush=True)
+        if not isinstance(result, Delivered):
+            print(f"{entry.message.id} was refused: {result}", file=sys.stderr, flush=True)
         self._spool.acknowledge(entry.end)
         with self._changed:
-            self._verdicts[entry.message.id] = verdict
+            self._results[entry.message.id] = result
             self._queue.popleft()
             self._changed.notify_all()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..failure import Trouble
+from ..failure import Failure
 from ..text import visible
 from ..truncation import first_of
 from .events import Receipt
@@ -50,13 +50,13 @@ def unusable(words: str, reason: str, *, warnings: Sequence[str] = ()) -> Review
     return Review(summary=summary, is_complete=False)
 
 
-def unfinished(trouble: Trouble) -> str:
+def unfinished(failure: Failure) -> str:
     """The sentence about an agent that ended before it said that it was done."""
-    return f"{UNFINISHED} ({trouble.code}): {trouble.message}."
+    return f"{UNFINISHED} ({failure.code}): {failure.message}."
 
 
 def _listed(warnings: Sequence[str]) -> str:
-    """As many as a summary has room for."""
+    """As many as a summary has workdir for."""
     shown = warnings[:WARNINGS]
     rest = len(warnings) - len(shown)
     return "\n".join([*(f"- {one}" for one in shown), *([f"- … and {rest} more"] if rest else [])])

@@ -90,7 +90,7 @@ class Spool:
             return entries
 
     def settle(self) -> None:
-        """Write again what could not be written before: there may be room now."""
+        """Write again what could not be written before: there may be workdir now."""
         with self._lock:
             self._put(b"")
 

@@ -4,11 +4,11 @@ import threading
 import time
 
 from ..stop import Reason, Stop
-from .delivery import Delivered, Fenced, Unreachable, Verdict
+from .delivery import Delivered, DeliveryResult, Fenced, Unreachable
 
 
-class Standing:
-    """Notes every verdict; a cancel or a fence in it puts the stop signal up."""
+class GatewayStatus:
+    """Notes every result; a cancel or a fence in it puts the stop signal up."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
@@ -16,18 +16,18 @@ class Standing:
         self._deadline_at: float | None = None
         self._unreachable_since: float | None = None
 
-    def note(self, verdict: Verdict) -> None:
-        """Take one verdict into account."""
+    def note(self, result: DeliveryResult) -> None:
+        """Take one result into account."""
         with self._lock:
-            if not isinstance(verdict, Unreachable):
+            if not isinstance(result, Unreachable):
                 self._unreachable_since = None
             elif self._unreachable_since is None:
                 self._unreachable_since = time.monotonic()
-            if isinstance(verdict, Delivered):
-                self._deadline_at = verdict.deadline_at
-        if isinstance(verdict, Fenced):
-            self._stop.request(Reason.FENCED, f"the gateway answered {verdict.detail}")
-        elif isinstance(verdict, Delivered) and verdict.cancel:
+            if isinstance(result, Delivered):
+                self._deadline_at = result.deadline_at
+        if isinstance(result, Fenced):
+            self._stop.request(Reason.FENCED, f"the gateway answered {result.detail}")
+        elif isinstance(result, Delivered) and result.cancel:
             self._stop.request(Reason.CANCELLED, "the gateway asked to stop")
 
     @property

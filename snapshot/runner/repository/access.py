@@ -12,8 +12,8 @@ from ..network.client import Network
 from ..network.hosts import git_host, is_private_way, without_port
 from ..publication.pull_request import GitHub
 from ..stop import Stop
-from .address import Refused, Repository, check_branch, parse
-from .branches import free_name, survey
+from .address import Repository, RepositoryRejected, check_branch, parse
+from .branches import free_name, list_refs
 from .credentials import Credentials
 from .git import Git
 from .remote import Remote
@@ -42,7 +42,7 @@ class Access:
         """The repository and both branch names, held against the rules.
 
         Raises:
-            Refused: with the rule.
+            RepositoryRejected: with the rule.
         """
         configuration = self._configuration
         git = Git(stop=self._stop, environ=self._environ)
@@ -55,23 +55,23 @@ class Access:
         """A repository that the task's own names; a file of this host is only for one of those.
 
         Raises:
-            Refused: with the rule.
+            RepositoryRejected: with the rule.
         """
         repository = parse(url)
         is_local = parse(self._configuration.repository_url).scheme == "file"
         if repository.scheme == "file" and not is_local:
-            raise Refused("repo_url_refused", "its address is a file of this host")
+            raise RepositoryRejected("repo_url_refused", "its address is a file of this host")
         return self._reachable(repository)
 
     def check_base(self, base_branch: str, branch: str) -> None:
         """Our branch must not be the one we begin from.
 
         Raises:
-            Refused: `branch_name_refused`.
+            RepositoryRejected: `branch_name_refused`.
         """
         if branch == base_branch:
             message = f"BRANCH_NAME is refused: {base_branch} is the base branch"
-            raise Refused("branch_name_refused", message)
+            raise RepositoryRejected("branch_name_refused", message)
 
     def git(self, repository: Repository) -> Git:
         """git for the repository's transport and no other."""
@@ -88,15 +88,15 @@ class Access:
         return Remote(self.git(repository), repository, branch)
 
     def free_branch(self, repository: Repository, *, begins: bool) -> str:
-        """Our branch's name, once the remote was seen to have room for it and, for work that only
+        """Our branch's name, once the remote was seen to allow it and, for work that only
         begins, a branch to begin from.
 
         Raises:
-            Refused: with the rule.
-            Trouble: `clone_failed`.
+            RepositoryRejected: with the rule.
+            Failure: `clone_failed`.
         """
         configuration = self._configuration
-        found = survey(self.git(repository), repository)
+        found = list_refs(self.git(repository), repository)
         if begins:
             found.check_base(configuration.base_branch)
         return free_name(found, configuration.branch, configuration.connection.task_id)

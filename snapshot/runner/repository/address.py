@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from ..failure import Trouble
+from ..failure import Failure
 from ..network.hosts import canonical_host, netloc
 from .git import Git, GitFailed
 
@@ -18,7 +18,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _INVISIBLE: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
-class Refused(Trouble):
+class RepositoryRejected(Failure):
     """Something of the task breaks a rule; the message names the rule."""
 
 
@@ -54,7 +54,7 @@ def parse(url: str) -> Repository:
     """Check an address against the rules.
 
     Raises:
-        Refused: `repo_url_refused`, with the rule.
+        RepositoryRejected: `repo_url_refused`, with the rule.
     """
     if url.startswith("-"):
         raise _refused("it must not begin with '-'")
@@ -107,23 +107,25 @@ def _scp_like(url: str) -> Repository:
     return Repository(url=url, scheme="ssh", host=host, path=match["path"])
 
 
-def _refused(rule: str) -> Refused:
-    return Refused("repo_url_refused", f"TARGET_REPO is refused: {rule}")
+def _refused(rule: str) -> RepositoryRejected:
+    return RepositoryRejected("repo_url_refused", f"TARGET_REPO is refused: {rule}")
 
 
 def check_branch(git: Git, name: str, variable: str) -> None:
     """Hold a branch name against git's own rules, and ours about options.
 
     Raises:
-        Refused: `branch_name_refused`, with the rule.
+        RepositoryRejected: `branch_name_refused`, with the rule.
     """
     if name.startswith("-"):
-        raise Refused("branch_name_refused", f"{variable} is refused: it must not begin with '-'")
+        raise RepositoryRejected(
+            "branch_name_refused", f"{variable} is refused: it must not begin with '-'"
+        )
     if len(name.encode()) > LONGEST_BRANCH:
         message = f"{variable} is refused: at most {LONGEST_BRANCH} bytes"
-        raise Refused("branch_name_refused", message)
+        raise RepositoryRejected("branch_name_refused", message)
     try:
         git("check-ref-format", "--branch", name)
     except (GitFailed, ValueError) as exc:
         message = f"{variable} is refused: {name!r} breaks git check-ref-format"
-        raise Refused("branch_name_refused", message) from exc
+        raise RepositoryRejected("branch_name_refused", message) from exc

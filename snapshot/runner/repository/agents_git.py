@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import files
-from ..failure import Trouble
+from ..failure import Failure
 from . import borrowed
 from .git import Git
 from .starting_state import StartingState
@@ -38,12 +38,12 @@ class AgentsGit:
     """Name → commit of its branches and stashes."""
 
 
-def read(git: Git, room: Path, start: StartingState) -> AgentsGit:
+def read(git: Git, workdir: Path, start: StartingState) -> AgentsGit:
     """Look into the checkout's `.git`; whatever is wrong with it only tells less."""
     theirs = start.work_tree / ".git"
     if not files.is_directory(theirs):
         return AgentsGit()
-    tags = _index(git, room, start, theirs)
+    tags = _index(git, workdir, start, theirs)
     try:
         work = dict(list(_work(theirs))[:REFERENCES])
         is_sparse = not tags and (theirs / "info" / "sparse-checkout").exists()
@@ -58,19 +58,19 @@ def read(git: Git, room: Path, start: StartingState) -> AgentsGit:
 
 
 def left_behind(
-    git: Git, room: Path, start: StartingState, facts: AgentsGit, taken: dict[bytes, bytes]
+    git: Git, workdir: Path, start: StartingState, facts: AgentsGit, taken: dict[bytes, bytes]
 ) -> Iterator[tuple[str, list[bytes]]]:
     """The work that lies on a branch or in a stash and not in the directory: where, and the paths.
 
     `taken` has path → blob of what the patch changes.
     """
     objects = [start.objects, start.work_tree / ".git" / "objects"]
-    borrowed.make(room, start.base_sha, objects=objects)
+    borrowed.make(workdir, start.base_sha, objects=objects)
     ends_at = time.monotonic() + LOOK_SECONDS
     for name, commit in facts.work.items():
         if time.monotonic() > ends_at:
             return
-        changed = _changed(git.at(room), start.base_sha, commit)
+        changed = _changed(git.at(workdir), start.base_sha, commit)
         missing = [path for path, blob in changed.items() if taken.get(path) != blob]
         if missing:
             yield name, missing
@@ -85,7 +85,7 @@ def _changed(git: Git, base_sha: str, commit: str) -> dict[bytes, bytes]:
         git("merge-base", "--is-ancestor", commit, base_sha, allowed=(1,), seconds=LOOK_SECONDS)
         diff = ("diff-tree", "-r", "--raw", "--no-renames", "-z", "--full-index")
         raw = git(*diff, base_sha, commit, seconds=LOOK_SECONDS)
-    except Trouble:
+    except Failure:
         return {}
     fields = raw.split(b"\0")
     blobs = {
@@ -94,15 +94,17 @@ def _changed(git: Git, base_sha: str, commit: str) -> dict[bytes, bytes]:
     return {path: blob for path, blob in blobs.items() if blob.strip(b"0")}
 
 
-def _index(git: Git, room: Path, start: StartingState, theirs: Path) -> list[tuple[bytes, bytes]]:
+def _index(
+    git: Git, workdir: Path, start: StartingState, theirs: Path
+) -> list[tuple[bytes, bytes]]:
     content = files.read(theirs / "index", most=LARGEST_INDEX_BYTES)
     if content is None:
         return []
-    borrowed.make(room, start.base_sha, objects=[start.objects])
-    (room / ".git" / "index").write_bytes(content)
+    borrowed.make(workdir, start.base_sha, objects=[start.objects])
+    (workdir / ".git" / "index").write_bytes(content)
     try:
-        listed = git.at(room)("ls-files", "-t", "-z", seconds=LOOK_SECONDS)
-    except Trouble:
+        listed = git.at(workdir)("ls-files", "-t", "-z", seconds=LOOK_SECONDS)
+    except Failure:
         return []
     return [(entry[:1], entry[2:]) for entry in listed.split(b"\0") if entry]
 

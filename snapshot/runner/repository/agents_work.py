@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from .. import files
-from ..failure import Trouble
+from ..failure import Failure
 from . import patch
 from .exclusions import cut
 from .git import Git
@@ -25,7 +25,7 @@ RECORD: Final = "work.json"
 LARGEST_RECORD_BYTES: Final = 64 * 1024
 LATER: Final = "slipgate: what follows is kept for people, and is not in the pull request"
 """A line of the kept text; git takes it for a remark between two files."""
-_ROOM: Final = re.compile(r"work-[a-z]+-[A-Za-z0-9_]+/[a-z0-9-]+")
+_WORKDIR: Final = re.compile(r"work-[a-z]+-[A-Za-z0-9_]+/[a-z0-9-]+")
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -92,21 +92,21 @@ class AgentsWork:
         """The same after the agent's end."""
         return replace(self, is_finished=True)
 
-    def patch(self, git: Git, room: Path, *, is_secret: Callable[[bytes], bool]) -> WholePatch:
-        """All that was changed. Every use needs a new `room`.
+    def patch(self, git: Git, workdir: Path, *, is_secret: Callable[[bytes], bool]) -> WholePatch:
+        """All that was changed. Every use needs a new `workdir`.
 
         Raises:
-            Trouble: the task's own repository cannot be read.
+            Failure: the task's own repository cannot be read.
         """
         main, *rest = self.states
-        made = patch.make(git, main, room / "main", is_secret=is_secret)
+        made = patch.make(git, main, workdir / "main", is_secret=is_secret)
         submodules, doubts = [], []
         for number, start in enumerate(rest):
             try:
-                inner = patch.make(git, start, room / f"inner-{number}", is_secret=is_secret)
-            except Trouble as trouble:
+                inner = patch.make(git, start, workdir / f"inner-{number}", is_secret=is_secret)
+            except Failure as failure:
                 doubts.append(
-                    cut(f"The submodule `{start.path}` cannot be read: {trouble.message}.")
+                    cut(f"The submodule `{start.path}` cannot be read: {failure.message}.")
                 )
                 continue
             submodules.append(inner)
@@ -176,7 +176,7 @@ def _state(state: Path, checkout: Path, one: _Repository) -> StartingState | Non
 
 def _inside(state: Path, name: str) -> Path | None:
     """A directory two below the state directory, reached through no link."""
-    if not _ROOM.fullmatch(name):
+    if not _WORKDIR.fullmatch(name):
         return None
     place = state / name
     is_real = all(files.is_directory(one) for one in (place.parent, place))

@@ -6,11 +6,11 @@ from . import borrowed
 from .remote import Clone, Remote
 
 
-def moved(remote: Remote, clone: Clone, room: Path) -> str:
+def moved(remote: Remote, clone: Clone, workdir: Path) -> str:
     """A sentence if the branch is gone or was rewritten; empty if it is the same or went on.
 
     Raises:
-        Trouble: the remote does not answer.
+        Failure: the remote does not answer.
     """
     branch, base_sha = clone.base_branch, clone.base_sha
     tip = remote.tip(branch)
@@ -18,8 +18,8 @@ def moved(remote: Remote, clone: Clone, room: Path) -> str:
         return ""
     if tip is None:
         return f"The base branch `{branch}` was deleted while the agent worked."
-    borrowed.make(room, base_sha, objects=[clone.objects])
-    if remote.contains(room, branch, base_sha):
+    borrowed.make(workdir, base_sha, objects=[clone.objects])
+    if remote.contains(workdir, branch, base_sha):
         return ""
     return (
         f"The base branch `{branch}` was rewritten while the agent worked: it no longer has the"

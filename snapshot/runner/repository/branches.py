@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ..failure import Trouble
-from .address import Refused, Repository
+from ..failure import Failure
+from .address import Repository, RepositoryRejected
 from .git import Git, GitFailed
 from .push_failure import is_passing
 
@@ -24,7 +24,7 @@ _CERTIFICATE: Final = re.compile(r"certificate|server verification failed|\bCA\b
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
+class RemoteRefs:
     """The remote's references that matter, name → commit."""
 
     references: Mapping[str, str]
@@ -35,26 +35,28 @@ class Survey:
         """The branch to begin from must be one; None is the one that HEAD points at.
 
         Raises:
-            Refused: `empty_repository`, `remote_head_missing`, `base_branch_is_tag`,
+            RepositoryRejected: `empty_repository`, `remote_head_missing`, `base_branch_is_tag`,
                 `base_branch_is_commit`, `base_branch_missing`.
         """
         if self._has(base_branch):
             return
         branches = [name.removeprefix(HEADS) for name in self.references if name.startswith(HEADS)]
         if not branches:
-            raise Refused("empty_repository", "the repository has no commit to begin from")
+            raise RepositoryRejected(
+                "empty_repository", "the repository has no commit to begin from"
+            )
         has = f"It has: {_listed(branches)}"
         if base_branch is None:
             message = f"the remote's HEAD points at no branch: name a baseBranch. {has}"
-            raise Refused("remote_head_missing", message)
+            raise RepositoryRejected("remote_head_missing", message)
         if f"{TAGS}{base_branch}" in self.references:
             message = f"{base_branch!r} (BASE_BRANCH) is a tag: name a branch. {has}"
-            raise Refused("base_branch_is_tag", message)
+            raise RepositoryRejected("base_branch_is_tag", message)
         if _COMMIT.fullmatch(base_branch):
             message = f"{base_branch!r} (BASE_BRANCH) is a commit: name a branch. {has}"
-            raise Refused("base_branch_is_commit", message)
+            raise RepositoryRejected("base_branch_is_commit", message)
         message = f"the repository has no branch {base_branch!r} (BASE_BRANCH). {has}"
-        raise Refused("base_branch_missing", message)
+        raise RepositoryRejected("base_branch_missing", message)
 
     def _has(self, base_branch: str | None) -> bool:
         if base_branch is not None:
@@ -63,7 +65,7 @@ class Survey:
         heads = {sha for name, sha in self.references.items() if name.startswith(HEADS)}
         return tip is not None and (self.head is not None or tip in heads)
 
-    def in_the_way_of(self, branch: str) -> str | None:
+    def conflicting_branch(self, branch: str) -> str | None:
         """A branch beside which this one cannot be."""
         for name in self.references:
             other = name.removeprefix(HEADS)
@@ -72,42 +74,42 @@ class Survey:
         return None
 
 
-def survey(git: Git, repository: Repository) -> Survey:
+def list_refs(git: Git, repository: Repository) -> RemoteRefs:
     """Ask the remote for its branches and tags.
 
     Raises:
-        Trouble: `clone_failed`, the remote does not answer us.
+        Failure: `clone_failed`, the remote does not answer us.
     """
     try:
         listed = git("ls-remote", "--quiet", "--symref", "--", repository.url, seconds=SECONDS)
     except GitFailed as exc:
-        raise _trouble(exc) from exc
+        raise _failure(exc) from exc
     lines = listed.decode(errors="surrogateescape").splitlines()
     pairs = [(name, value) for value, _, name in (line.partition("\t") for line in lines)]
     heads = [value for name, value in pairs if name == "HEAD" and value.startswith(POINTS_AT)]
-    return Survey(
+    return RemoteRefs(
         references={name: value for name, value in pairs if not value.startswith(POINTS_AT)},
         head=heads[0].removeprefix(POINTS_AT) if heads else None,
     )
 
 
-def free_name(found: Survey, branch: str, task_id: str) -> str:
+def free_name(found: RemoteRefs, branch: str, task_id: str) -> str:
     """The branch's name, or for one that nobody chose, another that can be.
 
     Raises:
-        Refused: `branch_in_the_way`.
+        RepositoryRejected: `branch_in_the_way`.
     """
-    other = found.in_the_way_of(branch)
+    other = found.conflicting_branch(branch)
     if other is None:
         return branch
     instead = f"slipgate-{task_id}"
-    if branch == f"slipgate/{task_id}" and found.in_the_way_of(instead) is None:
+    if branch == f"slipgate/{task_id}" and found.conflicting_branch(instead) is None:
         return instead
     message = (
         f"the branch {other!r} is in the way of {branch!r}: git can hold one of them alone. Name "
         f"another branchName, such as {instead!r}"
     )
-    raise Refused("branch_in_the_way", message)
+    raise RepositoryRejected("branch_in_the_way", message)
 
 
 def _is_within(one: str, other: str) -> bool:
@@ -120,11 +122,11 @@ def _listed(branches: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _trouble(exc: GitFailed) -> Trouble:
+def _failure(exc: GitFailed) -> Failure:
     if _CERTIFICATE.search(exc.stderr):
         message = (
             f"the remote's certificate is not trusted. Name its authority in SSL_CERT_FILE, a "
             f"file in the sandbox: {exc.stderr}"
         )
-        return Trouble("clone_failed", message)
-    return Trouble("clone_failed", exc.message, retryable=is_passing(exc))
+        return Failure("clone_failed", message)
+    return Failure("clone_failed", exc.message, retryable=is_passing(exc))

@@ -10,9 +10,9 @@ from typing import Final
 
 from .. import files
 from .agents_git import AgentsGit
-from .exclusions import LeftOut, Why, named
+from .artifacts import BuildArtifacts
+from .exclusions import Exclusion, ExclusionReason, named
 from .git import Git
-from .leftovers import Leftovers
 
 LARGEST_FILE_BYTES: Final = 100 * 1024**2
 LARGEST_CHANGE_BYTES: Final = 160 * 1024**2
@@ -31,7 +31,7 @@ class Changes:
     written: tuple[bytes, ...]
     """Files and links that are new or have other bytes or another mode."""
     deleted: tuple[bytes, ...]
-    left_out: tuple[LeftOut, ...]
+    excluded: tuple[Exclusion, ...]
     notes: tuple[str, ...]
     """What the agent's git says of its directory and the patch does not follow."""
     files: int
@@ -51,21 +51,21 @@ def find(
     touched, gone = _touched(git)
     new, ignored = _untracked(git, facts, kept.files)
     look = _Look(work_tree, kept, is_secret)
-    leftovers = Leftovers(kept=kept.files, new=new)
-    candidates = [*touched, *(path for path in new if not look.is_leftover(leftovers, path))]
+    artifacts = BuildArtifacts(kept=kept.files, new=new)
+    candidates = [*touched, *(path for path in new if not look.is_artifact(artifacts, path))]
     written = look.within_bounds(path for path in candidates if look.may_go_out(path))
     deleted = [path for path in gone if look.is_gone(path)]
     stay = facts.skipped if not facts.is_sparse else frozenset(deleted)
-    look.leave_out(_submodules(work_tree, kept.submodules), Why.SUBMODULE)
-    look.leave_out(_special(work_tree), Why.SPECIAL)
-    look.leave_out(
-        (path for path in ignored if not _is_expected(leftovers, path)),
-        Why.IGNORED,
+    look.exclude(_submodules(work_tree, kept.submodules), ExclusionReason.SUBMODULE)
+    look.exclude(_special(work_tree), ExclusionReason.SPECIAL)
+    look.exclude(
+        (path for path in ignored if not _is_expected(artifacts, path)),
+        ExclusionReason.IGNORED,
     )
     return Changes(
         written=tuple(sorted(written)),
         deleted=tuple(path for path in deleted if path not in stay),
-        left_out=tuple(look.left_out),
+        excluded=tuple(look.excluded),
         notes=tuple(_notes(facts, kept, gone=deleted, stay=stay)),
         files=len(kept.files),
     )
@@ -93,28 +93,28 @@ class _Look:
         self._kept = kept
         self._is_secret = is_secret
         self._sizes: dict[bytes, int] = {}
-        self.left_out: list[LeftOut] = []
+        self.excluded: list[Exclusion] = []
 
-    def leave_out(self, paths: Iterable[bytes], why: Why) -> None:
+    def exclude(self, paths: Iterable[bytes], why: ExclusionReason) -> None:
         """Name them."""
-        known = {one.path for one in self.left_out}
+        known = {one.path for one in self.excluded}
         new = sorted({os.fsdecode(path) for path in paths} - known)
-        self.left_out += [LeftOut(path=path, why=why) for path in new]
+        self.excluded += [Exclusion(path=path, why=why) for path in new]
 
-    def is_leftover(self, leftovers: Leftovers, path: bytes) -> bool:
+    def is_artifact(self, artifacts: BuildArtifacts, path: bytes) -> bool:
         """A cache goes without a word, a built folder is named once."""
-        if leftovers.is_cache(path):
+        if artifacts.is_cache(path):
             return True
-        built = leftovers.built(path)
+        built = artifacts.built(path)
         if built is not None:
-            self.leave_out([built], Why.BUILT)
+            self.exclude([built], ExclusionReason.BUILT)
         return built is not None
 
     def may_go_out(self, path: bytes) -> bool:
         """Whether no rule is against it; one that is, is named."""
         why = self._why_not(path)
         if why is not None:
-            self.leave_out([path], why)
+            self.exclude([path], why)
         return why is None
 
     def is_gone(self, path: bytes) -> bool:
@@ -124,7 +124,7 @@ class _Look:
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:
-            self.leave_out([path], Why.UNREADABLE)
+            self.exclude([path], ExclusionReason.UNREADABLE)
         return False
 
     def within_bounds(self, paths: Iterable[bytes]) -> list[bytes]:
@@ -134,51 +134,51 @@ class _Look:
         while by_size and total > LARGEST_CHANGE_BYTES:
             largest = by_size.pop()
             total -= self._sizes.get(largest, 0)
-            self.leave_out([largest], Why.LARGE)
+            self.exclude([largest], ExclusionReason.LARGE)
         return by_size
 
-    def _why_not(self, path: bytes) -> Why | None:
+    def _why_not(self, path: bytes) -> ExclusionReason | None:
         if path.endswith(b"/"):
-            return Why.NESTED
+            return ExclusionReason.NESTED
         if path in self._kept.submodules:
-            return Why.SUBMODULE
+            return ExclusionReason.SUBMODULE
         if any(part.lower().rstrip(b". ") in _GIT_NAMES for part in path.split(b"/")):
-            return Why.GIT
+            return ExclusionReason.GIT
         if self._is_secret(path):
-            return Why.SECRET
+            return ExclusionReason.SECRET
         place = self._root + path
         try:
             found = os.lstat(place)
             if stat.S_ISLNK(found.st_mode):
                 return self._why_no_link(path, os.readlink(place))  # noqa: PTH115 - bytes, which a Path is not
         except OSError:
-            return Why.UNREADABLE
+            return ExclusionReason.UNREADABLE
         if stat.S_ISDIR(found.st_mode):
-            return Why.NESTED
+            return ExclusionReason.NESTED
         if not stat.S_ISREG(found.st_mode):
-            return Why.SPECIAL
+            return ExclusionReason.SPECIAL
         return self._why_no_file(path, place, found.st_size)
 
-    def _why_no_file(self, path: bytes, place: bytes, size: int) -> Why | None:
+    def _why_no_file(self, path: bytes, place: bytes, size: int) -> ExclusionReason | None:
         is_new = path not in self._kept.files
         if is_new and _is_core(place):
-            return Why.CORE
+            return ExclusionReason.CORE
         if size > LARGEST_FILE_BYTES:
-            return Why.LARGE
+            return ExclusionReason.LARGE
         content = files.read(Path(os.fsdecode(place)), most=LARGEST_FILE_BYTES)
         if content is None:
-            return Why.UNREADABLE
+            return ExclusionReason.UNREADABLE
         self._sizes[path] = size
-        return Why.SECRET if self._is_secret(content) else None
+        return ExclusionReason.SECRET if self._is_secret(content) else None
 
-    def _why_no_link(self, path: bytes, target: bytes) -> Why | None:
+    def _why_no_link(self, path: bytes, target: bytes) -> ExclusionReason | None:
         if self._is_secret(target):
-            return Why.SECRET
+            return ExclusionReason.SECRET
         folder = PurePosixPath(os.fsdecode(path)).parent
         place = os.path.normpath(folder / os.fsdecode(target))
         if target.startswith(b"/") or place.split("/")[0] == "..":
-            return Why.LINK_OUT
-        return Why.LINK_GIT if ".git" in place.lower().split("/") else None
+            return ExclusionReason.LINK_OUT
+        return ExclusionReason.LINK_GIT if ".git" in place.lower().split("/") else None
 
 
 def _touched(git: Git) -> tuple[list[bytes], list[bytes]]:
@@ -223,8 +223,8 @@ def _places(path: bytes) -> list[bytes]:
     return [path, *(b"/".join(parts[:end]) + b"/" for end in range(1, len(parts)))]
 
 
-def _is_expected(leftovers: Leftovers, path: bytes) -> bool:
-    return leftovers.is_cache(path) or leftovers.built(path) is not None
+def _is_expected(artifacts: BuildArtifacts, path: bytes) -> bool:
+    return artifacts.is_cache(path) or artifacts.built(path) is not None
 
 
 def _submodules(work_tree: Path, paths: Collection[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ..failure import Trouble
+from ..failure import Failure
 from . import borrowed
 from .git import Git, GitFailed
 from .patch import Patch
@@ -36,11 +36,11 @@ def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:
     """Apply the patch to the base in the index of a new git directory.
 
     Raises:
-        Trouble: `patch_does_not_apply`, also if the result is another tree.
+        Failure: `patch_does_not_apply`, also if the result is another tree.
     """
     applied = apply_text(git, clone, patch.text, directory, objects=patch.objects)
     if applied.tree != patch.tree:
-        raise Trouble("patch_does_not_apply", "applied, it does not give what the agent made")
+        raise Failure("patch_does_not_apply", "applied, it does not give what the agent made")
     return applied
 
 
@@ -57,7 +57,7 @@ def apply_text(
     of the result already, which git then does not write again.
 
     Raises:
-        Trouble: `patch_does_not_apply`.
+        Failure: `patch_does_not_apply`.
     """
     base = unchanged(git, clone, directory, objects=objects)
     ours = git.at(directory)
@@ -68,7 +68,7 @@ def apply_text(
             seconds=CHECKOUT_SECONDS,
         )
     except GitFailed as exc:
-        raise Trouble("patch_does_not_apply", exc.message) from exc
+        raise Failure("patch_does_not_apply", exc.message) from exc
     return replace(base, tree=ours.text("write-tree"))
 
 

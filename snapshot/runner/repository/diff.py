@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from . import borrowed
-from .exclusions import Why
+from .exclusions import ExclusionReason
 from .git import Git
 
 LARGEST_PATCH_BYTES: Final = 100 * 1024**2
@@ -53,9 +53,9 @@ class Change:
 
 def make(
     git: Git,
-    room: Path,
+    workdir: Path,
     base_sha: str,
-    leave_out: Callable[[Iterable[bytes], Why], None],
+    exclude: Callable[[Iterable[bytes], ExclusionReason], None],
     *,
     folder: str = "",
     most: int = LARGEST_PATCH_BYTES,
@@ -74,11 +74,11 @@ def make(
         too_large = _too_large(changes, parts, most)
         if not too_large:
             break
-        leave_out(too_large, Why.LARGE)
+        exclude(too_large, ExclusionReason.LARGE)
         put_back(git, base_sha, too_large)
     texts = [_decoded(part) for part in parts]
     foreign = {change.path for change, text in zip(changes, texts, strict=True) if text is None}
-    binary = _binary(git, room, command, changes, foreign)
+    binary = _binary(git, workdir, command, changes, foreign)
     return "".join(next(binary) if text is None else text for text in texts), changes
 
 
@@ -128,14 +128,14 @@ def _grouped(whole: bytes, changes: Sequence[Change]) -> Iterator[bytes]:
 
 def _binary(
     git: Git,
-    room: Path,
+    workdir: Path,
     command: Sequence[str],
     changes: Sequence[Change],
     wanted: Collection[bytes],
 ) -> Iterator[str]:
     """The diffs of files that are neither UTF-8 nor binary to git, as of binary ones."""
-    attributes = (room / ".git" / "info" / "attributes").read_text()
-    borrowed.write_attributes(room, _BINARY_ATTRIBUTES)
+    attributes = (workdir / ".git" / "info" / "attributes").read_text()
+    borrowed.write_attributes(workdir, _BINARY_ATTRIBUTES)
     for chunk in _chunks(sorted(wanted)):
         # A name also means what lies below it: where a file became a folder, both are shown.
         asked = {os.fsencode(path) for path in chunk}
@@ -144,7 +144,7 @@ def _binary(
         for change, part in zip(shown, _grouped(whole, shown), strict=True):
             if change.path in asked:
                 yield part.decode("ascii")
-    borrowed.write_attributes(room, attributes)
+    borrowed.write_attributes(workdir, attributes)
 
 
 def _places(path: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ SENTENCE_CHARACTERS: Final = 500
 """The gateway takes no more."""
 
 
-class Why(Enum):
+class ExclusionReason(Enum):
     """The reason, as it is said."""
 
     BUILT = "a folder that tools build"
@@ -34,22 +34,30 @@ class Why(Enum):
     UNTAKEN = "git does not take it"
 
 
-HARMLESS: Final = frozenset({Why.BUILT, Why.IGNORED, Why.CORE, Why.SPECIAL, Why.LINK_OUT})
+HARMLESS: Final = frozenset(
+    {
+        ExclusionReason.BUILT,
+        ExclusionReason.IGNORED,
+        ExclusionReason.CORE,
+        ExclusionReason.SPECIAL,
+        ExclusionReason.LINK_OUT,
+    }
+)
 """Nobody has to look because of these; all others may be a part of the work."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LeftOut:
+class Exclusion:
     """One path and its reason."""
 
     path: str
-    why: Why
+    why: ExclusionReason
 
 
-def sentences(left_out: Iterable[LeftOut]) -> list[str]:
+def sentences(excluded: Iterable[Exclusion]) -> list[str]:
     """One sentence a reason."""
-    by_reason: dict[Why, list[str]] = {}
-    for one in left_out:
+    by_reason: dict[ExclusionReason, list[str]] = {}
+    for one in excluded:
         by_reason.setdefault(one.why, []).append(one.path)
     return [
         cut(f"Left out ({why.value}): {named(paths)}.")

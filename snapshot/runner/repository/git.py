@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from ..failure import Trouble
-from ..stderr import telling
+from ..failure import Failure
+from ..stderr import summarize_stderr
 from ..stop import Stop
 from .credentials import Credentials
 
@@ -35,12 +35,12 @@ NEUTRAL: Final = (
 into making it small."""
 
 
-class GitFailed(Trouble):
+class GitFailed(Failure):
     """A git command that did not end with 0."""
 
     def __init__(self, verb: str, exit_code: int, stderr: str) -> None:
         self.exit_code = exit_code
-        self.stderr = telling(stderr, STDERR_CHARACTERS)
+        self.stderr = summarize_stderr(stderr, STDERR_CHARACTERS)
         super().__init__("git_failed", f"git {verb} ended with {exit_code}: {self.stderr}")
 
 
@@ -82,7 +82,7 @@ class Git:
 
         Raises:
             GitFailed: it ended with a code that is not allowed.
-            Trouble: `git_timed_out` after so many seconds.
+            Failure: `git_timed_out` after so many seconds.
             Stopped: the attempt was stopped; git is dead.
         """
         # From a file, never a pipe: `communicate` with a time limit writes no more than the pipe
@@ -127,7 +127,7 @@ class Git:
         try:
             if not self.stop.until(is_done, seconds=seconds):
                 message = f"git {verb} took longer than {seconds:.0f} s"
-                raise Trouble("git_timed_out", message, retryable=True)
+                raise Failure("git_timed_out", message, retryable=True)
         finally:
             if process.poll() is None:
                 process.kill()

@@ -8,10 +8,10 @@ from typing import Final
 
 from .. import files
 from . import agents_git, borrowed, changes, diff
-from .address import Refused
+from .address import RepositoryRejected
 from .agents_git import AgentsGit
 from .changes import Changes
-from .exclusions import HARMLESS, LeftOut, Why, cut, named, sentences
+from .exclusions import HARMLESS, Exclusion, ExclusionReason, cut, named, sentences
 from .git import Git, GitFailed
 from .starting_state import RAW_ATTRIBUTES, StartingState
 
@@ -48,61 +48,63 @@ class Patch:
     """Folders of the blobs that the base has not, so that nobody has to write them again."""
     later: str = ""
     """The diff of what was left out and is kept nevertheless, for people."""
-    left_out: tuple[LeftOut, ...] = ()
+    excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
     """Sentences about what is not in it."""
     doubts: tuple[str, ...] = ()
     """Sentences for which a person must look."""
     refusal: str = ""
-    """Why it may not go out, as it is."""
+    """ExclusionReason it may not go out, as it is."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Everything that is not in it, and why."""
-        return (*self.doubts, *sentences(self.left_out), *self.notes)
+        return (*self.doubts, *sentences(self.excluded), *self.notes)
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing was left out that may be a part of the work."""
-        return not self.doubts and all(one.why in HARMLESS for one in self.left_out)
+        return not self.doubts and all(one.why in HARMLESS for one in self.excluded)
 
 
 def make(
     git: Git,
     start: StartingState,
-    room: Path,
+    workdir: Path,
     *,
     is_secret: Callable[[bytes], bool],
     most: int = diff.LARGEST_PATCH_BYTES,
 ) -> Patch:
-    """Compare the agent's directory with the state it began from, in a new directory `room`; the
+    """Compare the agent's directory with the state it began from, in a new directory `workdir`; the
     text has at most so many bytes.
 
     Nothing of the agent's own .git is run: neither configuration, hooks, filters nor attributes.
     Nothing of a nested repository is run.
 
     Raises:
-        Refused: `patch_refused`; there is no directory any more.
+        RepositoryRejected: `patch_refused`; there is no directory any more.
     """
     if not files.is_directory(start.work_tree):
-        raise Refused("patch_refused", "the agent removed its whole checkout, or replaced it")
-    facts = agents_git.read(git, room / _LOCAL_LOOK, start)
-    found = _find(git, start, room / "bytes", facts, is_secret)
-    return _Maker(git, start, room / "tree", facts).patch(found, most)
+        raise RepositoryRejected(
+            "patch_refused", "the agent removed its whole checkout, or replaced it"
+        )
+    facts = agents_git.read(git, workdir / _LOCAL_LOOK, start)
+    found = _find(git, start, workdir / "bytes", facts, is_secret)
+    return _Maker(git, start, workdir / "tree", facts).patch(found, most)
 
 
 def _find(
     git: Git,
     start: StartingState,
-    room: Path,
+    workdir: Path,
     facts: AgentsGit,
     is_secret: Callable[[bytes], bool],
 ) -> Changes:
-    borrowed.make(room, start.base_sha, objects=[start.objects])
-    borrowed.write_attributes(room, RAW_ATTRIBUTES)
+    borrowed.make(workdir, start.base_sha, objects=[start.objects])
+    borrowed.write_attributes(workdir, RAW_ATTRIBUTES)
     index = files.read(start.index, most=LARGEST_INDEX_BYTES)
-    (room / ".git" / "index").write_bytes(index or b"")
-    ours = git.at(room, work_tree=start.work_tree)
+    (workdir / ".git" / "index").write_bytes(index or b"")
+    ours = git.at(workdir, work_tree=start.work_tree)
     if index is None:
         ours("read-tree", start.base_sha)
     return changes.find(ours, start.work_tree, facts, is_secret=is_secret)
@@ -111,29 +113,29 @@ def _find(
 class _Maker:
     """Puts the changes into an index of the base, in a git directory of its own."""
 
-    def __init__(self, git: Git, start: StartingState, room: Path, facts: AgentsGit) -> None:
-        borrowed.make(room, start.base_sha, objects=[start.objects])
+    def __init__(self, git: Git, start: StartingState, workdir: Path, facts: AgentsGit) -> None:
+        borrowed.make(workdir, start.base_sha, objects=[start.objects])
         self._start = start
-        self._room = room
+        self._workdir = workdir
         self._facts = facts
         self._plain = git
-        self._git = git.at(room, work_tree=start.work_tree)
-        self._left_out: list[LeftOut] = []
+        self._git = git.at(workdir, work_tree=start.work_tree)
+        self._left_out: list[Exclusion] = []
         self._lfs: list[bytes] = []
         self._folder = f"{start.path}/" if start.path else ""
 
     def patch(self, found: Changes, most: int) -> Patch:
         """The patch of these changes; its text is empty if there are none that go out."""
-        self._left_out += found.left_out
+        self._left_out += found.excluded
         self._attributes(f"{_ATTRIBUTES}\n")
         self._git("read-tree", self._start.base_sha)
         self._write(found.written)
         self._git("update-index", "--force-remove", "-z", "--stdin", stdin=_list(found.deleted))
         text, changed = diff.make(
             self._git,
-            self._room,
+            self._workdir,
             self._start.base_sha,
-            self._leave_out,
+            self._exclude,
             folder=self._folder,
             most=most,
         )
@@ -142,9 +144,9 @@ class _Maker:
             base_sha=self._start.base_sha,
             text=text,
             tree=tree,
-            objects=(self._room / ".git" / "objects",),
+            objects=(self._workdir / ".git" / "objects",),
             later=self._later(tree),
-            left_out=tuple(self._left_out),
+            excluded=tuple(self._left_out),
             notes=found.notes,
             doubts=tuple(self._doubts(found, changed)),
             refusal=refusal,
@@ -154,7 +156,7 @@ class _Maker:
         kinds = self._kinds(paths)
         kept = self._kept(path for path in paths if path in kinds)
         self._lfs = [path for path in paths if self._is_raw_lfs(path, kinds, kept)]
-        self._leave_out(self._lfs, Why.LFS)
+        self._exclude(self._lfs, ExclusionReason.LFS)
         groups: dict[str, list[bytes]] = {}
         for path in sorted({*paths} - {*self._lfs}):
             groups.setdefault(_without(kept.get(path, b"")), []).append(path)
@@ -162,7 +164,7 @@ class _Maker:
             self._attributes(f"{_ATTRIBUTES}{without}\n")
             self._add(group)
         self._attributes(f"{RAW_ATTRIBUTES}\n")
-        self._add(self._left_out_as(Why.UNTAKEN))
+        self._add(self._left_out_as(ExclusionReason.UNTAKEN))
         self._attributes(f"{_ATTRIBUTES}\n")
 
     def _later(self, tree: str) -> str:
@@ -170,7 +172,7 @@ class _Maker:
         if not self._lfs:
             return ""
         self._add(self._lfs)
-        return diff.make(self._git, self._room, tree, self._leave_out, folder=self._folder)[0]
+        return diff.make(self._git, self._workdir, tree, self._exclude, folder=self._folder)[0]
 
     def _add(self, paths: Sequence[bytes]) -> None:
         """Halves the list where git refuses one of its paths, until that one is found."""
@@ -184,20 +186,20 @@ class _Maker:
             )
         except GitFailed:
             if len(paths) == 1:
-                self._leave_out(paths, Why.UNTAKEN)
+                self._exclude(paths, ExclusionReason.UNTAKEN)
                 return
             middle = len(paths) // 2
             self._add(paths[:middle])
             self._add(paths[middle:])
 
-    def _left_out_as(self, why: Why) -> list[bytes]:
+    def _left_out_as(self, why: ExclusionReason) -> list[bytes]:
         """Take back what was left out for one reason, for another try."""
         again = [os.fsencode(one.path) for one in self._left_out if one.why is why]
         self._left_out = [one for one in self._left_out if one.why is not why]
         return again
 
-    def _leave_out(self, paths: Iterable[bytes], why: Why) -> None:
-        self._left_out += [LeftOut(path=os.fsdecode(path), why=why) for path in paths]
+    def _exclude(self, paths: Iterable[bytes], why: ExclusionReason) -> None:
+        self._left_out += [Exclusion(path=os.fsdecode(path), why=why) for path in paths]
 
     def _kinds(self, paths: Sequence[bytes]) -> dict[bytes, dict[bytes, bytes]]:
         """The attributes by which git would convert each path."""
@@ -246,9 +248,9 @@ class _Maker:
             names = named([os.fsdecode(path) for path in deleted])
             yield cut(f"It deletes {len(deleted)} of {found.files} files: {names}.")
         taken = {change.path: change.blob for change in changed}
-        room = self._room.with_name("left-behind")
+        workdir = self._workdir.with_name("left-behind")
         for name, paths in agents_git.left_behind(
-            self._plain, room, self._start, self._facts, taken
+            self._plain, workdir, self._start, self._facts, taken
         ):
             names = named([os.fsdecode(path) for path in paths])
             yield cut(f"Work of the agent on {name} is not in the patch: {names}.")
@@ -259,7 +261,7 @@ class _Maker:
         return "the patch is refused: it deletes every file of the repository"
 
     def _attributes(self, attributes: str) -> None:
-        borrowed.write_attributes(self._room, attributes)
+        borrowed.write_attributes(self._workdir, attributes)
 
 
 def _without(kept: bytes) -> str:

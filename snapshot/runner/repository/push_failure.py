@@ -7,7 +7,7 @@ git's own send-pack.
 import re
 from typing import Final
 
-from ..failure import Trouble
+from ..failure import Failure
 from .git import GitFailed
 
 _OURS: Final = re.compile(r"stale info|!\s+\[rejected\]")
@@ -90,14 +90,14 @@ _PASSING: Final = _signs(
 """Signs that the network and not the task is at fault."""
 
 
-def push_trouble(exc: GitFailed, branch: str) -> Trouble:
+def push_failure(exc: GitFailed, branch: str) -> Failure:
     """A failed push as the end of a step."""
     if _OURS.search(exc.stderr):
-        return Trouble("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
+        return Failure("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
     for code, signs, said in _KINDS:
         if signs.search(exc.stderr):
-            return Trouble(code, f"{said}. It said: {exc.stderr}")
-    return Trouble("push_failed", exc.message, retryable=is_passing(exc))
+            return Failure(code, f"{said}. It said: {exc.stderr}")
+    return Failure("push_failed", exc.message, retryable=is_passing(exc))
 
 
 def is_passing(exc: GitFailed) -> bool:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ..failure import Trouble
+from ..failure import Failure
 from .address import Repository
 from .git import Git, GitFailed
-from .push_failure import is_passing, push_trouble
+from .push_failure import is_passing, push_failure
 
 CLONE_SECONDS: Final = 900.0
 PUSH_SECONDS: Final = 300.0
@@ -56,7 +56,7 @@ class Remote:
         """A new clone of the base branch alone, without files.
 
         Raises:
-            Trouble: `clone_failed`, `base_branch_missing`, `empty_repository`.
+            Failure: `clone_failed`, `base_branch_missing`, `empty_repository`.
         """
         wanted = [f"--branch={self._base_branch}"] if self._base_branch else []
         options = ["--quiet", "--single-branch", "--no-tags", "--template=", "--no-checkout"]
@@ -66,14 +66,14 @@ class Remote:
                 seconds=CLONE_SECONDS,
             )
         except GitFailed as exc:
-            raise self._clone_trouble(exc) from exc
+            raise self._clone_failure(exc) from exc
         return self._read(directory)
 
     def clone_at(self, directory: Path, commit: str) -> Clone:
         """The same for a commit whose branch the remote no longer has.
 
         Raises:
-            Trouble: `base_branch_missing`, the commit is gone too.
+            Failure: `base_branch_missing`, the commit is gone too.
         """
         self._git("init", "--quiet", "--template=", "--", str(directory))
         self._git.at(directory)("remote", "add", "origin", self._repository.url)
@@ -81,7 +81,7 @@ class Remote:
         clone = Clone(directory=directory, base_sha=commit, base_branch=branch)
         if not self.has(clone, commit):
             message = f"the repository has neither {branch!r} nor {commit[:12]}, where it began"
-            raise Trouble("base_branch_missing", message)
+            raise Failure("base_branch_missing", message)
         return clone
 
     def find(self, directory: Path, branch: str) -> RemoteBranch | None:
@@ -133,7 +133,7 @@ class Remote:
         """Put the commit there if the branch is still as it was seen (None: absent).
 
         Raises:
-            Trouble: `branch_moved` if it is not, else by what the remote says.
+            Failure: `branch_moved` if it is not, else by what the remote says.
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected or ''}"
@@ -142,13 +142,13 @@ class Remote:
         try:
             git("push", *arguments, seconds=PUSH_SECONDS)
         except GitFailed as exc:
-            raise push_trouble(exc, branch) from exc
+            raise push_failure(exc, branch) from exc
 
     def check_push(self, clone: Clone, branch: str) -> None:
         """Try the push without doing it; a server's hooks and rules are only asked by a real one.
 
         Raises:
-            Trouble: the remote would refuse it.
+            Failure: the remote would refuse it.
         """
         git = self._git.at(clone.directory)
         reference = f"{clone.base_sha}:refs/heads/{branch}"
@@ -156,9 +156,9 @@ class Remote:
         try:
             git("push", *options, "--", "origin", reference, seconds=PUSH_SECONDS)
         except GitFailed as exc:
-            trouble = push_trouble(exc, branch)
-            if trouble.code != "push_failed":
-                raise trouble from exc
+            failure = push_failure(exc, branch)
+            if failure.code != "push_failed":
+                raise failure from exc
 
     def _fetch(self, git: Git, reference: str) -> None:
         options = ("--quiet", "--no-tags")
@@ -169,15 +169,15 @@ class Remote:
         try:
             sha = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         except GitFailed as exc:
-            raise Trouble("empty_repository", "the repository has no commit to begin from") from exc
+            raise Failure("empty_repository", "the repository has no commit to begin from") from exc
         branch = self._base_branch or git.text("symbolic-ref", "--short", "HEAD")
         return Clone(directory=directory, base_sha=sha, base_branch=branch)
 
-    def _clone_trouble(self, exc: GitFailed) -> Trouble:
+    def _clone_failure(self, exc: GitFailed) -> Failure:
         if "Remote branch" in exc.stderr and "not found" in exc.stderr:
             message = f"the repository has no branch {self._base_branch!r} (BASE_BRANCH)"
-            return Trouble("base_branch_missing", message)
-        return Trouble("clone_failed", exc.message, retryable=is_passing(exc))
+            return Failure("base_branch_missing", message)
+        return Failure("clone_failed", exc.message, retryable=is_passing(exc))
 
 
 def _trailer(git: Git, sha: str, key: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 from .. import files
-from ..failure import Trouble
+from ..failure import Failure
 from . import clean_checkout, starting_state
 from .access import Access
 from .address import Repository
@@ -40,7 +40,7 @@ def begin(
     return tuple(making.states), tuple(making.absent)
 
 
-def fill(git: Git, states: Sequence[StartingState], room: Path, checkout: Path) -> None:
+def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Path) -> None:
     """Give a clean checkout the submodules as the agent found them."""
     for number, start in enumerate(states):
         place = checkout / start.path
@@ -48,15 +48,15 @@ def fill(git: Git, states: Sequence[StartingState], room: Path, checkout: Path) 
             continue
         directory = start.objects.parent.parent
         clone = Clone(directory=directory, base_sha=start.base_sha, base_branch="")
-        base = clean_checkout.unchanged(git, clone, room / f"inner-{number}")
+        base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
         clean_checkout.fill(git, clone, base, place)
 
 
 class _Making:
-    def __init__(self, git: Git, access: Access, room: Path, checkout: Path) -> None:
+    def __init__(self, git: Git, access: Access, workdir: Path, checkout: Path) -> None:
         self._git = git
         self._access = access
-        self._room = room
+        self._workdir = workdir
         self._checkout = checkout
         self.states: list[StartingState] = []
         self.absent: list[str] = []
@@ -70,8 +70,8 @@ class _Making:
             where = str(PurePosixPath(path) / wanted.path)
             try:
                 inner, its_clone = self._clone(repository, wanted, depth)
-            except Trouble as trouble:
-                self._leave(where, trouble.message)
+            except Failure as failure:
+                self._leave(where, failure.message)
                 continue
             self.begin(inner, its_clone, where, depth=depth + 1)
 
@@ -79,14 +79,14 @@ class _Making:
         self, repository: Repository, wanted: _Wanted, depth: int
     ) -> tuple[Repository, Clone]:
         if wanted.url is None:
-            raise Trouble("clone_failed", ".gitmodules does not name its address")
+            raise Failure("clone_failed", ".gitmodules does not name its address")
         if depth >= DEEPEST or len(self.states) > MOST:
-            raise Trouble("clone_failed", "there are too many submodules")
+            raise Failure("clone_failed", "there are too many submodules")
         inner = self._access.submodule(_resolved(repository, wanted.url))
         remote = self._access.remote(inner, is_submodule=True)
-        clone = remote.clone(self._room / f"inner-{len(self.states)}-{len(self.absent)}")
+        clone = remote.clone(self._workdir / f"inner-{len(self.states)}-{len(self.absent)}")
         if not remote.has(clone, wanted.sha):
-            raise Trouble("clone_failed", f"its remote has no commit {wanted.sha}")
+            raise Failure("clone_failed", f"its remote has no commit {wanted.sha}")
         return inner, replace(clone, base_sha=wanted.sha)
 
     def _leave(self, where: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ..agent.command import NOT_FOUND, Finished, Runner
+from ..agent.command import NOT_FOUND, CommandResult, Runner
 from ..budget import Budget
 from ..reporting.events import Receipt, Status
 from ..text import printable
@@ -28,13 +28,13 @@ class Validation:
         self,
         *,
         runner: Runner,
-        room: Path,
+        workdir: Path,
         environ: Mapping[str, str],
         budget: Budget,
         on_receipt: Callable[[Receipt], None],
     ) -> None:
         self._runner = runner
-        self._checkout = room / "checkout"
+        self._checkout = workdir / "checkout"
         self._virtual = Path(environ["HOME"]) / "venv"
         self._environ = dict(environ)
         self._budget = budget
@@ -109,7 +109,7 @@ class Validation:
         return receipt
 
 
-def _receipt(argv: Argv, finished: Finished) -> Receipt:
+def _receipt(argv: Argv, finished: CommandResult) -> Receipt:
     status: Status = "passed" if finished.exit_code == 0 else "failed"
     exit_code: int | None = finished.exit_code
     reason = ""

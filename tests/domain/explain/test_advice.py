@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.explain.advice import ADVICE
 
-CODE: Final = r"(?:Trouble|Refused|ProviderError)\(\s*\"([a-z_]+)\""
+CODE: Final = r"(?:Failure|RepositoryRejected|ProviderError)\(\s*\"([a-z_]+)\""
 BY_STATUS: Final = r"\(\"(model_[a-z_]+)\", (?:True|False)\)"
 PROJECT: Final = Path(__file__).parents[3]
 

@@ -20,7 +20,7 @@ _MARKS: Final = (b"pyvenv.cfg", b"CACHEDIR.TAG")
 """Files that say of the folder around them that a tool made it (PEP 405; bford.info/cachedir)."""
 
 
-class Leftovers:
+class BuildArtifacts:
     """Knows them by name and by the marks that lie in them."""
 
     def __init__(self, *, kept: Collection[bytes], new: Collection[bytes]) -> None:
