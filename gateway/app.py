@@ -16,17 +16,17 @@ from starlette.types import ASGIApp
 
 from gateway.domain.deliveries.signing_secret import SECRET_BYTES
 from gateway.domain.kernel.commands import Pulse
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.realm import LIVE_FOR
-from gateway.domain.operations.gauges import Figures
+from gateway.domain.operations.gauges import Gauges
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.checkpoint import Checkpointer
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limits import PARALLEL
-from gateway.loops.deliveries.message_builder import LetterWriter
+from gateway.loops.deliveries.message_builder import MessageBuilder
 from gateway.loops.deliveries.replays import Replayer
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.loops.deliveries.test_sender import Trials
@@ -37,7 +37,7 @@ from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Loop, Runner
 from gateway.metrics import Metrics, Standing
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.sqlite.store import (
     BUSY_MS,
@@ -49,7 +49,7 @@ from gateway.web.context import Context
 from gateway.web.deliveries.bodies import rendering
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
-from gateway.web.http.single_flight import Lately
+from gateway.web.http.single_flight import SingleFlight
 from gateway.web.routes import application
 from gateway.wire.authorities import with_trust
 
@@ -100,7 +100,7 @@ async def opened(
     `log_dropped` is how many lines of the log could not be written.
 
     Raises:
-        Refused: another gateway holds the database, its schema is newer, or something living
+        ApiError: another gateway holds the database, its schema is newer, or something living
             needs a master key that is not given, or another one was given under its id.
     """
     keyring = Keyring(settings.secret_keys)
@@ -160,20 +160,20 @@ async def _running(
         transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
-        writer = LetterWriter(reads, parts.keyring, rendering(reads), clock)
+        writer = MessageBuilder(reads, parts.keyring, rendering(reads), clock)
         deliverer = Deliverer(
             reads,
             writer.write,
             ledger.submit,
             transport=way_out,
             group=group,
-            hints=ledger.hints,
+            notifier=ledger.notifier,
             clock=clock,
             random=random.SystemRandom().random,
             schedule=schedule,
             is_stopping=draining.is_set,
         )
-        runners = _started((deliverer, *_patient_loops(parts)), ledger.hints, group)
+        runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,
             trials=Trials(writer.trial, transport=way_out, clock=clock),
@@ -186,7 +186,7 @@ async def _running(
             if not draining.is_set():
                 asyncio.get_running_loop().call_later(LANDING_SECONDS, deliverer.abandon)
             draining.set()
-            ledger.hints.tell_all()
+            ledger.notifier.tell_all()
 
         try:
             yield Gateway(
@@ -201,8 +201,8 @@ async def _running(
                 runner.stop()
 
 
-def _started(loops: Sequence[Loop], hints: Hints, group: asyncio.TaskGroup) -> list[Runner]:
-    runners = [Runner(loop, hints) for loop in loops]
+def _started(loops: Sequence[Loop], notifier: Notifier, group: asyncio.TaskGroup) -> list[Runner]:
+    runners = [Runner(loop, notifier) for loop in loops]
     for runner in runners:
         group.create_task(runner.run(), name=runner.name)
     return runners
@@ -247,7 +247,7 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
             f"{key_id}: {', '.join(f'{count} {what}' for what, count in counts.items())}"
             for key_id, counts in missing.items()
         )
-        raise Refused(
+        raise ApiError(
             "missing_master_key",
             f"These master keys are still needed ({listed}).",
             hint="Give them in SLIPGATE_SECRET_KEYS, behind the current one. With both given, "
@@ -266,7 +266,7 @@ def _context(
 ) -> Context:
     return Context(
         submit=parts.ledger.submit,
-        hints=parts.ledger.hints,
+        notifier=parts.ledger.notifier,
         reads=parts.store.reads,
         keys=Keys(parts.store.reads.api_key, parts.clock),
         keyring=parts.keyring,
@@ -284,7 +284,7 @@ def _context(
         is_draining=is_draining,
         admission=Admission(most=max_requests),
         log_dropped=parts.log_dropped,
-        commits=Lately(
+        commits=SingleFlight(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),
             keep=READY_FOR,
             clock=parts.clock,
@@ -312,11 +312,11 @@ async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) ->
 def _standing(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[Standing]]:
     store, ledger, clock = parts.store, parts.ledger, parts.clock
 
-    async def look() -> Figures:
+    async def look() -> Gauges:
         now = clock()
         return await store.reads.figures(now=now, since=now - LIVE_FOR)
 
-    figures = Lately(look, keep=FIGURES_FOR, clock=clock)
+    figures = SingleFlight(look, keep=FIGURES_FOR, clock=clock)
 
     async def standing() -> Standing:
         return Standing(

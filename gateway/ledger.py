@@ -14,12 +14,12 @@ from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import Command
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.task import LIVE, Task
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -44,17 +44,17 @@ earlier is worth waking one for."""
 LONGEST_CLAIM: Final = 30_000
 """Milliseconds; a claim waits no longer, so work that is offered later need not wake it."""
 
-Outcome = Answer | Refused | Exception
+Outcome = Answer | ApiError | Exception
 Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
 
 
 class Transaction(Protocol):
     """One write transaction, open."""
 
-    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands need."""
 
-    async def write(self, view: View) -> None:
+    async def write(self, view: UnitOfWork) -> None:
         """Everything the view has changed."""
 
 
@@ -88,7 +88,7 @@ class Ledger:
         turns: int = TURNS,
         committed: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self.hints = Hints()
+        self.notifier = Notifier()
         self.policy = policy
         self._store = store
         self._clock = clock
@@ -106,7 +106,7 @@ class Ledger:
         go first.
 
         Raises:
-            Refused: the rules do not grant it.
+            ApiError: the rules do not grant it.
             Unavailable: the queue is full, or the store cannot commit; nothing was stored.
         """
         queue = self._patient if is_patient else self._waiting
@@ -201,7 +201,7 @@ class Ledger:
             if view.is_changed:
                 await transaction.write(view)
         self._committed(time.perf_counter() - began)
-        self.hints.tell(_topics(view, now))
+        self.notifier.notify(_topics(view, now))
         return outcomes
 
 
@@ -216,10 +216,10 @@ def _give_up(answers: Sequence[asyncio.Future[Answer]]) -> None:
             answer.set_exception(Unavailable("The gateway stops."))
 
 
-def _outcome(view: View, command: Command, now: int) -> Outcome:
+def _outcome(view: UnitOfWork, command: Command, now: int) -> Outcome:
     try:
         return decide(view, command, now)
-    except Refused as refusal:
+    except ApiError as refusal:
         return refusal
 
 
@@ -234,7 +234,7 @@ def _is_touched(endpoint: Endpoint, now: int) -> bool:
     return endpoint.updated_at == now != endpoint.created_at
 
 
-def _topics(view: View, now: int) -> set[str]:
+def _topics(view: UnitOfWork, now: int) -> set[str]:
     """Who may want to look again after this batch."""
     topics = {event.task_id for event in view.new_events}
     tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]

@@ -17,7 +17,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gateway.domain.operations.gauges import Figures
+from gateway.domain.operations.gauges import Gauges
 from gateway.domain.tasks.task import FLAG_ORDER, Frozen, Status
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,7 +39,7 @@ class Standing(Frozen, frozen=True, kw_only=True):
 
     at: int
     """Milliseconds."""
-    figures: Figures
+    figures: Gauges
     """These may be some seconds old."""
     queue: int
     """Commands that the ledger has not begun to write."""

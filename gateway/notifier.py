@@ -13,7 +13,7 @@ class Listener:
         self._is_told = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Something of it may have changed."""
         self._is_told = True
         if self._waiter is not None:
@@ -38,7 +38,7 @@ class Listener:
         return told
 
 
-class Hints:
+class Notifier:
     """Who listens to which topic: `jobs`, `deliveries`, `due`, a task's id, `project:<name>`."""
 
     def __init__(self) -> None:
@@ -59,23 +59,23 @@ class Hints:
             for topic in topics:
                 self._leave(topic, listener)
 
-    def tell(self, topics: Iterable[str]) -> None:
+    def notify(self, topics: Iterable[str]) -> None:
         """Wakes everybody who listens to any of them."""
         for topic in topics:
             listeners = self._listeners.get(topic)
             if listeners:
                 self._told[topic] = next(self._numbers)
                 for listener in listeners:
-                    listener.tell()
+                    listener.notify()
 
-    def told(self, topic: str) -> int:
+    def version(self, topic: str) -> int:
         """The number of the last hint about it. Whoever listens and reads after it, and finds the
         number unchanged, will be told of all that the reading did not find."""
         return self._told.get(topic) or next(self._numbers)
 
     def tell_all(self) -> None:
         """Wakes everybody: we stop, and whoever waits should look and go."""
-        self.tell(tuple(self._listeners))
+        self.notify(tuple(self._listeners))
 
     def _join(self, topic: str, listener: Listener) -> None:
         self._listeners.setdefault(topic, {})[listener] = None

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway.app import MAX_REQUESTS, opened
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.ledger import MAX_BATCH
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.settings import Settings
@@ -45,7 +45,7 @@ def serve(
     `schedule` are the milliseconds before each attempt at a delivery.
 
     Raises:
-        Refused: the address is taken, another gateway holds the database, or its schema is newer.
+        ApiError: the address is taken, another gateway holds the database, or its schema is newer.
     """
     logs = open_logs(settings.log)
     with asyncio.Runner(loop_factory=_event_loop) as runner:
@@ -110,7 +110,7 @@ def _listener(settings: Settings) -> socket.socket:
     try:
         return socket.create_server((settings.host, settings.port), family=family)
     except OSError as exc:
-        raise Refused(
+        raise ApiError(
             "unavailable",
             f"{settings.host}:{settings.port} cannot be listened on: {exc.strerror}.",
             hint="Stop what listens there, or set SLIPGATE_HOST and SLIPGATE_PORT.",

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.console.output import CommandFailed
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.environment import SettingsError
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         _failed(CommandFailed(str(error), "Set these variables and start again."))
         return USAGE
-    except Refused as refusal:
+    except ApiError as refusal:
         return _failed(CommandFailed(refusal.detail, refusal.hint or ""))
     except sqlite3.DatabaseError as error:
         what_now = "Look at SLIPGATE_DATABASE_URL: is it a slipgate database, and writable?"

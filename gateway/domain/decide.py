@@ -11,7 +11,7 @@ from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import Command
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.claim import claim
 from gateway.domain.launching.realm_silence import realm_due
 from gateway.domain.launching.reports import (
@@ -37,14 +37,14 @@ from gateway.domain.tasks.requests import (
 )
 from gateway.domain.tasks.retention import prune
 
-_RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
+_RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.CreateTask: create,
     commands.OpenWorkspace: open_workspace,
     commands.AnswerWorkspace: answer_workspace,
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,
-    commands.AgentWord: hear,
+    commands.ReportAgentEvent: hear,
     message.SandboxNotice: sandbox_changed,
     message.PullRequestNotice: pull_request_closed,
     commands.Claim: claim,
@@ -75,11 +75,11 @@ _RULES: Final[dict[type, Callable[[View, Any, int], Answer]]] = {
 }
 
 
-def decide(view: View, command: Command, now: int) -> Answer:
+def decide(view: UnitOfWork, command: Command, now: int) -> Answer:
     """Applies the command to the view and answers; `now` in milliseconds.
 
     Raises:
-        Refused: the command cannot be granted. What must be remembered of a refused one (a late
+        ApiError: the command cannot be granted. What must be remembered of a refused one (a late
             word of an agent) is in the view all the same.
     """
     return _RULES[type(command)](view, command, now)

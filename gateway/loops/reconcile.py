@@ -14,7 +14,7 @@ from gateway.domain.kernel.commands import (
     RealmDue,
     TaskDue,
 )
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.launching.realm import ServedPlace
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ class Reconciler:
             await self._submit(command)
         except Unavailable:
             raise
-        except Refused as refusal:
+        except ApiError as refusal:
             log.warning("reconcile.refused", command=str(command), code=refusal.code)
 
     async def _keep_pulse(self, now: int) -> None:

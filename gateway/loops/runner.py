@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import structlog
 
 from gateway.domain.kernel.errors import Unavailable
-from gateway.notifier import Hints, Listener
+from gateway.notifier import Listener, Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +41,13 @@ class Runner:
     def __init__(
         self,
         loop: Loop,
-        hints: Hints,
+        notifier: Notifier,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         longest_wait: float = LONGEST_WAIT,
     ) -> None:
         self._loop = loop
-        self._hints = hints
+        self._notifier = notifier
         self._monotonic = monotonic
         self._longest_wait = longest_wait
         self._listener: Listener | None = None
@@ -71,11 +71,11 @@ class Runner:
         """The step at hand is the last one. Safe before the start, and twice."""
         self._stopping = True
         if self._listener is not None:
-            self._listener.tell()
+            self._listener.notify()
 
     async def run(self) -> None:
         """Steps until stopped. A failed step is logged and tried again, ever more slowly."""
-        with self._hints.listen(*self._loop.topics) as self._listener:
+        with self._notifier.listen(*self._loop.topics) as self._listener:
             while not self._stopping:
                 seconds = await self._step()
                 if seconds > 0:

@@ -12,7 +12,7 @@ from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.metrics import Metrics, Standing
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 from gateway.store.sqlite.deliveries import DeliveryAttempt
 from gateway.store.sqlite.reads import Reads
 from gateway.web.http.admission import Admission
@@ -34,7 +34,7 @@ class Context:
     """Collaborators and the few settings that requests depend on."""
 
     submit: Callable[[Command], Awaitable[Answer]]
-    hints: Hints
+    notifier: Notifier
     reads: Reads
     keys: Keys
     keyring: Keyring

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.openapi.access import OPEN
 from gateway.web.openapi.operation import Answer, Content, Operation
 
@@ -62,11 +62,11 @@ async def page(request: Request) -> Response:
     """One page.
 
     Raises:
-        Refused: there is no page of this name.
+        ApiError: there is no page of this name.
     """
     name = request.path_params["page"]
     if name == _INDEX or name not in _names():
-        raise Refused("not_found", "There is no such page.", hint="GET /docs lists the pages.")
+        raise ApiError("not_found", "There is no such page.", hint="GET /docs lists the pages.")
     return await _response(name)
 
 

@@ -237,7 +237,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     data: msgspec.Raw
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
     """One word of an agent, checked; `data` is the JSON to store."""
 
     type: str
@@ -303,7 +303,7 @@ def _addressed(body: bytes) -> Addressed:
     return read(_AddressedEnvelope, without).data
 
 
-def decode(body: bytes) -> Word:
+def decode(body: bytes) -> AgentEvent:
     """The whole word of a signed body that is valid UTF-8, as `addressee` has seen.
 
     Raises:
@@ -318,7 +318,7 @@ def decode(body: bytes) -> Word:
         return checked(envelope.type, kind, fields_of(data))
     if len(data) > UNKNOWN_BYTES:
         return checked(envelope.type, kind, fields_of(data))
-    return Word(type=envelope.type, message=message, data=data)
+    return AgentEvent(type=envelope.type, message=message, data=data)
 
 
 def word_kind(name: str) -> type[Message]:
@@ -334,7 +334,7 @@ def word_kind(name: str) -> type[Message]:
     raise WrongShape("unknown_event_type", f"No event has the type '{name[:100]}'.", (error,))
 
 
-def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
+def checked(name: str, kind: type[Message], data: dict[str, object]) -> AgentEvent:
     """A word from decoded data, without the optional and unknown fields that make a terminal one
     too long.
 
@@ -353,7 +353,7 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> Word:
         mistakes = mistakes_in(kind, data) if dropped else mistakes
     if mistakes:
         raise wrong_shape([(("data", *path), message) for path, message in mistakes])
-    return Word(
+    return AgentEvent(
         type=name,
         message=msgspec.convert(data, type=kind),
         data=msgspec.json.encode(data),

@@ -14,8 +14,8 @@ import msgspec
 from gateway.wire.agent import (
     MESSAGE_CHARACTERS,
     SUMMARY_CHARACTERS,
+    AgentEvent,
     FlatProgress,
-    Word,
     checked,
     word_kind,
 )
@@ -39,7 +39,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     id: Annotated[str, msgspec.Meta(max_length=128)] | None = None
 
 
-def decode(body: bytes) -> Word:
+def decode(body: bytes) -> AgentEvent:
     """The word a flat body stands for.
 
     Raises:

@@ -101,7 +101,7 @@ class Life:
         self._words += 1
         data = msgspec.json.encode(said)
         await self._do(
-            c.AgentWord(
+            c.ReportAgentEvent(
                 task_id=self.task_id,
                 attempt=1,
                 key_id="k1",

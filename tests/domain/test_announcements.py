@@ -10,13 +10,13 @@ from gateway.domain.decide import decide
 from gateway.domain.deliveries import commands as e
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.settle import GIVEN_UP_AFTER, TOLD_AFTER
-from gateway.domain.invariants.endpoint_events import EndpointBooks, misreported
+from gateway.domain.invariants.endpoint_events import EndpointRows, misreported
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import (
     ABOUT_ENDPOINTS,
-    EndpointNews,
+    EndpointEventData,
     EndpointState,
     Event,
 )
@@ -49,36 +49,36 @@ FAILED = c.SettleDelivery(
 DELIVERED = replace(FAILED, status="delivered", next_attempt_at=None, http_status=200, reason=None)
 
 
-def project(*endpoints: Endpoint) -> View:
-    view = View(policy=Policy(key_id="k1"))
+def project(*endpoints: Endpoint) -> UnitOfWork:
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     for endpoint in endpoints or (FRONTEND, WATCHER):
         view.outbox.put_endpoint(endpoint)
     return view
 
 
-def types(view: View) -> list[str]:
+def types(view: UnitOfWork) -> list[str]:
     return [event.type for event in view.new_events]
 
 
-def told(view: View) -> list[tuple[str, str]]:
+def told(view: UnitOfWork) -> list[tuple[str, str]]:
     """To whom, and what."""
     return [(owed.endpoint_id, owed.event.type) for owed in view.new_deliveries]
 
 
 def state(event: Event) -> EndpointState:
     fact = event.fact
-    assert isinstance(fact, EndpointNews)
+    assert isinstance(fact, EndpointEventData)
     return fact.endpoint
 
 
-def assert_sound(view: View) -> None:
+def assert_sound(view: UnitOfWork) -> None:
     """The log of each endpoint, held against its row."""
     numbered = [replace(event, seq=seq) for seq, event in enumerate(view.new_events, 1)]
     for endpoint_id in {event.task_id for event in numbered}:
         endpoint = view.outbox.directory.find(endpoint_id)
         assert endpoint is not None
         events = [event for event in numbered if event.task_id == endpoint_id]
-        assert [*misreported(EndpointBooks(endpoint=endpoint), events)] == []
+        assert [*misreported(EndpointRows(endpoint=endpoint), events)] == []
 
 
 @pytest.mark.parametrize(

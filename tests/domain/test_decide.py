@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.answers import WordReply
+from gateway.domain.kernel.answers import AgentEventReply
 from gateway.wire.launcher import LaunchError, Process
 from tests.domain.world import TASK, World
 
@@ -297,7 +297,7 @@ def test_the_same_webhook_again_is_a_duplicate_and_another_body_is_refused() -> 
     world.do(word)
     events = len(world.types)
     answer = world.do(word)
-    assert isinstance(answer, WordReply)
+    assert isinstance(answer, AgentEventReply)
     assert answer.duplicate
     assert len(world.types) == events
     assert world.refuses(replace(word, body_hash=b"other")) == "webhook_id_reused"
@@ -309,11 +309,11 @@ def test_a_word_whose_answer_was_lost_is_told_applied_until_its_attempt_is_over(
     word = world.word("task.progress", stage="push")
     world.do(word)
     again = world.do(word)
-    assert isinstance(again, WordReply)
+    assert isinstance(again, AgentEventReply)
     assert (again.applied, again.cancel) == (True, False)
     world.say("task.failed", error={"stage": "push", "code": "x", "message": "y"})
     late = world.do(word)
-    assert isinstance(late, WordReply)
+    assert isinstance(late, AgentEventReply)
     assert (late.applied, late.cancel) == (False, True)
 
 

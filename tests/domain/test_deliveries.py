@@ -10,7 +10,7 @@ from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.settle import GIVEN_UP_AFTER
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 
 NOW = 1_790_000_000_000
 ENDPOINT = Endpoint(id="ep_1", project="acme", origin="https://a.example", implicit=False)
@@ -33,8 +33,8 @@ DELIVERED = replace(FAILED, status="delivered", next_attempt_at=None, http_statu
 LONG_AGO = NOW - GIVEN_UP_AFTER
 
 
-def settled(command: c.SettleDelivery, **endpoint: Any) -> View:
-    view = View(policy=Policy(key_id="k1"))
+def settled(command: c.SettleDelivery, **endpoint: Any) -> UnitOfWork:
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     view.outbox.put_endpoint(replace(ENDPOINT, **endpoint))
     view.outbox.changed_endpoints.clear()
     decide(view, command, NOW)
@@ -102,6 +102,6 @@ def test_an_endpoint_that_works_is_not_written_for_each_delivery() -> None:
 
 
 def test_an_attempt_at_an_endpoint_that_was_deleted_meanwhile_is_kept() -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     decide(view, FAILED, NOW)
     assert view.settled == [FAILED]

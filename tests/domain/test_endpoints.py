@@ -18,11 +18,11 @@ from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.deliveries.signing_secret import MOST_LIVE, SigningSecret
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import FACTS, QUIET
 
 NOW = 1_790_000_000_000
@@ -33,15 +33,15 @@ SECRET = SigningSecret(id="sec_1", project="default", endpoint_id="ep_a", create
 
 
 @pytest.fixture
-def view() -> View:
-    seen = View(policy=Policy(key_id="k1"))
+def view() -> UnitOfWork:
+    seen = UnitOfWork(policy=Policy(key_id="k1"))
     for endpoint in (PLAIN, CALLBACK):
         seen.outbox.put_endpoint(endpoint)
     return seen
 
 
-def refusal(view: View, command: c.Command) -> str:
-    with pytest.raises(Refused) as caught:
+def refusal(view: UnitOfWork, command: c.Command) -> str:
+    with pytest.raises(ApiError) as caught:
         decide(view, command, NOW)
     return caught.value.code
 
@@ -83,7 +83,7 @@ def test_a_directory_knows_who_may_hear_of_a_task() -> None:
     ],
     ids=["deleted", "moved"],
 )
-def test_an_implicit_endpoint_belongs_to_its_tasks(view: View, command: c.Command) -> None:
+def test_an_implicit_endpoint_belongs_to_its_tasks(view: UnitOfWork, command: c.Command) -> None:
     assert refusal(view, command) == "implicit_endpoint"
 
 
@@ -98,18 +98,18 @@ def test_an_implicit_endpoint_belongs_to_its_tasks(view: View, command: c.Comman
     ],
     ids=["delete", "enable", "disable", "advance", "update"],
 )
-def test_what_is_not_there_cannot_change(view: View, made: Callable[[], c.Command]) -> None:
+def test_what_is_not_there_cannot_change(view: UnitOfWork, made: Callable[[], c.Command]) -> None:
     assert refusal(view, made()) == "not_found"
 
 
-def test_what_is_left_out_of_a_change_stays(view: View) -> None:
+def test_what_is_left_out_of_a_change_stays(view: UnitOfWork) -> None:
     changes = e.EndpointChanges(description="mine", rate_per_second=None)
     decide(view, e.UpdateEndpoint(endpoint_id="ep_a", changes=changes), NOW)
     assert view.outbox.directory.find("ep_a") == replace(PLAIN, description="mine", updated_at=NOW)
     assert view.outbox.subscriptions == []
 
 
-def test_enabling_and_disabling_again_change_nothing(view: View) -> None:
+def test_enabling_and_disabling_again_change_nothing(view: UnitOfWork) -> None:
     decide(view, e.EnableEndpoint(endpoint_id="ep_a"), NOW)
     assert view.outbox.changed_replays == {}
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="first"), NOW)
@@ -119,14 +119,14 @@ def test_enabling_and_disabling_again_change_nothing(view: View) -> None:
     assert found.disabled_reason == "first"
 
 
-def test_a_newer_state_stops_the_work_for_the_older_one(view: View) -> None:
+def test_a_newer_state_stops_the_work_for_the_older_one(view: UnitOfWork) -> None:
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="r"), NOW)
     decide(view, e.EnableEndpoint(endpoint_id="ep_a"), NOW + 1)
     kinds = {(job.kind, job.status) for job in view.outbox.replays.values()}
     assert kinds == {("hold", "cancelled"), ("release", "running")}
 
 
-def test_failing_since_is_forgotten_with_enabling(view: View) -> None:
+def test_failing_since_is_forgotten_with_enabling(view: UnitOfWork) -> None:
     view.outbox.put_endpoint(replace(PLAIN, failing_since=NOW))
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="r"), NOW)
     decide(view, e.EnableEndpoint(endpoint_id="ep_a"), NOW)
@@ -141,7 +141,7 @@ def test_failing_since_is_forgotten_with_enabling(view: View) -> None:
     ids=["overlaps", "is over sooner", "retired"],
 )
 def test_an_older_secret_is_good_for_the_overlap(
-    view: View, overlap: int, before: int | None, after: int
+    view: UnitOfWork, overlap: int, before: int | None, after: int
 ) -> None:
     old = replace(SECRET, expires_at=None if before is None else NOW + before)
     view.outbox.secrets["ep_a"] = (old,)
@@ -151,7 +151,7 @@ def test_an_older_secret_is_good_for_the_overlap(
     assert view.outbox.expiring == [replace(old, expires_at=NOW + after)]
 
 
-def test_there_may_be_so_many_secrets_and_a_way_out(view: View) -> None:
+def test_there_may_be_so_many_secrets_and_a_way_out(view: UnitOfWork) -> None:
     live = tuple(replace(SECRET, id=f"sec_{number}") for number in range(MOST_LIVE))
     view.outbox.secrets["ep_a"] = live
     command = e.RotateSecret(
@@ -162,7 +162,7 @@ def test_there_may_be_so_many_secrets_and_a_way_out(view: View) -> None:
     assert {secret.expires_at for secret in view.outbox.expiring} == {NOW}
 
 
-def test_a_replay_of_a_disabled_endpoint_only_counts(view: View) -> None:
+def test_a_replay_of_a_disabled_endpoint_only_counts(view: UnitOfWork) -> None:
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="r"), NOW)
     replay = Replay(
         id="rpl_1", endpoint_id="ep_a", project="default", created_at=NOW, updated_at=NOW
@@ -171,7 +171,7 @@ def test_a_replay_of_a_disabled_endpoint_only_counts(view: View) -> None:
     decide(view, e.StartReplay(replay=replace(replay, dry_run=True)), NOW)
 
 
-def test_a_replay_ends_when_its_endpoint_is_disabled(view: View) -> None:
+def test_a_replay_ends_when_its_endpoint_is_disabled(view: UnitOfWork) -> None:
     replay = Replay(
         id="rpl_1", endpoint_id="ep_a", project="default", created_at=NOW, updated_at=NOW
     )
@@ -185,7 +185,7 @@ def test_a_replay_ends_when_its_endpoint_is_disabled(view: View) -> None:
     assert view.outbox.rerouted == []
 
 
-def test_the_same_key_makes_one_endpoint(view: View) -> None:
+def test_the_same_key_makes_one_endpoint(view: UnitOfWork) -> None:
     key = Idempotency(key=("default", "POST /v1/endpoints", "k"), digests={"k": b"d"}, current="k")
     command = e.CreateEndpoint(
         endpoint=replace(PLAIN, id="ep_1"),
@@ -205,11 +205,11 @@ def test_the_same_key_makes_one_endpoint(view: View) -> None:
     "name", ["Host", "webhook-id", "Content-Type", "slipgate-late", "traceparent", "Connection"]
 )
 def test_headers_of_ours_cannot_be_given(name: str) -> None:
-    with pytest.raises(Refused, match="slipgate sets it itself"):
+    with pytest.raises(ApiError, match="slipgate sets it itself"):
         check_headers([name])
 
 
 def test_a_header_is_given_once_whatever_its_case() -> None:
-    with pytest.raises(Refused, match="Expected it once"):
+    with pytest.raises(ApiError, match="Expected it once"):
         check_headers(["X-Key", "x-key"])
     check_headers(["X-Key", "Authorization"])

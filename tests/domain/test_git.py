@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.branch_names import MAX_BYTES, broken_rule, check_branch
 
@@ -36,7 +36,7 @@ def test_a_branch_name_is_taken_exactly_when_git_takes_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["--upload-pack=x", "-", "a\0b", "a\ud800", "a" * 245, "HEAD"])
 def test_a_branch_name_that_could_do_harm_is_refused(name: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_branch(name, "$.branchName")
     assert caught.value.code == "invalid_request"
     assert caught.value.errors[0].path == "$.branchName"
@@ -100,7 +100,7 @@ def test_an_ordinary_repository_passes(url: str) -> None:
     ],
 )
 def test_any_other_form_of_repository_is_refused(url: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_repository(url, "$.repoUrl")
     assert caught.value.code == "invalid_request"
     assert caught.value.hint
@@ -108,14 +108,14 @@ def test_any_other_form_of_repository_is_refused(url: str) -> None:
 
 def test_a_local_repository_passes_only_where_it_is_allowed() -> None:
     check_repository("file:///srv/widgets.git", "$.repoUrl", allow_file=True)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         check_repository("file://host/srv/widgets.git", "$.repoUrl", allow_file=True)
 
 
 @given(st.text(max_size=40))
 def test_no_text_makes_the_check_of_a_repository_fail_otherwise(text: str) -> None:
     for url in (text, f"https://{text}", f"ssh://{text}", f"git@{text}", f"file://{text}"):
-        with suppress(Refused):
+        with suppress(ApiError):
             check_repository(url, "$.repoUrl", allow_file=True, allowed=("https://*",))
 
 
@@ -133,6 +133,6 @@ def test_the_allow_list_knows_a_repository_in_all_its_spellings(url: str) -> Non
     ["https://github.com/acme2/widgets", "https://evil.example/github.com/acme/widgets"],
 )
 def test_a_repository_outside_the_allow_list_is_not_allowed(url: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_repository(url, "$.repoUrl", allowed=("https://github.com/acme/*",))
     assert caught.value.code == "repo_not_allowed"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.labels import labels
@@ -197,7 +197,7 @@ class Installation:
             return
         try:
             answer = self.world.trying(job)
-        except Refused:
+        except ApiError:
             return
         if answer.create and job.attempt not in self.alive:
             limit = self.world.view.policy.create_limit
@@ -265,7 +265,7 @@ class Installation:
         self.was_refused = False
         try:
             self.world.do(command)
-        except Refused:
+        except ApiError:
             self.was_refused = True
 
     def job(self, choice: int, kind: str | None = None) -> Job | None:

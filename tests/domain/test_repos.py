@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.address import is_in_repository, is_same_repository
 from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.hosts import canonical_host
@@ -56,7 +56,7 @@ def test_the_allow_list_knows_a_repository_by_host_and_path(url: str, pattern: s
     ],
 )
 def test_the_allow_list_takes_no_other_place_for_it(url: str, pattern: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         check_repository(url, "$.repoUrl", allow_file=True, allowed=(pattern,))
 
 
@@ -100,7 +100,7 @@ def test_the_allow_list_takes_no_other_place_for_it(url: str, pattern: str) -> N
     ],
 )
 def test_an_address_from_a_browser_is_refused_with_the_right_one(url: str, right: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_repository(url, "$.repoUrl")
     assert caught.value.code == "invalid_request"
     assert caught.value.hint is not None
@@ -110,7 +110,7 @@ def test_an_address_from_a_browser_is_refused_with_the_right_one(url: str, right
 
 
 def test_a_token_in_the_address_is_refused_with_the_way_a_token_goes() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_repository("https://x:ghp_0123@github.com/acme/widgets", "$.repoUrl")
     assert "GITHUB_TOKEN" in (caught.value.hint or "")
 
@@ -127,7 +127,7 @@ def test_a_token_in_the_address_is_refused_with_the_way_a_token_goes() -> None:
     ],
 )
 def test_an_address_without_a_repository_is_refused_with_the_form(url: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         check_repository(url, "$.repoUrl")
     assert caught.value.hint
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.reserved_env import check_env
 
 LOADED = """
@@ -51,7 +51,7 @@ SUPABASE_URL STRIPE_SECRET_KEY SMTP_HOST DOCKER_HOST MALLOC_ARENA_MAX NODE_AUTH_
 
 def refusal(env: dict[str, str]) -> dict[str, str]:
     """By variable, why it is refused."""
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(ApiError) as raised:
         check_env(env)
     assert raised.value.code == "reserved_env"
     errors = raised.value.errors

@@ -5,18 +5,18 @@ from msgspec.structs import replace
 
 from gateway.domain.decide import decide
 from gateway.domain.invariants import broken
-from gateway.domain.invariants.task_rows import Books, DeliveryRow
+from gateway.domain.invariants.task_rows import DeliveryRow, TaskRows
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import (
+    AgentEventReply,
     Answer,
     ClaimReply,
     TryReply,
-    WordReply,
 )
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name, typeid
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import Delivery, View
+from gateway.domain.kernel.unit_of_work import Delivery, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
@@ -37,7 +37,7 @@ class World:
 
     def __init__(self, **spec: object) -> None:
         self.now = 1_790_000_000_000
-        self.view = View(policy=Policy(key_id="k1"))
+        self.view = UnitOfWork(policy=Policy(key_id="k1"))
         self.words = 0
         self.offered = {"inspect", "destroy"}
         """Kinds of jobs that claims may get beside creates; sweeps are a matter of their own."""
@@ -89,7 +89,7 @@ class World:
         """The code with which it is refused."""
         try:
             self.do(command)
-        except Refused as refusal:
+        except ApiError as refusal:
             return refusal.code
         raise AssertionError(f"{command} was granted")
 
@@ -97,7 +97,7 @@ class World:
         """`task row = fold(its events)`, no gap in their numbers, and a next due time."""
         events = self.view.new_events
         numbered = [replace(event, seq=seq) for seq, event in enumerate(events, start=1)]
-        books = Books(
+        books = TaskRows(
             task=self.task,
             due_at=self.task.due_at,
             attempts=tuple(self.view.attempts.values()),
@@ -182,17 +182,17 @@ class World:
         self.done(job)
         return job
 
-    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> WordReply:
+    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> AgentEventReply:
         """The agent speaks."""
         answer = self.do(self.word(kind, attempt=attempt, **fields))
-        assert isinstance(answer, WordReply)
+        assert isinstance(answer, AgentEventReply)
         return answer
 
-    def word(self, kind: str, *, attempt: int = 1, **fields: object) -> c.AgentWord:
+    def word(self, kind: str, *, attempt: int = 1, **fields: object) -> c.ReportAgentEvent:
         """An authentic webhook with an id of its own."""
         self.words += 1
         data = msgspec.json.encode(fields)
-        return c.AgentWord(
+        return c.ReportAgentEvent(
             task_id=TASK,
             attempt=attempt,
             key_id="k1",

@@ -39,7 +39,7 @@ IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
 """What must be gone once nothing fails any more."""
 
 
-class Books:
+class TaskRows:
     """One database, read while a gateway writes it."""
 
     def __init__(self, path: Path) -> None:

@@ -27,7 +27,7 @@ from gateway.store.sqlite.admin.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.arrivals import Span
-from tests.e2e.books import Books
+from tests.e2e.books import TaskRows
 from tests.e2e.frontend import Frontend
 from tests.e2e.processes import Agent
 from tests.e2e.proxy import Proxy
@@ -68,9 +68,9 @@ class House:
         return self.launchers[0]
 
     @property
-    def books(self) -> Books:
+    def books(self) -> TaskRows:
         """What the database says."""
-        return Books(self.database)
+        return TaskRows(self.database)
 
     def begin(self) -> None:
         """Forgets the test before; starts what it left dead."""

@@ -21,11 +21,11 @@ from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limiter import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
 from gateway.loops.deliveries.limits import FIRST_TRIALS, PARALLEL
 from gateway.loops.deliveries.outbox import CannotWrite, Head
-from gateway.loops.deliveries.post import Letter
+from gateway.loops.deliveries.post import WebhookMessage
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 from gateway.store.sqlite.lanes import Failure, OwedEndpoint
 from gateway.wire.signing import secret_text
 
@@ -148,12 +148,12 @@ class SlowRead(Outbox):
 async def deliver(
     url: str | None, *heads: Row, allow_private: bool = True, now: int = NOW
 ) -> list[SettleDelivery]:
-    async def write(head: Head) -> Letter:
+    async def write(head: Head) -> WebhookMessage:
         assert isinstance(head, Row)
         if url is None:
             raise CannotWrite("no_address", "The task has no callback address.")
         body = head.body.encode() if head.body else b'{"type":"task.started"}'
-        return Letter(
+        return WebhookMessage(
             webhook_id=f"evt_{head.seq}",
             url=url,
             secrets=(SECRET,),
@@ -173,7 +173,7 @@ async def deliver(
             outbox.submit,
             transport=transport,
             group=group,
-            hints=Hints(),
+            notifier=Notifier(),
             clock=lambda: now,
             random=lambda: 0.5,
         ).step()
@@ -276,7 +276,7 @@ async def test_one_lane_sends_one_letter_at_a_time_and_others_go_beside_it() -> 
 
 async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None:
     receiver = Receiver()
-    hints = Hints()
+    notifier = Notifier()
     async with (
         listening(receiver) as url,
         PinnedTransport(Guard(allow_private=True)) as transport,
@@ -284,10 +284,10 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> Letter:
-            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+        async def write(head: Head) -> WebhookMessage:
+            return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
-        with hints.listen("deliveries") as landing:
+        with notifier.listen("deliveries") as landing:
             outbox = SlowRead([Row()], lambda: landing.wait(60))
             deliverer = Deliverer(
                 outbox,
@@ -295,7 +295,7 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
                 outbox.submit,
                 transport=transport,
                 group=group,
-                hints=hints,
+                notifier=notifier,
                 clock=lambda: NOW,
                 random=lambda: 0.5,
             )
@@ -343,8 +343,8 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
         asyncio.timeout(60),
     ):
 
-        async def write(head: Head) -> Letter:
-            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+        async def write(head: Head) -> WebhookMessage:
+            return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         async with asyncio.TaskGroup() as group:
             deliverer = Deliverer(
@@ -353,7 +353,7 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
                 outbox.submit,
                 transport=transport,
                 group=group,
-                hints=Hints(),
+                notifier=Notifier(),
                 clock=lambda: NOW,
                 random=lambda: 0.5,
                 is_stopping=stopping.is_set,
@@ -377,7 +377,7 @@ class Backlog(Outbox):
 async def broken(outbox: Outbox) -> None:
     """Every delivery raises what nobody expected."""
 
-    async def write(head: Head) -> Letter:
+    async def write(head: Head) -> WebhookMessage:
         raise UnicodeError("label empty or too long")
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -387,7 +387,7 @@ async def broken(outbox: Outbox) -> None:
             outbox.submit,
             transport=Hanging(),
             group=group,
-            hints=Hints(),
+            notifier=Notifier(),
             clock=lambda: NOW,
             random=lambda: 0.5,
         ).step()
@@ -433,7 +433,7 @@ async def test_an_attempt_that_cannot_be_written_down_moves_on_its_schedule_all_
 async def test_an_endpoint_whose_outcomes_cannot_be_written_down_pauses() -> None:
     outbox = PickyLedger([Row()], takes_bare=False)
 
-    async def write(head: Head) -> Letter:
+    async def write(head: Head) -> WebhookMessage:
         raise UnicodeError("label empty or too long")
 
     async with asyncio.timeout(60):
@@ -444,7 +444,7 @@ async def test_an_endpoint_whose_outcomes_cannot_be_written_down_pauses() -> Non
                 outbox.submit,
                 transport=Hanging(),
                 group=group,
-                hints=Hints(),
+                notifier=Notifier(),
                 clock=lambda: NOW,
                 random=lambda: 0.5,
             )
@@ -484,10 +484,12 @@ class Hanging(httpx.AsyncBaseTransport):
 async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
     """How many of these are under way at most while no receiver answers; and what became of them
     when all do."""
-    outbox, transport, hints = Backlog(heads), Hanging(), Hints()
+    outbox, transport, notifier = Backlog(heads), Hanging(), Notifier()
 
-    async def write(head: Head) -> Letter:
-        return Letter(webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}")
+    async def write(head: Head) -> WebhookMessage:
+        return WebhookMessage(
+            webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}"
+        )
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         deliverer = Deliverer(
@@ -496,11 +498,11 @@ async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
             outbox.submit,
             transport=transport,
             group=group,
-            hints=hints,
+            notifier=notifier,
             clock=lambda: NOW,
             random=lambda: 0.5,
         )
-        with hints.listen(*deliverer.topics) as landing:
+        with notifier.listen(*deliverer.topics) as landing:
             while await deliverer.step() == 0:
                 pass
             for _ in range(20):
@@ -546,8 +548,8 @@ async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
         asyncio.timeout(60),
     ):
 
-        async def write(head: Head) -> Letter:
-            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+        async def write(head: Head) -> WebhookMessage:
+            return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         async with asyncio.TaskGroup() as group:
             deliverer = Deliverer(
@@ -556,7 +558,7 @@ async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
                 outbox.submit,
                 transport=transport,
                 group=group,
-                hints=Hints(),
+                notifier=Notifier(),
                 clock=lambda: NOW,
                 random=lambda: 0.5,
                 is_stopping=lambda: outbox.stopping,
@@ -571,7 +573,7 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
 ):
     receiver = Receiver(answer=b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n")
     outbox = Backlog([Row(seq=number, task_id=f"task_{number}") for number in range(TRIPS_AT + 2)])
-    hints, now = Hints(), NOW
+    notifier, now = Notifier(), NOW
     async with (
         listening(receiver) as url,
         PinnedTransport(Guard(allow_private=True)) as transport,
@@ -579,8 +581,10 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> Letter:
-            return Letter(webhook_id=f"evt_{head.seq}", url=url, secrets=(SECRET,), body=b"{}")
+        async def write(head: Head) -> WebhookMessage:
+            return WebhookMessage(
+                webhook_id=f"evt_{head.seq}", url=url, secrets=(SECRET,), body=b"{}"
+            )
 
         deliverer = Deliverer(
             outbox,
@@ -588,11 +592,11 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
             outbox.submit,
             transport=transport,
             group=group,
-            hints=hints,
+            notifier=notifier,
             clock=lambda: now,
             random=lambda: 0.5,
         )
-        with hints.listen("deliveries") as landing:
+        with notifier.listen("deliveries") as landing:
             while len(outbox.settled) < TRIPS_AT:
                 await deliverer.step()
                 await landing.wait(60)
@@ -647,8 +651,8 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> Letter:
-            return Letter(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
+        async def write(head: Head) -> WebhookMessage:
+            return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         await Deliverer(
             outbox,
@@ -656,7 +660,7 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
             outbox.submit,
             transport=transport,
             group=group,
-            hints=Hints(),
+            notifier=Notifier(),
             clock=lambda: NOW,
             random=lambda: 0.5,
         ).step()

@@ -27,11 +27,11 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.loops.deliveries.message_builder import LetterWriter
+from gateway.loops.deliveries.message_builder import MessageBuilder
 from gateway.loops.deliveries.outbox import CannotWrite
-from gateway.loops.deliveries.post import Letter, headers
+from gateway.loops.deliveries.post import WebhookMessage, headers
 from gateway.store.sqlite.delivery_contexts import (
-    Enclosure,
+    DeliveryContext,
     LiveSecret,
     Owner,
     Target,
@@ -129,13 +129,13 @@ class Reads:
 
     async def enclosures(
         self, keys: Collection[DeliveryKey], now: int
-    ) -> dict[DeliveryKey, Enclosure]:
+    ) -> dict[DeliveryKey, DeliveryContext]:
         if self.to is None:
             return {}
         place = callback_url_context(TASK.id)
         owner = (self.to.project, None if self.to.is_implicit else "ep_1")
         secrets = await self.live_secrets([owner], now)
-        found = Enclosure(
+        found = DeliveryContext(
             event=self.event,
             asked=None if self.event.is_about_endpoint else (TASK, self._spec),
             target=self.to,
@@ -171,8 +171,8 @@ async def _rendered(event: Event, asked: tuple[Task, Spec] | None) -> bytes:
     return b"{}"
 
 
-async def write(reads: Reads, head: Head | None = None) -> Letter | None:
-    writer = LetterWriter(reads, KEYRING, _rendered, lambda: NOW * 1000)
+async def write(reads: Reads, head: Head | None = None) -> WebhookMessage | None:
+    writer = MessageBuilder(reads, KEYRING, _rendered, lambda: NOW * 1000)
     return await writer.write(head or Head())
 
 
@@ -214,7 +214,7 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
         return b"{}"
 
     reads = Reads(TRACE, to=EXPLICIT, event=about)
-    writer = LetterWriter(reads, KEYRING, rendered, lambda: NOW * 1000)
+    writer = MessageBuilder(reads, KEYRING, rendered, lambda: NOW * 1000)
     letter = await writer.write(Head(task_id="ep_2"))
     assert letter is not None
     assert (letter.traceparent, asked) == (None, [None])

@@ -9,8 +9,8 @@ import pytest
 
 from gateway.loops.deliveries.post import (
     KEPT_ANSWER,
-    Letter,
     Outcome,
+    WebhookMessage,
     post,
 )
 from gateway.loops.egress.address_guard import Guard
@@ -35,7 +35,7 @@ async def answering(answer: bytes) -> AsyncIterator[int]:
 
 
 async def send(url: str, transport: httpx.AsyncBaseTransport | None = None) -> Outcome:
-    letter = Letter(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
+    letter = WebhookMessage(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
     guarded = transport or PinnedTransport(Guard(allow_private=True))
     async with asyncio.timeout(60), guarded:
         return await post(guarded, letter, clock=lambda: 1_790_000_000_000)
@@ -171,7 +171,9 @@ async def test_a_proxy_that_closed_a_kept_connection_is_asked_once_more(dies_aga
     assert requests == 3
 
 
-LETTER = Letter(webhook_id="evt_1", url="http://127.0.0.1:9/", secrets=(b"s" * 32,), body=b"{}")
+LETTER = WebhookMessage(
+    webhook_id="evt_1", url="http://127.0.0.1:9/", secrets=(b"s" * 32,), body=b"{}"
+)
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -207,7 +209,7 @@ async def test_a_receiver_gets_no_cookie_back() -> None:
         writer.close()
 
     server = await asyncio.start_server(hear, "127.0.0.1", 0)
-    letter = Letter(
+    letter = WebhookMessage(
         webhook_id="evt_1",
         url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/",
         secrets=(b"s" * 32,),

@@ -12,7 +12,7 @@ from gateway.domain.kernel.commands import (
     RealmDue,
     TaskDue,
 )
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.launching.realm import ServedPlace
 from gateway.loops.reconcile import BATCH, Reconciler
 
@@ -32,7 +32,7 @@ class Due:
         self.realms = realms
         self.tasks, self.jobs, self.after = tasks, jobs, after
         self.submitted: list[Command] = []
-        self.refusal: Refused | None = None
+        self.refusal: ApiError | None = None
 
     async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
         return self.tasks[:limit]
@@ -91,6 +91,6 @@ async def test_the_pulse_is_not_stored_at_every_step() -> None:
 
 async def test_one_refused_command_does_not_keep_the_others_back() -> None:
     due = Due(["task_1"], ["job_1"])
-    due.refusal = Refused("not_found", "There is no such task.")
+    due.refusal = ApiError("not_found", "There is no such task.")
     await reconciler(due).step()
     assert JobDue(job_id="job_1") in due.submitted

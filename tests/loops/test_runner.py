@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.runner import Runner
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 
 
 class Steps:
@@ -24,18 +24,18 @@ class Steps:
 
 
 async def test_a_hint_wakes_a_loop_that_waits() -> None:
-    hints, second = Hints(), asyncio.Event()
+    notifier, second = Notifier(), asyncio.Event()
     first = asyncio.Event()
 
     async def step(number: int) -> float:
         (first if number == 1 else second).set()
         return 3600.0
 
-    runner = Runner(Steps(step), hints, longest_wait=3600.0)
+    runner = Runner(Steps(step), notifier, longest_wait=3600.0)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await first.wait()
-        hints.tell(["work"])
+        notifier.notify(["work"])
         await second.wait()
         runner.stop()
 
@@ -49,7 +49,7 @@ async def test_a_failed_step_is_tried_again() -> None:
         again.set()
         return 3600.0
 
-    runner = Runner(Steps(step), Hints(), longest_wait=0.01)
+    runner = Runner(Steps(step), Notifier(), longest_wait=0.01)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await again.wait()
@@ -62,7 +62,7 @@ async def test_a_loop_stopped_before_its_start_takes_no_step() -> None:
         return 3600.0
 
     steps = Steps(step)
-    runner = Runner(steps, Hints())
+    runner = Runner(steps, Notifier())
     runner.stop()
     runner.stop()
     await runner.run()
@@ -75,7 +75,7 @@ async def test_a_loop_without_an_ended_step_for_a_minute_does_not_move() -> None
     async def step(_number: int) -> float:
         return 1.0
 
-    runner = Runner(Steps(step), Hints(), monotonic=lambda: now[0])
+    runner = Runner(Steps(step), Notifier(), monotonic=lambda: now[0])
     assert runner.is_moving
     now[0] = 61.0
     assert not runner.is_moving
@@ -90,7 +90,9 @@ async def test_a_store_that_cannot_commit_is_not_taken_for_a_loop_that_stands_st
             tried.set()
         raise Unavailable("The disk is full.")
 
-    runner = Runner(Steps(step), Hints(), longest_wait=0.01, monotonic=lambda: float(next(moments)))
+    runner = Runner(
+        Steps(step), Notifier(), longest_wait=0.01, monotonic=lambda: float(next(moments))
+    )
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(runner.run())
         await tried.wait()

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.domain.kernel.answers import WordReply
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.answers import AgentEventReply
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from tests.simulation.choices import Stream
 from tests.simulation.gateway import Gateway
 from tests.simulation.network import Lost, Network
@@ -18,7 +18,7 @@ from tests.simulation.provider import Line, Sandbox
 from tests.simulation.scheduler import Process
 from tests.simulation.world import World
 
-Word = tuple[str, dict[str, Any]]
+AgentEvent = tuple[str, dict[str, Any]]
 
 BEAT: Final = 45.0
 ASK: Final = 90.0
@@ -39,7 +39,7 @@ PR: Final = {
 }
 SAID: Final = {"baseSha": "a" * 40, "warnings": ["venv was left out"]}
 ASKS: Final = {"task.started", "push", "pr"}
-ENDS: Final[tuple[Word | None, ...]] = (
+ENDS: Final[tuple[AgentEvent | None, ...]] = (
     ("task.completed", {"branchName": "b", "summary": "done", "validation": []}),
     ("task.completed", {"branchName": "b", "summary": "done", "validation": []}),
     ("task.failed", {"error": {**ERROR, "retryable": True}}),
@@ -47,7 +47,7 @@ ENDS: Final[tuple[Word | None, ...]] = (
     ("task.needs_review", {"branchName": "b", "summary": "look", "validation": []}),
     None,
 )
-CANCELLED: Final[Word] = (
+CANCELLED: Final[AgentEvent] = (
     "task.failed",
     {"error": {**ERROR, "code": "cancelled", "retryable": False}},
 )
@@ -57,7 +57,7 @@ LAST: Final = {"task.completed", "task.failed", "task.needs_review"}
 class Stopped(Exception):
     """The gateway wants no more of it; `word` is the last one it says."""
 
-    def __init__(self, word: Word | None) -> None:
+    def __init__(self, word: AgentEvent | None) -> None:
         super().__init__()
         self.word = word
 
@@ -72,7 +72,7 @@ class Agent:
         self._sandbox = sandbox
         self._choices = world.choices.stream(f"agent {sandbox.name[-6:]}")
         self._queue = sandbox.spool[sandbox.acknowledged :]
-        self._verdicts: dict[str, WordReply] = {}
+        self._verdicts: dict[str, AgentEventReply] = {}
         self._said = asyncio.Event()
         self._heard = asyncio.Event()
         self._stop: Stopped | None = None
@@ -100,7 +100,7 @@ class Agent:
                 await self._drain(TELL_LATE)
         self._exit(0)
 
-    def _left(self) -> list[Word]:
+    def _left(self) -> list[AgentEvent]:
         """What an earlier start has not said."""
         sandbox = self._sandbox
         if sandbox.plan is None:
@@ -113,7 +113,7 @@ class Agent:
         slow = self._choices.happens(self._world.faults.agent_slow)
         await self._wait(self._choices.pick(SLOW_WORK if slow else WORK))
 
-    def _say(self, word: Word) -> Line:
+    def _say(self, word: AgentEvent) -> Line:
         self._may_die()
         line = self._line(word, f"msg_{self._sandbox.id}_{len(self._sandbox.spool)}")
         self._sandbox.spool.append(line)
@@ -121,7 +121,7 @@ class Agent:
         self._said.set()
         return line
 
-    def _line(self, word: Word, name: str) -> Line:
+    def _line(self, word: AgentEvent, name: str) -> Line:
         kind, fields = word
         data = {"taskId": self._sandbox.task_id, "attempt": self._sandbox.attempt, **fields}
         envelope = {"type": kind, "timestamp": "2026-09-21T14:13:20.000Z", "data": data}
@@ -190,7 +190,7 @@ class Agent:
             )
             await self._deliver(beat)
 
-    async def _deliver(self, line: Line) -> WordReply | None:
+    async def _deliver(self, line: Line) -> AgentEventReply | None:
         """The gateway's reply; None: it has none now. One that fences us ends this process."""
         gateway = self._gateway
         try:
@@ -206,7 +206,7 @@ class Agent:
         except Unavailable:
             self._unreachable_since = None
             return None
-        except Refused as refusal:
+        except ApiError as refusal:
             self._fence(refusal)
             raise asyncio.CancelledError from None
         self._unreachable_since = None
@@ -216,7 +216,7 @@ class Agent:
             self._heard.set()
         return reply
 
-    def _fence(self, refusal: Refused) -> None:
+    def _fence(self, refusal: ApiError) -> None:
         if refusal.code not in FENCES:
             self._world.scheduler.fail(AssertionError(f"an agent was told {refusal}"))
         self._world.trace.note(self.process.name, f"stops: {refusal.code}")
@@ -240,8 +240,11 @@ class Agent:
         self.process.kill()
 
 
-def _plan(choices: Stream) -> list[Word]:
-    plan: list[Word] = [("task.started", {}), ("task.progress", {"stage": "clone", "message": "m"})]
+def _plan(choices: Stream) -> list[AgentEvent]:
+    plan: list[AgentEvent] = [
+        ("task.started", {}),
+        ("task.progress", {"stage": "clone", "message": "m"}),
+    ]
     plan += [("task.log", {"chunk": "x", "offset": 0})] * choices.below(2)
     if choices.below(3) == 1:
         plan += [("task.progress", {"stage": stage, "message": "m"}) for stage in ("push", "pr")]

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
-from gateway.domain.kernel.unit_of_work import LauncherCall, Remembered, View
+from gateway.domain.kernel.unit_of_work import IdempotencyRecord, LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import Place, Realm, ServedPlace
-from gateway.domain.tasks.concurrency_hold import Taken
+from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     LIVE,
@@ -35,7 +35,7 @@ class Sent:
     body: str | None = None
 
 
-class Books:
+class TaskRows:
     """Everything that is committed: it outlives every crash of the gateway."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Books:
         self.jobs_of_task: dict[str, list[str]] = defaultdict(list)
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.heard: dict[tuple[str, int, str], bytes] = {}
-        self.remembered: dict[tuple[str, str, str], Remembered] = {}
+        self.remembered: dict[tuple[str, str, str], IdempotencyRecord] = {}
         self.directory = Directory()
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
         self.sent: dict[tuple[str, int], Sent] = {}
@@ -62,7 +62,7 @@ class Books:
         """When each project was last given a launcher."""
         self.behind: set[str] = set()
         """Tasks that others of their concurrency key stand before."""
-        self.taken: dict[str, dict[int, Taken]] = defaultdict(dict)
+        self.taken: dict[str, dict[int, ConcurrencyHold]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
         self.has_strays: Callable[[Place], bool] = lambda _: False
         """Whether a sweep of this realm would find anything: the others are left out."""
@@ -73,7 +73,7 @@ class Books:
         self.written: list[Event] = []
         """The events of the newest commit, with their numbers."""
 
-    def apply(self, view: View) -> None:
+    def apply(self, view: UnitOfWork) -> None:
         """All of it, or an error and nothing."""
         self._refuse(view)
         moved = [view.tasks[key] for key in (*view.new_tasks, *view.changed_tasks)]
@@ -133,7 +133,7 @@ class Books:
                 first = [task.id for task in waiting if task.priority == priority][:per_key]
                 self.behind.difference_update(first)
 
-    def _refuse(self, view: View) -> None:
+    def _refuse(self, view: UnitOfWork) -> None:
         for key in (*view.new_tasks, *view.changed_tasks):
             task = view.tasks[key]
             if task.due_at is None and not task.status.is_terminal:
@@ -171,7 +171,7 @@ class Books:
         else:
             self.open_jobs.pop(job.id, None)
 
-    def _put_deliveries(self, view: View, first: int) -> None:
+    def _put_deliveries(self, view: UnitOfWork, first: int) -> None:
         if view.new_deliveries:
             numbers = {(e.task_id, e.task_seq): seq for seq, e in enumerate(view.new_events, first)}
             for new in view.new_deliveries:

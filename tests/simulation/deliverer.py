@@ -9,8 +9,8 @@ import httpx
 
 from gateway.loops.deliveries.deliver import Deliverer, Submit
 from gateway.loops.deliveries.outbox import Head
-from gateway.loops.deliveries.post import Letter
-from gateway.notifier import Hints
+from gateway.loops.deliveries.post import WebhookMessage
+from gateway.notifier import Notifier
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
 from tests.simulation.world import World
@@ -60,7 +60,7 @@ def deliverer(
     reads: Any,
     *,
     submit: Submit,
-    hints: Hints,
+    notifier: Notifier,
     flights: asyncio.TaskGroup,
 ) -> Callable[[], Awaitable[float | None]]:
     """A step of the deliverer; None until a hint, if nothing is owed."""
@@ -71,7 +71,7 @@ def deliverer(
         submit,
         transport=_Transport(receivers),
         group=flights,
-        hints=hints,
+        notifier=notifier,
         clock=world.wall,
         random=lambda: choices.below(100) / 100,
     )
@@ -83,6 +83,6 @@ def deliverer(
     return step
 
 
-async def _write(head: Head) -> Letter:
+async def _write(head: Head) -> WebhookMessage:
     url = f"https://app.example/{head.endpoint_id}/{head.seq}"
-    return Letter(webhook_id=f"evt_{head.seq}", url=url, secrets=(b"secret",), body=b"{}")
+    return WebhookMessage(webhook_id=f"evt_{head.seq}", url=url, secrets=(b"secret",), body=b"{}")

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import TaskReply
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed
@@ -90,7 +90,7 @@ class Frontend:
                 return await self._call(command())
             except (Lost, Unavailable):
                 await self._network.pause(self.process, 5.0)
-            except Refused as refusal:
+            except ApiError as refusal:
                 self._world.trace.note(self.process.name, f"refused: {refusal.code}")
                 return None
         return None

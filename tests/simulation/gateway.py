@@ -19,18 +19,18 @@ from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import (
     Accepted,
+    AgentEventReply,
     Answer,
     ClaimedJob,
     ClaimReply,
     LeaseReply,
     TryReply,
-    WordReply,
 )
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.labels import INSTANCE, labels
 from gateway.domain.launching.realm import LIVE_FOR
@@ -129,7 +129,7 @@ class Gateway:
         """Anything but an answer or a refusal is a 500, and a bug."""
         try:
             answer = await self.ledger.submit(command)
-        except Refused as refusal:
+        except ApiError as refusal:
             self._world.trace.answer(command, refusal)
             raise
         except Exception as error:
@@ -138,18 +138,18 @@ class Gateway:
         self._world.trace.answer(command, answer)
         return answer
 
-    async def hear(self, body: bytes, webhook_id: str, *, spooled: bool = False) -> WordReply:
+    async def hear(self, body: bytes, webhook_id: str, *, spooled: bool = False) -> AgentEventReply:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
         task_id, attempt = words.addressee(body)
-        refusal: Refused | None = None
+        refusal: ApiError | None = None
         kind, data, piece = "", b"", None
         try:
             word = words.decode(body)
         except WrongShape as exc:
-            refusal = Refused("invalid_request", str(exc))
+            refusal = ApiError("invalid_request", str(exc))
         else:
             kind, data, piece = word.type, word.data, _piece(word.message)
-        command = c.AgentWord(
+        command = c.ReportAgentEvent(
             task_id=task_id,
             attempt=attempt,
             key_id=KEY_ID,
@@ -161,7 +161,7 @@ class Gateway:
             refusal=refusal,
             spooled=spooled,
         )
-        return await self.submit(command, WordReply)
+        return await self.submit(command, AgentEventReply)
 
     async def claim(self, wanted: wire.Claim, caller: Process) -> wire.Jobs:
         """`POST /claim`: waits for work that this launcher can do."""
@@ -176,7 +176,7 @@ class Gateway:
             secret=self._claims.to_bytes(16),
         )
         number = self._claims
-        with self.ledger.hints.listen("jobs", "again", "look") as listener:
+        with self.ledger.notifier.listen("jobs", "again", "look") as listener:
             while True:
                 asked_at = self._world.wall()
                 answer = await self.submit(command, ClaimReply)
@@ -256,7 +256,7 @@ class Gateway:
             await self.submit(c.RenewLease(job_id=job_id, lease_token=lease_token), LeaseReply)
         except Unavailable:
             raise
-        except Refused:
+        except ApiError:
             return False
         return True
 
@@ -264,7 +264,7 @@ class Gateway:
         heard = (self.hear(base64.b64decode(line.body), line.id, spooled=True) for line in spool)
         for outcome in await asyncio.gather(*heard, return_exceptions=True):
             if isinstance(outcome, BaseException) and (
-                isinstance(outcome, Unavailable) or not isinstance(outcome, Refused)
+                isinstance(outcome, Unavailable) or not isinstance(outcome, ApiError)
             ):
                 raise outcome
 
@@ -309,7 +309,7 @@ class Gateway:
                 self.receivers,
                 self.reads,
                 submit=self._submit,
-                hints=ledger.hints,
+                notifier=ledger.notifier,
                 flights=flights,
             )
             flights.create_task(
@@ -322,7 +322,7 @@ class Gateway:
         self, ledger: Ledger, step: Callable[[], Awaitable[float | None]], topics: tuple[str, ...]
     ) -> None:
         """As the real runner, but looks that would find nothing are left out."""
-        with ledger.hints.listen(*topics) as listener:
+        with ledger.notifier.listen(*topics) as listener:
             while True:
                 try:
                     seconds = await step()
@@ -373,7 +373,7 @@ class Gateway:
         return min(filter(None, chain(books.due_moments(), realms)), default=None)
 
     async def _commit(
-        self, process: Process, needs: Sequence[Needs], view: View, apply: Callable[[], Any]
+        self, process: Process, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]
     ) -> None:
         world, faults = self._world, self._world.faults
         await asyncio.sleep(self._choices.pick(COMMIT))
@@ -448,7 +448,7 @@ class Gateway:
             self._planned = at
             scheduler.call_later(LONGEST_POLL, self._look, "plan")
 
-    def _ask_again(self, view: View) -> None:
+    def _ask_again(self, view: UnitOfWork) -> None:
         """A job for later wakes nobody: a claim that is asked anew until then learns of it."""
         now = self._world.wall()
         for name in view.changed_jobs:
@@ -458,7 +458,7 @@ class Gateway:
                 self._world.scheduler.call_later(later, self._look, "again")
 
     def _look(self, topic: str) -> None:
-        self.ledger.hints.tell((topic,))
+        self.ledger.notifier.notify((topic,))
 
 
 def _homeless(bare: wire.Job, job: Job) -> wire.Job:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from gateway.domain.invariants.endpoint_events import Announcements
 from gateway.domain.invariants.history import History
-from gateway.domain.invariants.task_rows import Books as Rows
 from gateway.domain.invariants.task_rows import Problem
+from gateway.domain.invariants.task_rows import TaskRows as Rows
 from gateway.domain.invariants.task_state import misplaced
-from gateway.domain.kernel.read_set import Needs
-from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.tasks.event import (
     QUIET,
     Event,
@@ -24,7 +24,7 @@ from gateway.domain.tasks.event import (
     Retried,
 )
 from gateway.domain.tasks.task import CLOCK_NAMES, Attempt, Task
-from tests.simulation.books import Books
+from tests.simulation.books import TaskRows
 
 SECRET: Final = b"sk-never-to-be-seen"
 LAUNCHES: Final = 3
@@ -40,7 +40,7 @@ class Violated(AssertionError):
 class Invariants:
     """Knows what was acknowledged, and the tasks as their events alone tell them."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: TaskRows) -> None:
         self.commits = 0
         self._books = books
         self._histories: dict[str, History] = {}
@@ -94,7 +94,7 @@ class Invariants:
         self._heard.add(word)
         _hold(word in self._books.heard, f"{word} was acknowledged and is not in the log")
 
-    def check(self, needs: Sequence[Needs], view: View, apply: Callable[[], Any]) -> None:
+    def check(self, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]) -> None:
         """A commit: what it changes, and what it must not."""
         self.commits += 1
         books = self._books
@@ -214,12 +214,12 @@ class Invariants:
         is_over = attempt.number < self._books.tasks[attempt.task_id].attempt
         return is_over and key in self._confirmed
 
-    def _hold_endpoints(self, view: View) -> None:
+    def _hold_endpoints(self, view: UnitOfWork) -> None:
         for endpoint in view.outbox.changed_endpoints.values():
             if endpoint.id in self._told:
                 _hold_none(self._told[endpoint.id].held_against(endpoint))
 
-    def _hold_deliveries(self, view: View) -> None:
+    def _hold_deliveries(self, view: UnitOfWork) -> None:
         owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
         watcher = self._books.directory.find(WATCHER)
         for event in view.new_events:
@@ -237,7 +237,7 @@ def _hold_none(problems: Iterator[Problem]) -> None:
         raise Violated(str(problem))
 
 
-def _hold_hard_clock(old: Task, new: Task, view: View) -> None:
+def _hold_hard_clock(old: Task, new: Task, view: UnitOfWork) -> None:
     """Nothing but an outage moves it."""
     was, now = old.clocks.run, new.clocks.run
     if old.attempt != new.attempt or view.pulse_at is not None or was is None or now is None:
@@ -245,7 +245,7 @@ def _hold_hard_clock(old: Task, new: Task, view: View) -> None:
     _hold(was == now, f"the hard clock of {new.id} was moved from {was} to {now}")
 
 
-def _hold_refused(view: View, before: dict[str, Task], books: Books) -> None:
+def _hold_refused(view: UnitOfWork, before: dict[str, Task], books: TaskRows) -> None:
     """A refused word moves no state, flag or clock."""
     if not view.new_events or any(event.applied for event in view.new_events):
         return
@@ -254,7 +254,7 @@ def _hold_refused(view: View, before: dict[str, Task], books: Books) -> None:
         _hold(replace(old, seq=new.seq) == new, f"a refused word has changed {key}")
 
 
-def _hold_outage(view: View, last: int | None) -> None:
+def _hold_outage(view: UnitOfWork, last: int | None) -> None:
     """After an outage nobody is judged by it."""
     at = view.pulse_at
     if at is None or last is None or at - last <= OUTAGE:

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire import launcher as wire
 from launcher.client import Client
 from launcher.jobs.context import LauncherContext
@@ -132,7 +132,7 @@ class _Wires:
             )
         except Lost as lost:
             raise httpx.ReadTimeout("no answer") from lost
-        except Refused as refusal:
+        except ApiError as refusal:
             problem = {"code": refusal.code, "detail": refusal.detail}
             status = STATUS.get(refusal.code, 400)
             return httpx.Response(status, content=msgspec.json.encode(problem))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
 from tests.simulation.scheduler import Process, Scheduler
@@ -111,11 +111,11 @@ class Network:
 
     async def _serve(self, choices: Stream, request: Request[T], answer: asyncio.Future[T]) -> None:
         try:
-            outcome: T | Refused = await request()
+            outcome: T | ApiError = await request()
         except asyncio.CancelledError:
             self._scheduler.call_later(REFUSED, _break, answer)
             raise
-        except Refused as refusal:
+        except ApiError as refusal:
             outcome = refusal
         if choices.happens(self._faults.lost_answer):
             self._scheduler.call_later(LOST_AFTER, _break, answer)

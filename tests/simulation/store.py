@@ -13,8 +13,8 @@ from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
-from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import Place, ServedPlace, serves
 from gateway.domain.tasks.task import Status, Task
@@ -24,7 +24,7 @@ from gateway.store.sqlite.lanes import (
     Failure,
     OwedEndpoint,
 )
-from tests.simulation.books import Books
+from tests.simulation.books import TaskRows
 
 T = TypeVar("T")
 
@@ -34,14 +34,14 @@ OFFERED_PER_CLAIM: Final = 10
 class Load:
     """What a batch needs, read from the books."""
 
-    def __init__(self, books: Books, policy: Policy, now: int) -> None:
+    def __init__(self, books: TaskRows, policy: Policy, now: int) -> None:
         self._books = books
         self._now = now
         watched = {key: realm for key, realm in books.realms.items() if realm.due_at is not None}
         outbox = Outbox(directory=books.directory)
-        self.view = View(policy=policy, seq=books.seq, realms=watched, outbox=outbox)
+        self.view = UnitOfWork(policy=policy, seq=books.seq, realms=watched, outbox=outbox)
 
-    def load(self, needs: Sequence[Needs]) -> View:
+    def load(self, needs: Sequence[ReadSet]) -> UnitOfWork:
         """The union of what the commands need."""
         books, view = self._books, self.view
         for need in needs:
@@ -117,7 +117,7 @@ class Load:
             if job.is_open or job.kind in {"create", "destroy"}:
                 view.jobs[name] = job
 
-    def _load_keys(self, need: Needs) -> None:
+    def _load_keys(self, need: ReadSet) -> None:
         books, view = self._books, self.view
         for word in need.webhooks:
             if word in books.heard:
@@ -217,7 +217,7 @@ class Load:
 class MemoryReads:
     """What loops and handlers read beside the ledger."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: TaskRows) -> None:
         self._books = books
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:
@@ -368,15 +368,15 @@ class MemoryTransaction:
 
     def __init__(self, store: "MemoryStore") -> None:
         self._store = store
-        self._needs: Sequence[Needs] = ()
-        self._view: View | None = None
+        self._needs: Sequence[ReadSet] = ()
+        self._view: UnitOfWork | None = None
 
-    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands need."""
         self._needs = needs
         return Load(self._store.books, policy, now).load(needs)
 
-    async def write(self, view: View) -> None:
+    async def write(self, view: UnitOfWork) -> None:
         """Kept for the commit."""
         self._view = view
 
@@ -396,7 +396,7 @@ class MemoryTransaction:
 class MemoryStore:
     """Where the ledger keeps its books; `commit` says what the disk does to each batch."""
 
-    def __init__(self, books: Books, commit: "Commit") -> None:
+    def __init__(self, books: TaskRows, commit: "Commit") -> None:
         self.books = books
         self.reads = MemoryReads(books)
         self._commit = commit
@@ -405,24 +405,24 @@ class MemoryStore:
         """Begins."""
         return MemoryTransaction(self)
 
-    async def commit(self, needs: Sequence[Needs], view: View) -> None:
+    async def commit(self, needs: Sequence[ReadSet], view: UnitOfWork) -> None:
         """Makes it last, unless the disk does not."""
         await self._commit(needs, view, lambda: self.finish(view))
 
-    def finish(self, view: View) -> None:
+    def finish(self, view: UnitOfWork) -> None:
         """It lasts."""
         self.books.apply(view)
 
 
-Commit = Callable[[Sequence[Needs], View, Callable[[], Any]], Awaitable[None]]
+Commit = Callable[[Sequence[ReadSet], UnitOfWork, Callable[[], Any]], Awaitable[None]]
 
 
-def _due(books: Books, now: int) -> list[str]:
+def _due(books: TaskRows, now: int) -> list[str]:
     due = [(at, task_id) for task_id, at in books.due.items() if at is not None and at <= now]
     return [task_id for _, task_id in sorted(due)]
 
 
-def _offered(books: Books, providers: set[Place], now: int) -> Iterator[Job]:
+def _offered(books: TaskRows, providers: set[Place], now: int) -> Iterator[Job]:
     for job in books.open_jobs.values():
         if (job.provider, job.realm) in providers and books.is_offered(job, now):
             yield job

@@ -62,5 +62,5 @@ def test_what_was_found_is_told_plainly_and_the_same_each_time() -> None:
     name = "a spool is deleted unread"
     told, again = (run("tests.simulation.mutants", name, "--tell") for _ in range(2))
     assert told.stdout == again.stdout
-    assert "AgentWord" in told.stdout
+    assert "ReportAgentEvent" in told.stdout
     assert "was deleted with the spool, and never heard\nagain: make simulate SEED=" in told.stdout

@@ -15,8 +15,8 @@ import aiosqlite
 
 from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import Place
 from gateway.store.sqlite import rows
@@ -28,7 +28,7 @@ from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.reads import Reads
 from gateway.store.sqlite.realms import UPSERT_REALMS, watched_realms
-from tests.simulation.books import Books
+from tests.simulation.books import TaskRows
 from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class Twins:
         self._reader.close()
         self._database.close()
 
-    def __call__(self, books: Books, commit: Commit) -> "TwinStore":
+    def __call__(self, books: TaskRows, commit: Commit) -> "TwinStore":
         """A store for one life of the gateway."""
         if self._database.in_transaction:
             self._database.rollback()
@@ -67,7 +67,7 @@ class TwinStore(MemoryStore):
 
     def __init__(
         self,
-        books: Books,
+        books: TaskRows,
         commit: Commit,
         database: sqlite3.Connection,
         reader: sqlite3.Connection,
@@ -81,7 +81,7 @@ class TwinStore(MemoryStore):
         """Begins on both."""
         return TwinTransaction(self, self.books)
 
-    def finish(self, view: View) -> None:
+    def finish(self, view: UnitOfWork) -> None:
         """Commits on both."""
         self.books.apply(view)
         self.database.commit()
@@ -90,13 +90,13 @@ class TwinStore(MemoryStore):
 class TwinTransaction(MemoryTransaction):
     """Loads from both and compares; writes to both."""
 
-    def __init__(self, store: TwinStore, books: Books) -> None:
+    def __init__(self, store: TwinStore, books: TaskRows) -> None:
         super().__init__(store)
         self._twin = store
         self._books = books
         self._batch: Batch | None = None
 
-    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """What both say."""
         self._tell_what_was_left_out()
         view = await super().load(needs, policy, now)
@@ -105,12 +105,12 @@ class TwinTransaction(MemoryTransaction):
         self._batch = Batch(self._twin.connection, self._books.seq, realms, directory)
         self._batch.begin()
         other = await self._batch.load(needs, policy, now)
-        for field in dataclasses.fields(View):
+        for field in dataclasses.fields(UnitOfWork):
             ours, theirs = getattr(view, field.name), getattr(other, field.name)
             _compare(field.name, _plain(ours), _plain(theirs))
         return view
 
-    async def write(self, view: View) -> None:
+    async def write(self, view: UnitOfWork) -> None:
         """To both."""
         await super().write(view)
         assert self._batch is not None
@@ -140,7 +140,7 @@ class TwinTransaction(MemoryTransaction):
 class TwinReads(MemoryReads):
     """Reads both."""
 
-    def __init__(self, books: Books, other: Reads) -> None:
+    def __init__(self, books: TaskRows, other: Reads) -> None:
         super().__init__(books)
         self._other = other
 

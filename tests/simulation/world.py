@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.simulation.books import Books
+from tests.simulation.books import TaskRows
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariants
@@ -14,7 +14,7 @@ from tests.simulation.trace import Trace
 BEGINNING: Final = 1_790_000_000_000
 """The wall clock at the beginning of each run (milliseconds)."""
 
-OpenStore = Callable[[Books, Commit], Any]
+OpenStore = Callable[[TaskRows, Commit], Any]
 
 
 class World:
@@ -29,7 +29,7 @@ class World:
         self.faults = Faults.drawn(choices.stream("faults"))
         self.scheduler = Scheduler()
         self.trace = trace
-        self.books = Books()
+        self.books = TaskRows()
         self.invariants = Invariants(self.books)
         self._open_store = open_store
         self._base = BEGINNING

@@ -12,7 +12,7 @@ from typing import Final, get_args
 import pytest
 
 from gateway.domain.invariants.task_rows import ProblemName
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.admin.audit import SHOWN, Audit, audit
 from tests.store.old import EVENTS, SCHEMAS, TASKS, make_old
 from tests.store.test_ledger import creation, opened
@@ -195,5 +195,5 @@ def test_a_database_of_an_older_schema_is_not_judged_by_the_rules_of_this_one(
     tmp_path: Path,
 ) -> None:
     make_old(tmp_path / "old.db", SCHEMAS[0])
-    with pytest.raises(Refused, match=f"schema {SCHEMAS[0]}, this program reads {SCHEMAS[-1]}"):
+    with pytest.raises(ApiError, match=f"schema {SCHEMAS[0]}, this program reads {SCHEMAS[-1]}"):
         audit(tmp_path / "old.db")

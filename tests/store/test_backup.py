@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.store import open_sqlite
@@ -50,7 +50,7 @@ def test_a_backup_is_one_file_for_its_owner_alone(database: Path, tmp_path: Path
 def test_a_file_that_is_there_is_only_replaced_on_demand(database: Path, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
     target.write_text("mine")
-    with pytest.raises(Refused, match="backup_exists"):
+    with pytest.raises(ApiError, match="backup_exists"):
         back_up(database, target)
     assert target.read_text() == "mine"
     back_up(database, target, overwrite=True)
@@ -58,19 +58,19 @@ def test_a_file_that_is_there_is_only_replaced_on_demand(database: Path, tmp_pat
 
 
 def test_the_database_itself_is_never_replaced(database: Path) -> None:
-    with pytest.raises(Refused, match="backup_exists"):
+    with pytest.raises(ApiError, match="backup_exists"):
         back_up(database, database, overwrite=True)
     assert audit(database).tasks == TASKS
 
 
 def test_a_backup_that_fails_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="backup_failed") as refused:
+    with pytest.raises(ApiError, match="backup_failed") as refused:
         back_up(database, tmp_path / "nowhere" / "copy.db")
     assert "untouched" in (refused.value.hint or "")
     folder = tmp_path / "copies"
     folder.mkdir()
     damage(database)
-    with pytest.raises(Refused, match="backup_failed") as refused:
+    with pytest.raises(ApiError, match="backup_failed") as refused:
         back_up(database, folder / "copy.db")
     assert "slipgate verify" in (refused.value.hint or "")
     assert list(folder.iterdir()) == []

@@ -14,7 +14,7 @@ from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.ledger import Ledger
 from gateway.loops.deliveries.outbox import Head
@@ -294,7 +294,7 @@ async def test_a_single_delivery_is_sent_again_by_hand(desk: Desk) -> None:
     (head,) = await desk.heads("ep_a")
     assert (head.seq, head.trigger, head.failures) == (dead.seq, "manual", 0)
     for key in (("ep_a", 77), ("ep_x", dead.seq)):
-        with pytest.raises(Refused, match="not_found"):
+        with pytest.raises(ApiError, match="not_found"):
             await desk.ledger.submit(e.RetryDelivery(endpoint_id=key[0], seq=key[1]))
 
 

@@ -7,7 +7,7 @@ import aiosqlite
 import pytest
 
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     Clocks,
@@ -37,7 +37,7 @@ async def reader(tmp_path: Path, store: SQLiteStore) -> AsyncIterator[Query]:
 async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -> None:
     numbers: dict[str, list[int]] = {"task_1": [], "task_2": []}
     async with store.transaction() as batch:
-        view = View(policy=Policy(key_id="k1"))
+        view = UnitOfWork(policy=Policy(key_id="k1"))
         for seq, task_id in enumerate(("task_1", "task_2", "task_2", "task_1", "task_1"), 1):
             numbers[task_id].append(seq)
             view.put_event(event(task_id, len(numbers[task_id])))
@@ -51,7 +51,7 @@ async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -
 async def fill(store: SQLiteStore) -> None:
     """60 events of two projects' tasks in turns; every tenth is a progress, the others a pulse."""
     async with store.transaction() as batch:
-        view = View(policy=Policy(key_id="k1"))
+        view = UnitOfWork(policy=Policy(key_id="k1"))
         for task_id, project in (("task_1", "acme"), ("task_2", "default")):
             view.put_new_task(
                 Task(

@@ -9,8 +9,8 @@ from shutil import copyfile
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.task import Task
 from gateway.loops.checkpoint import QUIET, Checkpointer
 from gateway.store.sqlite.admin.backup import back_up
@@ -25,7 +25,7 @@ async def write(store: SQLiteStore, *names: str, padding: int = 0) -> None:
     """A transaction for each, with so many bytes more."""
     for name in names:
         async with store.transaction() as batch:
-            view = View(policy=POLICY)
+            view = UnitOfWork(policy=POLICY)
             task: Task = replace(PLAIN, id=f"task_{name}")
             view.put_new_task(task)
             view.put_event(birth(task, reason="x" * padding))
@@ -136,7 +136,7 @@ async def test_a_log_beside_a_restored_backup_is_refused(tmp_path: Path) -> None
         await write(store, "later")
         left = as_after_a_kill(path, tmp_path / "killed")
     copyfile(copy, left)
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(ApiError) as raised:
         async with open_sqlite(left, new_instance_id=lambda: "j"):
             pass
     assert raised.value.code == "stale_wal"

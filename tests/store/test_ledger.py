@@ -11,13 +11,13 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import (
+    AgentEventReply,
     Answer,
     ClaimReply,
     LeaseReply,
     TaskReply,
-    WordReply,
 )
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
@@ -77,7 +77,7 @@ async def test_a_row_is_the_fold_of_its_events(tmp_path: Path) -> None:
         answer = await ledger.submit(claim())
         assert isinstance(answer, ClaimReply)
         (claimed,) = answer.jobs
-        word = c.AgentWord(
+        word = c.ReportAgentEvent(
             task_id=command.task_id,
             attempt=1,
             key_id="k1",
@@ -88,7 +88,7 @@ async def test_a_row_is_the_fold_of_its_events(tmp_path: Path) -> None:
         )
         await ledger.submit(word)
         again = await ledger.submit(word)
-        assert isinstance(again, WordReply)
+        assert isinstance(again, AgentEventReply)
         assert again.duplicate
         found = await store.reads.task(command.task_id)
         assert found is not None
@@ -175,7 +175,7 @@ async def test_the_same_idempotency_key_gets_the_first_answer(tmp_path: Path) ->
         assert isinstance(third, TaskReply)
         assert first.task == second.task == third.task
         assert third.replayed
-        with pytest.raises(Refused, match="idempotency_mismatch"):
+        with pytest.raises(ApiError, match="idempotency_mismatch"):
             await ledger.submit(asked(4, b"other"))
         assert await store.reads.counts() == {"queued": 1}
 
@@ -207,7 +207,7 @@ async def test_a_concurrency_key_lets_one_through(tmp_path: Path) -> None:
 
 async def test_a_second_gateway_on_the_same_file_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path / "slipgate.db"):
-        with pytest.raises(Refused, match="database_locked"):
+        with pytest.raises(ApiError, match="database_locked"):
             async with opened(tmp_path / "slipgate.db"):
                 pass
 
@@ -215,7 +215,7 @@ async def test_a_second_gateway_on_the_same_file_is_refused(tmp_path: Path) -> N
 def test_a_newer_schema_is_refused_naming_both_versions(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "new.db") as database:
         database.execute(f"PRAGMA user_version = {newest() + 1}")
-        with pytest.raises(Refused, match=f"schema {newest() + 1}.*up to {newest()}"):
+        with pytest.raises(ApiError, match=f"schema {newest() + 1}.*up to {newest()}"):
             migrate(database)
     database.close()
 
@@ -314,7 +314,7 @@ async def test_a_task_whose_key_is_taken_does_not_expire(tmp_path: Path) -> None
 
 async def test_claimers_are_woken_for_work_and_not_for_a_renewal(tmp_path: Path) -> None:
     async with opened(tmp_path / "slipgate.db") as (ledger, _):
-        with ledger.hints.listen("jobs") as listener:
+        with ledger.notifier.listen("jobs") as listener:
             await ledger.submit(creation(1))
             assert await listener.wait(0)
             answer = await ledger.submit(claim())
@@ -326,7 +326,7 @@ async def test_claimers_are_woken_for_work_and_not_for_a_renewal(tmp_path: Path)
 
 async def test_claimers_are_woken_when_a_concurrency_key_is_free_again(tmp_path: Path) -> None:
     first, second = creation(1, concurrency_key="k"), creation(2, concurrency_key="k")
-    end = c.AgentWord(
+    end = c.ReportAgentEvent(
         task_id=first.task_id,
         attempt=1,
         key_id="k1",
@@ -339,7 +339,7 @@ async def test_claimers_are_woken_when_a_concurrency_key_is_free_again(tmp_path:
         await ledger.submit(first)
         await ledger.submit(second)
         await ledger.submit(claim(capacity=2))
-        with ledger.hints.listen("jobs") as listener:
+        with ledger.notifier.listen("jobs") as listener:
             await ledger.submit(end)
             assert await listener.wait(0)
         answer = await ledger.submit(claim(capacity=2))

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
@@ -81,7 +81,7 @@ def tasks() -> dict[str, tuple[Task, Spec]]:
 @pytest.fixture
 async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=Policy(key_id="k1"))
+        view = UnitOfWork(policy=Policy(key_id="k1"))
         for task, spec in tasks.values():
             view.put_new_task(task)
             view.put_event(_birth(task, spec))

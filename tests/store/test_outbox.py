@@ -13,7 +13,7 @@ from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import Delivery, View
+from gateway.domain.kernel.unit_of_work import Delivery, UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
@@ -39,7 +39,7 @@ SPEC = Spec(
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=Policy(key_id="k1"))
+        view = UnitOfWork(policy=Policy(key_id="k1"))
         for name in ENDPOINTS:
             view.outbox.put_endpoint(Endpoint(id=name, project="default", origin="https://a"))
         for task_id in ("task_1", "task_2"):
@@ -50,7 +50,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
 
 
 def _owe(
-    view: View, task_id: str, endpoints: Sequence[str] = ENDPOINTS, *, events: int = 3
+    view: UnitOfWork, task_id: str, endpoints: Sequence[str] = ENDPOINTS, *, events: int = 3
 ) -> None:
     task = Task(
         id=task_id,
@@ -101,7 +101,7 @@ def outcome(seq: int, *, status: str, attempts: int, again: int | None) -> c.Set
 
 
 async def settle(store: SQLiteStore, settled: c.SettleDelivery) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     view.settled.append(settled)
     async with store.transaction() as batch:
         await batch.write(view)
@@ -251,7 +251,7 @@ async def test_new_deliveries_are_those_behind_the_newest_that_is_known(store: S
 
 
 async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     view.outbox.put_endpoint(
         Endpoint(id="ep_1", project="default", origin="https://a", enabled=False)
     )
@@ -265,7 +265,7 @@ async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> Non
 async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
     store: SQLiteStore,
 ) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     for number in range(300):
         view.outbox.put_endpoint(Endpoint(id="ep_0", project="default", origin="https://b"))
         _owe(view, f"task_{100 + number}", ("ep_0",), events=1)
@@ -278,7 +278,7 @@ async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
 async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
     store: SQLiteStore, tmp_path: Path
 ) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     _owe(view, "task_9", ("ep_2",), events=2_000)
     async with store.transaction() as batch:
         await batch.write(view)
@@ -304,7 +304,7 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
 async def test_hundreds_behind_a_head_that_waits_hold_up_no_other_lane(
     store: SQLiteStore, tmp_path: Path
 ) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     _owe(view, "task_0", ("ep_2",), events=400)
     async with store.transaction() as batch:
         await batch.write(view)
@@ -324,7 +324,7 @@ async def test_hundreds_behind_a_head_that_waits_hold_up_no_other_lane(
 async def test_failures_of_an_endpoint_are_known_until_something_gets_through(
     store: SQLiteStore,
 ) -> None:
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     failed = replace(outcome(1, status="pending", attempts=1, again=500), reason="status")
     view.settled.append(failed)
     failing = Endpoint(id="ep_1", project="default", origin="https://a", failing_since=10)
@@ -335,7 +335,7 @@ async def test_failures_of_an_endpoint_are_known_until_something_gets_through(
     assert (found.endpoint_id, found.failing_since, found.at, found.reason) == (
         ("ep_1", 10, 10, "status")
     )
-    view = View(policy=Policy(key_id="k1"))
+    view = UnitOfWork(policy=Policy(key_id="k1"))
     view.outbox.put_endpoint(replace(failing, failing_since=None, updated_at=77))
     async with store.transaction() as batch:
         await batch.write(view)

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.unit_of_work import Pruning, TaskSecrets, View
+from gateway.domain.kernel.unit_of_work import Pruning, TaskSecrets, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
@@ -143,7 +143,7 @@ def birth(task: Task, **fields: object) -> Event:
 
 async def write(store: SQLiteStore, *tasks: Task, jobs: tuple[Job, ...] = ()) -> None:
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         for task in tasks:
             view.put_new_task(task)
             view.put_event(birth(task))
@@ -152,17 +152,17 @@ async def write(store: SQLiteStore, *tasks: Task, jobs: tuple[Job, ...] = ()) ->
         await batch.write(view)
 
 
-async def write_view(store: SQLiteStore, view: View) -> None:
+async def write_view(store: SQLiteStore, view: UnitOfWork) -> None:
     async with store.transaction() as batch:
         await batch.write(view)
 
 
-async def load(store: SQLiteStore, needs: Needs, *, now: int = 10_000) -> View:
+async def load(store: SQLiteStore, needs: ReadSet, *, now: int = 10_000) -> UnitOfWork:
     async with store.transaction() as batch:
         return await batch.load([needs], POLICY, now)
 
 
-def claim(*providers: tuple[str, str], capacity: int = 10) -> Needs:
+def claim(*providers: tuple[str, str], capacity: int = 10) -> ReadSet:
     wanted = providers or (HERE,)
     return c.Claim(launcher_id="l1", providers=wanted, capacity=capacity, secret=b"s" * 32).needs
 
@@ -170,7 +170,7 @@ def claim(*providers: tuple[str, str], capacity: int = 10) -> Needs:
 @pytest.mark.parametrize("task", [PLAIN, FULL], ids=["mostly defaults", "every field"])
 async def test_a_task_is_read_as_it_was_written(store: SQLiteStore, task: Task) -> None:
     await write(store, task)
-    assert (await load(store, Needs(tasks=(task.id,)))).tasks == {task.id: task}
+    assert (await load(store, ReadSet(tasks=(task.id,)))).tasks == {task.id: task}
 
 
 async def test_a_changed_task_is_read_as_it_was_changed(store: SQLiteStore) -> None:
@@ -189,20 +189,20 @@ async def test_a_changed_task_is_read_as_it_was_changed(store: SQLiteStore) -> N
         keep_sandbox=False,
     )
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         view.put_task(changed)
         await batch.write(view)
-    assert (await load(store, Needs(tasks=(FULL.id,)))).tasks[FULL.id] == changed
+    assert (await load(store, ReadSet(tasks=(FULL.id,)))).tasks[FULL.id] == changed
 
 
 async def test_a_job_brings_its_task_and_attempt(store: SQLiteStore) -> None:
     await write(store, FULL)
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         view.put_attempt(ATTEMPT)
         view.put_job(JOB)
         await batch.write(view)
-    loaded = await load(store, Needs(jobs=(JOB.id,)))
+    loaded = await load(store, ReadSet(jobs=(JOB.id,)))
     assert loaded.jobs == {JOB.id: JOB}
     assert loaded.tasks == {FULL.id: FULL}
     assert loaded.attempts == {(FULL.id, 3): ATTEMPT}
@@ -211,10 +211,10 @@ async def test_a_job_brings_its_task_and_attempt(store: SQLiteStore) -> None:
 async def test_the_lease_of_a_job_only_grows(store: SQLiteStore) -> None:
     await write(store, FULL, jobs=(JOB,))
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         view.put_job(replace(JOB, lease=0, leased_by=None, lease_expires_at=None))
         await batch.write(view)
-    assert (await load(store, Needs(jobs=(JOB.id,)))).jobs[JOB.id].lease == 2
+    assert (await load(store, ReadSet(jobs=(JOB.id,)))).jobs[JOB.id].lease == 2
 
 
 async def test_claims_go_by_priority_and_then_by_age(store: SQLiteStore) -> None:
@@ -231,7 +231,7 @@ async def test_claims_go_by_priority_and_then_by_age(store: SQLiteStore) -> None
 async def test_a_sandbox_that_may_exist_belongs_to_its_realm(store: SQLiteStore) -> None:
     await write(store, PLAIN)
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         view.put_attempt(replace(ATTEMPT, task_id=PLAIN.id, number=1))
         await batch.write(view)
     assert list((await load(store, claim(("local", "elsewhere")))).claimable) == []
@@ -289,7 +289,7 @@ async def test_a_claim_sees_what_its_launcher_holds(store: SQLiteStore) -> None:
 async def test_a_webhook_heard_before_is_found_among_others(store: SQLiteStore) -> None:
     await write(store, PLAIN)
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         for number in range(2, 5):
             word = birth(
                 PLAIN,
@@ -301,7 +301,7 @@ async def test_a_webhook_heard_before_is_found_among_others(store: SQLiteStore) 
             view.put_event(word)
         await batch.write(view)
     asked = ((PLAIN.id, 1, "msg_3"), (PLAIN.id, 2, "msg_3"), (PLAIN.id, 1, "msg_9"))
-    assert (await load(store, Needs(webhooks=asked))).heard == {(PLAIN.id, 1, "msg_3"): b"\3"}
+    assert (await load(store, ReadSet(webhooks=asked))).heard == {(PLAIN.id, 1, "msg_3"): b"\3"}
 
 
 async def test_numbers_follow_the_order_of_commits_without_a_gap(store: SQLiteStore) -> None:
@@ -312,12 +312,12 @@ async def test_numbers_follow_the_order_of_commits_without_a_gap(store: SQLiteSt
     await write(store, replace(FULL, id="task_3"))
     events = (await store.reads.events_of_project(None, after=0, limit=10)).events
     assert [(event.seq, event.task_id) for event in events] == [(1, "task_1"), (2, "task_3")]
-    assert (await load(store, Needs(tasks=("task_1b", "task_2")))).tasks == {}
+    assert (await load(store, ReadSet(tasks=("task_1b", "task_2")))).tasks == {}
 
 
 async def test_a_number_within_a_task_is_given_once(store: SQLiteStore) -> None:
     await write(store, PLAIN)
-    view = View(policy=POLICY)
+    view = UnitOfWork(policy=POLICY)
     view.put_event(birth(PLAIN))
     with pytest.raises(sqlite3.IntegrityError, match=r"events\.task_id, events\.task_seq"):
         await write_view(store, view)
@@ -360,7 +360,7 @@ async def test_a_caller_that_leaves_splits_no_transaction(store: SQLiteStore) ->
         await asyncio.wait({writing})
     last = replace(PLAIN, id="task_last")
     await write(store, last)
-    tasks = (await load(store, Needs(tasks=tuple(f"task_{n}" for n in range(40))))).tasks
+    tasks = (await load(store, ReadSet(tasks=tuple(f"task_{n}" for n in range(40))))).tasks
     events = (await store.reads.events_of_project(None, after=0, limit=100)).events
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert {event.task_id for event in events} == {*tasks, last.id}
@@ -374,7 +374,7 @@ async def test_transactions_take_turns(store: SQLiteStore) -> None:
 async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
     await write(store, FULL, PLAIN)
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         sealed = Sealed(key_id="k1", box=b"sealed")
         view.new_secrets = [
             TaskSecrets(task_id=FULL.id, env=sealed, callback=sealed),
@@ -382,7 +382,7 @@ async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
         ]
         await batch.write(view)
     async with store.transaction() as batch:
-        view = View(policy=POLICY)
+        view = UnitOfWork(policy=POLICY)
         view.pruning = Pruning(
             at=5_000, before=0, long_before=0, ended_before=0, erased=[FULL.id], deleted=[]
         )
@@ -391,14 +391,14 @@ async def test_erased_env_is_gone_and_known_to_be(store: SQLiteStore) -> None:
     assert ended is not None
     assert alive is not None
     assert (ended.env, ended.callback_url, alive.env) == (None, sealed, sealed)
-    assert (await load(store, Needs(tasks=(FULL.id, PLAIN.id)))).erased == {FULL.id}
+    assert (await load(store, ReadSet(tasks=(FULL.id, PLAIN.id)))).erased == {FULL.id}
     assert await store.reads.keys_needed() == {"k1": {"env": 1, "callback addresses": 1}}
 
 
 async def test_each_secret_of_a_task_has_a_key_of_its_own(store: SQLiteStore) -> None:
     await write(store, PLAIN)
     env, url = Sealed(key_id="k2", box=b"env"), Sealed(key_id="k1", box=b"url")
-    view = View(policy=POLICY)
+    view = UnitOfWork(policy=POLICY)
     view.new_secrets = [TaskSecrets(task_id=PLAIN.id, env=env, callback=url)]
     await write_view(store, view)
     kept = await store.reads.secrets(PLAIN.id)
@@ -439,4 +439,4 @@ async def test_a_closed_destroy_job_is_loaded_so_that_it_opens_under_a_new_lease
 ) -> None:
     closed = replace(JOB, id="job_2-3-destroy", kind="destroy", closed_at=9_000)
     await write(store, FULL, jobs=(closed,))
-    assert closed.id in (await load(store, Needs(tasks=(FULL.id,)))).jobs
+    assert closed.id in (await load(store, ReadSet(tasks=(FULL.id,)))).jobs

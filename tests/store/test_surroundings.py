@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import LauncherCall, View
+from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
@@ -47,7 +47,7 @@ JOBS: Final = (
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
-        view = View(policy=Policy(key_id="k1"))
+        view = UnitOfWork(policy=Policy(key_id="k1"))
         for task in (TASK, *OTHERS):
             view.put_new_task(task)
         for number in range(1, 31):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.admin.audit import audit
 from gateway.store.sqlite.admin.operator import bring_up_to_date
 from gateway.store.sqlite.admin.upgrade import Upgraded
@@ -64,7 +64,7 @@ def test_without_room_for_the_backup_nothing_is_upgraded(tmp_path: Path) -> None
     make_old(path, SCHEMAS[0])
     # What stands in the way of the copy, for root too.
     (tmp_path / f"slipgate.db.before-{SCHEMAS[1]}").mkdir()
-    with pytest.raises(Refused, match="backup_failed") as refused:
+    with pytest.raises(ApiError, match="backup_failed") as refused:
         upgraded(path)
     assert f"schema {SCHEMAS[0]}" in refused.value.detail
     assert f"to {newest()}" in refused.value.detail

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.store.sqlite.admin.operator import KeyRow, open_operator
 from gateway.store.sqlite.reads import ApiKey
@@ -38,7 +38,7 @@ def admitted(admission: Admission, wanted: ApiKey, times: int) -> list[dict[str,
 def test_a_key_has_a_quarter_of_all_places_and_another_key_is_still_let_in() -> None:
     admission = Admission(most=64)
     states = admitted(admission, key("a"), 16)
-    with pytest.raises(Refused, match="too_many_open"):
+    with pytest.raises(ApiError, match="too_many_open"):
         admission.enter({}, key("a"))
     admission.enter({}, key("b"))
     admission.leave(states[0])
@@ -49,7 +49,7 @@ def test_a_project_has_half_of_all_places_however_many_keys_it_has() -> None:
     admission = Admission(most=64)
     for name in "ab":
         admitted(admission, key(name), 16)
-    with pytest.raises(Refused, match="too_many_open"):
+    with pytest.raises(ApiError, match="too_many_open"):
         admission.enter({}, key("c"))
     admission.enter({}, key("d", project="beta"))
 
@@ -59,7 +59,7 @@ def test_when_all_places_are_taken_a_quiet_project_is_still_let_in() -> None:
     for project in ("alpha", "beta"):
         for name in "ab":
             admitted(admission, key(f"{project}-{name}", project), 16)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         admission.enter({}, key("alpha-c", "alpha"))
     admitted(admission, key("quiet", "quiet"), 4)
     with pytest.raises(Unavailable):
@@ -70,7 +70,7 @@ def test_readers_with_stream_tokens_are_bounded_as_a_key_is() -> None:
     admission = Admission(most=64)
     for _ in range(16):
         admission.enter_reader({}, "alpha")
-    with pytest.raises(Refused, match="too_many_open"):
+    with pytest.raises(ApiError, match="too_many_open"):
         admission.enter_reader({}, "alpha")
     admission.enter_reader({}, "beta")
 
@@ -79,7 +79,7 @@ def test_an_attempt_speaks_a_few_words_at_a_time() -> None:
     admission = Admission(most=64)
     for _ in range(PER_ATTEMPT):
         admission.enter_attempt({}, "task_a")
-    with pytest.raises(Refused, match="too_many_open"):
+    with pytest.raises(ApiError, match="too_many_open"):
         admission.enter_attempt({}, "task_a")
     admission.enter_attempt({}, "task_b")
 
@@ -99,7 +99,7 @@ def test_who_has_left_takes_no_place(steps: list[str]) -> None:
                 admission.enter_attempt(state, "task_a")
             else:
                 admission.enter(state, key(step))
-        except Refused:
+        except ApiError:
             admission.leave(state)
         else:
             inside.append(state)

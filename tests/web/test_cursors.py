@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.sqlite.task_list import TaskFilter
@@ -23,7 +23,7 @@ def code_of(cursor: str, *, keyring: Keyring = KEYRING, wanted: TaskFilter = LIS
     """Why it is refused; None: it is taken."""
     try:
         task_before(keyring, wanted, cursor)
-    except Refused as exc:
+    except ApiError as exc:
         return exc.code
     return None
 

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.reads import ApiKey
 from gateway.web.http.auth import REMEMBER_MS, Keys
 
@@ -50,7 +50,7 @@ async def test_a_revoked_key_is_remembered_for_a_moment_only() -> None:
     book.key = None
     assert await keys.of(f"Bearer {TEXT}") == KEY
     book.now += REMEMBER_MS
-    with pytest.raises(Refused, match="unauthorized"):
+    with pytest.raises(ApiError, match="unauthorized"):
         await keys.of(f"Bearer {TEXT}")
 
 
@@ -60,5 +60,5 @@ async def test_a_known_key_in_another_form_is_none(header: str) -> None:
     book.opened.set()
     keys = book.keys()
     await keys.of(f"Bearer {TEXT}")
-    with pytest.raises(Refused, match="unauthorized"):
+    with pytest.raises(ApiError, match="unauthorized"):
         await keys.of(header)

@@ -20,7 +20,7 @@ def body(name: str, **data: object) -> bytes:
     )
 
 
-def stored(word: agent.Word) -> dict[str, object]:
+def stored(word: agent.AgentEvent) -> dict[str, object]:
     return msgspec.json.decode(word.data, type=dict[str, object])
 
 

@@ -13,9 +13,9 @@ from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.client import Client, path_part
 from gateway.cli.http.errors import Denied
 from gateway.cli.http.replies import Answer, EventView, FeedPage
-from gateway.cli.webhook.progress import Letter, Progress
+from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.domain.deliveries.endpoint import USUAL
-from gateway.loops.deliveries.post import Letter as Post
+from gateway.loops.deliveries.post import WebhookMessage as Post
 from gateway.loops.deliveries.post import headers
 from gateway.loops.egress.address_guard import is_tls
 
@@ -122,10 +122,10 @@ class Forwarder:
                 "kept) or --after now.",
             ) from denied
 
-    def _letter(self, raw: msgspec.Raw, event: EventView) -> Letter:
+    def _letter(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
         data = self._notice(raw, event)
         body = msgspec.json.encode(Notice(type=event.type, timestamp=event.at, data=data))
-        letter = Letter(
+        letter = WebhookMessage(
             seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
         )
         self._progress.send(letter)
@@ -138,7 +138,7 @@ class Forwarder:
         read = partial(self._client.get, f"/v1/tasks/{path_part(event.task_id)}")
         return NoticeData(event=raw, task=msgspec.Raw(self._client.patiently(read)))
 
-    def _deliver(self, letter: Letter) -> None:
+    def _deliver(self, letter: WebhookMessage) -> None:
         for number in itertools.count(1):
             attempt = self._attempt(letter, number)
             if attempt.reason is None:
@@ -150,7 +150,7 @@ class Forwarder:
                 raise _gone()
             self._sleep(attempt.retry_seconds)
 
-    def _attempt(self, letter: Letter, number: int) -> Attempt:
+    def _attempt(self, letter: WebhookMessage, number: int) -> Attempt:
         began = time.monotonic()
         status, reason, answer = self._send(letter)
         wait = RETRY_SECONDS[min(number, len(RETRY_SECONDS)) - 1]
@@ -168,7 +168,7 @@ class Forwarder:
             answer=answer[:_KEPT_ANSWER],
         )
 
-    def _send(self, letter: Letter) -> tuple[int | None, str | None, str]:
+    def _send(self, letter: WebhookMessage) -> tuple[int | None, str | None, str]:
         body = letter.body.encode()
         post = Post(webhook_id=letter.id, url=self._address, secrets=self._keys, body=body)
         sent = headers(post, int(self._clock()))

@@ -13,7 +13,7 @@ import msgspec
 from gateway.cli.console.output import CommandFailed
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A body under way: it stays as it is over all its attempts, and over a restart."""
 
     seq: int
@@ -30,7 +30,7 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     """Everything up to this number of the feed was taken, or was not asked for."""
     last: tuple[int, str] | None = None
     """Number and id of the last event that was taken: another gateway has another."""
-    letter: Letter | None = None
+    letter: WebhookMessage | None = None
 
 
 class Progress:
@@ -66,11 +66,11 @@ class Progress:
         """Starts behind a number."""
         self._keep(Reached(after=after))
 
-    def send(self, letter: Letter) -> None:
+    def send(self, letter: WebhookMessage) -> None:
         """It is under way from now on."""
         self._keep(msgspec.structs.replace(self._known, letter=letter))
 
-    def taken(self, letter: Letter) -> None:
+    def taken(self, letter: WebhookMessage) -> None:
         """The receiver has it."""
         self._keep(Reached(after=letter.seq, last=(letter.seq, letter.id)))
 

@@ -6,15 +6,15 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.agents.patch_pieces import has_room, keep_piece
-from gateway.domain.kernel.answers import WordReply
-from gateway.domain.kernel.commands import AgentWord
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.answers import AgentEventReply
+from gateway.domain.kernel.commands import ReportAgentEvent
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Ended, Event
 from gateway.domain.tasks.finish import end
 from gateway.domain.tasks.run_clocks import begin, heard, is_waiting
 from gateway.domain.tasks.task import Attempt, Status, TaskError
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 TERMINAL_WORDS = {
     "task.completed": Status.COMPLETED,
@@ -26,15 +26,15 @@ MAX_REFUSED_BYTES = 64 * 1024
 """So many late words of an attempt are kept, each up to this size; the rest is only counted."""
 
 
-def hear(view: View, command: AgentWord, now: int) -> WordReply:
+def hear(view: UnitOfWork, command: ReportAgentEvent, now: int) -> AgentEventReply:
     """Takes one authentic webhook, in the order of checks of `interfaces.md` §3."""
     task = view.tasks.get(command.task_id)
     attempt = view.attempts.get((command.task_id, command.attempt))
     if task is None or attempt is None:
-        raise Refused("unknown_task", "There is no such task and attempt.")
+        raise ApiError("unknown_task", "There is no such task and attempt.")
     if attempt.key_id != command.key_id:
-        raise Refused("invalid_signature", "The signature does not match.")
-    draft = Draft(view, task, now)
+        raise ApiError("invalid_signature", "The signature does not match.")
+    draft = TaskChange(view, task, now)
     if _is_duplicate(view, command):
         return _hear_again(draft, command)
     if command.refusal is not None:
@@ -48,14 +48,14 @@ def hear(view: View, command: AgentWord, now: int) -> WordReply:
     return _reply(draft, command, applied=True)
 
 
-def _is_duplicate(view: View, command: AgentWord) -> bool:
+def _is_duplicate(view: UnitOfWork, command: ReportAgentEvent) -> bool:
     if command.webhook_id is None:
         return False
     before = view.heard.get((command.task_id, command.attempt, command.webhook_id))
     if before is None:
         return False
     if not hmac.compare_digest(before, command.body_hash):
-        raise Refused(
+        raise ApiError(
             "webhook_id_reused",
             "This webhook-id came before with another body.",
             hint="Use a new webhook-id for each event, and the same one only to send it again.",
@@ -63,7 +63,7 @@ def _is_duplicate(view: View, command: AgentWord) -> bool:
     return True
 
 
-def _hear_again(draft: Draft, command: AgentWord) -> WordReply:
+def _hear_again(draft: TaskChange, command: ReportAgentEvent) -> AgentEventReply:
     """An agent whose answer was lost asks again, and must not take our memory for a no; that it
     reached us itself is news, if its words were read from its spool until now."""
     is_current = _is_current(draft, command)
@@ -73,16 +73,16 @@ def _hear_again(draft: Draft, command: AgentWord) -> WordReply:
     return _reply(draft, command, applied=is_current, duplicate=True)
 
 
-def lateness(draft: Draft, attempt: Attempt) -> Refused | None:
+def lateness(draft: TaskChange, attempt: Attempt) -> ApiError | None:
     """Why nothing of this attempt is applied any more, if that is so."""
     if attempt.number < draft.task.attempt:
-        return Refused(
+        return ApiError(
             "stale_attempt",
             f"Attempt {draft.task.attempt} has begun.",
             hint="Stop: nothing of this attempt is wanted any more.",
         )
     if draft.task.status.is_terminal:
-        return Refused(
+        return ApiError(
             "attempt_finished",
             f"The task has ended: {draft.task.status}.",
             hint="Stop: nothing of this attempt is wanted any more.",
@@ -90,7 +90,9 @@ def lateness(draft: Draft, attempt: Attempt) -> Refused | None:
     return None
 
 
-def _remember_late(draft: Draft, attempt: Attempt, command: AgentWord, late: Refused) -> None:
+def _remember_late(
+    draft: TaskChange, attempt: Attempt, command: ReportAgentEvent, late: ApiError
+) -> None:
     word = replace(_event(draft, command), applied=False, reason=late.code)
     if command.piece is not None:
         if has_room(attempt, word, command.piece):
@@ -110,7 +112,7 @@ def _brings_patch(word: Event) -> bool:
     return isinstance(fact, Ended) and bool(fact.patch)
 
 
-def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
+def _apply(draft: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> None:
     spoke_at = attempt.spoke_at or draft.now
     if attempt.spoke_at is None or attempt.missing_since is not None:
         attempt = replace(attempt, spoke_at=spoke_at, missing_since=None)
@@ -130,7 +132,7 @@ def _apply(draft: Draft, attempt: Attempt, command: AgentWord) -> None:
     heard(draft, command.type, spooled=command.spooled)
 
 
-def _finish(draft: Draft, status: Status, event: Event) -> None:
+def _finish(draft: TaskChange, status: Status, event: Event) -> None:
     fact = event.fact
     if not isinstance(fact, Ended):
         raise TypeError(f"{event.type} is no last word")
@@ -143,7 +145,7 @@ def _finish(draft: Draft, status: Status, event: Event) -> None:
     end(draft, status, fact, event)
 
 
-def _event(draft: Draft, command: AgentWord) -> Event:
+def _event(draft: TaskChange, command: ReportAgentEvent) -> Event:
     return Event(
         task_id=command.task_id,
         task_seq=draft.task.seq + 1,
@@ -158,12 +160,12 @@ def _event(draft: Draft, command: AgentWord) -> Event:
 
 
 def _reply(
-    draft: Draft, command: AgentWord, *, applied: bool, duplicate: bool = False
-) -> WordReply:
+    draft: TaskChange, command: ReportAgentEvent, *, applied: bool, duplicate: bool = False
+) -> AgentEventReply:
     task = draft.task
     is_current = _is_current(draft, command)
     deadline = task.clocks.next()
-    return WordReply(
+    return AgentEventReply(
         applied=applied,
         duplicate=duplicate,
         cancel=not is_current or task.cancel_requested_at is not None,
@@ -171,6 +173,6 @@ def _reply(
     )
 
 
-def _is_current(draft: Draft, command: AgentWord) -> bool:
+def _is_current(draft: TaskChange, command: ReportAgentEvent) -> bool:
     """Whether the attempt still counts; all that was heard of such a one was applied."""
     return command.attempt == draft.task.attempt and not draft.task.status.is_terminal

@@ -9,10 +9,10 @@ from gateway.domain.agents.patch import (
     ROW_BYTES,
     PatchPiece,
 )
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, KeptPatch
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 
 def has_room(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
@@ -21,14 +21,14 @@ def has_room(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
     return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
 
 
-def keep_piece(draft: Draft, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
+def keep_piece(draft: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
     """Records the event and keeps its text.
 
     Raises:
-        Refused: `patch_too_large`.
+        ApiError: `patch_too_large`.
     """
     if not has_room(attempt, event, piece):
-        raise Refused(
+        raise ApiError(
             "patch_too_large",
             f"A patch has at most {MAX_PATCH // MIB} MiB, and all pieces of an attempt take at "
             f"most {MAX_STORED // MIB} MiB as stored.",

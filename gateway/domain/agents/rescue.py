@@ -7,15 +7,15 @@ from gateway.domain.agents.patch_pieces import keep_piece
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import ReportEnded, RescuePatch
 from gateway.domain.kernel.read_set import SandboxKey
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import serves
 from gateway.domain.launching.reports import about, held
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, Status
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 
-def rescue(view: View, command: RescuePatch, now: int) -> Accepted:
+def rescue(view: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
     """Keeps a piece of the patch that a launcher found, once; also after the task's end."""
     held(view, command, now)
     _, draft, attempt = about(view, command, now)
@@ -30,7 +30,7 @@ def rescue(view: View, command: RescuePatch, now: int) -> Accepted:
     return Accepted()
 
 
-def processes_ended(view: View, command: ReportEnded, now: int) -> Accepted:
+def processes_ended(view: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
     """The agents of these sandboxes have ended: whoever runs is looked at, at once."""
     told = frozenset(command.sandboxes)
     for task in [*view.tasks.values()]:
@@ -38,7 +38,7 @@ def processes_ended(view: View, command: ReportEnded, now: int) -> Accepted:
         if not serves(command.project, task.project):
             continue
         if task.status is Status.RUNNING and attempt is not None and _key(attempt) in told:
-            draft = Draft(view, task, now)
+            draft = TaskChange(view, task, now)
             draft.put_attempt(replace(attempt, exited_at=now))
             draft.open_job("inspect", attempt, not_before=now)
             draft.keep()
@@ -52,7 +52,7 @@ def _key(attempt: Attempt) -> SandboxKey | None:
     return (attempt.provider or "", attempt.realm or "", sandbox.name)
 
 
-def _event(draft: Draft, attempt: Attempt, command: RescuePatch) -> Event:
+def _event(draft: TaskChange, attempt: Attempt, command: RescuePatch) -> Event:
     return Event(
         task_id=draft.task.id,
         task_seq=draft.task.seq + 1,

@@ -9,7 +9,7 @@ from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.idempotency import Idempotency, IdempotencyKey
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 
@@ -28,9 +28,9 @@ class CreateEndpoint(Frozen, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The answer of an earlier request with the same key."""
-        return Needs(idempotency=_keys(self.idempotency))
+        return ReadSet(idempotency=_keys(self.idempotency))
 
 
 class EndpointChanges(Frozen, frozen=True, kw_only=True):
@@ -53,9 +53,9 @@ class UpdateEndpoint(Frozen, frozen=True, kw_only=True):
     address: Address | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Nothing: all endpoints are known."""
-        return Needs()
+        return ReadSet()
 
 
 class DeleteEndpoint(Frozen, frozen=True, kw_only=True):
@@ -64,9 +64,9 @@ class DeleteEndpoint(Frozen, frozen=True, kw_only=True):
     endpoint_id: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The jobs that are not done with it."""
-        return Needs(backlogs=(self.endpoint_id,))
+        return ReadSet(backlogs=(self.endpoint_id,))
 
 
 class EnableEndpoint(Frozen, frozen=True, kw_only=True):
@@ -76,9 +76,9 @@ class EnableEndpoint(Frozen, frozen=True, kw_only=True):
     backlog: Literal["deliver", "dead"] = "deliver"
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The jobs that are not done with it."""
-        return Needs(backlogs=(self.endpoint_id,))
+        return ReadSet(backlogs=(self.endpoint_id,))
 
 
 class DisableEndpoint(Frozen, frozen=True, kw_only=True):
@@ -88,9 +88,9 @@ class DisableEndpoint(Frozen, frozen=True, kw_only=True):
     reason: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The jobs that are not done with it."""
-        return Needs(backlogs=(self.endpoint_id,))
+        return ReadSet(backlogs=(self.endpoint_id,))
 
 
 class RotateSecret(Frozen, frozen=True, kw_only=True):
@@ -103,9 +103,9 @@ class RotateSecret(Frozen, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Its live secrets."""
-        return Needs(secrets_of=(self.endpoint_id,), idempotency=_keys(self.idempotency))
+        return ReadSet(secrets_of=(self.endpoint_id,), idempotency=_keys(self.idempotency))
 
 
 class StartReplay(Frozen, frozen=True, kw_only=True):
@@ -115,9 +115,9 @@ class StartReplay(Frozen, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The answer of an earlier request with the same key."""
-        return Needs(idempotency=_keys(self.idempotency))
+        return ReadSet(idempotency=_keys(self.idempotency))
 
 
 class AdvanceReplay(Frozen, frozen=True, kw_only=True):
@@ -127,9 +127,9 @@ class AdvanceReplay(Frozen, frozen=True, kw_only=True):
     limit: int = AT_ONCE
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The job, and the deliveries it turns next."""
-        return Needs(replays=((self.replay_id, self.limit),))
+        return ReadSet(replays=((self.replay_id, self.limit),))
 
 
 class RetryDelivery(Frozen, frozen=True, kw_only=True):
@@ -139,9 +139,9 @@ class RetryDelivery(Frozen, frozen=True, kw_only=True):
     seq: int
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """How it stands."""
-        return Needs(deliveries=((self.endpoint_id, self.seq),))
+        return ReadSet(deliveries=((self.endpoint_id, self.seq),))
 
 
 class EndpointReply(Frozen, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ REPEAT_AFTER: Final = 10_000
 """Milliseconds between the arrival and the repetition."""
 
 
-class Owed(Frozen, frozen=True, kw_only=True):
+class PendingDelivery(Frozen, frozen=True, kw_only=True):
     """Pending, dead or held."""
 
     endpoint_id: str

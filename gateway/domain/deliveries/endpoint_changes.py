@@ -18,15 +18,15 @@ from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.endpoint_events import announce
 from gateway.domain.deliveries.replay import FOR_EVER, Replay, ReplayKind
 from gateway.domain.deliveries.signing_secret import MOST_LIVE
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.stored_response import first_answer, remember
 
 DELETED: Final = "endpoint_deleted"
 DROPPED: Final = "backlog_dropped"
 
 
-def create(view: View, command: CreateEndpoint, now: int) -> EndpointReply:
+def create(view: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply:
     """It gets the events from now on."""
     first = first_answer(view, command.idempotency)
     if isinstance(first, EndpointReply):
@@ -42,11 +42,11 @@ def create(view: View, command: CreateEndpoint, now: int) -> EndpointReply:
     return reply
 
 
-def update(view: View, command: UpdateEndpoint, now: int) -> EndpointReply:
+def update(view: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply:
     """Events from now on go where, and are chosen as, it says now."""
     before = endpoint_of(view, command.endpoint_id)
     if before.implicit and command.changes.shown_url is not UNSET:
-        raise Refused(
+        raise ApiError(
             "implicit_endpoint",
             "The address of an implicit endpoint is the callbackUrl of each task.",
             hint="Leave `url` out, or make an endpoint of the project.",
@@ -61,11 +61,11 @@ def update(view: View, command: UpdateEndpoint, now: int) -> EndpointReply:
     return EndpointReply(endpoint=after)
 
 
-def delete(view: View, command: DeleteEndpoint, now: int) -> EndpointReply:
+def delete(view: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply:
     """It gets nothing more; what it was still owed is dead."""
     endpoint = endpoint_of(view, command.endpoint_id)
     if endpoint.implicit:
-        raise Refused(
+        raise ApiError(
             "implicit_endpoint",
             "An implicit endpoint is there as long as tasks name its origin in a callbackUrl.",
             hint="Disable it: its events are held.",
@@ -75,7 +75,7 @@ def delete(view: View, command: DeleteEndpoint, now: int) -> EndpointReply:
     return EndpointReply(endpoint=endpoint)
 
 
-def enable(view: View, command: EnableEndpoint, now: int) -> EndpointReply:
+def enable(view: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply:
     """What it missed is sent, before anything newer, or ended visibly."""
     before = endpoint_of(view, command.endpoint_id)
     if before.enabled:
@@ -97,7 +97,7 @@ def enable(view: View, command: EnableEndpoint, now: int) -> EndpointReply:
     return EndpointReply(endpoint=after)
 
 
-def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
+def disable(view: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointReply:
     """What it is owed is held until it is enabled; others are told why."""
     before = endpoint_of(view, command.endpoint_id)
     if not before.enabled:
@@ -114,7 +114,7 @@ def disable(view: View, command: DisableEndpoint, now: int) -> EndpointReply:
     return EndpointReply(endpoint=after)
 
 
-def rotate(view: View, command: RotateSecret, now: int) -> EndpointReply:
+def rotate(view: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     """The new secret signs from now on; the others do too until their time is over."""
     first = first_answer(view, command.idempotency)
     if isinstance(first, EndpointReply):
@@ -127,7 +127,7 @@ def rotate(view: View, command: RotateSecret, now: int) -> EndpointReply:
         if secret.expires_at is None or secret.expires_at > now
     ]
     if command.overlap and len(live) >= MOST_LIVE:
-        raise Refused(
+        raise ApiError(
             "too_many_secrets",
             f"{len(live)} secrets of the endpoint are live.",
             hint="Retire the old ones at once with overlapSeconds 0, or wait until they expire.",
@@ -141,20 +141,20 @@ def rotate(view: View, command: RotateSecret, now: int) -> EndpointReply:
     return reply
 
 
-def endpoint_of(view: View, endpoint_id: str) -> Endpoint:
+def endpoint_of(view: UnitOfWork, endpoint_id: str) -> Endpoint:
     """The endpoint.
 
     Raises:
-        Refused: `not_found`.
+        ApiError: `not_found`.
     """
     endpoint = view.outbox.directory.find(endpoint_id)
     if endpoint is None:
-        raise Refused("not_found", "There is no such endpoint.")
+        raise ApiError("not_found", "There is no such endpoint.")
     return endpoint
 
 
 def _work(
-    view: View,
+    view: UnitOfWork,
     endpoint: Endpoint,
     kind: ReplayKind,
     now: int,

@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.deliveries.endpoint import Endpoint
-from gateway.domain.kernel.unit_of_work import View
-from gateway.domain.tasks.event import EndpointNews, EndpointState, Event
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.tasks.event import EndpointEventData, EndpointState, Event
 from gateway.wire.scrubbing import scrubbed
 from gateway.wire.times import maybe_rfc3339
 
@@ -15,7 +15,7 @@ News = Literal["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
 
 
 def announce(
-    view: View,
+    view: UnitOfWork,
     endpoint: Endpoint,
     kind: News,
     now: int,
@@ -61,5 +61,5 @@ def _data(kind: News, endpoint: Endpoint, reason: str | None, http_status: int |
         http_status=http_status,
         failing_since=maybe_rfc3339(endpoint.failing_since),
     )
-    data, _ = scrubbed(kind, msgspec.json.encode(EndpointNews(endpoint=state)))
+    data, _ = scrubbed(kind, msgspec.json.encode(EndpointEventData(endpoint=state)))
     return data

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 
 _OURS: Final = re.compile(
@@ -19,7 +19,7 @@ def check_headers(names: Iterable[str]) -> None:
     """Lets the names pass.
 
     Raises:
-        Refused: `invalid_request`, naming those that are ours, or come twice.
+        ApiError: `invalid_request`, naming those that are ours, or come twice.
     """
     seen: set[str] = set()
     errors = []
@@ -30,7 +30,7 @@ def check_headers(names: Iterable[str]) -> None:
             errors.append(FieldError(path=f"$.headers.{name}", message="Expected it once"))
         seen.add(name.lower())
     if errors:
-        raise Refused(
+        raise ApiError(
             "invalid_request",
             f"{errors[0].path}: {errors[0].message}.",
             errors=tuple(errors),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from msgspec import UNSET, UnsetType
 
 from gateway.domain.deliveries.endpoint import Directory, Endpoint, Subscription
-from gateway.domain.deliveries.replay import Replay, Rerouted
+from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
@@ -57,7 +57,7 @@ class Outbox:
     new_secrets: list[tuple[SigningSecret, Sealed]] = field(default_factory=list)
     expiring: list[SigningSecret] = field(default_factory=list)
     changed_replays: dict[str, Replay] = field(default_factory=dict)
-    rerouted: list[Rerouted] = field(default_factory=list)
+    rerouted: list[DeliveryUpdate] = field(default_factory=list)
     callbacks: list[CallbackTurn] = field(default_factory=list)
 
     def __post_init__(self) -> None:

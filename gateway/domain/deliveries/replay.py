@@ -48,7 +48,7 @@ class Replay(Frozen, frozen=True, kw_only=True):
         return self.status == "running" and self.updated_at == self.created_at
 
 
-class Rerouted(Frozen, frozen=True, kw_only=True):
+class DeliveryUpdate(Frozen, frozen=True, kw_only=True):
     """A delivery that takes another way than it was on; moments in milliseconds."""
 
     endpoint_id: str

@@ -10,13 +10,13 @@ from gateway.domain.deliveries.commands import (
     StartReplay,
 )
 from gateway.domain.deliveries.endpoint_changes import endpoint_of
-from gateway.domain.deliveries.replay import Replay, Rerouted
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.stored_response import first_answer, remember
 
 
-def start(view: View, command: StartReplay, now: int) -> ReplayReply:
+def start(view: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
     """Stores the job; it is about what the endpoint was owed until now."""
     first = first_answer(view, command.idempotency)
     if isinstance(first, ReplayReply):
@@ -32,11 +32,11 @@ def start(view: View, command: StartReplay, now: int) -> ReplayReply:
     return reply
 
 
-def advance(view: View, command: AdvanceReplay, now: int) -> ReplayReply:
+def advance(view: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
     """The next deliveries of a job that runs."""
     replay = view.outbox.replays.get(command.replay_id)
     if replay is None:
-        raise Refused("not_found", "There is no such replay.")
+        raise ApiError("not_found", "There is no such replay.")
     if replay.status != "running":
         return ReplayReply(replay=replay)
     endpoint = view.outbox.directory.find(replay.endpoint_id)
@@ -60,16 +60,16 @@ def advance(view: View, command: AdvanceReplay, now: int) -> ReplayReply:
     return _put(view, moved)
 
 
-def retry(view: View, command: RetryDelivery, now: int) -> EndpointReply:
+def retry(view: UnitOfWork, command: RetryDelivery, now: int) -> EndpointReply:
     """It is due now, whatever became of it, and goes on from its place in the schedule."""
     standing = view.outbox.standing.get((command.endpoint_id, command.seq))
     if standing is None:
-        raise Refused("not_found", "There is no such delivery.")
+        raise ApiError("not_found", "There is no such delivery.")
     endpoint = endpoint_of(view, command.endpoint_id)
     if not endpoint.enabled:
         raise _disabled()
     view.outbox.rerouted.append(
-        Rerouted(
+        DeliveryUpdate(
             endpoint_id=endpoint.id,
             seq=command.seq,
             status="pending",
@@ -81,13 +81,13 @@ def retry(view: View, command: RetryDelivery, now: int) -> EndpointReply:
     return EndpointReply(endpoint=endpoint)
 
 
-def _put(view: View, replay: Replay) -> ReplayReply:
+def _put(view: UnitOfWork, replay: Replay) -> ReplayReply:
     view.outbox.put_replay(replay)
     return ReplayReply(replay=replay)
 
 
-def _turned(replay: Replay, seq: int, now: int) -> Rerouted:
-    turned = Rerouted(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
+def _turned(replay: Replay, seq: int, now: int) -> DeliveryUpdate:
+    turned = DeliveryUpdate(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
     match replay.kind:
         case "hold":
             return turned
@@ -101,7 +101,7 @@ def _turned(replay: Replay, seq: int, now: int) -> Rerouted:
             )
 
 
-def _release_new(view: View, endpoint_id: str, now: int) -> None:
+def _release_new(view: UnitOfWork, endpoint_id: str, now: int) -> None:
     """What was held earlier in this very batch was not among the last that were read."""
     view.new_deliveries = [
         replace(delivery, status="pending", next_attempt_at=now)
@@ -111,8 +111,8 @@ def _release_new(view: View, endpoint_id: str, now: int) -> None:
     ]
 
 
-def _disabled() -> Refused:
-    return Refused(
+def _disabled() -> ApiError:
+    return ApiError(
         "endpoint_disabled",
         "The endpoint is disabled: its events are held.",
         hint="Enable it first: POST /v1/endpoints/{id}/enable.",

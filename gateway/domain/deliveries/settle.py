@@ -10,7 +10,7 @@ from gateway.domain.deliveries.endpoint_changes import disable
 from gateway.domain.deliveries.endpoint_events import announce
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import SettleDelivery
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 
 GIVEN_UP_AFTER: Final = 5 * 24 * 3_600_000
 """Milliseconds of nothing but failure."""
@@ -23,7 +23,7 @@ FAILING: Final = "failing"
 """Nothing has reached it for five days."""
 
 
-def settle(view: View, command: SettleDelivery, now: int) -> Accepted:
+def settle(view: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
     """Writes the outcome down; an endpoint that will not hear of it any more is disabled with it,
     so that no crash can come between the two."""
     view.settled.append(command)
@@ -38,7 +38,7 @@ def settle(view: View, command: SettleDelivery, now: int) -> Accepted:
     return Accepted()
 
 
-def _succeed(view: View, endpoint: Endpoint, now: int) -> None:
+def _succeed(view: UnitOfWork, endpoint: Endpoint, now: int) -> None:
     # What was under way when it was disabled may still arrive: it gets nothing all the same.
     if endpoint.told_at is not None and endpoint.enabled:
         announce(view, endpoint, "endpoint.recovered", now)
@@ -46,7 +46,7 @@ def _succeed(view: View, endpoint: Endpoint, now: int) -> None:
         view.outbox.put_endpoint(replace(endpoint, failing_since=None))
 
 
-def _fail(view: View, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
+def _fail(view: UnitOfWork, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
     if endpoint.failing_since is None:
         endpoint = replace(endpoint, failing_since=command.at)
         view.outbox.put_endpoint(endpoint)

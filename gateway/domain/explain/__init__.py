@@ -4,7 +4,7 @@ from gateway.domain.explain import webhooks
 from gateway.domain.explain.cancelling import cancelling
 from gateway.domain.explain.ended import ended
 from gateway.domain.explain.evidence import evidence
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.explain.explanation import Explanation, Telling
 from gateway.domain.explain.launching import launching
 from gateway.domain.explain.next_steps import upcoming
@@ -13,7 +13,7 @@ from gateway.domain.explain.running import running
 from gateway.domain.tasks.task import Status
 
 
-def explain(situation: Situation) -> Explanation:
+def explain(situation: ExplainInput) -> Explanation:
     """The explanation of a situation; it looks at nothing else."""
     telling = _telling(situation)
     return Explanation(
@@ -25,7 +25,7 @@ def explain(situation: Situation) -> Explanation:
     )
 
 
-def _telling(situation: Situation) -> Telling:
+def _telling(situation: ExplainInput) -> Telling:
     task = situation.task
     if task.status.is_terminal:
         return ended(situation)

@@ -1,14 +1,14 @@
 """What a cancel that was asked for still waits for."""
 
 from gateway.domain.explain.cleanup import leaving
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.formatting import clock, past
 from gateway.domain.explain.state_text import state
 from gateway.domain.tasks.task import Attempt
 
 
-def cancelling(s: Situation) -> Telling:
+def cancelling(s: ExplainInput) -> Telling:
     """Whether the agent knows, when its sandbox goes, and when it is over at the latest."""
     asked_at = s.task.cancel_requested_at or s.now
     attempt = s.attempt
@@ -19,7 +19,7 @@ def cancelling(s: Situation) -> Telling:
     )
 
 
-def _is_told(s: Situation) -> bool:
+def _is_told(s: ExplainInput) -> bool:
     """An agent hears of it in the answer to its next word, if that reached us directly."""
     spoke_at, asked_at = s.last_word_at, s.task.cancel_requested_at
     if spoke_at is None or asked_at is None or _is_out_of_reach(s):
@@ -27,11 +27,11 @@ def _is_told(s: Situation) -> bool:
     return spoke_at > asked_at
 
 
-def _is_out_of_reach(s: Situation) -> bool:
+def _is_out_of_reach(s: ExplainInput) -> bool:
     return s.policy.spool_only or s.flag("unreachable") is not None
 
 
-def _agent(s: Situation) -> tuple[str, ...]:
+def _agent(s: ExplainInput) -> tuple[str, ...]:
     attempt = s.attempt
     if attempt is not None and attempt.spoke_at is not None:
         if _is_out_of_reach(s):
@@ -45,7 +45,7 @@ def _agent(s: Situation) -> tuple[str, ...]:
     return ("its agent has never spoken",)
 
 
-def _sandbox(s: Situation, attempt: Attempt | None) -> tuple[str, ...]:
+def _sandbox(s: ExplainInput, attempt: Attempt | None) -> tuple[str, ...]:
     at = s.task.clocks.cancel
     if attempt is None or not attempt.was_tried:
         return ("no sandbox has been made",)
@@ -54,12 +54,12 @@ def _sandbox(s: Situation, attempt: Attempt | None) -> tuple[str, ...]:
     )
 
 
-def _end(s: Situation) -> tuple[str, ...]:
+def _end(s: ExplainInput) -> tuple[str, ...]:
     at = s.task.clocks.cancel_end
     return () if at is None else (f"it is cancelled at {clock(at, s.now)} at the latest",)
 
 
-def _waiting_for(s: Situation, attempt: Attempt | None) -> str:
+def _waiting_for(s: ExplainInput, attempt: Attempt | None) -> str:
     if attempt is None or not attempt.was_tried:
         return "its launcher to give up"
     if s.task.clocks.cancel is None:

@@ -1,6 +1,6 @@
 """How a sandbox that is no longer wanted goes."""
 
-from gateway.domain.explain.explain_input import Situation, place
+from gateway.domain.explain.explain_input import ExplainInput, place
 from gateway.domain.explain.formatting import (
     clock,
     future,
@@ -13,7 +13,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt
 
 
-def leaving(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+def leaving(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     """The clean-up of an attempt's sandbox."""
     whose = "its sandbox"
     if attempt.number != s.task.attempt:
@@ -26,20 +26,20 @@ def leaving(s: Situation, attempt: Attempt) -> tuple[str, ...]:
     return (_going(s, attempt, job, whose), *_unconfirmed(s, attempt))
 
 
-def waits_for(s: Situation, attempt: Attempt) -> str:
+def waits_for(s: ExplainInput, attempt: Attempt) -> str:
     """Who has to act before the sandbox is gone."""
     if not s.serving(attempt):
         return f"a launcher of {place(attempt)} to destroy the sandbox of attempt {attempt.number}"
     return f"the sandbox of attempt {attempt.number} to be gone"
 
 
-def is_kept(s: Situation, attempt: Attempt) -> bool:
+def is_kept(s: ExplainInput, attempt: Attempt) -> bool:
     """Whether it still stands for debugging, as was asked for."""
     job = s.job("destroy", attempt.number)
     return s.task.keep_sandbox and job is not None and not job.offers and job.not_before > s.now
 
 
-def _going(s: Situation, attempt: Attempt, job: Job, whose: str) -> str:
+def _going(s: ExplainInput, attempt: Attempt, job: Job, whose: str) -> str:
     if job.is_held(s.now):
         return f"{job.leased_by} is destroying {whose}"
     if is_kept(s, attempt):
@@ -55,7 +55,7 @@ def _going(s: Situation, attempt: Attempt, job: Job, whose: str) -> str:
     return f"{names} is asked to destroy {whose} and has not begun"
 
 
-def _unconfirmed(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+def _unconfirmed(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     flag = s.flag("sandbox_unconfirmed")
     if flag is None:
         return ()

@@ -2,7 +2,7 @@
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import is_kept, leaving, waits_for
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.formatting import (
     bare,
@@ -19,7 +19,7 @@ from gateway.domain.tasks.retention import KEPT
 from gateway.domain.tasks.task import Attempt, Status, TaskError
 
 
-def ended(s: Situation) -> Telling:
+def ended(s: ExplainInput) -> Telling:
     """Outcome, reason, advice, pull request, clean-up, retry."""
     return Telling(
         clauses=(_head(s), *_why(s), *_result(s), *_clean_up(s), *_retry(s)),
@@ -27,13 +27,13 @@ def ended(s: Situation) -> Telling:
     )
 
 
-def env_goes_at(s: Situation) -> int | None:
+def env_goes_at(s: ExplainInput) -> int | None:
     """Until when it can be retried; None: that does not depend on time."""
     at = s.task.finished_at
     return None if at is None or not s.has_env or s.is_env_erased else at + KEPT
 
 
-def _head(s: Situation) -> str:
+def _head(s: ExplainInput) -> str:
     task = s.task
     if task.finished_at is None:
         return state(s)
@@ -44,7 +44,7 @@ def _head(s: Situation) -> str:
     return f"{state(s)} {when} after {duration(task.finished_at - task.started_at)}"
 
 
-def _why(s: Situation) -> tuple[str, ...]:
+def _why(s: ExplainInput) -> tuple[str, ...]:
     task, error = s.task, s.task.error
     if error is not None:
         return (_what(error), f"what helps: {advice(error.code)}")
@@ -60,7 +60,7 @@ def _what(error: TaskError) -> str:
     return message if error.code == "expired" else f"{error.code} in {error.stage}: {message}"
 
 
-def _result(s: Situation) -> tuple[str, ...]:
+def _result(s: ExplainInput) -> tuple[str, ...]:
     task = s.task
     if task.pr_url is not None:
         return (f"its pull request is {bare(task.pr_url, 300)}",)
@@ -69,20 +69,20 @@ def _result(s: Situation) -> tuple[str, ...]:
     return ()
 
 
-def _clean_up(s: Situation) -> tuple[str, ...]:
+def _clean_up(s: ExplainInput) -> tuple[str, ...]:
     left = _left(s)
     if not left and s.attempt is not None:
         return leaving(s, s.attempt)
     return tuple(clause for attempt in left for clause in leaving(s, attempt))
 
 
-def _left(s: Situation) -> tuple[Attempt, ...]:
+def _left(s: ExplainInput) -> tuple[Attempt, ...]:
     """The attempts whose sandbox is not known to be gone."""
     current = s.attempt
     return s.older if current is None or current.is_gone else (*s.older, current)
 
 
-def _retry(s: Situation) -> tuple[str, ...]:
+def _retry(s: ExplainInput) -> tuple[str, ...]:
     if s.task.status is Status.COMPLETED:
         return ()
     if s.is_env_erased:
@@ -91,7 +91,7 @@ def _retry(s: Situation) -> tuple[str, ...]:
     return (f"it can be retried until {clock(until, s.now)}" if until else "it can be retried",)
 
 
-def _waiting_for(s: Situation) -> str | None:
+def _waiting_for(s: ExplainInput) -> str | None:
     unwanted = [attempt for attempt in _left(s) if not is_kept(s, attempt)]
     if unwanted:
         return waits_for(s, unwanted[0])

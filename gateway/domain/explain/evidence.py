@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.explain.event_text import said
-from gateway.domain.explain.explain_input import Situation, located, place
+from gateway.domain.explain.explain_input import ExplainInput, located, place
 from gateway.domain.explain.formatting import (
     SHORT,
     bare,
@@ -26,7 +26,7 @@ _LINE: Final = 2 * SHORT
 """Characters of a line with several names in it."""
 
 
-def evidence(s: Situation) -> tuple[str, ...]:
+def evidence(s: ExplainInput) -> tuple[str, ...]:
     """Attempts, jobs, flags, launchers, deliveries, and the newest events last."""
     taken = (each for each in (*s.older, s.attempt) if each is not None and each.launches)
     return (
@@ -41,7 +41,7 @@ def evidence(s: Situation) -> tuple[str, ...]:
     )
 
 
-def _attempt(s: Situation, attempt: Attempt) -> str:
+def _attempt(s: ExplainInput, attempt: Attempt) -> str:
     parts = [f"launched {count(attempt.launches, 'time')}"]
     if attempt.realm is not None:
         parts.append(f"at {place(attempt)}")
@@ -57,12 +57,12 @@ def _attempt(s: Situation, attempt: Attempt) -> str:
     return short(f"attempt {attempt.number}: {', '.join(parts)}", _LINE)
 
 
-def _job(s: Situation, job: Job) -> str:
+def _job(s: ExplainInput, job: Job) -> str:
     why = f", last failed with {job.error.code}: {bare(job.error.message)}" if job.error else ""
     return f"{_standing(s, job)}{why}"
 
 
-def _standing(s: Situation, job: Job) -> str:
+def _standing(s: ExplainInput, job: Job) -> str:
     if job.is_held(s.now) and job.lease_expires_at is not None:
         how = "delegated" if job.is_delegated else "held"
         return f"job {job.id} {how} by {job.leased_by} until {second(job.lease_expires_at, s.now)}"
@@ -71,13 +71,13 @@ def _standing(s: Situation, job: Job) -> str:
     return f"job {job.id} offered, held by nobody"
 
 
-def _flags(s: Situation) -> Iterator[str]:
+def _flags(s: ExplainInput) -> Iterator[str]:
     for flag in s.task.flags:
         detail = f": {bare(flag.detail)}" if flag.detail else ""
         yield f"flag {flag.code} since {second(flag.since, s.now)}{detail}"
 
 
-def _launchers(s: Situation) -> Iterator[str]:
+def _launchers(s: ExplainInput) -> Iterator[str]:
     """Only while one has something to do for it."""
     if s.task.status is not Status.QUEUED and not any(job.is_open for job in s.jobs):
         return
@@ -87,13 +87,13 @@ def _launchers(s: Situation) -> Iterator[str]:
         yield short(f"{called}, serves {serves}, room for {call.capacity}", _LINE)
 
 
-def _key(s: Situation) -> Iterator[str]:
+def _key(s: ExplainInput) -> Iterator[str]:
     if s.task.status is Status.QUEUED and s.task.concurrency_key is not None:
         for holder in s.key_holders[:OF_EACH]:
             yield f"task {holder} holds concurrency key {short(s.task.concurrency_key)}"
 
 
-def _delivery(s: Situation, owed: Owed) -> str:
+def _delivery(s: ExplainInput, owed: PendingDelivery) -> str:
     state = "parked" if owed.is_parked else owed.status
     why = f", last {bare(owed.reason)}" if owed.reason else ""
     again = f", next {second(owed.next_attempt_at, s.now)}" if owed.next_attempt_at else ""
@@ -101,13 +101,13 @@ def _delivery(s: Situation, owed: Owed) -> str:
     return f"{whose}: {state}, {tries(owed.attempts)}{why}{again}"
 
 
-def _telling(s: Situation) -> tuple[Event, ...]:
+def _telling(s: ExplainInput) -> tuple[Event, ...]:
     """The newest events that say something, and the very last word whatever it was."""
     last = s.words[-1:]
     return tuple(event for event in s.events if event.type not in QUIET or event in last)[-EVENTS:]
 
 
-def _event(s: Situation, event: Event) -> str:
+def _event(s: ExplainInput, event: Event) -> str:
     refused = "" if event.applied else f" refused ({event.reason})"
     line = f"event {event.task_seq} {event.type} {second(event.at, s.now)}{refused}"
     words = said(event.fact)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import LauncherCall
@@ -22,7 +22,7 @@ NEWEST: Final = 20
 """So many events are looked at: a task may have tens of thousands."""
 
 
-class Situation(Frozen, frozen=True, kw_only=True):
+class ExplainInput(Frozen, frozen=True, kw_only=True):
     """A task and what surrounds it; `now` in milliseconds."""
 
     now: int
@@ -38,7 +38,7 @@ class Situation(Frozen, frozen=True, kw_only=True):
     """The tasks that hold its concurrency key."""
     events: tuple[Event, ...] = ()
     """The newest ones, oldest first."""
-    deliveries: tuple[Owed, ...] = ()
+    deliveries: tuple[PendingDelivery, ...] = ()
     has_env: bool = False
     """Whether there is an `env` that will be erased."""
     is_env_erased: bool = False

@@ -1,6 +1,6 @@
 """How far a launch has come."""
 
-from gateway.domain.explain.explain_input import Situation, place
+from gateway.domain.explain.explain_input import ExplainInput, place
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.formatting import (
     bare,
@@ -21,7 +21,7 @@ from gateway.domain.tasks.event import Launching, Trying
 from gateway.domain.tasks.task import Attempt
 
 
-def launching(s: Situation) -> Telling:
+def launching(s: ExplainInput) -> Telling:
     """Who works on it, what has been made, and when the launch counts as failed."""
     attempt = s.attempt
     if attempt is None:
@@ -35,7 +35,7 @@ def launching(s: Situation) -> Telling:
     )
 
 
-def began_at(s: Situation) -> int | None:
+def began_at(s: ExplainInput) -> int | None:
     """When this launch was claimed."""
     event = s.newest("task.launching")
     if event is not None and event.attempt == s.task.attempt:
@@ -44,14 +44,14 @@ def began_at(s: Situation) -> int | None:
     return None if end is None else end - 2 * s.policy.launch
 
 
-def _head(s: Situation, attempt: Attempt) -> str:
+def _head(s: ExplainInput, attempt: Attempt) -> str:
     at = began_at(s)
     slow = ", slowly" if s.flag("launch_slow") else ""
     when = "" if at is None else f" {since(at, s.now)}"
     return f"{state(s)}{when}{slow}, launch {attempt.launches} of {LAUNCHES}"
 
 
-def _work(s: Situation, attempt: Attempt, job: Job) -> Telling:
+def _work(s: ExplainInput, attempt: Attempt, job: Job) -> Telling:
     who = job.leased_by or "a launcher"
     if job.is_delegated:
         until = clock(job.lease_expires_at or s.now, s.now)
@@ -63,7 +63,7 @@ def _work(s: Situation, attempt: Attempt, job: Job) -> Telling:
     return _trying(s, attempt, who)
 
 
-def _trying(s: Situation, attempt: Attempt, who: str) -> Telling:
+def _trying(s: ExplainInput, attempt: Attempt, who: str) -> Telling:
     sandbox = attempt.sandbox
     name = sandbox.name if sandbox else "its sandbox"
     if sandbox is None or sandbox.id is None:
@@ -73,7 +73,7 @@ def _trying(s: Situation, attempt: Attempt, who: str) -> Telling:
     return Telling(clauses=(told, *wrong_snapshot(s)), waiting_for="the sandbox to start")
 
 
-def _earlier_tries(s: Situation) -> str:
+def _earlier_tries(s: ExplainInput) -> str:
     event = s.newest("sandbox.trying")
     fact = event.fact if event is not None and event.attempt == s.task.attempt else None
     if not isinstance(fact, Trying) or fact.number == 1:
@@ -82,7 +82,7 @@ def _earlier_tries(s: Situation) -> str:
     return f" (try {fact.number}{note})"
 
 
-def _offered(s: Situation, attempt: Attempt) -> Telling:
+def _offered(s: ExplainInput, attempt: Attempt) -> Telling:
     event = s.newest("task.launching")
     fact = event.fact if event is not None else None
     who = fact.launcher_id if isinstance(fact, Launching) else "its launcher"
@@ -96,12 +96,12 @@ def _offered(s: Situation, attempt: Attempt) -> Telling:
     return Telling(clauses=(lost, nobody(s, wanted_place(s))), waiting_for=where)
 
 
-def _has_tried(s: Situation, attempt: Attempt) -> bool:
+def _has_tried(s: ExplainInput, attempt: Attempt) -> bool:
     began = began_at(s)
     return attempt.tried_at is not None and (began is None or attempt.tried_at >= began)
 
 
-def _end(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+def _end(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     at = s.task.clocks.launch_end
     if at is None:
         return ()

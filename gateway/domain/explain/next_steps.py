@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.explain.cleanup import is_kept
 from gateway.domain.explain.ended import env_goes_at
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.explain.explanation import Step
 from gateway.domain.explain.formatting import tries
 from gateway.domain.explain.state_text import LAUNCHES, next_attempt, retries_stalls
@@ -13,13 +13,13 @@ from gateway.domain.explain.webhooks import next_try
 from gateway.domain.launching.job import Job, JobKind
 
 
-def upcoming(s: Situation) -> tuple[Step, ...]:
+def upcoming(s: ExplainInput) -> tuple[Step, ...]:
     """Sorted by their moment; what is overdue stands first, for it happens at once."""
     steps = (*_clocks(s), *_offer(s), *_jobs(s), *_webhook(s), *_env(s))
     return tuple(sorted(steps, key=lambda step: step.at))
 
 
-def _clocks(s: Situation) -> Iterator[Step]:
+def _clocks(s: ExplainInput) -> Iterator[Step]:
     clocks = s.task.clocks
     end = min(filter(None, (clocks.run_end, clocks.cancel_end)), default=None)
     for name, consequence in CONSEQUENCES.items():
@@ -29,7 +29,7 @@ def _clocks(s: Situation) -> Iterator[Step]:
             yield Step(at=at, what=consequence(s))
 
 
-def _queue(s: Situation) -> str:
+def _queue(s: ExplainInput) -> str:
     key = s.task.concurrency_key
     if key is not None and len(s.key_holders) >= s.policy.concurrency_per_key:
         return "queue clock: moved on, for it stands still while the concurrency key is taken"
@@ -37,66 +37,66 @@ def _queue(s: Situation) -> str:
     return f"queue clock: expired, unless a launcher has claimed it{added}"
 
 
-def _launch_slow(_s: Situation) -> str:
+def _launch_slow(_s: ExplainInput) -> str:
     return "launch clock: flagged launch_slow"
 
 
-def _launch_end(s: Situation) -> str:
+def _launch_end(s: ExplainInput) -> str:
     launches = s.attempt.launches if s.attempt else 1
     if launches < LAUNCHES:
         return f"launch clock: the lease is revoked, launch {launches + 1} of {LAUNCHES} follows"
     return f"launch clock: the lease is revoked, {next_attempt(s) or 'failed (launch_timeout)'}"
 
 
-def _heartbeat(s: Situation) -> str:
+def _heartbeat(s: ExplainInput) -> str:
     if s.flag("silent"):
         return "heartbeat clock: its sandbox is inspected again, unless its agent speaks"
     return "heartbeat clock: flagged silent and its sandbox inspected, unless its agent speaks"
 
 
-def _stall_end(s: Situation) -> str:
+def _stall_end(s: ExplainInput) -> str:
     if s.task.pr_url is not None:
         return "heartbeat clock: needs_review for its pull request, unless its agent speaks"
     end = next_attempt(s, may_retry=retries_stalls(s)) or "failed (agent_silent)"
     return f"heartbeat clock: {end}, unless its agent speaks"
 
 
-def _progress(_s: Situation) -> str:
+def _progress(_s: ExplainInput) -> str:
     return "progress clock: flagged no_progress, unless its agent gets on"
 
 
-def _run(s: Situation) -> str:
+def _run(s: ExplainInput) -> str:
     return f"run clock: inspected, then {_timed_out(s)}"
 
 
-def _run_end(s: Situation) -> str:
+def _run_end(s: ExplainInput) -> str:
     return f"run clock: {_timed_out(s)}, inspected or not"
 
 
-def _cancel(s: Situation) -> str:
+def _cancel(s: ExplainInput) -> str:
     was_tried = s.attempt is not None and s.attempt.was_tried
     return f"cancel clock: {'its sandbox' if was_tried else 'what was made'} is destroyed"
 
 
-def _cancel_end(_s: Situation) -> str:
+def _cancel_end(_s: ExplainInput) -> str:
     return "cancel clock: cancelled, confirmed or not"
 
 
-def _no_launcher(_s: Situation) -> str:
+def _no_launcher(_s: ExplainInput) -> str:
     return "flagged no_launcher, unless a launcher has claimed it"
 
 
-def _drain(_s: Situation) -> str:
+def _drain(_s: ExplainInput) -> str:
     return "its spool is read"
 
 
-def _cleanup(s: Situation) -> str:
+def _cleanup(s: ExplainInput) -> str:
     if s.flag("sandbox_unconfirmed"):
         return "clean-up clock: still flagged sandbox_unconfirmed, unless the sandbox is gone"
     return "clean-up clock: flagged sandbox_unconfirmed, unless the sandbox is gone"
 
 
-CONSEQUENCES: Final[dict[str, Callable[[Situation], str]]] = {
+CONSEQUENCES: Final[dict[str, Callable[[ExplainInput], str]]] = {
     "queue": _queue,
     "no_launcher": _no_launcher,
     "launch_slow": _launch_slow,
@@ -122,17 +122,17 @@ _WORK: Final[dict[JobKind, str]] = {
 }
 
 
-def _timed_out(s: Situation) -> str:
+def _timed_out(s: ExplainInput) -> str:
     return next_attempt(s, may_retry=retries_stalls(s)) or "timed_out"
 
 
-def _offer(s: Situation) -> Iterator[Step]:
+def _offer(s: ExplainInput) -> Iterator[Step]:
     at = s.task.claimable_at
     if at is not None and at > s.now:
         yield Step(at=at, what="offered to launchers")
 
 
-def _jobs(s: Situation) -> Iterator[Step]:
+def _jobs(s: ExplainInput) -> Iterator[Step]:
     for job in s.jobs:
         if not job.is_open:
             continue
@@ -148,7 +148,7 @@ def _lease_ends(job: Job) -> str:
     return f"lease of {job.leased_by}: the {_WORK[job.kind]} is offered again, unless renewed"
 
 
-def _work_begins(s: Situation, job: Job) -> str:
+def _work_begins(s: ExplainInput, job: Job) -> str:
     attempt = next((each for each in s.attempts if each.number == job.attempt), None)
     if job.kind == "inspect":
         if attempt is not None and attempt.missing_since is not None:
@@ -160,14 +160,14 @@ def _work_begins(s: Situation, job: Job) -> str:
     return f"the destroy of the sandbox of attempt {job.attempt} is offered{after}"
 
 
-def _webhook(s: Situation) -> Iterator[Step]:
+def _webhook(s: ExplainInput) -> Iterator[Step]:
     owed = next_try(s)
     if owed is not None and owed.next_attempt_at is not None:
         what = f"webhook: event {owed.task_seq} is sent again (try {owed.attempts + 1})"
         yield Step(at=owed.next_attempt_at, what=what)
 
 
-def _env(s: Situation) -> Iterator[Step]:
+def _env(s: ExplainInput) -> Iterator[Step]:
     at = env_goes_at(s)
     if at is not None:
         yield Step(at=at, what="its env is erased: it cannot be retried any more")

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import leaving, waits_for
-from gateway.domain.explain.explain_input import Situation, located
+from gateway.domain.explain.explain_input import ExplainInput, located
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.formatting import (
     bare,
@@ -28,13 +28,13 @@ from gateway.domain.tasks.event import Retried
 from gateway.domain.tasks.task import TaskError
 
 
-def queued(s: Situation) -> Telling:
+def queued(s: ExplainInput) -> Telling:
     """The first reason that holds."""
     reasons = (rule(s) for rule in _REASONS)
     return next(reason for reason in reasons if reason is not None)
 
 
-def _old_sandbox(s: Situation) -> Telling | None:
+def _old_sandbox(s: ExplainInput) -> Telling | None:
     if s.task.claimable_at is not None or not s.older:
         return None
     oldest = s.older[0]
@@ -44,7 +44,7 @@ def _old_sandbox(s: Situation) -> Telling | None:
     )
 
 
-def _backoff(s: Situation) -> Telling | None:
+def _backoff(s: ExplainInput) -> Telling | None:
     at = s.task.claimable_at
     failed = _failed_launch(s)
     if at is None or at <= s.now or failed is None:
@@ -61,7 +61,7 @@ def _backoff(s: Situation) -> Telling | None:
     )
 
 
-def _not_before(s: Situation) -> Telling | None:
+def _not_before(s: ExplainInput) -> Telling | None:
     at = s.task.claimable_at
     if at is None or at <= s.now:
         return None
@@ -70,7 +70,7 @@ def _not_before(s: Situation) -> Telling | None:
     return Telling(clauses=(told,), waiting_for=f"its notBefore, {when}")
 
 
-def _key_taken(s: Situation) -> Telling | None:
+def _key_taken(s: ExplainInput) -> Telling | None:
     key, limit = s.task.concurrency_key, s.policy.concurrency_per_key
     if key is None or len(s.key_holders) < limit:
         return None
@@ -86,7 +86,7 @@ def _key_taken(s: Situation) -> Telling | None:
     )
 
 
-def _nobody(s: Situation) -> Telling | None:
+def _nobody(s: ExplainInput) -> Telling | None:
     if s.able:
         return None
     wanted = wanted_place(s)
@@ -96,7 +96,7 @@ def _nobody(s: Situation) -> Telling | None:
     )
 
 
-def _all_full(s: Situation) -> Telling | None:
+def _all_full(s: ExplainInput) -> Telling | None:
     if any(call.capacity for call in s.able):
         return None
     names = listed([call.launcher_id for call in s.able])
@@ -112,7 +112,7 @@ def _all_full(s: Situation) -> Telling | None:
     )
 
 
-def _soon(s: Situation) -> Telling:
+def _soon(s: ExplainInput) -> Telling:
     room = [call for call in s.able if call.capacity]
     names = listed([call.launcher_id for call in room])
     places = count(sum(call.capacity for call in room), "task")
@@ -120,7 +120,7 @@ def _soon(s: Situation) -> Telling:
     return Telling(clauses=clauses, waiting_for=f"{names} to claim it")
 
 
-_REASONS: Final[tuple[Callable[[Situation], Telling | None], ...]] = (
+_REASONS: Final[tuple[Callable[[ExplainInput], Telling | None], ...]] = (
     _old_sandbox,
     _backoff,
     _not_before,
@@ -131,7 +131,7 @@ _REASONS: Final[tuple[Callable[[Situation], Telling | None], ...]] = (
 )
 
 
-def _failed_launch(s: Situation) -> tuple[int, TaskError] | None:
+def _failed_launch(s: ExplainInput) -> tuple[int, TaskError] | None:
     """The launch that comes next, and why the one before it failed."""
     event = s.newest("task.retried")
     fact = event.fact if event is not None and event.attempt == s.task.attempt else None
@@ -140,12 +140,12 @@ def _failed_launch(s: Situation) -> tuple[int, TaskError] | None:
     return fact.launch, fact.error
 
 
-def _waiting_since(s: Situation) -> str:
+def _waiting_since(s: ExplainInput) -> str:
     at = s.task.claimable_at
     return state(s) if at is None else f"{state(s)} {since(at, s.now)}"
 
 
-def _who_is_there(s: Situation) -> tuple[str, ...]:
+def _who_is_there(s: ExplainInput) -> tuple[str, ...]:
     if s.live:
         served = (
             f"{call.launcher_id} serves {listed([located(place) for place in call.providers])}"
@@ -158,7 +158,7 @@ def _who_is_there(s: Situation) -> tuple[str, ...]:
     return (f"{last.launcher_id} was the last to call, {past(last.at, s.now)}",)
 
 
-def _expiry(s: Situation) -> tuple[str, ...]:
+def _expiry(s: ExplainInput) -> tuple[str, ...]:
     at = s.task.clocks.queue
     if at is None:
         return ()

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.explain.explain_input import Situation, place
+from gateway.domain.explain.explain_input import ExplainInput, place
 from gateway.domain.explain.explanation import Telling
 from gateway.domain.explain.formatting import (
     bare,
@@ -33,7 +33,7 @@ _SEEN: Final = {
 }
 
 
-def running(s: Situation) -> Telling:
+def running(s: ExplainInput) -> Telling:
     """The agent's word, its sandbox, and when it ends at the latest."""
     return Telling(
         clauses=(_head(s), *_doing(s), *_pull_request(s), *_troubles(s), *_end(s)),
@@ -41,7 +41,7 @@ def running(s: Situation) -> Telling:
     )
 
 
-def _doing(s: Situation) -> tuple[str, ...]:
+def _doing(s: ExplainInput) -> tuple[str, ...]:
     """What the agent said it does."""
     task = s.task
     if task.stage is None and task.message is None:
@@ -52,7 +52,7 @@ def _doing(s: Situation) -> tuple[str, ...]:
     return (f"{stage}{said}",)
 
 
-def _troubles(s: Situation) -> tuple[str, ...]:
+def _troubles(s: ExplainInput) -> tuple[str, ...]:
     """What is known of its sandbox, as far as that explains anything, and of the way to it."""
     attempt = s.attempt
     if attempt is None:
@@ -65,7 +65,7 @@ def _troubles(s: Situation) -> tuple[str, ...]:
     )
 
 
-def _spooled(s: Situation) -> tuple[int, bool]:
+def _spooled(s: ExplainInput) -> tuple[int, bool]:
     """How many of its words were read from its spool since it became unreachable, and whether
     there may have been more: the flag is raised behind the first of them."""
     raised = next(
@@ -81,7 +81,7 @@ def _spooled(s: Situation) -> tuple[int, bool]:
     return 1 + sum(event.task_seq > raised for event in s.words), False
 
 
-def _head(s: Situation) -> str:
+def _head(s: ExplainInput) -> str:
     task = s.task
     parts = [state(s)]
     silent, stuck = s.flag("silent"), s.flag("no_progress")
@@ -99,11 +99,11 @@ def _head(s: Situation) -> str:
     return ", ".join(parts)
 
 
-def _pull_request(s: Situation) -> tuple[str, ...]:
+def _pull_request(s: ExplainInput) -> tuple[str, ...]:
     return () if s.task.pr_url is None else (f"its pull request is {bare(s.task.pr_url)}",)
 
 
-def _sandbox(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+def _sandbox(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     if attempt.missing_since is not None:
         missed = f"its sandbox was not found {past(attempt.missing_since, s.now)}"
         return (f"{missed}, and a second inspection decides",)
@@ -114,7 +114,7 @@ def _sandbox(s: Situation, attempt: Attempt) -> tuple[str, ...]:
     return (f"{_SEEN.get(seen, f'its sandbox is {seen}')}{_inspected(s, attempt)}",)
 
 
-def _inspected(s: Situation, attempt: Attempt) -> str:
+def _inspected(s: ExplainInput, attempt: Attempt) -> str:
     job = s.job("inspect", attempt.number)
     if job is not None and job.is_held(s.now):
         return f" as far as known, {job.leased_by} is inspecting it"
@@ -124,7 +124,7 @@ def _inspected(s: Situation, attempt: Attempt) -> str:
     return " as far as known" if at is None else f" (inspected at {clock(at, s.now)})"
 
 
-def _spool(s: Situation) -> tuple[str, ...]:
+def _spool(s: ExplainInput) -> tuple[str, ...]:
     if s.policy.spool_only:
         return ("its words are read from its spool, for the gateway has no public address",)
     if s.flag("unreachable") is None:
@@ -138,7 +138,7 @@ def _spool(s: Situation) -> tuple[str, ...]:
     )
 
 
-def _realm_missing(s: Situation, attempt: Attempt) -> tuple[str, ...]:
+def _realm_missing(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     flag = s.flag("realm_missing")
     if flag is None:
         return ()
@@ -146,7 +146,7 @@ def _realm_missing(s: Situation, attempt: Attempt) -> tuple[str, ...]:
     return (f"{missing}, so nobody can inspect its sandbox or destroy it",)
 
 
-def _end(s: Situation) -> tuple[str, ...]:
+def _end(s: ExplainInput) -> tuple[str, ...]:
     clocks, now = s.task.clocks, s.now
     stall = () if clocks.stall_end is None else (_stall_end(s, clocks.stall_end),)
     if clocks.run_end is not None:
@@ -157,19 +157,19 @@ def _end(s: Situation) -> tuple[str, ...]:
     return (*stall, f"at {clock(clocks.run, now)} it {_times_out(s)}")
 
 
-def _times_out(s: Situation) -> str:
+def _times_out(s: ExplainInput) -> str:
     follows = next_attempt(s, may_retry=retries_stalls(s))
     return f"times out and {follows}" if follows else "times out"
 
 
-def _stall_end(s: Situation, at: int) -> str:
+def _stall_end(s: ExplainInput, at: int) -> str:
     end = "needs review for its pull request" if s.task.pr_url else "fails with agent_silent"
     follows = None if s.task.pr_url else next_attempt(s, may_retry=retries_stalls(s))
     then = f"{end} and {follows}" if follows else end
     return f"at {clock(at, s.now)} it {then}, unless its agent speaks"
 
 
-def _waiting_for(s: Situation) -> str:
+def _waiting_for(s: ExplainInput) -> str:
     attempt = s.attempt
     if s.task.clocks.run_end is not None:
         return "the last inspection of its sandbox"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.explain.explain_input import Situation, place
+from gateway.domain.explain.explain_input import ExplainInput, place
 from gateway.domain.explain.formatting import bare, duration
 from gateway.domain.launching.launch import RELAUNCH_BACKOFF
 
@@ -10,7 +10,7 @@ LAUNCHES: Final = len(RELAUNCH_BACKOFF) + 1
 """Launches of one attempt."""
 
 
-def state(s: Situation) -> str:
+def state(s: ExplainInput) -> str:
     """`running`, or `running (attempt 2 of 3)`."""
     task = s.task
     word = task.status.value.replace("_", " ")
@@ -20,7 +20,7 @@ def state(s: Situation) -> str:
     return f"{word} (attempt {task.attempt}{of})"
 
 
-def wanted_place(s: Situation) -> str:
+def wanted_place(s: ExplainInput) -> str:
     """The only place where it may be launched, or nothing if any will do."""
     attempt = s.attempt
     if attempt is not None and attempt.realm is not None:
@@ -28,7 +28,7 @@ def wanted_place(s: Situation) -> str:
     return s.task.provider or ""
 
 
-def nobody(s: Situation, where: str) -> str:
+def nobody(s: ExplainInput, where: str) -> str:
     """No launcher of this place is live, or of any; right after our start none could be."""
     who = f"no launcher of {where}" if where else "no launcher"
     if s.has_just_started:
@@ -37,7 +37,7 @@ def nobody(s: Situation, where: str) -> str:
     return f"{who} is live"
 
 
-def wrong_snapshot(s: Situation) -> tuple[str, ...]:
+def wrong_snapshot(s: ExplainInput) -> tuple[str, ...]:
     """Whether its sandbox runs what nobody asked for."""
     flag = s.flag("wrong_snapshot")
     if flag is None:
@@ -46,7 +46,7 @@ def wrong_snapshot(s: Situation) -> tuple[str, ...]:
     return (f"its sandbox is not what was asked for{detail}",)
 
 
-def next_attempt(s: Situation, *, may_retry: bool = True) -> str | None:
+def next_attempt(s: ExplainInput, *, may_retry: bool = True) -> str | None:
     """`attempt 2 of 3 follows`, if a retryable error would open one."""
     task = s.task
     if not may_retry or task.attempt >= task.max_attempts:
@@ -54,6 +54,6 @@ def next_attempt(s: Situation, *, may_retry: bool = True) -> str | None:
     return f"attempt {task.attempt + 1} of {task.max_attempts} follows"
 
 
-def retries_stalls(s: Situation) -> bool:
+def retries_stalls(s: ExplainInput) -> bool:
     """Whether silence and the run clock count as retryable failures."""
     return s.task.on_stall == "retry"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gateway.domain.deliveries.delivery import Owed
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.explain.formatting import (
     bare,
     count,
@@ -12,7 +12,7 @@ from gateway.domain.explain.formatting import (
 )
 
 
-def troubles(s: Situation) -> tuple[str, ...]:
+def troubles(s: ExplainInput) -> tuple[str, ...]:
     """What went wrong with deliveries, and of an ended task also what is only under way."""
     pending = [owed for owed in s.deliveries if owed.status == "pending"]
     failing = [owed for owed in pending if owed.failures]
@@ -26,7 +26,7 @@ def troubles(s: Situation) -> tuple[str, ...]:
     )
 
 
-def owed_to(s: Situation) -> str | None:
+def owed_to(s: ExplainInput) -> str | None:
     """What an ended task still waits for outside; None: nothing."""
     number = sum(owed.status == "pending" for owed in s.deliveries)
     if number:
@@ -35,13 +35,13 @@ def owed_to(s: Situation) -> str | None:
     return "somebody to enable its endpoint again" if is_held else None
 
 
-def next_try(s: Situation) -> Owed | None:
+def next_try(s: ExplainInput) -> PendingDelivery | None:
     """The failing delivery that is tried next."""
     failing = [owed for owed in s.deliveries if owed.failures and owed.next_attempt_at is not None]
     return min(failing, key=lambda owed: owed.next_attempt_at or 0, default=None)
 
 
-def _failing(s: Situation, failing: Sequence[Owed]) -> tuple[str, ...]:
+def _failing(s: ExplainInput, failing: Sequence[PendingDelivery]) -> tuple[str, ...]:
     parked = sum(owed.is_parked for owed in failing)
     aside = f", {parked} of them parked" if parked and parked < len(failing) else ""
     aside = ", parked" if parked == len(failing) else aside
@@ -53,7 +53,7 @@ def _failing(s: Situation, failing: Sequence[Owed]) -> tuple[str, ...]:
     return (f"{head}{why} and the next is {future(following.next_attempt_at, s.now)}",)
 
 
-def _dead(dead: Sequence[Owed]) -> tuple[str, ...]:
+def _dead(dead: Sequence[PendingDelivery]) -> tuple[str, ...]:
     if not dead:
         return ()
     why = f" ({bare(dead[-1].reason)})" if dead[-1].reason else ""
@@ -61,7 +61,7 @@ def _dead(dead: Sequence[Owed]) -> tuple[str, ...]:
     return (f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",)
 
 
-def _held(held: Sequence[Owed]) -> tuple[str, ...]:
+def _held(held: Sequence[PendingDelivery]) -> tuple[str, ...]:
     if not held:
         return ()
     number = len(held)

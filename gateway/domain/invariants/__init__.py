@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.outbox import unsettled
-from gateway.domain.invariants.task_rows import Books, Problem
+from gateway.domain.invariants.task_rows import Problem, TaskRows
 from gateway.domain.invariants.task_state import misplaced
 from gateway.domain.tasks.event import Event
 
 
-def broken(books: Books, events: Iterable[Event]) -> Iterator[Problem]:
+def broken(books: TaskRows, events: Iterable[Event]) -> Iterator[Problem]:
     """What is wrong with one task; its events come in the order of their numbers."""
     history = History(books.task.id)
     for event in events:

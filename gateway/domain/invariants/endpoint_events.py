@@ -9,13 +9,13 @@ from gateway.domain.deliveries.endpoint import Endpoint, Subscription
 from gateway.domain.invariants.history import tells_secret
 from gateway.domain.invariants.outbox import unsettled
 from gateway.domain.invariants.task_rows import DeliveryRow, Problem, ProblemName
-from gateway.domain.tasks.event import EndpointNews, Event
+from gateway.domain.tasks.event import EndpointEventData, Event
 from gateway.domain.tasks.task import Frozen
 
 _RECOVERED: Final = "endpoint.recovered"
 
 
-class EndpointBooks(Frozen, frozen=True, kw_only=True):
+class EndpointRows(Frozen, frozen=True, kw_only=True):
     """What is kept of one endpoint beside its events."""
 
     endpoint: Endpoint
@@ -25,7 +25,7 @@ class EndpointBooks(Frozen, frozen=True, kw_only=True):
     """Of the others that may hear of it, in the order of the numbers of events."""
 
 
-def misreported(books: EndpointBooks, events: Iterable[Event]) -> Iterator[Problem]:
+def misreported(books: EndpointRows, events: Iterable[Event]) -> Iterator[Problem]:
     """What is wrong with it; its events come in the order of their numbers."""
     log = Announcements(books.endpoint.id)
     for event in events:
@@ -88,7 +88,7 @@ class Announcements:
 
 def _is_readable(event: Event) -> bool:
     try:
-        return isinstance(event.fact, EndpointNews)
+        return isinstance(event.fact, EndpointEventData)
     except (KeyError, msgspec.MsgspecError):
         return False
 

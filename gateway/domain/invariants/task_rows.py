@@ -58,7 +58,7 @@ class DeliveryRow(Frozen, frozen=True, kw_only=True):
     next_attempt_at: int | None
 
 
-class Books(Frozen, frozen=True, kw_only=True):
+class TaskRows(Frozen, frozen=True, kw_only=True):
     """The rows of one task."""
 
     task: Task

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from gateway.domain.invariants.history import History
-from gateway.domain.invariants.task_rows import Books, Problem, ProblemName
+from gateway.domain.invariants.task_rows import Problem, ProblemName, TaskRows
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import (
     Attempt,
@@ -15,7 +15,7 @@ from gateway.domain.tasks.task import (
 )
 
 
-def misplaced(books: Books, history: History) -> Iterator[Problem]:
+def misplaced(books: TaskRows, history: History) -> Iterator[Problem]:
     """What is wrong with the rows."""
     for name, detail in (
         *_differences(books.task, history.task),
@@ -47,14 +47,14 @@ def _folded_part(task: Task) -> Task:
     return replace(task, clocks=Clocks(), claimable_at=None)
 
 
-def _clocks(books: Books) -> Wrong:
+def _clocks(books: TaskRows) -> Wrong:
     if books.due_at != books.task.due_at:
         yield "wrong_due_time", "due_at of its row is not the earliest of its clocks"
     if books.task.due_at is None and not books.task.status.is_terminal:
         yield "never_due", f"it is {books.task.status}, and no clock runs for it"
 
 
-def _offers(books: Books) -> Wrong:
+def _offers(books: TaskRows) -> Wrong:
     task = books.task
     if task.claimable_at is not None and task.status.is_terminal:
         yield "claimable_after_end", f"it is {task.status}, and could still be claimed"
@@ -66,7 +66,7 @@ def _offers(books: Books) -> Wrong:
         yield "nobody_launches", f"it is launching, and attempt {task.attempt} has no create job"
 
 
-def _attempts(books: Books, history: History) -> Wrong:
+def _attempts(books: TaskRows, history: History) -> Wrong:
     task = books.task
     numbers = {attempt.number for attempt in books.attempts}
     if task.status in {Status.LAUNCHING, Status.RUNNING} and task.attempt not in numbers:
@@ -85,7 +85,7 @@ def _attempts(books: Books, history: History) -> Wrong:
             yield "no_destroy_job", f"the sandbox of attempt {attempt.number} {detail}"
 
 
-def _jobs(books: Books) -> Wrong:
+def _jobs(books: TaskRows) -> Wrong:
     task = books.task
     numbers = {attempt.number for attempt in books.attempts}
     for job in books.jobs:
@@ -98,7 +98,7 @@ def _jobs(books: Books) -> Wrong:
             yield "job_left_open", f"{job.id} is open, and its attempt has ended"
 
 
-def _older(books: Books) -> Iterator[Attempt]:
+def _older(books: TaskRows) -> Iterator[Attempt]:
     return (attempt for attempt in books.attempts if attempt.number < books.task.attempt)
 
 
@@ -110,6 +110,6 @@ def _has_ended(attempt: Attempt, task: Task) -> bool:
     return attempt.number < task.attempt or task.status.is_terminal
 
 
-def _open(books: Books, kind: str, attempt: int) -> list[Job]:
+def _open(books: TaskRows, kind: str, attempt: int) -> list[Job]:
     wanted = (kind, attempt)
     return [job for job in books.jobs if (job.kind, job.attempt) == wanted and job.is_open]

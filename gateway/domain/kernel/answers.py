@@ -13,7 +13,7 @@ class TaskReply(Frozen, frozen=True, kw_only=True):
     replayed: bool = False
 
 
-class WordReply(Frozen, frozen=True, kw_only=True):
+class AgentEventReply(Frozen, frozen=True, kw_only=True):
     """The answer to an agent's word."""
 
     applied: bool
@@ -59,7 +59,7 @@ class Accepted(Frozen, frozen=True, kw_only=True):
 
 Answer = (
     TaskReply
-    | WordReply
+    | AgentEventReply
     | ClaimReply
     | TryReply
     | LeaseReply

@@ -20,10 +20,10 @@ from gateway.domain.deliveries.commands import (
     UpdateEndpoint,
 )
 from gateway.domain.deliveries.delivery import NO_REPEAT
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import stray_id
-from gateway.domain.kernel.read_set import Needs, SandboxKey
+from gateway.domain.kernel.read_set import ReadSet, SandboxKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.labels import owner
 from gateway.domain.launching.realm import Place, ServedPlace
@@ -53,9 +53,9 @@ class CreateTask(Frozen, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The answer of an earlier request with the same key."""
-        return Needs(idempotency=(self.idempotency.key,) if self.idempotency else ())
+        return ReadSet(idempotency=(self.idempotency.key,) if self.idempotency else ())
 
 
 class OpenWorkspace(Frozen, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class OpenWorkspace(Frozen, frozen=True, kw_only=True):
     """When the frontend has its answer at the latest (milliseconds)."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The workspace with its task, and what the creation needs."""
         keys = (self.workspace.key,) if self.workspace else ()
         return structs.replace(self.creation.needs, workspaces=keys)
@@ -85,10 +85,10 @@ class CancelTask(Frozen, frozen=True, kw_only=True):
     idempotency: Idempotency | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The task."""
         keys = (self.idempotency.key,) if self.idempotency else ()
-        return Needs(tasks=(self.task_id,), idempotency=keys)
+        return ReadSet(tasks=(self.task_id,), idempotency=keys)
 
 
 class RetryTask(CancelTask, frozen=True, kw_only=True):
@@ -104,9 +104,9 @@ class AnswerWorkspace(Frozen, frozen=True, kw_only=True):
     task_id: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The task."""
-        return Needs(tasks=(self.task_id,))
+        return ReadSet(tasks=(self.task_id,))
 
 
 class ReleaseSandbox(Frozen, frozen=True, kw_only=True):
@@ -118,12 +118,12 @@ class ReleaseSandbox(Frozen, frozen=True, kw_only=True):
     reason: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The task."""
-        return Needs(tasks=(self.task_id,))
+        return ReadSet(tasks=(self.task_id,))
 
 
-class AgentWord(Frozen, frozen=True, kw_only=True):
+class ReportAgentEvent(Frozen, frozen=True, kw_only=True):
     """One authentic webhook of an agent: its signature has been verified with key `key_id`."""
 
     task_id: str
@@ -134,7 +134,7 @@ class AgentWord(Frozen, frozen=True, kw_only=True):
     """The JSON of its `data`, as it will be stored."""
     webhook_id: str | None
     body_hash: bytes
-    refusal: Refused | None = None
+    refusal: ApiError | None = None
     """What a full decode found wrong; told only after the dedupe, as `interfaces.md` orders."""
     piece: PatchPiece | None = None
     """The text of a `task.patch`, which is no part of its data."""
@@ -142,10 +142,10 @@ class AgentWord(Frozen, frozen=True, kw_only=True):
     """Read from the sandbox's spool by a launcher: the agent could not reach us."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The task and what was heard before under the same id."""
         key = ((self.task_id, self.attempt, self.webhook_id),) if self.webhook_id else ()
-        return Needs(tasks=(self.task_id,), webhooks=key)
+        return ReadSet(tasks=(self.task_id,), webhooks=key)
 
 
 class Claim(Frozen, frozen=True, kw_only=True):
@@ -166,9 +166,9 @@ class Claim(Frozen, frozen=True, kw_only=True):
     """The one whose jobs alone it may have; empty: all."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Itself: a selection of the best jobs, and the jobs this launcher holds."""
-        return Needs(claim=self, jobs=(self.job_id,) if self.job_id else ())
+        return ReadSet(claim=self, jobs=(self.job_id,) if self.job_id else ())
 
 
 class JobReport(Frozen, frozen=True, kw_only=True):
@@ -182,9 +182,9 @@ class JobReport(Frozen, frozen=True, kw_only=True):
     """The one whose jobs alone it may speak of; empty: all."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The job with its task, and its launcher."""
-        return Needs(jobs=(self.job_id,), reports=True)
+        return ReadSet(jobs=(self.job_id,), reports=True)
 
 
 class RenewLease(JobReport, frozen=True, kw_only=True):
@@ -219,11 +219,11 @@ class FinishJob(JobReport, frozen=True, kw_only=True):
     diagnosis: str | None = None
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The job; of a sweep also what its sandboxes say they belong to."""
         jobs = {stray_id(self.job_id, found.name, found.id) for found in self.sandboxes}
         tasks = {owner(found.labels)[0] for found in self.sandboxes}
-        return Needs(jobs=(self.job_id, *jobs), tasks=tuple(tasks), reports=True)
+        return ReadSet(jobs=(self.job_id, *jobs), tasks=tuple(tasks), reports=True)
 
 
 class FailJob(JobReport, frozen=True, kw_only=True):
@@ -254,10 +254,10 @@ class RescuePatch(JobReport, frozen=True, kw_only=True):
         return f"rescued:{self.piece.revision}:{self.piece.start}:{self.body_hash.hex()[:32]}"
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The job with its task, its launcher, and whether the piece came before."""
         key = (self.task_id, self.attempt, self.name)
-        return Needs(jobs=(self.job_id,), reports=True, webhooks=(key,))
+        return ReadSet(jobs=(self.job_id,), reports=True, webhooks=(key,))
 
 
 class ReportEnded(Frozen, frozen=True, kw_only=True):
@@ -268,9 +268,9 @@ class ReportEnded(Frozen, frozen=True, kw_only=True):
     """The one whose sandboxes alone it may speak of; empty: all."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The tasks of these sandboxes."""
-        return Needs(sandboxes=self.sandboxes)
+        return ReadSet(sandboxes=self.sandboxes)
 
 
 class TaskDue(Frozen, frozen=True, kw_only=True):
@@ -279,9 +279,9 @@ class TaskDue(Frozen, frozen=True, kw_only=True):
     task_id: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The task."""
-        return Needs(tasks=(self.task_id,))
+        return ReadSet(tasks=(self.task_id,))
 
 
 class JobDue(Frozen, frozen=True, kw_only=True):
@@ -290,9 +290,9 @@ class JobDue(Frozen, frozen=True, kw_only=True):
     job_id: str
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The job and its task."""
-        return Needs(jobs=(self.job_id,))
+        return ReadSet(jobs=(self.job_id,))
 
 
 class RealmDue(Frozen, frozen=True, kw_only=True):
@@ -301,9 +301,9 @@ class RealmDue(Frozen, frozen=True, kw_only=True):
     key: ServedPlace
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The realm, the tasks with a sandbox there, and those that nobody else can take."""
-        return Needs(realm=self.key)
+        return ReadSet(realm=self.key)
 
 
 class SettleDelivery(Frozen, frozen=True, kw_only=True):
@@ -335,10 +335,10 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
     repeats: int = NO_REPEAT
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Of a failure, the jobs that are not done with its endpoint: it may be the last one."""
         is_failure = self.is_attempt and self.status != "delivered"
-        return Needs(backlogs=(self.endpoint_id,)) if is_failure else Needs()
+        return ReadSet(backlogs=(self.endpoint_id,)) if is_failure else ReadSet()
 
 
 class Pulse(Frozen, frozen=True, kw_only=True):
@@ -347,9 +347,9 @@ class Pulse(Frozen, frozen=True, kw_only=True):
     at: int
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The pulse before, and what an outage has to move."""
-        return Needs(pulse_at=self.at)
+        return ReadSet(pulse_at=self.at)
 
 
 class Prune(Frozen, frozen=True, kw_only=True):
@@ -363,9 +363,9 @@ class Prune(Frozen, frozen=True, kw_only=True):
     ended_before: int = 0
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """The tasks it is about, and which of them still owe something."""
-        return Needs(tasks=(*self.env_of, *self.tasks), owing=self.tasks)
+        return ReadSet(tasks=(*self.env_of, *self.tasks), owing=self.tasks)
 
 
 Command = (
@@ -375,7 +375,7 @@ Command = (
     | CancelTask
     | RetryTask
     | ReleaseSandbox
-    | AgentWord
+    | ReportAgentEvent
     | SandboxNotice
     | PullRequestNotice
     | Claim

@@ -3,7 +3,7 @@
 from gateway.wire.problem import FieldError
 
 
-class Refused(Exception):
+class ApiError(Exception):
     """A request that cannot be granted.
 
     `code` is stable and machine-readable; the web floor has one table from code to HTTP status.
@@ -28,7 +28,7 @@ class Refused(Exception):
         """Seconds after which it may be tried again."""
 
 
-class Unavailable(Refused):
+class Unavailable(ApiError):
     """Nothing can be committed just now; nothing was written, and the caller may try again."""
 
     def __init__(self, detail: str, *, code: str = "unavailable", retry_after: int = 1) -> None:

@@ -17,7 +17,7 @@ SandboxKey = tuple[str, str, str]
 """(provider, realm, name)."""
 
 
-class Needs(Frozen, frozen=True, kw_only=True):
+class ReadSet(Frozen, frozen=True, kw_only=True):
     """What a decision looks at. Claims are selections; the rest are keys."""
 
     tasks: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ from gateway.domain.launching.realm import (
 from gateway.domain.launching.sweep import Sweep
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
-from gateway.domain.tasks.concurrency_hold import Taken
+from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     LIVE,
@@ -51,7 +51,7 @@ NEVER_LATER: Final[Mapping[str, int]] = {}
 FirstAnswer = Task | EndpointReply | ReplayReply
 
 
-class Remembered(Frozen, frozen=True, kw_only=True):
+class IdempotencyRecord(Frozen, frozen=True, kw_only=True):
     """The first answer to an `Idempotency-Key`."""
 
     key: IdempotencyKey
@@ -110,7 +110,7 @@ class Pruning(Frozen, frozen=True, kw_only=True):
 
 
 @dataclass(kw_only=True)
-class View:
+class UnitOfWork:
     """Loaded rows by key, and the sets of keys that have to be written."""
 
     policy: Policy
@@ -121,7 +121,7 @@ class View:
     jobs: dict[str, Job] = field(default_factory=dict)
     heard: dict[WebhookKey, bytes] = field(default_factory=dict)
     """Hashes of the bodies that came under a webhook id."""
-    remembered: dict[IdempotencyKey, Remembered] = field(default_factory=dict)
+    remembered: dict[IdempotencyKey, IdempotencyRecord] = field(default_factory=dict)
     outbox: Outbox = field(default_factory=Outbox)
     erased: set[str] = field(default_factory=set)
     """Tasks whose `env` is no longer kept."""
@@ -137,7 +137,7 @@ class View:
     """Inspect, destroy and sweep jobs that nobody holds, by project in turn, oldest first."""
     keys_in_use: dict[str, int] = field(default_factory=dict)
     """How many attempts of a concurrency key are launching or running."""
-    taken: dict[str, tuple[Taken, ...]] = field(default_factory=dict)
+    taken: dict[str, tuple[ConcurrencyHold, ...]] = field(default_factory=dict)
     """When a concurrency key was taken, as far as somebody has waited for it, and whether it is."""
     realms: dict[ServedPlace, Realm] = field(default_factory=dict)
     """All that are not known to be missing, and those that are spoken of."""
@@ -149,7 +149,7 @@ class View:
     changed_attempts: dict[AttemptKey, None] = field(default_factory=dict)
     changed_jobs: dict[str, None] = field(default_factory=dict)
     changed_realms: dict[ServedPlace, None] = field(default_factory=dict)
-    changed_taken: list[Taken] = field(default_factory=list)
+    changed_taken: list[ConcurrencyHold] = field(default_factory=list)
     changed_turns: dict[str, None] = field(default_factory=dict)
     new_sweeps: list[Sweep] = field(default_factory=list)
     new_events: list[Event] = field(default_factory=list)
@@ -161,7 +161,7 @@ class View:
     """The `env` of tasks that are tried again with another one."""
     workspaces: dict[WorkspaceKey, Workspace] = field(default_factory=dict)
     new_workspaces: list[Workspace] = field(default_factory=list)
-    new_remembered: list[Remembered] = field(default_factory=list)
+    new_remembered: list[IdempotencyRecord] = field(default_factory=list)
     new_metadata: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     launchers: dict[str, LauncherCall] = field(default_factory=dict)
     """Who holds the jobs that are reported on, or claims, as they last called."""
@@ -297,10 +297,10 @@ class View:
         if is_taken != any(period.freed_at is None for period in periods):
             self._turn_key(after, periods, now)
 
-    def _turn_key(self, task: Task, periods: tuple[Taken, ...], now: int) -> None:
+    def _turn_key(self, task: Task, periods: tuple[ConcurrencyHold, ...], now: int) -> None:
         taken = next((period for period in periods if period.freed_at is None), None)
         if taken is None:
-            turned = Taken(
+            turned = ConcurrencyHold(
                 project=task.project, concurrency_key=task.concurrency_key or "", taken_at=now
             )
         else:

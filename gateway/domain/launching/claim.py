@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import ClaimedJob, ClaimReply
 from gateway.domain.kernel.commands import Claim
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import job_id
-from gateway.domain.kernel.unit_of_work import LauncherCall, View
+from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import LIVE_FOR, serves
 from gateway.domain.launching.sweep_findings import sweep_job
@@ -19,7 +19,7 @@ from gateway.domain.tasks.event import Ended, Launching
 from gateway.domain.tasks.finish import end, opened
 from gateway.domain.tasks.queue_clock import fits, queue_left, watch
 from gateway.domain.tasks.task import Status, Task
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 MAX_EXTRA_JOBS = 10
 """Inspect, destroy and sweep jobs come on top of the capacity, at most so many, and first."""
@@ -27,11 +27,11 @@ SECRET_BYTES = 16
 """Of a lease's token."""
 
 
-def claim(view: View, command: Claim, now: int) -> ClaimReply:
+def claim(view: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     """Notes that the launcher is live, takes back what it forgot, and leases it work.
 
     Raises:
-        Refused: `launcher_id_taken`.
+        ApiError: `launcher_id_taken`.
     """
     known = view.launchers.get(command.launcher_id)
     is_its_own = known is None or known.key_id in {"", command.key_id}
@@ -59,12 +59,12 @@ def claim(view: View, command: Claim, now: int) -> ClaimReply:
     return ClaimReply(jobs=(*extra, *_create_jobs(view, command, now)))
 
 
-def _extra_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
+def _extra_jobs(view: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
     fitting = (view.jobs[name] for name in view.offered if _may_have(view.jobs[name], command, now))
     return [_lease(view, job, command, now) for job in islice(fitting, MAX_EXTRA_JOBS)]
 
 
-def _create_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
+def _create_jobs(view: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
     """The project that was served longest ago is next; its most urgent task, then its oldest."""
     queues = _queues(view, command, now) if command.capacity else {}
     claimed: list[ClaimedJob] = []
@@ -78,7 +78,7 @@ def _create_jobs(view: View, command: Claim, now: int) -> list[ClaimedJob]:
     return claimed
 
 
-def _queues(view: View, command: Claim, now: int) -> dict[str, list[Task]]:
+def _queues(view: UnitOfWork, command: Claim, now: int) -> dict[str, list[Task]]:
     """By project, the tasks that this launcher may have, the next one last."""
     offered = (view.tasks[task_id] for task_id in view.claimable)
     fitting = [task for task in offered if _may_create(view, task, command, now)]
@@ -87,7 +87,7 @@ def _queues(view: View, command: Claim, now: int) -> dict[str, list[Task]]:
     return {project: list(tasks)[::-1] for project, tasks in by_project}
 
 
-def _claim_one(view: View, command: Claim, now: int) -> ClaimReply:
+def _claim_one(view: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     job = view.jobs.get(command.job_id or "")
     task = view.tasks.get(job.task_id or "") if job else None
     if job is None or not job.is_open or not serves(command.project, job.project):
@@ -115,13 +115,13 @@ def _is_for(job: Job, command: Claim, now: int) -> bool:
     return is_due and (job.provider or "", job.realm or "") in command.providers
 
 
-def _may_create(view: View, task: Task, command: Claim, now: int) -> bool:
+def _may_create(view: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
         return False
     return _is_reachable(view, task, command) and view.has_room(task)
 
 
-def _is_reachable(view: View, task: Task, command: Claim) -> bool:
+def _is_reachable(view: UnitOfWork, task: Task, command: Claim) -> bool:
     """Whether the launcher serves the task's project and the sandbox's realm, or may choose one."""
     if not serves(command.project, task.project):
         return False
@@ -129,8 +129,8 @@ def _is_reachable(view: View, task: Task, command: Claim) -> bool:
     return any(fits(task, attempt, place) for place in command.providers)
 
 
-def _claim_create(view: View, task: Task, command: Claim, now: int) -> ClaimedJob:
-    draft = Draft(view, task, now)
+def _claim_create(view: UnitOfWork, task: Task, command: Claim, now: int) -> ClaimedJob:
+    draft = TaskChange(view, task, now)
     attempt = draft.attempt or opened(draft)
     attempt = replace(attempt, claimed_at=attempt.claimed_at or now)
     if task.status is Status.QUEUED:
@@ -163,7 +163,7 @@ def _wanted_place(task: Task, command: Claim) -> tuple[str, str] | None:
     return next((place for place in command.providers if place[0] == task.provider), None)
 
 
-def _lease(view: View, job: Job, command: Claim, now: int) -> ClaimedJob:
+def _lease(view: UnitOfWork, job: Job, command: Claim, now: int) -> ClaimedJob:
     leased = replace(
         job,
         lease=job.lease + 1,
@@ -187,8 +187,8 @@ def _secret_of(job: Job, command: Claim) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _taken(launcher_id: str) -> Refused:
-    return Refused(
+def _taken(launcher_id: str) -> ApiError:
+    return ApiError(
         "launcher_id_taken",
         f"Another key's launcher calls itself {launcher_id}.",
         hint="Give each launcher process an id of its own; one that has not called for 60 s is "
@@ -196,7 +196,7 @@ def _taken(launcher_id: str) -> Refused:
     )
 
 
-def _take_back(view: View, command: Claim, now: int) -> None:
+def _take_back(view: UnitOfWork, command: Claim, now: int) -> None:
     """Jobs given to this very process that it does not hold and never renewed: the answer to its
     claim was lost on the way."""
     for job in list(view.jobs.values()):
@@ -223,7 +223,7 @@ def revoked(job: Job) -> Job:
     )
 
 
-def release(view: View, job: Job, now: int) -> None:
+def release(view: UnitOfWork, job: Job, now: int) -> None:
     """Nobody holds the job any more: it is offered again, and that is not counted. The old token
     dies here and not at the next claim, or two would work on it."""
     freed = revoked(job)
@@ -235,12 +235,12 @@ def release(view: View, job: Job, now: int) -> None:
         view.put_job(replace(freed, closed_at=now))
         return
     if job.kind == "create":
-        draft = Draft(view, task, now)
+        draft = TaskChange(view, task, now)
         _offer_again(draft)
         draft.keep()
 
 
-def _offer_again(draft: Draft) -> None:
+def _offer_again(draft: TaskChange) -> None:
     """The launch goes on with whoever comes; a cancelled one that was never tried is over."""
     attempt = draft.attempt
     if draft.task.cancel_requested_at is None:

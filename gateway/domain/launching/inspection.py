@@ -14,7 +14,7 @@ from gateway.domain.tasks.task import (
     Status,
     TaskError,
 )
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 DESTROY_BACKOFF: Final = (5_000, 300_000)
 """An unconfirmed destroy is offered again for ever, from 5 s to 5 min apart (milliseconds)."""
@@ -26,7 +26,7 @@ _REASONS: Final = {
 }
 
 
-def judge_inspection(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:
+def judge_inspection(draft: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> None:
     """Applies what a launcher saw; what the spool holds was applied before."""
     if seen.sandbox is not None:
         attempt = _note(draft, attempt, seen.sandbox)
@@ -44,7 +44,7 @@ def judge_inspection(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) 
         draft.open_job("inspect", attempt, not_before=draft.now)  # this look may have begun before
 
 
-def judge_destroy(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> None:
+def judge_destroy(draft: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> None:
     """Confirmed, or offered again."""
     state = seen.sandbox.state if seen.sandbox else "unknown"
     provable_at = _absence_provable_at(draft, attempt)
@@ -70,7 +70,7 @@ def offered_again(job: Job, seen: FinishJob, now: int) -> Job:
     return replace(job, offers=job.offers + 1, not_before=now + wait)
 
 
-def _judge_overrun(draft: Draft, job: Job, attempt: Attempt) -> None:
+def _judge_overrun(draft: TaskChange, job: Job, attempt: Attempt) -> None:
     """The hard clock is judged by a look that began after it ran out, not by one that was under
     way then."""
     ran_out_at = (draft.task.clocks.run_end or draft.now) - draft.policy.drain
@@ -80,7 +80,7 @@ def _judge_overrun(draft: Draft, job: Job, attempt: Attempt) -> None:
         time_out(draft)
 
 
-def compare_snapshot(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> None:
+def compare_snapshot(draft: TaskChange, attempt: Attempt, sandbox: Sandbox) -> None:
     """Whether the sandbox came up from what was asked for; a provider that does not say is taken
     at its word."""
     wanted, found = draft.task.snapshot, sandbox.snapshot
@@ -92,7 +92,7 @@ def compare_snapshot(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> None:
         draft.lower_flag("wrong_snapshot")
 
 
-def time_out(draft: Draft) -> None:
+def time_out(draft: TaskChange) -> None:
     """The hard clock ran out, and the sandbox has been asked."""
     error = TaskError(
         stage=draft.task.stage or "agent",
@@ -103,7 +103,7 @@ def time_out(draft: Draft) -> None:
     end(draft, Status.TIMED_OUT, Ended(error=error))
 
 
-def _verdict(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> TaskError | None:
+def _verdict(draft: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> TaskError | None:
     state = seen.sandbox.state if seen.sandbox else "unknown"
     detail = f": {seen.diagnosis}" if seen.diagnosis else ""
     if state == "gone":
@@ -121,7 +121,7 @@ def _verdict(draft: Draft, job: Job, attempt: Attempt, seen: FinishJob) -> TaskE
     return None
 
 
-def _is_second_look(draft: Draft, job: Job, attempt: Attempt) -> bool:
+def _is_second_look(draft: TaskChange, job: Job, attempt: Attempt) -> bool:
     """`gone` needs two looks at least 15 s apart: lists and caches flap. A look begins after
     `not_before`, however late it is reported."""
     since = attempt.missing_since or draft.now
@@ -134,7 +134,7 @@ def _is_second_look(draft: Draft, job: Job, attempt: Attempt) -> bool:
     return False
 
 
-def fail(draft: Draft, error: TaskError) -> None:
+def fail(draft: TaskChange, error: TaskError) -> None:
     """The attempt ended without a last word; with a pull request a person must look at it."""
     if draft.task.pr_url is not None:
         end(draft, Status.NEEDS_REVIEW, Ended(error=error, summary=error.message))
@@ -142,7 +142,7 @@ def fail(draft: Draft, error: TaskError) -> None:
         end(draft, Status.FAILED, Ended(error=error))
 
 
-def _note(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
+def _note(draft: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
     known = attempt.sandbox
     is_going = known is not None and known.state == "destroying"
     if sandbox.state in {"unknown", "gone"} or sandbox == known or is_going:
@@ -155,7 +155,7 @@ def _note(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
     return noted
 
 
-def _absence_provable_at(draft: Draft, attempt: Attempt) -> int:
+def _absence_provable_at(draft: TaskChange, attempt: Attempt) -> int:
     """A sandbox whose id is unknown may still be in the making until then (milliseconds)."""
     if attempt.create_before is None or (attempt.sandbox and attempt.sandbox.id):
         return 0

@@ -8,7 +8,7 @@ from gateway.domain.tasks.task import Frozen, TaskError
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 
 
-class Stray(Frozen, frozen=True, kw_only=True):
+class OrphanSandbox(Frozen, frozen=True, kw_only=True):
     """A sandbox with our labels that no living attempt wants: a sweep has found it."""
 
     name: str
@@ -40,7 +40,7 @@ class Job(Frozen, frozen=True, kw_only=True):
     closed_at: int | None = None
     answered_lease: int | None = None
     """The lease under which it was closed: the same token again gets the same answer."""
-    stray: Stray | None = None
+    stray: OrphanSandbox | None = None
     """What it destroys, if that belongs to no attempt."""
     error: TaskError | None = None
     """Why it could not be done, if that is how its last lease ended."""

@@ -25,7 +25,7 @@ from gateway.domain.tasks.task import (
     Status,
     TaskError,
 )
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import LaunchError
 
 Report = msgspec.Raw | msgspec.UnsetType
@@ -37,7 +37,7 @@ PASSING: Final = frozenset({"provider_quota", "provider_unavailable"})
 """Quota, 429, busy, 5xx, network."""
 
 
-def launched(draft: Draft, job: Job, attempt: Attempt, report: FinishJob) -> None:
+def launched(draft: TaskChange, job: Job, attempt: Attempt, report: FinishJob) -> None:
     """The sandbox is up: the attempt runs, and is stopped at once if nobody wants it any more."""
     if report.sandbox is not None:
         attempt = note_sandbox(draft, attempt, report.sandbox)
@@ -51,7 +51,7 @@ def launched(draft: Draft, job: Job, attempt: Attempt, report: FinishJob) -> Non
         draft.open_job("inspect", attempt, not_before=draft.now)
 
 
-def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
+def note_sandbox(draft: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
     """`created` or `done` without `trying` is taken as both. What was destroyed does not come back
     with a report that was late; another sandbox under the name does."""
     is_new = attempt.sandbox is None or attempt.sandbox.id != sandbox.id
@@ -78,7 +78,7 @@ def note_sandbox(draft: Draft, attempt: Attempt, sandbox: Sandbox) -> Attempt:
 
 
 def launch_failed(
-    draft: Draft, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
+    draft: TaskChange, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
 ) -> None:
     """Queued again with backoff, at most twice; a permanent error or a third one ends it. Once its
     agent has spoken the sandbox is asked: it may run on, or have gone meanwhile."""
@@ -111,7 +111,7 @@ def launch_report(error: LaunchError) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(report))
 
 
-def destroy_if_unwanted(draft: Draft, job: Job) -> bool:
+def destroy_if_unwanted(draft: TaskChange, job: Job) -> bool:
     """Whether nobody wants what the job made: then it goes, unless its agent may still stop."""
     task = draft.task
     attempt = draft.attempt_of(job.attempt or 0)
@@ -124,14 +124,14 @@ def destroy_if_unwanted(draft: Draft, job: Job) -> bool:
     return True
 
 
-def _forget_looks(draft: Draft, attempt: Attempt) -> None:
+def _forget_looks(draft: TaskChange, attempt: Attempt) -> None:
     """Who was asked to destroy it may have looked before it was there: somebody looks again."""
     job = draft.job("destroy", attempt.number)
     if job is not None and job.leased_by is not None:
         draft.put_job(revoked(job))
 
 
-def _launch_again(draft: Draft, attempt: Attempt, error: TaskError, report: Report) -> None:
+def _launch_again(draft: TaskChange, attempt: Attempt, error: TaskError, report: Report) -> None:
     launch = attempt.launches + 1
     again = Retried(attempt=attempt.number, launch=launch, error=error, report=report)
     draft.happen("task.retried", again)
@@ -142,6 +142,6 @@ def _launch_again(draft: Draft, attempt: Attempt, error: TaskError, report: Repo
     hold_back(draft)
 
 
-def _destroy_left_over(draft: Draft, attempt: Attempt) -> None:
+def _destroy_left_over(draft: TaskChange, attempt: Attempt) -> None:
     if not attempt.is_gone:
         destroy(draft, attempt, at=draft.now)

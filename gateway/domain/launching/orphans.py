@@ -4,16 +4,16 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import FinishJob
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.inspection import offered_again
-from gateway.domain.launching.job import Job, Stray
+from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.sandbox_identity import wrong_name
 from gateway.domain.launching.sweep_findings import NOT_THERE, judge_sweep, swept_again
 from gateway.domain.tasks.task import TaskError
 
 
 def homeless_finished(
-    view: View, job: Job, report: FinishJob, now: int, error: TaskError | None = None
+    view: UnitOfWork, job: Job, report: FinishJob, now: int, error: TaskError | None = None
 ) -> Accepted:
     """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
     answered = answered_by(job, error)
@@ -33,7 +33,7 @@ def answered_by(job: Job, error: TaskError | None = None) -> Job:
     )
 
 
-def _stray_after(job: Job, stray: Stray, report: FinishJob, now: int) -> Job:
+def _stray_after(job: Job, stray: OrphanSandbox, report: FinishJob, now: int) -> Job:
     if report.sandbox is not None and report.sandbox.name != stray.name:
         raise wrong_name(stray.name)
     if report.sandbox is not None and report.sandbox.state in NOT_THERE:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import RealmDue
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import (
     LIVE_FOR,
     Place,
@@ -15,10 +15,10 @@ from gateway.domain.launching.realm import (
 )
 from gateway.domain.tasks.queue_clock import watch
 from gateway.domain.tasks.task import Task
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 
-def realm_due(view: View, command: RealmDue, now: int) -> Accepted:
+def realm_due(view: UnitOfWork, command: RealmDue, now: int) -> Accepted:
     """Looks whether a launcher of it still calls."""
     realm = view.realms.get(command.key)
     if realm is None or realm.due_at is None or realm.due_at > now:
@@ -36,11 +36,11 @@ def realm_due(view: View, command: RealmDue, now: int) -> Accepted:
     return Accepted()
 
 
-def _changed(view: View, now: int, realm: Realm) -> Iterator[Draft]:
+def _changed(view: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
     for task in list(view.tasks.values()):
         if not serves(realm.project, task.project):
             continue
-        draft = Draft(view, task, now)
+        draft = TaskChange(view, task, now)
         is_there = any(attempt.place == realm.place for attempt in draft.living())
         is_served = _is_served(view, task, realm.place, now)
         if is_there and is_served:
@@ -53,7 +53,7 @@ def _changed(view: View, now: int, realm: Realm) -> Iterator[Draft]:
             yield draft
 
 
-def _is_served(view: View, task: Task, place: Place, now: int) -> bool:
+def _is_served(view: UnitOfWork, task: Task, place: Place, now: int) -> bool:
     """Whether a launcher of the task's project, or of all, still calls there."""
     keys = ((*place, project) for project in ("", task.project))
     realms = (view.realms.get(key) for key in keys)

@@ -12,8 +12,8 @@ from gateway.domain.kernel.commands import (
     ReportCreated,
     TrySandbox,
 )
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.inspection import judge_destroy, judge_inspection
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launch import (
@@ -29,10 +29,10 @@ from gateway.domain.launching.realm import serves
 from gateway.domain.launching.sandbox_identity import check_sandbox, own_sandbox
 from gateway.domain.tasks.event import Trying
 from gateway.domain.tasks.task import Attempt, Sandbox
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 
-def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
+def renew(view: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
     """The launcher still works on it; it is told when the work is no longer wanted."""
     job = held(view, command, now)
     expires = now + view.policy.lease
@@ -47,7 +47,7 @@ def renew(view: View, command: RenewLease, now: int) -> LeaseReply:
     )
 
 
-def trying(view: View, command: TrySandbox, now: int) -> TryReply:
+def trying(view: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
     """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
     job, draft, attempt = about(view, command, now)
     # Without the id of an earlier try: that one's absence would prove nothing of this one.
@@ -84,7 +84,7 @@ def trying(view: View, command: TrySandbox, now: int) -> TryReply:
     return TryReply(create=True, create_before=before)
 
 
-def created(view: View, command: ReportCreated, now: int) -> Accepted:
+def created(view: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
     """The provider has named an id."""
     job, draft, attempt = about(view, command, now)
     if job.is_open and job.kind == "create":
@@ -95,7 +95,7 @@ def created(view: View, command: ReportCreated, now: int) -> Accepted:
     return Accepted()
 
 
-def finished(view: View, command: FinishJob, now: int) -> Accepted:
+def finished(view: UnitOfWork, command: FinishJob, now: int) -> Accepted:
     """The job is over; what was seen is judged."""
     job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
@@ -123,7 +123,7 @@ def finished(view: View, command: FinishJob, now: int) -> Accepted:
     return Accepted()
 
 
-def failed(view: View, command: FailJob, now: int) -> Accepted:
+def failed(view: UnitOfWork, command: FailJob, now: int) -> Accepted:
     """A create job is tried again or ends the attempt; a destroy is offered for ever."""
     job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
@@ -145,7 +145,7 @@ def failed(view: View, command: FailJob, now: int) -> Accepted:
     return Accepted()
 
 
-def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
+def delegate(view: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
     """The job waits for a launcher that was asked to start elsewhere, as long as a launch may
     take: one that never comes must not keep it for ever."""
     job = held(view, command, now)
@@ -154,7 +154,7 @@ def delegate(view: View, command: DelegateJob, now: int) -> Accepted:
     return Accepted()
 
 
-def _is_unwanted(view: View, job: Job) -> bool:
+def _is_unwanted(view: UnitOfWork, job: Job) -> bool:
     task = view.tasks.get(job.task_id or "")
     if job.kind != "create" or task is None:
         return False
@@ -162,7 +162,7 @@ def _is_unwanted(view: View, job: Job) -> bool:
     return over or task.cancel_requested_at is not None
 
 
-def _may_still_stop(view: View, job: Job, now: int) -> bool:
+def _may_still_stop(view: UnitOfWork, job: Job, now: int) -> bool:
     """Whether a cancel was requested, and its agent is still given time to hear of it."""
     task = view.tasks[job.task_id or ""]
     attempt = view.attempts.get((task.id, job.attempt or 0))
@@ -171,25 +171,25 @@ def _may_still_stop(view: View, job: Job, now: int) -> bool:
     return is_current and has_time and attempt is not None and attempt.spoke_at is not None
 
 
-def about(view: View, command: JobReport, now: int) -> tuple[Job, Draft, Attempt]:
+def about(view: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChange, Attempt]:
     """The job of a report, and the attempt it is about.
 
     Raises:
-        Refused: `unknown_job` or `lease_lost`.
+        ApiError: `unknown_job` or `lease_lost`.
     """
     job = _fenced(view, command, now)
     task = view.tasks.get(job.task_id or "")
     attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
     if task is None or attempt is None:
-        raise Refused("unknown_job", "This job is not about a task.")
-    return job, Draft(view, task, now), attempt
+        raise ApiError("unknown_job", "This job is not about a task.")
+    return job, TaskChange(view, task, now), attempt
 
 
-def held(view: View, command: JobReport, now: int) -> Job:
+def held(view: UnitOfWork, command: JobReport, now: int) -> Job:
     """The job of a report that only who holds it may make.
 
     Raises:
-        Refused: `unknown_job` or `lease_lost`.
+        ApiError: `unknown_job` or `lease_lost`.
     """
     job = _fenced(view, command, now)
     if not job.is_open or job.answered_lease == job.lease:
@@ -197,10 +197,10 @@ def held(view: View, command: JobReport, now: int) -> Job:
     return job
 
 
-def _fenced(view: View, command: JobReport, now: int) -> Job:
+def _fenced(view: UnitOfWork, command: JobReport, now: int) -> Job:
     job = view.jobs.get(command.job_id)
     if job is None or not serves(command.project, job.project):
-        raise Refused("unknown_job", "There is no such job.")
+        raise ApiError("unknown_job", "There is no such job.")
     if not job.is_proved_by(command.lease_token):
         raise _lease_lost()
     launcher = view.launchers.get(job.leased_by or "")
@@ -209,8 +209,8 @@ def _fenced(view: View, command: JobReport, now: int) -> Job:
     return job
 
 
-def _lease_lost() -> Refused:
-    return Refused(
+def _lease_lost() -> ApiError:
+    return ApiError(
         "lease_lost",
         "Another lease of this job has begun, or the job was taken back.",
         hint="Stop work on the job and destroy nothing.",

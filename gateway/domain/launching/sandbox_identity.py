@@ -2,25 +2,25 @@
 
 from msgspec.structs import replace
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt, Sandbox
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 
-def check_sandbox(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:
+def check_sandbox(draft: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:
     """Whether a launcher may speak of this sandbox under this job.
 
     Raises:
-        Refused: `sandbox_mismatch`, `realm_mismatch` or `provider_mismatch`.
+        ApiError: `sandbox_mismatch`, `realm_mismatch` or `provider_mismatch`.
     """
     own = sandbox_name(draft.task.id, attempt.number)
     if sandbox.name != own:
         raise wrong_name(own)
     is_moved = attempt.realm is not None and attempt.realm != sandbox.realm
     if is_moved and not attempt.is_gone:
-        raise Refused(
+        raise ApiError(
             "realm_mismatch",
             f"The sandbox of this attempt is in {attempt.provider}@{attempt.realm}.",
             hint="Only launchers of that realm can make, find or judge it.",
@@ -29,16 +29,16 @@ def check_sandbox(draft: Draft, job: Job, attempt: Attempt, sandbox: Sandbox) ->
         _check_provider(draft, job, (sandbox.provider, sandbox.realm))
 
 
-def wrong_name(own: str) -> Refused:
+def wrong_name(own: str) -> ApiError:
     """What a launcher hears that speaks of another sandbox than its job is about."""
-    return Refused(
+    return ApiError(
         "sandbox_mismatch",
         f"The sandbox of this job is {own}.",
         hint="Use the name the job gives: it is the idempotency key of the create.",
     )
 
 
-def own_sandbox(draft: Draft, job: Job, attempt: Attempt) -> Sandbox | None:
+def own_sandbox(draft: TaskChange, job: Job, attempt: Attempt) -> Sandbox | None:
     """The sandbox of a `done` that names none: the one that was tried, else one in the first place
     its launcher serves."""
     if attempt.sandbox is not None:
@@ -51,17 +51,17 @@ def own_sandbox(draft: Draft, job: Job, attempt: Attempt) -> Sandbox | None:
     return Sandbox(name=name, provider=provider, realm=realm, state="started")
 
 
-def _check_provider(draft: Draft, job: Job, place: tuple[str, str]) -> None:
+def _check_provider(draft: TaskChange, job: Job, place: tuple[str, str]) -> None:
     launcher = draft.view.launchers.get(job.leased_by or "")
     if launcher is not None and place not in launcher.providers:
-        raise Refused(
+        raise ApiError(
             "provider_mismatch",
             f"This launcher did not claim with {place[0]}@{place[1]}.",
             hint="Name provider and realm as in `providers` of the claim.",
         )
     wanted = draft.task.provider
     if wanted is not None and place[0] != wanted:
-        raise Refused(
+        raise ApiError(
             "provider_mismatch",
             f"This task is for {wanted}.",
             hint="Make its sandbox there, or report that the launch failed.",

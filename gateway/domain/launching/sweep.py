@@ -3,7 +3,7 @@
 from typing import Literal
 
 from gateway.domain.kernel.ids import sweep_id
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.launching.realm import ServedPlace
 from gateway.domain.tasks.task import Frozen
 
@@ -45,6 +45,6 @@ class SweepNow(Frozen, frozen=True, kw_only=True):
     realms: tuple[ServedPlace, ...]
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Their sweep jobs."""
-        return Needs(jobs=tuple(sweep_id(*key) for key in self.realms))
+        return ReadSet(jobs=tuple(sweep_id(*key) for key in self.realms))

@@ -6,8 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from gateway.domain.kernel.ids import stray_id, sweep_id
-from gateway.domain.kernel.unit_of_work import View
-from gateway.domain.launching.job import Job, Stray
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.labels import INSTANCE, owner
 from gateway.domain.launching.realm import ServedPlace, serves
 from gateway.domain.launching.sweep import (
@@ -18,7 +18,7 @@ from gateway.domain.launching.sweep import (
 )
 from gateway.domain.tasks.finish import destroy
 from gateway.domain.tasks.task import Attempt, Task
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import SweptSandbox
 from gateway.wire.times import milliseconds, parse_rfc3339
 
@@ -40,7 +40,7 @@ def sweep_job(key: ServedPlace, now: int) -> Job:
     )
 
 
-def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
+def judge_sweep(view: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
     """Has everything destroyed that is ours and that nobody wants any more. A sweep by launchers of
     one project sees nothing of another's."""
     there = [
@@ -64,13 +64,15 @@ def judge_sweep(view: View, sweep: Job, found: Iterable[SweptSandbox], now: int)
     )
 
 
-def _may_judge(view: View, sweep: Job, found: SweptSandbox) -> bool:
+def _may_judge(view: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
     """A sandbox of no known task is nobody's: whoever serves its realm may say so."""
     task = view.tasks.get(owner(found.labels)[0])
     return task is None or serves(sweep.project, task.project)
 
 
-def _judged(view: View, sweep: Job, found: SweptSandbox, now: int) -> tuple[Outcome, str] | None:
+def _judged(
+    view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int
+) -> tuple[Outcome, str] | None:
     """Why nobody wants it, and what becomes of it; None: somebody does."""
     task_id, number = owner(found.labels)
     task = view.tasks.get(task_id)
@@ -90,7 +92,7 @@ def _judged(view: View, sweep: Job, found: SweptSandbox, now: int) -> tuple[Outc
     return _stray(view, sweep, found, now, since=since), why
 
 
-def _stray(view: View, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
+def _stray(view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
     """Nothing of it is known any more: it goes, once no create can land and no list be stale."""
     if now - since < _grace(view):
         return "waiting"
@@ -112,20 +114,20 @@ def _told(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
     )
 
 
-def _see_to_its_end(view: View, task: Task, attempt: Attempt, now: int) -> None:
-    draft = Draft(view, task, now)
+def _see_to_its_end(view: UnitOfWork, task: Task, attempt: Attempt, now: int) -> None:
+    draft = TaskChange(view, task, now)
     if draft.job("destroy", attempt.number) is None:
         destroy(draft, attempt, at=now)
         draft.keep()
 
 
-def _destroy_stray(view: View, sweep: Job, found: SweptSandbox, now: int) -> None:
+def _destroy_stray(view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int) -> None:
     name = stray_id(sweep.id, found.name, found.id)
     known = view.jobs.get(name)
     if known is not None and known.is_open:
         return
     task = view.tasks.get(owner(found.labels)[0])
-    stray = Stray(name=found.name, id=found.id, labels=found.labels)
+    stray = OrphanSandbox(name=found.name, id=found.id, labels=found.labels)
     opened = Job(
         id=name,
         kind="destroy",
@@ -140,7 +142,7 @@ def _destroy_stray(view: View, sweep: Job, found: SweptSandbox, now: int) -> Non
     view.put_job(opened)
 
 
-def _grace(view: View) -> int:
+def _grace(view: UnitOfWork) -> int:
     """So long a create may still land, and a list may show what is gone (milliseconds)."""
     policy = view.policy
     return policy.create_window + policy.create_limit + policy.gone_margin

@@ -4,11 +4,11 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.ids import sweep_id
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.sweep import SweepNow
 
 
-def sweep_now(view: View, command: SweepNow, now: int) -> Accepted:
+def sweep_now(view: UnitOfWork, command: SweepNow, now: int) -> Accepted:
     """Offers each realm's sweep at once; one that is under way is left alone."""
     for key in command.realms:
         job = view.jobs.get(sweep_id(*key))

@@ -9,7 +9,7 @@ from gateway.domain.kernel.commands import (
     RealmDue,
     TaskDue,
 )
-from gateway.domain.kernel.unit_of_work import OUTAGE, View
+from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ServedPlace
 from gateway.domain.tasks.event import Event
@@ -41,7 +41,7 @@ class Foreseen(Frozen, frozen=True, kw_only=True):
     """The realm whose launchers have not called for a while, or call again."""
 
 
-class Rehearsal(Frozen, frozen=True, kw_only=True):
+class DryRun(Frozen, frozen=True, kw_only=True):
     """All that is due at a moment."""
 
     foreseen: tuple[Foreseen, ...]
@@ -49,7 +49,7 @@ class Rehearsal(Frozen, frozen=True, kw_only=True):
     """Nothing could commit since then: what came due meanwhile would be moved first."""
 
 
-def rehearse(view: View, commands: Sequence[Due], now: int) -> Rehearsal:
+def rehearse(view: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
     """What the commands would do, one after the other as in a batch; the view is changed."""
     due = [_due_clocks(view, command, now) for command in commands]
     last = view.last_pulse
@@ -59,15 +59,15 @@ def rehearse(view: View, commands: Sequence[Due], now: int) -> Rehearsal:
     foreseen = [
         _rehearse(view, command, clocks, now) for command, clocks in zip(commands, due, strict=True)
     ]
-    return Rehearsal(foreseen=tuple(foreseen), outage_since=last if is_outage else None)
+    return DryRun(foreseen=tuple(foreseen), outage_since=last if is_outage else None)
 
 
-def _due_clocks(view: View, command: Due, now: int) -> tuple[DueClock, ...]:
+def _due_clocks(view: UnitOfWork, command: Due, now: int) -> tuple[DueClock, ...]:
     found = [DueClock(what=name, since=at) for name, at in _clocks(view, command) if at <= now]
     return tuple(sorted(found, key=lambda clock: clock.since))
 
 
-def _clocks(view: View, command: Due) -> list[tuple[str, int]]:
+def _clocks(view: UnitOfWork, command: Due) -> list[tuple[str, int]]:
     moments: dict[str, int | None] = {}
     match command:
         case TaskDue() if task := view.tasks.get(command.task_id):
@@ -79,7 +79,7 @@ def _clocks(view: View, command: Due) -> list[tuple[str, int]]:
     return [(name, at) for name, at in moments.items() if at is not None]
 
 
-def _rehearse(view: View, command: Due, due: tuple[DueClock, ...], now: int) -> Foreseen:
+def _rehearse(view: UnitOfWork, command: Due, due: tuple[DueClock, ...], now: int) -> Foreseen:
     task_id = _task_id(view, command)
     before, jobs, said = view.tasks.get(task_id), dict(view.jobs), len(view.new_events)
     decide(view, command, now)
@@ -94,7 +94,7 @@ def _rehearse(view: View, command: Due, due: tuple[DueClock, ...], now: int) -> 
     )
 
 
-def _task_id(view: View, command: Due) -> str:
+def _task_id(view: UnitOfWork, command: Due) -> str:
     if isinstance(command, TaskDue):
         return command.task_id
     job = view.jobs.get(command.job_id) if isinstance(command, JobDue) else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from gateway.domain.tasks.task import Frozen
 
 
-class Figures(Frozen, frozen=True, kw_only=True):
+class Gauges(Frozen, frozen=True, kw_only=True):
     """Counts of one moment."""
 
     tasks: Mapping[str, int]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NoReturn
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.address import SCP, is_named_by
 from gateway.domain.repositories.hosts import canonical_host, without_port
 from gateway.domain.repositories.page_url import is_page, repository_of
@@ -40,14 +40,14 @@ def check_repository(
     it); none allow every repository.
 
     Raises:
-        Refused: `invalid_request`, naming the rule, or `repo_not_allowed`.
+        ApiError: `invalid_request`, naming the rule, or `repo_not_allowed`.
     """
     try:
         _check_form(url, allow_file=allow_file)
     except Wrong as wrong:
         _refuse(path, wrong)
     if allowed and not any(is_named_by(pattern, url) for pattern in allowed):
-        raise Refused(
+        raise ApiError(
             "repo_not_allowed",
             f"{path}: this installation does not work on that repository.",
             hint="Ask its operator to add the repository to SLIPGATE_ALLOWED_REPOS.",
@@ -153,7 +153,7 @@ def _hint(url: str) -> str:
 
 
 def _refuse(path: str, wrong: Wrong) -> NoReturn:
-    raise Refused(
+    raise ApiError(
         "invalid_request",
         f"{path}: {wrong}.",
         hint=wrong.hint,

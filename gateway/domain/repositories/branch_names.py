@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 
 MAX_BYTES: Final = 244
@@ -45,13 +45,13 @@ def check_branch(name: str, path: str) -> None:
     """Let a branch name pass that git takes; `path` says where in the request it stood.
 
     Raises:
-        Refused: `invalid_request`, naming the rule.
+        ApiError: `invalid_request`, naming the rule.
     """
     rule = broken_rule(name)
     if rule is None:
         return
     message = f"A branch name {rule}"
-    raise Refused(
+    raise ApiError(
         "invalid_request",
         f"{path}: {message}.",
         hint="The rules are those of `git check-ref-format --branch`.",

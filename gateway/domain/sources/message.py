@@ -3,7 +3,7 @@ request."""
 
 from typing import Final, Literal
 
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.tasks.task import Frozen
 
 SourceName = Literal["daytona", "github"]
@@ -47,9 +47,9 @@ class SandboxNotice(Frozen, frozen=True, kw_only=True):
     """Its new one, in Daytona's words."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Itself: a look for the attempt by its sandbox."""
-        return Needs(notice=self)
+        return ReadSet(notice=self)
 
 
 class PullRequestNotice(Frozen, frozen=True, kw_only=True):
@@ -63,6 +63,6 @@ class PullRequestNotice(Frozen, frozen=True, kw_only=True):
     """The login of who did it."""
 
     @property
-    def needs(self) -> Needs:
+    def needs(self) -> ReadSet:
         """Itself: a look for the tasks by their pull request."""
-        return Needs(notice=self)
+        return ReadSet(notice=self)

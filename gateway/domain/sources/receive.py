@@ -3,8 +3,8 @@
 import hmac
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.message import (
     Message,
     NoticeReply,
@@ -15,7 +15,7 @@ from gateway.domain.sources.message import (
 )
 from gateway.domain.tasks.event import PullRequestClosed
 from gateway.domain.tasks.task import Attempt, Status
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 WELL: Final = frozenset(
     {
@@ -31,7 +31,7 @@ WELL: Final = frozenset(
 """States of a sandbox in which an agent runs or soon will; after any other one it is looked at."""
 
 
-def sandbox_changed(view: View, command: SandboxNotice, now: int) -> NoticeReply:
+def sandbox_changed(view: UnitOfWork, command: SandboxNotice, now: int) -> NoticeReply:
     """Asks the sandbox's realm what is the matter; a message never judges by itself, for it may be
     old, out of order or about less than it seems."""
     if _is_duplicate(view, command.message):
@@ -44,7 +44,7 @@ def sandbox_changed(view: View, command: SandboxNotice, now: int) -> NoticeReply
     return _answer(view, command.message, reason, now)
 
 
-def pull_request_closed(view: View, command: PullRequestNotice, now: int) -> NoticeReply:
+def pull_request_closed(view: UnitOfWork, command: PullRequestNotice, now: int) -> NoticeReply:
     """Tells it, in terminal states too: it changes none."""
     if _is_duplicate(view, command.message):
         return NoticeReply(applied=True, duplicate=True)
@@ -53,17 +53,17 @@ def pull_request_closed(view: View, command: PullRequestNotice, now: int) -> Not
         pr_url=command.url, merge_commit_sha=command.merge_commit_sha, by=command.by
     )
     for task_id in found:
-        draft = Draft(view, view.tasks[task_id], now)
+        draft = TaskChange(view, view.tasks[task_id], now)
         kind = "task.pr_merged" if command.is_merged else "task.pr_closed"
         draft.happen(kind, fact, source="github")
         draft.keep()
     return _answer(view, command.message, None if found else "unknown_pull_request", now)
 
 
-def _ask(view: View, attempt: Attempt, state: str, now: int) -> bool:
+def _ask(view: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
     """Whether there is something to ask for."""
     task = view.tasks[attempt.task_id]
-    draft = Draft(view, task, now)
+    draft = TaskChange(view, task, now)
     if attempt.is_gone or state in WELL:
         return False
     if draft.job("destroy", attempt.number) is not None:
@@ -78,19 +78,19 @@ def _ask(view: View, attempt: Attempt, state: str, now: int) -> bool:
     return True
 
 
-def _is_duplicate(view: View, message: Message) -> bool:
+def _is_duplicate(view: UnitOfWork, message: Message) -> bool:
     """Whether it came before, with an effect.
 
     Raises:
-        Refused: `webhook_id_reused`.
+        ApiError: `webhook_id_reused`.
     """
     before = view.seen.get((message.source, message.id))
     if before is not None and not hmac.compare_digest(before.message.body_hash, message.body_hash):
-        raise Refused("webhook_id_reused", "A message with this id came before with another body.")
+        raise ApiError("webhook_id_reused", "A message with this id came before with another body.")
     is_known = before is not None and before.applied
     return is_known or (message.source, message.body_hash) in view.said
 
 
-def _answer(view: View, message: Message, reason: Reason | None, now: int) -> NoticeReply:
+def _answer(view: UnitOfWork, message: Message, reason: Reason | None, now: int) -> NoticeReply:
     view.note_message(Seen(message=message, applied=reason is None, at=now))
     return NoticeReply(applied=reason is None, reason=reason)

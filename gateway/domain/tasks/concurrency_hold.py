@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from gateway.domain.tasks.task import Frozen
 
 
-class Taken(Frozen, frozen=True, kw_only=True):
+class ConcurrencyHold(Frozen, frozen=True, kw_only=True):
     """A period in which as many attempts of a key ran as may; milliseconds."""
 
     project: str
@@ -15,7 +15,7 @@ class Taken(Frozen, frozen=True, kw_only=True):
     """None: it still is."""
 
 
-def standstill(periods: Iterable[Taken], start: int, end: int) -> int:
+def standstill(periods: Iterable[ConcurrencyHold], start: int, end: int) -> int:
     """How much of the time from start to end a key was taken; its periods never overlap."""
     return sum(
         max(0, min(period.freed_at or end, end) - max(period.taken_at, start)) for period in periods

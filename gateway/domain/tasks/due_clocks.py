@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import JobDue, TaskDue
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.claim import release, revoked
 from gateway.domain.launching.inspection import fail, time_out
 from gateway.domain.launching.launch import launch_failed
@@ -17,13 +17,13 @@ from gateway.domain.tasks.task import (
     Status,
     TaskError,
 )
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 LONGEST_DETAIL: Final = 500
 """Characters of a flag's detail that holds another's words."""
 
 
-def lease_due(view: View, command: JobDue, now: int) -> Accepted:
+def lease_due(view: UnitOfWork, command: JobDue, now: int) -> Accepted:
     """A lease that was not renewed: the job is offered to another launcher of its realm."""
     job = view.jobs.get(command.job_id)
     if job is None or not job.is_open or job.lease_expires_at is None:
@@ -33,12 +33,12 @@ def lease_due(view: View, command: JobDue, now: int) -> Accepted:
     return Accepted()
 
 
-def task_due(view: View, command: TaskDue, now: int) -> Accepted:
+def task_due(view: UnitOfWork, command: TaskDue, now: int) -> Accepted:
     """Every clock of the task that is due, each by its rule; an end stops the rest."""
     task = view.tasks.get(command.task_id)
     if task is None:
         return Accepted()
-    draft = Draft(view, task, now)
+    draft = TaskChange(view, task, now)
     for name in CLOCK_NAMES:
         at = getattr(draft.task.clocks, name)
         if at is not None and at <= now:
@@ -48,7 +48,7 @@ def task_due(view: View, command: TaskDue, now: int) -> Accepted:
     return Accepted()
 
 
-def _queue(draft: Draft) -> None:
+def _queue(draft: TaskChange) -> None:
     if draft.task.status is not Status.QUEUED:
         return
     left = queue_left(draft)
@@ -64,11 +64,11 @@ def _queue(draft: Draft) -> None:
     end(draft, Status.EXPIRED, Ended(error=error))
 
 
-def _launch_slow(draft: Draft) -> None:
+def _launch_slow(draft: TaskChange) -> None:
     draft.raise_flag("launch_slow", "the launcher has not reported a started sandbox yet")
 
 
-def _launch_end(draft: Draft) -> None:
+def _launch_end(draft: TaskChange) -> None:
     attempt = draft.attempt
     if attempt is None or draft.task.status is not Status.LAUNCHING:
         return
@@ -84,7 +84,7 @@ def _launch_end(draft: Draft) -> None:
     launch_failed(draft, attempt, error)
 
 
-def _heartbeat(draft: Draft) -> None:
+def _heartbeat(draft: TaskChange) -> None:
     silence = draft.task.timeouts.heartbeat
     first = not draft.task.has_flag("silent")
     draft.raise_flag("silent", f"no word for {silence} s")
@@ -94,7 +94,7 @@ def _heartbeat(draft: Draft) -> None:
         draft.change(stall_end=draft.now + silence * 1000)
 
 
-def _stall_end(draft: Draft) -> None:
+def _stall_end(draft: TaskChange) -> None:
     error = TaskError(
         stage=draft.task.stage or "agent",
         code="agent_silent",
@@ -104,38 +104,38 @@ def _stall_end(draft: Draft) -> None:
     fail(draft, error)
 
 
-def _progress(draft: Draft) -> None:
+def _progress(draft: TaskChange) -> None:
     draft.raise_flag("no_progress", "it is alive, but reports nothing new")
 
 
-def _run(draft: Draft) -> None:
+def _run(draft: TaskChange) -> None:
     _inspect(draft)
     draft.change(run_end=draft.now + draft.policy.drain)
 
 
-def _cancel(draft: Draft) -> None:
+def _cancel(draft: TaskChange) -> None:
     attempt = draft.attempt
     if attempt is not None and not attempt.is_gone:
         destroy(draft, attempt, at=draft.now)
 
 
-def _cancel_end(draft: Draft) -> None:
+def _cancel_end(draft: TaskChange) -> None:
     end(draft, Status.CANCELLED, Ended())
 
 
-def _drain(draft: Draft) -> None:
+def _drain(draft: TaskChange) -> None:
     if draft.task.status is Status.RUNNING:
         _inspect(draft)
         draft.change(drain=draft.now + draft.policy.drain_every)
 
 
-def _cleanup(draft: Draft) -> None:
+def _cleanup(draft: TaskChange) -> None:
     draft.raise_flag("sandbox_unconfirmed", _unconfirmed(draft))
     if not draft.task.status.is_terminal:
         draft.change(cleanup=draft.now + UNCONFIRMED_AFTER)
 
 
-def _unconfirmed(draft: Draft) -> str:
+def _unconfirmed(draft: TaskChange) -> str:
     """With what its launcher said last: the cause is nowhere else."""
     jobs = (draft.job("destroy", attempt.number) for attempt in draft.living())
     error = next((job.error for job in jobs if job and job.error), None)
@@ -143,7 +143,7 @@ def _unconfirmed(draft: Draft) -> str:
     return f"the destroy of its sandbox is not confirmed{why}"[:LONGEST_DETAIL]
 
 
-def _inspect(draft: Draft) -> None:
+def _inspect(draft: TaskChange) -> None:
     attempt: Attempt | None = draft.attempt
     if attempt is not None and not attempt.is_gone:
         draft.open_job("inspect", attempt, not_before=draft.now)

@@ -169,7 +169,7 @@ class EndpointState(Document, frozen=True, kw_only=True):
     failing_since: str | None
 
 
-class EndpointNews(Document, frozen=True, kw_only=True):
+class EndpointEventData(Document, frozen=True, kw_only=True):
     """An endpoint fails, is disabled, or works again."""
 
     endpoint: EndpointState
@@ -192,7 +192,7 @@ Fact = (
     | FlagCleared
     | Trying
     | SandboxReported
-    | EndpointNews
+    | EndpointEventData
 )
 
 FACTS: Final[dict[str, type[Fact]]] = {
@@ -223,9 +223,9 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "sandbox.state": SandboxReported,
     "sandbox.destroyed": SandboxReported,
     "sandbox.released": SandboxReported,
-    "endpoint.failing": EndpointNews,
-    "endpoint.disabled": EndpointNews,
-    "endpoint.recovered": EndpointNews,
+    "endpoint.failing": EndpointEventData,
+    "endpoint.disabled": EndpointEventData,
+    "endpoint.recovered": EndpointEventData,
 }
 """Every type of event, and what the fold reads of its data."""
 

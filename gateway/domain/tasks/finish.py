@@ -18,7 +18,7 @@ from gateway.domain.tasks.task import (
     Task,
     TaskError,
 )
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 UNCONFIRMED_AFTER: Final = 120_000
 """A destroy that is not confirmed within so many milliseconds is flagged."""
@@ -28,7 +28,7 @@ DONE_IS_DONE: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
 """Outcomes that a pending cancel does not change, if the agent itself reported them."""
 
 
-def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) -> None:
+def end(draft: TaskChange, status: Status, fact: Ended, word: Event | None = None) -> None:
     """end(X) of `lifecycle.md`: cancelled if a cancel is pending, another attempt if the error
     allows one, else X. `word` is the agent's own event, if it spoke."""
     task = draft.task
@@ -56,7 +56,7 @@ def end(draft: Draft, status: Status, fact: Ended, word: Event | None = None) ->
         destroy(draft, attempt, at=draft.now + KEEP if task.keep_sandbox else draft.now)
 
 
-def open_next(draft: Draft, *, not_before: int | None = None) -> None:
+def open_next(draft: TaskChange, *, not_before: int | None = None) -> None:
     """The next attempt exists at once, but waits until every older sandbox is gone, and for
     `not_before` (milliseconds)."""
     draft.stop_clocks()
@@ -68,7 +68,7 @@ def open_next(draft: Draft, *, not_before: int | None = None) -> None:
     hold_back(draft)
 
 
-def hold_back(draft: Draft) -> None:
+def hold_back(draft: TaskChange) -> None:
     """Nobody may claim the current attempt while the sandbox of an older one may be alive."""
     older = [attempt for attempt in draft.living() if attempt.number < draft.task.attempt]
     if older and draft.task.status is Status.QUEUED:
@@ -78,7 +78,7 @@ def hold_back(draft: Draft) -> None:
         draft.raise_flag("cleanup_pending", f"the sandbox of attempt {number} is being destroyed")
 
 
-def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
+def destroy(draft: TaskChange, attempt: Attempt, *, at: int) -> None:
     """Asks the sandbox's realm to destroy it, from that moment on."""
     draft.open_job("destroy", attempt, not_before=at)
     watched = draft.task.clocks.cleanup or at + UNCONFIRMED_AFTER
@@ -91,7 +91,7 @@ def destroy(draft: Draft, attempt: Attempt, *, at: int) -> None:
 
 
 def confirm_gone(
-    draft: Draft,
+    draft: TaskChange,
     attempt: Attempt,
     *,
     kind: str = "sandbox.destroyed",
@@ -117,7 +117,7 @@ def confirm_gone(
         offer(draft, draft.now, queue=draft.task.timeouts.queue * 1000)
 
 
-def _say(draft: Draft, kind: str, fact: Ended | Retried, word: Event | None) -> None:
+def _say(draft: TaskChange, kind: str, fact: Ended | Retried, word: Event | None) -> None:
     if word is None:
         draft.happen(kind, fact)
         return
@@ -131,7 +131,7 @@ def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
     return status is Status.FAILED or (status is Status.TIMED_OUT and task.on_stall == "retry")
 
 
-def opened(draft: Draft) -> Attempt:
+def opened(draft: TaskChange) -> Attempt:
     """The current attempt as it began: the first one with its task, another one now."""
     task = draft.task
     return Attempt(
@@ -142,7 +142,7 @@ def opened(draft: Draft) -> Attempt:
     )
 
 
-def _close_attempt(draft: Draft, status: Status, fact: Ended) -> None:
+def _close_attempt(draft: TaskChange, status: Status, fact: Ended) -> None:
     attempt = draft.attempt or opened(draft)
     draft.put_attempt(
         replace(

@@ -6,7 +6,7 @@ from gateway.domain.launching.realm import LIVE_FOR, Place, serves
 from gateway.domain.tasks.concurrency_hold import standstill
 from gateway.domain.tasks.run_clocks import is_waiting
 from gateway.domain.tasks.task import Attempt, Task
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 PATIENCE: Final = 30_000
 """So long a task may be claimable and nobody live able to take it before it is flagged (ms)."""
@@ -21,13 +21,13 @@ def fits(task: Task, attempt: Attempt | None, place: Place) -> bool:
     return task.provider in {None, place[0]}
 
 
-def offer(draft: Draft, at: int, *, queue: int) -> None:
+def offer(draft: TaskChange, at: int, *, queue: int) -> None:
     """The current attempt may be claimed from that moment on; its queue clock starts there."""
     draft.change(claimable_at=at, queue=at + queue)
     watch(draft)
 
 
-def watch(draft: Draft) -> None:
+def watch(draft: TaskChange) -> None:
     """Says `no_launcher` when it has waited for too long and nobody live can take it. The clock for
     it runs only while that is so: a queue in front of busy launchers comes due for nothing."""
     task = draft.task
@@ -40,7 +40,7 @@ def watch(draft: Draft) -> None:
         draft.change(no_launcher=at)
 
 
-def queue_left(draft: Draft) -> int:
+def queue_left(draft: TaskChange) -> int:
     """What its queue clock has left (ms): a relaunch goes on with that, and time for which its
     concurrency key was taken does not count."""
     task, attempt = draft.task, draft.attempt
@@ -50,7 +50,7 @@ def queue_left(draft: Draft) -> int:
     return whole - _waited(draft)
 
 
-def _can_be_taken(draft: Draft) -> bool:
+def _can_be_taken(draft: TaskChange) -> bool:
     task, attempt = draft.task, draft.attempt
     return any(
         realm.is_live(draft.now)
@@ -60,7 +60,7 @@ def _can_be_taken(draft: Draft) -> bool:
     )
 
 
-def _patience_ends(draft: Draft) -> int:
+def _patience_ends(draft: TaskChange) -> int:
     at = draft.now + PATIENCE - _waited(draft)
     if at <= draft.now and not draft.view.has_room(draft.task):
         at = draft.now + PATIENCE
@@ -68,7 +68,7 @@ def _patience_ends(draft: Draft) -> int:
     return max(at, draft.policy.started_at + LIVE_FOR)
 
 
-def _waited(draft: Draft) -> int:
+def _waited(draft: TaskChange) -> int:
     since = draft.task.claimable_at
     if since is None:
         return 0

@@ -9,9 +9,9 @@ from gateway.domain.kernel.commands import (
     ReleaseSandbox,
     RetryTask,
 )
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
-from gateway.domain.kernel.unit_of_work import TaskSecrets, View
+from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
 from gateway.domain.tasks.finish import (
     confirm_gone,
@@ -22,20 +22,20 @@ from gateway.domain.tasks.finish import (
 from gateway.domain.tasks.queue_clock import watch
 from gateway.domain.tasks.stored_response import first_answer, remember
 from gateway.domain.tasks.task import Status, Task
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 CANCEL_GRACE = 60_000
 """So long after `cancelSeconds` a cancel is over, confirmed or not (milliseconds)."""
 
 
-def create(view: View, command: CreateTask, now: int) -> TaskReply:
+def create(view: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
     """Stores the task; from `notBefore` on its create job may be claimed."""
     first = _first_answer(view, command.idempotency)
     if first is not None:
         return first
     spec = command.spec
     claimable_at = max(now, spec.not_before or now)
-    draft = Draft.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
+    draft = TaskChange.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
     watch(draft)
     if command.callback is not None:
         view.open_endpoint(command.callback, spec.project, now)
@@ -47,57 +47,57 @@ def create(view: View, command: CreateTask, now: int) -> TaskReply:
     return _answer(view, command.idempotency, draft.keep(), now)
 
 
-def cancel(view: View, command: CancelTask, now: int) -> TaskReply:
+def cancel(view: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
     """Cancels at once what never had a sandbox; else asks the agent to stop."""
     task = _task_of(view, command)
     first = _first_answer(view, command.idempotency)
     if first is not None:
         return first
     if task.status.is_terminal:
-        raise Refused("already_finished", f"The task has ended: {task.status}.")
-    draft = Draft(view, task, now)
+        raise ApiError("already_finished", f"The task has ended: {task.status}.")
+    draft = TaskChange(view, task, now)
     if task.cancel_requested_at is None:
         _request_cancel(draft, by=None if command.project else "ops")
     return _answer(view, command.idempotency, draft.keep(), now)
 
 
-def retry(view: View, command: RetryTask, now: int) -> TaskReply:
+def retry(view: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
     """Opens the next attempt of an ended task, also past `maxAttempts`."""
     task = _task_of(view, command)
     first = _first_answer(view, command.idempotency)
     if first is not None:
         return first
     if not task.status.is_terminal:
-        raise Refused(
+        raise ApiError(
             "not_finished",
             f"The task is {task.status}.",
             hint="Cancel it first, or wait.",
         )
     if task.id in view.erased:
-        raise Refused(
+        raise ApiError(
             "env_expired",
             "The task's env was erased 24 h after its end.",
             hint="Create a new task with the env it needs.",
         )
-    draft = Draft(view, task, now)
+    draft = TaskChange(view, task, now)
     draft.happen("task.retried", Retried(attempt=task.attempt + 1), source="api")
     open_next(draft, not_before=command.not_before)
     return _answer(view, command.idempotency, draft.keep(), now)
 
 
-def release_sandbox(view: View, command: ReleaseSandbox, now: int) -> TaskReply:
+def release_sandbox(view: UnitOfWork, command: ReleaseSandbox, now: int) -> TaskReply:
     """Takes the word of ops that the sandbox of an ended attempt is gone: what waited goes on."""
     task = _task_of(view, command)
     if command.attempt == task.attempt and not task.status.is_terminal:
-        raise Refused(
+        raise ApiError(
             "not_finished",
             f"Attempt {command.attempt} is {task.status}.",
             hint="Cancel the task first: only the sandbox of an ended attempt can be released.",
         )
-    draft = Draft(view, task, now)
+    draft = TaskChange(view, task, now)
     attempt = draft.attempt_of(command.attempt)
     if attempt is None:
-        raise Refused("not_found", "There is no such attempt.")
+        raise ApiError("not_found", "There is no such attempt.")
     if attempt.is_gone:
         return TaskReply(task=task)
     job = draft.job("destroy", attempt.number)
@@ -107,7 +107,7 @@ def release_sandbox(view: View, command: ReleaseSandbox, now: int) -> TaskReply:
     return TaskReply(task=draft.keep())
 
 
-def _request_cancel(draft: Draft, *, by: str | None) -> None:
+def _request_cancel(draft: TaskChange, *, by: str | None) -> None:
     task, attempt, now = draft.task, draft.attempt, draft.now
     tried = attempt is not None and attempt.was_tried
     draft.happen("task.cancel_requested", CancelRequested(by=by), source="api")
@@ -122,18 +122,18 @@ def _request_cancel(draft: Draft, *, by: str | None) -> None:
         draft.change(cancel=None)
 
 
-def _task_of(view: View, command: CancelTask | ReleaseSandbox) -> Task:
+def _task_of(view: UnitOfWork, command: CancelTask | ReleaseSandbox) -> Task:
     task = view.tasks.get(command.task_id)
     if task is None or command.project not in {None, task.project}:
-        raise Refused("not_found", "There is no such task.")
+        raise ApiError("not_found", "There is no such task.")
     return task
 
 
-def _first_answer(view: View, idempotency: Idempotency | None) -> TaskReply | None:
+def _first_answer(view: UnitOfWork, idempotency: Idempotency | None) -> TaskReply | None:
     first = first_answer(view, idempotency)
     return TaskReply(task=first, replayed=True) if isinstance(first, Task) else None
 
 
-def _answer(view: View, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
+def _answer(view: UnitOfWork, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
     remember(view, idempotency, task, now)
     return TaskReply(task=task)

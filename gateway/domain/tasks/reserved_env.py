@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 from gateway.wire.service_address import keys_of, service_of
 
@@ -55,7 +55,7 @@ def check_env(env: Mapping[str, str]) -> None:
     """Lets the environment of a task pass.
 
     Raises:
-        Refused: `reserved_env`, naming every variable and the reason.
+        ApiError: `reserved_env`, naming every variable and the reason.
     """
     own = frozenset(name for name, value in env.items() if value.strip())
     errors = [
@@ -64,7 +64,7 @@ def check_env(env: Mapping[str, str]) -> None:
         if (reason := _objection(name, own))
     ]
     if errors:
-        raise Refused(
+        raise ApiError(
             "reserved_env",
             f"{errors[0].path}: {errors[0].message}.",
             hint="Leave these variables out, or give the service's own key with its address.",

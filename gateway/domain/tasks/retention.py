@@ -4,7 +4,7 @@ from typing import Final
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import Prune
-from gateway.domain.kernel.unit_of_work import Pruning, View
+from gateway.domain.kernel.unit_of_work import Pruning, UnitOfWork
 from gateway.domain.tasks.task import Task
 
 KEPT: Final = 24 * 3_600_000
@@ -16,7 +16,7 @@ KEPT_LONG: Final = 30 * KEPT
 (milliseconds)."""
 
 
-def prune(view: View, command: Prune, _now: int) -> Accepted:
+def prune(view: UnitOfWork, command: Prune, _now: int) -> Accepted:
     """Looks again at what the pruner proposes: a retry may have come in between."""
     before = command.at - KEPT
     erased = [name for name in command.env_of if _has_ended(view.tasks.get(name), before)]
@@ -34,7 +34,7 @@ def prune(view: View, command: Prune, _now: int) -> Accepted:
     return Accepted()
 
 
-def _may_be_deleted(view: View, name: str, before: int) -> bool:
+def _may_be_deleted(view: UnitOfWork, name: str, before: int) -> bool:
     """Whole tasks only, and none of which anything is still to come: a sandbox that has to be
     destroyed, a delivery that is owed, a report of a launcher."""
     if not _has_ended(view.tasks.get(name), before):

@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from gateway.domain.tasks.task import Status
-from gateway.domain.tasks.task_change import Draft
+from gateway.domain.tasks.task_change import TaskChange
 
 _PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
 
 
-def begin(draft: Draft) -> None:
+def begin(draft: TaskChange) -> None:
     """The attempt's clocks start; call it after the event that made the task running."""
     task, now = draft.task, draft.now
     attempt = draft.attempt
@@ -32,7 +32,7 @@ def is_waiting(status: Status) -> bool:
     return status in {Status.QUEUED, Status.LAUNCHING}
 
 
-def heard(draft: Draft, kind: str, *, spooled: bool) -> None:
+def heard(draft: TaskChange, kind: str, *, spooled: bool) -> None:
     """A word of the agent was applied: it is alive, and perhaps it gets on."""
     now = draft.now
     heartbeat = now + draft.task.timeouts.heartbeat * 1000

@@ -2,16 +2,16 @@
 
 import hmac
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
-from gateway.domain.kernel.unit_of_work import FirstAnswer, Remembered, View
+from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
 
 
-def first_answer(view: View, idempotency: Idempotency | None) -> FirstAnswer | None:
+def first_answer(view: UnitOfWork, idempotency: Idempotency | None) -> FirstAnswer | None:
     """The answer to an earlier request with this key.
 
     Raises:
-        Refused: `idempotency_mismatch`, the key came with another request.
+        ApiError: `idempotency_mismatch`, the key came with another request.
     """
     if idempotency is None or idempotency.key not in view.remembered:
         return None
@@ -19,7 +19,7 @@ def first_answer(view: View, idempotency: Idempotency | None) -> FirstAnswer | N
     # With the master key its hash is gone too; then the key alone says that it is the same request.
     digest = idempotency.digests.get(first.key_id, first.digest)
     if not hmac.compare_digest(first.digest, digest):
-        raise Refused(
+        raise ApiError(
             "idempotency_mismatch",
             "This Idempotency-Key was used with another request.",
             hint="Use a new key for a new request.",
@@ -27,11 +27,13 @@ def first_answer(view: View, idempotency: Idempotency | None) -> FirstAnswer | N
     return first.answer
 
 
-def remember(view: View, idempotency: Idempotency | None, answer: FirstAnswer, now: int) -> None:
+def remember(
+    view: UnitOfWork, idempotency: Idempotency | None, answer: FirstAnswer, now: int
+) -> None:
     """Keeps the answer for whoever asks again with the same key."""
     if idempotency is None:
         return
-    kept = Remembered(
+    kept = IdempotencyRecord(
         key=idempotency.key,
         key_id=idempotency.current,
         digest=idempotency.digests[idempotency.current],

@@ -10,7 +10,7 @@ import hmac
 import re
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring
 
 LIFETIME: Final = 3_600_000
@@ -29,7 +29,7 @@ def end_of_token(keyring: Keyring, token: str, task_id: str, now: int) -> int:
     """When a token for this task ends, whichever of the given master keys it was signed under.
 
     Raises:
-        Refused: `invalid_token`, or `token_expired` if it once was one.
+        ApiError: `invalid_token`, or `token_expired` if it once was one.
     """
     match = _TOKEN.fullmatch(token)
     ends_at = int(match[1]) if match else 0
@@ -38,13 +38,13 @@ def end_of_token(keyring: Keyring, token: str, task_id: str, now: int) -> int:
         for key_id in keyring.ids
     ]
     if not any(genuine):
-        raise Refused(
+        raise ApiError(
             "invalid_token",
             "The token is not one for this task.",
             hint="Use `token` of POST /v1/tasks/{id}/stream-token, unchanged, with its own task.",
         )
     if ends_at <= now:
-        raise Refused(
+        raise ApiError(
             "token_expired",
             "The token has expired.",
             hint="Ask your backend for a new one: POST /v1/tasks/{id}/stream-token.",

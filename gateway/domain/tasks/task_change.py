@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.kernel.ids import job_id
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job, JobKind
 from gateway.domain.tasks.event import (
     Event,
@@ -20,10 +20,10 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Clocks, Task
 
 
-class Draft:
+class TaskChange:
     """Collects the events, and the task, attempts and jobs they lead to."""
 
-    def __init__(self, view: View, task: Task, now: int) -> None:
+    def __init__(self, view: UnitOfWork, task: Task, now: int) -> None:
         self.view = view
         self.policy = view.policy
         self.task = task
@@ -35,8 +35,8 @@ class Draft:
 
     @classmethod
     def opened(
-        cls, view: View, task_id: str, spec: Spec, now: int, *, claimable_at: int
-    ) -> "Draft":
+        cls, view: UnitOfWork, task_id: str, spec: Spec, now: int, *, claimable_at: int
+    ) -> "TaskChange":
         """A draft of a task that is just being created; its queue clock starts when it may be
         claimed."""
         event = Event(

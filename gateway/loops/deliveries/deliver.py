@@ -24,11 +24,11 @@ from gateway.loops.deliveries.outbox import (
     Lane,
     OutboxReads,
 )
-from gateway.loops.deliveries.post import Letter, Outcome, post
+from gateway.loops.deliveries.post import Outcome, WebhookMessage, post
 from gateway.loops.deliveries.schedule import SCHEDULE
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT, Judge, superseded
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ AGAIN: Final = 1.0
 IDLE: Final = 60.0
 """Seconds; new deliveries are announced by a hint."""
 
-Write = Callable[[Head], Awaitable[Letter | None]]
+Write = Callable[[Head], Awaitable[WebhookMessage | None]]
 """The letter of a delivery, None if its receiver gets none; raises `CannotWrite`."""
 Submit = Callable[[Command], Awaitable[Answer]]
 
@@ -60,7 +60,7 @@ class Deliverer:
         *,
         transport: httpx.AsyncBaseTransport,
         group: asyncio.TaskGroup,
-        hints: Hints,
+        notifier: Notifier,
         clock: Callable[[], int],
         random: Callable[[], float],
         schedule: Sequence[int] = SCHEDULE,
@@ -72,7 +72,7 @@ class Deliverer:
         self._submit = submit
         self._transport = transport
         self._group = group
-        self._hints = hints
+        self._notifier = notifier
         self._clock = clock
         self._is_stopping = is_stopping
         self._sleep = sleep
@@ -81,7 +81,7 @@ class Deliverer:
         self._limits = Limits()
         self._waiting = WaitQueue()
         self._agenda = Agenda()
-        self._lookout = Lookout(reads, hints, self._limits, self._agenda)
+        self._lookout = Lookout(reads, notifier, self._limits, self._agenda)
         self._judge = Judge(self._limits, clock=clock, random=random, schedule=schedule)
         self._has_more = False
         """Another look goes on where the last one ended."""
@@ -247,7 +247,7 @@ class Deliverer:
 
     async def _ready(
         self, head: Head, slot: Slot | None
-    ) -> tuple[Letter | Outcome | None, Slot | None]:
+    ) -> tuple[WebhookMessage | Outcome | None, Slot | None]:
         """What is sent, and the slot for it: one that has none is among those who wait."""
         if slot is not None:
             return await written(self._write(head)), slot
@@ -278,10 +278,10 @@ class Deliverer:
         if was_full:
             self._lookout.note(slot.project, slot.endpoint_id, now)
         if was_full or self._is_blocked:
-            self._hints.tell(self.topics[:1])
+            self._notifier.notify(self.topics[:1])
 
     async def _sent(
-        self, head: Head, letter: Letter | Outcome | None
+        self, head: Head, letter: WebhookMessage | Outcome | None
     ) -> tuple[SettleDelivery, Outcome | None]:
         at = self._clock()
         if letter is None:
@@ -343,7 +343,7 @@ class Deliverer:
         self._flying.discard(_lane(head))
         self._lookout.note(head.project, head.endpoint_id, self._clock())
         if self._waiting.number(head.endpoint_id) < PLACES // 3:
-            self._hints.tell(self.topics[:1])
+            self._notifier.notify(self.topics[:1])
 
 
 def _tell(head: Head, settlement: SettleDelivery, outcome: Outcome | None) -> None:

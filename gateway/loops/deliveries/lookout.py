@@ -11,7 +11,7 @@ from gateway.loops.deliveries.agenda import Agenda
 from gateway.loops.deliveries.limits import Limits
 from gateway.loops.deliveries.outbox import Failure, OutboxReads
 from gateway.loops.deliveries.post import is_charged
-from gateway.notifier import Hints
+from gateway.notifier import Notifier
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +28,11 @@ class Lookout:
     topic = "endpoints"
     """The hint of what is found by a round alone."""
 
-    def __init__(self, reads: OutboxReads, hints: Hints, limits: Limits, agenda: Agenda) -> None:
+    def __init__(
+        self, reads: OutboxReads, notifier: Notifier, limits: Limits, agenda: Agenda
+    ) -> None:
         self._reads = reads
-        self._hints = hints
+        self._notifier = notifier
         self._limits = limits
         self._agenda = agenda
         self._newest: DeliveryKey | None = None
@@ -47,7 +49,7 @@ class Lookout:
             self._restore(await self._failures())
         if self._newest is None:
             self._newest = ("", await self._reads.newest_event() + 1)
-        told = self._hints.told(self.topic)
+        told = self._notifier.version(self.topic)
         if self._place is None and (told != self._told or now >= self._round_at):
             self._place = ""
         if self._place == "":

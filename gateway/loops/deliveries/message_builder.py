@@ -23,13 +23,13 @@ from gateway.loops.batch_loader import BatchLoader
 from gateway.loops.deliveries.outbox import CannotWrite, Head
 from gateway.loops.deliveries.post import (
     BROKEN,
-    Letter,
     Outcome,
+    WebhookMessage,
     unsent,
 )
 from gateway.store.sqlite.delivery_contexts import (
     Asked,
-    Enclosure,
+    DeliveryContext,
     LiveSecret,
     Owner,
     Target,
@@ -42,12 +42,12 @@ does not know such an event, and gets nothing."""
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
 
-class LetterReads(Protocol):
+class DeliveryContextReads(Protocol):
     """What a letter is made of."""
 
     async def enclosures(
         self, keys: Collection[DeliveryKey], now: int
-    ) -> Mapping[DeliveryKey, Enclosure]:
+    ) -> Mapping[DeliveryKey, DeliveryContext]:
         """What goes into the letters of deliveries that are still kept."""
 
     async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
@@ -62,11 +62,15 @@ class LetterReads(Protocol):
         """What the letters of each are signed with; the newest first."""
 
 
-class LetterWriter:
+class MessageBuilder:
     """Writes the letter of a delivery; a body that was sent before stays as it was."""
 
     def __init__(
-        self, reads: LetterReads, keyring: Keyring, render: Render, clock: Callable[[], int]
+        self,
+        reads: DeliveryContextReads,
+        keyring: Keyring,
+        render: Render,
+        clock: Callable[[], int],
     ) -> None:
         self._reads = reads
         self._keyring = keyring
@@ -74,7 +78,7 @@ class LetterWriter:
         self._clock = clock
         self._enclosures = BatchLoader(self._enclose)
 
-    async def write(self, head: Head) -> Letter | None:
+    async def write(self, head: Head) -> WebhookMessage | None:
         """The letter; None: there is nothing to tell, or something newer to tell instead.
 
         Raises:
@@ -88,7 +92,7 @@ class LetterWriter:
         body = found.body or await self._render(found.event, found.asked)
         if body is None:
             return None
-        return Letter(
+        return WebhookMessage(
             webhook_id=ids.event_id(found.event.at, head.seq),
             url=self._url(head, found),
             secrets=self._keys(found.target.project, found.secrets),
@@ -101,7 +105,7 @@ class LetterWriter:
             traceparent=None if found.asked is None else found.asked[1].traceparent,
         )
 
-    async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> Letter:
+    async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> WebhookMessage:
         """A letter about no event, to an endpoint with an address of its own.
 
         Raises:
@@ -112,7 +116,7 @@ class LetterWriter:
             raise CannotWrite("no_address", "The endpoint is gone.")
         owner = (target.project, endpoint_id)
         live = (await self._reads.live_secrets([owner], self._clock()))[owner]
-        return Letter(
+        return WebhookMessage(
             webhook_id=webhook_id,
             url=self._text(target.url, endpoint_url_context(endpoint_id)),
             secrets=self._keys(target.project, live),
@@ -122,7 +126,7 @@ class LetterWriter:
             key_id=live[0].id,
         )
 
-    async def _enclose(self, keys: Sequence[DeliveryKey]) -> Mapping[DeliveryKey, Enclosure]:
+    async def _enclose(self, keys: Sequence[DeliveryKey]) -> Mapping[DeliveryKey, DeliveryContext]:
         return await self._reads.enclosures(keys, self._clock())
 
     async def _is_late(self, head: Head) -> bool:
@@ -134,7 +138,7 @@ class LetterWriter:
             return False
         return await self._reads.is_overtaken(head.endpoint_id, head.task_id, head.seq)
 
-    def _url(self, head: Head, found: Enclosure) -> str:
+    def _url(self, head: Head, found: DeliveryContext) -> str:
         if found.target.is_implicit:
             return self._text(found.callback_url, callback_url_context(head.task_id))
         return self._text(found.target.url, endpoint_url_context(head.endpoint_id))
@@ -172,7 +176,7 @@ class LetterWriter:
             raise CannotWrite("unreadable", "A sealed value cannot be opened.") from exc
 
 
-async def written(writing: Awaitable[Letter | None]) -> Letter | Outcome | None:
+async def written(writing: Awaitable[WebhookMessage | None]) -> WebhookMessage | Outcome | None:
     """The letter, or the outcome of an attempt that ended with its writing, whatever went wrong.
 
     Raises:
@@ -188,7 +192,7 @@ async def written(writing: Awaitable[Letter | None]) -> Letter | Outcome | None:
         return unsent(BROKEN, error=error)
 
 
-def _is_superseded(head: Head, found: Enclosure) -> bool:
+def _is_superseded(head: Head, found: DeliveryContext) -> bool:
     # What somebody asked to have again is sent again.
     is_new = head.attempts == 0 and head.trigger == "auto"
     return is_new and found.event.type in SUPERSEDED and found.has_newer

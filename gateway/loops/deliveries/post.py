@@ -37,7 +37,7 @@ USER_AGENT: Final = "slipgate/0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Letter:
+class WebhookMessage:
     """What is sent; the query of the address may hold a secret, so it is never shown."""
 
     webhook_id: str
@@ -102,7 +102,7 @@ def unsent(reason: str, *, detail: str | None = None, error: Exception | None = 
 
 
 async def post(
-    transport: httpx.AsyncBaseTransport, letter: Letter, *, clock: Callable[[], int]
+    transport: httpx.AsyncBaseTransport, letter: WebhookMessage, *, clock: Callable[[], int]
 ) -> Outcome:
     """Sends it once; every failure is an outcome, none is raised."""
     began = time.monotonic()
@@ -123,7 +123,7 @@ async def post(
         return replace(ended(BROKEN), error=error)
 
 
-def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
+def headers(letter: WebhookMessage, timestamp: int) -> Mapping[str, str]:
     """The Standard Webhooks headers of this attempt; timestamp in Unix seconds."""
     signatures = (
         sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
@@ -144,7 +144,7 @@ def headers(letter: Letter, timestamp: int) -> Mapping[str, str]:
 
 
 async def _exchange(
-    transport: httpx.AsyncBaseTransport, letter: Letter, now: int, began: float
+    transport: httpx.AsyncBaseTransport, letter: WebhookMessage, now: int, began: float
 ) -> Outcome:
     # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
     url = _url(letter.url)

@@ -12,7 +12,7 @@ from gateway.domain.deliveries.delivery import (
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.loops.deliveries.limits import Limits
 from gateway.loops.deliveries.outbox import Head
-from gateway.loops.deliveries.post import Letter, Outcome
+from gateway.loops.deliveries.post import Outcome, WebhookMessage
 from gateway.loops.deliveries.schedule import next_attempt_at
 
 NOT_ITS_FAULT: Final = 60_000
@@ -37,7 +37,7 @@ class Judge:
         self._schedule = schedule
 
     def settlement(
-        self, head: Head, letter: Letter | None, outcome: Outcome, at: int
+        self, head: Head, letter: WebhookMessage | None, outcome: Outcome, at: int
     ) -> SettleDelivery:
         """What is written down of an attempt that began then (milliseconds)."""
         failures = head.failures

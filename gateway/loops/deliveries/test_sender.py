@@ -7,12 +7,12 @@ import structlog
 
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.loops.deliveries.message_builder import written
-from gateway.loops.deliveries.post import Letter, post, unsent
+from gateway.loops.deliveries.post import WebhookMessage, post, unsent
 from gateway.store.sqlite.deliveries import DeliveryAttempt
 
 log = structlog.get_logger(__name__)
 
-WriteTrial = Callable[[str, str, bytes], Awaitable[Letter]]
+WriteTrial = Callable[[str, str, bytes], Awaitable[WebhookMessage]]
 """The letter to an endpoint with this id and body; raises `CannotWrite`."""
 
 
@@ -30,7 +30,7 @@ class Trials:
         """One webhook to an endpoint that has an address of its own; every failure is an answer."""
         at = self._clock()
         letter = await written(self._write(endpoint.id, webhook_id, body))
-        if isinstance(letter, Letter):
+        if isinstance(letter, WebhookMessage):
             outcome = await post(self._transport, letter, clock=self._clock)
         else:
             outcome = letter or unsent("no_event")
@@ -42,6 +42,6 @@ class Trials:
             status=outcome.status,
             reason=outcome.reason,
             duration_ms=outcome.duration_ms,
-            key_id=letter.key_id if isinstance(letter, Letter) else None,
+            key_id=letter.key_id if isinstance(letter, WebhookMessage) else None,
             response_body=outcome.answer,
         )

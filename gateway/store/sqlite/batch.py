@@ -15,13 +15,13 @@ from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs, SandboxKey
+from gateway.domain.kernel.read_set import ReadSet, SandboxKey
 from gateway.domain.kernel.unit_of_work import (
     OUTAGE,
     FirstAnswer,
-    Remembered,
+    IdempotencyRecord,
     TaskSecrets,
-    View,
+    UnitOfWork,
 )
 from gateway.domain.launching.realm import Realm, ServedPlace
 from gateway.domain.tasks.event import Event
@@ -78,10 +78,10 @@ class Batch:
         self.begun = asyncio.ensure_future(self._connection.execute("BEGIN IMMEDIATE"))
         self.begun.add_done_callback(_noticed)
 
-    async def load(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need."""
         outbox = Outbox(directory=self.directory)
-        view = View(policy=policy, seq=self.seq, realms=dict(self.realms), outbox=outbox)
+        view = UnitOfWork(policy=policy, seq=self.seq, realms=dict(self.realms), outbox=outbox)
         await self._load_jobs(view, {job for need in needs for job in need.jobs})
         if any(need.reports for need in needs):
             await self._load_holders(view)
@@ -115,7 +115,7 @@ class Batch:
         await load_keys(self._connection, view, now)
         return view
 
-    async def write(self, view: View) -> None:
+    async def write(self, view: UnitOfWork) -> None:
         """Everything the view has changed, a statement per table, in this order."""
         await self.begun
         await asyncio.gather(*self._statements(view))
@@ -125,7 +125,7 @@ class Batch:
             known = view.realms.values()
             self.realms = {realm.key: realm for realm in known if realm.due_at is not None}
 
-    def _statements(self, view: View) -> Iterator[Coroutine[None, None, object]]:
+    def _statements(self, view: UnitOfWork) -> Iterator[Coroutine[None, None, object]]:
         """All are queued at once: waiting for each would put the writing thread to sleep between
         them. One that fails takes the others with it, for nothing is committed then."""
         first = self.seq + 1
@@ -187,7 +187,7 @@ class Batch:
             (stayed if has_stayed else moved).append(task)
         return moved, stayed
 
-    async def _load_tasks(self, view: View, wanted: set[str]) -> None:
+    async def _load_tasks(self, view: UnitOfWork, wanted: set[str]) -> None:
         if not wanted:
             return
         ids = {"ids": json.dumps(sorted(wanted))}
@@ -211,13 +211,13 @@ class Batch:
             erased = await self._all(sql.ERASED, {"ids": json.dumps(ended)})
             view.erased.update(row[0] for row in erased)
 
-    async def _load_jobs(self, view: View, wanted: set[str]) -> None:
+    async def _load_jobs(self, view: UnitOfWork, wanted: set[str]) -> None:
         if wanted:
             for row in await self._all(sql.JOBS, {"ids": json.dumps(sorted(wanted))}):
                 job = rows.job_from_row(row)
                 view.jobs[job.id] = job
 
-    async def _load_holders(self, view: View) -> None:
+    async def _load_holders(self, view: UnitOfWork) -> None:
         holders = {job.leased_by for job in view.jobs.values() if job.leased_by is not None}
         for row in await self._all(sql.LAUNCHERS_NAMED, {"ids": json.dumps(sorted(holders))}):
             call = rows.call_from_row(row)
@@ -226,7 +226,7 @@ class Batch:
                 self._connection, view, [(*place, call.project) for place in call.providers]
             )
 
-    async def _load_outage(self, view: View, at: int) -> set[str]:
+    async def _load_outage(self, view: UnitOfWork, at: int) -> set[str]:
         """The pulse before; after a gap all leases, and the names of tasks with a clock due."""
         for (last,) in await self._all(sql.LAST_PULSE, {}):
             view.last_pulse = last
@@ -244,7 +244,7 @@ class Batch:
             row[0] for row in await self._all(sql.TASKS_OF_SANDBOXES, {"keys": json.dumps(keys)})
         }
 
-    async def _load_claims(self, view: View, claims: Sequence[Claim], now: int) -> None:
+    async def _load_claims(self, view: UnitOfWork, claims: Sequence[Claim], now: int) -> None:
         launchers = {"ids": json.dumps([claim.launcher_id for claim in claims])}
         for row in await self._all(sql.LAUNCHERS_NAMED, launchers):
             call = rows.call_from_row(row)
@@ -256,20 +256,22 @@ class Batch:
         await load_realms(self._connection, view, keys)
         await load_claims(self._connection, view, claims, now)
 
-    async def _load_heard(self, view: View, keys: Sequence[tuple[str, int, str]]) -> None:
+    async def _load_heard(self, view: UnitOfWork, keys: Sequence[tuple[str, int, str]]) -> None:
         if keys:
             for task_id, attempt, name, digest in await self._all(
                 sql.HEARD, {"keys": json.dumps(keys)}
             ):
                 view.heard[task_id, attempt, name] = digest
 
-    async def _load_remembered(self, view: View, keys: Sequence[tuple[str, str, str]]) -> None:
+    async def _load_remembered(
+        self, view: UnitOfWork, keys: Sequence[tuple[str, str, str]]
+    ) -> None:
         if not keys:
             return
         for project, operation, key, key_id, digest, answer, at in await self._all(
             sql.REMEMBERED, {"keys": json.dumps(keys)}
         ):
-            view.remembered[project, operation, key] = Remembered(
+            view.remembered[project, operation, key] = IdempotencyRecord(
                 key=(project, operation, key),
                 key_id=key_id,
                 digest=digest,
@@ -299,7 +301,7 @@ def _noticed(begun: asyncio.Task[aiosqlite.Cursor]) -> None:
         begun.exception()
 
 
-def _delivery_params(view: View, first: int) -> list[Params]:
+def _delivery_params(view: UnitOfWork, first: int) -> list[Params]:
     if not view.new_deliveries:
         return []
     numbers = {
@@ -324,7 +326,7 @@ def _piece_values(event: Event, piece: PatchPiece) -> Params:
     return about | rows.named(piece)
 
 
-def _secret_params(view: View) -> list[Params]:
+def _secret_params(view: UnitOfWork) -> list[Params]:
     return [
         {
             "task_id": secret.task_id,
@@ -342,7 +344,7 @@ def _env_values(secrets: TaskSecrets) -> Params:
     return (secrets.task_id, env and env.key_id, env and env.box)
 
 
-def _metadata_params(view: View) -> list[Params]:
+def _metadata_params(view: UnitOfWork) -> list[Params]:
     return [
         {"task_id": task_id, "key": key, "value": value}
         for task_id, metadata in view.new_metadata
@@ -350,7 +352,7 @@ def _metadata_params(view: View) -> list[Params]:
     ]
 
 
-def _remembered_params(view: View) -> list[Params]:
+def _remembered_params(view: UnitOfWork) -> list[Params]:
     return [
         {
             "project": kept.key[0],
@@ -365,7 +367,7 @@ def _remembered_params(view: View) -> list[Params]:
     ]
 
 
-def _launcher_params(view: View) -> list[Params]:
+def _launcher_params(view: UnitOfWork) -> list[Params]:
     return [
         {
             "id": call.launcher_id,
@@ -380,7 +382,7 @@ def _launcher_params(view: View) -> list[Params]:
     ]
 
 
-def _delivery_attempt_params(view: View) -> list[Params]:
+def _delivery_attempt_params(view: UnitOfWork) -> list[Params]:
     return [
         {
             "endpoint_id": settled.endpoint_id,

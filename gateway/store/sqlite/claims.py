@@ -8,7 +8,7 @@ from typing import Final
 import aiosqlite
 
 from gateway.domain.kernel.commands import Claim
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Place
 from gateway.domain.tasks.task import Task
 from gateway.store.sqlite import rows
@@ -136,7 +136,7 @@ WHERE is_behind = 1 AND id IN (
 
 
 async def load_claims(
-    connection: aiosqlite.Connection, view: View, claims: Sequence[Claim], now: int
+    connection: aiosqlite.Connection, view: UnitOfWork, claims: Sequence[Claim], now: int
 ) -> None:
     """What launchers that claim at the same time may have: for each project they serve, and each
     set of realms they serve, so much as would do for all of them."""
@@ -157,7 +157,7 @@ async def load_claims(
 
 
 async def _load_offered(
-    connection: aiosqlite.Connection, view: View, scope: dict[str, object]
+    connection: aiosqlite.Connection, view: UnitOfWork, scope: dict[str, object]
 ) -> None:
     for row in await connection.execute_fetchall(JOBS_OFFERED, scope):
         job = rows.job_from_row(row)
@@ -167,7 +167,7 @@ async def _load_offered(
 
 async def _load_claimable(
     connection: aiosqlite.Connection,
-    view: View,
+    view: UnitOfWork,
     claims: Sequence[Claim],
     scope: dict[str, object],
     capacity: int,
@@ -228,7 +228,7 @@ def providers_wanted(places: Sequence[Place]) -> str:
     return json.dumps([None, *sorted({provider for provider, _ in places})])
 
 
-def turn_values(view: View) -> list[Params]:
+def turn_values(view: UnitOfWork) -> list[Params]:
     """The columns of `turns`."""
     return [(project, view.turns[project]) for project in view.changed_turns]
 

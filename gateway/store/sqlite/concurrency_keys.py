@@ -6,7 +6,7 @@ from typing import Final
 
 import aiosqlite
 
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.sqlite import rows
 
@@ -42,7 +42,7 @@ DELETE FROM taken_keys WHERE (project, concurrency_key, taken_at) IN (
     WHERE freed_at <= :before LIMIT 500)"""
 
 
-async def load_keys(connection: aiosqlite.Connection, view: View, now: int) -> None:
+async def load_keys(connection: aiosqlite.Connection, view: UnitOfWork, now: int) -> None:
     """What is known of the keys of the tasks that wait or run."""
     living = [
         task

@@ -102,7 +102,7 @@ class LiveSecret(Frozen, frozen=True, kw_only=True):
     sealed: Sealed
 
 
-class Enclosure(Frozen, frozen=True, kw_only=True):
+class DeliveryContext(Frozen, frozen=True, kw_only=True):
     """All that goes into a letter."""
 
     event: Event
@@ -120,7 +120,7 @@ class Enclosure(Frozen, frozen=True, kw_only=True):
 
 async def enclosures(
     query: Query, keys: Collection[DeliveryKey], now: int
-) -> dict[DeliveryKey, Enclosure]:
+) -> dict[DeliveryKey, DeliveryContext]:
     """Those of deliveries that are still kept."""
     found = list(await query(LETTERS, {"keys": json.dumps([*keys])}))
     targets = {row[-1]: _target(row[_TARGET_AT:_SPEC_AT]) for row in found}
@@ -168,10 +168,10 @@ def _owner(endpoint_id: str, target: Target) -> Owner:
     return (target.project, None if target.is_implicit else endpoint_id)
 
 
-def _enclosure(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> Enclosure:
+def _enclosure(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> DeliveryContext:
     task = row[len(_EVENT) : _TARGET_AT]
     spec, callback_key_id, callback_url, has_newer, body = row[_SPEC_AT:-1]
-    return Enclosure(
+    return DeliveryContext(
         event=rows.event_from_row(row[: len(_EVENT)]),
         asked=None if spec is None else (rows.task_from_row(task), _SPEC.decode(spec)),
         target=target,

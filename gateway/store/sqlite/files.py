@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -89,12 +89,12 @@ def check_log(path: Path, descriptor: int) -> None:
     database, and SQLite would write it into this one.
 
     Raises:
-        Refused: `stale_wal`.
+        ApiError: `stale_wal`.
     """
     log = path.resolve().with_name(path.resolve().name + BESIDE[0])
     header = os.pread(descriptor, _VERSIONS.stop, 0)
     if header[_VERSIONS] == _NO_WAL and log.exists() and log.stat().st_size:
-        raise Refused(
+        raise ApiError(
             "stale_wal",
             f"{path} is a restored backup, and {log.name} beside it is the log of the database "
             "that was there before.",

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from gateway.domain.operations.gauges import Figures
+from gateway.domain.operations.gauges import Gauges
 from gateway.store.sqlite.rows import Params, Row
 
 TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
@@ -41,7 +41,7 @@ SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :s
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
 
-async def read_figures(query: Query, *, now: int, since: int) -> Figures:
+async def read_figures(query: Query, *, now: int, since: int) -> Gauges:
     """The figures of now; a launcher is live that has called since then (milliseconds). Other
     reads come in between."""
     tasks = {row[0]: row[1] for row in await query(TASK_COUNTS, {})}
@@ -49,7 +49,7 @@ async def read_figures(query: Query, *, now: int, since: int) -> Figures:
     deliveries = {row[0]: row[1] for row in await query(UNDELIVERED_COUNTS, {})}
     ((oldest_due_at,),) = await query(OLDEST_DUE, {"now": now})
     ((launchers, places),) = await query(LIVE_LAUNCHERS, {"since": since})
-    return Figures(
+    return Gauges(
         tasks=tasks,
         flags=flags,
         deliveries=deliveries,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def exclusive(database: Path) -> Iterator[int]:
     descriptor of a file that a process closes, the kernel drops the locks SQLite has on it.
 
     Raises:
-        Refused: `database_locked`, another gateway holds it.
+        ApiError: `database_locked`, another gateway holds it.
     """
     file = database.resolve()
     # By its name first: a file that another connection of this process may have open is not
@@ -44,7 +44,7 @@ def _lock(descriptor: int, refusal: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
-        raise Refused(
+        raise ApiError(
             "database_locked",
             refusal,
             hint="Stop it first, or use another SLIPGATE_DATABASE_URL.",

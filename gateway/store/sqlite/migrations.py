@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 
 FOLDER: Final = Path(__file__).parents[3] / "migrations" / "sqlite"
 
@@ -25,11 +25,11 @@ def pending(database: sqlite3.Connection) -> list[int]:
     """The migrations that have not been applied yet.
 
     Raises:
-        Refused: `newer_schema`, the database was made by a newer program.
+        ApiError: `newer_schema`, the database was made by a newer program.
     """
     have, known = version(database), newest()
     if have > known:
-        raise Refused(
+        raise ApiError(
             "newer_schema",
             f"The database has schema {have}, this program knows up to {known}.",
             hint="Start the newer slipgate, or restore a backup made before the upgrade.",
@@ -41,10 +41,10 @@ def require_newest(database: sqlite3.Connection) -> None:
     """For those who read and may not migrate.
 
     Raises:
-        Refused: `newer_schema`, or `older_schema`.
+        ApiError: `newer_schema`, or `older_schema`.
     """
     if pending(database):
-        raise Refused(
+        raise ApiError(
             "older_schema",
             f"The database has schema {version(database)}, this program reads {newest()}.",
             hint="Run `slipgate migrate`, or start the gateway once: both keep a copy of it as it "

@@ -14,7 +14,7 @@ from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.deliveries.outbox import Outbox, Standing
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params
@@ -157,7 +157,7 @@ async def read_directory(connection: aiosqlite.Connection) -> Directory:
 
 
 async def load_outbox(
-    connection: aiosqlite.Connection, outbox: Outbox, needs: Collection[Needs], now: int
+    connection: aiosqlite.Connection, outbox: Outbox, needs: Collection[ReadSet], now: int
 ) -> None:
     """What decisions about endpoints look at; most batches need nothing of it."""
     backlogs = [endpoint for need in needs for endpoint in need.backlogs]

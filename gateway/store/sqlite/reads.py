@@ -10,16 +10,16 @@ import aiosqlite
 import msgspec
 
 from gateway.domain.agents.patch import StoredPiece
-from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Needs
+from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.kernel.unit_of_work import LauncherCall, View
+from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import Place, Realm, ServedPlace
 from gateway.domain.launching.sweep import Sweep
-from gateway.domain.operations.gauges import Figures
+from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.event import Event
@@ -37,7 +37,7 @@ from gateway.store.sqlite.deliveries import (
     page_of_deliveries,
 )
 from gateway.store.sqlite.delivery_contexts import (
-    Enclosure,
+    DeliveryContext,
     LiveSecret,
     Owner,
     Target,
@@ -311,7 +311,7 @@ class Reads:
 
     async def enclosures(
         self, keys: Collection[DeliveryKey], now: int
-    ) -> dict[DeliveryKey, Enclosure]:
+    ) -> dict[DeliveryKey, DeliveryContext]:
         """What goes into the letters of deliveries."""
         return await enclosures(self._all, keys, now)
 
@@ -323,7 +323,7 @@ class Reads:
         """Launchers that have called since then (milliseconds), the latest first."""
         return [rows.call_from_row(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
 
-    async def view(self, needs: Sequence[Needs], policy: Policy, now: int) -> View:
+    async def view(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """What a batch of commands would look at, for whoever only wants to know."""
         with translated():
             realms = await watched_realms(self._connection)
@@ -366,11 +366,11 @@ class Reads:
         found = await self._all(sql.JOBS, {"ids": json.dumps(ids)})
         return [rows.job_from_row(row) for row in found]
 
-    async def owed(self, task_id: str, limit: int) -> list[Owed]:
+    async def owed(self, task_id: str, limit: int) -> list[PendingDelivery]:
         """Deliveries that have not arrived, of the newest events, oldest first."""
-        names = Owed.__struct_fields__
+        names = PendingDelivery.__struct_fields__
         found = await self._all(sql.OWED, {"task_id": task_id, "limit": limit})
-        return [Owed(**dict(zip(names, row, strict=True))) for row in found]
+        return [PendingDelivery(**dict(zip(names, row, strict=True))) for row in found]
 
     async def kept_env(self, after: str, limit: int) -> list[tuple[str, int | None]]:
         """Tasks behind this id whose `env` is still kept, and when they ended (milliseconds)."""
@@ -404,7 +404,7 @@ class Reads:
         row = await self._one(sql.LAST_PULSE, {})
         return row[0] if row else None
 
-    async def figures(self, *, now: int, since: int) -> Figures:
+    async def figures(self, *, now: int, since: int) -> Gauges:
         """How everything stands now; live is a launcher that has called since then
         (milliseconds)."""
         return await read_figures(self._all, now=now, since=since)

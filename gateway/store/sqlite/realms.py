@@ -6,7 +6,7 @@ from typing import Final
 
 import aiosqlite
 
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, ServedPlace
 from gateway.store.sqlite import rows
 
@@ -64,7 +64,7 @@ async def watched_realms(connection: aiosqlite.Connection) -> dict[ServedPlace, 
 
 
 async def load_realms(
-    connection: aiosqlite.Connection, view: View, keys: Collection[ServedPlace]
+    connection: aiosqlite.Connection, view: UnitOfWork, keys: Collection[ServedPlace]
 ) -> None:
     """Those among these that the view does not hold yet."""
     missing = sorted(set(keys) - view.realms.keys())
@@ -74,7 +74,7 @@ async def load_realms(
 
 
 async def tasks_of_realm(
-    connection: aiosqlite.Connection, view: View, key: ServedPlace, now: int
+    connection: aiosqlite.Connection, view: UnitOfWork, key: ServedPlace, now: int
 ) -> set[str]:
     """The tasks that have to be told that it is missing, or is heard again."""
     provider, realm, project = key

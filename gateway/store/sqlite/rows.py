@@ -10,9 +10,9 @@ from gateway.domain.deliveries.endpoint import Endpoint, Patterns, Subscription
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.unit_of_work import LauncherCall
-from gateway.domain.launching.job import Job, Stray
+from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
-from gateway.domain.tasks.concurrency_hold import Taken
+from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
     Attempt,
@@ -44,7 +44,7 @@ _JSON_FIELDS: Final[dict[str, Callable[[str], Any]]] = {
     "warnings": msgspec.json.Decoder(tuple[str, ...]).decode,
     "patch": msgspec.json.Decoder(KeptPatch).decode,
     "details": msgspec.json.Decoder(PatchDetails).decode,
-    "stray": msgspec.json.Decoder(Stray).decode,
+    "stray": msgspec.json.Decoder(OrphanSandbox).decode,
     "header_names": msgspec.json.Decoder(tuple[str, ...]).decode,
     "event_types": msgspec.json.Decoder(Patterns).decode,
     "metadata": msgspec.json.Decoder(dict[str, str]).decode,
@@ -106,7 +106,7 @@ event_from_row = _reader(Event)
 endpoint_from_row = _reader(Endpoint)
 call_from_row = _reader(LauncherCall)
 realm_from_row = _reader(Realm)
-taken_from_row = _reader(Taken)
+taken_from_row = _reader(ConcurrencyHold)
 secret_from_row = _reader(SigningSecret)
 replay_from_row = _reader(Replay, as_it_is="status")
 piece_from_row = _reader(StoredPiece)
@@ -116,7 +116,7 @@ subscription_from_row = _reader(Subscription)
 attempt_values: Final = _writer(Attempt)
 job_values: Final = _writer(Job)
 realm_values: Final = _writer(Realm)
-taken_values: Final = _writer(Taken)
+taken_values: Final = _writer(ConcurrencyHold)
 endpoint_values: Final = _writer(Endpoint)
 subscription_values: Final = _writer(Subscription)
 replay_values: Final = _writer(Replay)

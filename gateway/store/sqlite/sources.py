@@ -6,7 +6,7 @@ from typing import Final
 
 import aiosqlite
 
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.message import (
     Message,
     PullRequestNotice,
@@ -53,7 +53,7 @@ Notice = SandboxNotice | PullRequestNotice
 
 
 async def load_notices(
-    connection: aiosqlite.Connection, view: View, notices: Sequence[Notice]
+    connection: aiosqlite.Connection, view: UnitOfWork, notices: Sequence[Notice]
 ) -> set[str]:
     """What of these messages came before, and what they are about; the tasks concerned."""
     messages = [notice.message for notice in notices]
@@ -86,7 +86,7 @@ def _seen(row: Row) -> Seen:
     return Seen(message=message, applied=bool(applied), at=at)
 
 
-def _found_sandboxes(view: View, rows: Iterable[Row]) -> set[str]:
+def _found_sandboxes(view: UnitOfWork, rows: Iterable[Row]) -> set[str]:
     view.sandboxes = {}
     for sandbox_id, task_id, number in rows:
         known = view.sandboxes.get(sandbox_id, ())
@@ -94,7 +94,7 @@ def _found_sandboxes(view: View, rows: Iterable[Row]) -> set[str]:
     return {task_id for keys in view.sandboxes.values() for task_id, _ in keys}
 
 
-def _found_pull_requests(view: View, rows: Iterable[Row]) -> set[str]:
+def _found_pull_requests(view: UnitOfWork, rows: Iterable[Row]) -> set[str]:
     view.pull_requests = {}
     for url, task_id in rows:
         known = view.pull_requests.get(url, ())

@@ -188,7 +188,7 @@ async def open_sqlite(
     `keyring` are the master keys, None for one that seals and opens nothing.
 
     Raises:
-        Refused: another gateway holds it, its schema is newer than this program, there is no room
+        ApiError: another gateway holds it, its schema is newer than this program, there is no room
             for the backup that an upgrade begins with, or it was used with another master key.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

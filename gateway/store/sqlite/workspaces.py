@@ -6,7 +6,7 @@ from typing import Final
 
 import aiosqlite
 
-from gateway.domain.kernel.unit_of_work import View
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
 from gateway.store.sqlite.rows import Params
 
@@ -29,7 +29,7 @@ ON CONFLICT (task_id) DO UPDATE SET
 
 
 async def load_workspaces(
-    connection: aiosqlite.Connection, view: View, keys: Sequence[WorkspaceKey]
+    connection: aiosqlite.Connection, view: UnitOfWork, keys: Sequence[WorkspaceKey]
 ) -> set[str]:
     """Those of these keys; the tasks they stand for."""
     if not keys:

@@ -14,9 +14,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.domain.kernel.answers import WordReply
-from gateway.domain.kernel.commands import AgentWord
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.answers import AgentEventReply
+from gateway.domain.kernel.commands import ReportAgentEvent
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Attempt
 from gateway.web.agents.reported import Kept, kept
 from gateway.web.context import Context, context_of
@@ -70,7 +70,7 @@ async def hear(request: Request) -> Response:
     key_id = await _authentic(context, headers, body, task_id, attempt)
     context.admission.enter_attempt(request.scope["state"], task_id)
     command, warnings = await word_of(context, body, headers, (task_id, attempt, key_id))
-    answer = await context.ask(command, WordReply)
+    answer = await context.ask(command, AgentEventReply)
     return reply(
         Accepted(
             accepted=True,
@@ -100,7 +100,7 @@ async def patch(request: Request) -> Response:
     asking = await _asking(context, request)
     found = await resumable_patch(context.reads, asking.task_id, asking.number)
     if found is None:
-        raise Refused("no_patch", "No earlier attempt has left work to go on with.")
+        raise ApiError("no_patch", "No earlier attempt has left work to go on with.")
     text = found.text(context.reads, asking.task_id)
     return StreamingResponse(_resumed(found, text), media_type="application/json")
 
@@ -125,7 +125,7 @@ async def _asking(context: Context, request: Request) -> Attempt:
     """The attempt that has signed a request without a body.
 
     Raises:
-        Refused: `attempt_finished`, or it is not authentic.
+        ApiError: `attempt_finished`, or it is not authentic.
     """
     headers = _headers(request)
     task_id = TASK_ID.of(request) or ""
@@ -136,7 +136,7 @@ async def _asking(context: Context, request: Request) -> Attempt:
     if found is None:
         raise _unknown()
     if found.ended_at is not None:
-        raise Refused(
+        raise ApiError(
             "attempt_finished",
             f"Attempt {number} has ended.",
             hint="Stop: nothing of this attempt is wanted any more.",
@@ -146,11 +146,11 @@ async def _asking(context: Context, request: Request) -> Attempt:
 
 async def word_of(
     context: Context, body: bytes, headers: SignedHeaders, sender: tuple[str, int, str]
-) -> tuple[AgentWord, tuple[str, ...]]:
+) -> tuple[ReportAgentEvent, tuple[str, ...]]:
     """The command of an authentic body; what is wrong with it is told after the dedupe."""
     task_id, attempt, key_id = sender
     kind, found = "", Kept(data=b"")
-    refusal: Refused | None = None
+    refusal: ApiError | None = None
     try:
         await vet(body)
         word = await looked_at(decode, body)
@@ -159,7 +159,7 @@ async def word_of(
         kind = word.type
     except WrongShape as exc:
         refusal = as_refusal(exc)
-    command = AgentWord(
+    command = ReportAgentEvent(
         task_id=task_id,
         attempt=attempt,
         key_id=key_id,
@@ -193,7 +193,7 @@ async def _authentic(
         raise _unknown()
     if not is_timely:
         raise out_of_tolerance()
-    raise Refused(
+    raise ApiError(
         "invalid_signature",
         "The signature does not match.",
         hint="Sign 'id.timestamp.body' with the attempt's SLIPGATE_WEBHOOK_SECRET.",
@@ -204,8 +204,8 @@ def _headers(request: Request) -> SignedHeaders:
     try:
         return SignedHeaders.parse(headers_of(request))
     except MalformedHeaders as exc:
-        raise Refused("malformed_headers", f"{exc}.") from exc
+        raise ApiError("malformed_headers", f"{exc}.") from exc
 
 
-def _unknown() -> Refused:
-    return Refused("unknown_task", "There is no such task and attempt.")
+def _unknown() -> ApiError:
+    return ApiError("unknown_task", "There is no such task and attempt.")

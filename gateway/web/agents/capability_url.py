@@ -7,9 +7,9 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.kernel.answers import WordReply
-from gateway.domain.kernel.commands import AgentWord
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.answers import AgentEventReply
+from gateway.domain.kernel.commands import ReportAgentEvent
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import hook_attempt, is_hook_token
 from gateway.domain.tasks.spec import Spec
 from gateway.web.agents.reported import Kept, kept
@@ -22,7 +22,7 @@ from gateway.web.http.body import (
 )
 from gateway.web.http.problems import as_refusal
 from gateway.web.http.replies import reply
-from gateway.wire.agent import FlatAccepted, Word
+from gateway.wire.agent import AgentEvent, FlatAccepted
 from gateway.wire.decode import WrongShape
 from gateway.wire.flat import decode
 from gateway.wire.times import maybe_rfc3339
@@ -37,7 +37,7 @@ async def hear(request: Request) -> Response:
     context.admission.enter_attempt(request.scope["state"], task_id)
     own = context.keyring.attempt_texts(key_id, task_id, attempt)
     word, found, refusal = await _read(body, own, partial(context.reads.spec, task_id))
-    command = AgentWord(
+    command = ReportAgentEvent(
         task_id=task_id,
         attempt=attempt,
         key_id=key_id,
@@ -48,7 +48,7 @@ async def hear(request: Request) -> Response:
         body_hash=hashlib.sha256(body).digest(),
         refusal=refusal,
     )
-    answer = await context.ask(command, WordReply)
+    answer = await context.ask(command, AgentEventReply)
     return reply(FlatAccepted(cancel=answer.cancel, deadline_at=maybe_rfc3339(answer.deadline_at)))
 
 
@@ -56,21 +56,21 @@ async def _holder(context: Context, task_id: str, token: str) -> tuple[int, str]
     """The attempt and the master key that the token was derived from.
 
     Raises:
-        Refused: `unknown_task` or `invalid_signature`.
+        ApiError: `unknown_task` or `invalid_signature`.
     """
     attempt = hook_attempt(token)
     known = {known.number for known in await context.reads.attempts(task_id)}
     if attempt not in known or attempt is None:
-        raise Refused("unknown_task", "There is no such task and attempt.")
+        raise ApiError("unknown_task", "There is no such task and attempt.")
     for key_id, key in context.keyring.attempt_keys(task_id, attempt):
         if is_hook_token(token, attempt, key):
             return attempt, key_id
-    raise Refused("invalid_signature", "The token of this URL is not the attempt's.")
+    raise ApiError("invalid_signature", "The token of this URL is not the attempt's.")
 
 
 async def _read(
     body: bytes, own: tuple[bytes, ...], spec: Callable[[], Awaitable[Spec | None]]
-) -> tuple[Word | None, Kept, Refused | None]:
+) -> tuple[AgentEvent | None, Kept, ApiError | None]:
     try:
         await vet(body)
         word = await looked_at(decode, body)

@@ -33,7 +33,7 @@ class Kept(Frozen, frozen=True, kw_only=True):
 
 
 async def kept(
-    word: wire.Word, own: tuple[bytes, ...], spec: Callable[[], Awaitable[Spec | None]]
+    word: wire.AgentEvent, own: tuple[bytes, ...], spec: Callable[[], Awaitable[Spec | None]]
 ) -> Kept:
     """What is kept of a word; `own` are secrets of its attempt that have no form of their own, and
     `spec` reads what its task asked for.
@@ -56,7 +56,7 @@ async def kept(
 
 
 async def _without_foreign(
-    word: wire.Word, spec: Callable[[], Awaitable[Spec | None]]
+    word: wire.AgentEvent, spec: Callable[[], Awaitable[Spec | None]]
 ) -> tuple[bytes, tuple[str, ...]]:
     if not any(trace in word.data for trace in _TRACES):
         return word.data, ()

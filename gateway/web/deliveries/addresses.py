@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.host_names import MOST, is_host
 from gateway.wire.problem import FieldError
 
@@ -23,7 +23,7 @@ def http_url(url: str, path: str, *, allow_http: bool) -> httpx.URL:
     """An address that may be called; `path` is where it stands in the request.
 
     Raises:
-        Refused: `invalid_request`.
+        ApiError: `invalid_request`.
     """
     schemes = {"https", "http"} if allow_http else {"https"}
     parsed = _parsed(url)
@@ -41,7 +41,7 @@ def outward_url(
     """An address that webhooks may go to; where its name leads is judged at each call.
 
     Raises:
-        Refused: `invalid_request`.
+        ApiError: `invalid_request`.
     """
     parsed = http_url(url, path, allow_http=allow_private)
     if not allow_private and not may_be_public(parsed.raw_host.decode()):
@@ -60,10 +60,10 @@ def masked_url(url: str) -> str:
     return parts._replace(query="***" if parts.query else "", fragment="").geturl()
 
 
-def wrong_field(path: str, message: str) -> Refused:
+def wrong_field(path: str, message: str) -> ApiError:
     """The refusal of one field."""
     error = FieldError(path=path, message=message)
-    return Refused("invalid_request", f"{path}: {message}.", errors=(error,))
+    return ApiError("invalid_request", f"{path}: {message}.", errors=(error,))
 
 
 def _parsed(url: str) -> httpx.URL | None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from gateway.domain.tasks.event import EndpointNews, Event
+from gateway.domain.tasks.event import EndpointEventData, Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.store.sqlite.reads import Reads
@@ -38,7 +38,7 @@ def rendering(reads: Reads) -> Render:
 
 def _about_endpoint(event: Event) -> bytes:
     fact = event.fact
-    if not isinstance(fact, EndpointNews):
+    if not isinstance(fact, EndpointEventData):
         raise TypeError(f"{event.type} belongs to a task")
     data = EndpointNoticeData(event=event_view(event), endpoint=endpoint_state_view(fact.endpoint))
     notice = EndpointNotice(type=event.type, timestamp=rfc3339(event.at), data=data)

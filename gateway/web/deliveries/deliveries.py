@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.deliveries import Delivery, DeliveryFilter
 from gateway.web.context import Context, context_of
 from gateway.web.deliveries.views import delivery_view
@@ -86,8 +86,8 @@ def _key(request: Request) -> tuple[str, int]:
     return f"ep_{match[1]}", int(match[2])
 
 
-def _not_found() -> Refused:
-    return Refused("not_found", "There is no such delivery.")
+def _not_found() -> ApiError:
+    return ApiError("not_found", "There is no such delivery.")
 
 
 def _place(context: Context, of_list: bytes, cursor: str | None) -> tuple[int, str]:

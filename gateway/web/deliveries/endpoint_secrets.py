@@ -7,7 +7,7 @@ from starlette.responses import Response
 from gateway.domain.deliveries.commands import EndpointReply, RotateSecret
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.signing_secret import SigningSecret
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, signing_secret_context
 from gateway.web.context import Context, context_of
@@ -50,7 +50,7 @@ async def test(request: Request) -> Response:
     await read_nothing(request)
     endpoint = await known_endpoint(request, context)
     if endpoint.implicit:
-        raise Refused(
+        raise ApiError(
             "implicit_endpoint",
             "The address of an implicit endpoint is the callbackUrl of each task.",
             hint="Create a task with a callbackUrl and look at its deliveries.",
@@ -66,11 +66,11 @@ async def known_endpoint(request: Request, context: Context) -> Endpoint:
     """The endpoint of the path.
 
     Raises:
-        Refused: `not_found`.
+        ApiError: `not_found`.
     """
     endpoint = await context.reads.endpoints.find(request.path_params["endpoint_id"])
     if endpoint is None:
-        raise Refused("not_found", "There is no such endpoint.")
+        raise ApiError("not_found", "There is no such endpoint.")
     return endpoint
 
 

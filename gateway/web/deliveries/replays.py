@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import ReplayReply, StartReplay
 from gateway.domain.deliveries.replay import FOR_EVER, Replay
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.web.context import context_of
 from gateway.web.deliveries.addresses import wrong_field
@@ -55,5 +55,5 @@ async def show(request: Request) -> Response:
     await authorize(request, context.keys, OPS)
     replay = await context.reads.endpoints.replay(request.path_params["replay_id"])
     if replay is None:
-        raise Refused("not_found", "There is no such replay.")
+        raise ApiError("not_found", "There is no such replay.")
     return reply(replay_view(replay))

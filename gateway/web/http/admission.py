@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.operations.rate_limit import Pace, RateLimit, pace_of
 from gateway.store.sqlite.reads import ApiKey
 
@@ -45,7 +45,7 @@ class Admission:
         """A request with a key; asked again about the same request, it changes nothing.
 
         Raises:
-            Refused: `rate_limited` or `too_many_open`.
+            ApiError: `rate_limited` or `too_many_open`.
             Unavailable: all places are taken.
         """
         if _PLACES in state:
@@ -60,7 +60,7 @@ class Admission:
         """A request with a stream token of a task of the project.
 
         Raises:
-            Refused: `too_many_open`.
+            ApiError: `too_many_open`.
             Unavailable: all places are taken.
         """
         self._take(state, f"readers:{project}", f"project:{project}", self._per_holder)
@@ -69,7 +69,7 @@ class Admission:
         """An authentic word of an attempt.
 
         Raises:
-            Refused: `too_many_open`.
+            ApiError: `too_many_open`.
         """
         holder = f"attempt:{task_id}"
         self._check(holder, PER_ATTEMPT, "This attempt")
@@ -100,7 +100,7 @@ class Admission:
 
     def _check(self, holder: str, most: int, who: str) -> None:
         if self._open.get(holder, 0) >= most:
-            raise Refused(
+            raise ApiError(
                 "too_many_open",
                 f"{who} has {most} requests open, which is all it may have.",
                 hint=_HINT,
@@ -112,7 +112,7 @@ class Admission:
         self._due[key_id] = pace.due_at
         if not pace.is_within:
             state["added_headers"] = _headers(limit, rate, pace)
-            raise Refused(
+            raise ApiError(
                 "rate_limited",
                 f"This key may send {rate:g} requests a second, {limit.most_at_once} at once.",
                 hint="Send the same request again after Retry-After.",

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.reads import ApiKey
 from gateway.web.http.admission import Admission
 from gateway.web.http.headers import headers_of
@@ -46,7 +46,7 @@ class Keys:
         """The key of an `Authorization: Bearer …` header from that address.
 
         Raises:
-            Refused: `unauthorized`; `too_many_open`, if too many unknown keys come from there.
+            ApiError: `unauthorized`; `too_many_open`, if too many unknown keys come from there.
         """
         scheme, _, text = authorization.partition(" ")
         digest = hashlib.sha256(text.encode()).digest()
@@ -84,7 +84,7 @@ async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> Api
     """The key of the request, if one of these scopes is its own and it may have one more open.
 
     Raises:
-        Refused: `unauthorized`, `forbidden`, `rate_limited` or `too_many_open`.
+        ApiError: `unauthorized`, `forbidden`, `rate_limited` or `too_many_open`.
         Unavailable: all places are taken.
     """
     client = request.scope.get("client")
@@ -95,7 +95,7 @@ async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> Api
     admission: Admission = request.app.context.admission
     admission.enter(state, key)
     if key.scope not in scopes:
-        raise Refused(
+        raise ApiError(
             "forbidden",
             f"A key of scope '{key.scope}' may not do this.",
             hint=f"Use a key of scope {' or '.join(sorted(scopes))}.",
@@ -113,8 +113,8 @@ def project_of(key: ApiKey) -> str | None:
     return None if key.scope == "ops" else key.project
 
 
-def _too_many_strangers() -> Refused:
-    return Refused(
+def _too_many_strangers() -> ApiError:
+    return ApiError(
         "too_many_open",
         "Too many unknown API keys come from this address at once.",
         hint="Send the same request again after Retry-After.",
@@ -122,8 +122,8 @@ def _too_many_strangers() -> Refused:
     )
 
 
-def _unauthorized() -> Refused:
-    return Refused(
+def _unauthorized() -> ApiError:
+    return ApiError(
         "unauthorized",
         "There is no valid API key in the Authorization header.",
         hint="Send 'Authorization: Bearer slip_…'; `slipgate keys create` makes keys.",

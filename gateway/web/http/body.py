@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.headers import headers_of
 from gateway.wire import message
 from gateway.wire.decode import check_size, decode
@@ -36,7 +36,7 @@ async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
     """The bytes of a JSON body; the limit in bytes.
 
     Raises:
-        Refused: `unsupported_media_type` or `too_large`.
+        ApiError: `unsupported_media_type` or `too_large`.
         WrongShape: it is no I-JSON.
     """
     check_media_type(request)
@@ -49,7 +49,7 @@ async def read_as(kind: type[T], request: Request, *, limit: int = LIMIT) -> T:
     """A JSON body as this kind; the limit in bytes.
 
     Raises:
-        Refused: `unsupported_media_type` or `too_large`.
+        ApiError: `unsupported_media_type` or `too_large`.
         WrongShape: it is no I-JSON, or not of this kind, naming each path.
     """
     body = await read_json(request, limit=limit)
@@ -87,7 +87,7 @@ async def read_nothing(request: Request) -> None:
     """A body that should be empty, or an empty object.
 
     Raises:
-        Refused: `unsupported_media_type` or `too_large`.
+        ApiError: `unsupported_media_type` or `too_large`.
         WrongShape: `invalid_json`, or `invalid_request` naming what nobody asked for.
     """
     body = await read_bytes(request)
@@ -100,7 +100,7 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
     """The bytes of a body, whatever they are.
 
     Raises:
-        Refused: `too_large`, as soon as more than `limit` bytes have come.
+        ApiError: `too_large`, as soon as more than `limit` bytes have come.
     """
     declared = headers_of(request).get("content-length", "0")
     is_number = declared.isascii() and declared.isdigit()
@@ -126,16 +126,16 @@ def check_media_type(request: Request) -> None:
     """Only JSON.
 
     Raises:
-        Refused: `unsupported_media_type`.
+        ApiError: `unsupported_media_type`.
     """
     media_type = headers_of(request).get("content-type", _JSON).partition(";")[0]
     if media_type != _JSON and media_type.strip().lower() != _JSON:
-        raise Refused(
+        raise ApiError(
             "unsupported_media_type",
             f"'{media_type[:100]}' is not taken here.",
             hint="Send JSON with 'Content-Type: application/json'.",
         )
 
 
-def _too_large(limit: int) -> Refused:
-    return Refused("too_large", f"The body has more than {limit} bytes.")
+def _too_large(limit: int) -> ApiError:
+    return ApiError("too_large", f"The body has more than {limit} bytes.")

@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.connections import Connections
 from gateway.web.http.problems import END_CONNECTION, document
 from gateway.wire.problem import MEDIA_TYPE
@@ -246,7 +246,7 @@ class Connection(HttpToolsProtocol):
 
 def _refusal(code: str, detail: str) -> bytes:
     request_id = secrets.token_hex(8)
-    problem = document(request_id, Refused(code, detail))
+    problem = document(request_id, ApiError(code, detail))
     body = msgspec.json.encode(problem)
     head = (
         f"HTTP/1.1 {problem.status} {problem.title}",

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.sqlite.task_list import TaskFilter
@@ -27,7 +27,7 @@ def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
     """The task a cursor stands behind.
 
     Raises:
-        Refused: `invalid_cursor`: broken, or made for another list.
+        ApiError: `invalid_cursor`: broken, or made for another list.
     """
     task_id = opened_place(keyring, msgspec.json.encode(wanted), cursor)
     if not is_task_id(task_id):
@@ -46,7 +46,7 @@ def opened_place(keyring: Keyring, of_list: bytes, cursor: str) -> str:
     """The place a cursor of this list stands at.
 
     Raises:
-        Refused: `invalid_cursor`: broken, or made for another list.
+        ApiError: `invalid_cursor`: broken, or made for another list.
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
@@ -68,8 +68,8 @@ def _mac(keyring: Keyring, key_id: str, text: bytes, of_list: bytes) -> bytes:
     return hmac.digest(keyring.purpose(key_id, "cursor"), signed, hashlib.sha256)[:_MAC_BYTES]
 
 
-def _invalid() -> Refused:
-    return Refused(
+def _invalid() -> ApiError:
+    return ApiError(
         "invalid_cursor",
         "This cursor was not made for this list.",
         hint="Use `nextCursor` of the page before, unchanged and with the same filters, or leave "

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.problems import as_refusal
 from gateway.wire.decode import WrongShape
 
@@ -12,31 +12,31 @@ class Refusals:
     """Collects what one check after the other refuses."""
 
     def __init__(self) -> None:
-        self._found: list[Refused] = []
+        self._found: list[ApiError] = []
 
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Keeps the refusal of what is checked inside."""
         try:
             yield
-        except (Refused, WrongShape) as refusal:
+        except (ApiError, WrongShape) as refusal:
             self._found.append(as_refusal(refusal))
 
     def check(self) -> None:
         """Raises what was kept.
 
         Raises:
-            Refused: the code and the hint of the first, the fields of all.
+            ApiError: the code and the hint of the first, the fields of all.
         """
         if not self._found:
             return
         first = self._found[0]
         details = dict.fromkeys(refusal.detail for refusal in self._found)
-        hints = dict.fromkeys(refusal.hint for refusal in self._found if refusal.hint)
-        raise Refused(
+        notifier = dict.fromkeys(refusal.hint for refusal in self._found if refusal.hint)
+        raise ApiError(
             first.code,
             " ".join(details),
-            hint=" ".join(hints) or None,
+            hint=" ".join(notifier) or None,
             errors=tuple(error for refusal in self._found for error in refusal.errors),
             retry_after=first.retry_after,
         )

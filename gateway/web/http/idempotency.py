@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.keyring import Keyring
 from gateway.web.http.headers import headers_of
@@ -25,13 +25,13 @@ def idempotency_of(
     """The key of the request with keyed hashes of `content`, the decoded request.
 
     Raises:
-        Refused: `invalid_idempotency_key`.
+        ApiError: `invalid_idempotency_key`.
     """
     key = headers_of(request).get("idempotency-key")
     if key is None:
         return None
     if not _PRINTABLE.fullmatch(key):
-        raise Refused(
+        raise ApiError(
             "invalid_idempotency_key",
             "An Idempotency-Key has 1 to 255 printable ASCII characters.",
         )

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.reads import ApiKey
 from gateway.web.context import Context
 from gateway.web.http.auth import project_of
@@ -150,11 +150,11 @@ def _said_of(state: Mapping[str, object]) -> dict[str, object]:
 
 def _response_to(exc: Exception, request: Request) -> Response | None:
     """What refuses a request; None: nobody meant that to happen."""
-    if isinstance(exc, Refused | WrongShape):
+    if isinstance(exc, ApiError | WrongShape):
         return refused(request, exc)
     return http_error(request, exc) if isinstance(exc, HTTPException) else None
 
 
 def _internal(scope: Scope) -> Response:
-    refusal = Refused("internal", "Something broke here; nothing of it is your fault.")
+    refusal = ApiError("internal", "Something broke here; nothing of it is your fault.")
     return problem(Request(scope), refusal)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.masking import masked_text
 from gateway.web.sources.misdirected import right_door
 from gateway.wire.decode import WrongShape
@@ -122,7 +122,7 @@ def http_error(request: Request, exc: HTTPException) -> Response:
     headers = dict(exc.headers or {})
     if exc.status_code == 405:
         headers["Allow"] = _allowed(request, headers.get("Allow", ""))
-    refusal = (code == "not_found" and right_door(request.url.path)) or Refused(code, detail)
+    refusal = (code == "not_found" and right_door(request.url.path)) or ApiError(code, detail)
     return problem(request, refusal, headers)
 
 
@@ -135,7 +135,7 @@ def _allowed(request: Request, given: str) -> str:
     return ", ".join(sorted(methods))
 
 
-def problem(request: Request, refusal: Refused, headers: dict[str, str] | None = None) -> Response:
+def problem(request: Request, refusal: ApiError, headers: dict[str, str] | None = None) -> Response:
     """The reply that carries a problem document; the request's line in the log says so too."""
     request.state.code = refusal.code
     told, path = document(request.state.request_id, refusal), request.url.path
@@ -145,14 +145,14 @@ def problem(request: Request, refusal: Refused, headers: dict[str, str] | None =
     return Response(body, STATUS[refusal.code], headers=headers, media_type=MEDIA_TYPE)
 
 
-def _message(refusal: Refused) -> str:
+def _message(refusal: ApiError) -> str:
     """All that is wrong in one text: today's frontend shows nothing else."""
     told = [f"{error.path.removeprefix('$.')}: {error.message}" for error in refusal.errors]
     detail = refusal.detail if len(told) < 2 else f"{'; '.join(told)}."
     return f"{detail} {refusal.hint or ''}".rstrip()
 
 
-def document(request_id: str, refusal: Refused) -> Problem:
+def document(request_id: str, refusal: ApiError) -> Problem:
     """The problem document of a refusal."""
     status = STATUS[refusal.code]
     return Problem(
@@ -171,10 +171,10 @@ def _shown(error: FieldError) -> FieldError:
     return FieldError(path=masked_text(error.path), message=masked_text(error.message))
 
 
-def as_refusal(exc: Exception) -> Refused:
+def as_refusal(exc: Exception) -> ApiError:
     """A refusal as it is, and a body of the wrong shape as one."""
     if isinstance(exc, WrongShape):
-        return Refused(exc.code, exc.detail, errors=exc.errors)
-    if isinstance(exc, Refused):
+        return ApiError(exc.code, exc.detail, errors=exc.errors)
+    if isinstance(exc, ApiError):
         return exc
     raise exc

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 from starlette.requests import Request
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 from gateway.wire.times import milliseconds, parse_rfc3339
 
@@ -42,7 +42,7 @@ class Number(msgspec.Struct, frozen=True, kw_only=True):
         """What this request asks for.
 
         Raises:
-            Refused: `invalid_request`.
+            ApiError: `invalid_request`.
         """
         text = request.query_params.get(self.name)
         if text is None:
@@ -72,7 +72,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         """Those this request asks for, each once.
 
         Raises:
-            Refused: `invalid_request`.
+            ApiError: `invalid_request`.
         """
         text = request.query_params.get(self.name)
         if text is None:
@@ -103,7 +103,7 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
         """The text, if this request brings one.
 
         Raises:
-            Refused: `invalid_request`.
+            ApiError: `invalid_request`.
         """
         text = request.query_params.get(self.name)
         if text is not None and len(text) < self.least:
@@ -134,7 +134,7 @@ class Patterns(msgspec.Struct, frozen=True, kw_only=True):
         """The words this request asks for; None: all of them.
 
         Raises:
-            Refused: `invalid_request`.
+            ApiError: `invalid_request`.
         """
         text = request.query_params.get(self.name)
         if text is None:
@@ -161,7 +161,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
         """In milliseconds since the epoch, if this request brings one.
 
         Raises:
-            Refused: `invalid_request`.
+            ApiError: `invalid_request`.
         """
         text = request.query_params.get(self.name)
         if text is None:
@@ -204,7 +204,7 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
         """The pairs of this request, ordered by key.
 
         Raises:
-            Refused: `invalid_request`, too many.
+            ApiError: `invalid_request`, too many.
         """
         given = [pair for pair in request.query_params.items() if self.has(pair[0])]
         if len(given) > self.most:
@@ -230,7 +230,7 @@ def known_only(request: Request, parameters: Iterable[Named], pairs: Pairs | Non
         seen.add(name)
 
 
-def wrong(name: str, message: str) -> Refused:
+def wrong(name: str, message: str) -> ApiError:
     """The refusal of one parameter."""
     error = FieldError(path=f"?{name[:100]}", message=message)
-    return Refused("invalid_request", f"{error.path}: {message}.", errors=(error,))
+    return ApiError("invalid_request", f"{error.path}: {message}.", errors=(error,))

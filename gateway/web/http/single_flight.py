@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 
 
-class Lately(Generic[V]):
+class SingleFlight(Generic[V]):
     """One look at a time for all who ask; none of them can cancel it. What was found is kept for a
     while; a failure is not, for it may be over."""
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 from gateway.wire.times import milliseconds
 
@@ -15,9 +15,9 @@ def countable(moment: datetime, path: str) -> int:
     """In milliseconds since the epoch; `path` is where it stands in the request.
 
     Raises:
-        Refused: `invalid_request`.
+        ApiError: `invalid_request`.
     """
     if moment >= LATEST:
         error = FieldError(path=path, message=f"Expected a moment before the year {LATEST.year}")
-        raise Refused("invalid_request", f"{error.path}: {error.message}.", errors=(error,))
+        raise ApiError("invalid_request", f"{error.path}: {error.message}.", errors=(error,))
     return milliseconds(moment)

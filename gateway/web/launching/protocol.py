@@ -17,10 +17,10 @@ from gateway.domain.kernel.answers import (
     LeaseReply,
     TryReply,
 )
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
-from gateway.domain.launching.job import Job, Stray
+from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.labels import (
     INSTANCE,
     LABELS,
@@ -184,7 +184,7 @@ async def patch(request: Request) -> Response:
     )
     lease = await context.ask(renewal, LeaseReply)
     if lease.task_id is None or lease.attempt is None:
-        raise Refused("unknown_job", "This job is not about a task.")
+        raise ApiError("unknown_job", "This job is not about a task.")
     own = await own_texts(context, lease.task_id, lease.attempt)
     piece, data, _ = await kept_piece(report, msgspec.to_builtins(report), own)
     command = commands.RescuePatch(
@@ -225,7 +225,7 @@ async def _held(context: Context, key: ApiKey, job_id: str, lease_token: str) ->
         return await context.ask(renewal, LeaseReply)
     except Unavailable:
         raise
-    except Refused:
+    except ApiError:
         return None
 
 
@@ -243,7 +243,7 @@ async def _wait_for_jobs(
     request: Request, context: Context, command: commands.Claim, seconds: float
 ) -> tuple[ClaimedJob, ...]:
     end = time.monotonic() + seconds
-    with context.hints.listen("jobs") as listener:
+    with context.notifier.listen("jobs") as listener:
         while True:
             asked_at = context.clock()
             answer = await context.ask(command, ClaimReply)
@@ -310,7 +310,7 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
     )
 
 
-def _stray_job(bare: wire.Job, job: Job, stray: Stray) -> wire.Job:
+def _stray_job(bare: wire.Job, job: Job, stray: OrphanSandbox) -> wire.Job:
     """A sandbox of which only the labels are known."""
     task_id, attempt = owner(stray.labels)
     return msgspec.structs.replace(

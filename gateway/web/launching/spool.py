@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import structlog
 from msgspec.structs import replace
 
-from gateway.domain.kernel.commands import AgentWord
-from gateway.domain.kernel.errors import Refused, Unavailable
+from gateway.domain.kernel.commands import ReportAgentEvent
+from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.web.agents.agent import signer, word_of
 from gateway.web.context import Context
 from gateway.wire.agent import addressee
@@ -40,14 +40,14 @@ async def submit_spooled(
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and (
-            isinstance(outcome, Unavailable) or not isinstance(outcome, Refused)
+            isinstance(outcome, Unavailable) or not isinstance(outcome, ApiError)
         ):
             raise outcome
 
 
 async def _word(
     context: Context, line: Spooled, earliest: Mapping[Addressee, float]
-) -> AgentWord | None:
+) -> ReportAgentEvent | None:
     try:
         body = base64.b64decode(line.body, validate=True)
         headers = SignedHeaders.parse(

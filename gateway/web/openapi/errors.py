@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.problems import STATUS, TITLES, document
 from gateway.web.openapi.operation import Operation, Schema
 from gateway.wire.problem import MEDIA_TYPE
@@ -112,7 +112,7 @@ def _problem(status: int, codes: Iterable[str], headers: Schema) -> Schema:
 
 
 def _example(code: str) -> object:
-    return msgspec.to_builtins(document("5f1c2a90-1", Refused(code, MEANING[code])))
+    return msgspec.to_builtins(document("5f1c2a90-1", ApiError(code, MEANING[code])))
 
 
 def _reference(section: str, name: str) -> Schema:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.sources.message import Message, NoticeReply, SandboxNotice
 from gateway.web.context import context_of
 from gateway.web.http.body import read_bytes
@@ -46,4 +46,4 @@ def _headers(headers: Mapping[str, str]) -> SignedHeaders:
     try:
         return SignedHeaders.parse(headers, names)
     except MalformedHeaders as exc:
-        raise Refused("malformed_headers", f"{exc}.") from exc
+        raise ApiError("malformed_headers", f"{exc}.") from exc

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.sources.message import (
     WINDOW,
     Message,
@@ -63,7 +63,7 @@ def _check_age(closed_at: datetime | None, now: int) -> None:
     """Nothing signed says when it was sent, so that a body which somebody has kept would be news
     again as soon as we have forgotten it."""
     if closed_at is not None and milliseconds(closed_at) < now - WINDOW:
-        raise Refused(
+        raise ApiError(
             "timestamp_out_of_tolerance",
             "The pull request was closed more than 7 days ago.",
             hint="GitHub itself sends nothing again after 3 days.",
@@ -74,4 +74,4 @@ def _headers(request: Request) -> HubHeaders:
     try:
         return HubHeaders.parse(headers_of(request))
     except MalformedHeaders as exc:
-        raise Refused("malformed_headers", f"{exc}.") from exc
+        raise ApiError("malformed_headers", f"{exc}.") from exc

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import context_of
 from gateway.web.http.middleware import Handler
 from gateway.web.http.problems import as_refusal
@@ -32,7 +32,7 @@ class SourceHandler(Handler):
         request = Request(scope, receive)
         try:
             response = await self._handle(request)
-        except (Refused, WrongShape) as exc:
+        except (ApiError, WrongShape) as exc:
             code = as_refusal(exc).code
             context_of(request).metrics.count_refused_webhook(self._source, code)
             raise

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 
 _WORKSPACE: Final = re.compile(r"(?:/api|/v1)*/workspaces?(?:/.*)?", re.IGNORECASE)
 _DAYTONA: Final = re.compile(
@@ -17,11 +17,11 @@ _CALLS: Final = (
 )
 
 
-def right_door(path: str) -> Refused | None:
+def right_door(path: str) -> ApiError | None:
     """The 404 that says which address and which variables are right; None for any other path."""
     plain = re.sub(r"/{2,}", "/", path)
     if _WORKSPACE.fullmatch(plain):
-        return Refused(
+        return ApiError(
             "not_found",
             f"There is no such route. The workspace API is {_CALLS}, each without a trailing "
             "slash.",
@@ -29,7 +29,7 @@ def right_door(path: str) -> Refused | None:
             "a slash at its end.",
         )
     if _DAYTONA.fullmatch(plain):
-        return Refused(
+        return ApiError(
             "not_found",
             f"There is no such route. This is slipgate, not Daytona's own API; it serves {_CALLS}.",
             hint="Set DAYTONA_USE_SDK=false, leave DAYTONA_USE_GITHUB_ACTIONS off, set "

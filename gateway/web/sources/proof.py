@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 
 
 class Signed(Protocol):
@@ -17,20 +17,20 @@ def prove(signed: Signed, secrets: Sequence[bytes], body: bytes) -> None:
     """Any of the secrets is right: during a rotation there are two.
 
     Raises:
-        Refused: `invalid_signature`.
+        ApiError: `invalid_signature`.
     """
     matches = [signed.is_signed_by(secret, body) for secret in secrets]
     if not any(matches):
-        raise Refused(
+        raise ApiError(
             "invalid_signature",
             "The signature does not match.",
             hint="Give the gateway the secret of this very webhook: it signs the raw body.",
         )
 
 
-def out_of_tolerance() -> Refused:
+def out_of_tolerance() -> ApiError:
     """The refusal of what was signed at another time."""
-    return Refused(
+    return ApiError(
         "timestamp_out_of_tolerance",
         "The timestamp is more than 300 s away from our clock.",
         hint="Sign each attempt to send anew, and keep the clock right.",
@@ -41,10 +41,10 @@ def required(secrets: Sequence[bytes], name: str) -> Sequence[bytes]:
     """The secrets of a source.
 
     Raises:
-        Refused: `not_found`, there are none, so that nobody could prove anything.
+        ApiError: `not_found`, there are none, so that nobody could prove anything.
     """
     if not secrets:
-        raise Refused(
+        raise ApiError(
             "not_found", "This gateway takes no such webhooks.", hint=f"It does once {name} is set."
         )
     return secrets

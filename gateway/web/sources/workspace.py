@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.domain.kernel.answers import Accepted, TaskReply
 from gateway.domain.kernel.commands import AnswerWorkspace, CancelTask
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Status, Task
@@ -88,7 +88,7 @@ async def stop(request: Request) -> Response:
         command = CancelTask(task_id=task.id, project=project_of(key))
         try:
             task = (await context.ask(command, TaskReply)).task
-        except Refused as refused:
+        except ApiError as refused:
             if refused.code != "already_finished":
                 raise
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
@@ -97,7 +97,7 @@ async def stop(request: Request) -> Response:
 async def _launched(context: Context, task: Task) -> Task:
     """The task once its sandbox is made or cannot be, or as it stands when the time is over."""
     end = time.monotonic() + context.workspace_wait_seconds
-    with context.hints.listen(task.id) as listener:
+    with context.notifier.listen(task.id) as listener:
         while True:
             found = await context.reads.task(task.id)
             task = found[0] if found else task
@@ -115,10 +115,10 @@ def _is_decided(task: Task) -> bool:
     return is_made or task.status is Status.RUNNING or task.status.is_terminal
 
 
-def _failed(task: Task) -> Refused:
+def _failed(task: Task) -> ApiError:
     error = task.error
     why = f"{error.code}: {error.message}" if error else str(task.status)
-    return Refused("launch_failed", f"The sandbox could not be made: {why}")
+    return ApiError("launch_failed", f"The sandbox could not be made: {why}")
 
 
 async def _task(request: Request, context: Context) -> Task:
@@ -126,7 +126,7 @@ async def _task(request: Request, context: Context) -> Task:
     task_id = request.path_params["workspace_id"]
     found = await context.reads.task(task_id) if is_task_id(task_id) else None
     if found is None or project_of(key) not in {None, found[0].project}:
-        raise Refused("not_found", "There is no such workspace.")
+        raise ApiError("not_found", "There is no such workspace.")
     return found[0]
 
 

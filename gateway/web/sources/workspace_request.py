@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.kernel.commands import CreateTask, OpenWorkspace
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, env_context
 from gateway.domain.sources.workspace import Workspace
@@ -37,7 +37,7 @@ async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenW
     """The command that opens the workspace.
 
     Raises:
-        Refused: what a task is refused for, every field under the name the frontend sent.
+        ApiError: what a task is refused for, every field under the name the frontend sent.
     """
     env = {name: value for name, value in wanted.env.items() if value}
     task_id = typeid("task", context.clock(), context.random_bits())
@@ -120,11 +120,11 @@ def _own_names(env: Mapping[str, str]) -> Iterator[None]:
     base = "$.env.BASE_BRANCH" if env.get("BASE_BRANCH") else "$.branch"
     try:
         yield
-    except (Refused, WrongShape) as refusal:
+    except (ApiError, WrongShape) as refusal:
         raise _renamed(as_refusal(refusal), {**_OWN_NAMES, "$.baseBranch": base}) from refusal
 
 
-def _renamed(refused: Refused, names: Mapping[str, str]) -> Refused:
+def _renamed(refused: ApiError, names: Mapping[str, str]) -> ApiError:
     errors = tuple(
         FieldError(path=names.get(error.path, error.path), message=error.message)
         for error in refused.errors
@@ -132,7 +132,7 @@ def _renamed(refused: Refused, names: Mapping[str, str]) -> Refused:
     detail = refused.detail
     for ours, theirs in names.items():
         detail = detail.replace(ours, theirs)
-    return Refused(refused.code, detail, hint=refused.hint, errors=errors)
+    return ApiError(refused.code, detail, hint=refused.hint, errors=errors)
 
 
 def _sealed(context: Context, env: dict[str, str], task_id: str) -> Sealed:

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.kernel.commands import Callback, CreateTask
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import implicit_endpoint_id
 from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
@@ -36,7 +36,7 @@ def creation(
     """The command that creates the task.
 
     Raises:
-        Refused: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
+        ApiError: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
     """
     refusals = Refusals()
     callback = None
@@ -80,7 +80,7 @@ def _check(context: Context, wanted: NewTask, refusals: Refusals) -> None:
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
         error = FieldError(path="$.prompt", message=message)
-        raise Refused("invalid_request", f"$.prompt: {message}.", errors=(error,))
+        raise ApiError("invalid_request", f"$.prompt: {message}.", errors=(error,))
 
 
 def _spec(

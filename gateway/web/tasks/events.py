@@ -9,7 +9,7 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS
 from gateway.domain.tasks.event_types import KINDS, types_of
 from gateway.domain.tasks.task import Frozen
@@ -128,7 +128,7 @@ async def of_project(request: Request) -> Response:
 async def _has_key(request: Request, context: Context) -> bool:
     try:
         await authorize(request, context.keys, READ)
-    except Refused:
+    except ApiError:
         return False
     return True
 
@@ -152,11 +152,11 @@ async def _check_whole(request: Request, feed: Feed, after: int) -> None:
     """Asked once a page is read: what is deleted before that would be missing without a word.
 
     Raises:
-        Refused: `cursor_expired`; not for a reader that is only beginning, and has missed nothing.
+        ApiError: `cursor_expired`; not for a reader that is only beginning, and has missed nothing.
     """
     has_begun = AFTER.name in request.query_params or "last-event-id" in headers_of(request)
     if has_begun and await feed.is_cut(after):
-        raise Refused(
+        raise ApiError(
             "cursor_expired",
             "Events behind this number have been deleted with their tasks.",
             hint="Leave `after` or Last-Event-ID out to begin with the oldest event that is kept.",
@@ -170,7 +170,7 @@ async def _wait_for(
     events that nobody here asked for."""
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
-    with context.hints.listen(feed.topic) as listener:
+    with context.notifier.listen(feed.topic) as listener:
         while not page.events and not context.is_draining() and (left := end - clock()) > 0:
             page = await feed.read(page.cursor, limit)
             if page.is_end and not page.events:
@@ -187,8 +187,8 @@ def _streamed(request: Request, stream: AsyncIterator[bytes]) -> Response:
 async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[bytes]:
     """Every event until the reader goes, may read no longer, or we stop: then it ends whole, to be
     resumed. A key that was revoked is noticed before anything more is sent."""
-    with context.hints.listen(feed.topic) as listener:
-        told = context.hints.told(feed.topic)
+    with context.notifier.listen(feed.topic) as listener:
+        told = context.notifier.version(feed.topic)
         while True:
             for chunk in page.chunks:
                 yield chunk
@@ -198,7 +198,7 @@ async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[
             # An older page than the last hint, which others may have read, ends nowhere for us.
             if page.is_end and page.told >= told:
                 await listener.wait(left)
-                told = context.hints.told(feed.topic)
+                told = context.notifier.version(feed.topic)
             if not await feed.may_read():
                 return
             page = await _written(context, feed, page.cursor)
@@ -206,21 +206,23 @@ async def _stream(context: Context, feed: Feed, page: Written) -> AsyncIterator[
 
 async def _written(context: Context, feed: Feed, after: int) -> Written:
     read = partial(feed.read, after, SSE_PAGE)
-    return await context.pages.behind(feed.name, after, read, told=context.hints.told(feed.topic))
+    return await context.pages.behind(
+        feed.name, after, read, told=context.notifier.version(feed.topic)
+    )
 
 
 def _resumed(request: Request, after: int) -> int:
     """Behind the last event the reader has seen, which is newer than its query.
 
     Raises:
-        Refused: `invalid_request`; to begin again unasked would repeat everything.
+        ApiError: `invalid_request`; to begin again unasked would repeat everything.
     """
     last = headers_of(request).get("last-event-id", "")
     if not last:
         return after
     if is_number(last) and int(last) <= MAX_SEQ:
         return int(last)
-    raise Refused(
+    raise ApiError(
         "invalid_request",
         "Last-Event-ID is not the id of an event of this stream.",
         hint="Send the `id:` of the last event, unchanged, or leave it out to begin.",

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import NEWEST, Situation, jobs_of
+from gateway.domain.explain.explain_input import NEWEST, ExplainInput, jobs_of
 from gateway.domain.explain.explanation import Explanation
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
@@ -28,7 +28,7 @@ async def show(request: Request) -> Response:
     return reply(_view(explain(await _situation(context, task, spec))))
 
 
-async def _situation(context: Context, task: Task, spec: Spec) -> Situation:
+async def _situation(context: Context, task: Task, spec: Spec) -> ExplainInput:
     """Every read is bounded and goes by an index, however long the task's history is."""
     reads = context.reads
     attempts = tuple(await reads.attempts(task.id))
@@ -40,7 +40,7 @@ async def _situation(context: Context, task: Task, spec: Spec) -> Situation:
         reads.owed(task.id, MOST),
         reads.secrets(task.id),
     )
-    return Situation(
+    return ExplainInput(
         now=context.clock(),
         policy=context.policy,
         task=task,

@@ -63,7 +63,7 @@ def task_filter(request: Request, project: str | None) -> TaskFilter:
     """What the caller asks for, within the project its key is bound to (None: everywhere).
 
     Raises:
-        Refused: `invalid_request`.
+        ApiError: `invalid_request`.
     """
     known_only(request, LIST_PARAMETERS, METADATA)
     return TaskFilter(

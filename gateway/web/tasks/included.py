@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.web.context import Context
 from gateway.web.deliveries.views import delivery_view
@@ -34,10 +34,10 @@ async def whole_task_view(context: Context, found: Readable, wanted: list[str]) 
     """The task with what was asked for.
 
     Raises:
-        Refused: `forbidden`: what receivers answered is not a browser's business.
+        ApiError: `forbidden`: what receivers answered is not a browser's business.
     """
     if "deliveries" in wanted and found.until is not None:
-        raise Refused(
+        raise ApiError(
             "forbidden",
             "A stream token does not show deliveries.",
             hint="Ask for them with an API key, or leave `deliveries` out.",

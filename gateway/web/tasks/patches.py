@@ -11,7 +11,7 @@ from gateway.domain.agents.patch import (
     StoredPiece,
     revisions,
 )
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, Frozen, Task
 from gateway.store.sqlite.reads import Reads
@@ -63,7 +63,7 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
     """The newest whole patch of the newest attempt that has one, or of this attempt.
 
     Raises:
-        Refused: `patch_incomplete`, or `no_patch` with the reason.
+        ApiError: `patch_incomplete`, or `no_patch` with the reason.
     """
     attempts = [each for each in await reads.attempts(task.id) if attempt in {None, each.number}]
     found = await whole_patches(reads, task.id, attempts)
@@ -72,7 +72,7 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
         return patch
     if not found:
         await _refuse_incomplete(reads, task.id, attempt)
-    raise Refused("no_patch", _reason(task, attempts, attempt, is_empty=bool(found)))
+    raise ApiError("no_patch", _reason(task, attempts, attempt, is_empty=bool(found)))
 
 
 async def resumable_patch(reads: Reads, task_id: str, attempt: int) -> WholePatch | None:
@@ -130,7 +130,7 @@ async def _refuse_incomplete(reads: Reads, task_id: str, attempt: int | None) ->
     sent = revisions(await reads.patch_pieces(task_id, attempt))
     hole = next((each.hole for each in sent if each.hole is not None), None)
     if hole is not None:
-        raise Refused(
+        raise ApiError(
             "patch_incomplete",
             f"A part of the patch has not arrived: bytes {hole[0]} to {hole[1]}.",
             hint="Ask again in a moment; once its sandbox is gone it will not come any more.",

@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.stream_token import end_of_token
@@ -32,7 +32,7 @@ async def visible_task(
     """The task of the path, if the caller's key may see it.
 
     Raises:
-        Refused: `not_found`; another project's task is not there.
+        ApiError: `not_found`; another project's task is not there.
     """
     key = await authorize(request, context.keys, scopes)
     found = await _find(request, context)
@@ -45,7 +45,7 @@ async def readable_task(request: Request, context: Context) -> Readable:
     """The task of the path, if the caller's token or else its key may see it.
 
     Raises:
-        Refused: `not_found`, or the token or key is not good.
+        ApiError: `not_found`, or the token or key is not good.
     """
     token = TOKEN.of(request)
     if token is None:
@@ -65,5 +65,5 @@ async def _find(request: Request, context: Context) -> tuple[Task, Spec] | None:
     return await context.reads.task(task_id) if is_task_id(task_id) else None
 
 
-def _not_found() -> Refused:
-    return Refused("not_found", "There is no such task.")
+def _not_found() -> ApiError:
+    return ApiError("not_found", "There is no such task.")

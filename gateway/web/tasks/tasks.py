@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.domain.kernel.answers import TaskReply
 from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.tasks.spec import Spec
 from gateway.store.sqlite.task_list import NEWEST
@@ -43,7 +43,7 @@ async def create(request: Request) -> Response:
     key = await authorize(request, context.keys, TASKS)
     wanted = await read_as(NewTask, request, limit=TASK_LIMIT)
     if wanted.provider is not None and key.scope != "ops":
-        raise Refused("forbidden", "`provider` may be named by ops alone.")
+        raise ApiError("forbidden", "`provider` may be named by ops alone.")
     command = creation(
         context,
         wanted,
@@ -111,7 +111,7 @@ async def release(request: Request) -> Response:
 def _attempt(request: Request) -> int:
     text: str = request.path_params["attempt"]
     if not _ATTEMPT.fullmatch(text):
-        raise Refused("not_found", "There is no such attempt.")
+        raise ApiError("not_found", "There is no such attempt.")
     return int(text)
 
 
@@ -137,7 +137,7 @@ def _traceparent(request: Request) -> str | None:
 async def _spec_of(context: Context, task_id: str) -> Spec:
     spec = await context.reads.spec(task_id)
     if spec is None:
-        raise Refused("not_found", "There is no such task.")
+        raise ApiError("not_found", "There is no such task.")
     return spec
 
 

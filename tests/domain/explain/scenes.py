@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.delivery import Owed
+from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import NEWEST, Situation, jobs_of
+from gateway.domain.explain.explain_input import NEWEST, ExplainInput, jobs_of
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job
@@ -16,18 +16,18 @@ from gateway.wire.launcher import LaunchError
 from gateway.wire.times import rfc3339
 from tests.domain.world import REALM, TASK, World
 
-Scene = Callable[[], Situation]
+Scene = Callable[[], ExplainInput]
 SANDBOX = f"slipgate-{TASK[-20:]}-1"
 
 
-def now(world: World, **more: object) -> Situation:
+def now(world: World, **more: object) -> ExplainInput:
     """The situation of a world as it stands."""
     task = world.task
     spec = world.view.new_events[0].fact
     assert isinstance(spec, Spec)
     attempts = tuple(world.view.attempts[key] for key in sorted(world.view.attempts))
     calls = {call.launcher_id: call for call in world.view.calls}
-    found = Situation(
+    found = ExplainInput(
         now=world.now,
         policy=world.view.policy,
         task=task,
@@ -49,7 +49,7 @@ def told(scene: Scene) -> tuple[str, str | None, list[str]]:
     return explanation.summary, explanation.waiting_for, steps
 
 
-def flagged(situation: Situation, code: str, *, ago: float, detail: str = "") -> Situation:
+def flagged(situation: ExplainInput, code: str, *, ago: float, detail: str = "") -> ExplainInput:
     """With a flag that was set so many seconds ago."""
     flag = Flag(code=code, since=situation.now - round(ago * 1000), detail=detail)
     flags = (*situation.task.flags, flag)
@@ -173,8 +173,8 @@ def gave_up(world: World, code: str, message: str, *, retryable: bool = False) -
     world.say("task.failed", error=error)
 
 
-def owed(number: int = 12, **more: object) -> Owed:
+def owed(number: int = 12, **more: object) -> PendingDelivery:
     """A delivery that has not arrived."""
-    bare = Owed(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
+    bare = PendingDelivery(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
     failures = more.get("attempts", 0)
     return replace(bare, **{"failures": failures, **more})

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from tests.domain.explain.scenes import now
 from tests.domain.test_properties import STALLS, Installation
 
@@ -20,7 +20,7 @@ def test_every_state_is_explained(moves: list[tuple[int, int]], attempts: int, s
         _check(now(played.world))
 
 
-def _check(situation: Situation) -> None:
+def _check(situation: ExplainInput) -> None:
     told, task = explain(situation), situation.task
     assert told.status is task.status
     assert told.summary.startswith(task.status.value.replace("_", " "))

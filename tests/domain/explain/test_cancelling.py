@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from tests.domain.explain.scenes import (
     Scene,
     cancelled,
@@ -20,30 +20,30 @@ from tests.domain.explain.scenes import (
 from tests.domain.world import World
 
 
-def the_agent_does_not_know_yet() -> Situation:
+def the_agent_does_not_know_yet() -> ExplainInput:
     return now(_cancelled())
 
 
-def the_agent_has_been_told() -> Situation:
+def the_agent_has_been_told() -> ExplainInput:
     world = _cancelled()
     world.say("task.heartbeat")
     return now(world)
 
 
-def the_agent_cannot_be_told() -> Situation:
+def the_agent_cannot_be_told() -> ExplainInput:
     world = _cancelled()
     spooled(world, 8)
     return now(world)
 
 
-def its_sandbox_is_being_destroyed() -> Situation:
+def its_sandbox_is_being_destroyed() -> ExplainInput:
     world = _cancelled()
     world.pass_seconds(41)
     world.claim("launcher-a", capacity=0)
     return now(world)
 
 
-def while_its_sandbox_is_created() -> Situation:
+def while_its_sandbox_is_created() -> ExplainInput:
     world = World()
     tried(world, claimed(world))
     cancelled(world)
@@ -51,7 +51,7 @@ def while_its_sandbox_is_created() -> Situation:
     return now(world)
 
 
-def before_a_sandbox_was_made() -> Situation:
+def before_a_sandbox_was_made() -> ExplainInput:
     world = World()
     claimed(world)
     cancelled(world)
@@ -59,7 +59,7 @@ def before_a_sandbox_was_made() -> Situation:
     return now(world)
 
 
-def between_two_launches() -> Situation:
+def between_two_launches() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -69,7 +69,7 @@ def between_two_launches() -> Situation:
     return now(world)
 
 
-def nothing_is_left_but_the_clock() -> Situation:
+def nothing_is_left_but_the_clock() -> ExplainInput:
     return replace(before_a_sandbox_was_made(), jobs=())
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.wire.launcher import Process
 from tests.domain.explain.scenes import (
     Scene,
@@ -28,7 +28,7 @@ PULL_REQUEST: Final = "https://github.com/acme/widgets/pull/1"
 KEY_REFUSED: Final = "the model's provider answered 401: Incorrect API key provided."
 
 
-def completed_a_moment_ago() -> Situation:
+def completed_a_moment_ago() -> ExplainInput:
     world = working()
     world.pass_seconds(200)
     world.say("task.completed", prUrl=PULL_REQUEST, summary="Added the endpoint.")
@@ -36,11 +36,11 @@ def completed_a_moment_ago() -> Situation:
     return now(world, launchers=(call(world),))
 
 
-def completed_and_cleaned_up() -> Situation:
+def completed_and_cleaned_up() -> ExplainInput:
     return now(_completed())
 
 
-def completed_without_a_pull_request() -> Situation:
+def completed_without_a_pull_request() -> ExplainInput:
     world = working()
     world.say("task.completed", summary="Added the endpoint.")
     destroyed(world)
@@ -48,14 +48,14 @@ def completed_without_a_pull_request() -> Situation:
     return now(world)
 
 
-def completed_and_its_sandbox_kept() -> Situation:
+def completed_and_its_sandbox_kept() -> ExplainInput:
     world = working(keepSandbox=True)
     world.say("task.completed", prUrl=PULL_REQUEST)
     world.pass_seconds(7_000)
     return now(world)
 
 
-def completed_and_its_sandbox_unconfirmed() -> Situation:
+def completed_and_its_sandbox_unconfirmed() -> ExplainInput:
     world = working()
     world.say("task.completed", prUrl=PULL_REQUEST)
     world.pass_seconds(130)
@@ -64,7 +64,7 @@ def completed_and_its_sandbox_unconfirmed() -> Situation:
     return now(world)
 
 
-def needs_review() -> Situation:
+def needs_review() -> ExplainInput:
     world = working()
     world.say("task.needs_review", prUrl=PULL_REQUEST, summary="`make test` failed.")
     destroyed(world)
@@ -72,7 +72,7 @@ def needs_review() -> Situation:
     return now(world)
 
 
-def needs_review_after_the_agent_exited() -> Situation:
+def needs_review_after_the_agent_exited() -> ExplainInput:
     world = working()
     world.say("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(301)
@@ -82,28 +82,28 @@ def needs_review_after_the_agent_exited() -> Situation:
     return now(world)
 
 
-def failed_and_can_be_retried() -> Situation:
+def failed_and_can_be_retried() -> ExplainInput:
     return now(_failed("model_auth", KEY_REFUSED), has_env=True)
 
 
-def failed_and_its_env_is_erased() -> Situation:
+def failed_and_its_env_is_erased() -> ExplainInput:
     world = _failed("model_auth", KEY_REFUSED)
     world.pass_seconds(25 * 3_600)
     return now(world, is_env_erased=True)
 
 
-def failed_for_a_reason_nobody_knows() -> Situation:
+def failed_for_a_reason_nobody_knows() -> ExplainInput:
     return now(_failed("flux_capacitor", "out of\nplutonium \x1b[31m"))
 
 
-def failed_before_there_was_a_sandbox() -> Situation:
+def failed_before_there_was_a_sandbox() -> ExplainInput:
     world = World()
     failed(world, claimed(world), "snapshot_not_found", "No agent-1.", retryable=False)
     world.pass_seconds(70)
     return now(world)
 
 
-def timed_out() -> Situation:
+def timed_out() -> ExplainInput:
     world = working(timeouts={"runSeconds": 250})
     world.pass_seconds(251)
     world.pass_seconds(61)
@@ -112,7 +112,7 @@ def timed_out() -> Situation:
     return now(world)
 
 
-def was_cancelled_in_the_queue() -> Situation:
+def was_cancelled_in_the_queue() -> ExplainInput:
     world = World()
     world.pass_seconds(10)
     cancelled(world)
@@ -120,14 +120,14 @@ def was_cancelled_in_the_queue() -> Situation:
     return now(world)
 
 
-def expired() -> Situation:
+def expired() -> ExplainInput:
     world = World()
     world.pass_seconds(901)
     world.pass_seconds(100)
     return now(world)
 
 
-def cancelled_while_an_older_sandbox_stands() -> Situation:
+def cancelled_while_an_older_sandbox_stands() -> ExplainInput:
     world = _failed("internal", "KeyError", is_clean=False)
     retried(world)
     cancelled(world)
@@ -135,20 +135,20 @@ def cancelled_while_an_older_sandbox_stands() -> Situation:
     return now(world)
 
 
-def webhooks_are_under_way() -> Situation:
+def webhooks_are_under_way() -> ExplainInput:
     world = _completed()
     parked = owed(7, attempts=4, next_attempt_at=world.now + 1_000_000, reason="HTTP 500")
     failing = owed(8, attempts=1, next_attempt_at=world.now + 100_000, reason="HTTP 502")
     return now(world, deliveries=(parked, failing, owed(10, next_attempt_at=world.now)))
 
 
-def a_webhook_is_parked() -> Situation:
+def a_webhook_is_parked() -> ExplainInput:
     world = _completed()
     parked = owed(7, attempts=4, next_attempt_at=world.now + 7_000_000, reason="HTTP 500")
     return now(world, deliveries=(parked,))
 
 
-def webhooks_are_dead_or_held() -> Situation:
+def webhooks_are_dead_or_held() -> ExplainInput:
     dead = owed(7, attempts=10, status="dead", reason="ConnectError")
     held = (owed(8, status="held"), owed(9, status="held"))
     return replace(now(_completed()), deliveries=(dead, *held))

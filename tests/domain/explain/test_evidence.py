@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import NEWEST, Situation
+from gateway.domain.explain.explain_input import NEWEST, ExplainInput
 from gateway.domain.explain.next_steps import CONSEQUENCES
 from gateway.domain.kernel import commands as c
 from gateway.domain.tasks.task import CLOCK_NAMES, Clocks
@@ -31,12 +31,12 @@ LAUNCHER: Final = "launcher launcher-a called 14:13:20, serves local@here, room 
 OTHER: Final = "task_01m3250t00e008000000000001"
 
 
-def waiting_for_its_key() -> Situation:
+def waiting_for_its_key() -> ExplainInput:
     world = World(concurrencyKey="acme/widgets")
     return now(world, launchers=(call(world),), key_holders=(OTHER,))
 
 
-def after_a_failed_launch() -> Situation:
+def after_a_failed_launch() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job, number=2, note="daytona-api answered 503")
@@ -44,7 +44,7 @@ def after_a_failed_launch() -> Situation:
     return now(world)
 
 
-def silent() -> Situation:
+def silent() -> ExplainInput:
     world = working()
     world.say("task.usage", turns=7, costUsd=0.25)
     world.say("task.log", chunk="x", offset=0)
@@ -52,7 +52,7 @@ def silent() -> Situation:
     return now(world)
 
 
-def delegated() -> Situation:
+def delegated() -> ExplainInput:
     world = World()
     job = claimed(world)
     until = world.now + 240_000
@@ -60,7 +60,7 @@ def delegated() -> Situation:
     return now(world)
 
 
-def ended_with_a_late_word() -> Situation:
+def ended_with_a_late_word() -> ExplainInput:
     world = working()
     gave_up(world, "max_turns", "the agent was not done after 60 turns")
     destroyed(world)
@@ -69,13 +69,13 @@ def ended_with_a_late_word() -> Situation:
     return now(world, deliveries=(parked,))
 
 
-def cancelled_in_the_queue() -> Situation:
+def cancelled_in_the_queue() -> ExplainInput:
     world = World()
     cancelled(world)
     return now(world)
 
 
-def waiting_for_a_second_destroy() -> Situation:
+def waiting_for_a_second_destroy() -> ExplainInput:
     world = working()
     world.say("task.completed", prUrl="https://github.com/acme/widgets/pull/1")
     (job,) = world.claim("launcher-a", capacity=0)

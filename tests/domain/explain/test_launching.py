@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from gateway.domain.kernel import commands as c
 from gateway.domain.launching.job import Job
 from tests.domain.explain.scenes import (
@@ -20,21 +20,21 @@ from tests.domain.explain.scenes import (
 from tests.domain.world import TASK, World
 
 
-def just_claimed() -> Situation:
+def just_claimed() -> ExplainInput:
     world = World()
     claimed(world)
     world.pass_seconds(3)
     return now(world)
 
 
-def creating_a_sandbox() -> Situation:
+def creating_a_sandbox() -> ExplainInput:
     world = World()
     tried(world, claimed(world))
     world.pass_seconds(20)
     return now(world)
 
 
-def trying_the_second_provider() -> Situation:
+def trying_the_second_provider() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -44,7 +44,7 @@ def trying_the_second_provider() -> Situation:
     return now(world)
 
 
-def created_but_not_started() -> Situation:
+def created_but_not_started() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -53,7 +53,7 @@ def created_but_not_started() -> Situation:
     return now(world)
 
 
-def created_from_another_snapshot() -> Situation:
+def created_from_another_snapshot() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -61,7 +61,7 @@ def created_from_another_snapshot() -> Situation:
     return now(world)
 
 
-def slow() -> Situation:
+def slow() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -71,21 +71,21 @@ def slow() -> Situation:
     return now(world)
 
 
-def its_lease_ran_out_and_nobody_is_there() -> Situation:
+def its_lease_ran_out_and_nobody_is_there() -> ExplainInput:
     world = World()
     claimed(world)
     world.pass_seconds(70)
     return now(world)
 
 
-def its_lease_ran_out_and_another_may_take_it() -> Situation:
+def its_lease_ran_out_and_another_may_take_it() -> ExplainInput:
     world = World()
     tried(world, claimed(world))
     world.pass_seconds(70)
     return now(world, launchers=(call(world, "launcher-b"),))
 
 
-def delegated() -> Situation:
+def delegated() -> ExplainInput:
     world = World()
     job = claimed(world)
     until = world.now + 240_000
@@ -94,14 +94,14 @@ def delegated() -> Situation:
     return now(world)
 
 
-def the_third_launch() -> Situation:
+def the_third_launch() -> ExplainInput:
     world = _launched_twice()
     claimed(world)
     world.pass_seconds(4)
     return now(world)
 
 
-def the_third_launch_with_an_attempt_left() -> Situation:
+def the_third_launch_with_an_attempt_left() -> ExplainInput:
     world = _launched_twice(maxAttempts=2)
     job = claimed(world)
     world.pass_seconds(4)

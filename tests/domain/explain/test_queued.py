@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from tests.domain.explain.scenes import (
     Scene,
     call,
@@ -27,71 +27,71 @@ OTHER: Final = "task_01m3250t00e008000000000001"
 THIRD: Final = "task_01m3250t00e008000000000002"
 
 
-def launchers_with_room() -> Situation:
+def launchers_with_room() -> ExplainInput:
     world = World()
     world.pass_seconds(2)
     return now(world, launchers=(call(world), call(world, "launcher-b", capacity=1)))
 
 
-def launchers_are_full() -> Situation:
+def launchers_are_full() -> ExplainInput:
     world = World()
     world.pass_seconds(90)
     return now(world, launchers=(call(world, capacity=0),))
 
 
-def no_launcher_has_ever_called() -> Situation:
+def no_launcher_has_ever_called() -> ExplainInput:
     world = World()
     world.pass_seconds(90)
     return now(world)
 
 
-def the_launcher_has_died() -> Situation:
+def the_launcher_has_died() -> ExplainInput:
     world = World()
     world.pass_seconds(400)
     return now(world, launchers=(call(world, ago=1_800),))
 
 
-def the_gateway_has_just_started() -> Situation:
+def the_gateway_has_just_started() -> ExplainInput:
     situation = the_launcher_has_died()
     policy = replace(situation.policy, started_at=situation.now - 20_000)
     return replace(situation, policy=policy)
 
 
-def nobody_serves_its_provider() -> Situation:
+def nobody_serves_its_provider() -> ExplainInput:
     world = World(provider="docker")
     world.pass_seconds(400)
     return now(world, launchers=(call(world),))
 
 
-def its_concurrency_key_is_taken() -> Situation:
+def its_concurrency_key_is_taken() -> ExplainInput:
     world = World(concurrencyKey="acme/widgets")
     world.pass_seconds(400)
     return now(world, launchers=(call(world),), key_holders=(OTHER,))
 
 
-def its_concurrency_key_admits_two() -> Situation:
+def its_concurrency_key_admits_two() -> ExplainInput:
     world = World(concurrencyKey="acme/widgets")
     world.view.policy = replace(world.view.policy, concurrency_per_key=2)
     return now(world, launchers=(call(world),), key_holders=(OTHER, THIRD))
 
 
-def its_concurrency_key_has_room() -> Situation:
+def its_concurrency_key_has_room() -> ExplainInput:
     world = World(concurrencyKey="acme/widgets")
     world.view.policy = replace(world.view.policy, concurrency_per_key=2)
     return now(world, launchers=(call(world),), key_holders=(OTHER,))
 
 
-def not_before_today() -> Situation:
+def not_before_today() -> ExplainInput:
     world = World(notBefore=1_790_000_000_000 + 3 * HOUR)
     return now(world, launchers=(call(world),))
 
 
-def not_before_tomorrow() -> Situation:
+def not_before_tomorrow() -> ExplainInput:
     world = World(notBefore=1_790_000_000_000 + 13 * HOUR)
     return now(world, launchers=(call(world),))
 
 
-def the_first_launch_failed() -> Situation:
+def the_first_launch_failed() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -101,7 +101,7 @@ def the_first_launch_failed() -> Situation:
     return now(world)
 
 
-def the_second_launch_failed() -> Situation:
+def the_second_launch_failed() -> ExplainInput:
     world = World()
     failed(world, claimed(world), "provider_unavailable", "HTTP 503")
     world.pass_seconds(6)
@@ -110,7 +110,7 @@ def the_second_launch_failed() -> Situation:
     return now(world)
 
 
-def its_realm_has_no_launcher() -> Situation:
+def its_realm_has_no_launcher() -> ExplainInput:
     world = World()
     job = claimed(world)
     tried(world, job)
@@ -119,40 +119,40 @@ def its_realm_has_no_launcher() -> Situation:
     return now(world, launchers=(call(world, provider="docker"),))
 
 
-def the_old_sandbox_is_offered_for_destruction() -> Situation:
+def the_old_sandbox_is_offered_for_destruction() -> ExplainInput:
     world = _given_up()
     return now(world, launchers=(call(world),))
 
 
-def the_old_sandbox_is_being_destroyed() -> Situation:
+def the_old_sandbox_is_being_destroyed() -> ExplainInput:
     world = _given_up()
     world.claim("launcher-a", capacity=0)
     world.pass_seconds(10)
     return now(world)
 
 
-def the_old_sandbox_did_not_go() -> Situation:
+def the_old_sandbox_did_not_go() -> ExplainInput:
     world = _given_up()
     (job,) = world.claim("launcher-a", capacity=0)
     failed(world, job, "provider_unavailable", "HTTP 500")
     return now(world)
 
 
-def the_old_sandbox_is_unconfirmed_and_its_realm_deserted() -> Situation:
+def the_old_sandbox_is_unconfirmed_and_its_realm_deserted() -> ExplainInput:
     world = _given_up()
     world.pass_seconds(130)
     world.pass_seconds(400)
     return now(world)
 
 
-def the_next_attempt_may_begin() -> Situation:
+def the_next_attempt_may_begin() -> ExplainInput:
     world = _given_up()
     destroyed(world)
     world.pass_seconds(2)
     return now(world, launchers=(call(world),))
 
 
-def retried_past_its_limit() -> Situation:
+def retried_past_its_limit() -> ExplainInput:
     world = World()
     cancelled(world)
     retried(world)

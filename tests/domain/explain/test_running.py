@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.explain_input import Situation
+from gateway.domain.explain.explain_input import ExplainInput
 from tests.domain.explain.scenes import (
     Scene,
     destroyed,
@@ -24,20 +24,20 @@ from tests.domain.world import World
 PULL_REQUEST: Final = "https://github.com/acme/widgets/pull/1"
 
 
-def no_word_yet() -> Situation:
+def no_word_yet() -> ExplainInput:
     world = World()
     launched(world)
     world.pass_seconds(20)
     return now(world)
 
 
-def at_work() -> Situation:
+def at_work() -> ExplainInput:
     world = working()
     world.pass_seconds(8)
     return now(world)
 
 
-def at_work_in_its_second_attempt() -> Situation:
+def at_work_in_its_second_attempt() -> ExplainInput:
     world = working(maxAttempts=3)
     gave_up(world, "model_rate_limited", "429: slow down", retryable=True)
     destroyed(world)
@@ -47,18 +47,18 @@ def at_work_in_its_second_attempt() -> Situation:
     return now(world)
 
 
-def with_a_pull_request() -> Situation:
+def with_a_pull_request() -> ExplainInput:
     world = working()
     world.say("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(8)
     return now(world)
 
 
-def silent() -> Situation:
+def silent() -> ExplainInput:
     return now(_silent())
 
 
-def silent_and_being_inspected() -> Situation:
+def silent_and_being_inspected() -> ExplainInput:
     world = working()
     world.pass_seconds(301)
     world.claim("launcher-a", capacity=0)
@@ -66,15 +66,15 @@ def silent_and_being_inspected() -> Situation:
     return now(world)
 
 
-def silent_and_about_to_fail() -> Situation:
+def silent_and_about_to_fail() -> ExplainInput:
     return now(_silent(onStall="fail"))
 
 
-def silent_and_about_to_be_retried() -> Situation:
+def silent_and_about_to_be_retried() -> ExplainInput:
     return now(_silent(onStall="retry", maxAttempts=2))
 
 
-def silent_after_its_pull_request() -> Situation:
+def silent_after_its_pull_request() -> ExplainInput:
     world = working()
     world.say("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(301)
@@ -82,7 +82,7 @@ def silent_after_its_pull_request() -> Situation:
     return now(world)
 
 
-def silent_from_the_beginning() -> Situation:
+def silent_from_the_beginning() -> ExplainInput:
     world = World()
     launched(world)
     world.pass_seconds(301)
@@ -91,7 +91,7 @@ def silent_from_the_beginning() -> Situation:
     return now(world)
 
 
-def unreachable_and_silent() -> Situation:
+def unreachable_and_silent() -> ExplainInput:
     world = working()
     world.pass_seconds(301)
     for turn in (9, 10, 11):
@@ -101,7 +101,7 @@ def unreachable_and_silent() -> Situation:
     return now(world)
 
 
-def unreachable_for_long() -> Situation:
+def unreachable_for_long() -> ExplainInput:
     world = working()
     for turn in range(30):
         spooled(world, turn)
@@ -109,7 +109,7 @@ def unreachable_for_long() -> Situation:
     return now(world)
 
 
-def without_progress() -> Situation:
+def without_progress() -> ExplainInput:
     world = working()
     for _ in range(10):
         world.pass_seconds(100)
@@ -117,7 +117,7 @@ def without_progress() -> Situation:
     return now(world)
 
 
-def its_sandbox_was_not_found() -> Situation:
+def its_sandbox_was_not_found() -> ExplainInput:
     world = working()
     world.pass_seconds(301)
     looked(world, "gone")
@@ -125,23 +125,23 @@ def its_sandbox_was_not_found() -> Situation:
     return now(world)
 
 
-def its_realm_is_deserted() -> Situation:
+def its_realm_is_deserted() -> ExplainInput:
     return flagged(silent(), "realm_missing", ago=180)
 
 
-def from_another_snapshot() -> Situation:
+def from_another_snapshot() -> ExplainInput:
     detail = "it came up from agent-0, not from agent-1"
     return flagged(at_work(), "wrong_snapshot", ago=5, detail=detail)
 
 
-def only_spooling() -> Situation:
+def only_spooling() -> ExplainInput:
     world = working()
     world.view.policy = replace(world.view.policy, spool_only=True)
     world.pass_seconds(8)
     return now(world)
 
 
-def its_time_is_over() -> Situation:
+def its_time_is_over() -> ExplainInput:
     world = working(timeouts={"runSeconds": 600})
     for _ in range(3):
         world.pass_seconds(200)
@@ -149,7 +149,7 @@ def its_time_is_over() -> Situation:
     return now(world)
 
 
-def its_receiver_fails() -> Situation:
+def its_receiver_fails() -> ExplainInput:
     situation = at_work()
     again = situation.now + 280_000
     failing = owed(3, attempts=2, next_attempt_at=again, reason="HTTP 500")

@@ -15,12 +15,12 @@ import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
 from gateway.domain.invariants import broken
-from gateway.domain.invariants.endpoint_events import EndpointBooks, misreported
+from gateway.domain.invariants.endpoint_events import EndpointRows, misreported
 from gateway.domain.invariants.task_rows import (
-    Books,
     DeliveryRow,
     Problem,
     ProblemName,
+    TaskRows,
 )
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
@@ -72,7 +72,7 @@ def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
     """Everything that is wrong; `key_ids` are those of the master keys, None if they are not known.
 
     Raises:
-        Refused: the database has another schema than this program's.
+        ApiError: the database has another schema than this program's.
     """
     # Not mode=ro: on such a connection SQLite 3.40 leaves CHECKs out of its integrity check.
     uri = f"{path.resolve().as_uri()}?mode=rw"
@@ -124,7 +124,7 @@ class _Findings:
 T = TypeVar("T")
 
 
-class _Shelf(Generic[T]):
+class MergeCursor(Generic[T]):
     """The rows of one table, read along with the tasks and endpoints they belong to."""
 
     def __init__(
@@ -202,10 +202,10 @@ class _Auditor:
     def __init__(self, database: sqlite3.Connection) -> None:
         self.tasks = 0
         self._database = database
-        self._events = _Shelf(database, _EVENTS, rows.event_from_row, task_id=0)
-        self._attempts = _Shelf(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
-        self._jobs = _Shelf(database, _JOBS, rows.job_from_row, task_id=2)
-        self._deliveries = _Shelf(database, _DELIVERIES, _delivery_from_row, task_id=2)
+        self._events = MergeCursor(database, _EVENTS, rows.event_from_row, task_id=0)
+        self._attempts = MergeCursor(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
+        self._jobs = MergeCursor(database, _JOBS, rows.job_from_row, task_id=2)
+        self._deliveries = MergeCursor(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._subscriptions = _Subscriptions(database)
         self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
 
@@ -231,7 +231,7 @@ class _Auditor:
             detail = f"a row of endpoints: {exc}"
             yield Problem(name="row_unreadable", subject=endpoint_id, detail=detail)
         else:
-            books = EndpointBooks(
+            books = EndpointRows(
                 endpoint=endpoint,
                 deliveries=deliveries,
                 subscriptions=self._subscriptions.others(endpoint),
@@ -251,7 +251,7 @@ class _Auditor:
             yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
             task = None
         if task is not None:
-            books = Books(
+            books = TaskRows(
                 task=task,
                 due_at=due_at,
                 attempts=attempts,

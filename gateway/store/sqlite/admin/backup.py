@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.admin.instance import mark_as_backup
 from gateway.store.sqlite.migrations import version
@@ -34,10 +34,10 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False) -> Contents:
     """Copies the database to `target`, for its owner alone; a gateway may run and goes on writing.
 
     Raises:
-        Refused: `backup_exists`; `backup_failed`, and then `target` is as it was.
+        ApiError: `backup_exists`; `backup_failed`, and then `target` is as it was.
     """
     if target.exists() and (not overwrite or target.samefile(source)):
-        raise Refused(
+        raise ApiError(
             "backup_exists",
             f"{target} is there already.",
             hint="Name another file, or replace a backup with --force.",
@@ -47,7 +47,7 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False) -> Contents:
             contents = _copy(source, draft)
             _publish(draft, target, overwrite)
     except (OSError, sqlite3.OperationalError) as exc:
-        raise Refused(
+        raise ApiError(
             "backup_failed",
             f"The backup {target} could not be made: {exc}.",
             hint="It needs as much room as the database. Free some there, or name a file on "
@@ -88,7 +88,7 @@ def _copy(source: Path, draft: Path) -> Contents:
 def _check(copy: sqlite3.Connection, wanted: Contents) -> None:
     (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok" or _contents_of(copy) != wanted:
-        raise Refused(
+        raise ApiError(
             "backup_failed",
             f"The copy is not what was to be copied: {found}.",
             hint="Run `slipgate verify`: the database itself, or its disk, may be damaged.",

@@ -4,7 +4,7 @@ import hmac
 import sqlite3
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.keyring import Keyring, Unreadable
 from gateway.domain.kernel.sealing import Sealed
 from gateway.store.sqlite.admin.sealed import KINDS
@@ -20,7 +20,7 @@ def check_master_keys(database: sqlite3.Connection, keyring: Keyring) -> None:
     new. Call it inside a transaction.
 
     Raises:
-        Refused: `wrong_master_key`; roll back then.
+        ApiError: `wrong_master_key`; roll back then.
     """
     known: dict[str, bytes] = dict(database.execute(KNOWN))
     wrong = []
@@ -50,9 +50,9 @@ def _opens(database: sqlite3.Connection, keyring: Keyring, key_id: str) -> bool:
     return is_right
 
 
-def _refusal(wrong: list[str]) -> Refused:
+def _refusal(wrong: list[str]) -> ApiError:
     listed = ", ".join(wrong)
-    return Refused(
+    return ApiError(
         "wrong_master_key",
         f"SLIPGATE_SECRET_KEYS gives another master key under the id {listed} than this database "
         "was used with: what is sealed could not be read.",

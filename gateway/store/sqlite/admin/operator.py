@@ -41,7 +41,7 @@ def open_operator(path: Path) -> Iterator["Operator"]:
     """The database, made or brought up to date first; one transaction until the block ends.
 
     Raises:
-        Refused: it has to be migrated while a gateway runs, or it is newer than this program.
+        ApiError: it has to be migrated while a gateway runs, or it is newer than this program.
     """
     with closing(connected(path)) as database:
         database.execute("BEGIN IMMEDIATE")
@@ -57,7 +57,7 @@ def connected(path: Path) -> sqlite3.Connection:
     """A connection to the database, made or brought up to date first.
 
     Raises:
-        Refused: as `open_operator`.
+        ApiError: as `open_operator`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     bring_up_to_date(path)
@@ -74,7 +74,7 @@ def bring_up_to_date(path: Path) -> Upgraded:
     """Applies pending migrations under the gateway's lock, after a backup; says which.
 
     Raises:
-        Refused: a gateway runs, the schema is newer, or there is no room for the backup.
+        ApiError: a gateway runs, the schema is newer, or there is no room for the backup.
     """
     with closing(_connection(path)) as database:
         if not pending(database):
@@ -95,7 +95,7 @@ class Operator:
         """That these are the keys this database is used with, before anything is sealed.
 
         Raises:
-            Refused: `wrong_master_key`.
+            ApiError: `wrong_master_key`.
         """
         check_master_keys(self._database, keyring)
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite import statements as sql
@@ -73,17 +73,17 @@ def check_running_gateway(path: Path, current: str) -> None:
     that has the database open: see `exclusive`.
 
     Raises:
-        Refused: `other_master_key`.
+        ApiError: `other_master_key`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with exclusive(path):
             return
-    except Refused:
+    except ApiError:
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
             given = _key_ids(database)
     if not given or given[0] != current:
-        raise Refused(
+        raise ApiError(
             "other_master_key",
             f"The running gateway seals with {given[0] if given else 'another key'}, and "
             f"SLIPGATE_SECRET_KEYS here begins with {current}.",

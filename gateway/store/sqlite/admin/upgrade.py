@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.migrations import migrate, pending, version
@@ -22,7 +22,7 @@ def upgrade(database: sqlite3.Connection, path: Path) -> Upgraded:
     """Applies what is pending, after a checked backup; call it under the gateway's lock.
 
     Raises:
-        Refused: `newer_schema`; `backup_failed`, and then nothing was changed.
+        ApiError: `newer_schema`; `backup_failed`, and then nothing was changed.
     """
     before, waiting = version(database), pending(database)
     if not waiting:
@@ -36,8 +36,8 @@ def _keep(path: Path, before: int, waiting: list[int]) -> Path:
     backup = path.with_name(f"{path.name}.before-{waiting[0]}")
     try:
         back_up(path, backup, overwrite=True)
-    except Refused as refusal:
-        raise Refused(
+    except ApiError as refusal:
+        raise ApiError(
             refusal.code,
             f"The database has schema {before} and has to be brought to {waiting[-1]}, but not "
             f"without a way back. {refusal.detail}",
