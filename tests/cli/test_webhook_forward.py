@@ -20,7 +20,7 @@ from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.forward import Attempt, Forwarder, is_of
-from gateway.cli.webhook.progress import Letter, Progress
+from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
 from gateway.cli.webhook.secret import Secret
 from gateway.wire.signing import secret_text
@@ -322,7 +322,9 @@ def test_another_gateway_is_noticed(is_newer: bool, project: Project) -> None:
     folder = project.folder / ".slipgate"
     folder.mkdir(mode=0o700)
     with Progress.held(folder, project.url, address) as progress:
-        progress.taken(Letter(seq=seq, id="evt_another", type="t", task_id="task_1", body="{}"))
+        progress.taken(
+            WebhookMessage(seq=seq, id="evt_another", type="t", task_id="task_1", body="{}")
+        )
     with project.forwarding(address) as process:
         code, _, err = process.end()
     assert code == 1

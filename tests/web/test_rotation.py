@@ -13,7 +13,7 @@ import pytest
 
 from gateway.cli.main import main
 from gateway.cli.operations.keys import mint
-from gateway.domain.kernel.errors import Refused
+from gateway.domain.kernel.errors import ApiError
 from gateway.store.sqlite.admin.audit import audit
 from tests.web.callers import MASTER, TASK, Agent, GatewayHarness, Json, open_gateway
 
@@ -104,7 +104,7 @@ async def test_a_start_without_a_key_that_is_needed_is_refused_with_counts_of_ea
         await gateway.launch(env={"A": "1"})
         await gateway.create(env={"A": "1"}, callbackUrl=CALLBACK)
         await gateway.create(callbackUrl=CALLBACK)
-    with pytest.raises(Refused, match="missing_master_key") as refused:
+    with pytest.raises(ApiError, match="missing_master_key") as refused:
         async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=K2):
             pass
     for count in ("1 living attempts", "2 env", "2 callback addresses", "1 callback secrets"):
@@ -210,12 +210,12 @@ async def test_another_key_under_a_known_id_is_refused_wherever_it_would_seal_or
 ) -> None:
     if is_old:
         forget_fingerprints(tmp_path)
-    with pytest.raises(Refused, match="wrong_master_key") as refused:
+    with pytest.raises(ApiError, match="wrong_master_key") as refused:
         async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=keys):
             pass
     assert "under the id k1" in refused.value.detail
     assert "master-keys" in (refused.value.hint or "")
-    with pytest.raises(Refused, match="wrong_master_key"):
+    with pytest.raises(ApiError, match="wrong_master_key"):
         mint(environ(tmp_path, keys), "tasks", "other", "vercel")
     code, _, err = await operator.rewraps(keys)
     assert (code, "under the id k1" in err) == (1, True)
@@ -234,7 +234,7 @@ async def test_a_database_from_before_remembers_its_key_at_the_next_start(
         database.execute("UPDATE projects SET callback_secret = x'' ")
         database.execute("UPDATE task_secrets SET env = NULL, env_erased_at = 1")
         database.execute("DELETE FROM signing_secrets")
-    with pytest.raises(Refused, match="wrong_master_key"):
+    with pytest.raises(ApiError, match="wrong_master_key"):
         async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=OTHER):
             pass
 
@@ -254,5 +254,5 @@ async def test_one_damaged_value_makes_no_key_a_wrong_one(
 def test_a_database_that_seals_nothing_takes_any_key_once(tmp_path: Path) -> None:
     mint(environ(tmp_path, K1), "launcher", "default", "laptop")
     mint(environ(tmp_path, OTHER), "tasks", "default", "vercel")
-    with pytest.raises(Refused, match="wrong_master_key"):
+    with pytest.raises(ApiError, match="wrong_master_key"):
         mint(environ(tmp_path, K1), "tasks", "other", "vercel")
