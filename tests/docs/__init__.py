@@ -1,1 +1,1 @@
-"""Whether what users read names all there is."""
+"""The README and the pages name everything there is, and nothing else."""

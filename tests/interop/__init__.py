@@ -1,1 +1,1 @@
-"""Whether others understand us: the reference libraries, and what the README has them paste."""
+"""Interoperation: the reference libraries, and the code that the pages have others paste."""

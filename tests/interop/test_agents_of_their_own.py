@@ -1,4 +1,4 @@
-"""What the README gives to agents that send webhooks is signed as the gateway wants it."""
+"""The signing samples for agents are accepted by a gateway."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ import pytest
 
 from gateway.cli.operations.keys import mint
 from tests.app.processes import gateway_process
+from tests.docs.samples import pasted
 from tests.interop.node import environ
-from tests.interop.readme import pasted
 
 Json = dict[str, Any]
 CLAIM: Final = {
@@ -22,15 +22,15 @@ CLAIM: Final = {
     "waitSeconds": 10,
 }
 PYTHON: Final = """
-print(say("task.started", scriptDigest="00", snapshot="mine"))
-print(say("task.progress", stage="agent", message="it's half way, \\u00fc"))
-print(say("task.completed", branchName="b", summary="done", validation=[]))
+print(emit("task.started", scriptDigest="00", snapshot="mine"))
+print(emit("task.progress", stage="agent", message="it's half way, \\u00fc"))
+print(emit("task.completed", branchName="b", summary="done", validation=[]))
 """
 SHELL: Final = """
 set -eu
-say task.started '"scriptDigest": "00", "snapshot": "mine"'
-say task.progress '"stage": "agent", "message": "it'"'"'s half way, ü"'
-say task.completed '"branchName": "b", "summary": "done", "validation": []'
+emit task.started '"scriptDigest": "00", "snapshot": "mine"'
+emit task.progress '"stage": "agent", "message": "it'"'"'s half way, ü"'
+emit task.completed '"branchName": "b", "summary": "done", "validation": []'
 """
 
 
@@ -51,7 +51,7 @@ def sandbox(tmp_path: Path) -> Iterator[tuple[Json, httpx.Client]]:
 
 @pytest.mark.parametrize(
     ("name", "story", "program"),
-    [("say.py", PYTHON, [sys.executable]), ("say.sh", SHELL, ["sh"])],
+    [("emit.py", PYTHON, [sys.executable]), ("emit.sh", SHELL, ["sh"])],
     ids=["Python", "a shell"],
 )
 def test_what_is_pasted_is_heard(
@@ -83,8 +83,8 @@ def test_a_refusal_ends_it_with_the_reason(
 ) -> None:
     given, _ = sandbox
     wrong = {**given, "SLIPGATE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
-    file = tmp_path / "say.sh"
-    file.write_text(f"{pasted('say.sh')}\nsay task.heartbeat", encoding="utf-8")
+    file = tmp_path / "emit.sh"
+    file.write_text(f"{pasted('emit.sh')}\nemit task.heartbeat", encoding="utf-8")
     said = subprocess.run(
         ["sh", str(file)],
         env={**environ(), **wrong},

@@ -1,4 +1,4 @@
-"""What the README gives to a Next.js app works as pasted, against a gateway that really signs."""
+"""The code for Next.js works as pasted, against a gateway that really signs."""
 
 import os
 import subprocess
@@ -14,12 +14,13 @@ import pytest
 from gateway.cli.operations.keys import MintedKey, mint
 from gateway.wire.signing import secret_text, sign
 from tests.app.processes import gateway_process
+from tests.docs.samples import pasted
 from tests.interop.node import command, environ, needs_node, project, run
-from tests.interop.readme import pasted
 from tests.interop.scripted import Answer, answering
 from tests.ports import reserved_port
 
 pytestmark: Final = needs_node()
+HOOK: Final = "app/api/hook/route.ts"
 BODY: Final = (
     b'{"type":"task.completed","timestamp":"2026-01-05T09:32:10.000Z","data":{"event":'
     b'{"id":"evt_1"},"task":{"id":"task_told","status":"completed","taskSeq":9,"prUrl":null}}}'
@@ -27,7 +28,7 @@ BODY: Final = (
 
 
 class App:
-    """The app of the README as a process."""
+    """The app of the pages as a process."""
 
     def __init__(self, url: str, process: "subprocess.Popen[str]") -> None:
         self.url = url
@@ -40,12 +41,11 @@ class App:
 
 
 @contextmanager
-def app(folder: Path, **settings: str) -> Iterator[App]:
-    """The handler and the action, their types stripped, once they are served."""
+def app(folder: Path, handler: str = HOOK, **settings: str) -> Iterator[App]:
+    """A route handler and the action, their types stripped, once they are served."""
     project(folder)
-    for name in ("route", "actions"):
-        source = pasted("app/api/hook/route.ts" if name == "route" else "app/actions.ts")
-        (folder / f"{name}.mjs").write_text(run(folder, "strip.mjs", source))
+    for name, path in (("route", handler), ("actions", "app/actions.ts")):
+        (folder / f"{name}.mjs").write_text(run(folder, "strip.mjs", pasted(path)))
     with reserved_port() as port:
         url = f"http://127.0.0.1:{port}"
         with subprocess.Popen(
@@ -90,6 +90,20 @@ def test_the_two_ends_work_against_a_gateway(tmp_path: Path) -> None:
             httpx.post(f"{url}/v1/tasks/{started[0]}/cancel", headers=headers).raise_for_status()
             while (line := served.prints()) != f"{started[0]} cancelled null":
                 assert line.startswith(started[0])
+
+
+def test_the_handler_of_the_readme_starts_one_task_for_one_key(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    wanted = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it", "taskKey": "key-1"}
+    with gateway_process(tmp_path, {"SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true"}) as (_, url, given):
+        made: MintedKey = mint(given, "tasks", "default", "app")
+        settings = {"SLIPGATE_URL": url, "SLIPGATE_API_KEY": made.key}
+        with app(tmp_path / "app", "app/api/tasks/route.ts", **settings) as served:
+            started = [
+                httpx.post(f"{served.url}/api/tasks", json=wanted, timeout=30) for _ in range(2)
+            ]
+    assert [reply.status_code for reply in started] == [202, 202]
+    assert started[0].json()["id"] == started[1].json()["id"]
 
 
 BUSY: Final = (503, '{"code":"unavailable","detail":"The store cannot commit.","hint":"Soon."}')

@@ -1,0 +1,105 @@
+"""Each sample is valid: JSON that is accepted, a request that succeeds, a file that parses."""
+
+import configparser
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import httpx
+import msgspec
+import pytest
+
+from gateway.cli.keys import mint
+from gateway.web.openapi.document import method_of, operation_of
+from gateway.web.routes import ROUTES
+from gateway.wire.decode import decode
+from tests.app.processes import gateway
+from tests.docs.samples import SAMPLES, Sample, in_language
+from tests.docs.test_commands import check
+from tests.interop.node import environ
+from tests.web.contract import DOCUMENT, validator
+
+LANGUAGES: Final = {"dockerfile", "ini", "json", "python", "sh", "text", "ts"}
+PASTED: Final = {
+    "app/actions.ts",
+    "app/api/hook/route.ts",
+    "app/api/tasks/route.ts",
+    "emit.py",
+    "emit.sh",
+}
+"""Run by `tests/interop`."""
+BASE: Final = "FROM debian:12\n"
+OF_A_CALLBACK: Final = "callback of "
+TASK: Final = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
+
+
+def test_every_sample_is_in_a_language_that_a_test_knows() -> None:
+    assert {sample.language for sample in SAMPLES} == LANGUAGES
+
+
+def test_every_program_is_one_that_is_run() -> None:
+    programs = [sample.path for sample in SAMPLES if sample.language in {"python", "ts"}]
+    programs += [sample.path for sample in in_language("sh") if sample.path]
+    assert sorted(programs, key=str) == sorted(PASTED)
+
+
+@pytest.mark.parametrize("sample", in_language("json"), ids=str)
+def test_json_is_accepted_strictly(sample: Sample) -> None:
+    method, path = sample.about.removeprefix(OF_A_CALLBACK).split()
+    operation = DOCUMENT["paths"][path][method.lower()]
+    if sample.about.startswith(OF_A_CALLBACK):
+        (addressed,) = operation["callbacks"].values()
+        ((operation,),) = [methods.values() for methods in addressed.values()]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    validator(schema, is_strict=True).validate(msgspec.json.decode(sample.text))
+
+
+@pytest.mark.parametrize("sample", in_language("json"), ids=str)
+def test_the_body_of_a_request_is_decoded(sample: Sample) -> None:
+    bodies = {
+        f"{method_of(route)} {route.path}": operation_of(route).body
+        for route in ROUTES
+        if route.path != "/v1/webhooks/agent"  # signed, and decoded by its type: see `emit.py`
+    }
+    body = bodies.get(sample.about)
+    if body is not None:
+        assert isinstance(body.kind, type)
+        decode(body.kind, sample.text.encode())
+
+
+def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
+    with gateway(tmp_path) as (_, url, given):
+        key = mint(given, "tasks", "default", "app").key
+        headers = {"authorization": f"Bearer {key}"}
+        task = httpx.post(f"{url}/v1/tasks", json=TASK, headers=headers, trust_env=False).json()
+        settings = {"SLIPGATE_URL": url, "SLIPGATE_API_KEY": key, "TASK_ID": task["id"]}
+        samples = [one for one in in_language("sh") if one.text.startswith("curl")]
+        assert len(samples) >= 3
+        for sample in samples:
+            done = subprocess.run(
+                ["sh", "-e"],
+                input=sample.text,
+                env={**environ(), **settings},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sample", in_language("ini"), ids=str)
+def test_a_unit_of_systemd_starts_a_command(sample: Sample) -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment, method-assign] # systemd's names have case
+    unit.read_string(sample.text)
+    program, *arguments = unit["Service"]["ExecStart"].split()
+    assert program.endswith("/slipgate")
+    check(arguments)
+
+
+@pytest.mark.parametrize("sample", in_language("dockerfile"), ids=str)
+def test_lines_of_a_dockerfile_are_valid(sample: Sample) -> None:
+    hadolint = Path(sys.prefix) / "bin" / "hadolint"
+    subprocess.run([hadolint, "-"], input=BASE + sample.text, text=True, check=True)
