@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.web import docs_pages
 from gateway.web.agents import agent, agent_docs, capability_url
 from gateway.web.context import Context
 from gateway.web.deliveries import (
@@ -28,7 +27,7 @@ from gateway.web.launching import (
 )
 from gateway.web.openapi import handler
 from gateway.web.openapi.operation import Operation
-from gateway.web.operations import health, operator_docs, reconcile
+from gateway.web.operations import docs_pages, health, operator_docs, reconcile
 from gateway.web.sources import daytona, github, source_docs, workspace, workspace_docs
 from gateway.web.sources.handler import SourceHandler
 from gateway.web.tasks import (

@@ -10,6 +10,7 @@ import pytest
 from tests.docs.samples import FILES, OURS, PAGES, ROOT, inline, tokens
 from tests.docs.test_reference import variables
 
+_PATH: Final = re.compile(r"(gateway|launcher|migrations|snapshot|tests)/[\w./-]*")
 OF_SANDBOXES: Final = {
     "SLIPGATE_ATTEMPT",
     "SLIPGATE_RESUME_URL",
@@ -51,6 +52,20 @@ def test_a_link_leads_to_a_page_and_a_heading(file: Path) -> None:
 def test_the_readme_links_every_page() -> None:
     linked = {(ROOT / target.partition("#")[0]).resolve() for target in links(ROOT / "README.md")}
     assert {page for page in PAGES if page.stem != "index"} <= linked
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda file: file.name)
+def test_a_path_of_the_tree_exists(file: Path) -> None:
+    for code in (token.content for token in inline(file) if token.type == "code_inline"):
+        if _PATH.fullmatch(code):
+            assert (ROOT / code).exists(), code
+
+
+def test_a_file_that_the_snapshot_names_is_one_of_its_files() -> None:
+    folder = ROOT / "snapshot"
+    names = {file.name for file in folder.rglob("*")}
+    codes = [one.content for one in inline(folder / "README.md") if one.type == "code_inline"]
+    assert {code for code in codes if re.fullmatch(r"\w+\.(py|sh|yml)", code)} <= names
 
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.name)

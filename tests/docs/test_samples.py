@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.keys import mint
+from gateway.cli.operations.keys import mint
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.routes import ROUTES
 from gateway.wire.decode import decode

@@ -21,7 +21,7 @@ from gateway.web.openapi.operation import Answer, Content, Operation
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_FOLDER: Final = Path(__file__).parents[1] / "docs"
+_FOLDER: Final = Path(__file__).parents[2] / "docs"
 _INDEX: Final = "index"
 _LINK: Final = re.compile(r"([a-z-]+)\.md(#.*)?")
 _HTML: Final = (
