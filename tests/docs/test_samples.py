@@ -14,7 +14,7 @@ from gateway.cli.operations.keys import mint
 from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.routes import ROUTES
 from gateway.wire.decode import decode
-from tests.app.processes import gateway
+from tests.app.processes import gateway_process
 from tests.docs.samples import SAMPLES, Sample, in_language
 from tests.docs.test_commands import check
 from tests.interop.node import environ
@@ -69,7 +69,7 @@ def test_the_body_of_a_request_is_decoded(sample: Sample) -> None:
 
 
 def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
-    with gateway(tmp_path) as (_, url, given):
+    with gateway_process(tmp_path) as (_, url, given):
         key = mint(given, "tasks", "default", "app").key
         headers = {"authorization": f"Bearer {key}"}
         task = httpx.post(f"{url}/v1/tasks", json=TASK, headers=headers, trust_env=False).json()
