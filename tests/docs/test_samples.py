@@ -1,6 +1,7 @@
 """Each sample is valid: JSON that is accepted, a request that succeeds, a file that parses."""
 
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from gateway.web.openapi.document import method_of, operation_of
 from gateway.web.routes import ROUTES
 from gateway.wire.decode import decode
 from tests.app.processes import gateway_process
-from tests.docs.samples import SAMPLES, Sample, in_language
+from tests.docs.samples import ROOT, SAMPLES, Sample, in_language
 from tests.docs.test_commands import check
 from tests.interop.node import environ
 from tests.web.contract import DOCUMENT, validator
@@ -66,6 +67,14 @@ def test_the_body_of_a_request_is_decoded(sample: Sample) -> None:
     if body is not None:
         assert isinstance(body.kind, type)
         decode(body.kind, sample.text.encode())
+
+
+def test_the_task_of_the_contract_is_accepted() -> None:
+    contract = (ROOT / "gateway/docs/interfaces.md").read_text("utf-8")
+    with_comments = contract.partition("`POST /v1/tasks` → 202")[2].split("```")[1]
+    body = re.sub(r"\s// .*", "", with_comments.removeprefix("json"))
+    schema = DOCUMENT["paths"]["/v1/tasks"]["post"]["requestBody"]["content"]["application/json"]
+    validator(schema["schema"], is_strict=True).validate(msgspec.json.decode(body))
 
 
 def test_every_curl_succeeds_against_a_gateway(tmp_path: Path) -> None:
