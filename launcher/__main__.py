@@ -1,4 +1,4 @@
-"""Starts a launcher: the one place that reads the environment and puts the parts together."""
+"""Starts a launcher: reads the environment and connects the parts."""
 
 import argparse
 import asyncio
@@ -18,11 +18,11 @@ from gateway.wire.logs import open_logs
 from gateway.wire.own_process import close_own_process
 from launcher.client import Client, GatewayRejected, GatewayUnreachable, open_http
 from launcher.jobs.context import LauncherContext
-from launcher.loop import KEY_REFUSED, Launcher
+from launcher.loop import KEY_REJECTED, Launcher
 from launcher.providers.factory import open_github_actions, open_providers
+from launcher.providers.github_actions import require_callbacks
 from launcher.providers.local.provider import EXECUTION
 from launcher.providers.protocol import ProviderError
-from launcher.reachable import require_callbacks
 from launcher.settings import Settings, read_settings
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -34,7 +34,7 @@ def main(
     *,
     program: tuple[str, ...] = EXECUTION,
 ) -> int:
-    """Runs until SIGTERM or SIGINT; the exit code. `program` replaces the agent in tests."""
+    """Runs until SIGTERM or SIGINT and returns the exit code; `program` replaces the agent."""
     wanted = _parse(arguments)
     try:
         settings = read_settings(environ)
@@ -88,29 +88,24 @@ async def _run(
             log=log,
         )
         if wanted.once or wanted.job:
-            return _outcome(wanted.job, await launcher.once(wanted.job))
-        stopping = _stop_signal()  # before anybody reads that it has started, and stops it
-        _announce(settings, context, log)
+            return _exit_code(wanted.job, await launcher.once(wanted.job))
+        stopping = _stop_signal()  # before the line below, which may have it stopped
+        log.info(
+            "launcher.started",
+            version=version("slipgate"),
+            gateway=settings.url,
+            providers=context.provider_realms,
+            capacity=settings.capacity,
+        )
         await launcher.run(stopping)
         return DONE
 
 
-def _announce(settings: Settings, context: LauncherContext, log: FilteringBoundLogger) -> None:
-    """Who works for whom and where; that its gateway answers is told by what it has claimed."""
-    log.info(
-        "launcher.started",
-        version=version("slipgate"),
-        gateway=settings.url,
-        providers=context.provider_realms,
-        capacity=settings.capacity,
-    )
-
-
-def _outcome(job: str | None, done: list[bool]) -> int:
-    """That somebody else was faster, or that nobody wants it any more, is no failure."""
-    if job and not done:
+def _exit_code(job: str | None, results: list[bool]) -> int:
+    """A job that another launcher has, or that was cancelled, is no failure."""
+    if job and not results:
         sys.stderr.write(f"{job} is not to be done: another launcher has it, or it is over.\n")
-    return DONE if all(done) else FAILED
+    return DONE if all(results) else FAILED
 
 
 def _stop_signal() -> asyncio.Event:
@@ -121,21 +116,19 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _advice(error: GatewayRejected | GatewayUnreachable) -> str:
-    if isinstance(error, GatewayRejected) and error.status in KEY_REFUSED:
+    if isinstance(error, GatewayRejected) and error.status in KEY_REJECTED:
         make = "`slipgate keys create --scope launcher --name NAME`"
         return f"SLIPGATE_API_KEY has to be a launcher key of that gateway; {make} makes one.\n"
-    return "Look at SLIPGATE_URL, and whether the gateway runs.\n"
+    return "Check SLIPGATE_URL, and that the gateway runs.\n"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="slipgate launcher", description="Makes sandboxes for the gateway's tasks."
+        prog="slipgate launcher", description="Create sandboxes for the gateway's tasks."
     )
-    parser.add_argument("--once", action="store_true", help="claim one time, do what came, exit")
-    parser.add_argument(
-        "--check", action="store_true", help="only say what is wrong with the settings, exit"
-    )
-    parser.add_argument("--job", metavar="ID", help="claim this very job, do it, exit")
+    parser.add_argument("--once", action="store_true", help="claim one time, run the jobs, exit")
+    parser.add_argument("--check", action="store_true", help="check the settings, exit")
+    parser.add_argument("--job", metavar="ID", help="claim this one job, run it, exit")
     return parser.parse_args(arguments)
 
 

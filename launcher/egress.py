@@ -1,45 +1,43 @@
-"""The launcher's way out: every HTTP client of it is made here, deaf to the environment.
+"""HTTP clients that ignore the environment: no proxy variable leads a request or a key elsewhere.
 
-Certificate authorities and the one egress proxy are read at start; whatever other variables say of
-proxies, no request and no key goes there.
+Only certificate authorities and the one egress proxy are configurable.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from gateway.wire.authorities import WELL_KNOWN, Authorities, with_trust
+from gateway.wire.environment import is_http_url
 from launcher.sandbox_env import is_loopback
 
 EGRESS_PROXY: Final = "SLIPGATE_EGRESS_PROXY"
 SECONDS: Final = 5.0
-"""What httpx waits by itself; most calls bring a limit of their own."""
+"""Default timeout of httpx; most calls bring one of their own."""
 ResponseHook = Callable[[httpx.Response], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Egress:
-    """What its connections are made with."""
+    """Certificate authorities and proxy of all outgoing connections."""
 
     authorities: Authorities = WELL_KNOWN
     proxy: str | None = field(default=None, repr=False)
-    """http or https; it may hold a password."""
+    """An http or https address; it may hold a password."""
 
     @classmethod
     def of_environ(cls, environ: Mapping[str, str]) -> "Egress":
-        """What can be read; a proxy that is none is refused by the configuration."""
+        """Leaves out an invalid proxy, which the settings report."""
         proxy = environ.get(EGRESS_PROXY, "").strip()
         return cls(
-            authorities=Authorities.of_environ(environ),
-            proxy=proxy if is_proxy(proxy) else None,
+            authorities=Authorities.of_environ(environ), proxy=proxy if is_proxy(proxy) else None
         )
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same for a program of somebody else."""
+        """The same for a child process."""
         proxied = {"HTTPS_PROXY": self.proxy, "HTTP_PROXY": self.proxy} if self.proxy else {}
         return {**self.authorities.variables, **proxied}
 
@@ -51,7 +49,7 @@ class Egress:
         timeout: float = SECONDS,
         on_response: ResponseHook | None = None,
     ) -> httpx.AsyncClient:
-        """A client for services of others; it follows no redirect."""
+        """A client that follows no redirect."""
         context = self.authorities.context()
         return httpx.AsyncClient(
             base_url=base_url,
@@ -66,21 +64,18 @@ class Egress:
     def to_gateway(
         self, url: str, *, headers: Mapping[str, str] | None = None, timeout: float = SECONDS
     ) -> httpx.AsyncClient:
-        """A client for the gateway: on this machine it is behind no proxy."""
-        is_here = is_loopback(url)
-        way = Egress(authorities=self.authorities) if is_here else self
-        return way.client(base_url=url, headers=headers, timeout=timeout)
+        """A client for the gateway; one on this machine is reached without a proxy."""
+        egress = Egress(authorities=self.authorities) if is_loopback(url) else self
+        return egress.client(base_url=url, headers=headers, timeout=timeout)
 
 
 DIRECT: Final = Egress()
 
 
 def is_proxy(url: str) -> bool:
-    """Whether this is the address of an HTTP proxy."""
+    """True if this is the address of an HTTP proxy that httpx takes."""
     try:
-        parts = urlsplit(url)
-        _ = parts.port
         httpx.Proxy(url)
     except (ValueError, httpx.InvalidURL):
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return is_http_url(url)

@@ -1,7 +1,7 @@
-"""Tells the gateway of processes that have ended, as soon as that can be seen.
+"""Reports agents' processes that have ended.
 
-A provider that holds its agents' processes is asked every second or two; without that an agent
-that died at once would count as running until its heartbeat is missed.
+A provider that can list them cheaply is polled; without that an agent that died at once would
+count as running until its heartbeat is missed.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from gateway.wire.launcher import EndedSandbox
+from gateway.wire.launcher import Ended, EndedSandbox
 from launcher.client import GatewayRejected, GatewayUnreachable
 from launcher.jobs.context import LauncherContext
 from launcher.providers.protocol import ProviderError, ReportsExits
@@ -19,7 +19,7 @@ AT_A_TIME: Final = 500
 
 
 class ExitWatcher:
-    """Remembers what it has told; the first look tells what ended before this launcher began."""
+    """Reports each exit once; the first step reports those from before this launcher started."""
 
     def __init__(
         self,
@@ -29,45 +29,46 @@ class ExitWatcher:
         log: FilteringBoundLogger,
         is_being_created: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        """`is_in_work` knows the names of sandboxes that are being made: the gateway would not
-        know yet what it is told of them."""
-        self._site = context
-        self._holders = [each for each in context.providers if isinstance(each, ReportsExits)]
-        self._id = launcher_id
+        """`is_being_created`: True for a sandbox that the gateway does not know yet."""
+        self._context = context
+        self._providers = [each for each in context.providers if isinstance(each, ReportsExits)]
+        self._launcher_id = launcher_id
         self._log = log
-        self._is_in_work = is_being_created
+        self._is_being_created = is_being_created
         self._reported: frozenset[EndedSandbox] = frozenset()
-        self._trouble = ""
+        self._last_error = ""
 
     async def run(self) -> None:
-        """Looks until it is cancelled; at once over where no provider holds processes."""
-        while self._holders:
+        """Polls until it is cancelled; returns if no provider reports exits."""
+        while self._providers:
             await self.step()
-            await self._site.sleep(POLL_SECONDS)
+            await self._context.sleep(POLL_SECONDS)
 
     async def step(self) -> None:
-        """One look at every provider, and one report if there is something new."""
         try:
             seen = await self._ended()
-            new = [each for each in seen - self._reported if not self._is_in_work(each.name)]
+            new = [each for each in seen - self._reported if not self._is_being_created(each.name)]
             for start in range(0, len(new), AT_A_TIME):
-                await self._site.client.ended(self._id, tuple(new[start : start + AT_A_TIME]))
+                sandboxes = tuple(new[start : start + AT_A_TIME])
+                ended = Ended(launcher_id=self._launcher_id, sandboxes=sandboxes)
+                await self._context.client.ended(ended)
         except (ProviderError, GatewayRejected, GatewayUnreachable) as error:
-            self._complain(str(error))
+            self._warn_once(str(error))
         else:
             self._reported = (self._reported & seen) | frozenset(new)
-            self._trouble = ""
+            self._last_error = ""
 
     async def _ended(self) -> frozenset[EndedSandbox]:
-        found: set[EndedSandbox] = set()
-        for holder in self._holders:
-            where = {"provider": holder.name, "realm": holder.realm}
-            keys = await holder.ended()
-            found |= {EndedSandbox(instance_id=k.instance, name=k.name, **where) for k in keys}
-        return frozenset(found)
+        sandboxes = {
+            EndedSandbox(
+                instance_id=key.instance, name=key.name, provider=each.name, realm=each.realm
+            )
+            for each in self._providers
+            for key in await each.ended()
+        }
+        return frozenset(sandboxes)
 
-    def _complain(self, problem: str) -> None:
-        """Once, for as long as it is the same."""
-        if problem != self._trouble:
-            self._log.warning("watch", reason=problem)
-        self._trouble = problem
+    def _warn_once(self, error: str) -> None:
+        if error != self._last_error:
+            self._log.warning("watch", reason=error)
+        self._last_error = error

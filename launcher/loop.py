@@ -1,4 +1,4 @@
-"""The launcher's loop: claims work, does it, and stops in order."""
+"""The launcher's loop: claims jobs, runs them, and stops in order."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,20 +12,20 @@ from launcher.exit_watcher import ExitWatcher
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 
-Reply = TypeVar("Reply")
+Result = TypeVar("Result")
 
 WAIT_SECONDS = 20.0
 """How long the gateway may hold a claim that it has no work for."""
 DRAIN_SECONDS = 15.0
-"""After SIGTERM: what is not finished by then is given back. Whoever starts launchers must wait
-longer than that before the kill, as `up` does."""
+"""Jobs that are unfinished so long after SIGTERM are given back. Whoever starts launchers must wait
+longer before the kill, as `up` does."""
 PAUSE_SECONDS = 5.0
-"""After a claim that was refused or not answered."""
-KEY_REFUSED = (401, 403)
+"""After a claim that was rejected or not answered."""
+KEY_REJECTED = (401, 403)
 
 
 class Launcher:
-    """One process that claims jobs and works on several at a time."""
+    """One process that claims jobs and runs several at a time."""
 
     def __init__(
         self,
@@ -38,103 +38,102 @@ class Launcher:
         wait_seconds: float = WAIT_SECONDS,
         drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
-        self._site = context
+        self._context = context
         self._id = launcher_id
         self._version = version
         self._capacity = capacity
         self._log = log
         self._wait_seconds = wait_seconds
         self._drain_seconds = drain_seconds
-        self._work: dict[asyncio.Task[bool], Job] = {}
+        self._running: dict[asyncio.Task[bool], Job] = {}
         self._freed = asyncio.Event()
-        self._watch = ExitWatcher(
-            context, launcher_id=launcher_id, log=log, is_being_created=self._is_making
+        self._exits = ExitWatcher(
+            context, launcher_id=launcher_id, log=log, is_being_created=self._is_being_created
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Works until `stopping` is set, then drains; raises `Refused` if our key is no good."""
-        refusal: GatewayRejected | None = None
+        """Works until `stopping` is set, then drains; raises `GatewayRejected` for a bad key."""
+        rejection: GatewayRejected | None = None
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._watch.run())
-            while not stopping.is_set() and not refusal:
-                refusal = await self._step(group, stopping)
+            watching = group.create_task(self._exits.run())
+            while not stopping.is_set() and not rejection:
+                rejection = await self._step(group, stopping)
             watching.cancel()
             await self._drain()
-        if refusal:
-            raise refusal
+        if rejection:
+            raise rejection
 
     async def once(self, job_id: str | None = None) -> list[bool]:
-        """Claims one time and does what came; of each job, whether it was done."""
-        jobs = await self._site.client.claim(self._claim(wait=0, job_id=job_id))
+        """Claims one time and runs the jobs; True for each one that was done."""
+        jobs = await self._context.client.claim(self._claim(wait=0, job_id=job_id))
         async with asyncio.TaskGroup() as group:
             for job in jobs:
-                self._begin(group, job)
-            work = list(self._work)
-        return [task.result() for task in work]
+                self._start(group, job)
+            running = list(self._running)
+        return [task.result() for task in running]
 
     async def _step(
         self, group: asyncio.TaskGroup, stopping: asyncio.Event
     ) -> GatewayRejected | None:
-        """One claim, asked anew once there is room for a create; answers a refusal of our key."""
+        """One claim, repeated once there is capacity for a create; returns a rejection of the
+        key."""
         self._freed.clear()
         claim = self._claim(wait=self._wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
         try:
-            jobs = await _unless(self._site.client.claim(claim), *interrupts)
+            jobs = await _unless(self._context.client.claim(claim), *interrupts)
         except (GatewayRejected, GatewayUnreachable) as error:
             self._log.warning("claim", outcome="refused", reason=str(error))
-            if isinstance(error, GatewayRejected) and error.status in KEY_REFUSED:
+            if isinstance(error, GatewayRejected) and error.status in KEY_REJECTED:
                 return error
-            await _unless(_pause(self._site, PAUSE_SECONDS), stopping)
+            await _unless(_pause(self._context, PAUSE_SECONDS), stopping)
             return None
         for job in jobs or ():
-            self._begin(group, job)
+            self._start(group, job)
         return None
 
     def _claim(self, *, wait: float, job_id: str | None = None) -> Claim:
-        held = tuple(job.id for job in self._work.values())
-        creating = sum(job.kind == "create" for job in self._work.values())
+        creating = sum(job.kind == "create" for job in self._running.values())
         return Claim(
             launcher_id=self._id,
-            providers=self._site.provider_realms,
+            providers=self._context.provider_realms,
             capacity=max(self._capacity - creating, 0),
             wait_seconds=wait,
             version=self._version,
-            holding=held,
+            holding=tuple(job.id for job in self._running.values()),
             job_id=job_id,
         )
 
-    def _is_making(self, name: str) -> bool:
-        """Whether a sandbox of this name is being made."""
-        jobs = self._work.values()
+    def _is_being_created(self, name: str) -> bool:
         return any(
-            job.kind == "create" and job.sandbox and job.sandbox.name == name for job in jobs
+            job.kind == "create" and job.sandbox and job.sandbox.name == name
+            for job in self._running.values()
         )
 
-    def _begin(self, group: asyncio.TaskGroup, job: Job) -> None:
-        """A job we already work on comes again only under a new lease: the old work is void."""
-        for task, held in self._work.items():
-            if held.id == job.id:
+    def _start(self, group: asyncio.TaskGroup, job: Job) -> None:
+        """A job that is running comes again only under a new lease, which voids the old run."""
+        for task, running in self._running.items():
+            if running.id == job.id:
                 task.cancel()
-        task = group.create_task(run_job(self._site, job, self._log))
-        self._work[task] = job
+        task = group.create_task(run_job(self._context, job, self._log))
+        self._running[task] = job
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[bool]) -> None:
-        del self._work[task]
+        del self._running[task]
         self._freed.set()
 
     async def _drain(self) -> None:
-        """Finishes what is in hand, in bounded time; the rest is offered again by its lease."""
-        self._log.info("launcher.stopping", jobs=len(self._work), seconds=self._drain_seconds)
-        if self._work:
-            await asyncio.wait(list(self._work), timeout=self._drain_seconds)
-        for task in self._work:
+        """Finishes running jobs in bounded time; the leases of the others expire."""
+        self._log.info("launcher.stopping", jobs=len(self._running), seconds=self._drain_seconds)
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=self._drain_seconds)
+        for task in self._running:
             task.cancel()
 
 
-async def _unless(work: Coroutine[Any, Any, Reply], *events: asyncio.Event) -> Reply | None:
-    """What `work` answers, or None if one of the events came first."""
+async def _unless(work: Coroutine[Any, Any, Result], *events: asyncio.Event) -> Result | None:
+    """The result of `work`, or None if one of the events came first."""
     working = asyncio.ensure_future(work)
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
     try:

@@ -11,7 +11,7 @@ import msgspec
 from gateway.wire.gateway import GatewayView
 from launcher.doctor.check import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
-from launcher.reachable import NEEDED_URL, NEEDS_CALLBACKS
+from launcher.providers.github_actions import NEEDED_URL, NEEDS_CALLBACKS
 from launcher.settings import DAYTONA
 
 SECONDS: Final = 10.0

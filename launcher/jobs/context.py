@@ -1,4 +1,4 @@
-"""What every job works with, and how it speaks about sandboxes."""
+"""Everything that jobs work with, and the reports about sandboxes that they share."""
 
 import asyncio
 import time
@@ -14,66 +14,60 @@ from launcher.providers.protocol import Key, Provider, ProviderError, SandboxSta
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LauncherContext:
-    """The launcher's means, the same for all jobs."""
+    """Collaborators of all jobs; either `providers` or `github_actions` is given."""
 
     client: Client
     providers: tuple[Provider, ...]
     forwarded_env: Mapping[str, str] = field(repr=False)
-    """The launcher's own variables that sandboxes may get."""
     github_actions: GitHubActions | None = None
-    """Who does the jobs in our place; then there are no providers."""
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 
     @property
     def provider_realms(self) -> tuple[str, ...]:
-        """Where we can do jobs, as a claim says it."""
+        """`provider@realm` of every job that can be done, as a claim names them."""
         if self.github_actions is not None:
             return self.github_actions.provider_realms
         return tuple(f"{each.name}@{each.realm}" for each in self.providers)
 
     @property
     def name(self) -> str:
-        """Who could not, where a job does not say it."""
+        """Provider named in the failure of a job that names none."""
         return self.github_actions.name if self.github_actions else self.providers[0].name
 
     def chain_for(self, job: Job) -> tuple[Provider, ...]:
-        """The providers to try in order, all of one realm: a name is an idempotency key within it
-        alone. Raises `ProviderError`."""
+        """The providers to try in order, all of one realm: a name is an idempotency key only
+        within its realm. Raises `ProviderError`."""
         first = self.provider_of(job)
         others = (each for each in self.providers if each is not first)
         return (first, *(each for each in others if each.realm == first.realm))
 
     def provider_of(self, job: Job) -> Provider:
-        """The one the job's sandbox lives with, else the first; raises `ProviderError`."""
+        """The provider of the job's sandbox, else the first; raises `ProviderError`."""
         if job.sandbox is None or job.sandbox.provider is None:
             return self.providers[0]
         realm = job.sandbox.realm or ""
         for provider in self.providers:
             if (provider.name, provider.realm) == (job.sandbox.provider, realm):
                 return provider
-        raise ProviderError(
-            "realm_missing",
-            f"this launcher is not in {job.sandbox.provider}@{realm}",
-            retryable=True,
-        )
+        message = f"this launcher is not in {job.sandbox.provider}@{realm}"
+        raise ProviderError("realm_missing", message, retryable=True)
 
 
 def sandbox_of(job: Job) -> JobSandbox:
-    """The sandbox a job names; raises `ProviderError` when it names none."""
+    """The sandbox that a job names; raises `ProviderError` if it names none."""
     if job.sandbox is None:
         raise ProviderError("invalid_job", "the job names no sandbox", retryable=False)
     return job.sandbox
 
 
 def key_of(job: Job) -> Key:
-    """How the job's sandbox is found."""
     sandbox = sandbox_of(job)
     return Key(instance=job.instance_id, name=sandbox.name, id=sandbox.id, snapshot=job.snapshot)
 
 
 def check_labels(job: Job, found: SandboxStatus) -> None:
-    """Raises `ProviderError` if the sandbox is another one that took the name."""
+    """Raises `ProviderError` if another sandbox has the name."""
     if any(found.labels.get(name) != value for name, value in job.labels.items()):
         raise ProviderError("labels_differ", "the sandbox carries other labels", retryable=False)
 
@@ -81,7 +75,6 @@ def check_labels(job: Job, found: SandboxStatus) -> None:
 def sandbox_report(
     provider: Provider, found: SandboxStatus, state: ReportedState | None = None
 ) -> Sandbox:
-    """A sandbox for a report, with its own state or another."""
     return Sandbox(
         id=found.id,
         name=found.key.name,
@@ -92,8 +85,8 @@ def sandbox_report(
     )
 
 
-def absent_report(provider: Provider, job: Job, state: ReportedState) -> Sandbox:
-    """A sandbox for a report that is not there."""
+def gone_report(provider: Provider, job: Job) -> Sandbox:
+    """Report of a sandbox that was not found."""
     sandbox = sandbox_of(job)
     return Sandbox(
         id=sandbox.id or sandbox.name,
@@ -101,12 +94,11 @@ def absent_report(provider: Provider, job: Job, state: ReportedState) -> Sandbox
         provider=provider.name,
         realm=provider.realm,
         snapshot=job.snapshot,
-        state=state,
+        state="gone",
     )
 
 
 def launch_error(error: ProviderError, provider: str) -> LaunchError:
-    """A provider's no, in the protocol's words."""
     return LaunchError(
         code=error.code,
         message=head_and_tail(error.message, NOTE_LENGTH),
@@ -118,11 +110,11 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
 def diagnosis(
     skipped: int, log: str = "", *, reason: str | None = None, problem: str | None = None
 ) -> str | None:
-    """A word for the task's owner about lines of a spool that were no webhooks, about a spool that
-    could not be read, and about how its sandbox and its agent ended."""
-    words = [reason, problem]
+    """Note for the task's owner: `reason` and `log` are the last words of sandbox and agent,
+    `skipped` counts invalid lines of the spool, `problem` is an error of reading it."""
+    notes = [reason, problem]
     if skipped:
-        words.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
+        notes.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")
     if log.strip():
-        words.append(f"it printed last: {log.strip()}")
-    return head_and_tail("; ".join(filter(None, words)), NOTE_LENGTH) or None
+        notes.append(f"it printed last: {log.strip()}")
+    return head_and_tail("; ".join(filter(None, notes)), NOTE_LENGTH) or None

@@ -1,39 +1,35 @@
-"""delegate: another launcher is asked to start elsewhere, and claims this very job."""
+"""delegate: asks GitHub Actions for a launcher that claims this very job."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.wire.launcher import Job
+from gateway.wire.launcher import Delegate, Job
 from gateway.wire.times import parse_rfc3339
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.lease import Lease
-from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
 
 DELEGATION: Final = timedelta(minutes=7)
-"""For our tries to ask, and for the wait in GitHub's queue; then the gateway offers it again. Twice
-the launch clock is longer, so that a run that never came costs one launch at most."""
+"""Time for the dispatch and for GitHub's queue; afterwards the gateway offers the job again. Twice
+the launch clock is longer, so that a run that never started costs one launch at most."""
 
 
 async def delegate(context: LauncherContext, lease: Lease) -> str:
-    """Delegates first and asks afterwards: a run that is quick must be able to claim it."""
-    github_actions = _elsewhere(context)
-    if lease.job.kind == "sweep":
-        github_actions.check_sweep()
-    note = f"asked GitHub Actions for a run of {github_actions.workflow}"
-    await context.client.delegate(lease.job, until=_until(lease.job), note=note)
-    address = await github_actions.start(lease.job.id)
-    return f"delegated {address}".strip()
-
-
-def _elsewhere(context: LauncherContext) -> GitHubActions:
-    if context.github_actions is None:
-        raise ProviderError("invalid_job", "nobody is there to delegate to", retryable=False)
-    return context.github_actions
+    """Delegates before it dispatches: a fast run must be able to claim the job."""
+    workflow = context.github_actions
+    if workflow is None:
+        raise ProviderError("invalid_job", "there is no workflow to delegate to", retryable=False)
+    job = lease.job
+    if job.kind == "sweep":
+        workflow.check_sweep()
+    note = f"asked GitHub Actions for a run of {workflow.workflow}"
+    report = Delegate(lease_token=job.lease_token, until=_until(job), note=note)
+    await context.client.report(job, report)
+    return f"delegated {await workflow.start(job.id)}".strip()
 
 
 def _until(job: Job) -> datetime:
-    """Reckoned from the gateway's own clock, which is not ours."""
+    """End of the delegation, by the gateway's clock."""
     expires = parse_rfc3339(job.lease_expires_at)
     if expires is None:
         raise ProviderError("invalid_job", "the job's lease has no end", retryable=False)

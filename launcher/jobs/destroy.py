@@ -1,26 +1,23 @@
-"""destroy: stop everything, hand over the spool and what the agent left, then delete."""
+"""destroy: ends the agent, reports its spool and its patch, then removes the sandbox."""
 
-from gateway.wire.launcher import Job, Sandbox
+from gateway.wire.launcher import Done
 from launcher.jobs.context import (
     LauncherContext,
-    absent_report,
     check_labels,
     diagnosis,
+    gone_report,
     key_of,
     sandbox_report,
 )
-from launcher.jobs.last_words import read_final_spool
 from launcher.jobs.lease import Lease
-from launcher.jobs.rescue import rescue
+from launcher.jobs.rescue import read_final_spool, rescue
 from launcher.providers.protocol import Provider, SandboxStatus
 
 
 async def destroy(context: LauncherContext, lease: Lease) -> str:
-    """Ends the job's sandbox; of one that is not there the gateway judges whether that is final.
-
-    What `find` does not find is treated as if it were there: lists flap, so it may hold a spool,
-    and a create or a removal that was cut short leaves files without a record.
-    """
+    """Treats a sandbox that is not found as if it were there: lists flap, so it may hold a spool,
+    and an interrupted create or removal leaves files without a record. The gateway judges whether
+    its absence is final."""
     provider = context.provider_of(lease.job)
     found = await provider.find(key_of(lease.job))
     if found is not None:
@@ -31,36 +28,29 @@ async def destroy(context: LauncherContext, lease: Lease) -> str:
 async def _hand_over(
     context: LauncherContext, lease: Lease, provider: Provider, found: SandboxStatus | None
 ) -> str:
-    """Files go only after the gateway has the spool, and `destroyed` is said only after the files
-    went: whatever a crash comes between, somebody is asked again.
-
-    While the spool holds words the sandbox stays as it is; the gateway offers the job again at
-    once, and it goes on from the offset reported here.
-    """
-    key = key_of(lease.job)
-    piece, problem = await read_final_spool(context, provider, key, lease.job.spool_offset)
-    told = diagnosis(piece.skipped, problem=problem)
+    """Removes files after the gateway has the spool, and reports `destroyed` after the removal, so
+    that the job can be repeated after any crash. While the spool has lines the sandbox stays; the
+    gateway offers the job again at once, from the offset reported here."""
+    job, key = lease.job, key_of(lease.job)
+    piece, problem = await read_final_spool(context, provider, key, job.spool_offset)
+    note = diagnosis(piece.skipped, problem=problem)
     if piece.lines or piece.has_more:
-        await context.client.done(
-            lease.job,
+        draining = Done(
+            lease_token=job.lease_token,
             sandbox=sandbox_report(provider, found) if found else None,
             process=found.process if found else None,
             spool=piece.lines,
             spool_offset=piece.offset,
-            diagnosis=told,
+            diagnosis=note,
         )
+        await context.client.report(job, draining)
         return "draining"
-    if lease.job.rescue:
-        problem = await rescue(context, lease.job, provider)
-        told = "; ".join(filter(None, (told, problem))) or None
+    if job.rescue:
+        problem = await rescue(context, job, provider)
+        note = "; ".join(filter(None, (note, problem))) or None
     await provider.remove(key)
-    await context.client.done(lease.job, sandbox=_ended(provider, lease.job, found), diagnosis=told)
+    # Not `destroyed` if it was not found: a create may still be under way.
+    sandbox = sandbox_report(provider, found, "destroyed") if found else gone_report(provider, job)
+    done = Done(lease_token=job.lease_token, sandbox=sandbox, diagnosis=note)
+    await context.client.report(job, done)
     return "destroyed" if found else "gone"
-
-
-def _ended(provider: Provider, job: Job, found: SandboxStatus | None) -> Sandbox:
-    """Not `destroyed` where nothing was seen: a create may still be under way, and the gateway
-    alone knows how long."""
-    if found is None:
-        return absent_report(provider, job, "gone")
-    return sandbox_report(provider, found, "destroyed")

@@ -1,13 +1,13 @@
-"""inspect: how a sandbox and its agent are, with what the spool holds."""
+"""inspect: reports the state of a sandbox and its agent, and the next piece of the spool."""
 
 from dataclasses import replace
 
-from gateway.wire.launcher import Process
+from gateway.wire.launcher import Done, Process
 from launcher.jobs.context import (
     LauncherContext,
-    absent_report,
     check_labels,
     diagnosis,
+    gone_report,
     key_of,
     sandbox_report,
 )
@@ -16,42 +16,45 @@ from launcher.providers.protocol import Provider, ProviderUnusable, SandboxStatu
 
 
 async def inspect(context: LauncherContext, lease: Lease) -> str:
-    """Looks first and reads the spool after: what an agent wrote before it ended is then read."""
-    provider = context.provider_of(lease.job)
-    found = await provider.find(key_of(lease.job))
+    """Reads the spool after the status, so that it holds all that an ended agent wrote."""
+    job = lease.job
+    provider = context.provider_of(job)
+    found = await provider.find(key_of(job))
     if found is None:
-        await context.client.done(lease.job, sandbox=absent_report(provider, lease.job, "gone"))
+        gone = gone_report(provider, job)
+        await context.client.report(job, Done(lease_token=job.lease_token, sandbox=gone))
         return "gone"
-    check_labels(lease.job, found)
+    check_labels(job, found)
     try:
-        piece = await provider.read_spool(found.key, lease.job.spool_offset)
+        piece = await provider.read_spool(found.key, job.spool_offset)
     except ProviderUnusable as error:
-        told = diagnosis(0, reason=found.reason, problem=error.message)
-        await context.client.done(
-            lease.job, sandbox=sandbox_report(provider, found), diagnosis=told
-        )
+        note = diagnosis(0, reason=found.reason, problem=error.message)
+        sandbox = sandbox_report(provider, found)
+        done = Done(lease_token=job.lease_token, sandbox=sandbox, diagnosis=note)
+        await context.client.report(job, done)
         return "unread"
     process = piece.process or found.process
-    await _tell(context, lease, provider, replace(found, process=process), piece)
+    await _report(context, lease, provider, replace(found, process=process), piece)
     return process.state
 
 
-async def _tell(
+async def _report(
     context: LauncherContext,
     lease: Lease,
     provider: Provider,
     found: SandboxStatus,
     piece: SpoolPiece,
 ) -> None:
-    """While words of the agent are still unread, its end is not told: nobody may judge by it."""
+    """Hides the agent's end while a part of its spool is unread: nothing may be decided by it."""
     is_whole = not piece.has_more
     is_over = found.process.state == "exited" or found.state in ("error", "stopped", "destroyed")
     log = await provider.read_log(found.key) if is_whole and is_over else ""
-    await context.client.done(
-        lease.job,
+    done = Done(
+        lease_token=lease.job.lease_token,
         sandbox=sandbox_report(provider, found, None if is_whole else "unknown"),
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,
         diagnosis=diagnosis(piece.skipped, log, reason=found.reason),
     )
+    await context.client.report(lease.job, done)

@@ -1,4 +1,4 @@
-"""The hold on one job: kept by renewing, lost when somebody else has it."""
+"""The lease of one job, renewed while the job runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ RENEWALS_PER_LEASE = 4
 
 
 class Lease:
-    """What the gateway says while we work: whether it still is ours, whether it is wanted."""
+    """A job of this launcher, and whether it has been cancelled."""
 
     def __init__(self, client: Client, job: Job) -> None:
         self._client = client
@@ -18,12 +18,12 @@ class Lease:
         self.is_cancelled = False
 
     async def renew(self) -> None:
-        """Holds on; raises `LeaseLost`."""
+        """Raises `LeaseLost`."""
         renewed = await self._client.renew(self.job)
         self.is_cancelled = self.is_cancelled or renewed.cancel
 
     async def keep(self, sleep: Sleep) -> None:
-        """Renews until cancelled; a gateway that is away is asked again."""
+        """Renews until it is cancelled, also past an outage of the gateway."""
         while True:
             await sleep(self.job.lease_seconds / RENEWALS_PER_LEASE)
             try:
@@ -33,12 +33,9 @@ class Lease:
 
 
 async def run_with_lease(
-    lease: Lease,
-    work: Callable[[Lease], Awaitable[str]],
-    *,
-    sleep: Sleep = asyncio.sleep,
+    lease: Lease, work: Callable[[Lease], Awaitable[str]], *, sleep: Sleep = asyncio.sleep
 ) -> str:
-    """Runs `work` while the lease is renewed beside it; raises what either raises."""
+    """Runs `work` and renews the lease beside it; raises the error of either."""
     try:
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(lease.keep(sleep))
@@ -51,7 +48,7 @@ async def run_with_lease(
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """The one error that counts; a lost lease before all others."""
+    """The first error; a lost lease before all others."""
     error: Exception = group.subgroup(LeaseLost) or group
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]

@@ -1,27 +1,25 @@
-"""sweep: every sandbox of the gateway's instance in one realm; the gateway judges them."""
+"""sweep: reports every sandbox of the gateway's instance in one realm; destroys none."""
 
-from gateway.wire.launcher import SweptSandbox
+from gateway.wire.launcher import Done, SweptSandbox
 from gateway.wire.times import rfc3339
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.lease import Lease
-from launcher.providers.protocol import SandboxStatus
 
 SANDBOXES_PER_REPORT = 1_000
 
 
 async def sweep(context: LauncherContext, lease: Lease) -> str:
-    """Lists, destroys nothing."""
-    provider = context.provider_of(lease.job)
-    found = (await provider.list_sandboxes(lease.job.instance_id))[:SANDBOXES_PER_REPORT]
-    await context.client.done(lease.job, sandboxes=tuple(_swept(each) for each in found))
-    return f"{len(found)} found"
-
-
-def _swept(found: SandboxStatus) -> SweptSandbox:
-    return SweptSandbox(
-        id=found.id,
-        name=found.key.name,
-        labels=dict(found.labels),
-        state=found.state,
-        created_at=rfc3339(found.created_at),
+    job = lease.job
+    found = await context.provider_of(job).list_sandboxes(job.instance_id)
+    swept = tuple(
+        SweptSandbox(
+            id=each.id,
+            name=each.key.name,
+            labels=dict(each.labels),
+            state=each.state,
+            created_at=rfc3339(each.created_at),
+        )
+        for each in found[:SANDBOXES_PER_REPORT]
     )
+    await context.client.report(job, Done(lease_token=job.lease_token, sandboxes=swept))
+    return f"{len(swept)} found"

@@ -1,52 +1,65 @@
-"""`github-actions`: the jobs are done by a launcher that a workflow starts (Daytona's CLI and key
-are there and not here); this one claims them, asks for a run, and lets go.
+"""`github-actions`: delegates jobs to a launcher that a workflow starts, where Daytona's key is.
 
 It has no realm of its own. A realm is where a sandbox's name is unique and its absence provable
-(lifecycle: Fencing); that is Daytona's organisation, whoever calls it. With a realm of its own the
-attempt would be promised to a place where nobody can ever say `gone`: its next attempt would wait
-for good, and a second launch of the same attempt would be refused to the workflow, whose launcher
-says `trying` in Daytona's. So this one claims in the places that the workflow's launcher has
-(`SLIPGATE_REALM`, the same in both), and says nothing about a sandbox itself: no `trying`, no
-`gone`. What it is given, of every kind, is delegated, and the run claims that very job: leases,
-fences and reports are those of everywhere. Whoever else serves that realm may take the same jobs.
+(lifecycle: Fencing): here that is Daytona's organisation. In a realm of its own nobody could ever
+report `gone`, so the next attempt would wait forever, and the workflow's launcher, which reports
+`trying` in Daytona's realm, would be refused a second launch of the attempt. So this one claims in
+the realm of the workflow's launcher (`SLIPGATE_REALM`, the same in both) and reports no sandbox
+itself. Every job it gets is delegated, and the run claims that very job: leases, fences and reports
+are the usual ones. Other launchers of the realm may take the same jobs.
 
-A run costs a minute, and a sweep only finds what went wrong: sweeps are asked for once an hour.
+A run costs a minute, and a sweep only finds what went wrong: sweeps run once an hour.
 """
 
 import asyncio
 import time
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx
 import msgspec
 
 from gateway.wire.truncation import head_and_tail
-from launcher.client import Clock, Sleep
+from launcher.client import Client, Clock, Sleep
 from launcher.egress import DIRECT, Egress
 from launcher.providers.protocol import ProviderError
 from launcher.providers.retry_after import seconds_to_wait
 
 WORKFLOW_PROVIDERS: Final = ("daytona-cli", "daytona-api")
-"""Providers of the workflow's launcher: its SLIPGATE_PROVIDERS."""
+"""SLIPGATE_PROVIDERS of the workflow's launcher."""
 CALL_SECONDS: Final = 15.0
 PAUSES_SECONDS: Final = (1.0, 3.0, 10.0, 30.0)
-"""Between tries; a run asked for twice is harmless, for only one of them can claim."""
+"""Between attempts; a second run is harmless, for only one can claim the job."""
 LONGEST_WAIT: Final = 90.0
-"""For a limit (seconds): four of them end before the gateway offers the job again."""
+"""For a rate limit (seconds): four end before the gateway offers the job again."""
 SWEEP_SECONDS: Final = 3_600.0
 _MESSAGE_LENGTH: Final = 300
 
 
-class _Run(msgspec.Struct, frozen=True, kw_only=True):
-    """The run that was started, where GitHub tells it."""
+Body = TypeVar("Body", bound=msgspec.Struct)
 
+
+class _Run(msgspec.Struct, frozen=True, kw_only=True):
     html_url: str = ""
 
 
-class _Complaint(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a refusal."""
-
+class _ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
+
+
+NEEDS_CALLBACKS: Final = (
+    "with github-actions every look at a spool is a run of the workflow, of a minute at least"
+)
+NEEDED_URL: Final = (
+    "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach (a tunnel will do)."
+)
+
+
+async def require_callbacks(client: Client) -> None:
+    """Raises `ProviderError` if the gateway has no public URL: it would have each spool read every
+    5 s for as long as a task runs."""
+    if (await client.gateway()).public_url is None:
+        message = f"The gateway has no public URL: {NEEDS_CALLBACKS}. {NEEDED_URL[:-1]}"
+        raise ProviderError("provider_refused", message, retryable=False)
 
 
 class GitHubActions:
@@ -75,11 +88,7 @@ class GitHubActions:
         self._swept_at: float | None = None
 
     async def start(self, job_id: str) -> str:
-        """Asks for a run that claims this job; its address, or nothing where GitHub tells none.
-
-        Raises:
-            ProviderError: it will not start one, or does not answer.
-        """
+        """Dispatches a run that claims this job; returns its address, if GitHub sends one."""
         for pause in PAUSES_SECONDS:
             wait = 0.0
             try:
@@ -92,7 +101,7 @@ class GitHubActions:
         return await self._dispatch(job_id)
 
     def check_sweep(self) -> None:
-        """Raises `ProviderError` if one was asked for within the hour."""
+        """Raises `ProviderError` if there was one within the hour."""
         now = self._clock()
         if self._swept_at is not None and now < self._swept_at + SWEEP_SECONDS:
             message = "sweeps by GitHub Actions are asked for once an hour"
@@ -100,13 +109,13 @@ class GitHubActions:
         self._swept_at = now
 
     async def _dispatch(self, job_id: str) -> str:
-        wanted: dict[str, object] = {"ref": self._ref, "inputs": {"job": job_id}}
-        response = await self._post({**wanted, "return_run_details": True})
-        if response.status_code == 400:  # an older server that does not know that field
-            response = await self._post(wanted)
+        body: dict[str, object] = {"ref": self._ref, "inputs": {"job": job_id}}
+        response = await self._post({**body, "return_run_details": True})
+        if response.status_code == 400:  # an older server does not know that field
+            response = await self._post(body)
         if response.is_success:
-            return _run(response)
-        raise _refusal(response, self.workflow, self._ref)
+            return _decode(response, _Run).html_url  # 204 has no body
+        raise _error(response, self.workflow, self._ref)
 
     async def _post(self, body: dict[str, object]) -> httpx.Response:
         try:
@@ -114,11 +123,11 @@ class GitHubActions:
                 self._path, content=msgspec.json.encode(body), timeout=CALL_SECONDS
             )
         except httpx.TransportError as error:
-            raise _unavailable(f"no answer ({type(error).__name__})") from error
+            message = f"GitHub: no answer ({type(error).__name__})"
+            raise ProviderError("provider_unavailable", message, retryable=True) from error
 
 
 def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.AsyncClient:
-    """The connection; no proxy of the environment sees the token."""
     headers = {
         "authorization": f"Bearer {token}",
         "accept": "application/vnd.github+json",
@@ -129,24 +138,16 @@ def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.Async
     return egress.client(base_url=url, headers=headers)
 
 
-def _run(response: httpx.Response) -> str:
-    """204 says nothing, 200 tells the run."""
-    try:
-        return msgspec.json.decode(response.content, type=_Run).html_url
-    except msgspec.DecodeError:
-        return ""
-
-
-def _refusal(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
+def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
     status = response.status_code
-    said = f"GitHub: {_message(response) or f'HTTP {status}'}"
+    message = f"GitHub: {_message(response) or f'HTTP {status}'}"
     if status == 429 or (status == 403 and _is_limited(response)):
         wait = seconds_to_wait(response.headers)
-        return ProviderError("provider_quota", said, retryable=True, retry_after=wait)
+        return ProviderError("provider_quota", message, retryable=True, retry_after=wait)
     if status == 408 or status >= 500:
-        return ProviderError("provider_unavailable", said, retryable=True)
+        return ProviderError("provider_unavailable", message, retryable=True)
     code = "provider_auth" if status in (401, 403) else "provider_refused"
-    return ProviderError(code, f"{said}. {_advice(status, workflow, ref)}", retryable=False)
+    return ProviderError(code, f"{message}. {_advice(status, workflow, ref)}", retryable=False)
 
 
 def _advice(status: int, workflow: str, ref: str) -> str:
@@ -170,18 +171,18 @@ def _advice(status: int, workflow: str, ref: str) -> str:
 
 
 def _is_limited(response: httpx.Response) -> bool:
-    """GitHub's limits come as 403, too."""
-    is_used_up = response.headers.get("x-ratelimit-remaining") == "0"
-    return is_used_up or "retry-after" in response.headers
+    """True for a rate limit, which GitHub also sends as 403."""
+    return response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers
 
 
 def _message(response: httpx.Response) -> str:
-    try:
-        message = msgspec.json.decode(response.content, type=_Complaint).message
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
+    message = _decode(response, _ErrorBody).message
     return head_and_tail(" ".join(message.split()), _MESSAGE_LENGTH).rstrip(".")
 
 
-def _unavailable(message: str) -> ProviderError:
-    return ProviderError("provider_unavailable", f"GitHub: {message}", retryable=True)
+def _decode(response: httpx.Response, kind: type[Body]) -> Body:
+    """The body; its defaults if it is none."""
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return kind()

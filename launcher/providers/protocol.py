@@ -1,4 +1,4 @@
-"""What the launcher asks of a provider of sandboxes."""
+"""The interface of a provider of sandboxes, and its values."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -6,30 +6,32 @@ from typing import Protocol, runtime_checkable
 
 from gateway.wire.launcher import Process, ReportedState, Spooled
 
+LOG_TAIL = 1_500
+"""Characters of an agent's output that are read."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Key:
-    """How a sandbox is found in its realm."""
+    """Identifies a sandbox in its realm."""
 
     instance: str
     name: str
     id: str | None = None
-    """What its provider calls it, once that is known: a name may be free before its sandbox is
-    gone."""
+    """The provider's id, once it is known: a name may be free before its sandbox is gone."""
     snapshot: str | None = None
-    """As the job names it; a provider that knows the same one by another word reports this one."""
+    """As the job names it; a provider that has another name for the same one reports this."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxSpec:
-    """A sandbox that is wanted; its name is the idempotency key."""
+    """A sandbox to create; its name is the idempotency key."""
 
     key: Key
     snapshot: str | None
     labels: Mapping[str, str]
     env: Mapping[str, str] = field(repr=False)
-    own: frozenset[str] = frozenset()
-    """Variables in `env` that came with the job: what it brought is never replaced."""
+    job_env: frozenset[str] = frozenset()
+    """Names of the variables in `env` that came with the job: these are never replaced."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,28 +47,25 @@ class SandboxStatus:
     created_at: int
     """Milliseconds since the epoch."""
     reason: str | None = None
-    """Why it is in that state, in its provider's words."""
+    """The provider's explanation of the state."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpoolPiece:
-    """A piece of what the agent wrote for the gateway."""
+    """A piece of an agent's spool."""
 
-    lines: tuple[Spooled, ...]
     offset: int
     """Bytes of the spool read so far."""
-    has_more: bool
-    skipped: int
+    lines: tuple[Spooled, ...] = ()
+    has_more: bool = False
+    skipped: int = 0
     """Lines that are no webhook, or too long for one report."""
     process: Process | None = None
-    """The agent's, as it was right before the spool was read; None: ask `find`."""
-
-
-LOG_TAIL = 1_500
+    """The agent's, right before the spool was read; None: as `find` says."""
 
 
 class ProviderError(Exception):
-    """A provider could not; `message` is shown to the task's owner."""
+    """A provider failed; `message` is shown to the task's owner."""
 
     def __init__(
         self, code: str, message: str, *, retryable: bool, retry_after: float = 0.0
@@ -76,34 +75,11 @@ class ProviderError(Exception):
         self.message = message
         self.retryable = retryable
         self.retry_after = retry_after
-        """Seconds for which the provider asks to be left alone."""
+        """Seconds for which the provider asks not to be called."""
 
 
 class ProviderUnusable(ProviderError):
-    """The provider cannot be used by this launcher at all; another one of the chain may."""
-
-
-@runtime_checkable
-class ReportsExits(Protocol):
-    """A provider that can tell cheaply whose process has ended: it is asked every second."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def realm(self) -> str: ...
-
-    async def ended(self) -> frozenset[Key]:
-        """Its sandboxes, of every instance and every launcher, whose process has ended."""
-
-
-@runtime_checkable
-class Rescues(Protocol):
-    """A provider that can save what an agent has left in a sandbox."""
-
-    def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
-        """The lines that `agent-runner.py --rescue` prints there, after `stop`; nothing if nothing
-        lies there. Raises `ProviderError`."""
+    """This launcher cannot use the provider at all; another one of the chain may work."""
 
 
 class Provider(Protocol):
@@ -116,22 +92,44 @@ class Provider(Protocol):
     def realm(self) -> str: ...
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
-        """Makes it, or adopts what an earlier call made under that name and those labels."""
+        """Creates it, or adopts the one that an earlier call created under name and labels."""
 
-    async def find(self, key: Key) -> SandboxStatus | None:
-        """Looks it up by name; None if there is none."""
+    async def find(self, key: Key) -> SandboxStatus | None: ...
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
-        """All that carry this instance's label."""
+        """All sandboxes with this instance's label."""
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """The next piece of its spool, from a byte offset the gateway has already taken."""
+        """The next piece of the spool, from a byte offset that the gateway has acknowledged."""
 
     async def read_log(self, key: Key) -> str:
-        """The end of what its agent printed, at most `LOG_TAIL` characters; empty: nothing."""
+        """The last `LOG_TAIL` characters of the agent's output; empty if there are none."""
 
     async def stop(self, key: Key) -> None:
-        """Ends all that runs in it; its spool can still be read."""
+        """Ends all processes; the spool can still be read."""
 
     async def remove(self, key: Key) -> None:
-        """Ends all that runs in it and deletes it; returns when it is known to be gone."""
+        """Ends all processes and deletes the sandbox; returns once it is known to be gone."""
+
+
+@runtime_checkable
+class ReportsExits(Protocol):
+    """A provider that can list ended processes so cheaply that it is asked every second."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def realm(self) -> str: ...
+
+    async def ended(self) -> frozenset[Key]:
+        """Sandboxes of every instance and every launcher whose process has ended."""
+
+
+@runtime_checkable
+class Rescues(Protocol):
+    """A provider that can save what an agent left in a sandbox."""
+
+    def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
+        """Lines that `agent-runner.py --rescue` prints in the stopped sandbox; none if there is
+        nothing to save. Raises `ProviderError`."""

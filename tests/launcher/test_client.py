@@ -5,12 +5,14 @@ import socket
 
 import pytest
 
-from gateway.wire.launcher import Claim
+from gateway.wire.launcher import Claim, Done
 from launcher.client import Client, GatewayRejected, GatewayUnreachable, LeaseLost, open_http
 from tests.launcher.gateway_stub import KEY, StubGateway, serving
 from tests.launcher.jobs import a_job
 from tests.launcher.lines import LOG, Lines
 from tests.launcher.waiting import until
+
+DONE = Done(lease_token=a_job("inspect").lease_token)
 
 
 async def test_a_report_is_repeated_until_the_gateway_can_commit(
@@ -22,7 +24,7 @@ async def test_a_report_is_repeated_until_the_gateway_can_commit(
         await until(lambda: gateway.count("done") >= 2, "a second call")
         gateway.mute = set()
 
-    await asyncio.gather(client.done(a_job("inspect")), recover())
+    await asyncio.gather(client.report(a_job("inspect"), DONE), recover())
     assert gateway.count("done") >= 3
 
 
@@ -41,7 +43,7 @@ async def test_a_report_outlasts_a_gateway_that_is_away() -> None:
     lines = Lines()
     async with open_http(gateway.url, KEY) as http:
         try:
-            await Client(http, log=lines.log, sleep=come_back).done(a_job("inspect"))
+            await Client(http, log=lines.log, sleep=come_back).report(a_job("inspect"), DONE)
         finally:
             stub.__exit__(None, None, None)
     assert pauses == sorted(pauses)

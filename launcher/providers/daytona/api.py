@@ -97,7 +97,7 @@ class DaytonaApi(Sandboxes):
         secrets = {
             name: secret
             for name, secret in self._options.secrets.items()
-            if name not in spec.own and is_for(name, spec.env)
+            if name not in spec.job_env and is_for(name, spec.env)
         }
         body: dict[str, object] = {
             "name": spec.key.name,

@@ -39,7 +39,7 @@ from launcher.providers.protocol import (
     SpoolPiece,
 )
 from launcher.providers.spool import ACKNOWLEDGED, SPOOL, read_window, resume_offset
-from launcher.providers.variables import check_variables
+from launcher.sandbox_env import check_variables
 
 CREATE_SECONDS: Final = 100.0
 REMOVE_SECONDS: Final = 60.0

@@ -48,7 +48,7 @@ from launcher.providers.protocol import (
     SpoolPiece,
 )
 from launcher.providers.spool import read_piece
-from launcher.providers.variables import check_variables
+from launcher.sandbox_env import check_variables
 
 Record = TypeVar("Record")
 
