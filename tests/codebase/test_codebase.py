@@ -10,8 +10,8 @@ from tests.codebase.sizes import read_sources, size_lines
 
 FILES = {
     "gateway/web/letters.py": '"""What it is."""\n\n\nclass View:\n    def say(self): ...\n',
-    "gateway/web/tasks/tasks.py": '"""Tasks."""\nOWED = 1\n"""So many."""\n',
-    "gateway/web/feeds/tasks.py": '"""Whose tasks."""\n',
+    "gateway/web/widgets.py": '"""Tasks."""\nOWED = 1\n"""So many."""\n',
+    "gateway/web/feeds/widgets.py": '"""Whose tasks."""\n',
     "launcher/one/a.py": "def long():\n    pass\n    pass\n",
     "launcher/two/a.py": "def letter_of(told):\n    pass\n",
 }
@@ -33,16 +33,16 @@ def test_a_small_tree_is_counted_and_linted(tmp_path: Path) -> None:
         "files      p50 3, p90 5, max 5 lines",
         "functions  3; p50 2, p90 3, max 3 lines",
         f"           longest: {', '.join(LONGEST)}",
-        "repeated   1 file names; gateway/web: tasks.py",
+        "repeated   1 file names; gateway/web: widgets.py",
     ]
     assert [f"{each.path}:{each.line} {each.message}" for s in sources for each in find_in(s)] == [
-        "gateway/web/feeds/tasks.py:1 docstring begins with Whose",
+        "gateway/web/feeds/widgets.py:1 docstring begins with Whose",
         "gateway/web/letters.py:1 file name letters",
         "gateway/web/letters.py:1 docstring begins with What",
         "gateway/web/letters.py:4 name View",
         "gateway/web/letters.py:5 name say",
-        "gateway/web/tasks/tasks.py:3 docstring begins with So many",
-        "gateway/web/tasks/tasks.py:2 name OWED",
+        "gateway/web/widgets.py:3 docstring begins with So many",
+        "gateway/web/widgets.py:2 name OWED",
     ]
 
 
