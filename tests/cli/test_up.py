@@ -27,7 +27,7 @@ from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
-from tests.e2e.waiting import until
+from tests.e2e.wait import until
 from tests.ports import reserved_port
 
 Json = dict[str, Any]

@@ -15,7 +15,7 @@ import httpx
 from structlog.testing import capture_logs
 
 from tests.codebase.sizes import PRODUCT, ROOT
-from tests.e2e.waiting import until
+from tests.e2e.wait import until
 from tests.web.callers import GatewayHarness, open_gateway
 
 FOLDERS: Final = tuple(f"{ROOT / part}/" for part in PRODUCT)

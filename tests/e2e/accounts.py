@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.arrivals import Span
-from tests.e2e.books import rows
-from tests.e2e.moody import Arrival
+from tests.e2e.database import rows
+from tests.e2e.faulty_receiver import Arrival
 
 ATTEMPTS: Final = 10
 """What the schedule has."""

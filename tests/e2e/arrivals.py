@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.e2e.gate import Gate
+from tests.e2e.barrier import Barrier
 
 Span = tuple[float, float]
 """From the kill of a gateway until the next one was ready; seconds of a monotonic clock."""
@@ -15,7 +15,7 @@ Span = tuple[float, float]
 class Arrivals:
     """An ASGI application around the receiver."""
 
-    def __init__(self, app: ASGIApp, at_answer: Gate) -> None:
+    def __init__(self, app: ASGIApp, at_answer: Barrier) -> None:
         self._app = app
         self._at_answer = at_answer
         self.of: defaultdict[str, list[float]] = defaultdict(list)

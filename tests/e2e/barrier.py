@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 REACH_SECONDS = 60.0
 
 
-class Gate:
+class Barrier:
     """Open unless it is shut; awaiting it is passing through."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Gate:
         self._open.set()
 
     async def reached(self) -> None:
-        """Until somebody has come to the gate; raises `TimeoutError`."""
+        """Until somebody has come to the barrier; raises `TimeoutError`."""
         async with asyncio.timeout(REACH_SECONDS):
             await self._reached.wait()
 
@@ -34,14 +34,14 @@ class Gate:
         await self._open.wait()
 
 
-class GatedPost:
-    """An ASGI application whose POST requests pass a gate first."""
+class HeldPost:
+    """An ASGI application whose POST requests pass a barrier first."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, barrier: Barrier) -> None:
         self._app = app
-        self._gate = gate
+        self._barrier = barrier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            await self._gate()
+            await self._barrier()
         await self._app(scope, receive, send)

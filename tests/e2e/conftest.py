@@ -1,12 +1,12 @@
-"""The house of a module, clean for each of its tests."""
+"""The installation of a module, clean for each of its tests."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.e2e.house import House
-from tests.e2e.lodging import Lodging
+from tests.e2e.installation import Installation
+from tests.e2e.shared_installation import SharedInstallation
 
 pytest.register_assert_rewrite("tests.e2e.settled")
 
@@ -18,14 +18,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lodging(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lodging]:
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SharedInstallation]:
     """Starting and stopping the processes takes longer than a task."""
-    shared = Lodging(lambda: tmp_path_factory.mktemp("house"))
+    shared = SharedInstallation(lambda: tmp_path_factory.mktemp("installation"))
     yield shared
     await shared.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def it(lodging: Lodging) -> House:
-    """The house."""
-    return await lodging.enter()
+async def it(shared: SharedInstallation) -> Installation:
+    """The installation."""
+    return await shared.enter()

@@ -27,11 +27,13 @@ SELECT later.task_id || ' attempt ' || later.number || ' began too early' FROM a
 JOIN attempts AS earlier
   ON earlier.task_id = later.task_id AND earlier.number = later.number - 1
 WHERE later.tried_at < earlier.gone_at"""
-SPOKE: Final = """
+STARTED: Final = """
 SELECT 'slipgate-' || substr(task_id, -20) || '-' || attempt FROM events
 WHERE type = 'task.started' AND applied = 1"""
 SUPERSEDED: Final = "SELECT seq FROM deliveries WHERE status = 'superseded'"
-HEARD: Final = "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
+WEBHOOK_COUNTS: Final = (
+    "SELECT webhook_id, count(*) FROM events WHERE webhook_id IS NOT NULL GROUP BY 1"
+)
 
 NEVER: Final = (UNASKED_SANDBOX, EARLY_SUCCESSOR)
 """What may not be at any moment."""
@@ -39,7 +41,7 @@ IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
 """What must be gone once nothing fails any more."""
 
 
-class TaskRows:
+class DatabaseChecks:
     """One database, read while a gateway writes it."""
 
     def __init__(self, path: Path) -> None:
@@ -53,21 +55,21 @@ class TaskRows:
         """What still has to happen."""
         return [line for statement in IN_THE_END for line in self._column(statement)]
 
-    def broken(self) -> list[str]:
+    def violations(self) -> list[str]:
         """What must not be."""
         return [line for statement in NEVER for line in self._column(statement)]
 
-    def heard(self) -> dict[str, int]:
+    def webhook_counts(self) -> dict[str, int]:
         """How often each signed webhook of an agent is in the log."""
-        return dict(self._rows(HEARD))
+        return dict(self._rows(WEBHOOK_COUNTS))
 
     def superseded(self) -> set[int]:
         """Numbers of the events that a newer one of their task has taken the place of."""
         return {number for (number,) in self._rows(SUPERSEDED)}
 
-    def sandboxes_that_spoke(self) -> set[str]:
+    def started_sandboxes(self) -> set[str]:
         """Names of those whose agent was heard."""
-        return set(self._column(SPOKE))
+        return set(self._column(STARTED))
 
     def _column(self, statement: str) -> list[str]:
         return [row[0] for row in self._rows(statement)]

@@ -51,11 +51,11 @@ class Arrival:
     ending: Ending = "unanswered"
 
 
-Reply = Callable[["Moody", Arrival, asyncio.StreamWriter], Awaitable[None]]
+Reply = Callable[["FaultyReceiver", Arrival, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
-class Moody:
+class FaultyReceiver:
     """Seeded; the machine's own timing is not."""
 
     good: ssl.SSLContext
@@ -74,7 +74,7 @@ class Moody:
     """Only what was never to be taken is still refused."""
     takes_all: bool = False
     _never: set[str] = field(default_factory=set)
-    _hearing: list[asyncio.Task[None]] = field(default_factory=list)
+    _connections: list[asyncio.Task[None]] = field(default_factory=list)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -89,9 +89,9 @@ class Moody:
             try:
                 yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
             finally:
-                for hearing in self._hearing:
-                    hearing.cancel()
-                await asyncio.gather(*self._hearing, return_exceptions=True)
+                for connection in self._connections:
+                    connection.cancel()
+                await asyncio.gather(*self._connections, return_exceptions=True)
 
     def calm_down(self) -> None:
         """Nothing goes wrong any more, and whoever was left hanging is let go."""
@@ -104,9 +104,9 @@ class Moody:
             asked.context = self.bad
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._hearing.append(asyncio.ensure_future(self._hear(reader, writer)))
+        self._connections.append(asyncio.ensure_future(self._serve(reader, writer)))
 
-    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
@@ -131,11 +131,11 @@ class Moody:
             at=time.monotonic(),
         )
         self.arrivals.append(arrival)
-        name = self._mood(arrival)
+        name = self._reply_name(arrival)
         self.did[name] += 1
         await REPLIES[name](self, arrival, writer)
 
-    def _mood(self, arrival: Arrival) -> str:
+    def _reply_name(self, arrival: Arrival) -> str:
         if self.is_calm:
             return "error" if arrival.id in self._never and not self.takes_all else "take"
         if self._happens(self.share / POISON_EVERY):
@@ -162,7 +162,7 @@ class Moody:
 
 
 def _saying(ending: Ending, text: str) -> Reply:
-    async def reply(_: Moody, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
+    async def reply(_: FaultyReceiver, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
         arrival.ending = ending
         writer.write(f"HTTP/1.1 {text}\r\n\r\n".encode())
         await writer.drain()
@@ -170,27 +170,27 @@ def _saying(ending: Ending, text: str) -> Reply:
     return reply
 
 
-async def _slow(moody: Moody, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
+async def _slow(receiver: FaultyReceiver, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(SLOW_SECONDS)
-    await REPLIES["take"](moody, arrival, writer)
+    await REPLIES["take"](receiver, arrival, writer)
 
 
-async def _hang(moody: Moody, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
+async def _hang(receiver: FaultyReceiver, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
     """It has the webhook and never says so."""
-    await moody.wait()
+    await receiver.wait()
     writer.transport.abort()
 
 
-async def _half(moody: Moody, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
+async def _half(receiver: FaultyReceiver, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
     """The status says it all; the body never ends."""
     arrival.ending = "taken"
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nso far")
     await writer.drain()
-    await moody.wait()
+    await receiver.wait()
     writer.transport.abort()
 
 
-async def _reset(_: Moody, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
+async def _reset(_: FaultyReceiver, arrival: Arrival, writer: asyncio.StreamWriter) -> None:
     at_once = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     writer.transport.abort()

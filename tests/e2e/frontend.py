@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.cli.http.replies import ENDS
 from gateway.demo.receiver import Received
-from tests.e2e.waiting import LOOK_SECONDS, PATIENCE_SECONDS
+from tests.e2e.wait import LOOK_SECONDS, PATIENCE_SECONDS
 
 Json = dict[str, Any]
 UNSENT = frozenset({"task.heartbeat", "task.log", "task.patch"})

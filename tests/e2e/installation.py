@@ -27,11 +27,11 @@ from gateway.store.sqlite.admin.audit import Audit, audit
 from gateway.wire.signing import secret_bytes
 from tests.e2e import processes
 from tests.e2e.arrivals import Span
-from tests.e2e.books import TaskRows
+from tests.e2e.database import DatabaseChecks
 from tests.e2e.frontend import Frontend
 from tests.e2e.processes import Agent
 from tests.e2e.proxy import Proxy
-from tests.e2e.waiting import until
+from tests.e2e.wait import until
 from tests.e2e.world import World, world
 from tests.ports import reserved_port
 
@@ -45,7 +45,7 @@ LOCAL: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(kw_only=True)
-class House:
+class Installation:
     """Handles for everything a test may look at or break."""
 
     folder: Path
@@ -64,13 +64,13 @@ class House:
 
     @property
     def launcher(self) -> Child:
-        """The first of them, in most houses the only one."""
+        """The first of them, in most tests the only one."""
         return self.launchers[0]
 
     @property
-    def books(self) -> TaskRows:
+    def checks(self) -> DatabaseChecks:
         """What the database says."""
-        return TaskRows(self.database)
+        return DatabaseChecks(self.database)
 
     def begin(self) -> None:
         """Forgets the test before; starts what it left dead."""
@@ -158,7 +158,7 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def installation(
     folder: Path,
     *,
     choose: Callable[[Sequence[str]], Script] = choose,
@@ -166,7 +166,7 @@ async def house(
     capacity: int = 4,
     providers: Mapping[str, str] = LOCAL,
     is_public: bool = True,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Installation]:
     """Runs it all; leaves no process behind, and fails if there is one. `providers` are the
     launcher's settings of them; not `is_public`: no sandbox can call the gateway."""
     try:
@@ -198,7 +198,7 @@ async def _opened(
     capacity: int,
     providers: Mapping[str, str],
     is_public: bool,
-) -> House:
+) -> Installation:
     state = State(folder / "state")
     port = stack.enter_context(reserved_port())
     url = f"http://127.0.0.1:{port}"
@@ -222,7 +222,7 @@ async def _opened(
     children = stack.enter_context(ExitStack())
     gateway = children.enter_context(Child("gateway", GATEWAY, environ, folder / "gateway.log"))
     await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
-    it = House(
+    it = Installation(
         folder=folder,
         url=url,
         database=state.folder / "slipgate.db",

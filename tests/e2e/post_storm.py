@@ -19,14 +19,14 @@ from gateway.wire.signing import secret_bytes
 from tests.app.processes import environ
 from tests.e2e.accounts import Account
 from tests.e2e.arrivals import Span
-from tests.e2e.moody import Moody
-from tests.e2e.waiting import until
+from tests.e2e.faulty_receiver import FaultyReceiver
+from tests.e2e.wait import until
 from tests.loops.tls import Authority
 from tests.ports import reserved_port
 from tests.web.callers import Agent, GatewayHarness, add_keys
 from tests.web.contract import Contract
 
-HASTY = ("-m", "tests.e2e.hasty")
+FAST_RETRIES = ("-m", "tests.e2e.fast_retries")
 HOST = "127.0.0.1"
 TASKS = 4
 WORD_SECONDS = 0.03
@@ -37,7 +37,7 @@ AWAY_SECONDS = 0.5
 LOOK_SECONDS = 0.2
 READY_SECONDS = 60.0
 SHARE = 0.3
-"""Of what comes to the moody receiver, how much goes wrong."""
+"""Of what comes to the faulty receiver, how much goes wrong."""
 
 
 @dataclass(kw_only=True)
@@ -45,7 +45,7 @@ class Line:
     """An endpoint, its receiver, and what is written about both."""
 
     endpoint_id: str
-    receiver: Moody
+    receiver: FaultyReceiver
     account: Account
     since: int
     """The last event before it was made."""
@@ -61,7 +61,7 @@ class PostStorm:
     database: Path
     lines: Sequence[Line]
     random: random.Random
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
     kills: int = 0
     words: int = 0
     outages: list[Span] = field(default_factory=list)
@@ -156,7 +156,7 @@ class PostStorm:
     async def _kill(self, until_moment: float) -> None:
         while time.monotonic() < until_moment:
             await asyncio.sleep(self.random.uniform(*CALM_SECONDS))
-            self.tell("kill -9 gateway")
+            self.log("kill -9 gateway")
             began = time.monotonic()
             await asyncio.to_thread(self.gateway.kill)
             await asyncio.sleep(self.random.uniform(0, AWAY_SECONDS))
@@ -168,14 +168,16 @@ class PostStorm:
 
 @asynccontextmanager
 async def post_storm(
-    folder: Path, *, seed: int, tell: Callable[[str], None]
+    folder: Path, *, seed: int, log: Callable[[str], None]
 ) -> AsyncIterator[PostStorm]:
     """The gateway, its receivers, and an endpoint for each."""
     authority, stranger = Authority(folder), Authority(folder / "stranger")
     trusted = folder / "authority.pem"
     trusted.write_text(authority.text)
-    moody = [
-        Moody(good=authority.context(HOST), bad=stranger.context(HOST), seed=seed, share=share)
+    receivers = [
+        FaultyReceiver(
+            good=authority.context(HOST), bad=stranger.context(HOST), seed=seed, share=share
+        )
         for share in (0.0, SHARE)
     ]
     keys = add_keys(folder / "s.db")
@@ -188,7 +190,9 @@ async def post_storm(
             "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
             "SSL_CERT_FILE": str(trusted),
         }
-        gateway = stack.enter_context(Child("gateway", HASTY, settings, folder / "gateway.log"))
+        gateway = stack.enter_context(
+            Child("gateway", FAST_RETRIES, settings, folder / "gateway.log")
+        )
         await asyncio.to_thread(wait_until_ready, url, gateway, seconds=READY_SECONDS)
         http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         harness = GatewayHarness(_nowhere, http, keys, Contract())
@@ -196,7 +200,7 @@ async def post_storm(
             await _line(
                 harness, folder / "s.db", each, await stack.enter_async_context(each.listening())
             )
-            for each in moody
+            for each in receivers
         ]
         yield PostStorm(
             harness=harness,
@@ -205,11 +209,13 @@ async def post_storm(
             database=folder / "s.db",
             lines=lines,
             random=random.Random(seed),
-            tell=tell,
+            log=log,
         )
 
 
-async def _line(harness: GatewayHarness, database: Path, receiver: Moody, url: str) -> Line:
+async def _line(
+    harness: GatewayHarness, database: Path, receiver: FaultyReceiver, url: str
+) -> Line:
     answer = await harness.post("/v1/endpoints", {"url": url}, "ops")
     assert answer.status_code == 201, answer.text
     made = answer.json()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.e2e.gate import REACH_SECONDS
+from tests.e2e.barrier import REACH_SECONDS
 
 Json = dict[str, Any]
 WEBHOOKS: Final = "/v1/webhooks/agent"

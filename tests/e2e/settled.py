@@ -1,22 +1,22 @@
 """What must be true once tasks have ended, whatever was killed."""
 
 from tests.e2e.frontend import Followed, owed
-from tests.e2e.house import House
-from tests.e2e.waiting import until
+from tests.e2e.installation import Installation
+from tests.e2e.wait import until
 
 
-async def settle(it: House, *tasks: Followed) -> None:
+async def settle(it: Installation, *tasks: Followed) -> None:
     """Waits until nothing is under way any more, then holds database, receiver and process table
     against what every task must have left behind: its whole story, once, and nothing else."""
-    await until(lambda: not it.books.unsettled(), "all that is owed to be done")
+    await until(lambda: not it.checks.unsettled(), "all that is owed to be done")
     await until(lambda: not it.sandboxes(), "the sandboxes' directories to go")
     await until(lambda: not it.left_over(), "the agents' processes to end")
     assert it.audited().problems == ()
-    assert it.books.broken() == []
+    assert it.checks.violations() == []
     assert it.crowds == []
-    assert {task.id for task in tasks} <= it.books.tasks()
-    heard = it.books.heard()
-    assert [word for word in it.proxy.acknowledged if heard.get(word) != 1] == []
+    assert {task.id for task in tasks} <= it.checks.tasks()
+    received = it.checks.webhook_counts()
+    assert [word for word in it.proxy.acknowledged if received.get(word) != 1] == []
     for task in tasks:
         await _check_events(task)
         _check_callbacks(it, task)
@@ -32,8 +32,8 @@ async def _check_events(task: Followed) -> None:
     task.events = events
 
 
-def _check_callbacks(it: House, task: Followed) -> None:
-    heard = [one.id for one in it.world.heard(task.id)]
-    superseded = it.books.superseded()
+def _check_callbacks(it: Installation, task: Followed) -> None:
+    received = [one.id for one in it.world.received(task.id)]
+    superseded = it.checks.superseded()
     sent = [event for event in task.events if event["seq"] not in superseded]
-    assert heard == owed(sent)
+    assert received == owed(sent)

@@ -1,4 +1,4 @@
-"""A house that the tests of a module share, made anew after one that left it in disorder."""
+"""An installation that the tests of a module share, made anew after a test that broke it."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,39 +6,39 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.demo.script import MEND_SAMPLE, SUBMIT, Script
-from tests.e2e.house import House, house
+from tests.e2e.installation import Installation, installation
 
 SHORT: Final[Script] = (MEND_SAMPLE[2], SUBMIT)
 """Two turns: where tasks are killed a longer conversation only takes time."""
 
 
-class Lodging:
-    """Keeps one house open, in a task of its own: its contexts belong to one task."""
+class SharedInstallation:
+    """Keeps one installation open, in a task of its own: its contexts belong to one task."""
 
     def __init__(self, new_folder: Callable[[], Path]) -> None:
         self._new_folder = new_folder
-        self._house: House | None = None
+        self._installation: Installation | None = None
         self._task: asyncio.Task[None] | None = None
         self._leave = asyncio.Event()
 
-    async def enter(self) -> House:
-        """A house in which nothing of an earlier test lives on."""
-        if self._house is None or not self._house.is_clean():
+    async def enter(self) -> Installation:
+        """An installation in which nothing of an earlier test lives on."""
+        if self._installation is None or not self._installation.is_clean():
             await self.close()
-            self._house = await self._open()
-        self._house.begin()
-        return self._house
+            self._installation = await self._open()
+        self._installation.begin()
+        return self._installation
 
     async def close(self) -> None:
         """Ends it; raises what went wrong inside it."""
         self._leave.set()
-        task, self._task, self._house = self._task, None, None
+        task, self._task, self._installation = self._task, None, None
         if task is not None:
             await task
 
-    async def _open(self) -> House:
+    async def _open(self) -> Installation:
         self._leave = asyncio.Event()
-        opened: asyncio.Future[House] = asyncio.get_running_loop().create_future()
+        opened: asyncio.Future[Installation] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._live(opened, self._leave))
         first: set[asyncio.Future[Any]] = {opened, self._task}
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
@@ -46,7 +46,7 @@ class Lodging:
             await self.close()
         return opened.result()
 
-    async def _live(self, opened: asyncio.Future[House], leave: asyncio.Event) -> None:
-        async with house(self._new_folder(), choose=lambda _: SHORT) as it:
+    async def _live(self, opened: asyncio.Future[Installation], leave: asyncio.Event) -> None:
+        async with installation(self._new_folder(), choose=lambda _: SHORT) as it:
             opened.set_result(it)
             await leave.wait()

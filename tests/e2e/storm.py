@@ -13,7 +13,7 @@ from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.supervisor import birth
 from tests.e2e import points
 from tests.e2e.frontend import Followed, Json
-from tests.e2e.house import House
+from tests.e2e.installation import Installation
 from tests.e2e.processes import Agent
 
 AT_ONCE = 4
@@ -43,10 +43,10 @@ class SandboxSpec:
 class Storm:
     """Seeded; the machine's own timing is not, so a seed repeats what is done and not when."""
 
-    def __init__(self, it: House, *, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, it: Installation, *, seed: int, log: Callable[[str], None]) -> None:
         self._it = it
         self._random = random.Random(seed)
-        self._tell = tell
+        self._log = log
         self._is_over = False
         self.orders: list[SandboxSpec] = []
         self.kills: Counter[str] = Counter()
@@ -113,7 +113,7 @@ class Storm:
     async def _sandbox(self) -> None:
         """Everything in the sandbox at once, so that nobody is left to say anything."""
         agent = self._victim()
-        if agent and agent.sandbox in self._it.books.sandboxes_that_spoke():
+        if agent and agent.sandbox in self._it.checks.started_sandboxes():
             supervisor = Supervisor(pid=agent.supervisor, birth=birth(agent.supervisor))
             self._wound("sandbox", agent, members(supervisor))
 
@@ -132,7 +132,7 @@ class Storm:
 
     def _note(self, what: str, which: str) -> None:
         self.kills[what] += 1
-        self._tell(f"kill -9 {what} {which}".rstrip())
+        self._log(f"kill -9 {what} {which}".rstrip())
 
     def _is_plausible(self, order: SandboxSpec) -> bool:
         status, attempt = order.shown["status"], order.shown["attempt"]

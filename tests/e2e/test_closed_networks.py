@@ -16,15 +16,17 @@ from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
 from tests.e2e import points
 from tests.e2e.frontend import Json
-from tests.e2e.house import House, house
-from tests.e2e.lodging import SHORT
+from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
+from tests.e2e.shared_installation import SHORT
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @asynccontextmanager
-async def _closed_house(folder: Path, provider: str) -> AsyncIterator[tuple[House, Api]]:
+async def _closed_installation(
+    folder: Path, provider: str
+) -> AsyncIterator[tuple[Installation, Api]]:
     """A launcher with one way to Daytona, whose sandboxes run the real entrypoint."""
     programs = folder / "bin"
     programs.mkdir()
@@ -35,7 +37,7 @@ async def _closed_house(folder: Path, provider: str) -> AsyncIterator[tuple[Hous
     machine = Machine(folder / "machine", program=EXECUTION, path=path)
     async with (
         opened(Api(organisation=organisation, machine=machine)) as api,
-        house(
+        installation(
             folder,
             choose=lambda _: SHORT,
             is_public=False,
@@ -50,7 +52,9 @@ async def _closed_house(folder: Path, provider: str) -> AsyncIterator[tuple[Hous
         yield it, api
 
 
-async def _ends_with_its_pull_request(it: House, api: Api, provider: str, agent: Json) -> None:
+async def _ends_with_its_pull_request(
+    it: Installation, api: Api, provider: str, agent: Json
+) -> None:
     task = await it.frontend.create(agent=agent)
     shown = await task.until_over(seconds=150)
     await settle(it, task)
@@ -69,14 +73,14 @@ async def _ends_with_its_pull_request(it: House, api: Api, provider: str, agent:
 async def test_a_task_in_a_closed_network_ends_with_its_pull_request_through_the_cli(
     tmp_path: Path,
 ) -> None:
-    async with _closed_house(tmp_path, "daytona-cli") as (it, api):
+    async with _closed_installation(tmp_path, "daytona-cli") as (it, api):
         await _ends_with_its_pull_request(it, api, "daytona-cli", points.BY_COMMAND)
 
 
 async def test_a_task_in_a_closed_network_ends_with_its_pull_request_or_says_why_not(
     tmp_path: Path,
 ) -> None:
-    async with _closed_house(tmp_path, "daytona-api") as (it, api):
+    async with _closed_installation(tmp_path, "daytona-api") as (it, api):
         await _ends_with_its_pull_request(it, api, "daytona-api", points.BY_MODEL)
         task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)

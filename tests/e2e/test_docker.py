@@ -18,15 +18,17 @@ from tests.docker.cli import install
 from tests.docker.daemon import Daemon
 from tests.e2e import points
 from tests.e2e.frontend import Json
-from tests.e2e.house import House, house
-from tests.e2e.lodging import SHORT
+from tests.e2e.installation import Installation, installation
 from tests.e2e.settled import settle
+from tests.e2e.shared_installation import SHORT
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @asynccontextmanager
-async def _docker_house(folder: Path, *, is_public: bool) -> AsyncIterator[tuple[House, Daemon]]:
+async def _docker_installation(
+    folder: Path, *, is_public: bool
+) -> AsyncIterator[tuple[Installation, Daemon]]:
     """A launcher with docker alone."""
     programs = folder / "bin"
     programs.mkdir()
@@ -36,7 +38,7 @@ async def _docker_house(folder: Path, *, is_public: bool) -> AsyncIterator[tuple
     daemon.add_image("slipgate-agent-1", EXECUTION, search=search)
     providers = {"SLIPGATE_PROVIDERS": "docker", "PATH": f"{programs}:{path}"}
     try:
-        async with house(
+        async with installation(
             folder, choose=lambda _: SHORT, is_public=is_public, providers=providers
         ) as it:
             yield it, daemon
@@ -45,7 +47,7 @@ async def _docker_house(folder: Path, *, is_public: bool) -> AsyncIterator[tuple
 
 
 async def _ends_with_its_pull_request(
-    it: House, daemon: Daemon, agent: Json, *, is_public: bool
+    it: Installation, daemon: Daemon, agent: Json, *, is_public: bool
 ) -> None:
     task = await it.frontend.create(agent=agent)
     shown = await task.until_over(seconds=150)
@@ -59,14 +61,14 @@ async def _ends_with_its_pull_request(
 
 
 async def test_a_task_in_a_container_ends_with_its_pull_request(tmp_path: Path) -> None:
-    async with _docker_house(tmp_path, is_public=True) as (it, daemon):
+    async with _docker_installation(tmp_path, is_public=True) as (it, daemon):
         await _ends_with_its_pull_request(it, daemon, points.BY_MODEL, is_public=True)
 
 
 async def test_a_container_that_cannot_call_is_read_and_says_why_it_cannot_do_its_task(
     tmp_path: Path,
 ) -> None:
-    async with _docker_house(tmp_path, is_public=False) as (it, daemon):
+    async with _docker_installation(tmp_path, is_public=False) as (it, daemon):
         await _ends_with_its_pull_request(it, daemon, points.BY_COMMAND, is_public=False)
         task = await it.frontend.create(repoUrl="https://localhost:9/acme/widgets.git")
         shown = await task.until_over(seconds=150)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e import points, processes
 from tests.e2e.frontend import Followed, Json
-from tests.e2e.house import House
+from tests.e2e.installation import Installation
 from tests.e2e.points import Kills, answered, asked
 from tests.e2e.proxy import Boundary
 from tests.e2e.settled import settle
@@ -19,7 +19,7 @@ OUTAGE_IS_SILENCE = {"heartbeatSeconds": 2}
 QUICK_SILENCE = {"heartbeatSeconds": 1}
 
 
-async def at(it: House, boundary: Boundary, **fields: object) -> Followed:
+async def at(it: Installation, boundary: Boundary, **fields: object) -> Followed:
     """A task that has come to this boundary."""
     it.proxy.hold(boundary)
     task = await it.frontend.create(**{"agent": points.BY_COMMAND, **fields})
@@ -27,7 +27,7 @@ async def at(it: House, boundary: Boundary, **fields: object) -> Followed:
     return task
 
 
-async def through(it: House, kills: Kills, **fields: object) -> Followed:
+async def through(it: Installation, kills: Kills, **fields: object) -> Followed:
     """A task of which each of these programs was killed where it waited.
 
     The first word of an agent ends the launch: it is kept back until the launch is struck.
@@ -38,7 +38,7 @@ async def through(it: House, kills: Kills, **fields: object) -> Followed:
     return task
 
 
-async def strike(it: House, kills: Kills) -> None:
+async def strike(it: Installation, kills: Kills) -> None:
     """Kill what waits at the first boundary, and go on to the next ones."""
     following = [boundary for _, boundary in kills[1:]]
     for (program, boundary), later in zip_longest(kills, following):
@@ -52,7 +52,7 @@ async def strike(it: House, kills: Kills) -> None:
     it.let_go()
 
 
-async def in_conversation(it: House, **fields: object) -> Followed:
+async def in_conversation(it: Installation, **fields: object) -> Followed:
     """A task whose agent waits for the model."""
     it.world.at_model.shut()
     task = await it.frontend.create(agent=points.BY_MODEL, **fields)
@@ -73,7 +73,7 @@ def stages(task: Followed) -> list[str]:
     return [event["data"]["stage"] for event in task.events if event["type"] == "task.progress"]
 
 
-def check_completed(it: House, shown: Json, task: Followed) -> None:
+def check_completed(it: Installation, shown: Json, task: Followed) -> None:
     """One agent did it all, once."""
     assert shown["status"] == "completed"
     assert shown["attempt"] == 1
@@ -83,14 +83,18 @@ def check_completed(it: House, shown: Json, task: Followed) -> None:
 
 
 @pytest.mark.parametrize("kills", points.OF_THE_GATEWAY, ids=named)
-async def test_a_task_goes_on_after_each_kill_of_the_gateway(it: House, kills: Kills) -> None:
+async def test_a_task_goes_on_after_each_kill_of_the_gateway(
+    it: Installation, kills: Kills
+) -> None:
     task = await through(it, kills, timeouts=OUTAGE_IS_SILENCE)
     shown = await task.until_over()
     await settle(it, task)
     check_completed(it, shown, task)
 
 
-async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(it: House) -> None:
+async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(
+    it: Installation,
+) -> None:
     task = await in_conversation(it, timeouts=OUTAGE_IS_SILENCE)
     await it.kill_gateway()
     it.let_go()
@@ -99,7 +103,7 @@ async def test_a_conversation_with_a_model_goes_on_after_a_kill_of_the_gateway(i
     check_completed(it, shown, task)
 
 
-async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: House) -> None:
+async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: Installation) -> None:
     it.world.at_receiver.shut()
     task = await it.frontend.create(agent=points.BY_COMMAND)
     await it.world.at_receiver.reached()
@@ -112,7 +116,9 @@ async def test_a_webhook_whose_answer_a_killed_gateway_missed_comes_again(it: Ho
 
 
 @pytest.mark.parametrize("kills", points.OF_THE_LAUNCHER, ids=named)
-async def test_a_task_goes_on_after_each_kill_of_the_launcher(it: House, kills: Kills) -> None:
+async def test_a_task_goes_on_after_each_kill_of_the_launcher(
+    it: Installation, kills: Kills
+) -> None:
     task = await through(it, kills)
     shown = await task.until_over()
     await settle(it, task)
@@ -120,7 +126,7 @@ async def test_a_task_goes_on_after_each_kill_of_the_launcher(it: House, kills: 
 
 
 async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launcher(
-    it: House,
+    it: Installation,
 ) -> None:
     task = await in_conversation(it)
     await it.kill_launcher()
@@ -132,7 +138,7 @@ async def test_a_conversation_with_a_model_does_not_notice_a_kill_of_the_launche
 
 @pytest.mark.parametrize("kills", points.OF_A_DRAIN, ids=named)
 async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
-    it: House, kills: Kills
+    it: Installation, kills: Kills
 ) -> None:
     task = await at(it, asked("agent.clone"), timeouts=QUICK_SILENCE)
     it.proxy.hold(kills[0][1])
@@ -148,7 +154,7 @@ async def test_the_spool_of_a_silent_agent_is_drained_once_through_each_kill(
 
 @pytest.mark.parametrize("kills", points.OF_A_LAST_DRAIN, ids=named)
 async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
-    it: House, kills: Kills
+    it: Installation, kills: Kills
 ) -> None:
     it.proxy.hold(kills[0][1])
     task = await at(it, answered("agent.completed"))
@@ -163,7 +169,7 @@ async def test_the_spool_is_drained_before_its_sandbox_goes_through_each_kill(
     "boundaries", points.OF_THE_AGENT, ids=lambda boundaries: f"first at {boundaries[0]}"
 )
 async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
-    it: House, boundaries: tuple[Boundary, ...]
+    it: Installation, boundaries: tuple[Boundary, ...]
 ) -> None:
     attempts = len(boundaries) + 1
     task = await at(it, boundaries[0], maxAttempts=attempts, timeouts=QUICK_SILENCE)
@@ -188,7 +194,7 @@ async def test_after_each_kill_of_the_agent_the_next_attempt_does_the_rest(
     ids=[str(boundary) for boundary, _ in points.OF_AN_AGENT_THAT_IS_DONE],
 )
 async def test_what_an_agent_said_before_it_was_killed_counts(
-    it: House, boundary: Boundary, statuses: tuple[str, ...]
+    it: Installation, boundary: Boundary, statuses: tuple[str, ...]
 ) -> None:
     task = await at(it, boundary, maxAttempts=2, timeouts=QUICK_SILENCE)
     await it.kill_agent()
@@ -202,7 +208,7 @@ async def test_what_an_agent_said_before_it_was_killed_counts(
 
 
 async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts(
-    it: House,
+    it: Installation,
 ) -> None:
     it.world.at_pull_request.shut()
     task = await it.frontend.create(agent=points.BY_COMMAND, maxAttempts=2, timeouts=QUICK_SILENCE)
@@ -216,7 +222,7 @@ async def test_a_pull_request_that_a_killed_agent_asked_for_is_the_next_attempts
 
 
 async def test_a_killed_agent_without_another_attempt_is_a_failure_with_its_reason(
-    it: House,
+    it: Installation,
 ) -> None:
     task = await at(it, answered("agent.clone"), timeouts=QUICK_SILENCE)
     await it.kill_agent()

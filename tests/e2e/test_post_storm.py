@@ -17,7 +17,7 @@ async def test_every_webhook_arrives_in_order_or_is_dead_with_its_reason(
     seed = int(pytestconfig.getoption("--kill-seed", None) or random.getrandbits(32))
     seconds = float(pytestconfig.getoption("--kill-seconds", None) or SECONDS)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    async with post_storm(tmp_path, seed=seed, tell=print) as storm:
+    async with post_storm(tmp_path, seed=seed, log=print) as storm:
         await storm.rage(seconds)
         outcomes = storm.outcomes()
         did = storm.lines[1].receiver.did

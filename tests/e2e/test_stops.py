@@ -11,7 +11,7 @@ import pytest
 
 from gateway.demo.git import git
 from tests.e2e import points, processes
-from tests.e2e.house import House
+from tests.e2e.installation import Installation
 from tests.e2e.settled import settle
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
@@ -46,11 +46,11 @@ def latch(path: Path) -> Iterator[Latch]:
         made.close()
 
 
-def is_branch(it: House, branch: str) -> bool:
+def is_branch(it: Installation, branch: str) -> bool:
     return it.world.pushed(branch) is not None
 
 
-async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: House) -> None:
+async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: Installation) -> None:
     it.world.at_model.shut()
     task = await it.frontend.create()
     await it.world.at_model.reached()
@@ -64,7 +64,9 @@ async def test_a_cancelled_agent_in_conversation_ends_by_its_own_word(it: House)
     assert it.world.pulls(shown["branchName"]) == []
 
 
-async def test_a_cancelled_agent_ends_its_command_and_itself(it: House, tmp_path: Path) -> None:
+async def test_a_cancelled_agent_ends_its_command_and_itself(
+    it: Installation, tmp_path: Path
+) -> None:
     with latch(tmp_path / "latch") as held:
         agent = {"engine": "command", "command": held.command}
         task = await it.frontend.create(agent=agent, timeouts=QUICK_BEAT)
@@ -76,7 +78,7 @@ async def test_a_cancelled_agent_ends_its_command_and_itself(it: House, tmp_path
         await settle(it, task)
 
 
-async def test_cancel_before_a_launch_needs_no_sandbox(it: House) -> None:
+async def test_cancel_before_a_launch_needs_no_sandbox(it: Installation) -> None:
     await asyncio.to_thread(it.launcher.kill)
     task = await it.frontend.create()
     await task.cancel()
@@ -85,7 +87,7 @@ async def test_cancel_before_a_launch_needs_no_sandbox(it: House) -> None:
 
 
 async def test_an_attempt_that_was_given_up_pushes_nothing_and_the_next_one_does_the_work(
-    it: House, tmp_path: Path
+    it: Installation, tmp_path: Path
 ) -> None:
     with latch(tmp_path / "latch") as held:
         task = await it.frontend.create(

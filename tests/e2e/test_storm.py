@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import house
+from tests.e2e.installation import installation
 from tests.e2e.settled import settle
 from tests.e2e.storm import Storm
 
@@ -22,12 +22,12 @@ async def test_nothing_is_lost_doubled_or_left_over_whatever_dies(
     seed = int(pytestconfig.getoption("--kill-seed", None) or random.getrandbits(32))
     seconds = float(pytestconfig.getoption("--kill-seconds", None) or SECONDS)
     print(f"seed {seed}")  # noqa: T201 - pytest shows it with a failure
-    async with house(tmp_path, launchers=LAUNCHERS, capacity=CAPACITY) as it:
-        storm = Storm(it, seed=seed, tell=print)
+    async with installation(tmp_path, launchers=LAUNCHERS, capacity=CAPACITY) as it:
+        storm = Storm(it, seed=seed, log=print)
         await storm.rage(seconds)
         await settle(it, *(order.task for order in storm.orders))
         assert storm.unlike_a_task() == []
-        assert len(it.books.tasks()) == len(storm.orders)
+        assert len(it.checks.tasks()) == len(storm.orders)
     outcomes = Counter(order.shown["status"] for order in storm.orders)
     print(f"killed {_listed(storm.kills)}")  # noqa: T201 - as above
     print(f"tasks {_listed(outcomes)}: none lost, doubled or left over")  # noqa: T201 - as above

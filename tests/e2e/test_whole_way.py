@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.house import house
+from tests.e2e.installation import installation
 from tests.e2e.settled import settle
 
 pytestmark = pytest.mark.timeout(180)
 
 
 async def test_a_task_ends_with_a_pull_request_a_callback_and_nothing_left(tmp_path: Path) -> None:
-    async with house(tmp_path) as it:
+    async with installation(tmp_path) as it:
         task = await it.frontend.create()
         shown = await task.until_over()
         await settle(it, task)

@@ -15,8 +15,8 @@ from gateway.demo.sample import SLUG, Sample, make_sample
 from gateway.demo.script import Script
 from gateway.demo.serve import serving
 from tests.e2e.arrivals import Arrivals
+from tests.e2e.barrier import Barrier, HeldPost
 from tests.e2e.frontend import task_of
-from tests.e2e.gate import Gate, GatedPost
 
 HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 
@@ -29,9 +29,9 @@ class World:
     github: GitHub
     receiver: Receiver
     arrivals: Arrivals
-    at_model: Gate
-    at_pull_request: Gate
-    at_receiver: Gate
+    at_model: Barrier
+    at_pull_request: Barrier
+    at_receiver: Barrier
     """Behind it: the webhook is taken, only its answer waits."""
     callback_url: str
     sandbox_environ: dict[str, str]
@@ -39,8 +39,8 @@ class World:
 
     def open(self) -> None:
         """Lets everyone pass."""
-        for gate in (self.at_model, self.at_pull_request, self.at_receiver):
-            gate.open()
+        for barrier in (self.at_model, self.at_pull_request, self.at_receiver):
+            barrier.open()
 
     def pulls(self, branch: str) -> list[Pull]:
         """The pull requests of a branch."""
@@ -50,7 +50,7 @@ class World:
         """The tip of a branch of the project."""
         return branch_tip(self.sample.bare, branch)
 
-    def heard(self, task_id: str) -> list[Received]:
+    def received(self, task_id: str) -> list[Received]:
         """The webhooks about a task, each once, in the order of their first arrival."""
         return [one for one in self.receiver.received if task_of(one) == task_id]
 
@@ -62,13 +62,13 @@ async def world(
     """Serves it on free ports; `secret` is what webhooks are signed with."""
     sample = make_sample(folder / "repositories")
     token, model_key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
-    at_model, at_pull_request, at_receiver = Gate(), Gate(), Gate()
+    at_model, at_pull_request, at_receiver = Barrier(), Barrier(), Barrier()
     github = GitHub(token=token, repositories={SLUG: sample.bare})
     model = ScriptedModel(key=model_key, choose=choose, pause=at_model, now=time.time)
     receiver = Receiver(secret=lambda: secret, now=time.time)
     arrivals = Arrivals(receiver.app, at_receiver)
     async with AsyncExitStack() as stack:
-        pulls = GatedPost(github.app, at_pull_request)
+        pulls = HeldPost(github.app, at_pull_request)
         github_url = await stack.enter_async_context(serving(pulls))
         model_url = await stack.enter_async_context(serving(model.app))
         receiver_url = await stack.enter_async_context(serving(arrivals))

@@ -2,7 +2,7 @@
 
 Real: the rules (`gateway.domain`), the ledger with its batches, hints, reconciler, deliverer and
 its post, the invariants of `slipgate verify`; the launcher's loop, client, lease and jobs.
-Imitated, each in a file that says what it leaves out: SQLite (`books`, `store`), the handlers
+Imitated, each in a file that says what it leaves out: SQLite (`tables`, `store`), the handlers
 between HTTP and the ledger (`gateway`), the network, the agent of `snapshot/` (`agent`), providers,
 receivers (`deliverer`) and frontends. asyncio runs on `scheduler`, whose clock jumps to whatever
 comes next; polls that would find nothing are left out, so that days cost nothing.

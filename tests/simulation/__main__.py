@@ -13,11 +13,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1_000, help="how many to play")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="play this one, and tell it if it fails")
-    parser.add_argument("--twins", action="store_true", help="hold the store against SQLite")
+    parser.add_argument("--differential", action="store_true", help="hold the store against SQLite")
     wanted = parser.parse_args()
     if wanted.seed is not None:
         return show(wanted.seed)
-    return run_seeds(wanted.first, wanted.seeds, twins=wanted.twins)
+    return run_seeds(wanted.first, wanted.seeds, differential=wanted.differential)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Twins: the store in memory beside the real one, which must give the same at every step.
+"""The store in memory beside the real one; both must give the same at every step.
 
 The real batches and reads of `gateway.store` run on a SQLite database of the run; each batch is
 loaded from both and compared, field by field. This is how we know that `store` is faithful.
@@ -28,8 +28,8 @@ from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.reads import Reads
 from gateway.store.sqlite.realms import UPSERT_REALMS, watched_realms
-from tests.simulation.books import TaskRows
 from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
+from tests.simulation.tables import Tables
 
 T = TypeVar("T")
 
@@ -38,8 +38,8 @@ class Differ(AssertionError):
     """The two stores say different things."""
 
 
-class Twins:
-    """Opens stores on one pair of books and database: a restart finds what was committed."""
+class DifferentialStores:
+    """Opens stores on one pair of tables and database: a restart finds what was committed."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)
@@ -55,54 +55,54 @@ class Twins:
         self._reader.close()
         self._database.close()
 
-    def __call__(self, books: TaskRows, commit: Commit) -> "TwinStore":
+    def __call__(self, tables: Tables, commit: Commit) -> "DifferentialStore":
         """A store for one life of the gateway."""
         if self._database.in_transaction:
             self._database.rollback()
-        return TwinStore(books, commit, self._database, self._reader)
+        return DifferentialStore(tables, commit, self._database, self._reader)
 
 
-class TwinStore(MemoryStore):
+class DifferentialStore(MemoryStore):
     """Transactions on both."""
 
     def __init__(
         self,
-        books: TaskRows,
+        tables: Tables,
         commit: Commit,
         database: sqlite3.Connection,
         reader: sqlite3.Connection,
     ) -> None:
-        super().__init__(books, commit)
+        super().__init__(tables, commit)
         self.database = database
         self.connection = cast(aiosqlite.Connection, _Direct(database))
-        self.reads = TwinReads(books, Reads(cast(aiosqlite.Connection, _Direct(reader))))
+        self.reads = DifferentialReads(tables, Reads(cast(aiosqlite.Connection, _Direct(reader))))
 
-    def transaction(self) -> "TwinTransaction":
+    def transaction(self) -> "DifferentialTransaction":
         """Begins on both."""
-        return TwinTransaction(self, self.books)
+        return DifferentialTransaction(self, self.tables)
 
     def finish(self, view: UnitOfWork) -> None:
         """Commits on both."""
-        self.books.apply(view)
+        self.tables.apply(view)
         self.database.commit()
 
 
-class TwinTransaction(MemoryTransaction):
+class DifferentialTransaction(MemoryTransaction):
     """Loads from both and compares; writes to both."""
 
-    def __init__(self, store: TwinStore, books: TaskRows) -> None:
+    def __init__(self, store: DifferentialStore, tables: Tables) -> None:
         super().__init__(store)
-        self._twin = store
-        self._books = books
+        self._both = store
+        self._tables = tables
         self._batch: Batch | None = None
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """What both say."""
-        self._tell_what_was_left_out()
+        self._copy_what_was_left_out()
         view = await super().load(needs, policy, now)
-        realms = await watched_realms(self._twin.connection)
-        directory = await read_directory(self._twin.connection)
-        self._batch = Batch(self._twin.connection, self._books.seq, realms, directory)
+        realms = await watched_realms(self._both.connection)
+        directory = await read_directory(self._both.connection)
+        self._batch = Batch(self._both.connection, self._tables.seq, realms, directory)
         self._batch.begin()
         other = await self._batch.load(needs, policy, now)
         for field in dataclasses.fields(UnitOfWork):
@@ -127,21 +127,21 @@ class TwinTransaction(MemoryTransaction):
                 await self._batch.begun
             await super().__aexit__(kind, error, traceback)
         finally:
-            if self._twin.database.in_transaction:
-                self._twin.database.rollback()
+            if self._both.database.in_transaction:
+                self._both.database.rollback()
 
-    def _tell_what_was_left_out(self) -> None:
-        """Pulses and calls that changed nothing else were written into the books alone."""
-        database, books = self._twin.database, self._books
-        database.execute(sql.PULSE, {"at": books.pulse_at})
-        database.executemany(UPSERT_REALMS, [*map(rows.realm_values, books.realms.values())])
+    def _copy_what_was_left_out(self) -> None:
+        """Pulses and calls that changed nothing else were written into the tables alone."""
+        database, tables = self._both.database, self._tables
+        database.execute(sql.PULSE, {"at": tables.pulse_at})
+        database.executemany(UPSERT_REALMS, [*map(rows.realm_values, tables.realms.values())])
 
 
-class TwinReads(MemoryReads):
+class DifferentialReads(MemoryReads):
     """Reads both."""
 
-    def __init__(self, books: TaskRows, other: Reads) -> None:
-        super().__init__(books)
+    def __init__(self, tables: Tables, other: Reads) -> None:
+        super().__init__(tables)
         self._other = other
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:

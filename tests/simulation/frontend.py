@@ -56,7 +56,7 @@ class Frontend:
         choices = self._choices
         for _ in range(choices.below(4)):
             await asyncio.sleep(choices.pick(CANCELS))
-            task = self._world.books.tasks[task_id]
+            task = self._world.tables.tasks[task_id]
             if not task.status.is_terminal and choices.below(2):
                 await self._ask(self._command(c.CancelTask, task_id))
             elif task.status.is_terminal:

@@ -1,7 +1,7 @@
 """The gateway: the real ledger, rules, reconciler and deliverer between a network and a disk.
 
 Left out are HTTP, JSON of requests, keys and signatures: what handlers make of them is imitated
-here, call by call. A crash drops everything but the books; a restart begins from them.
+here, call by call. A crash drops everything but the tables; a restart begins from them.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class Gateway:
         self.start()
 
     def start(self) -> None:
-        """A new process on the books."""
+        """A new process on the tables."""
         world = self._world
         self.process = Process(world.scheduler, "gateway")
         self.waiting.clear()
@@ -345,10 +345,10 @@ class Gateway:
 
     def _keep_pulse(self) -> None:
         """The pulses since the last one, which changed nothing else, are told in one."""
-        books = self._world.books
+        tables = self._world.tables
         last = self._world.wall() - int(LONGEST_POLL * 1000)
-        if self._is_well() and (books.pulse_at or 0) < last:
-            books.pulse_at = last
+        if self._is_well() and (tables.pulse_at or 0) < last:
+            tables.pulse_at = last
 
     def _is_well(self) -> bool:
         """Whether it could have committed for a while."""
@@ -357,20 +357,20 @@ class Gateway:
 
     def _call_again(self) -> None:
         """A launcher that waits calls again every 20 s: that it is live is told in one."""
-        books, now = self._world.books, self._world.wall()
+        tables, now = self._world.tables, self._world.wall()
         for waiting in self.waiting.values():
             for place in waiting.command.providers:
-                realm = books.realms[*place, ""]
+                realm = tables.realms[*place, ""]
                 if waiting.caller.is_alive and self._is_well() and now - realm.called_at > CALLS:
-                    books.realms[realm.key] = replace(realm, called_at=now, due_at=now + LIVE_FOR)
+                    tables.realms[realm.key] = replace(realm, called_at=now, due_at=now + LIVE_FOR)
 
     def _next_due(self) -> int | None:
         """A realm in which a launcher waits does not fall silent."""
-        books = self._world.books
+        tables = self._world.tables
         waiting = [each.command for each in self.waiting.values() if each.caller.is_alive]
         served = {place for command in waiting for place in command.providers}
-        realms = (each.due_at for each in books.realms.values() if each.place not in served)
-        return min(filter(None, chain(books.due_moments(), realms)), default=None)
+        realms = (each.due_at for each in tables.realms.values() if each.place not in served)
+        return min(filter(None, chain(tables.due_moments(), realms)), default=None)
 
     async def _commit(
         self, process: Process, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]
@@ -412,10 +412,10 @@ class Gateway:
         late = world.wall() - PROMPT * 1000
         for waiting in self.waiting.values():
             if waiting.since < now - PROMPT and (
-                work := world.books.work_for(waiting.command, late)
+                work := world.tables.work_for(waiting.command, late)
             ):
                 raise Violated(f"{waiting.command.launcher_id} waits, and was not woken for {work}")
-        for task_id, due in world.books.due.items():
+        for task_id, due in world.tables.due.items():
             if due is not None and due < late:
                 raise Violated(f"a clock of {task_id} came due at {due}, and nobody looked")
 

@@ -24,7 +24,7 @@ from gateway.domain.tasks.event import (
     Retried,
 )
 from gateway.domain.tasks.task import CLOCK_NAMES, Attempt, Task
-from tests.simulation.books import TaskRows
+from tests.simulation.tables import Tables
 
 SECRET: Final = b"sk-never-to-be-seen"
 LAUNCHES: Final = 3
@@ -40,9 +40,9 @@ class Violated(AssertionError):
 class Invariants:
     """Knows what was acknowledged, and the tasks as their events alone tell them."""
 
-    def __init__(self, books: TaskRows) -> None:
+    def __init__(self, tables: Tables) -> None:
         self.commits = 0
-        self._books = books
+        self._tables = tables
         self._histories: dict[str, History] = {}
         self._told: dict[str, Announcements] = {}
         self._accepted: set[str] = set()
@@ -58,11 +58,11 @@ class Invariants:
     def accepted(self, task_id: str) -> None:
         """A frontend was told that its task is stored."""
         self._accepted.add(task_id)
-        _hold(task_id in self._books.tasks, f"{task_id} was acknowledged and is not there")
+        _hold(task_id in self._tables.tasks, f"{task_id} was acknowledged and is not there")
 
     def creates(self, task_id: str, number: int, now: int) -> None:
         """A launcher begins a create call: only in the window that `trying` has opened."""
-        attempt = self._books.attempts[task_id].get(number)
+        attempt = self._tables.attempts[task_id].get(number)
         before = attempt.create_before if attempt is not None else None
         is_open = before is not None and now <= before
         _hold(is_open, f"a create call for {task_id}, {number} began at {now}, allowed to {before}")
@@ -70,7 +70,7 @@ class Invariants:
     def drained(self, task_id: str, number: int, words: Iterable[str]) -> None:
         """A destroy deletes a spool: what stood in it was heard, applied or refused."""
         for name in words:
-            is_heard = (task_id, number, name) in self._books.heard
+            is_heard = (task_id, number, name) in self._tables.heard
             _hold(is_heard, f"{name} of {task_id} was deleted with the spool, and never heard")
 
     def granted(self, token: str) -> None:
@@ -80,7 +80,7 @@ class Invariants:
 
     def renewed(self, job_id: str, token: str) -> None:
         """A lease was renewed: nobody else is offered the job under the same token, nor has it."""
-        job = self._books.jobs[job_id]
+        job = self._tables.jobs[job_id]
         # One batch may renew a lease and end it.
         has_gone_on = job.lease > int(token.partition(".")[0]) + 1
         _hold(not has_gone_on, f"{token} of {job_id} was renewed, and another lease had begun")
@@ -92,55 +92,57 @@ class Invariants:
         """An agent was told that its word is stored."""
         word = (task_id, attempt, webhook_id)
         self._heard.add(word)
-        _hold(word in self._books.heard, f"{word} was acknowledged and is not in the log")
+        _hold(word in self._tables.heard, f"{word} was acknowledged and is not in the log")
 
     def check(self, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]) -> None:
         """A commit: what it changes, and what it must not."""
         self.commits += 1
-        books = self._books
-        before = {key: books.tasks[key] for key in view.changed_tasks}
-        last_pulse = books.pulse_at
+        tables = self._tables
+        before = {key: tables.tasks[key] for key in view.changed_tasks}
+        last_pulse = tables.pulse_at
         apply()
-        for event in books.written:
+        for event in tables.written:
             self._take(event)
-            is_whole = event.type != "task.patch" or (event.task_id, event.task_seq) in books.pieces
+            is_whole = (
+                event.type != "task.patch" or (event.task_id, event.task_seq) in tables.pieces
+            )
             _hold(is_whole, f"the text of event {event.task_seq} of {event.task_id} is not kept")
         touched = dict.fromkeys((*view.new_tasks, *view.changed_tasks))
         touched |= dict.fromkeys(task_id for task_id, _ in view.changed_attempts)
         for key in touched:
             self._judge(key)
         for key, old in before.items():
-            _hold_hard_clock(old, books.tasks[key], view)
+            _hold_hard_clock(old, tables.tasks[key], view)
         if len(needs) == 1:
-            _hold_refused(view, before, books)
+            _hold_refused(view, before, tables)
         self._hold_deliveries(view)
         self._hold_endpoints(view)
         _hold_outage(view, last_pulse)
 
     def settled(self, sandboxes: Iterable[str], *, asked_for: int) -> None:
         """The end: faults have stopped, time went on, and nothing is left that could happen."""
-        made = len(self._books.tasks)
+        made = len(self._tables.tasks)
         _hold(made <= asked_for, f"{asked_for} tasks were asked for, and {made} were made")
         for what in self._unsettled(sorted(sandboxes)):
             raise Violated(what)
         for task_id in self._accepted:
             self.accepted(task_id)
-        missing = self._heard - self._books.heard.keys()
+        missing = self._heard - self._tables.heard.keys()
         _hold(not missing, f"acknowledged words are not in the log: {missing}")
 
     def _unsettled(self, sandboxes: Sequence[str]) -> Iterator[str]:
-        books = self._books
-        for task in books.tasks.values():
+        tables = self._tables
+        for task in tables.tasks.values():
             if not task.status.is_terminal:
                 yield f"{task.id} is {task.status} for ever"
             if task.flags:
                 yield f"{task.id} ended with the flags {task.flags}"
         if sandboxes:
             yield f"sandboxes are left: {sandboxes}"
-        jobs = sorted(job.id for job in books.open_jobs.values() if job.kind != "sweep")
+        jobs = sorted(job.id for job in tables.open_jobs.values() if job.kind != "sweep")
         if jobs:
             yield f"jobs are left: {jobs}"
-        for delivery in books.deliveries.values():
+        for delivery in tables.deliveries.values():
             if delivery.status not in FINAL:
                 yield f"delivery {delivery.seq} is {delivery.status} for ever"
 
@@ -179,7 +181,7 @@ class Invariants:
         called_for = self._retries[key] + (event.attempt == 1)
         _hold(fact.launch == count, f"{where} says {fact.launch} and is the {count}. launch")
         _hold(count <= min(called_for, LAUNCHES), f"{where} is a launch that nothing called for")
-        for number, attempt in self._books.attempts[event.task_id].items():
+        for number, attempt in self._tables.attempts[event.task_id].items():
             is_over = number >= event.attempt or attempt.is_gone
             _hold(is_over, f"{where}: the sandbox of attempt {number} is not gone")
 
@@ -191,14 +193,14 @@ class Invariants:
         _hold(not others, f"{where}: the sandbox of attempt {others} is alive")
 
     def _judge(self, key: str) -> None:
-        books = self._books
-        task = books.tasks[key]
-        attempts = tuple(books.attempts[key].values())
+        tables = self._tables
+        task = tables.tasks[key]
+        attempts = tuple(tables.attempts[key].values())
         rows = Rows(
             task=task,
             due_at=task.due_at,
             attempts=attempts,
-            jobs=tuple(books.jobs[name] for name in books.jobs_of_task[key]),
+            jobs=tuple(tables.jobs[name] for name in tables.jobs_of_task[key]),
         )
         _hold_none(misplaced(rows, self._histories[key]))
         late = {each.number for each in attempts if self._is_late(each)}
@@ -211,7 +213,7 @@ class Invariants:
         key = (attempt.task_id, attempt.number)
         if attempt.gone_at is not None:
             self._confirmed.add(key)
-        is_over = attempt.number < self._books.tasks[attempt.task_id].attempt
+        is_over = attempt.number < self._tables.tasks[attempt.task_id].attempt
         return is_over and key in self._confirmed
 
     def _hold_endpoints(self, view: UnitOfWork) -> None:
@@ -221,12 +223,12 @@ class Invariants:
 
     def _hold_deliveries(self, view: UnitOfWork) -> None:
         owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
-        watcher = self._books.directory.find(WATCHER)
+        watcher = self._tables.directory.find(WATCHER)
         for event in view.new_events:
             if event.is_about_endpoint:
                 wanted = watcher is not None and event.task_id != WATCHER
             else:
-                has_callback = self._books.tasks[event.task_id].endpoint_id is not None
+                has_callback = self._tables.tasks[event.task_id].endpoint_id is not None
                 wanted = has_callback and event.applied and event.type not in QUIET
             has = (event.task_id, event.task_seq) in owed
             _hold(has == wanted, f"{event.type} {event.task_seq}: delivery {has}, wanted {wanted}")
@@ -245,12 +247,12 @@ def _hold_hard_clock(old: Task, new: Task, view: UnitOfWork) -> None:
     _hold(was == now, f"the hard clock of {new.id} was moved from {was} to {now}")
 
 
-def _hold_refused(view: UnitOfWork, before: dict[str, Task], books: TaskRows) -> None:
+def _hold_refused(view: UnitOfWork, before: dict[str, Task], tables: Tables) -> None:
     """A refused word moves no state, flag or clock."""
     if not view.new_events or any(event.applied for event in view.new_events):
         return
     for key, old in before.items():
-        new = books.tasks[key]
+        new = tables.tasks[key]
         _hold(replace(old, seq=new.seq) == new, f"a refused word has changed {key}")
 
 

@@ -91,7 +91,7 @@ class Installation:
             for number in range(2)
         ]
         world.invariants.alive = self._alive
-        world.books.has_strays = self._has_strays
+        world.tables.has_strays = self._has_strays
         world.look = self.gateway.look
         Operator(world, self.gateway, self.network)
         tasks = choices.pick(TASKS)

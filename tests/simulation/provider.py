@@ -104,7 +104,7 @@ class Realm:
             snapshot="another" if is_wrong else order.snapshot,
             created_at=world.wall(),
         )
-        attempt = world.books.attempts[sandbox.task_id].get(sandbox.attempt)
+        attempt = world.tables.attempts[sandbox.task_id].get(sandbox.attempt)
         may_be_late = sandbox.name in self._names or world.has_jumped
         self._names.add(sandbox.name)
         is_over = sandbox.name in self._destroyed or (attempt is not None and attempt.is_gone)

@@ -19,10 +19,10 @@ from typing import Final
 import structlog
 
 from tests.simulation.choices import Recording
+from tests.simulation.differential_store import DifferentialStores
 from tests.simulation.play import Run
 from tests.simulation.play import play as play_alone
 from tests.simulation.shrink import TRIES, shrink
-from tests.simulation.twin import Twins
 
 CHUNK: Final = 25
 """Seeds a worker plays at a time."""
@@ -55,20 +55,20 @@ class Tally:
         return f"{self.seeds:,} seeds, {self.commits:,} commits, {days:,.0f} days"
 
 
-def run_seeds(first: int, count: int, *, twins: bool = False) -> int:
-    """Plays so many seeds; the exit code. With `twins`, each batch is loaded from SQLite too."""
+def run_seeds(first: int, count: int, *, differential: bool = False) -> int:
+    """Plays seeds and returns the exit code. `differential` loads each batch from SQLite too."""
     began = time.monotonic()
-    tally = _play_all(first, count, twins=twins)
+    tally = _play_all(first, count, differential=differential)
     if tally.failed is not None:
-        return show(tally.failed, twins=twins)
+        return show(tally.failed, differential=differential)
     _say(f"simulation: {tally}: every invariant held ({time.monotonic() - began:.0f} s)")
     return 0
 
 
-def show(seed: int, *, twins: bool = False, tries: int = TRIES) -> int:
+def show(seed: int, *, differential: bool = False, tries: int = TRIES) -> int:
     """Plays one seed; of one that fails, its plainest form is told step by step."""
     silence()
-    play = play_twins if twins else play_alone
+    play = play_differential if differential else play_alone
     run = play(seed)
     if run.failure is None:
         _say(f"seed {seed}: {run.commits} commits, every invariant held")
@@ -81,10 +81,10 @@ def show(seed: int, *, twins: bool = False, tries: int = TRIES) -> int:
     return 1
 
 
-def play_chunk(first: int, count: int, *, twins: bool) -> Tally:
+def play_chunk(first: int, count: int, *, differential: bool) -> Tally:
     """Some seeds one after the other, up to the first that fails."""
     silence()
-    play = play_twins if twins else play_alone
+    play = play_differential if differential else play_alone
     tally = Tally()
     gc.disable()  # cycles die with the process: to collect them would cost a fifth of the time
     for seed in range(first, first + count):
@@ -104,21 +104,26 @@ def _add(tally: Tally, seed: int, run: Run) -> None:
     tally.add(Tally(seeds=1, commits=run.commits, seconds=run.seconds, failed=failed))
 
 
-def play_twins(seed: int, recording: Recording | None = None, *, is_read: bool = False) -> Run:
+def play_differential(
+    seed: int, recording: Recording | None = None, *, is_read: bool = False
+) -> Run:
     """Each batch is loaded from SQLite too."""
-    with TemporaryDirectory() as folder, closing(Twins(Path(folder) / "twin.db")) as twins:
-        return play_alone(seed, recording, is_read=is_read, open_store=twins)
+    with (
+        TemporaryDirectory() as folder,
+        closing(DifferentialStores(Path(folder) / "differential.db")) as differential,
+    ):
+        return play_alone(seed, recording, is_read=is_read, open_store=differential)
 
 
-def _play_all(first: int, count: int, *, twins: bool) -> Tally:
+def _play_all(first: int, count: int, *, differential: bool) -> Tally:
     tally = Tally()
     for start in range(first, first + count, SPAN):
         if tally.failed is None:
-            _play_span(tally, start, min(SPAN, first + count - start), twins=twins)
+            _play_span(tally, start, min(SPAN, first + count - start), differential=differential)
     return tally
 
 
-def _play_span(tally: Tally, first: int, count: int, *, twins: bool) -> None:
+def _play_span(tally: Tally, first: int, count: int, *, differential: bool) -> None:
     """With processes of its own: what they have left behind goes with them."""
     told = time.monotonic()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -127,7 +132,7 @@ def _play_span(tally: Tally, first: int, count: int, *, twins: bool) -> None:
         running: set[Future[Tally]] = set()
         while tally.failed is None:
             while len(running) < 2 * (cores or 1) and (chunk := next(chunks, None)):
-                running.add(pool.submit(play_chunk, *chunk, twins=twins))
+                running.add(pool.submit(play_chunk, *chunk, differential=differential))
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)

@@ -24,7 +24,7 @@ from gateway.store.sqlite.lanes import (
     Failure,
     OwedEndpoint,
 )
-from tests.simulation.books import TaskRows
+from tests.simulation.tables import Tables
 
 T = TypeVar("T")
 
@@ -32,22 +32,22 @@ OFFERED_PER_CLAIM: Final = 10
 
 
 class Load:
-    """What a batch needs, read from the books."""
+    """What a batch needs, read from the tables."""
 
-    def __init__(self, books: TaskRows, policy: Policy, now: int) -> None:
-        self._books = books
+    def __init__(self, tables: Tables, policy: Policy, now: int) -> None:
+        self._tables = tables
         self._now = now
-        watched = {key: realm for key, realm in books.realms.items() if realm.due_at is not None}
-        outbox = Outbox(directory=books.directory)
-        self.view = UnitOfWork(policy=policy, seq=books.seq, realms=watched, outbox=outbox)
+        watched = {key: realm for key, realm in tables.realms.items() if realm.due_at is not None}
+        outbox = Outbox(directory=tables.directory)
+        self.view = UnitOfWork(policy=policy, seq=tables.seq, realms=watched, outbox=outbox)
 
     def load(self, needs: Sequence[ReadSet]) -> UnitOfWork:
         """The union of what the commands need."""
-        books, view = self._books, self.view
+        tables, view = self._tables, self.view
         for need in needs:
             for name in need.jobs:
-                if name in books.jobs:
-                    view.jobs[name] = books.jobs[name]
+                if name in tables.jobs:
+                    view.jobs[name] = tables.jobs[name]
         if any(need.reports for need in needs):
             self._load_holders()
         claims = [need.claim for need in needs if need.claim is not None]
@@ -70,23 +70,23 @@ class Load:
 
     def _load_holders(self) -> None:
         for job in self.view.jobs.values():
-            call = self._books.calls.get(job.leased_by or "")
+            call = self._tables.calls.get(job.leased_by or "")
             if call is not None:
                 self.view.launchers[call.launcher_id] = call
                 self._load_realms((*place, call.project) for place in call.providers)
 
     def _load_realms(self, keys: Iterable[ServedPlace]) -> None:
         for key in keys:
-            if key in self._books.realms:
-                self.view.realms.setdefault(key, self._books.realms[key])
+            if key in self._tables.realms:
+                self.view.realms.setdefault(key, self._tables.realms[key])
 
     def _load_stranded(self, key: ServedPlace) -> Iterator[str]:
         *place, project = key
-        books, realms = self._books, self.view.realms.values()
-        for task in books.tasks.values():
+        tables, realms = self._tables, self.view.realms.values()
+        for task in tables.tasks.values():
             is_placed = serves(project, task.project) and any(
                 attempt.place == tuple(place) and attempt.gone_at is None
-                for attempt in books.attempts[task.id].values()
+                for attempt in tables.attempts[task.id].values()
             )
             if is_placed and (task.due_at is not None or task.has_flag("realm_missing")):
                 yield task.id
@@ -94,7 +94,7 @@ class Load:
         others = {realm.provider for realm in live if realm.project in ("", project)}
         if place[0] in others:
             return
-        for task in books.tasks.values():
+        for task in tables.tasks.values():
             is_told = task.has_flag("no_launcher") or task.clocks.no_launcher is not None
             is_its = serves(project, task.project) and (not others or task.provider == place[0])
             is_told |= any(
@@ -105,49 +105,49 @@ class Load:
                 yield task.id
 
     def _load_task(self, task_id: str) -> None:
-        books, view = self._books, self.view
-        task = books.tasks.get(task_id)
+        tables, view = self._tables, self.view
+        task = tables.tasks.get(task_id)
         if task is None:
             return
         view.tasks[task_id] = task
-        for number, attempt in books.attempts[task_id].items():
+        for number, attempt in tables.attempts[task_id].items():
             view.attempts[task_id, number] = attempt
-        for name in books.jobs_of_task[task_id]:
-            job = books.jobs[name]
+        for name in tables.jobs_of_task[task_id]:
+            job = tables.jobs[name]
             if job.is_open or job.kind in {"create", "destroy"}:
                 view.jobs[name] = job
 
     def _load_keys(self, need: ReadSet) -> None:
-        books, view = self._books, self.view
+        tables, view = self._tables, self.view
         for word in need.webhooks:
-            if word in books.heard:
-                view.heard[word] = books.heard[word]
+            if word in tables.heard:
+                view.heard[word] = tables.heard[word]
         for key in need.idempotency:
-            if key in books.remembered:
-                view.remembered[key] = books.remembered[key]
+            if key in tables.remembered:
+                view.remembered[key] = tables.remembered[key]
 
     def _load_outage(self, at: int) -> list[str]:
-        books, view = self._books, self.view
-        view.last_pulse = books.pulse_at
+        tables, view = self._tables, self.view
+        view.last_pulse = tables.pulse_at
         if view.last_pulse is None or at - view.last_pulse <= OUTAGE:
             return []
-        for job in books.open_jobs.values():
+        for job in tables.open_jobs.values():
             if job.lease_expires_at is not None:
                 view.jobs[job.id] = job
-        return _due(books, at)
+        return _due(tables, at)
 
     def _load_claims(self, claims: Sequence[Claim]) -> None:
-        books, view, now = self._books, self.view, self._now
+        tables, view, now = self._tables, self.view, self._now
         launchers = {claim.launcher_id for claim in claims}
-        for name in launchers & books.calls.keys():
-            view.launchers[name] = books.calls[name]
+        for name in launchers & tables.calls.keys():
+            view.launchers[name] = tables.calls[name]
         self._load_realms({(*p, claim.project) for claim in claims for p in claim.providers})
-        for job in books.open_jobs.values():
+        for job in tables.open_jobs.values():
             if job.lease_expires_at is not None and job.leased_by in launchers:
                 view.jobs.setdefault(job.id, job)
         providers = set(chain.from_iterable(claim.providers for claim in claims))
         offered = _in_turn(
-            _offered(books, providers, now),
+            _offered(tables, providers, now),
             lane=lambda job: (job.provider, job.realm, job.project),
             order=lambda job: (job.not_before, job.id),
             turn=lambda job: (job.not_before, job.id),
@@ -159,15 +159,15 @@ class Load:
             self._load_claimable(claims)
 
     def _load_claimable(self, claims: Sequence[Claim]) -> None:
-        books, view = self._books, self.view
-        waiting = (task for task in books.tasks.values() if task.claimable_at is not None)
-        view.turns = {task.project: books.turns.get(task.project, 0) for task in waiting}
+        tables, view = self._tables, self.view
+        waiting = (task for task in tables.tasks.values() if task.claimable_at is not None)
+        view.turns = {task.project: tables.turns.get(task.project, 0) for task in waiting}
         if view.turns:
-            view.turn = max(books.turns.values(), default=0)
+            view.turn = max(tables.turns.values(), default=0)
         limit = sum(claim.capacity for claim in claims)
         for places in {claim.providers for claim in claims if claim.capacity}:
             claimable = _in_turn(
-                (task for task in books.tasks.values() if self._is_claimable(task, set(places))),
+                (task for task in tables.tasks.values() if self._is_claimable(task, set(places))),
                 lane=lambda task: task.project,
                 order=lambda task: (-task.priority, task.claimable_at, task.id),
                 turn=lambda task: (view.turns[task.project], task.project),
@@ -177,21 +177,21 @@ class Load:
     def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
         if task.claimable_at is None or task.claimable_at > self._now:
             return False
-        if task.id in self._books.behind:
+        if task.id in self._tables.behind:
             return False
         if task.provider is not None and task.provider not in {name for name, _ in providers}:
             return False
-        attempt = self._books.attempts[task.id].get(task.attempt)
+        attempt = self._tables.attempts[task.id].get(task.attempt)
         place = attempt.place if attempt is not None else None
         if place is not None and place not in providers:
             return False
         if task.concurrency_key is None or task.status is not Status.QUEUED:
             return True
-        in_use = self._books.keys_in_use()[task.scoped_key]
+        in_use = self._tables.keys_in_use()[task.scoped_key]
         return in_use < self.view.policy.concurrency_per_key
 
     def _load_keys_in_use(self) -> None:
-        books, view = self._books, self.view
+        tables, view = self._tables, self.view
         living = [
             task
             for task in view.tasks.values()
@@ -200,12 +200,12 @@ class Load:
         if not living:
             return
         keys = {task.scoped_key: None for task in living}
-        counts = books.keys_in_use()
+        counts = tables.keys_in_use()
         view.keys_in_use = {key: counts[key] for key in keys if counts[key]}
         queued = (task.claimable_at for task in living if task.status is Status.QUEUED)
         since = min((at for at in queued if at is not None), default=self._now)
         for key in keys:
-            periods = books.taken[key].values() if key in books.taken else ()
+            periods = tables.taken[key].values() if key in tables.taken else ()
             ended = [
                 each for each in periods if each.freed_at is not None and each.freed_at > since
             ]
@@ -217,18 +217,18 @@ class Load:
 class MemoryReads:
     """What loops and handlers read beside the ledger."""
 
-    def __init__(self, books: TaskRows) -> None:
-        self._books = books
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
 
     async def due_tasks(self, now: int, limit: int) -> list[str]:
         """Tasks with a clock that is due."""
-        return _due(self._books, now)[:limit]
+        return _due(self._tables, now)[:limit]
 
     async def due_jobs(self, now: int, limit: int) -> list[str]:
         """Jobs whose lease has run out."""
         due = [
             (job.lease_expires_at, job.id)
-            for job in self._books.open_jobs.values()
+            for job in self._tables.open_jobs.values()
             if job.lease_expires_at is not None and job.lease_expires_at <= now
         ]
         return [name for _, name in sorted(due)[:limit]]
@@ -237,20 +237,20 @@ class MemoryReads:
         """Realms whose launchers may have gone, or are heard again."""
         due = [
             (realm.due_at, place)
-            for place, realm in self._books.realms.items()
+            for place, realm in self._tables.realms.items()
             if realm.due_at is not None and realm.due_at <= now
         ]
         return [place for _, place in sorted(due)[:limit]]
 
     async def next_due(self) -> int | None:
         """When the reconciler has work."""
-        return self._books.next_due
+        return self._tables.next_due
 
     async def next_claimable(
         self, providers: Sequence[Place], now: int, project: str = ""
     ) -> int | None:
         """When a job that may not be claimed yet can be, by launchers of these providers."""
-        return self.next_work(providers, now, self._books.is_needed)
+        return self.next_work(providers, now, self._tables.is_needed)
 
     def next_work(
         self, providers: Sequence[Place], now: int, is_needed: Callable[[Job], bool]
@@ -259,12 +259,12 @@ class MemoryReads:
         wanted = {None, *(provider for provider, _ in providers)}
         tasks = (
             task.claimable_at or 0
-            for task in self._books.tasks.values()
-            if task.id not in self._books.behind and task.provider in wanted
+            for task in self._tables.tasks.values()
+            if task.id not in self._tables.behind and task.provider in wanted
         )
         jobs = (
             job.not_before
-            for job in self._books.open_jobs.values()
+            for job in self._tables.open_jobs.values()
             if job.leased_by is None
             and job.kind != "create"
             and (job.provider, job.realm) in providers
@@ -277,14 +277,14 @@ class MemoryReads:
         return {name: self._due(now, name) for name in endpoint_ids}
 
     def _due(self, now: int, endpoint_id: str) -> Due:
-        books = self._books
+        tables = self._tables
         heads: list[DueDelivery] = []
         nexts: list[int] = []
         held: set[str] = set()
-        for key in books.pending:
+        for key in tables.pending:
             if key[0] != endpoint_id:
                 continue
-            owed, sent = books.deliveries[key], books.sent[key]
+            owed, sent = tables.deliveries[key], tables.sent[key]
             at = owed.next_attempt_at or 0
             if at > now:
                 nexts.append(at)
@@ -309,8 +309,8 @@ class MemoryReads:
     async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
         """The next endpoints behind this one that are owed something."""
         first: dict[str, int] = {}
-        for key in self._books.pending:
-            at = self._books.deliveries[key].next_attempt_at or 0
+        for key in self._tables.pending:
+            at = self._tables.deliveries[key].next_attempt_at or 0
             first[key[0]] = min(at, first.get(key[0], at))
         return [
             OwedEndpoint(endpoint_id=name, project=self._project_of(name), at=first[name])
@@ -320,29 +320,29 @@ class MemoryReads:
     async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
         """The next deliveries behind this one, in the order of their events."""
         behind = (after[1], after[0])
-        keys = sorted((key[1], key[0]) for key in self._books.deliveries)
+        keys = sorted((key[1], key[0]) for key in self._tables.deliveries)
         return [
             ((name, seq), self._project_of(name)) for seq, name in keys if (seq, name) > behind
         ][:limit]
 
     async def newest_event(self) -> int:
         """The number of the newest event."""
-        return self._books.seq
+        return self._tables.seq
 
     def _project_of(self, endpoint_id: str) -> str:
-        endpoint = self._books.directory.find(endpoint_id)
+        endpoint = self._tables.directory.find(endpoint_id)
         return "" if endpoint is None else endpoint.project
 
     async def is_owing(self) -> bool:
         """Whether anything is owed to any endpoint."""
-        return bool(self._books.pending)
+        return bool(self._tables.pending)
 
     async def failures(self) -> list[Failure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""
-        books = self._books
+        tables = self._tables
         found = []
-        for key in books.pending:
-            endpoint = books.directory.find(key[0])
+        for key in tables.pending:
+            endpoint = tables.directory.find(key[0])
             if endpoint is None or endpoint.failing_since is None:
                 continue
             found += [
@@ -352,14 +352,14 @@ class MemoryReads:
                     at=at,
                     reason=reason,
                 )
-                for at, reason in books.failed[key]
+                for at, reason in tables.failed[key]
                 if at >= endpoint.failing_since
             ]
         return sorted(found, key=lambda each: each.at)
 
     async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
         """When somebody last changed each of these endpoints."""
-        found = map(self._books.directory.find, endpoint_ids)
+        found = map(self._tables.directory.find, endpoint_ids)
         return {each.id: each.updated_at for each in found if each is not None}
 
 
@@ -374,7 +374,7 @@ class MemoryTransaction:
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands need."""
         self._needs = needs
-        return Load(self._store.books, policy, now).load(needs)
+        return Load(self._store.tables, policy, now).load(needs)
 
     async def write(self, view: UnitOfWork) -> None:
         """Kept for the commit."""
@@ -394,11 +394,11 @@ class MemoryTransaction:
 
 
 class MemoryStore:
-    """Where the ledger keeps its books; `commit` says what the disk does to each batch."""
+    """Where the ledger keeps its tables; `commit` says what the disk does to each batch."""
 
-    def __init__(self, books: TaskRows, commit: "Commit") -> None:
-        self.books = books
-        self.reads = MemoryReads(books)
+    def __init__(self, tables: Tables, commit: "Commit") -> None:
+        self.tables = tables
+        self.reads = MemoryReads(tables)
         self._commit = commit
 
     def transaction(self) -> MemoryTransaction:
@@ -411,20 +411,20 @@ class MemoryStore:
 
     def finish(self, view: UnitOfWork) -> None:
         """It lasts."""
-        self.books.apply(view)
+        self.tables.apply(view)
 
 
 Commit = Callable[[Sequence[ReadSet], UnitOfWork, Callable[[], Any]], Awaitable[None]]
 
 
-def _due(books: TaskRows, now: int) -> list[str]:
-    due = [(at, task_id) for task_id, at in books.due.items() if at is not None and at <= now]
+def _due(tables: Tables, now: int) -> list[str]:
+    due = [(at, task_id) for task_id, at in tables.due.items() if at is not None and at <= now]
     return [task_id for _, task_id in sorted(due)]
 
 
-def _offered(books: TaskRows, providers: set[Place], now: int) -> Iterator[Job]:
-    for job in books.open_jobs.values():
-        if (job.provider, job.realm) in providers and books.is_offered(job, now):
+def _offered(tables: Tables, providers: set[Place], now: int) -> Iterator[Job]:
+    for job in tables.open_jobs.values():
+        if (job.provider, job.realm) in providers and tables.is_offered(job, now):
             yield job
 
 

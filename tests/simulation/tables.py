@@ -1,4 +1,4 @@
-"""The books: everything that is committed, and what the schema would not take."""
+"""The tables: everything that is committed, and what the schema would not take."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ class Sent:
     body: str | None = None
 
 
-class TaskRows:
+class Tables:
     """Everything that is committed: it outlives every crash of the gateway."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.mutants import MUTANTS
 
 SEEDS = 60
-TWINS = 10
+DIFFERENTIAL_SEEDS = 10
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +32,9 @@ def test_every_invariant_holds_whatever_the_world_does() -> None:
 
 
 def test_the_store_in_memory_says_what_the_real_one_says() -> None:
-    played = run("tests.simulation", "--twins", "--first", "1000", "--seeds", str(TWINS))
+    played = run(
+        "tests.simulation", "--differential", "--first", "1000", "--seeds", str(DIFFERENTIAL_SEEDS)
+    )
     assert played.returncode == 0, played.stdout + played.stderr
 
 

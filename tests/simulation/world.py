@@ -3,22 +3,22 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.simulation.books import TaskRows
 from tests.simulation.choices import Choices
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariants
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.store import Commit, MemoryStore
+from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
 
 BEGINNING: Final = 1_790_000_000_000
 """The wall clock at the beginning of each run (milliseconds)."""
 
-OpenStore = Callable[[TaskRows, Commit], Any]
+OpenStore = Callable[[Tables, Commit], Any]
 
 
 class World:
-    """One run's scheduler, choices, faults, books and judge."""
+    """One run's scheduler, choices, faults, tables and judge."""
 
     instance = "inst_1"
 
@@ -29,8 +29,8 @@ class World:
         self.faults = Faults.drawn(choices.stream("faults"))
         self.scheduler = Scheduler()
         self.trace = trace
-        self.books = TaskRows()
-        self.invariants = Invariants(self.books)
+        self.tables = Tables()
+        self.invariants = Invariants(self.tables)
         self._open_store = open_store
         self._base = BEGINNING
         self.look: Callable[[], None] = lambda: None
@@ -49,5 +49,5 @@ class World:
         self.has_jumped = self.has_jumped or seconds > 0
 
     def open_store(self, commit: Commit) -> Any:
-        """The store on the run's books."""
-        return self._open_store(self.books, commit)
+        """The store on the run's tables."""
+        return self._open_store(self.tables, commit)
