@@ -246,10 +246,10 @@ def _topics(view: UnitOfWork, now: int) -> set[str]:
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
-    if view.new_deliveries or view.outbox.rerouted or view.outbox.callbacks:
+    if view.new_deliveries or view.outbox.delivery_updates or view.outbox.callbacks:
         topics.add("deliveries")
     touched = view.outbox.changed_endpoints.values()
-    if view.outbox.rerouted or any(_is_touched(each, now) for each in touched):
+    if view.outbox.delivery_updates or any(_is_touched(each, now) for each in touched):
         topics.add("endpoints")
     if any(replay.is_new for replay in view.outbox.changed_replays.values()):
         topics.add("replays")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.domain.agents.agent_events import hear
+from gateway.domain.agents.agent_events import handle_agent_event
 from gateway.domain.agents.rescue import processes_ended, rescue
 from gateway.domain.deliveries import commands as endpoint_commands
 from gateway.domain.deliveries import endpoint_changes, replay_steps
@@ -44,7 +44,7 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.CancelTask: cancel,
     commands.RetryTask: retry,
     commands.ReleaseSandbox: release_sandbox,
-    commands.ReportAgentEvent: hear,
+    commands.ReportAgentEvent: handle_agent_event,
     message.SandboxNotice: sandbox_changed,
     message.PullRequestNotice: pull_request_closed,
     commands.Claim: claim,
@@ -75,11 +75,11 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
 }
 
 
-def decide(view: UnitOfWork, command: Command, now: int) -> Answer:
+def decide(unit: UnitOfWork, command: Command, now: int) -> Answer:
     """Applies the command to the view and answers; `now` in milliseconds.
 
     Raises:
         ApiError: the command cannot be granted. What must be remembered of a refused one (a late
             word of an agent) is in the view all the same.
     """
-    return _RULES[type(command)](view, command, now)
+    return _RULES[type(command)](unit, command, now)

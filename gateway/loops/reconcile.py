@@ -15,7 +15,7 @@ from gateway.domain.kernel.commands import (
     TaskDue,
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.launching.realm import RealmKey
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class DueReads(Protocol):
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         """Held jobs whose lease has run out."""
 
-    async def due_realms(self, now: int, limit: int) -> Sequence[ServedPlace]:
+    async def due_realms(self, now: int, limit: int) -> Sequence[RealmKey]:
         """Realms whose launchers may have gone, or are heard again."""
 
     async def next_due(self) -> int | None:

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from gateway.domain.decide import decide
 from gateway.domain.deliveries import commands as e
 from gateway.domain.deliveries.endpoint import Endpoint
-from gateway.domain.deliveries.settle import GIVEN_UP_AFTER, TOLD_AFTER
-from gateway.domain.invariants.endpoint_events import EndpointRows, misreported
+from gateway.domain.deliveries.settle import DISABLE_AFTER, FAILING_AFTER
+from gateway.domain.invariants.endpoint_events import EndpointRows, check_endpoint
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -78,19 +78,19 @@ def assert_sound(view: UnitOfWork) -> None:
         endpoint = view.outbox.directory.find(endpoint_id)
         assert endpoint is not None
         events = [event for event in numbered if event.task_id == endpoint_id]
-        assert [*misreported(EndpointRows(endpoint=endpoint), events)] == []
+        assert [*check_endpoint(EndpointRows(endpoint=endpoint), events)] == []
 
 
 @pytest.mark.parametrize(
     ("command", "length", "kinds"),
     [
-        (FAILED, TOLD_AFTER - 1, []),
-        (FAILED, TOLD_AFTER, ["endpoint.failing"]),
-        (replace(FAILED, attempts=1), TOLD_AFTER, []),
-        (replace(FAILED, is_charged=False), TOLD_AFTER, []),
-        (replace(FAILED, is_attempt=False), TOLD_AFTER, []),
-        (DELIVERED, TOLD_AFTER, []),
-        (FAILED, GIVEN_UP_AFTER, ["endpoint.disabled"]),
+        (FAILED, FAILING_AFTER - 1, []),
+        (FAILED, FAILING_AFTER, ["endpoint.failing"]),
+        (replace(FAILED, attempts=1), FAILING_AFTER, []),
+        (replace(FAILED, is_charged=False), FAILING_AFTER, []),
+        (replace(FAILED, is_attempt=False), FAILING_AFTER, []),
+        (DELIVERED, FAILING_AFTER, []),
+        (FAILED, DISABLE_AFTER, ["endpoint.disabled"]),
         (replace(FAILED, http_status=410, attempts=1), 0, ["endpoint.disabled"]),
     ],
     ids=[

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
-from gateway.domain.deliveries.settle import GIVEN_UP_AFTER
+from gateway.domain.deliveries.settle import DISABLE_AFTER
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
@@ -30,7 +30,7 @@ FAILED = c.SettleDelivery(
     answer=None,
 )
 DELIVERED = replace(FAILED, status="delivered", next_attempt_at=None, http_status=200, reason=None)
-LONG_AGO = NOW - GIVEN_UP_AFTER
+LONG_AGO = NOW - DISABLE_AFTER
 
 
 def settled(command: c.SettleDelivery, **endpoint: Any) -> UnitOfWork:

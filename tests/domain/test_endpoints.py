@@ -65,13 +65,13 @@ def test_patterns_mean_types(patterns: tuple[str, ...] | None, kinds: set[str]) 
 def test_a_directory_knows_who_may_hear_of_a_task() -> None:
     other = replace(PLAIN, id="ep_b", project="elsewhere")
     directory = Directory([PLAIN, CALLBACK, other])
-    assert directory.audience("default", None) == (PLAIN,)
-    assert directory.audience("default", "ep_c") == (PLAIN, CALLBACK)
-    assert directory.audience("elsewhere", "ep_gone") == (other,)
-    assert directory.audience("nobody", None) == ()
+    assert directory.recipients("default", None) == (PLAIN,)
+    assert directory.recipients("default", "ep_c") == (PLAIN, CALLBACK)
+    assert directory.recipients("elsewhere", "ep_gone") == (other,)
+    assert directory.recipients("nobody", None) == ()
     draft = directory.draft()
     draft.remove(PLAIN)
-    assert draft.audience("default", "ep_c") == (CALLBACK,)
+    assert draft.recipients("default", "ep_c") == (CALLBACK,)
     assert directory.find("ep_a") == PLAIN
 
 
@@ -182,7 +182,7 @@ def test_a_replay_ends_when_its_endpoint_is_disabled(view: UnitOfWork) -> None:
     view.outbox.pages["rpl_1"] = (1, 2)
     decide(view, e.AdvanceReplay(replay_id="rpl_1"), NOW)
     assert view.outbox.replays["rpl_1"].status == "cancelled"
-    assert view.outbox.rerouted == []
+    assert view.outbox.delivery_updates == []
 
 
 def test_the_same_key_makes_one_endpoint(view: UnitOfWork) -> None:

@@ -17,7 +17,7 @@ from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.labels import labels
 from gateway.domain.tasks.event import Event
-from gateway.domain.tasks.fold import born, evolve
+from gateway.domain.tasks.fold import apply, create
 from gateway.domain.tasks.task import (
     TRANSITIONS,
     Sandbox,
@@ -311,10 +311,10 @@ def test_the_invariants_hold_whatever_comes(
 
 def _states(world: World) -> list[Status]:
     first, *later = world.view.new_events
-    task = born(first)
+    task = create(first)
     states = [task.status]
     for event in later:
         if event.applied:
-            task = evolve(task, event, event.fact)
+            task = apply(task, event, event.fact)
             states.append(task.status)
     return states

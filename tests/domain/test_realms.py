@@ -148,4 +148,4 @@ def test_more_tasks_than_one_look_takes_are_told_by_the_next() -> None:
     world.do(c.RealmDue(key=HERE))
     assert world.view.realms[HERE].due_at is None
     assert world.types.count("task.stalled") == 1
-    assert world.view.attempts[TASK, 1].place == REALM
+    assert world.view.attempts[TASK, 1].provider_realm == REALM

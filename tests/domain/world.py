@@ -4,7 +4,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.decide import decide
-from gateway.domain.invariants import broken
+from gateway.domain.invariants import check_task
 from gateway.domain.invariants.task_rows import DeliveryRow, TaskRows
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import (
@@ -104,7 +104,7 @@ class World:
             jobs=tuple(job for job in self.view.jobs.values() if job.task_id is not None),
             deliveries=tuple(_row(delivery) for delivery in self.view.new_deliveries),
         )
-        problems = [str(problem) for problem in broken(books, numbered)]
+        problems = [str(problem) for problem in check_task(books, numbered)]
         assert not problems, problems
         assert [event.task_seq for event in events] == list(range(1, len(events) + 1))
         bare = replace(self.task, clocks=Clocks(), claimable_at=None)

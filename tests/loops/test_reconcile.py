@@ -13,7 +13,7 @@ from gateway.domain.kernel.commands import (
     TaskDue,
 )
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.launching.realm import RealmKey
 from gateway.loops.reconcile import BATCH, Reconciler
 
 NOW = 1_000_000
@@ -27,7 +27,7 @@ class Due:
         tasks: Sequence[str] = (),
         jobs: Sequence[str] = (),
         after: int | None = None,
-        realms: Sequence[ServedPlace] = (),
+        realms: Sequence[RealmKey] = (),
     ) -> None:
         self.realms = realms
         self.tasks, self.jobs, self.after = tasks, jobs, after
@@ -40,7 +40,7 @@ class Due:
     async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
         return self.jobs[:limit]
 
-    async def due_realms(self, now: int, limit: int) -> Sequence[ServedPlace]:
+    async def due_realms(self, now: int, limit: int) -> Sequence[RealmKey]:
         return self.realms[:limit]
 
     async def next_due(self) -> int | None:

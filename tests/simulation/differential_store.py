@@ -18,7 +18,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Place
+from gateway.domain.launching.realm import ProviderRealm
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.admin.instance import open_instance
@@ -155,7 +155,7 @@ class DifferentialReads(MemoryReads):
         return _compare("due jobs", await super().due_jobs(now, limit), other)
 
     async def next_claimable(
-        self, providers: Sequence[Place], now: int, project: str = ""
+        self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
         """When a job that may not be claimed yet can be."""
         other = await self._other.next_claimable(providers, now)
@@ -213,7 +213,7 @@ class _Direct:
 def _plain(value: Any) -> Any:
     """What can be compared, without the sweeps that are left out."""
     if isinstance(value, Outbox):
-        return vars(value) | {"directory": value.directory.audience("default", "ep_1")}
+        return vars(value) | {"directory": value.directory.recipients("default", "ep_1")}
     if isinstance(value, dict):
         return {k: each for k, each in value.items() if not _is_sweep(each) and not _is_sweep(k)}
     if isinstance(value, list):

@@ -369,7 +369,9 @@ class Gateway:
         tables = self._world.tables
         waiting = [each.command for each in self.waiting.values() if each.caller.is_alive]
         served = {place for command in waiting for place in command.providers}
-        realms = (each.due_at for each in tables.realms.values() if each.place not in served)
+        realms = (
+            each.due_at for each in tables.realms.values() if each.provider_realm not in served
+        )
         return min(filter(None, chain(tables.due_moments(), realms)), default=None)
 
     async def _commit(

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.domain.invariants.endpoint_events import Announcements
+from gateway.domain.invariants.endpoint_events import EndpointHistory
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.task_rows import Problem
 from gateway.domain.invariants.task_rows import TaskRows as Rows
-from gateway.domain.invariants.task_state import misplaced
+from gateway.domain.invariants.task_state import check_rows
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.tasks.event import (
@@ -44,7 +44,7 @@ class Invariants:
         self.commits = 0
         self._tables = tables
         self._histories: dict[str, History] = {}
-        self._told: dict[str, Announcements] = {}
+        self._told: dict[str, EndpointHistory] = {}
         self._accepted: set[str] = set()
         self._heard: set[tuple[str, int, str]] = set()
         self._confirmed: set[tuple[str, int]] = set()
@@ -148,7 +148,7 @@ class Invariants:
 
     def _take(self, event: Event) -> None:
         if event.is_about_endpoint:
-            told = self._told.setdefault(event.task_id, Announcements(event.task_id))
+            told = self._told.setdefault(event.task_id, EndpointHistory(event.task_id))
             _hold_none(told.take(event))
             return
         history = self._histories.setdefault(event.task_id, History(event.task_id))
@@ -202,7 +202,7 @@ class Invariants:
             attempts=attempts,
             jobs=tuple(tables.jobs[name] for name in tables.jobs_of_task[key]),
         )
-        _hold_none(misplaced(rows, self._histories[key]))
+        _hold_none(check_rows(rows, self._histories[key]))
         late = {each.number for each in attempts if self._is_late(each)}
         living = [each.number for each in attempts if not each.is_gone and each.number not in late]
         _hold(len(living) <= 1, f"{key} has living sandboxes of attempts {living}")
@@ -219,7 +219,7 @@ class Invariants:
     def _hold_endpoints(self, view: UnitOfWork) -> None:
         for endpoint in view.outbox.changed_endpoints.values():
             if endpoint.id in self._told:
-                _hold_none(self._told[endpoint.id].held_against(endpoint))
+                _hold_none(self._told[endpoint.id].check_row(endpoint))
 
     def _hold_deliveries(self, view: UnitOfWork) -> None:
         owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}

@@ -67,8 +67,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "the text of a late piece is forgotten": Mutant(
         file="gateway/domain/agents/patch_pieces.py",
-        old="    draft.attach(event, piece)",
-        new="    if event.applied:\n        draft.attach(event, piece)",
+        old="    change.attach(event, piece)",
+        new="    if event.applied:\n        change.attach(event, piece)",
         found_by=66,
     ),
     "a word that came twice counts twice": Mutant(
@@ -78,20 +78,20 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a word is applied after the end": Mutant(
         file="gateway/domain/agents/agent_events.py",
-        old="    if draft.task.status.is_terminal:\n        return Refused(",
-        new="    if draft.task.status is Status.EXPIRED:\n        return Refused(",
+        old="    if change.task.status.is_terminal:\n        return ApiError(",
+        new="    if change.task.status is Status.EXPIRED:\n        return ApiError(",
         found_by=10,
     ),
     "a word of an older attempt is applied": Mutant(
         file="gateway/domain/agents/agent_events.py",
-        old="    if attempt.number < draft.task.attempt:",
-        new="    if attempt.number < draft.task.attempt - 1:",
+        old="    if attempt.number < change.task.attempt:",
+        new="    if attempt.number < change.task.attempt - 1:",
         found_by=66,
     ),
     "the next attempt does not wait for the old sandbox": Mutant(
         file="gateway/domain/tasks/finish.py",
-        old="    if older and draft.task.status is Status.QUEUED:",
-        new="    if len(older) > 1 and draft.task.status is Status.QUEUED:",
+        old="    if older and change.task.status is Status.QUEUED:",
+        new="    if len(older) > 1 and change.task.status is Status.QUEUED:",
         found_by=2,
     ),
     "an idempotency key is forgotten": Mutant(
@@ -106,14 +106,14 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "what befalls an endpoint is told to nobody": Mutant(
         file="gateway/domain/deliveries/endpoint_events.py",
-        old="    view.owe(event, view.outbox.directory.others(endpoint), now)\n",
+        old="    unit.owe(event, unit.outbox.directory.others(endpoint), now)\n",
         new="",
         found_by=10,
     ),
     "an answer is given for what was not committed": Mutant(
         file="gateway/ledger.py",
         old="            return [exc] * len(commands)",
-        new="            return [_outcome(View(policy=self.policy), one, 0) for one in commands]",
+        new="            return [_outcome(UnitOfWork(policy=self.policy), c, 0) for c in commands]",
         found_by=2,
     ),
     "one look is believed": Mutant(
@@ -124,7 +124,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a look by name proves absence at once": Mutant(
         file="gateway/domain/launching/inspection.py",
-        old=" + draft.policy.create_limit + draft.policy.gone_margin",
+        old=" + change.policy.create_limit + change.policy.gone_margin",
         new="",
         found_by=144,
     ),
@@ -147,7 +147,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "an outage counts against leases": Mutant(
         file="gateway/domain/tasks/outage.py",
-        old="        _move_leases(view, now)\n",
+        old="        _move_leases(unit, now)\n",
         new="",
     ),
     "an outage counts against clocks": Mutant(
@@ -180,13 +180,13 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "a word moves the hard clock": Mutant(
         file="gateway/domain/tasks/run_clocks.py",
-        old="        draft.change(heartbeat=heartbeat, stall_end=None)\n",
-        new="        draft.change(heartbeat=heartbeat, run=heartbeat)\n",
+        old="        change.schedule(heartbeat=heartbeat, stall_end=None)\n",
+        new="        change.schedule(heartbeat=heartbeat, run=heartbeat)\n",
     ),
     "the hard clock asks and never judges": Mutant(
         file="gateway/domain/tasks/due_clocks.py",
-        old="    draft.change(run_end=draft.now + draft.policy.drain)",
-        new="    draft.change(run_end=None)",
+        old="    change.schedule(run_end=change.now + change.policy.drain)",
+        new="    change.schedule(run_end=None)",
         found_by=16,
     ),
     "a destroy that failed is not offered again": Mutant(

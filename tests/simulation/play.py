@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from gateway.domain.launching.realm import Place
+from gateway.domain.launching.realm import ProviderRealm
 from tests.simulation.agent import Agent
 from tests.simulation.choices import Choices, Recording, Stream
 from tests.simulation.frontend import Frontend
@@ -131,7 +131,7 @@ class Installation:
             if sandbox.task_id == task_id and not sandbox.is_late:
                 yield sandbox.attempt
 
-    def _has_strays(self, place: Place) -> bool:
+    def _has_strays(self, place: ProviderRealm) -> bool:
         if self.world.faults.sweeps:
             return True
         return any(realm.has_strays for realm in self.realms if realm.realm == place[1])

@@ -16,7 +16,7 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Place, ServedPlace, serves
+from gateway.domain.launching.realm import ProviderRealm, RealmKey, serves
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.sqlite.lanes import (
     Due,
@@ -75,17 +75,17 @@ class Load:
                 self.view.launchers[call.launcher_id] = call
                 self._load_realms((*place, call.project) for place in call.providers)
 
-    def _load_realms(self, keys: Iterable[ServedPlace]) -> None:
+    def _load_realms(self, keys: Iterable[RealmKey]) -> None:
         for key in keys:
             if key in self._tables.realms:
                 self.view.realms.setdefault(key, self._tables.realms[key])
 
-    def _load_stranded(self, key: ServedPlace) -> Iterator[str]:
+    def _load_stranded(self, key: RealmKey) -> Iterator[str]:
         *place, project = key
         tables, realms = self._tables, self.view.realms.values()
         for task in tables.tasks.values():
             is_placed = serves(project, task.project) and any(
-                attempt.place == tuple(place) and attempt.gone_at is None
+                attempt.provider_realm == tuple(place) and attempt.gone_at is None
                 for attempt in tables.attempts[task.id].values()
             )
             if is_placed and (task.due_at is not None or task.has_flag("realm_missing")):
@@ -182,7 +182,7 @@ class Load:
         if task.provider is not None and task.provider not in {name for name, _ in providers}:
             return False
         attempt = self._tables.attempts[task.id].get(task.attempt)
-        place = attempt.place if attempt is not None else None
+        place = attempt.provider_realm if attempt is not None else None
         if place is not None and place not in providers:
             return False
         if task.concurrency_key is None or task.status is not Status.QUEUED:
@@ -233,7 +233,7 @@ class MemoryReads:
         ]
         return [name for _, name in sorted(due)[:limit]]
 
-    async def due_realms(self, now: int, limit: int) -> list[ServedPlace]:
+    async def due_realms(self, now: int, limit: int) -> list[RealmKey]:
         """Realms whose launchers may have gone, or are heard again."""
         due = [
             (realm.due_at, place)
@@ -247,13 +247,13 @@ class MemoryReads:
         return self._tables.next_due
 
     async def next_claimable(
-        self, providers: Sequence[Place], now: int, project: str = ""
+        self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
         """When a job that may not be claimed yet can be, by launchers of these providers."""
         return self.next_work(providers, now, self._tables.is_needed)
 
     def next_work(
-        self, providers: Sequence[Place], now: int, is_needed: Callable[[Job], bool]
+        self, providers: Sequence[ProviderRealm], now: int, is_needed: Callable[[Job], bool]
     ) -> int | None:
         """The same, of the jobs that are needed."""
         wanted = {None, *(provider for provider, _ in providers)}
@@ -422,7 +422,7 @@ def _due(tables: Tables, now: int) -> list[str]:
     return [task_id for _, task_id in sorted(due)]
 
 
-def _offered(tables: Tables, providers: set[Place], now: int) -> Iterator[Job]:
+def _offered(tables: Tables, providers: set[ProviderRealm], now: int) -> Iterator[Job]:
     for job in tables.open_jobs.values():
         if (job.provider, job.realm) in providers and tables.is_offered(job, now):
             yield job

@@ -12,7 +12,7 @@ from gateway.domain.invariants.task_rows import DeliveryRow
 from gateway.domain.kernel.commands import Claim, SettleDelivery
 from gateway.domain.kernel.unit_of_work import IdempotencyRecord, LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Place, Realm, ServedPlace
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
 from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
@@ -57,14 +57,14 @@ class Tables:
         """The rest of each delivery."""
         self.pending: dict[tuple[str, int], None] = {}
         self.calls: dict[str, LauncherCall] = {}
-        self.realms: dict[ServedPlace, Realm] = {}
+        self.realms: dict[RealmKey, Realm] = {}
         self.turns: dict[str, int] = {}
         """When each project was last given a launcher."""
         self.behind: set[str] = set()
         """Tasks that others of their concurrency key stand before."""
         self.taken: dict[str, dict[int, ConcurrencyHold]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
-        self.has_strays: Callable[[Place], bool] = lambda _: False
+        self.has_strays: Callable[[ProviderRealm], bool] = lambda _: False
         """Whether a sweep of this realm would find anything: the others are left out."""
         self.failed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         """By delivery, when its attempts failed, and why."""
@@ -95,7 +95,7 @@ class Tables:
         self.seq += len(view.new_events)
         self.pieces.update((event.task_id, event.task_seq) for event, _ in view.new_pieces)
         self._put_deliveries(view, first)
-        assert not view.outbox.rerouted, "no endpoint here is disabled"
+        assert not view.outbox.delivery_updates, "no endpoint here is disabled"
         if view.outbox.is_changed:
             self.directory = view.outbox.directory.committed()
         self.remembered.update((kept.key, kept) for kept in view.new_remembered)
@@ -210,7 +210,11 @@ class Tables:
         for task in self.tasks.values():
             is_offered = task.claimable_at is not None and task.claimable_at <= since
             attempt = self.attempts[task.id].get(task.attempt)
-            is_near = attempt is None or attempt.place is None or attempt.place in claim.providers
+            is_near = (
+                attempt is None
+                or attempt.provider_realm is None
+                or attempt.provider_realm in claim.providers
+            )
             # Whether its concurrency key was free all that time is not known here.
             if claim.capacity and is_offered and is_near and task.concurrency_key is None:
                 return task.id

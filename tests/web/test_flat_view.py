@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gateway.domain.tasks.event import Event
-from gateway.domain.tasks.fold import born
+from gateway.domain.tasks.fold import create
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.sources.flat_view import PATCH_FAILED, flat_view
@@ -45,7 +45,7 @@ def task() -> Task:
         source="api",
         data=msgspec.json.encode(SPEC),
     )
-    return born(created)
+    return create(created)
 
 
 def flat(kind: str, **data: Any) -> dict[str, str] | None:

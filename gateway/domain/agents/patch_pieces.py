@@ -15,19 +15,19 @@ from gateway.domain.tasks.task import Attempt, KeptPatch
 from gateway.domain.tasks.task_change import TaskChange
 
 
-def has_room(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
+def fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
     """Whether the attempt may keep this piece too."""
     kept = attempt.patch or KeptPatch()
     return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
 
 
-def keep_piece(draft: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
+def save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
     """Records the event and keeps its text.
 
     Raises:
         ApiError: `patch_too_large`.
     """
-    if not has_room(attempt, event, piece):
+    if not fits_limit(attempt, event, piece):
         raise ApiError(
             "patch_too_large",
             f"A patch has at most {MAX_PATCH // MIB} MiB, and all pieces of an attempt take at "
@@ -36,9 +36,9 @@ def keep_piece(draft: TaskChange, attempt: Attempt, event: Event, piece: PatchPi
         )
     kept = attempt.patch or KeptPatch()
     stored = replace(kept, stored=kept.stored + _taken(event, piece))
-    draft.put_attempt(replace(attempt, patch=stored))
-    draft.record(event, event.fact)
-    draft.attach(event, piece)
+    change.put_attempt(replace(attempt, patch=stored))
+    change.record(event, event.fact)
+    change.attach(event, piece)
 
 
 def _taken(event: Event, piece: PatchPiece) -> int:

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from gateway.domain.agents.agent_events import lateness
-from gateway.domain.agents.patch_pieces import keep_piece
+from gateway.domain.agents.patch_pieces import save_piece
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import ReportEnded, RescuePatch
 from gateway.domain.kernel.read_set import SandboxKey
@@ -15,33 +15,33 @@ from gateway.domain.tasks.task import Attempt, Status
 from gateway.domain.tasks.task_change import TaskChange
 
 
-def rescue(view: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
+def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
     """Keeps a piece of the patch that a launcher found, once; also after the task's end."""
-    held(view, command, now)
-    _, draft, attempt = about(view, command, now)
-    if (command.task_id, command.attempt, command.name) in view.heard:
+    held(unit, command, now)
+    _, change, attempt = about(unit, command, now)
+    if (command.task_id, command.attempt, command.name) in unit.heard:
         return Accepted()
-    event = _event(draft, attempt, command)
-    late = lateness(draft, attempt)
+    event = _event(change, attempt, command)
+    late = lateness(change, attempt)
     if late is not None:
         event = replace(event, applied=False, reason=late.code)
-    keep_piece(draft, attempt, event, command.piece)
-    draft.keep()
+    save_piece(change, attempt, event, command.piece)
+    change.save()
     return Accepted()
 
 
-def processes_ended(view: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
+def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
     """The agents of these sandboxes have ended: whoever runs is looked at, at once."""
     told = frozenset(command.sandboxes)
-    for task in [*view.tasks.values()]:
-        attempt = view.attempts.get((task.id, task.attempt))
+    for task in [*unit.tasks.values()]:
+        attempt = unit.attempts.get((task.id, task.attempt))
         if not serves(command.project, task.project):
             continue
         if task.status is Status.RUNNING and attempt is not None and _key(attempt) in told:
-            draft = TaskChange(view, task, now)
-            draft.put_attempt(replace(attempt, exited_at=now))
-            draft.open_job("inspect", attempt, not_before=now)
-            draft.keep()
+            change = TaskChange(unit, task, now)
+            change.put_attempt(replace(attempt, exited_at=now))
+            change.open_job("inspect", attempt, not_before=now)
+            change.save()
     return Accepted()
 
 
@@ -52,13 +52,13 @@ def _key(attempt: Attempt) -> SandboxKey | None:
     return (attempt.provider or "", attempt.realm or "", sandbox.name)
 
 
-def _event(draft: TaskChange, attempt: Attempt, command: RescuePatch) -> Event:
+def _event(change: TaskChange, attempt: Attempt, command: RescuePatch) -> Event:
     return Event(
-        task_id=draft.task.id,
-        task_seq=draft.task.seq + 1,
+        task_id=change.task.id,
+        task_seq=change.task.seq + 1,
         attempt=attempt.number,
         type="task.patch",
-        at=draft.now,
+        at=change.now,
         source="launcher",
         data=command.data,
         webhook_id=command.name,

@@ -122,7 +122,7 @@ class Directory:
             return self._changed.get(endpoint_id)
         return self._below.find(endpoint_id)
 
-    def audience(self, project: str, callback: str | None) -> tuple[Endpoint, ...]:
+    def recipients(self, project: str, callback: str | None) -> tuple[Endpoint, ...]:
         """Who may hear of a task: its project's endpoints, and the implicit one of its callback."""
         explicit = tuple(self.explicit_of(project).values())
         implicit = None if callback is None else self.find(callback)
@@ -150,7 +150,7 @@ class Directory:
         changed: Mapping[str, Endpoint | None],
         explicit: Mapping[str, dict[str, Endpoint]],
     ) -> None:
-        """The changes of a draft, which was committed."""
+        """The changes of a change, which was committed."""
         self._explicit.update(explicit)
         for endpoint_id, endpoint in changed.items():
             if endpoint is None and self._below is None:

@@ -15,36 +15,36 @@ from gateway.domain.deliveries.commands import (
     UpdateEndpoint,
 )
 from gateway.domain.deliveries.endpoint import Endpoint
-from gateway.domain.deliveries.endpoint_events import announce
+from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.deliveries.replay import FOR_EVER, Replay, ReplayKind
 from gateway.domain.deliveries.signing_secret import MOST_LIVE
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.stored_response import first_answer, remember
+from gateway.domain.tasks.stored_response import store_response, stored_response
 
 DELETED: Final = "endpoint_deleted"
 DROPPED: Final = "backlog_dropped"
 
 
-def create(view: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply:
+def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply:
     """It gets the events from now on."""
-    first = first_answer(view, command.idempotency)
+    first = stored_response(unit, command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
-    outbox = view.outbox
+    outbox = unit.outbox
     endpoint = replace(command.endpoint, created_at=now, updated_at=now)
     outbox.put_endpoint(endpoint)
-    outbox.subscribe(endpoint, view.newest)
+    outbox.subscribe(endpoint, unit.newest)
     outbox.addresses.append(command.address)
     outbox.new_secrets.append((command.secret, command.sealed))
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
-    remember(view, command.idempotency, reply, now)
+    store_response(unit, command.idempotency, reply, now)
     return reply
 
 
-def update(view: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply:
+def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply:
     """Events from now on go where, and are chosen as, it says now."""
-    before = endpoint_of(view, command.endpoint_id)
+    before = endpoint_of(unit, command.endpoint_id)
     if before.implicit and command.changes.shown_url is not UNSET:
         raise ApiError(
             "implicit_endpoint",
@@ -53,31 +53,31 @@ def update(view: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply
         )
     given = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     after = replace(before, **given, updated_at=now)
-    view.outbox.put_endpoint(after)
+    unit.outbox.put_endpoint(after)
     if after.event_types != before.event_types:
-        view.outbox.subscribe(after, view.newest)
+        unit.outbox.subscribe(after, unit.newest)
     if command.address is not None:
-        view.outbox.addresses.append(command.address)
+        unit.outbox.addresses.append(command.address)
     return EndpointReply(endpoint=after)
 
 
-def delete(view: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply:
+def delete(unit: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply:
     """It gets nothing more; what it was still owed is dead."""
-    endpoint = endpoint_of(view, command.endpoint_id)
+    endpoint = endpoint_of(unit, command.endpoint_id)
     if endpoint.implicit:
         raise ApiError(
             "implicit_endpoint",
             "An implicit endpoint is there as long as tasks name its origin in a callbackUrl.",
             hint="Disable it: its events are held.",
         )
-    view.outbox.delete_endpoint(endpoint, view.newest, now)
-    _work(view, endpoint, "drop", now, reason=DELETED)
+    unit.outbox.delete_endpoint(endpoint, unit.newest, now)
+    _work(unit, endpoint, "drop", now, reason=DELETED)
     return EndpointReply(endpoint=endpoint)
 
 
-def enable(view: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply:
+def enable(unit: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply:
     """What it missed is sent, before anything newer, or ended visibly."""
-    before = endpoint_of(view, command.endpoint_id)
+    before = endpoint_of(unit, command.endpoint_id)
     if before.enabled:
         return EndpointReply(endpoint=before)
     delivers = command.backlog == "deliver"
@@ -89,17 +89,17 @@ def enable(view: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply
         failing_since=None,
         updated_at=now,
     )
-    view.outbox.put_endpoint(after)
+    unit.outbox.put_endpoint(after)
     if delivers:
-        _work(view, after, "release", now)
+        _work(unit, after, "release", now)
     else:
-        _work(view, after, "drop", now, until_seq=view.newest, reason=DROPPED)
+        _work(unit, after, "drop", now, until_seq=unit.newest, reason=DROPPED)
     return EndpointReply(endpoint=after)
 
 
-def disable(view: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointReply:
+def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointReply:
     """What it is owed is held until it is enabled; others are told why."""
-    before = endpoint_of(view, command.endpoint_id)
+    before = endpoint_of(unit, command.endpoint_id)
     if not before.enabled:
         return EndpointReply(endpoint=before)
     after = replace(
@@ -109,21 +109,21 @@ def disable(view: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointRep
         disabled_reason=command.reason,
         updated_at=now,
     )
-    after = announce(view, after, "endpoint.disabled", now, reason=command.reason)
-    _work(view, after, "hold", now)
+    after = emit_endpoint_event(unit, after, "endpoint.disabled", now, reason=command.reason)
+    _work(unit, after, "hold", now)
     return EndpointReply(endpoint=after)
 
 
-def rotate(view: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
+def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
     """The new secret signs from now on; the others do too until their time is over."""
-    first = first_answer(view, command.idempotency)
+    first = stored_response(unit, command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
-    endpoint = endpoint_of(view, command.endpoint_id)
+    endpoint = endpoint_of(unit, command.endpoint_id)
     end = now + command.overlap
     live = [
         secret
-        for secret in view.outbox.secrets.get(endpoint.id, ())
+        for secret in unit.outbox.secrets.get(endpoint.id, ())
         if secret.expires_at is None or secret.expires_at > now
     ]
     if command.overlap and len(live) >= MOST_LIVE:
@@ -133,28 +133,28 @@ def rotate(view: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
             hint="Retire the old ones at once with overlapSeconds 0, or wait until they expire.",
         )
     old = tuple(replace(secret, expires_at=min(secret.expires_at or end, end)) for secret in live)
-    view.outbox.expiring.extend(old)
-    view.outbox.new_secrets.append((command.secret, command.sealed))
-    view.outbox.secrets[endpoint.id] = (command.secret, *old)
+    unit.outbox.expiring.extend(old)
+    unit.outbox.new_secrets.append((command.secret, command.sealed))
+    unit.outbox.secrets[endpoint.id] = (command.secret, *old)
     reply = EndpointReply(endpoint=endpoint, secret_id=command.secret.id)
-    remember(view, command.idempotency, reply, now)
+    store_response(unit, command.idempotency, reply, now)
     return reply
 
 
-def endpoint_of(view: UnitOfWork, endpoint_id: str) -> Endpoint:
+def endpoint_of(unit: UnitOfWork, endpoint_id: str) -> Endpoint:
     """The endpoint.
 
     Raises:
         ApiError: `not_found`.
     """
-    endpoint = view.outbox.directory.find(endpoint_id)
+    endpoint = unit.outbox.directory.find(endpoint_id)
     if endpoint is None:
         raise ApiError("not_found", "There is no such endpoint.")
     return endpoint
 
 
 def _work(
-    view: UnitOfWork,
+    unit: UnitOfWork,
     endpoint: Endpoint,
     kind: ReplayKind,
     now: int,
@@ -163,11 +163,11 @@ def _work(
     reason: str | None = None,
 ) -> None:
     """The job that brings its deliveries to where it stands now; an older one stops."""
-    for running in view.outbox.running(endpoint.id):
-        view.outbox.put_replay(
+    for running in unit.outbox.running(endpoint.id):
+        unit.outbox.put_replay(
             replace(running, status="cancelled", updated_at=now, finished_at=now)
         )
-    view.outbox.put_replay(
+    unit.outbox.put_replay(
         Replay(
             id=f"rpl_{endpoint.id.removeprefix('ep_')}-{kind}-{now}",
             kind=kind,

@@ -1,4 +1,4 @@
-"""Announcements: an endpoint's events, told to the other endpoints of its project."""
+"""EndpointHistory: an endpoint's events, told to the other endpoints of its project."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ from gateway.domain.tasks.event import EndpointEventData, EndpointState, Event
 from gateway.wire.scrubbing import scrubbed
 from gateway.wire.times import maybe_rfc3339
 
-News = Literal["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
+EndpointEventType = Literal["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
 
 
-def announce(
-    view: UnitOfWork,
+def emit_endpoint_event(
+    unit: UnitOfWork,
     endpoint: Endpoint,
-    kind: News,
+    kind: EndpointEventType,
     now: int,
     *,
     reason: str | None = None,
@@ -35,7 +35,7 @@ def announce(
         told_at=None if is_well else endpoint.told_at or now,
         failing_since=None if is_well else endpoint.failing_since,
     )
-    view.outbox.put_endpoint(after)
+    unit.outbox.put_endpoint(after)
     event = Event(
         task_id=endpoint.id,
         task_seq=after.seq,
@@ -45,12 +45,14 @@ def announce(
         source="gateway",
         data=_data(kind, endpoint, reason, http_status),
     )
-    view.put_event(event)
-    view.owe(event, view.outbox.directory.others(endpoint), now)
+    unit.put_event(event)
+    unit.owe(event, unit.outbox.directory.others(endpoint), now)
     return after
 
 
-def _data(kind: News, endpoint: Endpoint, reason: str | None, http_status: int | None) -> bytes:
+def _data(
+    kind: EndpointEventType, endpoint: Endpoint, reason: str | None, http_status: int | None
+) -> bytes:
     """As any event may be stored: an address may hold what looks like a key."""
     state = EndpointState(
         id=endpoint.id,

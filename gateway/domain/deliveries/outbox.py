@@ -14,7 +14,7 @@ DeliveryKey = tuple[str, int]
 """(endpoint, number of the event)."""
 
 
-class Standing(Frozen, frozen=True, kw_only=True):
+class DeliveryState(Frozen, frozen=True, kw_only=True):
     """How a delivery stands."""
 
     status: str
@@ -48,7 +48,7 @@ class Outbox:
     replays: dict[str, Replay] = field(default_factory=dict)
     pages: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """By replay, the events whose deliveries it turns next."""
-    standing: dict[DeliveryKey, Standing] = field(default_factory=dict)
+    delivery_states: dict[DeliveryKey, DeliveryState] = field(default_factory=dict)
 
     changed_endpoints: dict[str, Endpoint] = field(default_factory=dict)
     deleted_endpoints: dict[str, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Outbox:
     new_secrets: list[tuple[SigningSecret, Sealed]] = field(default_factory=list)
     expiring: list[SigningSecret] = field(default_factory=list)
     changed_replays: dict[str, Replay] = field(default_factory=dict)
-    rerouted: list[DeliveryUpdate] = field(default_factory=list)
+    delivery_updates: list[DeliveryUpdate] = field(default_factory=list)
     callbacks: list[CallbackTurn] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ class Outbox:
             or self.new_secrets
             or self.expiring
             or self.changed_replays
-            or self.rerouted
+            or self.delivery_updates
             or self.callbacks
         )
 

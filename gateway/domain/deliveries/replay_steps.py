@@ -13,39 +13,39 @@ from gateway.domain.deliveries.endpoint_changes import endpoint_of
 from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.stored_response import first_answer, remember
+from gateway.domain.tasks.stored_response import store_response, stored_response
 
 
-def start(view: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
+def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
     """Stores the job; it is about what the endpoint was owed until now."""
-    first = first_answer(view, command.idempotency)
+    first = stored_response(unit, command.idempotency)
     if isinstance(first, ReplayReply):
         return replace(first, replayed=True)
-    endpoint = endpoint_of(view, command.replay.endpoint_id)
+    endpoint = endpoint_of(unit, command.replay.endpoint_id)
     if not endpoint.enabled and not command.replay.dry_run:
         raise _disabled()
-    until = min(command.replay.until_seq, view.newest)
+    until = min(command.replay.until_seq, unit.newest)
     replay = replace(command.replay, until_seq=until, created_at=now, updated_at=now)
-    view.outbox.put_replay(replay)
+    unit.outbox.put_replay(replay)
     reply = ReplayReply(replay=replay)
-    remember(view, command.idempotency, reply, now)
+    store_response(unit, command.idempotency, reply, now)
     return reply
 
 
-def advance(view: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
+def advance(unit: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
     """The next deliveries of a job that runs."""
-    replay = view.outbox.replays.get(command.replay_id)
+    replay = unit.outbox.replays.get(command.replay_id)
     if replay is None:
         raise ApiError("not_found", "There is no such replay.")
     if replay.status != "running":
         return ReplayReply(replay=replay)
-    endpoint = view.outbox.directory.find(replay.endpoint_id)
+    endpoint = unit.outbox.directory.find(replay.endpoint_id)
     is_open = endpoint is not None and endpoint.enabled
     if replay.kind in {"replay", "release"} and not is_open and not replay.dry_run:
-        return _put(view, replace(replay, status="cancelled", updated_at=now, finished_at=now))
-    page = view.outbox.pages.pop(replay.id, ())
+        return _put(unit, replace(replay, status="cancelled", updated_at=now, finished_at=now))
+    page = unit.outbox.pages.pop(replay.id, ())
     if not replay.dry_run:
-        view.outbox.rerouted += [_turned(replay, seq, now) for seq in page]
+        unit.outbox.delivery_updates += [_turned(replay, seq, now) for seq in page]
     moved = replace(
         replay,
         matched=replay.matched + len(page),
@@ -55,34 +55,34 @@ def advance(view: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
     if len(page) < command.limit:
         moved = replace(moved, status="done", finished_at=now)
         if replay.kind == "release" and endpoint is not None:
-            view.outbox.put_endpoint(replace(endpoint, is_draining=False))
-            _release_new(view, endpoint.id, now)
-    return _put(view, moved)
+            unit.outbox.put_endpoint(replace(endpoint, is_draining=False))
+            _release_new(unit, endpoint.id, now)
+    return _put(unit, moved)
 
 
-def retry(view: UnitOfWork, command: RetryDelivery, now: int) -> EndpointReply:
+def retry(unit: UnitOfWork, command: RetryDelivery, now: int) -> EndpointReply:
     """It is due now, whatever became of it, and goes on from its place in the schedule."""
-    standing = view.outbox.standing.get((command.endpoint_id, command.seq))
-    if standing is None:
+    state = unit.outbox.delivery_states.get((command.endpoint_id, command.seq))
+    if state is None:
         raise ApiError("not_found", "There is no such delivery.")
-    endpoint = endpoint_of(view, command.endpoint_id)
+    endpoint = endpoint_of(unit, command.endpoint_id)
     if not endpoint.enabled:
         raise _disabled()
-    view.outbox.rerouted.append(
+    unit.outbox.delivery_updates.append(
         DeliveryUpdate(
             endpoint_id=endpoint.id,
             seq=command.seq,
             status="pending",
             next_attempt_at=now,
             trigger="manual",
-            failures=standing.failures if standing.status == "pending" else 0,
+            failures=state.failures if state.status == "pending" else 0,
         )
     )
     return EndpointReply(endpoint=endpoint)
 
 
-def _put(view: UnitOfWork, replay: Replay) -> ReplayReply:
-    view.outbox.put_replay(replay)
+def _put(unit: UnitOfWork, replay: Replay) -> ReplayReply:
+    unit.outbox.put_replay(replay)
     return ReplayReply(replay=replay)
 
 
@@ -101,13 +101,13 @@ def _turned(replay: Replay, seq: int, now: int) -> DeliveryUpdate:
             )
 
 
-def _release_new(view: UnitOfWork, endpoint_id: str, now: int) -> None:
+def _release_new(unit: UnitOfWork, endpoint_id: str, now: int) -> None:
     """What was held earlier in this very batch was not among the last that were read."""
-    view.new_deliveries = [
+    unit.new_deliveries = [
         replace(delivery, status="pending", next_attempt_at=now)
         if delivery.endpoint_id == endpoint_id and delivery.status == "held"
         else delivery
-        for delivery in view.new_deliveries
+        for delivery in unit.new_deliveries
     ]
 
 

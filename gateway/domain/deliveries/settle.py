@@ -7,14 +7,14 @@ from msgspec.structs import replace
 from gateway.domain.deliveries.commands import DisableEndpoint
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.endpoint_changes import disable
-from gateway.domain.deliveries.endpoint_events import announce
+from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 
-GIVEN_UP_AFTER: Final = 5 * 24 * 3_600_000
+DISABLE_AFTER: Final = 5 * 24 * 3_600_000
 """Milliseconds of nothing but failure."""
-TOLD_AFTER: Final = 4 * 60_000
+FAILING_AFTER: Final = 4 * 60_000
 """Milliseconds of nothing but failure after which people are told: the third attempt of the first
 event that failed has failed too, so it is more than a restart of its receiver."""
 GONE: Final = "gone"
@@ -23,47 +23,49 @@ FAILING: Final = "failing"
 """Nothing has reached it for five days."""
 
 
-def settle(view: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
+def settle(unit: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
     """Writes the outcome down; an endpoint that will not hear of it any more is disabled with it,
     so that no crash can come between the two."""
-    view.settled.append(command)
-    endpoint = view.outbox.directory.find(command.endpoint_id)
+    unit.settled.append(command)
+    endpoint = unit.outbox.directory.find(command.endpoint_id)
     if endpoint is None or not command.is_attempt:
         return Accepted()
     # Not by its status: what arrived may be repeated, and what is repeated may fail.
     if command.reason is None:
-        _succeed(view, endpoint, now)
+        _succeed(unit, endpoint, now)
     elif command.is_charged:
-        _fail(view, endpoint, command, now)
+        _fail(unit, endpoint, command, now)
     return Accepted()
 
 
-def _succeed(view: UnitOfWork, endpoint: Endpoint, now: int) -> None:
+def _succeed(unit: UnitOfWork, endpoint: Endpoint, now: int) -> None:
     # What was under way when it was disabled may still arrive: it gets nothing all the same.
     if endpoint.told_at is not None and endpoint.enabled:
-        announce(view, endpoint, "endpoint.recovered", now)
+        emit_endpoint_event(unit, endpoint, "endpoint.recovered", now)
     elif endpoint.failing_since is not None:
-        view.outbox.put_endpoint(replace(endpoint, failing_since=None))
+        unit.outbox.put_endpoint(replace(endpoint, failing_since=None))
 
 
-def _fail(view: UnitOfWork, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
+def _fail(unit: UnitOfWork, endpoint: Endpoint, command: SettleDelivery, now: int) -> None:
     if endpoint.failing_since is None:
         endpoint = replace(endpoint, failing_since=command.at)
-        view.outbox.put_endpoint(endpoint)
+        unit.outbox.put_endpoint(endpoint)
     if not endpoint.enabled:
         return
     reason = _reason_to_give_up(endpoint, command, now)
     if reason is not None:
-        disable(view, DisableEndpoint(endpoint_id=endpoint.id, reason=reason), now)
-    elif endpoint.told_at is None and _fails_for(TOLD_AFTER, endpoint, command, now):
+        disable(unit, DisableEndpoint(endpoint_id=endpoint.id, reason=reason), now)
+    elif endpoint.told_at is None and _fails_for(FAILING_AFTER, endpoint, command, now):
         status = command.http_status
-        announce(view, endpoint, "endpoint.failing", now, reason=command.reason, http_status=status)
+        emit_endpoint_event(
+            unit, endpoint, "endpoint.failing", now, reason=command.reason, http_status=status
+        )
 
 
 def _reason_to_give_up(endpoint: Endpoint, command: SettleDelivery, now: int) -> str | None:
     if command.http_status == 410:
         return GONE
-    return FAILING if _fails_for(GIVEN_UP_AFTER, endpoint, command, now) else None
+    return FAILING if _fails_for(DISABLE_AFTER, endpoint, command, now) else None
 
 
 def _fails_for(length: int, endpoint: Endpoint, command: SettleDelivery, now: int) -> bool:

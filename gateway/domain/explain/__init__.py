@@ -5,36 +5,36 @@ from gateway.domain.explain.cancelling import cancelling
 from gateway.domain.explain.ended import ended
 from gateway.domain.explain.evidence import evidence
 from gateway.domain.explain.explain_input import ExplainInput
-from gateway.domain.explain.explanation import Explanation, Telling
+from gateway.domain.explain.explanation import Explanation, Reason
 from gateway.domain.explain.launching import launching
-from gateway.domain.explain.next_steps import upcoming
+from gateway.domain.explain.next_steps import next_steps
 from gateway.domain.explain.queued import queued
 from gateway.domain.explain.running import running
 from gateway.domain.tasks.task import Status
 
 
-def explain(situation: ExplainInput) -> Explanation:
-    """The explanation of a situation; it looks at nothing else."""
-    telling = _telling(situation)
+def explain(explain_input: ExplainInput) -> Explanation:
+    """The explanation of a explain_input; it looks at nothing else."""
+    reason = _reason(explain_input)
     return Explanation(
-        status=situation.task.status,
-        summary="; ".join((*telling.clauses, *webhooks.troubles(situation))),
-        waiting_for=telling.waiting_for,
-        next=upcoming(situation),
-        evidence=evidence(situation),
+        status=explain_input.task.status,
+        summary="; ".join((*reason.clauses, *webhooks.problems(explain_input))),
+        waiting_for=reason.waiting_for,
+        next=next_steps(explain_input),
+        evidence=evidence(explain_input),
     )
 
 
-def _telling(situation: ExplainInput) -> Telling:
-    task = situation.task
+def _reason(explain_input: ExplainInput) -> Reason:
+    task = explain_input.task
     if task.status.is_terminal:
-        return ended(situation)
+        return ended(explain_input)
     if task.cancel_requested_at is not None:
-        return cancelling(situation)
+        return cancelling(explain_input)
     match task.status:
         case Status.QUEUED:
-            return queued(situation)
+            return queued(explain_input)
         case Status.LAUNCHING:
-            return launching(situation)
+            return launching(explain_input)
         case _:
-            return running(situation)
+            return running(explain_input)

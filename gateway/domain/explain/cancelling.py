@@ -1,19 +1,19 @@
 """What a cancel that was asked for still waits for."""
 
-from gateway.domain.explain.cleanup import leaving
+from gateway.domain.explain.cleanup import cleanup
 from gateway.domain.explain.explain_input import ExplainInput
-from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import clock, past
 from gateway.domain.explain.state_text import state
 from gateway.domain.tasks.task import Attempt
 
 
-def cancelling(s: ExplainInput) -> Telling:
+def cancelling(s: ExplainInput) -> Reason:
     """Whether the agent knows, when its sandbox goes, and when it is over at the latest."""
     asked_at = s.task.cancel_requested_at or s.now
     attempt = s.attempt
     head = f"{state(s)}, cancel requested {past(asked_at, s.now)}"
-    return Telling(
+    return Reason(
         clauses=(head, *_agent(s), *_sandbox(s, attempt), *_end(s)),
         waiting_for=_waiting_for(s, attempt),
     )
@@ -22,19 +22,19 @@ def cancelling(s: ExplainInput) -> Telling:
 def _is_told(s: ExplainInput) -> bool:
     """An agent hears of it in the answer to its next word, if that reached us directly."""
     spoke_at, asked_at = s.last_word_at, s.task.cancel_requested_at
-    if spoke_at is None or asked_at is None or _is_out_of_reach(s):
+    if spoke_at is None or asked_at is None or _is_unreachable(s):
         return False
     return spoke_at > asked_at
 
 
-def _is_out_of_reach(s: ExplainInput) -> bool:
+def _is_unreachable(s: ExplainInput) -> bool:
     return s.policy.spool_only or s.flag("unreachable") is not None
 
 
 def _agent(s: ExplainInput) -> tuple[str, ...]:
     attempt = s.attempt
     if attempt is not None and attempt.spoke_at is not None:
-        if _is_out_of_reach(s):
+        if _is_unreachable(s):
             return ("its agent cannot reach the gateway, so it cannot be told",)
         if _is_told(s):
             return ("its agent has been told to stop",)
@@ -50,7 +50,7 @@ def _sandbox(s: ExplainInput, attempt: Attempt | None) -> tuple[str, ...]:
     if attempt is None or not attempt.was_tried:
         return ("no sandbox has been made",)
     return (
-        leaving(s, attempt) if at is None else (f"at {clock(at, s.now)} its sandbox is destroyed",)
+        cleanup(s, attempt) if at is None else (f"at {clock(at, s.now)} its sandbox is destroyed",)
     )
 
 
@@ -64,6 +64,6 @@ def _waiting_for(s: ExplainInput, attempt: Attempt | None) -> str:
         return "its launcher to give up"
     if s.task.clocks.cancel is None:
         return "its sandbox to be destroyed"
-    if _is_out_of_reach(s):
+    if _is_unreachable(s):
         return "the end of its grace, for its agent cannot be told"
     return "its agent to stop" if _is_told(s) else "its agent to hear of the cancel"

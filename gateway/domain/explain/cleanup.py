@@ -1,6 +1,6 @@
 """How a sandbox that is no longer wanted goes."""
 
-from gateway.domain.explain.explain_input import ExplainInput, place
+from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import (
     clock,
     future,
@@ -13,7 +13,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt
 
 
-def leaving(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
+def cleanup(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     """The clean-up of an attempt's sandbox."""
     whose = "its sandbox"
     if attempt.number != s.task.attempt:
@@ -28,9 +28,10 @@ def leaving(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
 
 def waits_for(s: ExplainInput, attempt: Attempt) -> str:
     """Who has to act before the sandbox is gone."""
+    sandbox = f"the sandbox of attempt {attempt.number}"
     if not s.serving(attempt):
-        return f"a launcher of {place(attempt)} to destroy the sandbox of attempt {attempt.number}"
-    return f"the sandbox of attempt {attempt.number} to be gone"
+        return f"a launcher of {sandbox_realm(attempt)} to destroy {sandbox}"
+    return f"{sandbox} to be gone"
 
 
 def is_kept(s: ExplainInput, attempt: Attempt) -> bool:
@@ -45,7 +46,7 @@ def _going(s: ExplainInput, attempt: Attempt, job: Job, whose: str) -> str:
     if is_kept(s, attempt):
         return f"{whose} is kept for debugging until {clock(job.not_before, s.now)}"
     if not s.serving(attempt):
-        return f"{whose} waits to be destroyed, and {nobody(s, place(attempt))}"
+        return f"{whose} waits to be destroyed, and {nobody(s, sandbox_realm(attempt))}"
     if job.not_before > s.now:
         when = future(job.not_before, s.now)
         if not job.offers:

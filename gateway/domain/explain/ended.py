@@ -1,9 +1,9 @@
 """Why a task ended, what it left behind, and what can still be done."""
 
 from gateway.domain.explain.advice import advice
-from gateway.domain.explain.cleanup import is_kept, leaving, waits_for
+from gateway.domain.explain.cleanup import cleanup, is_kept, waits_for
 from gateway.domain.explain.explain_input import ExplainInput
-from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,
     clock,
@@ -13,15 +13,15 @@ from gateway.domain.explain.formatting import (
     since,
 )
 from gateway.domain.explain.state_text import state
-from gateway.domain.explain.webhooks import owed_to
+from gateway.domain.explain.webhooks import waits_for_delivery
 from gateway.domain.tasks.event import Ended
 from gateway.domain.tasks.retention import KEPT
 from gateway.domain.tasks.task import Attempt, Status, TaskError
 
 
-def ended(s: ExplainInput) -> Telling:
+def ended(s: ExplainInput) -> Reason:
     """Outcome, reason, advice, pull request, clean-up, retry."""
-    return Telling(
+    return Reason(
         clauses=(_head(s), *_why(s), *_result(s), *_clean_up(s), *_retry(s)),
         waiting_for=_waiting_for(s),
     )
@@ -72,8 +72,8 @@ def _result(s: ExplainInput) -> tuple[str, ...]:
 def _clean_up(s: ExplainInput) -> tuple[str, ...]:
     left = _left(s)
     if not left and s.attempt is not None:
-        return leaving(s, s.attempt)
-    return tuple(clause for attempt in left for clause in leaving(s, attempt))
+        return cleanup(s, s.attempt)
+    return tuple(clause for attempt in left for clause in cleanup(s, attempt))
 
 
 def _left(s: ExplainInput) -> tuple[Attempt, ...]:
@@ -95,4 +95,4 @@ def _waiting_for(s: ExplainInput) -> str | None:
     unwanted = [attempt for attempt in _left(s) if not is_kept(s, attempt)]
     if unwanted:
         return waits_for(s, unwanted[0])
-    return owed_to(s)
+    return waits_for_delivery(s)

@@ -19,7 +19,7 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Sandbox, TaskError
 
 
-def said(fact: Fact) -> str:
+def describe(fact: Fact) -> str:
     """One short line; empty where the type says it all."""
     return bare(_words(fact))
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.deliveries.delivery import PendingDelivery
-from gateway.domain.explain.event_text import said
-from gateway.domain.explain.explain_input import ExplainInput, located, place
+from gateway.domain.explain.event_text import describe
+from gateway.domain.explain.explain_input import ExplainInput, realm_text, sandbox_realm
 from gateway.domain.explain.formatting import (
     SHORT,
     bare,
@@ -36,15 +36,15 @@ def evidence(s: ExplainInput) -> tuple[str, ...]:
         *(f"warning: {short(text, _LINE)}" for text in s.task.warnings[-OF_EACH:]),
         *_launchers(s),
         *_key(s),
-        *(_delivery(s, owed) for owed in s.deliveries[-OF_EACH:]),
-        *(_event(s, event) for event in _telling(s)),
+        *(_delivery(s, delivery) for delivery in s.deliveries[-OF_EACH:]),
+        *(_event(s, event) for event in _reason(s)),
     )
 
 
 def _attempt(s: ExplainInput, attempt: Attempt) -> str:
     parts = [f"launched {count(attempt.launches, 'time')}"]
     if attempt.realm is not None:
-        parts.append(f"at {place(attempt)}")
+        parts.append(f"at {sandbox_realm(attempt)}")
     if attempt.sandbox is not None:
         known = f" ({attempt.sandbox.id})" if attempt.sandbox.id else ""
         parts.append(f"sandbox {attempt.sandbox.name}{known} {attempt.sandbox.state}")
@@ -59,10 +59,10 @@ def _attempt(s: ExplainInput, attempt: Attempt) -> str:
 
 def _job(s: ExplainInput, job: Job) -> str:
     why = f", last failed with {job.error.code}: {bare(job.error.message)}" if job.error else ""
-    return f"{_standing(s, job)}{why}"
+    return f"{_job_state(s, job)}{why}"
 
 
-def _standing(s: ExplainInput, job: Job) -> str:
+def _job_state(s: ExplainInput, job: Job) -> str:
     if job.is_held(s.now) and job.lease_expires_at is not None:
         how = "delegated" if job.is_delegated else "held"
         return f"job {job.id} {how} by {job.leased_by} until {second(job.lease_expires_at, s.now)}"
@@ -82,7 +82,7 @@ def _launchers(s: ExplainInput) -> Iterator[str]:
     if s.task.status is not Status.QUEUED and not any(job.is_open for job in s.jobs):
         return
     for call in (s.live or s.launchers[:1])[:OF_EACH]:
-        serves = ", ".join(map(located, call.providers))
+        serves = ", ".join(map(realm_text, call.providers))
         called = f"launcher {call.launcher_id} called {second(call.at, s.now)}"
         yield short(f"{called}, serves {serves}, room for {call.capacity}", _LINE)
 
@@ -93,15 +93,15 @@ def _key(s: ExplainInput) -> Iterator[str]:
             yield f"task {holder} holds concurrency key {short(s.task.concurrency_key)}"
 
 
-def _delivery(s: ExplainInput, owed: PendingDelivery) -> str:
-    state = "parked" if owed.is_parked else owed.status
-    why = f", last {bare(owed.reason)}" if owed.reason else ""
-    again = f", next {second(owed.next_attempt_at, s.now)}" if owed.next_attempt_at else ""
-    whose = f"webhook of event {owed.task_seq} to {owed.endpoint_id}"
-    return f"{whose}: {state}, {tries(owed.attempts)}{why}{again}"
+def _delivery(s: ExplainInput, delivery: PendingDelivery) -> str:
+    state = "parked" if delivery.is_parked else delivery.status
+    why = f", last {bare(delivery.reason)}" if delivery.reason else ""
+    again = f", next {second(delivery.next_attempt_at, s.now)}" if delivery.next_attempt_at else ""
+    whose = f"webhook of event {delivery.task_seq} to {delivery.endpoint_id}"
+    return f"{whose}: {state}, {tries(delivery.attempts)}{why}{again}"
 
 
-def _telling(s: ExplainInput) -> tuple[Event, ...]:
+def _reason(s: ExplainInput) -> tuple[Event, ...]:
     """The newest events that say something, and the very last word whatever it was."""
     last = s.words[-1:]
     return tuple(event for event in s.events if event.type not in QUIET or event in last)[-EVENTS:]
@@ -110,5 +110,5 @@ def _telling(s: ExplainInput) -> tuple[Event, ...]:
 def _event(s: ExplainInput, event: Event) -> str:
     refused = "" if event.applied else f" refused ({event.reason})"
     line = f"event {event.task_seq} {event.type} {second(event.at, s.now)}{refused}"
-    words = said(event.fact)
+    words = describe(event.fact)
     return f"{line}: {words}" if words else line

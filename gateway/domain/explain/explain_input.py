@@ -7,7 +7,7 @@ from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, JobKind
-from gateway.domain.launching.realm import LIVE_FOR, Place
+from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.queue_clock import fits
 from gateway.domain.tasks.spec import Spec
@@ -71,7 +71,7 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
 
     def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
         """The live launchers of the realm of an attempt's sandbox."""
-        return tuple(call for call in self.live if attempt.place in call.providers)
+        return tuple(call for call in self.live if attempt.provider_realm in call.providers)
 
     @property
     def has_just_started(self) -> bool:
@@ -122,12 +122,12 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         return next((event for event in reversed(self.events) if event.type == kind), None)
 
 
-def place(attempt: Attempt) -> str:
+def sandbox_realm(attempt: Attempt) -> str:
     """Where an attempt's sandbox is: `local@<realm>`, as a launcher claims it."""
-    return located(attempt.place or ("", ""))
+    return realm_text(attempt.provider_realm or ("", ""))
 
 
-def located(place: Place) -> str:
+def realm_text(place: ProviderRealm) -> str:
     """A place as a launcher claims with it; a bare name means the empty realm."""
     provider, realm = place
     return f"{provider}@{realm}" if realm else provider

@@ -10,7 +10,7 @@ class Step(Frozen, frozen=True, kw_only=True):
     what: str
 
 
-class Telling(Frozen, frozen=True, kw_only=True):
+class Reason(Frozen, frozen=True, kw_only=True):
     """The clauses of a sentence, and what the task waits for; None: nothing is left to wait for."""
 
     clauses: tuple[str, ...]

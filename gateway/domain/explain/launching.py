@@ -1,7 +1,7 @@
 """How far a launch has come."""
 
-from gateway.domain.explain.explain_input import ExplainInput, place
-from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
+from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,
     clock,
@@ -21,15 +21,15 @@ from gateway.domain.tasks.event import Launching, Trying
 from gateway.domain.tasks.task import Attempt
 
 
-def launching(s: ExplainInput) -> Telling:
+def launching(s: ExplainInput) -> Reason:
     """Who works on it, what has been made, and when the launch counts as failed."""
     attempt = s.attempt
     if attempt is None:
-        return Telling(clauses=(state(s),), waiting_for="a launcher")
+        return Reason(clauses=(state(s),), waiting_for="a launcher")
     job = s.job("create", attempt.number)
     held = job is not None and job.is_held(s.now)
     work = _work(s, attempt, job) if job is not None and held else _offered(s, attempt)
-    return Telling(
+    return Reason(
         clauses=(_head(s, attempt), *work.clauses, *_end(s, attempt)),
         waiting_for=work.waiting_for,
     )
@@ -51,26 +51,26 @@ def _head(s: ExplainInput, attempt: Attempt) -> str:
     return f"{state(s)}{when}{slow}, launch {attempt.launches} of {LAUNCHES}"
 
 
-def _work(s: ExplainInput, attempt: Attempt, job: Job) -> Telling:
+def _work(s: ExplainInput, attempt: Attempt, job: Job) -> Reason:
     who = job.leased_by or "a launcher"
     if job.is_delegated:
         until = clock(job.lease_expires_at or s.now, s.now)
         told = f"{who} asked a launcher to start elsewhere, which has until {until} to claim it"
-        return Telling(clauses=(told,), waiting_for="the launcher that was asked to start")
+        return Reason(clauses=(told,), waiting_for="the launcher that was asked to start")
     if not _has_tried(s, attempt):
         told = f"{who} holds it and has not begun to create a sandbox"
-        return Telling(clauses=(told,), waiting_for=f"{who} to create a sandbox")
+        return Reason(clauses=(told,), waiting_for=f"{who} to create a sandbox")
     return _trying(s, attempt, who)
 
 
-def _trying(s: ExplainInput, attempt: Attempt, who: str) -> Telling:
+def _trying(s: ExplainInput, attempt: Attempt, who: str) -> Reason:
     sandbox = attempt.sandbox
-    name = sandbox.name if sandbox else "its sandbox"
+    name, realm = sandbox.name if sandbox else "its sandbox", sandbox_realm(attempt)
     if sandbox is None or sandbox.id is None:
-        told = f"{who} is creating {name} at {place(attempt)}{_earlier_tries(s)}"
-        return Telling(clauses=(told,), waiting_for=f"{place(attempt)} to create the sandbox")
-    told = f"{who} has created {name} at {place(attempt)}, which is not reported started yet"
-    return Telling(clauses=(told, *wrong_snapshot(s)), waiting_for="the sandbox to start")
+        told = f"{who} is creating {name} at {realm}{_earlier_tries(s)}"
+        return Reason(clauses=(told,), waiting_for=f"{realm} to create the sandbox")
+    told = f"{who} has created {name} at {realm}, which is not reported started yet"
+    return Reason(clauses=(told, *wrong_snapshot(s)), waiting_for="the sandbox to start")
 
 
 def _earlier_tries(s: ExplainInput) -> str:
@@ -82,18 +82,18 @@ def _earlier_tries(s: ExplainInput) -> str:
     return f" (try {fact.number}{note})"
 
 
-def _offered(s: ExplainInput, attempt: Attempt) -> Telling:
+def _offered(s: ExplainInput, attempt: Attempt) -> Reason:
     event = s.newest("task.launching")
     fact = event.fact if event is not None else None
     who = fact.launcher_id if isinstance(fact, Launching) else "its launcher"
     lost = f"{who} no longer holds it, so the launch is offered again"
-    where = f"a launcher of {place(attempt)}" if attempt.realm is not None else "a launcher"
+    where = f"a launcher of {sandbox_realm(attempt)}" if attempt.realm is not None else "a launcher"
     if s.able:
-        return Telling(
+        return Reason(
             clauses=(lost, f"{listed([call.launcher_id for call in s.able])} can take it"),
             waiting_for=f"{where} to take it over",
         )
-    return Telling(clauses=(lost, nobody(s, wanted_place(s))), waiting_for=where)
+    return Reason(clauses=(lost, nobody(s, wanted_place(s))), waiting_for=where)
 
 
 def _has_tried(s: ExplainInput, attempt: Attempt) -> bool:

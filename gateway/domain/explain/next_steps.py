@@ -13,7 +13,7 @@ from gateway.domain.explain.webhooks import next_try
 from gateway.domain.launching.job import Job, JobKind
 
 
-def upcoming(s: ExplainInput) -> tuple[Step, ...]:
+def next_steps(s: ExplainInput) -> tuple[Step, ...]:
     """Sorted by their moment; what is overdue stands first, for it happens at once."""
     steps = (*_clocks(s), *_offer(s), *_jobs(s), *_webhook(s), *_env(s))
     return tuple(sorted(steps, key=lambda step: step.at))
@@ -161,10 +161,10 @@ def _work_begins(s: ExplainInput, job: Job) -> str:
 
 
 def _webhook(s: ExplainInput) -> Iterator[Step]:
-    owed = next_try(s)
-    if owed is not None and owed.next_attempt_at is not None:
-        what = f"webhook: event {owed.task_seq} is sent again (try {owed.attempts + 1})"
-        yield Step(at=owed.next_attempt_at, what=what)
+    delivery = next_try(s)
+    if delivery is not None and delivery.next_attempt_at is not None:
+        what = f"webhook: event {delivery.task_seq} is sent again (try {delivery.attempts + 1})"
+        yield Step(at=delivery.next_attempt_at, what=what)
 
 
 def _env(s: ExplainInput) -> Iterator[Step]:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.domain.explain.advice import advice
-from gateway.domain.explain.cleanup import leaving, waits_for
-from gateway.domain.explain.explain_input import ExplainInput, located
-from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.cleanup import cleanup, waits_for
+from gateway.domain.explain.explain_input import ExplainInput, realm_text
+from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,
     clock,
@@ -28,29 +28,29 @@ from gateway.domain.tasks.event import Retried
 from gateway.domain.tasks.task import TaskError
 
 
-def queued(s: ExplainInput) -> Telling:
+def queued(s: ExplainInput) -> Reason:
     """The first reason that holds."""
     reasons = (rule(s) for rule in _REASONS)
     return next(reason for reason in reasons if reason is not None)
 
 
-def _old_sandbox(s: ExplainInput) -> Telling | None:
+def _old_sandbox(s: ExplainInput) -> Reason | None:
     if s.task.claimable_at is not None or not s.older:
         return None
     oldest = s.older[0]
     waiting = f"it may begin when the sandbox of attempt {oldest.number} is gone"
-    return Telling(
-        clauses=(state(s), waiting, *leaving(s, oldest)), waiting_for=waits_for(s, oldest)
+    return Reason(
+        clauses=(state(s), waiting, *cleanup(s, oldest)), waiting_for=waits_for(s, oldest)
     )
 
 
-def _backoff(s: ExplainInput) -> Telling | None:
+def _backoff(s: ExplainInput) -> Reason | None:
     at = s.task.claimable_at
     failed = _failed_launch(s)
     if at is None or at <= s.now or failed is None:
         return None
     launch, error = failed
-    return Telling(
+    return Reason(
         clauses=(
             f"{state(s)}, launch {launch - 1} of {LAUNCHES} failed with {error.code}",
             inside(error.message),
@@ -61,22 +61,22 @@ def _backoff(s: ExplainInput) -> Telling | None:
     )
 
 
-def _not_before(s: ExplainInput) -> Telling | None:
+def _not_before(s: ExplainInput) -> Reason | None:
     at = s.task.claimable_at
     if at is None or at <= s.now:
         return None
     when = clock(at, s.now)
     told = f"{state(s)}, not to begin before {when} (in {duration(at - s.now)}), as was asked for"
-    return Telling(clauses=(told,), waiting_for=f"its notBefore, {when}")
+    return Reason(clauses=(told,), waiting_for=f"its notBefore, {when}")
 
 
-def _key_taken(s: ExplainInput) -> Telling | None:
+def _key_taken(s: ExplainInput) -> Reason | None:
     key, limit = s.task.concurrency_key, s.policy.concurrency_per_key
     if key is None or len(s.key_holders) < limit:
         return None
     holders = listed(s.key_holders)
     verb = "holds" if len(s.key_holders) == 1 else "hold"
-    return Telling(
+    return Reason(
         clauses=(
             _waiting_since(s),
             f"{holders} {verb} its concurrency key {bare(key)}, which admits {limit} at a time",
@@ -86,22 +86,22 @@ def _key_taken(s: ExplainInput) -> Telling | None:
     )
 
 
-def _nobody(s: ExplainInput) -> Telling | None:
+def _nobody(s: ExplainInput) -> Reason | None:
     if s.able:
         return None
     wanted = wanted_place(s)
-    return Telling(
+    return Reason(
         clauses=(_waiting_since(s), nobody(s, wanted), *_who_is_there(s), *_expiry(s)),
         waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
     )
 
 
-def _all_full(s: ExplainInput) -> Telling | None:
+def _all_full(s: ExplainInput) -> Reason | None:
     if any(call.capacity for call in s.able):
         return None
     names = listed([call.launcher_id for call in s.able])
     full = "is full" if len(s.able) == 1 else "are full"
-    return Telling(
+    return Reason(
         clauses=(
             _waiting_since(s),
             f"{names} can take it but {full}",
@@ -112,15 +112,15 @@ def _all_full(s: ExplainInput) -> Telling | None:
     )
 
 
-def _soon(s: ExplainInput) -> Telling:
+def _soon(s: ExplainInput) -> Reason:
     room = [call for call in s.able if call.capacity]
     names = listed([call.launcher_id for call in room])
     places = count(sum(call.capacity for call in room), "task")
     clauses = (_waiting_since(s), f"{names} can take it, with room for {places}", *_expiry(s))
-    return Telling(clauses=clauses, waiting_for=f"{names} to claim it")
+    return Reason(clauses=clauses, waiting_for=f"{names} to claim it")
 
 
-_REASONS: Final[tuple[Callable[[ExplainInput], Telling | None], ...]] = (
+_REASONS: Final[tuple[Callable[[ExplainInput], Reason | None], ...]] = (
     _old_sandbox,
     _backoff,
     _not_before,
@@ -148,7 +148,7 @@ def _waiting_since(s: ExplainInput) -> str:
 def _who_is_there(s: ExplainInput) -> tuple[str, ...]:
     if s.live:
         served = (
-            f"{call.launcher_id} serves {listed([located(place) for place in call.providers])}"
+            f"{call.launcher_id} serves {listed([realm_text(place) for place in call.providers])}"
             for call in s.live[:3]
         )
         return (", ".join(served),)

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from gateway.domain.explain.explain_input import ExplainInput, place
-from gateway.domain.explain.explanation import Telling
+from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
+from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,
     clock,
@@ -33,10 +33,10 @@ _SEEN: Final = {
 }
 
 
-def running(s: ExplainInput) -> Telling:
+def running(s: ExplainInput) -> Reason:
     """The agent's word, its sandbox, and when it ends at the latest."""
-    return Telling(
-        clauses=(_head(s), *_doing(s), *_pull_request(s), *_troubles(s), *_end(s)),
+    return Reason(
+        clauses=(_head(s), *_doing(s), *_pull_request(s), *_problems(s), *_end(s)),
         waiting_for=_waiting_for(s),
     )
 
@@ -52,7 +52,7 @@ def _doing(s: ExplainInput) -> tuple[str, ...]:
     return (f"{stage}{said}",)
 
 
-def _troubles(s: ExplainInput) -> tuple[str, ...]:
+def _problems(s: ExplainInput) -> tuple[str, ...]:
     """What is known of its sandbox, as far as that explains anything, and of the way to it."""
     attempt = s.attempt
     if attempt is None:
@@ -142,7 +142,7 @@ def _realm_missing(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     flag = s.flag("realm_missing")
     if flag is None:
         return ()
-    missing = f"no launcher of {place(attempt)} is live {since(flag.since, s.now)}"
+    missing = f"no launcher of {sandbox_realm(attempt)} is live {since(flag.since, s.now)}"
     return (f"{missing}, so nobody can inspect its sandbox or destroy it",)
 
 
@@ -176,7 +176,7 @@ def _waiting_for(s: ExplainInput) -> str:
     if attempt is not None and attempt.missing_since is not None:
         return "a second inspection of its sandbox"
     if s.flag("realm_missing") and attempt is not None:
-        return f"a launcher of {place(attempt)}"
+        return f"a launcher of {sandbox_realm(attempt)}"
     if s.flag("unreachable"):
         return "its agent to reach the gateway"
     if s.flag("silent"):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.explain.explain_input import ExplainInput, place
+from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import bare, duration
 from gateway.domain.launching.launch import RELAUNCH_BACKOFF
 
@@ -24,7 +24,7 @@ def wanted_place(s: ExplainInput) -> str:
     """The only place where it may be launched, or nothing if any will do."""
     attempt = s.attempt
     if attempt is not None and attempt.realm is not None:
-        return place(attempt)
+        return sandbox_realm(attempt)
     return s.task.provider or ""
 
 

@@ -12,37 +12,41 @@ from gateway.domain.explain.formatting import (
 )
 
 
-def troubles(s: ExplainInput) -> tuple[str, ...]:
+def problems(s: ExplainInput) -> tuple[str, ...]:
     """What went wrong with deliveries, and of an ended task also what is only under way."""
-    pending = [owed for owed in s.deliveries if owed.status == "pending"]
-    failing = [owed for owed in pending if owed.failures]
+    pending = [delivery for delivery in s.deliveries if delivery.status == "pending"]
+    failing = [delivery for delivery in pending if delivery.failures]
     fresh = len(pending) - len(failing)
     way = (f"{count(fresh, 'webhook')} {_is(fresh)} on the way",)
     return (
         *(_failing(s, failing) if failing else ()),
         *(way if fresh and s.task.status.is_terminal else ()),
-        *_dead([owed for owed in s.deliveries if owed.status == "dead"]),
-        *_held([owed for owed in s.deliveries if owed.status == "held"]),
+        *_dead([delivery for delivery in s.deliveries if delivery.status == "dead"]),
+        *_held([delivery for delivery in s.deliveries if delivery.status == "held"]),
     )
 
 
-def owed_to(s: ExplainInput) -> str | None:
+def waits_for_delivery(s: ExplainInput) -> str | None:
     """What an ended task still waits for outside; None: nothing."""
-    number = sum(owed.status == "pending" for owed in s.deliveries)
+    number = sum(delivery.status == "pending" for delivery in s.deliveries)
     if number:
         return f"its receiver to take {count(number, 'webhook')}"
-    is_held = any(owed.status == "held" for owed in s.deliveries)
+    is_held = any(delivery.status == "held" for delivery in s.deliveries)
     return "somebody to enable its endpoint again" if is_held else None
 
 
 def next_try(s: ExplainInput) -> PendingDelivery | None:
     """The failing delivery that is tried next."""
-    failing = [owed for owed in s.deliveries if owed.failures and owed.next_attempt_at is not None]
-    return min(failing, key=lambda owed: owed.next_attempt_at or 0, default=None)
+    failing = [
+        delivery
+        for delivery in s.deliveries
+        if delivery.failures and delivery.next_attempt_at is not None
+    ]
+    return min(failing, key=lambda delivery: delivery.next_attempt_at or 0, default=None)
 
 
 def _failing(s: ExplainInput, failing: Sequence[PendingDelivery]) -> tuple[str, ...]:
-    parked = sum(owed.is_parked for owed in failing)
+    parked = sum(delivery.is_parked for delivery in failing)
     aside = f", {parked} of them parked" if parked and parked < len(failing) else ""
     aside = ", parked" if parked == len(failing) else aside
     head = f"{count(len(failing), 'webhook')} {_is(len(failing))} owed{aside}"

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
-from gateway.domain.invariants.history import tells_secret
-from gateway.domain.invariants.outbox import unsettled
+from gateway.domain.invariants.history import contains_secret
+from gateway.domain.invariants.outbox import check_deliveries
 from gateway.domain.invariants.task_rows import DeliveryRow, Problem, ProblemName
 from gateway.domain.tasks.event import EndpointEventData, Event
 from gateway.domain.tasks.task import Frozen
@@ -25,16 +25,16 @@ class EndpointRows(Frozen, frozen=True, kw_only=True):
     """Of the others that may hear of it, in the order of the numbers of events."""
 
 
-def misreported(books: EndpointRows, events: Iterable[Event]) -> Iterator[Problem]:
+def check_endpoint(rows: EndpointRows, events: Iterable[Event]) -> Iterator[Problem]:
     """What is wrong with it; its events come in the order of their numbers."""
-    log = Announcements(books.endpoint.id)
+    log = EndpointHistory(rows.endpoint.id)
     for event in events:
         yield from log.take(event)
-    yield from log.held_against(books.endpoint)
-    yield from unsettled(books.endpoint.id, books, log)
+    yield from log.check_row(rows.endpoint)
+    yield from check_deliveries(rows.endpoint.id, rows, log)
 
 
-class Announcements:
+class EndpointHistory:
     """What was told of one endpoint; the oldest of it may have been pruned."""
 
     def __init__(self, endpoint_id: str) -> None:
@@ -49,7 +49,7 @@ class Announcements:
         self.numbers[event.seq] = event.task_seq
         self.applied[event.seq] = event.type
         yield from self._check_numbers(event)
-        if tells_secret(event):
+        if contains_secret(event):
             detail = f"event {event.task_seq} ({event.type}) holds what looks like a secret"
             yield self._problem("secret_in_event", detail)
         if not _is_readable(event):
@@ -60,7 +60,7 @@ class Announcements:
             yield self._problem("forbidden_transition", detail)
         self._last = event
 
-    def held_against(self, endpoint: Endpoint) -> Iterator[Problem]:
+    def check_row(self, endpoint: Endpoint) -> Iterator[Problem]:
         """Whether its row says the same."""
         if self._last is None:
             return

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
 from gateway.domain.tasks.event import Event, Fact, SandboxReported
-from gateway.domain.tasks.fold import born, evolve
+from gateway.domain.tasks.fold import apply, create
 from gateway.domain.tasks.task import TRANSITIONS, Task
 from gateway.wire.decode import WrongShape
 from gateway.wire.redaction import ours_in
@@ -33,7 +33,7 @@ class History:
         self.applied: dict[int, str] = {}
         """The types of events that endpoints may get, by their numbers in the log."""
         self.refused: set[int] = set()
-        self._heard: set[tuple[int, str]] = set()
+        self._webhook_ids: set[tuple[int, str]] = set()
         self._last = 0
         self._is_whole = True
 
@@ -43,7 +43,7 @@ class History:
         self.numbers[event.seq] = event.task_seq
         yield from self._check_numbers(event)
         yield from self._check_secrets(event)
-        yield from self._check_heard(event)
+        yield from self._check_webhook_id(event)
         if event.applied:
             yield from self._apply(event)
         else:
@@ -64,24 +64,24 @@ class History:
         self._last = event.seq
 
     def _check_secrets(self, event: Event) -> Iterator[Problem]:
-        if tells_secret(event):
+        if contains_secret(event):
             detail = f"event {event.task_seq} ({event.type}) holds what looks like a secret"
             yield self._problem("secret_in_event", detail)
 
-    def _check_heard(self, event: Event) -> Iterator[Problem]:
+    def _check_webhook_id(self, event: Event) -> Iterator[Problem]:
         if event.webhook_id is None:
             return
         name = (event.attempt, event.webhook_id)
-        if name in self._heard:
+        if name in self._webhook_ids:
             detail = f"event {event.task_seq} has the webhook-id of an earlier one of its attempt"
             yield self._problem("webhook_twice", detail)
-        self._heard.add(name)
+        self._webhook_ids.add(name)
 
     def _apply(self, event: Event) -> Iterator[Problem]:
         self.applied[event.seq] = event.type
         try:
             fact = event.fact
-            after = born(event) if self.task is None else evolve(self.task, event, fact)
+            after = create(event) if self.task is None else apply(self.task, event, fact)
         except (KeyError, TypeError, msgspec.MsgspecError):
             detail = f"event {event.task_seq} ({event.type}) is not one that this version knows"
             yield self._problem("event_unreadable", detail)
@@ -120,7 +120,7 @@ class History:
         return Problem(name=name, subject=self.task_id, detail=detail)
 
 
-def tells_secret(event: Event) -> bool:
+def contains_secret(event: Event) -> bool:
     """Whether something stands in it that should have been redacted."""
     if event.type == "task.created":  # a prompt reaches the agent as it was written
         return ours_in(event.data)

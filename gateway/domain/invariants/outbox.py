@@ -28,7 +28,7 @@ class Log(Protocol):
         """The numbers in the log of those that no endpoint gets."""
 
 
-class Owing(Protocol):
+class OutboxRows(Protocol):
     """What is kept beside the log."""
 
     @property
@@ -40,31 +40,31 @@ class Owing(Protocol):
         """Of the endpoints that may hear of it, in the order of the numbers of events."""
 
 
-def unsettled(subject: str, books: Owing, log: Log) -> Iterator[Problem]:
+def check_deliveries(subject: str, rows: OutboxRows, log: Log) -> Iterator[Problem]:
     """What is wrong with the deliveries of its events."""
-    for name, detail in (*_missing(books, log), *_wrong(books, log)):
+    for name, detail in (*_missing(rows, log), *_wrong(rows, log)):
         yield Problem(name=name, subject=subject, detail=detail)
 
 
-def _missing(books: Owing, log: Log) -> Iterator[tuple[ProblemName, str]]:
-    """An endpoint is owed what it wanted when the event came, and nothing else."""
+def _missing(rows: OutboxRows, log: Log) -> Iterator[tuple[ProblemName, str]]:
+    """An endpoint is delivery what it wanted when the event came, and nothing else."""
     made: dict[str, set[int]] = defaultdict(set)
-    for owed in books.deliveries:
-        made[owed.endpoint_id].add(owed.seq)
+    for delivery in rows.deliveries:
+        made[delivery.endpoint_id].add(delivery.seq)
     wanted: dict[str, list[Subscription]] = defaultdict(list)
-    for subscription in books.subscriptions:
+    for subscription in rows.subscriptions:
         wanted[subscription.endpoint_id].append(subscription)
     for endpoint_id in sorted(wanted.keys() | made):
-        owed_to = _owed(log, wanted[endpoint_id])
-        for seq in sorted(owed_to - made[endpoint_id]):
+        wanted_seqs = _wanted_by(log, wanted[endpoint_id])
+        for seq in sorted(wanted_seqs - made[endpoint_id]):
             detail = f"event {log.numbers[seq]} has no delivery to {endpoint_id}"
             yield "delivery_missing", detail
-        for seq in sorted((made[endpoint_id] & log.applied.keys()) - owed_to):
+        for seq in sorted((made[endpoint_id] & log.applied.keys()) - wanted_seqs):
             detail = f"event {log.numbers[seq]} has a delivery to {endpoint_id}"
             yield "delivery_unasked", f"{detail}, which did not want it"
 
 
-def _owed(log: Log, subscriptions: Sequence[Subscription]) -> set[int]:
+def _wanted_by(log: Log, subscriptions: Sequence[Subscription]) -> set[int]:
     """The events that came while an endpoint wanted their types."""
     ends = [each.after_seq for each in subscriptions[1:]]
     return {
@@ -75,20 +75,23 @@ def _owed(log: Log, subscriptions: Sequence[Subscription]) -> set[int]:
     }
 
 
-def _wrong(books: Owing, log: Log) -> Iterator[tuple[ProblemName, str]]:
-    for owed in books.deliveries:
-        told = f"the delivery of event {owed.task_seq} to {owed.endpoint_id}"
-        if owed.seq in log.refused:
-            yield "delivery_of_refused", f"{told} is of an event that was refused"
-        if log.numbers.get(owed.seq) != owed.task_seq:
-            yield "delivery_differs", f"{told} is of event number {owed.seq}, which is not that one"
-        yield from _state(owed, told)
+def _wrong(rows: OutboxRows, log: Log) -> Iterator[tuple[ProblemName, str]]:
+    for delivery in rows.deliveries:
+        name = f"the delivery of event {delivery.task_seq} to {delivery.endpoint_id}"
+        if delivery.seq in log.refused:
+            yield "delivery_of_refused", f"{name} is of an event that was refused"
+        if log.numbers.get(delivery.seq) != delivery.task_seq:
+            yield (
+                "delivery_differs",
+                f"{name} is of another event, number {delivery.seq}",
+            )
+        yield from _state(delivery, name)
 
 
-def _state(owed: DeliveryRow, told: str) -> Iterator[tuple[ProblemName, str]]:
-    if owed.status not in STATES:
-        yield "delivery_state", f"{told} is '{owed.status}', which is no state"
-    if (owed.status == "pending") != (owed.next_attempt_at is not None):
-        yield "delivery_state", f"{told} is {owed.status}, and its next attempt says otherwise"
-    if owed.status == "delivered" and not owed.attempts:
-        yield "delivery_state", f"{told} is delivered, and was never attempted"
+def _state(delivery: DeliveryRow, name: str) -> Iterator[tuple[ProblemName, str]]:
+    if delivery.status not in STATES:
+        yield "delivery_state", f"{name} is '{delivery.status}', which is no state"
+    if (delivery.status == "pending") != (delivery.next_attempt_at is not None):
+        yield "delivery_state", f"{name} is {delivery.status}, and its next attempt says otherwise"
+    if delivery.status == "delivered" and not delivery.attempts:
+        yield "delivery_state", f"{name} is delivered, and was never attempted"

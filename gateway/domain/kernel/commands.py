@@ -22,11 +22,11 @@ from gateway.domain.deliveries.commands import (
 from gateway.domain.deliveries.delivery import NO_REPEAT
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.idempotency import Idempotency
-from gateway.domain.kernel.ids import stray_id
+from gateway.domain.kernel.ids import orphan_id
 from gateway.domain.kernel.read_set import ReadSet, SandboxKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.labels import owner
-from gateway.domain.launching.realm import Place, ServedPlace
+from gateway.domain.launching.realm import ProviderRealm, RealmKey
 from gateway.domain.launching.sweep import SweepNow
 from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 from gateway.domain.sources.workspace import Workspace
@@ -152,7 +152,7 @@ class Claim(Frozen, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`."""
 
     launcher_id: str
-    providers: tuple[Place, ...]
+    providers: tuple[ProviderRealm, ...]
     """The empty realm is that of a bare name."""
     capacity: int
     holding: tuple[str, ...] = ()
@@ -221,7 +221,7 @@ class FinishJob(JobReport, frozen=True, kw_only=True):
     @property
     def needs(self) -> ReadSet:
         """The job; of a sweep also what its sandboxes say they belong to."""
-        jobs = {stray_id(self.job_id, found.name, found.id) for found in self.sandboxes}
+        jobs = {orphan_id(self.job_id, found.name, found.id) for found in self.sandboxes}
         tasks = {owner(found.labels)[0] for found in self.sandboxes}
         return ReadSet(jobs=(self.job_id, *jobs), tasks=tuple(tasks), reports=True)
 
@@ -298,7 +298,7 @@ class JobDue(Frozen, frozen=True, kw_only=True):
 class RealmDue(Frozen, frozen=True, kw_only=True):
     """Launchers of this realm may have fallen silent, or call again."""
 
-    key: ServedPlace
+    key: RealmKey
 
     @property
     def needs(self) -> ReadSet:

@@ -73,7 +73,7 @@ def sweep_id(provider: str, realm: str, project: str = "") -> str:
     return f"job_sweep-{_digest(*parts)}"
 
 
-def stray_id(sweep: str, name: str, sandbox_id: str) -> str:
+def orphan_id(sweep: str, name: str, sandbox_id: str) -> str:
     """The id of the job that destroys a sandbox which that sweep has found."""
     return f"job_stray-{_digest(sweep, name, sandbox_id)}"
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gateway.domain.kernel.idempotency import IdempotencyKey
-from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.launching.realm import RealmKey
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.task import Frozen
 
@@ -39,7 +39,7 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     owing: tuple[str, ...] = ()
     """Tasks of which it matters whether deliveries are still to be made."""
     claim: "Claim | None" = None
-    realm: ServedPlace | None = None
+    realm: RealmKey | None = None
     """One that may be missing, or is heard again, with the tasks that have to be told."""
     sandboxes: tuple[SandboxKey, ...] = ()
     """Sandboxes that may be alive, with the tasks they belong to."""

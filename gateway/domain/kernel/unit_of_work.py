@@ -22,9 +22,9 @@ from gateway.domain.kernel.read_set import WebhookKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import (
-    Place,
+    ProviderRealm,
     Realm,
-    ServedPlace,
+    RealmKey,
     first_call,
 )
 from gateway.domain.launching.sweep import Sweep
@@ -83,7 +83,7 @@ class LauncherCall(Frozen, frozen=True, kw_only=True):
     """A launcher has called: it is live."""
 
     launcher_id: str
-    providers: tuple[Place, ...]
+    providers: tuple[ProviderRealm, ...]
     capacity: int
     version: str
     at: int
@@ -139,7 +139,7 @@ class UnitOfWork:
     """How many attempts of a concurrency key are launching or running."""
     taken: dict[str, tuple[ConcurrencyHold, ...]] = field(default_factory=dict)
     """When a concurrency key was taken, as far as somebody has waited for it, and whether it is."""
-    realms: dict[ServedPlace, Realm] = field(default_factory=dict)
+    realms: dict[RealmKey, Realm] = field(default_factory=dict)
     """All that are not known to be missing, and those that are spoken of."""
     has_more_stranded: bool = False
     """More tasks wait for a realm that is missing than were loaded."""
@@ -148,7 +148,7 @@ class UnitOfWork:
     changed_tasks: dict[str, None] = field(default_factory=dict)
     changed_attempts: dict[AttemptKey, None] = field(default_factory=dict)
     changed_jobs: dict[str, None] = field(default_factory=dict)
-    changed_realms: dict[ServedPlace, None] = field(default_factory=dict)
+    changed_realms: dict[RealmKey, None] = field(default_factory=dict)
     changed_taken: list[ConcurrencyHold] = field(default_factory=list)
     changed_turns: dict[str, None] = field(default_factory=dict)
     new_sweeps: list[Sweep] = field(default_factory=list)

@@ -8,21 +8,21 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.inspection import offered_again
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.sandbox_identity import wrong_name
-from gateway.domain.launching.sweep_findings import NOT_THERE, judge_sweep, swept_again
+from gateway.domain.launching.sweep_findings import NOT_THERE, apply_sweep, swept_again
 from gateway.domain.tasks.task import TaskError
 
 
-def homeless_finished(
-    view: UnitOfWork, job: Job, report: FinishJob, now: int, error: TaskError | None = None
+def orphan_finished(
+    unit: UnitOfWork, job: Job, report: FinishJob, now: int, error: TaskError | None = None
 ) -> Accepted:
     """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
     answered = answered_by(job, error)
     if job.stray is not None:
-        view.put_job(_stray_after(answered, job.stray, report, now))
+        unit.put_job(_orphan_after(answered, job.stray, report, now))
     else:
         if error is None:
-            view.new_sweeps.append(judge_sweep(view, job, report.sandboxes, now))
-        view.put_job(swept_again(answered, now))
+            unit.new_sweeps.append(apply_sweep(unit, job, report.sandboxes, now))
+        unit.put_job(swept_again(answered, now))
     return Accepted()
 
 
@@ -33,7 +33,7 @@ def answered_by(job: Job, error: TaskError | None = None) -> Job:
     )
 
 
-def _stray_after(job: Job, stray: OrphanSandbox, report: FinishJob, now: int) -> Job:
+def _orphan_after(job: Job, stray: OrphanSandbox, report: FinishJob, now: int) -> Job:
     if report.sandbox is not None and report.sandbox.name != stray.name:
         raise wrong_name(stray.name)
     if report.sandbox is not None and report.sandbox.state in NOT_THERE:

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from gateway.domain.tasks.task import Frozen
 
-Place = tuple[str, str]
+ProviderRealm = tuple[str, str]
 """Provider and realm, as a launcher claims with them."""
-ServedPlace = tuple[str, str, str]
+RealmKey = tuple[str, str, str]
 """Provider, realm, and the project whose launchers serve it there; empty: launchers of all."""
 
 LIVE_FOR: Final = 60_000
@@ -27,12 +27,12 @@ class Realm(Frozen, frozen=True, kw_only=True):
     """When to look whether it is still live. None: it is missing, and its tasks were told."""
 
     @property
-    def place(self) -> Place:
+    def provider_realm(self) -> ProviderRealm:
         """What a launcher claims with to serve it."""
         return self.provider, self.realm
 
     @property
-    def key(self) -> ServedPlace:
+    def key(self) -> RealmKey:
         """Its place, and for whom it is served."""
         return self.provider, self.realm, self.project
 
@@ -46,7 +46,7 @@ class Realm(Frozen, frozen=True, kw_only=True):
         return replace(self, called_at=now, due_at=now if is_unsettled else now + LIVE_FOR)
 
 
-def first_call(key: ServedPlace, now: int) -> Realm:
+def first_call(key: RealmKey, now: int) -> Realm:
     """A realm that nobody had served like this; its tasks may have missed launchers of others."""
     provider, realm, project = key
     return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=now)

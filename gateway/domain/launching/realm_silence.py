@@ -9,7 +9,7 @@ from gateway.domain.kernel.commands import RealmDue
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import (
     LIVE_FOR,
-    Place,
+    ProviderRealm,
     Realm,
     serves,
 )
@@ -18,43 +18,44 @@ from gateway.domain.tasks.task import Task
 from gateway.domain.tasks.task_change import TaskChange
 
 
-def realm_due(view: UnitOfWork, command: RealmDue, now: int) -> Accepted:
+def realm_due(unit: UnitOfWork, command: RealmDue, now: int) -> Accepted:
     """Looks whether a launcher of it still calls."""
-    realm = view.realms.get(command.key)
+    realm = unit.realms.get(command.key)
     if realm is None or realm.due_at is None or realm.due_at > now:
         return Accepted()
     if realm.is_live(now):
-        for draft in _changed(view, now, realm):
-            draft.keep()
-        view.put_realm(replace(realm, due_at=realm.called_at + LIVE_FOR))
-    elif now < view.policy.started_at + LIVE_FOR:
-        view.put_realm(replace(realm, due_at=view.policy.started_at + LIVE_FOR))
+        for change in _changed(unit, now, realm):
+            change.save()
+        unit.put_realm(replace(realm, due_at=realm.called_at + LIVE_FOR))
+    elif now < unit.policy.started_at + LIVE_FOR:
+        unit.put_realm(replace(realm, due_at=unit.policy.started_at + LIVE_FOR))
     else:
-        for draft in _changed(view, now, realm):
-            draft.keep()
-        view.put_realm(replace(realm, due_at=now if view.has_more_stranded else None))
+        for change in _changed(unit, now, realm):
+            change.save()
+        unit.put_realm(replace(realm, due_at=now if unit.has_more_stranded else None))
     return Accepted()
 
 
-def _changed(view: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
-    for task in list(view.tasks.values()):
+def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
+    for task in list(unit.tasks.values()):
         if not serves(realm.project, task.project):
             continue
-        draft = TaskChange(view, task, now)
-        is_there = any(attempt.place == realm.place for attempt in draft.living())
-        is_served = _is_served(view, task, realm.place, now)
+        change = TaskChange(unit, task, now)
+        place = realm.provider_realm
+        is_there = any(attempt.provider_realm == place for attempt in change.living())
+        is_served = _is_served(unit, task, place, now)
         if is_there and is_served:
-            draft.lower_flag("realm_missing")
+            change.lower_flag("realm_missing")
         if not realm.is_live(now) and not task.status.is_terminal:
             if is_there and not is_served:
-                draft.raise_flag("realm_missing", f"no launcher of {'@'.join(realm.place)} calls")
-            watch(draft)
-        if draft.task is not task:
-            yield draft
+                change.raise_flag("realm_missing", f"no launcher of {'@'.join(place)} calls")
+            watch(change)
+        if change.task is not task:
+            yield change
 
 
-def _is_served(view: UnitOfWork, task: Task, place: Place, now: int) -> bool:
+def _is_served(unit: UnitOfWork, task: Task, place: ProviderRealm, now: int) -> bool:
     """Whether a launcher of the task's project, or of all, still calls there."""
     keys = ((*place, project) for project in ("", task.project))
-    realms = (view.realms.get(key) for key in keys)
+    realms = (unit.realms.get(key) for key in keys)
     return any(realm is not None and realm.is_live(now) for realm in realms)

@@ -14,7 +14,7 @@ from gateway.domain.kernel.commands import (
 )
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.inspection import judge_destroy, judge_inspection
+from gateway.domain.launching.inspection import apply_destroy, apply_inspection
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.launch import (
     destroy_if_unwanted,
@@ -24,7 +24,7 @@ from gateway.domain.launching.launch import (
     launched,
     note_sandbox,
 )
-from gateway.domain.launching.orphans import answered_by, homeless_finished
+from gateway.domain.launching.orphans import answered_by, orphan_finished
 from gateway.domain.launching.realm import serves
 from gateway.domain.launching.sandbox_identity import check_sandbox, own_sandbox
 from gateway.domain.tasks.event import Trying
@@ -32,40 +32,40 @@ from gateway.domain.tasks.task import Attempt, Sandbox
 from gateway.domain.tasks.task_change import TaskChange
 
 
-def renew(view: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
+def renew(unit: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
     """The launcher still works on it; it is told when the work is no longer wanted."""
-    job = held(view, command, now)
-    expires = now + view.policy.lease
+    job = held(unit, command, now)
+    expires = now + unit.policy.lease
     if job.is_delegated:
         expires = max(expires, job.lease_expires_at or 0)
-    view.put_job(replace(job, lease_expires_at=expires, renewed=True))
+    unit.put_job(replace(job, lease_expires_at=expires, renewed=True))
     return LeaseReply(
         expires_at=expires,
-        cancel=_is_unwanted(view, job) and not _may_still_stop(view, job, now),
+        cancel=_is_unwanted(unit, job) and not _may_still_stop(unit, job, now),
         task_id=job.task_id,
         attempt=job.attempt,
     )
 
 
-def trying(view: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
+def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
     """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
-    job, draft, attempt = about(view, command, now)
+    job, change, attempt = about(unit, command, now)
     # Without the id of an earlier try: that one's absence would prove nothing of this one.
     sandbox = Sandbox(
         name=command.name,
         provider=command.provider,
         realm=command.realm,
-        snapshot=draft.task.snapshot,
+        snapshot=change.task.snapshot,
     )
-    before = now + view.policy.create_window
-    is_over = not job.is_open or job.kind != "create" or _is_unwanted(view, job)
-    is_early = any(older.number < attempt.number for older in draft.living())
+    before = now + unit.policy.create_window
+    is_over = not job.is_open or job.kind != "create" or _is_unwanted(unit, job)
+    is_early = any(older.number < attempt.number for older in change.living())
     if is_over or is_early or attempt.spoke_at is not None:
         return TryReply(create=False, create_before=before)
-    check_sandbox(draft, job, attempt, sandbox)
+    check_sandbox(change, job, attempt, sandbox)
     label = f"{job.id}.{job.lease}/{command.number}"
     if attempt.tried_as == label:  # its answer was lost on the way
-        draft.put_attempt(replace(attempt, create_before=before))
+        change.put_attempt(replace(attempt, create_before=before))
     else:
         tried = replace(
             attempt,
@@ -77,135 +77,135 @@ def trying(view: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
             create_before=before,
             gone_at=None,
         )
-        draft.put_attempt(tried)
+        change.put_attempt(tried)
         fact = Trying(sandbox=sandbox, number=command.number, note=command.note)
-        draft.happen("sandbox.trying", fact, attempt=attempt.number, source="launcher")
-    draft.keep()
+        change.emit("sandbox.trying", fact, attempt=attempt.number, source="launcher")
+    change.save()
     return TryReply(create=True, create_before=before)
 
 
-def created(view: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
+def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
     """The provider has named an id."""
-    job, draft, attempt = about(view, command, now)
+    job, change, attempt = about(unit, command, now)
     if job.is_open and job.kind == "create":
-        check_sandbox(draft, job, attempt, command.sandbox)
-        note_sandbox(draft, attempt, command.sandbox)
-        destroy_if_unwanted(draft, job)
-        draft.keep()
+        check_sandbox(change, job, attempt, command.sandbox)
+        note_sandbox(change, attempt, command.sandbox)
+        destroy_if_unwanted(change, job)
+        change.save()
     return Accepted()
 
 
-def finished(view: UnitOfWork, command: FinishJob, now: int) -> Accepted:
+def finished(unit: UnitOfWork, command: FinishJob, now: int) -> Accepted:
     """The job is over; what was seen is judged."""
-    job = _fenced(view, command, now)
+    job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     if job.task_id is None:
-        return homeless_finished(view, job, command, now)
-    job, draft, attempt = about(view, command, now)
+        return orphan_finished(unit, job, command, now)
+    job, change, attempt = about(unit, command, now)
     if command.sandbox is None and job.kind == "create":
-        command = replace(command, sandbox=own_sandbox(draft, job, attempt))
+        command = replace(command, sandbox=own_sandbox(change, job, attempt))
     if command.sandbox is not None:
-        check_sandbox(draft, job, attempt, command.sandbox)
+        check_sandbox(change, job, attempt, command.sandbox)
     if command.spool_offset is not None:
         attempt = replace(attempt, spool_offset=command.spool_offset)
-        draft.put_attempt(attempt)
+        change.put_attempt(attempt)
     answered = answered_by(job)
     if job.kind == "destroy":
-        judge_destroy(draft, answered, attempt, command)
+        apply_destroy(change, answered, attempt, command)
     else:
-        draft.put_job(replace(answered, closed_at=now))
+        change.put_job(replace(answered, closed_at=now))
         if job.kind == "inspect":
-            judge_inspection(draft, job, attempt, command)
+            apply_inspection(change, job, attempt, command)
         else:
-            launched(draft, job, attempt, command)
-    draft.keep()
+            launched(change, job, attempt, command)
+    change.save()
     return Accepted()
 
 
-def failed(view: UnitOfWork, command: FailJob, now: int) -> Accepted:
+def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
     """A create job is tried again or ends the attempt; a destroy is offered for ever."""
-    job = _fenced(view, command, now)
+    job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
     nothing = FinishJob(job_id=job.id, lease_token=job.token)
     error = launch_error(command.error, "launch" if job.kind == "create" else "sandbox")
     if job.task_id is None:
-        return homeless_finished(view, job, nothing, now, error)
+        return orphan_finished(unit, job, nothing, now, error)
     answered = answered_by(job, error)
-    _, draft, attempt = about(view, command, now)
+    _, change, attempt = about(unit, command, now)
     if job.kind == "destroy":
-        judge_destroy(draft, answered, attempt, nothing)
+        apply_destroy(change, answered, attempt, nothing)
     else:
-        draft.put_job(replace(answered, closed_at=now))
+        change.put_job(replace(answered, closed_at=now))
         if job.kind == "create":
             report = launch_report(command.error)
-            launch_failed(draft, attempt, error, report)
-    draft.keep()
+            launch_failed(change, attempt, error, report)
+    change.save()
     return Accepted()
 
 
-def delegate(view: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
+def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
     """The job waits for a launcher that was asked to start elsewhere, as long as a launch may
     take: one that never comes must not keep it for ever."""
-    job = held(view, command, now)
-    until = min(max(now, command.until), now + 2 * view.policy.launch)
-    view.put_job(replace(job, is_delegated=True, lease_expires_at=until))
+    job = held(unit, command, now)
+    until = min(max(now, command.until), now + 2 * unit.policy.launch)
+    unit.put_job(replace(job, is_delegated=True, lease_expires_at=until))
     return Accepted()
 
 
-def _is_unwanted(view: UnitOfWork, job: Job) -> bool:
-    task = view.tasks.get(job.task_id or "")
+def _is_unwanted(unit: UnitOfWork, job: Job) -> bool:
+    task = unit.tasks.get(job.task_id or "")
     if job.kind != "create" or task is None:
         return False
     over = task.status.is_terminal or task.attempt != job.attempt
     return over or task.cancel_requested_at is not None
 
 
-def _may_still_stop(view: UnitOfWork, job: Job, now: int) -> bool:
+def _may_still_stop(unit: UnitOfWork, job: Job, now: int) -> bool:
     """Whether a cancel was requested, and its agent is still given time to hear of it."""
-    task = view.tasks[job.task_id or ""]
-    attempt = view.attempts.get((task.id, job.attempt or 0))
+    task = unit.tasks[job.task_id or ""]
+    attempt = unit.attempts.get((task.id, job.attempt or 0))
     is_current = task.attempt == job.attempt and not task.status.is_terminal
     has_time = task.clocks.cancel is not None and task.clocks.cancel > now
     return is_current and has_time and attempt is not None and attempt.spoke_at is not None
 
 
-def about(view: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChange, Attempt]:
+def about(unit: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChange, Attempt]:
     """The job of a report, and the attempt it is about.
 
     Raises:
         ApiError: `unknown_job` or `lease_lost`.
     """
-    job = _fenced(view, command, now)
-    task = view.tasks.get(job.task_id or "")
-    attempt = view.attempts.get((job.task_id or "", job.attempt or 0))
+    job = _fenced(unit, command, now)
+    task = unit.tasks.get(job.task_id or "")
+    attempt = unit.attempts.get((job.task_id or "", job.attempt or 0))
     if task is None or attempt is None:
         raise ApiError("unknown_job", "This job is not about a task.")
-    return job, TaskChange(view, task, now), attempt
+    return job, TaskChange(unit, task, now), attempt
 
 
-def held(view: UnitOfWork, command: JobReport, now: int) -> Job:
+def held(unit: UnitOfWork, command: JobReport, now: int) -> Job:
     """The job of a report that only who holds it may make.
 
     Raises:
         ApiError: `unknown_job` or `lease_lost`.
     """
-    job = _fenced(view, command, now)
+    job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         raise _lease_lost()
     return job
 
 
-def _fenced(view: UnitOfWork, command: JobReport, now: int) -> Job:
-    job = view.jobs.get(command.job_id)
+def _fenced(unit: UnitOfWork, command: JobReport, now: int) -> Job:
+    job = unit.jobs.get(command.job_id)
     if job is None or not serves(command.project, job.project):
         raise ApiError("unknown_job", "There is no such job.")
     if not job.is_proved_by(command.lease_token):
         raise _lease_lost()
-    launcher = view.launchers.get(job.leased_by or "")
+    launcher = unit.launchers.get(job.leased_by or "")
     if launcher is not None and launcher.at < now and launcher.key_id in ("", command.key_id):
-        view.note_call(replace(launcher, at=now))
+        unit.note_call(replace(launcher, at=now))
     return job
 
 

@@ -9,13 +9,13 @@ from gateway.domain.tasks.task import Attempt, Sandbox
 from gateway.domain.tasks.task_change import TaskChange
 
 
-def check_sandbox(draft: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:
+def check_sandbox(change: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:
     """Whether a launcher may speak of this sandbox under this job.
 
     Raises:
         ApiError: `sandbox_mismatch`, `realm_mismatch` or `provider_mismatch`.
     """
-    own = sandbox_name(draft.task.id, attempt.number)
+    own = sandbox_name(change.task.id, attempt.number)
     if sandbox.name != own:
         raise wrong_name(own)
     is_moved = attempt.realm is not None and attempt.realm != sandbox.realm
@@ -26,7 +26,7 @@ def check_sandbox(draft: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbo
             hint="Only launchers of that realm can make, find or judge it.",
         )
     if job.kind == "create":
-        _check_provider(draft, job, (sandbox.provider, sandbox.realm))
+        _check_provider(change, job, (sandbox.provider, sandbox.realm))
 
 
 def wrong_name(own: str) -> ApiError:
@@ -38,28 +38,28 @@ def wrong_name(own: str) -> ApiError:
     )
 
 
-def own_sandbox(draft: TaskChange, job: Job, attempt: Attempt) -> Sandbox | None:
+def own_sandbox(change: TaskChange, job: Job, attempt: Attempt) -> Sandbox | None:
     """The sandbox of a `done` that names none: the one that was tried, else one in the first place
     its launcher serves."""
     if attempt.sandbox is not None:
         return replace(attempt.sandbox, state="started")
-    launcher = draft.view.launchers.get(job.leased_by or "")
+    launcher = change.unit.launchers.get(job.leased_by or "")
     if launcher is None:
         return None
     provider, realm = launcher.providers[0]
-    name = sandbox_name(draft.task.id, attempt.number)
+    name = sandbox_name(change.task.id, attempt.number)
     return Sandbox(name=name, provider=provider, realm=realm, state="started")
 
 
-def _check_provider(draft: TaskChange, job: Job, place: tuple[str, str]) -> None:
-    launcher = draft.view.launchers.get(job.leased_by or "")
+def _check_provider(change: TaskChange, job: Job, place: tuple[str, str]) -> None:
+    launcher = change.unit.launchers.get(job.leased_by or "")
     if launcher is not None and place not in launcher.providers:
         raise ApiError(
             "provider_mismatch",
             f"This launcher did not claim with {place[0]}@{place[1]}.",
             hint="Name provider and realm as in `providers` of the claim.",
         )
-    wanted = draft.task.provider
+    wanted = change.task.provider
     if wanted is not None and place[0] != wanted:
         raise ApiError(
             "provider_mismatch",

@@ -4,11 +4,11 @@ from typing import Literal
 
 from gateway.domain.kernel.ids import sweep_id
 from gateway.domain.kernel.read_set import ReadSet
-from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.launching.realm import RealmKey
 from gateway.domain.tasks.task import Frozen
 
 Outcome = Literal["waiting", "ending", "destroying"]
-MOST_TOLD = 100
+MAX_LISTED = 100
 """So many of the unwanted are kept by name; the others are counted."""
 
 
@@ -30,7 +30,7 @@ class Unwanted(Frozen, frozen=True, kw_only=True):
 class Sweep(Frozen, frozen=True, kw_only=True):
     """The newest report of a realm's sweep."""
 
-    realm: ServedPlace
+    realm: RealmKey
     at: int
     seen: int
     """Sandboxes that carry our label."""
@@ -42,7 +42,7 @@ class Sweep(Frozen, frozen=True, kw_only=True):
 class SweepNow(Frozen, frozen=True, kw_only=True):
     """These realms are to be swept before their time."""
 
-    realms: tuple[ServedPlace, ...]
+    realms: tuple[RealmKey, ...]
 
     @property
     def needs(self) -> ReadSet:

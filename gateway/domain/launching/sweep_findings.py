@@ -5,13 +5,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.domain.kernel.ids import stray_id, sweep_id
+from gateway.domain.kernel.ids import orphan_id, sweep_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.labels import INSTANCE, owner
-from gateway.domain.launching.realm import ServedPlace, serves
+from gateway.domain.launching.realm import RealmKey, serves
 from gateway.domain.launching.sweep import (
-    MOST_TOLD,
+    MAX_LISTED,
     Outcome,
     Sweep,
     Unwanted,
@@ -27,7 +27,7 @@ SWEEP_EVERY: Final = 300_000
 NOT_THERE: Final = frozenset({"gone", "destroyed"})
 
 
-def sweep_job(key: ServedPlace, now: int) -> Job:
+def sweep_job(key: RealmKey, now: int) -> Job:
     """The one sweep job of a realm: it is offered again after each report."""
     provider, realm, project = key
     return Job(
@@ -40,67 +40,67 @@ def sweep_job(key: ServedPlace, now: int) -> Job:
     )
 
 
-def judge_sweep(view: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
+def apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
     """Has everything destroyed that is ours and that nobody wants any more. A sweep by launchers of
     one project sees nothing of another's."""
     there = [
         sandbox
         for sandbox in found
-        if sandbox.labels.get(INSTANCE) == view.policy.instance_id
+        if sandbox.labels.get(INSTANCE) == unit.policy.instance_id
         and sandbox.state not in NOT_THERE
-        and _may_judge(view, sweep, sandbox)
+        and _is_in_scope(unit, sweep, sandbox)
     ]
     unwanted = [
-        _told(sandbox, *verdict)
+        _unwanted(sandbox, *verdict)
         for sandbox in there
-        if (verdict := _judged(view, sweep, sandbox, now)) is not None
+        if (verdict := _verdict(unit, sweep, sandbox, now)) is not None
     ]
     return Sweep(
         realm=(sweep.provider or "", sweep.realm or "", sweep.project),
         at=now,
         seen=len(there),
         unwanted=len(unwanted),
-        told=tuple(unwanted[:MOST_TOLD]),
+        told=tuple(unwanted[:MAX_LISTED]),
     )
 
 
-def _may_judge(view: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
+def _is_in_scope(unit: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
     """A sandbox of no known task is nobody's: whoever serves its realm may say so."""
-    task = view.tasks.get(owner(found.labels)[0])
+    task = unit.tasks.get(owner(found.labels)[0])
     return task is None or serves(sweep.project, task.project)
 
 
-def _judged(
-    view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int
+def _verdict(
+    unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int
 ) -> tuple[Outcome, str] | None:
     """Why nobody wants it, and what becomes of it; None: somebody does."""
     task_id, number = owner(found.labels)
-    task = view.tasks.get(task_id)
-    attempt = view.attempts.get((task.id, number)) if task else None
+    task = unit.tasks.get(task_id)
+    attempt = unit.attempts.get((task.id, number)) if task else None
     if task is None or (attempt is None and number != task.attempt):
         why = "there is no such task" if task is None else f"the task has no attempt {number}"
-        return _stray(view, sweep, found, now, since=_made_at(found)), why
+        return _orphan(unit, sweep, found, now, since=_made_at(found)), why
     is_over = number != task.attempt or task.status.is_terminal
     is_there = attempt is None or attempt.realm in {None, sweep.realm}
     if not is_over and is_there:
         return None
     if attempt is not None and is_there and not attempt.is_gone:
-        _see_to_its_end(view, task, attempt, now)
+        _ensure_destroy(unit, task, attempt, now)
         return "ending", f"attempt {number} is over"
     why = f"attempt {number} is over" if is_there else f"attempt {number} is in another realm"
     since = _settled_at(attempt) if attempt is not None else 0
-    return _stray(view, sweep, found, now, since=since), why
+    return _orphan(unit, sweep, found, now, since=since), why
 
 
-def _stray(view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
+def _orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
     """Nothing of it is known any more: it goes, once no create can land and no list be stale."""
-    if now - since < _grace(view):
+    if now - since < _grace(unit):
         return "waiting"
-    _destroy_stray(view, sweep, found, now)
+    _destroy_orphan(unit, sweep, found, now)
     return "destroying"
 
 
-def _told(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
+def _unwanted(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
     task_id, number = owner(found.labels)
     return Unwanted(
         id=found.id,
@@ -114,19 +114,19 @@ def _told(found: SweptSandbox, outcome: Outcome, reason: str) -> Unwanted:
     )
 
 
-def _see_to_its_end(view: UnitOfWork, task: Task, attempt: Attempt, now: int) -> None:
-    draft = TaskChange(view, task, now)
-    if draft.job("destroy", attempt.number) is None:
-        destroy(draft, attempt, at=now)
-        draft.keep()
+def _ensure_destroy(unit: UnitOfWork, task: Task, attempt: Attempt, now: int) -> None:
+    change = TaskChange(unit, task, now)
+    if change.job("destroy", attempt.number) is None:
+        destroy(change, attempt, at=now)
+        change.save()
 
 
-def _destroy_stray(view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int) -> None:
-    name = stray_id(sweep.id, found.name, found.id)
-    known = view.jobs.get(name)
+def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int) -> None:
+    name = orphan_id(sweep.id, found.name, found.id)
+    known = unit.jobs.get(name)
     if known is not None and known.is_open:
         return
-    task = view.tasks.get(owner(found.labels)[0])
+    task = unit.tasks.get(owner(found.labels)[0])
     stray = OrphanSandbox(name=found.name, id=found.id, labels=found.labels)
     opened = Job(
         id=name,
@@ -139,12 +139,12 @@ def _destroy_stray(view: UnitOfWork, sweep: Job, found: SweptSandbox, now: int) 
         # One that was closed is opened anew under the same id: no old token may fit again.
         lease=known.lease + 1 if known else 0,
     )
-    view.put_job(opened)
+    unit.put_job(opened)
 
 
-def _grace(view: UnitOfWork) -> int:
+def _grace(unit: UnitOfWork) -> int:
     """So long a create may still land, and a list may show what is gone (milliseconds)."""
-    policy = view.policy
+    policy = unit.policy
     return policy.create_window + policy.create_limit + policy.gone_margin
 
 

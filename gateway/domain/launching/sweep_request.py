@@ -8,10 +8,10 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.sweep import SweepNow
 
 
-def sweep_now(view: UnitOfWork, command: SweepNow, now: int) -> Accepted:
+def sweep_now(unit: UnitOfWork, command: SweepNow, now: int) -> Accepted:
     """Offers each realm's sweep at once; one that is under way is left alone."""
     for key in command.realms:
-        job = view.jobs.get(sweep_id(*key))
+        job = unit.jobs.get(sweep_id(*key))
         if job is not None and job.is_free and job.not_before > now:
-            view.put_job(replace(job, not_before=now))
+            unit.put_job(replace(job, not_before=now))
     return Accepted()

@@ -11,7 +11,7 @@ from gateway.domain.kernel.commands import (
 )
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import ServedPlace
+from gateway.domain.launching.realm import RealmKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import CLOCK_NAMES, Frozen, Task
 
@@ -25,7 +25,7 @@ class DueClock(Frozen, frozen=True, kw_only=True):
     since: int
 
 
-class Foreseen(Frozen, frozen=True, kw_only=True):
+class PlannedChange(Frozen, frozen=True, kw_only=True):
     """What is due, and what would come of it."""
 
     due: tuple[DueClock, ...]
@@ -37,65 +37,65 @@ class Foreseen(Frozen, frozen=True, kw_only=True):
     """The task whose clock, or whose job's lease, has run out."""
     after: Task | None = None
     job_id: str | None = None
-    realm: ServedPlace | None = None
+    realm: RealmKey | None = None
     """The realm whose launchers have not called for a while, or call again."""
 
 
 class DryRun(Frozen, frozen=True, kw_only=True):
     """All that is due at a moment."""
 
-    foreseen: tuple[Foreseen, ...]
+    planned: tuple[PlannedChange, ...]
     outage_since: int | None
     """Nothing could commit since then: what came due meanwhile would be moved first."""
 
 
-def rehearse(view: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
+def dry_run(unit: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
     """What the commands would do, one after the other as in a batch; the view is changed."""
-    due = [_due_clocks(view, command, now) for command in commands]
-    last = view.last_pulse
+    due = [_due_clocks(unit, command, now) for command in commands]
+    last = unit.last_pulse
     is_outage = last is not None and now - last > OUTAGE
     if is_outage:
-        decide(view, Pulse(at=now), now)
-    foreseen = [
-        _rehearse(view, command, clocks, now) for command, clocks in zip(commands, due, strict=True)
+        decide(unit, Pulse(at=now), now)
+    planned = [
+        _run_one(unit, command, clocks, now) for command, clocks in zip(commands, due, strict=True)
     ]
-    return DryRun(foreseen=tuple(foreseen), outage_since=last if is_outage else None)
+    return DryRun(planned=tuple(planned), outage_since=last if is_outage else None)
 
 
-def _due_clocks(view: UnitOfWork, command: Due, now: int) -> tuple[DueClock, ...]:
-    found = [DueClock(what=name, since=at) for name, at in _clocks(view, command) if at <= now]
+def _due_clocks(unit: UnitOfWork, command: Due, now: int) -> tuple[DueClock, ...]:
+    found = [DueClock(what=name, since=at) for name, at in _clocks(unit, command) if at <= now]
     return tuple(sorted(found, key=lambda clock: clock.since))
 
 
-def _clocks(view: UnitOfWork, command: Due) -> list[tuple[str, int]]:
+def _clocks(unit: UnitOfWork, command: Due) -> list[tuple[str, int]]:
     moments: dict[str, int | None] = {}
     match command:
-        case TaskDue() if task := view.tasks.get(command.task_id):
+        case TaskDue() if task := unit.tasks.get(command.task_id):
             moments = {name: getattr(task.clocks, name) for name in CLOCK_NAMES}
-        case JobDue() if job := view.jobs.get(command.job_id):
+        case JobDue() if job := unit.jobs.get(command.job_id):
             moments = {"lease": job.lease_expires_at}
-        case RealmDue() if realm := view.realms.get(command.key):
+        case RealmDue() if realm := unit.realms.get(command.key):
             moments = {"realm": realm.due_at}
     return [(name, at) for name, at in moments.items() if at is not None]
 
 
-def _rehearse(view: UnitOfWork, command: Due, due: tuple[DueClock, ...], now: int) -> Foreseen:
-    task_id = _task_id(view, command)
-    before, jobs, said = view.tasks.get(task_id), dict(view.jobs), len(view.new_events)
-    decide(view, command, now)
-    return Foreseen(
+def _run_one(unit: UnitOfWork, command: Due, due: tuple[DueClock, ...], now: int) -> PlannedChange:
+    task_id = _task_id(unit, command)
+    before, jobs, emitted = unit.tasks.get(task_id), dict(unit.jobs), len(unit.new_events)
+    decide(unit, command, now)
+    return PlannedChange(
         due=due,
-        events=tuple(view.new_events[said:]),
-        jobs=tuple(job for name, job in view.jobs.items() if jobs.get(name) != job),
+        events=tuple(unit.new_events[emitted:]),
+        jobs=tuple(job for name, job in unit.jobs.items() if jobs.get(name) != job),
         before=before,
-        after=view.tasks.get(task_id),
+        after=unit.tasks.get(task_id),
         job_id=command.job_id if isinstance(command, JobDue) else None,
         realm=command.key if isinstance(command, RealmDue) else None,
     )
 
 
-def _task_id(view: UnitOfWork, command: Due) -> str:
+def _task_id(unit: UnitOfWork, command: Due) -> str:
     if isinstance(command, TaskDue):
         return command.task_id
-    job = view.jobs.get(command.job_id) if isinstance(command, JobDue) else None
+    job = unit.jobs.get(command.job_id) if isinstance(command, JobDue) else None
     return job.task_id or "" if job else ""

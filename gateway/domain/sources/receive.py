@@ -31,66 +31,66 @@ WELL: Final = frozenset(
 """States of a sandbox in which an agent runs or soon will; after any other one it is looked at."""
 
 
-def sandbox_changed(view: UnitOfWork, command: SandboxNotice, now: int) -> NoticeReply:
+def sandbox_changed(unit: UnitOfWork, command: SandboxNotice, now: int) -> NoticeReply:
     """Asks the sandbox's realm what is the matter; a message never judges by itself, for it may be
     old, out of order or about less than it seems."""
-    if _is_duplicate(view, command.message):
+    if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
-    found = view.sandboxes.get(command.sandbox_id, ())
-    asked = [_ask(view, view.attempts[key], command.state, now) for key in found]
+    found = unit.sandboxes.get(command.sandbox_id, ())
+    asked = [_ask(unit, unit.attempts[key], command.state, now) for key in found]
     reason: Reason | None = None
     if not any(asked):
         reason = "nothing_to_do" if found else "unknown_sandbox"
-    return _answer(view, command.message, reason, now)
+    return _answer(unit, command.message, reason, now)
 
 
-def pull_request_closed(view: UnitOfWork, command: PullRequestNotice, now: int) -> NoticeReply:
+def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) -> NoticeReply:
     """Tells it, in terminal states too: it changes none."""
-    if _is_duplicate(view, command.message):
+    if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
-    found = view.pull_requests.get(command.url, ())
+    found = unit.pull_requests.get(command.url, ())
     fact = PullRequestClosed(
         pr_url=command.url, merge_commit_sha=command.merge_commit_sha, by=command.by
     )
     for task_id in found:
-        draft = TaskChange(view, view.tasks[task_id], now)
+        change = TaskChange(unit, unit.tasks[task_id], now)
         kind = "task.pr_merged" if command.is_merged else "task.pr_closed"
-        draft.happen(kind, fact, source="github")
-        draft.keep()
-    return _answer(view, command.message, None if found else "unknown_pull_request", now)
+        change.emit(kind, fact, source="github")
+        change.save()
+    return _answer(unit, command.message, None if found else "unknown_pull_request", now)
 
 
-def _ask(view: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
+def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
     """Whether there is something to ask for."""
-    task = view.tasks[attempt.task_id]
-    draft = TaskChange(view, task, now)
+    task = unit.tasks[attempt.task_id]
+    change = TaskChange(unit, task, now)
     if attempt.is_gone or state in WELL:
         return False
-    if draft.job("destroy", attempt.number) is not None:
+    if change.job("destroy", attempt.number) is not None:
         if state != "destroyed":
             return False
-        draft.open_job("destroy", attempt, not_before=now)
+        change.open_job("destroy", attempt, not_before=now)
     elif task.status is Status.RUNNING and attempt.number == task.attempt:
-        draft.open_job("inspect", attempt, not_before=now)
+        change.open_job("inspect", attempt, not_before=now)
     else:
         return False  # while it is launched, its launcher looks at it
-    draft.keep()
+    change.save()
     return True
 
 
-def _is_duplicate(view: UnitOfWork, message: Message) -> bool:
+def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
     """Whether it came before, with an effect.
 
     Raises:
         ApiError: `webhook_id_reused`.
     """
-    before = view.seen.get((message.source, message.id))
+    before = unit.seen.get((message.source, message.id))
     if before is not None and not hmac.compare_digest(before.message.body_hash, message.body_hash):
         raise ApiError("webhook_id_reused", "A message with this id came before with another body.")
     is_known = before is not None and before.applied
-    return is_known or (message.source, message.body_hash) in view.said
+    return is_known or (message.source, message.body_hash) in unit.said
 
 
-def _answer(view: UnitOfWork, message: Message, reason: Reason | None, now: int) -> NoticeReply:
-    view.note_message(Seen(message=message, applied=reason is None, at=now))
+def _answer(unit: UnitOfWork, message: Message, reason: Reason | None, now: int) -> NoticeReply:
+    unit.note_message(Seen(message=message, applied=reason is None, at=now))
     return NoticeReply(applied=reason is None, reason=reason)

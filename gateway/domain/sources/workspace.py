@@ -21,7 +21,7 @@ class Workspace(Frozen, frozen=True, kw_only=True):
         """By which it is found."""
         return (self.project, self.external_id)
 
-    def is_asked_alike(self, other: "Workspace") -> bool:
+    def is_same_request(self, other: "Workspace") -> bool:
         """Whether it is the same request: everything but these may differ from try to try."""
         is_same = is_same_repository(self.repo_url, other.repo_url)
         return is_same and self.branch == other.branch

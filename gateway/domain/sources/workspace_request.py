@@ -18,35 +18,35 @@ WRITING: Final = 5_000
 writes of 150 ms, and whatever end it is told of before they are over is overwritten by them."""
 
 
-def open_workspace(view: UnitOfWork, command: OpenWorkspace, now: int) -> TaskReply:
+def open_workspace(unit: UnitOfWork, command: OpenWorkspace, now: int) -> TaskReply:
     """A new task, the one that stands, or the next attempt of one that ended badly."""
-    task = _opened(view, command, now)
-    draft = TaskChange(view, task, now)
-    draft.change(callback=command.answered_by + WRITING)
-    return TaskReply(task=draft.keep())
+    task = _opened(unit, command, now)
+    change = TaskChange(unit, task, now)
+    change.schedule(callback=command.answered_by + WRITING)
+    return TaskReply(task=change.save())
 
 
-def answer_workspace(view: UnitOfWork, command: AnswerWorkspace, now: int) -> Accepted:
+def answer_workspace(unit: UnitOfWork, command: AnswerWorkspace, now: int) -> Accepted:
     """Final callbacks go out once the frontend has had the time to write its answer down."""
-    task = view.tasks.get(command.task_id)
+    task = unit.tasks.get(command.task_id)
     if task is not None and task.clocks.callback is not None:
-        draft = TaskChange(view, task, now)
-        draft.change(callback=now + WRITING)
-        draft.keep()
-        _turn_callbacks(view, task, now + WRITING)
+        change = TaskChange(unit, task, now)
+        change.schedule(callback=now + WRITING)
+        change.save()
+        _turn_callbacks(unit, task, now + WRITING)
     return Accepted()
 
 
-def _opened(view: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
+def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
     wanted = command.workspace
     if wanted is None:
-        return create(view, command.creation, now).task
-    known = view.workspaces.get(wanted.key)
-    task = view.tasks.get(known.task_id) if known else None
+        return create(unit, command.creation, now).task
+    known = unit.workspaces.get(wanted.key)
+    task = unit.tasks.get(known.task_id) if known else None
     if known is None or task is None:
-        view.put_workspace(wanted)
-        return create(view, command.creation, now).task
-    if not known.is_asked_alike(wanted):
+        unit.put_workspace(wanted)
+        return create(unit, command.creation, now).task
+    if not known.is_same_request(wanted):
         raise ApiError(
             "idempotency_mismatch",
             "This TASK_ID came before with another repoUrl or branch.",
@@ -54,15 +54,15 @@ def _opened(view: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
         )
     if command.renewal is None or not task.status.is_terminal or task.status is Status.COMPLETED:
         return task
-    view.renewed_env.append(TaskSecrets(task_id=task.id, env=command.renewal))
-    view.erased.discard(task.id)
-    _turn_callbacks(view, task, None)
+    unit.renewed_env.append(TaskSecrets(task_id=task.id, env=command.renewal))
+    unit.erased.discard(task.id)
+    _turn_callbacks(unit, task, None)
     not_before = (task.finished_at or now) + SETTLING
     again = RetryTask(task_id=task.id, project=task.project, not_before=not_before)
-    return retry(view, again, now).task
+    return retry(unit, again, now).task
 
 
-def _turn_callbacks(view: UnitOfWork, task: Task, at: int | None) -> None:
+def _turn_callbacks(unit: UnitOfWork, task: Task, at: int | None) -> None:
     if task.endpoint_id is not None:
         turn = CallbackTurn(endpoint_id=task.endpoint_id, task_id=task.id, at=at)
-        view.outbox.callbacks.append(turn)
+        unit.outbox.callbacks.append(turn)

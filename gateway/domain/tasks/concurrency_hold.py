@@ -15,7 +15,7 @@ class ConcurrencyHold(Frozen, frozen=True, kw_only=True):
     """None: it still is."""
 
 
-def standstill(periods: Iterable[ConcurrencyHold], start: int, end: int) -> int:
+def time_blocked(periods: Iterable[ConcurrencyHold], start: int, end: int) -> int:
     """How much of the time from start to end a key was taken; its periods never overlap."""
     return sum(
         max(0, min(period.freed_at or end, end) - max(period.taken_at, start)) for period in periods

@@ -41,7 +41,7 @@ class Started(Reported, frozen=True, kw_only=True):
     snapshot: str | None = None
 
 
-class Spoke(Reported, frozen=True, kw_only=True):
+class AgentActivity(Reported, frozen=True, kw_only=True):
     """A word that changes nothing but the clocks."""
 
 
@@ -180,7 +180,7 @@ Fact = (
     | Launching
     | Launched
     | Started
-    | Spoke
+    | AgentActivity
     | Progress
     | UsageTotals
     | PullRequest
@@ -200,10 +200,10 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "task.launching": Launching,
     "task.launched": Launched,
     "task.started": Started,
-    "task.heartbeat": Spoke,
+    "task.heartbeat": AgentActivity,
     "task.progress": Progress,
-    "task.log": Spoke,
-    "task.patch": Spoke,
+    "task.log": AgentActivity,
+    "task.patch": AgentActivity,
     "task.usage": UsageTotals,
     "task.pr_created": PullRequest,
     "task.completed": Ended,

@@ -43,16 +43,16 @@ LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
 def fold(events: Iterable[Event]) -> Task:
     """The task its events tell of; the first one must be `task.created`."""
     stream = iter(events)
-    task = born(next(stream))
+    task = create(next(stream))
     for event in stream:
         if event.applied:
-            task = evolve(task, event, event.fact)
+            task = apply(task, event, event.fact)
         else:
             task = replace(task, seq=event.task_seq)
     return task
 
 
-def born(event: Event, spec: Spec | None = None) -> Task:
+def create(event: Event, spec: Spec | None = None) -> Task:
     """The task right after `task.created`."""
     made = spec or event.fact
     if not isinstance(made, Spec):
@@ -81,7 +81,7 @@ def born(event: Event, spec: Spec | None = None) -> Task:
     )
 
 
-def evolve(task: Task, event: Event, fact: Fact) -> Task:
+def apply(task: Task, event: Event, fact: Fact) -> Task:
     """The task after one applied event."""
     task = replace(task, seq=event.task_seq, updated_at=event.at)
     if event.source == "agent" and not isinstance(fact, Ended | Retried):

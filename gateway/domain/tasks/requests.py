@@ -20,7 +20,7 @@ from gateway.domain.tasks.finish import (
     open_next,
 )
 from gateway.domain.tasks.queue_clock import watch
-from gateway.domain.tasks.stored_response import first_answer, remember
+from gateway.domain.tasks.stored_response import store_response, stored_response
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -28,43 +28,43 @@ CANCEL_GRACE = 60_000
 """So long after `cancelSeconds` a cancel is over, confirmed or not (milliseconds)."""
 
 
-def create(view: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
+def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
     """Stores the task; from `notBefore` on its create job may be claimed."""
-    first = _first_answer(view, command.idempotency)
+    first = _stored_response(unit, command.idempotency)
     if first is not None:
         return first
     spec = command.spec
     claimable_at = max(now, spec.not_before or now)
-    draft = TaskChange.opened(view, command.task_id, spec, now, claimable_at=claimable_at)
-    watch(draft)
+    change = TaskChange.opened(unit, command.task_id, spec, now, claimable_at=claimable_at)
+    watch(change)
     if command.callback is not None:
-        view.open_endpoint(command.callback, spec.project, now)
+        unit.open_endpoint(command.callback, spec.project, now)
     if command.env is not None or command.callback is not None:
         url = command.callback.url if command.callback else None
-        view.new_secrets.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
+        unit.new_secrets.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
     if spec.metadata:
-        view.new_metadata.append((command.task_id, spec.metadata))
-    return _answer(view, command.idempotency, draft.keep(), now)
+        unit.new_metadata.append((command.task_id, spec.metadata))
+    return _answer(unit, command.idempotency, change.save(), now)
 
 
-def cancel(view: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
+def cancel(unit: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
     """Cancels at once what never had a sandbox; else asks the agent to stop."""
-    task = _task_of(view, command)
-    first = _first_answer(view, command.idempotency)
+    task = _task_of(unit, command)
+    first = _stored_response(unit, command.idempotency)
     if first is not None:
         return first
     if task.status.is_terminal:
         raise ApiError("already_finished", f"The task has ended: {task.status}.")
-    draft = TaskChange(view, task, now)
+    change = TaskChange(unit, task, now)
     if task.cancel_requested_at is None:
-        _request_cancel(draft, by=None if command.project else "ops")
-    return _answer(view, command.idempotency, draft.keep(), now)
+        _request_cancel(change, by=None if command.project else "ops")
+    return _answer(unit, command.idempotency, change.save(), now)
 
 
-def retry(view: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
+def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
     """Opens the next attempt of an ended task, also past `maxAttempts`."""
-    task = _task_of(view, command)
-    first = _first_answer(view, command.idempotency)
+    task = _task_of(unit, command)
+    first = _stored_response(unit, command.idempotency)
     if first is not None:
         return first
     if not task.status.is_terminal:
@@ -73,67 +73,67 @@ def retry(view: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
             f"The task is {task.status}.",
             hint="Cancel it first, or wait.",
         )
-    if task.id in view.erased:
+    if task.id in unit.erased:
         raise ApiError(
             "env_expired",
             "The task's env was erased 24 h after its end.",
             hint="Create a new task with the env it needs.",
         )
-    draft = TaskChange(view, task, now)
-    draft.happen("task.retried", Retried(attempt=task.attempt + 1), source="api")
-    open_next(draft, not_before=command.not_before)
-    return _answer(view, command.idempotency, draft.keep(), now)
+    change = TaskChange(unit, task, now)
+    change.emit("task.retried", Retried(attempt=task.attempt + 1), source="api")
+    open_next(change, not_before=command.not_before)
+    return _answer(unit, command.idempotency, change.save(), now)
 
 
-def release_sandbox(view: UnitOfWork, command: ReleaseSandbox, now: int) -> TaskReply:
+def release_sandbox(unit: UnitOfWork, command: ReleaseSandbox, now: int) -> TaskReply:
     """Takes the word of ops that the sandbox of an ended attempt is gone: what waited goes on."""
-    task = _task_of(view, command)
+    task = _task_of(unit, command)
     if command.attempt == task.attempt and not task.status.is_terminal:
         raise ApiError(
             "not_finished",
             f"Attempt {command.attempt} is {task.status}.",
             hint="Cancel the task first: only the sandbox of an ended attempt can be released.",
         )
-    draft = TaskChange(view, task, now)
-    attempt = draft.attempt_of(command.attempt)
+    change = TaskChange(unit, task, now)
+    attempt = change.attempt_of(command.attempt)
     if attempt is None:
         raise ApiError("not_found", "There is no such attempt.")
     if attempt.is_gone:
         return TaskReply(task=task)
-    job = draft.job("destroy", attempt.number)
+    job = change.job("destroy", attempt.number)
     if job is not None:
-        draft.put_job(replace(job, closed_at=now, leased_by=None, lease_expires_at=None))
-    confirm_gone(draft, attempt, kind="sandbox.released", state="gone", reason=command.reason)
-    return TaskReply(task=draft.keep())
+        change.put_job(replace(job, closed_at=now, leased_by=None, lease_expires_at=None))
+    confirm_gone(change, attempt, kind="sandbox.released", state="gone", reason=command.reason)
+    return TaskReply(task=change.save())
 
 
-def _request_cancel(draft: TaskChange, *, by: str | None) -> None:
-    task, attempt, now = draft.task, draft.attempt, draft.now
+def _request_cancel(change: TaskChange, *, by: str | None) -> None:
+    task, attempt, now = change.task, change.attempt, change.now
     tried = attempt is not None and attempt.was_tried
-    draft.happen("task.cancel_requested", CancelRequested(by=by), source="api")
+    change.emit("task.cancel_requested", CancelRequested(by=by), source="api")
     if task.status is Status.QUEUED and not tried:
-        end(draft, Status.CANCELLED, Ended())
+        end(change, Status.CANCELLED, Ended())
         return
-    due = now + draft.policy.cancel
-    draft.change(claimable_at=None, queue=None, no_launcher=None)
-    draft.change(cancel=due, cancel_end=due + CANCEL_GRACE)
+    due = now + change.policy.cancel
+    change.schedule(claimable_at=None, queue=None, no_launcher=None)
+    change.schedule(cancel=due, cancel_end=due + CANCEL_GRACE)
     if attempt is not None and tried and attempt.spoke_at is None:
-        destroy(draft, attempt, at=now)
-        draft.change(cancel=None)
+        destroy(change, attempt, at=now)
+        change.schedule(cancel=None)
 
 
-def _task_of(view: UnitOfWork, command: CancelTask | ReleaseSandbox) -> Task:
-    task = view.tasks.get(command.task_id)
+def _task_of(unit: UnitOfWork, command: CancelTask | ReleaseSandbox) -> Task:
+    task = unit.tasks.get(command.task_id)
     if task is None or command.project not in {None, task.project}:
         raise ApiError("not_found", "There is no such task.")
     return task
 
 
-def _first_answer(view: UnitOfWork, idempotency: Idempotency | None) -> TaskReply | None:
-    first = first_answer(view, idempotency)
+def _stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> TaskReply | None:
+    first = stored_response(unit, idempotency)
     return TaskReply(task=first, replayed=True) if isinstance(first, Task) else None
 
 
-def _answer(view: UnitOfWork, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
-    remember(view, idempotency, task, now)
+def _answer(unit: UnitOfWork, idempotency: Idempotency | None, task: Task, now: int) -> TaskReply:
+    store_response(unit, idempotency, task, now)
     return TaskReply(task=task)

@@ -16,12 +16,12 @@ KEPT_LONG: Final = 30 * KEPT
 (milliseconds)."""
 
 
-def prune(view: UnitOfWork, command: Prune, _now: int) -> Accepted:
+def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
     """Looks again at what the pruner proposes: a retry may have come in between."""
     before = command.at - KEPT
-    erased = [name for name in command.env_of if _has_ended(view.tasks.get(name), before)]
-    deleted = [name for name in command.tasks if _may_be_deleted(view, name, command.ended_before)]
-    view.pruning = Pruning(
+    erased = [name for name in command.env_of if _has_ended(unit.tasks.get(name), before)]
+    deleted = [name for name in command.tasks if _may_be_deleted(unit, name, command.ended_before)]
+    unit.pruning = Pruning(
         at=command.at,
         before=before,
         long_before=command.at - KEPT_LONG,
@@ -30,19 +30,19 @@ def prune(view: UnitOfWork, command: Prune, _now: int) -> Accepted:
         deleted=deleted,
     )
     for name in deleted:
-        del view.tasks[name]
+        del unit.tasks[name]
     return Accepted()
 
 
-def _may_be_deleted(view: UnitOfWork, name: str, before: int) -> bool:
+def _may_be_deleted(unit: UnitOfWork, name: str, before: int) -> bool:
     """Whole tasks only, and none of which anything is still to come: a sandbox that has to be
     destroyed, a delivery that is owed, a report of a launcher."""
-    if not _has_ended(view.tasks.get(name), before):
+    if not _has_ended(unit.tasks.get(name), before):
         return False
-    is_owing = name in view.owing or name in view.changed_tasks
-    has_sandbox = any(key[0] == name and not it.is_gone for key, it in view.attempts.items())
-    has_work = any(job.task_id == name and job.is_open for job in view.jobs.values())
-    return not (is_owing or has_sandbox or has_work)
+    has_undelivered = name in unit.owing or name in unit.changed_tasks
+    has_sandbox = any(key[0] == name and not it.is_gone for key, it in unit.attempts.items())
+    has_work = any(job.task_id == name and job.is_open for job in unit.jobs.values())
+    return not (has_undelivered or has_sandbox or has_work)
 
 
 def _has_ended(task: Task | None, before: int) -> bool:

@@ -8,23 +8,23 @@ from gateway.domain.tasks.task_change import TaskChange
 _PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
 
 
-def begin(draft: TaskChange) -> None:
+def begin(change: TaskChange) -> None:
     """The attempt's clocks start; call it after the event that made the task running."""
-    task, now = draft.task, draft.now
-    attempt = draft.attempt
+    task, now = change.task, change.now
+    attempt = change.attempt
     if attempt is not None:
-        draft.put_attempt(replace(attempt, started_at=now))
-    draft.change(
+        change.put_attempt(replace(attempt, started_at=now))
+    change.schedule(
         queue=None,
         no_launcher=None,
         launch_slow=None,
         launch_end=None,
         heartbeat=now + task.timeouts.heartbeat * 1000,
-        progress=now + draft.policy.progress,
+        progress=now + change.policy.progress,
         run=now + task.timeouts.run * 1000,
-        drain=now + draft.policy.drain_every if draft.policy.spool_only else None,
+        drain=now + change.policy.drain_every if change.policy.spool_only else None,
     )
-    draft.lower_flag("launch_slow", "no_launcher")
+    change.lower_flag("launch_slow", "no_launcher")
 
 
 def is_waiting(status: Status) -> bool:
@@ -32,17 +32,17 @@ def is_waiting(status: Status) -> bool:
     return status in {Status.QUEUED, Status.LAUNCHING}
 
 
-def heard(draft: TaskChange, kind: str, *, spooled: bool) -> None:
+def record_activity(change: TaskChange, kind: str, *, spooled: bool) -> None:
     """A word of the agent was applied: it is alive, and perhaps it gets on."""
-    now = draft.now
-    heartbeat = now + draft.task.timeouts.heartbeat * 1000
+    now = change.now
+    heartbeat = now + change.task.timeouts.heartbeat * 1000
     if kind in _PROGRESS:
-        draft.change(heartbeat=heartbeat, stall_end=None, progress=now + draft.policy.progress)
-        draft.lower_flag("silent", "no_progress")
+        change.schedule(heartbeat=heartbeat, stall_end=None, progress=now + change.policy.progress)
+        change.lower_flag("silent", "no_progress")
     else:
-        draft.change(heartbeat=heartbeat, stall_end=None)
-        draft.lower_flag("silent")
+        change.schedule(heartbeat=heartbeat, stall_end=None)
+        change.lower_flag("silent")
     if not spooled:
-        draft.lower_flag("unreachable")
-    elif not draft.policy.spool_only:
-        draft.raise_flag("unreachable", "its words are read from its spool")
+        change.lower_flag("unreachable")
+    elif not change.policy.spool_only:
+        change.raise_flag("unreachable", "its words are read from its spool")

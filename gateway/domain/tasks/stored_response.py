@@ -7,15 +7,15 @@ from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
 
 
-def first_answer(view: UnitOfWork, idempotency: Idempotency | None) -> FirstAnswer | None:
+def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstAnswer | None:
     """The answer to an earlier request with this key.
 
     Raises:
         ApiError: `idempotency_mismatch`, the key came with another request.
     """
-    if idempotency is None or idempotency.key not in view.remembered:
+    if idempotency is None or idempotency.key not in unit.remembered:
         return None
-    first = view.remembered[idempotency.key]
+    first = unit.remembered[idempotency.key]
     # With the master key its hash is gone too; then the key alone says that it is the same request.
     digest = idempotency.digests.get(first.key_id, first.digest)
     if not hmac.compare_digest(first.digest, digest):
@@ -27,8 +27,8 @@ def first_answer(view: UnitOfWork, idempotency: Idempotency | None) -> FirstAnsw
     return first.answer
 
 
-def remember(
-    view: UnitOfWork, idempotency: Idempotency | None, answer: FirstAnswer, now: int
+def store_response(
+    unit: UnitOfWork, idempotency: Idempotency | None, answer: FirstAnswer, now: int
 ) -> None:
     """Keeps the answer for whoever asks again with the same key."""
     if idempotency is None:
@@ -40,5 +40,5 @@ def remember(
         answer=answer,
         at=now,
     )
-    view.remembered[kept.key] = kept
-    view.new_remembered.append(kept)
+    unit.remembered[kept.key] = kept
+    unit.new_remembered.append(kept)

@@ -303,7 +303,7 @@ class Attempt(Frozen, frozen=True, kw_only=True):
     """Its work is whole in its patch and has not gone out: the next attempt may go on with it."""
 
     @property
-    def place(self) -> tuple[str, str] | None:
+    def provider_realm(self) -> tuple[str, str] | None:
         """Provider and realm of its sandbox, once they are known."""
         return None if self.realm is None else (self.provider or "", self.realm)
 

@@ -1,4 +1,4 @@
-"""A draft: what one command makes of one task, kept in the view only when it is whole."""
+"""A change: what one command makes of one task, kept in the view only when it is whole."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from gateway.domain.tasks.event import (
     FlagCleared,
     FlagSet,
 )
-from gateway.domain.tasks.fold import ENDS, born, evolve
+from gateway.domain.tasks.fold import ENDS, apply, create
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Clocks, Task
 
@@ -23,9 +23,9 @@ from gateway.domain.tasks.task import Attempt, Clocks, Task
 class TaskChange:
     """Collects the events, and the task, attempts and jobs they lead to."""
 
-    def __init__(self, view: UnitOfWork, task: Task, now: int) -> None:
-        self.view = view
-        self.policy = view.policy
+    def __init__(self, unit: UnitOfWork, task: Task, now: int) -> None:
+        self.unit = unit
+        self.policy = unit.policy
         self.task = task
         self.now = now
         self._events: list[Event] = []
@@ -35,7 +35,7 @@ class TaskChange:
 
     @classmethod
     def opened(
-        cls, view: UnitOfWork, task_id: str, spec: Spec, now: int, *, claimable_at: int
+        cls, unit: UnitOfWork, task_id: str, spec: Spec, now: int, *, claimable_at: int
     ) -> "TaskChange":
         """A draft of a task that is just being created; its queue clock starts when it may be
         claimed."""
@@ -49,10 +49,10 @@ class TaskChange:
             data=msgspec.json.encode(spec),
         )
         queue = claimable_at + spec.timeouts.queue_seconds * 1000
-        task = replace(born(event, spec), claimable_at=claimable_at, clocks=Clocks(queue=queue))
-        draft = cls(view, task, now)
-        draft._events.append(event)
-        return draft
+        task = replace(create(event, spec), claimable_at=claimable_at, clocks=Clocks(queue=queue))
+        change = cls(unit, task, now)
+        change._events.append(event)
+        return change
 
     @property
     def attempt(self) -> Attempt | None:
@@ -61,7 +61,7 @@ class TaskChange:
 
     def attempt_of(self, number: int) -> Attempt | None:
         """An attempt of the task by its number."""
-        return self._attempts.get(number) or self.view.attempts.get((self.task.id, number))
+        return self._attempts.get(number) or self.unit.attempts.get((self.task.id, number))
 
     def living(self) -> list[Attempt]:
         """The attempts whose sandbox is not known to be gone, oldest first."""
@@ -82,7 +82,7 @@ class TaskChange:
         return job if job is not None and job.is_open else None
 
     def _job_named(self, name: str) -> Job | None:
-        return self._jobs.get(name) or self.view.jobs.get(name)
+        return self._jobs.get(name) or self.unit.jobs.get(name)
 
     def put_job(self, job: Job) -> None:
         """The job as it now stands."""
@@ -115,7 +115,7 @@ class TaskChange:
         )
         self.put_job(opened)
 
-    def change(
+    def schedule(
         self,
         *,
         claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET,
@@ -133,7 +133,7 @@ class TaskChange:
         left = Clocks(cleanup=clocks.cleanup, callback=clocks.callback)
         self.task = replace(self.task, claimable_at=None, clocks=left)
 
-    def happen(
+    def emit(
         self,
         kind: str,
         fact: Fact,
@@ -159,7 +159,7 @@ class TaskChange:
         """An event as it is; a refused one only takes a number."""
         self._events.append(event)
         if event.applied:
-            self.task = evolve(self.task, event, fact)
+            self.task = apply(self.task, event, fact)
         else:
             self.task = replace(self.task, seq=event.task_seq)
 
@@ -170,13 +170,13 @@ class TaskChange:
     def raise_flag(self, code: str, detail: str = "") -> None:
         """Says once that something is wrong."""
         if not self.task.has_flag(code):
-            self.happen("task.stalled", FlagSet(code=code, detail=detail))
+            self.emit("task.stalled", FlagSet(code=code, detail=detail))
 
     def lower_flag(self, *codes: str) -> None:
         """Says that it is well again."""
         for code in codes:
             if self.task.has_flag(code):
-                self.happen("task.recovered", FlagCleared(code=code))
+                self.emit("task.recovered", FlagCleared(code=code))
 
     def _later(self, event: Event) -> Mapping[str, int]:
         """Endpoints that must not be told of the event yet, with the moment from which on they may:
@@ -186,22 +186,22 @@ class TaskChange:
             return {}
         return {task.endpoint_id: task.clocks.callback}
 
-    def keep(self) -> Task:
+    def save(self) -> Task:
         """Writes everything into the view; what the events owe to endpoints with it."""
-        audience = self.view.outbox.directory.audience(self.task.project, self.task.endpoint_id)
+        recipients = self.unit.outbox.directory.recipients(self.task.project, self.task.endpoint_id)
         for event in self._events:
-            self.view.put_event(event)
-            if audience and event.applied:
-                self.view.owe(event, audience, self.now, later=self._later(event))
-        self.view.new_pieces += self._pieces
+            self.unit.put_event(event)
+            if recipients and event.applied:
+                self.unit.owe(event, recipients, self.now, later=self._later(event))
+        self.unit.new_pieces += self._pieces
         for attempt in self._attempts.values():
-            self.view.put_attempt(attempt)
+            self.unit.put_attempt(attempt)
         for job in self._jobs.values():
-            self.view.put_job(job)
+            self.unit.put_job(job)
         if self._events and self._events[0].task_seq == 1:
-            self.view.put_new_task(self.task)
+            self.unit.put_new_task(self.task)
         else:
             if self.task.concurrency_key is not None:
-                self.view.move_key(self.view.tasks[self.task.id], self.task, self.now)
-            self.view.put_task(self.task)
+                self.unit.move_key(self.unit.tasks[self.task.id], self.task, self.now)
+            self.unit.put_task(self.task)
         return self.task

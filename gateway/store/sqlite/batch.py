@@ -23,7 +23,7 @@ from gateway.domain.kernel.unit_of_work import (
     TaskSecrets,
     UnitOfWork,
 )
-from gateway.domain.launching.realm import Realm, ServedPlace
+from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.sqlite import rows
@@ -61,7 +61,7 @@ class Batch:
         self,
         connection: aiosqlite.Connection,
         seq: int,
-        realms: Mapping[ServedPlace, Realm],
+        realms: Mapping[RealmKey, Realm],
         directory: Directory,
     ) -> None:
         self._connection = connection

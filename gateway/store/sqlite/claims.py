@@ -9,7 +9,7 @@ import aiosqlite
 
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.realm import Place
+from gateway.domain.launching.realm import ProviderRealm
 from gateway.domain.tasks.task import Task
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params
@@ -205,7 +205,7 @@ async def _found(
     return found
 
 
-def _places(claims: Iterable[Claim]) -> list[Place]:
+def _places(claims: Iterable[Claim]) -> list[ProviderRealm]:
     return sorted({place for claim in claims for place in claim.providers})
 
 
@@ -223,7 +223,7 @@ def _in_turn(found: Iterable[rows.Row], turns: dict[str, int]) -> list[str]:
     return [task_id for *_, task_id in sorted(ranked)]
 
 
-def providers_wanted(places: Sequence[Place]) -> str:
+def providers_wanted(places: Sequence[ProviderRealm]) -> str:
     """What tasks may want of launchers that serve these places: none in particular, or theirs."""
     return json.dumps([None, *sorted({provider for provider, _ in places})])
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.endpoint import Directory
-from gateway.domain.deliveries.outbox import Outbox, Standing
+from gateway.domain.deliveries.outbox import DeliveryState, Outbox
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.read_set import ReadSet
@@ -175,8 +175,8 @@ async def load_outbox(
     keys = [key for need in needs for key in need.deliveries]
     if keys:
         found = await connection.execute_fetchall(STANDING, {"keys": json.dumps(keys)})
-        outbox.standing |= {
-            (row[0], row[1]): Standing(status=row[2], failures=row[3]) for row in found
+        outbox.delivery_states |= {
+            (row[0], row[1]): DeliveryState(status=row[2], failures=row[3]) for row in found
         }
 
 
@@ -211,7 +211,7 @@ def outbox_changes(outbox: Outbox) -> Iterator[tuple[str, list[Params]]]:
     yield EXPIRE_CALLBACK_SECRETS, [*expiring]
     yield UPSERT_REPLAYS, [*map(rows.replay_values, outbox.changed_replays.values())]
     parked = {"park_after": PARK_AFTER}
-    yield REROUTE_DELIVERIES, [rows.named(each) | parked for each in outbox.rerouted]
+    yield REROUTE_DELIVERIES, [rows.named(each) | parked for each in outbox.delivery_updates]
     turns = [rows.named(turn) for turn in outbox.callbacks]
     yield HASTEN_CALLBACKS, [turn for turn in turns if turn["at"] is not None]
     yield (

@@ -17,7 +17,7 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Place, Realm, ServedPlace
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
 from gateway.domain.launching.sweep import Sweep
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.rate_limit import RateLimit
@@ -230,7 +230,7 @@ class Reads:
         found = await self._all(sql.DUE_JOBS, {"now": now, "limit": limit})
         return [row[0] for row in found]
 
-    async def due_realms(self, now: int, limit: int) -> list[ServedPlace]:
+    async def due_realms(self, now: int, limit: int) -> list[RealmKey]:
         """Realms that may be missing, or are heard again."""
         found = await self._all(DUE_REALMS, {"now": now, "limit": limit})
         return [(row[0], row[1], row[2]) for row in found]
@@ -245,7 +245,7 @@ class Reads:
         return row[0] if row else None
 
     async def next_claimable(
-        self, providers: Sequence[Place], now: int, project: str = ""
+        self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
         """When a job that may not be claimed yet can be (milliseconds), of those that launchers
         of these places may have that serve the project (empty: all)."""

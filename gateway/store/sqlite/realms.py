@@ -7,7 +7,7 @@ from typing import Final
 import aiosqlite
 
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.realm import Realm, ServedPlace
+from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.store.sqlite import rows
 
 STRANDED_AT_ONCE: Final = 500
@@ -58,13 +58,13 @@ SELECT id FROM tasks INDEXED BY tasks_for_provider {_UNTOLD} AND provider = :pro
 LIMIT :limit"""
 
 
-async def watched_realms(connection: aiosqlite.Connection) -> dict[ServedPlace, Realm]:
+async def watched_realms(connection: aiosqlite.Connection) -> dict[RealmKey, Realm]:
     """All that are not known to be missing."""
     return _by_key(await connection.execute_fetchall(WATCHED_REALMS))
 
 
 async def load_realms(
-    connection: aiosqlite.Connection, view: UnitOfWork, keys: Collection[ServedPlace]
+    connection: aiosqlite.Connection, view: UnitOfWork, keys: Collection[RealmKey]
 ) -> None:
     """Those among these that the view does not hold yet."""
     missing = sorted(set(keys) - view.realms.keys())
@@ -74,7 +74,7 @@ async def load_realms(
 
 
 async def tasks_of_realm(
-    connection: aiosqlite.Connection, view: UnitOfWork, key: ServedPlace, now: int
+    connection: aiosqlite.Connection, view: UnitOfWork, key: RealmKey, now: int
 ) -> set[str]:
     """The tasks that have to be told that it is missing, or is heard again."""
     provider, realm, project = key
@@ -96,6 +96,6 @@ async def tasks_of_realm(
     return found
 
 
-def _by_key(found: Iterable[rows.Row]) -> dict[ServedPlace, Realm]:
+def _by_key(found: Iterable[rows.Row]) -> dict[RealmKey, Realm]:
     realms = map(rows.realm_from_row, found)
     return {realm.key: realm for realm in realms}

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.kernel.keyring import Keyring
-from gateway.domain.launching.realm import Realm, ServedPlace
+from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
@@ -55,7 +55,7 @@ class SQLiteStore:
         *,
         seq: int,
         instance_id: str,
-        realms: Mapping[ServedPlace, Realm],
+        realms: Mapping[RealmKey, Realm],
         directory: Directory,
         opening: Opening,
         files: DatabaseFiles,

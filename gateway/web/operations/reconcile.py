@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from gateway.domain.kernel.commands import JobDue, RealmDue, TaskDue
 from gateway.domain.launching.job import Job
-from gateway.domain.operations.dry_run import Due, Foreseen, rehearse
+from gateway.domain.operations.dry_run import Due, PlannedChange, dry_run
 from gateway.web.context import context_of
 from gateway.web.http.auth import OPS, authorize
 from gateway.web.http.query import Number, known_only
@@ -51,11 +51,11 @@ async def show(request: Request) -> Response:
     commands += [JobDue(job_id=name) for name in await reads.due_jobs(at, limit + 1)]
     view = await reads.view([command.needs for command in commands[:limit]], context.policy, at)
     view.last_pulse = None if within else await reads.last_pulse()
-    found = rehearse(view, commands[:limit], at)
+    found = dry_run(view, commands[:limit], at)
     return reply(
         ReconcileView(
             at=rfc3339(at),
-            data=tuple(map(_foreseen, found.foreseen)),
+            data=tuple(map(_foreseen, found.planned)),
             is_whole=len(commands) <= limit,
             next_due_at=maybe_rfc3339(await reads.next_due()),
             outage_since=maybe_rfc3339(found.outage_since),
@@ -63,7 +63,7 @@ async def show(request: Request) -> Response:
     )
 
 
-def _foreseen(seen: Foreseen) -> ForeseenView:
+def _foreseen(seen: PlannedChange) -> ForeseenView:
     before, after = seen.before, seen.after
     return ForeseenView(
         task_id=before.id if before else None,

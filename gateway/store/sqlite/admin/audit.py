@@ -14,8 +14,8 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
-from gateway.domain.invariants import broken
-from gateway.domain.invariants.endpoint_events import EndpointRows, misreported
+from gateway.domain.invariants import check_task
+from gateway.domain.invariants.endpoint_events import EndpointRows, check_endpoint
 from gateway.domain.invariants.task_rows import (
     DeliveryRow,
     Problem,
@@ -236,7 +236,7 @@ class _Auditor:
                 deliveries=deliveries,
                 subscriptions=self._subscriptions.others(endpoint),
             )
-            yield from misreported(books, events)
+            yield from check_endpoint(books, events)
         for _ in events:
             pass  # those of one that cannot be read are none of the next
 
@@ -259,7 +259,7 @@ class _Auditor:
                 deliveries=deliveries,
                 subscriptions=self._subscriptions.of(task),
             )
-            yield from broken(books, events)
+            yield from check_task(books, events)
         for _ in events:
             pass  # those of a task that cannot be read are none of the next one
 
