@@ -1,4 +1,4 @@
-"""What holds for every test: a slow machine is no failure of the code."""
+"""Settings of every test: a slow machine is no failure of the code."""
 
 import gc
 import os
@@ -57,7 +57,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many run side by side with `-n auto`."""
+    """The number of workers with `-n auto`."""
     return WORKERS_PER_CORE * (os.cpu_count() or 1)
 
 

@@ -15,7 +15,7 @@ TEXTS: Final = (r'"\u0000"', r'"\ud800"', r'"\udc00\ud800"', '"\\ufeff"', '"' + 
 DEEP: Final = ("[" * 100_000, "[" * 700 + "]" * 700, '{"a":' * 5_000 + "1" + "}" * 5_000)
 BROKEN: Final = ("", "NaN", "Infinity", "-", "tru", "[1,]", "'a'", '{"a":1,"a":[]}')
 RAW: Final = (*HUGE, *TEXTS, *DEEP, *BROKEN)
-"""What stands for a value; not all of it is JSON."""
+"""Replacements for a value; not all of them are JSON."""
 
 LAST: Final[Json] = {
     "prUrl": "https://github.com/acme/widgets/pull/1",

@@ -22,7 +22,7 @@ MADE_OF: Final = ("gateway", "launcher", "snapshot", "migrations", "pyproject.to
 
 
 def run(*words: str | Path, folder: Path, **more: str) -> str:
-    """What a command prints, in a folder that is none of ours."""
+    """The output of a command that runs outside the checkout."""
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
     done = subprocess.run(
         words, cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120

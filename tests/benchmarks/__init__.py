@@ -1,1 +1,1 @@
-"""What this machine does per second, in pairs on the same server."""
+"""Measurements of this machine, in pairs on the same server."""

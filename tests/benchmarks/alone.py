@@ -14,7 +14,7 @@ from gateway.wire.signing import sign
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent, and to whom."""
+    """A request and its target."""
 
     url: str
     secret: bytes

@@ -38,7 +38,7 @@ _SPEC: Final = Spec(
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     tasks: int = 20_000
     samples: int = 60

@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
             reply.set_result((int(head[9:12]), body))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits for a reply gets none."""
+        """Fails every caller that waits for a reply."""
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(ConnectionResetError("the server closed the connection"))
 
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
         return body
 
     async def keep_asking(self, message: Callable[[], bytes], expected: int, end: float) -> int:
-        """How many replies came until `end` (`time.perf_counter()`). The next request leaves as
+        """The number of replies until `end` (`time.perf_counter()`). The next request leaves as
         soon as a reply is there, without a way through the event loop: on two cores every
         microsecond of the load is taken from the server."""
         assert self._transport is not None
@@ -89,7 +89,7 @@ class Connection(asyncio.Protocol):
 
 @asynccontextmanager
 async def connected(port: int, count: int) -> AsyncIterator[list[Connection]]:
-    """So many open connections to a server of this machine."""
+    """Opens `count` connections to a server of this machine."""
     connections = [await _connect(port) for _ in range(count)]
     try:
         yield connections
@@ -121,7 +121,7 @@ def request(
 
 
 async def timed(connection: Connection, message: bytes, expected: int) -> tuple[float, bytes]:
-    """When the reply was there (monotonic seconds), and the reply."""
+    """The time of the reply (monotonic seconds), and the reply."""
     body = await connection.ask(message, expected)
     return time.perf_counter(), body
 

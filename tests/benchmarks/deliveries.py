@@ -23,14 +23,14 @@ from tests.benchmarks.servers import Server, gateway
 ONE: Final = "/one"
 SECRET: Final = b"s" * 32
 AT_ONCE: Final = 8
-"""So many httpx alone sends at a time, as many as a gateway has under way to one endpoint."""
+"""Concurrent requests of plain httpx, as many as a gateway has in flight to one endpoint."""
 PATIENCE: Final = 300.0
 """Seconds until a load must be delivered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     rounds: int = 5
     deliveries: int = 2_000
@@ -118,7 +118,7 @@ class _Field:
         await self._operate(f"/v1/endpoints/{endpoint}/{verb}", {}, 200)
 
     async def create(self, number: int) -> None:
-        """So many tasks, each an event."""
+        """Creates `number` tasks, each with one event."""
         message = new_task(self.server)
         async with connected(self.server.port, 1) as (connection,):
             for _ in range(number):
@@ -150,7 +150,7 @@ async def _field() -> AsyncIterator[_Field]:
 
 
 async def _round(field: _Field, endpoint: str, deliveries: int) -> Round:
-    """What was held is sent as fast as it goes; then httpx sends the very same."""
+    """Sends the held deliveries as fast as possible, then the same ones with plain httpx."""
     await field.turn(endpoint, "disable")
     await field.create(deliveries)
     receiver = field.receiver

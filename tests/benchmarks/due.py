@@ -29,7 +29,7 @@ START: Final = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     due: int = 10_000
     connections: int = 64
@@ -110,7 +110,7 @@ def _come_due(path: Path, moment: int) -> None:
 
 
 async def _until_judged(path: Path, moment: int) -> float:
-    """When nothing was due any more."""
+    """The time at which nothing was due any more."""
     uri = f"{path.as_uri()}?mode=ro"
     async with aiosqlite.connect(uri, uri=True, isolation_level=None) as reader:
         while True:

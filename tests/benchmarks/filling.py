@@ -83,7 +83,7 @@ class Lived:
     born_at: int
     ended_at: int
     moments: Sequence[tuple[int, int]]
-    """When each of its events was, and its number."""
+    """The time and number of each of its events."""
     rows: Mapping[str, Sequence[Original]]
 
 
@@ -115,7 +115,7 @@ async def fill(path: Path, tasks: int, *, living: int, alive: Mapping[Story, int
 
 
 def _drop_indexes(database: sqlite3.Connection) -> list[str]:
-    """How to make them again."""
+    """Drops the indexes and returns the statements that create them again."""
     found = database.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     ).fetchall()
@@ -174,7 +174,7 @@ def _read(database: sqlite3.Connection, life: Life, ended_at: int) -> Lived:
 def _rows_of(
     database: sqlite3.Connection, task_id: str
 ) -> Iterator[tuple[str, list[str], list[tuple[Any, ...]]]]:
-    """What every table knows of a task, whatever tables there are."""
+    """The rows of a task in every table that exists."""
     for table in _tables(database):
         columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         if table == "tasks":
@@ -231,7 +231,7 @@ def _text_change(text: str, task_id: str) -> Change | None:
 
 
 def _copy_shared(database: sqlite3.Connection, originals: Path) -> None:
-    """What belongs to no task."""
+    """Copies the rows that belong to no task."""
     database.execute("ATTACH ? AS originals", (str(originals),))
     for table in ("ledger", "endpoints", "subscriptions", "launchers"):
         database.execute(f"INSERT INTO {table} SELECT * FROM originals.{table}")  # noqa: S608 - a table's name

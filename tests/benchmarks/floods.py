@@ -26,7 +26,7 @@ MANY: Final = 150_000
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     connections: int = 4
     """That send the same slow body, one after the other."""
@@ -69,7 +69,7 @@ class _Held(asyncio.Protocol):
 
 @asynccontextmanager
 async def held(server: Server, number: int, message: bytes) -> AsyncIterator[None]:
-    """So many callers that send this and hold their connection."""
+    """Opens `number` connections that send this and stay open."""
     callers = [_Held(server.port, message) for _ in range(number)]
     for first in range(0, number, AT_ONCE):
         await asyncio.gather(*(caller.open() for caller in callers[first : first + AT_ONCE]))

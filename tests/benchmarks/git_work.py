@@ -30,7 +30,7 @@ PER_FOLDER = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     files: int = 20_000
     changed: int = 5_000

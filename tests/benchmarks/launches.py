@@ -33,7 +33,7 @@ STARTING_SECONDS: Final = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     launches: int = 1_000
     samples: int = 50
@@ -107,7 +107,7 @@ def _figures(measured: Measured) -> tuple[Figure, ...]:
 
 
 class _Timed:
-    """When each create call arrived (seconds since the epoch)."""
+    """The arrival of each create call (seconds since the epoch)."""
 
     def __init__(self) -> None:
         self.creates: list[float] = []

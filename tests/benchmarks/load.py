@@ -96,7 +96,7 @@ class Agent:
 
 
 async def running_agents(server: Server, number: int) -> list[Agent]:
-    """So many tasks, claimed and begun."""
+    """The agents of `number` tasks, claimed and begun."""
     message = new_task(server)
     async with connected(server.port, 1) as (connection,):
         for _ in range(number):

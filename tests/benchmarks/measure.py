@@ -18,7 +18,7 @@ from tests.benchmarks.servers import ONE_COMMIT, Server, gateway, yardstick
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     connections: int = 64
     rounds: int = 10

@@ -1,4 +1,4 @@
-"""What a gateway keeps in memory of the tasks it has accepted: nothing, or it grew for ever."""
+"""Memory of a gateway, which must not grow with the tasks it has accepted."""
 
 import tempfile
 import time
@@ -20,7 +20,7 @@ TURN: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     tasks: int = 100_000
     warm: int = 2_000

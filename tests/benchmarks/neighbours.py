@@ -1,4 +1,4 @@
-"""What a quiet project feels of a loud one beside it."""
+"""The effect of a busy project on a quiet one."""
 
 import asyncio
 import tempfile
@@ -31,7 +31,7 @@ REFUSED_PORT: Final = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     samples: int = 300
     warm: int = 40

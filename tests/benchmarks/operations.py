@@ -1,4 +1,4 @@
-"""What is asked of a gateway, one request at a time, and how long each answer took."""
+"""Single requests to a gateway, and the latency of each."""
 
 import random
 import time

@@ -32,7 +32,7 @@ PATIENCE: Final = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     readers: int = 1_000
     connections: int = 64
@@ -153,7 +153,7 @@ async def _say(agent: Agent, connection: Connection, heard: Process) -> float:
 
 @asynccontextmanager
 async def _audience(server: Server, agent: Agent, readers: int) -> AsyncIterator[Process]:
-    """So many readers behind everything that has happened so far."""
+    """Opens `readers` streams that begin behind the newest event."""
     path = f"/v1/tasks/{agent.task_id}/events?after={await _newest(server, agent)}"
     program = ("-m", "tests.benchmarks.audience", str(server.port), path, str(readers))
     process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,7 @@ ANSWER: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 @dataclass
 class Receiver:
-    """What came, by path, in the order of its first byte; seconds of `time.perf_counter()`."""
+    """Records requests by path, in the order of their first byte (`time.perf_counter()`)."""
 
     port: int = 0
     origins: list[str] = field(default_factory=list)
@@ -22,11 +22,11 @@ class Receiver:
     aside: frozenset[str] = frozenset()
     """Paths that nobody waits for."""
     is_aside_hanging: bool = False
-    """Whether those never answer."""
+    """True if those paths never answer."""
     bodies: list[bytes] = field(default_factory=list)
     moments: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     awaited: int = 0
-    """So many arrivals at other paths are waited for."""
+    """The number of arrivals at other paths that are waited for."""
     arrived: int = 0
     open: set[asyncio.WriteTransport] = field(default_factory=set)
     """Connections."""
@@ -60,7 +60,7 @@ class Receiver:
         return True
 
     def hang_up(self) -> None:
-        """Whoever still waits for an answer gets none."""
+        """Closes the connections that still wait for an answer."""
         for transport in tuple(self.open):
             transport.abort()
 

@@ -20,14 +20,14 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_met(self) -> bool:
-        """Whether it is where it should be; a figure without a target always is."""
+        """True if the target is met or there is none."""
         return (self.least is None or self.value >= self.least) and (
             self.most is None or self.value <= self.most
         )
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """What is measured together: figures, how, and what they are made of."""
+    """A group of measurements: results, method and raw data."""
 
     name: str
     note: str

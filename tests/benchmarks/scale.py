@@ -1,4 +1,4 @@
-"""Whether anything costs more because the file has a million tasks: two gateways, in turn."""
+"""The cost of a file with a million tasks: two gateways, in turn."""
 
 import statistics
 import tempfile
@@ -20,7 +20,7 @@ MOST: Final = 1.5
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     tasks: int = 1_000_000
     small: int = 1_000

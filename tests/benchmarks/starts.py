@@ -18,7 +18,7 @@ from tests.benchmarks.servers import gateway
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """The size of the measurement."""
 
     rounds: int = 10
 

@@ -21,7 +21,7 @@ class Listening:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
         self.told: list[str] = []
-        """What stood on stderr before what was waited for."""
+        """Lines of stderr before the awaited one."""
 
     def says(self, text: str) -> str:
         """The next line on stderr that holds this."""

@@ -15,7 +15,7 @@ REPOSITORY: Final = "https://github.com/acme/widgets"
 
 @dataclass(frozen=True, kw_only=True)
 class Typed:
-    """What a command printed, and how it ended."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Operator:
     """Types commands in this process, against a gateway in another."""
 
     http: httpx.Client
-    """What launchers and agents speak through."""
+    """The client of launchers and agents."""
     launcher_key: str
     capsys: pytest.CaptureFixture[str]
     hooks: dict[str, str] = field(default_factory=dict)

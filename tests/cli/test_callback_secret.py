@@ -1,4 +1,4 @@
-"""Who has the installation at hand signs as the gateway does: a handler has one secret."""
+"""Commands beside the installation sign with the gateway's own callback secret."""
 
 import base64
 from pathlib import Path
@@ -15,7 +15,7 @@ KEYS: Final = f"k1:{base64.b64encode(b'm' * 32).decode()}"
 
 @pytest.fixture
 def kept(tmp_path: Path) -> State:
-    """What `up` keeps."""
+    """The state folder of `up`."""
     state = State(tmp_path / ".slipgate")
     state.master_keys()
     return state

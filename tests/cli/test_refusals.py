@@ -1,4 +1,4 @@
-"""What a call that failed means for whoever typed the command."""
+"""Error messages and exit codes of failed calls."""
 
 import httpx
 import msgspec

@@ -70,7 +70,7 @@ def test_what_the_launcher_would_refuse_is_said_before_anything_starts(
 
 @asynccontextmanager
 async def up(tmp_path: Path, *words: str, **given: str) -> AsyncIterator[Json]:
-    """What it says once everything runs; then it is stopped as by Ctrl-C."""
+    """The output of `up` once everything runs; afterwards it is stopped as by Ctrl-C."""
     with reserved_port() as port:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gateway", "up", f"--port={port}", "--json", *words),
@@ -146,7 +146,7 @@ class Recording(dict[str, str]):
 
 
 DECIDED = {"SLIPGATE_URL", "SLIPGATE_API_KEY", "PORT"}
-"""What `up` makes, and what it does not look at: an address to listen at is SLIPGATE_PORT."""
+"""Variables that `up` sets or ignores: the listening port is SLIPGATE_PORT."""
 
 
 @pytest.mark.parametrize("read", [read_settings, inspect_settings], ids=["gateway", "launcher"])

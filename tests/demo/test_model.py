@@ -48,7 +48,7 @@ async def ask(
 
 
 async def commands(client: "openai.AsyncOpenAI", shown: str, turns: int) -> list[str]:
-    """What it asks for, if the first command shows this."""
+    """The commands it asks for if the first one prints this."""
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Mend it"}]
     asked: list[str] = []
     for _ in range(turns):

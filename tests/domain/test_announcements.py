@@ -1,4 +1,4 @@
-"""What is told of endpoints, when, and to whom."""
+"""Endpoint events: content, time and recipients."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What attempts to deliver make of an endpoint."""
+"""Effects of delivery attempts on an endpoint."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ NAMES = st.lists(PIECES, max_size=6).map("".join) | st.text(
 
 
 def git_takes(name: str) -> bool:
-    """Whether git takes the name, and as it stands: `@{-1}` is taken, but means another."""
+    """True if git accepts the name unchanged: `@{-1}` is accepted, but means another."""
     if name == "@":
         return False  # git takes it, and then reads it as HEAD: ours is the stricter rule
     result = subprocess.run(

@@ -107,7 +107,7 @@ class Installation:
             self.tell(c.ReleaseSandbox(task_id=TASK, project=None, attempt=number, reason="looked"))
 
     def sweep(self, choice: int) -> None:
-        """What there is and what is not, behind the times or not."""
+        """Reports a sweep: complete or not, up to date or not."""
         job = self.job(choice, "sweep")
         if job is None:
             return
@@ -170,7 +170,7 @@ class Installation:
         assert after[2] == before[2]
 
     def everything(self) -> tuple[list[Event], Task, tuple[object, ...]]:
-        """What a refusal must leave as it is; how many words were refused is counted."""
+        """State that a refusal must not change; the number of refused events is counted."""
         view = self.world.view
         attempts = {key: replace(one, refused=0) for key, one in view.attempts.items()}
         rest = (attempts, dict(view.jobs), dict(view.realms), len(view.new_deliveries))
@@ -274,7 +274,7 @@ class Installation:
         return fitting[-1 - choice % min(3, len(fitting))] if fitting else None
 
     def sandbox(self, job: Job, state: str) -> Sandbox:
-        """What its launcher finds under the name."""
+        """The sandbox that its launcher finds under the name."""
         found = self.alive.get(job.attempt or 0)
         return Sandbox(
             id=found,

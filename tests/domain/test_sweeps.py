@@ -223,7 +223,7 @@ def test_a_released_sandbox_that_comes_back_is_destroyed() -> None:
 
 
 def newest(world: World) -> Sweep:
-    """What the last sweep has found."""
+    """The newest sweep."""
     return world.view.new_sweeps[-1]
 
 

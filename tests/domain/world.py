@@ -42,7 +42,7 @@ class World:
         self.offered = {"inspect", "destroy"}
         """Kinds of jobs that claims may get beside creates; sweeps are a matter of their own."""
         self.is_deserted = False
-        """Whether the launchers that were there have gone; else they call all the time."""
+        """True if all launchers have gone; otherwise they call all the time."""
         made = msgspec.convert(
             {
                 "project": "default",
@@ -144,7 +144,7 @@ class World:
         return [claimed.job for claimed in answer.jobs]
 
     def name(self, job: Job) -> str:
-        """What the job's sandbox must be called."""
+        """The name of the job's sandbox."""
         return sandbox_name(TASK, job.attempt or 0)
 
     def trying(self, job: Job) -> TryReply:

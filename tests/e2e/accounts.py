@@ -1,4 +1,4 @@
-"""What receivers wrote down, held against what the database says was delivered to them."""
+"""Requests that receivers recorded, compared with the deliveries in the database."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tests.e2e.database import rows
 from tests.e2e.faulty_receiver import Arrival
 
 ATTEMPTS: Final = 10
-"""What the schedule has."""
+"""Attempts of the schedule."""
 LATE_AFTER: Final = 3
 OPEN: Final = """
 SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status IN ('pending', 'held')"""
@@ -49,15 +49,15 @@ class Account:
         self._endpoint_id = endpoint_id
 
     def open(self) -> int:
-        """How many deliveries are not over."""
+        """The number of deliveries that are not over."""
         return int(rows(self._database, OPEN, self._endpoint_id)[0][0])
 
     def failing(self) -> int:
-        """How many wait for another attempt."""
+        """The number of deliveries that wait for another attempt."""
         return int(rows(self._database, FAILING, self._endpoint_id)[0][0])
 
     def standings(self) -> dict[Key, str]:
-        """How each delivery ended."""
+        """The final state of each delivery."""
         found = rows(self._database, STOOD, self._endpoint_id)
         return {(task, number): status for task, number, status in found}
 
@@ -81,7 +81,7 @@ class Account:
         return [f"{key} is delivered, and was never taken" for key in delivered - taken]
 
     def _unmarked(self, arrivals: Sequence[Arrival]) -> list[str]:
-        """What came behind a later event of its task and does not say so."""
+        """Webhooks that came after a later event of their task without the header that says so."""
         newest: defaultdict[str, int] = defaultdict(int)
         found = []
         for each in arrivals:
@@ -102,7 +102,7 @@ class Account:
 
 
 def _doubled(arrivals: Sequence[Arrival], outages: Sequence[Span]) -> list[str]:
-    """What was taken and came again, though no gateway died that could have missed the answer."""
+    """Webhooks that came again after they were taken, though no gateway died meanwhile."""
     of: defaultdict[Key, list[Arrival]] = defaultdict(list)
     for each in arrivals:
         of[_key(each)].append(each)

@@ -19,7 +19,7 @@ class Arrivals:
         self._app = app
         self._at_answer = at_answer
         self.of: defaultdict[str, list[float]] = defaultdict(list)
-        """When each `webhook-id` came."""
+        """The times at which each `webhook-id` came."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def answer(message: Message) -> None:
@@ -33,7 +33,7 @@ class Arrivals:
         await self._app(scope, receive, answer)
 
     def needless(self, outages: list[Span]) -> list[str]:
-        """What came again though no gateway died that could have missed the answer."""
+        """Webhooks that came again, though no gateway died meanwhile."""
         return [
             webhook_id
             for webhook_id, moments in self.of.items()

@@ -16,7 +16,7 @@ class Barrier:
         self._reached = asyncio.Event()
 
     def shut(self) -> None:
-        """Whoever comes from now on is held."""
+        """Holds every caller that comes from now on."""
         self._open.clear()
         self._reached.clear()
 

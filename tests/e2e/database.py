@@ -1,4 +1,4 @@
-"""What the database says, asked in SQL of our own: it does not trust the store's."""
+"""Checks of the database in SQL of the tests' own, independent of the store's."""
 
 import sqlite3
 from contextlib import closing
@@ -36,9 +36,9 @@ WEBHOOK_COUNTS: Final = (
 )
 
 NEVER: Final = (UNASKED_SANDBOX, EARLY_SUCCESSOR)
-"""What may not be at any moment."""
+"""Rows that must not exist at any moment."""
 IN_THE_END: Final = (UNFINISHED, UNDELIVERED, OPEN_JOBS, UNACCOUNTED)
-"""What must be gone once nothing fails any more."""
+"""Rows that must be gone once nothing fails any more."""
 
 
 class DatabaseChecks:
@@ -52,15 +52,15 @@ class DatabaseChecks:
         return set(self._column(TASKS))
 
     def unsettled(self) -> list[str]:
-        """What still has to happen."""
+        """Work that is not finished."""
         return [line for statement in IN_THE_END for line in self._column(statement)]
 
     def violations(self) -> list[str]:
-        """What must not be."""
+        """Rows that must not exist."""
         return [line for statement in NEVER for line in self._column(statement)]
 
     def webhook_counts(self) -> dict[str, int]:
-        """How often each signed webhook of an agent is in the log."""
+        """The number of events that each signed webhook of an agent has made."""
         return dict(self._rows(WEBHOOK_COUNTS))
 
     def superseded(self) -> set[int]:
@@ -79,7 +79,7 @@ class DatabaseChecks:
 
 
 def rows(path: Path, statement: str, *given: object) -> list[Any]:
-    """What a statement finds in a database that a gateway may be writing."""
+    """The rows that a statement finds in a database that a gateway may be writing."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True, timeout=20)) as database:
         return list(database.execute(statement, given))

@@ -65,11 +65,11 @@ class FaultyReceiver:
     share: float
     """Of the requests, those that are not simply taken."""
     secret: bytes = b""
-    """What webhooks are signed with: known once the endpoint is made."""
+    """The key of the signatures, known once the endpoint is made."""
     arrivals: list[Arrival] = field(default_factory=list)
     forged: int = 0
     did: Counter[str] = field(default_factory=Counter)
-    """How often what was done, by name."""
+    """The number of replies by name."""
     is_calm: bool = False
     """Only what was never to be taken is still refused."""
     takes_all: bool = False

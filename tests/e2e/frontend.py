@@ -144,5 +144,5 @@ class _Event(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def task_of(received: Received) -> str:
-    """Whose webhook it is."""
+    """The task of a webhook."""
     return msgspec.json.decode(received.body, type=_Body).data.event.task_id

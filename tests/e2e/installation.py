@@ -69,7 +69,7 @@ class Installation:
 
     @property
     def checks(self) -> DatabaseChecks:
-        """What the database says."""
+        """Checks of the gateway's database."""
         return DatabaseChecks(self.database)
 
     def begin(self) -> None:
@@ -83,11 +83,11 @@ class Installation:
                 launcher.start()
 
     def is_clean(self) -> bool:
-        """Whether the gateway runs, and nothing of an earlier task is left."""
+        """True if the gateway runs and nothing of an earlier task is left."""
         return self.gateway.exit_code is None and not self.left_over() and not self.sandboxes()
 
     def let_go(self) -> None:
-        """Whoever is held anywhere goes on."""
+        """Releases every caller that is held."""
         self.world.open()
         self.proxy.release()
 
@@ -104,7 +104,7 @@ class Installation:
         return [path for path in self.folder.glob("state/launcher/ins_*/*") if path.is_dir()]
 
     def agents(self) -> set[Agent]:
-        """Those that live."""
+        """Agents that are alive."""
         return processes.agents(self.folder)
 
     def agent(self) -> Agent:
@@ -113,7 +113,7 @@ class Installation:
         return one
 
     def audited(self) -> Audit:
-        """What `slipgate verify` finds."""
+        """The findings of `slipgate verify`."""
         return audit(self.database)
 
     async def kill_gateway(self, *, away: float = 0.0) -> None:

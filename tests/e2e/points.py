@@ -128,4 +128,4 @@ OF_AN_AGENT_THAT_IS_DONE: Final = (
     (asked("agent.completed"), DONE),
     (answered("agent.completed"), DONE),
 )
-"""What was said is in its spool, even if the gateway did not hear it."""
+"""Points at which the agent's spool holds the event, even if the gateway never received it."""

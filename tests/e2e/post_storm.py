@@ -100,7 +100,7 @@ class PostStorm:
         ]
 
     def outcomes(self) -> Counter[str]:
-        """How the deliveries ended."""
+        """The number of deliveries by final state."""
         return Counter(
             status for line in self.lines for status in line.account.standings().values()
         )

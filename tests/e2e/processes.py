@@ -1,4 +1,4 @@
-"""What the process table says about a test's own folder."""
+"""Processes that run in a test's own folder."""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from snapshot.runner import reexec
 AGENT = "agent-runner.py"
 SUPERVISOR = "supervisor.py"
 STATE, THREADS = 0, 17
-"""Where they stand in /proc/<pid>/stat behind the name."""
+"""Positions in /proc/<pid>/stat behind the name."""
 RUNNERS = (reexec.ATTEMPT, reexec.AFTER_DEATH)
-"""How the agent's own process starts the one that does the work, or tells of its death."""
+"""Commands with which the agent's own process starts the worker, or reports its death."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def runner(agent: Agent) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a thread of the process runs: while one does, its connections are open, though the
+    """True if a thread of the process runs: while one does, its connections are open, though the
     first may only wait to be reaped (see proc(5))."""
     fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
     return bool(fields) and (fields[STATE] not in {b"Z", b"X"} or int(fields[THREADS]) > 1)

@@ -25,7 +25,7 @@ LOOKS: Final = 3
 
 
 class Moment(Enum):
-    """Where a message is held."""
+    """The side on which a message is held."""
 
     ASKED = auto()
     """It left its sender and has not reached the gateway."""
@@ -49,7 +49,7 @@ class _Hold:
     """Of one boundary."""
 
     is_for_all: bool = False
-    """Who comes again is held again."""
+    """Callers that come again are held again."""
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,7 +67,7 @@ class Proxy:
         self._wanted: dict[Boundary, _Hold] = {}
 
     def hold(self, *boundaries: Boundary) -> None:
-        """Whoever first comes to one of them is held there, but once."""
+        """Holds the first message at each of these boundaries, once."""
         self._wanted |= {boundary: _Hold() for boundary in boundaries}
 
     def keep_back(self, boundary: Boundary) -> None:
@@ -118,7 +118,7 @@ class Proxy:
         return None if await self._is_held(name, Moment.ANSWERED) else answer
 
     async def _is_held(self, name: str, moment: Moment) -> bool:
-        """Whether it was, once it is released."""
+        """True if it was held; returns once it is released."""
         held = self._wanted.get(Boundary(message=name, moment=moment))
         if held is None or (held.reached.is_set() and not held.is_for_all):
             return False

@@ -1,4 +1,4 @@
-"""What must be true once tasks have ended, whatever was killed."""
+"""Conditions that must hold once tasks have ended, whatever was killed."""
 
 from tests.e2e.frontend import Followed, owed
 from tests.e2e.installation import Installation

@@ -20,7 +20,7 @@ AT_ONCE = 4
 CALM_SECONDS = (0.1, 1.2)
 """Between two kills."""
 AWAY_SECONDS = 1.0
-"""How long a gateway stays away at most, beside its start."""
+"""The longest outage of a gateway, without its start (seconds)."""
 SILENCE = {"heartbeatSeconds": 2}
 MOST_ATTEMPTS = 3
 CANCELLED_SHARE = 0.15
@@ -51,7 +51,7 @@ class Storm:
         self.orders: list[SandboxSpec] = []
         self.kills: Counter[str] = Counter()
         self.wounds: Counter[str] = Counter()
-        """How often an agent of a task was killed, by the end of the task's id."""
+        """Kills of agents, by the end of the task's id."""
 
     async def rage(self, seconds: float) -> None:
         """Returns when every task is over; raises `TimeoutError` if one does not end."""
@@ -64,7 +64,7 @@ class Storm:
                 self._is_over = True
 
     def unlike_a_task(self) -> list[str]:
-        """What ended as it may not: one nobody hurt must have done its work at once."""
+        """Tasks that ended wrongly: one whose agent was never killed must succeed at once."""
         return [
             f"{order.task.id}: {order.shown['status']} in attempt {order.shown['attempt']}"
             for order in self.orders

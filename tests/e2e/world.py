@@ -23,7 +23,7 @@ HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 
 @dataclass(kw_only=True)
 class World:
-    """What it holds, and the gates at which it makes callers wait."""
+    """The stand-ins, and the barriers at which they hold their callers."""
 
     sample: Sample
     github: GitHub
@@ -35,7 +35,7 @@ class World:
     """Behind it: the webhook is taken, only its answer waits."""
     callback_url: str
     sandbox_environ: dict[str, str]
-    """What the launcher hands to sandboxes."""
+    """Variables that the launcher passes to sandboxes."""
 
     def open(self) -> None:
         """Lets everyone pass."""

@@ -20,9 +20,9 @@ from typing import Final, NoReturn, TextIO
 STDIO: Final = (0, 1, 2)
 LINK_SECONDS: Final = 60.0
 PIECE_BYTES: Final = 4_096
-"""What a pipe takes in one piece, whoever else writes to it."""
+"""The size of an atomic write to a pipe (PIPE_BUF)."""
 PIPE_BYTES: Final = 65_536
-"""What it holds at most."""
+"""The capacity of a pipe."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +38,14 @@ class Run:
     stdio: list[int]
 
     def prepare(self) -> Callable[..., object]:
-        """What is called; imported by whoever asks."""
+        """The function to call, imported at the first use."""
         module, _, function = self.entry.partition(":")
         found: Callable[..., object] = getattr(importlib.import_module(module), function)
         return found
 
 
 def read_run(link: socket.socket) -> Run:
-    """What an executable says first.
+    """The first message of an executable.
 
     Raises:
         OSError: it ended before it had said it.
@@ -150,7 +150,7 @@ class Server:
         self._selector.register(link, selectors.EVENT_READ)
 
     def _leave(self, link: socket.socket) -> None:
-        """What of the server a child must not hold."""
+        """Closes the server's descriptors, which a child must not hold."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._selector.close()

@@ -15,7 +15,7 @@ from tests.forks.programs import program, server
 
 
 def tells(*fixed: str) -> int:
-    """What a program can know of its start."""
+    """The facts that a program can read about its start."""
     sys.stderr.write("to stderr\n")
     print(fixed, sys.argv[1:], sys.stdin.read(), Path.cwd(), os.environ.get("MARK"))  # noqa: T201
     return 7

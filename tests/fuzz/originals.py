@@ -32,14 +32,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     original: Message
     is_taken: Callable[[Message], bool]
-    """Whether the gateway takes it; raises `MalformedHeaders`."""
+    """True if the gateway accepts it; raises `MalformedHeaders`."""
     read: tuple[Callable[[bytes], object], ...]
-    """What looks at a body before or after; raises `WrongShape`."""
+    """Decoders that read a body before or after; they raise `WrongShape`."""
     unsigned: frozenset[str] = frozenset()
     """Headers that the signature does not cover."""
 
     def is_authentic(self, message: Message) -> bool:
-        """Whether it is still what was signed: of several signatures, one has to be."""
+        """True if one of its signatures still matches the content."""
         if message.body != self.original.body:
             return False
         for name, right in self.original.headers.items():

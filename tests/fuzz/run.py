@@ -17,7 +17,7 @@ UNCHANGED: Final = "came out as it was"
 
 
 def play(count: int, seed: int) -> Counter[str]:
-    """What became of so many messages that are no longer authentic, by kind and outcome.
+    """The outcomes of `count` messages that are no longer authentic, by kind.
 
     Raises:
         AssertionError: one of them was taken; with it, and whatever else is raised, the message.

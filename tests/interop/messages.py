@@ -34,7 +34,7 @@ class _File(msgspec.Struct):
 
 
 def published() -> tuple[Message, ...]:
-    """Those of the vectors' file."""
+    """The messages of the vectors' file."""
     return msgspec.json.decode(VECTORS.read_bytes(), type=_File).messages
 
 

@@ -11,7 +11,7 @@ import pytest
 
 HERE: Final = Path(__file__).resolve().parent
 MODULES: Final = Path(sys.prefix) / "node" / "node_modules"
-"""Where the Makefile puts what package.json names."""
+"""The packages of package.json, installed by the Makefile."""
 NODE: Final = shutil.which("node")
 
 
@@ -38,7 +38,7 @@ def project(folder: Path) -> Path:
 
 
 def run(folder: Path, program: str, text: str) -> str:
-    """What a program of the project makes of a text."""
+    """The output of a program of the project for this input."""
     return subprocess.run(
         command(program),
         cwd=folder,

@@ -12,7 +12,7 @@ Answer = tuple[int, str]
 
 @dataclass
 class Scripted:
-    """What it has still to answer, and what it was asked with."""
+    """A scripted model: the answers it will give, and the requests it got."""
 
     answers: list[Answer]
     url: str = ""

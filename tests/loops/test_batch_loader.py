@@ -1,4 +1,4 @@
-"""What is asked together is read together, and nobody waits for a read that failed."""
+"""Concurrent loads share one read, and no caller waits for a read that failed."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """What may be sent to an endpoint."""
+    """Deliveries that may be sent to an endpoint."""
 
     heads: tuple[Row, ...]
     next_at: int | None = None
@@ -367,7 +367,7 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
 
 
 class Backlog(Outbox):
-    """What was settled is due no more."""
+    """Settled deliveries are no longer due."""
 
     def owed(self) -> Sequence[Row]:
         done = {(each.endpoint_id, each.seq) for each in self.settled}
@@ -482,7 +482,7 @@ class Hanging(httpx.AsyncBaseTransport):
 
 
 async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
-    """How many of these are under way at most while no receiver answers; and what became of them
+    """The most attempts in flight while no receiver answers, and their outcomes
     when all do."""
     outbox, transport, notifier = Backlog(heads), Hanging(), Notifier()
 

@@ -1,4 +1,4 @@
-"""How many attempts may be under way: nobody takes what others need."""
+"""Limits of concurrent attempts: nobody takes what others need."""
 
 from gateway.loops.deliveries.limiter import FIRST_ROOM
 from gateway.loops.deliveries.limits import (

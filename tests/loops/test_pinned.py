@@ -1,4 +1,4 @@
-"""What was judged is what is connected to, and a connection serves nobody but its own host."""
+"""Connections go to the checked address, and serve no host but their own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.allow_hosts([HERE, THERE, NOWHERE])
 
 @dataclass
 class Names:
-    """Where each host is; may change between two looks."""
+    """Addresses by host; they may change between two look-ups."""
 
     found: dict[str, Sequence[str]] = field(default_factory=dict)
 

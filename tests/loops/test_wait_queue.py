@@ -1,4 +1,4 @@
-"""Who waits before a gate is called in turn, and not for long."""
+"""Waiting deliveries get their turn in order, and do not wait long."""
 
 import asyncio
 

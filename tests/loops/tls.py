@@ -52,11 +52,11 @@ class Authority:
         return folder
 
     def trusted(self) -> ssl.SSLContext:
-        """What a client verifies with."""
+        """The client's TLS context."""
         return ssl.create_default_context(cadata=self.text)
 
     def context(self, host: str) -> ssl.SSLContext:
-        """What the server of this one host serves with."""
+        """The TLS context of the server of this host."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _signed(
             x509.CertificateBuilder()

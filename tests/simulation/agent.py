@@ -101,7 +101,7 @@ class Agent:
         self._exit(0)
 
     def _left(self) -> list[AgentEvent]:
-        """What an earlier start has not said."""
+        """Events that an earlier start has not sent."""
         sandbox = self._sandbox
         if sandbox.plan is None:
             sandbox.plan = _plan(self._choices)

@@ -36,7 +36,7 @@ class Stream:
         return number
 
     def happens(self, per_mille: int) -> bool:
-        """Whether something happens that does so in that many of a thousand cases."""
+        """True in `per_mille` of a thousand cases."""
         return per_mille > 0 and self.below(PER_MILLE) >= PER_MILLE - per_mille
 
     def pick(self, options: Sequence[T]) -> T:

@@ -30,7 +30,7 @@ class Receivers:
         """By endpoint, the numbers of the events, in the order in which they were answered 2xx."""
 
     async def answer(self, endpoint: str, seq: int) -> int:
-        """What it answers to this event."""
+        """The status with which it answers this event."""
         choices, faults = self._choices, self._faults
         is_hanging = choices.happens(faults.receiver_hangs)
         await asyncio.sleep(choices.pick(HANGS if is_hanging else ANSWERS))
@@ -47,7 +47,7 @@ class _Transport(httpx.AsyncBaseTransport):
         self._receivers = receivers
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """What the receiver says."""
+        """The receiver's response."""
         _, endpoint, seq = request.url.path.rsplit("/", 2)
         status = await self._receivers.answer(endpoint, int(seq))
         headers = {"retry-after": "7"} if status == 503 else {}

@@ -97,7 +97,7 @@ class DifferentialTransaction(MemoryTransaction):
         self._batch: Batch | None = None
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
-        """What both say."""
+        """The loaded rows, equal in both stores."""
         self._copy_what_was_left_out()
         view = await super().load(needs, policy, now)
         realms = await watched_realms(self._both.connection)
@@ -157,13 +157,13 @@ class DifferentialReads(MemoryReads):
     async def next_claimable(
         self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
-        """When a job that may not be claimed yet can be."""
+        """The time at which the next unclaimable job becomes claimable."""
         other = await self._other.next_claimable(providers, now)
         _compare("next job", self.next_work(providers, now, lambda _: True), other)
         return await super().next_claimable(providers, now)
 
     async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
-        """What may be sent to each of these endpoints."""
+        """Deliveries that may be sent, by endpoint."""
         other = await self._other.due_deliveries(now, endpoint_ids)
         return _compare("due deliveries", await super().due_deliveries(now, endpoint_ids), other)
 
@@ -211,7 +211,7 @@ class _Direct:
 
 
 def _plain(value: Any) -> Any:
-    """What can be compared, without the sweeps that are left out."""
+    """The comparable part of a value, without the sweeps that are left out."""
     if isinstance(value, Outbox):
         return vars(value) | {"directory": value.directory.recipients("default", "ep_1")}
     if isinstance(value, dict):

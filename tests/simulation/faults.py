@@ -15,7 +15,7 @@ OFTEN: Final = 1.0
 
 @dataclass(kw_only=True, slots=True)
 class Faults:
-    """How many of a thousand chances each fault takes; the number given is for `often`."""
+    """The chance of each fault in a thousand; the number given is for `often`."""
 
     lost_request: int = 80
     lost_answer: int = 80

@@ -22,7 +22,7 @@ SECRET: Final = "sk-never-to-be-seen"
 PROJECTS: Final = ("default", "acme")
 """They share the launchers; only the first has callbacks."""
 PATIENCE: Final = 40
-"""So many times a frontend repeats itself."""
+"""Requests that a frontend repeats at most."""
 ARRIVES: Final = (0.1, 3.0, 40.0, 300.0)
 CANCELS: Final = (1.0, 20.0, 70.0, 200.0)
 

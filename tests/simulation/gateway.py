@@ -120,7 +120,7 @@ class Gateway:
         self._full_until = min(self._full_until, self._world.scheduler.time())
 
     async def submit(self, command: c.Command, kind: type[A]) -> A:
-        """What the ledger answers."""
+        """Submits a command and returns the ledger's answer."""
         answer = await self._submit(command)
         assert isinstance(answer, kind)
         return answer
@@ -351,7 +351,7 @@ class Gateway:
             tables.pulse_at = last
 
     def _is_well(self) -> bool:
-        """Whether it could have committed for a while."""
+        """True if the store could have committed for a while."""
         since = self._world.scheduler.time() - max(self.healthy_since, self._full_until)
         return self.process.is_alive and since > LONGEST_POLL
 
@@ -404,7 +404,7 @@ class Gateway:
                 raise asyncio.CancelledError
 
     def _hold_prompt(self) -> None:
-        """Whoever waits is woken, and clocks that come due are looked at: within seconds."""
+        """Waiting callers are woken and due clocks are handled within seconds."""
         world, now = self._world, self._world.scheduler.time()
         if now == self._held_at:
             return

@@ -208,7 +208,7 @@ class Invariants:
         _hold(len(living) <= 1, f"{key} has living sandboxes of attempts {living}")
 
     def _is_late(self, attempt: Attempt) -> bool:
-        """Whether it came after its attempt was over and its sandbox confirmed gone: nobody could
+        """True if it came after its attempt was over and its sandbox confirmed gone: nobody could
         know of it, and it is refused and cleaned up."""
         key = (attempt.task_id, attempt.number)
         if attempt.gone_at is not None:

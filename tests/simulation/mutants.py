@@ -20,7 +20,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SEEDS: Final = 400
-"""So many are played at most."""
+"""Seeds that are played at most."""
 TRIES: Final = 60
 """Runs that making it plain may cost here."""
 

@@ -25,11 +25,11 @@ class Lost(Exception):
 
 
 class Server(Protocol):
-    """Who is called."""
+    """The called side of a connection."""
 
     process: Process
     back_at: float
-    """When one that was killed runs again (seconds)."""
+    """The time at which a killed server runs again (seconds)."""
 
 
 Request = Callable[[], Awaitable[T]]
@@ -64,7 +64,7 @@ class Network:
         seconds: float,
         waits: bool = False,
     ) -> T:
-        """What the request answers or raises. One that `waits` is held by the server until there
+        """The result of the request. One that `waits` is held by the server until there
         is something to say: that it is asked anew now and then is left out.
 
         Raises:

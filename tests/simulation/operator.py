@@ -17,7 +17,7 @@ from tests.simulation.scheduler import Process
 from tests.simulation.world import World
 
 PATIENCE: Final = 40
-"""So many times it repeats itself."""
+"""Requests that it repeats at most."""
 _BOX: Final = Sealed(key_id="k1", box=b"sealed")
 _OPENED: Final = CreateEndpoint(
     endpoint=Endpoint(

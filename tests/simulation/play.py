@@ -30,7 +30,7 @@ STEPS: Final = 60_000
 
 @dataclass(kw_only=True)
 class Run:
-    """What became of it."""
+    """The result of a run."""
 
     drawn: Recording
     failure: str | None

@@ -62,11 +62,11 @@ class Sandbox:
     absence look proven: a sweep will find it."""
     agent: Process | None = None
     plan: list[tuple[str, dict[str, Any]]] | None = None
-    """What its agent is going to say, the same at each start."""
+    """The events that its agent will send, the same at each start."""
 
     @property
     def task_id(self) -> str:
-        """Whose it is."""
+        """The task of the sandbox."""
         return self.labels["slipgate-task"]
 
     @property
@@ -120,12 +120,12 @@ class Realm:
             world.scheduler.call_later(starts + choices.pick(DIES), self._die, sandbox, end)
 
     def left(self) -> Iterator[str]:
-        """What nobody has destroyed."""
+        """Sandboxes that nobody has destroyed."""
         yield from self.sandboxes
 
     @property
     def has_strays(self) -> bool:
-        """Whether a sandbox is there that came late, or survived its attempt."""
+        """True if a sandbox exists that came late or survived its attempt."""
         return any(sandbox.is_late for sandbox in self.sandboxes.values())
 
     def end(self, sandbox: Sandbox) -> None:

@@ -34,7 +34,7 @@ PROGRESS: Final = 5.0
 
 @dataclass(kw_only=True, slots=True)
 class Tally:
-    """What was played so far."""
+    """Totals of the seeds played so far."""
 
     seeds: int = 0
     commits: int = 0
@@ -95,7 +95,7 @@ def play_chunk(first: int, count: int, *, differential: bool) -> Tally:
 
 
 def silence() -> None:
-    """What the gateway logs is what it should do under these faults."""
+    """Drops the gateway's log, which reports the expected effects of these faults."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 

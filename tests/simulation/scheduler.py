@@ -19,7 +19,7 @@ class Killed(BaseException):
 
 
 class Process:
-    """What dies together: a gateway, a launcher, an agent. Its memory goes with it."""
+    """A gateway, launcher or agent, which dies as a whole and loses its memory."""
 
     def __init__(self, scheduler: "Scheduler", name: str) -> None:
         self.name = name
@@ -106,7 +106,7 @@ class Scheduler(asyncio.BaseEventLoop):
 
     @property
     def has_failed(self) -> bool:
-        """Whether the run is over because something is wrong."""
+        """True if the run is over because of a failure."""
         return self.failure is not None
 
     def fail(self, error: BaseException) -> None:

@@ -13,7 +13,7 @@ TRIES: Final = 1_500
 """Runs a shrinking may cost."""
 
 Fails = Callable[[Recording], bool]
-"""Whether the run of a recording still fails in the same way."""
+"""True if the run of a recording still fails in the same way."""
 
 
 def shrink(recording: Recording, fails: Fails, *, tries: int = TRIES) -> Recording:

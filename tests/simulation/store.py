@@ -32,7 +32,7 @@ OFFERED_PER_CLAIM: Final = 10
 
 
 class Load:
-    """What a batch needs, read from the tables."""
+    """Reads the rows of a batch from the tables."""
 
     def __init__(self, tables: Tables, policy: Policy, now: int) -> None:
         self._tables = tables
@@ -215,7 +215,7 @@ class Load:
 
 
 class MemoryReads:
-    """What loops and handlers read beside the ledger."""
+    """The reads of loops and handlers."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
@@ -243,13 +243,13 @@ class MemoryReads:
         return [place for _, place in sorted(due)[:limit]]
 
     async def next_due(self) -> int | None:
-        """When the reconciler has work."""
+        """The time at which the reconciler has work."""
         return self._tables.next_due
 
     async def next_claimable(
         self, providers: Sequence[ProviderRealm], now: int, project: str = ""
     ) -> int | None:
-        """When a job that may not be claimed yet can be, by launchers of these providers."""
+        """The time at which the next job becomes claimable by launchers of these providers."""
         return self.next_work(providers, now, self._tables.is_needed)
 
     def next_work(
@@ -273,7 +273,7 @@ class MemoryReads:
         return min((at for at in chain(tasks, jobs) if at > now), default=None)
 
     async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
-        """What may be sent to each of these endpoints."""
+        """Deliveries that may be sent, by endpoint."""
         return {name: self._due(now, name) for name in endpoint_ids}
 
     def _due(self, now: int, endpoint_id: str) -> Due:
@@ -334,7 +334,7 @@ class MemoryReads:
         return "" if endpoint is None else endpoint.project
 
     async def is_owing(self) -> bool:
-        """Whether anything is owed to any endpoint."""
+        """True if any endpoint has undelivered events."""
         return bool(self._tables.pending)
 
     async def failures(self) -> list[Failure]:
@@ -358,7 +358,7 @@ class MemoryReads:
         return sorted(found, key=lambda each: each.at)
 
     async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
-        """When somebody last changed each of these endpoints."""
+        """The time of the last change of each endpoint."""
         found = map(self._tables.directory.find, endpoint_ids)
         return {each.id: each.updated_at for each in found if each is not None}
 
@@ -394,7 +394,7 @@ class MemoryTransaction:
 
 
 class MemoryStore:
-    """Where the ledger keeps its tables; `commit` says what the disk does to each batch."""
+    """The store of the ledger; `commit` decides what the disk does to each batch."""
 
     def __init__(self, tables: Tables, commit: "Commit") -> None:
         self.tables = tables

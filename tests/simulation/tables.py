@@ -24,12 +24,12 @@ from gateway.domain.tasks.task import (
 
 
 class ConstraintBroken(Exception):
-    """What the schema would not take."""
+    """A violated constraint of the schema."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """What was sent of a delivery, and how often it failed."""
+    """The body and the failures of a delivery."""
 
     failures: int = 0
     body: str | None = None
@@ -59,13 +59,13 @@ class Tables:
         self.calls: dict[str, LauncherCall] = {}
         self.realms: dict[RealmKey, Realm] = {}
         self.turns: dict[str, int] = {}
-        """When each project was last given a launcher."""
+        """The time of the last claim for each project."""
         self.behind: set[str] = set()
         """Tasks that others of their concurrency key stand before."""
         self.taken: dict[str, dict[int, ConcurrencyHold]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
         self.has_strays: Callable[[ProviderRealm], bool] = lambda _: False
-        """Whether a sweep of this realm would find anything: the others are left out."""
+        """True if a sweep of this realm would find anything; other sweeps are left out."""
         self.failed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         """By delivery, when its attempts failed, and why."""
         self.pieces: set[tuple[str, int]] = set()
@@ -193,17 +193,17 @@ class Tables:
 
     @property
     def next_due(self) -> int | None:
-        """When the reconciler has work (milliseconds)."""
+        """The time at which the reconciler has work (milliseconds)."""
         realms = (realm.due_at for realm in self.realms.values())
         return min(filter(None, chain(self.due_moments(), realms)), default=None)
 
     def due_moments(self) -> Iterator[int | None]:
-        """When tasks and leases come due (milliseconds)."""
+        """The times at which tasks and leases come due (milliseconds)."""
         yield from self.due.values()
         yield from (job.lease_expires_at for job in self.open_jobs.values())
 
     def work_for(self, claim: Claim, since: int) -> str | None:
-        """What this launcher could have claimed since then."""
+        """A job that this launcher could have claimed since then."""
         for job in self.open_jobs.values():
             if self.is_offered(job, since) and (job.provider, job.realm) in claim.providers:
                 return job.id
@@ -221,7 +221,7 @@ class Tables:
         return None
 
     def is_offered(self, job: Job, now: int) -> bool:
-        """Whether it waits for whoever serves its realm."""
+        """True if any launcher of its realm may claim it."""
         is_free = job.leased_by is None and job.kind != "create" and job.not_before <= now
         return is_free and self.is_needed(job)
 
@@ -231,7 +231,7 @@ class Tables:
         return job.kind != "sweep" or self.has_strays(place)
 
     def keys_in_use(self) -> Counter[str]:
-        """How many attempts of each concurrency key are launching or running."""
+        """The number of launching or running attempts by concurrency key."""
         return Counter(
             task.scoped_key
             for task in self.tasks.values()
@@ -239,7 +239,7 @@ class Tables:
         )
 
     def _settle(self, settled: SettleDelivery) -> None:
-        """What arrived has arrived, also if the delivery was held or ended meanwhile."""
+        """Marks it as delivered, even if the delivery was held or ended meanwhile."""
         key = (settled.endpoint_id, settled.seq)
         was_pending = key in self.pending
         before = self.deliveries[key]

@@ -18,7 +18,7 @@ class Trace:
             self.lines.append(f"{self.clock():10.3f}  {who:<12} {what}")
 
     def answer(self, command: Any, answer: Any) -> None:
-        """What the ledger answered to a command."""
+        """Records the ledger's answer to a command."""
         if self.is_read:
             self.note("ledger", f"{_short(command)} → {_short(answer)}")
 

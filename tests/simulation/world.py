@@ -36,7 +36,7 @@ class World:
         self.look: Callable[[], None] = lambda: None
         """Something happened outside that a waiting launcher may be asked to look at."""
         self.has_jumped = False
-        """Whether the gateway's wall clock was ever set forward: then no margin can be kept."""
+        """True if the gateway's wall clock was ever set forward: then no margin can be kept."""
 
     def wall(self) -> int:
         """The gateway's wall clock (milliseconds)."""

@@ -100,15 +100,15 @@ class Desk:
         return await self.store.reads.deliveries_before(DeliveryFilter(**wanted), FIRST, 100)
 
     async def heads(self, name: str) -> Sequence[Head]:
-        """What may be sent to an endpoint, whenever it is due."""
+        """Heads of the lanes of an endpoint, whenever they are due."""
         return (await self.store.reads.due_deliveries(2**60, [name]))[name].heads
 
     async def states(self, name: str) -> list[str]:
-        """How the deliveries to an endpoint stand, oldest first."""
+        """The states of the deliveries to an endpoint, oldest first."""
         return [each.status for each in (await self.owed(endpoint_id=name))[::-1]]
 
     def is_sound(self) -> None:
-        """What `slipgate verify` says."""
+        """Asserts that `slipgate verify` finds nothing."""
         assert audit(self._path).problems == ()
 
 

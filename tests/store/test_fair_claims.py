@@ -14,7 +14,7 @@ from tests.store.test_waiting import HERE, THERE, Place
 
 
 async def projects(place: Place, times: int, capacity: int = 1) -> list[str]:
-    """Whose tasks are given out by so many claims."""
+    """The projects whose tasks `times` claims get."""
     found = [await place.claim(HERE, capacity) for _ in range(times)]
     return [claimed.task.project for jobs in found for claimed in jobs if claimed.task]
 

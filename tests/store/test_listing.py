@@ -179,7 +179,7 @@ async def test_pages_of_any_filters_are_the_list_without_gap_or_repetition(
 async def test_a_search_ends_when_its_work_is_done_and_goes_on_at_the_next_request(
     reader: aiosqlite.Connection, tasks: dict[str, tuple[Task, Spec]]
 ) -> None:
-    """What is found nowhere near the top costs many requests, and none of them is long."""
+    """A match far from the top takes many requests, none of them long."""
     oldest = min(tasks)
     wanted = TaskFilter(repo_url=tasks[oldest][1].repo_url, created_before=START + 500)
     listed = Listing(reader.execute_fetchall, budget=10)

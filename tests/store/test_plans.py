@@ -1,4 +1,4 @@
-"""What a statement costs with a million tasks in the file is decided by its plan: none may read a
+"""Query plans decide the cost of a statement with a million tasks: none may read a
 whole table that grows with them."""
 
 import re
@@ -152,7 +152,7 @@ SOUGHT: Final = {
     "PULL_REQUESTS_NAMED": ("SEARCH task USING COVERING INDEX tasks_with_pull_request (pr_url=?)"),
     "JOBS_HELD": "SEARCH jobs USING INDEX jobs_held (leased_by=?)",
 }
-"""Where an index is not enough: it must be this one, and all of these columns."""
+"""Statements that must use exactly this index with all of these columns."""
 
 
 def _plan(statement: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is read around one task to explain it: bounded, and the newest first."""
+"""Reads that explain one task: bounded, and the newest first."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

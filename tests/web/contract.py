@@ -22,13 +22,13 @@ OF_SHARED_READS: Final = {
     "access-control-expose-headers",
     "referrer-policy",
 }
-"""What a browser needs that reads with a token; nobody else gets them."""
+"""Headers for a browser that reads with a token; nobody else gets them."""
 Seen = tuple[str, int, str]
 """(operation, status, code of the problem or media type of the success)."""
 
 
 class Contract:
-    """What the document promises, and what of it has been seen."""
+    """Checks responses against the OpenAPI document and records which were seen."""
 
     def __init__(self) -> None:
         self.seen: set[Seen] = set()
@@ -126,7 +126,7 @@ def _hold_headers(promised: Json, response: httpx.Response, where: str) -> None:
 
 
 def _strict(components: Json) -> Json:
-    """Where a message lists its fields, there are no others."""
+    """Forbids additional properties in every schema that lists its fields."""
     strict = deepcopy(components)
     for schema in strict["schemas"].values():
         if "properties" in schema:

@@ -210,7 +210,7 @@ async def _resolve(host: str, port: int, project: str) -> Sequence[str]:
 
 
 async def _reasons(path: Path, gateway: GatewayHarness) -> dict[str, int]:
-    """How often each reason ended a first attempt, once all were made."""
+    """The number of failed first attempts by reason, once all were made."""
     while True:
         with closing(sqlite3.connect(path)) as database:
             found = database.execute(

@@ -1,4 +1,4 @@
-"""What a frontend gets at its `callbackUrl`: what the OpenAPI document promises."""
+"""Webhooks at a `callbackUrl` are those that the OpenAPI document describes."""
 
 import asyncio
 from pathlib import Path

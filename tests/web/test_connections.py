@@ -59,16 +59,16 @@ class Server:
         return Caller(reader, writer)
 
     def is_empty(self) -> bool:
-        """Whether nothing is left, once also those have ended that linger."""
+        """True if no connection is left, once the lingering ones have ended."""
         self.later(LINGER_SECONDS + 1)
         return not self.all.connections and not self.all.tasks
 
     def is_stalled(self) -> bool:
-        """Whether a caller does not read."""
+        """True if a caller does not read."""
         return any(cast("Connection", each).flow.write_paused for each in self.all.connections)
 
     def later(self, seconds: float) -> None:
-        """What the server does when so much time has passed."""
+        """Runs the server's timers that come due within `seconds`."""
         self.all.sweep(asyncio.get_running_loop().time() + seconds)
 
 

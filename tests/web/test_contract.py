@@ -35,7 +35,7 @@ NOT_AT_WILL: Final = {
     "rate_limited",
     "too_many_open",
 }
-"""What only a bug, a broken store or a flood brings, from any route; see `test_admission`."""
+"""Errors of any route that only a bug, a broken store or a flood causes."""
 STREAM: Final = "text/event-stream"
 """Has no end, so that a client that reads whole answers never gets one; see `test_events`."""
 PIECE: Final[Json] = {
@@ -380,7 +380,7 @@ async def _serve(gateway: GatewayHarness) -> None:
 
 
 async def _offend_all(gateway: GatewayHarness) -> None:
-    """What every route refuses alike."""
+    """Sends the requests that every route refuses alike."""
     job, agent = await _launched(gateway)
     token = agent.env["WEBHOOK_URL"].rpartition("/")[2]
     named = {"taskId": job["taskId"], "jobId": job["id"], "token": token, "attempt": "1"}

@@ -1,4 +1,4 @@
-"""What becomes of an endpoint whose receiver has had enough, or lets others wait."""
+"""Endpoints are disabled after 410, and slowed down after `Retry-After`."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ PATIENCE: Final = 30
 
 
 async def comes(gateway: GatewayHarness, path: str, is_so: Callable[[Json], bool]) -> Json:
-    """What it reads as soon as it is so."""
+    """The representation as soon as the condition holds."""
     async with asyncio.timeout(PATIENCE):
         while True:
             found: Json = (await gateway.get(path, "ops")).json()

@@ -1,4 +1,4 @@
-"""What befalls an endpoint, as the others of its project hear of it."""
+"""Events about an endpoint, delivered to the other endpoints of its project."""
 
 import asyncio
 from pathlib import Path
@@ -34,7 +34,7 @@ class Receivers:
         return httpx.Response(status, stream=httpx.ByteStream(b""))
 
     async def next(self) -> httpx.Request:
-        """What was told next."""
+        """The next webhook."""
         async with asyncio.timeout(PATIENCE):
             return await self.told.get()
 

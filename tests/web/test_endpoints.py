@@ -24,7 +24,7 @@ WANTED: Final[Json] = {"url": URL, "headers": {"X-Key": "very-secret"}}
 
 @dataclass(kw_only=True)
 class Receiver:
-    """Whoever is called: it keeps what it gets, and answers what it was told."""
+    """Records requests and answers with one status."""
 
     status: int = 204
     got: asyncio.Queue[httpx.Request] = field(default_factory=asyncio.Queue)
@@ -34,7 +34,7 @@ class Receiver:
         return httpx.Response(self.status, stream=httpx.ByteStream(b"thanks"))
 
     async def next(self) -> httpx.Request:
-        """What came next."""
+        """The next request."""
         async with asyncio.timeout(PATIENCE):
             return await self.got.get()
 
@@ -61,7 +61,7 @@ async def opens(gateway: GatewayHarness, **wanted: object) -> Json:
 
 
 def is_signed_by(request: httpx.Request, secret: str) -> bool:
-    """Whether one of its signatures was made with the secret."""
+    """True if one of its signatures was made with the secret."""
     headers = request.headers
     stamp = int(headers["webhook-timestamp"])
     own = sign(secret_bytes(secret), headers["webhook-id"], stamp, request.content)
@@ -343,7 +343,7 @@ def _task_of(request: httpx.Request) -> str:
 
 
 async def _delivered(gateway: GatewayHarness, endpoint: str) -> list[Json]:
-    """What has arrived, as soon as something has."""
+    """The finished deliveries, as soon as there are any."""
     query = f"/v1/deliveries?endpointId={endpoint}&status=delivered"
     async with asyncio.timeout(PATIENCE):
         while True:

@@ -158,7 +158,7 @@ def _about(job: Json, body: Json) -> Json:
 
 
 def _is_right(case: AnyCase, body: Json) -> bool:
-    """Whether the body is one that the document asks for."""
+    """True if the body matches the document."""
     (content,) = _raw(case)["requestBody"]["content"].values()
     return validator(content["schema"]).is_valid(body)
 

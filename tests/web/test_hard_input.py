@@ -1,4 +1,4 @@
-"""What a hostile or careless caller sends: always an answer of the right code, and nothing kept."""
+"""Hostile or careless requests get the right error code, and nothing of them is kept."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.web.callers import TASK, GatewayHarness, open_gateway, sandbox_of
 
 @pytest.fixture
 def lines() -> Iterator[list[structlog.typing.EventDict]]:
-    """What is logged."""
+    """The log entries."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured

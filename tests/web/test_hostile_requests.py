@@ -45,7 +45,7 @@ HEADERS: Final = st.dictionaries(st.sampled_from(NAMES), TEXT | st.sampled_from(
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is there to be attacked."""
+    """The resources that the requests attack."""
 
     gateway: GatewayHarness
     agent: Agent
@@ -84,7 +84,7 @@ class Target:
         return bodies({name: right[name] for name in right if name != "waitSeconds"} | lease)
 
     def headers(self, body: bytes, name: str, scope: str) -> dict[bytes, bytes]:
-        """Those of somebody who may do it."""
+        """Headers of an authorised caller."""
         right = self.agent.headers(body, name) | self.gateway.bearer(scope)
         return {name.encode(): text.encode() for name, text in right.items()}
 

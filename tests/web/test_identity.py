@@ -1,4 +1,4 @@
-"""Who a gateway is, as those hear it that set up launchers."""
+"""The identity of a gateway, for operators who set up launchers."""
 
 from tests.web.callers import GatewayHarness
 

@@ -1,4 +1,4 @@
-"""How API keys are looked up: one look for all who wait, and a short memory."""
+"""Look-ups of API keys: one read for all waiting callers, and a short cache."""
 
 import asyncio
 import hashlib

@@ -33,7 +33,7 @@ class Clock:
 
 
 async def taken(gateway: GatewayHarness, scope: str) -> bool:
-    """Whether the key of this name may not call itself l1."""
+    """True if the name l1 is taken for this key."""
     claim = {"launcherId": "l1", "providers": [PROVIDER], "capacity": 0}
     response = await gateway.post("/v1/launcher/claim", claim, scope=scope)
     if response.status_code == 409:

@@ -34,7 +34,7 @@ WAYS: Final = (
 
 @pytest.fixture
 def lines() -> Iterator[list[structlog.typing.EventDict]]:
-    """What is logged."""
+    """The log entries."""
     structlog.reset_defaults()
     with capture_logs() as captured:
         yield captured

@@ -1,4 +1,4 @@
-"""What operators read: launchers as they called last, and what the reconciler would do."""
+"""Operator routes: launchers with their last call, and the reconciler's dry run."""
 
 from pathlib import Path
 from typing import Final

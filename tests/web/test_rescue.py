@@ -1,4 +1,4 @@
-"""What launchers save and tell: the patch of a sandbox that goes, and processes that have ended."""
+"""Reports of launchers: the patch of a sandbox that goes, and exited processes."""
 
 import base64
 import gzip

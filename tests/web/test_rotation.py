@@ -28,7 +28,7 @@ ERROR: Final = {"stage": "agent", "code": "boom", "message": "no", "retryable": 
 
 
 def environ(folder: Path, keys: str) -> dict[str, str]:
-    """What an operator's command is started with."""
+    """The environment of an operator's command."""
     return {
         "SLIPGATE_DATABASE_URL": f"sqlite:///{folder / 'slipgate.db'}",
         "SLIPGATE_SECRET_KEYS": keys,
@@ -93,7 +93,7 @@ async def test_an_attempt_keeps_the_key_it_was_opened_with(tmp_path: Path) -> No
 
 
 def named(job: Json) -> dict[str, str]:
-    """What an agent says of whom it speaks."""
+    """The fields that name an agent's task and attempt."""
     return {"SLIPGATE_TASK_ID": job["taskId"], "SLIPGATE_ATTEMPT": str(job["attempt"])}
 
 

@@ -1,4 +1,4 @@
-"""What passes over HTTP in hours: sweeps, and spools that were long out of reach."""
+"""Sweeps, and spools that could not be read for hours, over HTTP."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

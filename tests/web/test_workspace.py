@@ -258,7 +258,7 @@ async def test_its_end_is_told_after_the_frontend_has_written_down_that_it_runs(
 
 
 async def ends_due(gateway: GatewayHarness, task_id: str) -> list[int | None]:
-    """When the ends of a task are told (milliseconds)."""
+    """The times at which the ends of a task are delivered (milliseconds)."""
     listed = await gateway.get(f"/v1/deliveries?taskId={task_id}", "ops")
     ends = [each for each in listed.json()["data"] if each["type"] == "task.failed"]
     moments = [parse_rfc3339(each["nextAttemptAt"] or "") for each in ends]

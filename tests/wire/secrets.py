@@ -26,7 +26,7 @@ BY_KIND: Final = {
     "private_key": PRIVATE_KEY,
     "jwt": ".".join(["eyJhbGciOiJIUzI1NiJ9", "eyJzdWIiOiIxMjM0In0", "dozjgNryP4J3jVmNHl0w"]),
 }
-"""Those that are known by themselves; the rest by what stands around them."""
+"""Secrets with a known form; the others are recognised by their context."""
 MORE: Final = {
     "github_pat_" + "Ab1x" * 9: "github_token",
     "gho_" + "Ab1x" * 9: "github_token",
@@ -40,4 +40,4 @@ AROUND: Final = {
     "password": ("https://", "user:p%40ss", "@example.com/x"),
     "variable": ("MY_SERVICE_TOKEN=", "hunter2hunter2", "\nHOME=/root"),
 }
-"""What stands before it, the secret, and what stands behind it."""
+"""The text before a secret, the secret, and the text behind it."""

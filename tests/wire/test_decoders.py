@@ -24,7 +24,7 @@ SIGNED: Final = signed_words("task_1")
 
 
 def refusal(read: Callable[[bytes], object], body: bytes) -> WrongShape | None:
-    """What is wrong with the body; None: it was taken."""
+    """The error of the body, or None if it was accepted."""
     try:
         read(body)
     except WrongShape as exc:

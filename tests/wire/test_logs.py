@@ -30,7 +30,7 @@ log.error("job", exc_info=fault)
 
 
 def lines(form: str) -> list[str]:
-    """What a program of its own writes: a form is chosen once for a process."""
+    """The log of a separate process, since the form is chosen once per process."""
     command = [sys.executable, "-c", SPEAK, form]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""

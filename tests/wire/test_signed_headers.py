@@ -21,7 +21,7 @@ RIGHT: Final = dict(
     zip(NAMES, ("msg_1", "1790000000", sign(SECRET, "msg_1", 1790000000, BODY)), strict=True)
 )
 LATIN: Final = st.text(st.characters(max_codepoint=255), max_size=80)
-"""What a server can make of the bytes of a header."""
+"""Header values as a server can decode them."""
 BITS: Final = 8 * 32
 
 

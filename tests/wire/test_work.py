@@ -210,7 +210,7 @@ def test_a_text_twice_as_long_is_looked_through_as_often(
 
 
 def _looked(look: Any, text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """How often patterns were run, and over how many characters in all."""
+    """The number of pattern searches, and of the characters they read."""
     counted = {form.kind: CountedForm(form.pattern) for form in FORMS}
     forms = tuple(_Seen(form, counted[form.kind]) for form in FORMS)
     with monkeypatch.context() as patched:

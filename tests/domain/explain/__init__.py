@@ -1,1 +1,1 @@
-"""What an explanation says, sentence by sentence."""
+"""Explanations, sentence by sentence."""

@@ -1,4 +1,4 @@
-"""What a cancel that was asked for still waits for."""
+"""Explanations of a requested cancel that is not finished."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""How we know: where each line comes from, and that nobody is drowned in them."""
+"""The evidence of an explanation: the source of each line, and its limits."""
 
 from typing import Final
 

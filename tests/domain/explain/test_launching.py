@@ -1,4 +1,4 @@
-"""How far a launch has come."""
+"""Explanations of a launch."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a running task does, and what is wrong with it."""
+"""Explanations of a running task and its problems."""
 
 from typing import Final
 
