@@ -24,12 +24,14 @@ from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.operations.gauges import Gauges
 from gateway.ledger import MAX_BATCH, Ledger, wall_clock
 from gateway.loops.checkpoint import Checkpointer
+from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.limits import PARALLEL
+from gateway.loops.deliveries.limits import PARALLEL, Limits
 from gateway.loops.deliveries.message_builder import MessageBuilder
+from gateway.loops.deliveries.post import sender
 from gateway.loops.deliveries.replays import Replayer
-from gateway.loops.deliveries.schedule import SCHEDULE
-from gateway.loops.deliveries.test_sender import Trials
+from gateway.loops.deliveries.schedule import SCHEDULE, Timing
+from gateway.loops.deliveries.test_sender import TestSender
 from gateway.loops.egress.address_guard import Guard, may_be_public
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.loops.egress.proxied import ProxiedTransport
@@ -155,28 +157,27 @@ async def _running(
 ) -> AsyncIterator[Gateway]:
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     draining = asyncio.Event()
+    messages = MessageBuilder(reads, parts.keyring, rendering(reads), clock)
+    timing = Timing(
+        clock=clock,
+        random=random.SystemRandom().random,
+        schedule=schedule,
+        is_stopping=draining.is_set,
+    )
     async with (
         ledger.running(),
         transport or _outgoing(parts.settings) as way_out,
         asyncio.TaskGroup() as group,
     ):
-        writer = MessageBuilder(reads, parts.keyring, rendering(reads), clock)
+        send, limits = sender(way_out, clock), Limits()
+        attempts = AttemptRunner(messages.build, send, ledger.submit, limits=limits, timing=timing)
         deliverer = Deliverer(
-            reads,
-            writer.write,
-            ledger.submit,
-            transport=way_out,
-            group=group,
-            notifier=ledger.notifier,
-            clock=clock,
-            random=random.SystemRandom().random,
-            schedule=schedule,
-            is_stopping=draining.is_set,
+            reads, attempts, limits=limits, timing=timing, notifier=ledger.notifier, group=group
         )
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,
-            trials=Trials(writer.trial, transport=way_out, clock=clock),
+            trials=TestSender(messages.build_test, send, clock),
             runners=runners,
             is_draining=draining.is_set,
             max_requests=max_requests,
@@ -184,7 +185,7 @@ async def _running(
 
         def stop() -> None:
             if not draining.is_set():
-                asyncio.get_running_loop().call_later(LANDING_SECONDS, deliverer.abandon)
+                asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
             draining.set()
             ledger.notifier.tell_all()
 
@@ -259,7 +260,7 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
 def _context(
     parts: _Parts,
     *,
-    trials: Trials,
+    trials: TestSender,
     runners: list[Runner],
     is_draining: Callable[[], bool],
     max_requests: int,

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
 
 import httpx
 import pytest
@@ -17,37 +16,23 @@ from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.commands import Command, SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
+from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.limiter import FIRST_PAUSE, FIRST_ROOM, TRIPS_AT
-from gateway.loops.deliveries.limits import FIRST_TRIALS, PARALLEL
-from gateway.loops.deliveries.outbox import CannotWrite, Head
-from gateway.loops.deliveries.post import WebhookMessage
-from gateway.loops.deliveries.schedule import SCHEDULE
+from gateway.loops.deliveries.limiter import BREAKER_FAILURES, FIRST_IN_FLIGHT, FIRST_PAUSE
+from gateway.loops.deliveries.limits import FIRST_UNPROVEN, PARALLEL, Limits
+from gateway.loops.deliveries.message_builder import Build, CannotBuild
+from gateway.loops.deliveries.outbox import Head
+from gateway.loops.deliveries.post import WebhookMessage, sender
+from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.notifier import Notifier
 from gateway.store.sqlite.lanes import Failure, OwedEndpoint
 from gateway.wire.signing import secret_text
+from tests.loops.heads import Row
 
 SECRET = b"s" * 32
 NOW = 1_790_000_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A head of a lane."""
-
-    endpoint_id: str = "ep_1"
-    seq: int = 1
-    task_id: str = "task_1"
-    attempts: int = 0
-    failures: int = 0
-    project: str = "default"
-    trigger: Literal["auto", "manual", "replay"] = "auto"
-    repeats: int = 0
-    body: str | None = None
-    due_at: int = NOW
-    rate_per_second: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,13 +130,31 @@ class SlowRead(Outbox):
         return await super().due_deliveries(now, endpoint_ids)
 
 
+def delivering(
+    outbox: Outbox,
+    build: Build,
+    group: asyncio.TaskGroup,
+    *,
+    transport: httpx.AsyncBaseTransport,
+    notifier: Notifier | None = None,
+    clock: Callable[[], int] = lambda: NOW,
+    is_stopping: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Deliverer:
+    timing = Timing(clock=clock, random=lambda: 0.5, is_stopping=is_stopping, sleep=sleep)
+    send, notifier = sender(transport, clock), notifier or Notifier()
+    limits = Limits()
+    attempts = AttemptRunner(build, send, outbox.submit, limits=limits, timing=timing)
+    return Deliverer(outbox, attempts, limits=limits, timing=timing, notifier=notifier, group=group)
+
+
 async def deliver(
     url: str | None, *heads: Row, allow_private: bool = True, now: int = NOW
 ) -> list[SettleDelivery]:
-    async def write(head: Head) -> WebhookMessage:
+    async def build(head: Head) -> WebhookMessage:
         assert isinstance(head, Row)
         if url is None:
-            raise CannotWrite("no_address", "The task has no callback address.")
+            raise CannotBuild("no_address", "The task has no callback address.")
         body = head.body.encode() if head.body else b'{"type":"task.started"}'
         return WebhookMessage(
             webhook_id=f"evt_{head.seq}",
@@ -167,16 +170,7 @@ async def deliver(
         asyncio.timeout(60),
         asyncio.TaskGroup() as group,
     ):
-        await Deliverer(
-            outbox,
-            write,
-            outbox.submit,
-            transport=transport,
-            group=group,
-            notifier=Notifier(),
-            clock=lambda: now,
-            random=lambda: 0.5,
-        ).step()
+        await delivering(outbox, build, group, transport=transport, clock=lambda: now).step()
     return outbox.settled
 
 
@@ -284,21 +278,12 @@ async def test_what_landed_while_the_outbox_was_read_is_not_sent_again() -> None
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> WebhookMessage:
+        async def build(head: Head) -> WebhookMessage:
             return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         with notifier.listen("deliveries") as landing:
             outbox = SlowRead([Row()], lambda: landing.wait(60))
-            deliverer = Deliverer(
-                outbox,
-                write,
-                outbox.submit,
-                transport=transport,
-                group=group,
-                notifier=notifier,
-                clock=lambda: NOW,
-                random=lambda: 0.5,
-            )
+            deliverer = delivering(outbox, build, group, transport=transport, notifier=notifier)
             await deliverer.step()
             await deliverer.step()
     assert len(receiver.requests) == 1
@@ -343,21 +328,12 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
         asyncio.timeout(60),
     ):
 
-        async def write(head: Head) -> WebhookMessage:
+        async def build(head: Head) -> WebhookMessage:
             return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         async with asyncio.TaskGroup() as group:
-            deliverer = Deliverer(
-                outbox,
-                write,
-                outbox.submit,
-                transport=transport,
-                group=group,
-                notifier=Notifier(),
-                clock=lambda: NOW,
-                random=lambda: 0.5,
-                is_stopping=stopping.is_set,
-                sleep=sleep,
+            deliverer = delivering(
+                outbox, build, group, transport=transport, is_stopping=stopping.is_set, sleep=sleep
             )
             await deliverer.step()
             await deliverer.step()
@@ -377,20 +353,11 @@ class Backlog(Outbox):
 async def broken(outbox: Outbox) -> None:
     """Every delivery raises what nobody expected."""
 
-    async def write(head: Head) -> WebhookMessage:
+    async def build(head: Head) -> WebhookMessage:
         raise UnicodeError("label empty or too long")
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        await Deliverer(
-            outbox,
-            write,
-            outbox.submit,
-            transport=Hanging(),
-            group=group,
-            notifier=Notifier(),
-            clock=lambda: NOW,
-            random=lambda: 0.5,
-        ).step()
+        await delivering(outbox, build, group, transport=Hanging()).step()
 
 
 async def test_a_delivery_that_raises_is_an_attempt_that_failed_and_ends_dead() -> None:
@@ -433,21 +400,12 @@ async def test_an_attempt_that_cannot_be_written_down_moves_on_its_schedule_all_
 async def test_an_endpoint_whose_outcomes_cannot_be_written_down_pauses() -> None:
     outbox = PickyLedger([Row()], takes_bare=False)
 
-    async def write(head: Head) -> WebhookMessage:
+    async def build(head: Head) -> WebhookMessage:
         raise UnicodeError("label empty or too long")
 
     async with asyncio.timeout(60):
         async with asyncio.TaskGroup() as group:
-            deliverer = Deliverer(
-                outbox,
-                write,
-                outbox.submit,
-                transport=Hanging(),
-                group=group,
-                notifier=Notifier(),
-                clock=lambda: NOW,
-                random=lambda: 0.5,
-            )
+            deliverer = delivering(outbox, build, group, transport=Hanging())
             await deliverer.step()
         assert await deliverer.step() == FIRST_PAUSE / 1000
     assert outbox.refused == 2
@@ -486,22 +444,13 @@ async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
     when all do."""
     outbox, transport, notifier = Backlog(heads), Hanging(), Notifier()
 
-    async def write(head: Head) -> WebhookMessage:
+    async def build(head: Head) -> WebhookMessage:
         return WebhookMessage(
             webhook_id="evt_1", url="http://h.example/", secrets=(SECRET,), body=b"{}"
         )
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-        deliverer = Deliverer(
-            outbox,
-            write,
-            outbox.submit,
-            transport=transport,
-            group=group,
-            notifier=notifier,
-            clock=lambda: NOW,
-            random=lambda: 0.5,
-        )
+        deliverer = delivering(outbox, build, group, transport=transport, notifier=notifier)
         with notifier.listen(*deliverer.topics) as landing:
             while await deliverer.step() == 0:
                 pass
@@ -518,7 +467,7 @@ async def under_way(*heads: Row) -> tuple[int, list[SettleDelivery]]:
 async def test_a_project_starts_slowly_with_endpoints_of_which_nothing_is_known() -> None:
     heads = [Row(endpoint_id=f"ep_{n:03}", seq=n) for n in range(2 * PARALLEL)]
     asked, settled = await under_way(*heads)
-    assert asked == FIRST_TRIALS
+    assert asked == FIRST_UNPROVEN
     assert len(settled) == len(heads)
 
 
@@ -526,7 +475,7 @@ async def test_every_project_has_its_share_of_what_may_be_under_way() -> None:
     loud = [Row(endpoint_id=f"ep_{n:03}", seq=n, project="loud") for n in range(100)]
     quiet = Row(endpoint_id="ep_z", seq=1_000, project="quiet")
     asked, _ = await under_way(*loud, quiet)
-    assert asked == FIRST_TRIALS + 1
+    assert asked == FIRST_UNPROVEN + 1
 
 
 class StopsAtALook(Outbox):
@@ -548,20 +497,12 @@ async def test_nothing_is_started_any_more_once_the_gateway_stops() -> None:
         asyncio.timeout(60),
     ):
 
-        async def write(head: Head) -> WebhookMessage:
+        async def build(head: Head) -> WebhookMessage:
             return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
         async with asyncio.TaskGroup() as group:
-            deliverer = Deliverer(
-                outbox,
-                write,
-                outbox.submit,
-                transport=transport,
-                group=group,
-                notifier=Notifier(),
-                clock=lambda: NOW,
-                random=lambda: 0.5,
-                is_stopping=lambda: outbox.stopping,
+            deliverer = delivering(
+                outbox, build, group, transport=transport, is_stopping=lambda: outbox.stopping
             )
             await deliverer.step()
             await deliverer.step()
@@ -572,7 +513,9 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
     None
 ):
     receiver = Receiver(answer=b"HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n")
-    outbox = Backlog([Row(seq=number, task_id=f"task_{number}") for number in range(TRIPS_AT + 2)])
+    outbox = Backlog(
+        [Row(seq=number, task_id=f"task_{number}") for number in range(BREAKER_FAILURES + 2)]
+    )
     notifier, now = Notifier(), NOW
     async with (
         listening(receiver) as url,
@@ -581,37 +524,30 @@ async def test_while_the_breaker_of_an_endpoint_is_open_nothing_is_sent_and_noth
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> WebhookMessage:
+        async def build(head: Head) -> WebhookMessage:
             return WebhookMessage(
                 webhook_id=f"evt_{head.seq}", url=url, secrets=(SECRET,), body=b"{}"
             )
 
-        deliverer = Deliverer(
-            outbox,
-            write,
-            outbox.submit,
-            transport=transport,
-            group=group,
-            notifier=notifier,
-            clock=lambda: now,
-            random=lambda: 0.5,
+        deliverer = delivering(
+            outbox, build, group, transport=transport, notifier=notifier, clock=lambda: now
         )
         with notifier.listen("deliveries") as landing:
-            while len(outbox.settled) < TRIPS_AT:
+            while len(outbox.settled) < BREAKER_FAILURES:
                 await deliverer.step()
                 await landing.wait(60)
             assert await deliverer.step() == FIRST_PAUSE / 1000
-            assert len(receiver.requests) == TRIPS_AT
+            assert len(receiver.requests) == BREAKER_FAILURES
             now += FIRST_PAUSE
             # It may be the fault of the delivery: that would say nothing of the endpoint.
             outbox.heads = [Row(seq=99, task_id="task_99", attempts=2, failures=2), *outbox.heads]
             await deliverer.step()
             await landing.wait(60)
     counted = [each.failures for each in outbox.settled]
-    assert counted == [*[1] * (TRIPS_AT - 1), 0, 0]
+    assert counted == [*[1] * (BREAKER_FAILURES - 1), 0, 0]
     opening, probe = outbox.settled[-2:]
     assert (opening.status, opening.next_attempt_at) == ("pending", NOW + FIRST_PAUSE)
-    assert probe.seq == TRIPS_AT
+    assert probe.seq == BREAKER_FAILURES
     assert (probe.status, probe.next_attempt_at) == ("pending", now + 2 * FIRST_PAUSE)
 
 
@@ -619,7 +555,7 @@ async def test_an_endpoint_gets_no_more_at_once_than_it_has_shown_to_take() -> N
     heads = [Row(seq=number, task_id=f"task_{number}") for number in range(20)]
     async with listening(Receiver()) as url:
         settled = await deliver(url, *heads, Row(endpoint_id="ep_2", seq=21))
-    assert len([each for each in settled if each.endpoint_id == "ep_1"]) == FIRST_ROOM
+    assert len([each for each in settled if each.endpoint_id == "ep_1"]) == FIRST_IN_FLIGHT
     assert len([each for each in settled if each.endpoint_id == "ep_2"]) == 1
 
 
@@ -642,7 +578,7 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
     outbox.changed = changed
     outbox.past = [
         Failure(endpoint_id="ep_1", failing_since=NOW - 1_000, at=NOW - 100 + number, reason=reason)
-        for number in range(TRIPS_AT)
+        for number in range(BREAKER_FAILURES)
     ]
     async with (
         listening(receiver) as url,
@@ -651,17 +587,8 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
         asyncio.TaskGroup() as group,
     ):
 
-        async def write(head: Head) -> WebhookMessage:
+        async def build(head: Head) -> WebhookMessage:
             return WebhookMessage(webhook_id="evt_1", url=url, secrets=(SECRET,), body=b"{}")
 
-        await Deliverer(
-            outbox,
-            write,
-            outbox.submit,
-            transport=transport,
-            group=group,
-            notifier=Notifier(),
-            clock=lambda: NOW,
-            random=lambda: 0.5,
-        ).step()
+        await delivering(outbox, build, group, transport=transport).step()
     assert len(receiver.requests) == sent

@@ -1,16 +1,15 @@
-"""Limits of concurrent attempts: nobody takes what others need."""
+"""Limits on attempts in flight: no project takes what others need."""
 
-from gateway.loops.deliveries.limiter import FIRST_ROOM
+from gateway.loops.deliveries.limiter import FIRST_IN_FLIGHT
 from gateway.loops.deliveries.limits import (
-    FIRST_TRIALS,
-    LEAST_TRIALS,
+    FIRST_UNPROVEN,
+    LEAST_UNPROVEN,
     PARALLEL,
     SLOW,
     Limits,
     Slot,
 )
-
-NOW = 1_790_000_000_000
+from tests.loops.heads import NOW, Row
 
 
 def taken(limits: Limits, project: str, *, most: int = 10_000, proven: bool = False) -> list[Slot]:
@@ -20,9 +19,10 @@ def taken(limits: Limits, project: str, *, most: int = 10_000, proven: bool = Fa
         endpoint_id = f"ep_{project}_{number}"
         if proven:
             limits.endpoint(endpoint_id).succeed()
-        if limits.available(project, endpoint_id, NOW) <= 0:
+        head = Row(project=project, endpoint_id=endpoint_id)
+        if limits.available(head, NOW) <= 0:
             break
-        slots.append(limits.start(project, endpoint_id, NOW, None))
+        slots.append(limits.start(head, NOW))
     return slots
 
 
@@ -42,17 +42,17 @@ def test_what_lands_may_start_again() -> None:
 
 def test_one_endpoint_gets_no_more_than_its_own_limit() -> None:
     limits = Limits()
-    assert limits.available("a", "ep_1", NOW) == FIRST_ROOM
-    limits.start("a", "ep_1", NOW, None)
-    assert limits.available("a", "ep_1", NOW) == FIRST_ROOM - 1
+    assert limits.available(Row(project="a", endpoint_id="ep_1"), NOW) == FIRST_IN_FLIGHT
+    limits.start(Row(project="a", endpoint_id="ep_1"), NOW)
+    assert limits.available(Row(project="a", endpoint_id="ep_1"), NOW) == FIRST_IN_FLIGHT - 1
 
 
 def test_endpoints_on_trial_leave_room_for_those_that_are_proven() -> None:
     limits = Limits()
-    assert len(taken(limits, "a")) == FIRST_TRIALS
+    assert len(taken(limits, "a")) == FIRST_UNPROVEN
     limits.endpoint("ep_good").succeed()
-    assert limits.available("a", "ep_good", NOW) > 0
-    assert limits.available("a", "ep_new", NOW) == 0
+    assert limits.available(Row(project="a", endpoint_id="ep_good"), NOW) > 0
+    assert limits.available(Row(project="a", endpoint_id="ep_new"), NOW) == 0
 
 
 def test_a_project_whose_receivers_hang_has_ever_fewer_on_trial_and_one_whose_answer_has_more() -> (
@@ -60,20 +60,20 @@ def test_a_project_whose_receivers_hang_has_ever_fewer_on_trial_and_one_whose_an
 ):
     limits = Limits()
     for _ in range(10):
-        limits.weigh("hangs", 15_000, is_success=False)
-        limits.weigh("answers", 20, is_success=True)
-        limits.weigh("refuses", SLOW - 1, is_success=False)
-    assert len(taken(limits, "hangs")) == LEAST_TRIALS
-    assert len(taken(limits, "answers")) == FIRST_TRIALS + 10
-    assert len(taken(limits, "refuses")) == FIRST_TRIALS + 10
+        limits.record("hangs", 15_000, is_success=False)
+        limits.record("answers", 20, is_success=True)
+        limits.record("refuses", SLOW - 1, is_success=False)
+    assert len(taken(limits, "hangs")) == LEAST_UNPROVEN
+    assert len(taken(limits, "answers")) == FIRST_UNPROVEN + 10
+    assert len(taken(limits, "refuses")) == FIRST_UNPROVEN + 10
 
 
 def test_only_what_remembers_nothing_is_forgotten() -> None:
     limits = Limits(many=1)
     limits.endpoint("ep_failed").fail(NOW)
     limits.endpoint("ep_good").succeed()
-    limits.start("a", "ep_busy", NOW, None)
-    limits.forget(NOW)
+    limits.start(Row(project="a", endpoint_id="ep_busy"), NOW)
+    limits.drop_idle(NOW)
     assert not limits.is_proven("ep_good")
-    assert limits.available("a", "ep_failed", NOW) == 1
-    assert limits.available("a", "ep_busy", NOW) == FIRST_ROOM - 1
+    assert limits.available(Row(project="a", endpoint_id="ep_failed"), NOW) == 1
+    assert limits.available(Row(project="a", endpoint_id="ep_busy"), NOW) == FIRST_IN_FLIGHT - 1

@@ -7,9 +7,12 @@ from typing import Any, Final
 
 import httpx
 
-from gateway.loops.deliveries.deliver import Deliverer, Submit
+from gateway.loops.deliveries.attempt import AttemptRunner, Submit
+from gateway.loops.deliveries.deliver import Deliverer
+from gateway.loops.deliveries.limits import Limits
 from gateway.loops.deliveries.outbox import Head
-from gateway.loops.deliveries.post import WebhookMessage
+from gateway.loops.deliveries.post import WebhookMessage, sender
+from gateway.loops.deliveries.schedule import Timing
 from gateway.notifier import Notifier
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
@@ -65,24 +68,20 @@ def deliverer(
 ) -> Callable[[], Awaitable[float | None]]:
     """A step of the deliverer; None until a hint, if nothing is owed."""
     choices = world.choices.stream("deliverer")
-    sender = Deliverer(
-        reads,
-        _write,
-        submit,
-        transport=_Transport(receivers),
-        group=flights,
-        notifier=notifier,
-        clock=world.wall,
-        random=lambda: choices.below(100) / 100,
+    timing = Timing(clock=world.wall, random=lambda: choices.below(100) / 100)
+    send, limits = sender(_Transport(receivers), world.wall), Limits()
+    attempts = AttemptRunner(_build, send, submit, limits=limits, timing=timing)
+    loop = Deliverer(
+        reads, attempts, limits=limits, timing=timing, notifier=notifier, group=flights
     )
 
     async def step() -> float | None:
-        seconds = await sender.step()
+        seconds = await loop.step()
         return seconds if await reads.is_owing() else None
 
     return step
 
 
-async def _write(head: Head) -> WebhookMessage:
+async def _build(head: Head) -> WebhookMessage:
     url = f"https://app.example/{head.endpoint_id}/{head.seq}"
     return WebhookMessage(webhook_id=f"evt_{head.seq}", url=url, secrets=(b"secret",), body=b"{}")

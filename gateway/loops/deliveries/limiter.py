@@ -1,16 +1,18 @@
-"""How many attempts to one endpoint may be under way just now. Moments in milliseconds."""
+"""The limiter of one endpoint: slow start, a circuit breaker, a rate. Times in milliseconds."""
 
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
-FULL_ROOM: Final = 8
+from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
+
+MOST_IN_FLIGHT: Final = 8
 """Attempts in flight to an endpoint that takes them."""
-FIRST_ROOM: Final = 2
+FIRST_IN_FLIGHT: Final = 2
 """Initial concurrency (slow start): many endpoints that hang must not use up every slot."""
-TRIPS_AT: Final = 8
+BREAKER_FAILURES: Final = 8
 """Failures in a row that open the breaker,"""
-TRIPS_WITHIN: Final = 300_000
+BREAKER_WINDOW: Final = 300_000
 """if they came this close together: single deliveries that fail on their schedule do not."""
 BURST: Final = 0.1
 """Seconds' worth of the rate that may go at once: a tenth is as fine as the loop looks."""
@@ -27,11 +29,12 @@ class EndpointLimiter:
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.queue: Final = WaitQueue()
         self.is_proven = False
         """Its last answer was a good one."""
-        self._room = FIRST_ROOM
+        self._limit = FIRST_IN_FLIGHT
         self._is_fast = False
-        self._failed_at: deque[int] = deque(maxlen=TRIPS_AT)
+        self._failed_at: deque[int] = deque(maxlen=BREAKER_FAILURES)
         self._pause = 0
         self._closed_until = 0
         self._opened_at = 0
@@ -57,21 +60,27 @@ class EndpointLimiter:
     def is_idle(self, now: int) -> bool:
         """Whether nothing is to be remembered of it: nothing in flight, no failure that still
         counts, breaker closed, no rate."""
-        is_clean = not self._failed_at or now - self._failed_at[-1] > TRIPS_WITHIN
-        return self.in_flight == 0 and is_clean and not self.breaker_open and self._rate is None
+        is_clean = not self._failed_at or now - self._failed_at[-1] > BREAKER_WINDOW
+        is_unused = self.in_flight == 0 and not self.queue
+        return is_unused and is_clean and not self.breaker_open and self._rate is None
 
     def available(self, now: int) -> int:
         """How many attempts may start now."""
         if self.breaker_open:
             return int(now >= self._closed_until and self.in_flight == 0 and self._has_token(now))
-        left = self._room - self.in_flight
+        left = self._limit - self.in_flight
         return left if self._rate is None else min(left, int(self._fill(now)))
+
+    def has_place(self, now: int) -> bool:
+        """True if one more attempt may start, or wait for its turn."""
+        left = self.available(now) - len(self.queue)
+        return left > (-PLACES if self.is_fast else 0)
 
     def opens_at(self, now: int) -> int | None:
         """When there is room without anything landing before; None: when something lands."""
         if self.breaker_open:
             return None if self.in_flight else max(self._closed_until, self._token_at(now))
-        return None if self.in_flight >= self._room else self._token_at(now)
+        return None if self.in_flight >= self._limit else self._token_at(now)
 
     @property
     def opened_at(self) -> int:
@@ -82,9 +91,9 @@ class EndpointLimiter:
         """The state as it was before a restart, from its last failures, oldest first, with no
         success since then. A pause is about half as long as it has been failing: each is twice the
         one before."""
-        self._room = 1
+        self._limit = 1
         self._failed_at.extend(failed_at)
-        if not self._is_storm():
+        if not self._must_open():
             return
         last = self._failed_at[-1]
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, (last - failing_since) // 2))
@@ -92,7 +101,7 @@ class EndpointLimiter:
 
     def reset(self) -> None:
         """Somebody has changed something about it: it is as good as new, but for what it takes."""
-        self._room = FIRST_ROOM
+        self._limit = FIRST_IN_FLIGHT
         self._failed_at.clear()
         self._pause = 0
 
@@ -108,15 +117,15 @@ class EndpointLimiter:
     def succeed(self) -> None:
         """It has answered well: twice as much may go."""
         self.is_proven = True
-        self._room = min(FULL_ROOM, self._room * 2)
-        self._is_fast = self._room == FULL_ROOM
+        self._limit = min(MOST_IN_FLIGHT, self._limit * 2)
+        self._is_fast = self._limit == MOST_IN_FLIGHT
         self._failed_at.clear()
         self._pause = 0
 
     def fail(self, now: int) -> bool:
         """It has not: half as much may go, and after some failures nothing for a while. True: the
         breaker has just opened."""
-        self._room = max(1, self._room // 2)
+        self._limit = max(1, self._limit // 2)
         self.is_proven = self._is_fast = False
         self._failed_at.append(now)
         if self.breaker_open:
@@ -125,12 +134,12 @@ class EndpointLimiter:
                 self._pause = min(LONGEST_PAUSE, self._pause * 2)
                 self._closed_until = now + self._pause
             return False
-        if not self._is_storm():
+        if not self._must_open():
             return False
-        self.shut(now)
+        self.open_breaker(now)
         return True
 
-    def shut(self, now: int) -> None:
+    def open_breaker(self, now: int) -> None:
         """Opens the breaker, or keeps it open for twice as long."""
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
         self._opened_at, self._closed_until = now, now + self._pause
@@ -139,9 +148,9 @@ class EndpointLimiter:
         """When what failed while the breaker was open may go again."""
         return max(now, self._closed_until)
 
-    def _is_storm(self) -> bool:
+    def _must_open(self) -> bool:
         failed = self._failed_at
-        return len(failed) == TRIPS_AT and failed[-1] - failed[0] <= TRIPS_WITHIN
+        return len(failed) == BREAKER_FAILURES and failed[-1] - failed[0] <= BREAKER_WINDOW
 
     def _fill(self, now: int) -> float:
         rate = self._rate or 0.0

@@ -1,33 +1,35 @@
-"""How many attempts may be under way: in all, for a project, and to an endpoint."""
+"""Limits on attempts in flight: in all, for a project, and to an endpoint.
 
-from collections.abc import Iterable
+`admit` is the one answer to "may one more start?".
+"""
+
 from typing import Final
 
 import msgspec
 
 from gateway.loops.deliveries.limiter import EndpointLimiter
+from gateway.loops.deliveries.outbox import Head
+from gateway.loops.deliveries.wait_queue import WaitQueue
 
 PARALLEL: Final = 256
 """Attempts in flight. A project may have as many as are left: alone it gets half of them, the next
-one half of the rest, and whoever comes later finds some free."""
-FIRST_TRIALS: Final = 16
+one half of the rest, and a project that comes later finds some free."""
+FIRST_UNPROVEN: Final = 16
 """Initial concurrency of a project to endpoints that have not answered well (slow start)."""
-LEAST_TRIALS: Final = 8
-"""It never gets less, however many of them hang."""
+LEAST_UNPROVEN: Final = 8
+"""A project never gets less, however many of its endpoints hang."""
 SLOW: Final = 2_000
 """Milliseconds after which a failed attempt has kept its slot from others for long."""
 MANY: Final = 10_000
-"""Above this many limiters of endpoints, those that remember nothing are dropped."""
+"""Above this many limiters, drop the idle ones."""
 
 
 class _Share(msgspec.Struct, kw_only=True):
-    """What a project has under way."""
+    """Attempts of a project in flight; `unproven` of them go to unproven endpoints."""
 
     in_flight: int = 0
-    on_trial: int = 0
-    """To endpoints whose last answer, if there was one, was not a good one."""
-    trials: int = FIRST_TRIALS
-    """How many of those it may have."""
+    unproven: int = 0
+    most_unproven: int = FIRST_UNPROVEN
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,11 +37,11 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
     project: str
     endpoint_id: str
-    is_trial: bool
+    is_unproven: bool
 
 
 class Limits:
-    """Every limit on attempts; `available` is the one answer to "may one more start?"."""
+    """The limiter of each endpoint, the share of each project, and the limit of all."""
 
     def __init__(self, *, many: int = MANY) -> None:
         self._many = many
@@ -55,56 +57,76 @@ class Limits:
         return limiter
 
     def is_proven(self, endpoint_id: str) -> bool:
-        """Whether the last answer of an endpoint, if there was one, was a good one."""
+        """True if the last answer of the endpoint was a success."""
         limiter = self._endpoints.get(endpoint_id)
         return limiter is not None and limiter.is_proven
 
-    def available(self, project: str, endpoint_id: str, now: int) -> int:
-        """How many more attempts to the endpoint may start now."""
-        limiter = self.endpoint(endpoint_id)
-        return min(limiter.available(now), self.left(project, is_proven=limiter.is_proven))
-
     def left(self, project: str, *, is_proven: bool) -> int:
-        """How many more attempts of the project may start now, to endpoints that are proven or to
-        others."""
+        """How many more attempts of the project may start, to proven endpoints or to others."""
         share = self._shares.get(project) or _Share()
         left = PARALLEL - self._in_flight - share.in_flight
-        return left if is_proven else min(left, share.trials - share.on_trial)
+        return left if is_proven else min(left, share.most_unproven - share.unproven)
 
-    def start(self, project: str, endpoint_id: str, now: int, rate: float | None) -> Slot:
-        """One more sets off; `rate` per second, None: its endpoint names none."""
-        limiter, share = self.endpoint(endpoint_id), self._share(project)
-        slot = Slot(project=project, endpoint_id=endpoint_id, is_trial=not limiter.is_proven)
-        limiter.start(now, rate)
+    def admit(self, head: Head, now: int) -> Slot | WaitQueue | None:
+        """A slot; a place in the wait queue of a fast endpoint that has no slot left; or None."""
+        limiter = self.endpoint(head.endpoint_id)
+        if not limiter.has_place(now):
+            return None
+        if self.available(head, now) > len(limiter.queue):
+            return self.start(head, now)
+        return limiter.queue.enter() if limiter.is_fast else None
+
+    def available(self, head: Head, now: int) -> int:
+        """How many more attempts to the endpoint may start now."""
+        limiter = self.endpoint(head.endpoint_id)
+        return min(limiter.available(now), self.left(head.project, is_proven=limiter.is_proven))
+
+    def start(self, head: Head, now: int) -> Slot:
+        """Count one more attempt in flight."""
+        limiter, share = self.endpoint(head.endpoint_id), self._share(head.project)
+        slot = Slot(
+            project=head.project,
+            endpoint_id=head.endpoint_id,
+            is_unproven=not limiter.is_proven,
+        )
+        limiter.start(now, head.rate_per_second)
         self._in_flight += 1
         share.in_flight += 1
-        share.on_trial += slot.is_trial
+        share.unproven += slot.is_unproven
         return slot
 
     def finish(self, slot: Slot) -> None:
-        """It has landed."""
+        """Count one attempt less."""
         share = self._share(slot.project)
         self.endpoint(slot.endpoint_id).in_flight -= 1
         self._in_flight -= 1
         share.in_flight -= 1
-        share.on_trial -= slot.is_trial
+        share.unproven -= slot.is_unproven
 
-    def weigh(self, project: str, duration_ms: int, *, is_success: bool) -> None:
-        """What ends soon makes room for one more on trial; what hangs halves it."""
+    def call_next(self, slot: Slot, now: int) -> bool:
+        """Call the next delivery that waits for the endpoint, unless it would take the last slot of
+        its project."""
+        limiter = self.endpoint(slot.endpoint_id)
+        left = self.left(slot.project, is_proven=limiter.is_proven)
+        return left > 1 and limiter.available(now) > 0 and limiter.queue.call()
+
+    def record(self, project: str, duration_ms: int, *, is_success: bool) -> None:
+        """An attempt that ends soon allows one more to unproven endpoints; a slow failure halves
+        them."""
         share = self._share(project)
         if is_success or duration_ms < SLOW:
-            share.trials = min(PARALLEL, share.trials + 1)
+            share.most_unproven = min(PARALLEL, share.most_unproven + 1)
         else:
-            share.trials = max(LEAST_TRIALS, share.trials // 2)
+            share.most_unproven = max(LEAST_UNPROVEN, share.most_unproven // 2)
 
     def open_breakers(self) -> list[str]:
         """The endpoints whose breaker is open, or half open."""
         return [name for name, limiter in self._endpoints.items() if limiter.breaker_open]
 
-    def forget(self, now: int) -> None:
-        """Drops what remembers nothing, if there is much of it."""
+    def drop_idle(self, now: int) -> None:
+        """Drop the limiters that remember nothing, if there are many."""
         if len(self._endpoints) > self._many:
-            kept: Iterable[tuple[str, EndpointLimiter]] = self._endpoints.items()
+            kept = self._endpoints.items()
             self._endpoints = {name: each for name, each in kept if not each.is_idle(now)}
 
     def _share(self, project: str) -> _Share:

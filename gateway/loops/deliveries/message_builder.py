@@ -1,4 +1,4 @@
-"""Letters: what a delivery needs from the store and the keyring before it can be sent."""
+"""Builds the message of a delivery from the store and the keyring."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
@@ -20,7 +20,7 @@ from gateway.domain.kernel.sealing import (
 )
 from gateway.domain.tasks.event import Event
 from gateway.loops.batch_loader import BatchLoader
-from gateway.loops.deliveries.outbox import CannotWrite, Head
+from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import (
     BROKEN,
     Outcome,
@@ -39,31 +39,43 @@ Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
 does not know such an event, and gets nothing."""
 
+Build = Callable[[Head], "Awaitable[WebhookMessage | None]"]
+"""The message of a delivery, None if its receiver gets none; raises `CannotBuild`."""
+
 _HEADERS: Final = msgspec.json.Decoder(dict[str, str])
 
 
+class CannotBuild(Exception):
+    """A delivery has no message: its address or its secret cannot be read."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason: Final = reason
+        """A stable word."""
+
+
 class DeliveryContextReads(Protocol):
-    """What a letter is made of."""
+    """The reads that messages are made of."""
 
     async def enclosures(
         self, keys: Collection[DeliveryKey], now: int
     ) -> Mapping[DeliveryKey, DeliveryContext]:
-        """What goes into the letters of deliveries that are still kept."""
+        """The contexts of deliveries that are still kept."""
 
     async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
-        """Whether a later event of the task has been sent to the endpoint."""
+        """True if a later event of the task has been sent to the endpoint."""
 
     async def target(self, endpoint_id: str) -> Target | None:
-        """Where the letters of an endpoint go."""
+        """The address of an endpoint."""
 
     async def live_secrets(
         self, owners: Collection[Owner], now: int
     ) -> Mapping[Owner, Sequence[LiveSecret]]:
-        """What the letters of each are signed with; the newest first."""
+        """The signing secrets of each, the newest first."""
 
 
 class MessageBuilder:
-    """Writes the letter of a delivery; a body that was sent before stays as it was."""
+    """Builds the message of a delivery; a body that was sent before stays as it was."""
 
     def __init__(
         self,
@@ -76,17 +88,17 @@ class MessageBuilder:
         self._keyring = keyring
         self._render = render
         self._clock = clock
-        self._enclosures = BatchLoader(self._enclose)
+        self._contexts = BatchLoader(self._read_contexts)
 
-    async def write(self, head: Head) -> WebhookMessage | None:
-        """The letter; None: there is nothing to tell, or something newer to tell instead.
+    async def build(self, head: Head) -> WebhookMessage | None:
+        """The message; None if there is nothing to send, or a newer event to send instead.
 
         Raises:
-            CannotWrite: its event, its address or its secret cannot be read.
+            CannotBuild: its event, its address or its secret cannot be read.
         """
-        found = await self._enclosures.load((head.endpoint_id, head.seq))
+        found = await self._contexts.load((head.endpoint_id, head.seq))
         if found is None or (found.asked is None and not found.event.is_about_endpoint):
-            raise CannotWrite("no_event", "The event is no longer kept.")
+            raise CannotBuild("no_event", "The event is no longer kept.")
         if _is_superseded(head, found):
             return None
         body = found.body or await self._render(found.event, found.asked)
@@ -105,15 +117,15 @@ class MessageBuilder:
             traceparent=None if found.asked is None else found.asked[1].traceparent,
         )
 
-    async def trial(self, endpoint_id: str, webhook_id: str, body: bytes) -> WebhookMessage:
-        """A letter about no event, to an endpoint with an address of its own.
+    async def build_test(self, endpoint_id: str, webhook_id: str, body: bytes) -> WebhookMessage:
+        """A message about no event, to an endpoint with an address of its own.
 
         Raises:
-            CannotWrite: its address or its secret cannot be read.
+            CannotBuild: its address or its secret cannot be read.
         """
         target = await self._reads.target(endpoint_id)
         if target is None:
-            raise CannotWrite("no_address", "The endpoint is gone.")
+            raise CannotBuild("no_address", "The endpoint is gone.")
         owner = (target.project, endpoint_id)
         live = (await self._reads.live_secrets([owner], self._clock()))[owner]
         return WebhookMessage(
@@ -126,7 +138,9 @@ class MessageBuilder:
             key_id=live[0].id,
         )
 
-    async def _enclose(self, keys: Sequence[DeliveryKey]) -> Mapping[DeliveryKey, DeliveryContext]:
+    async def _read_contexts(
+        self, keys: Sequence[DeliveryKey]
+    ) -> Mapping[DeliveryKey, DeliveryContext]:
         return await self._reads.enclosures(keys, self._clock())
 
     async def _is_late(self, head: Head) -> bool:
@@ -145,12 +159,12 @@ class MessageBuilder:
 
     def _keys(self, project: str, live: Sequence[LiveSecret]) -> tuple[bytes, ...]:
         if not live:
-            raise CannotWrite("no_secret", "There is no secret to sign with.")
+            raise CannotBuild("no_secret", "There is no secret to sign with.")
         return tuple(self._secret(project, secret) for secret in live)
 
     def _text(self, sealed: Sealed | None, context: str) -> str:
         if sealed is None:
-            raise CannotWrite("no_address", "There is no address to send it to.")
+            raise CannotBuild("no_address", "There is no address to send it to.")
         return self._open(sealed, context).decode()
 
     def _extra(self, endpoint_id: str, target: Target) -> dict[str, str]:
@@ -171,20 +185,20 @@ class MessageBuilder:
             return self._keyring.open(sealed, context=context)
         except UnknownKey as exc:
             detail = f"Master key {sealed.key_id} is no longer given."
-            raise CannotWrite("sealed", detail) from exc
+            raise CannotBuild("sealed", detail) from exc
         except Unreadable as exc:
-            raise CannotWrite("unreadable", "A sealed value cannot be opened.") from exc
+            raise CannotBuild("unreadable", "A sealed value cannot be opened.") from exc
 
 
-async def written(writing: Awaitable[WebhookMessage | None]) -> WebhookMessage | Outcome | None:
-    """The letter, or the outcome of an attempt that ended with its writing, whatever went wrong.
+async def built(building: Awaitable[WebhookMessage | None]) -> WebhookMessage | Outcome | None:
+    """The message, or the outcome of an attempt that ended before there was one.
 
     Raises:
         Unavailable: the store cannot be read just now: that is no attempt.
     """
     try:
-        return await writing
-    except CannotWrite as error:
+        return await building
+    except CannotBuild as error:
         return unsent(error.reason, detail=str(error))
     except Unavailable:
         raise

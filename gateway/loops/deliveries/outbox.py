@@ -1,7 +1,7 @@
 """The outbox as the deliverer reads it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 from gateway.domain.deliveries.outbox import DeliveryKey
 
@@ -120,12 +120,3 @@ class OutboxReads(Protocol):
 
     async def changed_at(self, endpoint_ids: Sequence[str]) -> Mapping[str, int]:
         """When somebody last changed each of these endpoints (milliseconds)."""
-
-
-class CannotWrite(Exception):
-    """A delivery has no letter: its address or its secret cannot be read."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason: Final = reason
-        """A stable word."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -101,10 +101,19 @@ def unsent(reason: str, *, detail: str | None = None, error: Exception | None = 
     return Outcome(status=None, reason=reason, duration_ms=0, detail=detail, error=error)
 
 
+Send = Callable[[WebhookMessage], Awaitable[Outcome]]
+"""Sends a message once; never raises."""
+
+
+def sender(transport: httpx.AsyncBaseTransport, clock: Callable[[], int]) -> Send:
+    """Sending by one transport; the clock gives Unix milliseconds."""
+    return lambda message: post(transport, message, clock=clock)
+
+
 async def post(
-    transport: httpx.AsyncBaseTransport, letter: WebhookMessage, *, clock: Callable[[], int]
+    transport: httpx.AsyncBaseTransport, message: WebhookMessage, *, clock: Callable[[], int]
 ) -> Outcome:
-    """Sends it once; every failure is an outcome, none is raised."""
+    """Send it once; every failure is an outcome, none is raised."""
     began = time.monotonic()
     now = clock()
 
@@ -113,7 +122,7 @@ async def post(
 
     try:
         async with asyncio.timeout(TIME_LIMIT):
-            return await _exchange(transport, letter, now, began)
+            return await _exchange(transport, message, now, began)
     except TimeoutError:
         return ended("timeout")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -123,19 +132,19 @@ async def post(
         return replace(ended(BROKEN), error=error)
 
 
-def headers(letter: WebhookMessage, timestamp: int) -> Mapping[str, str]:
+def headers(message: WebhookMessage, timestamp: int) -> Mapping[str, str]:
     """The Standard Webhooks headers of this attempt; timestamp in Unix seconds."""
     signatures = (
-        sign(secret, letter.webhook_id, timestamp, letter.body) for secret in letter.secrets
+        sign(secret, message.webhook_id, timestamp, message.body) for secret in message.secrets
     )
-    given = {name.lower(): value for name, value in letter.extra.items()}
-    late = {"slipgate-late": "true"} if letter.is_late else {}
-    trace = {"traceparent": letter.traceparent} if letter.traceparent else {}
+    given = {name.lower(): value for name, value in message.extra.items()}
+    late = {"slipgate-late": "true"} if message.is_late else {}
+    trace = {"traceparent": message.traceparent} if message.traceparent else {}
     return {
         **given,
         "content-type": "application/json",
         "user-agent": USER_AGENT,
-        "webhook-id": letter.webhook_id,
+        "webhook-id": message.webhook_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(signatures),
         **late,
@@ -144,17 +153,17 @@ def headers(letter: WebhookMessage, timestamp: int) -> Mapping[str, str]:
 
 
 async def _exchange(
-    transport: httpx.AsyncBaseTransport, letter: WebhookMessage, now: int, began: float
+    transport: httpx.AsyncBaseTransport, message: WebhookMessage, now: int, began: float
 ) -> Outcome:
     # Without a client between: it would follow, authenticate, and keep the cookies of receivers.
-    url = _url(letter.url)
+    url = _url(message.url)
     request = httpx.Request(
         "POST",
         url,
-        content=letter.body,
+        content=message.body,
         # Without a host of ours httpx decodes the one in the URL, and raises where it cannot.
-        headers={"host": url.netloc.decode("ascii"), **headers(letter, now // 1000)},
-        extensions={"timeout": _PATIENCE, "project": letter.project},
+        headers={"host": url.netloc.decode("ascii"), **headers(message, now // 1000)},
+        extensions={"timeout": _PATIENCE, "project": message.project},
     )
     response = await transport.handle_async_request(request)
     try:

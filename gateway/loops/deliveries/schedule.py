@@ -1,8 +1,11 @@
-"""When a delivery that failed is tried again. Source: Standard Webhooks, the example schedule."""
+"""The schedule of a delivery that failed. Source: Standard Webhooks, the example schedule."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
+
+import msgspec
 
 from gateway.wire.times import milliseconds
 
@@ -27,6 +30,18 @@ JITTER: Final = 0.2
 LONGEST_RETRY_AFTER: Final = _HOUR
 
 
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Time and chance as the deliverer knows them."""
+
+    clock: Callable[[], int]
+    """Unix milliseconds."""
+    random: Callable[[], float]
+    """0 … 1."""
+    schedule: Sequence[int] = SCHEDULE
+    is_stopping: Callable[[], bool] = lambda: False
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 def next_attempt_at(
     attempts: int,
     now: int,
@@ -35,7 +50,7 @@ def next_attempt_at(
     *,
     schedule: Sequence[int] = SCHEDULE,
 ) -> int | None:
-    """The moment of the next attempt after `attempts` failed ones; None: it is dead.
+    """The time of the next attempt after `attempts` failed ones; None: the delivery is dead.
 
     `random` gives 0 … 1; `retry_after` is what the receiver asked for, in milliseconds.
     """

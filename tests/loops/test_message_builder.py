@@ -27,8 +27,7 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.loops.deliveries.message_builder import MessageBuilder
-from gateway.loops.deliveries.outbox import CannotWrite
+from gateway.loops.deliveries.message_builder import CannotBuild, MessageBuilder
 from gateway.loops.deliveries.post import WebhookMessage, headers
 from gateway.store.sqlite.delivery_contexts import (
     DeliveryContext,
@@ -173,7 +172,7 @@ async def _rendered(event: Event, asked: tuple[Task, Spec] | None) -> bytes:
 
 async def write(reads: Reads, head: Head | None = None) -> WebhookMessage | None:
     writer = MessageBuilder(reads, KEYRING, _rendered, lambda: NOW * 1000)
-    return await writer.write(head or Head())
+    return await writer.build(head or Head())
 
 
 @pytest.mark.parametrize("traceparent", [TRACE, None], ids=["traced", "untraced"])
@@ -215,7 +214,7 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
 
     reads = Reads(TRACE, to=EXPLICIT, event=about)
     writer = MessageBuilder(reads, KEYRING, rendered, lambda: NOW * 1000)
-    letter = await writer.write(Head(task_id="ep_2"))
+    letter = await writer.build(Head(task_id="ep_2"))
     assert letter is not None
     assert (letter.traceparent, asked) == (None, [None])
 
@@ -231,7 +230,7 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
     ids=["nothing is kept", "address is gone", "no live secret", "cannot be opened"],
 )
 async def test_a_letter_that_cannot_be_written_says_why(reads: Reads, reason: str) -> None:
-    with pytest.raises(CannotWrite) as told:
+    with pytest.raises(CannotBuild) as told:
         await write(reads)
     assert told.value.reason == reason
 

@@ -1,0 +1,102 @@
+"""Discovery: finds the endpoints with undelivered messages, and when they come due."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.kernel.errors import Unavailable
+from gateway.loops.deliveries.due_queue import DueQueue
+from gateway.loops.deliveries.limits import Limits
+from gateway.loops.deliveries.outbox import Failure, OutboxReads
+from gateway.loops.deliveries.post import is_charged
+from gateway.notifier import Notifier
+
+log = structlog.get_logger(__name__)
+
+PAGE: Final = 1_000
+"""Endpoints, or new deliveries, that one step reads."""
+SCAN_EVERY: Final = 5_000
+"""Milliseconds between two scans of everything undelivered: they find what no notification
+announced, or what was changed by hand."""
+
+
+class Discovery:
+    """Notes them in the due, and what it learns of endpoints in the limits."""
+
+    topic = "endpoints"
+    """Announces what only a scan finds."""
+
+    def __init__(
+        self, reads: OutboxReads, notifier: Notifier, limits: Limits, due: DueQueue
+    ) -> None:
+        self._reads = reads
+        self._notifier = notifier
+        self._limits = limits
+        self._due = due
+        self._newest: DeliveryKey | None = None
+        self._scanned_to: str | None = ""
+        """The last endpoint of the scan so far; None between two scans."""
+        self._scan_at = 0
+        self._version = 0
+        self._has_restored = False
+
+    async def refresh(self, now: int) -> bool:
+        """Find new deliveries behind the newest known one, and all others by a scan. True: there is
+        more to read at once."""
+        if not self._has_restored:
+            self._restore(await self._failures())
+        if self._newest is None:
+            self._newest = ("", await self._reads.newest_event() + 1)
+        version = self._notifier.version(self.topic)
+        if self._scanned_to is None and (version != self._version or now >= self._scan_at):
+            self._scanned_to = ""
+        if self._scanned_to == "":
+            self._version, self._scan_at = version, now + SCAN_EVERY
+            await self._refresh_limiters(now)
+        if self._scanned_to is not None:
+            self._scanned_to = await self._scan(self._scanned_to)
+        new = await self._reads.new_deliveries(self._newest, PAGE)
+        for (endpoint_id, seq), project in new:
+            self._newest = (endpoint_id, seq)
+            self.add(project, endpoint_id, now)
+        return len(new) == PAGE or self._scanned_to is not None
+
+    async def _scan(self, after: str) -> str | None:
+        """Read one page; returns its last endpoint, None at the end."""
+        found = await self._reads.owed_endpoints(after, PAGE)
+        for each in found:
+            if each.at is not None:
+                self.add(each.project, each.endpoint_id, each.at)
+        return found[-1].endpoint_id if len(found) == PAGE else None
+
+    async def _failures(self) -> Sequence[Failure]:
+        try:
+            return await self._reads.failures()
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("delivery.failures_unreadable")
+            return ()
+
+    def add(self, project: str, endpoint_id: str, at: int) -> None:
+        """The endpoint has something undelivered, due at `at` (milliseconds)."""
+        self._due.add((project, self._limits.is_proven(endpoint_id)), endpoint_id, at)
+
+    async def _refresh_limiters(self, now: int) -> None:
+        """Try a changed endpoint at once."""
+        self._limits.drop_idle(now)
+        broken = self._limits.open_breakers()
+        for name, at in (await self._reads.changed_at(broken)).items() if broken else ():
+            limiter = self._limits.endpoint(name)
+            if limiter.breaker_open and at > limiter.opened_at:
+                limiter.reset()
+
+    def _restore(self, failures: Sequence[Failure]) -> None:
+        """After a start: the breakers of endpoints that fail."""
+        self._has_restored = True
+        charged = [each for each in failures if is_charged(each.reason)]
+        for name, since in {each.endpoint_id: each.failing_since for each in charged}.items():
+            at = [each.at for each in charged if each.endpoint_id == name]
+            self._limits.endpoint(name).restore(at, since)
