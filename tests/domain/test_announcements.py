@@ -10,7 +10,7 @@ from gateway.domain.decide import decide
 from gateway.domain.deliveries import commands as e
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.settle import DISABLE_AFTER, FAILING_AFTER
-from gateway.domain.invariants.endpoint_events import EndpointRows, check_endpoint
+from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.agents.pieces import (
+from gateway.domain.agents.transcript import (
     Piece,
     Transcript,
     gaps,

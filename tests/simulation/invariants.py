@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from gateway.domain.invariants.endpoint_events import EndpointHistory
+from gateway.domain.invariants.endpoint import EndpointHistory
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.task_rows import Problem
 from gateway.domain.invariants.task_rows import TaskRows as Rows

@@ -2,9 +2,9 @@
 
 from gateway.domain.explain import webhooks
 from gateway.domain.explain.cancelling import cancelling
-from gateway.domain.explain.ended import ended
+from gateway.domain.explain.finish import ended
 from gateway.domain.explain.evidence import evidence
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.explanation import Explanation, Reason
 from gateway.domain.explain.launching import launching
 from gateway.domain.explain.next_steps import next_steps

@@ -1,7 +1,7 @@
 """What a cancel that was asked for still waits for."""
 
 from gateway.domain.explain.cleanup import cleanup
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import clock, past
 from gateway.domain.explain.state_text import state

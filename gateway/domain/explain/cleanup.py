@@ -1,6 +1,6 @@
 """How a sandbox that is no longer wanted goes."""
 
-from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
+from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import (
     clock,
     future,

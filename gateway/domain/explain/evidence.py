@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.explain.event_text import describe
-from gateway.domain.explain.explain_input import ExplainInput, realm_text, sandbox_realm
+from gateway.domain.explain.explanation import ExplainInput, realm_text, sandbox_realm
 from gateway.domain.explain.formatting import (
     SHORT,
     bare,

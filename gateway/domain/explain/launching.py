@@ -1,6 +1,6 @@
 """How far a launch has come."""
 
-from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
+from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,

@@ -5,7 +5,7 @@ from typing import Final
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, waits_for
-from gateway.domain.explain.explain_input import ExplainInput, realm_text
+from gateway.domain.explain.explanation import ExplainInput, realm_text
 from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,

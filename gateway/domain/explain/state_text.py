@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.explain.explain_input import ExplainInput, sandbox_realm
+from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import bare, duration
 from gateway.domain.launching.launch import RELAUNCH_BACKOFF
 

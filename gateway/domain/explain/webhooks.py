@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.domain.deliveries.delivery import PendingDelivery
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.formatting import (
     bare,
     count,

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from gateway.domain.agents.pieces import (
+from gateway.domain.agents.transcript import (
     Piece,
     Transcript,
     gaps,

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import NEWEST, ExplainInput, jobs_of
+from gateway.domain.explain.explanation import NEWEST, ExplainInput, jobs_of
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job

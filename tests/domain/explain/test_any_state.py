@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from tests.domain.explain.scenes import now
 from tests.domain.test_properties import STALLS, Installation
 

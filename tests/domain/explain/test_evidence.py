@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explain_input import NEWEST, ExplainInput
+from gateway.domain.explain.explanation import NEWEST, ExplainInput
 from gateway.domain.explain.next_steps import CONSEQUENCES
 from gateway.domain.kernel import commands as c
 from gateway.domain.tasks.task import CLOCK_NAMES, Clocks

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.kernel import commands as c
 from gateway.domain.launching.job import Job
 from tests.domain.explain.scenes import (

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from tests.domain.explain.scenes import (
     Scene,
     destroyed,

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
 from gateway.domain.invariants import check_task
-from gateway.domain.invariants.endpoint_events import EndpointRows, check_endpoint
+from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
 from gateway.domain.invariants.task_rows import (
     DeliveryRow,
     Problem,

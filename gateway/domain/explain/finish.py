@@ -2,7 +2,7 @@
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, is_kept, waits_for
-from gateway.domain.explain.explain_input import ExplainInput
+from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.explanation import Reason
 from gateway.domain.explain.formatting import (
     bare,
