@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from starlette.types import ASGIApp
 
-from gateway.domain.deliveries.signing_secret import SECRET_BYTES
+from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.commands import Pulse
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid

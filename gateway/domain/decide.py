@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from gateway.domain.agents.agent_events import handle_agent_event
-from gateway.domain.agents.rescue import processes_ended, rescue
+from gateway.domain.agents.agent_events import handle_agent_event, rescue
 from gateway.domain.deliveries import commands as endpoint_commands
 from gateway.domain.deliveries import endpoint_changes, replay_steps
 from gateway.domain.deliveries.settle import settle
@@ -19,22 +18,16 @@ from gateway.domain.launching.reports import (
     delegate,
     failed,
     finished,
+    processes_ended,
     renew,
     trying,
 )
-from gateway.domain.launching.sweep import SweepNow
-from gateway.domain.launching.sweep_request import sweep_now
+from gateway.domain.launching.sweep_findings import sweep_now
 from gateway.domain.sources import message
 from gateway.domain.sources.receive import pull_request_closed, sandbox_changed
 from gateway.domain.sources.workspace_request import answer_workspace, open_workspace
-from gateway.domain.tasks.due_clocks import lease_due, task_due
-from gateway.domain.tasks.outage import pulse
-from gateway.domain.tasks.requests import (
-    cancel,
-    create,
-    release_sandbox,
-    retry,
-)
+from gateway.domain.tasks.due_clocks import lease_due, pulse, task_due
+from gateway.domain.tasks.requests import cancel, create, release_sandbox, retry
 from gateway.domain.tasks.retention import prune
 
 _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
@@ -62,7 +55,7 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
     commands.SettleDelivery: settle,
     commands.Pulse: pulse,
     commands.Prune: prune,
-    SweepNow: sweep_now,
+    commands.SweepNow: sweep_now,
     endpoint_commands.CreateEndpoint: endpoint_changes.create,
     endpoint_commands.UpdateEndpoint: endpoint_changes.update,
     endpoint_commands.DeleteEndpoint: endpoint_changes.delete,

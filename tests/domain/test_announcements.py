@@ -14,12 +14,7 @@ from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.tasks.event import (
-    ABOUT_ENDPOINTS,
-    EndpointEventData,
-    EndpointState,
-    Event,
-)
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS, EndpointEventData, EndpointState, Event
 
 NOW = 1_790_000_000_000
 MINUTE = 60_000

@@ -8,19 +8,20 @@ from msgspec.structs import replace
 from gateway.domain.decide import decide
 from gateway.domain.deliveries import commands as e
 from gateway.domain.deliveries.endpoint import (
+    MOST_LIVE,
     USUAL,
     Directory,
     Endpoint,
+    SigningSecret,
+    check_headers,
     wanted_types,
 )
-from gateway.domain.deliveries.headers import check_headers
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.deliveries.signing_secret import MOST_LIVE, SigningSecret
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import FACTS, QUIET

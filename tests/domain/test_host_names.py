@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.domain.repositories.host_names import is_host
+from gateway.domain.repositories.hosts import is_host
 
 
 @pytest.mark.parametrize(

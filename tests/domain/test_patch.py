@@ -8,13 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.domain.agents.patch import (
-    MAX_PATCH,
-    PatchDetails,
-    PatchPiece,
-    StoredPiece,
-    revisions,
-)
+from gateway.domain.agents.patch import MAX_PATCH, PatchDetails, PatchPiece, StoredPiece, revisions
 
 
 def stored(*places: tuple[int, int], first: int = 1, **fields: object) -> list[StoredPiece]:

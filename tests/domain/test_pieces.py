@@ -5,12 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.agents.transcript import (
-    Piece,
-    Transcript,
-    gaps,
-    in_order,
-)
+from gateway.domain.agents.transcript import Piece, Transcript, gaps, in_order
 
 
 def piece(offset: int, chunk: str, attempt: int = 1) -> Piece:

@@ -14,16 +14,10 @@ from msgspec.structs import replace
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name
-from gateway.domain.launching.job import Job
-from gateway.domain.launching.labels import labels
+from gateway.domain.launching.job import Job, labels
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.fold import apply, create
-from gateway.domain.tasks.task import (
-    TRANSITIONS,
-    Sandbox,
-    Status,
-    Task,
-)
+from gateway.domain.tasks.task import TRANSITIONS, Sandbox, Status, Task
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 from tests.domain.world import REALM, TASK, World
 

@@ -4,10 +4,10 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.kernel import commands as c
+from gateway.domain.kernel.commands import SweepNow
 from gateway.domain.kernel.ids import sandbox_name
-from gateway.domain.launching.job import Job
-from gateway.domain.launching.labels import labels
-from gateway.domain.launching.sweep import Sweep, SweepNow
+from gateway.domain.launching.job import Job, labels
+from gateway.domain.launching.realm import Sweep
 from gateway.domain.launching.sweep_findings import SWEEP_EVERY
 from gateway.domain.tasks.task import Sandbox
 from gateway.wire.launcher import LaunchError, SweptSandbox

@@ -7,12 +7,7 @@ from gateway.domain.decide import decide
 from gateway.domain.invariants import check_task
 from gateway.domain.invariants.task_rows import DeliveryRow, TaskRows
 from gateway.domain.kernel import commands as c
-from gateway.domain.kernel.answers import (
-    AgentEventReply,
-    Answer,
-    ClaimReply,
-    TryReply,
-)
+from gateway.domain.kernel.answers import AgentEventReply, Answer, ClaimReply, TryReply
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name, typeid
 from gateway.domain.kernel.policy import Policy
@@ -20,12 +15,7 @@ from gateway.domain.kernel.unit_of_work import Delivery, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import (
-    Clocks,
-    Sandbox,
-    Status,
-    Task,
-)
+from gateway.domain.tasks.task import Clocks, Sandbox, Status, Task
 
 TASK = typeid("task", 1_790_000_000_000, 7)
 REALM = ("local", "here")

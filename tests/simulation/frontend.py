@@ -7,8 +7,8 @@ from typing import Final
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import TaskReply
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import OnStall

@@ -31,8 +31,7 @@ from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.job import Job
-from gateway.domain.launching.labels import INSTANCE, labels
+from gateway.domain.launching.job import INSTANCE, Job, labels
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.tasks.task import Sandbox
 from gateway.ledger import LONGEST_CLAIM, Ledger

@@ -66,7 +66,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
         found_by=15,
     ),
     "the text of a late piece is forgotten": Mutant(
-        file="gateway/domain/agents/patch_pieces.py",
+        file="gateway/domain/agents/agent_events.py",
         old="    change.attach(event, piece)",
         new="    if event.applied:\n        change.attach(event, piece)",
         found_by=66,
@@ -146,12 +146,12 @@ MUTANTS: Final[dict[str, Mutant]] = {
         found_by=4,
     ),
     "an outage counts against leases": Mutant(
-        file="gateway/domain/tasks/outage.py",
+        file="gateway/domain/tasks/due_clocks.py",
         old="        _move_leases(unit, now)\n",
         new="",
     ),
     "an outage counts against clocks": Mutant(
-        file="gateway/domain/tasks/outage.py",
+        file="gateway/domain/tasks/due_clocks.py",
         old="is not None and last < at <= now",
         new="is not None and last < at < now - 30_000",
         found_by=12,

@@ -4,11 +4,10 @@ import asyncio
 from typing import Final
 
 from gateway.domain.deliveries.commands import CreateEndpoint, EndpointReply
-from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.deliveries.outbox import Address
-from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.errors import Unavailable
-from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from tests.simulation.gateway import Gateway
 from tests.simulation.invariants import WATCHER

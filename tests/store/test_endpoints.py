@@ -9,10 +9,9 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.deliveries import commands as e
-from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed

@@ -18,9 +18,9 @@ from gateway.domain.kernel.answers import (
     TaskReply,
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Clocks

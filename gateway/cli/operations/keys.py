@@ -17,7 +17,7 @@ from gateway.cli.console.screen import print_table, screen, trouble
 from gateway.cli.http.replies import Answer
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.cli.operations.rewrap import rewrap
-from gateway.domain.deliveries.signing_secret import SECRET_BYTES
+from gateway.domain.deliveries.endpoint import SECRET_BYTES
 from gateway.domain.kernel.ids import RANDOM_BITS, typeid
 from gateway.domain.kernel.keyring import NONCE_BYTES, Keyring
 from gateway.domain.kernel.sealing import Sealed, callback_secret_context

@@ -20,7 +20,7 @@ from gateway.cli.operations.keys import callback_secret_of
 from gateway.cli.webhook.forward import TIME_LIMIT, Attempt, Forwarder, is_of, newest
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, given_secrets
-from gateway.domain.deliveries.signing_secret import SECRET_BYTES
+from gateway.domain.deliveries.endpoint import SECRET_BYTES
 
 NOW: Final = "now"
 SECRET_NAME: Final = "webhook-secret"  # noqa: S105 - of its file

@@ -5,15 +5,16 @@ import hmac
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.agents.patch_pieces import fits_limit, save_piece
-from gateway.domain.kernel.answers import AgentEventReply
-from gateway.domain.kernel.commands import ReportAgentEvent
+from gateway.domain.agents.patch import MAX_PATCH, MAX_STORED, MIB, ROW_BYTES, PatchPiece
+from gateway.domain.kernel.answers import Accepted, AgentEventReply
+from gateway.domain.kernel.commands import ReportAgentEvent, RescuePatch
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.launching.reports import about, held
 from gateway.domain.tasks.event import Ended, Event
 from gateway.domain.tasks.finish import end
 from gateway.domain.tasks.run_clocks import begin, is_waiting, record_activity
-from gateway.domain.tasks.task import Attempt, Status, TaskError
+from gateway.domain.tasks.task import Attempt, KeptPatch, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 TERMINAL_EVENTS = {
@@ -176,3 +177,62 @@ def _reply(
 def _is_current(change: TaskChange, command: ReportAgentEvent) -> bool:
     """Whether the attempt still counts; all that was heard of such a one was applied."""
     return command.attempt == change.task.attempt and not change.task.status.is_terminal
+
+
+def fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
+    """Whether the attempt may keep this piece too."""
+    kept = attempt.patch or KeptPatch()
+    return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
+
+
+def save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
+    """Records the event and keeps its text.
+
+    Raises:
+        ApiError: `patch_too_large`.
+    """
+    if not fits_limit(attempt, event, piece):
+        raise ApiError(
+            "patch_too_large",
+            f"A patch has at most {MAX_PATCH // MIB} MiB, and all pieces of an attempt take at "
+            f"most {MAX_STORED // MIB} MiB as stored.",
+            hint="Leave out what is too big, and name it in `warnings`.",
+        )
+    kept = attempt.patch or KeptPatch()
+    stored = replace(kept, stored=kept.stored + _taken(event, piece))
+    change.put_attempt(replace(attempt, patch=stored))
+    change.record(event, event.fact)
+    change.attach(event, piece)
+
+
+def _taken(event: Event, piece: PatchPiece) -> int:
+    return len(piece.chunk) + len(event.data) + ROW_BYTES
+
+
+def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
+    """Keeps a piece of the patch that a launcher found, once; also after the task's end."""
+    held(unit, command, now)
+    _, change, attempt = about(unit, command, now)
+    if (command.task_id, command.attempt, command.name) in unit.heard:
+        return Accepted()
+    event = _patch_event(change, attempt, command)
+    late = lateness(change, attempt)
+    if late is not None:
+        event = replace(event, applied=False, reason=late.code)
+    save_piece(change, attempt, event, command.piece)
+    change.save()
+    return Accepted()
+
+
+def _patch_event(change: TaskChange, attempt: Attempt, command: RescuePatch) -> Event:
+    return Event(
+        task_id=change.task.id,
+        task_seq=change.task.seq + 1,
+        attempt=attempt.number,
+        type="task.patch",
+        at=change.now,
+        source="launcher",
+        data=command.data,
+        webhook_id=command.name,
+        body_hash=command.body_hash,
+    )

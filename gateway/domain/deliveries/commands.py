@@ -4,12 +4,10 @@ from typing import Literal
 
 from msgspec import UNSET, UnsetType
 
-from gateway.domain.deliveries.endpoint import Endpoint, Patterns
+from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
-from gateway.domain.deliveries.signing_secret import SigningSecret
-from gateway.domain.kernel.idempotency import Idempotency, IdempotencyKey
-from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.read_set import Idempotency, IdempotencyKey, ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 

@@ -1,14 +1,16 @@
 """Endpoints: who is told of a project's events, and of which."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from gateway.domain.tasks.event import FACTS, QUIET
-from gateway.domain.tasks.event_types import types_of
+from gateway.domain.kernel.errors import ApiError
+from gateway.domain.tasks.event import FACTS, QUIET, types_of
 from gateway.domain.tasks.task import Frozen
+from gateway.wire.problem import FieldError
 
 Patterns = tuple[str, ...]
 """Types of events: `task.started`, `task.*`, `*`."""
@@ -146,9 +148,7 @@ class Directory:
         return self._explicit[project]
 
     def take(
-        self,
-        changed: Mapping[str, Endpoint | None],
-        explicit: Mapping[str, dict[str, Endpoint]],
+        self, changed: Mapping[str, Endpoint | None], explicit: Mapping[str, dict[str, Endpoint]]
     ) -> None:
         """The changes of a change, which was committed."""
         self._explicit.update(explicit)
@@ -157,3 +157,49 @@ class Directory:
                 self._changed.pop(endpoint_id, None)
             else:
                 self._changed[endpoint_id] = endpoint
+
+
+_OURS: Final = re.compile(
+    r"host|connection|content-.*|transfer-encoding|te|trailer|upgrade|keep-alive|expect"
+    r"|webhook-.*|slipgate-.*|traceparent",
+    re.IGNORECASE,
+)
+"""What makes the request, or says who signed it."""
+
+
+def check_headers(names: Iterable[str]) -> None:
+    """Lets the names pass.
+
+    Raises:
+        ApiError: `invalid_request`, naming those that are ours, or come twice.
+    """
+    seen: set[str] = set()
+    errors = []
+    for name in names:
+        if _OURS.fullmatch(name):
+            errors.append(FieldError(path=f"$.headers.{name}", message="slipgate sets it itself"))
+        if name.lower() in seen:
+            errors.append(FieldError(path=f"$.headers.{name}", message="Expected it once"))
+        seen.add(name.lower())
+    if errors:
+        raise ApiError(
+            "invalid_request", f"{errors[0].path}: {errors[0].message}.", errors=tuple(errors)
+        )
+
+
+SECRET_BYTES: Final = 32
+MOST_LIVE: Final = 10
+"""Each live secret makes the signature header longer."""
+
+
+class SigningSecret(Frozen, frozen=True, kw_only=True):
+    """All of it but the secret itself; moments in milliseconds."""
+
+    id: str
+    """An attempt records it as its `keyId`."""
+    project: str
+    endpoint_id: str | None
+    """None: it signs the callbacks of the project."""
+    created_at: int
+    expires_at: int | None = None
+    """None: it is the newest."""

@@ -14,10 +14,9 @@ from gateway.domain.deliveries.commands import (
     RotateSecret,
     UpdateEndpoint,
 )
-from gateway.domain.deliveries.endpoint import Endpoint
+from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
 from gateway.domain.deliveries.replay import FOR_EVER, Replay, ReplayKind
-from gateway.domain.deliveries.signing_secret import MOST_LIVE
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.stored_response import store_response, stored_response
@@ -103,11 +102,7 @@ def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointRep
     if not before.enabled:
         return EndpointReply(endpoint=before)
     after = replace(
-        before,
-        enabled=False,
-        is_draining=False,
-        disabled_reason=command.reason,
-        updated_at=now,
+        before, enabled=False, is_draining=False, disabled_reason=command.reason, updated_at=now
     )
     after = emit_endpoint_event(unit, after, "endpoint.disabled", now, reason=command.reason)
     _work(unit, after, "hold", now)

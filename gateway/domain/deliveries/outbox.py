@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 from msgspec import UNSET, UnsetType
 
-from gateway.domain.deliveries.endpoint import Directory, Endpoint, Subscription
+from gateway.domain.deliveries.endpoint import Directory, Endpoint, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
-from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 

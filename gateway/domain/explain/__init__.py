@@ -1,11 +1,9 @@
 """Why a task stands where it stands, in one sentence; what happens next and when; how we know."""
 
 from gateway.domain.explain import webhooks
-from gateway.domain.explain.cancelling import cancelling
-from gateway.domain.explain.finish import ended
 from gateway.domain.explain.evidence import evidence
-from gateway.domain.explain.explanation import ExplainInput
-from gateway.domain.explain.explanation import Explanation, Reason
+from gateway.domain.explain.explanation import ExplainInput, Explanation, Reason
+from gateway.domain.explain.finish import cancelling, ended
 from gateway.domain.explain.launching import launching
 from gateway.domain.explain.next_steps import next_steps
 from gateway.domain.explain.queued import queued

@@ -1,14 +1,7 @@
 """How a sandbox that is no longer wanted goes."""
 
 from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
-from gateway.domain.explain.formatting import (
-    clock,
-    future,
-    listed,
-    since,
-    tries,
-)
-from gateway.domain.explain.state_text import nobody
+from gateway.domain.explain.formatting import clock, future, listed, nobody, since, tries
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt
 

@@ -4,19 +4,27 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.domain.deliveries.delivery import PendingDelivery
-from gateway.domain.explain.event_text import describe
 from gateway.domain.explain.explanation import ExplainInput, realm_text, sandbox_realm
-from gateway.domain.explain.formatting import (
-    SHORT,
-    bare,
-    count,
-    second,
-    short,
-    tries,
-)
+from gateway.domain.explain.formatting import SHORT, bare, count, second, short, tries
 from gateway.domain.launching.job import Job
-from gateway.domain.tasks.event import QUIET, Event
-from gateway.domain.tasks.task import Attempt, Status
+from gateway.domain.tasks.event import (
+    QUIET,
+    Ended,
+    Event,
+    Fact,
+    FlagCleared,
+    FlagSet,
+    Launched,
+    Launching,
+    Progress,
+    PullRequest,
+    Retried,
+    SandboxReported,
+    Trying,
+    UsageTotals,
+)
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 
 EVENTS: Final = 6
 """So many of the newest events are shown."""
@@ -112,3 +120,56 @@ def _event(s: ExplainInput, event: Event) -> str:
     line = f"event {event.task_seq} {event.type} {second(event.at, s.now)}{refused}"
     words = describe(event.fact)
     return f"{line}: {words}" if words else line
+
+
+def describe(fact: Fact) -> str:
+    """One short line; empty where the type says it all."""
+    return bare(_words(fact))
+
+
+def _words(fact: Fact) -> str:
+    match fact:
+        case Spec():
+            return fact.title
+        case Launching():
+            return f"launch {fact.launch} by {fact.launcher_id}"
+        case Trying():
+            return _joined(f"try {fact.number}, {_sandbox(fact.sandbox)}", fact.note)
+        case Launched() | SandboxReported():
+            return _sandbox(fact.sandbox)
+        case Progress():
+            return _joined(fact.stage, fact.message)
+        case UsageTotals():
+            return f"{fact.turns} turns, {fact.cost_usd:.2f} USD"
+        case PullRequest():
+            return fact.pr_url or ""
+        case Ended():
+            return _error(fact.error) or fact.summary or fact.pr_url or ""
+        case _:
+            return _steering(fact)
+
+
+def _steering(fact: Fact) -> str:
+    match fact:
+        case Retried():
+            return _joined(f"attempt {fact.attempt}, launch {fact.launch}", _error(fact.error))
+        case FlagSet():
+            return _joined(fact.code, fact.detail)
+        case FlagCleared():
+            return fact.code
+        case _:
+            return ""
+
+
+def _sandbox(sandbox: Sandbox | None) -> str:
+    if sandbox is None:
+        return ""
+    return f"{sandbox.name} {sandbox.state} at {sandbox.provider}"
+
+
+def _error(error: TaskError | None) -> str:
+    return "" if error is None else _joined(error.code, error.message)
+
+
+def _joined(head: str | None, tail: str | None) -> str:
+    return ": ".join(part for part in (head, tail) if part)

@@ -11,12 +11,7 @@ from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.queue_clock import fits
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import (
-    Attempt,
-    Flag,
-    Frozen,
-    Task,
-)
+from gateway.domain.tasks.task import Attempt, Flag, Frozen, Status, Task
 
 NEWEST: Final = 20
 """So many events are looked at: a task may have tens of thousands."""
@@ -144,3 +139,27 @@ def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
             if attempt.inspections:
                 names.append(job_id(task.id, attempt.number, "inspect", attempt.inspections))
     return tuple(names)
+
+
+class Step(Frozen, frozen=True, kw_only=True):
+    """Something that happens by itself unless something else comes first; `at` in milliseconds."""
+
+    at: int
+    what: str
+
+
+class Reason(Frozen, frozen=True, kw_only=True):
+    """The clauses of a sentence, and what the task waits for; None: nothing is left to wait for."""
+
+    clauses: tuple[str, ...]
+    waiting_for: str | None = None
+
+
+class Explanation(Frozen, frozen=True, kw_only=True):
+    """What `GET …/explain` answers."""
+
+    status: Status
+    summary: str
+    waiting_for: str | None
+    next: tuple[Step, ...]
+    evidence: tuple[str, ...]

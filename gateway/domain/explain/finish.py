@@ -2,17 +2,8 @@
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, is_kept, waits_for
-from gateway.domain.explain.explanation import ExplainInput
-from gateway.domain.explain.explanation import Reason
-from gateway.domain.explain.formatting import (
-    bare,
-    clock,
-    duration,
-    inside,
-    past,
-    since,
-)
-from gateway.domain.explain.state_text import state
+from gateway.domain.explain.explanation import ExplainInput, Reason
+from gateway.domain.explain.formatting import bare, clock, duration, inside, past, since, state
 from gateway.domain.explain.webhooks import waits_for_delivery
 from gateway.domain.tasks.event import Ended
 from gateway.domain.tasks.retention import KEPT
@@ -96,3 +87,64 @@ def _waiting_for(s: ExplainInput) -> str | None:
     if unwanted:
         return waits_for(s, unwanted[0])
     return waits_for_delivery(s)
+
+
+def cancelling(s: ExplainInput) -> Reason:
+    """Whether the agent knows, when its sandbox goes, and when it is over at the latest."""
+    asked_at = s.task.cancel_requested_at or s.now
+    attempt = s.attempt
+    head = f"{state(s)}, cancel requested {past(asked_at, s.now)}"
+    return Reason(
+        clauses=(head, *_cancelled_agent(s), *_cancelled_sandbox(s, attempt), *_cancel_end(s)),
+        waiting_for=_cancel_waits_for(s, attempt),
+    )
+
+
+def _is_told(s: ExplainInput) -> bool:
+    """An agent hears of it in the answer to its next word, if that reached us directly."""
+    spoke_at, asked_at = s.last_word_at, s.task.cancel_requested_at
+    if spoke_at is None or asked_at is None or _is_unreachable(s):
+        return False
+    return spoke_at > asked_at
+
+
+def _is_unreachable(s: ExplainInput) -> bool:
+    return s.policy.spool_only or s.flag("unreachable") is not None
+
+
+def _cancelled_agent(s: ExplainInput) -> tuple[str, ...]:
+    attempt = s.attempt
+    if attempt is not None and attempt.spoke_at is not None:
+        if _is_unreachable(s):
+            return ("its agent cannot reach the gateway, so it cannot be told",)
+        if _is_told(s):
+            return ("its agent has been told to stop",)
+        return ("its agent is told in the answer to its next word",)
+    job = s.job("create", s.task.attempt)
+    if job is not None and job.is_held(s.now):
+        return (f"{job.leased_by} is told when it renews its lease",)
+    return ("its agent has never spoken",)
+
+
+def _cancelled_sandbox(s: ExplainInput, attempt: Attempt | None) -> tuple[str, ...]:
+    at = s.task.clocks.cancel
+    if attempt is None or not attempt.was_tried:
+        return ("no sandbox has been made",)
+    return (
+        cleanup(s, attempt) if at is None else (f"at {clock(at, s.now)} its sandbox is destroyed",)
+    )
+
+
+def _cancel_end(s: ExplainInput) -> tuple[str, ...]:
+    at = s.task.clocks.cancel_end
+    return () if at is None else (f"it is cancelled at {clock(at, s.now)} at the latest",)
+
+
+def _cancel_waits_for(s: ExplainInput, attempt: Attempt | None) -> str:
+    if attempt is None or not attempt.was_tried:
+        return "its launcher to give up"
+    if s.task.clocks.cancel is None:
+        return "its sandbox to be destroyed"
+    if _is_unreachable(s):
+        return "the end of its grace, for its agent cannot be told"
+    return "its agent to stop" if _is_told(s) else "its agent to hear of the cancel"

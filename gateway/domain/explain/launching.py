@@ -1,17 +1,14 @@
 """How far a launch has come."""
 
-from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
-from gateway.domain.explain.explanation import Reason
+from gateway.domain.explain.explanation import ExplainInput, Reason, sandbox_realm
 from gateway.domain.explain.formatting import (
+    LAUNCHES,
     bare,
     clock,
     listed,
-    since,
-)
-from gateway.domain.explain.state_text import (
-    LAUNCHES,
     next_attempt,
     nobody,
+    since,
     state,
     wanted_place,
     wrong_snapshot,
@@ -30,8 +27,7 @@ def launching(s: ExplainInput) -> Reason:
     held = job is not None and job.is_held(s.now)
     work = _work(s, attempt, job) if job is not None and held else _offered(s, attempt)
     return Reason(
-        clauses=(_head(s, attempt), *work.clauses, *_end(s, attempt)),
-        waiting_for=work.waiting_for,
+        clauses=(_head(s, attempt), *work.clauses, *_end(s, attempt)), waiting_for=work.waiting_for
     )
 
 

@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gateway.domain.explain.cleanup import is_kept
+from gateway.domain.explain.explanation import ExplainInput, Step
 from gateway.domain.explain.finish import env_goes_at
-from gateway.domain.explain.explanation import ExplainInput
-from gateway.domain.explain.explanation import Step
-from gateway.domain.explain.formatting import tries
-from gateway.domain.explain.state_text import LAUNCHES, next_attempt, retries_stalls
+from gateway.domain.explain.formatting import LAUNCHES, next_attempt, retries_stalls, tries
 from gateway.domain.explain.webhooks import next_try
 from gateway.domain.launching.job import Job, JobKind
 

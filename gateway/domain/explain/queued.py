@@ -5,9 +5,9 @@ from typing import Final
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, waits_for
-from gateway.domain.explain.explanation import ExplainInput, realm_text
-from gateway.domain.explain.explanation import Reason
+from gateway.domain.explain.explanation import ExplainInput, Reason, realm_text
 from gateway.domain.explain.formatting import (
+    LAUNCHES,
     bare,
     clock,
     count,
@@ -15,12 +15,9 @@ from gateway.domain.explain.formatting import (
     future,
     inside,
     listed,
+    nobody,
     past,
     since,
-)
-from gateway.domain.explain.state_text import (
-    LAUNCHES,
-    nobody,
     state,
     wanted_place,
 )

@@ -2,19 +2,16 @@
 
 from typing import Final
 
-from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
-from gateway.domain.explain.explanation import Reason
+from gateway.domain.explain.explanation import ExplainInput, Reason, sandbox_realm
 from gateway.domain.explain.formatting import (
     bare,
     clock,
     count,
     duration,
-    past,
-    since,
-)
-from gateway.domain.explain.state_text import (
     next_attempt,
+    past,
     retries_stalls,
+    since,
     state,
     wrong_snapshot,
 )
@@ -57,12 +54,7 @@ def _problems(s: ExplainInput) -> tuple[str, ...]:
     attempt = s.attempt
     if attempt is None:
         return ()
-    return (
-        *wrong_snapshot(s),
-        *_sandbox(s, attempt),
-        *_spool(s),
-        *_realm_missing(s, attempt),
-    )
+    return (*wrong_snapshot(s), *_sandbox(s, attempt), *_spool(s), *_realm_missing(s, attempt))
 
 
 def _spooled(s: ExplainInput) -> tuple[int, bool]:

@@ -4,12 +4,7 @@ from collections.abc import Sequence
 
 from gateway.domain.deliveries.delivery import PendingDelivery
 from gateway.domain.explain.explanation import ExplainInput
-from gateway.domain.explain.formatting import (
-    bare,
-    count,
-    future,
-    tries,
-)
+from gateway.domain.explain.formatting import bare, count, future, tries
 
 
 def problems(s: ExplainInput) -> tuple[str, ...]:

@@ -81,10 +81,7 @@ def _wrong(rows: OutboxRows, log: Log) -> Iterator[tuple[ProblemName, str]]:
         if delivery.seq in log.refused:
             yield "delivery_of_refused", f"{name} is of an event that was refused"
         if log.numbers.get(delivery.seq) != delivery.task_seq:
-            yield (
-                "delivery_differs",
-                f"{name} is of another event, number {delivery.seq}",
-            )
+            yield ("delivery_differs", f"{name} is of another event, number {delivery.seq}")
         yield from _state(delivery, name)
 
 

@@ -7,12 +7,7 @@ from msgspec.structs import replace
 from gateway.domain.invariants.history import History
 from gateway.domain.invariants.task_rows import Problem, ProblemName, TaskRows
 from gateway.domain.launching.job import Job
-from gateway.domain.tasks.task import (
-    Attempt,
-    Clocks,
-    Status,
-    Task,
-)
+from gateway.domain.tasks.task import Attempt, Clocks, Status, Task
 
 
 def check_rows(rows: TaskRows, history: History) -> Iterator[Problem]:

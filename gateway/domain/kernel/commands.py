@@ -21,13 +21,11 @@ from gateway.domain.deliveries.commands import (
 )
 from gateway.domain.deliveries.delivery import NO_REPEAT
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
-from gateway.domain.kernel.ids import orphan_id
-from gateway.domain.kernel.read_set import ReadSet, SandboxKey
+from gateway.domain.kernel.ids import orphan_id, sweep_id
+from gateway.domain.kernel.read_set import Idempotency, ReadSet, SandboxKey
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.launching.labels import owner
+from gateway.domain.launching.job import owner
 from gateway.domain.launching.realm import ProviderRealm, RealmKey
-from gateway.domain.launching.sweep import SweepNow
 from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.spec import Spec
@@ -366,6 +364,17 @@ class Prune(Frozen, frozen=True, kw_only=True):
     def needs(self) -> ReadSet:
         """The tasks it is about, and which of them still owe something."""
         return ReadSet(tasks=(*self.env_of, *self.tasks), owing=self.tasks)
+
+
+class SweepNow(Frozen, frozen=True, kw_only=True):
+    """These realms are to be swept before their time."""
+
+    realms: tuple[RealmKey, ...]
+
+    @property
+    def needs(self) -> ReadSet:
+        """Their sweep jobs."""
+        return ReadSet(jobs=tuple(sweep_id(*key) for key in self.realms))
 
 
 Command = (

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from gateway.domain.kernel.idempotency import IdempotencyKey
 from gateway.domain.launching.realm import RealmKey
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.task import Frozen
@@ -11,6 +10,8 @@ if TYPE_CHECKING:
     from gateway.domain.kernel.commands import Claim
     from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 
+IdempotencyKey = tuple[str, str, str]
+"""(project, method and path, key)."""
 WebhookKey = tuple[str, int, str]
 """(task, attempt, webhook-id)."""
 SandboxKey = tuple[str, str, str]
@@ -49,3 +50,12 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Whether this message came before, and the tasks it is about."""
     pulse_at: int | None = None
     """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
+
+
+class Idempotency(Frozen, frozen=True, kw_only=True):
+    """An `Idempotency-Key` and what was asked with it, as keyed hashes by master key id."""
+
+    key: IdempotencyKey
+    digests: dict[str, bytes]
+    current: str
+    """The id of the key whose digest is stored."""

@@ -16,29 +16,16 @@ from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.kernel.commands import Callback, SettleDelivery
-from gateway.domain.kernel.idempotency import IdempotencyKey
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import WebhookKey
+from gateway.domain.kernel.read_set import IdempotencyKey, WebhookKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import (
-    ProviderRealm,
-    Realm,
-    RealmKey,
-    first_call,
-)
-from gateway.domain.launching.sweep import Sweep
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, first_call
 from gateway.domain.sources.message import Seen
 from gateway.domain.sources.workspace import Workspace, WorkspaceKey
 from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
-from gateway.domain.tasks.task import (
-    LIVE,
-    Attempt,
-    Frozen,
-    Status,
-    Task,
-)
+from gateway.domain.tasks.task import LIVE, Attempt, Frozen, Status, Task
 
 AttemptKey = tuple[str, int]
 

@@ -148,11 +148,7 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     unit.take_turn(task.project)
     name = job_id(task.id, task.attempt, "create")
     job = unit.jobs.get(name) or Job(
-        id=name,
-        kind="create",
-        task_id=task.id,
-        attempt=task.attempt,
-        project=task.project,
+        id=name, kind="create", task_id=task.id, attempt=task.attempt, project=task.project
     )
     provider, realm = _wanted_place(task, command) or (None, None)
     return _lease(unit, replace(job, provider=provider, realm=realm), command, now)

@@ -8,12 +8,7 @@ from gateway.domain.kernel.commands import FinishJob
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.event import Ended, SandboxReported
 from gateway.domain.tasks.finish import confirm_gone, end
-from gateway.domain.tasks.task import (
-    Attempt,
-    Sandbox,
-    Status,
-    TaskError,
-)
+from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 DESTROY_BACKOFF: Final = (5_000, 300_000)

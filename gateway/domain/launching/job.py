@@ -1,7 +1,8 @@
 """A job for a launcher: create, inspect, destroy or sweep, held under a lease."""
 
 import hmac
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from gateway.domain.tasks.task import Frozen, TaskError
 
@@ -72,3 +73,22 @@ class Job(Frozen, frozen=True, kw_only=True):
     def is_held(self, now: int) -> bool:
         """Whether a launcher holds a live lease on it."""
         return self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now
+
+
+INSTANCE: Final = "slipgate-instance"
+TASK: Final = "slipgate-task"
+ATTEMPT: Final = "slipgate-attempt"
+LABELS: Final = frozenset({INSTANCE, TASK, ATTEMPT})
+_DIGITS: Final = 7
+
+
+def labels(instance_id: str, task_id: str, attempt: int | str) -> dict[str, str]:
+    """What a sandbox is made with, and what is compared before it is destroyed."""
+    return {INSTANCE: instance_id, TASK: task_id, ATTEMPT: str(attempt)}
+
+
+def owner(found: Mapping[str, str]) -> tuple[str, int]:
+    """The task and the attempt that labels name; those of nobody are ("", 0)."""
+    text = found.get(ATTEMPT, "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    return found.get(TASK, ""), int(text) if is_number else 0

@@ -9,22 +9,11 @@ from gateway.domain.kernel.commands import FinishJob
 from gateway.domain.launching.claim import revoked
 from gateway.domain.launching.inspection import compare_snapshot
 from gateway.domain.launching.job import Job
-from gateway.domain.tasks.event import (
-    Ended,
-    Launched,
-    LaunchReport,
-    Retried,
-    SandboxReported,
-)
+from gateway.domain.tasks.event import Ended, Launched, LaunchReport, Retried, SandboxReported
 from gateway.domain.tasks.finish import destroy, end, hold_back
 from gateway.domain.tasks.queue_clock import offer
 from gateway.domain.tasks.run_clocks import begin, is_waiting
-from gateway.domain.tasks.task import (
-    Attempt,
-    Sandbox,
-    Status,
-    TaskError,
-)
+from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import LaunchError
 

@@ -1,6 +1,6 @@
 """A realm: a name space of sandboxes that only its own launchers can make, find and judge."""
 
-from typing import Final
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -55,3 +55,35 @@ def first_call(key: RealmKey, now: int) -> Realm:
 def serves(project: str, of: str) -> bool:
     """Whether launchers of a project (empty: of all) may do what belongs to project `of`."""
     return project in ("", of)
+
+
+Outcome = Literal["waiting", "ending", "destroying"]
+MAX_LISTED = 100
+"""So many of the unwanted are kept by name; the others are counted."""
+
+
+class Unwanted(Frozen, frozen=True, kw_only=True):
+    """A sandbox with our label that no task wants; times in milliseconds."""
+
+    id: str
+    name: str
+    state: str
+    task_id: str | None
+    attempt: int | None
+    created_at: int | None
+    outcome: Outcome
+    """`waiting`: it may be about to vanish, or a create may still land; `ending`: its attempt has
+    a destroy job; `destroying`: this sweep has opened one."""
+    reason: str
+
+
+class Sweep(Frozen, frozen=True, kw_only=True):
+    """The newest report of a realm's sweep."""
+
+    realm: RealmKey
+    at: int
+    seen: int
+    """Sandboxes that carry our label."""
+    unwanted: int
+    told: tuple[Unwanted, ...]
+    """Of the unwanted, the first ones."""

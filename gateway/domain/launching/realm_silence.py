@@ -7,12 +7,7 @@ from msgspec.structs import replace
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import RealmDue
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.realm import (
-    LIVE_FOR,
-    ProviderRealm,
-    Realm,
-    serves,
-)
+from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, Realm, serves
 from gateway.domain.tasks.queue_clock import watch
 from gateway.domain.tasks.task import Task
 from gateway.domain.tasks.task_change import TaskChange

@@ -10,9 +10,11 @@ from gateway.domain.kernel.commands import (
     JobReport,
     RenewLease,
     ReportCreated,
+    ReportEnded,
     TrySandbox,
 )
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.read_set import SandboxKey
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.inspection import apply_destroy, apply_inspection
 from gateway.domain.launching.job import Job
@@ -24,11 +26,11 @@ from gateway.domain.launching.launch import (
     launched,
     note_sandbox,
 )
-from gateway.domain.launching.orphans import answered_by, orphan_finished
 from gateway.domain.launching.realm import serves
 from gateway.domain.launching.sandbox_identity import check_sandbox, own_sandbox
+from gateway.domain.launching.sweep_findings import answered_by, orphan_finished
 from gateway.domain.tasks.event import Trying
-from gateway.domain.tasks.task import Attempt, Sandbox
+from gateway.domain.tasks.task import Attempt, Sandbox, Status
 from gateway.domain.tasks.task_change import TaskChange
 
 
@@ -152,6 +154,28 @@ def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
     until = min(max(now, command.until), now + 2 * unit.policy.launch)
     unit.put_job(replace(job, is_delegated=True, lease_expires_at=until))
     return Accepted()
+
+
+def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
+    """The agents of these sandboxes have ended: whoever runs is looked at, at once."""
+    told = frozenset(command.sandboxes)
+    for task in [*unit.tasks.values()]:
+        attempt = unit.attempts.get((task.id, task.attempt))
+        if not serves(command.project, task.project):
+            continue
+        if task.status is Status.RUNNING and attempt is not None and _sandbox_key(attempt) in told:
+            change = TaskChange(unit, task, now)
+            change.put_attempt(replace(attempt, exited_at=now))
+            change.open_job("inspect", attempt, not_before=now)
+            change.save()
+    return Accepted()
+
+
+def _sandbox_key(attempt: Attempt) -> SandboxKey | None:
+    sandbox = attempt.sandbox
+    if sandbox is None or attempt.is_gone:
+        return None
+    return (attempt.provider or "", attempt.realm or "", sandbox.name)
 
 
 def _is_unwanted(unit: UnitOfWork, job: Job) -> bool:

@@ -5,19 +5,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from gateway.domain.kernel.answers import Accepted
+from gateway.domain.kernel.commands import FinishJob, SweepNow
 from gateway.domain.kernel.ids import orphan_id, sweep_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.job import Job, OrphanSandbox
-from gateway.domain.launching.labels import INSTANCE, owner
-from gateway.domain.launching.realm import RealmKey, serves
-from gateway.domain.launching.sweep import (
-    MAX_LISTED,
-    Outcome,
-    Sweep,
-    Unwanted,
-)
+from gateway.domain.launching.inspection import offered_again
+from gateway.domain.launching.job import INSTANCE, Job, OrphanSandbox, owner
+from gateway.domain.launching.realm import MAX_LISTED, Outcome, RealmKey, Sweep, Unwanted, serves
+from gateway.domain.launching.sandbox_identity import wrong_name
 from gateway.domain.tasks.finish import destroy
-from gateway.domain.tasks.task import Attempt, Task
+from gateway.domain.tasks.task import Attempt, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import SweptSandbox
 from gateway.wire.times import milliseconds, parse_rfc3339
@@ -162,3 +159,43 @@ def _made_at(found: SweptSandbox) -> int:
 def swept_again(sweep: Job, now: int) -> Job:
     """The sweep job after a report, whatever it said."""
     return replace(sweep, not_before=now + SWEEP_EVERY)
+
+
+def sweep_now(unit: UnitOfWork, command: SweepNow, now: int) -> Accepted:
+    """Offers each realm's sweep at once; one that is under way is left alone."""
+    for key in command.realms:
+        job = unit.jobs.get(sweep_id(*key))
+        if job is not None and job.is_free and job.not_before > now:
+            unit.put_job(replace(job, not_before=now))
+    return Accepted()
+
+
+def orphan_finished(
+    unit: UnitOfWork, job: Job, report: FinishJob, now: int, error: TaskError | None = None
+) -> Accepted:
+    """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
+    answered = answered_by(job, error)
+    if job.stray is not None:
+        unit.put_job(_orphan_after(answered, job.stray, report, now))
+    else:
+        if error is None:
+            unit.new_sweeps.append(apply_sweep(unit, job, report.sandboxes, now))
+        unit.put_job(swept_again(answered, now))
+    return Accepted()
+
+
+def answered_by(job: Job, error: TaskError | None = None) -> Job:
+    """The job after the report of the launcher that held it; its token still gets that answer."""
+    return replace(
+        job, answered_lease=job.lease, leased_by=None, lease_expires_at=None, error=error
+    )
+
+
+def _orphan_after(job: Job, stray: OrphanSandbox, report: FinishJob, now: int) -> Job:
+    if report.sandbox is not None and report.sandbox.name != stray.name:
+        raise wrong_name(stray.name)
+    if report.sandbox is not None and report.sandbox.state in NOT_THERE:
+        return replace(job, closed_at=now)
+    if report.spool_offset is not None:
+        job = replace(job, stray=replace(stray, spool_offset=report.spool_offset))
+    return offered_again(job, report, now)

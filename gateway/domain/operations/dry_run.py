@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.domain.decide import decide
-from gateway.domain.kernel.commands import (
-    JobDue,
-    Pulse,
-    RealmDue,
-    TaskDue,
-)
+from gateway.domain.kernel.commands import JobDue, Pulse, RealmDue, TaskDue
 from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import RealmKey

@@ -1,18 +1,13 @@
 """Events: what happened to a task, in order; the record that everything else is folded from. Some
 are about an endpoint instead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
 from gateway.domain.tasks.spec import Document, Spec
-from gateway.domain.tasks.task import (
-    Frozen,
-    Sandbox,
-    TaskError,
-    Usage,
-)
+from gateway.domain.tasks.task import Frozen, Sandbox, TaskError, Usage
 
 
 class Launching(Document, frozen=True, kw_only=True):
@@ -269,3 +264,26 @@ class Event(Frozen, frozen=True, kw_only=True):
 _DECODE: Final[dict[str, Callable[[bytes], Fact]]] = {
     name: msgspec.json.Decoder(fact).decode for name, fact in FACTS.items()
 }
+
+
+KINDS: Final = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in FACTS))
+"""The patterns for whole kinds: `task.*`, `sandbox.*`."""
+
+
+def types_of(patterns: Iterable[str]) -> frozenset[str]:
+    """The types that any of the patterns means.
+
+    Raises:
+        ValueError: the pattern it names means none.
+    """
+    return frozenset(name for pattern in patterns for name in _matching(pattern))
+
+
+def _matching(pattern: str) -> list[str]:
+    if pattern == "*":
+        return list(FACTS)
+    prefix = pattern.removesuffix("*") if pattern.endswith(".*") else None
+    found = [name for name in FACTS if name == pattern or (prefix and name.startswith(prefix))]
+    if not found:
+        raise ValueError(pattern)
+    return found

@@ -5,19 +5,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from gateway.domain.tasks.event import (
-    Ended,
-    Event,
-    Retried,
-    SandboxReported,
-)
+from gateway.domain.tasks.event import Ended, Event, Retried, SandboxReported
 from gateway.domain.tasks.queue_clock import offer
-from gateway.domain.tasks.task import (
-    Attempt,
-    Status,
-    Task,
-    TaskError,
-)
+from gateway.domain.tasks.task import Attempt, Status, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 UNCONFIRMED_AFTER: Final = 120_000

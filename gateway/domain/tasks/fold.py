@@ -27,13 +27,7 @@ from gateway.domain.tasks.event import (
     UsageTotals,
 )
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import (
-    Flag,
-    Status,
-    Task,
-    Timeouts,
-    Usage,
-)
+from gateway.domain.tasks.task import Flag, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
 LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})

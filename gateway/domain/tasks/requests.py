@@ -3,22 +3,12 @@
 from msgspec.structs import replace
 
 from gateway.domain.kernel.answers import TaskReply
-from gateway.domain.kernel.commands import (
-    CancelTask,
-    CreateTask,
-    ReleaseSandbox,
-    RetryTask,
-)
+from gateway.domain.kernel.commands import CancelTask, CreateTask, ReleaseSandbox, RetryTask
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
-from gateway.domain.tasks.finish import (
-    confirm_gone,
-    destroy,
-    end,
-    open_next,
-)
+from gateway.domain.tasks.finish import confirm_gone, destroy, end, open_next
 from gateway.domain.tasks.queue_clock import watch
 from gateway.domain.tasks.stored_response import store_response, stored_response
 from gateway.domain.tasks.task import Status, Task
@@ -69,9 +59,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
         return first
     if not task.status.is_terminal:
         raise ApiError(
-            "not_finished",
-            f"The task is {task.status}.",
-            hint="Cancel it first, or wait.",
+            "not_finished", f"The task is {task.status}.", hint="Cancel it first, or wait."
         )
     if task.id in unit.erased:
         raise ApiError(

@@ -3,7 +3,7 @@
 import hmac
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
 
 

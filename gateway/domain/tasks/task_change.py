@@ -9,12 +9,7 @@ from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job, JobKind
-from gateway.domain.tasks.event import (
-    Event,
-    Fact,
-    FlagCleared,
-    FlagSet,
-)
+from gateway.domain.tasks.event import Event, Fact, FlagCleared, FlagSet
 from gateway.domain.tasks.fold import ENDS, apply, create
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Clocks, Task
@@ -116,10 +111,7 @@ class TaskChange:
         self.put_job(opened)
 
     def schedule(
-        self,
-        *,
-        claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET,
-        **clocks: int | None,
+        self, *, claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET, **clocks: int | None
     ) -> None:
         """Moves clocks, or when the create job may be claimed (milliseconds)."""
         if claimable_at is msgspec.UNSET:
@@ -134,12 +126,7 @@ class TaskChange:
         self.task = replace(self.task, claimable_at=None, clocks=left)
 
     def emit(
-        self,
-        kind: str,
-        fact: Fact,
-        *,
-        attempt: int | None = None,
-        source: str = "gateway",
+        self, kind: str, fact: Fact, *, attempt: int | None = None, source: str = "gateway"
     ) -> None:
         """Something happened by our own decision or by a launcher's report."""
         self.record(

@@ -10,10 +10,9 @@ import aiosqlite
 from msgspec import UNSET
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
-from gateway.domain.deliveries.endpoint import Directory
+from gateway.domain.deliveries.endpoint import Directory, SigningSecret
 from gateway.domain.deliveries.outbox import DeliveryState, Outbox
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.store.sqlite import rows

@@ -17,8 +17,7 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey
-from gateway.domain.launching.sweep import Sweep
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
 from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.sources.workspace import WorkspaceKey

@@ -6,9 +6,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from gateway.domain.agents.patch import PatchDetails, StoredPiece
-from gateway.domain.deliveries.endpoint import Endpoint, Patterns, Subscription
+from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.deliveries.signing_secret import SigningSecret
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm

@@ -4,8 +4,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.launching.realm import Realm
-from gateway.domain.launching.sweep import Sweep, Unwanted
+from gateway.domain.launching.realm import Realm, Sweep, Unwanted
 from gateway.store.sqlite.rows import Params, Row, realm_from_row
 
 UPSERT_SWEEPS: Final = """

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.repositories.host_names import MOST, is_host
+from gateway.domain.repositories.hosts import MOST, is_host
 from gateway.wire.problem import FieldError
 
 _SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"

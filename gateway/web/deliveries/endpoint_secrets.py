@@ -5,8 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RotateSecret
-from gateway.domain.deliveries.endpoint import Endpoint
-from gateway.domain.deliveries.signing_secret import SigningSecret
+from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, signing_secret_context

@@ -17,8 +17,7 @@ from gateway.domain.deliveries.commands import (
     EndpointReply,
     UpdateEndpoint,
 )
-from gateway.domain.deliveries.endpoint import Endpoint, Patterns, wanted_types
-from gateway.domain.deliveries.headers import check_headers
+from gateway.domain.deliveries.endpoint import Endpoint, Patterns, check_headers, wanted_types
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, endpoint_headers_context, endpoint_url_context

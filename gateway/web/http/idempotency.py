@@ -9,8 +9,8 @@ import msgspec
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.keyring import Keyring
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.web.http.headers import headers_of
 
 _canonical: Final = msgspec.json.Encoder(order="sorted").encode

@@ -10,23 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel import commands
-from gateway.domain.kernel.answers import (
-    Accepted,
-    ClaimedJob,
-    ClaimReply,
-    LeaseReply,
-    TryReply,
-)
+from gateway.domain.kernel.answers import Accepted, ClaimedJob, ClaimReply, LeaseReply, TryReply
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
-from gateway.domain.launching.job import Job, OrphanSandbox
-from gateway.domain.launching.labels import (
-    INSTANCE,
-    LABELS,
-    labels,
-    owner,
-)
+from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
 from gateway.domain.tasks.task import Sandbox
 from gateway.store.sqlite.reads import ApiKey
 from gateway.web.agents.patches import kept_piece, needs_rescue, own_texts

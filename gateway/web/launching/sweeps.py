@@ -6,10 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.answers import Accepted
+from gateway.domain.kernel.commands import SweepNow
 from gateway.domain.kernel.ids import sweep_id
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Realm
-from gateway.domain.launching.sweep import Sweep, SweepNow, Unwanted
+from gateway.domain.launching.realm import Realm, Sweep, Unwanted
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import OPS, authorize
 from gateway.web.http.replies import reply

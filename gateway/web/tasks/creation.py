@@ -6,8 +6,8 @@ import msgspec
 
 from gateway.domain.kernel.commands import Callback, CreateTask
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.idempotency import Idempotency
 from gateway.domain.kernel.ids import implicit_endpoint_id
+from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
 from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.branch_names import check_branch

@@ -10,8 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.tasks.event import FACTS
-from gateway.domain.tasks.event_types import KINDS, types_of
+from gateway.domain.tasks.event import FACTS, KINDS, types_of
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.feeds import FeedPage
 from gateway.web.context import Context, context_of

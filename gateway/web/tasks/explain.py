@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.explain import explain
-from gateway.domain.explain.explanation import NEWEST, ExplainInput, jobs_of
-from gateway.domain.explain.explanation import Explanation
+from gateway.domain.explain.explanation import NEWEST, ExplainInput, Explanation, jobs_of
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.context import Context, context_of

@@ -7,16 +7,7 @@ import pytest
 from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.kernel import commands as c
 from gateway.domain.launching.job import Job
-from tests.domain.explain.scenes import (
-    Scene,
-    call,
-    claimed,
-    created,
-    failed,
-    now,
-    told,
-    tried,
-)
+from tests.domain.explain.scenes import Scene, call, claimed, created, failed, now, told, tried
 from tests.domain.world import TASK, World
 
 

@@ -2,14 +2,7 @@
 
 import pytest
 
-from gateway.domain.explain.formatting import (
-    clock,
-    duration,
-    future,
-    inside,
-    listed,
-    short,
-)
+from gateway.domain.explain.formatting import clock, duration, future, inside, listed, short
 
 NOW = 1_790_000_000_000
 
