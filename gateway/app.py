@@ -38,7 +38,7 @@ from gateway.loops.egress.proxied import ProxiedTransport
 from gateway.loops.prune import Pruner
 from gateway.loops.reconcile import Reconciler
 from gateway.loops.runner import Loop, Runner
-from gateway.metrics import Metrics, Standing
+from gateway.metrics import GatewayStats, Metrics
 from gateway.notifier import Notifier
 from gateway.settings import Settings
 from gateway.store.sqlite.store import (
@@ -58,7 +58,7 @@ from gateway.wire.authorities import with_trust
 log = structlog.get_logger(__name__)
 
 LANDING_SECONDS: Final = 5
-"""How long receivers may take to answer what was sent before we stopped."""
+"""Seconds that receivers have to answer what was sent before the stop."""
 MAX_REQUESTS: Final = 4_096
 READY_FOR: Final = 1_000
 """Milliseconds that a commit proves for `/readyz` that the store commits: anybody may ask."""
@@ -113,7 +113,7 @@ async def opened(
         keyring=keyring,
         busy_ms=busy_ms,
     ) as store:
-        _tell_opening(store.opening)
+        _log_opening(store.opening)
         await _check_keys(store, keyring)
         policy = _policy(settings, keyring, store.instance_id, clock())
         metrics = Metrics()
@@ -136,7 +136,7 @@ async def opened(
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What loops and handlers are made of."""
+    """The collaborators of loops and handlers."""
 
     settings: Settings
     keyring: Keyring
@@ -177,7 +177,7 @@ async def _running(
         runners = _started((deliverer, *_patient_loops(parts)), ledger.notifier, group)
         context = _context(
             parts,
-            trials=TestSender(messages.build_test, send, clock),
+            tester=TestSender(messages.build_test, send, clock),
             runners=runners,
             is_draining=draining.is_set,
             max_requests=max_requests,
@@ -187,7 +187,7 @@ async def _running(
             if not draining.is_set():
                 asyncio.get_running_loop().call_later(LANDING_SECONDS, attempts.abandon)
             draining.set()
-            ledger.notifier.tell_all()
+            ledger.notifier.notify_all()
 
         try:
             yield Gateway(
@@ -210,7 +210,7 @@ def _started(loops: Sequence[Loop], notifier: Notifier, group: asyncio.TaskGroup
 
 
 def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
-    """Those that work for nobody who waits; what comes due gives way to callers."""
+    """Background loops. Their commands have low priority in the ledger."""
     ledger, reads, clock = parts.ledger, parts.store.reads, parts.clock
     patiently = partial(ledger.submit, is_patient=True)
     retention = parts.settings.retention_days * DAY
@@ -222,7 +222,7 @@ def _patient_loops(parts: _Parts) -> tuple[Loop, ...]:
     )
 
 
-def _tell_opening(opening: Opening) -> None:
+def _log_opening(opening: Opening) -> None:
     upgraded, restored = opening.upgraded, opening.restored
     if upgraded.applied and upgraded.before:
         log.info(
@@ -260,7 +260,7 @@ async def _check_keys(store: SQLiteStore, keyring: Keyring) -> None:
 def _context(
     parts: _Parts,
     *,
-    trials: TestSender,
+    tester: TestSender,
     runners: list[Runner],
     is_draining: Callable[[], bool],
     max_requests: int,
@@ -280,7 +280,7 @@ def _context(
         nonce=_nonce,
         secret=_secret,
         may_be_public=may_be_public,
-        try_endpoint=trials.send,
+        try_endpoint=tester.send,
         is_healthy=lambda: all(runner.is_moving for runner in runners),
         is_draining=is_draining,
         admission=Admission(most=max_requests),
@@ -290,7 +290,7 @@ def _context(
             keep=READY_FOR,
             clock=parts.clock,
         ),
-        standing=_standing(parts, runners),
+        stats=_stats(parts, runners),
         public_url=parts.settings.public_url,
         daytona_secrets=parts.settings.daytona_webhook_secrets,
         github_secrets=parts.settings.github_webhook_secrets,
@@ -310,7 +310,7 @@ async def _commit(ledger: Ledger, metrics: Metrics, clock: Callable[[], int]) ->
     await ledger.submit(Pulse(at=clock()))
 
 
-def _standing(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[Standing]]:
+def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[GatewayStats]]:
     store, ledger, clock = parts.store, parts.ledger, parts.clock
 
     async def look() -> Gauges:
@@ -319,8 +319,8 @@ def _standing(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitabl
 
     figures = SingleFlight(look, keep=FIGURES_FOR, clock=clock)
 
-    async def standing() -> Standing:
-        return Standing(
+    async def stats() -> GatewayStats:
+        return GatewayStats(
             figures=await figures(),
             at=clock(),
             queue=ledger.waiting,
@@ -329,7 +329,7 @@ def _standing(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitabl
             wal_bytes=store.wal_bytes,
         )
 
-    return standing
+    return stats
 
 
 def _policy(settings: Settings, keyring: Keyring, instance_id: str, started_at: int) -> Policy:

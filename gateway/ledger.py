@@ -158,8 +158,8 @@ class Ledger:
             for _ in range(self._turns):
                 await asyncio.sleep(0)
             batch = _taken(self._waiting, self._max_batch)
-            room = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT
-            await self._settle(batch + _taken(self._patient, room))
+            most = max(LEAST_PATIENT, len(batch) // PATIENT) if batch else MOST_PATIENT
+            await self._settle(batch + _taken(self._patient, most))
 
     async def _settle(self, batch: list[tuple[Command, asyncio.Future[Answer]]]) -> None:
         try:

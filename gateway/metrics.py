@@ -34,8 +34,8 @@ REFUSED_CONNECTIONS: Final = (
 """Why a connection was ended; the first four are codes of the answer."""
 
 
-class Standing(Frozen, frozen=True, kw_only=True):
-    """How the gateway stands when somebody asks."""
+class GatewayStats(Frozen, frozen=True, kw_only=True):
+    """The state of the gateway at one moment."""
 
     at: int
     """Milliseconds."""
@@ -52,12 +52,12 @@ class Standing(Frozen, frozen=True, kw_only=True):
 
 
 class Metrics:
-    """What one gateway counts; nothing is global, so two of them can live in one process."""
+    """The counters of one gateway; none is global, so two gateways can live in one process."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self.committed_at = -math.inf
-        """When the last transaction was on the disk, in monotonic seconds."""
+        """The end of the last transaction (monotonic seconds)."""
         self._registry = CollectorRegistry()
         self._requests = _Requests()
         self._registry.register(self._requests)
@@ -96,25 +96,25 @@ class Metrics:
         self.committed_at = self._monotonic()
 
     def has_committed_within(self, seconds: float) -> bool:
-        """Whether a transaction ended so lately that the store surely commits."""
+        """True if a transaction has ended within these seconds."""
         return self._monotonic() - self.committed_at < seconds
 
-    def render(self, standing: Standing) -> bytes:
+    def render(self, stats: GatewayStats) -> bytes:
         """Everything, with how it stands just now."""
         now = CollectorRegistry()
-        now.register(_Now(standing))
+        now.register(_Now(stats))
         return generate_latest(self._registry) + generate_latest(now)
 
 
 class _Now(Collector):
-    """What is not counted here, but looked at."""
+    """Gauges: read when they are asked for."""
 
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
+    def __init__(self, stats: GatewayStats) -> None:
+        self._stats = stats
 
     def collect(self) -> Iterator[Metric]:
         """Gauges of this moment; what could be there and is not, is 0."""
-        now, figures = self._standing, self._standing.figures
+        now, figures = self._stats, self._stats.figures
         tasks = {status.value: figures.tasks.get(status, 0) for status in Status}
         flags = {code: figures.flags.get(code, 0) for code in FLAG_ORDER}
         yield _gauges("slipgate_tasks", "Tasks by state.", "status", tasks)
@@ -156,7 +156,7 @@ def _gauges(name: str, what: str, label: str, values: Mapping[str, int]) -> Gaug
 
 
 class _Commits(Collector):
-    """How long the ledger's transactions take."""
+    """The durations of the ledger's transactions."""
 
     def __init__(self) -> None:
         self.answers = _Answers()
@@ -206,7 +206,7 @@ class _Requests(Collector):
 
 
 class _Answers:
-    """How many answers took how long."""
+    """A histogram of answers by duration."""
 
     __slots__ = ("in_bucket", "seconds")
 

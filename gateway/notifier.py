@@ -1,4 +1,4 @@
-"""Wake-ups: hints without content, so that nobody has to poll what has not changed."""
+"""Wake-ups without content: a listener reads again, and nobody polls what has not changed."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -7,22 +7,22 @@ from itertools import count
 
 
 class Listener:
-    """Hears of its topics. Listen first, then read, then wait: nothing is missed in between."""
+    """Waits for its topics. Listen first, then read, then wait: nothing is missed in between."""
 
     def __init__(self) -> None:
-        self._is_told = False
+        self._is_notified = False
         self._waiter: asyncio.Future[None] | None = None
 
     def notify(self) -> None:
         """Something of it may have changed."""
-        self._is_told = True
+        self._is_notified = True
         if self._waiter is not None:
             _wake(self._waiter)
 
     async def wait(self, seconds: float | None) -> bool:
         """Until told, or until so many seconds have passed (False); forgets what it was told. One
         waits at a time."""
-        if not self._is_told:
+        if not self._is_notified:
             # A future and a timer: everybody who polls or streams waits here, and `wait_for` would
             # make a task for each.
             loop = asyncio.get_running_loop()
@@ -34,18 +34,18 @@ class Listener:
                 self._waiter = None
                 if timer is not None:
                     timer.cancel()
-        told, self._is_told = self._is_told, False
+        told, self._is_notified = self._is_notified, False
         return told
 
 
 class Notifier:
-    """Who listens to which topic: `jobs`, `deliveries`, `due`, a task's id, `project:<name>`."""
+    """Listeners by topic: `jobs`, `deliveries`, `due`, a task's id, `project:<name>`."""
 
     def __init__(self) -> None:
         # Dictionaries, for their order: who has waited longest is told first.
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._numbers = count(1)
-        self._told: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
 
     @contextmanager
     def listen(self, *topics: str) -> Iterator[Listener]:
@@ -64,28 +64,28 @@ class Notifier:
         for topic in topics:
             listeners = self._listeners.get(topic)
             if listeners:
-                self._told[topic] = next(self._numbers)
+                self._versions[topic] = next(self._numbers)
                 for listener in listeners:
                     listener.notify()
 
     def version(self, topic: str) -> int:
         """The number of the last hint about it. Whoever listens and reads after it, and finds the
         number unchanged, will be told of all that the reading did not find."""
-        return self._told.get(topic) or next(self._numbers)
+        return self._versions.get(topic) or next(self._numbers)
 
-    def tell_all(self) -> None:
+    def notify_all(self) -> None:
         """Wakes everybody: we stop, and whoever waits should look and go."""
         self.notify(tuple(self._listeners))
 
     def _join(self, topic: str, listener: Listener) -> None:
         self._listeners.setdefault(topic, {})[listener] = None
-        self._told.setdefault(topic, next(self._numbers))
+        self._versions.setdefault(topic, next(self._numbers))
 
     def _leave(self, topic: str, listener: Listener) -> None:
         listeners = self._listeners[topic]
         listeners.pop(listener, None)
         if not listeners:
-            del self._listeners[topic], self._told[topic]
+            del self._listeners[topic], self._versions[topic]
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -25,7 +25,7 @@ from gateway.wire.logs import LogFile, open_logs
 log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS: Final = 7
-"""How long open requests may take to end once we stop; supervisors kill after 10 s."""
+"""Seconds that open requests have to end after a stop; supervisors kill after 10 s."""
 MAX_CONNECTIONS: Final = 2 * MAX_REQUESTS
 """Beside those that are being answered there are idle ones, and requests that begin to come."""
 SWEEPS: Final = 10
@@ -65,19 +65,19 @@ async def _serve(
             max_requests=max_connections // 2,
             log_dropped=lambda: logs.dropped,
         ) as gateway:
-            _spare_the_collector()
+            _tune_garbage_collection()
             config = _config(settings, gateway.app)
             connections = Connections(most=max_connections, refused=gateway.connection_refused)
             server = _Server(config, connections, gateway.stop)
-            _tell_start(settings, gateway.instance_id, listener.getsockname()[1])
+            _log_start(settings, gateway.instance_id, listener.getsockname()[1])
             await server.serve([listener])
             log.info("gateway.drained")
     log.info("gateway.stopped")
 
 
 def _connections() -> int:
-    """How many may be open at a time: as many as there may be files for, so that accepting one
-    never fails for want of them. The soft limit is raised, for by default it is 1,024."""
+    """The most connections at a time. Accepting one must never fail for want of files: the soft
+    limit, 1,024 by default, is raised, and the number follows it."""
     wanted = MAX_CONNECTIONS + FILES_BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -89,7 +89,7 @@ def _connections() -> int:
     return connections
 
 
-def _tell_start(settings: Settings, instance_id: str, port: int) -> None:
+def _log_start(settings: Settings, instance_id: str, port: int) -> None:
     for problem in settings.authorities.problems:
         log.warning("gateway.variable_left_out", detail=problem)
     log.info(
@@ -117,10 +117,9 @@ def _listener(settings: Settings) -> socket.socket:
         ) from exc
 
 
-def _spare_the_collector() -> None:
-    """What lives for ever is not looked at again, and hundreds of requests in flight are no
-    reason to collect: by default that is a tenth of the cost of a request. What importing left
-    behind is little, and to collect it takes 40 ms."""
+def _tune_garbage_collection() -> None:
+    """Collect garbage rarely: by default it costs a tenth of each request. Objects of the imports
+    live for ever and are never looked at again (to collect once would take 40 ms)."""
     gc.freeze()
     gc.set_threshold(10_000, 50, 50)
     gc.enable()

@@ -24,13 +24,13 @@ DEFAULT_SNAPSHOT: Final = "slipgate-agent-1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """What a gateway has to know to work."""
+    """The settings of a gateway."""
 
     database: Path
     secret_keys: Mapping[str, bytes] = field(repr=False)
     """Master keys by id, the current one first."""
     public_url: str | None
-    """What sandboxes call back; None: they only spool."""
+    """Sandboxes call back there; None: they only spool."""
     host: str
     port: int
     """0: any free one."""
@@ -46,12 +46,12 @@ class Settings:
     """Addresses and networks whose `X-Forwarded-For` is believed."""
     egress_proxy: str | None = field(repr=False)
     authorities: Authorities
-    """Whose certificates receivers may have."""
+    """Certificate authorities of receivers."""
     retention_days: int
     log: str
     """`json`, `console`, or empty: by whether stderr is a terminal."""
     snapshot: str
-    """What a task gets that names none."""
+    """The snapshot of a task that names none."""
     lease_seconds: int
 
 

@@ -1,18 +1,16 @@
-"""The checkpointer: when little happens, what stands in the log of the database moves into its
-file, and the log is cut."""
+"""The checkpointer: moves the write-ahead log into the database file when little happens."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 EVERY: Final = 5.0
-"""Seconds between two looks."""
+"""Seconds between two steps."""
 QUIET: Final = 5
-"""So many transactions between two looks are the pulse and little else."""
+"""Transactions between two steps that are the pulse and little else."""
 
 
 class Checkpointer:
-    """A log that grew while a reader held it would keep its length for good, and whoever loses the
-    log loses what stands in it alone."""
+    """Keeps the log short: it never shrinks by itself, and losing it loses what only it has."""
 
     name = "checkpoint"
     topics = ()

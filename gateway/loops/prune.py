@@ -19,7 +19,7 @@ EVENTS: Final = 500
 
 
 class AgedReads(Protocol):
-    """What the pruner reads of the store."""
+    """The reads of the pruner."""
 
     async def kept_env(self, after: str, limit: int) -> Sequence[tuple[str, int | None]]:
         """Tasks behind this id whose `env` is still kept, and when they ended."""
@@ -30,7 +30,7 @@ class AgedReads(Protocol):
         """Tasks between two ids, with the number of their events, and when they ended."""
 
     async def has_answers(self, before: int) -> bool:
-        """Whether first answers are kept from before that moment."""
+        """True if stored responses are older than `before`."""
 
 
 class Pruner:

@@ -26,7 +26,7 @@ PULSE_EVERY: Final = 5_000
 
 
 class DueReads(Protocol):
-    """What the reconciler reads of the store."""
+    """The reads of the reconciler."""
 
     async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
         """Tasks with a clock at or before now, the oldest first."""
@@ -69,15 +69,15 @@ class Reconciler:
         jobs = await self._reads.due_jobs(now, BATCH)
         realms = await self._reads.due_realms(now, BATCH)
         await asyncio.gather(
-            *(self._tell(RealmDue(key=key)) for key in realms),
-            *(self._tell(TaskDue(task_id=task_id)) for task_id in tasks),
-            *(self._tell(JobDue(job_id=job_id)) for job_id in jobs),
+            *(self._log(RealmDue(key=key)) for key in realms),
+            *(self._log(TaskDue(task_id=task_id)) for task_id in tasks),
+            *(self._log(JobDue(job_id=job_id)) for job_id in jobs),
         )
         if len(tasks) == BATCH or len(jobs) == BATCH:
             return 0.0
         return await self._seconds_to_next()
 
-    async def _tell(self, command: TaskDue | JobDue | RealmDue) -> None:
+    async def _log(self, command: TaskDue | JobDue | RealmDue) -> None:
         try:
             await self._submit(command)
         except Unavailable:

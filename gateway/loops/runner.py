@@ -1,4 +1,4 @@
-"""The one runner of all loops: steps, waits for a hint or the time, logs what went wrong."""
+"""The one runner of all loops: steps, waits for a notification or the time, logs failures."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from gateway.notifier import Listener, Notifier
 log = structlog.get_logger(__name__)
 
 LONGEST_WAIT: Final = 5.0
-"""Seconds; a lost hint or a moved wall clock costs no more than this."""
+"""Seconds; a lost notification or a moved wall clock costs no more than this."""
 FIRST_BACKOFF: Final = 0.5
 """Seconds after a first failed step; doubled for each further one."""
 STALLED_AFTER: Final = 60.0
@@ -25,14 +25,14 @@ class Loop(Protocol):
 
     @property
     def name(self) -> str:
-        """What the logs and `/healthz` call it."""
+        """The name in logs and `/healthz`."""
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Hints that mean there may be work."""
+        """Notifications that mean there may be work."""
 
     async def step(self) -> float:
-        """Does what is due; the seconds until there is work again."""
+        """Do what is due; returns the seconds until there is work again."""
 
 
 class Runner:
@@ -64,7 +64,7 @@ class Runner:
 
     @property
     def is_moving(self) -> bool:
-        """Whether a step has ended within the last minute."""
+        """True if a step has ended within the last minute."""
         return self._monotonic() - self._moved_at < STALLED_AFTER
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
-from gateway.metrics import Metrics, Standing
+from gateway.metrics import GatewayStats, Metrics
 from gateway.notifier import Notifier
 from gateway.store.sqlite.deliveries import DeliveryAttempt
 from gateway.store.sqlite.reads import Reads
@@ -59,7 +59,7 @@ class Context:
     is_draining: Callable[[], bool]
     commits: Callable[[], Awaitable[object]]
     """Whether the store does; raises `Unavailable`."""
-    standing: Callable[[], Awaitable[Standing]]
+    stats: Callable[[], Awaitable[GatewayStats]]
     """How everything stands, for those who watch over it."""
     admission: Admission
     log_dropped: Callable[[], int]

@@ -21,7 +21,7 @@ LONGEST_PAUSE: Final = 300_000
 
 
 class EndpointLimiter:
-    """Room in flight, a circuit breaker with a half-open probe, and a token bucket.
+    """Concurrency with slow start, a circuit breaker with a half-open probe, a token bucket.
 
     It is kept in memory; after a restart it is made anew of what the store knows of an endpoint
     that fails.
@@ -44,13 +44,13 @@ class EndpointLimiter:
 
     @property
     def breaker_open(self) -> bool:
-        """Whether the breaker is open, or half open: nothing is counted, nothing is parked."""
+        """True if the breaker is open or half open: failures do not count then."""
         return self._pause > 0
 
     @property
     def is_fast(self) -> bool:
-        """Whether a delivery in its wait queue goes soon: it takes all it may get, and answers each
-        before anything that waits for it is too old."""
+        """True if a delivery in its wait queue goes soon: it has the full concurrency, and answers
+        before the rows of a waiting delivery are too old."""
         return self._is_fast and self._rate is None and not self.breaker_open
 
     def mark_slow(self) -> None:
@@ -58,14 +58,14 @@ class EndpointLimiter:
         self._is_fast = False
 
     def is_idle(self, now: int) -> bool:
-        """Whether nothing is to be remembered of it: nothing in flight, no failure that still
-        counts, breaker closed, no rate."""
+        """True if there is nothing to remember: nothing in flight, no recent failure, breaker
+        closed, no rate."""
         is_clean = not self._failed_at or now - self._failed_at[-1] > BREAKER_WINDOW
         is_unused = self.in_flight == 0 and not self.queue
         return is_unused and is_clean and not self.breaker_open and self._rate is None
 
     def available(self, now: int) -> int:
-        """How many attempts may start now."""
+        """The number of attempts that may start now."""
         if self.breaker_open:
             return int(now >= self._closed_until and self.in_flight == 0 and self._has_token(now))
         left = self._limit - self.in_flight
@@ -77,20 +77,19 @@ class EndpointLimiter:
         return left > (-PLACES if self.is_fast else 0)
 
     def opens_at(self, now: int) -> int | None:
-        """When there is room without anything landing before; None: when something lands."""
+        """The time at which an attempt may start; None if one in flight has to end before."""
         if self.breaker_open:
             return None if self.in_flight else max(self._closed_until, self._token_at(now))
         return None if self.in_flight >= self._limit else self._token_at(now)
 
     @property
     def opened_at(self) -> int:
-        """When the breaker last opened."""
+        """The time at which the breaker last opened."""
         return self._opened_at
 
     def restore(self, failed_at: Sequence[int], failing_since: int) -> None:
-        """The state as it was before a restart, from its last failures, oldest first, with no
-        success since then. A pause is about half as long as it has been failing: each is twice the
-        one before."""
+        """Restore the state before a restart from the failures since the last success, in order.
+        A pause is about half the time since the first failure, for each is twice the last."""
         self._limit = 1
         self._failed_at.extend(failed_at)
         if not self._must_open():
@@ -100,13 +99,13 @@ class EndpointLimiter:
         self._opened_at, self._closed_until = last, last + self._pause
 
     def reset(self) -> None:
-        """Somebody has changed something about it: it is as good as new, but for what it takes."""
+        """Start anew: somebody has changed the endpoint."""
         self._limit = FIRST_IN_FLIGHT
         self._failed_at.clear()
         self._pause = 0
 
     def start(self, now: int, rate: float | None) -> None:
-        """An attempt sets off; `rate` per second, None: as many as there is room for."""
+        """Count one more in flight; `rate` per second, None: unlimited."""
         if rate != self._rate:
             self._rate, self._filled_at = rate, now
             self._tokens = max(1.0, BURST * (rate or 0.0))
@@ -115,7 +114,7 @@ class EndpointLimiter:
         self.in_flight += 1
 
     def succeed(self) -> None:
-        """It has answered well: twice as much may go."""
+        """A success doubles the concurrency."""
         self.is_proven = True
         self._limit = min(MOST_IN_FLIGHT, self._limit * 2)
         self._is_fast = self._limit == MOST_IN_FLIGHT
@@ -123,8 +122,7 @@ class EndpointLimiter:
         self._pause = 0
 
     def fail(self, now: int) -> bool:
-        """It has not: half as much may go, and after some failures nothing for a while. True: the
-        breaker has just opened."""
+        """A failure halves the concurrency; several open the breaker (True: just now)."""
         self._limit = max(1, self._limit // 2)
         self.is_proven = self._is_fast = False
         self._failed_at.append(now)
@@ -140,12 +138,12 @@ class EndpointLimiter:
         return True
 
     def open_breaker(self, now: int) -> None:
-        """Opens the breaker, or keeps it open for twice as long."""
+        """Open the breaker, or keep it open for twice as long."""
         self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, self._pause * 2))
         self._opened_at, self._closed_until = now, now + self._pause
 
     def retry_at(self, now: int) -> int:
-        """When what failed while the breaker was open may go again."""
+        """The next attempt of a delivery that failed while the breaker was open."""
         return max(now, self._closed_until)
 
     def _must_open(self) -> bool:

@@ -62,7 +62,7 @@ class Limits:
         return limiter is not None and limiter.is_proven
 
     def left(self, project: str, *, is_proven: bool) -> int:
-        """How many more attempts of the project may start, to proven endpoints or to others."""
+        """The attempts of the project that may start, to proven endpoints or to others."""
         share = self._shares.get(project) or _Share()
         left = PARALLEL - self._in_flight - share.in_flight
         return left if is_proven else min(left, share.most_unproven - share.unproven)
@@ -77,7 +77,7 @@ class Limits:
         return limiter.queue.enter() if limiter.is_fast else None
 
     def available(self, head: Head, now: int) -> int:
-        """How many more attempts to the endpoint may start now."""
+        """The number of attempts to the endpoint that may start now."""
         limiter = self.endpoint(head.endpoint_id)
         return min(limiter.available(now), self.left(head.project, is_proven=limiter.is_proven))
 

@@ -30,15 +30,15 @@ _OF_GATEWAY: Final = frozenset({"proxy", "sealed"})
 _OF_DELIVERY: Final = frozenset(
     {BROKEN, "unreadable", "no_event", "no_address", "no_secret", "url"},
 )
-"""What is stored of the delivery, or of its address: nothing was sent."""
+"""The stored delivery or its address is at fault: nothing was sent."""
 _UNREACHED: Final = ("502", "503", "504")
-"""How a proxy answers a CONNECT if it is the receiver that cannot be reached."""
+"""The answers of a proxy to a CONNECT if it cannot reach the receiver."""
 USER_AGENT: Final = "slipgate/0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebhookMessage:
-    """What is sent; the query of the address may hold a secret, so it is never shown."""
+    """A signed webhook; the query of its address may hold a secret, so it is never shown."""
 
     webhook_id: str
     url: str = field(repr=False)
@@ -46,7 +46,7 @@ class WebhookMessage:
     """Each makes a signature: a receiver may know the old one or the new one."""
     body: bytes = field(repr=False)
     project: str = ""
-    """Whose share of name look-ups it uses."""
+    """Name look-ups count towards the share of this project."""
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers that people gave the endpoint; they cannot replace ours."""
     key_id: str | None = None
@@ -61,7 +61,7 @@ class WebhookMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """How the attempt ended; `status` None: there was no answer."""
+    """The end of an attempt; `status` None: there was no answer."""
 
     status: int | None
     reason: str | None
@@ -77,12 +77,12 @@ class Outcome:
 
     @property
     def is_counted(self) -> bool:
-        """Whether a failure is one on the schedule of its delivery: one of ours is not."""
+        """True if a failure counts on the schedule of its delivery; ours do not."""
         return self.reason not in _OF_GATEWAY
 
     @property
     def is_charged(self) -> bool:
-        """Whether a failure is the receiver's."""
+        """True if a failure is the receiver's fault."""
         return is_charged(self.reason)
 
     @property
@@ -92,7 +92,7 @@ class Outcome:
 
 
 def is_charged(reason: str | None) -> bool:
-    """Whether this reason of a failure speaks against the receiver."""
+    """True if the receiver is at fault."""
     return reason not in _OF_GATEWAY and reason not in _OF_DELIVERY
 
 

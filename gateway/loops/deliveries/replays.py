@@ -1,4 +1,4 @@
-"""The replayer: takes stored jobs on endpoints' deliveries step by step to their end."""
+"""The replayer: does stored replays of deliveries step by step."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
@@ -24,13 +24,13 @@ Submit = Callable[[AdvanceReplay], Awaitable[object]]
 
 
 class ReplayReads(Protocol):
-    """What the replayer reads of the store."""
+    """The reads of the replayer."""
 
     async def running_replays(self) -> Sequence[Replay]:
         """The jobs that are not done."""
 
     async def pending_of(self, endpoint_id: str, most: int) -> int:
-        """How many deliveries of an endpoint are pending, counted to so many."""
+        """The number of pending deliveries of an endpoint, counted up to `most`."""
 
 
 class Replayer:
@@ -44,15 +44,15 @@ class Replayer:
         self._submit = submit
 
     async def step(self) -> float:
-        """A step of each job that has room; the seconds until the next one."""
+        """Advance each replay that may go on; returns the seconds until the next step."""
         waits = [await self._advance(replay) for replay in await self._reads.running_replays()]
         return min(waits, default=IDLE)
 
     async def _advance(self, replay: Replay) -> float:
-        room = await self._room(replay)
-        if not room:
+        limit = await self._available(replay)
+        if not limit:
             return AGAIN
-        answer = await self._submit(AdvanceReplay(replay_id=replay.id, limit=room))
+        answer = await self._submit(AdvanceReplay(replay_id=replay.id, limit=limit))
         if isinstance(answer, ReplayReply) and answer.replay.status != "running":
             after = answer.replay
             log.info(
@@ -65,8 +65,8 @@ class Replayer:
             )
         return SOON
 
-    async def _room(self, replay: Replay) -> int:
-        """Only what makes deliveries pending has to wait for those that are."""
+    async def _available(self, replay: Replay) -> int:
+        """Deliveries of the next step; pending ones hold up a replay that adds more."""
         if replay.kind in {"hold", "drop"} or replay.dry_run:
             return AT_ONCE
         pending = await self._reads.pending_of(replay.endpoint_id, IN_FLIGHT)

@@ -43,7 +43,7 @@ class AddressRefused(httpx.ConnectError):
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address may be called. Source: the IANA special-purpose registries."""
+    """True if the address may be called. Source: the IANA special-purpose registries."""
     if isinstance(address, ipaddress.IPv4Address):
         return address.is_global and not any(address in net for net in _REFUSED_V4)
     return (
@@ -54,7 +54,7 @@ def is_public(address: Address) -> bool:
 
 
 def may_be_public(host: str) -> bool:
-    """Whether a host is not plainly one of ours; of a name, only its call tells more."""
+    """False if a host is plainly private; for a name, only the look-up tells more."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return False
@@ -77,8 +77,8 @@ class Guard:
         self._resolve = resolve or Resolver()
 
     async def addresses(self, request: httpx.Request) -> tuple[str, ...]:
-        """Where its host is just now, the likeliest first; all of them may be called. The look-up
-        is one of the project that the extension `project` names.
+        """The addresses of its host, the likeliest first; all may be called. The look-up counts
+        towards the project that the extension `project` names.
 
         Raises:
             AddressRefused: one of them is not public.
@@ -100,7 +100,7 @@ class Guard:
 
 
 def is_tls(error: BaseException) -> bool:
-    """Whether the peer's certificate, or how it speaks TLS, is behind this."""
+    """True if TLS or the peer's certificate caused the error."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

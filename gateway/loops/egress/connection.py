@@ -85,11 +85,11 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        room = ANSWER_LIMIT - self._bytes
+        space = ANSWER_LIMIT - self._bytes
         self._bytes += len(data)
         try:
             if self._parser is not None:
-                self._parser.feed_data(data[:room])
+                self._parser.feed_data(data[:space])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as exc:
             self._fail(httpx.RemoteProtocolError(f"The answer is no HTTP/1.1: {exc}"))
         if self._bytes > ANSWER_LIMIT:

@@ -6,7 +6,7 @@ from gateway.loops.egress.address_guard import Guard, is_tls
 
 
 class _Connection:
-    """What a request was sent over, by what httpcore tells while it is."""
+    """The connection of a request, as httpcore traces it."""
 
     def __init__(self) -> None:
         self.is_new = False

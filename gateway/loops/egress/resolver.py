@@ -59,7 +59,7 @@ class Resolver:
 
     async def _turn(self, project: str) -> None:
         """Until the project may have one more; it is counted then."""
-        if self._has_room(project):
+        if self._has_thread(project):
             self._running[project] += 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -71,7 +71,7 @@ class Resolver:
                 self._leave(project)
             raise
 
-    def _has_room(self, project: str) -> bool:
+    def _has_thread(self, project: str) -> bool:
         return self._running[project] < THREADS - self._running.total()
 
     def _run(
@@ -112,7 +112,7 @@ class Resolver:
         if not self._running[project]:
             del self._running[project]
         for name in tuple(self._waiting):
-            if not self._has_room(name):
+            if not self._has_thread(name):
                 continue
             waiting = self._waiting.pop(name)
             while waiting:

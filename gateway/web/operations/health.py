@@ -40,5 +40,5 @@ async def metrics(request: Request) -> Response:
     """Prometheus."""
     context = context_of(request)
     await authorize(request, context.keys, METRICS)
-    text = context.metrics.render(await context.standing())
+    text = context.metrics.render(await context.stats())
     return Response(text, media_type=MEDIA_TYPE)
