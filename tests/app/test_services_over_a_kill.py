@@ -41,7 +41,7 @@ async def test_what_is_sent_again_after_a_kill_is_known(
             gateway = GatewayHarness(_nowhere, http, add_keys(tmp_path / "s.db"), Contract())
             job = await launch_in_daytona(gateway)
             agent = Agent(http=http, env=job["env"])
-            assert (await agent.say("task.pr_created", "m1", prUrl=PULL)).is_success
+            assert (await agent.emit("task.pr_created", "m1", prUrl=PULL)).is_success
             body = closed() if source is GitHub else changed(job["sandbox"]["id"], "stopped")
             held = Boundary(
                 message=f"/v1/webhooks/{source.__name__.lower()}", moment=Moment.ANSWERED

@@ -50,9 +50,9 @@ def goes_on(process: subprocess.Popen[bytes], http: httpx.Client, key: str) -> N
     assert ready.status_code == 200
     dropped = int(ready.text.partition("logDropped: ")[2])
     assert dropped >= 50
-    figures = http.get("/metrics", headers=bearer).text
+    metrics = http.get("/metrics", headers=bearer).text
     (line,) = [
-        one for one in figures.splitlines() if one.startswith("slipgate_log_lines_dropped_t")
+        one for one in metrics.splitlines() if one.startswith("slipgate_log_lines_dropped_t")
     ]
     assert float(line.split()[1]) >= dropped
     process.send_signal(signal.SIGTERM)

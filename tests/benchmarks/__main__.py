@@ -24,9 +24,9 @@ from tests.benchmarks import (
     scale,
     starts,
 )
-from tests.benchmarks.figures import throughput
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Report, Section, show, show_machine
+from tests.benchmarks.results import throughput
 
 
 async def _throughput(options: argparse.Namespace) -> Section:

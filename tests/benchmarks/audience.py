@@ -35,7 +35,7 @@ class Audience:
         if self._begun == self._readers:
             self.all_begun.set()
 
-    def hear(self, number: bytes) -> None:
+    def receive(self, number: bytes) -> None:
         """One more has the event."""
         self._heard[number] += 1
         if self._heard[number] == self._readers:
@@ -64,7 +64,7 @@ class Reader(asyncio.Protocol):
             self._is_open = True
             self._audience.begin()
         for number in _ID.findall(data):
-            self._audience.hear(number)
+            self._audience.receive(number)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The gateway has stopped, or refused."""

@@ -75,7 +75,7 @@ async def section(size: Size) -> Section:
     return Section(
         name=f"claims beside {size.tasks:,} waiting tasks of another project",
         note="first quartiles of claims of capacity 1; of a thousand projects, two tasks each wait",
-        figures=(
+        results=(
             Figure(name="claim, nobody beside it", value=alone, unit="ms"),
             _ratio("urgent tasks", urgent, alone, MOST),
             _ratio("a taken concurrency key", blocked, alone, MOST),

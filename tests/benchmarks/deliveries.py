@@ -78,7 +78,7 @@ async def section(size: Size) -> Section:
         note=f"{len(measured.rounds)} rounds; httpx sends {AT_ONCE} at a time; the receiver is "
         f"this process; POST to first byte has the commit in it; {size.hanging} of "
         f"{size.endpoints} endpoints hang.",
-        figures=(
+        results=(
             Figure(name="deliveries to one endpoint", value=ours, unit="/s"),
             Figure(name="httpx alone", value=alone, unit="/s"),
             Figure(name="deliveries : httpx alone", value=ratio, unit="×", least=0.5),

@@ -56,7 +56,7 @@ async def section(size: Size) -> Section:
         name=f"{size.due:,} clocks due at once",
         note=f"heartbeats of running tasks; {size.connections} connections of intake beside it, in "
         f"slices of {SLICE:g} s.",
-        figures=(
+        results=(
             Figure(name="until all are judged", value=measured.judged_seconds, unit="s", most=10),
             Figure(name="intake: intake alone", value=kept, unit="×", least=0.7),
         ),

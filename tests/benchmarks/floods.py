@@ -102,7 +102,7 @@ async def section(size: Size) -> Section:
         name="bodies made to be slow",
         note=f"the slowest of {size.checks} health checks while {size.connections} connections "
         "send one such body after the other.",
-        figures=tuple(
+        results=tuple(
             Figure(name=f"/healthz beside {name}", value=slowest * 1000, unit="ms", most=1_000)
             for name, slowest in beside.items()
         ),
@@ -158,4 +158,4 @@ def _slow(server: Server, agent: Agent) -> dict[str, bytes]:
         name: request("POST", "/v1/tasks", json.dumps(body).encode(), authorization)
         for name, body in tasks.items()
     }
-    return made | {name: agent.word("task.failed", said) for name, said in words.items()}
+    return made | {name: agent.word("task.failed", fields) for name, fields in words.items()}

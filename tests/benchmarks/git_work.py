@@ -52,7 +52,7 @@ async def section(size: Size) -> Section:
     return Section(
         name=f"a repository of {size.files:,} files",
         note=f"file:// on this disk; {LINES} lines a file; medians of {size.rounds} rounds.",
-        figures=(
+        results=(
             Figure(name="a plain git clone", value=plain, unit="s"),
             Figure(name="from clone to patch", value=to_patch, unit="s"),
             Figure(name="of a plain clone", value=to_patch / plain, unit="×", most=1.3),

@@ -70,13 +70,13 @@ async def section(size: Size) -> Section:
         name=f"{size.launches:,} launches, a fifth of all calls to Daytona going wrong",
         note=f"4 launchers, {measured.kills} times one of them killed; then one launcher of "
         f"capacity {CAPACITY} in fair weather.",
-        figures=_figures(measured),
+        results=_figures(measured),
         measured=measured,
     )
 
 
 def _figures(measured: Measured) -> tuple[Figure, ...]:
-    figures = [
+    results = [
         Figure(name="tasks lost", value=measured.lost, unit="", most=0),
         Figure(name="two of one task at once", value=measured.doubles, unit="", most=0),
         Figure(name="sandboxes left over", value=measured.orphans, unit="", most=0),
@@ -95,7 +95,7 @@ def _figures(measured: Measured) -> tuple[Figure, ...]:
         ),
     ]
     if measured.launcher_mb is not None:
-        figures.append(
+        results.append(
             Figure(
                 name=f"launcher with {CAPACITY} launches under way",
                 value=measured.launcher_mb,
@@ -103,7 +103,7 @@ def _figures(measured: Measured) -> tuple[Figure, ...]:
                 most=150,
             )
         )
-    return tuple(figures)
+    return tuple(results)
 
 
 class _Timed:
@@ -206,9 +206,9 @@ async def _until_ended(place: _Fair, task_id: str) -> list[dict[str, str]]:
         while True:
             page = await place.http.get(f"/v1/tasks/{task_id}/events", params={"limit": "200"})
             events: list[dict[str, str]] = page.json()["data"]
-            said = {event["type"] for event in events}
-            assert "task.failed" not in said, events[-2:]
-            if "sandbox.destroyed" in said:
+            types = {event["type"] for event in events}
+            assert "task.failed" not in types, events[-2:]
+            if "sandbox.destroyed" in types:
                 return events
             await asyncio.sleep(0.05)
 

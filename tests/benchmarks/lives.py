@@ -74,7 +74,7 @@ class Life:
         await self._do(
             c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=self._sandbox("started"))
         )
-        await self.say("task.started", scriptDigest="sha256:0", snapshot="slipgate-agent-1")
+        await self.emit("task.started", scriptDigest="sha256:0", snapshot="slipgate-agent-1")
 
     async def attempt_to_create(self, job: Job) -> None:
         """From here on a sandbox may exist."""
@@ -96,10 +96,10 @@ class Life:
         error = LaunchError(code="provider_auth", message="401", retryable=False, provider="local")
         await self._do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
 
-    async def say(self, kind: str, **said: object) -> None:
+    async def emit(self, kind: str, **fields: object) -> None:
         """A word of its agent."""
         self._words += 1
-        data = msgspec.json.encode(said)
+        data = msgspec.json.encode(fields)
         await self._do(
             c.ReportAgentEvent(
                 task_id=self.task_id,
@@ -183,7 +183,7 @@ async def needs_review(life: Life) -> None:
     """A person must look at it."""
     await life.create(metadata={})
     await _work(life)
-    await life.say("task.needs_review", branchName="slipgate/health", summary="No changes")
+    await life.emit("task.needs_review", branchName="slipgate/health", summary="No changes")
     await life.destroy()
 
 
@@ -192,7 +192,7 @@ async def failed(life: Life) -> None:
     await life.create(project="another")
     await life.start()
     error = {"stage": "agent", "code": "model_refused", "message": "403", "retryable": False}
-    await life.say("task.failed", error=error)
+    await life.emit("task.failed", error=error)
     await life.destroy()
 
 
@@ -216,15 +216,15 @@ async def silent(life: Life) -> None:
 
 async def _work(life: Life) -> None:
     await life.start()
-    await life.say("task.progress", stage="clone", message="cloned")
-    await life.say("task.progress", stage="agent", message="turn 7 of 60")
-    await life.say("task.log", chunk="$ make test\n42 passed\n", offset=0)
-    await life.say("task.usage", inputTokens=9_000, outputTokens=700, costUsd=0.04, turns=7)
+    await life.emit("task.progress", stage="clone", message="cloned")
+    await life.emit("task.progress", stage="agent", message="turn 7 of 60")
+    await life.emit("task.log", chunk="$ make test\n42 passed\n", offset=0)
+    await life.emit("task.usage", inputTokens=9_000, outputTokens=700, costUsd=0.04, turns=7)
 
 
 async def _complete(life: Life) -> None:
     await _work(life)
-    await life.say(
+    await life.emit(
         "task.completed",
         prUrl="https://github.com/acme/widgets/pull/1",
         branchName="slipgate/health",

@@ -76,13 +76,13 @@ class Agent:
 
     def progress(self) -> bytes:
         """Its next word."""
-        said = {"stage": "agent", "message": "Running the tests of the health endpoint"}
-        return self.word("task.progress", said)
+        fields = {"stage": "agent", "message": "Running the tests of the health endpoint"}
+        return self.word("task.progress", fields)
 
-    def word(self, kind: str, said: Mapping[str, object]) -> bytes:
+    def word(self, kind: str, fields: Mapping[str, object]) -> bytes:
         """A signed word of any type."""
         now = int(time.time())
-        data = {"taskId": self.task_id, "attempt": 1, **said}
+        data = {"taskId": self.task_id, "attempt": 1, **fields}
         body = msgspec.json.encode(
             {"type": kind, "timestamp": "2026-01-01T00:00:00Z", "data": data}
         )

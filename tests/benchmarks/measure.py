@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.connection import ready
-from tests.benchmarks.figures import Measured, Round
 from tests.benchmarks.load import (
     handover_seconds,
     running_agents,
     tasks_per_second,
     words_per_second,
 )
+from tests.benchmarks.results import Measured, Round
 from tests.benchmarks.servers import ONE_COMMIT, Server, gateway, yardstick
 
 

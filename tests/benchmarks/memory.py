@@ -45,7 +45,7 @@ async def section(size: Size) -> Section:
         name=f"after {size.tasks:,} accepted tasks",
         note=f"resident memory, first weighed after {size.warm:,} tasks; "
         f"{measured.tasks:,} accepted in {measured.seconds:.0f} s.",
-        figures=(
+        results=(
             Figure(name="memory grown by", value=grown, unit="MB", most=30),
             Figure(name="memory, then", value=measured.after_mb, unit="MB"),
         ),

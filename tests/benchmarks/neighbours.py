@@ -103,19 +103,19 @@ async def section(size: Size) -> Section:
 
 def _section(size: Size, measured: Measured) -> Section:
     alone = measured.alone
-    figures = [
+    results = [
         Figure(name="request alone, p99", value=_p99(alone.request) * 1000, unit="ms"),
         Figure(name="delivery lag alone, p99", value=_p99(alone.lag) * 1000, unit="ms"),
     ]
     for name, felt in measured.beside.items():
         ratio = _p99(felt.request) / _p99(alone.request)
         lag = max(felt.lag) * 1000
-        figures += [
+        results += [
             Figure(name=f"request beside {name} : alone, p99", value=ratio, unit="×", most=3),
             Figure(name=f"delivery lag beside {name}, most", value=lag, unit="ms", most=2_000),
         ]
     rates = measured.origins
-    figures += [
+    results += [
         Figure(name="tasks with one callback origin", value=rates.one, unit="/s"),
         Figure(
             name="tasks with a new callback origin each", value=rates.new, unit="/s", least=1_000
@@ -129,7 +129,7 @@ def _section(size: Size, measured: Measured) -> Section:
         f"{size.hanging} receivers that hang, or {size.undeliverable} that cannot be reached, an "
         f"event for all of them every {LOUD_SECONDS:g} s; or {size.polls} long polls, or "
         f"{size.halves} half requests; {size.origins} callback origins.",
-        figures=tuple(figures),
+        results=tuple(results),
         measured=measured,
     )
 

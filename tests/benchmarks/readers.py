@@ -69,19 +69,19 @@ async def section(size: Size) -> Section:
     idle = [delay * 1000 for delay in measured.idle_delays]
     slowest = max(delay for each in measured.rounds for delay in each.delays)
     kept = statistics.median(each.together / each.alone for each in measured.rounds)
-    figures = [
+    results = [
         Figure(name="word to its one reader, idle, p50", value=percentile(idle, 50), unit="ms"),
         Figure(name="word to its one reader, idle, p99", value=percentile(idle, 99), unit="ms"),
         Figure(name="word to the last reader, slowest", value=slowest, unit="s", most=1),
         Figure(name="intake: intake alone", value=kept, unit="×", least=0.7),
     ]
     if measured.kb_per_reader is not None:
-        figures.append(Figure(name="memory per reader", value=measured.kb_per_reader, unit="kB"))
+        results.append(Figure(name="memory per reader", value=measured.kb_per_reader, unit="kB"))
     return Section(
         name=f"{size.readers:,} readers of one stream",
         note=f"a word every {SPOKEN_EVERY:g} s, {size.connections} connections of intake beside "
         f"it; {size.rounds} rounds of {size.seconds:g} s with and without.",
-        figures=tuple(figures),
+        results=tuple(results),
         measured=measured,
     )
 
@@ -110,9 +110,12 @@ async def _measure(size: Size) -> Measured:
 
 async def _idle_delays(server: Server, agent: Agent, words: int) -> list[float]:
     delays = []
-    async with _audience(server, agent, 1) as heard, connected(server.port, 1) as (connection,):
+    async with (
+        _readers(server, agent, 1) as readers_process,
+        connected(server.port, 1) as (connection,),
+    ):
         for _ in range(words):
-            delays.append(await _say(agent, connection, heard))
+            delays.append(await _emit(agent, connection, readers_process))
             await asyncio.sleep(PACE)
     return delays
 
@@ -121,11 +124,11 @@ async def _round(server: Server, agent: Agent, size: Size) -> tuple[Round, float
     alone = await tasks_per_second(server, size.connections, size.seconds)
     before = server.resident_mb()
     async with (
-        _audience(server, agent, size.readers) as heard,
+        _readers(server, agent, size.readers) as readers_process,
         connected(server.port, 1) as (connection,),
     ):
         after = server.resident_mb()
-        speaking = asyncio.ensure_future(_speak(agent, connection, heard, size.seconds))
+        speaking = asyncio.ensure_future(_speak(agent, connection, readers_process, size.seconds))
         together = await tasks_per_second(server, size.connections, size.seconds)
         delays = await speaking
     grown = None if before is None or after is None else max(0.0, after - before)
@@ -133,26 +136,26 @@ async def _round(server: Server, agent: Agent, size: Size) -> tuple[Round, float
 
 
 async def _speak(
-    agent: Agent, connection: Connection, heard: Process, seconds: float
+    agent: Agent, connection: Connection, readers_process: Process, seconds: float
 ) -> list[float]:
     delays = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        delays.append(await _say(agent, connection, heard))
+        delays.append(await _emit(agent, connection, readers_process))
         await asyncio.sleep(max(0.0, SPOKEN_EVERY - delays[-1]))
     return delays
 
 
-async def _say(agent: Agent, connection: Connection, heard: Process) -> float:
+async def _emit(agent: Agent, connection: Connection, readers_process: Process) -> float:
     """Seconds from sending a word until the last reader has it."""
     sent = time.perf_counter()
     await connection.ask(agent.progress(), 202)
-    _, at = (await _line(heard)).split()
+    _, at = (await _line(readers_process)).split()
     return float(at) - sent  # one monotonic clock for all processes of the machine
 
 
 @asynccontextmanager
-async def _audience(server: Server, agent: Agent, readers: int) -> AsyncIterator[Process]:
+async def _readers(server: Server, agent: Agent, readers: int) -> AsyncIterator[Process]:
     """Opens `readers` streams that begin behind the newest event."""
     path = f"/v1/tasks/{agent.task_id}/events?after={await _newest(server, agent)}"
     program = ("-m", "tests.benchmarks.audience", str(server.port), path, str(readers))

@@ -31,7 +31,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     note: str
-    figures: tuple[Figure, ...]
+    results: tuple[Figure, ...]
     measured: msgspec.Struct
 
 
@@ -47,7 +47,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def missed(self) -> list[Figure]:
         """The figures that are not where they should be."""
         return [
-            figure for section in self.sections for figure in section.figures if not figure.is_met
+            figure for section in self.sections for figure in section.results if not figure.is_met
         ]
 
 
@@ -61,7 +61,7 @@ def show(section: Section, screen: Console) -> None:
     table = Table(section.name, box=None, pad_edge=False)
     for column in ("median", "", "target", ""):
         table.add_column(column, justify="right" if column in {"median", "target"} else "left")
-    for figure in section.figures:
+    for figure in section.results:
         verdict = "[green]met[/]" if figure.is_met else "[red]missed[/]"
         target = _target(figure)
         value = f"{figure.value:,.{_digits(figure.value)}f}"

@@ -64,7 +64,7 @@ async def section(size: Size) -> Section:
         name=f"with {size.tasks:,} tasks in the file",
         note=f"against {size.small:,} tasks; the fastest of {size.samples} requests in each of "
         f"{size.rounds} rounds, one at a time; filled in {measured.fill_seconds:.0f} s.",
-        figures=(
+        results=(
             *ratios,
             Figure(name="reconcile step, nothing due", value=idle, unit="ms", most=1),
             Figure(name="from start to ready", value=measured.start_seconds, unit="s"),

@@ -45,7 +45,7 @@ async def section(size: Size) -> Section:
     return Section(
         name="starts",
         note=f"{size.rounds} rounds; the fastest, for whatever else runs only adds to it.",
-        figures=(
+        results=(
             Figure(name="python that does nothing", value=min(python) * 1000, unit="ms"),
             Figure(name="slipgate --help", value=min(asked) * 1000, unit="ms", most=200),
             Figure(name="start to ready", value=min(served) * 1000, unit="ms", most=400),

@@ -18,10 +18,10 @@ from tests.benchmarks import (
     scale,
     starts,
 )
-from tests.benchmarks.figures import throughput
 from tests.benchmarks.filling import fill
 from tests.benchmarks.measure import Size, measure
 from tests.benchmarks.report import Figure, Section, show
+from tests.benchmarks.results import throughput
 
 TINY = Size(connections=2, rounds=1, seconds=0.1, handovers=2)
 
@@ -73,7 +73,7 @@ async def test_the_steps_of_git_are_measured_beside_a_plain_clone() -> None:
 
 async def test_a_gateway_is_weighed_before_and_after() -> None:
     found = await memory.section(memory.Size(tasks=20, warm=20, connections=2))
-    assert found.figures[1].value > 0
+    assert found.results[1].value > 0
 
 
 async def test_a_filled_database_is_what_its_events_tell(tmp_path: Path) -> None:
@@ -92,5 +92,5 @@ def test_a_figure_is_met_up_to_its_target() -> None:
 def _is_whole(section: Section) -> None:
     table = io.StringIO()
     show(section, Console(file=table, width=100))
-    assert all(figure.value > 0 for figure in section.figures if figure.unit != "kB")
-    assert all(figure.name in table.getvalue() for figure in section.figures)
+    assert all(figure.value > 0 for figure in section.results if figure.unit != "kB")
+    assert all(figure.name in table.getvalue() for figure in section.results)

@@ -73,16 +73,16 @@ def test_a_test_that_does_not_arrive_fails(ops: Operator) -> None:
 def test_deliveries_are_listed_shown_and_sent_again(ops: Operator) -> None:
     endpoint = opens(ops, "--type=task.created")["id"]
     task = ops.creates()
-    (owed,) = ops.types(
+    (delivery,) = ops.types(
         "deliveries", "list", f"--endpoint={endpoint}", f"--task={task}", "--json"
     ).document["data"]
-    assert owed["type"] == "task.created"
+    assert delivery["type"] == "task.created"
     listed = ops.types("deliveries", "list", f"--endpoint={endpoint}")
-    assert owed["id"] in listed.out
-    shown = ops.types("deliveries", "show", owed["id"])
-    assert shown.out.startswith(f"{owed['id']}  task.created")
-    again = ops.types("deliveries", "retry", owed["id"], "--json")
-    assert again.document["id"] == owed["id"]
+    assert delivery["id"] in listed.out
+    shown = ops.types("deliveries", "show", delivery["id"])
+    assert shown.out.startswith(f"{delivery['id']}  task.created")
+    again = ops.types("deliveries", "retry", delivery["id"], "--json")
+    assert again.document["id"] == delivery["id"]
     none = ops.types("deliveries", "list", f"--endpoint={endpoint}", "--status=delivered")
     assert none.out == "No such deliveries.\n"
 

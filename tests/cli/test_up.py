@@ -42,7 +42,7 @@ def bare() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "given", "said"),
+    ("words", "given", "message"),
     [
         (["--providers=daytona-api"], {}, "DAYTONA_API_KEY is not set"),
         ([], {"SLIPGATE_PROVIDERS": "daytona-cli"}, "DAYTONA_API_KEY is not set"),
@@ -58,13 +58,13 @@ def bare() -> dict[str, str]:
     ids=["no key", "by the environment", "unknown", "no repository", "no sandbox", "a limit"],
 )
 def test_what_the_launcher_would_refuse_is_said_before_anything_starts(
-    tmp_path: Path, words: list[str], given: Mapping[str, str], said: str
+    tmp_path: Path, words: list[str], given: Mapping[str, str], message: str
 ) -> None:
     state = tmp_path / "state"
     with reserved_port() as port:
         done = run({**bare(), **given}, "up", *words, f"--port={port}", f"--state={state}")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert said in done.stderr.decode()
+    assert message in done.stderr.decode()
     assert not (state / "keys-made").exists()
 
 

@@ -235,7 +235,7 @@ def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(project: Projec
 
 
 @pytest.mark.parametrize(
-    ("fault", "code", "said"),
+    ("fault", "code", "message"),
     [
         (Fault(kind="status", status=410), 1, "answered 410"),
         (Fault(kind="redirect", status=302), None, "redirect: none is ever followed"),
@@ -243,7 +243,7 @@ def test_an_app_that_speaks_no_tls_is_told_from_one_that_is_away(project: Projec
     ids=["gone", "a redirect"],
 )
 def test_what_is_no_success_is_none_here_either(
-    fault: Fault, code: int | None, said: str, project: Project
+    fault: Fault, code: int | None, message: str, project: Project
 ) -> None:
     project.task()
     with (
@@ -254,7 +254,7 @@ def test_what_is_no_success_is_none_here_either(
         ended = process.end() if code is not None else process.interrupt()
     assert line["answered"] == fault.status
     assert ended[0] == (code or 0)
-    assert said in ended[2] or line["reason"] == said
+    assert message in ended[2] or line["reason"] == message
 
 
 def test_chosen_types_alone_are_sent(project: Project) -> None:

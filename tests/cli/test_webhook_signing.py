@@ -96,13 +96,13 @@ def test_what_no_receiver_takes_is_not_signed(
 
 
 @pytest.mark.parametrize(
-    ("secret", "said"),
+    ("secret", "message"),
     [("", "is not set"), ("whsec_kurz", "The secret is none"), ("whsec_YQ==", "at least 24 bytes")],
     ids=["none", "no base64", "short"],
 )
 def test_a_secret_that_is_none_is_told_and_not_shown(
     secret: str,
-    said: str,
+    message: str,
     body: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -110,7 +110,7 @@ def test_a_secret_that_is_none_is_told_and_not_shown(
     monkeypatch.setenv("SLIPGATE_WEBHOOK_SECRET", secret)
     assert main(["webhook", "sign", f"--body={body}"]) == 1
     told = capsys.readouterr().err
-    assert said in told
+    assert message in told
     assert "next:" in told
     assert not secret or secret not in told
 
@@ -138,7 +138,7 @@ NOW: Final = int(time.time())
 
 
 @pytest.mark.parametrize(
-    ("headers", "code", "said"),
+    ("headers", "code", "message"),
     [
         (signed(at=NOW - 4000), "timestamp_out_of_tolerance", "s ago; 300 s are borne"),
         (signed(at=NOW + 4000), "timestamp_out_of_tolerance", "s from now"),
@@ -183,7 +183,7 @@ NOW: Final = int(time.time())
 def test_it_is_told_exactly_why_a_request_is_not_what_it_says(
     headers: dict[str, str],
     code: str,
-    said: str,
+    message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -197,7 +197,7 @@ def test_it_is_told_exactly_why_a_request_is_not_what_it_says(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"error: {code}: " in printed.err
-    assert said in " ".join(printed.err.split())
+    assert message in " ".join(printed.err.split())
 
 
 def test_an_old_request_verifies_with_a_wider_tolerance(tmp_path: Path) -> None:
@@ -206,17 +206,17 @@ def test_an_old_request_verifies_with_a_wider_tolerance(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "message"),
     [(b"webhook-id: x", "no empty line"), (b"what is this\n\n{}", "is not a header")],
     ids=["no body", "no header"],
 )
 def test_what_is_no_saved_request_is_told(
-    raw: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    raw: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "saved.http"
     file.write_bytes(raw)
     assert main(["webhook", "verify", f"--request={file}"]) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ def test_the_sample_fails_its_test_until_the_script_has_run(tmp_path: Path) -> N
     assert make_test(sample.clone) != 0
     shown: list[str] = []
     for number in range(len(MEND_SAMPLE)):
-        said = turn(choose(shown), number)
+        answer = turn(choose(shown), number)
         done = subprocess.run(
-            ["bash", "-c", said.command],
+            ["bash", "-c", answer.command],
             cwd=sample.clone,
             capture_output=True,
             text=True,

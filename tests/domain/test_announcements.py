@@ -57,7 +57,7 @@ def types(view: UnitOfWork) -> list[str]:
 
 def told(view: UnitOfWork) -> list[tuple[str, str]]:
     """To whom, and what."""
-    return [(owed.endpoint_id, owed.event.type) for owed in view.new_deliveries]
+    return [(delivery.endpoint_id, delivery.event.type) for delivery in view.new_deliveries]
 
 
 def state(event: Event) -> EndpointState:
@@ -203,8 +203,8 @@ def test_the_others_of_its_project_hear_of_an_endpoint_if_they_ask(
 def test_for_a_disabled_receiver_it_is_held() -> None:
     view = project(FRONTEND, replace(WATCHER, enabled=False))
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="by hand"), NOW)
-    (owed,) = view.new_deliveries
-    assert (owed.status, owed.next_attempt_at) == ("held", None)
+    (delivery,) = view.new_deliveries
+    assert (delivery.status, delivery.next_attempt_at) == ("held", None)
 
 
 def test_endpoints_that_tell_of_each_other_come_to_an_end() -> None:
@@ -216,9 +216,9 @@ def test_endpoints_that_tell_of_each_other_come_to_an_end() -> None:
         for name in ("ep_a", "ep_b", "ep_c"):
             decide(view, replace(answer, endpoint_id=name), at)
         while answered < len(view.new_deliveries):
-            owed = view.new_deliveries[answered]
+            delivery = view.new_deliveries[answered]
             at += 5 * MINUTE
-            decide(view, replace(answer, endpoint_id=owed.endpoint_id, seq=answered), at)
+            decide(view, replace(answer, endpoint_id=delivery.endpoint_id, seq=answered), at)
             answered += 1
         at += 5 * MINUTE
         for name in ("ep_a", "ep_b", "ep_c"):

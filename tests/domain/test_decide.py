@@ -22,10 +22,10 @@ def test_a_task_goes_from_post_to_completed() -> None:
     world = World()
     world.launch()
     assert world.status == "running"
-    world.say("task.started")
-    world.say("task.progress", stage="agent", message="turn 1 of 60")
+    world.emit("task.started")
+    world.emit("task.progress", stage="agent", message="turn 1 of 60")
     assert (world.task.stage, world.task.message) == ("agent", "turn 1 of 60")
-    world.say("task.completed", prUrl="https://github.com/acme/widgets/pull/1", summary="done")
+    world.emit("task.completed", prUrl="https://github.com/acme/widgets/pull/1", summary="done")
     assert world.status == "completed"
     assert world.task.pr_url == "https://github.com/acme/widgets/pull/1"
     (job,) = world.claim(capacity=0)
@@ -58,27 +58,27 @@ def test_cancelling_an_ended_task_is_refused() -> None:
 def test_a_running_agent_hears_of_a_cancel_and_its_failure_ends_cancelled() -> None:
     world = World()
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     world.do(cancel())
     assert world.status == "running"
-    assert world.say("task.heartbeat").cancel
-    world.say("task.failed", error={**ERROR, "code": "cancelled"})
+    assert world.emit("task.heartbeat").cancel
+    world.emit("task.failed", error={**ERROR, "code": "cancelled"})
     assert world.status == "cancelled"
 
 
 def test_work_that_is_done_is_done_even_if_a_cancel_is_pending() -> None:
     world = World()
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     world.do(cancel())
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert world.status == "completed"
 
 
 def test_an_agent_that_ignores_a_cancel_loses_its_sandbox() -> None:
     world = World()
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     world.do(cancel())
     world.pass_seconds(60)
     (job,) = world.claim(capacity=0)
@@ -166,7 +166,7 @@ def test_the_agents_word_before_done_makes_the_task_running_and_forbids_creation
     world = World()
     (job,) = world.claim()
     assert world.trying(job).create
-    world.say("task.started")
+    world.emit("task.started")
     assert world.status == "running"
     assert not world.trying(job).create
 
@@ -174,12 +174,12 @@ def test_the_agents_word_before_done_makes_the_task_running_and_forbids_creation
 def test_silence_is_flagged_and_inspected_and_a_word_clears_it() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     world.pass_seconds(10)
     assert world.task.flag is not None
     assert world.task.flag.code == "silent"
     assert [job.kind for job in world.claim(capacity=0)] == ["inspect"]
-    world.say("task.heartbeat")
+    world.emit("task.heartbeat")
     assert world.task.flag is None
 
 
@@ -210,7 +210,7 @@ def test_on_stall_retry_opens_the_next_attempt_once_the_sandbox_is_gone() -> Non
 def test_an_exited_agent_fails_after_its_spool_was_read() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     world.pass_seconds(10)
     (job,) = world.claim(capacity=0)
     exited = Process(state="exited", exit_code=1)
@@ -226,7 +226,7 @@ def test_an_exited_agent_fails_after_its_spool_was_read() -> None:
 def test_an_agent_that_exits_after_its_pull_request_needs_review() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
-    world.say("task.pr_created", prUrl="https://github.com/acme/widgets/pull/1")
+    world.emit("task.pr_created", prUrl="https://github.com/acme/widgets/pull/1")
     world.pass_seconds(10)
     (job,) = world.claim(capacity=0)
     world.done(job, process=Process(state="exited"))
@@ -311,7 +311,7 @@ def test_a_word_whose_answer_was_lost_is_told_applied_until_its_attempt_is_over(
     again = world.do(word)
     assert isinstance(again, AgentEventReply)
     assert (again.applied, again.cancel) == (True, False)
-    world.say("task.failed", error={"stage": "push", "code": "x", "message": "y"})
+    world.emit("task.failed", error={"stage": "push", "code": "x", "message": "y"})
     late = world.do(word)
     assert isinstance(late, AgentEventReply)
     assert (late.applied, late.cancel) == (False, True)
@@ -320,7 +320,7 @@ def test_a_word_whose_answer_was_lost_is_told_applied_until_its_attempt_is_over(
 def test_a_late_word_is_kept_but_moves_nothing() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     before = world.task
     assert world.refuses(world.word("task.progress", stage="x")) == "attempt_finished"
     late = world.view.new_events[-1]
@@ -331,7 +331,7 @@ def test_a_late_word_is_kept_but_moves_nothing() -> None:
 def test_a_word_of_an_old_attempt_is_stale() -> None:
     world = World(maxAttempts=2)
     world.launch()
-    world.say("task.failed", error=ERROR)
+    world.emit("task.failed", error=ERROR)
     assert world.task.attempt == 2
     assert world.refuses(world.word("task.progress", stage="x")) == "stale_attempt"
 
@@ -347,7 +347,7 @@ def test_a_retry_opens_the_next_attempt_past_max_attempts() -> None:
     world = World()
     world.launch()
     assert world.refuses(retry()) == "not_finished"
-    world.say("task.failed", error={**ERROR, "retryable": False})
+    world.emit("task.failed", error={**ERROR, "retryable": False})
     world.do(retry())
     assert (world.status, world.task.attempt) == ("queued", 2)
 
@@ -356,7 +356,7 @@ def test_a_launcher_that_reports_after_the_end_only_changes_the_clean_up() -> No
     world = World()
     (job,) = world.claim()
     world.trying(job)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.done(job)
     assert world.status == "completed"
     assert "destroy" in [offered.kind for offered in world.claim(capacity=0)]
@@ -365,7 +365,7 @@ def test_a_launcher_that_reports_after_the_end_only_changes_the_clean_up() -> No
 def test_an_unconfirmed_destroy_is_flagged_and_offered_again() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     world.done(job, "unknown")
     assert world.claim(capacity=0) == []
@@ -379,7 +379,7 @@ def test_an_unconfirmed_destroy_is_flagged_and_offered_again() -> None:
 def test_why_a_destroy_is_not_confirmed_stands_in_its_flag() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     error = LaunchError(code="provider_auth", message="401 from Daytona", retryable=False)
     world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))

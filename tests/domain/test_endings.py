@@ -34,7 +34,7 @@ def test_a_relaunch_has_what_was_left_of_its_queue_clock() -> None:
 def test_an_inspection_does_not_turn_a_pending_cancel_into_a_review() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
-    world.say("task.pr_created", prUrl=PULL)
+    world.emit("task.pr_created", prUrl=PULL)
     world.do(CANCEL)
     world.pass_seconds(10)
     (job,) = world.claim(capacity=0)
@@ -45,7 +45,7 @@ def test_an_inspection_does_not_turn_a_pending_cancel_into_a_review() -> None:
 def test_an_agent_silent_after_its_pull_request_needs_review() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
-    world.say("task.pr_created", prUrl=PULL)
+    world.emit("task.pr_created", prUrl=PULL)
     world.pass_seconds(10)
     assert world.status == "running"
     world.pass_seconds(10)
@@ -55,7 +55,7 @@ def test_an_agent_silent_after_its_pull_request_needs_review() -> None:
 def test_a_failure_without_a_reason_is_told_with_one() -> None:
     world = World()
     world.launch()
-    world.say("task.failed", logTail="…")
+    world.emit("task.failed", logTail="…")
     assert world.task.error is not None
     assert world.task.error.code == "agent_failed"
 
@@ -64,7 +64,7 @@ def test_a_task_whose_first_word_is_its_last_was_started() -> None:
     world = World()
     (job,) = world.claim()
     world.trying(job)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert world.task.started_at == world.now
 
 
@@ -72,7 +72,7 @@ def test_an_inspection_that_nobody_took_ends_with_its_attempt() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     world.launch()
     world.pass_seconds(10)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert [job.kind for job in world.claim(capacity=0)] == ["destroy"]
 
 

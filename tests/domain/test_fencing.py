@@ -17,7 +17,7 @@ def waiting_for_cleanup() -> World:
     """Attempt 1 has failed, its sandbox is still there, attempt 2 waits for that."""
     world = World(maxAttempts=2)
     world.launch()
-    world.say("task.failed", error=FAILED)
+    world.emit("task.failed", error=FAILED)
     assert (world.status, world.task.attempt) == ("queued", 2)
     return world
 
@@ -62,7 +62,7 @@ def test_a_destroy_that_began_with_a_cancel_is_flagged_120_seconds_after_it() ->
     world.launch()
     world.do(CANCEL)
     world.pass_seconds(119)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.pass_seconds(1)
     assert world.task.has_flag("sandbox_unconfirmed")
 
@@ -79,7 +79,7 @@ def test_a_lease_that_ran_out_cannot_be_renewed_beside_the_next_one() -> None:
 def test_a_job_that_was_answered_cannot_be_renewed() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     world.done(job, "unknown")
     assert world.refuses(c.RenewLease(job_id=job.id, lease_token=job.token)) == "lease_lost"
@@ -145,7 +145,7 @@ def test_a_try_after_the_end_does_not_bring_a_gone_sandbox_back() -> None:
     world = World()
     (create,) = world.claim()
     world.trying(create)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (destroy,) = world.claim(capacity=0)
     world.done(destroy, "destroyed")
     assert not world.trying(create).create
@@ -183,7 +183,7 @@ def test_a_sandbox_that_comes_after_its_destroy_is_destroyed_under_a_new_lease()
     world = World()
     (create,) = world.claim()
     world.trying(create)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (destroy,) = world.claim(capacity=0)
     world.done(destroy, "destroyed")
     made = Sandbox(id="sb-2", name=NAME, provider=REALM[0], realm=REALM[1])
@@ -196,7 +196,7 @@ def test_gone_by_name_waits_until_no_create_can_be_under_way() -> None:
     world = World(timeouts={"heartbeatSeconds": 10})
     (create,) = world.claim()
     world.trying(create)
-    world.say("task.started")
+    world.emit("task.started")
     for _ in range(4):
         world.pass_seconds(16)
         for job in world.claim("l2", capacity=0):
@@ -212,7 +212,7 @@ def test_a_word_between_two_looks_makes_the_second_a_first_one() -> None:
     (job,) = world.claim(capacity=0)
     world.done(job, "gone")
     world.pass_seconds(10)
-    world.say("task.heartbeat")
+    world.emit("task.heartbeat")
     world.pass_seconds(10)
     (job,) = world.claim(capacity=0)
     world.done(job, "gone")

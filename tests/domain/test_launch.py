@@ -56,7 +56,7 @@ def test_a_try_is_about_the_attempts_own_sandbox_where_its_launcher_is(
 def test_a_report_names_the_sandbox_its_job_is_about() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     other = Sandbox(name="slipgate-other-1", provider=REALM[0], realm=REALM[1], state="destroyed")
     done = c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=other)
@@ -98,7 +98,7 @@ def test_the_same_try_again_is_one_event_and_a_new_window() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "status"),
+    ("code", "has_spoken", "status"),
     [
         pytest.param("provider_auth", True, "failed", id="401 and 403 are for good"),
         pytest.param("snapshot_not_found", True, "failed", id="so is an unknown snapshot"),
@@ -110,11 +110,11 @@ def test_the_same_try_again_is_one_event_and_a_new_window() -> None:
     ],
 )
 def test_whether_another_launch_may_help_is_a_matter_of_the_code(
-    code: str, said: bool, status: str
+    code: str, has_spoken: bool, status: str
 ) -> None:
     world = World()
     (job,) = world.claim()
-    error = LaunchError(code=code, message="no", retryable=said)
+    error = LaunchError(code=code, message="no", retryable=has_spoken)
     world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
     assert world.status == status
 
@@ -123,7 +123,7 @@ def test_a_launch_that_fails_after_its_agent_spoke_is_looked_into_at_once() -> N
     world = World()
     (job,) = world.claim()
     world.trying(job)
-    world.say("task.started")
+    world.emit("task.started")
     error = LaunchError(code="sandbox_gone", message="no", retryable=True)
     world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
     assert world.status == "running"
@@ -181,7 +181,7 @@ def test_done_without_a_sandbox_is_taken_as_trying_and_created() -> None:
     assert world.status == "running"
     assert world.task.sandbox is not None
     assert (world.task.sandbox.name, world.task.sandbox.state) == (world.name(job), "started")
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert [one.kind for one in world.claim(capacity=0)] == ["destroy"]
 
 
@@ -189,7 +189,7 @@ def test_a_try_of_an_ended_task_is_answered_whatever_realm_it_names() -> None:
     world = World()
     (job,) = world.claim()
     world.trying(job)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     answer = world.do(try_of(world, job, realm="elsewhere"))
     assert isinstance(answer, TryReply)
     assert not answer.create
@@ -200,7 +200,7 @@ def test_a_look_that_comes_late_does_not_hide_that_the_sandbox_is_being_destroye
     world.launch()
     world.pass_seconds(10)
     (look,) = world.claim(capacity=0)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.done(look)
     assert world.task.sandbox is not None
     assert world.task.sandbox.state == "destroying"
@@ -215,7 +215,7 @@ def test_an_attempt_remembers_when_it_began_was_claimed_ran_and_ended() -> None:
     world.trying(job)
     world.done(job)
     world.now += 5_000
-    world.say(
+    world.emit(
         "task.failed", error={"stage": "agent", "code": "x", "message": "x", "retryable": True}
     )
     first, second = world.view.attempts[TASK, 1], world.view.attempts[TASK, 2]
@@ -241,12 +241,12 @@ def test_only_progress_log_and_usage_are_progress() -> None:
     world = World()
     world.launch()
     world.pass_seconds(600)
-    world.say("task.started")
+    world.emit("task.started")
     world.pass_seconds(300)
     assert world.task.has_flag("no_progress")
-    world.say("task.heartbeat")
+    world.emit("task.heartbeat")
     assert world.task.has_flag("no_progress")
-    world.say("task.usage", inputTokens=1)
+    world.emit("task.usage", inputTokens=1)
     assert not world.task.has_flag("no_progress")
 
 
@@ -277,7 +277,7 @@ def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(spoke: bool) 
     (job,) = world.claim()
     world.trying(job)
     if spoke:
-        world.say("task.started")
+        world.emit("task.started")
     world.do(CANCEL)
     renewal = c.RenewLease(job_id=job.id, lease_token=job.token)
     answer = world.do(renewal)
@@ -294,7 +294,7 @@ def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(spoke: bool) 
 def test_a_delegated_job_does_not_wait_for_ever() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     for_ever = world.now + 10**12
     world.do(c.DelegateJob(job_id=job.id, lease_token=job.token, until=for_ever))

@@ -66,9 +66,9 @@ def test_of_two_texts_under_one_number_the_newer_one_counts() -> None:
 
 def test_what_its_pieces_say_is_said_once() -> None:
     first, last = stored((0, 1), (1, 1))
-    said = PatchDetails(base_sha="a" * 40, summary="Added it", warnings=("x", "y"))
+    patch_details = PatchDetails(base_sha="a" * 40, summary="Added it", warnings=("x", "y"))
     more = PatchDetails(partial=True, warnings=("y", "z"))
-    pieces = [replace(first, details=said), replace(last, details=more)]
+    pieces = [replace(first, details=patch_details), replace(last, details=more)]
     assert revisions(pieces)[0].details == PatchDetails(
         partial=True, base_sha="a" * 40, summary="Added it", warnings=("x", "y", "z")
     )

@@ -54,8 +54,8 @@ class Installation:
             self.claim,
             self.create,
             self.create,
-            self.land,
-            self.land,
+            self.deliver,
+            self.deliver,
             self.finish,
             self.finish,
             self.finish,
@@ -63,9 +63,9 @@ class Installation:
             self.fail,
             self.renew,
             self.delegate,
-            self.say,
-            self.say,
-            self.say,
+            self.emit,
+            self.emit,
+            self.emit,
             self.cancel,
             self.retry,
             self.outage,
@@ -98,7 +98,9 @@ class Installation:
     def release(self, choice: int) -> None:
         number = choice % 3 + 1
         if number not in self.alive and number not in self.making:
-            self.tell(c.ReleaseSandbox(task_id=TASK, project=None, attempt=number, reason="looked"))
+            self.submit(
+                c.ReleaseSandbox(task_id=TASK, project=None, attempt=number, reason="looked")
+            )
 
     def sweep(self, choice: int) -> None:
         """Reports a sweep: complete or not, up to date or not."""
@@ -115,7 +117,7 @@ class Installation:
             )
             for number, name in there.items()
         )
-        self.tell(c.FinishJob(job_id=job.id, lease_token=job.token, sandboxes=found))
+        self.submit(c.FinishJob(job_id=job.id, lease_token=job.token, sandboxes=found))
         task = self.world.task
         living = None if task.status.is_terminal else sandbox_name(TASK, task.attempt)
         strays = [job.stray.name for job in self.world.view.jobs.values() if job.stray]
@@ -141,7 +143,7 @@ class Installation:
             c.DelegateJob(job_id=job.id, lease_token=token, until=self.world.now + 60_000),
         )
         before = self.everything()
-        self.tell(reports[choice % len(reports)])
+        self.submit(reports[choice % len(reports)])
         assert self.was_refused
         assert self.everything() == before
 
@@ -154,7 +156,7 @@ class Installation:
         kind, fields = WORDS[choice % len(WORDS)]
         number = late[choice % len(late)]
         before = self.everything()
-        self.tell(self.world.word(kind, attempt=number, **fields))
+        self.submit(self.world.word(kind, attempt=number, **fields))
         assert self.was_refused
         after = self.everything()
         kept = after[0][-1]
@@ -197,7 +199,7 @@ class Installation:
             limit = self.world.view.policy.create_limit
             self.making[job.attempt] = answer.create_before + limit
 
-    def land(self, _choice: int) -> None:
+    def deliver(self, _choice: int) -> None:
         for attempt, until in self.making.items():
             if self.world.now <= until:
                 self.made += 1
@@ -211,7 +213,7 @@ class Installation:
         process = Process(state=("running", "exited", "unknown")[choice % 3])
         state = "destroyed" if job.kind == "destroy" else "started"
         sandbox = self.sandbox(job, state)
-        self.tell(
+        self.submit(
             c.FinishJob(job_id=job.id, lease_token=job.token, sandbox=sandbox, process=process)
         )
         if job.kind == "destroy" and not self.was_refused:
@@ -220,7 +222,7 @@ class Installation:
     def created(self, choice: int) -> None:
         job = self.job(choice, "create")
         if job is not None and job.attempt in self.alive:
-            self.tell(
+            self.submit(
                 c.ReportCreated(
                     job_id=job.id, lease_token=job.token, sandbox=self.sandbox(job, "creating")
                 )
@@ -230,32 +232,32 @@ class Installation:
         job = self.job(choice)
         if job is not None:
             error = LaunchError(code="x", message="x", retryable=choice % 2 == 0)
-            self.tell(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
+            self.submit(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
 
     def renew(self, choice: int) -> None:
         job = self.job(choice)
         if job is not None:
-            self.tell(c.RenewLease(job_id=job.id, lease_token=job.token))
+            self.submit(c.RenewLease(job_id=job.id, lease_token=job.token))
 
     def delegate(self, choice: int) -> None:
         job = self.job(choice, "create")
         if job is not None:
             until = self.world.now + SECONDS[choice % len(SECONDS)] * 1000
-            self.tell(c.DelegateJob(job_id=job.id, lease_token=job.token, until=until))
+            self.submit(c.DelegateJob(job_id=job.id, lease_token=job.token, until=until))
 
-    def say(self, choice: int) -> None:
+    def emit(self, choice: int) -> None:
         for attempt in self.alive:
             kind, fields = WORDS[choice % len(WORDS)]
-            self.tell(self.world.word(kind, attempt=attempt, **fields))
+            self.submit(self.world.word(kind, attempt=attempt, **fields))
 
     def cancel(self, choice: int) -> None:
         if choice % 3 == 0:
-            self.tell(c.CancelTask(task_id=TASK, project="default"))
+            self.submit(c.CancelTask(task_id=TASK, project="default"))
 
     def retry(self, _choice: int) -> None:
-        self.tell(c.RetryTask(task_id=TASK, project="default"))
+        self.submit(c.RetryTask(task_id=TASK, project="default"))
 
-    def tell(self, command: c.Command) -> None:
+    def submit(self, command: c.Command) -> None:
         self.was_refused = False
         try:
             self.world.do(command)

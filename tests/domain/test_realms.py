@@ -21,7 +21,7 @@ def deserted(**spec: object) -> World:
 def running() -> World:
     world = deserted(timeouts={"heartbeatSeconds": 3_600})
     world.launch()
-    world.say("task.started")
+    world.emit("task.started")
     return world
 
 
@@ -82,7 +82,7 @@ def test_the_next_attempt_still_misses_the_realm_of_the_old_sandbox() -> None:
     world = deserted(maxAttempts=2, timeouts={"heartbeatSeconds": 3_600})
     world.launch()
     world.pass_seconds(60)
-    world.say("task.failed", error=FAILED)
+    world.emit("task.failed", error=FAILED)
     assert (world.status, world.task.attempt) == ("queued", 2)
     assert {flag.code for flag in world.task.flags} == {"realm_missing", "cleanup_pending"}
     (job,) = world.claim(capacity=0)
@@ -93,7 +93,7 @@ def test_the_next_attempt_still_misses_the_realm_of_the_old_sandbox() -> None:
 def test_an_ended_task_keeps_it_until_its_realm_calls() -> None:
     world = running()
     world.pass_seconds(60)
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert is_flagged(world)
     world.claim(capacity=0)
     world.pass_seconds(0)
@@ -102,7 +102,7 @@ def test_an_ended_task_keeps_it_until_its_realm_calls() -> None:
 
 def test_a_realm_that_goes_missing_says_nothing_to_tasks_that_have_ended() -> None:
     world = running()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.pass_seconds(60)
     assert not is_flagged(world)
 

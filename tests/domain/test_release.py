@@ -18,7 +18,7 @@ def unconfirmed() -> World:
     """Attempt 2 waits for the sandbox of attempt 1, whose launcher does not come back."""
     world = World(maxAttempts=2)
     world.launch()
-    world.say("task.failed", error=FAILED)
+    world.emit("task.failed", error=FAILED)
     world.is_deserted = True
     world.pass_seconds(120)
     flags = {flag.code for flag in world.task.flags}
@@ -51,7 +51,7 @@ def test_whoever_was_about_to_destroy_it_is_not_asked_again() -> None:
 def test_an_ended_task_shows_its_sandbox_gone() -> None:
     world = World()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.pass_seconds(120)
     world.do(release())
     assert world.task.sandbox is not None

@@ -52,7 +52,7 @@ def swept(world: World, *found: SweptSandbox, place: tuple[str, str] = REALM) ->
 def ended(world: World) -> None:
     """Attempt 1 has ended, and its sandbox is known to be gone."""
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     (job,) = world.claim(capacity=0)
     world.done(job, "destroyed")
 
@@ -142,7 +142,7 @@ def test_a_list_that_is_behind_is_given_time() -> None:
 def test_a_kept_sandbox_is_left_alone_until_its_time_is_over() -> None:
     world = world_of(keepSandbox=True)
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     assert swept(world, sandbox(world)) == []
     destroy = world.view.jobs[f"job_{TASK.removeprefix('task_')}-1-destroy"]
     assert destroy.not_before == (world.task.finished_at or 0) + 24 * 3_600_000
@@ -217,7 +217,7 @@ def test_the_spool_of_a_stray_is_read_on_where_it_was_left() -> None:
 def test_a_released_sandbox_that_comes_back_is_destroyed() -> None:
     world = world_of()
     world.launch()
-    world.say("task.completed", summary="done")
+    world.emit("task.completed", summary="done")
     world.do(c.ReleaseSandbox(task_id=TASK, project=None, attempt=1, reason="lost"))
     assert len(swept(world, sandbox(world))) == 1
 

@@ -172,7 +172,7 @@ class World:
         self.done(job)
         return job
 
-    def say(self, kind: str, *, attempt: int = 1, **fields: object) -> AgentEventReply:
+    def emit(self, kind: str, *, attempt: int = 1, **fields: object) -> AgentEventReply:
         """The agent speaks."""
         answer = self.do(self.word(kind, attempt=attempt, **fields))
         assert isinstance(answer, AgentEventReply)

@@ -126,7 +126,7 @@ class Followed:
         return answer.json()
 
 
-def owed(events: list[Json]) -> list[str]:
+def expected_deliveries(events: list[Json]) -> list[str]:
     """The ids of the callbacks that these events make."""
     return [event["id"] for event in events if event["applied"] and event["type"] not in UNSENT]
 

@@ -113,24 +113,24 @@ class PostStorm:
 
     async def _speak(self, agent: Agent) -> None:
         """Some words may be superseded by the next one, some may not."""
-        await self._say(agent, "task.started", "w0")
+        await self._emit(agent, "task.started", "w0")
         for number in count(1):
-            said: dict[str, object] = {"stage": "agent", "message": f"turn {number}"}
+            fields: dict[str, object] = {"stage": "agent", "message": f"turn {number}"}
             kind = "task.progress"
             if self.random.random() < 0.7:
-                kind, said = "task.usage", {"inputTokens": number, "outputTokens": 1, "turns": 1}
-                said["costUsd"] = 0.1
-            await self._say(agent, kind, f"w{number}", **said)
+                kind, fields = "task.usage", {"inputTokens": number, "outputTokens": 1, "turns": 1}
+                fields["costUsd"] = 0.1
+            await self._emit(agent, kind, f"w{number}", **fields)
             if self._is_over:
                 break
             await asyncio.sleep(WORD_SECONDS)
-        await self._say(agent, "task.completed", "end", branchName="b", summary="s", validation=[])
+        await self._emit(agent, "task.completed", "end", branchName="b", summary="s", validation=[])
 
-    async def _say(self, agent: Agent, kind: str, name: str, **said: object) -> None:
+    async def _emit(self, agent: Agent, kind: str, name: str, **fields: object) -> None:
         """Until it is heard: the gateway may be gone just now."""
         while True:
             try:
-                answer = await agent.say(kind, name, **said)
+                answer = await agent.emit(kind, name, **fields)
             except httpx.TransportError:
                 await asyncio.sleep(LOOK_SECONDS)
                 continue

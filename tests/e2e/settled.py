@@ -1,6 +1,6 @@
 """Conditions that must hold once tasks have ended, whatever was killed."""
 
-from tests.e2e.frontend import Followed, owed
+from tests.e2e.frontend import Followed, expected_deliveries
 from tests.e2e.installation import Installation
 from tests.e2e.wait import until
 
@@ -36,4 +36,4 @@ def _check_callbacks(it: Installation, task: Followed) -> None:
     received = [one.id for one in it.world.received(task.id)]
     superseded = it.checks.superseded()
     sent = [event for event in task.events if event["seq"] not in superseded]
-    assert received == owed(sent)
+    assert received == expected_deliveries(sent)

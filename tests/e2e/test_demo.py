@@ -76,11 +76,11 @@ def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leav
     tmp_path: Path, repository: Path
 ) -> None:
     environ = {name: text for name, text in os.environ.items() if not name.startswith("SLIPGATE_")}
-    room = tmp_path / "room"
-    room.mkdir()
+    workdir = tmp_path / "room"
+    workdir.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway", "demo", "--keep", f"--repo={repository}"],
-        env={**environ, "TMPDIR": str(room)},
+        env={**environ, "TMPDIR": str(workdir)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -91,8 +91,8 @@ def test_any_repository_gets_a_pull_request_and_a_kept_demo_ends_on_sigterm_leav
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert list(room.iterdir()) == []
-    assert living_with(str(room)) == []
+    assert list(workdir.iterdir()) == []
+    assert living_with(str(workdir)) == []
     branches = subprocess.run(
         ["git", "-C", str(repository), "branch", "--format=%(refname:short)"],
         check=True,

@@ -55,11 +55,11 @@ def read_run(link: socket.socket) -> Run:
     if len(stdio) != len(STDIO):
         raise ConnectionResetError("ended early")
     try:
-        said = _exactly(link, int.from_bytes(head, "big"))
+        data = _exactly(link, int.from_bytes(head, "big"))
     except OSError:
         _close_all(stdio)
         raise
-    folder, words, argv, *texts = said.split(b"\0")
+    folder, words, argv, *texts = data.split(b"\0")
     entry, *fixed = (os.fsdecode(text) for text in texts[: int(words)])
     rest = texts[int(words) :]
     return Run(
@@ -73,13 +73,13 @@ def read_run(link: socket.socket) -> Run:
 
 
 def _exactly(link: socket.socket, count: int) -> bytes:
-    said = bytearray()
-    while len(said) < count:
-        piece = link.recv(count - len(said))
+    data = bytearray()
+    while len(data) < count:
+        piece = link.recv(count - len(data))
         if not piece:
             raise ConnectionResetError("ended early")
-        said += piece
-    return bytes(said)
+        data += piece
+    return bytes(data)
 
 
 def _close_all(descriptors: Iterable[int]) -> None:
@@ -117,7 +117,7 @@ class Server:
                 elif key.fileobj == self._learnt:
                     _import_all(os.read(self._learnt, PIPE_BYTES).decode().split())
                 elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._links:
-                    self._hear(key.fileobj)
+                    self._receive(key.fileobj)
 
     def _begin(self) -> None:
         link, _ = self._listener.accept()
@@ -158,13 +158,13 @@ class Server:
             each.close()
         _close_all((self._woken, self._wakes, self._learnt))
 
-    def _hear(self, link: socket.socket) -> None:
-        said = b""
+    def _receive(self, link: socket.socket) -> None:
+        data = b""
         with suppress(OSError):
-            said = link.recv(PIECE_BYTES)
+            data = link.recv(PIECE_BYTES)
         child = self._links[link]
-        if said:
-            for number in said:
+        if data:
+            for number in data:
                 os.kill(child, number)
         else:
             self._forget(link)
@@ -215,7 +215,7 @@ def do(run: Run, learns: int) -> NoReturn:
             each.join()
     with suppress(OSError):
         sys.stdout.flush()
-    _tell(set(sys.modules) - known, learns)
+    _notify(set(sys.modules) - known, learns)
     os._exit(code)  # taking down so many modules would cost more than all before
 
 
@@ -248,7 +248,7 @@ def _outcome(run: Run) -> int:
     return 1
 
 
-def _tell(names: set[str], learns: int) -> None:
+def _notify(names: set[str], learns: int) -> None:
     """Imports that were made on the way: the next child finds them made."""
     piece = b""
     for name in sorted(names):

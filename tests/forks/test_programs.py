@@ -71,9 +71,9 @@ def test_a_signal_ends_it_as_it_ends_others(tmp_path: Path, number: signal.Signa
 
 
 def test_a_caller_that_ends_before_it_has_spoken_ends_nothing_else(tmp_path: Path) -> None:
-    for said in (b"", b"\0"):
+    for data in (b"", b"\0"):
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(server())
-            link.sendall(said)
+            link.sendall(data)
     path = program(tmp_path / "tells", f"{__name__}:tells")
     assert subprocess.run([path], stdin=subprocess.DEVNULL, check=False).returncode == 7

@@ -60,7 +60,7 @@ def test_what_is_pasted_is_heard(
     given, http = sandbox
     file = tmp_path / name
     file.write_text(pasted(name) + story, encoding="utf-8")
-    said = subprocess.run(
+    result = subprocess.run(
         [*program, str(file)],
         env={**environ(), **given},
         capture_output=True,
@@ -68,13 +68,13 @@ def test_what_is_pasted_is_heard(
         check=False,
         timeout=60,
     )
-    assert said.returncode == 0, said.stderr
+    assert result.returncode == 0, result.stderr
     path = f"/v1/tasks/{given['SLIPGATE_TASK_ID']}"
     events = http.get(f"{path}/events").json()["data"]
-    heard = [event for event in events if event["source"] == "agent"]
+    received = [event for event in events if event["source"] == "agent"]
     kinds = ["task.started", "task.progress", "task.completed"]
-    assert [event["type"] for event in heard] == kinds
-    assert heard[1]["data"]["message"] == "it's half way, ü"
+    assert [event["type"] for event in received] == kinds
+    assert received[1]["data"]["message"] == "it's half way, ü"
     assert http.get(path).json()["status"] == "completed"
 
 
@@ -85,7 +85,7 @@ def test_a_refusal_ends_it_with_the_reason(
     wrong = {**given, "SLIPGATE_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
     file = tmp_path / "emit.sh"
     file.write_text(f"{pasted('emit.sh')}\nemit task.heartbeat", encoding="utf-8")
-    said = subprocess.run(
+    result = subprocess.run(
         ["sh", str(file)],
         env={**environ(), **wrong},
         capture_output=True,
@@ -93,5 +93,5 @@ def test_a_refusal_ends_it_with_the_reason(
         check=False,
         timeout=60,
     )
-    assert said.returncode != 0
-    assert "invalid_signature" in said.stdout
+    assert result.returncode != 0
+    assert "invalid_signature" in result.stdout

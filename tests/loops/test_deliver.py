@@ -50,7 +50,7 @@ class Receiver:
     answer: bytes = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[1:]
         headers = dict(line.lower().split(": ", 1) for line in lines if line)
         exact = dict(line.split(": ", 1) for line in lines if line)
@@ -64,7 +64,7 @@ class Receiver:
 
 @asynccontextmanager
 async def listening(receiver: Receiver) -> AsyncIterator[str]:
-    server = await asyncio.start_server(receiver.hear, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.handle, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?secret=1"
 

@@ -65,7 +65,7 @@ async def test_a_host_is_held_to_its_own_certificate_beside_an_open_connection(
         await http.post(f"https://a.example:{port}/", content=b"{}")
         with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
             await http.post(f"https://b.example:{port}/", content=b"{}")
-    assert [heard for _, heard in hosts.connections] == [["a.example"]]
+    assert [received for _, received in hosts.connections] == [["a.example"]]
 
 
 async def test_an_address_that_is_the_host_is_verified_as_that(authority: Authority) -> None:
@@ -86,8 +86,8 @@ async def test_an_open_connection_is_left_when_its_host_has_moved(authority: Aut
         for found in ([HERE], [THERE], [HERE, THERE], [THERE]):
             names.found["a.example"] = found
             await http.post(f"https://a.example:{port}/", content=b"{}")
-    assert [len(heard) for _, heard in here.connections] == [1]
-    assert [len(heard) for _, heard in there.connections] == [3]
+    assert [len(received) for _, received in here.connections] == [1]
+    assert [len(received) for _, received in there.connections] == [3]
 
 
 async def test_every_request_is_judged_also_over_an_open_connection(authority: Authority) -> None:
@@ -125,7 +125,7 @@ class Fickle:
     requests: list[int] = field(default_factory=list)
     """Of each connection, how many came whole."""
 
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = len(self.requests)
         self.requests.append(0)
         while self.requests[number] <= self.answers:
@@ -140,7 +140,7 @@ async def test_a_request_that_died_on_a_kept_connection_is_sent_again_on_a_new_o
     authority: Authority, answers: int, requests: list[int]
 ) -> None:
     fickle = Fickle(answers)
-    async with serving(fickle.hear) as port, client(Names(), authority) as http:
+    async with serving(fickle.handle) as port, client(Names(), authority) as http:
         for _ in range(3):
             assert (await http.post(f"http://{HERE}:{port}/", content=b"{}")).status_code == 204
     assert fickle.requests == requests
@@ -150,7 +150,7 @@ async def test_a_request_that_died_on_a_new_connection_is_not_sent_again(
     authority: Authority,
 ) -> None:
     fickle = Fickle(0)
-    async with serving(fickle.hear) as port, client(Names(), authority) as http:
+    async with serving(fickle.handle) as port, client(Names(), authority) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(f"http://{HERE}:{port}/", content=b"{}")
     assert fickle.requests == [1]
@@ -159,14 +159,14 @@ async def test_a_request_that_died_on_a_new_connection_is_not_sent_again(
 async def test_a_request_that_was_answered_in_part_is_not_sent_again(authority: Authority) -> None:
     came = 0
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal came
         for answer in (b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 20"):
             await reader.readuntil(b"\r\n\r\n{}")
             came += 1
             writer.write(answer)
 
-    async with serving(hear) as port, client(Names(), authority) as http:
+    async with serving(handle) as port, client(Names(), authority) as http:
         await http.post(f"http://{HERE}:{port}/", content=b"{}")
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(f"http://{HERE}:{port}/", content=b"{}")
@@ -203,28 +203,28 @@ async def test_an_answer_is_read_whole_and_its_connection_kept_if_it_may(
 ) -> None:
     connections = 0
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
         while True:
             await reader.readuntil(b"\r\n\r\n{}")
             writer.write(answer)
 
-    async with serving(hear) as port, client(Names(), authority) as http:
+    async with serving(handle) as port, client(Names(), authority) as http:
         for _ in range(2):
-            heard = await http.post(f"http://{HERE}:{port}/", content=b"{}")
-            assert (heard.status_code, heard.text) == (200, "ok")
+            received = await http.post(f"http://{HERE}:{port}/", content=b"{}")
+            assert (received.status_code, received.text) == (200, "ok")
     assert connections == (1 if is_kept else 2)
 
 
 async def test_a_body_without_a_length_ends_with_its_connection(authority: Authority) -> None:
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n{}")
         writer.write(b"HTTP/1.1 500 Broken\r\n\r\nsorry")
 
-    async with serving(hear) as port, client(Names(), authority) as http:
-        heard = await http.post(f"http://{HERE}:{port}/", content=b"{}")
-        assert (heard.status_code, heard.text) == (500, "sorry")
+    async with serving(handle) as port, client(Names(), authority) as http:
+        received = await http.post(f"http://{HERE}:{port}/", content=b"{}")
+        assert (received.status_code, received.text) == (500, "sorry")
 
 
 @pytest.mark.parametrize(
@@ -240,12 +240,12 @@ async def test_a_body_without_a_length_ends_with_its_connection(authority: Autho
 async def test_what_is_no_answer_is_an_error_of_the_protocol(
     authority: Authority, answer: bytes
 ) -> None:
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n{}")
         writer.write(answer)
         await reader.read()
 
-    async with serving(hear) as port, client(Names(), authority) as http:
+    async with serving(handle) as port, client(Names(), authority) as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post(f"http://{HERE}:{port}/", content=b"{}")
 
@@ -258,9 +258,9 @@ async def test_no_header_becomes_two(authority: Authority, value: str) -> None:
 
 
 async def test_a_receiver_that_never_shakes_hands_is_left(authority: Authority) -> None:
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with serving(hear) as port, client(Names(), authority) as http:
+    async with serving(handle) as port, client(Names(), authority) as http:
         with pytest.raises(httpx.ConnectTimeout):
             await http.post(f"https://a.example:{port}/", content=b"{}", timeout=0.05)

@@ -23,13 +23,13 @@ from tests.loops.serving import serving
 async def answering(answer: bytes) -> AsyncIterator[int]:
     """A port that answers everything so, and hangs up."""
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
         writer.write(answer)
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -154,7 +154,7 @@ async def test_a_body_without_end_changes_no_status_and_is_not_read_to_its_end()
 async def test_a_proxy_that_closed_a_kept_connection_is_asked_once_more(dies_again: bool) -> None:
     requests = 0
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal requests
         while True:
             await reader.readuntil(b"\r\n\r\n{}")
@@ -163,7 +163,7 @@ async def test_a_proxy_that_closed_a_kept_connection_is_asked_once_more(dies_aga
                 break
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    async with serving(hear) as port:
+    async with serving(handle) as port:
         inner = httpx.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{port}")
         async with ProxiedTransport(Guard(allow_private=True), inner) as transport:
             outcomes = [await post(transport, LETTER, clock=lambda: 1) for _ in range(2)]
@@ -202,13 +202,13 @@ async def test_what_is_no_address_has_a_word(url: str) -> None:
 async def test_a_receiver_gets_no_cookie_back() -> None:
     seen: list[bytes] = []
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(2):
             seen.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(2))
             writer.write(b"HTTP/1.1 204 No Content\r\nset-cookie: a=b\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     letter = WebhookMessage(
         webhook_id="evt_1",
         url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/",

@@ -105,9 +105,9 @@ class Hosts:
             asked.context = self.contexts[name]
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._hearing.append(asyncio.ensure_future(self._hear(reader, writer)))
+        self._hearing.append(asyncio.ensure_future(self._handle(reader, writer)))
 
-    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hosts: list[str] = []
         self.connections.append((self._names.pop(0), hosts))
         try:

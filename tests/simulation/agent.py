@@ -90,13 +90,13 @@ class Agent:
                 if self._choices.happens(self._world.faults.agent_silent):
                     await asyncio.Future()
                 await self._pause()
-                line = self._say(word)
+                line = self._emit(word)
                 if word[0] in ASKS or word[1].get("stage") in ASKS:
                     await self._asked(line)
             await self._drain(TELL)
         except Stopped as stopped:
             if stopped.word is not None:
-                self._say(stopped.word)
+                self._emit(stopped.word)
                 await self._drain(TELL_LATE)
         self._exit(0)
 
@@ -113,7 +113,7 @@ class Agent:
         slow = self._choices.happens(self._world.faults.agent_slow)
         await self._wait(self._choices.pick(SLOW_WORK if slow else WORK))
 
-    def _say(self, word: AgentEvent) -> Line:
+    def _emit(self, word: AgentEvent) -> Line:
         self._may_die()
         line = self._line(word, f"msg_{self._sandbox.id}_{len(self._sandbox.spool)}")
         self._sandbox.spool.append(line)
@@ -142,7 +142,7 @@ class Agent:
     async def _wait(self, seconds: float) -> None:
         """So long; whoever was told to stop does."""
         end = self._world.scheduler.time() + seconds
-        while self._stop is None and await self._hear(end):
+        while self._stop is None and await self._poll(end):
             pass
         if self._stop is not None:
             raise self._stop
@@ -150,10 +150,10 @@ class Agent:
     async def _drain(self, seconds: float) -> None:
         """Until everything was taken; the rest is left to the spool."""
         end = self._world.scheduler.time() + seconds
-        while self._queue and await self._hear(end):
+        while self._queue and await self._poll(end):
             pass
 
-    async def _hear(self, end: float) -> bool:
+    async def _poll(self, end: float) -> bool:
         """Something of the gateway; False when the time is over."""
         left = end - self._world.scheduler.time()
         if left <= 0:
@@ -197,7 +197,7 @@ class Agent:
             reply = await self._network.call(
                 self.process,
                 self._choices,
-                lambda: gateway.hear(line.body, line.id),
+                lambda: gateway.handle(line.body, line.id),
                 seconds=15.0,
             )
         except Lost:

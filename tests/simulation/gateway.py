@@ -137,7 +137,9 @@ class Gateway:
         self._world.trace.answer(command, answer)
         return answer
 
-    async def hear(self, body: bytes, webhook_id: str, *, spooled: bool = False) -> AgentEventReply:
+    async def handle(
+        self, body: bytes, webhook_id: str, *, spooled: bool = False
+    ) -> AgentEventReply:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
         task_id, attempt = words.addressee(body)
         refusal: ApiError | None = None
@@ -260,8 +262,10 @@ class Gateway:
         return True
 
     async def _hear_spooled(self, spool: Sequence[wire.Spooled]) -> None:
-        heard = (self.hear(base64.b64decode(line.body), line.id, spooled=True) for line in spool)
-        for outcome in await asyncio.gather(*heard, return_exceptions=True):
+        handled = (
+            self.handle(base64.b64decode(line.body), line.id, spooled=True) for line in spool
+        )
+        for outcome in await asyncio.gather(*handled, return_exceptions=True):
             if isinstance(outcome, BaseException) and (
                 isinstance(outcome, Unavailable) or not isinstance(outcome, ApiError)
             ):

@@ -265,11 +265,11 @@ def main() -> int:
         return 1
     sys.stdout.write(f"{name}: found by seed {seed}\n")
     if "--tell" in options:
-        _tell(seed)
+        _show(seed)
     return 0
 
 
-def _tell(seed: int) -> None:
+def _show(seed: int) -> None:
     from tests.simulation.run import show  # noqa: PLC0415 - only now, with the bug in it
 
     show(seed, tries=TRIES)

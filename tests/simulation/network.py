@@ -120,14 +120,14 @@ class Network:
         if choices.happens(self._faults.lost_answer):
             self._scheduler.call_later(LOST_AFTER, _break, answer)
         else:
-            self._scheduler.call_later(self._delay(choices), _tell, answer, outcome)
+            self._scheduler.call_later(self._delay(choices), _resolve, answer, outcome)
 
 
 def _break(answer: asyncio.Future[Any]) -> None:
-    _tell(answer, Lost())
+    _resolve(answer, Lost())
 
 
-def _tell(answer: asyncio.Future[Any], outcome: object) -> None:
+def _resolve(answer: asyncio.Future[Any], outcome: object) -> None:
     if answer.done():
         return
     if isinstance(outcome, Exception):

@@ -61,7 +61,7 @@ def run_seeds(first: int, count: int, *, differential: bool = False) -> int:
     tally = _play_all(first, count, differential=differential)
     if tally.failed is not None:
         return show(tally.failed, differential=differential)
-    _say(f"simulation: {tally}: every invariant held ({time.monotonic() - began:.0f} s)")
+    _print(f"simulation: {tally}: every invariant held ({time.monotonic() - began:.0f} s)")
     return 0
 
 
@@ -71,13 +71,13 @@ def show(seed: int, *, differential: bool = False, tries: int = TRIES) -> int:
     play = play_differential if differential else play_alone
     run = play(seed)
     if run.failure is None:
-        _say(f"seed {seed}: {run.commits} commits, every invariant held")
+        _print(f"seed {seed}: {run.commits} commits, every invariant held")
         return 0
-    _say(f"seed {seed} fails: {run.failure}\nlooking for its plainest form …")
+    _print(f"seed {seed} fails: {run.failure}\nlooking for its plainest form …")
     recording = shrink(run.drawn, lambda drawn: play(seed, drawn).kind == run.kind, tries=tries)
     plain = play(seed, recording, is_read=True)
-    _say("\n".join(plain.trace))
-    _say(f"{plain.failure}\nagain: make simulate SEED={seed}")
+    _print("\n".join(plain.trace))
+    _print(f"{plain.failure}\nagain: make simulate SEED={seed}")
     return 1
 
 
@@ -140,7 +140,7 @@ def _play_span(tally: Tally, first: int, count: int, *, differential: bool) -> N
                 tally.add(future.result())
             if time.monotonic() - told > PROGRESS:
                 told = time.monotonic()
-                _say(f"simulation: {tally} …")
+                _print(f"simulation: {tally} …")
         pool.shutdown(cancel_futures=True)
 
 
@@ -161,6 +161,6 @@ def _chunks(first: int, count: int) -> Iterator[tuple[int, int]]:
         yield start, min(CHUNK, first + count - start)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()

@@ -48,12 +48,12 @@ class Agent:
         """The key of the attempt."""
         return secret_bytes(self.env["SLIPGATE_WEBHOOK_SECRET"])
 
-    def body(self, kind: str, **said: object) -> bytes:
+    def body(self, kind: str, **fields: object) -> bytes:
         """The body of one webhook."""
         data = {
             "taskId": self.env["SLIPGATE_TASK_ID"],
             "attempt": int(self.env["SLIPGATE_ATTEMPT"]),
-            **said,
+            **fields,
         }
         stamp = "2026-01-01T00:00:00.000Z"
         return msgspec.json.encode({"type": kind, "timestamp": stamp, "data": data})
@@ -68,9 +68,9 @@ class Agent:
             "content-type": "application/json",
         }
 
-    async def say(self, kind: str, name: str, **said: object) -> httpx.Response:
+    async def emit(self, kind: str, name: str, **fields: object) -> httpx.Response:
         """One signed webhook."""
-        return await self.send(self.body(kind, **said), name)
+        return await self.send(self.body(kind, **fields), name)
 
     async def send(self, body: bytes, name: str, *, at: int | None = None) -> httpx.Response:
         """A body, signed."""

@@ -32,7 +32,7 @@ class Daytona:
     http: httpx.AsyncClient
     secret: bytes = SVIX
 
-    async def tell(self, sandbox: str, state: str, **more: object) -> httpx.Response:
+    async def notify(self, sandbox: str, state: str, **more: object) -> httpx.Response:
         """That a sandbox has changed its state."""
         return await self.send(changed(sandbox, state, **more))
 

@@ -9,11 +9,11 @@ from tests.web.callers import GatewayHarness
 
 async def test_the_first_word_is_applied_and_the_task_runs(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    answer = await agent.say("task.started", "m1")
+    answer = await agent.emit("task.started", "m1")
     assert answer.status_code == 202
-    said = answer.json()
-    assert (said["accepted"], said["applied"], said["cancel"]) == (True, True, False)
-    assert said["deadlineAt"]
+    fields = answer.json()
+    assert (fields["accepted"], fields["applied"], fields["cancel"]) == (True, True, False)
+    assert fields["deadlineAt"]
     assert (await gateway.task(job["taskId"]))["status"] == "running"
 
 
@@ -63,14 +63,14 @@ async def test_the_same_message_is_heard_once(gateway: GatewayHarness) -> None:
     assert (await agent.send(body, "m1")).status_code == 202
     again = await agent.send(body, "m1")
     assert (again.status_code, again.json()["duplicate"]) == (200, True)
-    other = await agent.say("task.heartbeat", "m1")
+    other = await agent.emit("task.heartbeat", "m1")
     assert (other.status_code, other.json()["code"]) == (409, "webhook_id_reused")
     events = (await gateway.get(f"/v1/tasks/{job['taskId']}/events")).json()["data"]
     assert [event["type"] for event in events].count("task.progress") == 1
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "code"),
+    ("kind", "fields", "code"),
     [
         ("task.dance", {}, "unknown_event_type"),
         ("task.progress", {"stage": "x" * 41, "message": ""}, "invalid_request"),
@@ -78,19 +78,19 @@ async def test_the_same_message_is_heard_once(gateway: GatewayHarness) -> None:
     ],
 )
 async def test_a_wrong_word_is_422_and_not_stored(
-    gateway: GatewayHarness, kind: str, said: dict[str, object], code: str
+    gateway: GatewayHarness, kind: str, fields: dict[str, object], code: str
 ) -> None:
     job, agent = await gateway.launch()
     before = (await gateway.task(job["taskId"]))["taskSeq"]
-    response = await agent.say(kind, "m1", **said)
+    response = await agent.emit(kind, "m1", **fields)
     assert (response.status_code, response.json()["code"]) == (422, code)
     assert (await gateway.task(job["taskId"]))["taskSeq"] == before
 
 
 async def test_a_word_after_the_end_is_kept_but_not_applied(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="done")
-    late = await agent.say("task.progress", "m2", stage="push", message="late")
+    await agent.emit("task.completed", "m1", summary="done")
+    late = await agent.emit("task.progress", "m2", stage="push", message="late")
     assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
     events = (await gateway.get(f"/v1/tasks/{job['taskId']}/events")).json()["data"]
     (kept,) = [event for event in events if event["type"] == "task.progress"]
@@ -101,7 +101,7 @@ async def test_a_terminal_word_is_not_refused_for_the_size_of_a_field(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
-    answer = await agent.say("task.completed", "m1", summary="ok", patch="x" * 600_000)
+    answer = await agent.emit("task.completed", "m1", summary="ok", patch="x" * 600_000)
     assert answer.status_code == 202
     assert "patch" in answer.json()["warnings"][0]
     assert (await gateway.task(job["taskId"]))["status"] == "completed"
@@ -109,22 +109,22 @@ async def test_a_terminal_word_is_not_refused_for_the_size_of_a_field(
 
 async def test_a_cancel_is_told_in_the_next_answer(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
-    assert (await agent.say("task.heartbeat", "m2")).json()["cancel"] is True
+    assert (await agent.emit("task.heartbeat", "m2")).json()["cancel"] is True
     error = {"stage": "agent", "code": "cancelled", "message": "told to", "retryable": False}
-    await agent.say("task.failed", "m3", error=error)
+    await agent.emit("task.failed", "m3", error=error)
     assert (await gateway.task(job["taskId"]))["status"] == "cancelled"
 
 
 async def test_log_and_patch_are_put_together_in_order(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.log", "m1", chunk="one\n", offset=0)
-    await agent.say("task.log", "m2", chunk="two\n", offset=4)
+    await agent.emit("task.log", "m1", chunk="one\n", offset=0)
+    await agent.emit("task.log", "m2", chunk="two\n", offset=4)
     missing = await gateway.get(f"/v1/tasks/{job['taskId']}/patch")
     assert (missing.status_code, missing.json()["code"]) == (404, "no_patch")
-    await agent.say("task.patch", "m4", chunk="+b\n", offset=3)
-    await agent.say("task.patch", "m3", chunk="+a\n", offset=0)
+    await agent.emit("task.patch", "m4", chunk="+b\n", offset=3)
+    await agent.emit("task.patch", "m3", chunk="+a\n", offset=0)
     logs = (await gateway.get(f"/v1/tasks/{job['taskId']}/logs")).json()
     assert "".join(piece["chunk"] for piece in logs["data"]) == "one\ntwo\n"
     patch = await gateway.get(f"/v1/tasks/{job['taskId']}/patch")
@@ -135,14 +135,14 @@ async def test_log_and_patch_are_put_together_in_order(gateway: GatewayHarness) 
 async def test_the_patch_of_an_attempt_that_was_retried_is_kept(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
     error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
-    await agent.say("task.failed", "m1", error=error, patch="+kept\n")
+    await agent.emit("task.failed", "m1", error=error, patch="+kept\n")
     assert (await gateway.task(job["taskId"]))["attempt"] == 2
     assert (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+kept\n"
 
 
 async def test_unknown_fields_of_a_last_word_do_not_hide_its_patch(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", patch="+a\n", offset="x", chunk=5, word="y")
+    await agent.emit("task.completed", "m1", patch="+a\n", offset="x", chunk=5, word="y")
     assert (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+a\n"
 
 

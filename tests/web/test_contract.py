@@ -99,15 +99,15 @@ async def _succeed(gateway: GatewayHarness) -> None:
     """A task from its creation to its end, its launcher and its agent."""
     job, agent = await _launched(gateway)
     path = f"/v1/tasks/{job['taskId']}"
-    await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
-    await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
-    await agent.say("task.log", "m2", chunk="hello\n", offset=0)
+    await agent.emit("task.started", "m1", scriptDigest="d", snapshot="s")
+    await agent.emit("task.started", "m1", scriptDigest="d", snapshot="s")
+    await agent.emit("task.log", "m2", chunk="hello\n", offset=0)
     await gateway.http.get(
         f"/v1/agent/prompt?taskId={job['taskId']}", headers=agent.headers(b"", "p1")
     )
     await gateway.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.heartbeat"})
     await gateway.post(f"{path}/cancel")
-    await agent.say("task.completed", "m3", summary="ok", patch="+a\n")
+    await agent.emit("task.completed", "m3", summary="ok", patch="+a\n")
     await gateway.post(f"{path}/attempts/1/release", {"reason": "gone"}, scope="ops")
     await gateway.post(f"{path}/retry")
     for read in ("", "/events", "/logs", "/patch", "/explain"):
@@ -160,15 +160,15 @@ async def _endpoint_of(gateway: GatewayHarness) -> None:
     endpoint = (await gateway.get("/v1/endpoints", "ops")).json()["data"][0]["id"]
     path = f"/v1/endpoints/{endpoint}"
     task = await gateway.create()
-    (owed,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
+    (pending,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
     since: Json = {"since": "2026-01-01T00:00:00Z"}
     await gateway.post(f"{path}/replay", since, "ops", idempotency_key="r")
     replay = (await gateway.post(f"{path}/replay", since, "ops", idempotency_key="r")).json()
     await gateway.post(f"{path}/replay", since | {"dryRun": True}, "ops", idempotency_key="r")
     await gateway.post(f"{path}/replay", since, "ops", idempotency_key="k" * 256)
     await gateway.get(f"/v1/replays/{replay['id']}", "ops")
-    await gateway.get(f"/v1/deliveries/{owed['id']}", "ops")
-    await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    await gateway.get(f"/v1/deliveries/{pending['id']}", "ops")
+    await gateway.post(f"/v1/deliveries/{pending['id']}/retry", scope="ops")
     for key in ("s", "s", "k" * 256, *map(str, range(10))):
         await gateway.post(f"{path}/rotate-secret", {}, "ops", idempotency_key=key)
     await gateway.post(f"{path}/rotate-secret", {"overlapSeconds": 1}, "ops", idempotency_key="s")
@@ -177,10 +177,10 @@ async def _endpoint_of(gateway: GatewayHarness) -> None:
     await gateway.send("PATCH", path, {"description": "mine"}, "ops")
     await gateway.post(f"{path}/disable", scope="ops")
     await gateway.post(f"{path}/replay", since, "ops")
-    await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+    await gateway.post(f"/v1/deliveries/{pending['id']}/retry", scope="ops")
     await gateway.post(f"{path}/enable", {"backlog": "dead"}, "ops")
     await gateway.send("DELETE", path, None, "ops")
-    await _offend_endpoints(gateway, owed["id"], path)
+    await _offend_endpoints(gateway, pending["id"], path)
 
 
 async def _offend_endpoints(gateway: GatewayHarness, delivery: str, gone: str) -> None:
@@ -233,7 +233,7 @@ async def _reach(gateway: GatewayHarness, database: Path) -> None:
     job, agent = await _launched(gateway, env={"A": "1"})
     path = f"/v1/tasks/{job['taskId']}"
     await gateway.post(f"{path}/retry")
-    await agent.say("task.completed", "m1", summary="ok")
+    await agent.emit("task.completed", "m1", summary="ok")
     await gateway.get(f"{path}/patch")
     await beside(
         database.parent,
@@ -270,18 +270,18 @@ async def _offend_frontends(gateway: GatewayHarness) -> None:
 
 async def _offend_agents(gateway: GatewayHarness) -> None:
     job, agent = await _launched(gateway)
-    await agent.say("task.patch", "p1", offset=3, chunk="+b")
+    await agent.emit("task.patch", "p1", offset=3, chunk="+b")
     far = {"offset": 200 * MIB, "chunk": "+b"}
-    await agent.say("task.patch", "p2", **far)
+    await agent.emit("task.patch", "p2", **far)
     await gateway.http.post(agent.env["WEBHOOK_URL"], json={"type": "task.patch", **far})
     await gateway.get(f"/v1/tasks/{job['taskId']}/patch")
     task_id, url = job["taskId"], agent.env["WEBHOOK_URL"]
     hook = url.rpartition("/")[0]
-    await agent.say("task.heartbeat", "m1", taskId=NOBODY)
+    await agent.emit("task.heartbeat", "m1", taskId=NOBODY)
     await agent.send(agent.body("task.heartbeat"), "m1", at=1)
-    await agent.say("task.dance", "m1")
-    await agent.say("task.heartbeat", "m1")
-    await agent.say("task.heartbeat", "m1", more=1)
+    await agent.emit("task.dance", "m1")
+    await agent.emit("task.heartbeat", "m1")
+    await agent.emit("task.heartbeat", "m1", more=1)
     await _speak_unsigned(gateway, agent)
     for token in ("9.x", f"1.{'A' * 43}"):
         await gateway.http.post(f"{hook}/{token}", json={"type": "task.heartbeat"})
@@ -294,12 +294,12 @@ async def _offend_agents(gateway: GatewayHarness) -> None:
             await gateway.http.get(f"/v1/agent/{name}?taskId={query}", headers=headers)
     await gateway.http.get(f"/v1/agent/patch?taskId={task_id}", headers=agent.headers(b"", "p8"))
     await _resume(gateway)
-    await agent.say("task.completed", "m9", summary="ok")
+    await agent.emit("task.completed", "m9", summary="ok")
     for name in ("prompt", "patch"):
         asked = f"/v1/agent/{name}?taskId={task_id}"
         await gateway.http.get(asked, headers=agent.headers(b"", "p9"))
     for name in ("late", "stale"):
-        await agent.say("task.heartbeat", name)
+        await agent.emit("task.heartbeat", name)
         await gateway.http.post(url, json={"type": "task.heartbeat"})
         await gateway.post(f"/v1/tasks/{task_id}/retry")
 
@@ -307,7 +307,7 @@ async def _offend_agents(gateway: GatewayHarness) -> None:
 async def _resume(gateway: GatewayHarness) -> None:
     job, agent = await _launched(gateway, maxAttempts=2)
     error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
-    await agent.say("task.failed", "m1", error=error, patch="+a\n", resumable=True)
+    await agent.emit("task.failed", "m1", error=error, patch="+a\n", resumable=True)
     jobs = await gateway.claim(capacity=0)
     (destroy,) = [each for each in jobs if each.get("taskId") == job["taskId"]]
     await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
@@ -357,7 +357,7 @@ async def _serve(gateway: GatewayHarness) -> None:
     """Daytona and GitHub, in all the ways they call."""
     github, daytona = services.GitHub(http=gateway.http), services.Daytona(http=gateway.http)
     job, agent = await _launched(gateway)
-    await agent.say("task.pr_created", "m1", prUrl=services.PULL)
+    await agent.emit("task.pr_created", "m1", prUrl=services.PULL)
     job = await services.launch_in_daytona(gateway)
     for state in ("started", "stopped"):
         body = services.changed(job["sandbox"]["id"], state)

@@ -40,7 +40,7 @@ async def test_a_sandbox_that_may_have_ended_is_looked_at(
     gateway: GatewayHarness, daytona: Daytona, state: str
 ) -> None:
     job = await launch_in_daytona(gateway)
-    answer = await daytona.tell(job["sandbox"]["id"], state)
+    answer = await daytona.notify(job["sandbox"]["id"], state)
     assert (answer.status_code, answer.json()) == (202, {"accepted": True, "applied": True})
     assert (await gateway.task(job["taskId"]))["status"] == "running"
     (inspection,) = await _inspections(gateway)
@@ -49,7 +49,7 @@ async def test_a_sandbox_that_may_have_ended_is_looked_at(
 
 async def test_what_the_look_finds_ends_the_task(gateway: GatewayHarness, daytona: Daytona) -> None:
     job = await launch_in_daytona(gateway)
-    await daytona.tell(job["sandbox"]["id"], "stopped")
+    await daytona.notify(job["sandbox"]["id"], "stopped")
     (inspection,) = await _inspections(gateway)
     await gateway.report(inspection, "done", sandbox={**job["sandbox"], "state": "stopped"})
     task = await gateway.task(job["taskId"])
@@ -60,7 +60,7 @@ async def test_a_sandbox_that_is_well_is_left_alone(
     gateway: GatewayHarness, daytona: Daytona
 ) -> None:
     job = await launch_in_daytona(gateway)
-    answer = await daytona.tell(job["sandbox"]["id"], "started")
+    answer = await daytona.notify(job["sandbox"]["id"], "started")
     assert answer.json() == {"accepted": True, "applied": False, "reason": "nothing_to_do"}
     assert await _inspections(gateway) == []
 
@@ -97,17 +97,17 @@ async def test_the_destruction_of_a_sandbox_is_confirmed_sooner(
 ) -> None:
     job = await launch_in_daytona(gateway, keepSandbox=True)
     task_id, sandbox = job["taskId"], job["sandbox"]
-    await daytona.tell(sandbox["id"], "error")
+    await daytona.notify(sandbox["id"], "error")
     (inspection,) = await _inspections(gateway)
     await gateway.report(inspection, "done", sandbox={**sandbox, "state": "error"})
     assert (await gateway.task(task_id))["status"] == "failed"
-    assert (await daytona.tell(sandbox["id"], "stopped")).json()["reason"] == "nothing_to_do"
+    assert (await daytona.notify(sandbox["id"], "stopped")).json()["reason"] == "nothing_to_do"
     assert await gateway.claim(providers=["daytona-api@org"], capacity=0) == []
-    assert (await daytona.tell(sandbox["id"], "destroyed")).json()["applied"]
+    assert (await daytona.notify(sandbox["id"], "destroyed")).json()["applied"]
     (destroy,) = await gateway.claim(providers=["daytona-api@org"], capacity=0)
     await gateway.report(destroy, "done", sandbox={**sandbox, "state": "destroyed"})
     assert (await gateway.task(task_id))["sandbox"]["state"] == "destroyed"
-    assert (await daytona.tell(sandbox["id"], "destroyed")).json()["reason"] == "nothing_to_do"
+    assert (await daytona.notify(sandbox["id"], "destroyed")).json()["reason"] == "nothing_to_do"
 
 
 async def test_the_same_message_again_asks_for_nothing(

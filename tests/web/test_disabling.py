@@ -58,13 +58,13 @@ async def test_a_receiver_that_says_410_is_asked_once_and_its_events_are_held(
 
 async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
     hung = asyncio.Event()
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
 
     async def receive(request: httpx.Request) -> httpx.Response:
         if request.url.host.startswith("hangs"):
             await hung.wait()
         else:
-            await heard.put(request.headers["webhook-id"])
+            await received.put(request.headers["webhook-id"])
         return httpx.Response(204, stream=httpx.ByteStream(b""))
 
     async with open_gateway(tmp_path, receivers=httpx.MockTransport(receive)) as gateway:
@@ -74,7 +74,7 @@ async def test_endpoints_that_hang_hold_up_no_other(tmp_path: Path) -> None:
         for _ in range(30):
             await gateway.create()
         async with asyncio.timeout(PATIENCE):
-            got = {await heard.get() for _ in range(30)}
+            got = {await received.get() for _ in range(30)}
         assert not hung.is_set()
         hung.set()
     assert len(got) == 30

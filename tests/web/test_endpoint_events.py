@@ -68,7 +68,7 @@ async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: P
         recovered = body_of(await receivers.next())
         feed = (await gateway.get("/v1/events?types=endpoint.*")).json()["data"]
         path = f"/v1/deliveries?endpointId={watcher['id']}"
-        owed = (await gateway.get(path, "ops")).json()["data"]
+        deliveries = (await gateway.get(path, "ops")).json()["data"]
     headers, disabled = request.headers, body_of(request)
     stamp = int(headers["webhook-timestamp"])
     signature = sign(secret_bytes(watcher["secret"]), headers["webhook-id"], stamp, request.content)
@@ -86,7 +86,7 @@ async def test_a_notice_is_signed_and_names_the_endpoint_and_no_task(tmp_path: P
     )
     assert feed == [data["event"], recovered["data"]["event"]]
     assert [feed[0][name] for name in ("taskId", "taskSeq", "attempt")] == [None] * 3
-    assert [(each["type"], each["taskId"]) for each in owed] == [
+    assert [(each["type"], each["taskId"]) for each in deliveries] == [
         ("endpoint.recovered", None),
         ("endpoint.disabled", None),
     ]

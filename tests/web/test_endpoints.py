@@ -111,10 +111,10 @@ async def test_a_test_says_what_came_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as (gateway, receiver):
         made = await opens(gateway)
         receiver.status = 500
-        said = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+        answer = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
         request = await receiver.next()
-    assert (said["status"], said["responseBody"]) == (500, "thanks")
-    assert said["keyId"].startswith("sec_")
+    assert (answer["status"], answer["responseBody"]) == (500, "thanks")
+    assert answer["keyId"].startswith("sec_")
     assert is_signed_by(request, made["secret"])
     assert httpx.Response(200, content=request.content).json()["type"] == "endpoint.test"
 
@@ -130,9 +130,9 @@ async def test_a_receiver_may_have_its_certificate_from_a_private_authority(
         tmp_path, SLIPGATE_ALLOW_PRIVATE_ENDPOINTS="true", SSL_CERT_FILE=str(bundle)
     ) as gateway:
         made = await opens(gateway, url=receiver.url)
-        said = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
+        answer = (await gateway.post(f"/v1/endpoints/{made['id']}/test", scope="ops")).json()
     receiver.stop()
-    assert (said["status"], said["reason"]) == (200, None)
+    assert (answer["status"], answer["reason"]) == (200, None)
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ async def test_both_secrets_sign_while_they_overlap(
         made = await opens(gateway)
         path = f"/v1/endpoints/{made['id']}"
         new = (await gateway.post(f"{path}/rotate-secret", overlap, "ops")).json()
-        said = (await gateway.post(f"{path}/test", scope="ops")).json()
+        answer = (await gateway.post(f"{path}/test", scope="ops")).json()
         request = await receiver.next()
-    assert said["keyId"] == new["keyId"]
+    assert answer["keyId"] == new["keyId"]
     assert is_signed_by(request, new["secret"])
     assert is_signed_by(request, made["secret"]) is is_old_good
 
@@ -190,11 +190,17 @@ async def test_events_for_a_disabled_endpoint_are_held(tmp_path: Path) -> None:
         path = f"/v1/endpoints/{made['id']}"
         shown = (await gateway.post(f"{path}/disable", scope="ops")).json()
         task = await gateway.create()
-        (owed,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()["data"]
-        refused = await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        (delivery,) = (await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")).json()[
+            "data"
+        ]
+        refused = await gateway.post(f"/v1/deliveries/{delivery['id']}/retry", scope="ops")
         enabled = (await gateway.post(f"{path}/enable", scope="ops")).json()
     assert (shown["enabled"], shown["disabledReason"]) == (False, "disabled by ops")
-    assert (owed["status"], owed["endpointId"], owed["nextAttemptAt"]) == ("held", made["id"], None)
+    assert (delivery["status"], delivery["endpointId"], delivery["nextAttemptAt"]) == (
+        "held",
+        made["id"],
+        None,
+    )
     assert refused.json()["code"] == "endpoint_disabled"
     assert (enabled["enabled"], enabled["disabledReason"]) == (True, None)
 
@@ -213,8 +219,8 @@ async def test_a_deleted_endpoint_is_not_there(tmp_path: Path) -> None:
             assert response.json()["code"] == "not_found"
         assert (await gateway.get("/v1/endpoints", "ops")).json()["data"] == []
         task = await gateway.create()
-        owed = await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")
-        assert owed.json()["data"] == []
+        delivery = await gateway.get(f"/v1/deliveries?taskId={task['id']}", "ops")
+        assert delivery.json()["data"] == []
 
 
 async def test_endpoints_are_listed_by_pages_with_those_of_callbacks(tmp_path: Path) -> None:
@@ -357,13 +363,13 @@ async def test_a_delivery_shows_every_attempt(tmp_path: Path) -> None:
         made = await opens(gateway, eventTypes=["task.created"])
         task = await gateway.create()
         await receiver.next()
-        (owed,) = await _delivered(gateway, made["id"])
-        shown = (await gateway.get(f"/v1/deliveries/{owed['id']}", "ops")).json()
-        again = await gateway.post(f"/v1/deliveries/{owed['id']}/retry", scope="ops")
+        (delivery,) = await _delivered(gateway, made["id"])
+        shown = (await gateway.get(f"/v1/deliveries/{delivery['id']}", "ops")).json()
+        again = await gateway.post(f"/v1/deliveries/{delivery['id']}/retry", scope="ops")
         request = await receiver.next()
-    assert shown == owed
-    assert (owed["taskId"], owed["type"]) == (task["id"], "task.created")
-    (attempt,) = owed["attempts"]
+    assert shown == delivery
+    assert (delivery["taskId"], delivery["type"]) == (task["id"], "task.created")
+    (attempt,) = delivery["attempts"]
     assert (attempt["trigger"], attempt["status"]) == ("auto", 204)
     assert again.status_code == 202
-    assert request.headers["webhook-id"] == owed["eventId"]
+    assert request.headers["webhook-id"] == delivery["eventId"]

@@ -12,7 +12,7 @@ from tests.web.streams import PATIENCE, streamed
 
 async def test_events_are_oldest_first_and_numbered_without_gaps(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     seen: list[Json] = []
     after = "0"
     while page := (await _events(gateway, job["taskId"], f"after={after}&limit=2"))["data"]:

@@ -81,7 +81,7 @@ async def test_the_launch_in_hand_is_told(gateway: GatewayHarness) -> None:
 
 async def test_what_the_agent_says_is_told(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.progress", "m1", stage="agent", message="turn 7 of 60")
+    await agent.emit("task.progress", "m1", stage="agent", message="turn 7 of 60")
     told = await _explained(gateway, job["taskId"])
     assert "its agent is in stage agent: “turn 7 of 60”" in told["summary"]
     assert told["waitingFor"] == "its agent to finish"
@@ -116,7 +116,7 @@ async def test_an_agent_that_cannot_reach_the_gateway_is_told(gateway: GatewayHa
 async def test_an_end_is_told_with_advice_clean_up_and_retry(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(env={"FEATURE_X": "s3cret"})
     error = {"stage": "agent", "code": "model_auth", "message": "401: no.", "retryable": False}
-    await agent.say("task.failed", "m1", error=error)
+    await agent.emit("task.failed", "m1", error=error)
     told = await _explained(gateway, job["taskId"])
     assert "model_auth in agent: 401: no; what helps: give the launcher" in told["summary"]
     assert "l1 is asked to destroy its sandbox and has not begun" in told["summary"]
@@ -127,7 +127,7 @@ async def test_an_end_is_told_with_advice_clean_up_and_retry(gateway: GatewayHar
 
 async def test_a_callback_that_is_owed_is_told_without_its_secret(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(callbackUrl="https://app.example/hook?token=s3cret")
-    await agent.say("task.completed", "m1", summary="done")
+    await agent.emit("task.completed", "m1", summary="done")
     told = await _explained(gateway, job["taskId"])
     assert "webhook" in told["summary"]
     assert any(line.startswith("webhook of event ") for line in told["evidence"])

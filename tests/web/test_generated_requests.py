@@ -81,8 +81,8 @@ class RunningGateway:
         headers = {"authorization": f"Bearer {self._keys[scope]}"}
         response = requests.post(self.url + path, json=body, headers=headers, timeout=20)
         assert response.ok, response.text
-        said: Json = response.json()
-        return said
+        answer: Json = response.json()
+        return answer
 
 
 @API.auth()

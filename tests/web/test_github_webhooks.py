@@ -33,7 +33,7 @@ def github(gateway: GatewayHarness) -> GitHub:
 
 async def _with_pull_request(gateway: GatewayHarness, **wanted: object) -> tuple[str, Agent]:
     job, agent = await gateway.launch(**wanted)
-    await agent.say("task.pr_created", "pr", prUrl=PULL)
+    await agent.emit("task.pr_created", "pr", prUrl=PULL)
     return job["taskId"], agent
 
 
@@ -62,7 +62,7 @@ async def test_an_ended_task_hears_of_it_too_and_stays_as_it_is(
 ) -> None:
     task_id, agent = await _with_pull_request(gateway)
     error = {"stage": "agent", "code": "x", "message": "y"}
-    await agent.say(end, "end", summary="ok", **({"error": error} if "failed" in end else {}))
+    await agent.emit(end, "end", summary="ok", **({"error": error} if "failed" in end else {}))
     before = await gateway.task(task_id)
     assert (await github.close(merged=True)).json()["applied"]
     after = await gateway.task(task_id)

@@ -230,7 +230,7 @@ async def test_a_length_nobody_can_send_is_too_large(
 async def test_a_word_too_deep_for_its_readers_is_refused(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     deep = msgspec.Raw(b"[" * 900 + b"]" * 900)
-    response = await agent.say("task.heartbeat", "m1", x=deep)
+    response = await agent.emit("task.heartbeat", "m1", x=deep)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
     for path in ("", "/events", "/explain"):
         assert (await gateway.get(f"/v1/tasks/{job['taskId']}{path}")).status_code == 200

@@ -129,5 +129,5 @@ async def test_health_readiness_and_metrics(gateway: GatewayHarness) -> None:
     assert (await gateway.http.get("/readyz")).status_code == 200
     assert (await gateway.http.get("/metrics")).status_code == 401
     await gateway.create()
-    figures = await gateway.get("/metrics", "read")
-    assert 'slipgate_tasks{status="queued"} 1.0' in figures.text
+    metrics = await gateway.get("/metrics", "read")
+    assert 'slipgate_tasks{status="queued"} 1.0' in metrics.text

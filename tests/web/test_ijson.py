@@ -39,7 +39,7 @@ async def test_only_who_may_speak_is_told_what_is_wrong(gateway: GatewayHarness)
 
 async def test_what_a_spool_brings_is_held_to_the_same(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.failed", "m0", error={"stage": "x", "code": "x", "message": "x"})
+    await agent.emit("task.failed", "m0", error={"stage": "x", "code": "x", "message": "x"})
     (destroy,) = await gateway.claim(capacity=0)
     body = agent.body("task.heartbeat", more="ODD").replace(b'"ODD"', b"9" * 5_000)
     before = (await gateway.task(job["taskId"]))["taskSeq"]
@@ -78,7 +78,7 @@ async def test_metadata_that_no_filter_finds_is_refused(
 
 async def test_a_log_may_hold_what_a_program_wrote(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    said = await agent.say("task.log", "m1", offset=0, chunk="\x00\x1b[1m\uffff\n")
-    assert said.status_code == 202, said.text
+    response = await agent.emit("task.log", "m1", offset=0, chunk="\x00\x1b[1m\uffff\n")
+    assert response.status_code == 202, response.text
     log = await gateway.get(f"/v1/tasks/{job['taskId']}/logs", accept="text/plain")
     assert "\uffff" in log.text

@@ -50,13 +50,13 @@ async def test_an_attempt_that_nobody_has_taken_is_shown_as_it_will_be_kept(
 
 async def test_every_attempt_keeps_its_own_end(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
-    await agent.say("task.usage", "m1", **USAGE)
+    await agent.emit("task.usage", "m1", **USAGE)
     (running,) = (await shown(gateway, job["taskId"], "attempts"))["attempts"]
     assert (running["status"], running["usage"]) == ("running", USAGE)
     assert (running["provider"], running["realm"]) == ("local", "here")
     assert running["sandbox"]["id"] == sandbox_of(job)["id"]
     assert running["startedAt"] is not None
-    await agent.say("task.failed", "m2", error=ERROR)
+    await agent.emit("task.failed", "m2", error=ERROR)
     first, second = (await shown(gateway, job["taskId"], "attempts"))["attempts"]
     assert (first["status"], first["error"], first["usage"]) == ("failed", ERROR, USAGE)
     assert first["endedAt"] >= first["startedAt"]

@@ -76,9 +76,9 @@ async def test_reports_may_be_repeated(gateway: GatewayHarness) -> None:
 async def test_trying_says_until_when_a_sandbox_may_be_made(gateway: GatewayHarness) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
-    said = (await gateway.try_sandbox(job)).json()
-    assert (said["create"], said["createSeconds"]) == (True, 30)
-    await Agent(http=gateway.http, env=job["env"]).say("task.started", "m1")
+    answer = (await gateway.try_sandbox(job)).json()
+    assert (answer["create"], answer["createSeconds"]) == (True, 30)
+    await Agent(http=gateway.http, env=job["env"]).emit("task.started", "m1")
     assert (await gateway.try_sandbox(job)).json()["create"] is False
 
 
@@ -93,7 +93,7 @@ async def test_a_permanent_failure_ends_the_task(gateway: GatewayHarness) -> Non
 
 async def test_the_end_of_a_task_brings_a_destroy_job(gateway: GatewayHarness) -> None:
     _, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="done")
+    await agent.emit("task.completed", "m1", summary="done")
     (job,) = await gateway.claim(capacity=0)
     assert (job["kind"], job["sandbox"]["id"].startswith("id-")) == ("destroy", True)
     assert "env" not in job
@@ -144,8 +144,8 @@ async def test_spooled_words_of_another_attempt_have_the_tolerance_of_any_webhoo
     await gateway.try_sandbox(other)
     body = agent.body("task.completed", summary="elsewhere")
     line = line_of(agent, "m1", body, at=int(time.time()) - age)
-    said = await gateway.report(other, "done", sandbox=sandbox_of(other), spool=[line])
-    assert said.status_code == 200
+    answer = await gateway.report(other, "done", sandbox=sandbox_of(other), spool=[line])
+    assert answer.status_code == 200
     assert (await gateway.task(job["taskId"]))["status"] == status
 
 

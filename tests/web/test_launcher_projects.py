@@ -92,7 +92,7 @@ async def test_a_job_of_another_project_is_not_there(gateway: GatewayHarness, ve
 
 async def test_clean_up_belongs_to_launchers_of_the_project(gateway: GatewayHarness) -> None:
     _, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="done")
+    await agent.emit("task.completed", "m1", summary="done")
     assert await gateway.claim(OTHER, launcherId="l2", capacity=0) == []
     (job,) = await gateway.claim(capacity=0)
     assert job["kind"] == "destroy"
@@ -119,7 +119,7 @@ async def test_a_process_of_another_project_is_not_ended(gateway: GatewayHarness
 
 async def test_a_sweep_sees_nothing_of_another_project(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="done")
+    await agent.emit("task.completed", "m1", summary="done")
     (destroy,) = await gateway.claim(capacity=0)
     await gateway.report(destroy, "done", sandbox=sandbox_of(destroy, "destroyed"))
     await gateway.claim(OTHER, launcherId="l2", capacity=0)
@@ -132,8 +132,8 @@ async def test_a_sweep_sees_nothing_of_another_project(gateway: GatewayHarness) 
         "createdAt": "2026-01-01T00:00:00Z",
     }
     sweep = sweep_of(await gateway.claim(OTHER, launcherId="l2", capacity=0))
-    said = await gateway.report(sweep, "done", OTHER, sandboxes=[found])
-    assert said.status_code == 200
+    answer = await gateway.report(sweep, "done", OTHER, sandboxes=[found])
+    assert answer.status_code == 200
     by_project = {
         each["project"]: each for each in (await gateway.get("/v1/sweeps", "ops")).json()["data"]
     }

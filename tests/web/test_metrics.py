@@ -46,16 +46,16 @@ async def test_what_is_wrong_can_be_alerted_on(tmp_path: Path) -> None:
             f"UPDATE deliveries SET status = 'pending', next_attempt_at = {due}",  # noqa: S608
         )
         clock.ahead = 11_000
-        figures = await scraped(gateway)
-    assert figures['slipgate_tasks{status="queued"}'] == 1
-    assert figures['slipgate_flags{code="silent"}'] == 1
-    assert figures['slipgate_deliveries{status="pending"}'] == 1
-    assert figures['slipgate_deliveries{status="dead"}'] == 0
-    assert figures["slipgate_launchers_live"] == 1
-    assert figures["slipgate_launcher_places"] == 3
-    assert "slipgate_ledger_queue" in figures  # the deliverer may be writing just now
-    assert figures['slipgate_connections_refused_total{reason="no_room"}'] == 0
-    assert figures["slipgate_ledger_commit_seconds_count"] >= 2
+        metrics = await scraped(gateway)
+    assert metrics['slipgate_tasks{status="queued"}'] == 1
+    assert metrics['slipgate_flags{code="silent"}'] == 1
+    assert metrics['slipgate_deliveries{status="pending"}'] == 1
+    assert metrics['slipgate_deliveries{status="dead"}'] == 0
+    assert metrics["slipgate_launchers_live"] == 1
+    assert metrics["slipgate_launcher_places"] == 3
+    assert "slipgate_ledger_queue" in metrics  # the deliverer may be writing just now
+    assert metrics['slipgate_connections_refused_total{reason="no_room"}'] == 0
+    assert metrics["slipgate_ledger_commit_seconds_count"] >= 2
 
 
 async def test_a_launcher_that_calls_no_more_is_not_counted(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ async def test_a_lease_that_ran_out_is_told_as_such(tmp_path: Path) -> None:
 
 async def test_the_silence_of_an_agent_is_foreseen(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(timeouts={"heartbeatSeconds": 600})
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     found = await rehearsed(gateway, "?within=700")
     step = next(step for step in found["data"] if step["taskId"] == job["taskId"])
     assert [event["type"] for event in step["events"]] == ["task.stalled"]

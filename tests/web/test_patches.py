@@ -27,7 +27,7 @@ def zipped(text: bytes) -> str:
 async def send(agent: Agent, name: str, text: str = DIFF, **fields: object) -> httpx.Response:
     data = text.encode()
     about = {"offset": 0, "chunk": zipped(data), "encoding": "gzip", "size": len(data), **fields}
-    return await agent.say("task.patch", name, **about)
+    return await agent.emit("task.patch", name, **about)
 
 
 async def read(gateway: GatewayHarness, task_id: str, query: str = "") -> httpx.Response:
@@ -40,10 +40,10 @@ async def test_a_compressed_patch_is_read_as_text(gateway: GatewayHarness) -> No
     starts = [sum(len(each.encode()) for each in pieces[:number]) for number in range(3)]
     size = len("".join(pieces).encode())
     for number in (2, 0, 1):
-        said = await send(
+        answer = await send(
             agent, f"m{number}", pieces[number], offset=starts[number], size=size, baseSha=BASE
         )
-        assert said.status_code == 202
+        assert answer.status_code == 202
     found = await read(gateway, job["taskId"])
     assert found.text == "".join(pieces)
     assert found.headers["content-length"] == f"{size}"
@@ -58,10 +58,10 @@ async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(
     await send(agent, "m1")
     newer = DIFF + DIFF
     half = {"offset": 0, "chunk": newer[:40], "revision": 2, "size": len(newer.encode())}
-    await agent.say("task.patch", "m2", **half)
+    await agent.emit("task.patch", "m2", **half)
     assert (await read(gateway, job["taskId"])).text == DIFF
     rest = {"offset": len(newer[:40].encode()), "chunk": newer[40:]}
-    await agent.say("task.patch", "m3", **half | rest)
+    await agent.emit("task.patch", "m3", **half | rest)
     assert (await read(gateway, job["taskId"])).text == newer
 
 
@@ -80,7 +80,7 @@ async def test_a_later_revision_replaces_the_earlier_ones_once_it_is_whole(
 )
 async def test_a_bad_member_is_refused(gateway: GatewayHarness, make: Callable[[], str]) -> None:
     job, agent = await gateway.launch()
-    refused = await agent.say("task.patch", "m1", offset=0, chunk=make(), encoding="gzip")
+    refused = await agent.emit("task.patch", "m1", offset=0, chunk=make(), encoding="gzip")
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
     assert [error["path"] for error in refused.json()["errors"]] == ["$.data.chunk"]
     assert (await read(gateway, job["taskId"])).status_code == 404
@@ -97,8 +97,8 @@ async def test_secrets_are_found_inside_of_compressed_pieces(
 ) -> None:
     job, agent = await gateway.launch()
     secret = BY_KIND["github_token"]
-    said = await send(agent, "m1", f"+++ b/x\n+token = '{secret}'\n old\n")
-    assert said.json()["warnings"] == ["$.data.chunk: secrets in added lines were redacted"]
+    answer = await send(agent, "m1", f"+++ b/x\n+token = '{secret}'\n old\n")
+    assert answer.json()["warnings"] == ["$.data.chunk: secrets in added lines were redacted"]
     found = (await read(gateway, job["taskId"])).text
     assert secret not in found
     assert "[redacted:github_token]" in found
@@ -125,7 +125,7 @@ async def test_an_attempt_keeps_no_more_than_its_share(
     job, agent = await gateway.launch()
     await send(agent, "m1")
     if has_ended:
-        await agent.say("task.failed", "m2", error=END)
+        await agent.emit("task.failed", "m2", error=END)
     with closing(sqlite3.connect(tmp_path / "slipgate.db", isolation_level=None)) as database:
         kept = f'{{"stored": {MAX_STORED - 1_000}}}'
         database.execute("UPDATE attempts SET patch = ?", (kept,))
@@ -139,10 +139,10 @@ async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m0")
-    await agent.say("task.failed", "m1", error=END)
+    await agent.emit("task.started", "m0")
+    await agent.emit("task.failed", "m1", error=END)
     for number in range(105):
-        await agent.say("task.heartbeat", f"late{number}")
+        await agent.emit("task.heartbeat", f"late{number}")
     late = await send(agent, "m2", DIFF * 5_000)
     assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
     assert (await send(agent, "m2", DIFF * 5_000)).json()["duplicate"] is True
@@ -155,13 +155,13 @@ async def test_a_final_event_that_comes_late_brings_its_patch_nevertheless(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m0")
-    await agent.say("task.failed", "m1", error=END)
-    await agent.say("task.completed", "m2", summary="no patch")
+    await agent.emit("task.started", "m0")
+    await agent.emit("task.failed", "m1", error=END)
+    await agent.emit("task.completed", "m2", summary="no patch")
     whole = DIFF * 5_000
-    late = await agent.say("task.completed", "m3", patch=whole)
+    late = await agent.emit("task.completed", "m3", patch=whole)
     assert (late.status_code, late.json()["code"]) == (410, "attempt_finished")
-    await agent.say("task.completed", "m4", patch=DIFF)
+    await agent.emit("task.completed", "m4", patch=DIFF)
     assert (await read(gateway, job["taskId"])).text == whole, "the first is kept, as the only one"
     assert (await gateway.task(job["taskId"]))["status"] == "failed"
 
@@ -180,7 +180,7 @@ async def test_the_newest_attempt_that_kept_one_is_read_or_the_one_asked_for(
 ) -> None:
     job, first = await gateway.launch(maxAttempts=3)
     await send(first, "m1", DIFF)
-    await first.say("task.failed", "m2", error=END | {"retryable": True})
+    await first.emit("task.failed", "m2", error=END | {"retryable": True})
     second = await next_attempt(gateway, job)
     found = await read(gateway, job["taskId"])
     assert (found.text, found.headers["slipgate-patch-attempt"]) == (DIFF, "1")
@@ -200,9 +200,9 @@ async def test_why_there_is_no_patch_is_said(gateway: GatewayHarness) -> None:
     await gateway.try_sandbox(job)
     await gateway.report(job, "done", sandbox=sandbox_of(job))
     agent = Agent(http=gateway.http, env=job["env"])
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     reasons.append((await read(gateway, task["id"])).json()["detail"])
-    await agent.say("task.patch", "m2", offset=0, chunk="", size=0)
+    await agent.emit("task.patch", "m2", offset=0, chunk="", size=0)
     reasons.append((await read(gateway, task["id"])).json()["detail"])
     reasons.append((await read(gateway, task["id"], "?attempt=7")).json()["detail"])
     assert reasons == [
@@ -215,7 +215,7 @@ async def test_why_there_is_no_patch_is_said(gateway: GatewayHarness) -> None:
 
 async def test_pieces_do_not_ride_in_feeds(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.patch", "m1", offset=0, chunk="+" + "x" * 60_000, size=60_001)
+    await agent.emit("task.patch", "m1", offset=0, chunk="+" + "x" * 60_000, size=60_001)
     page = await gateway.get(f"/v1/tasks/{job['taskId']}/events")
     assert len(page.content) < 10_000
     (event,) = [each for each in page.json()["data"] if each["type"] == "task.patch"]
@@ -230,17 +230,17 @@ async def test_pieces_do_not_ride_in_feeds(gateway: GatewayHarness) -> None:
 
 async def test_a_patch_whose_summary_is_too_long_is_not_lost(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    said = await send(agent, "m1", summary="x" * 9_000, more="y" * 70_000)
-    assert said.status_code == 202
-    assert len(said.json()["warnings"]) == 2
+    answer = await send(agent, "m1", summary="x" * 9_000, more="y" * 70_000)
+    assert answer.status_code == 202
+    assert len(answer.json()["warnings"]) == 2
     assert (await read(gateway, job["taskId"])).text == DIFF
 
 
 async def test_the_spool_of_a_task_that_ran_out_of_time_is_kept(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
-    await agent.say("task.failed", "m2", error=END)
+    await agent.emit("task.failed", "m2", error=END)
     (destroy,) = await gateway.claim(capacity=0)
     half = len(DIFF.encode()) // 2
     spool = []

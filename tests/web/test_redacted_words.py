@@ -10,7 +10,7 @@ async def test_an_agent_that_tells_its_own_secrets_is_not_quoted(gateway: Gatewa
     job, agent = await gateway.launch()
     secret, url = agent.env["SLIPGATE_WEBHOOK_SECRET"], agent.env["WEBHOOK_URL"]
     told = [secret, secret.removeprefix("whsec_"), url, url.rpartition(".")[2]]
-    await agent.say("task.progress", "m1", stage="agent", message=" ".join(told))
+    await agent.emit("task.progress", "m1", stage="agent", message=" ".join(told))
     await gateway.http.post(url, json={"type": "task.progress", "message": " ".join(told)})
     events = await gateway.get(f"/v1/tasks/{job['taskId']}/events")
     shown = events.text + (await gateway.get(f"/v1/tasks/{job['taskId']}")).text
@@ -21,7 +21,7 @@ async def test_an_agent_that_tells_its_own_secrets_is_not_quoted(gateway: Gatewa
 async def test_a_patch_that_adds_a_secret_says_so_in_the_answer(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     patch = f"--- a/x\n+++ b/x\n@@ -1 +1,2 @@\n a\n+{TOKEN}\n"
-    answer = (await agent.say("task.completed", "m1", summary="ok", patch=patch)).json()
+    answer = (await agent.emit("task.completed", "m1", summary="ok", patch=patch)).json()
     assert answer["warnings"] == ["$.data.patch: secrets in added lines were redacted"]
     kept = (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text
     assert kept == patch.replace(TOKEN, "[redacted:github_token]")
@@ -30,8 +30,8 @@ async def test_a_patch_that_adds_a_secret_says_so_in_the_answer(gateway: Gateway
 async def test_a_log_with_a_secret_has_no_hole(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     first = f"env: {TOKEN}\n"
-    await agent.say("task.log", "m1", offset=0, chunk=first)
-    await agent.say("task.log", "m2", offset=len(first), chunk="next\n")
+    await agent.emit("task.log", "m1", offset=0, chunk=first)
+    await agent.emit("task.log", "m2", offset=len(first), chunk="next\n")
     path = f"/v1/tasks/{job['taskId']}/logs"
     text = (await gateway.get(path, accept="text/plain")).text
     assert TOKEN not in text
@@ -42,7 +42,7 @@ async def test_a_log_with_a_secret_has_no_hole(gateway: GatewayHarness) -> None:
 async def test_the_same_word_again_is_known_by_what_was_sent(gateway: GatewayHarness) -> None:
     _, agent = await gateway.launch()
     for status in (202, 200):
-        answer = await agent.say("task.progress", "m1", stage="agent", message=TOKEN)
+        answer = await agent.emit("task.progress", "m1", stage="agent", message=TOKEN)
         assert answer.status_code == status
 
 

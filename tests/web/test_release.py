@@ -12,7 +12,7 @@ REASON: Json = {"reason": "the host burned down"}
 async def ended(gateway: GatewayHarness) -> str:
     """A task that has ended, and whose sandbox is still there."""
     job, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="done")
+    await agent.emit("task.completed", "m1", summary="done")
     task_id: str = job["taskId"]
     return task_id
 
@@ -20,9 +20,9 @@ async def ended(gateway: GatewayHarness) -> str:
 async def test_ops_declare_a_sandbox_gone(gateway: GatewayHarness) -> None:
     task_id = await ended(gateway)
     for _ in range(2):
-        said = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope="ops")
-        assert said.status_code == 200, said.text
-        assert said.json()["sandbox"]["state"] == "gone"
+        answer = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope="ops")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["sandbox"]["state"] == "gone"
     assert await gateway.claim(capacity=0) == []
     events = (await gateway.get(f"/v1/tasks/{task_id}/events")).json()["data"]
     (released,) = [event for event in events if event["type"] == "sandbox.released"]
@@ -32,8 +32,8 @@ async def test_ops_declare_a_sandbox_gone(gateway: GatewayHarness) -> None:
 @pytest.mark.parametrize("scope", ["tasks", "read", "launcher"])
 async def test_nobody_else_may(gateway: GatewayHarness, scope: str) -> None:
     task_id = await ended(gateway)
-    said = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)
-    assert (said.status_code, said.json()["code"]) == (403, "forbidden")
+    answer = await gateway.post(f"/v1/tasks/{task_id}/attempts/1/release", REASON, scope=scope)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,16 @@ async def test_a_wrong_request_says_what_is_wrong(
     gateway: GatewayHarness, attempt: str, body: Any, status: int, code: str
 ) -> None:
     task_id = await ended(gateway)
-    said = await gateway.post(f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops")
-    assert (said.status_code, said.json()["code"]) == (status, code)
+    answer = await gateway.post(
+        f"/v1/tasks/{task_id}/attempts/{attempt}/release", body, scope="ops"
+    )
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 async def test_a_living_attempt_is_not_released(gateway: GatewayHarness) -> None:
     job, _ = await gateway.launch()
-    said = await gateway.post(f"/v1/tasks/{job['taskId']}/attempts/1/release", REASON, scope="ops")
-    assert (said.status_code, said.json()["code"]) == (409, "not_finished")
-    assert "Cancel" in said.json()["hint"]
+    answer = await gateway.post(
+        f"/v1/tasks/{job['taskId']}/attempts/1/release", REASON, scope="ops"
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_finished")
+    assert "Cancel" in answer.json()["hint"]

@@ -25,9 +25,9 @@ def piece(text: str = DIFF, **fields: object) -> Json:
 async def ended_by_its_clock(gateway: GatewayHarness) -> tuple[str, Json]:
     """A task that failed, with the destroy job of its sandbox."""
     job, agent = await gateway.launch()
-    assert (await agent.say("task.started", "m1")).status_code == 202
+    assert (await agent.emit("task.started", "m1")).status_code == 202
     failed = {"stage": "agent", "code": "time_over", "message": "x", "retryable": False}
-    await agent.say("task.failed", "m2", error=failed)
+    await agent.emit("task.failed", "m2", error=failed)
     (destroy,) = await gateway.claim(capacity=0)
     assert destroy["kind"] == "destroy"
     return job["taskId"], destroy
@@ -47,17 +47,19 @@ async def test_a_destroy_job_asks_for_a_patch_that_is_not_kept(gateway: GatewayH
 
 async def test_what_is_kept_needs_no_rescue(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.patch", "m1", offset=0, chunk=DIFF, size=len(DIFF))
-    await agent.say("task.completed", "m2", summary="ok")
+    await agent.emit("task.patch", "m1", offset=0, chunk=DIFF, size=len(DIFF))
+    await agent.emit("task.completed", "m2", summary="ok")
     (destroy,) = await gateway.claim(capacity=0)
     assert (destroy["taskId"], destroy.get("rescue", False)) == (job["taskId"], False)
 
 
-@pytest.mark.parametrize("said", [{"chunk": DIFF[:9]}, {"offset": 9, "chunk": DIFF[9:]}], ids=str)
-async def test_half_a_patch_is_rescued(gateway: GatewayHarness, said: Json) -> None:
+@pytest.mark.parametrize(
+    "details", [{"chunk": DIFF[:9]}, {"offset": 9, "chunk": DIFF[9:]}], ids=str
+)
+async def test_half_a_patch_is_rescued(gateway: GatewayHarness, details: Json) -> None:
     _, agent = await gateway.launch()
-    await agent.say("task.patch", "m1", **{"offset": 0, "size": len(DIFF), **said})
-    await agent.say("task.completed", "m2", summary="ok")
+    await agent.emit("task.patch", "m1", **{"offset": 0, "size": len(DIFF), **details})
+    await agent.emit("task.completed", "m2", summary="ok")
     (destroy,) = await gateway.claim(capacity=0)
     assert destroy["rescue"] is True
 
@@ -103,7 +105,7 @@ async def tell_end(gateway: GatewayHarness, sandbox: Json, instance: str) -> int
 
 async def test_a_process_that_has_ended_is_looked_at_at_once(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     own = {"name": job["sandbox"]["name"]}
     assert await gateway.claim(capacity=0) == []
     assert await tell_end(gateway, own, job["instanceId"]) == 200
@@ -118,7 +120,7 @@ async def test_a_process_that_has_ended_is_looked_at_at_once(gateway: GatewayHar
 
 async def test_a_look_that_was_under_way_is_followed_by_another(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     own = {"name": job["sandbox"]["name"]}
     await tell_end(gateway, own, job["instanceId"])
     (first,) = await gateway.claim(capacity=0)
@@ -139,7 +141,7 @@ async def test_sandboxes_that_are_not_known_are_ignored(
     gateway: GatewayHarness, foreign: Json
 ) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     told = {"name": job["sandbox"]["name"], **foreign}
     assert await tell_end(gateway, told, job["instanceId"]) == 200
     assert await gateway.claim(capacity=0) == []
@@ -159,10 +161,10 @@ async def drained(gateway: GatewayHarness, job: Json, agent: Agent, kind: str) -
 async def test_a_patch_in_the_spool_of_a_cancelled_task_is_kept(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     task_id = job["taskId"]
-    await agent.say("task.started", "m1")
+    await agent.emit("task.started", "m1")
     await gateway.post(f"/v1/tasks/{task_id}/cancel")
     failed = {"stage": "agent", "code": "cancelled", "message": "x", "retryable": False}
-    await agent.say("task.failed", "m2", error=failed)
+    await agent.emit("task.failed", "m2", error=failed)
     assert (await gateway.task(task_id))["status"] == "cancelled"
     await drained(gateway, job, agent, "destroy")
     assert (await gateway.get(f"/v1/tasks/{task_id}/patch")).text == DIFF

@@ -9,8 +9,8 @@ TEXT = "text/plain"
 
 async def log(agent: Agent, *pieces: tuple[int, str]) -> None:
     for offset, chunk in pieces:
-        said = await agent.say("task.log", f"log-{offset}", offset=offset, chunk=chunk)
-        assert said.status_code == 202
+        answer = await agent.emit("task.log", f"log-{offset}", offset=offset, chunk=chunk)
+        assert answer.status_code == 202
 
 
 async def logged(gateway: GatewayHarness, task_id: str, query: str = "") -> Json:
@@ -34,7 +34,7 @@ async def test_a_log_goes_on_at_its_cursor_past_everything_else(gateway: Gateway
     assert empty == {"data": [], "nextCursor": "0"}
     await log(agent, (0, "a\n"))
     first = await logged(gateway, job["taskId"], "after=0")
-    await agent.say("task.heartbeat", "m1")
+    await agent.emit("task.heartbeat", "m1")
     assert await logged(gateway, job["taskId"], f"after={first['nextCursor']}") == {
         "data": [],
         "nextCursor": first["nextCursor"],
@@ -68,11 +68,11 @@ async def test_a_patch_with_a_hole_is_not_given_as_if_it_were_whole(
 ) -> None:
     job, agent = await gateway.launch()
     path = f"/v1/tasks/{job['taskId']}/patch"
-    await agent.say("task.patch", "p1", offset=3, chunk="+b\n")
+    await agent.emit("task.patch", "p1", offset=3, chunk="+b\n")
     torn = await gateway.get(path)
     assert (torn.status_code, torn.json()["code"]) == (409, "patch_incomplete")
     assert "bytes 0 to 2" in torn.json()["detail"]
-    await agent.say("task.patch", "p2", offset=0, chunk="+a\n+")
+    await agent.emit("task.patch", "p2", offset=0, chunk="+a\n+")
     assert (await gateway.get(path)).text == "+a\n+b\n"
 
 

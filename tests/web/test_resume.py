@@ -25,8 +25,8 @@ async def send(agent: Agent, text: str = DIFF, **fields: object) -> None:
     for start, part in ((0, whole[:cut]), (cut, whole[cut:])):
         chunk = base64.b64encode(gzip.compress(part)).decode()
         about = {"encoding": "gzip", "size": len(whole), "baseSha": BASE, **fields}
-        said = await agent.say("task.patch", f"p{start}", offset=start, chunk=chunk, **about)
-        assert said.status_code == 202, said.text
+        answer = await agent.emit("task.patch", f"p{start}", offset=start, chunk=chunk, **about)
+        assert answer.status_code == 202, answer.text
 
 
 async def next_attempt(gateway: GatewayHarness, task_id: str) -> Agent:
@@ -56,7 +56,7 @@ async def test_the_next_attempt_is_given_the_work_that_has_not_gone_out(
     job, agent = await gateway.launch(maxAttempts=1 if by_hand else 2)
     assert "SLIPGATE_RESUME_URL" not in agent.env
     await send(agent, summary="Added it", warnings=["venv was left out"])
-    await agent.say("task.failed", "m1", **FAILED)
+    await agent.emit("task.failed", "m1", **FAILED)
     if by_hand:
         assert (await gateway.post(f"/v1/tasks/{job['taskId']}/retry")).status_code == 202
     again = await next_attempt(gateway, job["taskId"])
@@ -84,7 +84,7 @@ async def test_work_that_is_not_whole_is_not_gone_on_with(
 ) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
     await send(agent, **sent)
-    await agent.say("task.failed", "m1", **last)
+    await agent.emit("task.failed", "m1", **last)
     again = await next_attempt(gateway, job["taskId"])
     assert "SLIPGATE_RESUME_URL" not in again.env
     refused = await fetch(again)
@@ -93,7 +93,7 @@ async def test_work_that_is_not_whole_is_not_gone_on_with(
 
 async def test_a_short_patch_may_come_with_the_last_word_alone(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
-    await agent.say("task.failed", "m1", **FAILED, patch=DIFF, summary="Added it")
+    await agent.emit("task.failed", "m1", **FAILED, patch=DIFF, summary="Added it")
     again = await next_attempt(gateway, job["taskId"])
     given = (await fetch(again)).json()
     assert (given["patch"], given["baseSha"], given["summary"]) == (DIFF, None, "Added it")
@@ -106,7 +106,7 @@ async def test_the_key_of_an_ended_attempt_reads_nothing_any_more(
     job, agent = await gateway.launch(maxAttempts=2)
     assert (await fetch(agent, "prompt")).status_code == 200
     await send(agent)
-    await agent.say("task.failed", "m1", **FAILED)
+    await agent.emit("task.failed", "m1", **FAILED)
     refused = await fetch(agent, name)
     assert (refused.status_code, refused.json()["code"]) == (410, "attempt_finished")
     assert (await fetch(await next_attempt(gateway, job["taskId"]), name)).status_code == 200
@@ -116,7 +116,7 @@ async def test_where_no_sandbox_reaches_the_gateway_nobody_is_sent_there(tmp_pat
     async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
         job, agent = await gateway.launch(maxAttempts=2)
         await send(agent)
-        await agent.say("task.failed", "m1", **FAILED)
+        await agent.emit("task.failed", "m1", **FAILED)
         again = await next_attempt(gateway, job["taskId"])
         assert "SLIPGATE_RESUME_URL" not in again.env
 
@@ -132,7 +132,7 @@ async def test_a_frontend_that_asks_for_something_else_gets_it(tmp_path: Path, p
         await gateway.try_sandbox(job)
         await gateway.report(job, "done", sandbox=sandbox_of(job))
         agent = Agent(http=gateway.http, env=job["env"])
-        await agent.say("task.failed", "m1", **FAILED, patch=DIFF)
+        await agent.emit("task.failed", "m1", **FAILED, patch=DIFF)
         clock[0] += 60_000
         await open_workspace(gateway, prompt)
         again = await next_attempt(gateway, job["taskId"])

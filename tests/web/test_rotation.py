@@ -81,14 +81,14 @@ async def test_an_attempt_keeps_the_key_it_was_opened_with(tmp_path: Path) -> No
         _, first = await gateway.launch()
     async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as gateway:
         first = moved(first, gateway)
-        assert (await first.say("task.started", "m1")).status_code == 202
+        assert (await first.emit("task.started", "m1")).status_code == 202
         job, second = await gateway.launch()
-        assert (await second.say("task.started", "m1")).status_code == 202
+        assert (await second.emit("task.started", "m1")).status_code == 202
         forged = Agent(http=gateway.http, env={**first.env, **named(job)})
-        assert (await forged.say("task.heartbeat", "m2")).status_code == 401
-        ended = await first.say("task.failed", "m2", error=ERROR)
+        assert (await forged.emit("task.heartbeat", "m2")).status_code == 401
+        ended = await first.emit("task.failed", "m2", error=ERROR)
         assert ended.status_code == 202
-        assert (await first.say("task.heartbeat", "m3")).status_code == 410
+        assert (await first.emit("task.heartbeat", "m3")).status_code == 410
     assert audit(tmp_path / "slipgate.db", key_ids={"k1", "k2"}).problems == ()
 
 
@@ -158,7 +158,7 @@ async def test_a_living_attempt_needs_its_key_until_it_has_ended(
     async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=BOTH) as gateway:
         code, out, _ = await operator.rewraps(BOTH)
         assert (code, "k1 is still needed: 1 living attempts" in out) == (0, True)
-        await moved(agent, gateway).say("task.failed", "m1", error=ERROR)
+        await moved(agent, gateway).emit("task.failed", "m1", error=ERROR)
         assert "k1 is no longer needed" in (await operator.rewraps(BOTH))[1]
     async with open_gateway(tmp_path, SLIPGATE_SECRET_KEYS=K2) as gateway:
         assert (await gateway.get("/v1/tasks")).status_code == 200

@@ -27,7 +27,7 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
         waiting = await gateway.create()
         async with write_locked(tmp_path):
             assert is_told_to_come_again(await gateway.post("/v1/tasks", TASK))
-            assert is_told_to_come_again(await agent.say("task.started", "m1"))
+            assert is_told_to_come_again(await agent.emit("task.started", "m1"))
             assert is_told_to_come_again(await gateway.post(f"/v1/tasks/{waiting['id']}/cancel"))
             assert is_told_to_come_again(
                 await gateway.post(
@@ -42,7 +42,7 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
             assert (await gateway.get("/v1/events")).status_code == 200
         assert (await gateway.http.get("/readyz")).status_code == 200
         # Nothing was half stored: the same message is new, and is applied once.
-        assert (await agent.say("task.started", "m1")).json()["applied"] is True
+        assert (await agent.emit("task.started", "m1")).json()["applied"] is True
         assert len((await gateway.get("/v1/tasks")).json()["data"]) == 2
     assert audit(tmp_path / "slipgate.db").problems == ()
 

@@ -34,8 +34,8 @@ class Clock:
 async def patched(gateway: GatewayHarness) -> tuple[str, str]:
     """The path of a task that has everything, and a token for it."""
     job, agent = await gateway.launch()
-    await agent.say("task.log", "m1", chunk="hello\n", offset=0)
-    await agent.say("task.completed", "m2", summary="ok", patch="+a\n")
+    await agent.emit("task.log", "m1", chunk="hello\n", offset=0)
+    await agent.emit("task.completed", "m2", summary="ok", patch="+a\n")
     path = f"/v1/tasks/{job['taskId']}"
     return path, await token_of(gateway, path)
 

@@ -21,7 +21,7 @@ async def listed(gateway: GatewayHarness, query: str, scope: str = "tasks") -> l
 async def tasks(gateway: GatewayHarness) -> Json:
     """A failed task, a queued one with metadata, and a cancelled one of another repository."""
     job, agent = await gateway.launch()
-    assert (await agent.say("task.failed", "m1", error=ERROR)).status_code == 202
+    assert (await agent.emit("task.failed", "m1", error=ERROR)).status_code == 202
     queued = await gateway.create(metadata={"userId": "u 1", "a.b": ""})
     cancelled = await gateway.create(repoUrl=GEARS, metadata={"userId": "u 1"})
     await gateway.post(f"/v1/tasks/{cancelled['id']}/cancel")

@@ -22,8 +22,8 @@ async def warned(gateway: GatewayHarness, task_id: str) -> list[str]:
 async def test_a_task_shows_each_warning_once(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     assert await warned(gateway, job["taskId"]) == []
-    await agent.say("task.patch", "m1", offset=0, chunk="+a\n", warnings=["venv was left out"])
-    await agent.say("task.completed", "m2", warnings=["venv was left out", "core was left out"])
+    await agent.emit("task.patch", "m1", offset=0, chunk="+a\n", warnings=["venv was left out"])
+    await agent.emit("task.completed", "m2", warnings=["venv was left out", "core was left out"])
     assert await warned(gateway, job["taskId"]) == ["venv was left out", "core was left out"]
 
 
@@ -40,7 +40,7 @@ async def test_warnings_have_a_bound_and_never_refuse_the_last_word(
 ) -> None:
     job, agent = await gateway.launch()
     many = [f"{number} was left out" for number in range(60)]
-    answer = await agent.say("task.needs_review", "m1", summary="look", warnings=many)
+    answer = await agent.emit("task.needs_review", "m1", summary="look", warnings=many)
     assert answer.status_code == 202
     assert answer.json()["warnings"] == ["$.data.warnings were cut: too long"]
     assert await warned(gateway, job["taskId"]) == [*answer.json()["warnings"], *many[:49]]
@@ -50,12 +50,12 @@ async def test_what_was_dropped_for_its_length_is_a_warning_of_the_task(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.completed", "m1", summary="x" * 9_000)
+    await agent.emit("task.completed", "m1", summary="x" * 9_000)
     assert await warned(gateway, job["taskId"]) == ["$.data.summary was dropped: too long"]
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "fields"),
     [
         ("task.started", {}),
         ("task.heartbeat", {}),
@@ -71,27 +71,27 @@ async def test_what_was_dropped_for_its_length_is_a_warning_of_the_task(
 )
 @pytest.mark.parametrize("way", ["signed", "flat", "spooled"])
 async def test_what_is_not_of_the_tasks_repository_is_dropped(
-    gateway: GatewayHarness, kind: str, said: Json, way: str
+    gateway: GatewayHarness, kind: str, fields: Json, way: str
 ) -> None:
     job, agent = await gateway.launch()
-    await agent.say("task.started", "m0")
+    await agent.emit("task.started", "m0")
     if way == "signed":
-        answer = await agent.say(kind, "m1", **said, **FOREIGN)
+        answer = await agent.emit(kind, "m1", **fields, **FOREIGN)
         assert (answer.status_code, answer.json()["applied"]) == (202, True)
         told = answer.json()["warnings"]
         assert [text.startswith(head) for text, head in zip(told, DROPPED, strict=True)]
     elif way == "flat":
-        word = {"type": kind, **said, **FOREIGN}
+        word = {"type": kind, **fields, **FOREIGN}
         assert (await gateway.http.post(agent.env["WEBHOOK_URL"], json=word)).status_code == 200
     else:
         await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
-        await agent.say("task.log", "m1", offset=0, chunk="")
+        await agent.emit("task.log", "m1", offset=0, chunk="")
         told_end = [{"instanceId": job["instanceId"], "provider": "local", "realm": "here"}]
         told_end[0]["name"] = job["sandbox"]["name"]
         body = {"launcherId": "l1", "sandboxes": told_end}
         await gateway.post("/v1/launcher/ended", body, scope="launcher")
         (inspect,) = await gateway.claim(capacity=0)
-        spool = [line_of(agent, "m2", agent.body(kind, **said, **FOREIGN))]
+        spool = [line_of(agent, "m2", agent.body(kind, **fields, **FOREIGN))]
         done = await gateway.report(inspect, "done", sandbox=sandbox_of(job), spool=spool)
         assert done.status_code == 200
     task = await gateway.task(job["taskId"])
@@ -114,7 +114,7 @@ async def test_escapes_hide_no_foreign_claim(gateway: GatewayHarness) -> None:
 async def test_what_is_the_tasks_own_is_kept(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(repoUrl="git@github.com:acme/widgets.git")
     own = {"prUrl": PULL, "branchName": f"slipgate/{job['taskId']}", "commitSha": SHA}
-    answer = await agent.say("task.completed", "m1", summary="done", **own)
+    answer = await agent.emit("task.completed", "m1", summary="done", **own)
     assert "warnings" not in answer.json()
     task = await gateway.task(job["taskId"])
     assert (task["prUrl"], task["commitSha"], task["warnings"]) == (PULL, SHA, [])
@@ -123,14 +123,14 @@ async def test_what_is_the_tasks_own_is_kept(gateway: GatewayHarness) -> None:
 async def test_no_number_of_an_agents_own_warnings_hides_ours(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     many = [f"{number}" for number in range(50)]
-    await agent.say("task.progress", "m1", stage="pr", message="x", warnings=many)
-    await agent.say("task.completed", "m2", prUrl=FOREIGN["prUrl"], warnings=many)
+    await agent.emit("task.progress", "m1", stage="pr", message="x", warnings=many)
+    await agent.emit("task.completed", "m2", prUrl=FOREIGN["prUrl"], warnings=many)
     assert any(text.startswith(DROPPED[0]) for text in await warned(gateway, job["taskId"]))
 
 
 async def test_warnings_outlive_a_retry(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
     error = {"stage": "push", "code": "push_failed", "message": "x", "retryable": True}
-    await agent.say("task.failed", "m1", error=error, warnings=["venv was left out"])
+    await agent.emit("task.failed", "m1", error=error, warnings=["venv was left out"])
     task = await gateway.task(job["taskId"])
     assert (task["attempt"], task["warnings"]) == (2, ["venv was left out"])

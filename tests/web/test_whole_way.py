@@ -11,15 +11,15 @@ async def test_a_task_goes_from_post_to_pull_request(gateway: GatewayHarness) ->
     job, agent = await gateway.launch(env={"FEATURE_X": "1"})
     task = await gateway.task(job["taskId"])
     path = f"/v1/tasks/{task['id']}"
-    await agent.say("task.started", "m1", scriptDigest="d", snapshot="s")
-    await agent.say("task.progress", "m2", stage="agent", message="turn 1 of 60")
-    await agent.say("task.log", "m3", chunk="hello\n", offset=0)
+    await agent.emit("task.started", "m1", scriptDigest="d", snapshot="s")
+    await agent.emit("task.progress", "m2", stage="agent", message="turn 1 of 60")
+    await agent.emit("task.log", "m3", chunk="hello\n", offset=0)
     usage = {"inputTokens": 5, "outputTokens": 7, "costUsd": 0.1, "turns": 1}
-    await agent.say("task.usage", "m4", **usage)
+    await agent.emit("task.usage", "m4", **usage)
     branch = {"branchName": task["branchName"], "commitSha": "abc"}
-    await agent.say("task.pr_created", "m5", prUrl=PULL, draft=True, **branch)
+    await agent.emit("task.pr_created", "m5", prUrl=PULL, draft=True, **branch)
     last: Json = {"summary": "done", "validation": [], "patch": "diff --git a b\n", "prUrl": PULL}
-    ended = await agent.say("task.completed", "m6", **last, **branch)
+    ended = await agent.emit("task.completed", "m6", **last, **branch)
     assert ended.status_code == 202, ended.text
     shown = await gateway.task(task["id"])
     assert (shown["status"], shown["prUrl"], shown["usage"]) == ("completed", PULL, usage)

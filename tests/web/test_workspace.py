@@ -196,7 +196,7 @@ async def test_empty_strings_are_absent_and_keep_alive_keeps_the_sandbox(
     agent = Agent(http=gateway.http, env=job["env"])
     await gateway.try_sandbox(job)
     await gateway.report(job, "done", sandbox=sandbox_of(job))
-    assert (await agent.say("task.completed", "m1", summary="ok")).status_code == 202
+    assert (await agent.emit("task.completed", "m1", summary="ok")).status_code == 202
     assert await gateway.claim(capacity=0) == [], "its sandbox is kept"
 
 
@@ -326,8 +326,8 @@ async def test_its_receiver_gets_the_flat_payload_it_knows_signed(tmp_path: Path
             {"type": "task.completed", "status": "success"},
         )
         for word in words:
-            said = await gateway.http.post(job["env"]["WEBHOOK_URL"], json=word)
-            assert said.json()["status"] == "ok"
+            reply = await gateway.http.post(job["env"]["WEBHOOK_URL"], json=word)
+            assert reply.json()["status"] == "ok"
         await receiver.wait_for(lambda one: one.type == "task.completed", seconds=20)
     got = [json.loads(one.body) for one in receiver.received]
     assert all(payload.keys() == FLAT for payload in got)

@@ -38,9 +38,9 @@ def lines(form: str) -> list[str]:
 
 
 def test_a_line_of_json_has_its_moment_its_level_and_what_was_bound() -> None:
-    said: list[Line] = [msgspec.json.decode(line) for line in lines("json")]
-    assert all(line["timestamp"].endswith("Z") for line in said)
-    bare = [{name: line[name] for name in line if name != "timestamp"} for line in said]
+    logged: list[Line] = [msgspec.json.decode(line) for line in lines("json")]
+    assert all(line["timestamp"].endswith("Z") for line in logged)
+    bare = [{name: line[name] for name in line if name != "timestamp"} for line in logged]
     assert bare[:4] == [
         {"level": "info", "event": "request", "status": 200},
         {"level": "info", "event": "job", "job": "job_1", "outcome": "done"},

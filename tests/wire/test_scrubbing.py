@@ -17,7 +17,7 @@ JSON = st.recursive(
 )
 
 
-def _said(kind: str, **fields: object) -> dict[str, object]:
+def _scrubbed(kind: str, **fields: object) -> dict[str, object]:
     data, _ = scrubbed(kind, msgspec.json.encode(fields))
     said: dict[str, object] = msgspec.json.decode(data)
     return said
@@ -29,7 +29,7 @@ def test_a_usual_word_is_stored_byte_for_byte() -> None:
 
 
 def test_secrets_go_wherever_they_stand() -> None:
-    said = _said("task.progress", message=TOKEN, deep=[{"a": f"x {TOKEN}"}], **{TOKEN: 1})
+    said = _scrubbed("task.progress", message=TOKEN, deep=[{"a": f"x {TOKEN}"}], **{TOKEN: 1})
     assert TOKEN not in str(said)
     assert said["message"] == "[redacted:github_token]"
 
@@ -41,17 +41,22 @@ def test_an_escape_hides_no_secret() -> None:
 
 
 def test_control_characters_go_from_what_is_shown() -> None:
-    said = _said("task.progress", stage="a\x00b", message="\x1b[31mred\x1b[0m\x07\n\tok\x9b2J\x7f")
+    said = _scrubbed(
+        "task.progress", stage="a\x00b", message="\x1b[31mred\x1b[0m\x07\n\tok\x9b2J\x7f"
+    )
     assert said == {"stage": "ab", "message": "red\n\tok2J"}
 
 
 def test_what_a_program_wrote_keeps_its_colours() -> None:
-    assert _said("task.log", offset=0, chunk="\x1b[31mred") == {"offset": 0, "chunk": "\x1b[31mred"}
+    assert _scrubbed("task.log", offset=0, chunk="\x1b[31mred") == {
+        "offset": 0,
+        "chunk": "\x1b[31mred",
+    }
 
 
 def test_a_piece_of_a_log_keeps_its_length() -> None:
     chunk = f"token {TOKEN}\nnext"
-    said = _said("task.log", offset=7, chunk=chunk)
+    said = _scrubbed("task.log", offset=7, chunk=chunk)
     assert len(str(said["chunk"])) == len(chunk)
     assert TOKEN not in str(said["chunk"])
 

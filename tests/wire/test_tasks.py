@@ -161,7 +161,7 @@ def test_a_page_says_that_there_is_no_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "expected"),
     [
         ("prompt", "a\0", "Expected text without the character U+0000"),
         ("title", "a\nb", "Expected one line without control characters"),
@@ -170,8 +170,8 @@ def test_a_page_says_that_there_is_no_more() -> None:
         ("metadata", {"a": "\0"}, "Expected text without the character U+0000"),
     ],
 )
-def test_a_pattern_is_told_in_words(field: str, value: object, said: str) -> None:
+def test_a_pattern_is_told_in_words(field: str, value: object, expected: str) -> None:
     with pytest.raises(WrongShape) as caught:
         decode(NewTask, body(**{field: value}))
     (error,) = caught.value.errors
-    assert error.message.startswith(said)
+    assert error.message.startswith(expected)

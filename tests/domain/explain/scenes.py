@@ -132,9 +132,9 @@ def working(**spec: object) -> World:
     world = World(**spec)
     launched(world)
     world.pass_seconds(5)
-    world.say("task.started")
+    world.emit("task.started")
     world.pass_seconds(5)
-    world.say("task.progress", stage="agent", message="turn 7 of 60")
+    world.emit("task.progress", stage="agent", message="turn 7 of 60")
     return world
 
 
@@ -170,7 +170,7 @@ def destroyed(world: World) -> None:
 def gave_up(world: World, code: str, message: str, *, retryable: bool = False) -> None:
     """The agent reports that it failed."""
     error = {"stage": "agent", "code": code, "message": message, "retryable": retryable}
-    world.say("task.failed", error=error)
+    world.emit("task.failed", error=error)
 
 
 def owed(number: int = 12, **more: object) -> PendingDelivery:

@@ -26,7 +26,7 @@ def the_agent_does_not_know_yet() -> ExplainInput:
 
 def the_agent_has_been_told() -> ExplainInput:
     world = _cancelled()
-    world.say("task.heartbeat")
+    world.emit("task.heartbeat")
     return now(world)
 
 

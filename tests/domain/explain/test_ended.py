@@ -31,7 +31,7 @@ KEY_REFUSED: Final = "the model's provider answered 401: Incorrect API key provi
 def completed_a_moment_ago() -> ExplainInput:
     world = working()
     world.pass_seconds(200)
-    world.say("task.completed", prUrl=PULL_REQUEST, summary="Added the endpoint.")
+    world.emit("task.completed", prUrl=PULL_REQUEST, summary="Added the endpoint.")
     world.pass_seconds(3)
     return now(world, launchers=(call(world),))
 
@@ -42,7 +42,7 @@ def completed_and_cleaned_up() -> ExplainInput:
 
 def completed_without_a_pull_request() -> ExplainInput:
     world = working()
-    world.say("task.completed", summary="Added the endpoint.")
+    world.emit("task.completed", summary="Added the endpoint.")
     destroyed(world)
     world.pass_seconds(7_000)
     return now(world)
@@ -50,14 +50,14 @@ def completed_without_a_pull_request() -> ExplainInput:
 
 def completed_and_its_sandbox_kept() -> ExplainInput:
     world = working(keepSandbox=True)
-    world.say("task.completed", prUrl=PULL_REQUEST)
+    world.emit("task.completed", prUrl=PULL_REQUEST)
     world.pass_seconds(7_000)
     return now(world)
 
 
 def completed_and_its_sandbox_unconfirmed() -> ExplainInput:
     world = working()
-    world.say("task.completed", prUrl=PULL_REQUEST)
+    world.emit("task.completed", prUrl=PULL_REQUEST)
     world.pass_seconds(130)
     (job,) = world.claim("launcher-a", capacity=0)
     failed(world, job, "provider_unavailable", "HTTP 500")
@@ -66,7 +66,7 @@ def completed_and_its_sandbox_unconfirmed() -> ExplainInput:
 
 def needs_review() -> ExplainInput:
     world = working()
-    world.say("task.needs_review", prUrl=PULL_REQUEST, summary="`make test` failed.")
+    world.emit("task.needs_review", prUrl=PULL_REQUEST, summary="`make test` failed.")
     destroyed(world)
     world.pass_seconds(70)
     return now(world)
@@ -74,7 +74,7 @@ def needs_review() -> ExplainInput:
 
 def needs_review_after_the_agent_exited() -> ExplainInput:
     world = working()
-    world.say("task.pr_created", prUrl=PULL_REQUEST)
+    world.emit("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(301)
     looked(world, process=Process(state="exited", exit_code=137))
     destroyed(world)
@@ -156,7 +156,7 @@ def webhooks_are_dead_or_held() -> ExplainInput:
 
 def _completed() -> World:
     world = working()
-    world.say("task.completed", prUrl=PULL_REQUEST)
+    world.emit("task.completed", prUrl=PULL_REQUEST)
     destroyed(world)
     world.pass_seconds(70)
     return world

@@ -46,8 +46,8 @@ def after_a_failed_launch() -> ExplainInput:
 
 def silent() -> ExplainInput:
     world = working()
-    world.say("task.usage", turns=7, costUsd=0.25)
-    world.say("task.log", chunk="x", offset=0)
+    world.emit("task.usage", turns=7, costUsd=0.25)
+    world.emit("task.log", chunk="x", offset=0)
     world.pass_seconds(301)
     return now(world)
 
@@ -77,7 +77,7 @@ def cancelled_in_the_queue() -> ExplainInput:
 
 def waiting_for_a_second_destroy() -> ExplainInput:
     world = working()
-    world.say("task.completed", prUrl="https://github.com/acme/widgets/pull/1")
+    world.emit("task.completed", prUrl="https://github.com/acme/widgets/pull/1")
     (job,) = world.claim("launcher-a", capacity=0)
     failed(world, job, "provider_unavailable", "HTTP 500")
     return now(world)
@@ -183,7 +183,7 @@ def test_each_line_names_its_source(scene: Scene, lines: list[str]) -> None:
 def test_evidence_is_bounded_however_long_the_history() -> None:
     world = working()
     for turn in range(200):
-        world.say("task.progress", stage="agent", message=f"turn {turn} of 200" + "x" * 1_900)
+        world.emit("task.progress", stage="agent", message=f"turn {turn} of 200" + "x" * 1_900)
     deliveries = tuple(owed(number) for number in range(150))
     launchers = tuple(call(world, f"launcher-{number}") for number in range(150))
     situation = now(world, deliveries=deliveries, launchers=launchers)

@@ -43,13 +43,13 @@ def at_work_in_its_second_attempt() -> ExplainInput:
     destroyed(world)
     world.launch()
     world.pass_seconds(5)
-    world.say("task.progress", attempt=2, stage="clone")
+    world.emit("task.progress", attempt=2, stage="clone")
     return now(world)
 
 
 def with_a_pull_request() -> ExplainInput:
     world = working()
-    world.say("task.pr_created", prUrl=PULL_REQUEST)
+    world.emit("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(8)
     return now(world)
 
@@ -76,7 +76,7 @@ def silent_and_about_to_be_retried() -> ExplainInput:
 
 def silent_after_its_pull_request() -> ExplainInput:
     world = working()
-    world.say("task.pr_created", prUrl=PULL_REQUEST)
+    world.emit("task.pr_created", prUrl=PULL_REQUEST)
     world.pass_seconds(301)
     looked(world)
     return now(world)
@@ -113,7 +113,7 @@ def without_progress() -> ExplainInput:
     world = working()
     for _ in range(10):
         world.pass_seconds(100)
-        world.say("task.heartbeat")
+        world.emit("task.heartbeat")
     return now(world)
 
 
@@ -145,7 +145,7 @@ def its_time_is_over() -> ExplainInput:
     world = working(timeouts={"runSeconds": 600})
     for _ in range(3):
         world.pass_seconds(200)
-        world.say("task.heartbeat")
+        world.emit("task.heartbeat")
     return now(world)
 
 

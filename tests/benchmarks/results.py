@@ -39,7 +39,7 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
         return statistics.median(map(of, rounds))
 
     waits = [seconds * 1000 for seconds in measured.handover_seconds]
-    figures = [
+    results = [
         Figure(name="yardstick, stores nothing", value=median(lambda r: r.yardstick), unit="/s"),
         Figure(name="tasks accepted", value=median(lambda r: r.tasks), unit="/s"),
         Figure(name="tasks, one commit each", value=median(lambda r: r.one_commit), unit="/s"),
@@ -66,8 +66,8 @@ def figures_of(measured: Measured) -> tuple[Figure, ...]:
         Figure(name="POST to launcher, p99", value=percentile(waits, 99), unit="ms", most=100),
     ]
     if measured.idle_mb is not None:
-        figures.append(Figure(name="memory, idle", value=measured.idle_mb, unit="MB", most=80))
-    return tuple(figures)
+        results.append(Figure(name="memory, idle", value=measured.idle_mb, unit="MB", most=80))
+    return tuple(results)
 
 
 def throughput(measured: Measured) -> Section:
@@ -76,6 +76,6 @@ def throughput(measured: Measured) -> Section:
         name="throughput",
         note=f"{len(measured.rounds)} rounds, {measured.connections} connections, "
         "synchronous=FULL; ratios are medians of the rounds' ratios.",
-        figures=figures_of(measured),
+        results=figures_of(measured),
         measured=measured,
     )
