@@ -315,7 +315,7 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
 
     async def look() -> Gauges:
         now = clock()
-        return await store.reads.figures(now=now, since=now - LIVE_FOR)
+        return await store.reads.gauges(now=now, since=now - LIVE_FOR)
 
     figures = SingleFlight(look, keep=FIGURES_FOR, clock=clock)
 

@@ -5,8 +5,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final, Protocol
+from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 
@@ -16,10 +16,10 @@ from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.task import LIVE, Task
 from gateway.notifier import Notifier
+from gateway.store.protocol import Store
 
 log = structlog.get_logger(__name__)
 
@@ -46,27 +46,6 @@ LONGEST_CLAIM: Final = 30_000
 
 Outcome = Answer | ApiError | Exception
 Waiting = deque[tuple[Command, asyncio.Future[Answer]]]
-
-
-class Transaction(Protocol):
-    """One write transaction, open."""
-
-    async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
-        """The union of what the commands need."""
-
-    async def write(self, view: UnitOfWork) -> None:
-        """Everything the view has changed."""
-
-
-class Store(Protocol):
-    """Where the ledger keeps its books."""
-
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begins; commits when the block ends, rolls back when it raises.
-
-        Raises:
-            Unavailable: disk full, I/O error, locked: nothing was written.
-        """
 
 
 def wall_clock() -> int:

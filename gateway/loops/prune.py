@@ -1,12 +1,13 @@
 """The pruner: what is kept for a time only goes when that time is over, a little at a time."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import Command, Prune
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.tasks.retention import KEPT
+from gateway.store.protocol import RetentionReads
 
 EVERY: Final = 600_000
 """Milliseconds between two passes."""
@@ -18,21 +19,6 @@ EVENTS: Final = 500
 """Events deleted in a step; a task with more of them goes alone, for it goes whole."""
 
 
-class AgedReads(Protocol):
-    """The reads of the pruner."""
-
-    async def kept_env(self, after: str, limit: int) -> Sequence[tuple[str, int | None]]:
-        """Tasks behind this id whose `env` is still kept, and when they ended."""
-
-    async def old_tasks(
-        self, after: str, until: str, limit: int
-    ) -> Sequence[tuple[str, int, int | None]]:
-        """Tasks between two ids, with the number of their events, and when they ended."""
-
-    async def has_answers(self, before: int) -> bool:
-        """True if stored responses are older than `before`."""
-
-
 class Pruner:
     """Goes through all that is old, every ten minutes; what it proposes, the ledger decides."""
 
@@ -41,7 +27,7 @@ class Pruner:
 
     def __init__(
         self,
-        reads: AgedReads,
+        reads: RetentionReads,
         submit: Callable[[Command], Awaitable[Answer]],
         clock: Callable[[], int],
         *,
@@ -70,7 +56,7 @@ class Pruner:
         )
         await self._submit(command)
         is_through = self._env_after is None and self._tasks_after is None
-        if not is_through or await self._reads.has_answers(now - KEPT):
+        if not is_through or await self._reads.has_idempotency_records(now - KEPT):
             return PAUSE
         self._next, self._env_after, self._tasks_after = now + EVERY, "", ""
         return EVERY / 1000

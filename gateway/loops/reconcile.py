@@ -1,8 +1,8 @@
 """The reconciler: turns clocks that came due into commands, and keeps the pulse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
@@ -15,7 +15,7 @@ from gateway.domain.kernel.commands import (
     TaskDue,
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.domain.launching.realm import RealmKey
+from gateway.store.protocol import DueReads
 
 log = structlog.get_logger(__name__)
 
@@ -23,22 +23,6 @@ BATCH: Final = 256
 """Due rows read at a time: the ledger's queue has room for callers besides."""
 PULSE_EVERY: Final = 5_000
 """Milliseconds between two pulses."""
-
-
-class DueReads(Protocol):
-    """The reads of the reconciler."""
-
-    async def due_tasks(self, now: int, limit: int) -> Sequence[str]:
-        """Tasks with a clock at or before now, the oldest first."""
-
-    async def due_jobs(self, now: int, limit: int) -> Sequence[str]:
-        """Held jobs whose lease has run out."""
-
-    async def due_realms(self, now: int, limit: int) -> Sequence[RealmKey]:
-        """Realms whose launchers may have gone, or are heard again."""
-
-    async def next_due(self) -> int | None:
-        """The earliest moment at which one of them will have something."""
 
 
 Submit = Callable[[Command], Awaitable[Answer]]

@@ -13,8 +13,8 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.metrics import GatewayStats, Metrics
 from gateway.notifier import Notifier
-from gateway.store.sqlite.deliveries import DeliveryAttempt
-from gateway.store.sqlite.reads import Reads
+from gateway.store.protocol import Reads
+from gateway.store.records import DeliveryAttempt
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
 from gateway.web.http.pages import Pages

@@ -1,13 +1,13 @@
 """Heads of lanes, as the store would find them."""
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from gateway.store.records import Head
 
 NOW: Final = 1_790_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Head, frozen=True, kw_only=True):
     """A head of a lane."""
 
     endpoint_id: str = "ep_1"
@@ -17,7 +17,5 @@ class Row:
     failures: int = 0
     project: str = "default"
     trigger: Literal["auto", "manual", "replay"] = "auto"
-    repeats: int = 0
     body: str | None = None
     due_at: int = NOW
-    rate_per_second: float | None = None

@@ -21,26 +21,17 @@ from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limiter import BREAKER_FAILURES, FIRST_IN_FLIGHT, FIRST_PAUSE
 from gateway.loops.deliveries.limits import FIRST_UNPROVEN, PARALLEL, Limits
 from gateway.loops.deliveries.message_builder import Build, CannotBuild
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import WebhookMessage, sender
 from gateway.loops.deliveries.schedule import SCHEDULE, Timing
 from gateway.loops.egress.address_guard import Guard
 from gateway.loops.egress.pinned import PinnedTransport
 from gateway.notifier import Notifier
-from gateway.store.sqlite.lanes import Failure, OwedEndpoint
+from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from gateway.wire.signing import secret_text
 from tests.loops.heads import Row
 
 SECRET = b"s" * 32
 NOW = 1_790_000_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Due:
-    """Deliveries that may be sent to an endpoint."""
-
-    heads: tuple[Row, ...]
-    next_at: int | None = None
 
 
 @dataclass
@@ -75,22 +66,26 @@ class Outbox:
     def __init__(self, heads: Sequence[Row]) -> None:
         self.heads = heads
         self.settled: list[SettleDelivery] = []
-        self.past: list[Failure] = []
+        self.past: list[DeliveryFailure] = []
         self.changed = 0
 
     def owed(self) -> Sequence[Row]:
         return self.heads
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
         return {
-            name: Due(heads=tuple(each for each in self.owed() if each.endpoint_id == name))
+            name: DueDeliveries(
+                heads=tuple(each for each in self.owed() if each.endpoint_id == name)
+            )
             for name in endpoint_ids
         }
 
-    async def owed_endpoints(self, after: str, limit: int) -> Sequence[OwedEndpoint]:
+    async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
         projects = {each.endpoint_id: each.project for each in self.owed()}
         return [
-            OwedEndpoint(endpoint_id=name, project=projects[name], at=NOW)
+            PendingEndpoint(endpoint_id=name, project=projects[name], at=NOW)
             for name in sorted(projects)
             if name > after
         ][:limit]
@@ -103,7 +98,7 @@ class Outbox:
     async def newest_event(self) -> int:
         return 0
 
-    async def failures(self) -> Sequence[Failure]:
+    async def failures(self) -> Sequence[DeliveryFailure]:
         return self.past
 
     async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
@@ -123,7 +118,9 @@ class SlowRead(Outbox):
         self._landed = landed
         self._looks = 0
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
         self._looks += 1
         if self._looks > 1:
             await self._landed()
@@ -414,7 +411,9 @@ async def test_an_endpoint_whose_outcomes_cannot_be_written_down_pauses() -> Non
 class BrokenRows(Outbox):
     """The rows of one endpoint cannot be read."""
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
         if "ep_1" in endpoint_ids:
             raise ValueError("Could not decode to UTF-8")
         return await super().due_deliveries(now, endpoint_ids)
@@ -483,7 +482,9 @@ class StopsAtALook(Outbox):
 
     stopping = False
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
         self.stopping = True
         return await super().due_deliveries(now, endpoint_ids)
 
@@ -577,7 +578,9 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
     receiver, outbox = Receiver(), Outbox([Row()])
     outbox.changed = changed
     outbox.past = [
-        Failure(endpoint_id="ep_1", failing_since=NOW - 1_000, at=NOW - 100 + number, reason=reason)
+        DeliveryFailure(
+            endpoint_id="ep_1", failing_since=NOW - 1_000, at=NOW - 100 + number, reason=reason
+        )
         for number in range(BREAKER_FAILURES)
     ]
     async with (

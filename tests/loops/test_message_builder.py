@@ -22,19 +22,14 @@ from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
     Clocks,
-    Frozen,
     Status,
     Task,
     Timeouts,
 )
 from gateway.loops.deliveries.message_builder import CannotBuild, MessageBuilder
 from gateway.loops.deliveries.post import WebhookMessage, headers
-from gateway.store.sqlite.delivery_contexts import (
-    DeliveryContext,
-    LiveSecret,
-    Owner,
-    Target,
-)
+from gateway.store import records
+from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Target
 from gateway.wire.signing import secret_text
 
 KEYRING = Keyring({"k1": b"m" * 32})
@@ -66,7 +61,7 @@ EVENT = Event(
 )
 
 
-class Head(Frozen, frozen=True, kw_only=True):
+class Head(records.Head, frozen=True, kw_only=True):
     """The delivery that is due."""
 
     endpoint_id: str = "ep_1"
@@ -76,9 +71,7 @@ class Head(Frozen, frozen=True, kw_only=True):
     failures: int = 0
     project: str = TASK.project
     trigger: Literal["auto", "manual", "replay"] = "auto"
-    repeats: int = 0
     due_at: int = 1
-    rate_per_second: float | None = None
 
 
 def sealed(text: str, context: str) -> Sealed:
@@ -126,7 +119,7 @@ class Reads:
             traceparent=traceparent,
         )
 
-    async def enclosures(
+    async def delivery_contexts(
         self, keys: Collection[DeliveryKey], now: int
     ) -> dict[DeliveryKey, DeliveryContext]:
         if self.to is None:
@@ -152,11 +145,11 @@ class Reads:
         return self.to
 
     async def live_secrets(
-        self, owners: Collection[Owner], now: int
-    ) -> dict[Owner, tuple[LiveSecret, ...]]:
+        self, owners: Collection[SecretOwner], now: int
+    ) -> dict[SecretOwner, tuple[LiveSecret, ...]]:
         return {owner: tuple(self._live(owner)) for owner in owners}
 
-    def _live(self, owner: Owner) -> Iterator[LiveSecret]:
+    def _live(self, owner: SecretOwner) -> Iterator[LiveSecret]:
         if owner[1] is None:
             place = callback_secret_context(owner[0])
             yield LiveSecret(id="sec_0", is_of_project=True, sealed=sealed("s", place))

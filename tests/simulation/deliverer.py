@@ -10,10 +10,10 @@ import httpx
 from gateway.loops.deliveries.attempt import AttemptRunner, Submit
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limits import Limits
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import WebhookMessage, sender
 from gateway.loops.deliveries.schedule import Timing
 from gateway.notifier import Notifier
+from gateway.store.records import Head
 from tests.simulation.choices import Stream
 from tests.simulation.faults import Faults
 from tests.simulation.world import World

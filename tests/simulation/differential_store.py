@@ -19,11 +19,11 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm
+from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.batch import Batch
-from gateway.store.sqlite.lanes import Due, Failure, OwedEndpoint
 from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.reads import Reads
@@ -162,15 +162,17 @@ class DifferentialReads(MemoryReads):
         _compare("next job", self.next_work(providers, now, lambda _: True), other)
         return await super().next_claimable(providers, now)
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
-        """Deliveries that may be sent, by endpoint."""
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
+        """What may be sent to each of these endpoints."""
         other = await self._other.due_deliveries(now, endpoint_ids)
         return _compare("due deliveries", await super().due_deliveries(now, endpoint_ids), other)
 
-    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+    async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
         """The next endpoints behind this one that are owed something."""
-        other = await self._other.owed_endpoints(after, limit)
-        return _compare("owed endpoints", await super().owed_endpoints(after, limit), other)
+        other = await self._other.pending_endpoints(after, limit)
+        return _compare("owed endpoints", await super().pending_endpoints(after, limit), other)
 
     async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
         """The next deliveries behind this one, in the order of their events."""
@@ -183,7 +185,7 @@ class DifferentialReads(MemoryReads):
             "newest event", await super().newest_event(), await self._other.newest_event()
         )
 
-    async def failures(self) -> list[Failure]:
+    async def failures(self) -> list[DeliveryFailure]:
         """As it says."""
         own = await super().failures()
         other = await self._other.failures()

@@ -18,12 +18,7 @@ from gateway.domain.kernel.unit_of_work import OUTAGE, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, RealmKey, serves
 from gateway.domain.tasks.task import Status, Task
-from gateway.store.sqlite.lanes import (
-    Due,
-    DueDelivery,
-    Failure,
-    OwedEndpoint,
-)
+from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from tests.simulation.tables import Tables
 
 T = TypeVar("T")
@@ -272,13 +267,15 @@ class MemoryReads:
         )
         return min((at for at in chain(tasks, jobs) if at > now), default=None)
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
-        """Deliveries that may be sent, by endpoint."""
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
+        """What may be sent to each of these endpoints."""
         return {name: self._due(now, name) for name in endpoint_ids}
 
-    def _due(self, now: int, endpoint_id: str) -> Due:
+    def _due(self, now: int, endpoint_id: str) -> DueDeliveries:
         tables = self._tables
-        heads: list[DueDelivery] = []
+        heads: list[Head] = []
         nexts: list[int] = []
         held: set[str] = set()
         for key in tables.pending:
@@ -290,7 +287,7 @@ class MemoryReads:
                 nexts.append(at)
             elif owed.task_id not in held:
                 heads.append(
-                    DueDelivery(
+                    Head(
                         endpoint_id=endpoint_id,
                         project=self._project_of(endpoint_id),
                         seq=owed.seq,
@@ -304,16 +301,16 @@ class MemoryReads:
             if sent.failures < PARK_AFTER:
                 held.add(owed.task_id)
         heads.sort(key=lambda head: (head.due_at, head.seq))
-        return Due(heads=tuple(heads), next_at=min(nexts, default=None))
+        return DueDeliveries(heads=tuple(heads), next_at=min(nexts, default=None))
 
-    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+    async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
         """The next endpoints behind this one that are owed something."""
         first: dict[str, int] = {}
         for key in self._tables.pending:
             at = self._tables.deliveries[key].next_attempt_at or 0
             first[key[0]] = min(at, first.get(key[0], at))
         return [
-            OwedEndpoint(endpoint_id=name, project=self._project_of(name), at=first[name])
+            PendingEndpoint(endpoint_id=name, project=self._project_of(name), at=first[name])
             for name in sorted(name for name in first if name > after)[:limit]
         ]
 
@@ -337,7 +334,7 @@ class MemoryReads:
         """True if any endpoint has undelivered events."""
         return bool(self._tables.pending)
 
-    async def failures(self) -> list[Failure]:
+    async def failures(self) -> list[DeliveryFailure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""
         tables = self._tables
         found = []
@@ -346,7 +343,7 @@ class MemoryReads:
             if endpoint is None or endpoint.failing_since is None:
                 continue
             found += [
-                Failure(
+                DeliveryFailure(
                     endpoint_id=endpoint.id,
                     failing_since=endpoint.failing_since,
                     at=at,

@@ -16,9 +16,8 @@ from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.ledger import Ledger
-from gateway.loops.deliveries.outbox import Head
+from gateway.store.records import Delivery, DeliveryFilter, Head
 from gateway.store.sqlite.admin.audit import audit
-from gateway.store.sqlite.deliveries import Delivery, DeliveryFilter
 from gateway.store.sqlite.store import SQLiteStore
 from tests.store.test_ledger import creation, opened
 

@@ -22,15 +22,10 @@ from gateway.domain.tasks.task import (
     TaskError,
     Timeouts,
 )
+from gateway.store.records import ANY_FLAG, NEWEST, TaskFilter, TaskPage
 from gateway.store.sqlite.rows import Params, Row
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
-from gateway.store.sqlite.task_list import (
-    ANY_FLAG,
-    NEWEST,
-    Listing,
-    TaskFilter,
-    TaskPage,
-)
+from gateway.store.sqlite.task_list import Listing
 
 START: Final = 1_790_000_000_000
 COUNT: Final = 120

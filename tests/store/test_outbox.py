@@ -22,7 +22,7 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.loops.deliveries.outbox import Head
+from gateway.store.records import Head
 from gateway.store.sqlite.lanes import DUE_DELIVERIES, PER_ENDPOINT
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
@@ -136,7 +136,7 @@ async def test_a_head_that_waits_holds_its_own_lane_only(store: SQLiteStore) -> 
     (late,) = [
         each for each in await heads(store, 500) if (each.endpoint_id, each.seq) == ("ep_1", 1)
     ]
-    (sent,) = (await store.reads.enclosures([("ep_1", 1)], 500)).values()
+    (sent,) = (await store.reads.delivery_contexts([("ep_1", 1)], 500)).values()
     assert (late.attempts, sent.body) == (1, b"{}")
 
 
@@ -153,7 +153,7 @@ async def test_what_was_settled_stays_settled(store: SQLiteStore) -> None:
     await settle(store, outcome(1, status="delivered", attempts=1, again=None))
     await settle(store, outcome(1, status="pending", attempts=2, again=5))
     assert ("ep_1", 1) not in await due(store)
-    figures = await store.reads.figures(now=100, since=0)
+    figures = await store.reads.gauges(now=100, since=0)
     assert figures.deliveries == {"pending": 11, "held": 0, "dead": 0}
     assert figures.oldest_due_at == 1
 
@@ -165,7 +165,7 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
     for attempts, reason in ((1, "connect"), (2, "status")):
         failure = outcome(2, status="pending", attempts=attempts, again=500)
         await settle(store, replace(failure, reason=reason))
-    owed = await store.reads.owed("task_1", 200)
+    owed = await store.reads.undelivered("task_1", 200)
     told = {
         (each.endpoint_id, each.task_seq): (each.status, each.attempts, each.reason)
         for each in owed
@@ -178,7 +178,7 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
 
 
 async def test_what_is_owed_is_looked_for_among_the_newest(store: SQLiteStore) -> None:
-    owed = await store.reads.owed("task_1", 2)
+    owed = await store.reads.undelivered("task_1", 2)
     assert [(each.endpoint_id, each.task_seq) for each in owed] == [("ep_2", 2), ("ep_2", 3)]
 
 
@@ -207,13 +207,13 @@ async def test_what_waits_behind_a_delivery_is_looked_for_in_its_own_lane(
     with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:
         database.execute("UPDATE events SET type = ? WHERE seq = ?", (kind, seq))
         database.commit()
-    (found,) = (await store.reads.enclosures([("ep_1", seq)], 100)).values()
+    (found,) = (await store.reads.delivery_contexts([("ep_1", seq)], 100)).values()
     assert found.has_newer == is_superseded
 
 
 async def test_what_leaves_together_is_read_together(store: SQLiteStore) -> None:
     keys = [("ep_1", 1), ("ep_2", 1), ("ep_1", 4), ("ep_1", 99)]
-    found = await store.reads.enclosures(keys, 100)
+    found = await store.reads.delivery_contexts(keys, 100)
     assert found.keys() == set(keys[:3])
     assert {key: each.event.seq for key, each in found.items()} == {key: key[1] for key in found}
     asked = {key: each.asked for key, each in found.items() if each.asked is not None}
@@ -234,13 +234,13 @@ async def test_an_event_is_overtaken_once_a_later_one_was_sent(store: SQLiteStor
 
 
 async def test_what_is_owed_is_found_endpoint_by_endpoint(store: SQLiteStore) -> None:
-    first = await store.reads.owed_endpoints("", 1)
-    second = await store.reads.owed_endpoints(first[-1].endpoint_id, 9)
+    first = await store.reads.pending_endpoints("", 1)
+    second = await store.reads.pending_endpoints(first[-1].endpoint_id, 9)
     assert [(each.endpoint_id, each.project, each.at) for each in (*first, *second)] == [
         ("ep_1", "default", 1),
         ("ep_2", "default", 1),
     ]
-    assert await store.reads.owed_endpoints("ep_2", 9) == []
+    assert await store.reads.pending_endpoints("ep_2", 9) == []
 
 
 async def test_new_deliveries_are_those_behind_the_newest_that_is_known(store: SQLiteStore) -> None:
@@ -258,7 +258,7 @@ async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> Non
     async with store.transaction() as batch:
         await batch.write(view)
     assert {endpoint for endpoint, _ in await due(store)} == {"ep_2"}
-    owed = await store.reads.owed_endpoints("", 9)
+    owed = await store.reads.pending_endpoints("", 9)
     assert {each.endpoint_id: each.at for each in owed} == {"ep_1": None, "ep_2": 1}
 
 

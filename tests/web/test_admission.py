@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.operations.rate_limit import RateLimit
+from gateway.store.records import ApiKey
 from gateway.store.sqlite.admin.operator import KeyRow, open_operator
-from gateway.store.sqlite.reads import ApiKey
 from gateway.web.http.admission import PER_ATTEMPT, Admission
 from tests.web.callers import GatewayHarness, open_gateway
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.keyring import Keyring
-from gateway.store.sqlite.task_list import TaskFilter
+from gateway.store.records import TaskFilter
 from gateway.web.http.cursors import cursor_after, task_before
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.domain.tasks.event import Event
-from gateway.store.sqlite.feeds import FeedPage
+from gateway.store.records import FeedPage
 from gateway.web.http.pages import CHUNK_BYTES, Pages, Written
 
 

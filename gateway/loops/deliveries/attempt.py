@@ -14,11 +14,11 @@ from gateway.domain.kernel.commands import Command, SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.deliveries.limits import Limits, Slot
 from gateway.loops.deliveries.message_builder import Build, built
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import Outcome, Send, WebhookMessage
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import settlement, superseded
 from gateway.loops.deliveries.wait_queue import WaitQueue
+from gateway.store.records import Head
 
 log = structlog.get_logger(__name__)
 

@@ -13,11 +13,12 @@ from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.discovery import Discovery
 from gateway.loops.deliveries.due_queue import DueQueue, Queue
 from gateway.loops.deliveries.limits import Limits, Slot
-from gateway.loops.deliveries.outbox import Due, Head, Lane, OutboxReads
 from gateway.loops.deliveries.schedule import Timing
 from gateway.loops.deliveries.settlement import NOT_ITS_FAULT
 from gateway.loops.deliveries.wait_queue import PLACES, WaitQueue
 from gateway.notifier import Notifier
+from gateway.store.protocol import OutboxReads
+from gateway.store.records import DueDeliveries, Head, Lane
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +102,7 @@ class Deliverer:
         self._has_more = self._has_more or len(chosen) == PER_STEP
         return chosen
 
-    async def _read(self, now: int, wanted: dict[str, str]) -> dict[str, Due]:
+    async def _read(self, now: int, wanted: dict[str, str]) -> dict[str, DueDeliveries]:
         """The due deliveries of these endpoints. An endpoint whose rows cannot be read is left
         alone for a while, and holds up no other."""
         try:

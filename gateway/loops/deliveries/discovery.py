@@ -9,9 +9,10 @@ from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.deliveries.due_queue import DueQueue
 from gateway.loops.deliveries.limits import Limits
-from gateway.loops.deliveries.outbox import Failure, OutboxReads
 from gateway.loops.deliveries.post import is_charged
 from gateway.notifier import Notifier
+from gateway.store.protocol import OutboxReads
+from gateway.store.records import DeliveryFailure
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +66,13 @@ class Discovery:
 
     async def _scan(self, after: str) -> str | None:
         """Read one page; returns its last endpoint, None at the end."""
-        found = await self._reads.owed_endpoints(after, PAGE)
+        found = await self._reads.pending_endpoints(after, PAGE)
         for each in found:
             if each.at is not None:
                 self.add(each.project, each.endpoint_id, each.at)
         return found[-1].endpoint_id if len(found) == PAGE else None
 
-    async def _failures(self) -> Sequence[Failure]:
+    async def _failures(self) -> Sequence[DeliveryFailure]:
         try:
             return await self._reads.failures()
         except Unavailable:
@@ -93,7 +94,7 @@ class Discovery:
             if limiter.breaker_open and at > limiter.opened_at:
                 limiter.reset()
 
-    def _restore(self, failures: Sequence[Failure]) -> None:
+    def _restore(self, failures: Sequence[DeliveryFailure]) -> None:
         """After a start: the breakers of endpoints that fail."""
         self._has_restored = True
         charged = [each for each in failures if is_charged(each.reason)]

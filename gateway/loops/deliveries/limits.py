@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from gateway.loops.deliveries.limiter import EndpointLimiter
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.wait_queue import WaitQueue
+from gateway.store.records import Head
 
 PARALLEL: Final = 256
 """Attempts in flight. A project may have as many as are left: alone it gets half of them, the next

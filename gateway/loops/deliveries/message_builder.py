@@ -1,7 +1,7 @@
 """Builds the message of a delivery from the store and the keyring."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -20,22 +20,16 @@ from gateway.domain.kernel.sealing import (
 )
 from gateway.domain.tasks.event import Event
 from gateway.loops.batch_loader import BatchLoader
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import (
     BROKEN,
     Outcome,
     WebhookMessage,
     unsent,
 )
-from gateway.store.sqlite.delivery_contexts import (
-    Asked,
-    DeliveryContext,
-    LiveSecret,
-    Owner,
-    Target,
-)
+from gateway.store.protocol import MessageReads
+from gateway.store.records import DeliveryContext, Head, LiveSecret, Target, TaskWithSpec
 
-Render = Callable[[Event, Asked | None], Awaitable[bytes | None]]
+Render = Callable[[Event, TaskWithSpec | None], Awaitable[bytes | None]]
 """The body of a webhook: the event, and the task it belongs to, if there is one. None: its receiver
 does not know such an event, and gets nothing."""
 
@@ -54,32 +48,12 @@ class CannotBuild(Exception):
         """A stable word."""
 
 
-class DeliveryContextReads(Protocol):
-    """The reads that messages are made of."""
-
-    async def enclosures(
-        self, keys: Collection[DeliveryKey], now: int
-    ) -> Mapping[DeliveryKey, DeliveryContext]:
-        """The contexts of deliveries that are still kept."""
-
-    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
-        """True if a later event of the task has been sent to the endpoint."""
-
-    async def target(self, endpoint_id: str) -> Target | None:
-        """The address of an endpoint."""
-
-    async def live_secrets(
-        self, owners: Collection[Owner], now: int
-    ) -> Mapping[Owner, Sequence[LiveSecret]]:
-        """The signing secrets of each, the newest first."""
-
-
 class MessageBuilder:
     """Builds the message of a delivery; a body that was sent before stays as it was."""
 
     def __init__(
         self,
-        reads: DeliveryContextReads,
+        reads: MessageReads,
         keyring: Keyring,
         render: Render,
         clock: Callable[[], int],
@@ -141,7 +115,7 @@ class MessageBuilder:
     async def _read_contexts(
         self, keys: Sequence[DeliveryKey]
     ) -> Mapping[DeliveryKey, DeliveryContext]:
-        return await self._reads.enclosures(keys, self._clock())
+        return await self._reads.delivery_contexts(keys, self._clock())
 
     async def _is_late(self, head: Head) -> bool:
         """A replay begins the schedule anew: what was passed by before is behind its lane all the

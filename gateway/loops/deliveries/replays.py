@@ -1,12 +1,13 @@
 """The replayer: does stored replays of deliveries step by step."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import structlog
 
 from gateway.domain.deliveries.commands import AdvanceReplay, ReplayReply
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
+from gateway.store.protocol import ReplayReads
 
 log = structlog.get_logger(__name__)
 
@@ -21,16 +22,6 @@ IDLE: Final = 60.0
 """Seconds; new jobs are announced by a hint."""
 
 Submit = Callable[[AdvanceReplay], Awaitable[object]]
-
-
-class ReplayReads(Protocol):
-    """The reads of the replayer."""
-
-    async def running_replays(self) -> Sequence[Replay]:
-        """The jobs that are not done."""
-
-    async def pending_of(self, endpoint_id: str, most: int) -> int:
-        """The number of pending deliveries of an endpoint, counted up to `most`."""
 
 
 class Replayer:

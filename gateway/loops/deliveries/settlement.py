@@ -10,9 +10,9 @@ from gateway.domain.deliveries.delivery import (
 )
 from gateway.domain.kernel.commands import SettleDelivery
 from gateway.loops.deliveries.limiter import EndpointLimiter
-from gateway.loops.deliveries.outbox import Head
 from gateway.loops.deliveries.post import Outcome, WebhookMessage
 from gateway.loops.deliveries.schedule import Timing, next_attempt_at
+from gateway.store.records import Head
 
 NOT_ITS_FAULT: Final = 60_000
 """Milliseconds until an attempt that failed through a fault of ours, or of our proxy, is made

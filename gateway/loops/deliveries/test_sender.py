@@ -7,7 +7,7 @@ import structlog
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.loops.deliveries.message_builder import built
 from gateway.loops.deliveries.post import Send, WebhookMessage, unsent
-from gateway.store.sqlite.deliveries import DeliveryAttempt
+from gateway.store.records import DeliveryAttempt
 
 log = structlog.get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -26,6 +26,7 @@ from gateway.domain.kernel.unit_of_work import (
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Status, Task
+from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.claims import (
@@ -80,38 +81,34 @@ class Batch:
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need."""
+        wanted = BatchReadSet.of(needs)
         outbox = Outbox(directory=self.directory)
         view = UnitOfWork(policy=policy, seq=self.seq, realms=dict(self.realms), outbox=outbox)
-        await self._load_jobs(view, {job for need in needs for job in need.jobs})
-        if any(need.reports for need in needs):
+        await self._load_jobs(view, wanted.jobs)
+        if wanted.reports:
             await self._load_holders(view)
-        claims = [need.claim for need in needs if need.claim is not None]
-        if claims:
-            await self._load_claims(view, claims, now)
-        pulse_at = max((need.pulse_at for need in needs if need.pulse_at), default=None)
-        tasks = {task for need in needs for task in need.tasks}
-        if pulse_at is not None:
-            tasks |= await self._load_outage(view, pulse_at)
-        for place in {need.realm for need in needs if need.realm is not None}:
+        if wanted.claims:
+            await self._load_claims(view, wanted.claims, now)
+        tasks = set(wanted.tasks)
+        if wanted.pulse_at is not None:
+            tasks |= await self._load_outage(view, wanted.pulse_at)
+        for place in wanted.realms:
             tasks |= await tasks_of_realm(self._connection, view, place, now)
-        tasks |= await self._tasks_of_sandboxes([key for need in needs for key in need.sandboxes])
-        keys = [key for need in needs for key in need.workspaces]
-        tasks |= await load_workspaces(self._connection, view, keys)
-        notices = [need.notice for need in needs if need.notice is not None]
-        if notices:
-            tasks |= await load_notices(self._connection, view, notices)
+        tasks |= await self._tasks_of_sandboxes(wanted.sandboxes)
+        tasks |= await load_workspaces(self._connection, view, wanted.workspaces)
+        if wanted.notices:
+            tasks |= await load_notices(self._connection, view, wanted.notices)
         tasks |= {job.task_id for job in view.jobs.values() if job.task_id is not None}
         tasks |= set(view.claimable)
         await asyncio.gather(  # one after the other, but without a way to the loop in between
             self._load_tasks(view, tasks),
-            self._load_heard(view, [key for need in needs for key in need.webhooks]),
-            self._load_remembered(view, [key for need in needs for key in need.idempotency]),
+            self._load_heard(view, wanted.webhooks),
+            self._load_remembered(view, wanted.idempotency),
         )
-        owing = [task for need in needs for task in need.owing]
-        if owing:
-            found = await self._all(sql.OWING, {"ids": json.dumps(owing)})
+        if wanted.owing:
+            found = await self._all(sql.OWING, {"ids": json.dumps(wanted.owing)})
             view.owing = {row[0] for row in found}
-        await load_outbox(self._connection, view.outbox, needs, now)
+        await load_outbox(self._connection, view.outbox, wanted, now)
         await load_keys(self._connection, view, now)
         return view
 
@@ -211,7 +208,7 @@ class Batch:
             erased = await self._all(sql.ERASED, {"ids": json.dumps(ended)})
             view.erased.update(row[0] for row in erased)
 
-    async def _load_jobs(self, view: UnitOfWork, wanted: set[str]) -> None:
+    async def _load_jobs(self, view: UnitOfWork, wanted: Collection[str]) -> None:
         if wanted:
             for row in await self._all(sql.JOBS, {"ids": json.dumps(sorted(wanted))}):
                 job = rows.job_from_row(row)

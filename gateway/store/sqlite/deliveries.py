@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from gateway.domain.tasks.task import Frozen
+from gateway.store.records import Delivery, DeliveryAttempt, DeliveryFilter
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params, Row
 
@@ -59,51 +59,15 @@ ORDER BY attempt.number"""
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
 
-class DeliveryAttempt(Frozen, frozen=True, kw_only=True):
-    """One request, and what came of it; moments and durations in milliseconds."""
-
-    at: int
-    trigger: str
-    status: int | None
-    """HTTP; None if there was no answer."""
-    reason: str | None
-    duration_ms: int
-    key_id: str | None
-    response_body: str | None
-
-
-class Delivery(Frozen, frozen=True, kw_only=True):
-    """An event owed to an endpoint, and how that stands."""
-
-    endpoint_id: str
-    seq: int
-    task_id: str
-    event_at: int
-    type: str
-    status: str
-    next_attempt_at: int | None
-    reason: str | None = None
-    """Why it ended without an attempt."""
-    attempts: tuple[DeliveryAttempt, ...] = ()
-
-
-class DeliveryFilter(Frozen, frozen=True, kw_only=True):
-    """Which deliveries are asked for; None: any."""
-
-    endpoint_id: str | None = None
-    task_id: str | None = None
-    status: str | None = None
-
-    @property
-    def statement(self) -> str:
-        """The statement that reads the fewest others on its way."""
-        if self.task_id is not None:
-            return DELIVERIES_OF_TASK
-        if self.status in {"dead", "held", "superseded"}:
-            return MISSED_DELIVERIES
-        if self.status == "pending":
-            return PENDING_DELIVERIES
-        return ALL_DELIVERIES if self.endpoint_id is None else DELIVERIES_OF_ENDPOINT
+def _statement(wanted: DeliveryFilter) -> str:
+    """The statement that reads the fewest others on its way."""
+    if wanted.task_id is not None:
+        return DELIVERIES_OF_TASK
+    if wanted.status in {"dead", "held", "superseded"}:
+        return MISSED_DELIVERIES
+    if wanted.status == "pending":
+        return PENDING_DELIVERIES
+    return ALL_DELIVERIES if wanted.endpoint_id is None else DELIVERIES_OF_ENDPOINT
 
 
 async def deliveries_of(query: Query, task_id: str, limit: int) -> list[Delivery]:
@@ -123,7 +87,7 @@ async def page_of_deliveries(
 ) -> list[Delivery]:
     """Those of events before this number, and at it to endpoints before this one; newest first."""
     given = {**rows.named(wanted), "seq": before[0], "before": before[1], "limit": limit}
-    return await _with_attempts(query, list(await query(wanted.statement, given)))
+    return await _with_attempts(query, list(await query(_statement(wanted), given)))
 
 
 async def _with_attempts(query: Query, found: list[Row]) -> list[Delivery]:

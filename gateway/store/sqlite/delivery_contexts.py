@@ -9,9 +9,8 @@ import msgspec
 
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.sealing import Sealed
-from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import Frozen, Task
+from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Target
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.deliveries import Query
 from gateway.store.sqlite.rows import Row
@@ -75,50 +74,8 @@ SELECT 1 FROM deliveries INDEXED BY deliveries_of_task
 WHERE task_id = :task_id AND endpoint_id = :endpoint_id AND seq > :seq
   AND (status = 'delivered' OR attempts > 0) LIMIT 1"""
 
-Asked = tuple[Task, Spec]
-"""A task as it stands now, with what was asked for."""
-Owner = tuple[str, str | None]
-"""A project, and one of its endpoints; None: its callbacks."""
 
-
-class Target(Frozen, frozen=True, kw_only=True):
-    """Where an endpoint's letters go."""
-
-    project: str
-    is_implicit: bool
-    """Each task brings its own address."""
-    url: Sealed | None
-    headers: Sealed | None
-    """A sealed JSON object."""
-
-
-class LiveSecret(Frozen, frozen=True, kw_only=True):
-    """A secret that letters are signed with now."""
-
-    id: str
-    """What an attempt records."""
-    is_of_project: bool
-    """It stands in the row of its project, and is sealed to it."""
-    sealed: Sealed
-
-
-class DeliveryContext(Frozen, frozen=True, kw_only=True):
-    """All that goes into a letter."""
-
-    event: Event
-    asked: Asked | None
-    """None: the event is about an endpoint, or its task is no longer kept."""
-    target: Target
-    callback_url: Sealed | None
-    has_newer: bool
-    """An event of the same type waits soon behind this one in its lane."""
-    body: bytes | None
-    """As it was sent before; None: it was not."""
-    secrets: tuple[LiveSecret, ...]
-    """The newest first."""
-
-
-async def enclosures(
+async def delivery_contexts(
     query: Query, keys: Collection[DeliveryKey], now: int
 ) -> dict[DeliveryKey, DeliveryContext]:
     """Those of deliveries that are still kept."""
@@ -140,10 +97,10 @@ async def target_of(query: Query, endpoint_id: str) -> Target | None:
 
 
 async def live_secrets(
-    query: Query, owners: Collection[Owner], now: int
-) -> dict[Owner, tuple[LiveSecret, ...]]:
+    query: Query, owners: Collection[SecretOwner], now: int
+) -> dict[SecretOwner, tuple[LiveSecret, ...]]:
     """What the letters of each are signed with now; the newest first."""
-    found: defaultdict[Owner, list[LiveSecret]] = defaultdict(list)
+    found: defaultdict[SecretOwner, list[LiveSecret]] = defaultdict(list)
     for row in await query(LIVE_SECRETS, {"owners": json.dumps([*owners]), "now": now}):
         found[row[0], row[1]].append(
             LiveSecret(
@@ -164,7 +121,7 @@ _TARGET_AT: Final = len(_EVENT) + len(_TASK)
 _SPEC_AT: Final = _TARGET_AT + _TARGET_COLUMNS
 
 
-def _owner(endpoint_id: str, target: Target) -> Owner:
+def _owner(endpoint_id: str, target: Target) -> SecretOwner:
     return (target.project, None if target.is_implicit else endpoint_id)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from gateway.domain.tasks.event import Event
-from gateway.domain.tasks.task import Frozen
+from gateway.store.records import FeedPage
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params, Row
 
@@ -31,16 +31,6 @@ FEED_BOUNDS: Final = """
 SELECT (SELECT min(seq) FROM events WHERE seq > :after), (SELECT seq FROM ledger)"""
 
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
-
-
-class FeedPage(Frozen, frozen=True, kw_only=True):
-    """A piece of a feed, oldest first."""
-
-    events: tuple[Event, ...]
-    cursor: int
-    """Everything up to this number has been looked at: the next `after`."""
-    is_end: bool
-    """Whether there was nothing behind it."""
 
 
 async def read_feed(

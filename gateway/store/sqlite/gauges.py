@@ -41,7 +41,7 @@ SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :s
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
 
-async def read_figures(query: Query, *, now: int, since: int) -> Gauges:
+async def read_gauges(query: Query, *, now: int, since: int) -> Gauges:
     """The figures of now; a launcher is live that has called since then (milliseconds). Other
     reads come in between."""
     tasks = {row[0]: row[1] for row in await query(TASK_COUNTS, {})}

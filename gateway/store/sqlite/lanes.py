@@ -1,13 +1,13 @@
 """Lanes: the deliveries that may be sent now, some for each endpoint."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from gateway.domain.deliveries.delivery import NO_REPEAT, PARK_AFTER
+from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.outbox import DeliveryKey
-from gateway.domain.tasks.task import Frozen
+from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
 from gateway.store.sqlite.rows import Params, Row
 
 # ruff: noqa: S608 - what is put into a statement here is a constant table expression
@@ -17,7 +17,7 @@ PER_ENDPOINT: Final = 40
 answered and wait for their commit."""
 
 # From one endpoint that is owed something to the next, by the index; their number is what it costs.
-OWED_ENDPOINTS: Final = """
+PENDING_ENDPOINTS: Final = """
 WITH RECURSIVE owed (endpoint_id) AS (
     SELECT (
         SELECT endpoint_id FROM deliveries INDEXED BY deliveries_due
@@ -110,49 +110,9 @@ SELECT id, updated_at FROM endpoints WHERE id IN (SELECT value FROM json_each(:i
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
 
-class DueDelivery(Frozen, frozen=True, kw_only=True):
-    """The head of a lane that may be sent now."""
-
-    endpoint_id: str
-    project: str
-    seq: int
-    task_id: str
-    attempts: int
-    failures: int
-    trigger: Literal["auto", "manual", "replay"]
-    due_at: int
-    repeats: int = NO_REPEAT
-    rate_per_second: float | None = None
-
-
-class OwedEndpoint(Frozen, frozen=True, kw_only=True):
-    """An endpoint that is owed something."""
-
-    endpoint_id: str
-    project: str
-    at: int | None
-    """When the first of it comes due (milliseconds); None: the endpoint is disabled."""
-
-
-class Due(Frozen, frozen=True, kw_only=True):
-    """What may be sent to an endpoint."""
-
-    heads: tuple[DueDelivery, ...]
-    """Now, the longest due first."""
-    next_at: int | None
-    """When the next of its deliveries comes due that is not yet (milliseconds)."""
-
-
-class Failure(Frozen, frozen=True, kw_only=True):
-    """An attempt that came to nothing; moments in milliseconds."""
-
-    endpoint_id: str
-    failing_since: int
-    at: int
-    reason: str
-
-
-async def due_deliveries(query: Query, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+async def due_deliveries(
+    query: Query, now: int, endpoint_ids: Sequence[str]
+) -> dict[str, DueDeliveries]:
     """What may be sent to each of these endpoints that is enabled."""
     given = {
         "now": now,
@@ -161,22 +121,22 @@ async def due_deliveries(query: Query, now: int, endpoint_ids: Sequence[str]) ->
         "park_after": PARK_AFTER,
     }
     nexts: dict[str, int | None] = {}
-    heads: dict[str, list[DueDelivery]] = {}
+    heads: dict[str, list[Head]] = {}
     for endpoint_id, next_at, *head in await query(DUE_DELIVERIES, given):
         nexts[endpoint_id] = next_at
         found = heads.setdefault(endpoint_id, [])
         if head[1] is not None:
-            found.append(DueDelivery(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
+            found.append(Head(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
     for found in heads.values():
         found.sort(key=lambda head: (head.due_at, head.seq))
-    return {name: Due(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()}
+    return {name: DueDeliveries(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()}
 
 
-async def owed_endpoints(query: Query, after: str, limit: int) -> list[OwedEndpoint]:
+async def pending_endpoints(query: Query, after: str, limit: int) -> list[PendingEndpoint]:
     """Endpoints behind this one that are owed something, by their ids."""
     return [
-        OwedEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
-        for row in await query(OWED_ENDPOINTS, {"after": after, "limit": limit})
+        PendingEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
+        for row in await query(PENDING_ENDPOINTS, {"after": after, "limit": limit})
     ]
 
 
@@ -188,10 +148,12 @@ async def new_deliveries(
     return [((row[1], row[0]), row[2]) for row in await query(NEW_DELIVERIES, given)]
 
 
-async def failures(query: Query) -> list[Failure]:
+async def failures(query: Query) -> list[DeliveryFailure]:
     """The last ones of the endpoints to which nothing got through since, oldest first."""
-    names = Failure.__struct_fields__
-    return [Failure(**dict(zip(names, row, strict=True))) for row in await query(FAILURES, {})]
+    names = DeliveryFailure.__struct_fields__
+    return [
+        DeliveryFailure(**dict(zip(names, row, strict=True))) for row in await query(FAILURES, {})
+    ]
 
 
 async def changed_at(query: Query, endpoint_ids: Sequence[str]) -> dict[str, int]:
@@ -199,7 +161,7 @@ async def changed_at(query: Query, endpoint_ids: Sequence[str]) -> dict[str, int
     return {row[0]: row[1] for row in await query(CHANGED_AT, {"ids": _json(endpoint_ids)})}
 
 
-_HEAD: Final = DueDelivery.__struct_fields__
+_HEAD: Final = Head.__struct_fields__
 
 
 def _json(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.endpoint import Directory, SigningSecret
 from gateway.domain.deliveries.outbox import DeliveryState, Outbox
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.sealing import Sealed
+from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params
 
@@ -156,27 +156,24 @@ async def read_directory(connection: aiosqlite.Connection) -> Directory:
 
 
 async def load_outbox(
-    connection: aiosqlite.Connection, outbox: Outbox, needs: Collection[ReadSet], now: int
+    connection: aiosqlite.Connection, outbox: Outbox, wanted: BatchReadSet, now: int
 ) -> None:
     """What decisions about endpoints look at; most batches need nothing of it."""
-    backlogs = [endpoint for need in needs for endpoint in need.backlogs]
-    if backlogs:
-        found = await connection.execute_fetchall(BACKLOGS, {"ids": json.dumps(backlogs)})
+    if wanted.backlogs:
+        found = await connection.execute_fetchall(BACKLOGS, {"ids": json.dumps(wanted.backlogs)})
         outbox.replays |= _by_id(found)
-    wanted = {replay: limit for need in needs for replay, limit in need.replays}
-    if wanted:
-        found = await connection.execute_fetchall(REPLAYS, {"ids": json.dumps([*wanted])})
-        outbox.replays |= (loaded := _by_id(found))
+    if wanted.replays:
+        ids = {"ids": json.dumps([*wanted.replays])}
+        outbox.replays |= (loaded := _by_id(await connection.execute_fetchall(REPLAYS, ids)))
         for replay in loaded.values():
-            outbox.pages[replay.id] = await _page(connection, replay, wanted[replay.id])
-    for endpoint_id in {endpoint for need in needs for endpoint in need.secrets_of}:
+            outbox.pages[replay.id] = await _page(connection, replay, wanted.replays[replay.id])
+    for endpoint_id in wanted.secrets_of:
         await _load_secrets(connection, outbox, endpoint_id, now)
-    keys = [key for need in needs for key in need.deliveries]
-    if keys:
-        found = await connection.execute_fetchall(STANDING, {"keys": json.dumps(keys)})
-        outbox.delivery_states |= {
-            (row[0], row[1]): DeliveryState(status=row[2], failures=row[3]) for row in found
-        }
+    if wanted.deliveries:
+        keys = {"keys": json.dumps(wanted.deliveries)}
+        for endpoint_id, seq, status, failures in await connection.execute_fetchall(STANDING, keys):
+            state = DeliveryState(status=status, failures=failures)
+            outbox.delivery_states[endpoint_id, seq] = state
 
 
 def outbox_changes(outbox: Outbox) -> Iterator[tuple[str, list[Params]]]:

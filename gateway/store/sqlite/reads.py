@@ -19,79 +19,58 @@ from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep
 from gateway.domain.operations.gauges import Gauges
-from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import Attempt, Frozen, Task
+from gateway.domain.tasks.task import Attempt, Task
+from gateway.store.records import (
+    NEWEST,
+    ApiKey,
+    Delivery,
+    DeliveryContext,
+    DeliveryFailure,
+    DeliveryFilter,
+    DueDeliveries,
+    FeedPage,
+    LiveSecret,
+    PendingEndpoint,
+    SecretOwner,
+    StoredSecrets,
+    Target,
+    TaskFilter,
+    TaskPage,
+)
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.batch import Batch
 from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
-from gateway.store.sqlite.deliveries import (
-    Delivery,
-    DeliveryFilter,
-    deliveries_of,
-    one_delivery,
-    page_of_deliveries,
-)
+from gateway.store.sqlite.deliveries import deliveries_of, one_delivery, page_of_deliveries
 from gateway.store.sqlite.delivery_contexts import (
-    DeliveryContext,
-    LiveSecret,
-    Owner,
-    Target,
-    enclosures,
+    delivery_contexts,
     is_overtaken,
     live_secrets,
     target_of,
 )
 from gateway.store.sqlite.endpoint_reads import NEWEST_SEQ, EndpointReads
 from gateway.store.sqlite.errors import translated
-from gateway.store.sqlite.feeds import FeedPage, read_feed
-from gateway.store.sqlite.gauges import TASK_COUNTS, read_figures
+from gateway.store.sqlite.feeds import read_feed
+from gateway.store.sqlite.gauges import TASK_COUNTS, read_gauges
 from gateway.store.sqlite.lanes import (
-    Due,
-    Failure,
-    OwedEndpoint,
     changed_at,
     due_deliveries,
     failures,
     new_deliveries,
-    owed_endpoints,
+    pending_endpoints,
 )
 from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.rate_limits import read_rate_limit
 from gateway.store.sqlite.realms import DUE_REALMS, watched_realms
 from gateway.store.sqlite.rows import Params
 from gateway.store.sqlite.sweeps import SWEEPS, swept_from_row
-from gateway.store.sqlite.task_list import (
-    NEWEST,
-    Listing,
-    TaskFilter,
-    TaskPage,
-)
+from gateway.store.sqlite.task_list import Listing
 from gateway.store.sqlite.workspaces import WORKSPACES
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
-
-
-class ApiKey(Frozen, frozen=True, kw_only=True):
-    """A key as it is known: never the key itself."""
-
-    id: str
-    scope: str
-    project: str
-    name: str
-    all_projects: bool = False
-    rate_limit: RateLimit = RateLimit()
-
-
-class Secrets(Frozen, frozen=True, kw_only=True):
-    """The encrypted parts of a task."""
-
-    env: Sealed | None
-    callback_url: Sealed | None
-    env_erased_at: int | None
 
 
 class Reads:
@@ -152,7 +131,7 @@ class Reads:
         row = await self._one(sql.PRUNED, {"project": project})
         return row[0] or 0 if row else 0
 
-    async def words(
+    async def events_of_types(
         self,
         task_id: str,
         types: Sequence[str],
@@ -172,7 +151,7 @@ class Reads:
         }
         return [rows.event_from_row(row) for row in await self._all(sql.WORDS, params)]
 
-    async def last_word(self, task_id: str, kind: str, *, until: int) -> Event | None:
+    async def last_event(self, task_id: str, kind: str, *, until: int) -> Event | None:
         """Its newest applied event of this type that number `until` is not before."""
         params = {"task_id": task_id, "type": kind, "after": until}
         row = await self._one(sql.LAST_WORD, params)
@@ -193,13 +172,13 @@ class Reads:
         row = await self._one(WORKSPACES, {"keys": json.dumps([key])})
         return row[2] if row else None
 
-    async def secrets(self, task_id: str) -> Secrets | None:
+    async def secrets(self, task_id: str) -> StoredSecrets | None:
         """Its encrypted parts, if it has any."""
         row = await self._one(sql.SECRETS, {"task_id": task_id})
         if row is None:
             return None
         env_key, env, callback_key, callback_url, env_erased_at = row
-        return Secrets(
+        return StoredSecrets(
             env=Sealed(key_id=env_key, box=env) if env else None,
             callback_url=Sealed(key_id=callback_key, box=callback_url) if callback_url else None,
             env_erased_at=env_erased_at,
@@ -257,13 +236,15 @@ class Reads:
         row = await self._one(NEXT_CLAIMABLE, params)
         return row[0] if row else None
 
-    async def due_deliveries(self, now: int, endpoint_ids: Sequence[str]) -> dict[str, Due]:
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
         """What may be sent to each of these endpoints that is enabled."""
         return await due_deliveries(self._all, now, endpoint_ids)
 
-    async def owed_endpoints(self, after: str, limit: int) -> list[OwedEndpoint]:
+    async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
         """The next endpoints behind this one that are owed something, by their ids."""
-        return await owed_endpoints(self._all, after, limit)
+        return await pending_endpoints(self._all, after, limit)
 
     async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
         """The next deliveries behind this one, in the order of their events, each with its
@@ -275,7 +256,7 @@ class Reads:
         row = await self._one(NEWEST_SEQ, {})
         return 0 if row is None else int(row[0])
 
-    async def failures(self) -> list[Failure]:
+    async def failures(self) -> list[DeliveryFailure]:
         """The last ones of the endpoints to which nothing got through since, oldest first."""
         return await failures(self._all)
 
@@ -303,16 +284,16 @@ class Reads:
         return await target_of(self._all, endpoint_id)
 
     async def live_secrets(
-        self, owners: Collection[Owner], now: int
-    ) -> dict[Owner, tuple[LiveSecret, ...]]:
+        self, owners: Collection[SecretOwner], now: int
+    ) -> dict[SecretOwner, tuple[LiveSecret, ...]]:
         """What letters to endpoints, or of projects' callbacks, are signed with."""
         return await live_secrets(self._all, owners, now)
 
-    async def enclosures(
+    async def delivery_contexts(
         self, keys: Collection[DeliveryKey], now: int
     ) -> dict[DeliveryKey, DeliveryContext]:
         """What goes into the letters of deliveries."""
-        return await enclosures(self._all, keys, now)
+        return await delivery_contexts(self._all, keys, now)
 
     async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
         """Whether a later event of the task has been sent to the endpoint."""
@@ -322,7 +303,7 @@ class Reads:
         """Launchers that have called since then (milliseconds), the latest first."""
         return [rows.call_from_row(row) for row in await self._all(sql.LAUNCHERS, {"since": since})]
 
-    async def view(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
+    async def unit_of_work(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """What a batch of commands would look at, for whoever only wants to know."""
         with translated():
             realms = await watched_realms(self._connection)
@@ -365,7 +346,7 @@ class Reads:
         found = await self._all(sql.JOBS, {"ids": json.dumps(ids)})
         return [rows.job_from_row(row) for row in found]
 
-    async def owed(self, task_id: str, limit: int) -> list[PendingDelivery]:
+    async def undelivered(self, task_id: str, limit: int) -> list[PendingDelivery]:
         """Deliveries that have not arrived, of the newest events, oldest first."""
         names = PendingDelivery.__struct_fields__
         found = await self._all(sql.OWED, {"task_id": task_id, "limit": limit})
@@ -383,7 +364,7 @@ class Reads:
         found = await self._all(sql.OLD_TASKS, {"after": after, "until": until, "limit": limit})
         return [(row[0], row[1], row[2]) for row in found]
 
-    async def has_answers(self, before: int) -> bool:
+    async def has_idempotency_records(self, before: int) -> bool:
         """Whether first answers are kept from before that moment (milliseconds)."""
         return await self._one(sql.OLD_ANSWER, {"before": before}) is not None
 
@@ -403,10 +384,10 @@ class Reads:
         row = await self._one(sql.LAST_PULSE, {})
         return row[0] if row else None
 
-    async def figures(self, *, now: int, since: int) -> Gauges:
+    async def gauges(self, *, now: int, since: int) -> Gauges:
         """How everything stands now; live is a launcher that has called since then
         (milliseconds)."""
-        return await read_figures(self._all, now=now, since=since)
+        return await read_gauges(self._all, now=now, since=since)
 
     async def counts(self) -> dict[str, int]:
         """How many tasks are in each state."""

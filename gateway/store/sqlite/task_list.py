@@ -8,26 +8,19 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.kernel.ids import first_task_id
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Status, Task
+from gateway.store.records import TaskFilter, TaskPage
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
 from gateway.store.sqlite.rows import Params, Row
 
-NEWEST: Final = "task_~"
-"""Sorts behind every task id: where a list begins."""
-ANY_FLAG: Final = "any"
 LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""
 BUDGET: Final = 10_000
 """Tasks that one request looks at; then its page ends, however short, with a cursor."""
 PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
-WAITED: Final = 60_000
-"""So many milliseconds an id may be older than its task: it is made before the commit."""
-STEPPED_BACK: Final = 1_000
-"""So many milliseconds a task may be older than its id: a wall clock can be set back."""
 
 Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
 
@@ -91,39 +84,6 @@ WHERE id IN (SELECT value FROM json_each(:ids))
       SELECT json_extract(data, '$.repoUrl') FROM events
       WHERE events.task_id = tasks.id AND events.task_seq = 1))
 ORDER BY id DESC LIMIT :limit"""
-
-
-class TaskFilter(Frozen, frozen=True, kw_only=True):
-    """What a task must be to be listed; None asks for nothing. Moments in milliseconds."""
-
-    project: str | None = None
-    statuses: tuple[Status, ...] = tuple(Status)
-    flag: str | None = None
-    """A flag's code, or `ANY_FLAG`."""
-    error_code: str | None = None
-    repo_url: str | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
-    created_after: int | None = None
-    created_before: int | None = None
-
-    @property
-    def since(self) -> str:
-        """No older id belongs to a task that matches."""
-        return "" if self.created_after is None else first_task_id(self.created_after - WAITED)
-
-    @property
-    def until(self) -> str:
-        """Every task that matches has an older id."""
-        if self.created_before is None:
-            return NEWEST
-        return first_task_id(self.created_before + STEPPED_BACK)
-
-
-class TaskPage(Frozen, frozen=True, kw_only=True):
-    """A piece of a list, newest first. `last` is the id behind which it goes on; None: nowhere."""
-
-    tasks: tuple[tuple[Task, Spec], ...]
-    last: str | None
 
 
 class _Source(Frozen, frozen=True, kw_only=True):

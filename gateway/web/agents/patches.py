@@ -8,7 +8,7 @@ import msgspec
 from gateway.domain.agents.patch import PatchPiece, Revision, revisions
 from gateway.domain.kernel.keyring import UnknownKey
 from gateway.domain.tasks.task import Attempt
-from gateway.store.sqlite.reads import Reads
+from gateway.store.protocol import Reads
 from gateway.web.context import Context
 from gateway.web.http.body import beside_loop
 from gateway.wire import agent

@@ -7,7 +7,7 @@ import msgspec
 from gateway.domain.tasks.event import EndpointEventData, Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
-from gateway.store.sqlite.reads import Reads
+from gateway.store.protocol import Reads
 from gateway.web.deliveries.views import endpoint_state_view
 from gateway.web.sources.flat_view import CANCEL_REQUESTED, flat_view
 from gateway.web.tasks.views import event_view, task_view
@@ -46,7 +46,7 @@ def _about_endpoint(event: Event) -> bytes:
 
 
 async def _flat(reads: Reads, event: Event, task: Task, spec: Spec) -> bytes | None:
-    asked = await reads.words(task.id, (CANCEL_REQUESTED,))
+    asked = await reads.events_of_types(task.id, (CANCEL_REQUESTED,))
     cancels = [word for word in asked if word.attempt == event.attempt]
     shown = flat_view(event, task, spec, cancel=cancels[-1] if cancels else None)
     return None if shown is None else msgspec.json.encode(shown)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.sqlite.deliveries import Delivery, DeliveryFilter
+from gateway.store.records import Delivery, DeliveryFilter
 from gateway.web.context import Context, context_of
 from gateway.web.deliveries.views import delivery_view
 from gateway.web.http.auth import OPS, authorize

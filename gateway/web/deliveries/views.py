@@ -4,7 +4,7 @@ from gateway.domain.deliveries.endpoint import Endpoint, wanted_types
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.ids import delivery_id, event_id
 from gateway.domain.tasks.event import ABOUT_ENDPOINTS, FACTS, EndpointState
-from gateway.store.sqlite.deliveries import Delivery, DeliveryAttempt
+from gateway.store.records import Delivery, DeliveryAttempt
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import EndpointStateView, EndpointView, ReplayView
 from gateway.wire.times import maybe_rfc3339, rfc3339

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.operations.rate_limit import Pace, RateLimit, pace_of
-from gateway.store.sqlite.reads import ApiKey
+from gateway.store.records import ApiKey
 
 BUSY_SECONDS: Final = 2
 """After which whoever was refused for open requests may try again."""

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.store.sqlite.reads import ApiKey
+from gateway.store.records import ApiKey
 from gateway.web.http.admission import Admission
 from gateway.web.http.headers import headers_of
 

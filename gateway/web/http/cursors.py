@@ -12,7 +12,7 @@ import msgspec
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.kernel.keyring import Keyring
-from gateway.store.sqlite.task_list import TaskFilter
+from gateway.store.records import TaskFilter
 
 _VERSION: Final = b"1"
 _MAC_BYTES: Final = 8

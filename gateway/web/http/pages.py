@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.tasks.event import Event
-from gateway.store.sqlite.feeds import FeedPage
+from gateway.store.records import FeedPage
 from gateway.web.tasks.views import event_view
 
 KEPT_BYTES: Final = 4 * 1024 * 1024

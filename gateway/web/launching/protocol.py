@@ -16,7 +16,7 @@ from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
 from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
 from gateway.domain.tasks.task import Sandbox
-from gateway.store.sqlite.reads import ApiKey
+from gateway.store.records import ApiKey
 from gateway.web.agents.patches import kept_piece, needs_rescue, own_texts
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import LAUNCHER, authorize, served_by

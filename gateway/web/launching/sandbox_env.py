@@ -8,7 +8,7 @@ from gateway.domain.kernel.keyring import Keyring, hook_token
 from gateway.domain.kernel.sealing import env_context
 from gateway.domain.tasks.spec import Document, Spec
 from gateway.domain.tasks.task import Attempt, Task
-from gateway.store.sqlite.reads import Secrets
+from gateway.store.records import StoredSecrets
 from gateway.wire.signing import secret_text
 
 PROMPT_BYTES: Final = 32 * 1024
@@ -29,7 +29,7 @@ def launch_env(
     public_url: str | None,
     job: tuple[Task, Attempt],
     spec: Spec,
-    secrets: Secrets | None,
+    secrets: StoredSecrets | None,
     *,
     may_resume: bool = False,
 ) -> dict[str, str]:
@@ -55,7 +55,7 @@ def launch_env(
     return {**own, **_computed(task, spec), **called_back, **prompt}
 
 
-def _own(keyring: Keyring, task: Task, secrets: Secrets | None) -> dict[str, str]:
+def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[str, str]:
     if secrets is None or secrets.env is None:
         return {}
     opened = keyring.open(secrets.env, context=env_context(task.id))

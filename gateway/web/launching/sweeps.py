@@ -38,7 +38,7 @@ async def begin(request: Request) -> Response:
 async def _sweeps(context: Context, found: list[tuple[Realm, Sweep | None]]) -> SweepsView:
     now = context.clock()
     asked = SweepNow(realms=tuple(realm.key for realm, _ in found))
-    jobs = (await context.reads.view([asked.needs], context.policy, now)).jobs
+    jobs = (await context.reads.unit_of_work([asked.needs], context.policy, now)).jobs
     return SweepsView(
         data=tuple(
             _sweep(realm, sweep, jobs.get(sweep_id(*realm.key)), now) for realm, sweep in found

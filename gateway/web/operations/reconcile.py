@@ -49,7 +49,9 @@ async def show(request: Request) -> Response:
     commands: list[Due] = [RealmDue(key=key) for key in await reads.due_realms(at, limit + 1)]
     commands += [TaskDue(task_id=name) for name in await reads.due_tasks(at, limit + 1)]
     commands += [JobDue(job_id=name) for name in await reads.due_jobs(at, limit + 1)]
-    view = await reads.view([command.needs for command in commands[:limit]], context.policy, at)
+    view = await reads.unit_of_work(
+        [command.needs for command in commands[:limit]], context.policy, at
+    )
     view.last_pulse = None if within else await reads.last_pulse()
     found = dry_run(view, commands[:limit], at)
     return reply(

@@ -12,7 +12,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Status, Task
-from gateway.store.sqlite.task_list import NEWEST, TaskFilter
+from gateway.store.records import NEWEST, TaskFilter
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import TASKS, authorize, project_of
 from gateway.web.http.body import TASK_LIMIT, read_as, read_nothing

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import FACTS, KINDS, types_of
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite.feeds import FeedPage
+from gateway.store.records import FeedPage
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import READ, authorize, project_of
 from gateway.web.http.headers import headers_of

@@ -36,7 +36,7 @@ async def _situation(context: Context, task: Task, spec: Spec) -> ExplainInput:
         reads.recent_launchers(task.project, MOST),
         reads.key_holders(task, MOST),
         reads.newest_events(task.id, NEWEST),
-        reads.owed(task.id, MOST),
+        reads.undelivered(task.id, MOST),
         reads.secrets(task.id),
     )
     return ExplainInput(

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.requests import Request
 
 from gateway.domain.tasks.task import FLAG_ORDER, Status
-from gateway.store.sqlite.task_list import ANY_FLAG, TaskFilter
+from gateway.store.records import ANY_FLAG, TaskFilter
 from gateway.web.http.query import (
     Moment,
     Number,

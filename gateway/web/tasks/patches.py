@@ -14,7 +14,7 @@ from gateway.domain.agents.patch import (
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, Frozen, Task
-from gateway.store.sqlite.reads import Reads
+from gateway.store.protocol import Reads
 from gateway.wire.agent import TERMINAL_WORDS
 from gateway.wire.patches import unpacked
 
@@ -94,7 +94,7 @@ async def whole_patches(
         return []
     pieces = await reads.patch_pieces(task_id)
     in_final = any(kept.in_final for kept in keeping.values())
-    finals = await reads.words(task_id, _FINAL, is_late_too=True) if in_final else []
+    finals = await reads.events_of_types(task_id, _FINAL, is_late_too=True) if in_final else []
     if is_settled:
         pieces = [piece for piece in pieces if not piece.details.partial]
     chosen = (_whole(number, pieces, finals) for number in sorted(keeping, reverse=True))

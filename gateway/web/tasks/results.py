@@ -73,12 +73,12 @@ async def logs(request: Request) -> Response:
 
 
 async def _log_events(context: Context, task_id: str, after: int) -> list[Event]:
-    return await context.reads.words(task_id, [LOG], after=after, limit=LOG_PAGE)
+    return await context.reads.events_of_types(task_id, [LOG], after=after, limit=LOG_PAGE)
 
 
 async def _piece_before(context: Context, task_id: str, after: int) -> Piece | None:
     """The piece that was read last by whoever goes on behind `after`."""
-    event = await context.reads.last_word(task_id, LOG, until=after) if after else None
+    event = await context.reads.last_event(task_id, LOG, until=after) if after else None
     return _piece(event) if event else None
 
 

@@ -11,7 +11,7 @@ from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.tasks.spec import Spec
-from gateway.store.sqlite.task_list import NEWEST
+from gateway.store.records import NEWEST
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import (
     OPS,

@@ -1,0 +1,56 @@
+"""Loading: the rows that a batch needs, as the union of its commands' read sets."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from gateway.domain.deliveries.outbox import DeliveryKey
+from gateway.domain.kernel.commands import Claim
+from gateway.domain.kernel.read_set import IdempotencyKey, ReadSet, SandboxKey, WebhookKey
+from gateway.domain.launching.realm import RealmKey
+from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
+from gateway.domain.sources.workspace import WorkspaceKey
+from gateway.domain.tasks.task import Frozen
+
+
+class BatchReadSet(Frozen, frozen=True, kw_only=True):
+    """The union of read sets: keys to load, and selections."""
+
+    tasks: frozenset[str]
+    jobs: frozenset[str]
+    reports: bool
+    webhooks: tuple[WebhookKey, ...]
+    idempotency: tuple[IdempotencyKey, ...]
+    backlogs: tuple[str, ...]
+    secrets_of: frozenset[str]
+    replays: dict[str, int]
+    deliveries: tuple[DeliveryKey, ...]
+    owing: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    realms: frozenset[RealmKey]
+    sandboxes: tuple[SandboxKey, ...]
+    workspaces: tuple[WorkspaceKey, ...]
+    notices: tuple[SandboxNotice | PullRequestNotice, ...]
+    pulse_at: int | None
+
+    @classmethod
+    def of(cls, needs: Iterable[ReadSet]) -> Self:
+        """The union, in the order of arrival."""
+        needs = tuple(needs)
+        return cls(
+            tasks=frozenset(key for need in needs for key in need.tasks),
+            jobs=frozenset(key for need in needs for key in need.jobs),
+            reports=any(need.reports for need in needs),
+            webhooks=tuple(key for need in needs for key in need.webhooks),
+            idempotency=tuple(key for need in needs for key in need.idempotency),
+            backlogs=tuple(key for need in needs for key in need.backlogs),
+            secrets_of=frozenset(key for need in needs for key in need.secrets_of),
+            replays=dict(pair for need in needs for pair in need.replays),
+            deliveries=tuple(key for need in needs for key in need.deliveries),
+            owing=tuple(key for need in needs for key in need.owing),
+            claims=tuple(need.claim for need in needs if need.claim is not None),
+            realms=frozenset(need.realm for need in needs if need.realm is not None),
+            sandboxes=tuple(key for need in needs for key in need.sandboxes),
+            workspaces=tuple(key for need in needs for key in need.workspaces),
+            notices=tuple(need.notice for need in needs if need.notice is not None),
+            pulse_at=max((need.pulse_at for need in needs if need.pulse_at), default=None),
+        )
