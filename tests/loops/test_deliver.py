@@ -18,7 +18,12 @@ from gateway.domain.kernel.commands import Command, SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
-from gateway.loops.deliveries.limiter import BREAKER_FAILURES, FIRST_IN_FLIGHT, FIRST_PAUSE
+from gateway.loops.deliveries.limiter import (
+    BREAKER_FAILURES,
+    FIRST_IN_FLIGHT,
+    FIRST_PAUSE,
+    MOST_IN_FLIGHT,
+)
 from gateway.loops.deliveries.limits import FIRST_UNPROVEN, PARALLEL, Limits
 from gateway.loops.deliveries.message_builder import Build, CannotBuild
 from gateway.loops.deliveries.post import WebhookMessage, sender
@@ -595,3 +600,62 @@ async def test_after_a_restart_the_breaker_is_open_unless_somebody_has_changed_t
 
         await delivering(outbox, build, group, transport=transport).step()
     assert len(receiver.requests) == sent
+
+
+class Paced(httpx.AsyncBaseTransport):
+    """Receivers that answer as often as they are allowed to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answers = asyncio.Semaphore(2)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        await self.answers.acquire()
+        return httpx.Response(204, stream=httpx.ByteStream(b""))
+
+
+class CountedReads(Backlog):
+    """Counts how often it is read."""
+
+    reads = 0
+
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
+        self.reads += 1
+        return await super().due_deliveries(now, endpoint_ids)
+
+
+async def turns(until: Callable[[], bool]) -> bool:
+    """True once the condition holds; the event loop may turn a thousand times."""
+    for _ in range(1_000):
+        if until():
+            return True
+        await asyncio.sleep(0)
+    return False
+
+
+async def test_a_waiting_delivery_goes_when_another_is_answered_and_nothing_is_read_again() -> None:
+    rows = [Row(seq=number, task_id=f"task_{number}") for number in range(20)]
+    outbox, transport = CountedReads(rows), Paced()
+
+    async def build(head: Head) -> WebhookMessage:
+        return WebhookMessage(
+            webhook_id=f"evt_{head.seq}", url="http://h.example/", secrets=(SECRET,), body=b"{}"
+        )
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        deliverer = delivering(outbox, build, group, transport=transport)
+        await deliverer.step()
+        assert await turns(lambda: len(outbox.settled) == 2)
+        await deliverer.step()
+        assert await turns(lambda: transport.asked == 2 + MOST_IN_FLIGHT)
+        reads = outbox.reads
+        for answered in range(1, 4):
+            transport.answers.release()
+            assert await turns(lambda: transport.asked == 2 + MOST_IN_FLIGHT + answered)  # noqa: B023
+        assert outbox.reads == reads
+        for _ in rows:
+            transport.answers.release()
+    assert len(outbox.settled) == len(rows)
