@@ -18,13 +18,13 @@ AT_ONCE: Final = 50
 """Connections that are being opened."""
 
 
-class Audience:
+class Readers:
     """Counts who has heard what."""
 
     def __init__(self, readers: int) -> None:
         self._readers = readers
         self._begun = 0
-        self._heard: Counter[bytes] = Counter()
+        self._received: Counter[bytes] = Counter()
         self.all_begun = asyncio.Event()
         self.ended = asyncio.Event()
         """A stream has ended: there is nothing left to measure."""
@@ -37,16 +37,16 @@ class Audience:
 
     def receive(self, number: bytes) -> None:
         """One more has the event."""
-        self._heard[number] += 1
-        if self._heard[number] == self._readers:
+        self._received[number] += 1
+        if self._received[number] == self._readers:
             print(int(number), time.perf_counter(), flush=True)
 
 
 class Reader(asyncio.Protocol):
     """One stream. Events are small and come one at a time, whole."""
 
-    def __init__(self, audience: Audience, message: bytes) -> None:
-        self._audience = audience
+    def __init__(self, subscribers: Readers, message: bytes) -> None:
+        self._subscribers = subscribers
         self._message = message
         self._is_open = False
 
@@ -59,21 +59,21 @@ class Reader(asyncio.Protocol):
         if not self._is_open:
             if not data.startswith(b"HTTP/1.1 200"):
                 print(f"no stream: {data[:300]!r}", file=sys.stderr)
-                self._audience.ended.set()
+                self._subscribers.ended.set()
                 return
             self._is_open = True
-            self._audience.begin()
+            self._subscribers.begin()
         for number in _ID.findall(data):
-            self._audience.receive(number)
+            self._subscribers.receive(number)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The gateway has stopped, or refused."""
-        self._audience.ended.set()
+        self._subscribers.ended.set()
 
 
 async def listen(port: int, path: str, key: str, readers: int) -> None:
     """Opens all streams, says so, and reads until the process is ended."""
-    audience = Audience(readers)
+    subscribers = Readers(readers)
     headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
     message = request("GET", path, b"", headers)
     loop = asyncio.get_running_loop()
@@ -81,15 +81,15 @@ async def listen(port: int, path: str, key: str, readers: int) -> None:
 
     async def attend() -> asyncio.Transport:
         async with places:
-            make = partial(Reader, audience, message)
+            make = partial(Reader, subscribers, message)
             transport, _ = await loop.create_connection(make, "127.0.0.1", port)
             return transport
 
     # Held: uvloop closes a connection that nobody refers to.
     seats = await asyncio.gather(*(attend() for _ in range(readers)))
-    await audience.all_begun.wait()
+    await subscribers.all_begun.wait()
     print("ready", len(seats), flush=True)
-    await audience.ended.wait()
+    await subscribers.ended.wait()
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ DAYS: Final = 20
 TASKS_PER_USER: Final = 40
 AT_ONCE: Final = 2_000
 """Lives whose events are interleaved, as those of tasks that run at the same time are."""
-_BORN_AT: Final = 1_700_000_000_000
+_CREATED_AT: Final = 1_700_000_000_000
 _FIRST_MOMENT: Final = 1_500_000_000_000
 """A greater number in a row is a moment in milliseconds."""
 _MOMENT: Final = re.compile(r"\b1[5-9]\d{11}\b")
@@ -80,7 +80,7 @@ class Lived:
     """All rows of one life, and when its last event was (milliseconds)."""
 
     task_id: str
-    born_at: int
+    created_at: int
     ended_at: int
     moments: Sequence[tuple[int, int]]
     """The time and number of each of its events."""
@@ -125,7 +125,7 @@ def _drop_indexes(database: sqlite3.Connection) -> list[str]:
 
 
 async def _live(path: Path) -> dict[Story, Lived]:
-    clock = Clock(_BORN_AT)
+    clock = Clock(_CREATED_AT)
     lives: dict[Story, Life] = {}
     ended: dict[Story, int] = {}
     policy = Policy(key_id="k1", progress=WEEK * 1000)
@@ -164,7 +164,7 @@ def _read(database: sqlite3.Connection, life: Life, ended_at: int) -> Lived:
     moments = database.execute("SELECT at, seq FROM events WHERE task_id = ?", (life.task_id,))
     return Lived(
         task_id=life.task_id,
-        born_at=life.born_at,
+        created_at=life.created_at,
         ended_at=ended_at,
         moments=list(moments),
         rows=rows,
@@ -267,7 +267,7 @@ def _mixed(shares: Mapping[Story, int], count: int) -> Iterator[Story]:
 def _copy_of(life: Lived, ended_at: int, user: int, seeded: random.Random) -> Copy:
     later = ended_at - life.ended_at
     return Copy(
-        task_id=typeid("task", life.born_at + later, seeded.getrandbits(RANDOM_BITS)),
+        task_id=typeid("task", life.created_at + later, seeded.getrandbits(RANDOM_BITS)),
         user=f"user-{user:07}",
         later=later,
         numbers={},

@@ -70,12 +70,12 @@ async def section(size: Size) -> Section:
         name=f"{size.launches:,} launches, a fifth of all calls to Daytona going wrong",
         note=f"4 launchers, {measured.kills} times one of them killed; then one launcher of "
         f"capacity {CAPACITY} in fair weather.",
-        results=_figures(measured),
+        results=_results(measured),
         measured=measured,
     )
 
 
-def _figures(measured: Measured) -> tuple[Figure, ...]:
+def _results(measured: Measured) -> tuple[Figure, ...]:
     results = [
         Figure(name="tasks lost", value=measured.lost, unit="", most=0),
         Figure(name="two of one task at once", value=measured.doubles, unit="", most=0),

@@ -41,7 +41,7 @@ class Life:
 
     def __init__(self, ledger: Ledger, clock: "Clock", task_id: str) -> None:
         self.task_id = task_id
-        self.born_at = clock.now
+        self.created_at = clock.now
         self._ledger = ledger
         self._clock = clock
         self._words = 0

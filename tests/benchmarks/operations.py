@@ -31,7 +31,7 @@ SAMPLED: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gate:
+class MeasuredGateway:
     """A gateway on a file, and who asks it."""
 
     server: Server
@@ -54,12 +54,12 @@ class Gate:
         return seconds
 
 
-Operation = Callable[[Gate], Awaitable[float]]
+Operation = Callable[[MeasuredGateway], Awaitable[float]]
 """The seconds it took once."""
 
 
 @asynccontextmanager
-async def gate(folder: Path) -> AsyncIterator[Gate]:
+async def measured(folder: Path) -> AsyncIterator[MeasuredGateway]:
     """A gateway on the file in `folder`."""
     uri = f"{(folder / 'slipgate.db').as_uri()}?mode=ro"
     with gateway(folder) as server:
@@ -68,7 +68,7 @@ async def gate(folder: Path) -> AsyncIterator[Gate]:
             connected(server.port, 1) as (connection,),
             aiosqlite.connect(uri, uri=True, isolation_level=None) as reader,
         ):
-            yield Gate(
+            yield MeasuredGateway(
                 server=server,
                 connection=connection,
                 reconciler=Reconciler(Reads(reader), _accept, wall_clock),
@@ -100,41 +100,41 @@ async def _number(reader: aiosqlite.Connection, statement: str) -> int:
     return int(number)
 
 
-async def _accept_task(gate: Gate) -> float:
-    seconds, _ = await gate.ask(new_task(gate.server), 202)
+async def _accept_task(measured: MeasuredGateway) -> float:
+    seconds, _ = await measured.ask(new_task(measured.server), 202)
     return seconds
 
 
-async def _claim(gate: Gate) -> float:
-    await gate.ask(new_task(gate.server), 202)
-    seconds, body = await gate.ask(claim(gate.server, 1))
+async def _claim(measured: MeasuredGateway) -> float:
+    await measured.ask(new_task(measured.server), 202)
+    seconds, body = await measured.ask(claim(measured.server, 1))
     for job in msgspec.json.decode(body, type=wire.Jobs).jobs:
-        await gate.ask(give_up(gate.server, job))
+        await measured.ask(give_up(measured.server, job))
     return seconds
 
 
-async def _claim_in_vain(gate: Gate) -> float:
-    seconds, _ = await gate.ask(claim(gate.server, 1))
+async def _claim_in_vain(measured: MeasuredGateway) -> float:
+    seconds, _ = await measured.ask(claim(measured.server, 1))
     return seconds
 
 
-async def _reconcile(gate: Gate) -> float:
+async def _reconcile(measured: MeasuredGateway) -> float:
     began = time.perf_counter()
-    await gate.reconciler.step()
+    await measured.reconciler.step()
     return time.perf_counter() - began
 
 
 def _list(query: str = "", *, page: int = PAGE) -> Operation:
-    return lambda gate: gate.get(f"/v1/tasks?limit={page}{query}")
+    return lambda measured: measured.get(f"/v1/tasks?limit={page}{query}")
 
 
-async def _in_five_days(gate: Gate) -> float:
+async def _in_five_days(measured: MeasuredGateway) -> float:
     first, last = (rfc3339(wall_clock() - days * DAY) for days in (15, 10))
-    return await gate.get(f"/v1/tasks?limit={PAGE}&createdAfter={first}&createdBefore={last}")
+    return await measured.get(f"/v1/tasks?limit={PAGE}&createdAfter={first}&createdBefore={last}")
 
 
 def _of_task(what: str = "") -> Operation:
-    return lambda gate: gate.get(f"/v1/tasks/{next(gate.tasks)}{what}")
+    return lambda measured: measured.get(f"/v1/tasks/{next(measured.tasks)}{what}")
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
@@ -155,7 +155,11 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "list, a repository": _list("&repoUrl=https://github.com/acme/widgets"),
     "list, five days": _in_five_days,
     "explain": _of_task("/explain"),
-    "feed, the newest": lambda gate: gate.get(f"/v1/events?limit={PAGE}&after={gate.newest - 100}"),
-    "feed, from the beginning": lambda gate: gate.get(f"/v1/events?limit={PAGE}"),
-    "feed, some types": lambda gate: gate.get(f"/v1/events?limit={PAGE}&types=task.completed"),
+    "feed, the newest": lambda measured: measured.get(
+        f"/v1/events?limit={PAGE}&after={measured.newest - 100}"
+    ),
+    "feed, from the beginning": lambda measured: measured.get(f"/v1/events?limit={PAGE}"),
+    "feed, some types": lambda measured: measured.get(
+        f"/v1/events?limit={PAGE}&types=task.completed"
+    ),
 }

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from tests.benchmarks.filling import fill
-from tests.benchmarks.operations import OPERATIONS, Gate, gate
+from tests.benchmarks.operations import OPERATIONS, MeasuredGateway, measured
 from tests.benchmarks.report import Figure, Section
 
 MOST: Final = 1.5
@@ -81,9 +81,9 @@ async def _measure(size: Size) -> Measured:
         await fill(folder / "large" / "slipgate.db", size.tasks, living=size.tasks // 100)
         await fill(folder / "small" / "slipgate.db", size.small, living=size.small // 10)
         filled = time.perf_counter()
-        large = await stack.enter_async_context(gate(folder / "large"))
+        large = await stack.enter_async_context(measured(folder / "large"))
         started = time.perf_counter()
-        small = await stack.enter_async_context(gate(folder / "small"))
+        small = await stack.enter_async_context(measured(folder / "small"))
         costs = await _costs((small, large), size)
     return Measured(
         tasks=size.tasks,
@@ -94,21 +94,21 @@ async def _measure(size: Size) -> Measured:
     )
 
 
-async def _costs(gates: tuple[Gate, Gate], size: Size) -> dict[str, Cost]:
+async def _costs(pair: tuple[MeasuredGateway, MeasuredGateway], size: Size) -> dict[str, Cost]:
     found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in OPERATIONS}
     for name in OPERATIONS:
-        for asked in gates:
+        for asked in pair:
             await _least_ms(asked, name, 3)  # warms it up
     for number in range(size.rounds):
         for name, both in found.items():
             for side in (0, 1) if number % 2 == 0 else (1, 0):
-                both[side].append(await _least_ms(gates[side], name, size.samples))
+                both[side].append(await _least_ms(pair[side], name, size.samples))
     return {
         name: Cost(small=tuple(small), large=tuple(large)) for name, (small, large) in found.items()
     }
 
 
-async def _least_ms(asked: Gate, name: str, samples: int) -> float:
+async def _least_ms(asked: MeasuredGateway, name: str, samples: int) -> float:
     """The fastest: whatever else runs on the machine only ever adds to it."""
     operation = OPERATIONS[name]
     return min([await operation(asked) for _ in range(samples)]) * 1000

@@ -42,7 +42,7 @@ CLASS_PARTS: Final = _words("hints news word words")
 """Words that no name of a class or a type may contain, besides PARTS."""
 FILES: Final = _words(
     "cutting ending figures found gate gates hand_over hints judging last_word leaving letter "
-    "letters look moments news order phrases place recipe refused running site taken upcoming "
+    "letters look moments news order phrases place recipe refused site taken upcoming "
     "visible waiting word words"
 )
 """Names of files, besides those that contain one of PARTS."""

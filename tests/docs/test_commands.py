@@ -15,7 +15,7 @@ from typer.main import get_command
 from gateway.cli.main import command_line
 from tests.docs.samples import FILES, ROOT, Sample, in_language, inline
 
-HANDED_OVER: Final = {
+FROM_LAUNCHER: Final = {
     "doctor": "launcher.doctor.__main__",
     "snapshot": "launcher.snapshots.__main__",
 }
@@ -68,9 +68,9 @@ def found(arguments: Sequence[str]) -> tuple[Any, list[str]]:
 
 def check(arguments: Sequence[str]) -> None:
     """Parse the arguments of `slipgate` as the command line does, and run nothing."""
-    if arguments[0] in HANDED_OVER:
+    if arguments[0] in FROM_LAUNCHER:
         parse = "_parse"
-        getattr(import_module(HANDED_OVER[arguments[0]]), parse)(arguments[1:])
+        getattr(import_module(FROM_LAUNCHER[arguments[0]]), parse)(arguments[1:])
         return
     command, rest = found(arguments)
     assert not hasattr(command, "commands"), f"{arguments} is a group"
@@ -107,7 +107,7 @@ def test_a_sentence_names_commands_and_options_that_exist(file: Path) -> None:
             command, rest = found(arguments)
             options = {name for option in command.params for name in option.opts}
             named = {word.partition("=")[0] for word in rest if word.startswith("--")}
-            if arguments[0] in HANDED_OVER:
+            if arguments[0] in FROM_LAUNCHER:
                 check(arguments)
             else:
                 assert named <= options, code

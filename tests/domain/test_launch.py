@@ -208,7 +208,7 @@ def test_a_look_that_comes_late_does_not_hide_that_the_sandbox_is_being_destroye
 
 def test_an_attempt_remembers_when_it_began_was_claimed_ran_and_ended() -> None:
     world = World(maxAttempts=2)
-    born = world.now
+    created_at = world.now
     world.now += 5_000
     (job,) = world.claim()
     world.now += 5_000
@@ -220,21 +220,21 @@ def test_an_attempt_remembers_when_it_began_was_claimed_ran_and_ended() -> None:
     )
     first, second = world.view.attempts[TASK, 1], world.view.attempts[TASK, 2]
     assert (first.opened_at, first.claimed_at, first.started_at, first.ended_at) == (
-        born,
-        born + 5_000,
-        born + 10_000,
-        born + 15_000,
+        created_at,
+        created_at + 5_000,
+        created_at + 10_000,
+        created_at + 15_000,
     )
     assert (first.outcome, first.error and first.error.code) == ("failed", "x")
-    assert (second.opened_at, second.key_id, second.claimed_at) == (born + 15_000, "k1", None)
+    assert (second.opened_at, second.key_id, second.claimed_at) == (created_at + 15_000, "k1", None)
 
 
 def test_an_attempt_that_nobody_took_has_a_row_when_it_is_over() -> None:
     world = World(timeouts={"queueSeconds": 5})
-    born = world.now
+    created_at = world.now
     world.pass_seconds(5)
     attempt = world.view.attempts[TASK, 1]
-    assert (attempt.opened_at, attempt.claimed_at, attempt.outcome) == (born, None, "expired")
+    assert (attempt.opened_at, attempt.claimed_at, attempt.outcome) == (created_at, None, "expired")
 
 
 def test_only_progress_log_and_usage_are_progress() -> None:
@@ -271,18 +271,18 @@ def test_a_cancelled_launch_that_was_never_tried_is_over_when_its_lease_is() -> 
     assert world.status == "cancelled"
 
 
-@pytest.mark.parametrize("spoke", [False, True])
-def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(spoke: bool) -> None:
+@pytest.mark.parametrize("has_started", [False, True])
+def test_a_renewal_tells_of_a_cancel_as_soon_as_the_sandbox_may_go(has_started: bool) -> None:
     world = World()
     (job,) = world.claim()
     world.trying(job)
-    if spoke:
+    if has_started:
         world.emit("task.started")
     world.do(CANCEL)
     renewal = c.RenewLease(job_id=job.id, lease_token=job.token)
     answer = world.do(renewal)
     assert isinstance(answer, LeaseReply)
-    assert answer.cancel is not spoke
+    assert answer.cancel is not has_started
     world.now += 59_000
     world.do(renewal)
     world.now += 1_000

@@ -120,8 +120,8 @@ class Installation:
         self.submit(c.FinishJob(job_id=job.id, lease_token=job.token, sandboxes=found))
         task = self.world.task
         living = None if task.status.is_terminal else sandbox_name(TASK, task.attempt)
-        strays = [job.stray.name for job in self.world.view.jobs.values() if job.stray]
-        assert living not in strays or self.was_refused
+        orphans = [job.stray.name for job in self.world.view.jobs.values() if job.stray]
+        assert living not in orphans or self.was_refused
 
     def report_by_an_old_token(self, choice: int) -> None:
         """Whatever it says: it is refused, and nothing has changed."""

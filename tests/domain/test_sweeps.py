@@ -149,7 +149,7 @@ def test_a_kept_sandbox_is_left_alone_until_its_time_is_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "strays"),
+    ("age", "orphans"),
     [pytest.param(3_600, 1, id="an old one"), pytest.param(-290, 0, id="one made just now")],
 )
 @pytest.mark.parametrize(
@@ -161,12 +161,12 @@ def test_a_kept_sandbox_is_left_alone_until_its_time_is_over() -> None:
     ],
 )
 def test_a_sandbox_of_ours_that_belongs_to_nothing_is_destroyed(
-    task: str, attempt: int | str, age: int, strays: int
+    task: str, attempt: int | str, age: int, orphans: int
 ) -> None:
     world = world_of()
     made = rfc3339(world.now - age * 1_000)
     found = sandbox(world, labels=labels(INSTANCE, task, attempt), created_at=made)
-    assert len(swept(world, found)) == strays
+    assert len(swept(world, found)) == orphans
 
 
 def test_one_whose_age_nobody_knows_is_old() -> None:

@@ -87,14 +87,14 @@ class World:
         """`task row = fold(its events)`, no gap in their numbers, and a next due time."""
         events = self.view.new_events
         numbered = [replace(event, seq=seq) for seq, event in enumerate(events, start=1)]
-        books = TaskRows(
+        rows = TaskRows(
             task=self.task,
             due_at=self.task.due_at,
             attempts=tuple(self.view.attempts.values()),
             jobs=tuple(job for job in self.view.jobs.values() if job.task_id is not None),
             deliveries=tuple(_row(delivery) for delivery in self.view.new_deliveries),
         )
-        problems = [str(problem) for problem in check_task(books, numbered)]
+        problems = [str(problem) for problem in check_task(rows, numbered)]
         assert not problems, problems
         assert [event.task_seq for event in events] == list(range(1, len(events) + 1))
         bare = replace(self.task, clocks=Clocks(), claimable_at=None)

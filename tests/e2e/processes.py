@@ -66,9 +66,9 @@ def agents(folder: Path) -> set[Agent]:
     }
     living = ((pid, _parent(pid)) for pid, line in table.items() if _is_agents_own(line))
     return {
-        Agent(pid=pid, birth=born, supervisor=parent, sandbox=sandboxes[parent])
+        Agent(pid=pid, birth=started, supervisor=parent, sandbox=sandboxes[parent])
         for pid, parent in living
-        if parent in sandboxes and (born := birth(pid)) is not None
+        if parent in sandboxes and (started := birth(pid)) is not None
     }
 
 

@@ -22,12 +22,12 @@ def demo(tmp_path: Path) -> DemoReport:
         stderr=subprocess.PIPE,
     )
     try:
-        output, trouble = process.communicate(timeout=100)
+        output, error = process.communicate(timeout=100)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)  # it stops its own children
             process.communicate(timeout=30)
-    assert process.returncode == 0, trouble.decode()
+    assert process.returncode == 0, error.decode()
     return msgspec.json.decode(output, type=DemoReport)
 
 

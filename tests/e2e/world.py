@@ -18,7 +18,7 @@ from tests.e2e.arrivals import Arrivals
 from tests.e2e.barrier import Barrier, HeldPost
 from tests.e2e.frontend import task_of
 
-HANDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
+FORWARDED = "OPENAI_API_KEY,OPENAI_BASE_URL,GITHUB_TOKEN,GITHUB_API_URL"
 
 
 @dataclass(kw_only=True)
@@ -86,7 +86,7 @@ async def world(
                 "OPENAI_BASE_URL": f"{model_url}/v1",
                 "GITHUB_TOKEN": token,
                 "GITHUB_API_URL": github_url,
-                "SLIPGATE_SANDBOX_ENV": HANDED,
+                "SLIPGATE_SANDBOX_ENV": FORWARDED,
             },
         )
         stack.callback(around.open)

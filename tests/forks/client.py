@@ -26,8 +26,8 @@ def run(server: str, entry: str, fixed: list[str]) -> None:
     environ = [b"=".join(pair) for pair in posix.environ.items()]
     counts = [str(len(each)).encode() for each in (words, argv)]
     data = b"\0".join([posix.getcwdb(), *counts, *words, *argv, *environ])
-    handed = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
-    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)]
+    descriptors = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)]
     link.sendmsg([len(data).to_bytes(4, "big")], rights)
     link.sendall(data)
     code = int.from_bytes(link.recv(4) or NOBODY_KNOWS, "big", signed=True)

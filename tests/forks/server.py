@@ -199,9 +199,9 @@ def do(run: Run, learns: int) -> NoReturn:
     """In the child: what the program does, up to the end of the process."""
     with suppress(OSError):
         os.setpgid(0, 0)
-    for number, handed in zip(STDIO, run.stdio, strict=True):
-        os.dup2(handed, number)
-        os.close(handed)
+    for number, inherited in zip(STDIO, run.stdio, strict=True):
+        os.dup2(inherited, number)
+        os.close(inherited)
     os.chdir(run.folder)
     os.environb.clear()
     os.environb.update(run.environ)

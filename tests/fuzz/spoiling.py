@@ -12,7 +12,7 @@ import msgspec
 
 from tests.fuzz.originals import KEYS, Message
 
-LETTERS: Final = string.ascii_letters + string.digits + "+/=-_.,: "
+ALPHABET: Final = string.ascii_letters + string.digits + "+/=-_.,: "
 HOSTILE: Final = "\x00\t\r\n\xa0\x85²½ÿ\uff10\u0661\u0301\u202e\U0001f511"
 """Among them digits and blanks that only Unicode knows."""
 TEXTS: Final = (
@@ -56,7 +56,7 @@ def _drop(random: Random, text: str) -> str:
 
 def _insert(random: Random, text: str) -> str:
     at = random.randrange(len(text) + 1)
-    return text[:at] + random.choice(LETTERS + HOSTILE) + text[at:]
+    return text[:at] + random.choice(ALPHABET + HOSTILE) + text[at:]
 
 
 def _swap(random: Random, text: str) -> str:

@@ -131,12 +131,12 @@ WRONG: Final = (
 def test_the_action_asks_again_what_may_pass_and_says_what_does_not(
     tmp_path: Path, answers: list[Answer], status: int, words: str
 ) -> None:
-    with answering(answers) as gate, app(tmp_path, SLIPGATE_URL=gate.url) as served:
+    with answering(answers) as upstream, app(tmp_path, SLIPGATE_URL=upstream.url) as served:
         wanted = ["http://github.com/acme/widgets", "Mend it", "key-1"]
         reply = httpx.post(f"{served.url}/actions/startTask", json=wanted, timeout=30)
         assert (reply.status_code, reply.text) == (status, words)
-        assert gate.answers == []
-        assert gate.keys == ["key-1"] * len(answers)
+        assert upstream.answers == []
+        assert upstream.keys == ["key-1"] * len(answers)
 
 
 def test_it_refuses_what_is_not_signed_and_takes_the_rest_once(tmp_path: Path, key: bytes) -> None:

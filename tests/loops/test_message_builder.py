@@ -170,9 +170,9 @@ async def write(reads: Reads, head: Head | None = None) -> WebhookMessage | None
 
 @pytest.mark.parametrize("traceparent", [TRACE, None], ids=["traced", "untraced"])
 async def test_a_webhook_carries_the_trace_of_its_task(traceparent: str | None) -> None:
-    letter = await write(Reads(traceparent))
-    assert letter is not None
-    sent = headers(letter, 1)
+    message = await write(Reads(traceparent))
+    assert message is not None
+    sent = headers(message, 1)
     assert sent.get("traceparent") == traceparent
     assert sent["webhook-id"].startswith("evt_")
 
@@ -180,21 +180,21 @@ async def test_a_webhook_carries_the_trace_of_its_task(traceparent: str | None) 
 async def test_a_letter_to_an_endpoint_has_its_address_its_headers_and_a_signature_per_secret() -> (
     None
 ):
-    letter = await write(Reads(to=EXPLICIT))
-    assert letter is not None
-    assert (letter.url, letter.key_id) == ("https://b.example/hook", "sec_a")
-    sent = headers(letter, int(time.time()))
+    message = await write(Reads(to=EXPLICIT))
+    assert message is not None
+    assert (message.url, message.key_id) == ("https://b.example/hook", "sec_a")
+    sent = headers(message, int(time.time()))
     assert sent["x-team"] == "blue"
     assert sent["webhook-id"] != "evt_mine"
     assert len(sent["webhook-signature"].split()) == 2
     for name in "ab":
-        Webhook(secret_text(name.encode() * 32)).verify(letter.body, dict(sent))
+        Webhook(secret_text(name.encode() * 32)).verify(message.body, dict(sent))
 
 
 async def test_a_callback_goes_to_the_address_of_its_task_signed_with_its_projects_secret() -> None:
-    letter = await write(Reads())
-    assert letter is not None
-    assert (letter.url, letter.secrets) == ("https://a.example", (b"s" * 32,))
+    message = await write(Reads())
+    assert message is not None
+    assert (message.url, message.secrets) == ("https://a.example", (b"s" * 32,))
 
 
 async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
@@ -207,9 +207,9 @@ async def test_a_letter_about_an_endpoint_belongs_to_no_task() -> None:
 
     reads = Reads(TRACE, to=EXPLICIT, event=about)
     writer = MessageBuilder(reads, KEYRING, rendered, lambda: NOW * 1000)
-    letter = await writer.build(Head(task_id="ep_2"))
-    assert letter is not None
-    assert (letter.traceparent, asked) == (None, [None])
+    message = await writer.build(Head(task_id="ep_2"))
+    assert message is not None
+    assert (message.traceparent, asked) == (None, [None])
 
 
 @pytest.mark.parametrize(
@@ -263,6 +263,6 @@ async def test_a_progress_that_waits_is_superseded_by_a_newer_one(
 async def test_a_letter_says_that_later_ones_were_sent_before_it(
     head: Head, overtaken: bool, is_late: bool
 ) -> None:
-    letter = await write(Reads(overtaken=overtaken), head)
-    assert letter is not None
-    assert letter.is_late == is_late
+    message = await write(Reads(overtaken=overtaken), head)
+    assert message is not None
+    assert message.is_late == is_late

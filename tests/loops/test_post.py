@@ -35,10 +35,10 @@ async def answering(answer: bytes) -> AsyncIterator[int]:
 
 
 async def send(url: str, transport: httpx.AsyncBaseTransport | None = None) -> Outcome:
-    letter = WebhookMessage(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
+    message = WebhookMessage(webhook_id="evt_1", url=url, secrets=(b"s" * 32,), body=b"{}")
     guarded = transport or PinnedTransport(Guard(allow_private=True))
     async with asyncio.timeout(60), guarded:
-        return await post(guarded, letter, clock=lambda: 1_790_000_000_000)
+        return await post(guarded, message, clock=lambda: 1_790_000_000_000)
 
 
 def head(status: str, *headers: str, length: int = 0) -> bytes:
@@ -166,12 +166,12 @@ async def test_a_proxy_that_closed_a_kept_connection_is_asked_once_more(dies_aga
     async with serving(handle) as port:
         inner = httpx.AsyncHTTPTransport(proxy=f"http://127.0.0.1:{port}")
         async with ProxiedTransport(Guard(allow_private=True), inner) as transport:
-            outcomes = [await post(transport, LETTER, clock=lambda: 1) for _ in range(2)]
+            outcomes = [await post(transport, MESSAGE, clock=lambda: 1) for _ in range(2)]
     assert [each.is_success for each in outcomes] == [True, not dies_again]
     assert requests == 3
 
 
-LETTER = WebhookMessage(
+MESSAGE = WebhookMessage(
     webhook_id="evt_1", url="http://127.0.0.1:9/", secrets=(b"s" * 32,), body=b"{}"
 )
 
@@ -209,7 +209,7 @@ async def test_a_receiver_gets_no_cookie_back() -> None:
         writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    letter = WebhookMessage(
+    message = WebhookMessage(
         webhook_id="evt_1",
         url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/",
         secrets=(b"s" * 32,),
@@ -217,6 +217,6 @@ async def test_a_receiver_gets_no_cookie_back() -> None:
     )
     async with asyncio.timeout(60), server, PinnedTransport(Guard(allow_private=True)) as transport:
         for _ in range(2):
-            assert (await post(transport, letter, clock=lambda: 1)).is_success
+            assert (await post(transport, message, clock=lambda: 1)).is_success
     assert len(seen) == 2
     assert b"cookie" not in seen[1].lower()

@@ -28,7 +28,7 @@ ENDED: Final = ("completed", "needs_review", "cancelled")
 
 
 @dataclass(kw_only=True)
-class Keeper:
+class PrunedStore:
     """A ledger on a file, its pruner, and a clock that is set by hand."""
 
     path: Path
@@ -62,8 +62,8 @@ class Keeper:
 
 
 @asynccontextmanager
-async def keeper(path: Path, now: int) -> AsyncIterator[Keeper]:
-    keep = Keeper(path=path, now=now)
+async def opened_store(path: Path, now: int) -> AsyncIterator[PrunedStore]:
+    keep = PrunedStore(path=path, now=now)
     async with (
         open_sqlite(path, new_instance_id=lambda: "ins_1") as keep.store,
         Ledger(keep.store, Policy(key_id="k1"), clock=lambda: keep.now).running() as keep.ledger,
@@ -73,27 +73,27 @@ async def keeper(path: Path, now: int) -> AsyncIterator[Keeper]:
 
 
 @pytest.fixture
-async def old(tmp_path: Path) -> AsyncIterator[Keeper]:
+async def old(tmp_path: Path) -> AsyncIterator[PrunedStore]:
     """Six tasks in six states, all as old as each other."""
     path = tmp_path / "slipgate.db"
     make_old(path, SCHEMAS[-1])
     with closing(sqlite3.connect(path)) as database:
         (now,) = database.execute("SELECT max(updated_at) FROM tasks").fetchone()
-    async with keeper(path, now) as keep:
+    async with opened_store(path, now) as keep:
         yield keep
 
 
-async def left(keep: Keeper) -> set[str]:
+async def left(keep: PrunedStore) -> set[str]:
     """The states of the tasks that are still there."""
     return set(await keep.store.reads.counts())
 
 
-async def test_nothing_is_deleted_before_its_time(old: Keeper) -> None:
+async def test_nothing_is_deleted_before_its_time(old: PrunedStore) -> None:
     await old.prune(days=29.9)
     assert sum((await old.store.reads.counts()).values()) == TASKS
 
 
-async def test_only_ended_tasks_that_owe_nothing_and_have_no_sandbox_go(old: Keeper) -> None:
+async def test_only_ended_tasks_that_owe_nothing_and_have_no_sandbox_go(old: PrunedStore) -> None:
     await old.prune(days=30.1)
     # The completed one still owes deliveries, the one to review has a sandbox that may be alive.
     assert await left(old) == {"completed", "needs_review", "queued", "launching", "running"}
@@ -111,7 +111,7 @@ async def test_only_ended_tasks_that_owe_nothing_and_have_no_sandbox_go(old: Kee
     ids=["delivered", "dead", "held", "pending"],
 )
 async def test_a_task_stays_until_its_last_delivery_is_settled(
-    old: Keeper, script: str, goes: bool
+    old: PrunedStore, script: str, goes: bool
 ) -> None:
     old.execute(script)
     await old.prune(days=30.1)
@@ -119,7 +119,7 @@ async def test_a_task_stays_until_its_last_delivery_is_settled(
     assert audit(old.path).problems == ()
 
 
-async def test_a_task_goes_with_everything_that_is_kept_of_it(old: Keeper) -> None:
+async def test_a_task_goes_with_everything_that_is_kept_of_it(old: PrunedStore) -> None:
     old.execute("UPDATE deliveries SET status = 'delivered', attempts = 1, next_attempt_at = NULL")
     newest = old.count(
         "SELECT max(seq) FROM events WHERE task_id IN "
@@ -135,7 +135,7 @@ async def test_a_task_goes_with_everything_that_is_kept_of_it(old: Keeper) -> No
     assert await old.store.reads.pruned("elsewhere") == 0
 
 
-async def test_a_feed_that_was_cut_never_grows_back(old: Keeper) -> None:
+async def test_a_feed_that_was_cut_never_grows_back(old: PrunedStore) -> None:
     await old.prune(days=30.1)
     cut = await old.store.reads.pruned("default")
     old.execute("UPDATE deliveries SET status = 'delivered', attempts = 1, next_attempt_at = NULL")
@@ -144,7 +144,7 @@ async def test_a_feed_that_was_cut_never_grows_back(old: Keeper) -> None:
     assert await old.store.reads.pruned("default") == cut > 0
 
 
-async def test_an_env_is_erased_a_day_after_the_end_and_no_other_is(old: Keeper) -> None:
+async def test_an_env_is_erased_a_day_after_the_end_and_no_other_is(old: PrunedStore) -> None:
     kept = "SELECT count(*) FROM task_secrets WHERE env IS NOT NULL"
     await old.prune(days=0.9)
     assert old.count(kept) == 2
@@ -154,7 +154,7 @@ async def test_an_env_is_erased_a_day_after_the_end_and_no_other_is(old: Keeper)
     assert old.count("SELECT count(*) FROM task_secrets WHERE env_erased_at IS NOT NULL") == 1
 
 
-async def test_a_task_that_was_retried_meanwhile_keeps_everything(old: Keeper) -> None:
+async def test_a_task_that_was_retried_meanwhile_keeps_everything(old: PrunedStore) -> None:
     (name,) = [
         task.id
         for task, _ in await old.store.reads.tasks(
@@ -173,7 +173,7 @@ async def test_a_task_that_was_retried_meanwhile_keeps_everything(old: Keeper) -
     assert audit(old.path).problems == ()
 
 
-async def test_what_comes_in_the_same_batch_as_the_deletion_finds_no_task(old: Keeper) -> None:
+async def test_what_comes_in_the_same_batch_as_the_deletion_finds_no_task(old: PrunedStore) -> None:
     ids = [row[0] for row in await old.store.reads.old_tasks("", "task_~", 10)]
     prune = c.Prune(at=old.now, tasks=tuple(ids), ended_before=old.now)
     (gone,) = {
@@ -191,7 +191,7 @@ async def test_what_comes_in_the_same_batch_as_the_deletion_finds_no_task(old: K
 
 async def test_many_old_tasks_are_deleted_a_little_at_a_time(tmp_path: Path) -> None:
     now = 1_790_000_000_000
-    async with keeper(tmp_path / "slipgate.db", now) as keep:
+    async with opened_store(tmp_path / "slipgate.db", now) as keep:
         names = [typeid("task", now, number) for number in range(1_500)]
         spec = replace(SPEC, callback_url=None)
         await asyncio.gather(
@@ -215,7 +215,7 @@ async def test_many_old_tasks_are_deleted_a_little_at_a_time(tmp_path: Path) -> 
 
 async def test_a_task_with_many_events_goes_alone(tmp_path: Path) -> None:
     now = 1_790_000_000_000
-    async with keeper(tmp_path / "slipgate.db", now) as keep:
+    async with opened_store(tmp_path / "slipgate.db", now) as keep:
         names = [typeid("task", now, number) for number in range(3)]
         for name in names:
             await keep.ledger.submit(c.CreateTask(task_id=name, spec=SPEC))
@@ -227,7 +227,7 @@ async def test_a_task_with_many_events_goes_alone(tmp_path: Path) -> None:
 
 
 async def test_launchers_that_no_longer_call_and_first_answers_go_after_a_day(
-    old: Keeper,
+    old: PrunedStore,
 ) -> None:
     await old.prune(days=0.5)
     await old.ledger.submit(claim("l-new"))
@@ -237,7 +237,9 @@ async def test_launchers_that_no_longer_call_and_first_answers_go_after_a_day(
     assert (old.count(launchers), old.count(answers)) == (1, 0)
 
 
-async def test_more_first_answers_than_one_step_deletes_all_go_in_one_pass(old: Keeper) -> None:
+async def test_more_first_answers_than_one_step_deletes_all_go_in_one_pass(
+    old: PrunedStore,
+) -> None:
     old.execute(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)"
         "INSERT INTO idempotency SELECT project, operation, i, key_id, digest, answer, at "
@@ -248,13 +250,13 @@ async def test_more_first_answers_than_one_step_deletes_all_go_in_one_pass(old: 
     assert len(old.proposed) == 3
 
 
-async def test_between_two_passes_nothing_is_read(old: Keeper) -> None:
+async def test_between_two_passes_nothing_is_read(old: PrunedStore) -> None:
     await old.prune(days=1)
     assert await old.pruner.step() == 600.0
     assert len(old.proposed) == 1
 
 
-async def test_a_message_of_a_service_is_known_again_for_seven_days(old: Keeper) -> None:
+async def test_a_message_of_a_service_is_known_again_for_seven_days(old: PrunedStore) -> None:
     message = Message(source="github", id="d1", body_hash="00")
     notice = PullRequestNotice(message=message, url="https://github.com/a/b/pull/1", is_merged=True)
     await old.ledger.submit(notice)
@@ -263,7 +265,7 @@ async def test_a_message_of_a_service_is_known_again_for_seven_days(old: Keeper)
         assert old.count("SELECT count(*) FROM source_messages") == kept
 
 
-async def test_secrets_that_are_over_and_jobs_that_nobody_asks_for_go(old: Keeper) -> None:
+async def test_secrets_that_are_over_and_jobs_that_nobody_asks_for_go(old: PrunedStore) -> None:
     old.execute(
         """
         INSERT INTO signing_secrets VALUES ('sec_1', 'default', NULL, 'k1', x'01', 1, 1);

@@ -23,9 +23,9 @@ AgentEvent = tuple[str, dict[str, Any]]
 BEAT: Final = 45.0
 ASK: Final = 90.0
 """Seconds without any answer after which an agent goes on without one."""
-TELL: Final = 120.0
+DELIVER_SECONDS: Final = 120.0
 """Seconds an agent that is done waits for its words to be taken."""
-TELL_LATE: Final = 10.0
+LATE_SECONDS: Final = 10.0
 """The same for one that was stopped."""
 WORK: Final = (2.0, 10.0, 40.0)
 SLOW_WORK: Final = (130.0, 400.0, 1_500.0)
@@ -37,7 +37,7 @@ PR: Final = {
     "branchName": "b",
     "commitSha": "c0",
 }
-SAID: Final = {"baseSha": "a" * 40, "warnings": ["venv was left out"]}
+PATCH_DETAILS: Final = {"baseSha": "a" * 40, "warnings": ["venv was left out"]}
 ASKS: Final = {"task.started", "push", "pr"}
 ENDS: Final[tuple[AgentEvent | None, ...]] = (
     ("task.completed", {"branchName": "b", "summary": "done", "validation": []}),
@@ -73,8 +73,8 @@ class Agent:
         self._choices = world.choices.stream(f"agent {sandbox.name[-6:]}")
         self._queue = sandbox.spool[sandbox.acknowledged :]
         self._verdicts: dict[str, AgentEventReply] = {}
-        self._said = asyncio.Event()
-        self._heard = asyncio.Event()
+        self._has_event = asyncio.Event()
+        self._acknowledged = asyncio.Event()
         self._stop: Stopped | None = None
         self._unreachable_since: float | None = None
         self.process = Process(world.scheduler, sandbox.name)
@@ -93,11 +93,11 @@ class Agent:
                 line = self._emit(word)
                 if word[0] in ASKS or word[1].get("stage") in ASKS:
                     await self._asked(line)
-            await self._drain(TELL)
+            await self._drain(DELIVER_SECONDS)
         except Stopped as stopped:
             if stopped.word is not None:
                 self._emit(stopped.word)
-                await self._drain(TELL_LATE)
+                await self._drain(LATE_SECONDS)
         self._exit(0)
 
     def _left(self) -> list[AgentEvent]:
@@ -118,7 +118,7 @@ class Agent:
         line = self._line(word, f"msg_{self._sandbox.id}_{len(self._sandbox.spool)}")
         self._sandbox.spool.append(line)
         self._queue.append(line)
-        self._said.set()
+        self._has_event.set()
         return line
 
     def _line(self, word: AgentEvent, name: str) -> Line:
@@ -158,10 +158,10 @@ class Agent:
         left = end - self._world.scheduler.time()
         if left <= 0:
             return False
-        timer = self._world.scheduler.call_later(left, self._heard.set)
-        await self._heard.wait()
+        timer = self._world.scheduler.call_later(left, self._acknowledged.set)
+        await self._acknowledged.wait()
         timer.cancel()
-        self._heard.clear()
+        self._acknowledged.clear()
         return True
 
     async def _send_all(self) -> None:
@@ -170,9 +170,9 @@ class Agent:
                 await self._send(self._queue[0])
                 self._queue.pop(0)
                 self._sandbox.acknowledged = len(self._sandbox.spool) - len(self._queue)
-                self._heard.set()
-            self._said.clear()
-            await self._said.wait()
+                self._acknowledged.set()
+            self._has_event.clear()
+            await self._has_event.wait()
 
     async def _send(self, line: Line) -> None:
         pause = 0.2
@@ -213,7 +213,7 @@ class Agent:
         self._world.invariants.acknowledged(self._sandbox.task_id, self._sandbox.attempt, line.id)
         if reply.cancel and self._stop is None:
             self._stop = Stopped(CANCELLED)
-            self._heard.set()
+            self._acknowledged.set()
         return reply
 
     def _fence(self, refusal: ApiError) -> None:
@@ -250,6 +250,9 @@ def _plan(choices: Stream) -> list[AgentEvent]:
         plan += [("task.progress", {"stage": stage, "message": "m"}) for stage in ("push", "pr")]
         plan.append(("task.pr_created", PR))
     if choices.below(2):
-        plan += [("task.patch", {"chunk": "+a", "offset": at, "size": 4, **SAID}) for at in (0, 2)]
+        plan += [
+            ("task.patch", {"chunk": "+a", "offset": at, "size": 4, **PATCH_DETAILS})
+            for at in (0, 2)
+        ]
     last = choices.pick(ENDS)
     return [*plan, last] if last is not None else plan

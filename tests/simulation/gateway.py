@@ -230,7 +230,7 @@ class Gateway:
     async def done(self, job_id: str, report: wire.Done) -> wire.Acknowledged:
         """`done`: first the words of the spool, then what was seen."""
         if report.spool and await self._is_held(job_id, report.lease_token):
-            await self._hear_spooled(report.spool)
+            await self._handle_spooled(report.spool)
         command = c.FinishJob(
             job_id=job_id,
             lease_token=report.lease_token,
@@ -261,7 +261,7 @@ class Gateway:
             return False
         return True
 
-    async def _hear_spooled(self, spool: Sequence[wire.Spooled]) -> None:
+    async def _handle_spooled(self, spool: Sequence[wire.Spooled]) -> None:
         handled = (
             self.handle(base64.b64decode(line.body), line.id, spooled=True) for line in spool
         )
@@ -287,7 +287,7 @@ class Gateway:
             labels={INSTANCE: self._world.instance},
         )
         if task is None or attempt is None:
-            return _homeless(bare, job)
+            return _without_task(bare, job)
         sandbox = attempt.sandbox
         return replace(
             bare,
@@ -466,7 +466,7 @@ class Gateway:
         self.ledger.notifier.notify((topic,))
 
 
-def _homeless(bare: wire.Job, job: Job) -> wire.Job:
+def _without_task(bare: wire.Job, job: Job) -> wire.Job:
     """A sweep, or a sandbox that one has found."""
     stray = job.stray
     if stray is None:

@@ -44,14 +44,14 @@ class Invariants:
         self.commits = 0
         self._tables = tables
         self._histories: dict[str, History] = {}
-        self._told: dict[str, EndpointHistory] = {}
+        self._endpoint_histories: dict[str, EndpointHistory] = {}
         self._accepted: set[str] = set()
-        self._heard: set[tuple[str, int, str]] = set()
+        self._seen_webhooks: set[tuple[str, int, str]] = set()
         self._confirmed: set[tuple[str, int]] = set()
         self._launches: Counter[tuple[str, int]] = Counter()
         self._retries: Counter[tuple[str, int]] = Counter()
         self._tokens: set[str] = set()
-        self._spoke: set[tuple[str, int]] = set()
+        self._started: set[tuple[str, int]] = set()
         self.alive: Callable[[str], Iterable[int]] = lambda _: ()
         """The attempts of a task whose sandbox really is there, and did not come late."""
 
@@ -70,8 +70,8 @@ class Invariants:
     def drained(self, task_id: str, number: int, words: Iterable[str]) -> None:
         """A destroy deletes a spool: what stood in it was heard, applied or refused."""
         for name in words:
-            is_heard = (task_id, number, name) in self._tables.heard
-            _hold(is_heard, f"{name} of {task_id} was deleted with the spool, and never heard")
+            is_seen = (task_id, number, name) in self._tables.heard
+            _hold(is_seen, f"{name} of {task_id} was deleted with the spool, and never heard")
 
     def granted(self, token: str) -> None:
         """A launcher is given a job: its token is a new one."""
@@ -91,7 +91,7 @@ class Invariants:
     def acknowledged(self, task_id: str, attempt: int, webhook_id: str) -> None:
         """An agent was told that its word is stored."""
         word = (task_id, attempt, webhook_id)
-        self._heard.add(word)
+        self._seen_webhooks.add(word)
         _hold(word in self._tables.heard, f"{word} was acknowledged and is not in the log")
 
     def check(self, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]) -> None:
@@ -127,7 +127,7 @@ class Invariants:
             raise Violated(what)
         for task_id in self._accepted:
             self.accepted(task_id)
-        missing = self._heard - self._tables.heard.keys()
+        missing = self._seen_webhooks - self._tables.heard.keys()
         _hold(not missing, f"acknowledged words are not in the log: {missing}")
 
     def _unsettled(self, sandboxes: Sequence[str]) -> Iterator[str]:
@@ -148,7 +148,9 @@ class Invariants:
 
     def _take(self, event: Event) -> None:
         if event.is_about_endpoint:
-            told = self._told.setdefault(event.task_id, EndpointHistory(event.task_id))
+            told = self._endpoint_histories.setdefault(
+                event.task_id, EndpointHistory(event.task_id)
+            )
             _hold_none(told.take(event))
             return
         history = self._histories.setdefault(event.task_id, History(event.task_id))
@@ -162,7 +164,7 @@ class Invariants:
         is_left = before.status.is_terminal and history.task and not history.task.status.is_terminal
         _hold(is_retry or not is_left, f"{where} leaves {before.status}")
         if event.source == "agent":
-            self._spoke.add((event.task_id, event.attempt))
+            self._started.add((event.task_id, event.attempt))
         if event.type == "sandbox.trying":
             self._hold_try(event, where)
         elif event.type in {"task.launching", "task.retried"}:
@@ -187,7 +189,7 @@ class Invariants:
 
     def _hold_try(self, event: Event, where: str) -> None:
         """Nothing is created once the agent has spoken, or beside another attempt's sandbox."""
-        has_spoken = (event.task_id, event.attempt) in self._spoke
+        has_spoken = (event.task_id, event.attempt) in self._started
         _hold(not has_spoken, f"{where} came after the agent had spoken")
         others = [number for number in self.alive(event.task_id) if number != event.attempt]
         _hold(not others, f"{where}: the sandbox of attempt {others} is alive")
@@ -218,11 +220,11 @@ class Invariants:
 
     def _hold_endpoints(self, view: UnitOfWork) -> None:
         for endpoint in view.outbox.changed_endpoints.values():
-            if endpoint.id in self._told:
-                _hold_none(self._told[endpoint.id].check_row(endpoint))
+            if endpoint.id in self._endpoint_histories:
+                _hold_none(self._endpoint_histories[endpoint.id].check_row(endpoint))
 
     def _hold_deliveries(self, view: UnitOfWork) -> None:
-        owed = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
+        pending = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
         watcher = self._tables.directory.find(WATCHER)
         for event in view.new_events:
             if event.is_about_endpoint:
@@ -230,7 +232,7 @@ class Invariants:
             else:
                 has_callback = self._tables.tasks[event.task_id].endpoint_id is not None
                 wanted = has_callback and event.applied and event.type not in QUIET
-            has = (event.task_id, event.task_seq) in owed
+            has = (event.task_id, event.task_seq) in pending
             _hold(has == wanted, f"{event.type} {event.task_seq}: delivery {has}, wanted {wanted}")
 
 

@@ -91,7 +91,7 @@ class Installation:
             for number in range(2)
         ]
         world.invariants.alive = self._alive
-        world.tables.has_strays = self._has_strays
+        world.tables.has_orphans = self._has_orphans
         world.look = self.gateway.look
         Operator(world, self.gateway, self.network)
         tasks = choices.pick(TASKS)
@@ -131,10 +131,10 @@ class Installation:
             if sandbox.task_id == task_id and not sandbox.is_late:
                 yield sandbox.attempt
 
-    def _has_strays(self, place: ProviderRealm) -> bool:
+    def _has_orphans(self, place: ProviderRealm) -> bool:
         if self.world.faults.sweeps:
             return True
-        return any(realm.has_strays for realm in self.realms if realm.realm == place[1])
+        return any(realm.has_orphans for realm in self.realms if realm.realm == place[1])
 
     def _move_in(self, sandbox: Sandbox) -> None:
         Agent(self.world, self.gateway, self.network, sandbox)

@@ -89,7 +89,7 @@ class Realm:
         self._names: set[str] = set()
         self._destroyed: set[str] = set()
 
-    def land(self, order: SandboxSpec, choices: Stream) -> None:
+    def place(self, order: SandboxSpec, choices: Stream) -> None:
         """The sandbox comes to be, unless it is there already: a name is unique."""
         self.landing -= 1
         if order.key.name in self.sandboxes:
@@ -124,7 +124,7 @@ class Realm:
         yield from self.sandboxes
 
     @property
-    def has_strays(self) -> bool:
+    def has_orphans(self) -> bool:
         """True if a sandbox exists that came late or survived its attempt."""
         return any(sandbox.is_late for sandbox in self.sandboxes.values())
 
@@ -195,7 +195,7 @@ class Door:
         is_late = choices.happens(faults.late_create)
         lands = choices.pick(LANDS_LATE) if is_late else self._duration(LANDS)
         self._realm.landing += 1
-        self._world.scheduler.call_later(lands, self._realm.land, order, choices)
+        self._world.scheduler.call_later(lands, self._realm.place, order, choices)
         await asyncio.sleep(FOR_EVER if is_late else lands + 0.001)
         self._refuse()
         found = self._found(order.key)

@@ -90,13 +90,13 @@ class Load:
         if place[0] in others:
             return
         for task in tables.tasks.values():
-            is_told = task.has_flag("no_launcher") or task.clocks.no_launcher is not None
+            has_notice = task.has_flag("no_launcher") or task.clocks.no_launcher is not None
             is_its = serves(project, task.project) and (not others or task.provider == place[0])
-            is_told |= any(
+            has_notice |= any(
                 serves(realm.project, task.project) and task.provider in {None, realm.provider}
                 for realm in live
             )
-            if task.claimable_at is not None and is_its and not is_told:
+            if task.claimable_at is not None and is_its and not has_notice:
                 yield task.id
 
     def _load_task(self, task_id: str) -> None:
@@ -281,25 +281,25 @@ class MemoryReads:
         for key in tables.pending:
             if key[0] != endpoint_id:
                 continue
-            owed, sent = tables.deliveries[key], tables.sent[key]
-            at = owed.next_attempt_at or 0
+            pending_delivery, sent = tables.deliveries[key], tables.sent[key]
+            at = pending_delivery.next_attempt_at or 0
             if at > now:
                 nexts.append(at)
-            elif owed.task_id not in held:
+            elif pending_delivery.task_id not in held:
                 heads.append(
                     Head(
                         endpoint_id=endpoint_id,
                         project=self._project_of(endpoint_id),
-                        seq=owed.seq,
-                        task_id=owed.task_id,
-                        attempts=owed.attempts,
+                        seq=pending_delivery.seq,
+                        task_id=pending_delivery.task_id,
+                        attempts=pending_delivery.attempts,
                         failures=sent.failures,
                         trigger="auto",
                         due_at=at,
                     )
                 )
             if sent.failures < PARK_AFTER:
-                held.add(owed.task_id)
+                held.add(pending_delivery.task_id)
         heads.sort(key=lambda head: (head.due_at, head.seq))
         return DueDeliveries(heads=tuple(heads), next_at=min(nexts, default=None))
 

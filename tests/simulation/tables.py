@@ -64,7 +64,7 @@ class Tables:
         """Tasks that others of their concurrency key stand before."""
         self.taken: dict[str, dict[int, ConcurrencyHold]] = defaultdict(dict)
         """By concurrency key, the periods in which it was taken, by their beginning."""
-        self.has_strays: Callable[[ProviderRealm], bool] = lambda _: False
+        self.has_orphans: Callable[[ProviderRealm], bool] = lambda _: False
         """True if a sweep of this realm would find anything; other sweeps are left out."""
         self.failed: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         """By delivery, when its attempts failed, and why."""
@@ -153,11 +153,11 @@ class Tables:
             if event.webhook_id is not None and (word in self.heard or word in heard):
                 raise ConstraintBroken(f"events_heard: {word}")
             heard.add(word)
-        owed = [
+        pending_keys = [
             (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.new_deliveries
         ]
-        if len(set(owed)) < len(owed):
-            raise ConstraintBroken(f"deliveries: {owed}")
+        if len(set(pending_keys)) < len(pending_keys):
+            raise ConstraintBroken(f"deliveries: {pending_keys}")
 
     def _put_job(self, job: Job) -> None:
         before = self.jobs.get(job.id)
@@ -228,7 +228,7 @@ class Tables:
     def is_needed(self, job: Job) -> bool:
         """Not a sweep that would find nothing."""
         place = (job.provider or "", job.realm or "")
-        return job.kind != "sweep" or self.has_strays(place)
+        return job.kind != "sweep" or self.has_orphans(place)
 
     def keys_in_use(self) -> Counter[str]:
         """The number of launching or running attempts by concurrency key."""

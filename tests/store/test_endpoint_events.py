@@ -124,7 +124,7 @@ async def test_old_ones_go_with_their_deliveries_but_none_behind_one_that_is_owe
     now = 2**43
     await prune(at=0)
     assert await kept() == [1, 2, 3]
-    first, second, third = (await desk.owed(endpoint_id="ep_w"))[::-1]
+    first, second, third = (await desk.deliveries_of(endpoint_id="ep_w"))[::-1]
     await desk.settles_one(second, "dead")
     await prune(at=now)
     assert await kept() == [1, 2, 3]

@@ -70,17 +70,17 @@ class Desk:
 
     async def settles(self, name: str, status: str) -> None:
         """The newest event pending at an endpoint gets an answer, and so all others."""
-        for owed in await self.owed(endpoint_id=name, status="pending"):
-            await self.settles_one(owed, status)
+        for deliveries_of in await self.deliveries_of(endpoint_id=name, status="pending"):
+            await self.settles_one(deliveries_of, status)
 
-    async def settles_one(self, owed: Delivery, status: str) -> None:
+    async def settles_one(self, deliveries_of: Delivery, status: str) -> None:
         """A delivery gets an answer."""
         await self.ledger.submit(
             c.SettleDelivery(
-                endpoint_id=owed.endpoint_id,
-                seq=owed.seq,
+                endpoint_id=deliveries_of.endpoint_id,
+                seq=deliveries_of.seq,
                 status=status,
-                attempts=len(owed.attempts) + 1,
+                attempts=len(deliveries_of.attempts) + 1,
                 failures=0,
                 next_attempt_at=None,
                 body="{}",
@@ -88,12 +88,12 @@ class Desk:
                 http_status=204,
                 reason=None,
                 duration_ms=1,
-                key_id=f"sec_{owed.endpoint_id}",
+                key_id=f"sec_{deliveries_of.endpoint_id}",
                 answer=None,
             )
         )
 
-    async def owed(self, **wanted: str) -> list[Delivery]:
+    async def deliveries_of(self, **wanted: str) -> list[Delivery]:
         """Deliveries, newest first."""
         return await self.store.reads.deliveries_before(DeliveryFilter(**wanted), FIRST, 100)
 
@@ -103,7 +103,7 @@ class Desk:
 
     async def states(self, name: str) -> list[str]:
         """The states of the deliveries to an endpoint, oldest first."""
-        return [each.status for each in (await self.owed(endpoint_id=name))[::-1]]
+        return [each.status for each in (await self.deliveries_of(endpoint_id=name))[::-1]]
 
     def is_sound(self) -> None:
         """Asserts that `slipgate verify` finds nothing."""
@@ -126,7 +126,7 @@ async def test_an_endpoint_gets_the_events_from_its_creation_on(desk: Desk) -> N
     await desk.creates()
     await desk.opens("ep_a")
     task = await desk.creates()
-    assert [each.task_id for each in await desk.owed(endpoint_id="ep_a")] == [task]
+    assert [each.task_id for each in await desk.deliveries_of(endpoint_id="ep_a")] == [task]
     desk.is_sound()
 
 
@@ -135,7 +135,7 @@ async def test_each_endpoint_that_wants_an_event_gets_it_once(desk: Desk) -> Non
     await desk.opens("ep_ends", event_types=("task.completed",))
     await desk.opens("ep_other", project="elsewhere")
     task = await desk.creates()
-    assert [each.endpoint_id for each in await desk.owed(task_id=task)] == ["ep_all"]
+    assert [each.endpoint_id for each in await desk.deliveries_of(task_id=task)] == ["ep_all"]
     desk.is_sound()
 
 
@@ -144,8 +144,8 @@ async def test_a_callback_is_one_more_of_them(desk: Desk) -> None:
     command = creation(99)
     spec = replace(command.spec, endpoint_id=CALLBACK.endpoint_id)
     await desk.ledger.submit(replace(command, spec=spec, callback=CALLBACK))
-    owed = await desk.owed(task_id=command.task_id)
-    assert {each.endpoint_id for each in owed} == {"ep_a", "ep_callback"}
+    deliveries_of = await desk.deliveries_of(task_id=command.task_id)
+    assert {each.endpoint_id for each in deliveries_of} == {"ep_a", "ep_callback"}
     desk.is_sound()
 
 
@@ -156,7 +156,7 @@ async def test_what_an_endpoint_wanted_before_is_not_forgotten(desk: Desk) -> No
         changes = e.EndpointChanges(event_types=types)
         await desk.ledger.submit(e.UpdateEndpoint(endpoint_id="ep_a", changes=changes))
         await desk.creates()
-    assert len(await desk.owed(endpoint_id="ep_a")) == 3
+    assert len(await desk.deliveries_of(endpoint_id="ep_a")) == 3
     desk.is_sound()
 
 
@@ -169,9 +169,9 @@ async def test_a_deleted_endpoint_gets_nothing_more_and_what_it_was_owed_is_dead
     await desk.ledger.submit(e.DeleteEndpoint(endpoint_id="ep_a"))
     await desk.creates()
     await desk.works()
-    owed = await desk.owed(endpoint_id="ep_a")
-    assert {(each.status, each.reason) for each in owed} == {("dead", "endpoint_deleted")}
-    assert len(owed) == 3
+    deliveries_of = await desk.deliveries_of(endpoint_id="ep_a")
+    assert {(each.status, each.reason) for each in deliveries_of} == {("dead", "endpoint_deleted")}
+    assert len(deliveries_of) == 3
     assert await desk.store.reads.endpoints.find("ep_a") is None
     assert await desk.store.reads.endpoints.secret("sec_ep_a") is None
     desk.is_sound()
@@ -203,7 +203,7 @@ async def test_a_backlog_may_be_dropped_visibly(desk: Desk) -> None:
     await desk.creates()
     await desk.works()
     assert await desk.states("ep_a") == ["dead", "dead", "dead", "pending"]
-    reasons = {each.reason for each in await desk.owed(status="dead")}
+    reasons = {each.reason for each in await desk.deliveries_of(status="dead")}
     assert reasons == {"backlog_dropped"}
     desk.is_sound()
 
@@ -287,7 +287,7 @@ async def test_a_single_delivery_is_sent_again_by_hand(desk: Desk) -> None:
     await desk.opens("ep_a")
     await desk.creates()
     await desk.settles("ep_a", "dead")
-    (dead,) = await desk.owed(status="dead")
+    (dead,) = await desk.deliveries_of(status="dead")
     await desk.ledger.submit(e.RetryDelivery(endpoint_id="ep_a", seq=dead.seq))
     (head,) = await desk.heads("ep_a")
     assert (head.seq, head.trigger, head.failures) == (dead.seq, "manual", 0)
@@ -299,12 +299,12 @@ async def test_a_single_delivery_is_sent_again_by_hand(desk: Desk) -> None:
 async def test_an_answer_that_comes_after_its_delivery_was_held_still_counts(desk: Desk) -> None:
     await desk.opens("ep_a")
     await desk.creates()
-    (owed,) = await desk.owed(endpoint_id="ep_a")
+    (deliveries_of,) = await desk.deliveries_of(endpoint_id="ep_a")
     await desk.ledger.submit(e.DisableEndpoint(endpoint_id="ep_a", reason="gone"))
     await desk.works()
     late = c.SettleDelivery(
         endpoint_id="ep_a",
-        seq=owed.seq,
+        seq=deliveries_of.seq,
         status="pending",
         attempts=1,
         failures=1,
@@ -329,7 +329,7 @@ async def test_pages_of_deliveries_follow_each_other(desk: Desk) -> None:
     await desk.opens("ep_b")
     for _ in range(5):
         await desk.creates()
-    whole = await desk.owed()
+    whole = await desk.deliveries_of()
     assert [(each.seq, each.endpoint_id) for each in whole] == [
         (seq, name) for seq in (5, 4, 3, 2, 1) for name in ("ep_b", "ep_a")
     ]
@@ -347,7 +347,7 @@ async def test_a_filter_leaves_out_what_it_does_not_mean(
     await desk.opens("ep_a")
     await desk.creates()
     await desk.settles("ep_a", "delivered")
-    assert await desk.owed(**wanted) == []
+    assert await desk.deliveries_of(**wanted) == []
 
 
 async def test_the_events_of_a_time_are_found_by_halves(desk: Desk) -> None:
@@ -379,11 +379,11 @@ async def test_what_was_parked_is_no_head_again_when_its_endpoint_is_enabled(
 ) -> None:
     await desk.opens("ep_a")
     await desk.creates()
-    (owed,) = await desk.owed(endpoint_id="ep_a")
+    (deliveries_of,) = await desk.deliveries_of(endpoint_id="ep_a")
     await desk.ledger.submit(
         c.SettleDelivery(
             endpoint_id="ep_a",
-            seq=owed.seq,
+            seq=deliveries_of.seq,
             status="pending",
             attempts=failures,
             failures=failures,
@@ -419,9 +419,9 @@ async def test_what_arrives_in_the_batch_that_turns_it_has_arrived(desk: Desk, k
     await desk.ledger.submit(ending)
     (job,) = await desk.store.reads.endpoints.running_replays()
     assert job.kind == kind
-    (owed,) = await desk.owed(endpoint_id="ep_a")
+    (deliveries_of,) = await desk.deliveries_of(endpoint_id="ep_a")
     await asyncio.gather(
-        desk.settles_one(owed, "delivered"),
+        desk.settles_one(deliveries_of, "delivered"),
         desk.ledger.submit(e.AdvanceReplay(replay_id=job.id)),
     )
     assert await desk.states("ep_a") == ["delivered"]

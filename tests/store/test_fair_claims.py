@@ -10,10 +10,10 @@ from gateway.domain.kernel.ids import sandbox_name, typeid
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.launching.job import Job
 from gateway.store.sqlite.store import open_sqlite
-from tests.store.test_waiting import HERE, THERE, Place
+from tests.store.test_queue_reads import HERE, THERE, QueueStore
 
 
-async def projects(place: Place, times: int, capacity: int = 1) -> list[str]:
+async def projects(place: QueueStore, times: int, capacity: int = 1) -> list[str]:
     """The projects whose tasks `times` claims get."""
     found = [await place.claim(HERE, capacity) for _ in range(times)]
     return [claimed.task.project for jobs in found for claimed in jobs if claimed.task]
@@ -27,7 +27,7 @@ def behind(folder: Path) -> set[str]:
 
 
 async def test_a_flood_of_urgent_tasks_hides_no_other_project(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await asyncio.gather(*(place.create(project="acme", priority=9) for _ in range(300)))
         await place.create(project="quiet", priority=0)
@@ -35,7 +35,7 @@ async def test_a_flood_of_urgent_tasks_hides_no_other_project(tmp_path: Path) ->
 
 
 async def test_projects_take_turns_whatever_the_capacity(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         for project in ("a", "b", "c"):
             await asyncio.gather(*(place.create(project=project) for _ in range(4)))
@@ -45,7 +45,7 @@ async def test_projects_take_turns_whatever_the_capacity(tmp_path: Path) -> None
 
 
 async def test_turns_are_kept_over_a_restart(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         for project in ("a", "b"):
             await asyncio.gather(*(place.create(project=project) for _ in range(2)))
@@ -55,7 +55,7 @@ async def test_turns_are_kept_over_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_project_that_comes_back_does_not_catch_up(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await asyncio.gather(*(place.create(project="a") for _ in range(9)))
         assert await projects(place, 4) == ["a"] * 4
@@ -64,7 +64,7 @@ async def test_a_project_that_comes_back_does_not_catch_up(tmp_path: Path) -> No
 
 
 async def test_priority_counts_within_a_project(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         low = await place.create(project="a", priority=1)
         high = await place.create(project="a", priority=8)
@@ -74,7 +74,7 @@ async def test_priority_counts_within_a_project(tmp_path: Path) -> None:
 
 
 async def test_claims_of_different_launchers_in_one_batch_all_get_work(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         for project in ("a", "b"):
             await asyncio.gather(*(place.create(project=project) for _ in range(3)))
@@ -92,7 +92,7 @@ async def test_claims_of_different_launchers_in_one_batch_all_get_work(tmp_path:
 
 
 async def test_work_of_another_realm_hides_none_from_a_launcher_with_room(tmp_path: Path) -> None:
-    place, elsewhere = Place(), ("local", "elsewhere")
+    place, elsewhere = QueueStore(), ("local", "elsewhere")
     async with place.opened(tmp_path):
         tried = await place.create(project="a")
         (claimed,) = await place.claim(elsewhere)
@@ -116,7 +116,7 @@ async def test_work_of_another_realm_hides_none_from_a_launcher_with_room(tmp_pa
 
 
 async def test_many_projects_are_all_served(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         names = [f"p{number}" for number in range(8)]
         await asyncio.gather(*(place.create(project=name) for name in names * 2))
@@ -125,7 +125,7 @@ async def test_many_projects_are_all_served(tmp_path: Path) -> None:
 
 
 async def test_those_behind_a_taken_key_are_out_of_the_way(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.create(concurrency_key="acme", priority=9)
         await place.launch()
@@ -138,7 +138,7 @@ async def test_those_behind_a_taken_key_are_out_of_the_way(tmp_path: Path) -> No
 
 
 async def test_a_key_that_is_freed_lets_the_most_urgent_go_on(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.create(concurrency_key="acme")
         await place.launch()
@@ -157,7 +157,7 @@ async def test_a_key_that_is_freed_lets_the_most_urgent_go_on(tmp_path: Path) ->
 
 
 async def test_as_many_of_a_key_go_on_as_may_run(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path, concurrency_per_key=3):
         await asyncio.gather(*(place.create(concurrency_key="acme") for _ in range(5)))
         assert len(await place.claim(capacity=9)) == 3
@@ -167,7 +167,7 @@ async def test_as_many_of_a_key_go_on_as_may_run(tmp_path: Path) -> None:
 async def test_a_named_provider_that_nobody_has_holds_up_no_other_of_its_key(
     tmp_path: Path,
 ) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.create(concurrency_key="acme", provider="docker", priority=9)
         task = await place.create(concurrency_key="acme")
@@ -175,7 +175,7 @@ async def test_a_named_provider_that_nobody_has_holds_up_no_other_of_its_key(
 
 
 async def test_a_claim_is_told_when_a_task_of_its_project_comes_due(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         for project, seconds in (("a", 60), ("b", 30)):
             await place.create(project=project, not_before=place.now + seconds * 1000)

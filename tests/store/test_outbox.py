@@ -43,13 +43,13 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
         for name in ENDPOINTS:
             view.outbox.put_endpoint(Endpoint(id=name, project="default", origin="https://a"))
         for task_id in ("task_1", "task_2"):
-            _owe(view, task_id)
+            _enqueue(view, task_id)
         async with opened.transaction() as batch:
             await batch.write(view)
         yield opened
 
 
-def _owe(
+def _enqueue(
     view: UnitOfWork, task_id: str, endpoints: Sequence[str] = ENDPOINTS, *, events: int = 3
 ) -> None:
     task = Task(
@@ -268,7 +268,7 @@ async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(
     view = UnitOfWork(policy=Policy(key_id="k1"))
     for number in range(300):
         view.outbox.put_endpoint(Endpoint(id="ep_0", project="default", origin="https://b"))
-        _owe(view, f"task_{100 + number}", ("ep_0",), events=1)
+        _enqueue(view, f"task_{100 + number}", ("ep_0",), events=1)
     async with store.transaction() as batch:
         await batch.write(view)
     found = await heads(store, 100, ["ep_0", *ENDPOINTS])
@@ -279,7 +279,7 @@ async def test_a_look_costs_no_more_when_thousands_wait_behind_a_head(
     store: SQLiteStore, tmp_path: Path
 ) -> None:
     view = UnitOfWork(policy=Policy(key_id="k1"))
-    _owe(view, "task_9", ("ep_2",), events=2_000)
+    _enqueue(view, "task_9", ("ep_2",), events=2_000)
     async with store.transaction() as batch:
         await batch.write(view)
     steps = 0
@@ -305,7 +305,7 @@ async def test_hundreds_behind_a_head_that_waits_hold_up_no_other_lane(
     store: SQLiteStore, tmp_path: Path
 ) -> None:
     view = UnitOfWork(policy=Policy(key_id="k1"))
-    _owe(view, "task_0", ("ep_2",), events=400)
+    _enqueue(view, "task_0", ("ep_2",), events=400)
     async with store.transaction() as batch:
         await batch.write(view)
     with closing(sqlite3.connect(tmp_path / "slipgate.db")) as database:

@@ -30,7 +30,7 @@ SPEC = Spec(
 )
 
 
-class Place:
+class QueueStore:
     """A gateway's core on a file, with a clock that is moved by hand."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Place:
         self.claims = 0
 
     @asynccontextmanager
-    async def opened(self, path: Path, concurrency_per_key: int = 1) -> AsyncIterator["Place"]:
+    async def opened(self, path: Path, concurrency_per_key: int = 1) -> AsyncIterator["QueueStore"]:
         """Starts it; as often as one likes."""
         policy = Policy(key_id="k1", started_at=self.now, concurrency_per_key=concurrency_per_key)
         async with (
@@ -98,7 +98,7 @@ class Place:
 
 
 async def test_a_running_task_is_told_of_its_realm_across_restarts(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         task = await place.create()
         await place.launch()
@@ -119,7 +119,7 @@ async def test_a_running_task_is_told_of_its_realm_across_restarts(tmp_path: Pat
 
 
 async def test_all_that_wait_are_told_when_the_last_launcher_goes(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.claim()
         tasks = await asyncio.gather(*(place.create() for _ in range(STRANDED_AT_ONCE + 1)))
@@ -131,7 +131,7 @@ async def test_all_that_wait_are_told_when_the_last_launcher_goes(tmp_path: Path
 
 
 async def test_a_launcher_that_goes_strands_what_it_alone_could_take(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.claim(HERE)
         await place.claim(THERE)
@@ -144,7 +144,7 @@ async def test_a_launcher_that_goes_strands_what_it_alone_could_take(tmp_path: P
 
 
 async def test_nobody_is_missed_within_60_seconds_of_a_start(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         task = await place.create()
         await place.pass_seconds(55)
@@ -154,7 +154,7 @@ async def test_nobody_is_missed_within_60_seconds_of_a_start(tmp_path: Path) -> 
 
 
 async def test_a_missing_realm_is_not_looked_at_again(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.claim()
         await place.pass_seconds(LIVE_FOR // 1000)
@@ -167,7 +167,7 @@ async def test_a_missing_realm_is_not_looked_at_again(tmp_path: Path) -> None:
 
 
 async def test_time_with_a_taken_key_does_not_count_across_restarts(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.create(concurrency_key="acme")
         await place.launch()
@@ -187,7 +187,7 @@ async def test_time_with_a_taken_key_does_not_count_across_restarts(tmp_path: Pa
 
 
 async def test_a_project_without_a_launcher_is_told_beside_one_that_has_one(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         await place.claim(HERE, project="acme", capacity=0)
         own, other = await place.create(project="acme"), await place.create(project="other")
@@ -199,7 +199,7 @@ async def test_a_project_without_a_launcher_is_told_beside_one_that_has_one(tmp_
 
 
 async def test_a_realm_is_missing_for_the_project_whose_launcher_went(tmp_path: Path) -> None:
-    place = Place()
+    place = QueueStore()
     async with place.opened(tmp_path):
         tasks = {}
         for project in ("acme", "other"):

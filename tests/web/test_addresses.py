@@ -125,7 +125,7 @@ async def _nowhere(_host: str, _port: int, _project: str) -> Sequence[str]:
     raise OSError("no such name")
 
 
-async def _owe_many(folder: Path) -> None:
+async def _enqueue_many(folder: Path) -> None:
     """Tasks whose callbacks were refused once, and whose rows are then spoilt in every way."""
     with open_operator(folder / "slipgate.db") as operator:
         context = callback_secret_context("default")
@@ -185,7 +185,7 @@ SPOILT: Final = (_old_address, _broken_seal, _broken_body, _broken_event, _event
 async def test_hundreds_of_deliveries_that_cannot_be_made_fail_on_their_schedule_and_delay_no_other(
     tmp_path: Path,
 ) -> None:
-    await _owe_many(tmp_path)
+    await _enqueue_many(tmp_path)
     arrived = asyncio.Event()
     transport = PinnedTransport(Guard(allow_private=True, resolve=_resolve))
     with capture_logs() as lines:

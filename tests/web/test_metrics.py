@@ -83,25 +83,25 @@ class Looks:
 
 async def test_what_was_found_lately_is_not_looked_for_again() -> None:
     looks = Looks()
-    lately = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
-    assert [await lately() for _ in range(3)] == [1, 1, 1]
+    flight = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
+    assert [await flight() for _ in range(3)] == [1, 1, 1]
     looks.at = 999
-    assert await lately() == 1
+    assert await flight() == 1
     looks.at = 1_000
-    assert await lately() == 2
+    assert await flight() == 2
     looks.at = 0  # the clock was set back
-    assert await lately() == 3
+    assert await flight() == 3
 
 
 async def test_a_failure_is_told_and_not_kept() -> None:
     looks = Looks()
-    lately = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
+    flight = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
     looks.is_broken = True
     for _ in range(2):
         with pytest.raises(Unavailable):
-            await lately()
+            await flight()
     looks.is_broken = False
-    assert await lately() == 3
+    assert await flight() == 3
 
 
 async def test_readiness_costs_one_commit_a_second_however_many_ask(

@@ -17,8 +17,8 @@ class Log:
         self.reads = 0
         self.told = 1
         self.fails: Exception | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     def add(self, *, size: int = 2) -> None:
         """One more event, so many bytes long."""
@@ -41,7 +41,7 @@ class Log:
         async def read() -> FeedPage:
             self.reads += 1
             found = tuple(self.events[after:])
-            await self.gate.wait()
+            await self.may_answer.wait()
             if self.fails is not None:
                 raise self.fails
             return FeedPage(events=found, cursor=after + len(found), is_end=True)
@@ -66,13 +66,13 @@ async def test_readers_at_the_same_place_share_one_read_and_its_bytes() -> None:
 
 async def test_a_reader_does_not_believe_an_empty_read_that_began_before_it_asked() -> None:
     log, pages = Log(), Pages()
-    log.gate.clear()
+    log.may_answer.clear()
     early = asyncio.ensure_future(log.behind(pages, 0))
     await _settled()
     log.add()
     late = asyncio.ensure_future(log.behind(pages, 0))
     await _settled()
-    log.gate.set()
+    log.may_answer.set()
     assert (await early).chunks == ()
     assert (await late).cursor == 1
     assert log.reads == 2
@@ -80,10 +80,10 @@ async def test_a_reader_does_not_believe_an_empty_read_that_began_before_it_aske
 
 async def test_a_reader_that_comes_just_when_a_read_ends_begins_its_own() -> None:
     log, pages = Log(), Pages()
-    log.gate.clear()
+    log.may_answer.clear()
 
     async def come_when_it_ends() -> Written:
-        await log.gate.wait()
+        await log.may_answer.wait()
         log.told += 1
         return await log.behind(pages, 0)
 
@@ -91,7 +91,7 @@ async def test_a_reader_that_comes_just_when_a_read_ends_begins_its_own() -> Non
     await _settled()
     late = asyncio.ensure_future(come_when_it_ends())
     await _settled()
-    log.gate.set()
+    log.may_answer.set()
     assert [(await early).chunks, (await late).chunks] == [(), ()]
     assert log.reads == 2
 
@@ -106,11 +106,11 @@ async def test_nothing_is_not_remembered() -> None:
 async def test_a_reader_that_leaves_takes_no_other_with_it() -> None:
     log, pages = Log(), Pages()
     log.add()
-    log.gate.clear()
+    log.may_answer.clear()
     leaving, staying = (asyncio.ensure_future(log.behind(pages, 0)) for _ in range(2))
     await _settled()
     leaving.cancel()
-    log.gate.set()
+    log.may_answer.set()
     assert (await staying).cursor == 1
 
 

@@ -97,7 +97,7 @@ async def test_a_patch_is_saved_only_under_the_lease(gateway: GatewayHarness) ->
     assert (await gateway.get(f"/v1/tasks/{task_id}/patch")).status_code == 404
 
 
-async def tell_end(gateway: GatewayHarness, sandbox: Json, instance: str) -> int:
+async def report_end(gateway: GatewayHarness, sandbox: Json, instance: str) -> int:
     told = {"instanceId": instance, "provider": "local", "realm": "here", **sandbox}
     body = {"launcherId": "l1", "sandboxes": [told]}
     return (await gateway.post("/v1/launcher/ended", body, scope="launcher")).status_code
@@ -108,8 +108,8 @@ async def test_a_process_that_has_ended_is_looked_at_at_once(gateway: GatewayHar
     await agent.emit("task.started", "m1")
     own = {"name": job["sandbox"]["name"]}
     assert await gateway.claim(capacity=0) == []
-    assert await tell_end(gateway, own, job["instanceId"]) == 200
-    assert await tell_end(gateway, own, job["instanceId"]) == 200
+    assert await report_end(gateway, own, job["instanceId"]) == 200
+    assert await report_end(gateway, own, job["instanceId"]) == 200
     (inspect,) = await gateway.claim(capacity=0)
     assert (inspect["kind"], inspect["taskId"]) == ("inspect", job["taskId"])
     process = {"state": "exited", "exitCode": 127}
@@ -122,9 +122,9 @@ async def test_a_look_that_was_under_way_is_followed_by_another(gateway: Gateway
     job, agent = await gateway.launch()
     await agent.emit("task.started", "m1")
     own = {"name": job["sandbox"]["name"]}
-    await tell_end(gateway, own, job["instanceId"])
+    await report_end(gateway, own, job["instanceId"])
     (first,) = await gateway.claim(capacity=0)
-    await tell_end(gateway, own, job["instanceId"])
+    await report_end(gateway, own, job["instanceId"])
     await gateway.report(first, "done", sandbox=sandbox_of(job), process={"state": "running"})
     (second,) = await gateway.claim(capacity=0)
     assert (second["kind"], second["id"] != first["id"]) == ("inspect", True)
@@ -143,7 +143,7 @@ async def test_sandboxes_that_are_not_known_are_ignored(
     job, agent = await gateway.launch()
     await agent.emit("task.started", "m1")
     told = {"name": job["sandbox"]["name"], **foreign}
-    assert await tell_end(gateway, told, job["instanceId"]) == 200
+    assert await report_end(gateway, told, job["instanceId"]) == 200
     assert await gateway.claim(capacity=0) == []
 
 

@@ -12,7 +12,7 @@ from tests.web.callers import TASK, open_gateway, write_locked
 BUSY_MS: Final = 50
 
 
-def is_told_to_come_again(response: httpx.Response) -> bool:
+def asks_to_retry(response: httpx.Response) -> bool:
     """503 with a time, and nothing internal."""
     assert response.status_code == 503, response.text
     assert response.json()["code"] == "unavailable"
@@ -26,17 +26,17 @@ async def test_while_the_database_is_locked_writes_are_refused_and_reads_go_on(
         _, agent = await gateway.launch()
         waiting = await gateway.create()
         async with write_locked(tmp_path):
-            assert is_told_to_come_again(await gateway.post("/v1/tasks", TASK))
-            assert is_told_to_come_again(await agent.emit("task.started", "m1"))
-            assert is_told_to_come_again(await gateway.post(f"/v1/tasks/{waiting['id']}/cancel"))
-            assert is_told_to_come_again(
+            assert asks_to_retry(await gateway.post("/v1/tasks", TASK))
+            assert asks_to_retry(await agent.emit("task.started", "m1"))
+            assert asks_to_retry(await gateway.post(f"/v1/tasks/{waiting['id']}/cancel"))
+            assert asks_to_retry(
                 await gateway.post(
                     "/v1/launcher/claim",
                     {"launcherId": "l1", "providers": ["local"], "capacity": 1},
                     scope="launcher",
                 )
             )
-            assert is_told_to_come_again(await gateway.http.get("/readyz"))
+            assert asks_to_retry(await gateway.http.get("/readyz"))
             assert (await gateway.http.get("/healthz")).status_code == 200
             assert (await gateway.task(waiting["id"]))["status"] == "queued"
             assert (await gateway.get("/v1/events")).status_code == 200
@@ -55,7 +55,7 @@ async def test_clocks_that_come_due_while_it_is_locked_are_judged_when_it_is_ove
         async with write_locked(tmp_path):
             due = time.monotonic() + 1
             while time.monotonic() < due:
-                assert is_told_to_come_again(await gateway.http.get("/readyz"))
+                assert asks_to_retry(await gateway.http.get("/readyz"))
             assert (await gateway.task(task["id"]))["status"] == "queued"
         path = (
             f"/v1/tasks/{task['id']}/events?after={seq_of(await gateway.get('/v1/events'))}&wait=30"

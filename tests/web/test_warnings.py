@@ -86,9 +86,9 @@ async def test_what_is_not_of_the_tasks_repository_is_dropped(
     else:
         await gateway.post(f"/v1/tasks/{job['taskId']}/cancel")
         await agent.emit("task.log", "m1", offset=0, chunk="")
-        told_end = [{"instanceId": job["instanceId"], "provider": "local", "realm": "here"}]
-        told_end[0]["name"] = job["sandbox"]["name"]
-        body = {"launcherId": "l1", "sandboxes": told_end}
+        reported_end = [{"instanceId": job["instanceId"], "provider": "local", "realm": "here"}]
+        reported_end[0]["name"] = job["sandbox"]["name"]
+        body = {"launcherId": "l1", "sandboxes": reported_end}
         await gateway.post("/v1/launcher/ended", body, scope="launcher")
         (inspect,) = await gateway.claim(capacity=0)
         spool = [line_of(agent, "m2", agent.body(kind, **fields, **FOREIGN))]

@@ -19,8 +19,8 @@ JSON = st.recursive(
 
 def _scrubbed(kind: str, **fields: object) -> dict[str, object]:
     data, _ = scrubbed(kind, msgspec.json.encode(fields))
-    said: dict[str, object] = msgspec.json.decode(data)
-    return said
+    clean: dict[str, object] = msgspec.json.decode(data)
+    return clean
 
 
 def test_a_usual_word_is_stored_byte_for_byte() -> None:
@@ -29,22 +29,22 @@ def test_a_usual_word_is_stored_byte_for_byte() -> None:
 
 
 def test_secrets_go_wherever_they_stand() -> None:
-    said = _scrubbed("task.progress", message=TOKEN, deep=[{"a": f"x {TOKEN}"}], **{TOKEN: 1})
-    assert TOKEN not in str(said)
-    assert said["message"] == "[redacted:github_token]"
+    clean = _scrubbed("task.progress", message=TOKEN, deep=[{"a": f"x {TOKEN}"}], **{TOKEN: 1})
+    assert TOKEN not in str(clean)
+    assert clean["message"] == "[redacted:github_token]"
 
 
 def test_an_escape_hides_no_secret() -> None:
-    hidden = "".join(f"\\u{ord(letter):04x}" for letter in TOKEN)
+    hidden = "".join(f"\\u{ord(character):04x}" for character in TOKEN)
     data, _ = scrubbed("task.progress", f'{{"message":"{hidden}"}}'.encode())
     assert msgspec.json.decode(data) == {"message": "[redacted:github_token]"}
 
 
 def test_control_characters_go_from_what_is_shown() -> None:
-    said = _scrubbed(
+    clean = _scrubbed(
         "task.progress", stage="a\x00b", message="\x1b[31mred\x1b[0m\x07\n\tok\x9b2J\x7f"
     )
-    assert said == {"stage": "ab", "message": "red\n\tok2J"}
+    assert clean == {"stage": "ab", "message": "red\n\tok2J"}
 
 
 def test_what_a_program_wrote_keeps_its_colours() -> None:
@@ -56,9 +56,9 @@ def test_what_a_program_wrote_keeps_its_colours() -> None:
 
 def test_a_piece_of_a_log_keeps_its_length() -> None:
     chunk = f"token {TOKEN}\nnext"
-    said = _scrubbed("task.log", offset=7, chunk=chunk)
-    assert len(str(said["chunk"])) == len(chunk)
-    assert TOKEN not in str(said["chunk"])
+    clean = _scrubbed("task.log", offset=7, chunk=chunk)
+    assert len(str(clean["chunk"])) == len(chunk)
+    assert TOKEN not in str(clean["chunk"])
 
 
 @pytest.mark.parametrize(

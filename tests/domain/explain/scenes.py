@@ -49,11 +49,11 @@ def told(scene: Scene) -> tuple[str, str | None, list[str]]:
     return explanation.summary, explanation.waiting_for, steps
 
 
-def flagged(situation: ExplainInput, code: str, *, ago: float, detail: str = "") -> ExplainInput:
+def flagged(given: ExplainInput, code: str, *, ago: float, detail: str = "") -> ExplainInput:
     """With a flag that was set so many seconds ago."""
-    flag = Flag(code=code, since=situation.now - round(ago * 1000), detail=detail)
-    flags = (*situation.task.flags, flag)
-    return replace(situation, task=replace(situation.task, flags=flags))
+    flag = Flag(code=code, since=given.now - round(ago * 1000), detail=detail)
+    flags = (*given.task.flags, flag)
+    return replace(given, task=replace(given.task, flags=flags))
 
 
 def call(
@@ -173,7 +173,7 @@ def gave_up(world: World, code: str, message: str, *, retryable: bool = False) -
     world.emit("task.failed", error=error)
 
 
-def owed(number: int = 12, **more: object) -> PendingDelivery:
+def pending_delivery(number: int = 12, **more: object) -> PendingDelivery:
     """A delivery that has not arrived."""
     bare = PendingDelivery(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
     failures = more.get("attempts", 0)

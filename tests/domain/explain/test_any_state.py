@@ -20,8 +20,8 @@ def test_every_state_is_explained(moves: list[tuple[int, int]], attempts: int, s
         _check(now(played.world))
 
 
-def _check(situation: ExplainInput) -> None:
-    told, task = explain(situation), situation.task
+def _check(scene: ExplainInput) -> None:
+    told, task = explain(scene), scene.task
     assert told.status is task.status
     assert told.summary.startswith(task.status.value.replace("_", " "))
     for text in (told.summary, told.waiting_for or "", *(step.what for step in told.next)):

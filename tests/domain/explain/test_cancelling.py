@@ -24,13 +24,13 @@ def the_agent_does_not_know_yet() -> ExplainInput:
     return now(_cancelled())
 
 
-def the_agent_has_been_told() -> ExplainInput:
+def the_agent_knows_of_the_cancel() -> ExplainInput:
     world = _cancelled()
     world.emit("task.heartbeat")
     return now(world)
 
 
-def the_agent_cannot_be_told() -> ExplainInput:
+def the_agent_cannot_learn_of_the_cancel() -> ExplainInput:
     world = _cancelled()
     spooled(world, 8)
     return now(world)
@@ -98,7 +98,7 @@ TABLE: Final = [
         id="the agent does not know yet",
     ),
     pytest.param(
-        the_agent_has_been_told,
+        the_agent_knows_of_the_cancel,
         (
             "running, cancel requested at 14:13 (20 s ago); "
             "its agent has been told to stop; "
@@ -113,7 +113,7 @@ TABLE: Final = [
         id="the agent has been told",
     ),
     pytest.param(
-        the_agent_cannot_be_told,
+        the_agent_cannot_learn_of_the_cancel,
         (
             "running, cancel requested at 14:13 (20 s ago); "
             "its agent cannot reach the gateway, so it cannot be told; "

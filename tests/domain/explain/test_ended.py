@@ -17,7 +17,7 @@ from tests.domain.explain.scenes import (
     gave_up,
     looked,
     now,
-    owed,
+    pending_delivery,
     retried,
     told,
     working,
@@ -137,20 +137,26 @@ def cancelled_while_an_older_sandbox_stands() -> ExplainInput:
 
 def webhooks_are_under_way() -> ExplainInput:
     world = _completed()
-    parked = owed(7, attempts=4, next_attempt_at=world.now + 1_000_000, reason="HTTP 500")
-    failing = owed(8, attempts=1, next_attempt_at=world.now + 100_000, reason="HTTP 502")
-    return now(world, deliveries=(parked, failing, owed(10, next_attempt_at=world.now)))
+    parked = pending_delivery(
+        7, attempts=4, next_attempt_at=world.now + 1_000_000, reason="HTTP 500"
+    )
+    failing = pending_delivery(
+        8, attempts=1, next_attempt_at=world.now + 100_000, reason="HTTP 502"
+    )
+    return now(world, deliveries=(parked, failing, pending_delivery(10, next_attempt_at=world.now)))
 
 
 def a_webhook_is_parked() -> ExplainInput:
     world = _completed()
-    parked = owed(7, attempts=4, next_attempt_at=world.now + 7_000_000, reason="HTTP 500")
+    parked = pending_delivery(
+        7, attempts=4, next_attempt_at=world.now + 7_000_000, reason="HTTP 500"
+    )
     return now(world, deliveries=(parked,))
 
 
 def webhooks_are_dead_or_held() -> ExplainInput:
-    dead = owed(7, attempts=10, status="dead", reason="ConnectError")
-    held = (owed(8, status="held"), owed(9, status="held"))
+    dead = pending_delivery(7, attempts=10, status="dead", reason="ConnectError")
+    held = (pending_delivery(8, status="held"), pending_delivery(9, status="held"))
     return replace(now(_completed()), deliveries=(dead, *held))
 
 

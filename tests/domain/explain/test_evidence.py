@@ -20,7 +20,7 @@ from tests.domain.explain.scenes import (
     failed,
     gave_up,
     now,
-    owed,
+    pending_delivery,
     tried,
     working,
 )
@@ -65,7 +65,7 @@ def ended_with_a_late_word() -> ExplainInput:
     gave_up(world, "max_turns", "the agent was not done after 60 turns")
     destroyed(world)
     world.refuses(world.word("task.progress", stage="agent", message="turn 61"))
-    parked = owed(9, attempts=4, next_attempt_at=world.now + 60_000, reason="HTTP 500")
+    parked = pending_delivery(9, attempts=4, next_attempt_at=world.now + 60_000, reason="HTTP 500")
     return now(world, deliveries=(parked,))
 
 
@@ -184,11 +184,11 @@ def test_evidence_is_bounded_however_long_the_history() -> None:
     world = working()
     for turn in range(200):
         world.emit("task.progress", stage="agent", message=f"turn {turn} of 200" + "x" * 1_900)
-    deliveries = tuple(owed(number) for number in range(150))
+    deliveries = tuple(pending_delivery(number) for number in range(150))
     launchers = tuple(call(world, f"launcher-{number}") for number in range(150))
-    situation = now(world, deliveries=deliveries, launchers=launchers)
-    assert len(situation.events) == NEWEST
-    told = explain(situation)
+    given = now(world, deliveries=deliveries, launchers=launchers)
+    assert len(given.events) == NEWEST
+    told = explain(given)
     assert len(told.evidence) < 20
     assert len(told.summary) < 500
     assert all(len(line) < 400 for line in told.evidence)
@@ -200,8 +200,8 @@ def test_every_clock_has_its_consequence() -> None:
 
 @pytest.mark.parametrize("name", CLOCK_NAMES)
 def test_what_follows_is_sorted_by_its_moment(name: str) -> None:
-    situation = silent()
-    clocks = replace(Clocks(run=situation.now + 60_000), **{name: situation.now + 30_000})
-    steps = explain(replace(situation, task=replace(situation.task, clocks=clocks))).next
-    assert situation.now + 30_000 in [step.at for step in steps]
+    given = silent()
+    clocks = replace(Clocks(run=given.now + 60_000), **{name: given.now + 30_000})
+    steps = explain(replace(given, task=replace(given.task, clocks=clocks))).next
+    assert given.now + 30_000 in [step.at for step in steps]
     assert [step.at for step in steps] == sorted(step.at for step in steps)

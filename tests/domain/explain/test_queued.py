@@ -27,7 +27,7 @@ OTHER: Final = "task_01m3250t00e008000000000001"
 THIRD: Final = "task_01m3250t00e008000000000002"
 
 
-def launchers_with_room() -> ExplainInput:
+def launchers_with_capacity() -> ExplainInput:
     world = World()
     world.pass_seconds(2)
     return now(world, launchers=(call(world), call(world, "launcher-b", capacity=1)))
@@ -52,9 +52,9 @@ def the_launcher_has_died() -> ExplainInput:
 
 
 def the_gateway_has_just_started() -> ExplainInput:
-    situation = the_launcher_has_died()
-    policy = replace(situation.policy, started_at=situation.now - 20_000)
-    return replace(situation, policy=policy)
+    given = the_launcher_has_died()
+    policy = replace(given.policy, started_at=given.now - 20_000)
+    return replace(given, policy=policy)
 
 
 def nobody_serves_its_provider() -> ExplainInput:
@@ -75,7 +75,7 @@ def its_concurrency_key_admits_two() -> ExplainInput:
     return now(world, launchers=(call(world),), key_holders=(OTHER, THIRD))
 
 
-def its_concurrency_key_has_room() -> ExplainInput:
+def its_concurrency_key_is_free() -> ExplainInput:
     world = World(concurrencyKey="acme/widgets")
     world.view.policy = replace(world.view.policy, concurrency_per_key=2)
     return now(world, launchers=(call(world),), key_holders=(OTHER,))
@@ -169,7 +169,7 @@ def _given_up() -> World:
 
 TABLE: Final = [
     pytest.param(
-        launchers_with_room,
+        launchers_with_capacity,
         (
             "queued since 14:13 (2 s); "
             "launcher-a, launcher-b can take it, with room for 5 tasks; "
@@ -288,7 +288,7 @@ TABLE: Final = [
         id="its concurrency key admits two",
     ),
     pytest.param(
-        its_concurrency_key_has_room,
+        its_concurrency_key_is_free,
         (
             "queued since 14:13 (0 s); "
             "launcher-a can take it, with room for 4 tasks; "

@@ -14,7 +14,7 @@ from tests.domain.explain.scenes import (
     launched,
     looked,
     now,
-    owed,
+    pending_delivery,
     spooled,
     told,
     working,
@@ -150,10 +150,10 @@ def its_time_is_over() -> ExplainInput:
 
 
 def its_receiver_fails() -> ExplainInput:
-    situation = at_work()
-    again = situation.now + 280_000
-    failing = owed(3, attempts=2, next_attempt_at=again, reason="HTTP 500")
-    return replace(situation, deliveries=(failing, owed(4, next_attempt_at=again)))
+    given = at_work()
+    again = given.now + 280_000
+    failing = pending_delivery(3, attempts=2, next_attempt_at=again, reason="HTTP 500")
+    return replace(given, deliveries=(failing, pending_delivery(4, next_attempt_at=again)))
 
 
 def _silent(**spec: object) -> World:
