@@ -1,4 +1,4 @@
-"""`decide`: the table of `lifecycle.md` as a pure function over values."""
+"""The table of rules: one pure function for each type of command."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -69,10 +69,10 @@ _RULES: Final[dict[type, Callable[[UnitOfWork, Any, int], Answer]]] = {
 
 
 def decide(unit: UnitOfWork, command: Command, now: int) -> Answer:
-    """Applies the command to the view and answers; `now` in milliseconds.
+    """Applies the command to the unit of work and answers; `now` in milliseconds.
 
     Raises:
-        ApiError: the command cannot be granted. What must be remembered of a refused one (a late
-            word of an agent) is in the view all the same.
+        ApiError: the command is refused. The unit of work may still have changed: a late event of
+            an agent is stored although it is refused.
     """
     return _RULES[type(command)](unit, command, now)

@@ -1,4 +1,4 @@
-"""What an agent says: heard once, applied if its attempt is current, refused but kept if not."""
+"""Events of agents: applied once if their attempt is current, else refused but stored."""
 
 import hmac
 
@@ -24,11 +24,11 @@ TERMINAL_EVENTS = {
 }
 MAX_REFUSED = 100
 MAX_REFUSED_BYTES = 64 * 1024
-"""So many late words of an attempt are kept, each up to this size; the rest is only counted."""
+"""Limits of an attempt's stored late events; the others are only counted."""
 
 
 def handle_agent_event(unit: UnitOfWork, command: ReportAgentEvent, now: int) -> AgentEventReply:
-    """Takes one authentic webhook, in the order of checks of `interfaces.md` §3."""
+    """Applies one authentic webhook; the order of checks is that of `interfaces.md` §3."""
     task = unit.tasks.get(command.task_id)
     attempt = unit.attempts.get((command.task_id, command.attempt))
     if task is None or attempt is None:
@@ -65,8 +65,7 @@ def _is_duplicate(unit: UnitOfWork, command: ReportAgentEvent) -> bool:
 
 
 def _answer_duplicate(change: TaskChange, command: ReportAgentEvent) -> AgentEventReply:
-    """An agent whose answer was lost asks again, and must not take our memory for a no; that it
-    reached us itself is news, if its words were read from its spool until now."""
+    """Answers a repeated event like the first one; a direct one clears the flag `unreachable`."""
     is_current = _is_current(change, command)
     if is_current and not command.spooled and change.task.has_flag("unreachable"):
         change.lower_flag("unreachable")
@@ -75,7 +74,7 @@ def _answer_duplicate(change: TaskChange, command: ReportAgentEvent) -> AgentEve
 
 
 def lateness(change: TaskChange, attempt: Attempt) -> ApiError | None:
-    """Why nothing of this attempt is applied any more, if that is so."""
+    """The refusal of events of an attempt that is over; None: they are applied."""
     if attempt.number < change.task.attempt:
         return ApiError(
             "stale_attempt",
@@ -94,22 +93,22 @@ def lateness(change: TaskChange, attempt: Attempt) -> ApiError | None:
 def _record_late(
     change: TaskChange, attempt: Attempt, command: ReportAgentEvent, late: ApiError
 ) -> None:
-    word = replace(_event(change, command), applied=False, reason=late.code)
+    event = replace(_event(change, command), applied=False, reason=late.code)
     if command.piece is not None:
-        if fits_limit(attempt, word, command.piece):
-            save_piece(change, attempt, word, command.piece)
-    elif _brings_patch(word) and not attempt.has_final_patch:
+        if fits_limit(attempt, event, command.piece):
+            save_piece(change, attempt, event, command.piece)
+    elif _brings_patch(event) and not attempt.has_final_patch:
         change.put_attempt(attempt.with_final_patch())
-        change.record(word, word.fact)
+        change.record(event, event.fact)
     else:
         change.put_attempt(replace(attempt, refused=attempt.refused + 1))
         if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
-            change.record(word, word.fact)
+            change.record(event, event.fact)
     change.save()
 
 
-def _brings_patch(word: Event) -> bool:
-    fact = word.fact
+def _brings_patch(event: Event) -> bool:
+    fact = event.fact
     return isinstance(fact, Ended) and bool(fact.patch)
 
 
@@ -136,7 +135,7 @@ def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> N
 def _finish(change: TaskChange, status: Status, event: Event) -> None:
     fact = event.fact
     if not isinstance(fact, Ended):
-        raise TypeError(f"{event.type} is no last word")
+        raise TypeError(f"{event.type} is no final event")
     if status is Status.FAILED and fact.error is None:
         unknown = TaskError(stage="agent", code="agent_failed", message="no reason was given")
         fact = replace(fact, error=unknown)
@@ -175,18 +174,17 @@ def _reply(
 
 
 def _is_current(change: TaskChange, command: ReportAgentEvent) -> bool:
-    """Whether the attempt still counts; all that was heard of such a one was applied."""
     return command.attempt == change.task.attempt and not change.task.status.is_terminal
 
 
 def fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
-    """Whether the attempt may keep this piece too."""
+    """True if the attempt may store this piece too."""
     kept = attempt.patch or KeptPatch()
     return not piece.is_too_far and kept.stored + _taken(event, piece) <= MAX_STORED
 
 
 def save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
-    """Records the event and keeps its text.
+    """Records the event and stores its text.
 
     Raises:
         ApiError: `patch_too_large`.
@@ -210,7 +208,7 @@ def _taken(event: Event, piece: PatchPiece) -> int:
 
 
 def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
-    """Keeps a piece of the patch that a launcher found, once; also after the task's end."""
+    """Stores a piece of a patch that a launcher found, once; also after the task's end."""
     held(unit, command, now)
     _, change, attempt = about(unit, command, now)
     if (command.task_id, command.attempt, command.name) in unit.heard:

@@ -1,4 +1,4 @@
-"""What is kept of an attempt's patch: pieces of one or more revisions, each with its place."""
+"""The stored patch of an attempt: pieces of one or more revisions."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -10,31 +10,31 @@ MIB: Final = 1024 * 1024
 MAX_PATCH: Final = 100 * MIB
 """Bytes of UTF-8 of one revision."""
 MAX_STORED: Final = 192 * MIB
-"""Bytes that all pieces of an attempt may take as stored."""
+"""Limit of all stored pieces of an attempt (bytes)."""
 ROW_BYTES: Final = 512
-"""Counted for each piece beside its text and its data: what its rows and their indexes take."""
+"""Bytes counted for each piece beside its text and data: its rows and their indexes."""
 MAX_WARNINGS: Final = 50
 
 
 class PatchPiece(Frozen, frozen=True, kw_only=True):
-    """A piece of a revision, as it is stored apart from its event. Lengths in bytes of UTF-8."""
+    """A piece of a revision, stored apart from its event; lengths in bytes of UTF-8."""
 
     revision: int
     start: int
     length: int
     size: int | None
-    """Of the whole revision, if its sender said so."""
+    """Size of the whole revision, if its sender gave it."""
     chunk: bytes
     """The text, or one gzip member of it."""
 
     @property
     def is_too_far(self) -> bool:
-        """Whether it belongs to a patch that is longer than any may be."""
+        """True if its patch exceeds the limit."""
         return max(self.start + self.length, self.size or 0) > MAX_PATCH
 
 
 class PatchDetails(Document, frozen=True, kw_only=True):
-    """What the data of `task.patch` say beside the text."""
+    """The data of `task.patch` without the text."""
 
     partial: bool = False
     base_sha: str | None = None
@@ -55,23 +55,22 @@ class StoredPiece(Frozen, frozen=True, kw_only=True):
 
     @property
     def end(self) -> int:
-        """Where the next piece begins."""
         return self.start + self.length
 
 
 class Revision(Frozen, frozen=True, kw_only=True):
-    """The newest of what an attempt sent under one revision number."""
+    """The newest pieces that an attempt sent under one revision number."""
 
     attempt: int
     number: int
     pieces: tuple[StoredPiece, ...]
-    """In the order of the text; of those with the same place the newest comes first."""
+    """In the order of the text; of equal offsets the newest comes first."""
     size: int
-    """Bytes it must have to be complete."""
+    """Bytes of the complete text."""
 
     @property
     def hole(self) -> tuple[int, int] | None:
-        """The first and the last byte of what is missing first."""
+        """The first and the last byte of the first gap."""
         reached = 0
         for piece in self.pieces:
             if piece.start > reached:
@@ -81,22 +80,22 @@ class Revision(Frozen, frozen=True, kw_only=True):
 
     @property
     def oldest(self) -> int:
-        """The number of the event that brought its first piece."""
+        """The number of the event of its first piece."""
         return min(piece.task_seq for piece in self.pieces)
 
     @property
     def details(self) -> PatchDetails:
-        """What its pieces say together."""
-        said = [piece.details for piece in sorted(self.pieces, key=lambda each: each.task_seq)]
+        """The combined details of its pieces; newer ones win."""
+        details = [piece.details for piece in sorted(self.pieces, key=lambda each: each.task_seq)]
         return PatchDetails(
-            partial=any(each.partial for each in said),
-            base_sha=next((each.base_sha for each in reversed(said) if each.base_sha), None),
-            summary=next((each.summary for each in reversed(said) if each.summary), None),
-            warnings=once(text for each in said for text in each.warnings),
+            partial=any(each.partial for each in details),
+            base_sha=next((each.base_sha for each in reversed(details) if each.base_sha), None),
+            summary=next((each.summary for each in reversed(details) if each.summary), None),
+            warnings=once(text for each in details for text in each.warnings),
         )
 
     def parts(self) -> Iterator[tuple[StoredPiece, int, int]]:
-        """Its pieces without what overlaps: each with the bytes of its text that count."""
+        """Its pieces without overlaps: each with the range of its bytes that counts."""
         reached = 0
         for piece in self.pieces:
             end = min(piece.end, self.size)
@@ -106,7 +105,7 @@ class Revision(Frozen, frozen=True, kw_only=True):
 
 
 def revisions(pieces: Iterable[StoredPiece]) -> list[Revision]:
-    """Of newer attempts first, and of each the highest number first."""
+    """Sorted by attempt and number, newest first."""
     grouped: dict[tuple[int, int], list[StoredPiece]] = {}
     for piece in pieces:
         grouped.setdefault((piece.attempt, piece.revision), []).append(piece)
@@ -114,12 +113,12 @@ def revisions(pieces: Iterable[StoredPiece]) -> list[Revision]:
 
 
 def once(texts: Iterable[str]) -> tuple[str, ...]:
-    """Each text once, in order; of more than a task shows, the newest."""
+    """Each text once, in order; only the newest, if there are too many."""
     return tuple(dict.fromkeys(texts))[-MAX_WARNINGS:]
 
 
 def _revision(key: tuple[int, int], pieces: list[StoredPiece]) -> Revision:
-    """Pieces that speak of another size than the newest one are of a text that was given up."""
+    """Pieces with another total size than the newest one belong to an abandoned text."""
     newest_first = sorted(pieces, key=lambda piece: -piece.task_seq)
     size = next((piece.size for piece in newest_first if piece.size is not None), None)
     valid = [piece for piece in newest_first if size is None or piece.size in {None, size}]

@@ -1,7 +1,6 @@
-"""Claims of a sandbox about its result, held against what its task asked for.
+"""The provenance of an agent's result: its pull request, branch and commit must be the task's own.
 
-Whoever holds an attempt's key may say anything: an address that people click, and a branch that
-they merge, are taken only if they are of the task's own repository and branch.
+The holder of an attempt's key may send anything, but people click the address and merge the branch.
 """
 
 import re
@@ -15,18 +14,18 @@ from gateway.domain.tasks.spec import Spec
 CLAIMS: Final = ("prUrl", "branchName", "commitSha")
 _SHA: Final = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 _PLAIN: Final = re.compile(r"(?i:https?)://[!-~]+")
-"""Without spaces, control characters and letters that look like others."""
+"""Printable ASCII only: no spaces, control or look-alike characters."""
 _PULL_REQUEST: Final = re.compile(
     r"(?:/-)?/(?:pull|pulls|merge_requests|pull-requests|pullrequest)/[1-9][0-9]{0,9}/?"
 )
-"""The end of the address at GitHub, Gitea, GitLab, Bitbucket and Azure DevOps."""
+"""The path of a pull request at GitHub, Gitea, GitLab, Bitbucket and Azure DevOps."""
 _DEFAULT_BRANCH: Final = re.compile(r"\Aslipgate/(task_[0-9a-z]+)\Z")
-"""A name that nobody chose; where a branch is in its way, the sandbox takes another instead."""
+"""The generated branch name; if a branch `slipgate` exists, the sandbox uses `slipgate-…`."""
 _BITBUCKET_SERVER: Final = re.compile(r"(?:scm/)?(?P<owner>~?)(?P<project>[^/]+)/(?P<name>[^/]+)")
 
 
 def foreign_claims(fields: Mapping[str, object], spec: Spec) -> Iterator[tuple[str, str]]:
-    """The fields that are not of the task's repository and branch, and what was expected."""
+    """The fields that do not belong to the task, each with the expected value."""
     for name in CLAIMS:
         value = fields.get(name)
         if value is not None and not _CHECKS[name](value, spec):
@@ -34,10 +33,7 @@ def foreign_claims(fields: Mapping[str, object], spec: Spec) -> Iterator[tuple[s
 
 
 def is_pull_request_of(url: str, repo_url: str) -> bool:
-    """Whether an address is that of a pull request of this repository.
-
-    A `file://` repository has no pages of its own: there any pull request may be its.
-    """
+    """True for a pull request of this repository; a `file://` repository may have any."""
     if not _PLAIN.fullmatch(url) or {"?", "#", "@"} & set(url):
         return False
     repository = address_of(repo_url)
@@ -54,7 +50,7 @@ def _is_in(url: str, repository: RepositoryAddress, path: str) -> bool:
 
 
 def _pages(repository: RepositoryAddress) -> Iterator[str]:
-    """The paths under which its pages may stand."""
+    """The paths of its web pages."""
     yield repository.path
     found = _BITBUCKET_SERVER.fullmatch(repository.path)
     if found is not None:

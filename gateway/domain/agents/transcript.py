@@ -1,6 +1,6 @@
-"""Texts that come in pieces: an agent's log, a patch.
+"""The log of an agent, sent in pieces that may come late, twice, or never.
 
-Offsets count bytes of UTF-8; a piece may come late, twice, or never.
+Offsets count bytes of UTF-8.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,22 +17,20 @@ class Piece(Frozen, frozen=True, kw_only=True):
 
     @property
     def end(self) -> int:
-        """Where the next piece begins."""
         return self.offset + len(self.chunk.encode())
 
     def from_byte(self, offset: int) -> str:
-        """What it holds from there on; half a character is left out."""
+        """Its text from that byte on, without a partial character."""
         return self.chunk.encode()[max(offset - self.offset, 0) :].decode(errors="ignore")
 
 
 def in_order(pieces: Iterable[Piece]) -> list[Piece]:
-    """By attempt and offset."""
     return sorted(pieces, key=lambda piece: (piece.attempt, piece.offset))
 
 
 def gaps(pieces: Iterable[Piece], before: Piece | None) -> Iterator[int]:
-    """How many bytes are missing right before each of these pieces, which are in order; `before` is
-    the piece that was read last."""
+    """The number of bytes missing before each of these ordered pieces; `before` is the last piece
+    already read."""
     attempt, reached = (before.attempt, before.end) if before else (0, 0)
     for piece in pieces:
         if piece.attempt != attempt:
@@ -42,16 +40,16 @@ def gaps(pieces: Iterable[Piece], before: Piece | None) -> Iterator[int]:
 
 
 class Transcript:
-    """A log as one text, page by page; what is missing is said where it should stand."""
+    """A log as one text, page by page, with a mark in place of each gap."""
 
     def __init__(self, before: Piece | None = None) -> None:
-        """`before` is the piece that somebody read last."""
+        """`before` is the last piece already read."""
         self._attempt = before.attempt if before else 0
         self._reached = before.end if before else 0
         self._holes: list[tuple[int, int]] = []
 
     def add(self, pieces: Iterable[Piece]) -> str:
-        """The text of the pieces that were read next."""
+        """The text of the next pieces."""
         return "".join(map(self._add, in_order(pieces)))
 
     def _add(self, piece: Piece) -> str:
@@ -73,7 +71,7 @@ class Transcript:
         return heading
 
     def _late(self, piece: Piece) -> str:
-        """It fills a hole, goes on beyond what is known, or was there before."""
+        """Text of a piece that fills a gap, extends the log, or repeats a part of it."""
         for first, end in self._holes:
             if first <= piece.offset < end:
                 self._holes.remove((first, end))

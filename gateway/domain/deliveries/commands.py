@@ -1,4 +1,4 @@
-"""Commands about endpoints and what they are owed; `project` None is ops, who may touch all."""
+"""Commands about endpoints, their deliveries and their replays."""
 
 from typing import Literal
 
@@ -7,13 +7,9 @@ from msgspec import UNSET, UnsetType
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
-from gateway.domain.kernel.read_set import Idempotency, IdempotencyKey, ReadSet
+from gateway.domain.kernel.read_set import Idempotency, ReadSet, idempotency_keys
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
-
-
-def _keys(idempotency: Idempotency | None) -> tuple[IdempotencyKey, ...]:
-    return (idempotency.key,) if idempotency else ()
 
 
 class CreateEndpoint(Frozen, frozen=True, kw_only=True):
@@ -27,12 +23,11 @@ class CreateEndpoint(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        """The answer of an earlier request with the same key."""
-        return ReadSet(idempotency=_keys(self.idempotency))
+        return ReadSet(idempotency=idempotency_keys(self.idempotency))
 
 
 class EndpointChanges(Frozen, frozen=True, kw_only=True):
-    """What changes; UNSET stays as it is."""
+    """The changed fields; UNSET stays as it is."""
 
     origin: str | UnsetType = UNSET
     shown_url: str | UnsetType = UNSET
@@ -52,47 +47,38 @@ class UpdateEndpoint(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        """Nothing: all endpoints are known."""
+        """Nothing: all endpoints are in memory."""
         return ReadSet()
 
 
-class DeleteEndpoint(Frozen, frozen=True, kw_only=True):
+class BacklogCommand(Frozen, frozen=True, kw_only=True):
+    """A command that decides on the undelivered deliveries of an endpoint."""
+
+    endpoint_id: str
+
+    @property
+    def needs(self) -> ReadSet:
+        return ReadSet(backlogs=(self.endpoint_id,))
+
+
+class DeleteEndpoint(BacklogCommand, frozen=True, kw_only=True):
     """`DELETE /v1/endpoints/{id}`."""
 
-    endpoint_id: str
 
-    @property
-    def needs(self) -> ReadSet:
-        """The jobs that are not done with it."""
-        return ReadSet(backlogs=(self.endpoint_id,))
-
-
-class EnableEndpoint(Frozen, frozen=True, kw_only=True):
+class EnableEndpoint(BacklogCommand, frozen=True, kw_only=True):
     """`POST …/enable`."""
 
-    endpoint_id: str
     backlog: Literal["deliver", "dead"] = "deliver"
 
-    @property
-    def needs(self) -> ReadSet:
-        """The jobs that are not done with it."""
-        return ReadSet(backlogs=(self.endpoint_id,))
 
+class DisableEndpoint(BacklogCommand, frozen=True, kw_only=True):
+    """`POST …/disable`, or the deliverer gives the endpoint up."""
 
-class DisableEndpoint(Frozen, frozen=True, kw_only=True):
-    """`POST …/disable`, or the deliverer gives it up."""
-
-    endpoint_id: str
     reason: str
-
-    @property
-    def needs(self) -> ReadSet:
-        """The jobs that are not done with it."""
-        return ReadSet(backlogs=(self.endpoint_id,))
 
 
 class RotateSecret(Frozen, frozen=True, kw_only=True):
-    """`POST …/rotate-secret`: the older ones stay good for a while (milliseconds)."""
+    """`POST …/rotate-secret`: the older secrets stay valid for `overlap` milliseconds."""
 
     endpoint_id: str
     secret: SigningSecret
@@ -102,8 +88,8 @@ class RotateSecret(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        """Its live secrets."""
-        return ReadSet(secrets_of=(self.endpoint_id,), idempotency=_keys(self.idempotency))
+        keys = idempotency_keys(self.idempotency)
+        return ReadSet(secrets_of=(self.endpoint_id,), idempotency=keys)
 
 
 class StartReplay(Frozen, frozen=True, kw_only=True):
@@ -114,19 +100,17 @@ class StartReplay(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        """The answer of an earlier request with the same key."""
-        return ReadSet(idempotency=_keys(self.idempotency))
+        return ReadSet(idempotency=idempotency_keys(self.idempotency))
 
 
 class AdvanceReplay(Frozen, frozen=True, kw_only=True):
-    """The next step of a job, with so many deliveries at most."""
+    """The next step of a replay, with at most `limit` deliveries."""
 
     replay_id: str
     limit: int = AT_ONCE
 
     @property
     def needs(self) -> ReadSet:
-        """The job, and the deliveries it turns next."""
         return ReadSet(replays=((self.replay_id, self.limit),))
 
 
@@ -138,12 +122,11 @@ class RetryDelivery(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        """How it stands."""
         return ReadSet(deliveries=((self.endpoint_id, self.seq),))
 
 
 class EndpointReply(Frozen, frozen=True, kw_only=True):
-    """The endpoint as it stands after the command."""
+    """The endpoint after the command."""
 
     endpoint: Endpoint
     secret_id: str | None = None
@@ -152,7 +135,7 @@ class EndpointReply(Frozen, frozen=True, kw_only=True):
 
 
 class ReplayReply(Frozen, frozen=True, kw_only=True):
-    """The job as it stands after the command."""
+    """The replay after the command."""
 
     replay: Replay
     replayed: bool = False

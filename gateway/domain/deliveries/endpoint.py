@@ -1,4 +1,4 @@
-"""Endpoints: who is told of a project's events, and of which."""
+"""Endpoints: the receivers of a project's events; their secrets, headers and subscriptions."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ Patterns = tuple[str, ...]
 """Types of events: `task.started`, `task.*`, `*`."""
 
 USUAL: Final = frozenset(FACTS) - QUIET
-"""What an endpoint gets that names no types."""
+"""The types for an endpoint that names none."""
 
 
 class Endpoint(Frozen, frozen=True, kw_only=True):
@@ -27,45 +27,44 @@ class Endpoint(Frozen, frozen=True, kw_only=True):
     origin: str
     """Scheme, host and port."""
     implicit: bool = True
-    """It stands for the `callbackUrl`s of one origin; each task brings its own address."""
+    """True for the `callbackUrl`s of one origin; each task has its own address."""
     enabled: bool = True
     shown_url: str | None = None
-    """Without what may be secret in it; None: the origin."""
+    """The address without its secret parts; None: the origin."""
     header_names: tuple[str, ...] = ()
     description: str | None = None
     event_types: Patterns | None = None
-    """None: the usual ones."""
+    """None: the usual types."""
     rate_per_second: float | None = None
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     is_draining: bool = False
-    """What it missed is on its way: newer events are held too, and wait for their turn."""
+    """True while held deliveries are being released: newer events are held too."""
     disabled_reason: str | None = None
     failing_since: int | None = None
-    """When the first of its attempts failed since one succeeded."""
+    """The first failed attempt since the last success."""
     created_at: int = 0
     updated_at: int = 0
     told_at: int | None = None
-    """Since when people know that it fails or is disabled; None: as far as they know, it works."""
+    """Time of the event that it fails or is disabled; None: no such event since it last worked."""
     seq: int = 0
     """The number of its newest event."""
 
     @property
     def holds(self) -> bool:
-        """Whether a new event is held, and not sent at once."""
+        """True if a new event is held instead of sent."""
         return not self.enabled or self.is_draining
 
     def wants(self, kind: str) -> bool:
-        """Whether it gets events of this type."""
         return kind in wanted_types(self.event_types)
 
 
 class Subscription(Frozen, frozen=True, kw_only=True):
-    """What an endpoint wants of the events behind a number, until it wants something else."""
+    """The event types that an endpoint wants after an event number, until its next subscription."""
 
     endpoint_id: str
     after_seq: int
     event_types: Patterns | None
-    """None: the usual ones; (): nothing more."""
+    """None: the usual types; (): nothing."""
 
 
 @lru_cache(maxsize=1024)
@@ -79,9 +78,9 @@ def wanted_types(patterns: Patterns | None) -> frozenset[str]:
 
 
 class Directory:
-    """All endpoints that were not deleted; what one more costs does not grow with their number.
+    """All endpoints that were not deleted; the cost of a change does not grow with their number.
 
-    A batch works on a draft above what was committed: one that fails leaves no trace.
+    A batch changes a draft above the committed directory: a failed batch leaves no trace.
     """
 
     def __init__(
@@ -91,52 +90,48 @@ class Directory:
         self._changed: Final[dict[str, Endpoint | None]] = {}
         """By id; None: deleted."""
         self._explicit: Final[dict[str, dict[str, Endpoint]]] = {}
-        """Those that are not implicit, by project, as far as one of a project has changed."""
+        """The explicit endpoints by project, for projects with a change."""
         for endpoint in endpoints:
             self.put(endpoint)
 
     def draft(self) -> "Directory":
-        """The same, to be changed by a batch."""
         return Directory(below=self)
 
     def committed(self) -> "Directory":
-        """What it was drafted from, with its changes."""
+        """Applies a draft to the directory below it, and returns that."""
         if self._below is None:
             return self
         self._below.take(self._changed, self._explicit)
         return self._below
 
     def put(self, endpoint: Endpoint) -> None:
-        """An endpoint as it now stands."""
         self._changed[endpoint.id] = endpoint
         if not endpoint.implicit:
             self._own(endpoint.project)[endpoint.id] = endpoint
 
     def remove(self, endpoint: Endpoint) -> None:
-        """One that is deleted."""
         self._changed[endpoint.id] = None
         if not endpoint.implicit:
             self._own(endpoint.project).pop(endpoint.id, None)
 
     def find(self, endpoint_id: str) -> Endpoint | None:
-        """The endpoint, unless it was deleted."""
         if endpoint_id in self._changed or self._below is None:
             return self._changed.get(endpoint_id)
         return self._below.find(endpoint_id)
 
     def recipients(self, project: str, callback: str | None) -> tuple[Endpoint, ...]:
-        """Who may hear of a task: its project's endpoints, and the implicit one of its callback."""
+        """Endpoints for a task's events: its project's, and the implicit one of its callback."""
         explicit = tuple(self.explicit_of(project).values())
         implicit = None if callback is None else self.find(callback)
         return explicit if implicit is None else (*explicit, implicit)
 
     def others(self, endpoint: Endpoint) -> tuple[Endpoint, ...]:
-        """Who may hear of this endpoint: its project's endpoints, but never itself."""
+        """Endpoints for this endpoint's events: the others of its project."""
         explicit = self.explicit_of(endpoint.project).values()
         return tuple(other for other in explicit if other.id != endpoint.id)
 
     def explicit_of(self, project: str) -> Mapping[str, Endpoint]:
-        """The endpoints of a project that people made, by id."""
+        """The explicit endpoints of a project by id."""
         own = self._explicit.get(project)
         if own is not None:
             return own
@@ -164,14 +159,14 @@ _OURS: Final = re.compile(
     r"|webhook-.*|slipgate-.*|traceparent",
     re.IGNORECASE,
 )
-"""What makes the request, or says who signed it."""
+"""Headers of HTTP itself and of the signature."""
 
 
 def check_headers(names: Iterable[str]) -> None:
-    """Lets the names pass.
+    """Checks the names of custom headers.
 
     Raises:
-        ApiError: `invalid_request`, naming those that are ours, or come twice.
+        ApiError: `invalid_request`, naming reserved and repeated ones.
     """
     seen: set[str] = set()
     errors = []
@@ -193,13 +188,13 @@ MOST_LIVE: Final = 10
 
 
 class SigningSecret(Frozen, frozen=True, kw_only=True):
-    """All of it but the secret itself; moments in milliseconds."""
+    """A signing secret without its value; times in milliseconds."""
 
     id: str
-    """An attempt records it as its `keyId`."""
+    """The `keyId` of delivery attempts."""
     project: str
     endpoint_id: str | None
     """None: it signs the callbacks of the project."""
     created_at: int
     expires_at: int | None = None
-    """None: it is the newest."""
+    """None for the newest secret."""

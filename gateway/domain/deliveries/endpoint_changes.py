@@ -1,4 +1,4 @@
-"""Endpoints: made, changed, given up, enabled again, and their secrets rotated."""
+"""Rules for endpoints: create, update, delete, enable, disable, rotate the secret."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ from gateway.domain.deliveries.commands import (
 )
 from gateway.domain.deliveries.endpoint import MOST_LIVE, Endpoint
 from gateway.domain.deliveries.endpoint_events import emit_endpoint_event
-from gateway.domain.deliveries.replay import FOR_EVER, Replay, ReplayKind
+from gateway.domain.deliveries.replay import NO_LIMIT, Replay, ReplayKind
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.stored_response import store_response, stored_response
@@ -26,7 +26,7 @@ DROPPED: Final = "backlog_dropped"
 
 
 def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply:
-    """It gets the events from now on."""
+    """Creates an endpoint that gets the events from now on."""
     first = stored_response(unit, command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
@@ -42,7 +42,7 @@ def create(unit: UnitOfWork, command: CreateEndpoint, now: int) -> EndpointReply
 
 
 def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply:
-    """Events from now on go where, and are chosen as, it says now."""
+    """Changes the endpoint for events from now on."""
     before = endpoint_of(unit, command.endpoint_id)
     if before.implicit and command.changes.shown_url is not UNSET:
         raise ApiError(
@@ -61,7 +61,7 @@ def update(unit: UnitOfWork, command: UpdateEndpoint, now: int) -> EndpointReply
 
 
 def delete(unit: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply:
-    """It gets nothing more; what it was still owed is dead."""
+    """Deletes the endpoint; its undelivered deliveries become dead."""
     endpoint = endpoint_of(unit, command.endpoint_id)
     if endpoint.implicit:
         raise ApiError(
@@ -70,12 +70,12 @@ def delete(unit: UnitOfWork, command: DeleteEndpoint, now: int) -> EndpointReply
             hint="Disable it: its events are held.",
         )
     unit.outbox.delete_endpoint(endpoint, unit.newest, now)
-    _work(unit, endpoint, "drop", now, reason=DELETED)
+    _start_job(unit, endpoint, "drop", now, reason=DELETED)
     return EndpointReply(endpoint=endpoint)
 
 
 def enable(unit: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply:
-    """What it missed is sent, before anything newer, or ended visibly."""
+    """Enables the endpoint; its held deliveries are sent before newer ones, or become dead."""
     before = endpoint_of(unit, command.endpoint_id)
     if before.enabled:
         return EndpointReply(endpoint=before)
@@ -90,14 +90,14 @@ def enable(unit: UnitOfWork, command: EnableEndpoint, now: int) -> EndpointReply
     )
     unit.outbox.put_endpoint(after)
     if delivers:
-        _work(unit, after, "release", now)
+        _start_job(unit, after, "release", now)
     else:
-        _work(unit, after, "drop", now, until_seq=unit.newest, reason=DROPPED)
+        _start_job(unit, after, "drop", now, until_seq=unit.newest, reason=DROPPED)
     return EndpointReply(endpoint=after)
 
 
 def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointReply:
-    """What it is owed is held until it is enabled; others are told why."""
+    """Disables the endpoint: its deliveries are held; the project's others get an event."""
     before = endpoint_of(unit, command.endpoint_id)
     if not before.enabled:
         return EndpointReply(endpoint=before)
@@ -105,12 +105,12 @@ def disable(unit: UnitOfWork, command: DisableEndpoint, now: int) -> EndpointRep
         before, enabled=False, is_draining=False, disabled_reason=command.reason, updated_at=now
     )
     after = emit_endpoint_event(unit, after, "endpoint.disabled", now, reason=command.reason)
-    _work(unit, after, "hold", now)
+    _start_job(unit, after, "hold", now)
     return EndpointReply(endpoint=after)
 
 
 def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
-    """The new secret signs from now on; the others do too until their time is over."""
+    """Adds the new secret; the older ones sign too until they expire."""
     first = stored_response(unit, command.idempotency)
     if isinstance(first, EndpointReply):
         return replace(first, replayed=True)
@@ -148,16 +148,16 @@ def endpoint_of(unit: UnitOfWork, endpoint_id: str) -> Endpoint:
     return endpoint
 
 
-def _work(
+def _start_job(
     unit: UnitOfWork,
     endpoint: Endpoint,
     kind: ReplayKind,
     now: int,
     *,
-    until_seq: int = FOR_EVER,
+    until_seq: int = NO_LIMIT,
     reason: str | None = None,
 ) -> None:
-    """The job that brings its deliveries to where it stands now; an older one stops."""
+    """Starts the job that moves its deliveries to the new state; running jobs are cancelled."""
     for running in unit.outbox.running(endpoint.id):
         unit.outbox.put_replay(
             replace(running, status="cancelled", updated_at=now, finished_at=now)

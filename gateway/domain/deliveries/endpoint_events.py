@@ -1,4 +1,4 @@
-"""EndpointHistory: an endpoint's events, told to the other endpoints of its project."""
+"""Events about an endpoint, delivered to the other endpoints of its project."""
 
 from typing import Literal
 
@@ -23,10 +23,10 @@ def emit_endpoint_event(
     reason: str | None = None,
     http_status: int | None = None,
 ) -> Endpoint:
-    """Writes the event and what it owes; the endpoint as it stands after it.
+    """Records the event with its deliveries; returns the changed endpoint.
 
-    Each is a step of one endpoint, which never hears of itself: however endpoints tell of each
-    other, their events end when they stop failing and recovering.
+    An endpoint never gets events about itself: so endpoints that fail at each other's events cannot
+    cause an endless series.
     """
     is_well = kind == "endpoint.recovered"
     after = replace(
@@ -53,7 +53,7 @@ def emit_endpoint_event(
 def _data(
     kind: EndpointEventType, endpoint: Endpoint, reason: str | None, http_status: int | None
 ) -> bytes:
-    """As any event may be stored: an address may hold what looks like a key."""
+    """Scrubbed like any stored event: an address may contain a key."""
     state = EndpointState(
         id=endpoint.id,
         origin=endpoint.origin,

@@ -1,4 +1,4 @@
-"""The outbox in a view: what is known of endpoints and of what they are owed, and what changed."""
+"""The outbox in a unit of work: endpoints and their deliveries, as loaded and as changed."""
 
 from dataclasses import dataclass, field
 
@@ -14,14 +14,14 @@ DeliveryKey = tuple[str, int]
 
 
 class DeliveryState(Frozen, frozen=True, kw_only=True):
-    """How a delivery stands."""
+    """The state of a delivery and its position in the retry schedule."""
 
     status: str
     failures: int
 
 
 class Address(Frozen, frozen=True, kw_only=True):
-    """The secret parts of an endpoint that change; UNSET stays as it is."""
+    """The changed secret parts of an endpoint; UNSET stays as it is."""
 
     endpoint_id: str
     url: Sealed | UnsetType = UNSET
@@ -29,24 +29,24 @@ class Address(Frozen, frozen=True, kw_only=True):
 
 
 class CallbackTurn(Frozen, frozen=True, kw_only=True):
-    """Final callbacks of a flat task that have not arrived yet."""
+    """A new time for the undelivered final callbacks of a flat task."""
 
     endpoint_id: str
     task_id: str
     at: int | None
-    """When they are sent, if that is sooner (milliseconds); None: never, the task goes on."""
+    """Their new time, if it is earlier (milliseconds); None: never, because the task continues."""
 
 
 @dataclass(kw_only=True)
 class Outbox:
-    """Loaded values by key, and what has to be written."""
+    """Loaded values by key, and the changes to write."""
 
     directory: Directory = field(default_factory=Directory)
     secrets: dict[str, tuple[SigningSecret, ...]] = field(default_factory=dict)
-    """Those that are live, by endpoint."""
+    """Live secrets by endpoint."""
     replays: dict[str, Replay] = field(default_factory=dict)
     pages: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """By replay, the events whose deliveries it turns next."""
+    """By replay, the events of its next deliveries."""
     delivery_states: dict[DeliveryKey, DeliveryState] = field(default_factory=dict)
 
     changed_endpoints: dict[str, Endpoint] = field(default_factory=dict)
@@ -64,7 +64,6 @@ class Outbox:
 
     @property
     def is_changed(self) -> bool:
-        """Whether anything has to be written."""
         return bool(
             self.changed_endpoints
             or self.deleted_endpoints
@@ -78,12 +77,11 @@ class Outbox:
         )
 
     def put_endpoint(self, endpoint: Endpoint) -> None:
-        """An endpoint as it now stands."""
         self.directory.put(endpoint)
         self.changed_endpoints[endpoint.id] = endpoint
 
     def subscribe(self, endpoint: Endpoint, after_seq: int) -> None:
-        """What it wants of the events behind this number."""
+        """Subscribes it to the events after this number."""
         self.subscriptions.append(
             Subscription(
                 endpoint_id=endpoint.id, after_seq=after_seq, event_types=endpoint.event_types
@@ -91,7 +89,7 @@ class Outbox:
         )
 
     def delete_endpoint(self, endpoint: Endpoint, after_seq: int, now: int) -> None:
-        """It gets no event behind this number."""
+        """Deletes it: it gets no event after this number."""
         self.directory.remove(endpoint)
         self.deleted_endpoints[endpoint.id] = now
         self.subscriptions.append(
@@ -99,12 +97,10 @@ class Outbox:
         )
 
     def put_replay(self, replay: Replay) -> None:
-        """A job as it now stands."""
         self.replays[replay.id] = replay
         self.changed_replays[replay.id] = replay
 
     def running(self, endpoint_id: str) -> list[Replay]:
-        """The jobs that are not done with an endpoint's deliveries."""
         return [
             replay
             for replay in self.replays.values()

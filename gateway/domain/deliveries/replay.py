@@ -1,4 +1,4 @@
-"""Replays: work on many deliveries of an endpoint, done a few at a time."""
+"""Replays: jobs that change many deliveries of an endpoint, a few at a time."""
 
 from typing import Final, Literal
 
@@ -8,17 +8,16 @@ ReplayKind = Literal["replay", "hold", "release", "drop"]
 ReplayStatus = Literal["running", "done", "cancelled"]
 
 AT_ONCE: Final = 500
-"""Deliveries that one step turns, at most: a batch with it keeps no caller waiting."""
-FOR_EVER: Final = 2**62
-"""A number that no event will have."""
+"""Deliveries of one step: few enough that its batch delays no caller."""
+NO_LIMIT: Final = 2**62
+"""A number that no event reaches."""
 
 
 class Replay(Frozen, frozen=True, kw_only=True):
-    """A stored job; moments in milliseconds.
+    """A stored job; times in milliseconds.
 
-    `replay` sends again what was asked for. The others follow an endpoint's state: `hold` keeps
-    what is pending for one that was disabled, `release` sends what was held, and `drop` ends what
-    nobody will get any more.
+    `replay` sends the requested deliveries again. The others follow the endpoint's state: `hold`
+    holds pending deliveries, `release` sends held ones, `drop` makes them dead.
     """
 
     id: str
@@ -29,36 +28,35 @@ class Replay(Frozen, frozen=True, kw_only=True):
     until: int | None = None
     only_failed: bool = False
     dry_run: bool = False
-    """Only counts."""
+    """True if it only counts."""
     after_seq: int = 0
-    """How far it has come."""
-    until_seq: int = FOR_EVER
-    """The last event it is about."""
+    """The last event already processed."""
+    until_seq: int = NO_LIMIT
+    """The last event to process."""
     matched: int = 0
     status: ReplayStatus = "running"
     reason: str | None = None
-    """Why the deliveries that it drops are dead."""
+    """The reason of the deliveries that it drops."""
     created_at: int
     updated_at: int
     finished_at: int | None = None
 
     @property
     def is_new(self) -> bool:
-        """Whether nobody has worked on it yet."""
         return self.status == "running" and self.updated_at == self.created_at
 
 
 class DeliveryUpdate(Frozen, frozen=True, kw_only=True):
-    """A delivery that takes another way than it was on; moments in milliseconds."""
+    """A change of a delivery outside its schedule; times in milliseconds."""
 
     endpoint_id: str
     seq: int
     status: Literal["pending", "held", "dead"]
     next_attempt_at: int | None = None
     trigger: Literal["auto", "manual", "replay"] = "auto"
-    """What its next attempt is owed to."""
+    """The cause of its next attempt."""
     failures: int | None = 0
-    """Its place in the schedule; None: at most where it is parked, for what was passed by before is
-    no longer the head of its lane, and must say so."""
+    """Its position in the retry schedule; None: at most that of a parked one, because an
+    overtaken delivery is no longer the head of its lane."""
     reason: str | None = None
-    """Why it ends without an attempt."""
+    """The reason for its end without an attempt."""

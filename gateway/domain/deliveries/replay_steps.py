@@ -1,4 +1,4 @@
-"""Replays: started by people or by an endpoint's own state, and done step by step."""
+"""Rules for replays, and for the retry of one delivery."""
 
 from msgspec.structs import replace
 
@@ -17,7 +17,7 @@ from gateway.domain.tasks.stored_response import store_response, stored_response
 
 
 def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
-    """Stores the job; it is about what the endpoint was owed until now."""
+    """Stores the replay of deliveries up to the newest event."""
     first = stored_response(unit, command.idempotency)
     if isinstance(first, ReplayReply):
         return replace(first, replayed=True)
@@ -33,7 +33,7 @@ def start(unit: UnitOfWork, command: StartReplay, now: int) -> ReplayReply:
 
 
 def advance(unit: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
-    """The next deliveries of a job that runs."""
+    """Processes the next deliveries of a running job."""
     replay = unit.outbox.replays.get(command.replay_id)
     if replay is None:
         raise ApiError("not_found", "There is no such replay.")
@@ -45,7 +45,7 @@ def advance(unit: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
         return _put(unit, replace(replay, status="cancelled", updated_at=now, finished_at=now))
     page = unit.outbox.pages.pop(replay.id, ())
     if not replay.dry_run:
-        unit.outbox.delivery_updates += [_turned(replay, seq, now) for seq in page]
+        unit.outbox.delivery_updates += [_updated(replay, seq, now) for seq in page]
     moved = replace(
         replay,
         matched=replay.matched + len(page),
@@ -61,7 +61,7 @@ def advance(unit: UnitOfWork, command: AdvanceReplay, now: int) -> ReplayReply:
 
 
 def retry(unit: UnitOfWork, command: RetryDelivery, now: int) -> EndpointReply:
-    """It is due now, whatever became of it, and goes on from its place in the schedule."""
+    """Makes the delivery due now; a pending one keeps its position in the schedule."""
     state = unit.outbox.delivery_states.get((command.endpoint_id, command.seq))
     if state is None:
         raise ApiError("not_found", "There is no such delivery.")
@@ -86,23 +86,23 @@ def _put(unit: UnitOfWork, replay: Replay) -> ReplayReply:
     return ReplayReply(replay=replay)
 
 
-def _turned(replay: Replay, seq: int, now: int) -> DeliveryUpdate:
-    turned = DeliveryUpdate(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
+def _updated(replay: Replay, seq: int, now: int) -> DeliveryUpdate:
+    update = DeliveryUpdate(endpoint_id=replay.endpoint_id, seq=seq, status="held", failures=None)
     match replay.kind:
         case "hold":
-            return turned
+            return update
         case "drop":
-            return replace(turned, status="dead", reason=replay.reason)
+            return replace(update, status="dead", reason=replay.reason)
         case "release":
-            return replace(turned, status="pending", next_attempt_at=now)
+            return replace(update, status="pending", next_attempt_at=now)
         case "replay":
             return replace(
-                turned, status="pending", next_attempt_at=now, trigger="replay", failures=0
+                update, status="pending", next_attempt_at=now, trigger="replay", failures=0
             )
 
 
 def _release_new(unit: UnitOfWork, endpoint_id: str, now: int) -> None:
-    """What was held earlier in this very batch was not among the last that were read."""
+    """Releases deliveries held earlier in this batch: the last page does not contain them."""
     unit.new_deliveries = [
         replace(delivery, status="pending", next_attempt_at=now)
         if delivery.endpoint_id == endpoint_id and delivery.status == "held"

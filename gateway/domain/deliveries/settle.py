@@ -1,4 +1,4 @@
-"""What an attempt to deliver means for its delivery, and for the endpoint it went to."""
+"""The rule for the result of a delivery attempt: it changes the delivery and its endpoint."""
 
 from typing import Final
 
@@ -13,24 +13,23 @@ from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 
 DISABLE_AFTER: Final = 5 * 24 * 3_600_000
-"""Milliseconds of nothing but failure."""
+"""Time of nothing but failure until an endpoint is disabled (milliseconds)."""
 FAILING_AFTER: Final = 4 * 60_000
-"""Milliseconds of nothing but failure after which people are told: the third attempt of the first
-event that failed has failed too, so it is more than a restart of its receiver."""
+"""Time of nothing but failure until `endpoint.failing` (milliseconds): by then the third attempt of
+the first event has failed, so it is more than a restart of the receiver."""
 GONE: Final = "gone"
-"""The receiver itself said that it wants no more (410)."""
+"""The receiver answered that it wants no more (410)."""
 FAILING: Final = "failing"
-"""Nothing has reached it for five days."""
+"""Nothing was delivered for five days."""
 
 
 def settle(unit: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
-    """Writes the outcome down; an endpoint that will not hear of it any more is disabled with it,
-    so that no crash can come between the two."""
+    """Records the result, and disables an endpoint that has failed for too long."""
     unit.settled.append(command)
     endpoint = unit.outbox.directory.find(command.endpoint_id)
     if endpoint is None or not command.is_attempt:
         return Accepted()
-    # Not by its status: what arrived may be repeated, and what is repeated may fail.
+    # The status does not tell: a delivered one may be repeated, and the repetition may fail.
     if command.reason is None:
         _succeed(unit, endpoint, now)
     elif command.is_charged:
@@ -39,7 +38,7 @@ def settle(unit: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
 
 
 def _succeed(unit: UnitOfWork, endpoint: Endpoint, now: int) -> None:
-    # What was under way when it was disabled may still arrive: it gets nothing all the same.
+    # An attempt in flight may succeed after the endpoint was disabled: it stays disabled.
     if endpoint.told_at is not None and endpoint.enabled:
         emit_endpoint_event(unit, endpoint, "endpoint.recovered", now)
     elif endpoint.failing_since is not None:
@@ -69,8 +68,8 @@ def _reason_to_give_up(endpoint: Endpoint, command: SettleDelivery, now: int) ->
 
 
 def _fails_for(length: int, endpoint: Endpoint, command: SettleDelivery, now: int) -> bool:
-    """Whether nothing but failure has come back for so long (milliseconds)."""
-    # A receiver that is seldom called may fail once in five days, and the next time: that is not
-    # five days of failure. What is tried for the second time has failed twice in a row.
+    """True if every attempt has failed for this time (milliseconds)."""
+    # Two failures of a rarely called receiver may be five days apart. A second attempt shows that
+    # one delivery has failed twice in a row.
     is_over = endpoint.failing_since is not None and now - endpoint.failing_since >= length
     return is_over and command.attempts > 1

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from typing import Final, Protocol
 
 from gateway.domain.deliveries.endpoint import Subscription, wanted_types
-from gateway.domain.deliveries.replay import FOR_EVER
+from gateway.domain.deliveries.replay import NO_LIMIT
 from gateway.domain.invariants.task_rows import DeliveryRow, Problem, ProblemName
 
 STATES: Final = frozenset({"pending", "delivered", "dead", "superseded", "held"})
@@ -69,7 +69,7 @@ def _wanted_by(log: Log, subscriptions: Sequence[Subscription]) -> set[int]:
     ends = [each.after_seq for each in subscriptions[1:]]
     return {
         seq
-        for wanted, end in zip(subscriptions, [*ends, FOR_EVER], strict=False)
+        for wanted, end in zip(subscriptions, [*ends, NO_LIMIT], strict=False)
         for seq, kind in log.applied.items()
         if wanted.after_seq < seq <= end and kind in wanted_types(wanted.event_types)
     }

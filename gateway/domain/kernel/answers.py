@@ -1,4 +1,4 @@
-"""Answers: what a command is told once it is committed."""
+"""Answers: the results of commands, given to their callers after the commit."""
 
 from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
 from gateway.domain.launching.job import Job
@@ -7,14 +7,14 @@ from gateway.domain.tasks.task import Attempt, Frozen, Task
 
 
 class TaskReply(Frozen, frozen=True, kw_only=True):
-    """The task as it stands after the command."""
+    """The task after the command."""
 
     task: Task
     replayed: bool = False
 
 
 class AgentEventReply(Frozen, frozen=True, kw_only=True):
-    """The answer to an agent's word."""
+    """The answer to an agent's event."""
 
     applied: bool
     cancel: bool
@@ -23,24 +23,23 @@ class AgentEventReply(Frozen, frozen=True, kw_only=True):
 
 
 class TryReply(Frozen, frozen=True, kw_only=True):
-    """Whether and until when (milliseconds) a create call may start."""
+    """The permission to start a create call, until `create_before` (milliseconds)."""
 
     create: bool
     create_before: int
 
 
 class LeaseReply(Frozen, frozen=True, kw_only=True):
-    """The lease holds until then (milliseconds)."""
+    """A renewed lease, and the task and attempt of its job; `expires_at` in milliseconds."""
 
     expires_at: int
     cancel: bool
     task_id: str | None = None
     attempt: int | None = None
-    """Whose job it is."""
 
 
 class ClaimedJob(Frozen, frozen=True, kw_only=True):
-    """A job with what it is about, as its launcher gets it."""
+    """A job with its task and attempt, as its launcher gets it."""
 
     job: Job
     task: Task | None = None
@@ -54,7 +53,7 @@ class ClaimReply(Frozen, frozen=True, kw_only=True):
 
 
 class Accepted(Frozen, frozen=True, kw_only=True):
-    """Nothing more to say."""
+    """The answer without content."""
 
 
 Answer = (

@@ -1,4 +1,4 @@
-"""The one error that slipgate means: a stable code and words that say what would be right."""
+"""The base class of expected errors: a stable code, and a text that says what would be right."""
 
 from gateway.wire.problem import FieldError
 
@@ -25,11 +25,11 @@ class ApiError(Exception):
         self.hint = hint
         self.errors = errors
         self.retry_after = retry_after
-        """Seconds after which it may be tried again."""
+        """Seconds until the next try may succeed."""
 
 
 class Unavailable(ApiError):
-    """Nothing can be committed just now; nothing was written, and the caller may try again."""
+    """Nothing can be committed now; nothing was written, and the caller may try again."""
 
     def __init__(self, detail: str, *, code: str = "unavailable", retry_after: int = 1) -> None:
         super().__init__(

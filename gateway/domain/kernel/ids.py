@@ -1,7 +1,7 @@
 """Identifiers in TypeID form: a prefix and a UUIDv7 in Crockford base32 (`task_01k…`).
 
-Source: TypeID 0.3, RFC 9562 §5.7. They are ordered by time: rows arrive at the end of their
-index, and an id is a cursor. An event's id is derived from its number, so it costs no column.
+Source: TypeID 0.3, RFC 9562 §5.7. Ids are ordered by time: rows are appended to their index, and
+an id is a cursor. The id of an event is derived from its number and needs no column.
 """
 
 import base64
@@ -19,62 +19,61 @@ RANDOM_BITS: Final = 74
 
 
 def typeid(prefix: str, at: int, random_bits: int) -> str:
-    """An id of this moment (milliseconds); `random_bits` are 74 bits nobody can guess."""
+    """An id of this time (milliseconds); `random_bits` are 74 unpredictable bits."""
     high, low = random_bits >> 62, random_bits & ((1 << 62) - 1)
     value = (at << 80) | (0x7 << 76) | ((high & 0xFFF) << 64) | (0x2 << 62) | low
     return f"{prefix}_{_base32(value)}"
 
 
 def first_task_id(at: int) -> str:
-    """No id of a task made at this moment (milliseconds) or later sorts before it."""
+    """The lower bound of all task ids created at this time (milliseconds) or later."""
     return f"task_{_base32(max(at, 0) << 80)}"
 
 
 def is_task_id(text: str) -> bool:
-    """Whether the text has the form of a task id."""
     return _TASK_ID.fullmatch(text) is not None
 
 
 def event_id(at: int, seq: int) -> str:
-    """The id of event number `seq`, which happened at that moment (milliseconds)."""
+    """The id of event number `seq`, recorded at this time (milliseconds)."""
     return typeid("evt", at, seq)
 
 
 def implicit_endpoint_id(project: str, origin: str) -> str:
-    """The id of the endpoint that stands for a project's callbacks to one origin."""
+    """The id of the endpoint for a project's callbacks to one origin."""
     return f"ep_{_digest(project, origin, size=16)}"
 
 
 def callback_secret_id(project: str) -> str:
-    """The id of the first secret that a project's callbacks are signed with."""
+    """The id of the first secret that signs a project's callbacks."""
     return f"sec_{_digest(project, size=16)}"
 
 
 def delivery_id(endpoint_id: str, seq: int) -> str:
-    """The id of a delivery says what it brings, and where to: `dlv_ab3…-17`."""
+    """Endpoint and event number: `dlv_ab3…-17`."""
     return f"dlv_{endpoint_id.removeprefix('ep_')}-{seq}"
 
 
 def job_id(task_id: str, attempt: int, kind: str, number: int = 1) -> str:
-    """The id of a job says what it is about: `job_01k…-2-create`, `job_01k…-2-inspect-3`."""
+    """Task, attempt and kind: `job_01k…-2-create`, `job_01k…-2-inspect-3`."""
     stem = f"job_{task_id.removeprefix('task_')}-{attempt}-{kind}"
     return stem if number == 1 else f"{stem}-{number}"
 
 
 def sandbox_name(task_id: str, attempt: int) -> str:
-    """The name of an attempt's sandbox: inside its realm, the idempotency key of the create."""
+    """The name of an attempt's sandbox: the idempotency key of its create call in its realm."""
     return f"slipgate-{task_id[-20:]}-{attempt}"
 
 
 def sweep_id(provider: str, realm: str, project: str = "") -> str:
-    """The id of the one sweep job of a realm, whose name may hold what a path cannot, by launchers
-    of one project or of all."""
+    """The id of a realm's only sweep job for one project or for all; a hash, because the name of a
+    realm may contain characters that a path cannot."""
     parts = (provider, realm, project) if project else (provider, realm)
     return f"job_sweep-{_digest(*parts)}"
 
 
 def orphan_id(sweep: str, name: str, sandbox_id: str) -> str:
-    """The id of the job that destroys a sandbox which that sweep has found."""
+    """The id of the job that destroys a sandbox found by this sweep."""
     return f"job_stray-{_digest(sweep, name, sandbox_id)}"
 
 

@@ -1,7 +1,7 @@
-"""The master keys, and every key and token that is derived from them.
+"""The master keys, and the keys and tokens derived from them.
 
 Sources: RFC 5869 (HKDF), NIST SP 800-38D (AES-GCM), `lifecycle.md` § Master keys. Only attempt
-keys come straight from a master key; each other purpose is separated from it by HKDF.
+keys are derived directly from a master key; HKDF separates every other purpose.
 """
 
 import base64
@@ -22,13 +22,13 @@ from gateway.domain.kernel.sealing import Sealed
 Purpose = Literal["encrypt", "hook", "stream", "cursor", "callback", "idempotency", "fingerprint"]
 
 NONCE_BYTES: Final = 12
-"""Random and never used twice with one key; it is kept in front of the ciphertext."""
+"""A nonce is random, never used twice with one key, and stored in front of the ciphertext."""
 _HOOK: Final = b"slipgate/v1/hook"
 _HOOK_TOKEN: Final = re.compile(r"([1-9][0-9]{0,8})\.[A-Za-z0-9_-]{43}")
 
 
 class UnknownKey(Exception):
-    """Something living needs a master key that is no longer given; names its id."""
+    """A row in use needs a master key that is not configured; the message is its id."""
 
 
 class Unreadable(Exception):
@@ -36,14 +36,17 @@ class Unreadable(Exception):
 
 
 class Keyring:
-    """Master keys by id; the first one is current. It never shows a key."""
+    """Master keys by id; the first one is current. The repr hides the keys.
+
+    Every method that takes a key id raises `UnknownKey` if that master key is not configured.
+    """
 
     def __init__(self, masters: Mapping[str, bytes]) -> None:
         if not masters:
             raise ValueError("a keyring holds at least one master key")
         self._masters = dict(masters)
         self.current: Final = next(iter(masters))
-        """The id of the key that new writes use."""
+        """The id of the key for new rows."""
         self._purpose = lru_cache(maxsize=256)(self._derive)
         self._attempt_key = lru_cache(maxsize=4096)(self._derive_attempt_key)
         self._attempt_texts = lru_cache(maxsize=4096)(self._derive_attempt_texts)
@@ -56,46 +59,30 @@ class Keyring:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the keys that are given, the current one first."""
+        """The ids of the configured keys, the current one first."""
         return tuple(self._masters)
 
     def attempt_key(self, key_id: str, task_id: str, attempt: int) -> bytes:
-        """The key that signs for this attempt alone, made of the key it was opened with.
-
-        Raises:
-            UnknownKey: that master key is no longer given.
-        """
+        """The signing key of this attempt, derived from the key it was opened with."""
         return self._attempt_key(key_id, task_id, attempt)
 
     def attempt_keys(self, task_id: str, attempt: int) -> Iterator[tuple[str, bytes]]:
-        """The attempt's key under every master key: a signature is checked before we look up
-        which of them it was opened with."""
+        """The attempt's key under every master key: a signature is verified before the attempt's
+        own key id is read."""
         for key_id in self._masters:
             yield key_id, self.attempt_key(key_id, task_id, attempt)
 
     def attempt_texts(self, key_id: str, task_id: str, attempt: int) -> tuple[bytes, bytes]:
-        """The attempt's secrets as they would stand in a text, without what is around them: its
-        key, and the end of its capability URL.
-
-        Raises:
-            UnknownKey: that master key is no longer given.
-        """
+        """The attempt's secrets in the form in which a text would contain them: its key, and the
+        end of its capability URL."""
         return self._attempt_texts(key_id, task_id, attempt)
 
     def purpose(self, key_id: str, name: Purpose) -> bytes:
-        """The 32 bytes for one purpose: HKDF-SHA256 with info `slipgate/v1/<name>`.
-
-        Raises:
-            UnknownKey: that master key is no longer given.
-        """
+        """The 32 bytes for one purpose: HKDF-SHA256 with info `slipgate/v1/<name>`."""
         return self._purpose(key_id, name)
 
     def fingerprint(self, key_id: str) -> bytes:
-        """By which a key is known again; it may be stored in the clear.
-
-        Raises:
-            UnknownKey: that master key is not given.
-        """
+        """Identifies a master key; it may be stored in the clear."""
         return self.purpose(key_id, "fingerprint")
 
     def seal(self, plaintext: bytes, *, context: str, nonce: bytes) -> Sealed:
@@ -111,10 +98,9 @@ class Keyring:
         return Sealed(key_id=self.current, box=nonce + sealed)
 
     def open(self, sealed: Sealed, *, context: str) -> bytes:
-        """What was sealed in this context.
+        """Decrypts a value that was sealed in this context.
 
         Raises:
-            UnknownKey: its master key is no longer given.
             Unreadable: it was changed, or moved here from another row.
         """
         cipher = AESGCM(self.purpose(sealed.key_id, "encrypt"))
@@ -125,12 +111,7 @@ class Keyring:
             raise Unreadable(f"the sealed value of {context} cannot be opened") from exc
 
     def reseal(self, sealed: Sealed, context: str, nonce: bytes) -> Sealed:
-        """The same, sealed with the current key.
-
-        Raises:
-            UnknownKey: its master key is no longer given.
-            Unreadable: it was changed, or moved here from another row.
-        """
+        """The same value sealed with the current key; raises as `open` does."""
         return self.seal(self.open(sealed, context=context), context=context, nonce=nonce)
 
     def _master(self, key_id: str) -> bytes:
@@ -160,11 +141,11 @@ def hook_token(attempt: int, attempt_key: bytes) -> str:
 
 
 def hook_attempt(token: str) -> int | None:
-    """The attempt a capability token speaks of, or None if it has another form."""
+    """The attempt that a capability token names; None if it has another form."""
     match = _HOOK_TOKEN.fullmatch(token)
     return int(match[1]) if match else None
 
 
 def is_hook_token(token: str, attempt: int, attempt_key: bytes) -> bool:
-    """Whether the token is the attempt's own, in constant time."""
+    """True if the token belongs to the attempt; compared in constant time."""
     return hmac.compare_digest(token.encode(), hook_token(attempt, attempt_key).encode())

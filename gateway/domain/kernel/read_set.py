@@ -1,4 +1,4 @@
-"""What a command needs to know: the store loads the union for a batch inside the transaction."""
+"""The read set of a command: the rows that the store loads for it inside the transaction."""
 
 from typing import TYPE_CHECKING
 
@@ -19,43 +19,48 @@ SandboxKey = tuple[str, str, str]
 
 
 class ReadSet(Frozen, frozen=True, kw_only=True):
-    """What a decision looks at. Claims are selections; the rest are keys."""
+    """The rows a decision reads. Claims are selections; the rest are keys."""
 
     tasks: tuple[str, ...] = ()
-    """Tasks, with the attempts and open jobs that belong to them."""
+    """Tasks, with their attempts and open jobs."""
     jobs: tuple[str, ...] = ()
     """Jobs by id, with their task as above."""
     reports: bool = False
-    """Whoever holds these jobs speaks: what it claimed them with counts."""
+    """True if the holder of these jobs reports on them: its last call is loaded too."""
     webhooks: tuple[WebhookKey, ...] = ()
     idempotency: tuple[IdempotencyKey, ...] = ()
     backlogs: tuple[str, ...] = ()
-    """Endpoints, with the jobs that are not done with their deliveries."""
+    """Endpoints, with the running jobs about their deliveries."""
     secrets_of: tuple[str, ...] = ()
-    """Endpoints, with the secrets they are signed with now."""
+    """Endpoints, with their live signing secrets."""
     replays: tuple[tuple[str, int], ...] = ()
-    """Jobs, with so many of the deliveries that they turn next."""
+    """Replays, with the number of deliveries of their next step."""
     deliveries: tuple[tuple[str, int], ...] = ()
     """Deliveries: endpoint, number of the event."""
     owing: tuple[str, ...] = ()
-    """Tasks of which it matters whether deliveries are still to be made."""
+    """Tasks whose undelivered deliveries matter."""
     claim: "Claim | None" = None
     realm: RealmKey | None = None
-    """One that may be missing, or is heard again, with the tasks that have to be told."""
+    """A realm that may be missing or is live again, with the tasks that it concerns."""
     sandboxes: tuple[SandboxKey, ...] = ()
     """Sandboxes that may be alive, with the tasks they belong to."""
     workspaces: tuple[WorkspaceKey, ...] = ()
-    """Workspaces, with the tasks that stand for them."""
+    """Workspaces, with their tasks."""
     notice: "SandboxNotice | PullRequestNotice | None" = None
-    """Whether this message came before, and the tasks it is about."""
+    """A message of a service: earlier copies of it, and the tasks it is about."""
     pulse_at: int | None = None
-    """The pulse before; after a gap also every lease, and the tasks with a clock due by then."""
+    """The previous pulse; after a gap also every lease, and the tasks with a clock due by then."""
 
 
 class Idempotency(Frozen, frozen=True, kw_only=True):
-    """An `Idempotency-Key` and what was asked with it, as keyed hashes by master key id."""
+    """An `Idempotency-Key` and its request, as keyed hashes by master key id."""
 
     key: IdempotencyKey
     digests: dict[str, bytes]
     current: str
     """The id of the key whose digest is stored."""
+
+
+def idempotency_keys(idempotency: Idempotency | None) -> tuple[IdempotencyKey, ...]:
+    """The keys to load for a request that may have none."""
+    return (idempotency.key,) if idempotency else ()

@@ -1,5 +1,4 @@
-"""Who gets which job: projects take turns, and of each the most urgent ones that this launcher can
-do, each under a new lease."""
+"""Claims: projects take turns; each turn leases the project's most urgent matching job."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -22,13 +21,13 @@ from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
 MAX_EXTRA_JOBS = 10
-"""Inspect, destroy and sweep jobs come on top of the capacity, at most so many, and first."""
+"""Limit of inspect, destroy and sweep jobs per claim; they come first and beyond the capacity."""
 SECRET_BYTES = 16
-"""Of a lease's token."""
+"""Length of the secret in a lease's token."""
 
 
 def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
-    """Notes that the launcher is live, takes back what it forgot, and leases it work.
+    """Records that the launcher is live, takes lost jobs back, and leases it jobs.
 
     Raises:
         ApiError: `launcher_id_taken`.
@@ -36,7 +35,7 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     known = unit.launchers.get(command.launcher_id)
     is_its_own = known is None or known.key_id in {"", command.key_id}
     if known is not None and not is_its_own and now - known.at < LIVE_FOR:
-        raise _taken(command.launcher_id)
+        raise _id_taken(command.launcher_id)
     for place in command.providers:
         if (*place, command.project) not in unit.realms:
             unit.put_job(sweep_job((*place, command.project), now))
@@ -52,7 +51,7 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
         )
     )
     if is_its_own:
-        _take_back(unit, command, now)
+        _release_lost(unit, command, now)
     if command.job_id is not None:
         return _claim_one(unit, command, now)
     extra = _extra_jobs(unit, command, now)
@@ -65,7 +64,7 @@ def _extra_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
 
 
 def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
-    """The project that was served longest ago is next; its most urgent task, then its oldest."""
+    """The least recently served project is next, with its most urgent task, then its oldest."""
     queues = _queues(unit, command, now) if command.capacity else {}
     claimed: list[ClaimedJob] = []
     while queues and len(claimed) < command.capacity:
@@ -73,13 +72,13 @@ def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]
         task = queues[project].pop()
         if not queues[project]:
             del queues[project]
-        if unit.has_room(task):  # the one before may have taken the key
+        if unit.has_room(task):  # the task before may have taken the last slot of the key
             claimed.append(_claim_create(unit, task, command, now))
     return claimed
 
 
 def _queues(unit: UnitOfWork, command: Claim, now: int) -> dict[str, list[Task]]:
-    """By project, the tasks that this launcher may have, the next one last."""
+    """By project, the tasks that match this launcher, the next one last."""
     offered = (unit.tasks[task_id] for task_id in unit.claimable)
     fitting = [task for task in offered if _may_create(unit, task, command, now)]
     fitting.sort(key=lambda task: (task.project, -task.priority, task.claimable_at, task.id))
@@ -122,7 +121,7 @@ def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
 
 
 def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
-    """Whether the launcher serves the task's project and the sandbox's realm, or may choose one."""
+    """True if the launcher serves the task's project, and the sandbox's realm if it has one."""
     if not serves(command.project, task.project):
         return False
     attempt = unit.attempts.get((task.id, task.attempt))
@@ -134,7 +133,7 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     attempt = change.attempt or opened(change)
     attempt = replace(attempt, claimed_at=attempt.claimed_at or now)
     if task.status is Status.QUEUED:
-        # An outage may have moved the clock past what would be left by the rule.
+        # An outage may have moved the clock beyond the time left by the rule.
         left = max(queue_left(change), (task.clocks.queue or now) - now, 0)
         attempt = replace(attempt, launches=attempt.launches + 1, queue_left=left)
         fact = Launching(launcher_id=command.launcher_id, launch=attempt.launches)
@@ -155,7 +154,7 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
 
 
 def _wanted_place(task: Task, command: Claim) -> tuple[str, str] | None:
-    """Where the launcher has to go, if ops have named a provider."""
+    """The realm at the task's provider, if ops have named one."""
     return next((place for place in command.providers if place[0] == task.provider), None)
 
 
@@ -177,13 +176,13 @@ def _lease(unit: UnitOfWork, job: Job, command: Claim, now: int) -> ClaimedJob:
 
 
 def _secret_of(job: Job, command: Claim) -> str:
-    """The claim's own secret, for this job alone."""
+    """Derives the job's own secret from that of the claim."""
     text = f"{job.id}.{job.lease}".encode()
     digest = hashlib.blake2b(text, key=command.secret, digest_size=SECRET_BYTES).digest()
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _taken(launcher_id: str) -> ApiError:
+def _id_taken(launcher_id: str) -> ApiError:
     return ApiError(
         "launcher_id_taken",
         f"Another key's launcher calls itself {launcher_id}.",
@@ -192,23 +191,23 @@ def _taken(launcher_id: str) -> ApiError:
     )
 
 
-def _take_back(unit: UnitOfWork, command: Claim, now: int) -> None:
-    """Jobs given to this very process that it does not hold and never renewed: the answer to its
-    claim was lost on the way."""
+def _release_lost(unit: UnitOfWork, command: Claim, now: int) -> None:
+    """Releases jobs that this process does not hold and never renewed: the answer to its claim was
+    lost."""
     for job in list(unit.jobs.values()):
-        forgotten = (
+        is_lost = (
             job.leased_by == command.launcher_id
             and job.is_held(now)
             and not job.renewed
             and not job.is_delegated
             and job.id not in command.holding
         )
-        if forgotten:
+        if is_lost:
             release(unit, job, now)
 
 
 def revoked(job: Job) -> Job:
-    """The job as nobody holds it: no token that was given out fits again."""
+    """The job without a holder; every token issued for it becomes invalid."""
     return replace(
         job,
         lease=job.lease + 1,
@@ -220,8 +219,8 @@ def revoked(job: Job) -> Job:
 
 
 def release(unit: UnitOfWork, job: Job, now: int) -> None:
-    """Nobody holds the job any more: it is offered again, and that is not counted. The old token
-    dies here and not at the next claim, or two would work on it."""
+    """Offers a held job again, without counting it. The old token becomes invalid now, not at the
+    next claim, so that no two launchers work on the job."""
     freed = revoked(job)
     unit.put_job(freed)
     task = unit.tasks.get(job.task_id or "")
@@ -237,7 +236,7 @@ def release(unit: UnitOfWork, job: Job, now: int) -> None:
 
 
 def _offer_again(change: TaskChange) -> None:
-    """The launch goes on with whoever comes; a cancelled one that was never tried is over."""
+    """Any launcher may continue the launch; a cancelled one that was never tried ends."""
     attempt = change.attempt
     if change.task.cancel_requested_at is None:
         change.schedule(claimable_at=change.now)

@@ -1,4 +1,4 @@
-"""What a look at a sandbox means: nothing, a second look, or the end of the attempt."""
+"""The results of inspect and destroy jobs: nothing, another job, or the end of the attempt."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 DESTROY_BACKOFF: Final = (5_000, 300_000)
-"""An unconfirmed destroy is offered again for ever, from 5 s to 5 min apart (milliseconds)."""
+"""First and longest pause before an unconfirmed destroy is offered again (milliseconds)."""
 _REASONS: Final = {
     "gone": "sandbox_gone",
     "destroyed": "sandbox_gone",
@@ -22,7 +22,7 @@ _REASONS: Final = {
 
 
 def apply_inspection(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> None:
-    """Applies what a launcher saw; what the spool holds was applied before."""
+    """Applies the report of an inspection; the events of the spool were applied before."""
     if seen.sandbox is not None:
         attempt = _note(change, attempt, seen.sandbox)
     if attempt.number != change.task.attempt or change.task.status.is_terminal:
@@ -30,7 +30,7 @@ def apply_inspection(change: TaskChange, job: Job, attempt: Attempt, seen: Finis
     if seen.spooled:
         change.open_job("inspect", attempt, not_before=change.now)
         return
-    error = _verdict(change, job, attempt, seen)
+    error = _sandbox_error(change, job, attempt, seen)
     if error is not None:
         fail(change, error)
     elif change.task.clocks.run_end is not None:
@@ -42,10 +42,10 @@ def apply_inspection(change: TaskChange, job: Job, attempt: Attempt, seen: Finis
 
 
 def apply_destroy(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> None:
-    """Confirmed, or offered again."""
+    """Confirms the destroy, or offers it again."""
     state = seen.sandbox.state if seen.sandbox else "unknown"
     provable_at = _absence_provable_at(change, attempt)
-    # A look begins after `not_before`, however late it is reported.
+    # An inspection begins after `not_before`, however late it is reported.
     if state == "destroyed" or (state == "gone" and provable_at <= job.not_before):
         change.put_job(replace(job, closed_at=change.now))
         confirm_gone(change, _identified(attempt, seen.sandbox))
@@ -61,15 +61,14 @@ def apply_destroy(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJo
 
 
 def offered_again(job: Job, seen: FinishJob, now: int) -> Job:
-    """An unconfirmed destroy; while its spool is still being read, without a pause."""
+    """The job of an unconfirmed destroy; without a pause while its spool is still being read."""
     first, longest = DESTROY_BACKOFF
     wait = 0 if seen.spooled else min(first * 2 ** min(job.offers, 16), longest)
     return replace(job, offers=job.offers + 1, not_before=now + wait)
 
 
 def _apply_overrun(change: TaskChange, job: Job, attempt: Attempt) -> None:
-    """The hard clock is judged by a look that began after it ran out, not by one that was under
-    way then."""
+    """Ends the attempt if the inspection began after the run clock expired; else inspects again."""
     ran_out_at = (change.task.clocks.run_end or change.now) - change.policy.drain
     if job.not_before < ran_out_at:
         change.open_job("inspect", attempt, not_before=change.now)
@@ -78,8 +77,7 @@ def _apply_overrun(change: TaskChange, job: Job, attempt: Attempt) -> None:
 
 
 def compare_snapshot(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> None:
-    """Whether the sandbox came up from what was asked for; a provider that does not say is taken
-    at its word."""
+    """Flags a sandbox that runs another snapshot; a provider that names none is trusted."""
     wanted, found = change.task.snapshot, sandbox.snapshot
     if attempt.number != change.task.attempt or change.task.status.is_terminal or not wanted:
         return
@@ -90,7 +88,7 @@ def compare_snapshot(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> 
 
 
 def time_out(change: TaskChange) -> None:
-    """The hard clock ran out, and the sandbox has been asked."""
+    """The run clock has expired, and the sandbox was inspected."""
     error = TaskError(
         stage=change.task.stage or "agent",
         code="run_timeout",
@@ -100,7 +98,9 @@ def time_out(change: TaskChange) -> None:
     end(change, Status.TIMED_OUT, Ended(error=error))
 
 
-def _verdict(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> TaskError | None:
+def _sandbox_error(
+    change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob
+) -> TaskError | None:
     state = seen.sandbox.state if seen.sandbox else "unknown"
     detail = f": {seen.diagnosis}" if seen.diagnosis else ""
     if state == "gone":
@@ -119,8 +119,8 @@ def _verdict(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) ->
 
 
 def _is_second_absence(change: TaskChange, job: Job, attempt: Attempt) -> bool:
-    """`gone` needs two looks at least 15 s apart: lists and caches flap. A look begins after
-    `not_before`, however late it is reported."""
+    """True on the second absence: `gone` needs two inspections at least 15 s apart, because lists
+    and caches flap. An inspection begins after `not_before`, however late it is reported."""
     since = attempt.missing_since or change.now
     later = max(since + change.policy.gone_margin, _absence_provable_at(change, attempt))
     if attempt.missing_since is not None and later <= job.not_before:
@@ -132,7 +132,7 @@ def _is_second_absence(change: TaskChange, job: Job, attempt: Attempt) -> bool:
 
 
 def fail(change: TaskChange, error: TaskError) -> None:
-    """The attempt ended without a last word; with a pull request a person must look at it."""
+    """Fails an attempt that ended without a final event; one with a pull request needs review."""
     if change.task.pr_url is not None:
         end(change, Status.NEEDS_REVIEW, Ended(error=error, summary=error.message))
     else:
@@ -153,14 +153,14 @@ def _note(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
 
 
 def _absence_provable_at(change: TaskChange, attempt: Attempt) -> int:
-    """A sandbox whose id is unknown may still be in the making until then (milliseconds)."""
+    """Time until which a sandbox without a known id may still be created (milliseconds)."""
     if attempt.create_before is None or (attempt.sandbox and attempt.sandbox.id):
         return 0
     return attempt.create_before + change.policy.create_limit + change.policy.gone_margin
 
 
 def _identified(attempt: Attempt, seen: Sandbox | None) -> Attempt:
-    """With the id of what was destroyed, should its launcher say only later that it is there."""
+    """The attempt with the id of the destroyed sandbox, by which a late report is recognised."""
     if attempt.sandbox is None or seen is None or seen.state != "destroyed":
         return attempt
     return replace(attempt, sandbox=replace(attempt.sandbox, id=seen.id or attempt.sandbox.id))

@@ -1,4 +1,4 @@
-"""A job for a launcher: create, inspect, destroy or sweep, held under a lease."""
+"""Jobs for launchers (create, inspect, destroy, sweep), held under a lease; labels of sandboxes."""
 
 import hmac
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ JobKind = Literal["create", "inspect", "destroy", "sweep"]
 
 
 class OrphanSandbox(Frozen, frozen=True, kw_only=True):
-    """A sandbox with our labels that no living attempt wants: a sweep has found it."""
+    """A sandbox with our labels that belongs to no living attempt: a sweep has found it."""
 
     name: str
     id: str
     labels: dict[str, str]
-    """All it carries: whoever destroys it compares them once more."""
+    """All its labels: the launcher compares them again before the destroy."""
     spool_offset: int = 0
 
 
@@ -30,25 +30,25 @@ class Job(Frozen, frozen=True, kw_only=True):
     realm: str | None = None
     not_before: int = 0
     lease: int = 0
-    """Counts the claims: the fencing token begins with it, so that none comes twice."""
+    """Number of claims: the fencing token begins with it, so that no token repeats."""
     leased_by: str | None = None
     lease_expires_at: int | None = None
     renewed: bool = False
     is_delegated: bool = False
-    """Waits for a launcher that was asked to start elsewhere and will claim it by its id."""
+    """True while a launcher is being started elsewhere that will claim the job by its id."""
     offers: int = 0
-    """How often it ended without its purpose reached, for the backoff of a destroy."""
+    """Number of unconfirmed ends, for the backoff of a destroy."""
     closed_at: int | None = None
     answered_lease: int | None = None
-    """The lease under which it was closed: the same token again gets the same answer."""
+    """The lease whose report was accepted: the same report again gets the same answer."""
     stray: OrphanSandbox | None = None
-    """What it destroys, if that belongs to no attempt."""
+    """The sandbox to destroy, if it belongs to no attempt."""
     error: TaskError | None = None
-    """Why it could not be done, if that is how its last lease ended."""
+    """The error that ended its last lease, if one did."""
     lease_secret: str = ""
-    """128 random bits that only the holder of the current lease was told; empty: there is none."""
+    """128 random bits known only to the holder of the current lease; empty: there is none."""
     project: str = ""
-    """Only launchers that serve it may have the job; empty: only launchers that serve all."""
+    """Only its launchers may have the job; empty: only launchers of all projects."""
 
     @property
     def token(self) -> str:
@@ -56,22 +56,21 @@ class Job(Frozen, frozen=True, kw_only=True):
         return f"{self.lease}.{self.lease_secret}"
 
     def is_proved_by(self, token: str) -> bool:
-        """Whether this is the token of the current lease; compared in constant time."""
+        """True for the token of the current lease; compared in constant time."""
         is_equal = hmac.compare_digest(token.encode(), self.token.encode())
         return is_equal and bool(self.lease_secret)
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody still has to do it."""
         return self.closed_at is None
 
     @property
     def is_free(self) -> bool:
-        """Whether it waits for somebody to claim it."""
+        """True if it is open and unclaimed."""
         return self.closed_at is None and self.leased_by is None
 
     def is_held(self, now: int) -> bool:
-        """Whether a launcher holds a live lease on it."""
+        """True while a lease on it is live."""
         return self.is_open and self.lease_expires_at is not None and self.lease_expires_at > now
 
 
@@ -83,12 +82,12 @@ _DIGITS: Final = 7
 
 
 def labels(instance_id: str, task_id: str, attempt: int | str) -> dict[str, str]:
-    """What a sandbox is made with, and what is compared before it is destroyed."""
+    """The labels of a new sandbox; they are compared before it is destroyed."""
     return {INSTANCE: instance_id, TASK: task_id, ATTEMPT: str(attempt)}
 
 
 def owner(found: Mapping[str, str]) -> tuple[str, int]:
-    """The task and the attempt that labels name; those of nobody are ("", 0)."""
+    """The task and the attempt that labels name, or ("", 0)."""
     text = found.get(ATTEMPT, "")
     is_number = text.isascii() and text.isdigit() and len(text) <= _DIGITS
     return found.get(TASK, ""), int(text) if is_number else 0

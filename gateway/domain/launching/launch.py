@@ -1,4 +1,4 @@
-"""How a launch goes: the sandbox a launcher names, its start, its failure, and the next launch."""
+"""The launch of an attempt: its sandbox, its start, its failure, and the next launch."""
 
 from typing import Final
 
@@ -19,15 +19,15 @@ from gateway.wire.launcher import LaunchError
 
 Report = msgspec.Raw | msgspec.UnsetType
 RELAUNCH_BACKOFF: Final = (5_000, 30_000)
-"""Before the 2nd and the 3rd launch of an attempt (milliseconds); there is no 4th."""
+"""Pauses before the 2nd and the 3rd launch of an attempt (milliseconds); there is no 4th."""
 PERMANENT: Final = frozenset({"provider_auth", "snapshot_not_found", "snapshot_inactive"})
-"""A provider's 401 and 403, a snapshot it does not know or that is not active."""
+"""Error codes that no further launch can mend."""
 TRANSIENT: Final = frozenset({"provider_quota", "provider_unavailable"})
-"""Quota, 429, busy, 5xx, network."""
+"""Error codes of quota, 429, busy, 5xx and network."""
 
 
 def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) -> None:
-    """The sandbox is up: the attempt runs, and is stopped at once if nobody wants it any more."""
+    """The sandbox has started: the attempt runs, or is stopped if it is no longer wanted."""
     if report.sandbox is not None:
         attempt = note_sandbox(change, attempt, report.sandbox)
     if attempt.number == change.task.attempt and is_waiting(change.task.status):
@@ -41,8 +41,8 @@ def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) 
 
 
 def note_sandbox(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
-    """`created` or `done` without `trying` is taken as both. What was destroyed does not come back
-    with a report that was late; another sandbox under the name does."""
+    """Records a reported sandbox. `created` or `done` implies `trying`. A late report does not
+    revive a destroyed sandbox, but another sandbox under the name counts."""
     is_new = attempt.sandbox is None or attempt.sandbox.id != sandbox.id
     if attempt.gone_at is not None and not is_new:
         return attempt
@@ -69,8 +69,8 @@ def note_sandbox(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Atte
 def launch_failed(
     change: TaskChange, attempt: Attempt, error: TaskError, report: Report = msgspec.UNSET
 ) -> None:
-    """Queued again with backoff, at most twice; a permanent error or a third one ends it. Once its
-    agent has spoken the sandbox is asked: it may run on, or have gone meanwhile."""
+    """Queues the attempt again with backoff, at most twice; a permanent or third error ends it.
+    After an event of the agent, the sandbox is inspected instead: it may run or be gone."""
     task = change.task
     if attempt.number != task.attempt or task.status.is_terminal:
         _destroy_left_over(change, attempt)
@@ -86,14 +86,14 @@ def launch_failed(
 
 
 def launch_error(error: LaunchError, stage: str = "launch") -> TaskError:
-    """What a launcher reported, as an error of the task; of the codes that are ours the rules say
-    whether another launch may help, of the others the launcher."""
+    """A reported error as the task's; the launcher decides only for unknown codes if it is
+    retryable."""
     is_retryable = error.code in TRANSIENT or (error.retryable and error.code not in PERMANENT)
     return TaskError(stage=stage, code=error.code, message=error.message, retryable=is_retryable)
 
 
 def launch_report(error: LaunchError) -> msgspec.Raw:
-    """What stands beside the error in the history: where it failed, and how."""
+    """The diagnosis that the event stores beside the error."""
     report = LaunchReport(
         provider=error.provider, exit_code=error.exit_code, stderr_tail=error.stderr_tail
     )
@@ -101,7 +101,7 @@ def launch_report(error: LaunchError) -> msgspec.Raw:
 
 
 def destroy_if_unwanted(change: TaskChange, job: Job) -> bool:
-    """Whether nobody wants what the job made: then it goes, unless its agent may still stop."""
+    """Destroys an unwanted sandbox, unless its agent may still stop; True if it is unwanted."""
     task = change.task
     attempt = change.attempt_of(job.attempt or 0)
     over = task.status.is_terminal or task.attempt != job.attempt
@@ -114,7 +114,7 @@ def destroy_if_unwanted(change: TaskChange, job: Job) -> bool:
 
 
 def _revoke_destroy(change: TaskChange, attempt: Attempt) -> None:
-    """Who was asked to destroy it may have looked before it was there: somebody looks again."""
+    """Revokes a held destroy job: its launcher may have looked before the sandbox existed."""
     job = change.job("destroy", attempt.number)
     if job is not None and job.leased_by is not None:
         change.put_job(revoked(job))

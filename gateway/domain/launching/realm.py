@@ -1,4 +1,4 @@
-"""A realm: a name space of sandboxes that only its own launchers can make, find and judge."""
+"""Realms: name spaces of sandboxes, each reachable only by its own launchers; and their sweeps."""
 
 from typing import Final, Literal
 
@@ -7,63 +7,60 @@ from msgspec.structs import replace
 from gateway.domain.tasks.task import Frozen
 
 ProviderRealm = tuple[str, str]
-"""Provider and realm, as a launcher claims with them."""
+"""(provider, realm), as a launcher claims with them."""
 RealmKey = tuple[str, str, str]
-"""Provider, realm, and the project whose launchers serve it there; empty: launchers of all."""
+"""(provider, realm, project whose launchers serve it; empty: launchers of all projects)."""
 
 LIVE_FOR: Final = 60_000
-"""So long after a call its launcher is live (milliseconds)."""
+"""Time for which a launcher is live after a call (milliseconds)."""
 
 
 class Realm(Frozen, frozen=True, kw_only=True):
-    """One provider in one realm, and when a launcher of it last called; milliseconds."""
+    """A realm of a provider, and the last call of its launchers; milliseconds."""
 
     provider: str
     realm: str
     project: str
-    """The one that these launchers serve; empty: all."""
+    """The project of these launchers; empty: all."""
     called_at: int
     due_at: int | None
-    """When to look whether it is still live. None: it is missing, and its tasks were told."""
+    """The next check that it is live. None: it is missing, and its tasks were flagged."""
 
     @property
     def provider_realm(self) -> ProviderRealm:
-        """What a launcher claims with to serve it."""
         return self.provider, self.realm
 
     @property
     def key(self) -> RealmKey:
-        """Its place, and for whom it is served."""
         return self.provider, self.realm, self.project
 
     def is_live(self, now: int) -> bool:
-        """Whether a launcher of it called within 60 s."""
         return now - self.called_at < LIVE_FOR
 
     def called(self, now: int) -> "Realm":
-        """As it stands after a call: one that was missing is looked at right now."""
+        """The realm after a call; a missing one is due at once."""
         is_unsettled = self.due_at is None or self.due_at <= now
         return replace(self, called_at=now, due_at=now if is_unsettled else now + LIVE_FOR)
 
 
 def first_call(key: RealmKey, now: int) -> Realm:
-    """A realm that nobody had served like this; its tasks may have missed launchers of others."""
+    """A realm after its first call; it is due at once, because its tasks may be flagged."""
     provider, realm, project = key
     return Realm(provider=provider, realm=realm, project=project, called_at=now, due_at=now)
 
 
 def serves(project: str, of: str) -> bool:
-    """Whether launchers of a project (empty: of all) may do what belongs to project `of`."""
+    """True if launchers of `project` (empty: of all) may work for project `of`."""
     return project in ("", of)
 
 
 Outcome = Literal["waiting", "ending", "destroying"]
 MAX_LISTED = 100
-"""So many of the unwanted are kept by name; the others are counted."""
+"""Number of unwanted sandboxes stored by name; the others are counted."""
 
 
 class Unwanted(Frozen, frozen=True, kw_only=True):
-    """A sandbox with our label that no task wants; times in milliseconds."""
+    """A sandbox with our label that belongs to no living attempt; times in milliseconds."""
 
     id: str
     name: str
@@ -72,18 +69,18 @@ class Unwanted(Frozen, frozen=True, kw_only=True):
     attempt: int | None
     created_at: int | None
     outcome: Outcome
-    """`waiting`: it may be about to vanish, or a create may still land; `ending`: its attempt has
-    a destroy job; `destroying`: this sweep has opened one."""
+    """`waiting`: it may soon be gone, or its create may still succeed; `ending`: its attempt has a
+    destroy job; `destroying`: this sweep has opened one."""
     reason: str
 
 
 class Sweep(Frozen, frozen=True, kw_only=True):
-    """The newest report of a realm's sweep."""
+    """The newest result of a realm's sweep."""
 
     realm: RealmKey
     at: int
     seen: int
-    """Sandboxes that carry our label."""
+    """Number of sandboxes with our label."""
     unwanted: int
     told: tuple[Unwanted, ...]
-    """Of the unwanted, the first ones."""
+    """The first unwanted ones."""

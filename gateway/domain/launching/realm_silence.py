@@ -1,4 +1,4 @@
-"""A realm that falls silent, or is heard again: what the tasks in it are told."""
+"""Realms that go missing or come back, and the flags of their tasks."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from gateway.domain.tasks.task_change import TaskChange
 
 
 def realm_due(unit: UnitOfWork, command: RealmDue, now: int) -> Accepted:
-    """Looks whether a launcher of it still calls."""
+    """Checks that a launcher of the realm still calls."""
     realm = unit.realms.get(command.key)
     if realm is None or realm.due_at is None or realm.due_at > now:
         return Accepted()
@@ -50,7 +50,7 @@ def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
 
 
 def _is_served(unit: UnitOfWork, task: Task, place: ProviderRealm, now: int) -> bool:
-    """Whether a launcher of the task's project, or of all, still calls there."""
+    """True if a launcher of the task's project, or of all, still calls there."""
     keys = ((*place, project) for project in ("", task.project))
     realms = (unit.realms.get(key) for key in keys)
     return any(realm is not None and realm.is_live(now) for realm in realms)

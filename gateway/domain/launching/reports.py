@@ -1,4 +1,4 @@
-"""What launchers report under a lease: renewals, tries, sandboxes, ends and failures of jobs."""
+"""Reports of launchers: renewals, tries, sandboxes, ends and failures of jobs."""
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ from gateway.domain.tasks.task_change import TaskChange
 
 
 def renew(unit: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
-    """The launcher still works on it; it is told when the work is no longer wanted."""
+    """Extends the lease; `cancel` tells the launcher that the job is no longer wanted."""
     job = held(unit, command, now)
     expires = now + unit.policy.lease
     if job.is_delegated:
@@ -50,9 +50,9 @@ def renew(unit: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
 
 
 def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
-    """From here on a sandbox may exist; nothing may be created once the agent has spoken."""
+    """Permits a create call, after which a sandbox may exist; none after an event of the agent."""
     job, change, attempt = about(unit, command, now)
-    # Without the id of an earlier try: that one's absence would prove nothing of this one.
+    # Without the id of an earlier try: its absence would prove nothing about this one.
     sandbox = Sandbox(
         name=command.name,
         provider=command.provider,
@@ -66,7 +66,7 @@ def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
         return TryReply(create=False, create_before=before)
     check_sandbox(change, job, attempt, sandbox)
     label = f"{job.id}.{job.lease}/{command.number}"
-    if attempt.tried_as == label:  # its answer was lost on the way
+    if attempt.tried_as == label:  # its answer was lost
         change.put_attempt(replace(attempt, create_before=before))
     else:
         tried = replace(
@@ -87,7 +87,7 @@ def trying(unit: UnitOfWork, command: TrySandbox, now: int) -> TryReply:
 
 
 def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
-    """The provider has named an id."""
+    """Records the sandbox that the provider has created."""
     job, change, attempt = about(unit, command, now)
     if job.is_open and job.kind == "create":
         check_sandbox(change, job, attempt, command.sandbox)
@@ -98,7 +98,7 @@ def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
 
 
 def finished(unit: UnitOfWork, command: FinishJob, now: int) -> Accepted:
-    """The job is over; what was seen is judged."""
+    """Closes the job and applies its result."""
     job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
@@ -126,7 +126,7 @@ def finished(unit: UnitOfWork, command: FinishJob, now: int) -> Accepted:
 
 
 def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
-    """A create job is tried again or ends the attempt; a destroy is offered for ever."""
+    """A failed create is launched again or ends the attempt; a destroy is offered without end."""
     job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         return Accepted()
@@ -148,8 +148,8 @@ def failed(unit: UnitOfWork, command: FailJob, now: int) -> Accepted:
 
 
 def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
-    """The job waits for a launcher that was asked to start elsewhere, as long as a launch may
-    take: one that never comes must not keep it for ever."""
+    """Keeps the job for a launcher that is being started elsewhere, at most as long as a launch may
+    take: one that never calls must not hold the job."""
     job = held(unit, command, now)
     until = min(max(now, command.until), now + 2 * unit.policy.launch)
     unit.put_job(replace(job, is_delegated=True, lease_expires_at=until))
@@ -157,13 +157,13 @@ def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
 
 
 def processes_ended(unit: UnitOfWork, command: ReportEnded, now: int) -> Accepted:
-    """The agents of these sandboxes have ended: whoever runs is looked at, at once."""
-    told = frozenset(command.sandboxes)
+    """Inspects the running attempts of these sandboxes at once: their agents have ended."""
+    ended = frozenset(command.sandboxes)
     for task in [*unit.tasks.values()]:
         attempt = unit.attempts.get((task.id, task.attempt))
         if not serves(command.project, task.project):
             continue
-        if task.status is Status.RUNNING and attempt is not None and _sandbox_key(attempt) in told:
+        if task.status is Status.RUNNING and attempt is not None and _sandbox_key(attempt) in ended:
             change = TaskChange(unit, task, now)
             change.put_attempt(replace(attempt, exited_at=now))
             change.open_job("inspect", attempt, not_before=now)
@@ -187,7 +187,7 @@ def _is_unwanted(unit: UnitOfWork, job: Job) -> bool:
 
 
 def _may_still_stop(unit: UnitOfWork, job: Job, now: int) -> bool:
-    """Whether a cancel was requested, and its agent is still given time to hear of it."""
+    """True while a cancelled agent still has time to stop by itself."""
     task = unit.tasks[job.task_id or ""]
     attempt = unit.attempts.get((task.id, job.attempt or 0))
     is_current = task.attempt == job.attempt and not task.status.is_terminal
@@ -210,7 +210,7 @@ def about(unit: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChan
 
 
 def held(unit: UnitOfWork, command: JobReport, now: int) -> Job:
-    """The job of a report that only who holds it may make.
+    """The job of a report that only its holder may send.
 
     Raises:
         ApiError: `unknown_job` or `lease_lost`.

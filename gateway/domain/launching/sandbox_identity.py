@@ -1,4 +1,4 @@
-"""Where a sandbox may be, and what it must be called: reports about another one are refused."""
+"""The identity of a job's sandbox: name, provider and realm; other reports are refused."""
 
 from msgspec.structs import replace
 
@@ -10,7 +10,7 @@ from gateway.domain.tasks.task_change import TaskChange
 
 
 def check_sandbox(change: TaskChange, job: Job, attempt: Attempt, sandbox: Sandbox) -> None:
-    """Whether a launcher may speak of this sandbox under this job.
+    """Checks that the sandbox of a report belongs to its job.
 
     Raises:
         ApiError: `sandbox_mismatch`, `realm_mismatch` or `provider_mismatch`.
@@ -30,7 +30,6 @@ def check_sandbox(change: TaskChange, job: Job, attempt: Attempt, sandbox: Sandb
 
 
 def wrong_name(own: str) -> ApiError:
-    """What a launcher hears that speaks of another sandbox than its job is about."""
     return ApiError(
         "sandbox_mismatch",
         f"The sandbox of this job is {own}.",
@@ -39,8 +38,8 @@ def wrong_name(own: str) -> ApiError:
 
 
 def own_sandbox(change: TaskChange, job: Job, attempt: Attempt) -> Sandbox | None:
-    """The sandbox of a `done` that names none: the one that was tried, else one in the first place
-    its launcher serves."""
+    """The sandbox of a `done` that names none: the tried one, else one in the first realm of its
+    launcher."""
     if attempt.sandbox is not None:
         return replace(attempt.sandbox, state="started")
     launcher = change.unit.launchers.get(job.leased_by or "")

@@ -1,4 +1,4 @@
-"""Sweeps: what is found in a realm and carries our labels is held against what should be there."""
+"""Sweeps: compares the sandboxes found in a realm with the attempts, and destroys orphans."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,12 +20,12 @@ from gateway.wire.launcher import SweptSandbox
 from gateway.wire.times import milliseconds, parse_rfc3339
 
 SWEEP_EVERY: Final = 300_000
-"""Milliseconds between two sweeps of a realm."""
+"""Pause between two sweeps of a realm (milliseconds)."""
 NOT_THERE: Final = frozenset({"gone", "destroyed"})
 
 
 def sweep_job(key: RealmKey, now: int) -> Job:
-    """The one sweep job of a realm: it is offered again after each report."""
+    """The only sweep job of a realm: it is offered again after each report."""
     provider, realm, project = key
     return Job(
         id=sweep_id(*key),
@@ -38,8 +38,7 @@ def sweep_job(key: RealmKey, now: int) -> Job:
 
 
 def apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now: int) -> Sweep:
-    """Has everything destroyed that is ours and that nobody wants any more. A sweep by launchers of
-    one project sees nothing of another's."""
+    """Opens destroy jobs for our unwanted sandboxes; a project's launchers report only its own."""
     there = [
         sandbox
         for sandbox in found
@@ -62,7 +61,7 @@ def apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now
 
 
 def _is_in_scope(unit: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
-    """A sandbox of no known task is nobody's: whoever serves its realm may say so."""
+    """True for a sandbox of the sweep's project, or of no known task."""
     task = unit.tasks.get(owner(found.labels)[0])
     return task is None or serves(sweep.project, task.project)
 
@@ -70,7 +69,7 @@ def _is_in_scope(unit: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
 def _verdict(
     unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int
 ) -> tuple[Outcome, str] | None:
-    """Why nobody wants it, and what becomes of it; None: somebody does."""
+    """The outcome for an unwanted sandbox and its reason; None: it is wanted."""
     task_id, number = owner(found.labels)
     task = unit.tasks.get(task_id)
     attempt = unit.attempts.get((task.id, number)) if task else None
@@ -90,7 +89,7 @@ def _verdict(
 
 
 def _orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
-    """Nothing of it is known any more: it goes, once no create can land and no list be stale."""
+    """Destroys an orphan, once no create can succeed and no list can be stale."""
     if now - since < _grace(unit):
         return "waiting"
     _destroy_orphan(unit, sweep, found, now)
@@ -133,14 +132,14 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
         project=task.project if task else sweep.project,
         not_before=now,
         stray=stray,
-        # One that was closed is opened anew under the same id: no old token may fit again.
+        # A closed job may be reopened under its id: no old token may be valid again.
         lease=known.lease + 1 if known else 0,
     )
     unit.put_job(opened)
 
 
 def _grace(unit: UnitOfWork) -> int:
-    """So long a create may still land, and a list may show what is gone (milliseconds)."""
+    """Time in which a create may still succeed and lists may be stale (milliseconds)."""
     policy = unit.policy
     return policy.create_window + policy.create_limit + policy.gone_margin
 
@@ -151,18 +150,17 @@ def _settled_at(attempt: Attempt) -> int:
 
 
 def _made_at(found: SweptSandbox) -> int:
-    """When its provider says it was made; one that does not say was made long ago."""
+    """Creation time by its provider (milliseconds); 0 if the provider gives none."""
     moment = parse_rfc3339(found.created_at or "")
     return 0 if moment is None else milliseconds(moment)
 
 
 def swept_again(sweep: Job, now: int) -> Job:
-    """The sweep job after a report, whatever it said."""
     return replace(sweep, not_before=now + SWEEP_EVERY)
 
 
 def sweep_now(unit: UnitOfWork, command: SweepNow, now: int) -> Accepted:
-    """Offers each realm's sweep at once; one that is under way is left alone."""
+    """Offers each realm's sweep at once, unless it is being done."""
     for key in command.realms:
         job = unit.jobs.get(sweep_id(*key))
         if job is not None and job.is_free and job.not_before > now:
@@ -173,7 +171,7 @@ def sweep_now(unit: UnitOfWork, command: SweepNow, now: int) -> Accepted:
 def orphan_finished(
     unit: UnitOfWork, job: Job, report: FinishJob, now: int, error: TaskError | None = None
 ) -> Accepted:
-    """A sweep is judged and comes again; a stray sandbox is destroyed until it is gone."""
+    """Applies a sweep and offers the next one; offers the destroy of an orphan until it is gone."""
     answered = answered_by(job, error)
     if job.stray is not None:
         unit.put_job(_orphan_after(answered, job.stray, report, now))
@@ -185,7 +183,7 @@ def orphan_finished(
 
 
 def answered_by(job: Job, error: TaskError | None = None) -> Job:
-    """The job after the report of the launcher that held it; its token still gets that answer."""
+    """The job after its holder's report; the same report again gets the same answer."""
     return replace(
         job, answered_lease=job.lease, leased_by=None, lease_expires_at=None, error=error
     )

@@ -1,4 +1,4 @@
-"""What a rule would do to what is due, found out by letting it: on a view that nobody writes."""
+"""A dry run of due clocks: the rules are applied to a unit of work that is never written."""
 
 from collections.abc import Sequence
 
@@ -14,38 +14,38 @@ Due = TaskDue | JobDue | RealmDue
 
 
 class DueClock(Frozen, frozen=True, kw_only=True):
-    """A clock, or a lease, that has run out; `since` in milliseconds."""
+    """An expired clock or lease; `since` in milliseconds."""
 
     what: str
     since: int
 
 
 class PlannedChange(Frozen, frozen=True, kw_only=True):
-    """What is due, and what would come of it."""
+    """The planned effects of one due command."""
 
     due: tuple[DueClock, ...]
-    """The longest due first."""
+    """Oldest first."""
     events: tuple[Event, ...]
     jobs: tuple[Job, ...]
-    """Jobs that would be opened or changed, as they would stand."""
+    """Jobs that would be opened or changed."""
     before: Task | None = None
-    """The task whose clock, or whose job's lease, has run out."""
+    """The task of the clock or lease."""
     after: Task | None = None
     job_id: str | None = None
     realm: RealmKey | None = None
-    """The realm whose launchers have not called for a while, or call again."""
+    """The realm that may be missing or back."""
 
 
 class DryRun(Frozen, frozen=True, kw_only=True):
-    """All that is due at a moment."""
+    """All planned changes at one time."""
 
     planned: tuple[PlannedChange, ...]
     outage_since: int | None
-    """Nothing could commit since then: what came due meanwhile would be moved first."""
+    """Start of an outage, which would move the clocks first."""
 
 
 def dry_run(unit: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
-    """What the commands would do, one after the other as in a batch; the view is changed."""
+    """Applies the commands in order, as in a batch; this changes the unit of work."""
     due = [_due_clocks(unit, command, now) for command in commands]
     last = unit.last_pulse
     is_outage = last is not None and now - last > OUTAGE

@@ -1,4 +1,4 @@
-"""How everything stands, in numbers: what somebody who sleeps wants to be woken for."""
+"""Gauges: counts of the current state, for alerts."""
 
 from collections.abc import Mapping
 
@@ -6,17 +6,17 @@ from gateway.domain.tasks.task import Frozen
 
 
 class Gauges(Frozen, frozen=True, kw_only=True):
-    """Counts of one moment."""
+    """Counts at one time."""
 
     tasks: Mapping[str, int]
-    """By state."""
+    """Tasks by state."""
     flags: Mapping[str, int]
-    """Tasks by the code of a flag they have."""
+    """Tasks by flag."""
     deliveries: Mapping[str, int]
-    """Those that have not arrived, by state: to count the others is to read all there were."""
+    """Undelivered deliveries by state; counting the delivered ones would read the whole table."""
     oldest_due_at: int | None
-    """Since when the delivery that waits longest is due (milliseconds)."""
+    """Due time of the longest waiting delivery (milliseconds)."""
     launchers: int
-    """Those that have called lately."""
+    """Live launchers."""
     places: int
-    """How many more sandboxes they would make."""
+    """Free capacity of the live launchers."""

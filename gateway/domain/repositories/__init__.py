@@ -1,1 +1,1 @@
-"""Addresses of repositories: compared as hosts and paths, never as text."""
+"""Addresses of repositories, compared as hosts and paths, never as text."""

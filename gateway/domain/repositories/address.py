@@ -1,4 +1,4 @@
-"""Where a repository is, by whichever transport and in whichever spelling it was named."""
+"""Addresses of repositories, independent of transport and spelling."""
 
 import re
 from fnmatch import fnmatchcase
@@ -10,32 +10,28 @@ import msgspec
 from gateway.domain.repositories.hosts import canonical_netloc, without_port
 
 SCP: Final = re.compile(r"(?P<user>[^@/:]*)@(?P<host>[^/:@]+):(?P<path>.*)", re.DOTALL)
-"""`git@host:path`, as ssh's copy reads it."""
+"""`git@host:path`, the scp form."""
 _IGNORES_CASE: Final = re.compile(r"github\.com|gitlab\.com|bitbucket\.org|.+\.ghe\.com")
-"""Hosts of which it is known that the case of a path means nothing."""
+"""Hosts that are known to ignore the case of a path."""
 
 
 class RepositoryAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository that is not a file of this machine."""
+    """A repository on a host."""
 
     host: str
-    """In its one spelling, with a port only if that is https and not the usual one."""
+    """Canonical, with a port only if it is https and not the default."""
     path: str
-    """Without `.git` or slashes at the ends."""
+    """Without `.git` and outer slashes."""
     is_ssh: bool
 
     @property
     def folded_path(self) -> str:
-        """The same for every case of it, where case means nothing."""
+        """The path in lower case, on hosts that ignore case."""
         return self.path.lower() if _IGNORES_CASE.fullmatch(self.host) else self.path
 
 
 def address_of(repo_url: str) -> RepositoryAddress | None:
-    """The address of a repository whose form has passed; None: a `file://` one.
-
-    Raises:
-        ValueError: the form has not passed.
-    """
+    """The address of a checked repository URL; None for `file://`."""
     parts = _split(repo_url)
     if parts.scheme == "file":
         return None
@@ -45,7 +41,7 @@ def address_of(repo_url: str) -> RepositoryAddress | None:
 
 
 def is_same_repository(one: str, other: str) -> bool:
-    """Whether two addresses, whose form has passed, name one repository, by any transport."""
+    """True if two checked URLs name one repository, by any transport."""
     here, there = address_of(one), address_of(other)
     if here is None or there is None:
         return one == other
@@ -53,11 +49,10 @@ def is_same_repository(one: str, other: str) -> bool:
 
 
 def is_in_repository(web_url: str, repo_url: str) -> bool:
-    """Whether a web address (of a pull request, say) lies in the repository a task named.
+    """True if a web address (of a pull request, say) lies in this repository.
 
-    Hosts are compared as hosts, paths without their case. A repository that is reached over ssh
-    may have its pages behind any port of the same host, if that is somebody's own. No web address
-    lies in a `file://` one.
+    Paths are compared without case. A self-hosted ssh repository may have its pages at any port of
+    its host. No web address lies in a `file://` repository.
     """
     try:
         web = urlsplit(web_url)
@@ -70,15 +65,15 @@ def is_in_repository(web_url: str, repo_url: str) -> bool:
         host = without_port(host)
     is_there = host == repository.host
     path = unquote(web.path)
-    is_plain = path.count("/") == web.path.count("/") and not {".", ".."} & set(path.split("/"))
+    is_direct = path.count("/") == web.path.count("/") and not {".", ".."} & set(path.split("/"))
     begin = f"/{repository.path}/".lower()
-    return is_there and is_plain and web.path.lower().startswith(begin)
+    return is_there and is_direct and web.path.lower().startswith(begin)
 
 
 def is_named_by(pattern: str, repo_url: str) -> bool:
-    """Whether a glob pattern of repository URLs names this one, whose form has passed.
+    """True if a glob pattern matches this checked URL.
 
-    `*` also matches `/` in a path; no `*` of a host matches the end of it.
+    `*` also matches `/` in a path, but no `*` in a host matches beyond it.
     """
     repository = address_of(repo_url)
     if pattern == "*" or repository is None:
@@ -101,7 +96,7 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def _host_glob(scheme: str, netloc: str) -> str:
-    """The host of a pattern in its one spelling, as far as it names one."""
+    """The canonical host of a pattern, or its text if it has wildcards."""
     try:
         return canonical_netloc(urlsplit(f"{'ssh' if scheme == 'ssh' else 'https'}://{netloc}"))
     except ValueError:

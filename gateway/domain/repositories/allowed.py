@@ -1,7 +1,7 @@
-"""Which repositories a task may name, and in which form.
+"""The allowed repositories of a task, and the allowed form of their URLs.
 
-A URL of git can run commands (`ext::`), become an option of ssh (a host that begins with `-`) or
-carry a password; an allow list is worth nothing if `..` leads out of it.
+A git URL can run commands (`ext::`), become an option of ssh (a host that begins with `-`), contain
+a password, or leave an allow list through `..`.
 """
 
 import re
@@ -24,7 +24,7 @@ _HIDDEN: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud
 
 
 class Wrong(Exception):
-    """A rule that a URL breaks, as a sentence without its full stop, and what would be right."""
+    """The rule that a URL breaks, as a sentence without full stop; `hint` says what is right."""
 
     def __init__(self, rule: str, hint: str = FORMS) -> None:
         super().__init__(rule)
@@ -34,10 +34,9 @@ class Wrong(Exception):
 def check_repository(
     url: str, path: str, *, allow_file: bool = False, allowed: Sequence[str] = ()
 ) -> None:
-    """Let a repository pass; `path` says where in the request it stood.
+    """Checks a repository URL; `path` is its place in the request.
 
-    `allowed` are glob patterns of whole URLs (`*` also matches `/` in a path, but no host ends in
-    it); none allow every repository.
+    `allowed` are glob patterns of whole URLs (see `is_named_by`); empty allows every repository.
 
     Raises:
         ApiError: `invalid_request`, naming the rule, or `repo_not_allowed`.
@@ -55,7 +54,7 @@ def check_repository(
         )
 
 
-# The same few repositories come again and again.
+# Most requests name the same few repositories.
 @lru_cache(maxsize=1024)
 def _check_form(url: str, *, allow_file: bool) -> None:
     if url.startswith("-"):

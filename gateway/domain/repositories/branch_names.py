@@ -1,7 +1,7 @@
-"""What git takes as the name of a branch.
+"""Valid branch names.
 
-Source: git-check-ref-format(1), the rules of `--branch`. Stricter in two points: a limit of length,
-and no branch `@`, which git itself takes but reads as HEAD wherever a revision may stand.
+Source: git-check-ref-format(1), the rules of `--branch`. Two rules are added: a maximum length, and
+no branch `@`, which git accepts but reads as HEAD.
 """
 
 import re
@@ -12,7 +12,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.wire.problem import FieldError
 
 MAX_BYTES: Final = 244
-"""GitHub takes 255 bytes with `refs/heads/`, and a file system no longer name for its lock."""
+"""GitHub allows 255 bytes with `refs/heads/`, as does a file system for the name of its lock."""
 
 _RULES: Final = (
     (re.compile(r"\A(?!.)", re.DOTALL), "is not empty"),
@@ -42,7 +42,7 @@ def broken_rule(name: str) -> str | None:
 
 
 def check_branch(name: str, path: str) -> None:
-    """Let a branch name pass that git takes; `path` says where in the request it stood.
+    """Checks a branch name; `path` is its place in the request.
 
     Raises:
         ApiError: `invalid_request`, naming the rule.

@@ -1,4 +1,4 @@
-"""The host of a repository in its one spelling: two addresses are compared by it, never as text."""
+"""Host names: their canonical form, and the names that resolvers accept."""
 
 import ipaddress
 import re
@@ -10,8 +10,8 @@ from urllib.parse import SplitResult
 
 import idna
 
-LONGEST_HOST: Final = 253
-"""Of a name in the DNS."""
+MAX_HOST: Final = 253
+"""Characters of a name (RFC 1035)."""
 _ALIASES: Final = MappingProxyType(
     {
         "www.github.com": "github.com",
@@ -22,20 +22,20 @@ _ALIASES: Final = MappingProxyType(
         "altssh.bitbucket.org": "bitbucket.org",
     }
 )
-"""Other names under which the same repositories are served; the ssh ones through port 443."""
+"""Other names of the same hosts; the ssh ones use port 443."""
 
 
 def canonical_host(host: str) -> str:
-    """A host name in lower case and ASCII, without the root's full stop, by its main name.
+    """A host name in lower case and ASCII, without a final full stop or an alias.
 
     Raises:
-        ValueError: no name of the DNS is written like that.
+        ValueError: it is no name of the DNS.
     """
     if host.startswith("["):
         return _ipv6(host)
     name = host.lower().removesuffix(".")
-    if len(name) > LONGEST_HOST:
-        raise ValueError(f"A host name has at most {LONGEST_HOST} characters")
+    if len(name) > MAX_HOST:
+        raise ValueError(f"A host name has at most {MAX_HOST} characters")
     if not name.isascii() or name.startswith("xn--") or ".xn--" in name:
         try:
             name = idna.encode(name, uts46=True).decode("ascii")
@@ -45,10 +45,10 @@ def canonical_host(host: str) -> str:
 
 
 def canonical_netloc(parts: SplitResult) -> str:
-    """Host and port of a web address or of one of ssh; the ssh port says nothing of the repository.
+    """Host and port of an https or ssh address; an ssh port does not identify the repository.
 
     Raises:
-        ValueError: the host or the port cannot be.
+        ValueError: the host or the port is invalid.
     """
     bare = parts.netloc.rpartition("@")[2]
     host = canonical_host(without_port(bare))
@@ -69,21 +69,19 @@ def _ipv6(host: str) -> str:
         raise ValueError(str(exc)) from exc
 
 
-MOST: Final = 253
-"""Characters of a name (RFC 1035)."""
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 def is_host(host: str) -> bool:
-    """Whether resolvers take it; in ASCII and lower case, an IPv6 address without brackets."""
+    """True if resolvers accept it; ASCII, lower case, an IPv6 address without brackets."""
     if ":" in host:
         return _is_ipv6(host)
     name = host.removesuffix(".")
     labels = name.split(".")
-    if len(name) > MOST or not all(map(_is_label, labels)):
+    if len(name) > MAX_HOST or not all(map(_is_label, labels)):
         return False
-    # The WHATWG's rule: what ends in a number is an address or nothing.
+    # WHATWG URL standard: a name that ends in a number must be an IPv4 address.
     return _NUMBER.fullmatch(labels[-1]) is None or _is_ipv4(name)
 
 
@@ -94,7 +92,7 @@ def _is_label(label: str) -> bool:
 
 
 def _decodes(label: str) -> bool:
-    """By IDNA 2008, or by that of 2003, which has names with emoji."""
+    """True by IDNA 2008, or by IDNA 2003, which allows emoji."""
     try:
         idna.decode(label)
     except UnicodeError:
@@ -113,7 +111,7 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _is_ipv4(name: str) -> bool:
-    """Resolvers take 127.1 and 0x7f000001 too."""
+    """True for every form that resolvers accept, such as 127.1 and 0x7f000001."""
     try:
         socket.inet_aton(name)
     except OSError:

@@ -1,6 +1,6 @@
-"""The repository behind an address that was copied from a browser: a branch, a file, an issue.
+"""The repository of a web page (a branch, file or issue), whose address was given by mistake.
 
-git cannot clone such a page, and would say so only after a sandbox was paid for.
+Git cannot clone a page, and would fail only after a sandbox was paid for.
 """
 
 import re
@@ -10,13 +10,13 @@ from urllib.parse import SplitResult, urlsplit
 from gateway.domain.repositories.hosts import canonical_netloc
 
 _OWNER_AND_NAME: Final = frozenset({"github.com", "bitbucket.org", "codeberg.org", "gitea.com"})
-"""Hosts where a repository is `owner/name`, and whatever follows is a page of it."""
+"""Hosts whose repositories are `owner/name`; the rest of the path is a page."""
 _NO_OWNERS: Final = frozenset(
     {"orgs", "users", "settings", "marketplace", "topics", "search", "sponsors", "apps", "login"}
 )
-"""Paths of GitHub that begin like an owner and are none."""
+"""First path segments at GitHub that are no owners."""
 _GITLAB: Final = "gitlab.com"
-"""Groups nest there, and `/-/` stands between a repository and its pages."""
+"""Its groups nest, and `/-/` separates a repository from its pages."""
 _REST_API: Final = re.compile(r"api\.(?P<host>github\.com|[a-z0-9-]+\.ghe\.com)")
 _PAGE: Final = re.compile(
     r"(?:tree|blob|raw|blame|edit|commits|compare|releases/tag|src/(?:branch|tag|commit))/.+"
@@ -25,20 +25,20 @@ _PAGE: Final = re.compile(
     r"|pulls|branches|actions|releases|tags",
     re.IGNORECASE,
 )
-"""Pages of a repository on a host of unknown make, behind at least an owner and a name."""
+"""Pages of a repository on an unknown host, after at least an owner and a name."""
 
 
 def is_page(parts: SplitResult) -> bool:
-    """Whether the address leads past or beside a repository, as far as its host is known."""
+    """True if the address is known not to be that of a repository."""
     segments = _segments(parts)
     path = _repository_path(_host(parts), segments)
     return path is None or len(path) < len(segments)
 
 
 def repository_of(url: str) -> str | None:
-    """The https address of the repository that this is, or is a page of.
+    """The https address of the page's repository, or None if it is unknown.
 
-    It holds no user name, query or fragment: each may be a secret. None: it cannot be known.
+    User name, query and fragment are left out, because each may be secret.
     """
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
@@ -53,7 +53,7 @@ def repository_of(url: str) -> str | None:
 
 
 def _repository_path(host: str, segments: list[str]) -> list[str] | None:
-    """The segments of the repository itself; None: there is none at this address."""
+    """The path segments of the repository; None: the address has none."""
     if _REST_API.fullmatch(host):
         return segments[1:3] if segments[:1] == ["repos"] and len(segments) > 2 else None
     if host in _OWNER_AND_NAME or host.endswith(".ghe.com"):

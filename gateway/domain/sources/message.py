@@ -1,5 +1,4 @@
-"""Messages of services that see what becomes of a task: Daytona its sandbox, GitHub its pull
-request."""
+"""Messages of services: of Daytona about sandboxes, of GitHub about pull requests."""
 
 from typing import Final, Literal
 
@@ -10,11 +9,11 @@ SourceName = Literal["daytona", "github"]
 Reason = Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do"]
 
 WINDOW: Final = 7 * 24 * 3_600_000
-"""How long a message is known again (milliseconds): longer than either service repeats one."""
+"""Retention of message ids (milliseconds): longer than either service repeats a message."""
 
 
 class Message(Frozen, frozen=True, kw_only=True):
-    """An authentic message, as it is known again."""
+    """The identity of an authentic message."""
 
     source: SourceName
     id: str
@@ -23,7 +22,7 @@ class Message(Frozen, frozen=True, kw_only=True):
 
 
 class Seen(Frozen, frozen=True, kw_only=True):
-    """A message of the last days; one without an effect is looked at again when it comes again."""
+    """A stored message; one without an effect is applied again when it is repeated."""
 
     message: Message
     applied: bool
@@ -31,7 +30,7 @@ class Seen(Frozen, frozen=True, kw_only=True):
 
 
 class NoticeReply(Frozen, frozen=True, kw_only=True):
-    """What a message did; None for a reason: what it asks for."""
+    """The effect of a message; `reason` is None if it was applied."""
 
     applied: bool
     reason: Reason | None = None
@@ -39,30 +38,28 @@ class NoticeReply(Frozen, frozen=True, kw_only=True):
 
 
 class SandboxNotice(Frozen, frozen=True, kw_only=True):
-    """Daytona says that a sandbox has changed."""
+    """A sandbox has changed, by Daytona."""
 
     message: Message
     sandbox_id: str
     state: str
-    """Its new one, in Daytona's words."""
+    """The new state, by Daytona's name."""
 
     @property
     def needs(self) -> ReadSet:
-        """Itself: a look for the attempt by its sandbox."""
         return ReadSet(notice=self)
 
 
 class PullRequestNotice(Frozen, frozen=True, kw_only=True):
-    """GitHub says that a pull request was merged or closed."""
+    """A pull request was merged or closed, by GitHub."""
 
     message: Message
     url: str
     is_merged: bool
     merge_commit_sha: str | None = None
     by: str | None = None
-    """The login of who did it."""
+    """The login of the person."""
 
     @property
     def needs(self) -> ReadSet:
-        """Itself: a look for the tasks by their pull request."""
         return ReadSet(notice=self)

@@ -1,4 +1,4 @@
-"""What Daytona and GitHub tell: a sandbox is asked after, the end of a pull request is recorded."""
+"""Rules for messages: inspects a changed sandbox, records the end of a pull request."""
 
 import hmac
 from typing import Final
@@ -17,7 +17,7 @@ from gateway.domain.tasks.event import PullRequestClosed
 from gateway.domain.tasks.task import Attempt, Status
 from gateway.domain.tasks.task_change import TaskChange
 
-WELL: Final = frozenset(
+HEALTHY: Final = frozenset(
     {
         "creating",
         "pending_build",
@@ -28,12 +28,12 @@ WELL: Final = frozenset(
         "started",
     }
 )
-"""States of a sandbox in which an agent runs or soon will; after any other one it is looked at."""
+"""States in which an agent runs or soon will; any other state leads to an inspection."""
 
 
 def sandbox_changed(unit: UnitOfWork, command: SandboxNotice, now: int) -> NoticeReply:
-    """Asks the sandbox's realm what is the matter; a message never judges by itself, for it may be
-    old, out of order or about less than it seems."""
+    """Opens a job that inspects the sandbox; the message alone proves nothing, because it may be
+    old or out of order."""
     if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
     found = unit.sandboxes.get(command.sandbox_id, ())
@@ -45,7 +45,7 @@ def sandbox_changed(unit: UnitOfWork, command: SandboxNotice, now: int) -> Notic
 
 
 def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) -> NoticeReply:
-    """Tells it, in terminal states too: it changes none."""
+    """Records the end of a pull request, in terminal states too; the state stays."""
     if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
     found = unit.pull_requests.get(command.url, ())
@@ -61,10 +61,10 @@ def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) 
 
 
 def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
-    """Whether there is something to ask for."""
+    """Opens or hastens a job, if the state calls for one; True if it did."""
     task = unit.tasks[attempt.task_id]
     change = TaskChange(unit, task, now)
-    if attempt.is_gone or state in WELL:
+    if attempt.is_gone or state in HEALTHY:
         return False
     if change.job("destroy", attempt.number) is not None:
         if state != "destroyed":
@@ -73,13 +73,13 @@ def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
     elif task.status is Status.RUNNING and attempt.number == task.attempt:
         change.open_job("inspect", attempt, not_before=now)
     else:
-        return False  # while it is launched, its launcher looks at it
+        return False  # during a launch its launcher reports
     change.save()
     return True
 
 
 def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
-    """Whether it came before, with an effect.
+    """True if an earlier copy had an effect.
 
     Raises:
         ApiError: `webhook_id_reused`.

@@ -1,4 +1,4 @@
-"""A workspace: what today's frontend calls a task, under an id of its own."""
+"""Workspaces: the tasks of the drop-in API, by the frontend's own id."""
 
 from gateway.domain.repositories.address import is_same_repository
 from gateway.domain.tasks.task import Frozen
@@ -8,7 +8,7 @@ WorkspaceKey = tuple[str, str]
 
 
 class Workspace(Frozen, frozen=True, kw_only=True):
-    """Which task stands for a frontend's TASK_ID, and what it was first asked with."""
+    """The task of a frontend's TASK_ID, with the fields of its first request."""
 
     project: str
     external_id: str
@@ -18,10 +18,9 @@ class Workspace(Frozen, frozen=True, kw_only=True):
 
     @property
     def key(self) -> WorkspaceKey:
-        """By which it is found."""
         return (self.project, self.external_id)
 
     def is_same_request(self, other: "Workspace") -> bool:
-        """Whether it is the same request: everything but these may differ from try to try."""
+        """True if repository and branch are equal; other fields may differ between tries."""
         is_same = is_same_repository(self.repo_url, other.repo_url)
         return is_same and self.branch == other.branch

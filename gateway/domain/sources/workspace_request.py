@@ -1,4 +1,4 @@
-"""`POST /workspace`: the same TASK_ID is the same workspace, after a bad end its next attempt."""
+"""`POST /workspace`: one task per TASK_ID; after a failure the request opens its next attempt."""
 
 from typing import Final
 
@@ -12,14 +12,14 @@ from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
 SETTLING: Final = 10_000
-"""Milliseconds after an end before a launcher may claim the next attempt."""
+"""Pause between an end and the claim of the next attempt (milliseconds)."""
 WRITING: Final = 5_000
-"""Milliseconds after an answer in which the frontend writes down that its task runs: it makes four
-writes of 150 ms, and whatever end it is told of before they are over is overwritten by them."""
+"""Time after an answer in which the frontend stores that its task runs (milliseconds): its four
+writes of 150 ms overwrite any end that it receives meanwhile."""
 
 
 def open_workspace(unit: UnitOfWork, command: OpenWorkspace, now: int) -> TaskReply:
-    """A new task, the one that stands, or the next attempt of one that ended badly."""
+    """Creates a task, finds the existing one, or opens its next attempt after a failure."""
     task = _opened(unit, command, now)
     change = TaskChange(unit, task, now)
     change.schedule(callback=command.answered_by + WRITING)
@@ -27,13 +27,13 @@ def open_workspace(unit: UnitOfWork, command: OpenWorkspace, now: int) -> TaskRe
 
 
 def answer_workspace(unit: UnitOfWork, command: AnswerWorkspace, now: int) -> Accepted:
-    """Final callbacks go out once the frontend has had the time to write its answer down."""
+    """Releases final callbacks once the frontend has had time to store its answer."""
     task = unit.tasks.get(command.task_id)
     if task is not None and task.clocks.callback is not None:
         change = TaskChange(unit, task, now)
         change.schedule(callback=now + WRITING)
         change.save()
-        _turn_callbacks(unit, task, now + WRITING)
+        _reschedule_callbacks(unit, task, now + WRITING)
     return Accepted()
 
 
@@ -56,13 +56,13 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
         return task
     unit.renewed_env.append(TaskSecrets(task_id=task.id, env=command.renewal))
     unit.erased.discard(task.id)
-    _turn_callbacks(unit, task, None)
+    _reschedule_callbacks(unit, task, None)
     not_before = (task.finished_at or now) + SETTLING
     again = RetryTask(task_id=task.id, project=task.project, not_before=not_before)
     return retry(unit, again, now).task
 
 
-def _turn_callbacks(unit: UnitOfWork, task: Task, at: int | None) -> None:
+def _reschedule_callbacks(unit: UnitOfWork, task: Task, at: int | None) -> None:
     if task.endpoint_id is not None:
         turn = CallbackTurn(endpoint_id=task.endpoint_id, task_id=task.id, at=at)
         unit.outbox.callbacks.append(turn)

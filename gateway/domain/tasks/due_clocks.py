@@ -1,4 +1,4 @@
-"""What happens when a clock comes due: asked first, judged then, never in silence."""
+"""The rules for due clocks, expired leases and outages."""
 
 from typing import Final
 
@@ -14,15 +14,15 @@ from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.tasks.event import Ended
 from gateway.domain.tasks.finish import UNCONFIRMED_AFTER, destroy, end
 from gateway.domain.tasks.queue_clock import RECHECK_EVERY, queue_left, watch
-from gateway.domain.tasks.task import CLOCK_NAMES, Attempt, Status, Task, TaskError
+from gateway.domain.tasks.task import CLOCK_NAMES, Status, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 LONGEST_DETAIL: Final = 500
-"""Characters of a flag's detail that holds another's words."""
+"""Characters of a flag's detail that quotes a launcher."""
 
 
 def lease_due(unit: UnitOfWork, command: JobDue, now: int) -> Accepted:
-    """A lease that was not renewed: the job is offered to another launcher of its realm."""
+    """Offers a job whose lease was not renewed to another launcher of its realm."""
     job = unit.jobs.get(command.job_id)
     if job is None or not job.is_open or job.lease_expires_at is None:
         return Accepted()
@@ -32,7 +32,7 @@ def lease_due(unit: UnitOfWork, command: JobDue, now: int) -> Accepted:
 
 
 def task_due(unit: UnitOfWork, command: TaskDue, now: int) -> Accepted:
-    """Every clock of the task that is due, each by its rule; an end stops the rest."""
+    """Applies the rule of each due clock of the task; an end stops the other clocks."""
     task = unit.tasks.get(command.task_id)
     if task is None:
         return Accepted()
@@ -51,7 +51,7 @@ def _queue(change: TaskChange) -> None:
         return
     left = queue_left(change)
     if left > 0 or not change.unit.has_room(change.task):
-        # It stood still while the key was taken: nobody is too late for what may not be claimed.
+        # A full concurrency key stops this clock: the task could not be claimed meanwhile.
         change.schedule(queue=change.now + (left if left > 0 else RECHECK_EVERY))
         return
     error = TaskError(
@@ -131,7 +131,7 @@ def _cleanup(change: TaskChange) -> None:
 
 
 def _unconfirmed(change: TaskChange) -> str:
-    """With what its launcher said last: the cause is nowhere else."""
+    """Quotes the error of the destroy job: no event contains it."""
     jobs = (change.job("destroy", attempt.number) for attempt in change.living())
     error = next((job.error for job in jobs if job and job.error), None)
     why = f": {error.code}: {error.message}" if error else ""
@@ -139,7 +139,7 @@ def _unconfirmed(change: TaskChange) -> str:
 
 
 def _inspect(change: TaskChange) -> None:
-    attempt: Attempt | None = change.attempt
+    attempt = change.attempt
     if attempt is not None and not attempt.is_gone:
         change.open_job("inspect", attempt, not_before=change.now)
 
@@ -162,7 +162,7 @@ _RULES = {
 
 
 def pulse(unit: UnitOfWork, command: Pulse, now: int) -> Accepted:
-    """The reconciler commits again; after an outage leases and clocks are moved first."""
+    """Records that the gateway can commit; after an outage it first moves leases and clocks."""
     last = unit.last_pulse
     if last is not None and command.at - last > OUTAGE:
         _move_leases(unit, now)
@@ -181,7 +181,7 @@ def _move_leases(unit: UnitOfWork, now: int) -> None:
 
 
 def _move_realms(unit: UnitOfWork, last: int, now: int) -> None:
-    """Nobody could call us: who was live when the gap began still is."""
+    """No launcher could call: a realm that was live when the outage began still is."""
     for realm in list(unit.realms.values()):
         if realm.is_live(last):
             unit.put_realm(replace(realm, called_at=now, due_at=now + LIVE_FOR))

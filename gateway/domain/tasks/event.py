@@ -1,5 +1,4 @@
-"""Events: what happened to a task, in order; the record that everything else is folded from. Some
-are about an endpoint instead."""
+"""Events: the ordered record of a task, from which its row is folded, or of an endpoint."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -24,24 +23,24 @@ class Launched(Document, frozen=True, kw_only=True):
 
 
 class Reported(Document, frozen=True, kw_only=True):
-    """What comes from a sandbox; sentences about it, of its sender or of the gateway."""
+    """Data from a sandbox, with warnings of its sender or of the gateway."""
 
     warnings: tuple[str, ...] = ()
 
 
 class Started(Reported, frozen=True, kw_only=True):
-    """The agent's first word."""
+    """The agent's first event."""
 
     script_digest: str | None = None
     snapshot: str | None = None
 
 
 class AgentActivity(Reported, frozen=True, kw_only=True):
-    """A word that changes nothing but the clocks."""
+    """An event of the agent that changes only clocks."""
 
 
 class Progress(Reported, frozen=True, kw_only=True):
-    """What the agent is doing."""
+    """The agent's current activity."""
 
     stage: str | None = None
     message: str | None = None
@@ -56,7 +55,6 @@ class UsageTotals(Reported, frozen=True, kw_only=True):
     turns: int = 0
 
     def usage(self) -> Usage:
-        """The same as a value of the task."""
         return Usage(
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
@@ -66,15 +64,15 @@ class UsageTotals(Reported, frozen=True, kw_only=True):
 
 
 class PullRequest(Reported, frozen=True, kw_only=True):
-    """A pull request exists: not an end."""
+    """A pull request exists; the task goes on."""
 
     pr_url: str | None = None
-    """None: what was named is none of the task's repository."""
+    """None: the reported address is not in the task's repository."""
     commit_sha: str | None = None
 
 
 class LaunchReport(Document, frozen=True, kw_only=True):
-    """What a launcher saw of a launch that failed."""
+    """A launcher's diagnosis of a failed launch."""
 
     provider: str = ""
     exit_code: int | None = None
@@ -82,7 +80,7 @@ class LaunchReport(Document, frozen=True, kw_only=True):
 
 
 class PullRequestClosed(Document, frozen=True, kw_only=True):
-    """What became of its pull request: merged, or closed without."""
+    """The pull request was merged or closed."""
 
     pr_url: str
     merge_commit_sha: str | None = None
@@ -90,7 +88,7 @@ class PullRequestClosed(Document, frozen=True, kw_only=True):
 
 
 class Ended(Reported, frozen=True, kw_only=True):
-    """The task's last word, whoever spoke it."""
+    """The end of the task."""
 
     pr_url: str | None = None
     commit_sha: str | None = None
@@ -99,43 +97,43 @@ class Ended(Reported, frozen=True, kw_only=True):
     patch: str | None = None
     resumable: bool = False
     report: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    """A `LaunchReport`, if a launch failed; raw, for an agent's own word may hold anything here."""
+    """A `LaunchReport`, if a launch failed; raw, because an agent may send anything here."""
 
 
 class CancelRequested(Document, frozen=True, kw_only=True):
-    """Somebody asked to stop; the agent hears it in its next answer."""
+    """A cancel was requested; the next answer to the agent contains it."""
 
     by: str | None = None
     """`ops`, or None for the project's own frontend."""
 
 
 class Retried(Reported, frozen=True, kw_only=True):
-    """It is tried again: the next attempt, or another launch of the same one."""
+    """Another attempt follows, or another launch of the same attempt."""
 
     attempt: int
     launch: int = 1
     error: TaskError | None = None
     report: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    """A `LaunchReport`, if a launch failed; raw, for an agent's own word may hold anything here."""
+    """A `LaunchReport`, if a launch failed; raw, because an agent may send anything here."""
     word: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
-    """The agent's own last word of the attempt, if it had one."""
+    """The data of the agent's own final event, if there was one."""
 
 
 class FlagSet(Document, frozen=True, kw_only=True):
-    """Something is wrong while the state stands."""
+    """A flag was raised."""
 
     code: str
     detail: str = ""
 
 
 class FlagCleared(Document, frozen=True, kw_only=True):
-    """It is well again."""
+    """A flag was cleared."""
 
     code: str
 
 
 class Trying(Document, frozen=True, kw_only=True):
-    """A create call may follow: from here on a sandbox may exist."""
+    """A create call may follow: a sandbox may exist from now on."""
 
     sandbox: Sandbox
     number: int = msgspec.field(name="try", default=1)
@@ -143,24 +141,24 @@ class Trying(Document, frozen=True, kw_only=True):
 
 
 class SandboxReported(Document, frozen=True, kw_only=True):
-    """What a launcher saw of the sandbox."""
+    """The state of the sandbox, as a launcher reported it."""
 
     sandbox: Sandbox
     reason: str | None = None
 
 
 class EndpointState(Document, frozen=True, kw_only=True):
-    """An endpoint as it stood when something was to be told of it."""
+    """An endpoint at the time of its event."""
 
     id: str
     origin: str
-    """Of its address; the path of one may be a secret, and whoever reads the feed sees this."""
+    """Without the path of the address, which may be secret: all readers of the feed see this."""
     implicit: bool
     enabled: bool
     reason: str | None
-    """Of the failure, or of disabling it."""
+    """The reason for the failure or for disabling it."""
     http_status: int | None
-    """What its receiver answered last, if that is the reason."""
+    """The receiver's last answer, if that is the reason."""
     failing_since: str | None
 
 
@@ -222,23 +220,23 @@ FACTS: Final[dict[str, type[Fact]]] = {
     "endpoint.disabled": EndpointEventData,
     "endpoint.recovered": EndpointEventData,
 }
-"""Every type of event, and what the fold reads of its data."""
+"""Every type of event, with the type of its data."""
 
 ABOUT_ENDPOINTS: Final = frozenset(name for name in FACTS if name.startswith("endpoint."))
 """Types of events that belong to no task."""
 QUIET: Final = frozenset({"task.heartbeat", "task.log", "task.patch"}) | ABOUT_ENDPOINTS
-"""Types an endpoint gets only if it asks for them."""
+"""Types that an endpoint gets only on request."""
 
 
 class Event(Frozen, frozen=True, kw_only=True):
-    """One entry of the log. `data` is its JSON as stored: fields unknown to us are kept."""
+    """One entry of the log; `data` is its JSON as stored, with unknown fields."""
 
     task_id: str
-    """What it is about: a task, or an endpoint."""
+    """The id of the task or endpoint."""
     task_seq: int
-    """Its number among the events of the same."""
+    """Its number within the task or endpoint."""
     attempt: int
-    """0 for what has no attempts."""
+    """0 for an endpoint."""
     type: str
     at: int
     source: str
@@ -248,16 +246,14 @@ class Event(Frozen, frozen=True, kw_only=True):
     webhook_id: str | None = None
     body_hash: bytes | None = None
     seq: int = 0
-    """The global number; 0 until the batch it belongs to is written."""
+    """The global number; 0 until its batch is written."""
 
     @property
     def is_about_endpoint(self) -> bool:
-        """Whether it belongs to no task."""
         return self.type in ABOUT_ENDPOINTS
 
     @property
     def fact(self) -> Fact:
-        """What the fold reads of the data."""
         return _DECODE[self.type](self.data)
 
 
@@ -267,14 +263,14 @@ _DECODE: Final[dict[str, Callable[[bytes], Fact]]] = {
 
 
 KINDS: Final = tuple(dict.fromkeys(f"{name.partition('.')[0]}.*" for name in FACTS))
-"""The patterns for whole kinds: `task.*`, `sandbox.*`."""
+"""The patterns of whole groups: `task.*`, `sandbox.*`."""
 
 
 def types_of(patterns: Iterable[str]) -> frozenset[str]:
-    """The types that any of the patterns means.
+    """The types that match any of the patterns.
 
     Raises:
-        ValueError: the pattern it names means none.
+        ValueError: the pattern in its message matches none.
     """
     return frozenset(name for pattern in patterns for name in _matching(pattern))
 

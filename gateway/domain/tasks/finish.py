@@ -1,4 +1,4 @@
-"""How an attempt ends: the outcome, its sandbox's clean-up, and whether another attempt follows."""
+"""The end of an attempt: its outcome, the clean-up of its sandbox, and the next attempt."""
 
 from typing import Final
 
@@ -11,24 +11,24 @@ from gateway.domain.tasks.task import Attempt, Status, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
 UNCONFIRMED_AFTER: Final = 120_000
-"""A destroy that is not confirmed within so many milliseconds is flagged."""
-KEEP: Final = 24 * 3_600_000
-"""How long a kept sandbox may outlive its attempt (milliseconds)."""
-DONE_IS_DONE: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
+"""A destroy that is not confirmed within this time (milliseconds) is flagged."""
+KEEP_FOR: Final = 24 * 3_600_000
+"""Lifetime of a kept sandbox after its attempt (milliseconds)."""
+KEPT_OUTCOMES: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
 """Outcomes that a pending cancel does not change, if the agent itself reported them."""
 
 
-def end(change: TaskChange, status: Status, fact: Ended, word: Event | None = None) -> None:
+def end(change: TaskChange, status: Status, fact: Ended, reported: Event | None = None) -> None:
     """end(X) of `lifecycle.md`: cancelled if a cancel is pending, another attempt if the error
-    allows one, else X. `word` is the agent's own event, if it spoke."""
+    allows one, else X. `reported` is the agent's own final event, if there is one."""
     task = change.task
-    is_done = word is not None and status in DONE_IS_DONE
+    is_done = reported is not None and status in KEPT_OUTCOMES
     if task.cancel_requested_at is not None and not is_done:
         status, fact = Status.CANCELLED, replace(fact, error=None)
     ended = task.attempt
     _close_attempt(change, status, fact)
     if _is_retried(task, status, fact.error):
-        raw = msgspec.Raw(word.data) if word else msgspec.Raw(b"null")
+        raw = msgspec.Raw(reported.data if reported else b"null")
         following = Retried(
             attempt=ended + 1,
             error=fact.error,
@@ -36,19 +36,19 @@ def end(change: TaskChange, status: Status, fact: Ended, word: Event | None = No
             word=raw,
             warnings=fact.warnings,
         )
-        _emit(change, "task.retried", following, word)
+        _emit(change, "task.retried", following, reported)
         open_next(change)
         return
-    _emit(change, f"task.{status}", fact, word)
+    _emit(change, f"task.{status}", fact, reported)
     change.stop_clocks()
     attempt = change.attempt
     if attempt is not None and not attempt.is_gone:
-        destroy(change, attempt, at=change.now + KEEP if task.keep_sandbox else change.now)
+        destroy(change, attempt, at=change.now + KEEP_FOR if task.keep_sandbox else change.now)
 
 
 def open_next(change: TaskChange, *, not_before: int | None = None) -> None:
-    """The next attempt exists at once, but waits until every older sandbox is gone, and for
-    `not_before` (milliseconds)."""
+    """Opens the next attempt, which waits until every older sandbox is gone and `not_before`
+    (milliseconds) has come."""
     change.stop_clocks()
     change.put_attempt(opened(change))
     left = change.living()
@@ -59,7 +59,7 @@ def open_next(change: TaskChange, *, not_before: int | None = None) -> None:
 
 
 def hold_back(change: TaskChange) -> None:
-    """Nobody may claim the current attempt while the sandbox of an older one may be alive."""
+    """Blocks the current attempt while the sandbox of an older one may be alive."""
     older = [attempt for attempt in change.living() if attempt.number < change.task.attempt]
     if older and change.task.status is Status.QUEUED:
         change.schedule(claimable_at=None, queue=None, no_launcher=None)
@@ -69,7 +69,7 @@ def hold_back(change: TaskChange) -> None:
 
 
 def destroy(change: TaskChange, attempt: Attempt, *, at: int) -> None:
-    """Asks the sandbox's realm to destroy it, from that moment on."""
+    """Opens a job that destroys the sandbox at this time (milliseconds) or later."""
     change.open_job("destroy", attempt, not_before=at)
     watched = change.task.clocks.cleanup or at + UNCONFIRMED_AFTER
     change.schedule(cleanup=min(watched, at + UNCONFIRMED_AFTER))
@@ -88,7 +88,7 @@ def confirm_gone(
     state: str = "destroyed",
     reason: str | None = None,
 ) -> None:
-    """No sandbox of this attempt can be alive any more: whatever waited for that goes on."""
+    """Records that no sandbox of this attempt can be alive, and releases what waited for that."""
     sandbox = attempt.sandbox and replace(attempt.sandbox, state=state)
     change.put_attempt(replace(attempt, gone_at=change.now, sandbox=sandbox))
     if sandbox is not None:
@@ -107,12 +107,12 @@ def confirm_gone(
         offer(change, change.now, queue=change.task.timeouts.queue * 1000)
 
 
-def _emit(change: TaskChange, kind: str, fact: Ended | Retried, word: Event | None) -> None:
-    if word is None:
+def _emit(change: TaskChange, kind: str, fact: Ended | Retried, reported: Event | None) -> None:
+    if reported is None:
         change.emit(kind, fact)
         return
-    data = word.data if isinstance(fact, Ended) else msgspec.json.encode(fact)
-    change.record(replace(word, type=kind, data=data, task_seq=change.task.seq + 1), fact)
+    data = reported.data if isinstance(fact, Ended) else msgspec.json.encode(fact)
+    change.record(replace(reported, type=kind, data=data, task_seq=change.task.seq + 1), fact)
 
 
 def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
@@ -122,7 +122,7 @@ def _is_retried(task: Task, status: Status, error: TaskError | None) -> bool:
 
 
 def opened(change: TaskChange) -> Attempt:
-    """The current attempt as it began: the first one with its task, another one now."""
+    """A new row of the current attempt; the first attempt was opened with its task."""
     task = change.task
     return Attempt(
         task_id=task.id,

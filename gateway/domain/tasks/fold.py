@@ -1,6 +1,6 @@
-"""The fold: a task row is what its applied events make of it, and nothing else.
+"""The fold: a task row is computed from its applied events alone.
 
-Clocks and `claimable_at` are not folded: they are promises about the future, moved by outages.
+Clocks and `claimable_at` are not folded: they lie in the future, and outages move them.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,11 +31,11 @@ from gateway.domain.tasks.task import Flag, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
 LASTING_FLAGS: Final = frozenset({"sandbox_unconfirmed", "realm_missing"})
-"""Flags about a sandbox, which may outlive the attempt's end; the others end with it."""
+"""Flags about a sandbox, which may outlive the attempt; the others end with it."""
 
 
 def fold(events: Iterable[Event]) -> Task:
-    """The task its events tell of; the first one must be `task.created`."""
+    """The task of these events; the first one must be `task.created`."""
     stream = iter(events)
     task = create(next(stream))
     for event in stream:
@@ -47,7 +47,7 @@ def fold(events: Iterable[Event]) -> Task:
 
 
 def create(event: Event, spec: Spec | None = None) -> Task:
-    """The task right after `task.created`."""
+    """The task after `task.created`."""
     made = spec or event.fact
     if not isinstance(made, Spec):
         raise TypeError(f"a task begins with task.created, not {event.type}")
@@ -82,19 +82,21 @@ def apply(task: Task, event: Event, fact: Fact) -> Task:
         task = _running(task, event)
     if isinstance(fact, Reported) and fact.warnings:
         task = replace(task, warnings=once((*task.warnings, *fact.warnings)))
-    apply = _RULES.get(type(fact))
-    return task if apply is None else apply(task, event, fact)
+    rule = _RULES.get(type(fact))
+    return task if rule is None else rule(task, event, fact)
 
 
-def _word(task: Task, _event: Event, fact: Progress | UsageTotals | PullRequest) -> Task:
-    match fact:
-        case Progress():
-            return replace(task, stage=fact.stage or task.stage, message=fact.message)
-        case UsageTotals():
-            return replace(task, usage=fact.usage())
-        case PullRequest():
-            sha = fact.commit_sha or task.commit_sha
-            return replace(task, pr_url=fact.pr_url or task.pr_url, commit_sha=sha)
+def _progress(task: Task, _event: Event, fact: Progress) -> Task:
+    return replace(task, stage=fact.stage or task.stage, message=fact.message)
+
+
+def _usage(task: Task, _event: Event, fact: UsageTotals) -> Task:
+    return replace(task, usage=fact.usage())
+
+
+def _pull_request(task: Task, _event: Event, fact: PullRequest) -> Task:
+    sha = fact.commit_sha or task.commit_sha
+    return replace(task, pr_url=fact.pr_url or task.pr_url, commit_sha=sha)
 
 
 def _launching(task: Task, _event: Event, _fact: Launching) -> Task:
@@ -166,9 +168,9 @@ def _sandbox(task: Task, event: Event, fact: Trying | SandboxReported) -> Task:
 _RULES: Final[dict[type, Callable[[Task, Event, Any], Task]]] = {
     Launching: _launching,
     Launched: _launched,
-    Progress: _word,
-    UsageTotals: _word,
-    PullRequest: _word,
+    Progress: _progress,
+    UsageTotals: _usage,
+    PullRequest: _pull_request,
     Ended: _end,
     CancelRequested: _cancel,
     Retried: _retry,

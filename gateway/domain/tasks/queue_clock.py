@@ -1,4 +1,4 @@
-"""A task that waits for a launcher: who could take it, how long it has waited, and what is said."""
+"""A task in the queue: its matching launchers, its queue clock, and the flag `no_launcher`."""
 
 from typing import Final
 
@@ -9,27 +9,27 @@ from gateway.domain.tasks.task import Attempt, Task
 from gateway.domain.tasks.task_change import TaskChange
 
 NO_LAUNCHER_AFTER: Final = 30_000
-"""So long a task may be claimable and nobody live able to take it before it is flagged (ms)."""
+"""Time without a matching live launcher until a claimable task is flagged (milliseconds)."""
 RECHECK_EVERY: Final = 1_000
-"""How often a clock that has run out looks whether its concurrency key is free again (ms)."""
+"""Interval of an expired clock whose concurrency key is full (milliseconds)."""
 
 
 def fits(task: Task, attempt: Attempt | None, place: ProviderRealm) -> bool:
-    """Whether a launcher there may take it: where its sandbox may be, else where ops want it."""
+    """True if the task may run there: in its sandbox's realm, else at any provider it allows."""
     if attempt is not None and attempt.provider_realm is not None:
         return place == attempt.provider_realm
     return task.provider in {None, place[0]}
 
 
 def offer(change: TaskChange, at: int, *, queue: int) -> None:
-    """The current attempt may be claimed from that moment on; its queue clock starts there."""
+    """Makes the current attempt claimable from `at` on; its queue clock starts then."""
     change.schedule(claimable_at=at, queue=at + queue)
     watch(change)
 
 
 def watch(change: TaskChange) -> None:
-    """Says `no_launcher` when it has waited for too long and nobody live can take it. The clock for
-    it runs only while that is so: a queue in front of busy launchers comes due for nothing."""
+    """Raises `no_launcher` when no live launcher has matched for too long. Its clock runs only
+    without one: a queue in front of busy launchers must not fall due for nothing."""
     task = change.task
     is_offered = task.claimable_at is not None and is_waiting(task.status)
     at = _no_launcher_at(change) if is_offered and not _can_be_taken(change) else None
@@ -41,8 +41,8 @@ def watch(change: TaskChange) -> None:
 
 
 def queue_left(change: TaskChange) -> int:
-    """What its queue clock has left (ms): a relaunch goes on with that, and time for which its
-    concurrency key was taken does not count."""
+    """Time left on its queue clock (milliseconds); a relaunch continues the clock, and time in
+    which its concurrency key was full does not count."""
     task, attempt = change.task, change.attempt
     whole = task.timeouts.queue * 1000
     if attempt is not None and attempt.launches and attempt.queue_left is not None:
@@ -64,7 +64,7 @@ def _no_launcher_at(change: TaskChange) -> int:
     at = change.now + NO_LAUNCHER_AFTER - _waited(change)
     if at <= change.now and not change.unit.has_room(change.task):
         at = change.now + NO_LAUNCHER_AFTER
-    # Right after our start nobody could have called yet.
+    # Right after the start of the gateway no launcher can have called yet.
     return max(at, change.policy.started_at + LIVE_FOR)
 
 

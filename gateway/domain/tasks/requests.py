@@ -1,4 +1,4 @@
-"""What people ask for: create, cancel, retry, release."""
+"""Requests about a task: create, cancel, retry, release its sandbox."""
 
 from msgspec.structs import replace
 
@@ -15,11 +15,11 @@ from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
 CANCEL_GRACE = 60_000
-"""So long after `cancelSeconds` a cancel is over, confirmed or not (milliseconds)."""
+"""Time after `cancelSeconds` until a cancel ends, confirmed or not (milliseconds)."""
 
 
 def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
-    """Stores the task; from `notBefore` on its create job may be claimed."""
+    """Stores the task; its create job may be claimed from `notBefore` on."""
     first = _stored_response(unit, command.idempotency)
     if first is not None:
         return first
@@ -38,7 +38,7 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
 
 
 def cancel(unit: UnitOfWork, command: CancelTask, now: int) -> TaskReply:
-    """Cancels at once what never had a sandbox; else asks the agent to stop."""
+    """Cancels a task without a sandbox at once; else asks the agent to stop."""
     task = _task_of(unit, command)
     first = _stored_response(unit, command.idempotency)
     if first is not None:
@@ -74,7 +74,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
 
 
 def release_sandbox(unit: UnitOfWork, command: ReleaseSandbox, now: int) -> TaskReply:
-    """Takes the word of ops that the sandbox of an ended attempt is gone: what waited goes on."""
+    """Records that ops confirm an ended attempt's sandbox as gone, and releases what waited."""
     task = _task_of(unit, command)
     if command.attempt == task.attempt and not task.status.is_terminal:
         raise ApiError(

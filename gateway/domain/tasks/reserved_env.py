@@ -1,8 +1,8 @@
-"""Names in a task's `env` that are not the caller's to give, by what they would do.
+"""Reserved names in a task's `env`, by their effect.
 
-Somebody else's keys are in the sandbox. So nothing that comes with a task may be loaded into the
-programs that hold them, lead their connections elsewhere, or choose where they are sent. What a
-package manager or the task's own programs read is the caller's business.
+A sandbox may hold keys that are not the caller's. No variable of a task may load code into the
+programs that hold them, redirect their connections, or choose where keys are sent. Variables that
+only package managers or the task's own programs read are allowed.
 """
 
 import re
@@ -27,11 +27,11 @@ COMPUTED: Final = frozenset(
         "WORKSPACE_ID",
     }
 )
-"""What the gateway says itself."""
+"""Variables that the gateway sets itself."""
 _OURS: Final = re.compile(r"SLIPGATE_.*")
 # Sources: ld.so(8) and glibc's unsecvars.h, the list of sudo(8), the manuals of bash, Node.js, git,
 # curl, OpenSSL, Python's ssl, and of the agents that an engine may be.
-_LOADED: Final = re.compile(
+_LOADING: Final = re.compile(
     r"PATH|HOME|SHELL|LD_.*|DYLD_.*|_RLD.*|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH"
     r"|MALLOC_TRACE|NIS_PATH|TZDIR|TERMINFO|TERMINFO_DIRS|TERMPATH|TERMCAP"
     r"|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|BASH_FUNC_.*|BASH_LOADABLES_PATH|PS4|PROMPT_COMMAND|IFS"
@@ -43,7 +43,7 @@ _LOADED: Final = re.compile(
     r"|LESSOPEN|LESSCLOSE|GH_PAGER|GH_EDITOR|GH_BROWSER|GH_CONFIG_DIR|XDG_CONFIG_.*|XDG_DATA_.*"
     r"|CLAUDE_CONFIG_DIR|CODEX_HOME|OPENCODE_CONFIG.*|AWS_CONFIG_FILE|AWS_SHARED_CREDENTIALS_FILE"
 )
-_LED_ELSEWHERE: Final = re.compile(
+_REDIRECTING: Final = re.compile(
     r".*_PROXY|SSL_CERT_FILE|SSL_CERT_DIR|SSLKEYLOGFILE|.*_CA_BUNDLE|.*_CA_CERTS?|.*_SSL_NO_VERIFY"
     r"|SSL_VERIFY|SSL_CERTIFICATE|NODE_TLS_REJECT_UNAUTHORIZED|NODE_USE_.*|DENO_CERT"
     r"|DENO_TLS_CA_STORE|GRPC_DEFAULT_SSL_ROOTS_FILE_PATH|HOSTALIASES|LOCALDOMAIN|RES_OPTIONS"
@@ -52,7 +52,7 @@ _LED_ELSEWHERE: Final = re.compile(
 
 
 def check_env(env: Mapping[str, str]) -> None:
-    """Lets the environment of a task pass.
+    """Checks the environment of a task.
 
     Raises:
         ApiError: `reserved_env`, naming every variable and the reason.
@@ -73,13 +73,13 @@ def check_env(env: Mapping[str, str]) -> None:
 
 
 def _objection(name: str, own: frozenset[str]) -> str | None:
-    """Some programs read these names in any case, and nobody needs them in another one."""
+    # Some programs read these names in any case.
     upper = name.upper()
     if name in COMPUTED or _OURS.fullmatch(upper):
         return "the gateway sets this variable itself"
-    if _LOADED.fullmatch(upper):
+    if _LOADING.fullmatch(upper):
         return "this variable would change how programs in the sandbox run"
-    if _LED_ELSEWHERE.fullmatch(upper):
+    if _REDIRECTING.fullmatch(upper):
         return "this variable would lead connections of programs in the sandbox elsewhere"
     service = service_of(upper)
     missing = [key for key in keys_of(service) if key not in own] if service else []

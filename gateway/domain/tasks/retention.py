@@ -1,4 +1,4 @@
-"""What is kept for a time only: the `env` and first answers for a day, ended tasks for longer."""
+"""Retention: a day for `env` and stored responses, longer for ended tasks."""
 
 from typing import Final
 
@@ -8,16 +8,14 @@ from gateway.domain.kernel.unit_of_work import Pruning, UnitOfWork
 from gateway.domain.tasks.task import Task
 
 KEPT: Final = 24 * 3_600_000
-"""How long first answers, launchers that no longer call, and the `env` of an ended task are kept
-(milliseconds)."""
+"""Retention of stored responses, silent launchers and the `env` of ended tasks (milliseconds)."""
 
 KEPT_LONG: Final = 30 * KEPT
-"""How long somebody may look how a replay went, or a task may have waited for its concurrency key
-(milliseconds)."""
+"""Retention of finished replays and of freed concurrency keys (milliseconds)."""
 
 
 def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
-    """Looks again at what the pruner proposes: a retry may have come in between."""
+    """Prunes what still may be pruned: a retry may have come after the pruner's read."""
     before = command.at - KEPT
     erased = [name for name in command.env_of if _has_ended(unit.tasks.get(name), before)]
     deleted = [name for name in command.tasks if _may_be_deleted(unit, name, command.ended_before)]
@@ -35,8 +33,7 @@ def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
 
 
 def _may_be_deleted(unit: UnitOfWork, name: str, before: int) -> bool:
-    """Whole tasks only, and none of which anything is still to come: a sandbox that has to be
-    destroyed, a delivery that is owed, a report of a launcher."""
+    """False while a sandbox may be alive, a delivery is undelivered or a job is open."""
     if not _has_ended(unit.tasks.get(name), before):
         return False
     has_undelivered = name in unit.owing or name in unit.changed_tasks
@@ -46,9 +43,6 @@ def _may_be_deleted(unit: UnitOfWork, name: str, before: int) -> bool:
 
 
 def _has_ended(task: Task | None, before: int) -> bool:
-    return (
-        task is not None
-        and task.status.is_terminal
-        and task.finished_at is not None
-        and task.finished_at <= before
-    )
+    if task is None or task.finished_at is None:
+        return False
+    return task.status.is_terminal and task.finished_at <= before

@@ -1,4 +1,4 @@
-"""What begins when an attempt runs, and what each of its words pushes back."""
+"""The clocks of a running attempt: started with it, and pushed back by each event of its agent."""
 
 from msgspec.structs import replace
 
@@ -9,7 +9,7 @@ _PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
 
 
 def begin(change: TaskChange) -> None:
-    """The attempt's clocks start; call it after the event that made the task running."""
+    """Starts the attempt's clocks; call it after the event that made the task running."""
     task, now = change.task, change.now
     attempt = change.attempt
     if attempt is not None:
@@ -28,12 +28,12 @@ def begin(change: TaskChange) -> None:
 
 
 def is_waiting(status: Status) -> bool:
-    """Whether the next word or the launcher's `done` makes the task running."""
+    """True if the agent's next event or the launcher's `done` makes the task running."""
     return status in {Status.QUEUED, Status.LAUNCHING}
 
 
 def record_activity(change: TaskChange, kind: str, *, spooled: bool) -> None:
-    """A word of the agent was applied: it is alive, and perhaps it gets on."""
+    """Pushes clocks back and clears flags after an applied event of the agent."""
     now = change.now
     heartbeat = now + change.task.timeouts.heartbeat * 1000
     if kind in _PROGRESS:

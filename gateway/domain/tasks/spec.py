@@ -1,4 +1,4 @@
-"""What was asked for: the immutable part of a task, stored once, in its `task.created` event."""
+"""The request: the immutable part of a task, stored once, in its `task.created` event."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ class Document(Frozen, frozen=True, kw_only=True, rename="camel"):
 
 
 class AgentSpec(Document, frozen=True, kw_only=True):
-    """Which agent works on it, and its limits."""
+    """The agent and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
     model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
@@ -31,7 +31,7 @@ class TimeoutSpec(Document, frozen=True, kw_only=True):
 
 
 class Spec(Document, frozen=True, kw_only=True):
-    """The request after defaults. Nothing in it is secret: a callback's query is masked."""
+    """The request after defaults; it holds no secret: a callback's query is masked."""
 
     project: str
     repo_url: str
@@ -56,5 +56,4 @@ class Spec(Document, frozen=True, kw_only=True):
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     traceparent: str | None = None
     flat: str | None = None
-    """Made by the drop-in API: its callbacks are flat, and this is the frontend's own TASK_ID
-    (empty: it gave none)."""
+    """The frontend's TASK_ID (may be empty), if the drop-in API created it: callbacks are flat."""

@@ -1,4 +1,4 @@
-"""The same `Idempotency-Key` and request get the first answer."""
+"""Stored responses: a repeated request with the same `Idempotency-Key` gets the first one."""
 
 import hmac
 
@@ -8,7 +8,7 @@ from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, U
 
 
 def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstAnswer | None:
-    """The answer to an earlier request with this key.
+    """The response to an earlier request with this key.
 
     Raises:
         ApiError: `idempotency_mismatch`, the key came with another request.
@@ -16,7 +16,7 @@ def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstA
     if idempotency is None or idempotency.key not in unit.remembered:
         return None
     first = unit.remembered[idempotency.key]
-    # With the master key its hash is gone too; then the key alone says that it is the same request.
+    # Without its master key the digest cannot be computed: then the key alone must suffice.
     digest = idempotency.digests.get(first.key_id, first.digest)
     if not hmac.compare_digest(first.digest, digest):
         raise ApiError(
@@ -30,15 +30,14 @@ def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstA
 def store_response(
     unit: UnitOfWork, idempotency: Idempotency | None, answer: FirstAnswer, now: int
 ) -> None:
-    """Keeps the answer for whoever asks again with the same key."""
     if idempotency is None:
         return
-    kept = IdempotencyRecord(
+    record = IdempotencyRecord(
         key=idempotency.key,
         key_id=idempotency.current,
         digest=idempotency.digests[idempotency.current],
         answer=answer,
         at=now,
     )
-    unit.remembered[kept.key] = kept
-    unit.new_remembered.append(kept)
+    unit.remembered[record.key] = record
+    unit.new_remembered.append(record)

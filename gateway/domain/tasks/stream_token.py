@@ -1,7 +1,7 @@
-"""Stream tokens: what lets a browser read one task for a while, and nothing else.
+"""Stream tokens: a browser's permission to read one task for a limited time.
 
-`st_<when it ends>.<base64url HMAC>`. The task is not in it but under the signature: a token opens
-the paths of its own task alone.
+`st_<end>.<base64url HMAC>`. The signature covers the task's id, so a token is valid for that task
+alone.
 """
 
 import base64
@@ -16,20 +16,20 @@ from gateway.domain.kernel.keyring import Keyring
 LIFETIME: Final = 3_600_000
 """Milliseconds."""
 REFRESH: Final = 600_000
-"""So many milliseconds before its end it should be replaced."""
+"""Time before its end at which a client should replace it (milliseconds)."""
 _TOKEN: Final = re.compile(r"st_([0-9]{1,15})\.[A-Za-z0-9_-]{43}")
 
 
 def stream_token(keyring: Keyring, task_id: str, ends_at: int) -> str:
-    """The token for this task that ends at that moment (milliseconds)."""
+    """A token for this task; `ends_at` in milliseconds."""
     return _signed(keyring, keyring.current, task_id, ends_at)
 
 
 def end_of_token(keyring: Keyring, token: str, task_id: str, now: int) -> int:
-    """When a token for this task ends, whichever of the given master keys it was signed under.
+    """The end of a token for this task (milliseconds), signed with any configured master key.
 
     Raises:
-        ApiError: `invalid_token`, or `token_expired` if it once was one.
+        ApiError: `invalid_token` or `token_expired`.
     """
     match = _TOKEN.fullmatch(token)
     ends_at = int(match[1]) if match else 0

@@ -1,4 +1,4 @@
-"""A task as it stands: the fold of its applied events, plus the clocks that run for it."""
+"""A task: the fold of its applied events, plus its clocks; and its attempts."""
 
 from enum import StrEnum
 from typing import Final, Literal
@@ -7,7 +7,7 @@ import msgspec
 
 
 class Status(StrEnum):
-    """The states of `lifecycle.md`; the same words stand in the CHECK of the schema."""
+    """The states of `lifecycle.md`; a CHECK of the schema lists the same words."""
 
     QUEUED = "queued"
     LAUNCHING = "launching"
@@ -21,61 +21,22 @@ class Status(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the task has ended; only a retry leaves such a state."""
         return self in TERMINAL
 
 
-TERMINAL: Final = frozenset(
-    {
-        Status.COMPLETED,
-        Status.NEEDS_REVIEW,
-        Status.FAILED,
-        Status.TIMED_OUT,
-        Status.CANCELLED,
-        Status.EXPIRED,
-    }
-)
-
 LIVE: Final = frozenset({Status.LAUNCHING, Status.RUNNING})
-"""States that take a place of their concurrency key."""
+"""States that occupy a slot of their concurrency key."""
+TERMINAL: Final = frozenset(Status) - LIVE - {Status.QUEUED}
 
+_ENDS: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW, Status.FAILED, Status.CANCELLED})
 TRANSITIONS: Final[dict[Status, frozenset[Status]]] = {
-    Status.QUEUED: frozenset(
-        {
-            Status.LAUNCHING,
-            Status.RUNNING,
-            Status.EXPIRED,
-            Status.CANCELLED,
-            Status.FAILED,
-            Status.COMPLETED,
-            Status.NEEDS_REVIEW,
-        }
-    ),
-    Status.LAUNCHING: frozenset(
-        {
-            Status.QUEUED,
-            Status.LAUNCHING,
-            Status.RUNNING,
-            Status.FAILED,
-            Status.CANCELLED,
-            Status.COMPLETED,
-            Status.NEEDS_REVIEW,
-        }
-    ),
-    Status.RUNNING: frozenset(
-        {
-            Status.QUEUED,
-            Status.COMPLETED,
-            Status.NEEDS_REVIEW,
-            Status.FAILED,
-            Status.TIMED_OUT,
-            Status.CANCELLED,
-        }
-    ),
+    Status.QUEUED: _ENDS | {Status.LAUNCHING, Status.RUNNING, Status.EXPIRED},
+    Status.LAUNCHING: _ENDS | {Status.QUEUED, Status.LAUNCHING, Status.RUNNING},
+    Status.RUNNING: _ENDS | {Status.QUEUED, Status.TIMED_OUT},
     **{status: frozenset({Status.QUEUED}) for status in TERMINAL},
 }
-"""Which state may follow which; a terminal one is left by a retry alone. An agent whose first word
-is its last passes `running` within one event."""
+"""The allowed next states; only a retry leaves a terminal one. An agent whose first event is its
+final one passes `running` within that event."""
 
 FLAG_ORDER: Final = (
     "sandbox_unconfirmed",
@@ -88,7 +49,7 @@ FLAG_ORDER: Final = (
     "launch_slow",
     "no_launcher",
 )
-"""The first flag that is set, in this order, is the one the API shows."""
+"""The API shows the first of these flags that is set."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -96,7 +57,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Flag(Frozen, frozen=True, kw_only=True):
-    """Something is wrong while the state stands. `since` in milliseconds."""
+    """A problem that does not change the state; `since` in milliseconds."""
 
     code: str
     since: int
@@ -104,7 +65,7 @@ class Flag(Frozen, frozen=True, kw_only=True):
 
 
 class TaskError(Frozen, frozen=True, kw_only=True):
-    """Why a task or an attempt ended badly."""
+    """The error that ended a task or an attempt."""
 
     stage: str
     code: str
@@ -113,7 +74,7 @@ class TaskError(Frozen, frozen=True, kw_only=True):
 
 
 class Sandbox(Frozen, frozen=True, kw_only=True):
-    """Where an attempt runs; realm and name identify it even before it has an id."""
+    """The sandbox of an attempt; realm and name identify it even before it has an id."""
 
     name: str
     provider: str
@@ -133,7 +94,7 @@ class Usage(Frozen, frozen=True, kw_only=True):
 
 
 class Clocks(Frozen, frozen=True, kw_only=True):
-    """Absolute moments (milliseconds) at which a rule of `lifecycle.md` comes due."""
+    """Absolute times (milliseconds) at which a rule of `lifecycle.md` is due."""
 
     queue: int | None = None
     launch_slow: int | None = None
@@ -146,12 +107,11 @@ class Clocks(Frozen, frozen=True, kw_only=True):
     cancel: int | None = None
     cancel_end: int | None = None
     cleanup: int | None = None
-    # Behind these two nobody's time is over: they are no deadlines, and stand last.
+    # The clocks from here on are no deadlines, and must stay last: `next` cuts them off.
     no_launcher: int | None = None
     drain: int | None = None
     callback: int | None = None
-    """From when on the final flat callback may be sent. Nothing comes due then, so it stands behind
-    the clocks that do."""
+    """Earliest time of the final flat callback: no clock, so it stays behind all clocks."""
 
     def next(self) -> tuple[int, str] | None:
         """The earliest deadline and its name."""
@@ -161,7 +121,7 @@ class Clocks(Frozen, frozen=True, kw_only=True):
 
 
 CLOCK_NAMES: Final = Clocks.__struct_fields__[:-1]
-"""All but `callback`, which is no clock."""
+"""All fields but `callback`."""
 DEADLINES: Final = CLOCK_NAMES.index("no_launcher")
 
 PUBLIC_CLOCK: Final = {
@@ -171,7 +131,7 @@ PUBLIC_CLOCK: Final = {
     "run_end": "run",
     "cancel_end": "cancel",
 }
-"""What `nextDeadline.what` says for the clocks whose inner name is longer."""
+"""`nextDeadline.what` of the clocks whose field has another name."""
 
 OnStall = Literal["flag", "fail", "retry"]
 
@@ -185,7 +145,7 @@ class Timeouts(Frozen, frozen=True, kw_only=True):
 
 
 class Task(Frozen, frozen=True, kw_only=True):
-    """The hot row: everything decisions need, and nothing that is large."""
+    """The row of a task: everything that decisions need, and nothing large."""
 
     id: str
     project: str
@@ -206,7 +166,7 @@ class Task(Frozen, frozen=True, kw_only=True):
     endpoint_id: str | None = None
     """The implicit endpoint of its `callbackUrl`."""
     claimable_at: int | None = None
-    """From when the create job of the current attempt may be claimed; None: not now."""
+    """Earliest time to claim the current attempt's create job; None: it cannot be claimed."""
     started_at: int | None = None
     finished_at: int | None = None
     cancel_requested_at: int | None = None
@@ -220,7 +180,7 @@ class Task(Frozen, frozen=True, kw_only=True):
     flags: tuple[Flag, ...] = ()
     clocks: Clocks = Clocks()
     warnings: tuple[str, ...] = ()
-    """What a person should know of its result, in sentences; each once."""
+    """Sentences about the result for people; each once."""
 
     @property
     def flag(self) -> Flag | None:
@@ -231,11 +191,10 @@ class Task(Frozen, frozen=True, kw_only=True):
 
     @property
     def scoped_key(self) -> str:
-        """Its concurrency key, which means something within its project alone."""
+        """Its concurrency key, qualified by its project."""
         return f"{self.project}/{self.concurrency_key}"
 
     def has_flag(self, code: str) -> bool:
-        """Whether this flag is set."""
         return bool(self.flags) and any(flag.code == code for flag in self.flags)
 
     @property
@@ -247,60 +206,58 @@ class Task(Frozen, frozen=True, kw_only=True):
 
 
 class KeptPatch(Frozen, frozen=True, kw_only=True):
-    """How much of an attempt's patch is kept."""
+    """The stored part of an attempt's patch."""
 
     stored: int = 0
-    """Bytes that its pieces take."""
+    """Bytes of its pieces."""
     in_final: bool = False
-    """The final event carries it whole."""
+    """True if the final event contains the whole patch."""
 
 
 class Attempt(Frozen, frozen=True, kw_only=True):
-    """One try of a task. The first has a row from its first claim on: a task that waits needs none
-    beside its own."""
+    """One try of a task; the first attempt has a row only from its first claim on."""
 
     task_id: str
     number: int
     key_id: str
-    """The master key its signing key is derived from, for life."""
+    """The master key from which its signing key is derived."""
     opened_at: int
-    """When it began to exist: with the task, or with the retry."""
+    """Creation of the task, or its retry."""
     provider: str | None = None
     realm: str | None = None
-    """Set before the first create: only launchers of this realm may judge the sandbox."""
+    """Set before the first create call: only launchers of this realm may report on the sandbox."""
     sandbox: Sandbox | None = None
     launches: int = 0
     queue_left: int | None = None
-    """What its queue clock still had when it was claimed (milliseconds): a counted re-launch goes
-    on with that."""
+    """Time left on its queue clock at the claim (milliseconds): a relaunch continues with it."""
     tried_at: int | None = None
-    """When `trying` was last said; None means that no sandbox was ever made."""
+    """Time of the newest `trying`; None: no sandbox was ever made."""
     create_before: int | None = None
     spoke_at: int | None = None
-    """When the agent's first word was applied."""
+    """Time of the agent's first applied event."""
     gone_at: int | None = None
-    """When its sandbox was known to be gone, or released."""
+    """Time at which its sandbox was confirmed gone, or released."""
     missing_since: int | None = None
-    """When a look first found no sandbox; gone needs two looks at least 15 s apart."""
+    """Time of the first inspection that found no sandbox; gone needs two, at least 15 s apart."""
     spool_offset: int = 0
     inspections: int = 0
     refused: int = 0
-    """Words stored although they came too late; at most 100 are kept."""
+    """Number of late events; at most 100 are stored."""
     ended_at: int | None = None
     outcome: str | None = None
     error: TaskError | None = None
     usage: Usage = Usage()
     claimed_at: int | None = None
-    """When a launcher first took it."""
+    """Time of its first claim."""
     started_at: int | None = None
-    """When it began to run."""
+    """Time at which it began to run."""
     tried_as: str | None = None
-    """Lease and number of the newest try: the same one again is no second try."""
+    """Lease and number of the newest try, to recognise a repeated report."""
     exited_at: int | None = None
-    """When a launcher told, unasked, that its process had ended."""
+    """Time of a launcher's unsolicited report that its process had ended."""
     patch: KeptPatch | None = None
     resumable: bool = False
-    """Its work is whole in its patch and has not gone out: the next attempt may go on with it."""
+    """True if its patch is complete and unpublished: the next attempt may continue with it."""
 
     @property
     def provider_realm(self) -> tuple[str, str] | None:
@@ -309,20 +266,19 @@ class Attempt(Frozen, frozen=True, kw_only=True):
 
     @property
     def was_tried(self) -> bool:
-        """Whether a sandbox may exist for it."""
+        """True if a sandbox may exist for it."""
         return self.tried_at is not None
 
     @property
     def is_gone(self) -> bool:
-        """Whether no sandbox of it can be alive."""
+        """True if no sandbox of it can be alive."""
         return self.gone_at is not None or not self.was_tried
 
     @property
     def has_final_patch(self) -> bool:
-        """A final event has brought a patch."""
         return self.patch is not None and self.patch.in_final
 
     def with_final_patch(self) -> "Attempt":
-        """The same, once a final event has brought a patch."""
+        """The attempt after a final event with a patch."""
         kept = msgspec.structs.replace(self.patch or KeptPatch(), in_final=True)
         return msgspec.structs.replace(self, patch=kept)

@@ -1,4 +1,4 @@
-"""A change: what one command makes of one task, kept in the view only when it is whole."""
+"""The changes that one command makes to one task; `save` adds them to the unit of work."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from gateway.domain.tasks.task import Attempt, Clocks, Task
 
 
 class TaskChange:
-    """Collects the events, and the task, attempts and jobs they lead to."""
+    """Collects events, and the task, attempts and jobs that result from them."""
 
     def __init__(self, unit: UnitOfWork, task: Task, now: int) -> None:
         self.unit = unit
@@ -32,8 +32,7 @@ class TaskChange:
     def opened(
         cls, unit: UnitOfWork, task_id: str, spec: Spec, now: int, *, claimable_at: int
     ) -> "TaskChange":
-        """A draft of a task that is just being created; its queue clock starts when it may be
-        claimed."""
+        """Creates a task; its queue clock starts when it may be claimed."""
         event = Event(
             task_id=task_id,
             task_seq=1,
@@ -55,7 +54,6 @@ class TaskChange:
         return self.attempt_of(self.task.attempt)
 
     def attempt_of(self, number: int) -> Attempt | None:
-        """An attempt of the task by its number."""
         return self._attempts.get(number) or self.unit.attempts.get((self.task.id, number))
 
     def living(self) -> list[Attempt]:
@@ -65,12 +63,11 @@ class TaskChange:
         return [attempt for attempt in known if not attempt.is_gone]
 
     def put_attempt(self, attempt: Attempt) -> None:
-        """The attempt as it now stands."""
         self._attempts[attempt.number] = attempt
 
     def job(self, kind: JobKind, attempt: int) -> Job | None:
-        """The open job of this kind, if there is one. Its name is known: a search among the jobs of
-        a whole batch would cost each of its commands more with every other."""
+        """The open job of this kind, found by its id: a search among all jobs of a batch would cost
+        each command time in proportion to the others."""
         known = self.attempt_of(attempt)
         number = known.inspections if known is not None and kind == "inspect" else 1
         job = self._job_named(job_id(self.task.id, attempt, kind, number))
@@ -80,11 +77,10 @@ class TaskChange:
         return self._jobs.get(name) or self.unit.jobs.get(name)
 
     def put_job(self, job: Job) -> None:
-        """The job as it now stands."""
         self._jobs[job.id] = job
 
     def open_job(self, kind: JobKind, attempt: Attempt, *, not_before: int) -> None:
-        """Offers a job about the attempt's sandbox to its realm; an open one is only hastened."""
+        """Offers a job about the attempt's sandbox to its realm, or moves an open one forward."""
         job = self.job(kind, attempt.number)
         if job is not None:
             self.put_job(replace(job, not_before=min(job.not_before, not_before)))
@@ -105,7 +101,7 @@ class TaskChange:
             realm=attempt.realm,
             project=self.task.project,
             not_before=not_before,
-            # One that was closed is opened anew under the same id: no old token may fit again.
+            # A closed job may be reopened under its id: no old token may be valid again.
             lease=closed.lease + 1 if closed else 0,
         )
         self.put_job(opened)
@@ -113,14 +109,14 @@ class TaskChange:
     def schedule(
         self, *, claimable_at: int | msgspec.UnsetType | None = msgspec.UNSET, **clocks: int | None
     ) -> None:
-        """Moves clocks, or when the create job may be claimed (milliseconds)."""
+        """Sets clocks, or the time at which the create job may be claimed (milliseconds)."""
         if claimable_at is msgspec.UNSET:
             claimable_at = self.task.claimable_at
         moved = replace(self.task.clocks, **clocks)
         self.task = replace(self.task, claimable_at=claimable_at, clocks=moved)
 
     def stop_clocks(self) -> None:
-        """Nothing runs any more, and nothing can be claimed; a clean-up is watched to its end."""
+        """Stops every clock but that of the clean-up; nothing can be claimed any more."""
         clocks = self.task.clocks
         left = Clocks(cleanup=clocks.cleanup, callback=clocks.callback)
         self.task = replace(self.task, claimable_at=None, clocks=left)
@@ -128,7 +124,7 @@ class TaskChange:
     def emit(
         self, kind: str, fact: Fact, *, attempt: int | None = None, source: str = "gateway"
     ) -> None:
-        """Something happened by our own decision or by a launcher's report."""
+        """Records an event of the gateway, a launcher or the API."""
         self.record(
             Event(
                 task_id=self.task.id,
@@ -143,7 +139,7 @@ class TaskChange:
         )
 
     def record(self, event: Event, fact: Fact) -> None:
-        """An event as it is; a refused one only takes a number."""
+        """Records an event as it is; a refused one only takes a number."""
         self._events.append(event)
         if event.applied:
             self.task = apply(self.task, event, fact)
@@ -151,30 +147,28 @@ class TaskChange:
             self.task = replace(self.task, seq=event.task_seq)
 
     def attach(self, event: Event, piece: PatchPiece) -> None:
-        """The text that an event of this draft has brought."""
+        """Stores the text of an event of this change."""
         self._pieces.append((event, piece))
 
     def raise_flag(self, code: str, detail: str = "") -> None:
-        """Says once that something is wrong."""
         if not self.task.has_flag(code):
             self.emit("task.stalled", FlagSet(code=code, detail=detail))
 
     def lower_flag(self, *codes: str) -> None:
-        """Says that it is well again."""
         for code in codes:
             if self.task.has_flag(code):
                 self.emit("task.recovered", FlagCleared(code=code))
 
     def _later(self, event: Event) -> Mapping[str, int]:
-        """Endpoints that must not be told of the event yet, with the moment from which on they may:
-        a frontend that is still writing down that its task runs would overwrite the end of it."""
+        """Endpoints that may get the event only from a given time on: a frontend that is still
+        storing that its task runs would overwrite the end of the task."""
         task = self.task
         if task.clocks.callback is None or task.endpoint_id is None or event.type not in ENDS:
             return {}
         return {task.endpoint_id: task.clocks.callback}
 
     def save(self) -> Task:
-        """Writes everything into the view; what the events owe to endpoints with it."""
+        """Puts everything into the unit of work, with the deliveries of the events."""
         recipients = self.unit.outbox.directory.recipients(self.task.project, self.task.endpoint_id)
         for event in self._events:
             self.unit.put_event(event)

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.repositories.hosts import MOST, is_host
+from gateway.domain.repositories.hosts import MAX_HOST, is_host
 from gateway.wire.problem import FieldError
 
 _SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
 _ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
 _HOST: Final = (
     "Give a host that can be looked up: an address, or labels of 1 to 63 letters, digits, - and _, "
-    f"{MOST} characters in all"
+    f"{MAX_HOST} characters in all"
 )
 _PRIVATE: Final = f"another one is allowed by {_SETTING}"
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import ReplayReply, StartReplay
-from gateway.domain.deliveries.replay import FOR_EVER, Replay
+from gateway.domain.deliveries.replay import NO_LIMIT, Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.web.context import context_of
@@ -39,7 +39,7 @@ async def start(request: Request) -> Response:
         only_failed=wanted.only_failed,
         dry_run=wanted.dry_run,
         after_seq=await endpoints.last_before(since),
-        until_seq=FOR_EVER if until is None else await endpoints.last_before(until + 1),
+        until_seq=NO_LIMIT if until is None else await endpoints.last_before(until + 1),
         created_at=now,
         updated_at=now,
     )
