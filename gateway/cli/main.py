@@ -187,7 +187,7 @@ def _print_in_any_encoding() -> None:
 
 
 def _failed(error: CommandFailed) -> int:
-    from gateway.cli.console.screen import print_failure  # noqa: PLC0415 - 40 ms that no help needs
+    from gateway.cli.console.terminal import print_failure  # noqa: PLC0415 - 40 ms that no help needs
 
     print_failure(error)
     return FAILED

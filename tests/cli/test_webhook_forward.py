@@ -19,7 +19,7 @@ from gateway.cli.http.client import Client
 from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
 from gateway.cli.webhook.fault import Fault
-from gateway.cli.webhook.forward import Attempt, Forwarder, is_of
+from gateway.cli.webhook.forwarder import Attempt, Forwarder, is_of
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
 from gateway.cli.webhook.secret import Secret

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.console.output import AsJson, plain, print_document
-from gateway.cli.console.screen import print_table, screen
+from gateway.cli.console.terminal import print_table, screen
 from gateway.cli.http.client import decode, open_client, path_part
 from gateway.cli.http.replies import Answer, DeliveryView
 from gateway.cli.tasks.pages import delivery_table

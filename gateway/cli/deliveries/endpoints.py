@@ -15,7 +15,7 @@ from gateway.cli.console.output import (
     plain,
     print_document,
 )
-from gateway.cli.console.screen import print_table, screen
+from gateway.cli.console.terminal import print_table, screen
 from gateway.cli.http.client import (
     Client,
     decode,

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.console.screen import trouble
+from gateway.cli.console.terminal import trouble
 from gateway.cli.http.errors import (
     KEYS,
     Away,

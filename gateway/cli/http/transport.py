@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from gateway.cli.console.screen import trouble
+from gateway.cli.console.terminal import trouble
 from gateway.wire.authorities import Authorities
 
 Timeout = httpx.Timeout | float

@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.screen import screen
+from gateway.cli.console.terminal import screen
 from gateway.cli.http.replies import (
     GOOD_ENDS,
     Answer,
@@ -27,6 +27,7 @@ from gateway.cli.http.replies import (
     WholeTaskView,
 )
 from gateway.cli.http.transport import open_async_http
+from gateway.cli.local.demo_services import StandIns, stand_ins
 from gateway.cli.local.processes import (
     GATEWAY,
     LAUNCHER,
@@ -36,7 +37,6 @@ from gateway.cli.local.processes import (
     wait_until_ready,
     without_slipgate,
 )
-from gateway.cli.local.stand_ins import StandIns, stand_ins
 from gateway.cli.local.state import State
 from gateway.cli.local.up import gateway_environ
 from gateway.cli.operations.database import summary

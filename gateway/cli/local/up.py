@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.console.output import AsJson, TakeOver, print_document
-from gateway.cli.console.screen import screen, trouble
+from gateway.cli.console.terminal import screen, trouble
 from gateway.cli.http.replies import Answer
 from gateway.cli.local.processes import (
     GATEWAY,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.screen import screen
+from gateway.cli.console.terminal import screen
 from gateway.cli.http.replies import Answer
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.screen import print_table, screen, trouble
+from gateway.cli.console.terminal import print_table, screen, trouble
 from gateway.cli.http.replies import Answer
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.cli.operations.rewrap import rewrap

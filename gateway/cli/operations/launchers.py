@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.console.output import AsJson, plain, print_document
-from gateway.cli.console.screen import print_table, screen
+from gateway.cli.console.terminal import print_table, screen
 from gateway.cli.http.client import decode, open_client
 from gateway.cli.http.replies import Answer
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Final
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.screen import screen
+from gateway.cli.console.terminal import screen
 from gateway.cli.http.replies import Answer
 from gateway.cli.local.state import read_master_keys
 from gateway.domain.kernel.keyring import (

@@ -13,7 +13,7 @@ from gateway.cli.console.output import (
     plain,
     print_document,
 )
-from gateway.cli.console.screen import print_table, screen
+from gateway.cli.console.terminal import print_table, screen
 from gateway.cli.http.client import Client, decode, open_client
 from gateway.cli.http.replies import Answer
 

@@ -12,7 +12,7 @@ from gateway.cli.console.output import (
     plain,
     print_document,
 )
-from gateway.cli.console.screen import screen, trouble
+from gateway.cli.console.terminal import screen, trouble
 from gateway.cli.http.client import (
     Client,
     decode,

@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from gateway.cli.console.output import AsJson, print_document
-from gateway.cli.console.screen import screen, trouble
+from gateway.cli.console.terminal import screen, trouble
 from gateway.cli.http.client import decode, open_client, path_part
 from gateway.cli.http.replies import FeedPage
 from gateway.cli.tasks.timeline import line

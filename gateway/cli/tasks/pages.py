@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gateway.cli.console.output import plain
-from gateway.cli.console.screen import print_table, screen
+from gateway.cli.console.terminal import print_table, screen
 from gateway.cli.http.replies import (
     AttemptView,
     DeliveryView,

@@ -5,7 +5,7 @@ from typing import Final
 import typer
 
 from gateway.cli.webhook.listen import listen
-from gateway.cli.webhook.sign import sign
+from gateway.cli.webhook.signing import sign
 from gateway.cli.webhook.verify import verify
 
 webhook: Final = typer.Typer(

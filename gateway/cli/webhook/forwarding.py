@@ -12,12 +12,12 @@ import msgspec
 import typer
 
 from gateway.cli.console.output import CommandFailed, plain
-from gateway.cli.console.screen import screen, trouble
+from gateway.cli.console.terminal import screen, trouble
 from gateway.cli.http.client import Client, open_client
 from gateway.cli.http.transport import open_http
 from gateway.cli.local.state import State
 from gateway.cli.operations.keys import callback_secret_of
-from gateway.cli.webhook.forward import TIME_LIMIT, Attempt, Forwarder, is_of, newest
+from gateway.cli.webhook.forwarder import TIME_LIMIT, Attempt, Forwarder, is_of, newest
 from gateway.cli.webhook.progress import Progress
 from gateway.cli.webhook.secret import VARIABLE, Secret, given_secrets
 from gateway.domain.deliveries.endpoint import SECRET_BYTES

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from gateway.cli.console.output import CommandFailed, plain
-from gateway.cli.console.screen import screen, trouble
+from gateway.cli.console.terminal import screen, trouble
 from gateway.cli.http.replies import Answer
 from gateway.cli.webhook.fault import Fault
 from gateway.cli.webhook.receiver import Arrival, Desk, Receiver

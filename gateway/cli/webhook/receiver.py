@@ -15,7 +15,7 @@ from gateway.cli.http.replies import Answer
 from gateway.cli.webhook.fault import HANG_SECONDS, Fault
 from gateway.cli.webhook.request import SignedRequest
 from gateway.cli.webhook.secret import Secret
-from gateway.cli.webhook.verdict import Verdict, judge
+from gateway.cli.webhook.verification import Verdict, judge
 
 HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 4 * 1024 * 1024

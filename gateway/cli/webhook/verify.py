@@ -12,10 +12,10 @@ from gateway.cli.console.output import (
     plain,
     print_document,
 )
-from gateway.cli.console.screen import screen
+from gateway.cli.console.terminal import screen
 from gateway.cli.webhook.request import SignedRequest, headers_of, read_bytes
 from gateway.cli.webhook.secret import STDIN, SecretFile, given_secrets
-from gateway.cli.webhook.verdict import Verdict, judge
+from gateway.cli.webhook.verification import Verdict, judge
 from gateway.wire.signing import TOLERANCE_SECONDS
 
 _STDIN: Final = Path(STDIN)
