@@ -244,6 +244,18 @@ class EventView(Reply, frozen=True, kw_only=True):
     data: JSONObject
 
 
+class LogChunk(Reply, frozen=True, kw_only=True):
+    """A piece of the log of one attempt."""
+
+    attempt: int
+    offset: int
+    """Bytes of UTF-8 from the attempt's beginning."""
+    chunk: str
+    missing: int
+    """Bytes right before it that have not come, or come later."""
+    at: Moment
+
+
 class StreamToken(Reply, frozen=True, kw_only=True):
     """What lets a browser read one task for a while; `url` is its event stream."""
 

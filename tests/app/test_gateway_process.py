@@ -8,7 +8,6 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from gateway.cli.http.replies import TaskView
 from gateway.cli.local.processes import (
     GATEWAY,
     Child,
@@ -17,6 +16,7 @@ from gateway.cli.local.processes import (
 )
 from gateway.cli.operations.keys import mint
 from gateway.store.sqlite.admin.audit import audit
+from gateway.wire.tasks import TaskView
 from tests.app.processes import gateway_process
 
 REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}

@@ -4,7 +4,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.cli.http.errors import Away, refused, unanswered
+from gateway.cli.http.errors import Unavailable, no_answer, rejection
 
 
 def _problem(status: int, code: str, **more: object) -> httpx.Response:
@@ -13,7 +13,7 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
 
 
 @pytest.mark.parametrize(
-    ("response", "message", "next_step", "is_away"),
+    ("response", "message", "next_step", "is_unavailable"),
     [
         (
             _problem(503, "unavailable", hint="Send the same request again after Retry-After."),
@@ -51,17 +51,17 @@ def _problem(status: int, code: str, **more: object) -> httpx.Response:
     ],
 )
 def test_a_refusal_is_told_with_what_to_do(
-    response: httpx.Response, message: str, next_step: str, is_away: bool
+    response: httpx.Response, message: str, next_step: str, is_unavailable: bool
 ) -> None:
-    failure = refused(response)
+    failure = rejection(response)
     assert message in failure.message
     assert next_step in failure.next_step
-    assert isinstance(failure, Away) == is_away
+    assert isinstance(failure, Unavailable) == is_unavailable
 
 
 def test_several_wrong_fields_are_named_each_on_a_line() -> None:
     errors = [{"path": "$.a", "message": "no"}, {"path": "$.b", "message": "nor this"}]
-    failure = refused(_problem(422, "invalid_request", errors=errors))
+    failure = rejection(_problem(422, "invalid_request", errors=errors))
     assert failure.message.splitlines()[1:] == ["  $.a: no", "  $.b: nor this"]
 
 
@@ -74,5 +74,5 @@ def test_several_wrong_fields_are_named_each_on_a_line() -> None:
     ],
     ids=["nobody", "late", "cut off"],
 )
-def test_no_answer_is_a_gateway_that_is_away(error: httpx.HTTPError, message: str) -> None:
-    assert message in unanswered(error, "http://gate").message
+def test_no_answer_is_a_gateway_that_is_unavailable(error: httpx.HTTPError, message: str) -> None:
+    assert message in no_answer(error, "http://gate").message

@@ -18,10 +18,9 @@ from gateway.cli.console.output import CommandFailed
 from gateway.cli.http.client import Client
 from gateway.cli.local.processes import wait_until_ready
 from gateway.cli.operations.keys import mint
-from gateway.cli.webhook.fault import Fault
-from gateway.cli.webhook.forwarder import Attempt, Forwarder, is_of
+from gateway.cli.webhook.forwarder import ForwardAttempt, Forwarder, is_same_feed
 from gateway.cli.webhook.progress import Progress, WebhookMessage
-from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
+from gateway.cli.webhook.receiver import Arrival, Fault, Inbox, Receiver
 from gateway.cli.webhook.secret import Secret
 from gateway.wire.signing import secret_text
 from tests.app.processes import gateway_process
@@ -38,8 +37,8 @@ class App:
     def __init__(self, fault: Fault | None = None) -> None:
         self.arrivals: list[Arrival] = []
         self._changed = threading.Condition()
-        desk = Desk([Secret.read(SECRET)], fault=fault, clock=time.time)
-        self.server = Receiver(0, desk, self._note, note=print, delay=0)
+        inbox = Inbox([Secret.read(SECRET)], fault=fault, clock=time.time)
+        self.server = Receiver(0, inbox, self._note, note=print, delay=0)
         self.url = f"{self.server.url}/api/hook"
 
     def _note(self, arrival: Arrival) -> None:
@@ -347,15 +346,15 @@ def test_events_that_were_deleted_before_they_were_sent_are_told(tmp_path: Path)
         Progress.held(tmp_path, "http://gate", "http://app") as progress,
     ):
         progress.begin(7)
-        told: list[Attempt] = []
+        shown: list[ForwardAttempt] = []
         forwarder = Forwarder(
-            Client(http), away, progress, "http://app", [b"k" * 32], tell=told.append
+            Client(http), away, progress, "http://app", [b"k" * 32], show=shown.append
         )
         with pytest.raises(CommandFailed, match="events behind 7 were deleted") as caught:
             forwarder.run(None)
         assert "--after 0" in caught.value.next_step
-        assert is_of(Client(http), (7, "evt_1"))
-    assert told == []
+        assert is_same_feed(Client(http), (7, "evt_1"))
+    assert shown == []
 
 
 def test_a_damaged_file_of_progress_is_told(project: Project) -> None:

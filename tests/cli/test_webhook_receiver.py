@@ -11,7 +11,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.cli.webhook.fault import Fault
+from gateway.cli.webhook.receiver import Fault
 from gateway.wire.signing import secret_text, sign
 from tests.cli.listening import Listening, listening
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from gateway.cli.http.replies import ENDS
 from gateway.demo.receiver import Received
+from gateway.domain.tasks.task import TERMINAL
 from tests.e2e.wait import LOOK_SECONDS, PATIENCE_SECONDS
 
 Json = dict[str, Any]
@@ -101,7 +101,7 @@ class Followed:
 
     async def until_over(self, *, seconds: float = PATIENCE_SECONDS) -> Json:
         """The task once it has ended and no sandbox of it is left."""
-        await self.until_type(*(f"task.{end}" for end in ENDS), seconds=seconds)
+        await self.until_type(*(f"task.{end}" for end in TERMINAL), seconds=seconds)
         give_up = time.monotonic() + seconds
         while (sandbox := (shown := await self.shown())["sandbox"]) is not None:
             if sandbox["state"] == "destroyed":

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from gateway.cli.local.demo import DemoReport
+from gateway.cli.local.demo_run import DemoReport
 
 
 def demo(tmp_path: Path) -> DemoReport:

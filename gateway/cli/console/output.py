@@ -1,22 +1,22 @@
-"""The output of a command: words that a terminal cannot take amiss, or one JSON document."""
+"""JSON documents, failures and text for any output; imports nothing that needs a terminal."""
 
 from typing import Annotated
 
 import msgspec
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stdout")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document on stdout")]
 TakeOver = Annotated[
     bool,
     typer.Option(
         "--take-over",
-        help="a restored backup keeps its instance: the gateway it was taken from is gone",
+        help="start a restored backup: the gateway it was taken from is gone",
     ),
 ]
 
 
 class CommandFailed(Exception):
-    """The command was refused or failed; `next_step` says what to do."""
+    """The command was refused or failed; `next_step` tells the operator what to do."""
 
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -25,16 +25,16 @@ class CommandFailed(Exception):
 
 
 def print_document(value: object) -> None:
-    """One JSON document on stdout; bytes are one already."""
+    """Prints one JSON document; bytes are JSON already."""
     raw = value if isinstance(value, bytes) else msgspec.json.encode(value)
     typer.echo(msgspec.json.format(raw, indent=2).decode())
 
 
-def plain(text: str) -> str:
-    """One line without control characters: other people's words must not steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def one_line(text: str) -> str:
+    """The text with a space for each line break and control character."""
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
-def legible(text: str) -> str:
-    """The same for text of many lines; what is no letter, line break or tab is left out."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+def printable(text: str) -> str:
+    """The text without control characters, except line breaks and tabs."""
+    return "".join(char for char in text if char.isprintable() or char in "\n\t")

@@ -1,30 +1,65 @@
-"""The terminal of a person: pages, tables, and what went wrong."""
+"""The terminal of a person: lines, notes, tables and failures."""
 
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.console.output import CommandFailed
+from gateway.cli.console.output import CommandFailed, one_line
+from gateway.wire.tasks import Page
 
-screen: Final = Console(highlight=False, soft_wrap=True)
-"""stdout."""
-trouble: Final = Console(stderr=True, highlight=False, soft_wrap=True)
-"""stderr: why it did not work, and what to do next."""
+T = TypeVar("T")
 
-WIDE: Final = 1_000
-"""Columns of a table: more than any needs."""
+out: Final = Console(highlight=False, soft_wrap=True, markup=False)
+err: Final = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+_WIDE: Final = 1_000
+"""Columns of a table: it is never cut, because half an id is of no use."""
 
 
-def print_table(table: Table) -> None:
-    """A table as wide as it has to be: who sees half an id cannot go on."""
-    Console(highlight=False, width=WIDE).print(table, crop=False)
+def note(text: str) -> None:
+    """Prints a remark on stderr, beside the result."""
+    err.print(text, style="dim")
+
+
+def print_fields(fields: Mapping[str, str | None]) -> None:
+    """Prints a name and a value on each line; those without a value are left out."""
+    width = max(map(len, fields)) + 1
+    for name, value in fields.items():
+        if value:
+            out.print(f"{name:<{width}} {one_line(value)}")
+
+
+def print_table(names: Sequence[str], rows: Iterable[Iterable[str]]) -> None:
+    """Prints a table as wide as its longest cells."""
+    table = Table(*names, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(one_line, row))
+    print_wide(table)
+
+
+def print_page(
+    page: Page[T], names: tuple[str, ...], row: Callable[[T], tuple[str, ...]], *, empty: str
+) -> None:
+    """Prints a page of a list as a table, and the option that shows the next one."""
+    if not page.data:
+        out.print(empty)
+        return
+    print_table(names, map(row, page.data))
+    if page.next_cursor:
+        out.print(f"more: --cursor {page.next_cursor}", style="dim")
+
+
+def print_wide(table: Table) -> None:
+    """Prints a table, uncut."""
+    Console(highlight=False, width=_WIDE, markup=False).print(table, crop=False)
 
 
 def print_failure(error: CommandFailed) -> None:
-    """The reason and the way on, on stderr."""
-    trouble.print(f"[bold red]{'error'}[/]: ", end="")
-    trouble.print(error.message, markup=False)
+    """Prints the reason and the next step on stderr."""
+    err.print("error", style="bold red", end="")
+    err.print(f": {error.message}")
     if error.next_step:
-        trouble.print("[bold]next[/]:  ", end="")
-        trouble.print(error.next_step, markup=False)
+        err.print("next", style="bold", end="")
+        err.print(f":  {error.next_step}")

@@ -1,23 +1,28 @@
-"""`slipgate deliveries …`: what endpoints are owed, and what they answered; needs an ops key."""
+"""`slipgate deliveries …`: events sent to endpoints, and the answers; needs an ops key."""
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.console.output import AsJson, plain, print_document
-from gateway.cli.console.terminal import print_table, screen
-from gateway.cli.http.client import decode, open_client, path_part
-from gateway.cli.http.replies import Answer, DeliveryView
-from gateway.cli.tasks.pages import delivery_table
+from gateway.cli.console.output import AsJson, one_line
+from gateway.cli.console.terminal import out, print_page
+from gateway.cli.http.client import open_client, path_part, present
+from gateway.cli.tasks.pages import DELIVERY_COLUMNS, delivery_row
+from gateway.wire.deliveries import DeliveryView
+from gateway.wire.tasks import Page
 
-deliveries: Final = typer.Typer(no_args_is_help=True, help="what endpoints are owed")
+deliveries: Final = typer.Typer(
+    no_args_is_help=True,
+    help="List deliveries and send them again.\n\nExample: slipgate deliveries list --status=dead",
+)
 
 DeliveryId = Annotated[str, typer.Argument(metavar="ID", help="dlv_…")]
 
 
 class State(StrEnum):
-    """How a delivery stands."""
+    """The states of a delivery."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -26,62 +31,55 @@ class State(StrEnum):
     HELD = "held"
 
 
-class DeliveryPage(Answer, frozen=True, kw_only=True):
-    """A page of a list."""
-
-    data: tuple[DeliveryView, ...]
-    next_cursor: str | None = None
-
-
 @deliveries.command("list")
 def list_deliveries(
-    endpoint: Annotated[str | None, typer.Option(help="only to this one")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="only to this endpoint")] = None,
     task: Annotated[str | None, typer.Option(help="only of this task's events")] = None,
-    status: Annotated[State | None, typer.Option(help="only those that stand so")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    status: Annotated[State | None, typer.Option(help="only in this state")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="deliveries to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deliveries, those of the newest events first."""
-    given = {"endpointId": endpoint, "taskId": task, "status": status, "cursor": cursor}
-    query: dict[str, str | int] = {name: str(value) for name, value in given.items() if value}
+    """List deliveries, those of the newest events first.
+
+    Example: slipgate deliveries list --task=task_01k…
+    """
+    query = {"endpointId": endpoint, "taskId": task, "status": status, "cursor": cursor}
     with open_client() as client:
         answer = client.get("/v1/deliveries", limit=limit, **query)
-    if as_json:
-        print_document(answer)
-        return
-    page = decode(DeliveryPage, answer)
-    if not page.data:
-        screen.print("No such deliveries.", markup=False)
-        return
-    print_table(delivery_table(page.data))
-    if page.next_cursor:
-        screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
+    show_page = partial(
+        print_page, names=DELIVERY_COLUMNS, row=delivery_row, empty="No such deliveries."
+    )
+    present(Page[DeliveryView], answer, show_page, as_json=as_json)
 
 
 @deliveries.command()
 def show(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
-    """One delivery with every attempt to make it."""
+    """Show a delivery with all its attempts.
+
+    Example: slipgate deliveries show dlv_01k…
+    """
     with open_client() as client:
-        _tell(client.get(f"/v1/deliveries/{path_part(delivery_id)}"), as_json=as_json)
+        answer = client.get(f"/v1/deliveries/{path_part(delivery_id)}")
+    present(DeliveryView, answer, _print, as_json=as_json)
 
 
 @deliveries.command()
 def retry(delivery_id: DeliveryId, as_json: AsJson = False) -> None:
-    """Send it now, whatever became of it."""
+    """Send a delivery again now, whatever its state.
+
+    Example: slipgate deliveries retry dlv_01k…
+    """
     with open_client() as client:
-        _tell(client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry"), as_json=as_json)
+        answer = client.post(f"/v1/deliveries/{path_part(delivery_id)}/retry")
+    present(DeliveryView, answer, _print, as_json=as_json)
 
 
-def _tell(answer: bytes, *, as_json: bool) -> None:
-    if as_json:
-        print_document(answer)
-        return
-    found = decode(DeliveryView, answer)
-    again = f", next at {found.next_attempt_at}" if found.next_attempt_at else ""
-    why = f" ({found.reason})" if found.reason else ""
-    screen.print(f"{found.id}  {found.type}  {found.status}{plain(why)}{again}", markup=False)
-    for attempt in found.attempts:
-        answered = attempt.status or attempt.reason or "none"
-        line = f"  {attempt.at}  {attempt.trigger}: {answered} after {attempt.duration_ms} ms"
-        screen.print(plain(line), markup=False)
+def _print(delivery: DeliveryView) -> None:
+    reason = f" ({delivery.reason})" if delivery.reason else ""
+    again = f", next at {delivery.next_attempt_at}" if delivery.next_attempt_at else ""
+    out.print(f"{delivery.id}  {delivery.type}  {delivery.status}{one_line(reason)}{again}")
+    for attempt in delivery.attempts:
+        answer = attempt.status or attempt.reason or "none"
+        line = f"  {attempt.at}  {attempt.trigger}: {answer} after {attempt.duration_ms} ms"
+        out.print(one_line(line))

@@ -1,30 +1,25 @@
-"""`slipgate endpoints …`: who is told of a project's events; needs an ops key."""
+"""`slipgate endpoints …`: receivers of a project's events; needs an ops key."""
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from gateway.cli.console.output import (
-    AsJson,
-    CommandFailed,
-    plain,
-    print_document,
-)
-from gateway.cli.console.terminal import print_table, screen
-from gateway.cli.http.client import (
-    Client,
-    decode,
-    open_client,
-    path_part,
-)
-from gateway.cli.http.replies import Answer, DeliveryAttemptView
+from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document
+from gateway.cli.console.terminal import out, print_fields, print_page
+from gateway.cli.http.client import decode, open_client, path_part, present
+from gateway.wire.deliveries import DeliveryAttemptView
+from gateway.wire.endpoints import EndpointView, NewEndpointView, ReplayView, SecretView
+from gateway.wire.tasks import Page
 
-endpoints: Final = typer.Typer(no_args_is_help=True, help="who is told of a project's events")
+endpoints: Final = typer.Typer(
+    no_args_is_help=True,
+    help="Create, change and test the endpoints that receive events.\n\n"
+    "Example: slipgate endpoints create --url=https://app.example/hook",
+)
 
 EndpointId = Annotated[str, typer.Argument(metavar="ID", help="ep_…")]
 Types = Annotated[
@@ -35,67 +30,30 @@ Headers = Annotated[
     typer.Option("--header", help="Name=@FILE, or Name=- for stdin: a value is never an argument"),
 ]
 Rate = Annotated[float | None, typer.Option(min=0.001, max=10_000, help="requests a second")]
-Description = Annotated[str | None, typer.Option(help="whose it is")]
+Description = Annotated[str | None, typer.Option(help="a note, such as its owner")]
 
 
 class Backlog(StrEnum):
-    """What becomes of the events that were held."""
+    """The fate of the events that were held."""
 
     DELIVER = "deliver"
     DEAD = "dead"
 
 
-class EndpointView(Answer, frozen=True, kw_only=True):
-    """An endpoint."""
-
-    id: str
-    project: str
-    url: str
-    implicit: bool
-    enabled: bool
-    event_types: tuple[str, ...]
-    headers: tuple[str, ...] = ()
-    description: str | None = None
-    disabled_reason: str | None = None
-    failing_since: str | None = None
-    rate_per_second: float | None = None
-    created_at: str = ""
-    secret: str | None = None
-
-
-class EndpointPage(Answer, frozen=True, kw_only=True):
-    """A page of a list."""
-
-    data: tuple[EndpointView, ...]
-    next_cursor: str | None = None
-
-
-class SecretView(Answer, frozen=True, kw_only=True):
-    """A new secret."""
-
-    key_id: str
-    secret: str | None
-
-
-class ReplayView(Answer, frozen=True, kw_only=True):
-    """A job that sends deliveries again."""
-
-    id: str
-    status: str
-    matched: int
-
-
 @endpoints.command()
 def create(
-    url: Annotated[str, typer.Option(help="where the events go")],
-    project: Annotated[str, typer.Option(help="whose events")] = "default",
+    url: Annotated[str, typer.Option(help="address of the receiver")],
+    project: Annotated[str, typer.Option(help="project whose events it receives")] = "default",
     types: Types = None,
     headers: Headers = None,
     description: Description = None,
     rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a project's events sent to an address; the secret is shown this once."""
+    """Create an endpoint; its secret is shown this once.
+
+    Example: slipgate endpoints create --url=https://app.example/hook --type=task.*
+    """
     wanted = {
         "url": url,
         "project": project,
@@ -106,62 +64,65 @@ def create(
     }
     with open_client() as client:
         answer = client.post("/v1/endpoints", wanted)
-    if as_json:
-        print_document(answer)
-        return
-    made = decode(EndpointView, answer)
-    screen.print(f"endpoint  {made.id}", markup=False)
-    screen.print(f"secret    {made.secret or '-'}", markup=False)
-    screen.print("The secret is shown this once.", style="dim")
+    present(NewEndpointView, answer, _print_created, as_json=as_json)
+
+
+def _print_created(endpoint: NewEndpointView) -> None:
+    out.print(f"endpoint  {endpoint.id}")
+    out.print(f"secret    {endpoint.secret or '-'}")
+    out.print("The secret is shown this once.", style="dim")
 
 
 @endpoints.command("list")
 def list_endpoints(
     project: Annotated[str | None, typer.Option(help="only of this project")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="endpoints to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Endpoints, newest first; those of callbacks too."""
-    given = {"project": project, "cursor": cursor}
-    query: dict[str, str | int] = {name: value for name, value in given.items() if value}
+    """List endpoints, newest first, with those of callbacks.
+
+    Example: slipgate endpoints list --project=default
+    """
     with open_client() as client:
-        answer = client.get("/v1/endpoints", limit=limit, **query)
-    if as_json:
-        print_document(answer)
-        return
-    page = decode(EndpointPage, answer)
-    if not page.data:
-        screen.print("No endpoints. Make one: `slipgate endpoints create`.", markup=False)
-        return
-    table = Table("id", "project", "state", "events", "address", box=None, pad_edge=False)
-    for each in page.data:
-        events = f"{len(each.event_types)} types"
-        row = (each.id, each.project, _state(each), events, each.url)
-        table.add_row(*(escape(plain(cell)) for cell in row))
-    print_table(table)
-    if page.next_cursor:
-        screen.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
+        answer = client.get("/v1/endpoints", limit=limit, project=project, cursor=cursor)
+    show_page = partial(
+        print_page,
+        names=("id", "project", "state", "events", "address"),
+        row=_row,
+        empty="No endpoints. Create one: `slipgate endpoints create`.",
+    )
+    present(Page[EndpointView], answer, show_page, as_json=as_json)
+
+
+def _row(endpoint: EndpointView) -> tuple[str, ...]:
+    types = f"{len(endpoint.event_types)} types"
+    return endpoint.id, endpoint.project, _state(endpoint), types, endpoint.url
 
 
 @endpoints.command()
 def show(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
-    """One endpoint as it stands."""
-    with open_client() as client:
-        _tell(client.get(f"/v1/endpoints/{path_part(endpoint_id)}"), as_json=as_json)
+    """Show an endpoint.
+
+    Example: slipgate endpoints show ep_01k…
+    """
+    _change("GET", endpoint_id, as_json=as_json)
 
 
 @endpoints.command()
 def update(
     endpoint_id: EndpointId,
-    url: Annotated[str | None, typer.Option(help="where the events go")] = None,
+    url: Annotated[str | None, typer.Option(help="address of the receiver")] = None,
     types: Types = None,
     headers: Headers = None,
     description: Description = None,
     rate: Rate = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change what is named; the rest stays."""
+    """Change the named fields of an endpoint; the others stay.
+
+    Example: slipgate endpoints update ep_01k… --rate=5
+    """
     given = {
         "url": url,
         "eventTypes": types or None,
@@ -170,39 +131,54 @@ def update(
         "ratePerSecond": rate,
     }
     changes = {name: value for name, value in given.items() if value is not None}
-    with open_client() as client:
-        answer = client.send("PATCH", f"/v1/endpoints/{path_part(endpoint_id)}", changes)
-    _tell(answer, as_json=as_json)
+    _change("PATCH", endpoint_id, changes, as_json=as_json)
 
 
 @endpoints.command()
 def delete(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
-    """End an endpoint: what it was still owed is dead."""
+    """Delete an endpoint; its pending deliveries are dead.
+
+    Example: slipgate endpoints delete ep_01k…
+    """
     with open_client() as client:
-        answer = client.send("DELETE", f"/v1/endpoints/{path_part(endpoint_id)}")
+        answer = client.call("DELETE", _path(endpoint_id))
     if as_json:
         print_document(answer)
     else:
-        screen.print(f"deleted {endpoint_id}", markup=False)
+        out.print(f"deleted {endpoint_id}")
 
 
 @endpoints.command()
 def enable(
     endpoint_id: EndpointId,
-    backlog: Annotated[Backlog, typer.Option(help="what it missed")] = Backlog.DELIVER,
+    backlog: Annotated[
+        Backlog, typer.Option(help="send the events that were held, or drop them")
+    ] = Backlog.DELIVER,
     as_json: AsJson = False,
 ) -> None:
-    """Send it its events again: first those that were held, or drop them."""
-    body = {"backlog": backlog.value}
-    with open_client() as client:
-        _tell(_post(client, endpoint_id, "enable", body), as_json=as_json)
+    """Send an endpoint its events again.
+
+    Example: slipgate endpoints enable ep_01k… --backlog=dead
+    """
+    _change("POST", endpoint_id, {"backlog": backlog.value}, verb="/enable", as_json=as_json)
 
 
 @endpoints.command()
 def disable(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
-    """Hold its events until it is enabled."""
+    """Hold an endpoint's events until it is enabled.
+
+    Example: slipgate endpoints disable ep_01k…
+    """
+    _change("POST", endpoint_id, verb="/disable", as_json=as_json)
+
+
+def _change(
+    method: str, endpoint_id: str, body: object = None, *, verb: str = "", as_json: bool
+) -> None:
+    path = f"{_path(endpoint_id)}{verb}"
     with open_client() as client:
-        _tell(_post(client, endpoint_id, "disable"), as_json=as_json)
+        answer = client.post(path, body) if method == "POST" else client.call(method, path, body)
+    present(EndpointView, answer, _print, as_json=as_json)
 
 
 @endpoints.command()
@@ -213,93 +189,103 @@ def rotate(
     ] = 86_400,
     as_json: AsJson = False,
 ) -> None:
-    """Give it a new secret, shown this once."""
+    """Give an endpoint a new secret, shown this once.
+
+    Example: slipgate endpoints rotate ep_01k… --overlap=3600
+    """
     with open_client() as client:
-        answer = _post(client, endpoint_id, "rotate-secret", {"overlapSeconds": overlap})
-    if as_json:
-        print_document(answer)
-        return
-    made = decode(SecretView, answer)
-    screen.print(f"secret  {made.secret or '-'}", markup=False)
-    screen.print(f"key id  {made.key_id}", markup=False)
+        answer = client.post(f"{_path(endpoint_id)}/rotate-secret", {"overlapSeconds": overlap})
+    present(SecretView, answer, _print_secret, as_json=as_json)
+
+
+def _print_secret(made: SecretView) -> None:
+    out.print(f"secret  {made.secret or '-'}")
+    out.print(f"key id  {made.key_id}")
 
 
 @endpoints.command("test")
 def send_test(endpoint_id: EndpointId, as_json: AsJson = False) -> None:
-    """Send it a signed test event; fails unless it answers 2xx."""
+    """Send an endpoint a signed test event; exit 1 unless it answers 2xx.
+
+    Example: slipgate endpoints test ep_01k…
+    """
     with open_client() as client:
-        answer = _post(client, endpoint_id, "test")
+        answer = client.post(f"{_path(endpoint_id)}/test")
     attempt = decode(DeliveryAttemptView, answer)
     if as_json:
         print_document(answer)
-    told = f"it answered {attempt.status}" if attempt.status else f"no answer: {attempt.reason}"
+    result = f"it answered {attempt.status}" if attempt.status else f"no answer: {attempt.reason}"
     if attempt.reason is not None:
         raise CommandFailed(
-            f"The test event did not arrive: {plain(told)}.",
-            "Is the address right, and does its receiver verify with the endpoint's secret?",
+            f"The test event did not arrive: {one_line(result)}.",
+            "Check the address, and that its receiver verifies with the endpoint's secret.",
         )
     if not as_json:
-        screen.print(plain(told), markup=False)
+        out.print(one_line(result))
 
 
 @endpoints.command()
 def replay(
     endpoint_id: EndpointId,
-    since: Annotated[str, typer.Option(help="a moment, 2026-01-31T12:00:00Z")],
-    until: Annotated[str | None, typer.Option(help="a moment; else now")] = None,
-    only_failed: Annotated[bool, typer.Option("--only-failed", help="not what arrived")] = False,
+    since: Annotated[str, typer.Option(help="such as 2026-01-31T12:00:00Z")],
+    until: Annotated[str | None, typer.Option(help="a moment; default: now")] = None,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="only what did not arrive")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only count them")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the deliveries of a time again; the gateway goes on with it by itself."""
+    """Send the deliveries of a period again, in the background.
+
+    Example: slipgate endpoints replay ep_01k… --since=2026-01-31T12:00:00Z --only-failed
+    """
     wanted = {"since": since, "until": until, "onlyFailed": only_failed, "dryRun": dry_run}
     with open_client() as client:
-        answer = _post(client, endpoint_id, "replay", wanted)
-    if as_json:
-        print_document(answer)
-        return
-    job = decode(ReplayView, answer)
-    screen.print(f"{job.id} {job.status}: see `slipgate endpoints replayed {job.id}`", markup=False)
+        answer = client.post(f"{_path(endpoint_id)}/replay", wanted)
+    present(ReplayView, answer, _print_replay, as_json=as_json)
+
+
+def _print_replay(job: ReplayView) -> None:
+    out.print(f"{job.id} {job.status}: see `slipgate endpoints replayed {job.id}`")
 
 
 @endpoints.command()
 def replayed(
     replay_id: Annotated[str, typer.Argument(metavar="ID", help="rpl_…")], as_json: AsJson = False
 ) -> None:
-    """How far a replay has come."""
+    """Show the progress of a replay.
+
+    Example: slipgate endpoints replayed rpl_01k…
+    """
     with open_client() as client:
         answer = client.get(f"/v1/replays/{path_part(replay_id)}")
-    if as_json:
-        print_document(answer)
-        return
-    job = decode(ReplayView, answer)
-    screen.print(f"{job.id} {job.status}: {job.matched} deliveries so far", markup=False)
+    present(ReplayView, answer, _print_progress, as_json=as_json)
 
 
-def _post(client: Client, endpoint_id: str, verb: str, body: object = None) -> bytes:
-    return client.post(f"/v1/endpoints/{path_part(endpoint_id)}/{verb}", body)
+def _print_progress(job: ReplayView) -> None:
+    out.print(f"{job.id} {job.status}: {job.matched} deliveries so far")
 
 
-def _tell(answer: bytes, *, as_json: bool) -> None:
-    if as_json:
-        print_document(answer)
-        return
-    found = decode(EndpointView, answer)
-    rows = {
-        "endpoint": found.id,
-        "project": found.project,
-        "address": found.url,
-        "state": _state(found),
-        "events": ", ".join(found.event_types),
-        "description": found.description,
-        "headers": ", ".join(found.headers),
-        "rate": f"{found.rate_per_second:g} a second" if found.rate_per_second else None,
-        "failing since": found.failing_since,
-        "created": found.created_at,
-    }
-    for name, value in rows.items():
-        if value:
-            screen.print(f"{name:<14} {plain(value)}", markup=False)
+def _path(endpoint_id: str) -> str:
+    return f"/v1/endpoints/{path_part(endpoint_id)}"
+
+
+def _print(endpoint: EndpointView) -> None:
+    rate = endpoint.rate_per_second
+    print_fields(
+        {
+            "endpoint": endpoint.id,
+            "project": endpoint.project,
+            "address": endpoint.url,
+            "state": _state(endpoint),
+            "events": ", ".join(endpoint.event_types),
+            "description": endpoint.description,
+            "headers": ", ".join(endpoint.headers),
+            "rate": f"{rate:g} a second" if rate else None,
+            "failing since": endpoint.failing_since,
+            "created": endpoint.created_at,
+        }
+    )
 
 
 def _state(endpoint: EndpointView) -> str:
@@ -310,7 +296,8 @@ def _state(endpoint: EndpointView) -> str:
 
 
 def _headers(given: list[str] | None) -> dict[str, str]:
-    """`Name=@FILE` and `Name=-`: what stands in an argument stands in every list of processes."""
+    """Headers from `Name=@FILE` and `Name=-`: every user of a machine sees its processes'
+    arguments."""
     headers: dict[str, str] = {}
     for text in given or []:
         name, _, source = text.partition("=")

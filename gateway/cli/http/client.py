@@ -1,46 +1,42 @@
-"""The command line's HTTP client: it speaks to the gateway like everybody else."""
+"""The command line's HTTP client of the gateway.
+
+No proxy of the environment sees a key and no `.netrc` replaces one: of the environment, HTTP
+clients read only `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+"""
 
 import os
+import ssl
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import httpx
 import msgspec
 
-from gateway.cli.console.output import CommandFailed
-from gateway.cli.console.terminal import trouble
-from gateway.cli.http.errors import (
-    KEYS,
-    Away,
-    refused,
-    unanswered,
-)
-from gateway.cli.http.replies import (
-    Answer,
-    EventView,
-    FeedPage,
-    LogPage,
-    LogView,
-    TaskView,
-)
-from gateway.cli.http.transport import open_http
+from gateway.cli.console.output import CommandFailed, print_document
+from gateway.cli.console.terminal import note
+from gateway.cli.http.errors import CREATE_KEY, Unavailable, no_answer, rejection
+from gateway.domain.tasks.task import TERMINAL, Status
+from gateway.wire.authorities import Authorities
+from gateway.wire.tasks import EventView, Page, TaskView
 
-A = TypeVar("A", bound=Answer)
 T = TypeVar("T")
-Query = Mapping[str, str | int]
+Query = Mapping[str, str | int | None]
+EventPage = Page[msgspec.Raw]
+"""A page of a feed; its events stay byte for byte as they came."""
 
-LONG_POLL = 20
-"""Seconds a feed is asked to wait for news."""
-PATIENCE = 300
-"""Seconds a gateway may be away before who follows a task gives up."""
+SUCCESSFUL: Final = frozenset({Status.COMPLETED, Status.NEEDS_REVIEW})
+LONG_POLL: Final = 20
+"""Seconds that a feed waits for new events."""
+MAX_OUTAGE: Final = 300
+"""Seconds that a gateway may be unavailable before a command that follows it gives up."""
 
 
 class Client:
-    """Calls of one command; every failure is a `CommandFailed` that says what to do."""
+    """The calls of one command; every failure is a `CommandFailed`."""
 
     def __init__(
         self,
@@ -55,118 +51,102 @@ class Client:
 
     @property
     def url(self) -> str:
-        """Of the gateway."""
         return str(self._http.base_url).rstrip("/")
 
-    def get(self, path: str, **query: str | int) -> bytes:
-        """The body of an answer."""
-        return self._call("GET", path, query).content
+    def get(self, path: str, **query: str | int | None) -> bytes:
+        """Fetches a path; parameters that are None are left out."""
+        return self.call("GET", path, query=query)
 
-    def post(self, path: str, body: object = None, *, key: str | None = None) -> bytes:
-        """The body of an answer; the key makes a repeated call the same call."""
-        headers = {"idempotency-key": key or str(uuid.uuid4())}
-        content = None if body is None else msgspec.json.encode(body)
-        return self._call("POST", path, {}, content, headers).content
+    def post(self, path: str, body: object = None) -> bytes:
+        """Posts a body under an idempotency key of its own."""
+        return self.call("POST", path, body, headers={"idempotency-key": str(uuid.uuid4())})
 
-    def send(self, method: str, path: str, body: object = None) -> bytes:
-        """The body of an answer to another change than POST."""
-        content = None if body is None else msgspec.json.encode(body)
-        return self._call(method, path, {}, content).content
-
-    def read(self, made: type[A], path: str, **query: str | int) -> A:
-        """An answer as a value."""
-        return decode(made, self.get(path, **query))
-
-    def task(self, task_id: str) -> TaskView:
-        """One task."""
-        return self.read(TaskView, f"/v1/tasks/{path_part(task_id)}")
-
-    def follow(self, task_id: str) -> Iterator[EventView]:
-        """Its events as they come, until it has ended and all were given."""
-        for page in self.feed(f"/v1/tasks/{path_part(task_id)}/events", task_id):
-            yield from page.events
-
-    def feed(
-        self, path: str, task_id: str | None, after: int | None = None, **query: str | int
-    ) -> Iterator[FeedPage]:
-        """The pages of a feed as they fill; that of a task ends with it, and all were given. A
-        gateway that is started again meanwhile is waited for."""
-        start: dict[str, str | int] = {} if after is None else {"after": after}
-        is_over = task_id is not None and self.task(task_id).is_over
-        while True:
-            wait = 0 if is_over else LONG_POLL
-            read = partial(self.read, FeedPage, path, limit=200, wait=wait, **query, **start)
-            page = self.patiently(read)
-            yield page
-            if is_over and not page.data:
-                return
-            start = {"after": page.next_cursor}
-            if task_id is not None:
-                is_over = self.patiently(partial(self.task, task_id)).is_over
-
-    def log(self, task_id: str, after: int = 0) -> Iterator[LogView]:
-        """The agent's log, to its end."""
-        path = f"/v1/tasks/{path_part(task_id)}/logs"
-        while True:
-            page = self.read(LogPage, path, after=after)
-            if not page.data:
-                return
-            yield from page.data
-            after = int(page.next_cursor)
-
-    def patiently(self, read: Callable[[], T]) -> T:
-        """What is read, of a gateway that may be away for a while."""
-        end = self._clock() + PATIENCE
-        is_told = False
-        while True:
-            try:
-                return read()
-            except Away as away:
-                if self._clock() > end:
-                    raise
-                if not is_told:
-                    trouble.print(f"{away.message} Waiting for it…", style="dim", markup=False)
-                is_told = True
-            self._sleep(1)
-
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
-        query: Query,
-        content: bytes | None = None,
+        body: object = None,
+        *,
+        query: Query | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        sent = {**(headers or {}), **({"content-type": "application/json"} if content else {})}
+    ) -> bytes:
+        """Sends one request and returns the body of its answer."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        content, sent = None, dict(headers or {})
+        if body is not None:
+            content = msgspec.json.encode(body)
+            sent["content-type"] = "application/json"
         try:
-            response = self._http.request(method, path, params=query, content=content, headers=sent)
+            response = self._http.request(
+                method, path, params=params, content=content, headers=sent
+            )
         except httpx.HTTPError as exc:
-            raise unanswered(exc, str(self._http.base_url)) from exc
+            raise no_answer(exc, str(self._http.base_url)) from exc
         if response.is_success:
-            return response
-        raise refused(response)
+            return response.content
+        raise rejection(response)
+
+    def read(self, kind: type[T], path: str, **query: str | int | None) -> T:
+        """Fetches a path and decodes the answer."""
+        return decode(kind, self.get(path, **query))
+
+    def is_over(self, task_id: str) -> bool:
+        """True if the task has ended."""
+        return self.read(TaskView, task_path(task_id)).status in TERMINAL
+
+    def feed(
+        self, path: str, task_id: str | None, after: int | str | None = None, **query: str | int
+    ) -> Iterator[EventPage]:
+        """Yields the pages of a feed as they fill, across restarts of the gateway. The feed of a
+        task ends when the task has ended and all its events were yielded."""
+        is_over = task_id is not None and self.is_over(task_id)
+        while True:
+            wait = 0 if is_over else LONG_POLL
+            page = self.retrying(
+                partial(self.read, EventPage, path, limit=200, wait=wait, after=after, **query)
+            )
+            yield page
+            if is_over and not page.data:
+                return
+            after = page.next_cursor
+            if task_id is not None:
+                is_over = self.retrying(partial(self.is_over, task_id))
+
+    def retrying(self, read: Callable[[], T]) -> T:
+        """Reads every second while the gateway is unavailable, for at most five minutes."""
+        end = self._clock() + MAX_OUTAGE
+        is_noted = False
+        while True:
+            try:
+                return read()
+            except Unavailable as exc:
+                if self._clock() > end:
+                    raise
+                if not is_noted:
+                    note(f"{exc.message} Waiting for it…")
+                is_noted = True
+            self._sleep(1)
 
 
 @contextmanager
-def open_client(environ: Mapping[str, str] | None = None) -> Iterator[Client]:
+def open_client(environ: Mapping[str, str] = os.environ) -> Iterator[Client]:
     """A client from `SLIPGATE_URL` and `SLIPGATE_API_KEY`.
 
     Raises:
         CommandFailed: there is no key, or the address is not one.
     """
-    environ = os.environ if environ is None else environ
     url = environ.get("SLIPGATE_URL", "http://127.0.0.1:8700").rstrip("/")
     key = environ.get("SLIPGATE_API_KEY", "").strip()
     if not key:
         raise CommandFailed(
             "SLIPGATE_API_KEY is not set.",
             "Set it to a tasks key: `slipgate up` shows one on its first run, "
-            f"{KEYS} makes another.",
+            f"{CREATE_KEY} makes another.",
         )
     if not key.isascii() or not key.isprintable():
         raise CommandFailed(
-            "SLIPGATE_API_KEY is not a key: it holds what no key holds.",
-            f"Copy it again, or make another by {KEYS}.",
+            "SLIPGATE_API_KEY is not a key: it holds characters that no key has.",
+            f"Copy it again, or make another by {CREATE_KEY}.",
         )
     if not url.startswith(("http://", "https://")):
         raise CommandFailed(
@@ -181,29 +161,63 @@ def open_client(environ: Mapping[str, str] | None = None) -> Iterator[Client]:
         yield Client(http)
 
 
-def decode(made: type[A], body: bytes) -> A:
-    """An answer as a value.
+def open_http(
+    url: str, *, timeout: httpx.Timeout | float, headers: Mapping[str, str] | None = None
+) -> httpx.Client:
+    """A client for one address; it follows no redirect."""
+    context = _tls_context(url)
+    return httpx.Client(
+        base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=context
+    )
+
+
+def _tls_context(url: str) -> ssl.SSLContext:
+    """Reading the authorities takes 20 ms, which an address without TLS need not wait for."""
+    if url.lower().startswith("http:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authorities = Authorities.of_environ(os.environ)
+    for problem in authorities.problems:
+        note(problem)
+    return authorities.context()
+
+
+def decode(kind: type[T], body: bytes) -> T:
+    """Decodes an answer; fields that this version does not know are ignored.
 
     Raises:
-        CommandFailed: it is not what a gateway of this version says.
+        CommandFailed: it is not an answer of a gateway of this version.
     """
     try:
-        return msgspec.json.decode(body, type=made)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError as exc:
         raise CommandFailed(
             "The answer is not that of a slipgate gateway of this version.",
-            "Look at SLIPGATE_URL, and compare versions.",
+            "Check SLIPGATE_URL, and compare versions.",
         ) from exc
+
+
+def decode_events(page: EventPage) -> tuple[EventView, ...]:
+    return tuple(decode(EventView, bytes(event)) for event in page.data)
 
 
 def path_part(text: str) -> str:
     """An id as one segment of a path, so that it cannot be another path.
 
     Raises:
-        CommandFailed: it holds what no id holds.
+        CommandFailed: it holds a character that no id has.
     """
-    if not text or not all(
-        letter.isascii() and (letter.isalnum() or letter in "_-") for letter in text
-    ):
+    if not text or not all(char.isascii() and (char.isalnum() or char in "_-") for char in text):
         raise CommandFailed(f"{text!r} is not an id.", "Take one from `slipgate tasks list`.")
     return text
+
+
+def task_path(task_id: str) -> str:
+    return f"/v1/tasks/{path_part(task_id)}"
+
+
+def present(kind: type[T], body: bytes, show: Callable[[T], None], *, as_json: bool) -> None:
+    """Prints an answer: as the JSON it is, or decoded, for a person."""
+    if as_json:
+        print_document(body)
+    else:
+        show(decode(kind, body))

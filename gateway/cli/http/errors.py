@@ -1,4 +1,4 @@
-"""What a call that failed means for whoever typed the command, and what to do about it."""
+"""Failed calls as errors of a command: the reason, and what the operator does next."""
 
 from typing import Final
 
@@ -6,90 +6,95 @@ import httpx
 import msgspec
 
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.http.replies import ProblemView
+from gateway.wire.problem import Problem
+
+CREATE_KEY: Final = "`slipgate keys create --scope tasks --name me`"
+_ADVICE: Final = {
+    "unauthorized": f"SLIPGATE_API_KEY is no key of this gateway, or it was revoked: {CREATE_KEY} "
+    "makes one beside its database.",
+    "not_found": "Run `slipgate tasks list` to see the tasks of this key; those of other projects "
+    "are not among them.",
+    "method_not_allowed": "Compare the versions of this command and the gateway: they differ.",
+    "cursor_expired": "Leave out --after to begin with the oldest event that is kept.",
+    "no_patch": "Run `slipgate tasks explain`: an agent sends its patch when it ends.",
+    "already_finished": "Nothing is left to stop; run `slipgate tasks retry` to try it again.",
+    "invalid_request": "Correct the fields that are named and run the command again.",
+    "unavailable": "Try again in a moment; if that does not help, look at the gateway's log and "
+    "at its disk.",
+}
+"""By code, where the gateway's own hint is for programs or missing."""
+_NO_ROUTE: Final = "There is no such route."
+_OPTIONAL: Final = {"type": "about:blank", "title": "", "requestId": ""}
+"""Fields that a problem may lack (RFC 9457), or that another version may not send."""
 
 
-class Denied(CommandFailed):
-    """The gateway has said no, and by which code."""
+class Rejected(CommandFailed):
+    """The gateway refused the request with an error code."""
 
     def __init__(self, code: str, message: str, next_step: str) -> None:
         super().__init__(message, next_step)
         self.code = code
 
 
-class Away(CommandFailed):
-    """Nobody answers, or nothing can be stored just now: in a moment it may be well again."""
+class Unavailable(CommandFailed):
+    """The gateway does not answer, or cannot store anything now: a later call may succeed."""
 
 
-KEYS: Final = "`slipgate keys create --scope tasks --name me`"
-_ADVICE: Final = {
-    "unauthorized": f"SLIPGATE_API_KEY is no key of this gateway, or it was revoked: {KEYS} makes "
-    "one beside its database.",
-    "not_found": "`slipgate tasks list` shows what this key can see; another project's tasks are "
-    "not among them.",
-    "method_not_allowed": "This gateway is of another version than this command.",
-    "cursor_expired": "Leave --after out to begin with the oldest event that is kept.",
-    "no_patch": "An agent sends it with its last word; `slipgate tasks explain` says how the task "
-    "stands.",
-    "already_finished": "There is nothing left to stop; `slipgate tasks retry` tries it again.",
-    "invalid_request": "Correct what is named and type it again.",
-    "unavailable": "Try again in a moment; if that does not help, look at the gateway's log and "
-    "at its disk.",
-}
-"""By code, where the gateway's own hint speaks to programs or says nothing."""
-_NO_ROUTE: Final = "There is no such route."
-
-
-def unanswered(error: httpx.HTTPError, url: str) -> Away:
-    """No answer came."""
+def no_answer(error: httpx.HTTPError, url: str) -> Unavailable:
+    """The error of a call that got no answer."""
     if isinstance(error, httpx.ConnectError):
-        return Away(
+        return Unavailable(
             f"Nobody answers at {url}.",
-            "Start it with `slipgate up`, or set SLIPGATE_URL to where it runs.",
+            "Start it with `slipgate up`, or set SLIPGATE_URL to its address.",
         )
     if isinstance(error, httpx.TimeoutException):
-        return Away(
+        return Unavailable(
             f"{url} did not answer in time.",
-            "Look at its log, and at `GET /healthz`: it may be overloaded or stuck.",
+            "Look at its log and at `GET /healthz`: it may be overloaded or stuck.",
         )
-    return Away(
+    return Unavailable(
         f"{url} broke off its answer ({type(error).__name__}).",
-        "Try again; if that does not help, look at its log and at proxies before it.",
+        "Try again; if that does not help, look at its log and at the proxies before it.",
     )
 
 
-def refused(response: httpx.Response) -> CommandFailed:
-    """An answer that is not a success."""
+def rejection(response: httpx.Response) -> CommandFailed:
+    """The error of an answer that is not a success."""
     try:
-        problem = msgspec.json.decode(response.content, type=ProblemView)
+        document = msgspec.json.decode(response.content, type=dict[str, object])
+        problem = msgspec.convert(_OPTIONAL | document, Problem)
     except msgspec.MsgspecError:
         return _foreign(response.status_code)
-    message, advice = f"{problem.code}: {problem.detail}{_fields(problem)}", _advice(problem)
+    message = f"{problem.code}: {problem.detail}{_field_lines(problem)}"
     if response.status_code in {429, 503}:
-        return Away(message, advice)
-    return Denied(problem.code, message, advice)
+        return Unavailable(message, _advice(problem))
+    return Rejected(problem.code, message, _advice(problem))
 
 
 def _foreign(status: int) -> CommandFailed:
     if status in {502, 503, 504}:
-        message = f"HTTP {status} from something before the gateway."
-        return Away(message, "Look whether the gateway runs; a proxy or a tunnel answers for it.")
-    message = f"HTTP {status}, and not in the form of a slipgate gateway."
-    return CommandFailed(message, "Look at SLIPGATE_URL: something else answers there.")
+        return Unavailable(
+            f"HTTP {status} from something before the gateway.",
+            "Check that the gateway runs: a proxy or a tunnel answers for it.",
+        )
+    return CommandFailed(
+        f"HTTP {status}, and not in the form of a slipgate gateway.",
+        "Check SLIPGATE_URL: something else answers there.",
+    )
 
 
-def _fields(problem: ProblemView) -> str:
-    """What is wrong, each on a line, unless the detail has said it all."""
+def _field_lines(problem: Problem) -> str:
+    """A line for each wrong field, unless the detail names the only one."""
     errors = problem.errors or ()
     if len(errors) == 1 and errors[0].message in problem.detail:
         return ""
     return "".join(f"\n  {error.path}: {error.message}" for error in errors)
 
 
-def _advice(problem: ProblemView) -> str:
+def _advice(problem: Problem) -> str:
     if problem.detail == _NO_ROUTE:
-        return "Look at SLIPGATE_URL: it ends behind the port; or compare versions."
-    own = _ADVICE.get(problem.code)
+        return "Check SLIPGATE_URL: it ends behind the port; or compare versions."
     if problem.status >= 500 and problem.code != "unavailable":
-        return f"This is a bug in slipgate: its log has more under request {problem.request_id}."
-    return own or problem.hint or "`slipgate tasks explain` says how a task stands."
+        return f"Report this bug in slipgate: its log has more under request {problem.request_id}."
+    advice = _ADVICE.get(problem.code) or problem.hint
+    return advice or "Run `slipgate tasks explain` to see the state of a task."

@@ -1,4 +1,4 @@
-"""The world around the demo: a repository, GitHub, a model server and a frontend's receiver."""
+"""The services of the demo: a repository, and fakes of GitHub, a model server and a frontend."""
 
 import asyncio
 import secrets
@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,13 +20,13 @@ from gateway.demo.sample import PROMPT, SLUG, make_sample
 from gateway.demo.serve import serving
 
 TURN_SECONDS: Final = 0.6
-"""The pause of the scripted model before it answers, so that one can watch."""
+"""The pause of the scripted model before it answers, so that a person can follow it."""
 ADD_A_FILE: Final = "Add a file that says who was here."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What the task works on."""
+    """The repository of the task, and its prompt."""
 
     slug: str
     bare: Path
@@ -33,8 +34,8 @@ class Subject:
 
 
 @dataclass(kw_only=True)
-class StandIns:
-    """Addresses and keys of the stand-ins, and what they saw."""
+class DemoServices:
+    """Addresses and keys of the fakes, and the requests that they received."""
 
     subject: Subject
     github: GitHub
@@ -54,7 +55,7 @@ class StandIns:
 
     @property
     def launcher_environ(self) -> dict[str, str]:
-        """What the launcher hands to the sandbox."""
+        """The variables that the launcher hands to the sandbox."""
         return {
             "OPENAI_API_KEY": self.model_key,
             "OPENAI_BASE_URL": f"{self.model_url}/v1",
@@ -65,15 +66,15 @@ class StandIns:
 
 
 @asynccontextmanager
-async def stand_ins(folder: Path, repository: str | None) -> AsyncIterator[StandIns]:
-    """Serves them on free ports for as long as the context lasts."""
-    subject = await asyncio.to_thread(_subject, folder, repository)
+async def demo_services(folder: Path, repository: str | None) -> AsyncIterator[DemoServices]:
+    """Serves the fakes on free ports."""
+    subject = await asyncio.to_thread(_subject, folder / "repositories", repository)
     token, key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
     github = GitHub(token=token, repositories={subject.slug: subject.bare})
-    model = ScriptedModel(key=key, pause=_pause, now=time.time)
-    receiver = Receiver(secret=lambda: world.callback_secret, now=time.time)
+    model = ScriptedModel(key=key, pause=partial(asyncio.sleep, TURN_SECONDS), now=time.time)
+    receiver = Receiver(secret=lambda: services.callback_secret, now=time.time)
     async with AsyncExitStack() as stack:
-        world = StandIns(
+        services = DemoServices(
             subject=subject,
             github=github,
             model=model,
@@ -84,19 +85,18 @@ async def stand_ins(folder: Path, repository: str | None) -> AsyncIterator[Stand
             github_token=token,
             model_key=key,
         )
-        yield world
+        yield services
 
 
 def _subject(folder: Path, repository: str | None) -> Subject:
     try:
         if repository is None:
-            sample = make_sample(folder / "repositories")
-            return Subject(slug=SLUG, bare=sample.bare, prompt=PROMPT)
-        return _copy(folder / "repositories", repository)
+            return Subject(slug=SLUG, bare=make_sample(folder).bare, prompt=PROMPT)
+        return _copy(folder, repository)
     except GitFailed as exc:
         raise CommandFailed(
             f"The repository could not be prepared: {exc}",
-            "Look at the address, and that git is installed and may read it.",
+            "Check its address, and that git is installed and may read it.",
         ) from exc
 
 
@@ -109,7 +109,3 @@ def _copy(folder: Path, repository: str) -> Subject:
     bare.parent.mkdir(parents=True)
     git("clone", "--quiet", "--bare", "--template=", "--", source, str(bare), folder=folder)
     return Subject(slug=f"demo/{name}", bare=bare, prompt=ADD_A_FILE)
-
-
-async def _pause() -> None:
-    await asyncio.sleep(TURN_SECONDS)

@@ -1,4 +1,4 @@
-"""Child processes of `up` and `demo`: argument lists, started and stopped in order."""
+"""Child processes of `up` and `demo`, started and stopped in order."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from typing import Final, Self
 import httpx
 
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.http.transport import open_http
+from gateway.cli.http.client import open_http
 from gateway.wire.environment import SettingsError
 
 GRACE: Final = 20.0
@@ -30,7 +30,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._module = tuple(module)
+        self._command = [sys.executable, *module]
         self._environ = dict(environ)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,10 +42,10 @@ class Child:
         self.stop()
 
     def start(self) -> None:
-        """Starts it, in a session of its own: Ctrl-C reaches it through us, in our order."""
+        """Starts it in a session of its own: Ctrl-C reaches it through us, in our order."""
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, *self._module],
+                self._command,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -54,7 +54,7 @@ class Child:
             )
 
     def stop(self) -> None:
-        """SIGTERM, and SIGKILL when it does not drain in time. Safe twice."""
+        """Sends SIGTERM, and SIGKILL if it does not drain in time. Safe twice."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
@@ -64,14 +64,14 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL: nothing of it runs on."""
+        """Sends SIGKILL and waits for its end."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
     @property
     def pid(self) -> int:
-        """Of the running process; 0 before it was started."""
+        """The process id; 0 before the start."""
         return 0 if self._process is None else self._process.pid
 
     @property
@@ -80,26 +80,25 @@ class Child:
         return None if self._process is None else self._process.poll()
 
     def check(self) -> None:
-        """Raises `CommandFailed` if it has ended, with the end of its output."""
+        """Raises `CommandFailed`, with the end of its output, if it has ended."""
         if self.exit_code is not None:
             raise CommandFailed(
                 f"The {self.name} ended with exit code {self.exit_code}:\n{self.tail()}",
-                f"Its whole output is in {self.log}.",
+                f"Read its whole output in {self.log}.",
             )
 
     def tail(self, lines: int = 12) -> str:
-        """The end of its output."""
+        """The last lines of its output."""
         text = self.log.read_text("utf-8", "replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
 
 def wait_until_ready(url: str, child: Child, *, seconds: float = 20.0) -> None:
-    """Until `/readyz` answers 200.
+    """Waits until `/readyz` answers 200.
 
     Raises:
         CommandFailed: the child ended, or the time is over.
     """
-
     with open_http(url, timeout=2) as http:
 
         def is_ready() -> bool:
@@ -113,38 +112,34 @@ def wait_until_ready(url: str, child: Child, *, seconds: float = 20.0) -> None:
 
 
 def wait_for(is_true: Callable[[], bool], what: str, child: Child, seconds: float) -> None:
-    """Until the condition holds.
-
-    Raises:
-        CommandFailed: it did not in time.
-    """
+    """Waits until a condition holds; raises `CommandFailed` when the time is over."""
     end = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > end:
             raise CommandFailed(
                 f"Waited {seconds:.0f} s for {what}.\n{child.tail()}",
-                f"The output of the {child.name} is in {child.log}.",
+                f"Read the output of the {child.name} in {child.log}.",
             )
         time.sleep(0.05)
 
 
 def check_launcher(environ: Mapping[str, str]) -> None:
-    """What the launcher itself says of its settings, before anything is started.
+    """Has the launcher check its settings before anything is started.
 
     Raises:
         SettingsError: it would not start with them.
     """
-    words = [sys.executable, *LAUNCHER, "--check"]
-    done = subprocess.run(words, env=dict(environ), capture_output=True, text=True, check=False)
+    command = [sys.executable, *LAUNCHER, "--check"]
+    done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SettingsError(done.stderr.strip().splitlines())
 
 
 def check_free(port: int) -> None:
-    """Whether a child may listen there: the answers of another must not pass for its own.
+    """Checks that nothing listens on a port: its answers would pass for those of our child.
 
     Raises:
-        CommandFailed: somebody listens there.
+        CommandFailed: the port is in use.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,20 +153,19 @@ def check_free(port: int) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """A port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return int(port)
+        return int(probe.getsockname()[1])
 
 
 def without_slipgate(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment without our own variables: a child gets those it is told, and no others."""
+    """The environment without our own variables: a child gets only those that it is given."""
     return {name: value for name, value in environ.items() if not name.startswith("SLIPGATE_")}
 
 
 def stop_on_sigterm() -> None:
-    """From now on SIGTERM stops as Ctrl-C does: in order, and no child stays behind."""
+    """Makes SIGTERM stop as Ctrl-C does: in order, and no child stays behind."""
     # A shell starts what it puts into the background with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

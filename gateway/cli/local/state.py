@@ -15,24 +15,20 @@ MASTER_KEYS_VARIABLE: Final = "SLIPGATE_SECRET_KEYS"
 
 
 class State:
-    """`./.slipgate`: the database, the master key, the launcher's key; for its owner alone."""
+    """`./.slipgate`: the database, the master key and the launcher's key, readable by its owner."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.database = self.folder / DATABASE
+        self.launcher = self.folder / "launcher"
 
     @property
     def database_url(self) -> str:
-        """As `SLIPGATE_DATABASE_URL` has it."""
-        return f"sqlite:///{self.folder / DATABASE}"
-
-    @property
-    def launcher(self) -> Path:
-        """Where the launcher keeps what it runs."""
-        return self.folder / "launcher"
+        return f"sqlite:///{self.database}"
 
     def master_keys(self) -> str:
-        """As `SLIPGATE_SECRET_KEYS` has it; made the first time."""
+        """The value of `SLIPGATE_SECRET_KEYS`; made the first time."""
         return self.kept(MASTER_KEYS, _new_master_key)
 
     def kept(self, name: str, make: Callable[[], str]) -> str:
@@ -48,8 +44,7 @@ class State:
 
 
 def read_master_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
-    """The master keys for commands that open the database themselves: those that are given, or
-    those that `up` keeps beside this very database.
+    """The master keys of the environment, or those that `up` keeps beside this very database.
 
     Raises:
         SettingsError: there are none, or one is malformed.
@@ -58,7 +53,6 @@ def read_master_keys(environ: Mapping[str, str]) -> Mapping[str, bytes]:
 
 
 def has_master_keys(environ: Mapping[str, str]) -> bool:
-    """Whether `read_master_keys` has any to read."""
     return bool(_master_keys(environ))
 
 

@@ -1,4 +1,4 @@
-"""`slipgate up`: a gateway and a launcher on this machine, for real use."""
+"""`slipgate up`: runs a gateway and a launcher on this machine, for real use."""
 
 import os
 import time
@@ -9,8 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.cli.console.output import AsJson, TakeOver, print_document
-from gateway.cli.console.terminal import screen, trouble
-from gateway.cli.http.replies import Answer
+from gateway.cli.console.terminal import note, out
 from gateway.cli.local.processes import (
     GATEWAY,
     LAUNCHER,
@@ -25,6 +24,7 @@ from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
 from gateway.cli.operations.keys import MintedKey, mint
 from gateway.settings import SQLITE, read_settings
 from gateway.wire.environment import SettingsError
+from gateway.wire.message import Reply
 from gateway.wire.own_process import close_own_process
 
 PASSED_ON: Final = (
@@ -46,7 +46,7 @@ PASSED_ON: Final = (
 )
 """Settings of the gateway and the launcher that `up` takes from its own environment."""
 OF_SOURCES: Final = ("SLIPGATE_DAYTONA_WEBHOOK_SECRETS", "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
-"""Settings that are the gateway's alone."""
+"""Settings of the gateway alone."""
 OF_PROVIDERS: Final = (
     "SLIPGATE_DAYTONA_SECRETS",
     "SLIPGATE_DOCKER_",
@@ -54,45 +54,49 @@ OF_PROVIDERS: Final = (
     "SLIPGATE_REALM",
     "SLIPGATE_SANDBOX_TTL_MINUTES",
 )
-"""Beginnings of the names of settings that the launcher's providers have."""
+"""Prefixes of the settings of the launcher's providers."""
 OPTIONS: Final = frozenset({"SLIPGATE_PORT", "SLIPGATE_PROVIDERS", "SLIPGATE_PUBLIC_URL"})
-"""Settings that are read here, some of them as options."""
+"""Settings that `up` reads itself, some as options."""
 OWN: Final = {
     "SLIPGATE_DATABASE_URL": "--state names its folder",
     "SLIPGATE_HOST": "`slipgate gateway` listens elsewhere",
     "SLIPGATE_LAUNCHER_STATE": "--state names its folder",
 }
-"""Settings that `up` decides itself, and what does instead."""
+"""Settings that `up` decides, and the way to change each."""
 LOCAL: Final = "local"
 HOST: Final = "127.0.0.1"
+STATE: Final = Path(".slipgate")
 
 
-class Running(Answer, frozen=True, kw_only=True, omit_defaults=True):
-    """What `up --json` prints once everything runs."""
+class Running(Reply, frozen=True, kw_only=True, omit_defaults=True):
+    """The JSON of `up`, once everything runs."""
 
     url: str
     state: str
     tasks_key: str | None = None
-    """Shown on the first run alone."""
+    """Shown on the first run only."""
     callback_secret: str | None = None
 
 
 def up(
-    port: Annotated[int, typer.Option(envvar="SLIPGATE_PORT", min=1, max=65_535)] = 8700,
-    state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = Path(
-        ".slipgate"
-    ),
+    port: Annotated[
+        int, typer.Option(envvar="SLIPGATE_PORT", min=1, max=65_535, help="port of the gateway")
+    ] = 8700,
+    state: Annotated[Path, typer.Option(help="folder of the database and the keys")] = STATE,
     providers: Annotated[
         str,
         typer.Option(
             envvar="SLIPGATE_PROVIDERS",
-            help="where sandboxes come from, such as daytona-api,daytona-cli; `local` is this host",
+            help="providers of sandboxes, such as daytona-api,daytona-cli; `local` is this host",
         ),
     ] = LOCAL,
     take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a gateway and a launcher; Ctrl-C stops them in order."""
+    """Run a gateway and a launcher; Ctrl-C stops them in order.
+
+    Example: slipgate up --providers=daytona-api --port=8700
+    """
     close_own_process()
     check_free(port)
     kept = State(state)
@@ -118,18 +122,18 @@ def up(
             wait_until_ready(url, gateway)
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
-            _announce(kept, url, first, as_json)
-            _first_key_marker(kept).touch()  # not before: whoever was not told gets another
+            _print_running(kept, url, first, as_json)
+            _first_key_marker(kept).touch()  # not before: a key that was not shown is replaced
             _watch(gateway, launcher)
     except KeyboardInterrupt:
-        trouble.print("stopped; `slipgate up` goes on where it was", style="dim")
+        note("stopped; `slipgate up` goes on where it was")
 
 
 def gateway_environ(
     kept: State, port: int, *, public_url: str, secret_keys: str = ""
 ) -> dict[str, str]:
-    """The environment of the gateway: it never sees a model key. `public_url` empty: sandboxes only
-    spool; `secret_keys` empty: the ones of the state folder, made the first time."""
+    """The environment of the gateway, without model keys. Without a `public_url` sandboxes only
+    spool; without `secret_keys` those of the state folder are used, made the first time."""
     return {
         # An app under development listens on this machine.
         "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS": "true",
@@ -145,7 +149,7 @@ def gateway_environ(
 def launcher_environ(
     kept: State, url: str, gateway_env: dict[str, str], providers: str
 ) -> dict[str, str]:
-    """The environment of the launcher: it has the keys of models, of GitHub and of Daytona."""
+    """The environment of the launcher, with the keys of models, of GitHub and of Daytona."""
     key = kept.kept("launcher-key", lambda: _launcher_key(gateway_env))
     passed = {
         name: text
@@ -166,23 +170,19 @@ def launcher_environ(
 
 
 def _launcher_key(gateway_env: dict[str, str]) -> str:
-    """This machine is its operator's own: its launcher serves whatever project gets a key here."""
+    """A key for all projects: this machine is its operator's own."""
     return mint(gateway_env, "launcher", "default", "up", all_projects=True).key
 
 
 def _public_url(own: str, providers: str) -> str:
-    """The one that is given. Without one, agents on this host reach our own address, and sandboxes
-    only spool."""
+    """The public URL of the environment, or our own address if all agents run on this host; without
+    one, sandboxes spool."""
     given = os.environ.get("SLIPGATE_PUBLIC_URL", "").strip()
     return given or (own if providers.strip() == LOCAL else "")
 
 
 def _check_own(kept: State) -> None:
-    """What `up` decides itself, and the environment wants otherwise.
-
-    Raises:
-        SettingsError: with all of them.
-    """
+    """Raises `SettingsError` if the environment contradicts what `up` decides."""
     ours = (kept.database_url, HOST, str(kept.launcher))
     problems = [
         f"{name} is set, but `slipgate up` always takes {own}: unset it; {instead}"
@@ -194,7 +194,7 @@ def _check_own(kept: State) -> None:
 
 
 def _is_same(given: str, ours: str) -> bool:
-    """Whether a setting, a relative path too, says what we do anyway, or nothing."""
+    """True if a setting is absent, or means the same as ours: a path may be relative."""
     path = given.removeprefix(SQLITE)
     return given in ("", ours) or Path(path).resolve() == Path(ours.removeprefix(SQLITE))
 
@@ -212,11 +212,11 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
 
 
 def _first_key_marker(kept: State) -> Path:
-    """Says that the first key was shown."""
+    """A file that exists once the first key was shown."""
     return kept.folder / "keys-made"
 
 
-def _announce(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:
+def _print_running(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:
     if as_json:
         print_document(
             Running(
@@ -227,16 +227,16 @@ def _announce(kept: State, url: str, first: MintedKey | None, as_json: bool) -> 
             )
         )
         return
-    screen.print(f"slipgate runs at {url}, its state is in {kept.folder}", markup=False)
+    out.print(f"slipgate runs at {url}, its state is in {kept.folder}")
     if first is not None:
-        screen.print("Keys, shown this once:")
-        screen.print(f"  export SLIPGATE_URL={url}", markup=False)
-        screen.print(f"  export SLIPGATE_API_KEY={first.key}", markup=False)
+        out.print("Keys, shown this once:")
+        out.print(f"  export SLIPGATE_URL={url}")
+        out.print(f"  export SLIPGATE_API_KEY={first.key}")
         if first.callback_secret:
-            screen.print(f"  callback secret: {first.callback_secret}", markup=False)
-    screen.print("In another terminal:")
-    screen.print("  slipgate tasks create --repo URL --prompt TEXT --watch", markup=False)
-    screen.print("Ctrl-C stops it.", style="dim")
+            out.print(f"  callback secret: {first.callback_secret}")
+    out.print("In another terminal:")
+    out.print("  slipgate tasks create --repo URL --prompt TEXT --watch")
+    out.print("Ctrl-C stops it.", style="dim")
 
 
 def _watch(*children: Child) -> None:

@@ -1,4 +1,4 @@
-"""`slipgate migrate`, `verify` and `backup`: they open the database themselves."""
+"""`slipgate migrate`, `verify` and `backup`: commands that open the database."""
 
 import os
 import sqlite3
@@ -9,18 +9,18 @@ from typing import Annotated
 import typer
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.terminal import screen
-from gateway.cli.http.replies import Answer
+from gateway.cli.console.terminal import out
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.settings import read_database
 from gateway.store.sqlite.admin.audit import Audit, audit
 from gateway.store.sqlite.admin.backup import back_up
 from gateway.store.sqlite.admin.operator import bring_up_to_date
 from gateway.store.sqlite.migrations import newest, pending
+from gateway.wire.message import Reply
 
 
-class Migrated(Answer, frozen=True, kw_only=True):
-    """What `migrate --json` prints."""
+class Migrated(Reply, frozen=True, kw_only=True):
+    """The JSON of `migrate`."""
 
     schema: int
     applied: tuple[int, ...]
@@ -29,8 +29,8 @@ class Migrated(Answer, frozen=True, kw_only=True):
     """The database as it was before."""
 
 
-class BackedUp(Answer, frozen=True, kw_only=True):
-    """What `backup --json` prints."""
+class BackedUp(Reply, frozen=True, kw_only=True):
+    """The JSON of `backup`."""
 
     file: str
     size: int
@@ -41,8 +41,8 @@ class BackedUp(Answer, frozen=True, kw_only=True):
     events: int
 
 
-class Verified(Answer, frozen=True, kw_only=True):
-    """What `verify --json` prints."""
+class Verified(Reply, frozen=True, kw_only=True):
+    """The JSON of `verify`."""
 
     ok: bool
     tasks: int
@@ -51,10 +51,15 @@ class Verified(Answer, frozen=True, kw_only=True):
 
 
 def migrate(
-    check: Annotated[bool, typer.Option("--check", help="only say what is pending")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="change nothing; exit 1 if one is pending")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring the database to this version's schema."""
+    """Migrate the database to this version's schema.
+
+    Example: slipgate migrate --check
+    """
     path = read_database(os.environ)
     path.parent.mkdir(parents=True, exist_ok=True)
     if check:
@@ -67,15 +72,18 @@ def migrate(
         file = str(kept) if kept else None
         print_document(Migrated(schema=newest(), applied=applied, pending=waiting, backup=file))
     else:
-        screen.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
+        out.print(f"schema {newest()}: applied {len(applied)}, pending {len(waiting)}")
         if kept:
-            screen.print(f"the database as it was before: {kept}", markup=False)
+            out.print(f"the database before the migration: {kept}")
     if waiting:
         raise CommandFailed("The database is behind this version.", "Run `slipgate migrate`.")
 
 
 def verify(as_json: AsJson = False) -> None:
-    """Hold everything that is kept against what was promised; a gateway may run."""
+    """Check the whole database against slipgate's invariants; a gateway may run.
+
+    Example: slipgate verify --json
+    """
     keys = read_master_keys(os.environ) if has_master_keys(os.environ) else None
     found = audit(_existing(read_database(os.environ)), key_ids=keys)
     ok = not found.total
@@ -84,26 +92,29 @@ def verify(as_json: AsJson = False) -> None:
             Verified(ok=ok, tasks=found.tasks, events=found.events, problems=found.problems)
         )
     else:
-        screen.print(summary(found))
+        out.print(summary(found))
         for problem in found.problems:
-            screen.print(f"  {problem}", markup=False)
+            out.print(f"  {problem}")
         if keys is None:
-            screen.print("Set SLIPGATE_SECRET_KEYS to look for missing keys too.", style="dim")
+            out.print("Set SLIPGATE_SECRET_KEYS to look for missing keys too.", style="dim")
     if not ok:
         raise CommandFailed(
             f"{found.total} problems.",
-            "Take a copy with `slipgate backup FILE` before anything else. A missing key can be "
-            "given again, a secret in an event be revoked; all else is a bug in slipgate or a "
-            "damaged disk: please report the lines above.",
+            "First take a copy with `slipgate backup FILE`. Set a missing key in "
+            "SLIPGATE_SECRET_KEYS, revoke a secret that stands in an event; anything else is a "
+            "bug in slipgate or a damaged disk: report the lines above.",
         )
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="where the copy goes")],
-    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="path of the copy")],
+    force: Annotated[bool, typer.Option("--force", help="replace an existing file")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the database, checked, beside a gateway that may run."""
+    """Copy the database and check the copy; a gateway may run.
+
+    Example: slipgate backup /backups/slipgate.db
+    """
     contents = back_up(_existing(read_database(os.environ)), file, overwrite=force)
     if as_json:
         print_document(
@@ -117,16 +128,15 @@ def backup(
             )
         )
         return
-    screen.print(f"{contents.tasks} tasks, {contents.events} events: {file}", markup=False)
-    screen.print(
-        "To restore: stop the gateway, put the file in the place of the database (and remove its "
+    out.print(f"{contents.tasks} tasks, {contents.events} events: {file}")
+    out.print(
+        "To restore: stop the gateway, put the file in place of the database (and remove its "
         "-wal and -shm), start with --take-over.",
         style="dim",
     )
 
 
 def summary(found: Audit) -> str:
-    """The audit in one line."""
     return (
         f"{found.tasks} tasks, {found.events} events, {found.total} problems, "
         f"{found.pending} deliveries pending"

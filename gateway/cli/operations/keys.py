@@ -1,4 +1,4 @@
-"""`slipgate keys …`: who may speak to the gateway; opens the database itself."""
+"""`slipgate keys …`: API keys; the commands open the database."""
 
 import hashlib
 import os
@@ -9,12 +9,9 @@ from enum import StrEnum
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.terminal import print_table, screen, trouble
-from gateway.cli.http.replies import Answer
+from gateway.cli.console.terminal import note, out, print_table
 from gateway.cli.local.state import has_master_keys, read_master_keys
 from gateway.cli.operations.rewrap import rewrap
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
@@ -24,19 +21,23 @@ from gateway.domain.kernel.sealing import Sealed, callback_secret_context
 from gateway.domain.operations.rate_limit import MAX_CONCURRENT, MAX_RATE, RateLimit
 from gateway.settings import read_database
 from gateway.store.sqlite.admin.operator import KeyRow, Operator, open_operator
+from gateway.wire.message import Reply
 from gateway.wire.signing import secret_text
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
 keys: Final = typer.Typer(
-    no_args_is_help=True, help="make, list and revoke API keys; seal anew under a new master key"
+    no_args_is_help=True,
+    help="Create, list and revoke API keys; seal secrets under a new master key.\n\n"
+    "Example: slipgate keys create --scope=tasks --name=me",
 )
 keys.command()(rewrap)
 MAX_LABEL: Final = 100
 """Characters of the name of a key or a project."""
+_COLUMNS: Final = ("id", "scope", "project", "name", "created", "limits", "revoked")
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """The permissions of a key."""
 
     TASKS = "tasks"
     READ = "read"
@@ -44,7 +45,7 @@ class Scope(StrEnum):
     OPS = "ops"
 
 
-class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
+class MintedKey(Reply, frozen=True, kw_only=True, omit_defaults=True):
     """A new key: shown once, stored only as a hash."""
 
     id: str
@@ -54,13 +55,13 @@ class MintedKey(Answer, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     created_at: str
     callback_secret: str | None = None
-    """The first tasks key of a project brings the secret its callbacks are signed with."""
+    """The secret of a project's callbacks, with the project's first tasks key."""
     all_projects: bool = False
     rate_limit: RateLimit = RateLimit()
 
 
-class ListedKey(Answer, frozen=True, kw_only=True):
-    """A key as it is listed."""
+class ListedKey(Reply, frozen=True, kw_only=True):
+    """A key in the list."""
 
     id: str
     scope: str
@@ -69,18 +70,17 @@ class ListedKey(Answer, frozen=True, kw_only=True):
     created_at: str
     revoked_at: str | None
     all_projects: bool
-    """Of a launcher's key: it serves every project, and not its own alone."""
+    """True if a launcher's key serves every project, and not its own alone."""
     rate_limit: RateLimit
 
 
 @keys.command()
 def create(
-    scope: Annotated[Scope, typer.Option(help="what it may do")],
-    name: Annotated[str, typer.Option(help="who holds it")],
-    project: Annotated[str, typer.Option(help="whose tasks it sees")] = "default",
+    scope: Annotated[Scope, typer.Option(help="permissions of the key")],
+    name: Annotated[str, typer.Option(help="its holder")],
+    project: Annotated[str, typer.Option(help="project whose tasks it sees")] = "default",
     all_projects: Annotated[
-        bool,
-        typer.Option("--all-projects", help="a launcher for every project, and not for one alone"),
+        bool, typer.Option("--all-projects", help="let a launcher serve every project")
     ] = False,
     rate: Annotated[
         float | None,
@@ -96,7 +96,10 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key; it is shown this once."""
+    """Create a key; it is shown this once.
+
+    Example: slipgate keys create --scope=tasks --name=me
+    """
     _check_label(name, "--name")
     _check_label(project, "--project")
     if burst is not None and rate is None:
@@ -109,44 +112,64 @@ def create(
     if as_json:
         print_document(key)
         return
-    screen.print(f"key              {key.key}", markup=False)
+    out.print(f"key              {key.key}")
     if key.callback_secret:
-        screen.print(f"callback secret  {key.callback_secret}", markup=False)
-    screen.print("Shown this once: only a hash of the key is stored.", style="dim")
+        out.print(f"callback secret  {key.callback_secret}")
+    out.print("Shown this once: only a hash of the key is stored.", style="dim")
 
 
 @keys.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """All keys, without the keys themselves."""
+    """List all keys, without the keys themselves.
+
+    Example: slipgate keys list
+    """
     with open_operator(read_database(os.environ)) as operator:
-        found = [_listed(row) for row in operator.all_keys()]
+        listed = [_listed(row) for row in operator.all_keys()]
     if as_json:
-        print_document(found)
-        return
-    if not found:
-        trouble.print("no keys yet: `slipgate keys create` makes them", style="dim", markup=False)
-        return
-    table = Table(
-        "id", "scope", "project", "name", "created", "limits", "revoked", box=None, pad_edge=False
+        print_document(listed)
+    elif listed:
+        print_table(_COLUMNS, map(_row, listed))
+    else:
+        note("no keys yet: `slipgate keys create` makes them")
+
+
+def _listed(row: KeyRow) -> ListedKey:
+    return ListedKey(
+        id=row.id,
+        scope=row.scope,
+        project=row.project,
+        name=row.name,
+        created_at=rfc3339(row.created_at),
+        revoked_at=maybe_rfc3339(row.revoked_at),
+        all_projects=row.all_projects,
+        rate_limit=row.rate_limit,
     )
-    for key in found:
-        table.add_row(
-            key.id,
-            key.scope,
-            "(all)" if key.all_projects else escape(key.project),
-            escape(key.name),
-            key.created_at[:19],
-            _limits(key.rate_limit),
-            (key.revoked_at or "")[:19],
-        )
-    print_table(table)
+
+
+def _row(key: ListedKey) -> tuple[str, ...]:
+    project = "(all)" if key.all_projects else key.project
+    revoked = (key.revoked_at or "")[:19]
+    limits = _limits(key.rate_limit)
+    return key.id, key.scope, project, key.name, key.created_at[:19], limits, revoked
+
+
+def _limits(limit: RateLimit) -> str:
+    """The rate limit in a few words; empty for the defaults."""
+    rate, concurrent = limit.requests_per_second, limit.concurrent
+    texts = [f"{rate:g}/s, {limit.most_at_once} at once"] if rate is not None else []
+    texts += [f"{concurrent} open"] if concurrent is not None else []
+    return ", ".join(texts)
 
 
 @keys.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="key_…")], as_json: AsJson = False
 ) -> None:
-    """End a key: it is refused from now on."""
+    """Revoke a key: the gateway refuses it from now on.
+
+    Example: slipgate keys revoke key_01k…
+    """
     with open_operator(read_database(os.environ)) as operator:
         was_live = operator.revoke_key(key_id, _now())
     if not was_live:
@@ -154,7 +177,7 @@ def revoke(
     if as_json:
         print_document({"id": key_id, "revoked": True})
     else:
-        screen.print(f"revoked {key_id}", markup=False)
+        out.print(f"revoked {key_id}")
 
 
 def mint(
@@ -167,9 +190,8 @@ def mint(
     all_projects: bool = False,
     rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
 ) -> MintedKey:
-    """A new key in the database that the environment names. `all_projects`: a launcher's key serves
-    every project. The first one comes with the callback
-    secret of its project, also if another was made before, and nobody was told.
+    """A new key in the database that the environment names. It comes with the project's callback
+    secret if it creates the project, or if `is_first` and the secret can be opened.
 
     Raises:
         SettingsError: the database or the master keys are not configured.
@@ -187,13 +209,15 @@ def mint(
         rate_limit=rate_limit,
     )
     ring = Keyring(read_master_keys(environ)) if scope in (Scope.TASKS, Scope.OPS) else None
+    secret = None
     with open_operator(read_database(environ)) as operator:
         if ring is not None:
             operator.check_master_keys(ring)
         operator.add_key(row, hashlib.sha256(key.encode()).digest())
-        secret = _open_project(operator, project, ring, now) if ring else None
-        if ring and secret is None and is_first:
-            secret = _callback_secret(operator, project, ring)
+        if ring is not None and not operator.has_project(project):
+            secret = _create_project(operator, project, ring, now)
+        elif ring is not None and is_first:
+            secret = _open_secret(ring, project, operator.callback_secret(project))
     return MintedKey(
         id=row.id,
         key=key,
@@ -207,37 +231,29 @@ def mint(
     )
 
 
-def _open_project(operator: Operator, project: str, ring: Keyring, now: int) -> str | None:
-    if operator.has_project(project):
-        return None
+def _create_project(operator: Operator, project: str, ring: Keyring, now: int) -> str:
     secret = secrets.token_bytes(SECRET_BYTES)
-    sealed: Sealed = ring.seal(
-        secret,
-        context=callback_secret_context(project),
-        nonce=secrets.token_bytes(NONCE_BYTES),
-    )
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    sealed = ring.seal(secret, context=callback_secret_context(project), nonce=nonce)
     operator.add_project(project, sealed, now)
     return secret_text(secret)
 
 
 def callback_secret_of(environ: Mapping[str, str], key: str) -> str | None:
-    """The secret that the callbacks of a key's project are signed with, for an operator who has the
-    database and its master keys at hand; None: not here, or it is being rotated."""
+    """The callback secret of a key's project, for an operator who has the database and its master
+    keys; None if they are not here, or the secret is being rotated."""
     if not read_database(environ).exists() or not has_master_keys(environ):
         return None
     ring = Keyring(read_master_keys(environ))
     with open_operator(read_database(environ)) as operator:
         found = operator.callback_secret_of_key(hashlib.sha256(key.encode()).digest())
-    if found is None or found[1].key_id not in ring:
-        return None
-    project, sealed = found
-    return secret_text(ring.open(sealed, context=callback_secret_context(project)))
+    return None if found is None else _open_secret(ring, *found)
 
 
-def _callback_secret(operator: Operator, project: str, ring: Keyring) -> str | None:
-    sealed = operator.callback_secret(project)
+def _open_secret(ring: Keyring, project: str, sealed: Sealed | None) -> str | None:
+    """The secret as text; None if its master key is missing: a gateway would not start without."""
     if sealed is None or sealed.key_id not in ring:
-        return None  # a gateway without that master key does not start
+        return None
     return secret_text(ring.open(sealed, context=callback_secret_context(project)))
 
 
@@ -245,27 +261,6 @@ def _check_label(text: str, option: str) -> None:
     if not text.strip() or not text.isprintable() or len(text) > MAX_LABEL:
         message = f"expected one line of 1 to {MAX_LABEL} printable characters"
         raise typer.BadParameter(message, param_hint=option)
-
-
-def _listed(row: KeyRow) -> ListedKey:
-    return ListedKey(
-        id=row.id,
-        scope=row.scope,
-        project=row.project,
-        name=row.name,
-        created_at=rfc3339(row.created_at),
-        revoked_at=maybe_rfc3339(row.revoked_at),
-        all_projects=row.all_projects,
-        rate_limit=row.rate_limit,
-    )
-
-
-def _limits(limit: RateLimit) -> str:
-    """The rate limit in a few words; empty: the defaults."""
-    rate, concurrent = limit.requests_per_second, limit.concurrent
-    told = [f"{rate:g}/s, {limit.most_at_once} at once"] if rate is not None else []
-    told += [f"{concurrent} open"] if concurrent is not None else []
-    return ", ".join(told)
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""`slipgate keys rewrap`: everything that is sealed goes under the current master key."""
+"""`slipgate keys rewrap`: seals all secrets again, with the current master key."""
 
 import os
 import secrets
@@ -7,8 +7,7 @@ from contextlib import closing
 from typing import Final
 
 from gateway.cli.console.output import AsJson, CommandFailed, print_document
-from gateway.cli.console.terminal import screen
-from gateway.cli.http.replies import Answer
+from gateway.cli.console.terminal import out
 from gateway.cli.local.state import read_master_keys
 from gateway.domain.kernel.keyring import (
     NONCE_BYTES,
@@ -27,6 +26,7 @@ from gateway.store.sqlite.admin.resealing import (
     replace_values,
 )
 from gateway.store.sqlite.admin.sealed import KINDS, Kind
+from gateway.wire.message import Reply
 
 _NAMES: Final = {
     "env": "env",
@@ -38,8 +38,8 @@ _NAMES: Final = {
 }
 
 
-class Rewrapped(Answer, frozen=True, kw_only=True):
-    """What `keys rewrap --json` prints."""
+class Rewrapped(Reply, frozen=True, kw_only=True):
+    """The JSON of `keys rewrap`."""
 
     current: str
     rewrapped: dict[str, int]
@@ -50,7 +50,10 @@ class Rewrapped(Answer, frozen=True, kw_only=True):
 
 
 def rewrap(as_json: AsJson = False) -> None:
-    """Seal all secrets with the current master key, beside a gateway that may run."""
+    """Seal all secrets again, with the current master key; a gateway may run.
+
+    Example: slipgate keys rewrap
+    """
     ring = Keyring(read_master_keys(os.environ))
     path = read_database(os.environ)
     unreadable: dict[str, int] = {}
@@ -69,14 +72,14 @@ def rewrap(as_json: AsJson = False) -> None:
             )
         )
     else:
-        _tell(ring, counts, old)
+        _print(ring, counts, old)
     if unreadable:
         raise CommandFailed(
             "These could not be opened: "
             + ", ".join(f"{count} under {key_id}" for key_id, count in unreadable.items())
             + ".",
-            "Give those keys too, behind the current one, and run it again. If one is given "
-            "already, the values were damaged: see `slipgate verify`.",
+            "Add those keys to SLIPGATE_SECRET_KEYS, behind the current one, and run it again. If "
+            "one is there already, its values were damaged: see `slipgate verify`.",
         )
 
 
@@ -88,7 +91,8 @@ def _rewrap(
         values = []
         for old in found:
             try:
-                values.append((old, ring.reseal(old.sealed, kind.context(old.owner), _nonce())))
+                nonce = secrets.token_bytes(NONCE_BYTES)
+                values.append((old, ring.reseal(old.sealed, kind.context(old.owner), nonce)))
             except (UnknownKey, Unreadable):
                 key_id = old.sealed.key_id
                 unreadable[key_id] = unreadable.get(key_id, 0) + 1
@@ -96,20 +100,15 @@ def _rewrap(
     return count
 
 
-def _tell(ring: Keyring, counts: dict[str, int], old: dict[str, dict[str, int]]) -> None:
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    screen.print(f"sealed with {ring.current}: {told}", markup=False)
+def _print(ring: Keyring, counts: dict[str, int], old: dict[str, dict[str, int]]) -> None:
+    total = ", ".join(f"{count} {name}" for name, count in counts.items())
+    out.print(f"sealed with {ring.current}: {total}")
     for key_id in dict.fromkeys((*ring.ids[1:], *old)):
         what = ", ".join(f"{count} {name}" for name, count in old.get(key_id, {}).items())
-        screen.print(
+        out.print(
             f"{key_id} is still needed: {what}"
             if what
-            else f"{key_id} is no longer needed: take it out of SLIPGATE_SECRET_KEYS and restart",
-            markup=False,
+            else f"{key_id} is no longer needed: take it out of SLIPGATE_SECRET_KEYS and restart"
         )
     if any("living attempts" in what for what in old.values()):
-        screen.print("An attempt keeps its key until it has ended.", style="dim")
-
-
-def _nonce() -> bytes:
-    return secrets.token_bytes(NONCE_BYTES)
+        out.print("An attempt keeps its key until it has ended.", style="dim")

@@ -1,63 +1,20 @@
-"""`slipgate sweep`: sandboxes that nobody wants any more, and a look for them right now."""
+"""`slipgate sweep`: has launchers look for orphan sandboxes, and shows what they found."""
 
 import time
 from typing import Annotated, Final
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
-from gateway.cli.console.output import (
-    AsJson,
-    CommandFailed,
-    plain,
-    print_document,
-)
-from gateway.cli.console.terminal import print_table, screen
-from gateway.cli.http.client import Client, decode, open_client
-from gateway.cli.http.replies import Answer
+from gateway.cli.console.output import AsJson, CommandFailed, one_line
+from gateway.cli.console.terminal import out, print_table
+from gateway.cli.http.client import Client, decode, open_client, present
+from gateway.cli.operations.launchers import NO_LAUNCHER
+from gateway.wire.operations import SweepsView, SweepView, UnwantedView
 
-PATIENCE: Final = 60.0
-"""Seconds that launchers have for it."""
-LOOK: Final = 1.0
-
-
-class Unwanted(Answer, frozen=True, kw_only=True):
-    """A sandbox that no task wants."""
-
-    name: str
-    state: str
-    task_id: str | None
-    attempt: int | None
-    created_at: str | None
-    outcome: str
-    reason: str
-
-
-class Realm(Answer, frozen=True, kw_only=True):
-    """A realm, and what was found there last."""
-
-    provider: str
-    realm: str
-    project: str | None = None
-    live: bool
-    swept_at: str | None
-    next_at: str | None
-    seen: int
-    unwanted: int
-    sandboxes: tuple[Unwanted, ...]
-
-    @property
-    def place(self) -> str:
-        """As launchers name it, and for whom."""
-        place = f"{self.provider}@{self.realm}" if self.realm else self.provider
-        return f"{place} of {self.project}" if self.project else place
-
-
-class Sweeps(Answer, frozen=True, kw_only=True):
-    """All realms that are served."""
-
-    data: tuple[Realm, ...]
+TIMEOUT: Final = 60.0
+"""Seconds that launchers have for a sweep."""
+POLL: Final = 1.0
+_COLUMNS: Final = ("sandbox", "state", "made (UTC)", "task", "attempt", "", "why")
 
 
 def sweep(
@@ -66,62 +23,69 @@ def sweep(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have launchers look for sandboxes that nobody wants; needs an ops key."""
+    """Remove orphan sandboxes: those that no task wants; needs an ops key.
+
+    Example: slipgate sweep --dry-run
+    """
     with open_client() as client:
-        answer = client.get("/v1/sweeps") if dry_run else _swept(client)
-    if as_json:
-        print_document(answer)
-        return
-    found = decode(Sweeps, answer)
-    if not found.data:
-        screen.print("No launcher has called. Start one: `slipgate launcher`.", markup=False)
-    for realm in found.data:
-        _print(realm)
+        answer = client.get("/v1/sweeps") if dry_run else _sweep(client)
+    present(SweepsView, answer, _print, as_json=as_json)
 
 
-def _swept(client: Client) -> bytes:
-    """Asks, and waits until each realm whose launcher calls was swept anew."""
-    before = decode(Sweeps, client.post("/v1/sweeps"))
-    last = {realm.place: realm.swept_at for realm in before.data}
-    end = time.monotonic() + PATIENCE
+def _sweep(client: Client) -> bytes:
+    """Asks for a sweep and waits until each realm with a live launcher was swept."""
+    before = decode(SweepsView, client.post("/v1/sweeps"))
+    last = {_realm(sweep): sweep.swept_at for sweep in before.data}
+    end = time.monotonic() + TIMEOUT
     while True:
         answer = client.get("/v1/sweeps")
         late = [
-            realm.place
-            for realm in decode(Sweeps, answer).data
-            if realm.live and realm.place in last and realm.swept_at == last[realm.place]
+            _realm(sweep)
+            for sweep in decode(SweepsView, answer).data
+            if sweep.live and last.get(_realm(sweep), "") == sweep.swept_at
         ]
         if not late:
             return answer
         if time.monotonic() > end:
             raise CommandFailed(
-                f"No launcher of {plain(', '.join(late))} has answered within {PATIENCE:.0f} s.",
+                f"No launcher of {one_line(', '.join(late))} has answered within {TIMEOUT:.0f} s.",
                 "Look at its log; the sweep is done as soon as it can.",
             )
-        time.sleep(LOOK)
+        time.sleep(POLL)
 
 
-def _print(realm: Realm) -> None:
-    when = f"swept at {realm.swept_at[:19]} UTC" if realm.swept_at else "not swept yet"
-    silent = "" if realm.live else "; no launcher of it calls"
-    screen.print(
-        f"{plain(realm.place)}: {realm.seen} sandboxes of ours, {realm.unwanted} unwanted "
-        f"({when}{silent})",
-        markup=False,
-    )
-    if not realm.sandboxes:
+def _realm(sweep: SweepView) -> str:
+    """A realm as launchers name it, and the project that it serves."""
+    name = f"{sweep.provider}@{sweep.realm}" if sweep.realm else sweep.provider
+    return f"{name} of {sweep.project}" if sweep.project else name
+
+
+def _print(found: SweepsView) -> None:
+    if not found.data:
+        out.print(NO_LAUNCHER)
+    for sweep in found.data:
+        _print_sweep(sweep)
+
+
+def _print_sweep(sweep: SweepView) -> None:
+    when = f"swept at {sweep.swept_at[:19]} UTC" if sweep.swept_at else "not swept yet"
+    silent = "" if sweep.live else "; no launcher of it calls"
+    counts = f"{sweep.seen} sandboxes of ours, {sweep.unwanted} unwanted"
+    out.print(f"{one_line(_realm(sweep))}: {counts} ({when}{silent})")
+    if not sweep.sandboxes:
         return
-    table = Table("sandbox", "state", "made (UTC)", "task", "attempt", "", "why", box=None)
-    for each in realm.sandboxes:
-        table.add_row(
-            escape(plain(each.name)),
-            each.state,
-            (each.created_at or "-")[:19],
-            escape(plain(each.task_id or "-")),
-            str(each.attempt or "-"),
-            each.outcome,
-            escape(plain(each.reason)),
-        )
-    print_table(table)
-    if realm.unwanted > len(realm.sandboxes):
-        screen.print(f"and {realm.unwanted - len(realm.sandboxes)} more", style="dim")
+    print_table(_COLUMNS, map(_row, sweep.sandboxes))
+    if sweep.unwanted > len(sweep.sandboxes):
+        out.print(f"and {sweep.unwanted - len(sweep.sandboxes)} more", style="dim")
+
+
+def _row(sandbox: UnwantedView) -> tuple[str, ...]:
+    return (
+        sandbox.name,
+        sandbox.state,
+        (sandbox.created_at or "-")[:19],
+        sandbox.task_id or "-",
+        str(sandbox.attempt or "-"),
+        sandbox.outcome,
+        sandbox.reason,
+    )

@@ -1,117 +1,124 @@
-"""`slipgate tasks …`: tasks, over HTTP."""
+"""`slipgate tasks …`: creates, shows and steers tasks over HTTP."""
 
 import sys
+from functools import partial
 from typing import Annotated, Final
 
 import typer
 
-from gateway.cli.console.output import (
-    AsJson,
-    CommandFailed,
-    legible,
-    plain,
-    print_document,
-)
-from gateway.cli.console.terminal import screen, trouble
+from gateway.cli.console.output import AsJson, CommandFailed, one_line, print_document, printable
+from gateway.cli.console.terminal import note, out, print_table
 from gateway.cli.http.client import (
+    SUCCESSFUL,
     Client,
     decode,
+    decode_events,
     open_client,
-    path_part,
-)
-from gateway.cli.http.replies import (
-    GOOD_ENDS,
-    ExplanationView,
-    TaskPage,
-    TaskView,
-    WholeTaskView,
+    present,
+    task_path,
 )
 from gateway.cli.tasks.events import events
 from gateway.cli.tasks.pages import (
+    FREQUENT,
+    event_line,
     print_explanation,
     print_included,
-    print_list,
     print_task,
+    task_row,
 )
-from gateway.cli.tasks.timeline import HIDDEN, line
+from gateway.wire.explain import ExplanationView
+from gateway.wire.tasks import LogChunk, Page, TaskView, WholeTaskView
 
-tasks: Final = typer.Typer(no_args_is_help=True, help="create, look at and steer tasks")
+tasks: Final = typer.Typer(
+    no_args_is_help=True,
+    help="Create, watch and steer tasks.\n\nExample: slipgate tasks list --status=running",
+)
 
 TaskId = Annotated[str, typer.Argument(metavar="ID", help="task_…")]
+Moment = Annotated[str | None, typer.Option(help="such as 2026-01-31T12:00:00Z")]
 
 
 @tasks.command()
 def create(
-    repo: Annotated[str, typer.Option(help="the repository's address")],
-    prompt: Annotated[str, typer.Option(help="what to do")],
+    repo: Annotated[str, typer.Option(help="address of the repository")],
+    prompt: Annotated[str, typer.Option(help="what the agent does")],
     base: Annotated[str | None, typer.Option(help="base branch")] = None,
     branch: Annotated[str | None, typer.Option(help="branch to push")] = None,
     model_provider: Annotated[
         str | None, typer.Option(help="openai, anthropic, openrouter")
     ] = None,
     model: Annotated[str | None, typer.Option(help="model name")] = None,
-    callback: Annotated[str | None, typer.Option(help="address that hears the events")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="follow it to its end")] = False,
+    callback: Annotated[str | None, typer.Option(help="address that receives the events")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="follow the task to its end")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a change to a repository."""
+    """Create a task: a change to a repository.
+
+    Example: slipgate tasks create --repo=https://github.com/acme/widgets --prompt="Add /health"
+    """
     agent = _given(modelProvider=model_provider, model=model)
-    wanted = _given(
-        repoUrl=repo, prompt=prompt, baseBranch=base, branchName=branch, callbackUrl=callback
-    )
+    wanted: dict[str, object] = {
+        "repoUrl": repo,
+        "prompt": prompt,
+        **_given(baseBranch=base, branchName=branch, callbackUrl=callback),
+        **({"agent": agent} if agent else {}),
+    }
     with open_client() as client:
-        answer = client.post("/v1/tasks", {**wanted, **({"agent": agent} if agent else {})})
-        task = decode(TaskView, answer)
+        answer = client.post("/v1/tasks", wanted)
         if watch:
-            _watch(client, task.id, as_json)
+            _watch(client, decode(TaskView, answer).id, as_json)
             return
-    if as_json:
-        print_document(answer)
-    else:
-        screen.print(f"accepted {task.id}", markup=False)
-        screen.print(f"follow it: slipgate tasks watch {task.id}", style="dim", markup=False)
+    present(TaskView, answer, _print_accepted, as_json=as_json)
+
+
+def _print_accepted(task: TaskView) -> None:
+    out.print(f"accepted {task.id}")
+    out.print(f"follow it: slipgate tasks watch {task.id}", style="dim")
 
 
 @tasks.command("list")
 def list_tasks(
-    status: Annotated[str | None, typer.Option(help="states, with commas between")] = None,
-    flag: Annotated[str | None, typer.Option(help="a flag's code, or any")] = None,
+    status: Annotated[str | None, typer.Option(help="states, separated by commas")] = None,
+    flag: Annotated[str | None, typer.Option(help="code of a flag, or any")] = None,
     error: Annotated[
-        str | None, typer.Option("--error-code", "--error", help="an error's code")
+        str | None, typer.Option("--error-code", "--error", help="code of an error")
     ] = None,
-    repo: Annotated[str | None, typer.Option(help="the repository's address")] = None,
+    repo: Annotated[str | None, typer.Option(help="address of the repository")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="may be given several times")
     ] = None,
-    created_after: Annotated[str | None, typer.Option(help="2026-01-31T12:00:00Z")] = None,
-    created_before: Annotated[str | None, typer.Option(help="2026-01-31T12:00:00Z")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    created_after: Moment = None,
+    created_before: Moment = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="tasks to show")] = 50,
     cursor: Annotated[str | None, typer.Option(help="nextCursor of the page before")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest tasks."""
-    query = _given(
-        status=status,
-        flag=flag,
-        errorCode=error,
-        repoUrl=repo,
-        createdAfter=created_after,
-        createdBefore=created_before,
-        cursor=cursor,
-    )
-    query |= _metadata(metadata or [])
+    """List tasks, newest first.
+
+    Example: slipgate tasks list --status=failed --limit=10
+    """
+    query = {
+        "status": status,
+        "flag": flag,
+        "errorCode": error,
+        "repoUrl": repo,
+        "createdAfter": created_after,
+        "createdBefore": created_before,
+        "cursor": cursor,
+        **dict(map(_metadata, metadata or [])),
+    }
     with open_client() as client:
         answer = client.get("/v1/tasks", limit=limit, **query)
-    if as_json:
-        print_document(answer)
-        return
-    page = decode(TaskPage, answer)
+    present(Page[TaskView], answer, _print_list, as_json=as_json)
+
+
+def _print_list(page: Page[TaskView]) -> None:
     if page.data:
-        print_list(page.data)
+        print_table(("id", "status", "flag", "created (UTC)", "title"), map(task_row, page.data))
     else:
-        trouble.print("none so far" if page.next_cursor else "no such tasks", style="dim")
+        note("none so far" if page.next_cursor else "no such tasks")
     if page.next_cursor:
-        trouble.print(f"more: --cursor {page.next_cursor}", style="dim", markup=False)
+        note(f"more: --cursor {page.next_cursor}")
 
 
 @tasks.command()
@@ -120,31 +127,37 @@ def show(
     include: Annotated[str | None, typer.Option(help="attempts,deliveries")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """One task: how it stands in a sentence, then its fields."""
+    """Show a task: its state in a sentence, then its fields.
+
+    Example: slipgate tasks show task_01k… --include=attempts,deliveries
+    """
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}", **_given(include=include))
-        if as_json:
-            print_document(answer)
-            return
-        task = decode(WholeTaskView, answer)
-        print_task(task, _explained(client, task_id))
-        print_included(task)
+        answer = client.get(task_path(task_id), include=include)
+        present(WholeTaskView, answer, partial(_print_whole, client), as_json=as_json)
+
+
+def _print_whole(client: Client, task: WholeTaskView) -> None:
+    print_task(task, _explanation(client, task.id))
+    print_included(task)
 
 
 @tasks.command()
 def explain(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Why it stands where it stands, what happens next and when, and how we know."""
+    """Explain the state of a task: the reason, the next steps and the evidence.
+
+    Example: slipgate tasks explain task_01k…
+    """
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}/explain")
-    if as_json:
-        print_document(answer)
-    else:
-        print_explanation(decode(ExplanationView, answer))
+        answer = client.get(f"{task_path(task_id)}/explain")
+    present(ExplanationView, answer, print_explanation, as_json=as_json)
 
 
 @tasks.command()
 def watch(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Follow a task to its end; exit 1 if it ends badly."""
+    """Follow a task to its end; exit 1 if it does not succeed.
+
+    Example: slipgate tasks watch task_01k…
+    """
     with open_client() as client:
         _watch(client, task_id, as_json)
 
@@ -154,13 +167,19 @@ tasks.command()(events)
 
 @tasks.command()
 def cancel(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Stop a task and take its sandbox away."""
+    """Stop a task and destroy its sandbox.
+
+    Example: slipgate tasks cancel task_01k…
+    """
     _steer(task_id, "cancel", as_json)
 
 
 @tasks.command()
 def retry(task_id: TaskId, as_json: AsJson = False) -> None:
-    """Try a task that has ended once more."""
+    """Start another attempt of a task that has ended.
+
+    Example: slipgate tasks retry task_01k…
+    """
     _steer(task_id, "retry", as_json)
 
 
@@ -168,32 +187,40 @@ def retry(task_id: TaskId, as_json: AsJson = False) -> None:
 def release(
     task_id: TaskId,
     attempt: Annotated[int, typer.Option(min=1, help="the attempt whose sandbox is gone")],
-    reason: Annotated[str, typer.Option(help="how you know; it stands in the history")],
+    reason: Annotated[str, typer.Option(help="how you know it; kept in the history")],
     as_json: AsJson = False,
 ) -> None:
-    """Say that a sandbox is gone which nobody can confirm (needs an ops key)."""
+    """Declare a sandbox gone that no launcher can confirm (needs an ops key).
+
+    Example: slipgate tasks release task_01k… --attempt=1 --reason="the host is gone"
+    """
     _steer(task_id, f"attempts/{attempt}/release", as_json, {"reason": reason})
 
 
 @tasks.command()
 def logs(
     task_id: TaskId,
-    after: Annotated[int, typer.Option(min=0, help="only what came after")] = 0,
+    after: Annotated[int, typer.Option(min=0, help="only after this event number")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """The agent's log, in order."""
+    """Print the agent's log.
+
+    Example: slipgate tasks logs task_01k…
+    """
+    path = f"{task_path(task_id)}/logs"
     with open_client() as client:
         if as_json:
-            print_document(client.get(f"/v1/tasks/{path_part(task_id)}/logs", after=after))
+            print_document(client.get(path, after=after))
             return
-        is_empty = True
-        for piece in client.log(task_id, after):
-            if piece.missing:
-                trouble.print(f"({piece.missing} bytes are missing here)", style="dim")
-            typer.echo(legible(piece.chunk), nl=False)
-            is_empty = False
-    if is_empty:
-        trouble.print("its agent has written nothing yet", style="dim")
+        page = client.read(Page[LogChunk], path, after=after)
+        if not page.data:
+            note("its agent has written nothing yet")
+        while page.data:
+            for chunk in page.data:
+                if chunk.missing:
+                    note(f"({chunk.missing} bytes are missing here)")
+                typer.echo(printable(chunk.chunk), nl=False)
+            page = client.read(Page[LogChunk], path, after=page.next_cursor)
 
 
 @tasks.command()
@@ -202,66 +229,66 @@ def patch(
     attempt: Annotated[int | None, typer.Option(min=1, help="of this attempt")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What the agent changed, as a diff; of the newest attempt that has kept it."""
-    asked = None if attempt is None else str(attempt)
+    """Print the agent's changes as a diff; those of the newest attempt that has any.
+
+    Example: slipgate tasks patch task_01k… | git apply
+    """
     with open_client() as client:
-        answer = client.get(f"/v1/tasks/{path_part(task_id)}/patch", **_given(attempt=asked))
+        answer = client.get(f"{task_path(task_id)}/patch", attempt=attempt)
     if as_json:
         print_document({"taskId": task_id, "patch": answer.decode("utf-8", "replace")})
     elif sys.stdout.isatty():
-        typer.echo(legible(answer.decode("utf-8", "replace")), nl=False)
+        typer.echo(printable(answer.decode("utf-8", "replace")), nl=False)
     else:
         typer.echo(answer, nl=False)
 
 
 def _steer(task_id: str, verb: str, as_json: bool, body: dict[str, str] | None = None) -> None:
     with open_client() as client:
-        answer = client.post(f"/v1/tasks/{path_part(task_id)}/{verb}", body)
+        answer = client.post(f"{task_path(task_id)}/{verb}", body)
         if as_json:
             print_document(answer)
         else:
-            screen.print(plain(_explained(client, task_id).summary), markup=False)
+            out.print(one_line(_explanation(client, task_id).summary))
 
 
 def _watch(client: Client, task_id: str, as_json: bool) -> None:
     if not as_json:
-        screen.print(plain(_explained(client, task_id).summary), style="dim", markup=False)
+        out.print(one_line(_explanation(client, task_id).summary), style="dim")
     try:
-        for event in client.follow(task_id):
-            if not as_json and event.type not in HIDDEN:
-                screen.print(line(event))
+        for page in client.feed(f"{task_path(task_id)}/events", task_id):
+            for event in decode_events(page):
+                if not as_json and event.type not in FREQUENT:
+                    out.print(event_line(event))
     except KeyboardInterrupt as exc:
         raise CommandFailed(
             "Stopped watching; the task goes on.",
-            f"`slipgate tasks watch {task_id}` watches on, `slipgate tasks cancel {task_id}` "
-            "stops it.",
+            f"Run `slipgate tasks watch {task_id}` to watch on, `slipgate tasks cancel {task_id}` "
+            "to stop it.",
         ) from exc
-    answer = client.get(f"/v1/tasks/{path_part(task_id)}")
+    answer = client.get(task_path(task_id))
     task = decode(TaskView, answer)
     if as_json:
         print_document(answer)
     else:
-        print_task(task, _explained(client, task_id))
-    if task.status not in GOOD_ENDS:
+        print_task(task, _explanation(client, task_id))
+    if task.status not in SUCCESSFUL:
         raise CommandFailed(
             f"The task ended {task.status}.",
-            f"`slipgate tasks explain {task.id}` says why, `slipgate tasks logs {task.id}` what "
-            f"its agent did, `slipgate tasks retry {task.id}` tries it again.",
+            f"Run `slipgate tasks explain {task.id}` for the reason, `slipgate tasks logs "
+            f"{task.id}` for the agent's log, `slipgate tasks retry {task.id}` to try it again.",
         )
 
 
-def _explained(client: Client, task_id: str) -> ExplanationView:
-    return client.read(ExplanationView, f"/v1/tasks/{path_part(task_id)}/explain")
+def _explanation(client: Client, task_id: str) -> ExplanationView:
+    return client.read(ExplanationView, f"{task_path(task_id)}/explain")
 
 
-def _metadata(pairs: list[str]) -> dict[str, str]:
-    found = {}
-    for pair in pairs:
-        name, is_pair, value = pair.partition("=")
-        if not is_pair or not name:
-            raise typer.BadParameter("expected NAME=VALUE", param_hint="--metadata")
-        found[f"metadata.{name}"] = value
-    return found
+def _metadata(pair: str) -> tuple[str, str]:
+    name, is_pair, value = pair.partition("=")
+    if not is_pair or not name:
+        raise typer.BadParameter("expected NAME=VALUE", param_hint="--metadata")
+    return f"metadata.{name}", value
 
 
 def _given(**fields: str | None) -> dict[str, str]:

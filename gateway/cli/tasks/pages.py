@@ -1,124 +1,186 @@
-"""Tasks and what explains them, as pages for people."""
+"""Tasks, explanations and events, written for people."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from rich.markup import escape
+import msgspec
 from rich.table import Table
+from rich.text import Text
 
-from gateway.cli.console.output import plain
-from gateway.cli.console.terminal import print_table, screen
-from gateway.cli.http.replies import (
-    AttemptView,
-    DeliveryView,
-    ExplanationView,
-    StepView,
-    TaskView,
-    WholeTaskView,
-)
+from gateway.cli.console.output import one_line
+from gateway.cli.console.terminal import out, print_fields, print_table, print_wide
 from gateway.domain.explain.formatting import clock, duration, second
-from gateway.wire.times import milliseconds
+from gateway.wire.deliveries import DeliveryView
+from gateway.wire.endpoints import EndpointStateView
+from gateway.wire.explain import ExplanationView
+from gateway.wire.tasks import AttemptView, EventView, TaskView, WholeTaskView
+from gateway.wire.times import milliseconds, parse_rfc3339
 
 TITLE: Final = 60
 """Characters of a title in a list."""
+FREQUENT: Final = frozenset({"task.heartbeat", "task.usage", "task.log", "task.patch"})
+"""Types of events that are left out where a task is watched: there are too many of them."""
+_MESSAGE: Final = 300
+"""Characters of an event's text in a line."""
+_STYLES: Final = {
+    "task.created": "cyan",
+    "task.completed": "bold green",
+    "task.needs_review": "bold yellow",
+    "task.failed": "bold red",
+    "task.timed_out": "bold red",
+    "task.cancelled": "bold red",
+    "task.expired": "bold red",
+    "task.stalled": "yellow",
+    "task.pr_created": "green",
+    "endpoint.failing": "yellow",
+    "endpoint.disabled": "bold red",
+    "endpoint.recovered": "green",
+}
 
 
-def print_list(tasks: tuple[TaskView, ...]) -> None:
-    """The tasks of a page, one a line."""
-    table = Table("id", "status", "flag", "created (UTC)", "title", box=None, pad_edge=False)
-    for task in tasks:
-        flag = task.flag.code if task.flag else ""
-        title = escape(plain(task.title)[:TITLE])
-        table.add_row(task.id, task.status, flag, _moment(task.created_at), title)
-    print_table(table)
+class _Error(msgspec.Struct, frozen=True):
+    code: str = ""
+    message: str = ""
+
+
+class _EventData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The fields of an event's data that its line shows."""
+
+    stage: str | None = None
+    message: str | None = None
+    summary: str | None = None
+    code: str | None = None
+    pr_url: str | None = None
+    error: _Error | None = None
+    endpoint: object = None
+
+
+def task_row(task: TaskView) -> tuple[str, ...]:
+    """A task as a row of the list."""
+    flag = task.flag.code if task.flag else ""
+    title = one_line(task.title)[:TITLE]
+    return task.id, task.status, flag, _moment(task.created_at), title
 
 
 def print_task(task: TaskView, why: ExplanationView) -> None:
-    """One task: first how it stands, in a sentence."""
-    screen.print(plain(why.summary), markup=False)
+    """Prints how a task stands, in a sentence, and its fields."""
+    out.print(one_line(why.summary))
     sandbox, usage = task.sandbox, task.usage
-    rows = {
-        "task": task.id,
-        "title": task.title,
-        "status": f"{task.status} (attempt {task.attempt}{_of(task)})",
-        "flag": task.flag.code if task.flag else None,
-        "repository": task.repo_url,
-        "branch": task.branch_name,
-        "pull request": task.pr_url,
-        "message": task.message,
-        "error": f"{task.error.code}: {task.error.message}" if task.error else None,
-        "sandbox": f"{sandbox.name} {sandbox.state} at {sandbox.provider}" if sandbox else None,
-        "usage": f"{usage.turns} turns, {usage.cost_usd:.2f} USD" if usage.turns else None,
-        "created": _moment(task.created_at),
-        "started": _moment(task.started_at),
-        "finished": _moment(task.finished_at),
-    }
-    for name, value in rows.items():
-        if value:
-            screen.print(f"{name:<13} {plain(value)}", markup=False)
+    # A retry by hand goes past the limit, which binds automatic ones.
+    limit = f" of {task.max_attempts}" if task.attempt <= task.max_attempts else ""
+    print_fields(
+        {
+            "task": task.id,
+            "title": task.title,
+            "status": f"{task.status} (attempt {task.attempt}{limit})",
+            "flag": task.flag.code if task.flag else None,
+            "repository": task.repo_url,
+            "branch": task.branch_name,
+            "pull request": task.pr_url,
+            "message": task.message,
+            "error": f"{task.error.code}: {task.error.message}" if task.error else None,
+            "sandbox": f"{sandbox.name} {sandbox.state} at {sandbox.provider}" if sandbox else None,
+            "usage": f"{usage.turns} turns, {usage.cost_usd:.2f} USD" if usage.turns else None,
+            "created": _moment(task.created_at),
+            "started": _moment(task.started_at),
+            "finished": _moment(task.finished_at),
+        }
+    )
     for warning in task.warnings:
-        screen.print(f"{'warning':<13} {plain(warning)}", markup=False)
+        out.print(f"{'warning':<13} {one_line(warning)}")
 
 
 def print_included(task: WholeTaskView) -> None:
-    """Its attempts and deliveries, as far as they were asked for."""
-    if task.attempts is not None:
-        screen.print("\nattempts (UTC)", style="bold")
-        print_table(_attempts(task.attempts))
-    if task.deliveries is not None:
-        screen.print("\ndeliveries (UTC)", style="bold")
-        print_table(delivery_table(task.deliveries))
+    """Prints the attempts and deliveries of a task, if they were asked for."""
+    if task.attempts is not msgspec.UNSET:
+        out.print("\nattempts (UTC)", style="bold")
+        names = ("", "status", "provider", "opened", "started", "ended", "turns", "error")
+        print_table(names, map(_attempt_row, task.attempts))
+    if task.deliveries is not msgspec.UNSET:
+        out.print("\ndeliveries (UTC)", style="bold")
+        print_table(DELIVERY_COLUMNS, map(delivery_row, task.deliveries))
 
 
-def _attempts(attempts: tuple[AttemptView, ...]) -> Table:
-    names = ("", "status", "provider", "opened", "started", "ended", "turns", "error")
-    table = Table(*names, box=None, pad_edge=False)
-    for attempt in attempts:
-        error = f"{attempt.error.code}: {attempt.error.message}" if attempt.error else ""
-        moments = map(_moment, (attempt.opened_at, attempt.started_at, attempt.ended_at))
-        turns = str(attempt.usage.turns or "")
-        row = (str(attempt.number), attempt.status, attempt.provider or "", *moments, turns, error)
-        table.add_row(*(escape(plain(cell)) for cell in row))
-    return table
+def _attempt_row(attempt: AttemptView) -> Iterable[str]:
+    yield from (str(attempt.number), attempt.status, attempt.provider or "")
+    yield from map(_moment, (attempt.opened_at, attempt.started_at, attempt.ended_at))
+    yield str(attempt.usage.turns or "")
+    yield f"{attempt.error.code}: {attempt.error.message}" if attempt.error else ""
 
 
-def delivery_table(deliveries: tuple[DeliveryView, ...]) -> Table:
-    """Deliveries, one a line, with what was answered."""
-    table = Table("id", "event", "status", "next", "answers", box=None, pad_edge=False)
-    for each in deliveries:
-        answers = ", ".join(str(one.status or one.reason or "none") for one in each.attempts)
-        row = (each.id, each.type, each.status, _moment(each.next_attempt_at), answers)
-        table.add_row(*(escape(plain(cell)) for cell in row))
-    return table
+DELIVERY_COLUMNS: Final = ("id", "event", "status", "next", "answers")
 
 
-def print_explanation(why: ExplanationView, now: datetime | None = None) -> None:
-    """The sentence, what is next and when, and how we know."""
-    screen.print(plain(why.summary), markup=False)
+def delivery_row(delivery: DeliveryView) -> tuple[str, ...]:
+    """A delivery as a row of a table, with the answers to its attempts."""
+    answers = ", ".join(str(one.status or one.reason or "none") for one in delivery.attempts)
+    next_attempt = _moment(delivery.next_attempt_at)
+    return delivery.id, delivery.type, delivery.status, next_attempt, answers
+
+
+def print_explanation(why: ExplanationView) -> None:
+    """Prints why a task is in its state, the next steps and the evidence."""
+    out.print(one_line(why.summary))
     if why.waiting_for:
-        screen.print(f"waiting for {plain(why.waiting_for)}", markup=False)
+        out.print(f"waiting for {one_line(why.waiting_for)}")
     if why.next:
-        screen.print("\nnext (UTC)", style="bold")
-        print_table(_steps(why.next, milliseconds(now or datetime.now(UTC))))
-    screen.print("\nevidence", style="bold")
+        out.print("\nnext (UTC)", style="bold")
+        table, now = Table.grid(padding=(0, 2)), milliseconds(datetime.now(UTC))
+        for step in why.next:
+            when, left = _due(step.at, now)
+            table.add_row(f"  {when}", left, one_line(step.what))
+        print_wide(table)
+    out.print("\nevidence", style="bold")
     for line in why.evidence:
-        screen.print(f"  {plain(line)}", markup=False)
+        out.print(f"  {one_line(line)}")
 
 
-def _steps(steps: tuple[StepView, ...], now: int) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for step in steps:
-        at = milliseconds(step.at)
-        left = f"in {duration(at - now)}" if at > now else "now"
-        is_today = len(clock(at, now)) == len("02:11")
-        when = second(at, now) if is_today else clock(at, now)
-        table.add_row(f"  {when}", left, escape(plain(step.what)))
-    return table
+def _due(moment: str, now: int) -> tuple[str, str]:
+    """A moment, and the time left until it; to the second if it is today."""
+    parsed = parse_rfc3339(moment)
+    if parsed is None:
+        return moment, ""
+    at = milliseconds(parsed)
+    left = f"in {duration(at - now)}" if at > now else "now"
+    is_today = len(clock(at, now)) == len("02:11")
+    return second(at, now) if is_today else clock(at, now), left
 
 
-def _of(task: TaskView) -> str:
-    """A retry by hand goes past the limit, which binds automatic ones."""
-    return f" of {task.max_attempts}" if task.attempt <= task.max_attempts else ""
+def event_line(event: EventView, *, with_subject: bool = False) -> Text:
+    """An event as one line: time, the task or endpoint if asked for, type and text."""
+    data = _data(event)
+    text = data.message or data.summary or data.pr_url or data.code or ""
+    subject = event.task_id or ""
+    if event.task_id is None and data.endpoint is not None:
+        endpoint = msgspec.convert(data.endpoint, EndpointStateView)
+        text, subject = _endpoint_text(endpoint), endpoint.id
+    if data.error is not None:
+        text = f"{data.error.code}: {data.error.message}"
+    if data.stage:
+        text = f"{data.stage}: {text}" if text else data.stage
+    if not event.applied:
+        text = f"refused ({event.reason}) {text}"
+    name = event.type.removeprefix("task.").replace("_", " ")
+    return Text.assemble(
+        (f"{event.at[11:23]}  ", "dim"),
+        f"{subject}  " if with_subject else "",
+        (f"{name:<18}", _STYLES.get(event.type, "")),
+        one_line(text)[:_MESSAGE],
+    )
+
+
+def _data(event: EventView) -> _EventData:
+    """An agent may send any shape: what cannot be shown is left out."""
+    try:
+        return msgspec.json.decode(event.data, type=_EventData)
+    except msgspec.ValidationError:
+        return _EventData()
+
+
+def _endpoint_text(endpoint: EndpointStateView) -> str:
+    status = f" {endpoint.http_status}" if endpoint.http_status else ""
+    return f"{endpoint.origin} {endpoint.reason or ''}{status}".rstrip()
 
 
 def _moment(text: str | None) -> str:

@@ -1,1 +1,1 @@
-"""`slipgate webhook …`: for whoever sends or receives webhooks and wants to see them work."""
+"""`slipgate webhook …`: signs, verifies, receives and forwards webhooks."""

@@ -1,4 +1,4 @@
-"""A project's feed, signed again and handed to an app on this machine: nobody needs a tunnel."""
+"""The feed of a project, signed again and delivered to an app on this machine, without a tunnel."""
 
 import itertools
 import time
@@ -10,49 +10,46 @@ import httpx
 import msgspec
 
 from gateway.cli.console.output import CommandFailed
-from gateway.cli.http.client import Client, path_part
-from gateway.cli.http.errors import Denied
-from gateway.cli.http.replies import Answer, EventView, FeedPage
+from gateway.cli.http.client import Client, EventPage, decode_events, task_path
+from gateway.cli.http.errors import Rejected
 from gateway.cli.webhook.progress import Progress, WebhookMessage
 from gateway.domain.deliveries.endpoint import USUAL
 from gateway.loops.deliveries.post import WebhookMessage as Post
 from gateway.loops.deliveries.post import headers
 from gateway.loops.egress.address_guard import is_tls
+from gateway.wire.message import Reply
+from gateway.wire.tasks import EventView
 
 FEED: Final = "/v1/events"
 RETRY_SECONDS: Final = (1, 2, 5, 10, 30)
-"""Whoever writes a handler mends it meanwhile; the last one comes again and again."""
+"""The pauses between attempts; the last one repeats, while a developer corrects the handler."""
 TIME_LIMIT: Final = 15.0
-"""Seconds for an answer, as the gateway bears it."""
+"""Seconds for an answer, as in the gateway."""
 _KEPT_ANSWER: Final = 300
 _RARE: Final = "sandbox.released"
-"""Whoever looks for the end of the feed wants none of its events."""
+"""A type with few events: finding the end of the feed must not read all of it."""
 
 
-class Notice(Answer, frozen=True, kw_only=True):
-    """The body of a webhook, from what the gateway shows byte for byte."""
-
-    type: str
-    timestamp: str
-    data: "NoticeData"
+class _EndpointData(msgspec.Struct, frozen=True):
+    endpoint: msgspec.Raw
 
 
-class NoticeData(Answer, frozen=True, kw_only=True):
-    """The event, and the task as it stands when this is written, or the endpoint it is about."""
-
+class _Data(Reply, frozen=True, kw_only=True):
     event: msgspec.Raw
     task: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     endpoint: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-class AboutEndpoint(Answer, frozen=True, kw_only=True):
-    """The data of an event that belongs to no task."""
+class _Body(Reply, frozen=True, kw_only=True):
+    """The body of a webhook; its parts stay byte for byte as the gateway shows them."""
 
-    endpoint: msgspec.Raw
+    type: str
+    timestamp: str
+    data: _Data
 
 
-class Attempt(Answer, frozen=True, kw_only=True):
-    """One request to the app, as `--json` shows it."""
+class ForwardAttempt(Reply, frozen=True, kw_only=True):
+    """One request to the app, as `--json` prints it."""
 
     at: str
     id: str
@@ -62,14 +59,14 @@ class Attempt(Answer, frozen=True, kw_only=True):
     attempt: int
     answered: int | None
     reason: str | None
-    """Why it was not taken; None: it was."""
+    """The reason of a failure; None: it was taken."""
     duration_ms: int
     retry_seconds: int | None
     answer: str
 
 
 class Forwarder:
-    """Delivers in order; the next event waits until the one before it was taken."""
+    """Delivers events in order: the next one waits until the one before it was taken."""
 
     def __init__(
         self,
@@ -79,7 +76,7 @@ class Forwarder:
         address: str,
         keys: Sequence[bytes],
         *,
-        tell: Callable[[Attempt], None],
+        show: Callable[[ForwardAttempt], None],
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -88,78 +85,80 @@ class Forwarder:
         self._progress = progress
         self._address = address
         self._keys = tuple(keys)
-        self._tell = tell
+        self._show = show
         self._clock = clock
         self._sleep = sleep
 
     def run(self, types: str | None) -> None:
-        """Until it is interrupted.
+        """Forwards until it is interrupted.
 
         Raises:
-            CommandFailed: events were deleted before they were sent; the app is gone for good.
+            CommandFailed: events were deleted before they were sent, or the app answered 410.
         """
-        reached = self._progress.reached
-        if reached is not None and reached.letter is not None:
-            self._deliver(reached.letter)
+        position = self._progress.position
+        if position is not None and position.message is not None:
+            self._deliver(position.message)
         for page in self._pages(types or ",".join(sorted(USUAL))):
-            for raw, event in zip(page.data, page.events, strict=True):
+            for raw, event in zip(page.data, decode_events(page), strict=True):
                 if event.applied:
-                    self._deliver(self._letter(raw, event))
-            self._progress.pass_to(int(page.next_cursor))
+                    self._deliver(self._message(raw, event))
+            self._progress.advance(int(page.next_cursor or 0))
 
-    def _pages(self, types: str) -> Iterator[FeedPage]:
-        after = self._progress.reached.after if self._progress.reached else 0
+    def _pages(self, types: str) -> Iterator[EventPage]:
+        after = self._progress.position.after if self._progress.position else 0
         try:
-            # Who begins with the oldest event that is kept has missed nothing.
+            # To begin with the oldest event that is kept, no cursor is sent: none can be expired.
             yield from self._client.feed(FEED, None, after or None, types=types)
-        except Denied as denied:
-            if denied.code != "cursor_expired":
+        except Rejected as exc:
+            if exc.code != "cursor_expired":
                 raise
             raise CommandFailed(
                 f"cursor_expired: events behind {after} were deleted with their tasks, a while "
                 "after those had ended, before they could be forwarded.",
-                "How the tasks ended is gone with them; go on with --after 0 (the oldest that is "
-                "kept) or --after now.",
-            ) from denied
+                "Go on with --after 0 (the oldest event that is kept) or --after now; the deleted "
+                "events cannot be had again.",
+            ) from exc
 
-    def _letter(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
-        data = self._notice(raw, event)
-        body = msgspec.json.encode(Notice(type=event.type, timestamp=event.at, data=data))
-        letter = WebhookMessage(
+    def _message(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
+        if event.task_id is None:
+            endpoint = msgspec.json.decode(event.data, type=_EndpointData).endpoint
+            data = _Data(event=raw, endpoint=endpoint)
+        else:
+            read = partial(self._client.get, task_path(event.task_id))
+            data = _Data(event=raw, task=msgspec.Raw(self._client.retrying(read)))
+        body = msgspec.json.encode(_Body(type=event.type, timestamp=event.at, data=data))
+        message = WebhookMessage(
             seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
         )
-        self._progress.send(letter)
-        return letter
+        self._progress.send(message)
+        return message
 
-    def _notice(self, raw: msgspec.Raw, event: EventView) -> NoticeData:
-        if event.task_id is None:
-            about = msgspec.json.decode(event.data, type=AboutEndpoint)
-            return NoticeData(event=raw, endpoint=about.endpoint)
-        read = partial(self._client.get, f"/v1/tasks/{path_part(event.task_id)}")
-        return NoticeData(event=raw, task=msgspec.Raw(self._client.patiently(read)))
-
-    def _deliver(self, letter: WebhookMessage) -> None:
+    def _deliver(self, message: WebhookMessage) -> None:
         for number in itertools.count(1):
-            attempt = self._attempt(letter, number)
+            attempt = self._attempt(message, number)
             if attempt.reason is None:
-                self._progress.taken(letter)
-            self._tell(attempt)
+                self._progress.taken(message)
+            self._show(attempt)
             if attempt.reason is None:
                 return
             if attempt.retry_seconds is None:
-                raise _gone()
+                raise CommandFailed(
+                    "The app answered 410: a gateway disables such an endpoint, and sends it "
+                    "no more.",
+                    "Answer 2xx to what is taken. Started again, this goes on with the same event.",
+                )
             self._sleep(attempt.retry_seconds)
 
-    def _attempt(self, letter: WebhookMessage, number: int) -> Attempt:
+    def _attempt(self, message: WebhookMessage, number: int) -> ForwardAttempt:
         began = time.monotonic()
-        status, reason, answer = self._send(letter)
+        status, reason, answer = self._send(message)
         wait = RETRY_SECONDS[min(number, len(RETRY_SECONDS)) - 1]
-        return Attempt(
+        return ForwardAttempt(
             at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._clock())),
-            id=letter.id,
-            seq=letter.seq,
-            type=letter.type,
-            task_id=letter.task_id,
+            id=message.id,
+            seq=message.seq,
+            type=message.type,
+            task_id=message.task_id,
             attempt=number,
             answered=status,
             reason=reason,
@@ -168,9 +167,9 @@ class Forwarder:
             answer=answer[:_KEPT_ANSWER],
         )
 
-    def _send(self, letter: WebhookMessage) -> tuple[int | None, str | None, str]:
-        body = letter.body.encode()
-        post = Post(webhook_id=letter.id, url=self._address, secrets=self._keys, body=body)
+    def _send(self, message: WebhookMessage) -> tuple[int | None, str | None, str]:
+        body = message.body.encode()
+        post = Post(webhook_id=message.id, url=self._address, secrets=self._keys, body=body)
         sent = headers(post, int(self._clock()))
         try:
             response = self._app.post(self._address, content=body, headers=dict(sent))
@@ -180,8 +179,7 @@ class Forwarder:
             return None, "tls" if is_tls(error) else "connect", ""
         except httpx.HTTPError as error:
             return None, f"broken off ({type(error).__name__})", ""
-        status = response.status_code
-        return status, _reason(status), response.text
+        return response.status_code, _reason(response.status_code), response.text
 
 
 def _reason(status: int) -> str | None:
@@ -192,30 +190,24 @@ def _reason(status: int) -> str | None:
     return "gone" if status == 410 else "status"
 
 
-def _gone() -> CommandFailed:
-    return CommandFailed(
-        "The app answered 410: a gateway disables such an endpoint, and sends it no more.",
-        "Answer 2xx to what is taken. Started again, this goes on with the same event.",
-    )
-
-
-def newest(client: Client) -> int:
-    """The number behind which only what is still to come stands."""
-    after: dict[str, int | str] = {}
+def feed_end(client: Client) -> int:
+    """The cursor behind all events that the feed has now."""
+    after: str | None = None
     while True:
-        page = client.read(FeedPage, FEED, types=_RARE, limit=200, **after)
-        if page.next_cursor == str(after.get("after", 0)):
-            return int(page.next_cursor)
-        after = {"after": page.next_cursor}
+        page = client.read(EventPage, FEED, types=_RARE, limit=200, after=after)
+        if page.next_cursor in (None, after or "0"):
+            return int(after or 0)
+        after = page.next_cursor
 
 
-def is_of(client: Client, last: tuple[int, str]) -> bool:
-    """Whether the feed is the one that this event, taken last, has come from."""
+def is_same_feed(client: Client, last: tuple[int, str]) -> bool:
+    """True if the event that was taken last comes from this feed."""
     seq, event_id = last
     try:
-        page = client.read(FeedPage, FEED, types="*", limit=1, after=seq - 1)
-    except Denied as denied:
-        if denied.code != "cursor_expired":
+        page = client.read(EventPage, FEED, types="*", limit=1, after=seq - 1)
+    except Rejected as exc:
+        if exc.code != "cursor_expired":
             raise
-        return True  # the event is gone; what becomes of its cursor is told by the feed
-    return bool(page.events) and (page.events[0].seq != seq or page.events[0].id == event_id)
+        return True  # the event was deleted; the feed itself will say that the cursor is expired
+    events = decode_events(page)
+    return bool(events) and (events[0].seq != seq or events[0].id == event_id)

@@ -1,4 +1,4 @@
-"""`slipgate webhook listen --forward-to`: the project's feed, signed, to an app on this machine."""
+"""`slipgate webhook listen --forward-to`: delivers a project's feed to an app on this machine."""
 
 import os
 import secrets
@@ -11,16 +11,22 @@ import httpx
 import msgspec
 import typer
 
-from gateway.cli.console.output import CommandFailed, plain
-from gateway.cli.console.terminal import screen, trouble
-from gateway.cli.http.client import Client, open_client
-from gateway.cli.http.transport import open_http
+from gateway.cli.console.output import CommandFailed, one_line
+from gateway.cli.console.terminal import err, note, out
+from gateway.cli.http.client import Client, open_client, open_http
 from gateway.cli.local.state import State
 from gateway.cli.operations.keys import callback_secret_of
-from gateway.cli.webhook.forwarder import TIME_LIMIT, Attempt, Forwarder, is_of, newest
+from gateway.cli.webhook.forwarder import (
+    TIME_LIMIT,
+    ForwardAttempt,
+    Forwarder,
+    feed_end,
+    is_same_feed,
+)
 from gateway.cli.webhook.progress import Progress
-from gateway.cli.webhook.secret import VARIABLE, Secret, given_secrets
+from gateway.cli.webhook.secret import VARIABLE, Secret, read_secrets
 from gateway.domain.deliveries.endpoint import SECRET_BYTES
+from gateway.wire.signing import secret_text
 
 NOW: Final = "now"
 SECRET_NAME: Final = "webhook-secret"  # noqa: S105 - of its file
@@ -35,94 +41,86 @@ def forward(
     secret_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Until it is interrupted; the options are those of the command.
+    """Forwards until it is interrupted; the options are those of the command.
 
     Raises:
-        BadParameter: one of them is not what it has to be.
+        BadParameter: one of them is malformed.
     """
-    address = _address(to)
+    _check_address(to)
     start = _start(after)
     kept = State(state)
-    keys = signing_secrets(kept, secret_file)
+    keys = [each.key for each in signing_secrets(kept, secret_file)]
     with suppress(KeyboardInterrupt), open_client() as client:
-        _forward(client, kept, address, keys, start=start, types=types, as_json=as_json)
-    trouble.print("stopped; started again, it goes on where it was", style="dim")
+        _forward(client, kept, to, keys, start=start, types=types, as_json=as_json)
+    note("stopped; started again, it goes on where it was")
 
 
 def _forward(
     client: Client,
     kept: State,
     address: str,
-    keys: Sequence[Secret],
+    keys: Sequence[bytes],
     *,
     start: int | str | None,
     types: str | None,
     as_json: bool,
 ) -> None:
+    def show(attempt: ForwardAttempt) -> None:
+        if as_json:
+            typer.echo(msgspec.json.encode(attempt))
+        else:
+            out.print(_line(attempt))
+
     app = open_http(address, timeout=TIME_LIMIT)
     with Progress.held(kept.folder, client.url, address) as progress, app:
-        _place(client, progress, start)
-        reached = progress.reached
-        behind = reached.after if reached is not None else 0
-        trouble.print(f"forwarding events behind {behind} to {address}", style="dim", markup=False)
-
-        def tell(attempt: Attempt) -> None:
-            if as_json:
-                typer.echo(msgspec.json.encode(attempt))
-            else:
-                screen.print(line(attempt), markup=False)
-
-        keys_of = [each.key for each in keys]
-        Forwarder(client, app, progress, address, keys_of, tell=tell).run(types)
+        _begin(client, progress, start)
+        after = progress.position.after if progress.position else 0
+        note(f"forwarding events behind {after} to {address}")
+        Forwarder(client, app, progress, address, keys, show=show).run(types)
 
 
-def _place(client: Client, progress: Progress, start: int | str | None) -> None:
-    """Where to begin: where somebody says, where it stopped, or now."""
-    reached = progress.reached
-    if start is not None or reached is None:
-        progress.begin(
-            start if isinstance(start, int) else client.patiently(lambda: newest(client))
-        )
+def _begin(client: Client, progress: Progress, start: int | str | None) -> None:
+    """Begins where the option says, else where it stopped, the first time with new events."""
+    position = progress.position
+    if start is not None or position is None:
+        after = start if isinstance(start, int) else client.retrying(lambda: feed_end(client))
+        progress.begin(after)
         return
-    last = reached.last
-    if last is not None and not client.patiently(lambda: is_of(client, last)):
+    last = position.last
+    if last is not None and not client.retrying(lambda: is_same_feed(client, last)):
         raise CommandFailed(
             f"Event {last[1]}, the last that was forwarded, is not in this feed: this is another "
             "gateway, another database, or a key of another project.",
-            "Look at SLIPGATE_URL and SLIPGATE_API_KEY, or begin anew with --after now.",
+            "Check SLIPGATE_URL and SLIPGATE_API_KEY, or begin anew with --after now.",
         )
 
 
-def line(attempt: Attempt) -> str:
-    """One request to the app in one line."""
+def _line(attempt: ForwardAttempt) -> str:
     answer = str(attempt.answered) if attempt.answered else f"no answer: {attempt.reason}"
     again = f", again in {attempt.retry_seconds} s" if attempt.retry_seconds else ""
     why = f" ({attempt.reason})" if (attempt.reason or "").startswith("redirect") else ""
-    said = f"  {attempt.answer}" if attempt.reason and attempt.answer else ""
-    told = f"→ {answer}{why} ({attempt.duration_ms} ms){again}{said}"
-    return plain(
-        f"{attempt.at[11:19]}  {attempt.id}  {attempt.type:<18}  {attempt.task_id or '-'}  {told}"
-    )
+    text = f"  {attempt.answer}" if attempt.reason and attempt.answer else ""
+    result = f"→ {answer}{why} ({attempt.duration_ms} ms){again}{text}"
+    subject = f"{attempt.id}  {attempt.type:<18}  {attempt.task_id or '-'}"
+    return one_line(f"{attempt.at[11:19]}  {subject}  {result}")
 
 
 def signing_secrets(kept: State, file: Path | None) -> tuple[Secret, ...]:
-    """The secrets to sign with. Beside the installation of `up` that is the project's own callback
-    secret: a handler then has one secret for callbacks and for what is forwarded. Elsewhere one of
-    our own is made the first time, and shown that once."""
+    """The secrets to sign with, if none is given: the project's callback secret if the database of
+    `up` is here, so that a handler needs one secret only; else a new one, kept and shown once."""
     if file is not None or os.environ.get(VARIABLE):
-        return given_secrets(file)
-    beside = {"SLIPGATE_DATABASE_URL": kept.database_url}
-    own = callback_secret_of(beside, os.environ.get("SLIPGATE_API_KEY", ""))
-    if own is not None:
-        trouble.print("signing with the project's callback secret", style="dim")
-        return (Secret.read(own),)
+        return read_secrets(file)
+    environ = {"SLIPGATE_DATABASE_URL": kept.database_url}
+    callback_secret = callback_secret_of(environ, os.environ.get("SLIPGATE_API_KEY", ""))
+    if callback_secret is not None:
+        note("signing with the project's callback secret")
+        return (Secret.read(callback_secret),)
     is_new = not (kept.folder / SECRET_NAME).exists()
-    made = Secret.of(secrets.token_bytes(SECRET_BYTES))
-    text = kept.kept(SECRET_NAME, lambda: made.text)
+    text = kept.kept(SECRET_NAME, lambda: secret_text(secrets.token_bytes(SECRET_BYTES)))
     if is_new:
-        trouble.print("Put this line into the app's .env.local; it is shown this once:")
-        trouble.print(f"  {VARIABLE}={text}", markup=False)
-        trouble.print(f"It is kept in {kept.folder / SECRET_NAME}.", style="dim", markup=False)
+        err.print("Put this line into the app's .env.local; it is shown this once:")
+        err.print(f"  {VARIABLE}={text}")
+        note(f"It is kept in {kept.folder / SECRET_NAME}.")
     return (Secret.read(text),)
 
 
@@ -134,7 +132,7 @@ def _start(text: str | None) -> int | str | None:
     return int(text)
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> None:
     try:
         url = httpx.URL(text)
     except httpx.InvalidURL as exc:
@@ -142,4 +140,3 @@ def _address(text: str) -> str:
     if url.scheme not in {"http", "https"} or not url.host:
         wanted = "expected an address such as http://localhost:3000/api/hook"
         raise typer.BadParameter(wanted, param_hint="--forward-to")
-    return text

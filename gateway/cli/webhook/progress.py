@@ -1,4 +1,4 @@
-"""How far a feed has been forwarded, in a file: what was taken is never sent again."""
+"""The progress of forwarding a feed, kept in a file: an event that was taken is not sent again."""
 
 import fcntl
 import hashlib
@@ -14,7 +14,7 @@ from gateway.cli.console.output import CommandFailed
 
 
 class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A body under way: it stays as it is over all its attempts, and over a restart."""
+    """A message being sent: the same bytes in all its attempts, across restarts."""
 
     seq: int
     id: str
@@ -23,30 +23,30 @@ class WebhookMessage(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-class Reached(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file holds."""
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of the file."""
 
     after: int
-    """Everything up to this number of the feed was taken, or was not asked for."""
+    """Every event up to this number was taken, or was not asked for."""
     last: tuple[int, str] | None = None
-    """Number and id of the last event that was taken: another gateway has another."""
-    letter: WebhookMessage | None = None
+    """Number and id of the last event that was taken; another gateway has another."""
+    message: WebhookMessage | None = msgspec.field(default=None, name="letter")
 
 
 class Progress:
-    """The file of one address and one gateway; it holds prompts, so it is its owner's alone."""
+    """The file of one address and one gateway. It holds prompts: only its owner may read it."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.reached = self._read()
+        self.position = self._read()
 
     @classmethod
     @contextmanager
     def held(cls, folder: Path, gateway: str, address: str) -> Iterator[Self]:
-        """The progress, while nobody else forwards the same.
+        """The progress, locked against other processes that forward the same.
 
         Raises:
-            CommandFailed: somebody does, or the file cannot be read.
+            CommandFailed: another process holds it, or the file cannot be read.
         """
         name = hashlib.sha256(f"{gateway} {address}".encode()).hexdigest()[:16]
         file = folder / f"forwarded-{name}"
@@ -63,43 +63,43 @@ class Progress:
             os.close(lock)
 
     def begin(self, after: int) -> None:
-        """Starts behind a number."""
-        self._keep(Reached(after=after))
+        """Starts after an event number."""
+        self._save(Position(after=after))
 
-    def send(self, letter: WebhookMessage) -> None:
-        """It is under way from now on."""
-        self._keep(msgspec.structs.replace(self._known, letter=letter))
+    def send(self, message: WebhookMessage) -> None:
+        """Records a message before its first attempt."""
+        self._save(msgspec.structs.replace(self._known, message=message))
 
-    def taken(self, letter: WebhookMessage) -> None:
-        """The receiver has it."""
-        self._keep(Reached(after=letter.seq, last=(letter.seq, letter.id)))
+    def taken(self, message: WebhookMessage) -> None:
+        """Records that the receiver has taken a message."""
+        self._save(Position(after=message.seq, last=(message.seq, message.id)))
 
-    def pass_to(self, after: int) -> None:
-        """There was nothing to send up to this number."""
+    def advance(self, after: int) -> None:
+        """Records that there is nothing to send up to an event number."""
         if after != self._known.after:
-            self._keep(msgspec.structs.replace(self._known, after=after))
+            self._save(msgspec.structs.replace(self._known, after=after))
 
     @property
-    def _known(self) -> Reached:
-        return self.reached or Reached(after=0)
+    def _known(self) -> Position:
+        return self.position or Position(after=0)
 
-    def _keep(self, reached: Reached) -> None:
+    def _save(self, position: Position) -> None:
         draft = self._file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as out:
-            out.write(msgspec.json.encode(reached))
-            out.flush()
-            os.fsync(out.fileno())
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(position))
+            file.flush()
+            os.fsync(file.fileno())
         draft.rename(self._file)
-        self.reached = reached
+        self.position = position
 
-    def _read(self) -> Reached | None:
+    def _read(self) -> Position | None:
         if not self._file.exists():
             return None
         try:
-            return msgspec.json.decode(self._file.read_bytes(), type=Reached)
+            return msgspec.json.decode(self._file.read_bytes(), type=Position)
         except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
             raise CommandFailed(
-                f"{self._file} does not say how far it came.",
-                "Remove that file, and say by --after where to go on: `slipgate tasks events` "
+                f"The progress in {self._file} cannot be read.",
+                "Remove that file, and choose with --after where to go on: `slipgate tasks events` "
                 "shows the numbers with --json.",
             ) from exc

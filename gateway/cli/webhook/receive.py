@@ -1,54 +1,47 @@
-"""A receiver at work: one readable line for each request, until it is interrupted."""
+"""`slipgate webhook listen` as a receiver: prints a line for each request until Ctrl-C."""
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 import typer
 
-from gateway.cli.console.output import CommandFailed, plain
-from gateway.cli.console.terminal import screen, trouble
-from gateway.cli.http.replies import Answer
-from gateway.cli.webhook.fault import Fault
-from gateway.cli.webhook.receiver import Arrival, Desk, Receiver
+from gateway.cli.console.output import CommandFailed, one_line
+from gateway.cli.console.terminal import note, out
+from gateway.cli.webhook.receiver import Arrival, Fault, Inbox, Receiver
 from gateway.cli.webhook.secret import Secret
+from gateway.wire.message import Reply
+from gateway.wire.times import rfc3339
 
 
-class _Event(Answer, frozen=True, kw_only=True):
+class _Event(Reply, frozen=True, kw_only=True):
     task_id: str | None = None
 
 
-class _Endpoint(Answer, frozen=True, kw_only=True):
+class _Endpoint(Reply, frozen=True, kw_only=True):
     id: str = ""
 
 
-class _Data(Answer, frozen=True, kw_only=True):
+class _Data(Reply, frozen=True, kw_only=True):
     event: _Event = _Event()
     task_id: str = ""
     endpoint: _Endpoint = _Endpoint()
 
 
-class _Body(Answer, frozen=True, kw_only=True):
-    """What a line shows of a body, ours or an agent's."""
+class _Body(Reply, frozen=True, kw_only=True):
+    """The fields of a body, ours or an agent's, that a line shows."""
 
     type: str = ""
     data: _Data = _Data()
 
     @property
     def task_id(self) -> str:
-        """The task that it is about."""
         return self.data.event.task_id or self.data.task_id
 
-    @property
-    def subject(self) -> str:
-        """The task that it is about, or the endpoint."""
-        return self.task_id or self.data.endpoint.id
 
-
-class ReceivedLine(Answer, frozen=True, kw_only=True):
-    """A request as `--json` shows it."""
+class ReceivedLine(Reply, frozen=True, kw_only=True):
+    """A request as `--json` prints it."""
 
     at: str
     number: int
@@ -65,7 +58,7 @@ class ReceivedLine(Answer, frozen=True, kw_only=True):
     fault: bool
     answered: int | None
     body: msgspec.Raw | None
-    """None: it is no JSON."""
+    """None if it is not JSON."""
 
 
 def receive(
@@ -77,46 +70,43 @@ def receive(
         CommandFailed: the port cannot be used.
     """
 
-    def tell(arrival: Arrival) -> None:
+    def show(arrival: Arrival) -> None:
         if as_json:
             typer.echo(msgspec.json.encode(_document(arrival)))
         else:
-            screen.print(line(arrival), markup=False)
+            out.print(_line(arrival))
 
-    def note(text: str) -> None:
-        trouble.print(text, style="dim", markup=False)
-
-    desk = Desk(secrets, fault=fault, clock=time.time)
+    inbox = Inbox(secrets, fault=fault, clock=time.time)
     try:
-        receiver = Receiver(port, desk, tell, note=note, delay=delay)
+        receiver = Receiver(port, inbox, show, note=note, delay=delay)
     except OSError as exc:
         raise CommandFailed(
             f"Port {port} of this machine cannot be used: {exc.strerror}.",
             "Choose another by --port; 0 takes any.",
         ) from exc
-    trouble.print(f"listening at {receiver.url}", style="dim", markup=False)
+    note(f"listening at {receiver.url}")
     try:
         receiver.serve_forever(poll_interval=0.1)
     except KeyboardInterrupt:
-        trouble.print("stopped", style="dim")
+        note("stopped")
     finally:
         receiver.stop()
 
 
-def line(arrival: Arrival) -> str:
-    """One request in one line."""
+def _line(arrival: Arrival) -> str:
     verdict, body = arrival.verdict, _read(arrival.body)
     what = body.type if verdict.verified else f"{verdict.code}: {verdict.detail} {verdict.hint}"
-    notes = [
+    subject = body.task_id or body.data.endpoint.id
+    remarks = [
         "fault" if arrival.is_fault else "",
         f"duplicate, try {arrival.tries}" if arrival.is_duplicate else "",
         f"try {arrival.tries}" if arrival.tries > 1 and not arrival.is_duplicate else "",
         f"secret {verdict.secret}" if (verdict.secret or 1) > 1 else "",
     ]
-    told = f"  ({', '.join(filter(None, notes))})" if any(notes) else ""
+    listed = f"  ({', '.join(filter(None, remarks))})" if any(remarks) else ""
     answer = "no answer" if arrival.answered is None else str(arrival.answered)
-    words = (_now()[11:23], verdict.id or "-", f"{what:<18}", body.subject, f"→ {answer}{told}")
-    return plain("  ".join(filter(None, words)))
+    words = (_now()[11:23], verdict.id or "-", f"{what:<18}", subject, f"→ {answer}{listed}")
+    return one_line("  ".join(filter(None, words)))
 
 
 def _document(arrival: Arrival) -> ReceivedLine:
@@ -136,21 +126,21 @@ def _document(arrival: Arrival) -> ReceivedLine:
         duplicate=arrival.is_duplicate,
         fault=arrival.is_fault,
         answered=arrival.answered,
-        body=_one_line(arrival.body),
+        body=_json_line(arrival.body),
     )
 
 
-_NOTHING: Final = _Body()
+_EMPTY: Final = _Body()
 
 
 def _read(body: bytes) -> _Body:
     try:
         return msgspec.json.decode(body, type=_Body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _NOTHING
+        return _EMPTY
 
 
-def _one_line(body: bytes) -> msgspec.Raw | None:
+def _json_line(body: bytes) -> msgspec.Raw | None:
     try:
         msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -159,4 +149,4 @@ def _one_line(body: bytes) -> msgspec.Raw | None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(time.time_ns() // 1_000_000)

@@ -1,5 +1,6 @@
-"""A receiver on this machine: it verifies, deduplicates, and answers as it was told to."""
+"""A webhook receiver on this machine that verifies, deduplicates, and fails on demand."""
 
+import re
 import socket
 import struct
 import threading
@@ -7,35 +8,82 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Literal
 
 import msgspec
+import typer
 
-from gateway.cli.http.replies import Answer
-from gateway.cli.webhook.fault import HANG_SECONDS, Fault
-from gateway.cli.webhook.request import SignedRequest
 from gateway.cli.webhook.secret import Secret
-from gateway.cli.webhook.verification import Verdict, judge
+from gateway.cli.webhook.verification import SignedRequest, Verdict, verify
 
 HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 4 * 1024 * 1024
-REMEMBERED: Final = 100_000
-"""Ids that a duplicate is told by."""
-_AT_ONCE: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing throws away what is there and resets the connection."""
+MAX_IDS: Final = 100_000
+"""Ids that are kept to recognise duplicates."""
+HANG_SECONDS: Final = 120
+"""Longer than any sender waits."""
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing discards what was not sent and resets the connection."""
+_STATUS: Final = re.compile(r"[345][0-9]{2}")
+
+Kind = Literal["status", "redirect", "reset", "hang"]
+_KINDS: Final[dict[str, tuple[Kind, int]]] = {
+    "redirect": ("redirect", 302),
+    "reset": ("reset", 0),
+    "hang": ("hang", 0),
+}
 
 
-class Arrival(Answer, frozen=True, kw_only=True):
-    """A request, what it was found to be, and what it was answered."""
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """A failure that the receiver was asked for, and the requests that get it."""
+
+    kind: Kind
+    status: int = 0
+    retry_after: int | None = None
+    times: int | None = None
+    """Only the first requests, this many; None: all."""
+    every: int = 1
+    """Only every Nth request."""
+
+    @classmethod
+    def read(cls, text: str, *, times: int | None, every: int, retry_after: int | None) -> "Fault":
+        """Reads a status from 300, `redirect`, `reset` or `hang`.
+
+        Raises:
+            BadParameter: it is none of them.
+        """
+        kind, status = _KINDS.get(text, ("status", 0))
+        if kind == "status":
+            if not _STATUS.fullmatch(text):
+                wanted = "expected a status from 300 to 599, redirect, reset or hang"
+                raise typer.BadParameter(wanted, param_hint="--fail")
+            status = int(text)
+        return cls(kind=kind, status=status, times=times, every=every, retry_after=retry_after)
+
+    def concerns(self, number: int) -> bool:
+        """True if the request of this number, from 1, fails."""
+        return number % self.every == 0 and (
+            self.times is None or number <= self.times * self.every
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        location = {"location": "/elsewhere"} if self.kind == "redirect" else {}
+        wait = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
+        return location | wait
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A request, its verdict and its answer."""
 
     number: int
     verdict: Verdict
     answered: int | None
-    """None: not at all."""
+    """A status; None: no answer."""
     tries: int
-    """How often this id has come, this time included."""
+    """The number of requests with this id so far."""
     is_duplicate: bool
-    """It was answered with success before."""
+    """True if this id was answered with success before."""
     is_fault: bool
     body: bytes
 
@@ -45,8 +93,8 @@ class _Known(msgspec.Struct):
     is_taken: bool = False
 
 
-class Desk:
-    """Judges what comes, in the order in which it comes, and remembers it."""
+class Inbox:
+    """Verifies requests in their order and remembers their ids."""
 
     def __init__(
         self, secrets: Sequence[Secret], *, fault: Fault | None, clock: Callable[[], float]
@@ -59,71 +107,70 @@ class Desk:
         self._count = 0
 
     def take(self, request: SignedRequest) -> tuple[Arrival, Fault | None]:
-        """What becomes of a request."""
+        """Records a request; the fault says how to fail it."""
         with self._lock:
             self._count += 1
-            verdict = judge(request, self._secrets, self._clock())
-            is_faulty = self._fault is not None and self._fault.concerns(self._count)
-            fault = self._fault if is_faulty else None
-            right = HTTPStatus.NO_CONTENT if verdict.verified else HTTPStatus.UNAUTHORIZED
-            answered = (fault.status or None) if fault else int(right)
-            known = self._remembered(verdict)
+            verdict = verify(request, self._secrets, self._clock())
+            fault = self._fault if self._fault and self._fault.concerns(self._count) else None
+            status = HTTPStatus.NO_CONTENT if verdict.verified else HTTPStatus.UNAUTHORIZED
+            known = self._known_id(verdict)
             arrival = Arrival(
                 number=self._count,
                 verdict=verdict,
-                answered=answered,
+                answered=(fault.status or None) if fault else int(status),
                 tries=known.tries,
                 is_duplicate=known.is_taken,
-                is_fault=is_faulty,
+                is_fault=fault is not None,
                 body=request.body,
             )
             known.is_taken |= fault is None and verdict.verified
             return arrival, fault
 
-    def _remembered(self, verdict: Verdict) -> _Known:
-        # Whoever cannot sign must not make a message that was never taken look like a duplicate.
+    def _known_id(self, verdict: Verdict) -> _Known:
+        # A request without a valid signature must not make a message look like a duplicate.
         known = _Known()
         if verdict.verified and verdict.id is not None:
             known = self._known.setdefault(verdict.id, known)
-            if len(self._known) > REMEMBERED:
+            if len(self._known) > MAX_IDS:
                 self._known.popitem(last=False)
         known.tries += 1
         return known
 
 
-class Tell(Protocol):
-    """Whoever is told of each request."""
-
-    def __call__(self, arrival: Arrival) -> None:
-        """Called from the request's own thread, before the answer goes."""
-
-
 class Receiver(ThreadingHTTPServer):
-    """Takes POST at every path of this machine's own address."""
+    """Takes POST requests at every path of this machine's loopback address.
+
+    `show` is called with each request in its own thread, before the answer is sent.
+    """
 
     daemon_threads = True
 
     def __init__(
-        self, port: int, desk: Desk, tell: Tell, *, note: Callable[[str], None], delay: float
+        self,
+        port: int,
+        inbox: Inbox,
+        show: Callable[[Arrival], None],
+        *,
+        note: Callable[[str], None],
+        delay: float,
     ) -> None:
         super().__init__((HOST, port), _Handler)
-        self.desk = desk
-        self.tell = tell
+        self.inbox = inbox
+        self.show = show
         self.note = note
         self.delay = delay
         self.stopping = threading.Event()
-        self.telling = threading.Lock()
+        self.showing = threading.Lock()
 
     @property
     def url(self) -> str:
-        """Its address."""
         return f"http://{HOST}:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A sender that has gone away: its next try is a request of its own."""
+        """Ignores a sender that has gone away: its next try is a request of its own."""
 
     def stop(self) -> None:
-        """Ends what is delayed."""
+        """Ends delayed and hanging answers, and closes the port."""
         self.stopping.set()
         self.server_close()
 
@@ -132,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "slipgate-listen"
     sys_version = ""
-    # socketserver sets it to whoever has made the handler: only a Receiver does.
+    # socketserver sets it to the server that made the handler: always a Receiver.
     server: Receiver  # type: ignore[mutable-override]
     timeout: ClassVar[float | None] = 60
 
@@ -146,21 +193,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._receive(self.rfile.read(int(length)))
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: each request has its line already."""
+        """Logs nothing: each request has its line already."""
 
     def _receive(self, body: bytes) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = SignedRequest(headers=headers, body=body)
         self.server.stopping.wait(self.server.delay)
-        with self.server.telling:
-            arrival, fault = self.server.desk.take(request)
-            self.server.tell(arrival)
+        with self.server.showing:
+            arrival, fault = self.server.inbox.take(request)
+            self.server.show(arrival)
         if fault is None:
             self._answer(HTTPStatus(arrival.answered or 500), {})
-        elif fault.kind == "reset":
-            self._reset()
-        elif fault.kind == "hang":
-            self.server.stopping.wait(HANG_SECONDS)
+        elif fault.kind in ("reset", "hang"):
+            if fault.kind == "hang":
+                self.server.stopping.wait(HANG_SECONDS)
             self._reset()
         else:
             self._answer(fault.status, fault.headers)
@@ -180,5 +226,5 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.connection.close()

@@ -10,21 +10,21 @@ import msgspec
 import typer
 
 from gateway.cli.console.output import CommandFailed
-from gateway.wire.signing import secret_bytes, secret_text
+from gateway.wire.signing import secret_bytes
 
 VARIABLE: Final = "SLIPGATE_WEBHOOK_SECRET"
-STDIN: Final = "-"
+STDIN: Final = Path("-")
 SecretFile = Annotated[
     Path | None,
     typer.Option(
         "--secret-file",
-        help=f"else {VARIABLE}; - is stdin; several secrets are separated by commas or spaces",
+        help=f"default: {VARIABLE}; - is stdin; separate several by commas or spaces",
     ),
 ]
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A signing secret, and the text it came in."""
+    """A signing secret: its text, and the key that the text encodes."""
 
     text: str
     key: bytes
@@ -34,7 +34,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, text: str) -> "Secret":
-        """A secret as people carry it.
+        """Decodes a `whsec_` secret.
 
         Raises:
             CommandFailed: it is none; the text is not repeated.
@@ -48,17 +48,12 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
                 "new one.",
             ) from exc
 
-    @classmethod
-    def of(cls, key: bytes) -> "Secret":
-        """A secret of these bytes."""
-        return cls(text=secret_text(key), key=key)
 
-
-def given_secrets(file: Path | None) -> tuple[Secret, ...]:
-    """The secrets that the file or the environment holds: during a rotation, two.
+def read_secrets(file: Path | None) -> tuple[Secret, ...]:
+    """The secrets in the file or the environment; two during a rotation.
 
     Raises:
-        CommandFailed: there is none, or one is of another form.
+        CommandFailed: there is none, or one is malformed.
     """
     text = os.environ.get(VARIABLE, "") if file is None else _read(file)
     secrets = tuple(Secret.read(each) for each in re.split(r"[\s,]+", text) if each)
@@ -75,8 +70,8 @@ def given_secrets(file: Path | None) -> tuple[Secret, ...]:
 
 def _read(file: Path) -> str:
     try:
-        return sys.stdin.read() if str(file) == STDIN else file.read_text(encoding="utf-8")
+        return sys.stdin.read() if file == STDIN else file.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise CommandFailed(
-            "The secret's file is not text.", "A secret is 'whsec_' and base64."
+            "The secret's file is not text.", "Write a secret into it: 'whsec_' and base64."
         ) from exc

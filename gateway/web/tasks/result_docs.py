@@ -5,8 +5,7 @@ from typing import Final
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Answer, Content, Operation
 from gateway.web.tasks import results
-from gateway.web.tasks.results import LogChunk
-from gateway.wire.tasks import Page
+from gateway.wire.tasks import LogChunk, Page
 
 _TAG: Final = "Results"
 _LINE: Final = "Cloning acme/widgets\n"

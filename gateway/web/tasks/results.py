@@ -21,9 +21,8 @@ from gateway.web.http.replies import reply
 from gateway.web.tasks.patches import WholePatch, newest_patch
 from gateway.web.tasks.task_access import TOKEN, readable_task
 from gateway.wire.agent import MAX_ATTEMPT
-from gateway.wire.message import Reply
-from gateway.wire.tasks import Page
-from gateway.wire.times import Moment, rfc3339
+from gateway.wire.tasks import LogChunk, Page
+from gateway.wire.times import rfc3339
 
 LOG_PAGE: Final = 200
 LOG_AFTER: Final = Number(
@@ -39,18 +38,6 @@ PATCH_ATTEMPT: Final = Number(
     meaning="Of this attempt; without it, of the newest one of which a whole patch is kept.",
 )
 PATCH_PARAMETERS: Final = (PATCH_ATTEMPT,)
-
-
-class LogChunk(Reply, frozen=True, kw_only=True):
-    """A piece of the log of one attempt."""
-
-    attempt: int
-    offset: int
-    """Bytes of UTF-8 from the attempt's beginning."""
-    chunk: str
-    missing: int
-    """Bytes right before it that have not come, or come later."""
-    at: Moment
 
 
 class _Said(msgspec.Struct, frozen=True, kw_only=True):
