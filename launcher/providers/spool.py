@@ -1,35 +1,34 @@
-"""Reading an agent's spool: signed webhooks, one per line, in whole lines and bounded pieces.
+"""Parses an agent's spool: signed webhooks, one per line, in whole lines and bounded pieces.
 
-The agent writes it, so nothing in it is trusted: a line that is no webhook is skipped and counted,
-for one such line must not hold back the ones behind it.
+The agent writes it, so nothing in it is trusted: an invalid line is skipped and counted, for it
+must not hold back the lines behind it.
 """
 
 import base64
 import binascii
 import io
-import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from gateway.wire.launcher import SPOOL_BYTES_PER_CALL, Spooled
-from launcher.providers.local.files import open_regular, restore_access
 from launcher.providers.protocol import SpoolPiece
 
 SPOOL = "spool.jsonl"
 ACKNOWLEDGED = "spool.acknowledged"
+WINDOW_BYTES = 1024 * 1024
+"""Bytes of a spool that are copied out of a sandbox at a time."""
 LINE_BYTES = 1_000_000
 """A longer line would not fit a request of 1 MiB; one over a piece's size goes alone."""
 LINES_PER_PIECE = 5_000
 SCAN_BYTES = 16 * 1024 * 1024
-"""So much is looked through at a time, however much of it is rubbish."""
+"""Limit of one call, however much of it is invalid."""
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the spool; what an agent adds to it is ignored."""
+    """One line of the spool; unknown fields are ignored."""
 
     id: str
     timestamp: int
@@ -37,30 +36,17 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     body: str
 
 
-def read_piece(directory: Path, offset: int, *, limit: int = SPOOL_BYTES_PER_CALL) -> SpoolPiece:
-    """The next whole lines after `offset` or after what the agent saw acknowledged."""
-    restore_access(directory)
-    acknowledged = _acknowledged(directory / ACKNOWLEDGED)
-    spool = open_regular(directory / SPOOL)
-    if spool is None:
-        return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
-    with spool:
-        start = resume_offset(offset, acknowledged, size=os.fstat(spool.fileno()).st_size)
-        return _collect(spool, start, limit)
-
-
 def resume_offset(offset: int, acknowledged: int, *, size: int) -> int:
-    """Where to read on in a spool of so many bytes. A number past its end is nobody's: an agent
-    wrote it, or had put another file in the spool's place, and its own words must not be missed."""
+    """The offset to read from in a spool of `size` bytes. One past its end is invalid: an agent
+    wrote it, or had replaced the spool by another file, and no line may be missed."""
     return max((each for each in (offset, acknowledged) if each <= size), default=0)
 
 
 def read_window(
     window: bytes, start: int, *, is_cut: bool, limit: int = SPOOL_BYTES_PER_CALL
 ) -> SpoolPiece:
-    """The same of the bytes behind `start` that were brought from elsewhere; `is_cut`: there may
-    be more behind them."""
-    piece = _collect(io.BytesIO(window), 0, limit)
+    """The lines of a window that begins at `start`; `is_cut`: there may be more behind it."""
+    piece = read_lines(io.BytesIO(window), 0, limit)
     offset = piece.offset
     if is_cut and piece.offset == 0:
         # One line fills the whole window: it is too long for any report.
@@ -68,7 +54,7 @@ def read_window(
     return replace(piece, offset=start + offset, has_more=piece.has_more or is_cut)
 
 
-def _collect(spool: BinaryIO, start: int, limit: int) -> SpoolPiece:
+def read_lines(spool: BinaryIO, start: int, limit: int) -> SpoolPiece:
     taken: list[Spooled] = []
     offset, skipped, size = start, 0, 0
     has_more = False
@@ -112,12 +98,3 @@ def _parse(line: bytes | None) -> Spooled | None:
         return msgspec.convert(msgspec.to_builtins(read), Spooled)
     except (msgspec.DecodeError, binascii.Error, ValueError):
         return None
-
-
-def _acknowledged(path: Path) -> int:
-    file = open_regular(path)
-    if file is None:
-        return 0
-    with file:
-        text = file.read(20).strip()
-    return int(text) if text.isdigit() else 0

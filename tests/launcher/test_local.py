@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from launcher.providers.local.directory import REMOVED
 from launcher.providers.local.processes import Supervisor, members
-from launcher.providers.local.provider import REMOVED, LocalProvider
+from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError
 from tests.launcher.agents import (
     DEAF,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launcher.providers import spool
-from launcher.providers.spool import read_piece
+from launcher.providers.local.directory import read_piece
 
 
 def line(name: str, body: str = "e30=") -> bytes:

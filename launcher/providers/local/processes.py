@@ -1,4 +1,4 @@
-"""The processes of a local sandbox: which ones they are, and how they are ended."""
+"""Finds and ends the processes of a local sandbox."""
 
 import asyncio
 import os
@@ -18,37 +18,35 @@ POLL_SECONDS = 0.05
 GRACE_SECONDS = 10.0
 """From SIGTERM to SIGKILL."""
 KILL_SECONDS = 10.0
-"""A process that is still there so long after SIGKILL hangs in the kernel."""
+"""A process that survives SIGKILL longer hangs in the kernel."""
 
 
 class Supervisor(msgspec.Struct, frozen=True, kw_only=True):
-    """The record a supervisor leaves; its pid is also the session of all it started."""
+    """Record of a supervisor; its pid is also the session of all that it started."""
 
     pid: int
     birth: str | None
 
     def is_alive(self) -> bool:
-        """Whether that very process still runs."""
         return self.pid in _table() and self.birth == birth(self.pid)
 
 
 class StillRunning(Exception):
-    """Processes that even SIGKILL did not end in time."""
+    """SIGKILL did not end the processes in time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Row:
-    """What matters of /proc/<pid>/stat, see proc(5)."""
+    """Fields of /proc/<pid>/stat, see proc(5)."""
 
     parent: int
     session: int
 
 
 def members(supervisor: Supervisor) -> set[int]:
-    """Live processes of a sandbox, its supervisor among them.
+    """Live processes of the session and all descendants, the supervisor included.
 
-    Those of its session, and all descendants: the supervisor inherits abandoned ones, so a
-    process that left the session is found as long as the supervisor lives.
+    The supervisor inherits orphans, so a process that left the session is found while it lives.
     """
     table = _table()
     if supervisor.pid in table and supervisor.birth != birth(supervisor.pid):
@@ -70,10 +68,10 @@ async def end(
 ) -> None:
     """SIGTERM to all, after `grace` seconds SIGKILL; raises `StillRunning`.
 
-    The supervisor comes last: it writes the exit code, and without it strays are not found.
+    The supervisor is ended last: it writes the exit code and inherits orphans.
     """
     start = clock()
-    told: set[int] = set()
+    signalled: set[int] = set()
     while alive := members(supervisor):
         waited = clock() - start
         if waited > grace + KILL_SECONDS:
@@ -82,22 +80,22 @@ async def end(
         if waited > grace:
             _signal(supervisor, others or alive, signal.SIGKILL)
         else:
-            _signal(supervisor, others - told, signal.SIGTERM)
-            told |= others
+            _signal(supervisor, others - signalled, signal.SIGTERM)
+            signalled |= others
         await sleep(POLL_SECONDS)
 
 
 def _signal(supervisor: Supervisor, pids: set[int], number: signal.Signals) -> None:
-    """An agent that forks and ends again and again makes its numbers strangers' within moments:
-    each process is held before it is looked at a second time, and then meant alone."""
+    """Opens each process before it checks it again: pids of an agent that forks again and again
+    are soon those of other processes."""
     with ExitStack() as stack:
-        held = dict(_held(pids, stack))
-        for pid in held.keys() & members(supervisor):
+        opened = dict(_open(pids, stack))
+        for pid in opened.keys() & members(supervisor):
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(held[pid], number)
+                signal.pidfd_send_signal(opened[pid], number)
 
 
-def _held(pids: set[int], stack: ExitStack) -> Iterator[tuple[int, int]]:
+def _open(pids: set[int], stack: ExitStack) -> Iterator[tuple[int, int]]:
     for pid in pids:
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
@@ -111,7 +109,7 @@ def _is_this_boot(supervisor: Supervisor) -> bool:
 
 
 def _table() -> dict[int, _Row]:
-    """All processes but the dead that nobody has reaped yet."""
+    """All processes but zombies."""
     return dict(_rows())
 
 

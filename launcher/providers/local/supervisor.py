@@ -1,11 +1,11 @@
-"""Runs one agent on this host, outlives the launcher, and writes down how the agent ended.
+"""Runs one agent on this host, outlives the launcher, and records the agent's exit code.
 
-A program of its own, started by path and without site packages: `supervisor.py <directory>
-<command> …`. It returns as soon as the agent's process is on record; a daemon stays behind. Only
-the standard library is imported, so that it starts quickly whatever the launcher consists of.
+A program of its own, started by path: `supervisor.py <directory> <command> …`. It returns as soon
+as the agent's process is on record; a daemon stays behind. It imports the standard library alone,
+to start quickly.
 
-The agent's variables come on standard input, and go on in a file that the agent removes before it
-runs anything: no environment ever shows them.
+The agent's variables come on standard input and are passed on in a file that the agent removes
+before it runs anything: no environment shows them.
 """
 
 import ctypes
@@ -24,14 +24,12 @@ ENVIRONMENT = "state/environment.json"
 PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 CANNOT_RUN = 127
-"""The exit code a shell gives for a command that is not there."""
+"""Exit code of a shell for a missing command."""
 
 
 def birth(pid: int) -> str | None:
-    """What tells this process from a later one of the same number; None if it is not there.
-
-    The boot's id and field 22 of /proc/<pid>/stat (clock ticks since boot; see proc(5)).
-    """
+    """Distinguishes a process from a later one with the same pid: the boot id and its start (clock
+    ticks since boot, field 22 of /proc/<pid>/stat, see proc(5)). None if there is no process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -41,7 +39,7 @@ def birth(pid: int) -> str | None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees all of it or nothing."""
+    """Writes a file atomically."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     draft.touch(mode=0o600)
     draft.write_text(text)
@@ -49,20 +47,20 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def main(directory: Path, command: list[str]) -> int:
-    """Leaves a daemon behind and answers 0 once its process is on record."""
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody of our user looks in
+    """Starts a daemon and returns 0 once its process is on record."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # hides our memory and environment
     variables = sys.stdin.read()
-    heard, said = os.pipe()
+    ready, notify = os.pipe()
     if os.fork():
-        os.close(said)
-        return 0 if os.read(heard, 1) else 1
-    os.close(heard)
+        os.close(notify)
+        return 0 if os.read(ready, 1) else 1
+    os.close(ready)
     os.setsid()
     if not _take(directory):
-        os.write(said, b".")
+        os.write(notify, b".")
         return 0
-    os.write(said, b".")
-    os.close(said)
+    os.write(notify, b".")
+    os.close(notify)
     write_whole(directory / ENVIRONMENT, variables)
     del variables
     exit_code = _run(command)
@@ -72,10 +70,7 @@ def main(directory: Path, command: list[str]) -> int:
 
 
 def _take(directory: Path) -> bool:
-    """Whether this agent is ours to start; of all supervisors started here one is told so.
-
-    The lock is held until this process ends: who can take it knows that there is no supervisor.
-    """
+    """True for one of all supervisors started here. It holds the lock until it ends."""
     lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +84,7 @@ def _take(directory: Path) -> bool:
 
 
 def _run(command: list[str]) -> int:
-    """The agent's exit code; processes it abandons become our children and can be found."""
+    """The agent's exit code; its orphans become our children and can be found."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         agent = subprocess.Popen(command, stdin=subprocess.DEVNULL)
@@ -103,7 +98,7 @@ def _run(command: list[str]) -> int:
 
 
 def _reap() -> None:
-    """Stays until the last abandoned process is gone."""
+    """Waits for the last orphan."""
     while True:
         try:
             os.wait()
