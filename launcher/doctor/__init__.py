@@ -1,1 +1,1 @@
-"""`slipgate doctor`: what can be wrong between a gateway, its launcher and Daytona."""
+"""`slipgate doctor`: checks the gateway, the launcher's settings and its providers."""

@@ -1,23 +1,25 @@
-"""The keys that sandboxes get: whether GitHub and the model services take them."""
+"""Checks the credentials of sandboxes: if they are accepted, and who else can read them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
-from launcher.doctor.check import Check, failed, ok, warning
-from launcher.settings import Settings
+from launcher.doctor.report import Check, failed, ok, warning
+from launcher.settings import DaytonaSettings, Settings
 
 SECONDS: Final = 10.0
 GITHUB: Final = "https://api.github.com"
 REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
+TASK_SECRET: Final = "SLIPGATE_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+"""Signs for one attempt alone, and ends with it."""
 _CLASSIC: Final = "x-oauth-scopes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Service:
-    """A model service, and a read that costs nothing and that only a good key can make."""
+    """A model service, and a free read that only a valid key can make."""
 
     base: str
     path: str
@@ -33,11 +35,10 @@ _SERVICES: Final = {
     "OPENROUTER": _Service(base="https://openrouter.ai/api/v1", path="/key"),
 }
 DEFAULT: Final = "OPENAI"
-"""The service of tasks that name none."""
+"""Model service of tasks that name none."""
 
 
 async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
-    """Asked from here, as sandboxes ask from there."""
     secrets = settings.daytona.secrets if settings.daytona else {}
     async with settings.egress.client(timeout=SECONDS) as http:
         yield await _github(http, settings.forwarded_env, secrets)
@@ -109,3 +110,37 @@ async def _ask(http: httpx.AsyncClient, url: str, header: str, value: str) -> ht
         return await http.get(url, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeEncodeError):
         return None
+
+
+def check_exposure(settings: Settings) -> Iterator[Check]:
+    """Checks who can read the variables of sandboxes."""
+    if settings.daytona is None:
+        return
+    if "daytona-cli" in settings.providers:
+        yield _arguments(settings)
+    yield _stored(settings, settings.daytona)
+
+
+def _arguments(settings: Settings) -> Check:
+    names = ", ".join((*sorted(settings.forwarded_env), TASK_SECRET))
+    return warning(
+        "argument list",
+        f"the CLI takes variables as arguments only: while it creates, every user of this host "
+        f"sees {names}",
+        "Give the launcher a host or container of its own, or SLIPGATE_PROVIDERS=daytona-api.",
+    )
+
+
+def _stored(settings: Settings, daytona: DaytonaSettings) -> Check:
+    name = "stored in clear"
+    by_cli = set(settings.forwarded_env) if "daytona-cli" in settings.providers else set()
+    swapped = set(daytona.secrets) - by_cli
+    shown = sorted(set(settings.forwarded_env) - swapped)
+    if not shown:
+        return ok(name, f"only {TASK_SECRET}, which dies with its attempt")
+    return warning(
+        name,
+        f"Daytona keeps variables in clear: any key of the organisation reads {', '.join(shown)}",
+        "Use keys of narrow scope. SLIPGATE_DAYTONA_SECRETS=OPENAI_API_KEY=<name of a Daytona "
+        "Secret> hands that over instead of a model's key, by daytona-api alone.",
+    )

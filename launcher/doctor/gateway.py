@@ -1,4 +1,4 @@
-"""The gateway as a launcher reaches it: whether it answers, knows our key, can be called back."""
+"""Checks the gateway: if it answers, accepts our key, and can be reached by sandboxes."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from gateway.wire.gateway import GatewayView
-from launcher.doctor.check import Check, failed, ok, warning
+from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
 from launcher.providers.github_actions import NEEDED_URL, NEEDS_CALLBACKS
 from launcher.settings import DAYTONA
@@ -22,24 +22,31 @@ _KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
 async def check_gateway(
     url: str, key: str, *, egress: Egress = DIRECT
 ) -> tuple[GatewayView | None, list[Check]]:
-    """What the gateway says of itself, if it does."""
     async with egress.to_gateway(url, timeout=SECONDS) as http:
         try:
             health = await http.get("/healthz")
-            told = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
+            response = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
         except httpx.HTTPError as error:
-            return None, [_away(url, error)]
+            message = f"nobody answers at {url} ({type(error).__name__})"
+            advice = (
+                "Start it (`slipgate up` or `slipgate gateway`), or set SLIPGATE_URL to where it"
+            )
+            return None, [failed("gateway", message, f"{advice} runs.")]
     if not health.is_success:
         advice = "Look at its log; if a proxy answers for it, at the proxy."
         return None, [failed("gateway", f"{url} answers HTTP {health.status_code}", advice)]
-    view = _read(told)
-    return view, [ok("gateway", f"{url} answers"), _key(told, view)]
+    try:
+        view = (
+            msgspec.json.decode(response.content, type=GatewayView) if response.is_success else None
+        )
+    except msgspec.MsgspecError:
+        view = None
+    return view, [ok("gateway", f"{url} answers"), _key(response, view)]
 
 
 async def check_public_url(
     view: GatewayView, providers: Sequence[str], *, egress: Egress = DIRECT
 ) -> Check:
-    """Whether the sandboxes of these providers can call the gateway."""
     name, url = "public URL", view.public_url
     if url is None and GITHUB_ACTIONS in providers:
         return failed(name, f"the gateway has none: {NEEDS_CALLBACKS}", NEEDED_URL)
@@ -76,36 +83,19 @@ _TIERS: Final = (
 )
 
 
-def _key(told: httpx.Response, view: GatewayView | None) -> Check:
+def _key(response: httpx.Response, view: GatewayView | None) -> Check:
     name = "key"
     if view is not None:
         return ok(name, f"SLIPGATE_API_KEY may launch; instance {view.instance_id}")
-    if told.status_code == httpx.codes.UNAUTHORIZED:
+    if response.status_code == httpx.codes.UNAUTHORIZED:
         return failed(name, "SLIPGATE_API_KEY is no key of this gateway, or revoked", f"{_KEYS}.")
-    if told.status_code == httpx.codes.FORBIDDEN:
+    if response.status_code == httpx.codes.FORBIDDEN:
         advice = f"The launcher needs one of scope launcher: {_KEYS}."
         return failed(name, "SLIPGATE_API_KEY has another scope", advice)
     return warning(
         name,
-        f"the gateway does not tell about itself (HTTP {told.status_code})",
+        f"the gateway does not tell about itself (HTTP {response.status_code})",
         "It is of another version than this launcher: compare versions.",
-    )
-
-
-def _read(told: httpx.Response) -> GatewayView | None:
-    if not told.is_success:
-        return None
-    try:
-        return msgspec.json.decode(told.content, type=GatewayView)
-    except msgspec.MsgspecError:
-        return None
-
-
-def _away(url: str, error: httpx.HTTPError) -> Check:
-    return failed(
-        "gateway",
-        f"nobody answers at {url} ({type(error).__name__})",
-        "Start it (`slipgate up` or `slipgate gateway`), or set SLIPGATE_URL to where it runs.",
     )
 
 

@@ -1,4 +1,4 @@
-"""GitHub Actions, where it does the jobs: whether it may be asked, and has the workflow of here."""
+"""Checks GitHub Actions: if the token may start the workflow, and if it is this release's."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from launcher.doctor.check import Check, failed, ok, warning
+from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
 from launcher.providers.github_actions import open_github
 from launcher.settings import GitHubActionsSettings
@@ -18,8 +18,8 @@ from launcher.snapshots.scripts import FOLDER
 SECONDS: Final = 10.0
 SHIPPED: Final = FOLDER / "github-workflow.yml"
 NO_BRANCH: Final = "slipgate doctor: no branch has this name"
-"""git takes no name with a space and a colon: asked for a run of it, GitHub says whether the token
-may start one, and starts none."""
+"""No valid name of a branch: the response to a dispatch of it tells if the token may start the
+workflow, and no run is started."""
 _CLASSIC: Final = "x-oauth-scopes"
 _TOKEN: Final = "Actions token"  # noqa: S105 - the name of a check
 _GRANT: Final = (
@@ -51,13 +51,12 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 async def check_github_actions(
     settings: GitHubActionsSettings, shipped: Path = SHIPPED, *, egress: Egress = DIRECT
 ) -> list[Check]:
-    """In the order in which one depends on the other; it starts no run."""
     async with open_github(settings.api_url, settings.token, egress=egress) as http:
-        return await _Look(http, settings, shipped).all()
+        return await _Checks(http, settings, shipped).run()
 
 
-class _Look:
-    """One look at a repository and its workflow."""
+class _Checks:
+    """Checks of one repository and its workflow."""
 
     def __init__(
         self, http: httpx.AsyncClient, settings: GitHubActionsSettings, shipped: Path
@@ -68,7 +67,7 @@ class _Look:
         self._path = f"/repos/{settings.repository}"
         self._file = f"/actions/workflows/{settings.workflow}"
 
-    async def all(self) -> list[Check]:
+    async def run(self) -> list[Check]:
         try:
             answer = await self._get("")
             found, checks = self._repository(answer)
@@ -96,7 +95,7 @@ class _Look:
         return found, [ok(name, repository), *_classic(answer)]
 
     async def _switch(self) -> Check:
-        """Only a token that may administrate the repository is told."""
+        """Only an administrator's token can read it."""
         name = "Actions"
         switch = _read(await self._get("/actions/permissions"), _Switch)
         if switch is None:
@@ -123,7 +122,7 @@ class _Look:
         return ok(name, f"{file} is active")
 
     async def _texts(self, default: str) -> list[Check]:
-        """GitHub finds a workflow on the default branch, and runs that of the branch asked for."""
+        """GitHub finds a workflow on the default branch, and runs the one of the named branch."""
         name, path = "workflow text", f".github/workflows/{self._settings.workflow}"
         checks: list[Check] = []
         is_shown = False
@@ -172,7 +171,7 @@ class _Look:
 
 
 def _classic(answer: httpx.Response) -> list[Check]:
-    """A token of the old kind says what it may do; that is always more than is needed."""
+    """A classic token lists its scopes, which are always more than needed."""
     scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
     if not scopes:
         return []
@@ -197,5 +196,5 @@ def _decoded(content: str) -> bytes:
 
 
 def _digest(text: bytes) -> str:
-    """Of the lines: how they end is a matter of the checkout."""
+    """Ignores line ends, which depend on the checkout."""
     return hashlib.sha256(text.replace(b"\r\n", b"\n")).hexdigest()

@@ -1,46 +1,45 @@
-"""`slipgate doctor --live`: one sandbox per provider of the chain, and what is to be said of it."""
+"""`slipgate doctor --live`: one sandbox per provider of the chain."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from launcher.doctor.check import Check, failed, ok, warning
-from launcher.doctor.trial import Trial, TrialContext, run_trial
-from launcher.doctor.verdict import ResponseHook, verdict
+from launcher.doctor.report import Check, failed, ok, warning
+from launcher.doctor.trial import TTL_MINUTES, Trial, TrialRunner
+from launcher.doctor.verdict import CreateResponses, verdict
 from launcher.providers.factory import open_providers
 from launcher.providers.github_actions import GitHubActions
 from launcher.providers.protocol import ProviderError
 from launcher.settings import DAYTONA, Settings
 
-TTL_MINUTES = 15
-"""What nobody deletes is ended by Daytona."""
-
 
 @dataclass(kw_only=True, slots=True)
 class LiveCheck:
-    """The trials of one run."""
-
     settings: Settings
     environ: Mapping[str, str]
     snapshot: str | None
-    trials_context: TrialContext
+    runner: TrialRunner
     trials: list[Trial] = field(default_factory=list)
-    on_response: ResponseHook = field(default_factory=ResponseHook)
+    responses: CreateResponses = field(default_factory=CreateResponses)
     realm: str = ""
 
     async def run(self) -> AsyncIterator[Check]:
-        """One after the other, in the order of the chain."""
+        """Tries one provider after the other."""
         for name in self.settings.providers:
             if name == GitHubActions.name:
-                yield _made_elsewhere(name)
+                yield warning(
+                    f"live {name}",
+                    "not tried: its sandboxes are made by the workflow's launcher",
+                    "Run `slipgate doctor --live` where Daytona's key is.",
+                )
                 continue
             for check in await self._try(name):
                 yield check
 
     @property
     def verdict(self) -> str:
-        """For Daytona's support; empty: Daytona was not asked."""
+        """For Daytona's support; empty if no sandbox of Daytona was tried."""
         url = self.settings.daytona.api_url if self.settings.daytona else ""
-        return verdict(self.trials, self.on_response.answers, url, self.realm)
+        return verdict(self.trials, self.responses.lines, url, self.realm)
 
     async def _try(self, name: str) -> list[Check]:
         daytona = self.settings.daytona
@@ -49,36 +48,24 @@ class LiveCheck:
         settings = replace(self.settings, providers=(name,), daytona=daytona, forwarded_env={})
         try:
             async with open_providers(
-                settings, self.environ, on_response=self.on_response
+                settings, self.environ, on_response=self.responses.add
             ) as providers:
                 (provider,) = providers
                 if name in DAYTONA:
                     self.realm = provider.realm
-                trial = await run_trial(provider, self.snapshot, self.trials_context)
+                trial = await self.runner.run(provider, self.snapshot)
         except ProviderError as error:
             return [failed(f"live {name}", error.message, "Look at the checks above.")]
         self.trials.append(trial)
-        return list(_checks(trial))
+        return _checks(f"live {trial.provider}", trial)
 
 
-def _made_elsewhere(name: str) -> Check:
-    return warning(
-        f"live {name}",
-        "not tried: its sandboxes are made by the workflow's launcher",
-        "Run `slipgate doctor --live` where Daytona's key is.",
-    )
+def _checks(name: str, trial: Trial) -> list[Check]:
+    inside = [_snapshot(name, trial), _inside(name, trial)] if trial.sandbox_id else []
+    return [_created(name, trial), *inside, _deleted(name, trial)]
 
 
-def _checks(trial: Trial) -> list[Check]:
-    name = f"live {trial.provider}"
-    checks = [_made(name, trial)]
-    if trial.sandbox_id is not None:
-        checks += [_snapshot(name, trial), _inside(name, trial)]
-    checks.append(_deleted(name, trial))
-    return checks
-
-
-def _made(name: str, trial: Trial) -> Check:
+def _created(name: str, trial: Trial) -> Check:
     if trial.error is not None:
         return failed(name, trial.error, "The verdict below holds what Daytona's support needs.")
     return ok(
@@ -108,9 +95,8 @@ def _inside(name: str, trial: Trial) -> Check:
 
 
 def _deleted(name: str, trial: Trial) -> Check:
-    if trial.sandbox_id is None and trial.is_deleted:
-        return ok(name, "nothing is left of it")
     if trial.is_deleted:
-        return ok(name, "deleted, and confirmed to be gone")
+        is_made = trial.sandbox_id is not None
+        return ok(name, "deleted, and confirmed to be gone" if is_made else "nothing is left of it")
     advice = f"Delete {trial.name} by hand; the next `slipgate doctor --live` tries it again."
     return failed(name, f"{trial.name} could not be deleted", advice)

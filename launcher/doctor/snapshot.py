@@ -1,8 +1,8 @@
-"""A snapshot, as far as it can be known without paying for a sandbox."""
+"""Checks a snapshot without a sandbox: its state, entrypoint, scripts and regions."""
 
 from typing import Final
 
-from launcher.doctor.check import Check, failed, ok, warning
+from launcher.doctor.report import Check, failed, ok, warning
 from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError
@@ -10,13 +10,12 @@ from launcher.snapshots.names import next_name
 from launcher.snapshots.scripts import ENTRYPOINT, find_digest
 
 IDLE: Final = ("sleep", "infinity")
-"""What Daytona runs where a Dockerfile has no ENTRYPOINT that it understands."""
+"""Daytona's default for a Dockerfile without an ENTRYPOINT that it understands."""
 
 
 async def check_snapshot(
     http: DaytonaApiClient, name: str, *, digest: str, target: str | None
 ) -> list[Check]:
-    """Whether it is there, can be used, starts our entrypoint, and holds the scripts of here."""
     try:
         found = await http.find(f"/snapshots/{segment(name)}", Snapshot)
     except ProviderError as error:
@@ -36,7 +35,7 @@ def _state(found: Snapshot) -> Check:
             f"{found.name} is inactive: it rests after two weeks without use",
             f"`slipgate snapshot check {found.name} --activate`.",
         )
-    if found.is_on_its_way:
+    if found.is_transient:
         return failed(name, f"{found.name} is {found.state}", "Wait until it is active.")
     why = f": {found.error_reason}" if found.error_reason else ""
     return failed(
@@ -48,23 +47,23 @@ def _state(found: Snapshot) -> Check:
 
 def _entrypoint(found: Snapshot) -> Check:
     name, words = "entrypoint", found.entrypoint or ()
-    told = " ".join(words) or "none"
+    shown = " ".join(words) or "none"
     again = f"Build it anew: `slipgate snapshot build {next_name(found.name)}`."
     if words in {(), IDLE}:
         return failed(
             name,
-            f"{found.name} starts {told}: no agent ever runs",
+            f"{found.name} starts {shown}: no agent ever runs",
             f"Daytona reads neither CMD nor an ENTRYPOINT of the base. {again}",
         )
     if len(words) == 1 and " " in words[0]:
         return failed(
             name,
-            f"{found.name} starts one word with spaces in it: {told!r}",
+            f"{found.name} starts one word with spaces in it: {shown!r}",
             f"The JSON form on one line works, the string form does not. {again}",
         )
     if words[: len(ENTRYPOINT)] != ENTRYPOINT:
         advice = f"An agent of your own may be meant; slipgate's starts by {' '.join(ENTRYPOINT)}."
-        return warning(name, f"{found.name} starts {told}", advice)
+        return warning(name, f"{found.name} starts {shown}", advice)
     return ok(name, " ".join(ENTRYPOINT))
 
 

@@ -1,4 +1,4 @@
-"""What the trials say about Daytona, in words that can be sent to its support as they are."""
+"""Evidence of the trials in a text that can be sent to Daytona's support as it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -9,33 +9,36 @@ from launcher.doctor.trial import Trial
 from launcher.settings import DAYTONA
 
 _TRACES: Final = ("x-request-id", "x-correlation-id", "cf-ray", "x-amzn-trace-id", "traceparent")
-"""By one of these a support finds a request again."""
+"""Headers by which Daytona's support finds a request."""
 _VERSION: Final = "x-daytona-api-version"
 
 
-class ResponseHook:
-    """Remembers how the API answered its creates; never what was sent."""
+class CreateResponses:
+    """Records how the API answered creates; never what was sent."""
 
     def __init__(self) -> None:
-        self.answers: list[str] = []
+        self.lines: list[str] = []
 
-    async def __call__(self, response: httpx.Response) -> None:
-        """For the hook of a client."""
-        if response.request.method == "POST" and response.request.url.path.endswith("/sandbox"):
-            self.answers.append(_described(response))
+    async def add(self, response: httpx.Response) -> None:
+        if response.request.method != "POST" or not response.request.url.path.endswith("/sandbox"):
+            return
+        headers = response.headers
+        date = [headers["date"]] if "date" in headers else []
+        version = [f"API {headers[_VERSION]}"] if _VERSION in headers else []
+        traces = [f"{name} {headers[name]}" for name in _TRACES if name in headers]
+        self.lines.append(", ".join((f"HTTP {response.status_code}", *date, *version, *traces)))
 
 
-def verdict(trials: Sequence[Trial], answers: Sequence[str], url: str, realm: str) -> str:
-    """The whole text."""
-    tried = [trial for trial in trials if trial.provider in DAYTONA]
+def verdict(trials: Sequence[Trial], responses: Sequence[str], url: str, realm: str) -> str:
+    tried = {trial.provider: trial for trial in trials if trial.provider in DAYTONA}
     if not tried:
         return ""
     lines = [
-        _finding({trial.provider: trial for trial in tried}, url),
+        _finding(tried, url),
         "",
         f"API {url}, organisation {realm}",
-        *(line for trial in tried for line in _evidence(trial)),
-        *(f"POST /sandbox was answered: {answer}" for answer in answers),
+        *(line for trial in tried.values() for line in _evidence(trial)),
+        *(f"POST /sandbox was answered: {response}" for response in responses),
     ]
     return "\n".join(lines)
 
@@ -55,17 +58,17 @@ def _finding(tried: Mapping[str, Trial], url: str) -> str:
             f"`daytona sandbox create --snapshot {by_cli.asked}` came up from "
             f"{by_cli.got or 'none'} instead."
         )
-    troubles = [trial for trial in tried.values() if not trial.all_ok]
-    if troubles:
-        return "; ".join(f"{trial.provider}: {_trouble(trial)}" for trial in troubles)
-    return "Every sandbox came up from the snapshot that was asked for: there is nothing to report."
+    failures = [f"{name}: {_failure(trial)}" for name, trial in tried.items() if not trial.is_ok]
+    return "; ".join(failures) or (
+        "Every sandbox came up from the snapshot that was asked for: there is nothing to report."
+    )
 
 
 def _is_ignored(trial: Trial) -> bool:
     return trial.sandbox_id is not None and trial.asked is not None and trial.got != trial.asked
 
 
-def _trouble(trial: Trial) -> str:
+def _failure(trial: Trial) -> str:
     if trial.error:
         return trial.error
     if not trial.is_deleted:
@@ -78,11 +81,3 @@ def _evidence(trial: Trial) -> Iterator[str]:
     yield f"  snapshot asked: {trial.asked or 'none'}   got: {trial.got or 'none'}"
     if trial.error:
         yield f"  error: {trial.error}"
-
-
-def _described(response: httpx.Response) -> str:
-    headers = response.headers
-    traces = [f"{name} {headers[name]}" for name in _TRACES if name in headers]
-    version = [f"API {headers[_VERSION]}"] if _VERSION in headers else []
-    date = [headers["date"]] if "date" in headers else []
-    return ", ".join((f"HTTP {response.status_code}", *date, *version, *traces))

@@ -1,1 +1,1 @@
-"""What a launcher does for each kind of job."""
+"""The kinds of jobs."""

@@ -1,1 +1,1 @@
-"""Where sandboxes come from."""
+"""Providers of sandboxes."""

@@ -1,9 +1,10 @@
-"""Running a command-line program of somebody else: bounded in time and output, and ended whole."""
+"""Runs an external command-line program, bounded in time and output, and ends its whole group."""
 
 import asyncio
 import contextlib
 import os
 import signal
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,14 @@ from typing import Final
 
 OUTPUT_BYTES: Final = 16 * 1024 * 1024
 ERROR_BYTES: Final = 64 * 1024
-"""What is printed beyond is read and thrown away: a full pipe would stop the program."""
+"""Output beyond is read and discarded: a full pipe would block the program."""
 LINE_BYTES: Final = 1024 * 1024
 OutputHandler = Callable[[bytes], object]
-"""Takes what is printed, piece by piece."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommandResult:
-    """How a run ended; `code` None: it was killed because its time was over."""
+    """Result of a run; `code` None: it was killed because its time was over."""
 
     code: int | None
     out: str
@@ -27,11 +27,11 @@ class CommandResult:
 
 
 class NotStarted(Exception):
-    """The program is not there, or cannot be run."""
+    """The program does not exist or cannot be run."""
 
 
 class Program:
-    """An executable with an environment of its own: nothing of ours but what is named."""
+    """An executable with an environment of its own. All calls raise `NotStarted`."""
 
     def __init__(self, path: str, *, environ: Mapping[str, str], folder: Path) -> None:
         self._path = path
@@ -42,56 +42,22 @@ class Program:
         self,
         *arguments: str,
         seconds: float,
-        told: bytes | None = None,
-        take: OutputHandler | None = None,
+        stdin: bytes | None = None,
+        on_stdout: OutputHandler | None = None,
         on_output: OutputHandler | None = None,
     ) -> CommandResult:
-        """One run in our folder, without a shell. `told` is its standard input; what it prints goes
-        to `take`, if there is one. `echo` gets all of it beside that, errors too, as it comes.
-
-        Raises:
-            NotStarted: it cannot be run.
-        """
+        """`on_stdout` gets standard output instead of the result; `on_output` gets a copy of all
+        output, errors too, as it comes."""
+        process = await self._start(arguments, stdin=DEVNULL if stdin is None else PIPE)
         try:
-            process = await asyncio.create_subprocess_exec(
-                self._path,
-                *arguments,
-                cwd=self._folder,
-                env=self.environ,
-                stdin=asyncio.subprocess.DEVNULL if told is None else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
-        try:
-            return await _watched(process, seconds, told or b"", take, on_output)
+            return await _communicate(process, seconds, stdin or b"", on_stdout, on_output)
         finally:
             await _end(process)
 
     async def lines(self, *arguments: str) -> AsyncGenerator[bytes, None]:
-        """One run, line by line as it prints them; whoever reads no further ends it. Longer ones
-        than `LINE_BYTES` end it, too, and how it ended is not told.
-
-        Raises:
-            NotStarted: it cannot be run.
-        """
-        try:
-            process = await asyncio.create_subprocess_exec(
-                self._path,
-                *arguments,
-                cwd=self._folder,
-                env=self.environ,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                limit=LINE_BYTES,
-            )
-        except OSError as error:
-            raise NotStarted(f"{Path(self._path).name} cannot be run: {error.strerror}") from error
+        """Lines of standard output as they come. The run ends with the generator, and with a line
+        longer than `LINE_BYTES`; its exit code is ignored."""
+        process = await self._start(arguments, stderr=DEVNULL)
         try:
             with contextlib.suppress(ValueError):  # a line past the limit
                 while process.stdout is not None and (line := await process.stdout.readline()):
@@ -99,19 +65,38 @@ class Program:
         finally:
             await _end(process)
 
+    async def _start(
+        self, arguments: tuple[str, ...], *, stdin: int = DEVNULL, stderr: int = PIPE
+    ) -> Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                self._path,
+                *arguments,
+                cwd=self._folder,
+                env=self.environ,
+                stdin=stdin,
+                stdout=PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                limit=LINE_BYTES,
+            )
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise NotStarted(f"{Path(self._path).name} cannot be run: {reason}") from error
 
-async def _watched(
-    process: asyncio.subprocess.Process,
+
+async def _communicate(
+    process: Process,
     seconds: float,
-    told: bytes,
-    take: OutputHandler | None,
+    stdin: bytes,
+    on_stdout: OutputHandler | None,
     on_output: OutputHandler | None,
 ) -> CommandResult:
     out, err = _Capture(OUTPUT_BYTES), _Capture(ERROR_BYTES)
     pipes = (
-        asyncio.ensure_future(_read(process.stdout, take or out.take, on_output)),
-        asyncio.ensure_future(_read(process.stderr, err.take, on_output)),
-        asyncio.ensure_future(_write(process.stdin, told)),
+        asyncio.ensure_future(_read(process.stdout, on_stdout or out.add, on_output)),
+        asyncio.ensure_future(_read(process.stderr, err.add, on_output)),
+        asyncio.ensure_future(_write(process.stdin, stdin)),
     )
     code: int | None = None
     try:
@@ -131,13 +116,13 @@ async def _watched(
 
 
 class _Capture:
-    """The beginning of what is printed."""
+    """The first `limit` bytes of an output."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._bytes = bytearray()
 
-    def take(self, piece: bytes) -> None:
+    def add(self, piece: bytes) -> None:
         self._bytes += piece[: self._limit - len(self._bytes)]
 
     def text(self) -> str:
@@ -145,29 +130,28 @@ class _Capture:
 
 
 async def _read(
-    stream: asyncio.StreamReader | None, take: OutputHandler, on_output: OutputHandler | None
+    stream: asyncio.StreamReader | None, handle: OutputHandler, on_output: OutputHandler | None
 ) -> None:
     while stream is not None and (piece := await stream.read(65_536)):
-        take(piece)
+        handle(piece)
         if on_output is not None:
             on_output(piece)
 
 
-async def _write(stream: asyncio.StreamWriter | None, told: bytes) -> None:
+async def _write(stream: asyncio.StreamWriter | None, stdin: bytes) -> None:
     if stream is None:
         return
-    with contextlib.suppress(ConnectionError):  # it need not listen to the end
-        stream.write(told)
+    with contextlib.suppress(ConnectionError):  # the program need not read all of it
+        stream.write(stdin)
         await stream.drain()
     stream.close()
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
+def _kill(process: Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Nothing of its group is left, whatever happened; the dead are reaped."""
+async def _end(process: Process) -> None:
     _kill(process)
     await process.wait()

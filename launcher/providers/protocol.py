@@ -8,6 +8,8 @@ from gateway.wire.launcher import Process, ReportedState, Spooled
 
 LOG_TAIL = 1_500
 """Characters of an agent's output that are read."""
+STOP_SECONDS = 12
+"""From SIGTERM to SIGKILL: an agent ends its commands within 10 s."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

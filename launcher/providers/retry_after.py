@@ -1,7 +1,7 @@
-"""How long a server asks to be left alone, in every form that headers say it.
+"""Parses the headers by which a server asks for a pause.
 
-`Retry-After` and `X-RateLimit-Reset` come with a suffix where a server has several limits
-(Daytona: `Retry-After-sandbox-create`); a value is seconds, a date, or seconds since the epoch.
+`Retry-After` and `X-RateLimit-Reset` have a suffix if a server has several limits (Daytona:
+`Retry-After-sandbox-create`); a value is seconds, a date, or seconds since the epoch.
 """
 
 import time
@@ -13,14 +13,14 @@ _RETRY: Final = "retry-after"
 _RESET: Final = "x-ratelimit-reset"
 _REMAINING: Final = "x-ratelimit-remaining"
 _EPOCH: Final = 1_000_000_000
-"""A larger number of seconds is a moment, not a duration."""
+"""A larger number of seconds is a time, not a duration."""
 
 
 def seconds_to_wait(headers: Mapping[str, str], now: float | None = None) -> float:
-    """Seconds until the next try may succeed; 0: the headers do not say. `now` (seconds since the
-    epoch) is the server's own clock where it tells it."""
+    """Seconds until the next attempt may succeed; 0 if the headers do not tell. `now` is seconds
+    since the epoch; a date of the response wins."""
     lowered = {name.lower(): value.strip() for name, value in headers.items()}
-    here = _moment(lowered.get("date", "")) or (time.time() if now is None else now)
+    here = _timestamp(lowered.get("date", "")) or (time.time() if now is None else now)
     waits = list(_waits(lowered, _RETRY, here)) or list(_resets(lowered, here))
     return max((0.0, *waits))
 
@@ -32,13 +32,12 @@ def _waits(headers: Mapping[str, str], prefix: str, here: float) -> Iterator[flo
 
 
 def _resets(headers: Mapping[str, str], here: float) -> Iterator[float]:
-    """Those of the limits that are used up; a limit that does not say how much is left may be."""
+    """Resets of the exhausted limits, and of those that do not tell what remains."""
     for name, value in headers.items():
         left = headers.get(f"{_REMAINING}{name.removeprefix(_RESET)}", "0")
-        if _is_of(name, _RESET) and left == "0":
-            seconds = _seconds(value, here)
-            if seconds is not None:
-                yield seconds
+        is_exhausted = _is_of(name, _RESET) and left == "0"
+        if is_exhausted and (seconds := _seconds(value, here)) is not None:
+            yield seconds
 
 
 def _is_of(name: str, prefix: str) -> bool:
@@ -49,11 +48,11 @@ def _seconds(value: str, here: float) -> float | None:
     if value.replace(".", "", 1).isdecimal() and value.isascii() and len(value) <= 20:
         number = float(value)
         return number if number < _EPOCH else number - here
-    moment = _moment(value)
-    return None if moment is None else moment - here
+    timestamp = _timestamp(value)
+    return None if timestamp is None else timestamp - here
 
 
-def _moment(value: str) -> float | None:
+def _timestamp(value: str) -> float | None:
     try:
         return parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):

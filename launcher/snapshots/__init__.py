@@ -1,1 +1,1 @@
-"""`slipgate snapshot build|push|check`: makes the snapshot of our scripts, and holds it to them."""
+"""`slipgate snapshot`: builds, pushes and checks the snapshot of our scripts."""

@@ -1,23 +1,19 @@
-"""`python -m launcher.snapshots`, to which `slipgate snapshot` hands over."""
+"""`python -m launcher.snapshots`, which `slipgate snapshot` runs."""
 
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from gateway.wire.environment import SettingsError
-from launcher.doctor.check import Check, all_ok
-from launcher.doctor.report import Report
-from launcher.doctor.trial import TrialContext
+from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
+from launcher.doctor.trial import TrialRunner
 from launcher.egress import Egress
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
@@ -25,7 +21,7 @@ from launcher.providers.docker.cli import PASSED_ON, DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
 from launcher.settings import DaytonaSettings, read_daytona
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
-from launcher.snapshots.inspect import Look
+from launcher.snapshots.inspect import SnapshotInspector
 from launcher.snapshots.names import DEFAULT, SnapshotError
 from launcher.snapshots.scripts import NoScripts, compute_digest
 
@@ -34,7 +30,7 @@ _DOCKERS: Final = frozenset(name for name in PASSED_ON if name.startswith("DOCKE
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What `--json` prints."""
+    """Output of `--json`."""
 
     ok: bool
     name: str
@@ -42,62 +38,33 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tools:
-    """What a command works with."""
-
-    daytona: DaytonaSettings
-    builder: SnapshotBuilder
-    cli: DockerCli
-    look: Look
-
-
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    """The exit code."""
-    wanted = _parse(arguments)
+    options = _parse(arguments)
     try:
         daytona = read_daytona(environ)
     except SettingsError as error:
-        _log(str(error))
+        print_error(str(error))
         return USAGE
-    wanted.name = wanted.name or daytona.snapshot or DEFAULT
+    options.name = options.name or daytona.snapshot or DEFAULT
     report = Report([daytona.api_key])
     try:
-        findings = asyncio.run(_run(wanted, daytona, environ))
+        findings = asyncio.run(_run(options, daytona, environ))
     except (SnapshotError, ProviderError, NoScripts) as error:
-        _log(report.clean(_reported(error)))
+        print_error(report.clean(_message(error)))
         return FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _log(f"interrupted; `slipgate snapshot check {wanted.name}` says how it stands")
+        print_error(f"interrupted; `slipgate snapshot check {options.name}` says how it stands")
         return FAILED
-    _print(report, findings, as_json=wanted.json)
+    _print(report, findings, as_json=options.json)
     return DONE if findings.ok else FAILED
 
 
 async def _run(
-    wanted: argparse.Namespace, daytona: DaytonaSettings, environ: Mapping[str, str]
+    options: argparse.Namespace, daytona: DaytonaSettings, environ: Mapping[str, str]
 ) -> Findings:
-    _stop_on_sigterm()
-    async with _opened(daytona, environ) as tools:
-        if wanted.command == "build":
-            await tools.builder.build(wanted.name, _resources(wanted, daytona))
-        elif wanted.command == "push":
-            resources = _resources(wanted, daytona)
-            await tools.builder.push(wanted.name, resources, tools.cli, wanted.image)
-        elif wanted.activate:
-            await tools.builder.activate(wanted.name)
-        checks = await tools.look.whole(wanted.name, live=wanted.live)
-        return Findings(
-            ok=all_ok(checks),
-            name=wanted.name,
-            digest=tools.builder.digest,
-            checks=tuple(checks),
-        )
-
-
-@asynccontextmanager
-async def _opened(daytona: DaytonaSettings, environ: Mapping[str, str]) -> AsyncIterator[Tools]:
+    cancel_on_sigterm()
     digest = await compute_digest()
+    egress = Egress.of_environ(environ)
     with tempfile.TemporaryDirectory(prefix="slipgate-cli-") as folder:
         cli = open_cli_client(
             Path(folder) / "daytona",
@@ -106,25 +73,36 @@ async def _opened(daytona: DaytonaSettings, environ: Mapping[str, str]) -> Async
             api_key=daytona.api_key,
             environ=environ,
         )
-        # `daytona snapshot push` speaks to docker by itself.
+        # `daytona snapshot push` connects to docker by itself.
         cli.environ.update({name: environ[name] for name in _DOCKERS & environ.keys()})
-        egress = Egress.of_environ(environ)
+        docker = open_docker_cli(Path(folder) / "docker", environ=environ)
         async with open_daytona(daytona.api_url, daytona.api_key, egress=egress) as client:
             http = DaytonaApiClient(client)
-            yield Tools(
-                daytona=daytona,
-                builder=SnapshotBuilder(http=http, cli=cli, digest=digest, on_output=_echo),
-                cli=open_docker_cli(Path(folder) / "docker", environ=environ),
-                look=Look(
-                    http=http, daytona=daytona, digest=digest, trials_context=TrialContext(say=_log)
-                ),
-            )
+            builder = SnapshotBuilder(http=http, cli=cli, digest=digest, on_output=_echo)
+            await _change(options, daytona, builder, docker)
+            runner = TrialRunner(log=print_error)
+            inspector = SnapshotInspector(http=http, daytona=daytona, digest=digest, runner=runner)
+            checks = await inspector.inspect(options.name, live=options.live)
+    return Findings(ok=all_ok(checks), name=options.name, digest=digest, checks=tuple(checks))
 
 
-def _resources(wanted: argparse.Namespace, daytona: DaytonaSettings) -> SandboxResources:
-    return SandboxResources(
-        cpu=wanted.cpu, memory=wanted.memory, disk=wanted.disk, region=daytona.target
+async def _change(
+    options: argparse.Namespace,
+    daytona: DaytonaSettings,
+    builder: SnapshotBuilder,
+    docker: DockerCli,
+) -> None:
+    if options.command == "check":
+        if options.activate:
+            await builder.activate(options.name)
+        return
+    resources = SandboxResources(
+        cpu=options.cpu, memory=options.memory, disk=options.disk, region=daytona.target
     )
+    if options.command == "build":
+        await builder.build(options.name, resources)
+    else:
+        await builder.push(options.name, resources, docker, options.image)
 
 
 def _print(report: Report, findings: Findings, *, as_json: bool) -> None:
@@ -138,7 +116,7 @@ def _print(report: Report, findings: Findings, *, as_json: bool) -> None:
         report.line(f"Use it: SLIPGATE_SNAPSHOT={findings.name} for the gateway.", style="bold")
 
 
-def _reported(error: SnapshotError | ProviderError | NoScripts) -> str:
+def _message(error: SnapshotError | ProviderError | NoScripts) -> str:
     if isinstance(error, SnapshotError):
         return f"{error.message}.\n{error.advice}"
     return error.message if isinstance(error, ProviderError) else str(error)
@@ -149,20 +127,10 @@ def _echo(piece: bytes) -> None:
     sys.stderr.flush()
 
 
-def _log(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
-def _stop_on_sigterm() -> None:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="slipgate snapshot",
-        description="Makes the snapshot that Daytona's sandboxes start from, and checks it.",
+        description="Make the snapshot that Daytona's sandboxes start from, and check it.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="have Daytona build it, by its CLI")

@@ -1,9 +1,8 @@
-"""Making snapshots: by Daytona from a folder, or by docker here and pushed."""
+"""Builds snapshots: by Daytona from a folder, or by docker on this host, and pushed."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +19,13 @@ from launcher.snapshots.names import SnapshotError, check_image, check_name, nex
 from launcher.snapshots.scripts import FOLDER, entrypoint_for, find_digest
 
 BUILD_SECONDS: Final = 3_600.0
-"""Daytona itself gives a build up after so long."""
+"""Daytona's own limit of a build."""
 POLL_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxResources:
-    """What each sandbox of the snapshot gets; sizes in GiB."""
+    """Resources of each sandbox of the snapshot; sizes in GiB."""
 
     cpu: int
     memory: int
@@ -36,78 +35,63 @@ class SandboxResources:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SnapshotBuilder:
-    """One organisation's, with the means to build for it."""
+    """Snapshots of one organisation. All calls raise `SnapshotError` and `ProviderError`."""
 
     http: DaytonaApiClient
     cli: DaytonaCliClient
     digest: str
-    """Of the scripts of here."""
+    """Of the scripts in this release."""
     on_output: OutputHandler
-    """Gets what builds print."""
+    """Gets the output of builds."""
     source: Path = FOLDER
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
 
     async def build(self, name: str, resources: SandboxResources) -> Snapshot:
-        """By Daytona, which shows its log; returns when it is active.
-
-        Raises:
-            Unwanted: there is one of that name, or the build failed.
-            ProviderError: Daytona or its CLI cannot.
-        """
-        if found := await self._there(name):
+        """Has Daytona build it; returns when it is active."""
+        if found := await self._find_existing(name):
             return found
         with build_context(self.digest, self.source) as folder:
             result = await self.cli.try_run(
                 *("snapshot", "create", name),
                 f"--dockerfile={folder / 'Dockerfile'}",
                 f"--context={folder}",
-                *await self._sized("create", resources),
+                *await self._resource_options("create", resources),
                 seconds=BUILD_SECONDS,
                 on_output=self.on_output,
             )
-        return await self._made(name, result)
+        return await self._wait_built(name, result)
 
     async def push(
         self, name: str, resources: SandboxResources, cli: DockerCli, image: str | None
     ) -> Snapshot:
-        """An image of this host's docker daemon, built first if none is named.
-
-        Raises:
-            Unwanted: there is one of that name, or the image is not what it should be.
-            ProviderError: Daytona, its CLI or docker cannot.
-        """
-        if found := await self._there(name):
+        """Pushes an image of this host's docker daemon, built first if none is named."""
+        if found := await self._find_existing(name):
             return found
         if image is None:
-            image = await self._built_here(cli)
+            image = await self._build_image(cli)
         else:
             await self._check_image(cli, image)
         result = await self.cli.try_run(
             *("snapshot", "push", image, f"--name={name}"),
             f"--entrypoint={' '.join(entrypoint_for(self.digest))}",
-            *await self._sized("push", resources),
+            *await self._resource_options("push", resources),
             seconds=BUILD_SECONDS,
             on_output=self.on_output,
         )
-        return await self._made(name, result)
+        return await self._wait_built(name, result)
 
     async def activate(self, name: str) -> None:
-        """One that rests; returns when it is active.
-
-        Raises:
-            Unwanted: there is none.
-            ProviderError: Daytona cannot.
-        """
+        """Activates an inactive snapshot; returns when it is active."""
         found = await self._find(name)
         if found is None:
             raise SnapshotError(f"there is no {name}", f"`slipgate snapshot build {name}`.")
         if found.state == "inactive":
             await self.http.post(f"/snapshots/{segment(found.id)}/activate", {}, Snapshot)
-        await self._settled(name)
+        await self._wait_settled(name)
 
-    async def _there(self, name: str) -> Snapshot | None:
-        """One that needs no making, or None."""
+    async def _find_existing(self, name: str) -> Snapshot | None:
+        """An active snapshot of these scripts, or None."""
         check_name(name)
         found = await self._find(name)
         if found is None:
@@ -117,7 +101,7 @@ class SnapshotBuilder:
                 f"there is a {name} already, of other scripts, and a snapshot never changes",
                 f"Take the next name: {next_name(name)}.",
             )
-        found = await self._settled(name)
+        found = await self._wait_settled(name)
         if found is not None and found.state == "inactive":
             advice = f"`slipgate snapshot check {name} --activate`."
             raise SnapshotError(f"{name} is there already, of these scripts, and rests", advice)
@@ -125,9 +109,9 @@ class SnapshotBuilder:
             raise _broken(found)
         return found
 
-    async def _made(self, name: str, result: CommandResult) -> Snapshot:
-        """What the CLI says is only half of it: what Daytona shows counts."""
-        found = await self._settled(name)
+    async def _wait_built(self, name: str, result: CommandResult) -> Snapshot:
+        """The state in Daytona counts, whatever the CLI printed."""
+        found = await self._wait_settled(name)
         if found is not None and found.state == "active":
             return found
         if found is not None:
@@ -138,46 +122,36 @@ class SnapshotBuilder:
             )
         raise cli_error(result, "snapshot")
 
-    async def _settled(self, name: str) -> Snapshot | None:
-        """Once nothing more happens to it, or time is over."""
+    async def _wait_settled(self, name: str) -> Snapshot | None:
+        """The snapshot once its state is final, or time is over."""
         deadline = self.clock() + BUILD_SECONDS
-        async for found in self._looks(name):
-            if found is None or not found.is_on_its_way or self.clock() > deadline:
-                return found
-        raise AssertionError("the looks have no end")
-
-    async def _looks(self, name: str) -> AsyncIterator[Snapshot | None]:
-        told = ""
+        shown = ""
         while True:
             found = await self._find(name)
-            if found is not None and found.state != told:
-                told = found.state
-                self.on_output(f"{name} is {told}\n".encode())
-            yield found
+            if found is not None and found.state != shown:
+                shown = found.state
+                self.on_output(f"{name} is {shown}\n".encode())
+            if found is None or not found.is_transient or self.clock() > deadline:
+                return found
             await self.sleep(POLL_SECONDS)
 
     async def _find(self, name: str) -> Snapshot | None:
         return await self.http.find(f"/snapshots/{segment(name)}", Snapshot)
 
-    async def _sized(self, verb: str, resources: SandboxResources) -> list[str]:
+    async def _resource_options(self, verb: str, resources: SandboxResources) -> list[str]:
         flags = await self.cli.flags("snapshot", verb)
-        wanted: Mapping[str, object] = {
-            "cpu": resources.cpu,
-            "memory": resources.memory,
-            "disk": resources.disk,
-            "region": resources.region,
-        }
         if resources.region is not None and "region" not in flags:
             raise SnapshotError(
                 "this release of Daytona's CLI cannot choose a region",
                 "Install a newer one, or unset DAYTONA_TARGET.",
             )
-        return [f"--{flag}={value}" for flag, value in wanted.items() if value is not None]
+        values = asdict(resources).items()
+        return [f"--{flag}={value}" for flag, value in values if value is not None]
 
-    async def _built_here(self, cli: DockerCli) -> str:
+    async def _build_image(self, cli: DockerCli) -> str:
         image = f"slipgate-agent:{self.digest[:12]}"
         with build_context(self.digest, self.source) as folder:
-            # Daytona's runners are of this architecture, whatever this host is.
+            # Daytona's runners have this architecture, whatever this host has.
             result = await cli.try_run(
                 *("build", "--platform=linux/amd64", f"--tag={image}", str(folder)),
                 seconds=BUILD_SECONDS,

@@ -1,4 +1,4 @@
-"""The folder an image is built from: the scripts, and a Dockerfile that says which they are."""
+"""The build context of a snapshot: the scripts, and a Dockerfile with their digest."""
 
 import re
 import shutil
@@ -17,12 +17,7 @@ _LEFT_OUT: Final = shutil.ignore_patterns("__pycache__", ".*")
 
 @contextmanager
 def build_context(digest: str, source: Path = FOLDER) -> Iterator[Path]:
-    """A copy that goes with the block. A new one each time: Daytona's CLI takes a folder whose
-    path it has seen for unchanged.
-
-    Raises:
-        Unwanted: the Dockerfile has not the one ENTRYPOINT that can be told the digest.
-    """
+    """A temporary copy: Daytona's CLI takes a folder whose path it has seen for unchanged."""
     with tempfile.TemporaryDirectory(prefix="slipgate-snapshot-") as parent:
         folder = Path(parent) / "context"
         shutil.copytree(source, folder, ignore=_LEFT_OUT)
@@ -32,8 +27,8 @@ def build_context(digest: str, source: Path = FOLDER) -> Iterator[Path]:
 
 
 def with_digest(dockerfile: str, digest: str) -> str:
-    """The Dockerfile, ending with a check that the image holds the very scripts, and with the
-    entrypoint that says so: one line of JSON, the only form that Daytona reads."""
+    """Adds a check that the image holds these scripts, and the digest to the entrypoint: one line
+    of JSON, the only form that Daytona reads. Raises `SnapshotError`."""
     if len(_ENTRYPOINT.findall(dockerfile)) != 1:
         raise SnapshotError(
             "the Dockerfile has not exactly one ENTRYPOINT line",

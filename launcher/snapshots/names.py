@@ -1,4 +1,4 @@
-"""What a snapshot may be called: each version has a name of its own, for none ever changes."""
+"""Names of snapshots: each version has one of its own, for a snapshot never changes."""
 
 import re
 from typing import Final
@@ -9,7 +9,7 @@ DEFAULT: Final = "slipgate-agent-1"
 
 
 class SnapshotError(Exception):
-    """What was asked for is not done; `advice` says what would be right."""
+    """A snapshot cannot be built, pushed or activated; `advice` says what to do."""
 
     def __init__(self, message: str, advice: str) -> None:
         super().__init__(message)
@@ -18,11 +18,7 @@ class SnapshotError(Exception):
 
 
 def check_name(name: str) -> None:
-    """Whether a new snapshot may have it.
-
-    Raises:
-        Unwanted: it may not.
-    """
+    """Raises `SnapshotError` if no new snapshot may have the name."""
     if not _NAME.fullmatch(name):
         raise SnapshotError(
             f"{name!r} is no name of a snapshot",
@@ -36,11 +32,7 @@ def check_name(name: str) -> None:
 
 
 def check_image(image: str) -> None:
-    """Whether Daytona's CLI takes it.
-
-    Raises:
-        Unwanted: it does not.
-    """
+    """Raises `SnapshotError` if Daytona's CLI would refuse the image."""
     if image.count(":") != 1 or image.endswith((":latest", ":")):
         raise SnapshotError(
             f"{image} is refused by Daytona",
@@ -49,7 +41,7 @@ def check_image(image: str) -> None:
 
 
 def next_name(name: str) -> str:
-    """What replaces it."""
+    """The name of the next version."""
     found = _NUMBERED.fullmatch(name)
     return f"{found[1]}{int(found[2]) + 1}" if found else f"{name}-2"
 

@@ -1,7 +1,7 @@
-"""The scripts that a snapshot is made of, and the word by which it says which ones they are.
+"""The scripts of a snapshot, and their digest in its entrypoint.
 
-The word stands in its entrypoint, where the entrypoint ignores it: Daytona keeps the entrypoint of
-every snapshot and shows it to whoever asks, so it is compared before a sandbox is paid for.
+The entrypoint ignores that argument. Daytona's API shows the entrypoint of every snapshot, so the
+digest is compared before a sandbox is paid for.
 """
 
 import re
@@ -19,15 +19,11 @@ _WORD: Final = re.compile(r"scripts=([0-9a-f]{64})")
 
 
 class NoScripts(Exception):
-    """There is no folder of scripts, or they cannot be read."""
+    """The scripts are missing or cannot be read."""
 
 
 async def compute_digest(folder: Path = FOLDER) -> str:
-    """The digest as the scripts themselves define it.
-
-    Raises:
-        NoScripts: they are not there.
-    """
+    """The digest as the scripts themselves define it; raises `NoScripts`."""
     program = Program(sys.executable, environ={}, folder=folder)
     try:
         result = await program.run(
@@ -41,12 +37,11 @@ async def compute_digest(folder: Path = FOLDER) -> str:
 
 
 def entrypoint_for(digest: str) -> tuple[str, ...]:
-    """The entrypoint of a snapshot that holds scripts of this digest."""
     return (*ENTRYPOINT, f"scripts={digest}")
 
 
 def find_digest(words: Iterable[str]) -> str | None:
-    """What an entrypoint, or the output of one, says of its scripts."""
+    """The digest in an entrypoint, or in the output of one."""
     for word in words:
         if found := _WORD.fullmatch(word):
             return found[1]

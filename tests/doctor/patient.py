@@ -4,8 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.doctor.check import Check
 from launcher.doctor.checkup import Checkup
+from launcher.doctor.report import Check
 from launcher.settings import inspect_settings
 
 SNAPSHOT = "slipgate-agent-1"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.wire.gateway import GatewayView
-from launcher.doctor.check import Check
 from launcher.doctor.gateway import check_public_url
+from launcher.doctor.report import Check
 from launcher.snapshots.scripts import FOLDER, compute_digest
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.serve import serving
-from launcher.doctor.check import Check
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.github_actions import check_github_actions
+from launcher.doctor.report import Check
 from launcher.settings import GitHubActionsSettings, inspect_settings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, GitHub
 from tests.github_actions.workflow import Workflow

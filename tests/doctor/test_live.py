@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher.doctor.check import Check
 from launcher.doctor.live import LiveCheck
-from launcher.doctor.trial import INSTANCE, TrialContext
+from launcher.doctor.report import Check
+from launcher.doctor.trial import INSTANCE, TrialRunner
 from launcher.settings import inspect_settings
 from launcher.snapshots.scripts import compute_digest
 from tests.daytona.api import Api
@@ -37,8 +37,8 @@ class Visit:
             settings=settings,
             environ=patient.environ,
             snapshot=SNAPSHOT,
-            trials_context=TrialContext(
-                say=self.asides.append, clock=self.time.clock, sleep=self.time.sleep
+            runner=TrialRunner(
+                log=self.asides.append, clock=self.time.clock, sleep=self.time.sleep
             ),
         )
 
@@ -148,7 +148,7 @@ async def test_a_create_that_was_cut_short_is_looked_for_until_it_may_have_lande
 ) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="late", seconds=0.3))
     visit = Visit(patient, api, "daytona-api")
-    visit.live.trials_context = TrialContext(say=visit.asides.append)
+    visit.live.runner = TrialRunner(log=visit.asides.append)
     running = asyncio.ensure_future(visit.run())
     async with asyncio.timeout(20):
         while "POST /sandbox" not in api.faults.calls:  # noqa: ASYNC110 - as above

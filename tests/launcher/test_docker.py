@@ -16,7 +16,7 @@ from launcher.client import Client
 from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.providers.docker.cli import open_docker_cli
-from launcher.providers.docker.provider import STATE, Docker, Limits
+from launcher.providers.docker.provider import STATE, Docker
 from launcher.providers.factory import open_providers
 from launcher.providers.protocol import Key, ProviderError
 from launcher.settings import read_settings
@@ -54,7 +54,9 @@ def docker(daemon: Daemon, tmp_path: Path, time: Time) -> Docker:
     return Docker(
         open_docker_cli(tmp_path / "state", environ=environ),
         realm=ID,
-        limits=Limits(memory="4g", cpus="2", pids=1024),
+        memory="4g",
+        cpus="2",
+        pids=1024,
         images={"other": IMAGE},
         sleep=time.sleep,
         clock=time.clock,

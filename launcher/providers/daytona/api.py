@@ -56,28 +56,28 @@ class DaytonaApi(Sandboxes):
         self._http = http
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
-        """The name is the idempotency key: whatever is unclear is looked up under it."""
+        """The name is the idempotency key: an unclear result is looked up by it."""
         try:
             made = await self._make(spec)
         except Unanswered as error:
-            made = await self._made_anyway(spec, error)
+            made = await self._find_created(spec, error)
         except Conflict as error:
-            made = await self._holder(spec, error)
+            made = await self._adopt(spec, error)
         except ProviderError as error:
             if error.code == "sandbox_error":
-                await self._clear(spec)
+                await self._remove_failed(spec)
             raise
         if made.snapshot is None:
             made = await self._http.get(f"/sandbox/{segment(made.id)}", Sandbox)
-        return await self._described(made, replace(spec.key, snapshot=spec.snapshot))
+        return await self._describe(made, replace(spec.key, snapshot=spec.snapshot))
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
-        """Eventually consistent; whoever means to act on it looks again by id."""
+        """Eventually consistent: look up by id before acting on it."""
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
         found: list[SandboxStatus] = []
         while True:
             page = page_of(await self._http.get("/sandbox", LISTED, query=query))
-            found += (each.found() for each in page.items)
+            found += (each.sandbox_status() for each in page.items)
             if page.next_cursor is None:
                 return found
             query = {**query, "cursor": page.next_cursor}
@@ -93,7 +93,7 @@ class DaytonaApi(Sandboxes):
         return await self._http.create("/sandbox", body, Sandbox)
 
     def _body(self, spec: SandboxSpec) -> dict[str, object]:
-        """Auto-stop would end a busy agent: what runs inside is no activity to Daytona."""
+        """Without auto-stop, which would end a busy agent: Daytona sees no activity inside."""
         secrets = {
             name: secret
             for name, secret in self._options.secrets.items()
@@ -115,16 +115,16 @@ class DaytonaApi(Sandboxes):
             body["ttlMinutes"] = self._options.ttl_minutes
         return body
 
-    async def _made_anyway(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
-        """A create whose answer was lost may have made it, or may still do so."""
-        found = await self._fetch(spec.key.name)
+    async def _find_created(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
+        """The sandbox of a create whose answer was lost; else raises `error`."""
+        found = await self._fetch_by_name(spec.key.name)
         if found is None or found.is_gone:
             raise error
         return check_owner(spec, found)
 
-    async def _holder(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
-        """Who has the name: an earlier call of ours, or somebody else."""
-        found = await self._fetch(spec.key.name)
+    async def _adopt(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
+        """The sandbox of an earlier call; else raises `error`."""
+        found = await self._fetch_by_name(spec.key.name)
         if found is None or found.state == "destroying" or found.is_gone:
             raise error
         found = check_owner(spec, found)
@@ -133,14 +133,14 @@ class DaytonaApi(Sandboxes):
             raise unavailable(f"a sandbox of an earlier try was {found.state}, and is deleted")
         return found
 
-    async def _clear(self, spec: SandboxSpec) -> None:
-        """What failed to start holds the name."""
-        found = await self._fetch(spec.key.name)
+    async def _remove_failed(self, spec: SandboxSpec) -> None:
+        """Removes a sandbox that failed to start, for it holds the name."""
+        found = await self._fetch_by_name(spec.key.name)
         if found is not None and found.labels.items() >= spec.labels.items():
             await self.remove(replace(spec.key, id=found.id))
 
-    async def _fetch(self, name: str) -> Sandbox | None:
-        return await self._http.find(f"/sandbox/{segment(name)}", Sandbox)
+    async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
+        return await self._http.find(f"/sandbox/{segment(id_or_name)}", Sandbox)
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:
         return await self._http.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
@@ -149,7 +149,7 @@ class DaytonaApi(Sandboxes):
         try:
             await self._http.delete(f"/sandbox/{segment(name)}")
         except Conflict:
-            return  # its state is changing, perhaps to what we want; the next look tells
+            return  # its state is changing; the next poll shows it
 
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS

@@ -1,7 +1,6 @@
-"""The few calls of Daytona's API, typed; every failure is a `ProviderError`."""
+"""Typed calls of Daytona's API; every failure is a `ProviderError`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -9,13 +8,12 @@ import httpx
 import msgspec
 
 from launcher.client import Sleep
-from launcher.egress import DIRECT, Egress
-from launcher.providers.daytona.errors import Area, refusal, unanswered
+from launcher.egress import DIRECT, Egress, ResponseHook
+from launcher.providers.daytona.errors import api_error, unanswered
 from launcher.providers.daytona.schema import ErrorBody
 from launcher.providers.retry_after import seconds_to_wait
 
 T = TypeVar("T")
-ResponseHook = Callable[[httpx.Response], Awaitable[None]]
 
 CREATE_SECONDS: Final = 90.0
 """The API holds a create for up to 30 s."""
@@ -27,7 +25,7 @@ LIMITED: Final = 429
 
 
 class DaytonaApiClient:
-    """One organisation's API."""
+    """The API of one organisation."""
 
     def __init__(
         self,
@@ -41,33 +39,27 @@ class DaytonaApiClient:
         self._sleep = sleep
 
     async def get(self, path: str, kind: type[T], *, query: dict[str, str] | None = None) -> T:
-        """A document.
-
-        Raises:
-            ProviderError: there is none, or it cannot be had.
-        """
-        return _read(await self._patiently("GET", path, query=query), kind)
+        return _read(await self._request("GET", path, query=query), kind)
 
     async def find(self, path: str, kind: type[T]) -> T | None:
-        """A document, or None for 404."""
-        response = await self._patiently("GET", path)
+        """None for 404."""
+        response = await self._request("GET", path)
         return None if response.status_code == NOT_FOUND else _read(response, kind)
 
     async def create(self, path: str, body: object, kind: type[T]) -> T:
-        """What was made, by one call: a caller that has a window for it waits outside."""
+        """One call: a caller with a window for it waits for a rate limit itself."""
         return _read(await self._send("POST", path, body=body, seconds=CREATE_SECONDS), kind)
 
     async def post(self, path: str, body: object, kind: type[T], *, seconds: float = 0) -> T:
-        """What was made or done."""
-        return _read(await self._patiently("POST", path, body=body, seconds=seconds), kind)
+        return _read(await self._request("POST", path, body=body, seconds=seconds), kind)
 
     async def delete(self, path: str) -> None:
-        """Accepted, or not there."""
-        response = await self._patiently("DELETE", path)
+        """A missing resource is no error."""
+        response = await self._request("DELETE", path)
         if response.status_code != NOT_FOUND:
             _check(response)
 
-    async def _patiently(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -76,7 +68,7 @@ class DaytonaApiClient:
         body: object = None,
         seconds: float = 0,
     ) -> httpx.Response:
-        """Once more when a rate limit asks for a wait that is worth it."""
+        """Repeats the call once if a rate limit asks for a short wait."""
         response = await self._send(method, path, query=query, body=body, seconds=seconds)
         wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
         if not 0 < wait <= LONGEST_WAIT:
@@ -105,7 +97,6 @@ class DaytonaApiClient:
 def open_daytona(
     url: str, api_key: str, on_response: ResponseHook | None = None, *, egress: Egress = DIRECT
 ) -> httpx.AsyncClient:
-    """The connection; no proxy of the environment sees the key. `witness` sees every answer."""
     headers = {
         "authorization": f"Bearer {api_key}",
         "content-type": "application/json",
@@ -136,13 +127,9 @@ def _check(response: httpx.Response) -> None:
         if response.status_code != LIMITED:
             raise unanswered(f"HTTP {response.status_code} from a proxy") from error
         message = ""
-    raise refusal(
+    raise api_error(
         response.status_code,
         message,
-        area=_area(response.url.path),
+        area="snapshot" if "/snapshots" in response.url.path else "sandbox",
         retry_after=seconds_to_wait(response.headers),
     )
-
-
-def _area(path: str) -> Area:
-    return "snapshot" if "/snapshots" in path else "sandbox"

@@ -1,9 +1,8 @@
 """`daytona-cli`: sandboxes by Daytona's command line, v0.135 and later (`daytona sandbox …`).
 
-Earlier releases have no `sandbox exec`, print help instead and call it a success: with them nothing
-is made; what was made before is still found and destroyed. The CLI prints success before the
-sandbox has started, and fails although it made one: whatever it says, the name is looked up
-afterwards.
+Earlier releases have no `sandbox exec`, print help instead and exit with 0: with them no sandbox is
+created, but existing ones are found and destroyed. The CLI prints success before the sandbox has
+started, and fails although it created one: whatever it prints, the name is looked up afterwards.
 """
 
 import asyncio
@@ -14,7 +13,7 @@ from typing import Final
 
 from launcher.client import Clock, Sleep
 from launcher.providers.daytona.cli_client import DaytonaCliClient
-from launcher.providers.daytona.cli_errors import cli_error, failure_of_command
+from launcher.providers.daytona.cli_errors import cli_error, exec_error
 from launcher.providers.daytona.errors import (
     Conflict,
     NotThere,
@@ -60,7 +59,7 @@ class DaytonaCli(Sandboxes):
         self._cli = cli
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
-        """The name is the idempotency key, and what is found under it is the answer."""
+        """The name is the idempotency key: the sandbox that has it is the result."""
         await self._cli.check_release()
         ttl = self._options.ttl_minutes
         if "ttl" not in await self._cli.flags("sandbox", "create"):
@@ -77,24 +76,26 @@ class DaytonaCli(Sandboxes):
             raise unavailable("its CLI says that the sandbox was made, and it is not there")
         if found is None or found.state == "destroying":
             raise cli_error(result)
-        return await self._adopted(spec, found)
+        return await self._adopt(spec, found)
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
-        """All pages, of which ours are picked: the CLI cannot filter."""
+        """Filters all pages, because the CLI cannot."""
         has_cursor = "cursor" in await self._cli.flags("sandbox", "list")
         found: list[SandboxStatus] = []
-        number, where = 1, ""
+        number, page_option = 1, ""
         while True:
-            pages = (f"--limit={PAGE}", where) if where else (f"--limit={PAGE}",)
-            page = page_of(await self._cli.document(LISTED, "sandbox", "list", *pages))
+            options = filter(None, (f"--limit={PAGE}", page_option))
+            page = page_of(await self._cli.document(LISTED, "sandbox", "list", *options))
             found += (
-                each.found() for each in page.items if each.labels.get(INSTANCE_LABEL) == instance
+                each.sandbox_status()
+                for each in page.items
+                if each.labels.get(INSTANCE_LABEL) == instance
             )
             number += 1
             if has_cursor and page.next_cursor:
-                where = f"--cursor={page.next_cursor}"
+                page_option = f"--cursor={page.next_cursor}"
             elif not has_cursor and number <= page.total_pages:
-                where = f"--page={number}"
+                page_option = f"--page={number}"
             else:
                 return found
 
@@ -104,11 +105,11 @@ class DaytonaCli(Sandboxes):
         result = await self._cli.try_run(
             "sandbox", "create", *self._arguments(spec, ttl), seconds=CREATE_SECONDS
         )
-        found = await self._fetch(spec.key.name)
+        found = await self._fetch_by_name(spec.key.name)
         return result, None if found is None or found.is_gone else found
 
     def _arguments(self, spec: SandboxSpec, ttl: int | None) -> Iterator[str]:
-        """Each with its value in one argument: nothing in a value can become an option."""
+        """Each value in the argument of its option, so that none can become an option."""
         yield f"--name={spec.key.name}"
         if spec.snapshot:
             yield f"--snapshot={spec.snapshot}"
@@ -121,7 +122,7 @@ class DaytonaCli(Sandboxes):
         yield from (f"--label={name}={value}" for name, value in spec.labels.items())
         yield from (f"--env={name}={value}" for name, value in spec.env.items())
 
-    async def _adopted(self, spec: SandboxSpec, found: Sandbox) -> SandboxStatus:
+    async def _adopt(self, spec: SandboxSpec, found: Sandbox) -> SandboxStatus:
         found = check_owner(spec, found)
         key = replace(spec.key, id=found.id, snapshot=spec.snapshot)
         if found.reported_state in ("error", "stopped"):
@@ -129,16 +130,16 @@ class DaytonaCli(Sandboxes):
             why = f": {found.error_reason}" if found.error_reason else ""
             message = f"the sandbox was {found.state}, and is deleted{why}"
             raise ProviderError("sandbox_error", message, retryable=True)
-        return await self._described(found, key)
+        return await self._describe(found, key)
 
-    async def _fetch(self, name: str) -> Sandbox | None:
+    async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
         try:
-            return await self._cli.document(Sandbox, "sandbox", "info", name)
+            return await self._cli.document(Sandbox, "sandbox", "info", id_or_name)
         except NotThere:
             return None
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:
-        """The CLI shows none alone, so all are listed."""
+        """Lists all, because the CLI shows none alone."""
         number = 1
         while True:
             page = (f"--limit={PAGE}", f"--page={number}")
@@ -154,7 +155,7 @@ class DaytonaCli(Sandboxes):
         try:
             await self._cli.run("sandbox", "delete", name)
         except (NotThere, Conflict):
-            return  # gone, or changing, perhaps to what we want; the next look tells
+            return  # gone, or its state is changing; the next poll shows it
 
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
@@ -163,5 +164,5 @@ class DaytonaCli(Sandboxes):
         limit = f"--timeout={seconds}"
         result = await self._cli.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
         if result.code != 0:
-            raise failure_of_command(result)
+            raise exec_error(result)
         return result.out

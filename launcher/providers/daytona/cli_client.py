@@ -1,4 +1,4 @@
-"""The CLI as the provider uses it: a private home, typed answers, flags as its help names them."""
+"""Runs the daytona CLI in a private home, with typed results and the flags that its help names."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import msgspec
 
 from launcher.egress import Egress
 from launcher.providers.daytona.cli_errors import cli_error
-from launcher.providers.daytona.errors import Area, unanswered
+from launcher.providers.daytona.errors import unanswered
 from launcher.providers.program import CommandResult, NotStarted, OutputHandler, Program
 from launcher.providers.protocol import ProviderUnusable
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 CALL_SECONDS: Final = 45.0
 """The CLI itself waits without a limit."""
 NEEDED_RELEASE: Final = "v0.135"
-"""The first one with `sandbox exec`, by which spools are read and agents are stopped."""
+"""The first one with `sandbox exec`, which reads spools and stops agents."""
 READS_ENVIRONMENT_SINCE: Final = (0, 128, 0)
 _FLAG: Final = re.compile(r"--([a-z][a-z0-9-]*)")
 _COMMAND: Final = re.compile(r"^  ([a-z][a-z-]*)  +\S", re.MULTILINE)
@@ -30,34 +30,26 @@ _NO_PROFILE: Final[Mapping[str, object]] = {"activeProfile": "", "profiles": []}
 
 
 class DaytonaCliClient:
-    """One CLI with one key."""
+    """The CLI with one key. All calls raise `ProviderError`."""
 
-    def __init__(self, program: Program, configuration: Path) -> None:
+    def __init__(self, program: Program, config_file: Path) -> None:
         self._program = program
         self.environ = program.environ
-        self._configuration = configuration
+        self._config_file = config_file
         self._flags: dict[tuple[str, ...], frozenset[str]] = {}
-        self._asking = asyncio.Lock()
+        self._reading_flags = asyncio.Lock()
         self._is_ready = False
         self._has_exec = False
 
     async def run(self, *arguments: str, seconds: float = CALL_SECONDS) -> str:
-        """What it printed.
-
-        Raises:
-            ProviderError: it failed.
-        """
+        """The output of a run that succeeds."""
         result = await self.try_run(*arguments, seconds=seconds)
         if result.code != 0:
-            raise cli_error(result, _area(arguments))
+            raise cli_error(result, "snapshot" if arguments[0] == "snapshot" else "sandbox")
         return result.out
 
     async def document(self, kind: type[T], *arguments: str) -> T:
-        """What it printed, as a document.
-
-        Raises:
-            ProviderError: it failed, or printed something else.
-        """
+        """The JSON output of a run that succeeds."""
         out = await self.run(*arguments, "--format=json")
         try:
             return msgspec.json.decode(out, type=kind)
@@ -65,30 +57,26 @@ class DaytonaCliClient:
             raise unanswered("its CLI printed no JSON") from error
 
     async def try_run(
-        self, *arguments: str, seconds: float = CALL_SECONDS, on_output: OutputHandler | None = None
+        self,
+        *arguments: str,
+        seconds: float = CALL_SECONDS,
+        on_output: OutputHandler | None = None,
     ) -> CommandResult:
-        """One run, however it ends; `echo` gets what it prints, as it comes.
-
-        Raises:
-            ProviderError: there is no such program.
-        """
-        await self._make_ready()
-        return await self._started(*arguments, seconds=seconds, on_output=on_output)
+        """One run, whatever its exit code."""
+        await self._prepare_profile()
+        return await self._run(*arguments, seconds=seconds, on_output=on_output)
 
     async def flags(self, *command: str) -> frozenset[str]:
-        """The flags of a command, read once from its help: releases differ in them."""
-        async with self._asking:
+        """The flags of a command, read once from its help: they differ by release."""
+        async with self._reading_flags:
             if command not in self._flags:
                 text = await self.run(*command, "--help")
                 self._flags[command] = frozenset(_FLAG.findall(text))
             return self._flags[command]
 
     async def check_release(self) -> None:
-        """A release without `sandbox exec` prints help instead of running anything, exit code 0.
-
-        Raises:
-            Unusable: it is one.
-        """
+        """Raises `ProviderUnusable` for a release without `sandbox exec`, which prints help instead
+        of running a command, with exit code 0."""
         if self._has_exec:
             return
         commands = _COMMAND.findall(await self.run("sandbox", "--help"))
@@ -102,14 +90,14 @@ class DaytonaCliClient:
             )
 
     async def version(self) -> str:
-        """`0.190.0`, or what it says instead."""
-        out = (await self._started("--version", seconds=CALL_SECONDS)).out
+        """`0.190.0`, or the output if it holds no version."""
+        out = (await self._run("--version", seconds=CALL_SECONDS)).out
         found = _VERSION.search(out)
         return found[0].removeprefix("v") if found else out.strip()[:100]
 
-    async def _make_ready(self) -> None:
+    async def _prepare_profile(self) -> None:
         """Before v0.128 the CLI reads no variables and needs a profile. Later ones, with a profile,
-        write the whole file anew at each `exec` to note an address in it, in two steps: other runs,
+        rewrite the whole file at each `exec` to note an address in it, in two steps: other runs,
         which find it empty in between, end with `unexpected end of JSON input`."""
         if self._is_ready:
             return
@@ -117,10 +105,10 @@ class DaytonaCliClient:
         release = tuple(map(int, found.groups())) if found else READS_ENVIRONMENT_SINCE
         # A developer's build calls itself v0.0.0.
         if (0, 0, 0) < release < READS_ENVIRONMENT_SINCE:
-            _write(self._configuration, _profile(self.environ))
+            _write(self._config_file, _profile(self.environ))
         self._is_ready = True
 
-    async def _started(
+    async def _run(
         self, *arguments: str, seconds: float, on_output: OutputHandler | None = None
     ) -> CommandResult:
         try:
@@ -133,14 +121,14 @@ class DaytonaCliClient:
 def open_cli_client(
     folder: Path, *, path: str, url: str, api_key: str, environ: Mapping[str, str]
 ) -> DaytonaCliClient:
-    """A CLI that finds a configuration, so that its first run installs nothing; that has no shell
-    and no home of ours; and whose working directory is empty, for older ones read its `.env`."""
+    """A CLI with a configuration, so that its first run installs nothing, without a shell and
+    without our home, in an empty working directory, for older ones read its `.env`."""
     home, configuration, empty = (folder / name for name in ("home", "configuration", "empty"))
     for each in (home, configuration, empty):
         each.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = configuration / "config.json"
-    _write(file, _NO_PROFILE)
-    given = {
+    config_file = configuration / "config.json"
+    _write(config_file, _NO_PROFILE)
+    variables = {
         "PATH": environ.get("PATH", ""),
         "HOME": str(home),
         "DAYTONA_CONFIG_DIR": str(configuration),
@@ -148,7 +136,7 @@ def open_cli_client(
         "DAYTONA_API_KEY": api_key,
         **Egress.of_environ(environ).variables,
     }
-    return DaytonaCliClient(Program(path, environ=given, folder=empty), file)
+    return DaytonaCliClient(Program(path, environ=variables, folder=empty), config_file)
 
 
 def _profile(environ: Mapping[str, str]) -> dict[str, object]:
@@ -158,12 +146,8 @@ def _profile(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _write(path: Path, document: Mapping[str, object]) -> None:
-    """As a whole: a run that reads it meanwhile finds the old one or the new one."""
+    """Atomically: another run may read the file meanwhile."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(document))
     draft.replace(path)
-
-
-def _area(arguments: tuple[str, ...]) -> Area:
-    return "snapshot" if arguments[:1] == ("snapshot",) else "sandbox"

@@ -1,7 +1,7 @@
-"""What the CLI prints when it fails: one exit code for everything, so the text must tell.
+"""Errors of the CLI, which has one exit code for everything: the text must tell.
 
-A refusal of the API begins with the reason phrase of its status (`Bad Request: …`); anything else
-is the CLI's own, and leaves open whether the API has done what was asked.
+An error of the API begins with the reason phrase of its status (`Bad Request: …`); any other is the
+CLI's own, and leaves open whether the API has done what was asked.
 """
 
 import re
@@ -12,28 +12,29 @@ from gateway.wire.truncation import head_and_tail
 from launcher.providers.daytona.errors import (
     MESSAGE_LENGTH,
     Area,
+    api_error,
     command_failed,
-    refusal,
     unanswered,
 )
+from launcher.providers.error_rules import ErrorRule, find_rule
 from launcher.providers.program import CommandResult
 from launcher.providers.protocol import ProviderError
 
 _FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
-_ASIDE: Final = re.compile(r'time="[^"]*" level=(warning|info|debug) ')
-"""Nearly every run of a CLI older than the API is warned of that."""
+_NOISE: Final = re.compile(r'time="[^"]*" level=(warning|info|debug) ')
+"""A CLI older than the API warns of that in nearly every run."""
 _ANSI: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HINT: Final = re.compile(
     r" - (run 'daytona login' to reauthenticate|check that your API key has sufficient "
     r"permissions for this action)$"
 )
-"""The CLI adds it to every 401 and 403, whatever those are about (v0.168 and later)."""
+"""The CLI adds it to every 401 and 403, whatever their reason (v0.168 and later)."""
 _PHRASES: Final = {status.phrase: status.value for status in HTTPStatus if status.value >= 400}
-_OWN: Final = (
-    (re.compile(r"no profiles found"), "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
-    (
-        re.compile(r"unknown (shorthand )?flag|unknown command"),
+_RULES: Final = (
+    ErrorRule(r"no profiles found", "provider_auth", "Set DAYTONA_API_KEY and DAYTONA_API_URL."),
+    ErrorRule(
+        r"unknown (shorthand )?flag|unknown command",
         "provider_refused",
         "This release of the CLI does not know that; `slipgate doctor` shows what is needed.",
     ),
@@ -41,16 +42,16 @@ _OWN: Final = (
 
 
 def cli_error(result: CommandResult, area: Area = "sandbox") -> ProviderError:
-    """The error of a run that failed."""
+    """The error of a failed run."""
     if result.code is None:
         return unanswered("its CLI took too long")
     message = _message(result)
     phrase, _, rest = _HINT.sub("", message).partition(": ")
     status = _PHRASES.get(phrase)
-    return _own(message) if status is None else refusal(status, rest, area=area)
+    return _own_error(message) if status is None else api_error(status, rest, area=area)
 
 
-def failure_of_command(result: CommandResult) -> ProviderError:
+def exec_error(result: CommandResult) -> ProviderError:
     """The error of a failed `exec`: the CLI's own, or that of the command, whose exit code and
     output are then the CLI's."""
     is_its_own = result.code is None or _FATAL.search(result.err)
@@ -58,20 +59,19 @@ def failure_of_command(result: CommandResult) -> ProviderError:
 
 
 def _message(result: CommandResult) -> str:
-    """The last fatal line, unescaped; what was printed to a terminal has none."""
-    lines = _FATAL.findall(result.err)
-    if lines:
-        return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), lines[-1])
-    told = (line for line in _ANSI.sub("", result.err).splitlines() if not _ASIDE.match(line))
-    said = [line for line in told if line.strip()]
+    """The last fatal line, unescaped; else the last line, as printed to a terminal."""
+    fatal = _FATAL.findall(result.err)
+    if fatal:
+        return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), fatal[-1])
+    lines = _ANSI.sub("", result.err).splitlines()
+    said = [line for line in lines if line.strip() and not _NOISE.match(line)]
     return said[-1] if said else f"exit code {result.code}"
 
 
-def _own(message: str) -> ProviderError:
-    for pattern, code, advice in _OWN:
-        if pattern.search(message):
-            return ProviderError(code, f"{message}. {advice}", retryable=False)
+def _own_error(message: str) -> ProviderError:
+    if rule := find_rule(_RULES, message):
+        return ProviderError(rule.code, f"{message}. {rule.advice}", retryable=False)
     if message.lstrip().startswith(("{", "[")):
-        # Old releases print the whole answer, other sandboxes' variables among it.
+        # Old releases print the whole answer, with variables of other sandboxes in it.
         return unanswered("its CLI cannot read what the API answers; a newer release may")
     return unanswered(f"its CLI says: {head_and_tail(message, MESSAGE_LENGTH)}")

@@ -1,7 +1,6 @@
-"""The name space of Daytona's sandboxes: the address of the API and the organisation of the key.
+"""The realm of Daytona's sandboxes: the address of the API and the organisation of the key.
 
-Newer releases tell a key's organisation; before, what belongs to it names it: its snapshots and
-sandboxes.
+Newer releases tell a key's organisation; older ones name it in its snapshots and sandboxes.
 """
 
 from collections.abc import Iterable
@@ -29,11 +28,7 @@ UNKNOWN: Final = ProviderError(
 
 
 async def realm_by_api(http: DaytonaApiClient, url: str) -> str:
-    """The realm.
-
-    Raises:
-        ProviderError: nothing of the organisation is there, or the API cannot be asked.
-    """
+    """Raises `ProviderError` if the organisation is unknown."""
     organisation = await _of_key(http)
     if organisation is None:
         query = {"page": "1", "limit": "100"}
@@ -46,7 +41,7 @@ async def realm_by_api(http: DaytonaApiClient, url: str) -> str:
 
 
 async def realm_by_cli(cli: DaytonaCliClient, url: str) -> str:
-    """The same, asked of the CLI."""
+    """Raises `ProviderError` if the organisation is unknown."""
     snapshots = await cli.document(tuple[Snapshot, ...], "snapshot", "list")
     organisation = _of_snapshots(snapshots)
     if organisation is None:
@@ -61,7 +56,7 @@ async def _of_key(http: DaytonaApiClient) -> str | None:
     except ProviderError as error:
         if error.retryable:
             raise
-        return None  # an older release takes it for something else, or the next call says it
+        return None  # an older release has no such path; any other error will come again
     return key.organization_id if key else None
 
 

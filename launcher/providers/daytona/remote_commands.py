@@ -1,9 +1,9 @@
-"""What is asked of a sandbox from outside by running one command in it: its spool, its agent.
+"""Shell commands that Daytona runs in a sandbox to read its spool, stop and rescue its agent.
 
-The command is `sh -c '<script>'` in one string: an old daemon of Daytona splits it at spaces and
-quotes without a shell, a newer one (seen: v0.190) gives it to a shell on standard input, its CLI
-joins or quotes arguments by release, docker takes it as a list. So the scripts hold no single quote
-and no backslash, read no standard input, and nothing of a task ever gets into them.
+A command is `sh -c '<script>'` in one string: an old daemon splits it at spaces and quotes without
+a shell, a newer one (seen: v0.190) gives it to a shell on standard input, and the CLI joins or
+quotes arguments by release. So the scripts hold no single quote and no backslash, read no standard
+input, and contain nothing of a task.
 """
 
 import base64
@@ -13,23 +13,19 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.wire.launcher import Process
-from launcher.providers.protocol import ProviderError, SpoolPiece
-from launcher.providers.spool import read_window
+from launcher.providers.protocol import STOP_SECONDS, ProviderError, SpoolPiece
+from launcher.providers.spool import WINDOW_BYTES, read_window
 
-WINDOW_BYTES = 1024 * 1024
-"""So much of a spool is brought out at a time."""
 RESCUE_SECONDS: Final = 30
-"""The runner itself gives up earlier."""
-STOP_SECONDS = 12
-"""From SIGTERM to SIGKILL: the agent ends its commands within 10 s."""
+"""The runner itself ends earlier."""
 
 _PROCESS: Final = re.compile(r"(running|unknown|exited)(?::(\d{1,5}))?")
 _STATE = 'd="${SLIPGATE_STATE_DIR:-/tmp/slipgate-$SLIPGATE_TASK_ID-$SLIPGATE_ATTEMPT}"'
 
-# The agent holds the lock for as long as it lives. It is looked at before the spool is read: what
-# an agent wrote before it ended is then in what follows. Daytona's daemon writes `cmd.sh` and a new
-# log at each start of the entrypoint, and its exit code behind those of earlier starts, where the
-# machine died in between: an older code or an unheld older lock is of an earlier start.
+# The agent holds the lock while it lives. The lock is checked before the spool is read, which then
+# holds all that an ended agent wrote. Daytona's daemon writes `cmd.sh` and a new log at each start
+# of the entrypoint, and its exit code behind those of earlier starts, if the machine died in
+# between: an older code or a free older lock is of an earlier start.
 _SPOOL = (
     _STATE + "; s=%d; a=0; "
     '[ -f "$d/spool.acknowledged" ] && a=$(head -c 19 "$d/spool.acknowledged" | tr -cd 0-9); '
@@ -51,7 +47,6 @@ _STOP = (
     'kill -KILL "$p" 2>/dev/null; exit 0'
 )
 
-
 # The sandbox's variables hold keys, of which a rescue needs none.
 _RESCUE: Final = (
     _STATE + '; [ -d "$d" ] || exit 0; env -i PATH="$PATH" HOME="$HOME" '
@@ -65,21 +60,17 @@ _RESCUED: Final = (
 
 
 def rescue_command() -> str:
-    """Has the runner write down what its agent left, within `RESCUE_SECONDS`."""
+    """Has the runner write what its agent left to a file, within `RESCUE_SECONDS`."""
     return _command(_RESCUE)
 
 
 def read_rescued_command(offset: int) -> str:
-    """Shows a window of what the runner wrote down, behind `offset` (bytes)."""
+    """Prints a window of that file, from `offset` (bytes)."""
     return _command(_RESCUED % (offset + 1, WINDOW_BYTES))
 
 
 def parse_window(output: str) -> bytes:
-    """What `rescued_command` printed.
-
-    Raises:
-        ProviderError: it printed something else.
-    """
+    """Parses the output of `read_rescued_command`; raises `ProviderError`."""
     try:
         return base64.b64decode(output.strip(), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -87,21 +78,16 @@ def parse_window(output: str) -> bytes:
 
 
 def spool_command(offset: int) -> str:
-    """Shows the agent's process and what its spool holds behind `offset` (bytes)."""
+    """Prints the state of the agent's process and a window of its spool from `offset` (bytes)."""
     return _command(_SPOOL % (offset, WINDOW_BYTES))
 
 
 def stop_command() -> str:
-    """Ends the agent, which ends all it started."""
     return _command(_STOP % (STOP_SECONDS * 10))
 
 
-def read_spool(output: str) -> SpoolPiece:
-    """What `spool_command` printed.
-
-    Raises:
-        ProviderError: it printed something else.
-    """
+def parse_spool(output: str) -> SpoolPiece:
+    """Parses the output of `spool_command`; raises `ProviderError`."""
     head, _, content = output.strip().partition("\n")
     state, _, offset = head.partition(" ")
     try:
@@ -109,18 +95,18 @@ def read_spool(output: str) -> SpoolPiece:
         start = int(offset)
     except (binascii.Error, ValueError) as error:
         raise _unreadable(head) from error
-    if (told := _PROCESS.fullmatch(state)) is None:
+    if (process := _PROCESS.fullmatch(state)) is None:
         raise _unreadable(head)
     piece = read_window(window, start, is_cut=len(window) == WINDOW_BYTES)
-    return replace(piece, process=_process(told))
+    return replace(piece, process=_process(process))
 
 
-def _process(told: re.Match[str]) -> Process:
-    match told[1]:
+def _process(found: re.Match[str]) -> Process:
+    match found[1]:
         case "running":
             return Process(state="running")
         case "exited":
-            return Process(state="exited", exit_code=int(told[2]) if told[2] else None)
+            return Process(state="exited", exit_code=int(found[2]) if found[2] else None)
         case _:
             return Process(state="unknown")
 

@@ -1,4 +1,4 @@
-"""Sandboxes of one organisation of Daytona, by whichever way they are reached."""
+"""The part of a Daytona provider that API and CLI share: find, read, stop and remove sandboxes."""
 
 import asyncio
 import re
@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from launcher.client import Clock, Sleep
-from launcher.providers.daytona.gone import until_gone
+from launcher.providers.daytona.errors import unavailable
 from launcher.providers.daytona.remote_commands import (
     RESCUE_SECONDS,
-    STOP_SECONDS,
+    parse_spool,
     parse_window,
     read_rescued_command,
-    read_spool,
     rescue_command,
     spool_command,
     stop_command,
@@ -23,6 +22,7 @@ from launcher.providers.daytona.remote_commands import (
 from launcher.providers.daytona.schema import Sandbox, Snapshot
 from launcher.providers.protocol import (
     LOG_TAIL,
+    STOP_SECONDS,
     Key,
     ProviderError,
     SandboxSpec,
@@ -32,32 +32,33 @@ from launcher.providers.protocol import (
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
+REMOVE_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 1.0
 _LOG: Final = (
     f"sh -c 'tail -c {LOG_TAIL} $HOME/.daytona/sessions/entrypoint/entrypoint_command/output.log "
     "2>/dev/null; exit 0'"
 )
-"""Where the daemon keeps what the entrypoint prints, however much that is."""
+"""Prints the end of the entrypoint's output, which the daemon keeps in this file."""
 _STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
-"""Before each piece of a log the daemon writes which stream it came from."""
+"""The daemon marks the stream of each piece of a log."""
 STOPPED_MINUTES: Final = 24 * 60
-"""A stopped sandbox is deleted by Daytona after so long, if nobody else does."""
+"""Daytona deletes a stopped sandbox after this time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CreateOptions:
-    """What a create asks for beside what the job says."""
+    """Options of a create that do not come with the job."""
 
     target: str | None = None
-    """A region; None: the organisation's own."""
+    """A region; None: the organisation's default."""
     ttl_minutes: int | None = None
-    """From creation to the end in any state, the backstop behind everything else; None: it is not
-    asked for."""
+    """Lifespan in any state, the last safeguard against leaks; None: no limit."""
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variable → the name of a Daytona Secret that is to stand for it."""
+    """Variable → name of the Daytona Secret that replaces it."""
 
 
 class Sandboxes(ABC):
-    """What does not depend on the way: finding, reading, stopping and removing them."""
+    """Sandboxes of one organisation."""
 
     def __init__(
         self,
@@ -72,49 +73,40 @@ class Sandboxes(ABC):
         self._sleep = sleep
         self._clock = clock
         self._names: dict[str, frozenset[str]] = {}
-        """Snapshots as they were asked for, with their id and name."""
+        """Snapshot as a job names it → its id and name."""
 
     async def find(self, key: Key) -> SandboxStatus | None:
-        """By id once it is known: a name is free before its sandbox is gone."""
-        found = await self._fetch(key.id or key.name)
+        found = await self._fetch(key)
         if found is None:
             return None
         try:
-            return await self._described(found, key)
+            return await self._describe(found, key)
         except ProviderError:
-            # To be found, and destroyed, it need not be known what it was made from.
-            return replace(found.found(), key=replace(key, id=found.id), snapshot=None)
+            # Its snapshot need not be known to destroy it.
+            return replace(found.sandbox_status(), key=replace(key, id=found.id), snapshot=None)
 
     async def read_spool(self, key: Key, offset: int) -> SpoolPiece:
-        """A sandbox that is not started shows nothing: its spool cannot be read without running
-        its agent again."""
-        found = await self._fetch(key.id or key.name)
-        if found is None or found.reported_state != "started":
-            return SpoolPiece(lines=(), offset=offset, has_more=False, skipped=0)
-        return await self._spool(found, offset)
+        """Empty if the sandbox is not started: Daytona would run its agent again."""
+        found = await self._fetch_started(key)
+        if found is None:
+            return SpoolPiece(offset=offset)
+        return parse_spool(await self._execute(found, spool_command(offset)))
 
     async def read_log(self, key: Key) -> str:
-        """What the entrypoint printed; nothing of a sandbox that is not started."""
-        found = await self._fetch(key.id or key.name)
-        if found is None or found.reported_state != "started":
+        found = await self._fetch_started(key)
+        if found is None:
             return ""
         return _STREAMS.sub("", await self._execute(found, _LOG))[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
         """Ends the agent, not the sandbox: a stopped one would no longer show its spool."""
-        found = await self._fetch(key.id or key.name)
-        if found is not None and found.reported_state == "started":
+        if found := await self._fetch_started(key):
             await self._execute(found, stop_command())
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
-        """The lines that `agent-runner.py --rescue` prints there, after `stop`.
-
-        They come in windows of a file, for an answer of Daytona is one string. A sandbox that is
-        not started is left alone: Daytona can start one only by running its entrypoint, and with it
-        the agent, again.
-        """
-        found = await self._fetch(key.id or key.name)
-        if found is None or found.reported_state != "started":
+        """Reads the lines in windows of a file, for an answer of Daytona is one string."""
+        found = await self._fetch_started(key)
+        if found is None:
             return
         await self._execute(found, rescue_command(), seconds=RESCUE_SECONDS)
         offset, rest = 0, b""
@@ -125,64 +117,61 @@ class Sandboxes(ABC):
                 yield line
 
     async def remove(self, key: Key) -> None:
-        """Until it is not found any more."""
-        found = await self._fetch(key.id or key.name)
-        if found is not None:
-            await until_gone(
-                found,
-                look=self._fetch,
-                delete=self._delete,
-                clock=self._clock,
-                sleep=self._sleep,
-            )
+        """Deletes until the id is not found: the name is free before the sandbox is gone."""
+        found = await self._fetch(key)
+        deadline = self._clock() + REMOVE_SECONDS
+        while found is not None and not found.is_gone:
+            if found.state != "destroying":
+                await self._delete(found.id)
+            found = await self._fetch_by_name(found.id)
+            if found is not None and not found.is_gone:
+                if self._clock() > deadline:
+                    raise unavailable(f"the sandbox is still {found.state} after its deletion")
+                await self._sleep(POLL_SECONDS)
 
-    async def _described(self, sandbox: Sandbox, key: Key) -> SandboxStatus:
-        """With the snapshot in the job's own words, if it is the one the job names."""
-        found = replace(sandbox.found(), key=replace(key, id=sandbox.id))
+    async def _describe(self, sandbox: Sandbox, key: Key) -> SandboxStatus:
+        """Names the snapshot as the job does, if it is the same one."""
+        found = replace(sandbox.sandbox_status(), key=replace(key, id=sandbox.id))
         if key.snapshot and await self._is_made_from(key.snapshot, sandbox.snapshot):
             return replace(found, snapshot=key.snapshot)
         return found
 
     async def _is_made_from(self, asked: str, made_from: str | None) -> bool:
-        """Whether both words mean one snapshot: it may be asked for by its id, and a sandbox tells
-        its name. Neither ever changes."""
+        """A job may name a snapshot by its id, and a sandbox tells its name; neither changes."""
         if made_from is None or made_from == asked:
             return made_from == asked
         if asked not in self._names:
             snapshot = await self._snapshot(asked)
-            self._names[asked] = (
-                frozenset((snapshot.id, snapshot.name)) if snapshot else frozenset()
-            )
+            names = (snapshot.id, snapshot.name) if snapshot else ()
+            self._names[asked] = frozenset(names)
         return made_from in self._names[asked]
 
-    async def _spool(self, sandbox: Sandbox, offset: int) -> SpoolPiece:
-        return read_spool(await self._execute(sandbox, spool_command(offset)))
+    async def _fetch(self, key: Key) -> Sandbox | None:
+        return await self._fetch_by_name(key.id or key.name)
+
+    async def _fetch_started(self, key: Key) -> Sandbox | None:
+        found = await self._fetch(key)
+        return found if found is not None and found.reported_state == "started" else None
 
     @abstractmethod
-    async def _snapshot(self, id_or_name: str) -> Snapshot | None:
-        """The snapshot with this id or name."""
+    async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None: ...
 
     @abstractmethod
-    async def _fetch(self, name: str) -> Sandbox | None:
-        """The sandbox with this id or name."""
+    async def _snapshot(self, id_or_name: str) -> Snapshot | None: ...
 
     @abstractmethod
     async def _delete(self, name: str) -> None:
-        """Asks for its deletion; that it is gone, or changing already, is no failure."""
+        """Requests a deletion; a sandbox that is gone, or changing, is no error."""
 
     @abstractmethod
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
-        """What a command in it printed; Daytona ends it after `seconds`."""
+        """The output of a command, which Daytona ends after `seconds`."""
 
 
 def check_owner(spec: SandboxSpec, found: Sandbox) -> Sandbox:
-    """What has the name that was ordered, if it is what was ordered.
-
-    Raises:
-        ProviderError: somebody else's has it.
-    """
+    """The sandbox with the name of `spec`; raises `ProviderError` if its labels differ."""
     if not found.labels.items() >= spec.labels.items():
         message = "another sandbox has this name in Daytona"
         raise ProviderError("name_taken", message, retryable=False)

@@ -1,8 +1,7 @@
-"""What Daytona shows, and what it means in our words.
+"""Daytona's JSON, and its states in terms of slipgate.
 
-Source: Daytona's API and CLI, v0.101 to v0.205, and the client of v0.231; unknown fields are
-ignored, missing ones are not assumed, and a state that is not listed counts as passing, never as a
-failure.
+Source: Daytona's API and CLI, v0.101 to v0.205, and the client of v0.231. Unknown fields are
+ignored, missing ones are not assumed, and an unknown state is transient, never a failure.
 """
 
 from typing import Any, Final
@@ -27,14 +26,12 @@ _STATES: Final[dict[str, ReportedState]] = {
     "destroying": "unknown",
     "destroyed": "destroyed",
 }
-"""Everything else is on its way: `creating`."""
-
-
-_ON_ITS_WAY: Final = frozenset({"building", "pending", "pulling", "snapshotting", "removing"})
+"""Every other state is `creating`."""
+_TRANSIENT: Final = frozenset({"building", "pending", "pulling", "snapshotting", "removing"})
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A sandbox, whole or as it is listed."""
+    """A sandbox, whole or as an item of a list."""
 
     id: str
     name: str
@@ -50,28 +47,25 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def reported_state(self) -> ReportedState:
-        """Its state in our words."""
         return _STATES.get(self.state or "", "creating")
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing is left of it: since v0.231 it may be answered for a day all the same."""
+        """Since v0.231 a destroyed sandbox may be found for another day."""
         return self.state == "destroyed"
 
     @property
     def reason(self) -> str | None:
-        """Why it is in its state, as far as Daytona tells."""
+        """The reason of its state, if Daytona tells it."""
         if self.spot_evicted_at:
             return f"Daytona evicted it at {self.spot_evicted_at}: it was a spot sandbox"
-        if self.queue_timed_out_at:
-            return (
-                f"Daytona had no room for it in time, and gave it up at {self.queue_timed_out_at}"
-            )
+        if at := self.queue_timed_out_at:
+            return f"Daytona had no room for it in time, and gave it up at {at}"
         return self.error_reason
 
-    def found(self) -> SandboxStatus:
-        """As every provider tells it; of its agent nothing is known from outside."""
-        moment = parse_rfc3339(self.created_at or "")
+    def sandbox_status(self) -> SandboxStatus:
+        """The process is unknown: Daytona does not show it."""
+        created_at = parse_rfc3339(self.created_at or "")
         return SandboxStatus(
             id=self.id,
             key=Key(instance=self.labels.get(INSTANCE_LABEL, ""), name=self.name, id=self.id),
@@ -79,7 +73,7 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             labels=self.labels,
             state=self.reported_state,
             process=Process(state="unknown"),
-            created_at=milliseconds(moment) if moment else 0,
+            created_at=milliseconds(created_at) if created_at else 0,
             reason=self.reason,
         )
 
@@ -94,17 +88,14 @@ class SandboxPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 LISTED: Final[Any] = SandboxPage | tuple[Sandbox, ...]
 """An API before v0.180 lists all sandboxes at once, in a bare array. (Any: no type checker takes a
-union for the type of a document.)"""
+union for a `type[T]`.)"""
 
 
 def page_of(listed: SandboxPage | tuple[Sandbox, ...]) -> SandboxPage:
-    """Either form as a page."""
     return listed if isinstance(listed, SandboxPage) else SandboxPage(items=listed)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An image that sandboxes are made from."""
-
     id: str
     name: str
     state: str
@@ -115,42 +106,36 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     region_ids: tuple[str, ...] | None = None
 
     @property
-    def is_on_its_way(self) -> bool:
-        """Whether it comes to another state by itself."""
-        return self.state in _ON_ITS_WAY
+    def is_transient(self) -> bool:
+        """True if its state changes by itself."""
+        return self.state in _TRANSIENT
 
 
 class SnapshotPage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of snapshots."""
-
     items: tuple[Snapshot, ...]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The key that asks."""
-
     name: str
     permissions: tuple[str, ...]
     organization_id: str | None = None
-    """Newer releases tell it."""
+    """Sent by newer releases."""
     expires_at: str | None = None
 
 
 class Executed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How a command in a sandbox ended; output and errors come as one."""
+    """Result of a command in a sandbox; `result` holds output and errors."""
 
     exit_code: int | None = None
-    """Optional in newer releases; what is left out is 0."""
+    """Optional in newer releases; a missing one is 0."""
     result: str = ""
 
 
 class ToolboxAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where commands for a sandbox are sent."""
+    """URL for commands to a sandbox."""
 
     url: str
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a refusal."""
-
     message: str = ""

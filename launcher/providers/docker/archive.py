@@ -1,7 +1,6 @@
-"""Files in the tar streams of `docker cp`: a piece of one that comes out, and those that go in.
+"""Tar streams of `docker cp`, in both directions.
 
-A file that comes out is the agent's and may have any size: what is not wanted goes by and is kept
-nowhere.
+A file that is copied out is the agent's and may have any size: only a window of it is kept.
 """
 
 import io
@@ -13,17 +12,17 @@ _HEADERS_OF_HEADERS: Final = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_
 
 
 def environment_archive(variables: bytes) -> bytes:
-    """The state directory of a sandbox with what its entry reads and removes."""
+    """The state directory with the variables, which the sandbox's entry point removes."""
     return _archive("environment.json", variables)
 
 
 def rescue_archive() -> bytes:
-    """The state directory with the word that its next start is to print what lies there."""
+    """The state directory with the mark that the next start is to rescue files."""
     return _archive("rescue", b"")
 
 
 def _archive(name: str, content: bytes) -> bytes:
-    """For their owner alone, who is set by docker (`cp --archive`): the image's user, or root."""
+    """Readable by its owner alone, the image's user or root: `cp --archive` sets it."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
         directory = tarfile.TarInfo("slipgate-state")
@@ -36,43 +35,43 @@ def _archive(name: str, content: bytes) -> bytes:
 
 
 class FileWindow:
-    """So many bytes of the first regular file in a stream, from an offset on."""
+    """`limit` bytes of the first regular file in a stream, from `offset` on."""
 
     def __init__(self, offset: int, limit: int) -> None:
         self.content = bytearray()
         self.size = 0
         """Bytes of the whole file."""
         self.is_over = False
-        """All of the file has come by, or there is none."""
+        """True after the end of the file, or if there is none."""
         self._before = offset
         self._limit = limit
         self._header = bytearray()
-        self._wanted = 0
-        """Bytes of the file that have not come yet."""
-        self._unwanted = 0
-        """Bytes to pass over until the next header; what follows the file never ends."""
+        self._remaining = 0
+        """Bytes until the end of the file."""
+        self._to_skip = 0
+        """Bytes until the next header."""
 
-    def take(self, piece: bytes) -> None:
-        """The next bytes of the stream."""
+    def add(self, piece: bytes) -> None:
+        """Handles the next bytes of the stream."""
         left = memoryview(piece)
         while left and not self.is_over:
-            if self._wanted:
+            if self._remaining:
                 left = self._read(left)
-            elif self._unwanted:
-                step = min(len(left), self._unwanted)
-                self._unwanted -= step
+            elif self._to_skip:
+                step = min(len(left), self._to_skip)
+                self._to_skip -= step
                 left = left[step:]
             else:
                 left = self._read_header(left)
 
     def _read(self, left: memoryview) -> memoryview:
-        step = min(len(left), self._wanted)
+        step = min(len(left), self._remaining)
         part = left[:step]
         passed = min(len(part), self._before)
         self._before -= passed
         self.content += part[passed:][: self._limit - len(self.content)]
-        self._wanted -= step
-        self.is_over = not self._wanted
+        self._remaining -= step
+        self.is_over = not self._remaining
         return left[step:]
 
     def _read_header(self, left: memoryview) -> memoryview:
@@ -90,9 +89,9 @@ class FileWindow:
             self.is_over = True
             return
         if member.isreg():
-            self._wanted = self.size = member.size
+            self._remaining = self.size = member.size
             self.is_over = not member.size
         elif member.type in _HEADERS_OF_HEADERS:
-            self._unwanted = -(-member.size // BLOCK) * BLOCK
-        else:  # a directory or a link in the file's place: nothing behind it is the file
+            self._to_skip = -(-member.size // BLOCK) * BLOCK
+        else:  # a directory or a link has replaced the file
             self.is_over = True

@@ -1,4 +1,4 @@
-"""The docker CLI as the provider uses it: argument lists, typed answers, a bounded time."""
+"""Calls of the docker CLI: argument lists, typed results, a bounded time."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
@@ -16,26 +16,16 @@ T = TypeVar("T")
 CALL_SECONDS: Final = 45.0
 AT_A_TIME: Final = 100
 PASSED_ON: Final = (
-    "PATH",
-    "HOME",
-    "XDG_RUNTIME_DIR",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "SSH_AUTH_SOCK",
-    "DOCKER_API_VERSION",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
+    *("PATH", "HOME", "XDG_RUNTIME_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK"),
+    *("DOCKER_API_VERSION", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT"),
+    *("DOCKER_HOST", "DOCKER_TLS", "DOCKER_TLS_VERIFY"),
 )
-"""Which daemon it is, is for the user to say where docker's own users say it: by these variables,
-or by the context chosen in `~/.docker`."""
+"""Variables of the CLI: the user chooses the daemon by docker's own ones, or by the context in
+`~/.docker`."""
 
 
 class DockerCli:
-    """One daemon."""
+    """The CLI of one daemon. All calls raise `ProviderError`."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
@@ -44,43 +34,31 @@ class DockerCli:
         self,
         *arguments: str,
         seconds: float = CALL_SECONDS,
-        told: bytes | None = None,
-        take: OutputHandler | None = None,
+        stdin: bytes | None = None,
+        on_stdout: OutputHandler | None = None,
         on_output: OutputHandler | None = None,
     ) -> CommandResult:
-        """One run, however it ends.
-
-        Raises:
-            ProviderError: there is no such program.
-        """
+        """One run, whatever its exit code."""
         try:
             return await self._program.run(
-                *arguments, seconds=seconds, told=told, take=take, on_output=on_output
+                *arguments, seconds=seconds, stdin=stdin, on_stdout=on_stdout, on_output=on_output
             )
         except NotStarted as error:
             message = f"{error}. Install docker's CLI on the launcher's PATH"
             raise ProviderError("provider_unavailable", message, retryable=False) from error
 
-    async def run(
-        self, *arguments: str, seconds: float = CALL_SECONDS, take: OutputHandler | None = None
-    ) -> str:
-        """What it printed.
-
-        Raises:
-            ProviderError: it failed.
-        """
-        result = await self.try_run(*arguments, seconds=seconds, take=take)
+    async def run(self, *arguments: str, seconds: float = CALL_SECONDS) -> str:
+        """The output of a run that succeeds."""
+        result = await self.try_run(*arguments, seconds=seconds)
         if result.code != 0:
             raise cli_error(result)
         return result.out
 
     def lines(self, *arguments: str) -> AsyncGenerator[bytes, None]:
-        """What it prints, line by line, for as long as it is read."""
         return self._program.lines(*arguments)
 
     async def identity(self) -> str:
-        """The daemon's id: what it names is unique there, and only it can say that something is
-        gone."""
+        """The daemon's id, which is the realm: names are unique there."""
         out = (await self.run("info", "--format={{.ID}}")).strip()
         if not out:
             raise unavailable("the daemon does not tell its id")
@@ -92,20 +70,19 @@ class DockerCli:
         return next((each for each in found if name in (each.id, each.name[1:])), None)
 
     async def containers(self, names: Sequence[str]) -> list[Container]:
-        """Those that are there."""
+        """The existing ones."""
         found: list[Container] = []
         for start in range(0, len(names), AT_A_TIME):
             some = names[start : start + AT_A_TIME]
-            found += await self._inspected(list[Container], "container", "inspect", "--", *some)
+            found += await self._inspect(list[Container], "container", "inspect", "--", *some)
         return found
 
     async def network(self, name: str) -> Network | None:
-        """By name."""
-        found = await self._inspected(list[Network], "network", "inspect", "--", name)
+        found = await self._inspect(list[Network], "network", "inspect", "--", name)
         return next(iter(found), None)
 
-    async def _inspected(self, kind: type[T], *arguments: str) -> T:
-        """What is not there is missing in the answer, and said beside it."""
+    async def _inspect(self, kind: type[T], *arguments: str) -> T:
+        """Leaves out what does not exist, for which docker also reports an error."""
         result = await self.try_run(*arguments)
         if result.code != 0 and not isinstance(error := cli_error(result), NotThere):
             raise error
@@ -116,7 +93,6 @@ class DockerCli:
 
 
 def open_docker_cli(folder: Path, *, environ: Mapping[str, str], path: str = "docker") -> DockerCli:
-    """The CLI with nothing of ours but what leads it to its daemon."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    given = {name: environ[name] for name in PASSED_ON if name in environ}
-    return DockerCli(Program(path, environ=given, folder=folder))
+    passed_on = {name: environ[name] for name in PASSED_ON if name in environ}
+    return DockerCli(Program(path, environ=passed_on, folder=folder))

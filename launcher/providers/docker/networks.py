@@ -1,4 +1,4 @@
-"""The network of an instance's sandboxes: out to the world, and not to each other."""
+"""The docker network of an instance, whose sandboxes cannot reach each other."""
 
 import asyncio
 from typing import Final
@@ -8,12 +8,12 @@ from launcher.providers.docker.errors import AlreadyThere
 from launcher.providers.docker.schema import INSTANCE_LABEL
 from launcher.providers.protocol import ProviderError
 
-_TALK: Final = "com.docker.network.bridge.enable_icc"
-"""Whether containers of a bridge may speak to each other."""
+_ICC: Final = "com.docker.network.bridge.enable_icc"
+"""Option of a bridge: its containers may reach each other."""
 
 
 class Networks:
-    """Made on demand, once; docker's default network would let every container of the host in."""
+    """Networks that are created on demand; docker's default one is open to every container."""
 
     def __init__(self, cli: DockerCli) -> None:
         self._cli = cli
@@ -21,11 +21,7 @@ class Networks:
         self._making = asyncio.Lock()
 
     async def of(self, instance: str) -> str:
-        """The name of the instance's network, which is there.
-
-        Raises:
-            ProviderError: it cannot be made, or is not what it must be.
-        """
+        """The name of the instance's network, which exists; raises `ProviderError`."""
         name = f"slipgate-{instance}"
         async with self._making:
             if name not in self._known:
@@ -34,7 +30,7 @@ class Networks:
         return name
 
     def forget(self, name: str) -> None:
-        """It is looked for again: somebody may have removed it."""
+        """Has the network checked again: somebody may have removed it."""
         self._known.discard(name)
 
     async def _make(self, name: str, instance: str) -> None:
@@ -42,18 +38,14 @@ class Networks:
         if found is None:
             try:
                 await self._cli.run(
-                    "network",
-                    "create",
-                    "--driver=bridge",
-                    f"--opt={_TALK}=false",
-                    f"--label={INSTANCE_LABEL}={instance}",
-                    "--",
-                    name,
+                    *("network", "create", "--driver=bridge", f"--opt={_ICC}=false"),
+                    *(f"--label={INSTANCE_LABEL}={instance}", "--", name),
                 )
             except AlreadyThere:
                 found = await self._cli.network(name)
-        if found is not None and (found.options or {}).get(_TALK) != "false":
-            message = f"docker's network {name} lets sandboxes speak to each other. Remove it: "
-            raise ProviderError(
-                "provider_refused", f"{message}`docker network rm {name}`", retryable=False
+        if found is not None and (found.options or {}).get(_ICC) != "false":
+            message = (
+                f"docker's network {name} lets sandboxes speak to each other. Remove it: "
+                f"`docker network rm {name}`"
             )
+            raise ProviderError("provider_refused", message, retryable=False)

@@ -1,4 +1,4 @@
-"""What `docker container inspect` shows, and what it means in our words.
+"""Output of `docker container inspect` and `docker network inspect`.
 
 Of a container's configuration only the labels are read: its variables are secrets.
 """
@@ -13,57 +13,49 @@ from launcher.providers.protocol import Key, SandboxStatus
 
 INSTANCE_LABEL: Final = "slipgate-instance"
 SNAPSHOT_LABEL: Final = "slipgate-snapshot"
-"""The snapshot as the job named it: the image may have another name here."""
-_OURS: Final = "slipgate-"
+"""The snapshot as the job names it: the image may have another name here."""
+_PREFIX: Final = "slipgate-"
 _RUNNING: Final = ("running", "paused", "restarting")
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Where the container is in its life."""
-
     status: str
     error: str = ""
-    """Why it could not be started."""
+    """The reason why it could not be started."""
     exit_code: int = 0
     is_out_of_memory: bool = msgspec.field(name="OOMKilled", default=False)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """What it was made with."""
-
+class Config(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     labels: dict[str, str] | None = None
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A container."""
-
     id: str
     name: str
-    """With a slash before it."""
+    """With a leading slash."""
     created: str
     state: State
-    config: Settings
+    config: Config
 
     @property
     def labels(self) -> dict[str, str]:
-        """Those of ours; an image brings its own."""
-        given = self.config.labels or {}
-        return {name: value for name, value in given.items() if name.startswith(_OURS)}
+        """Labels of slipgate; an image brings its own."""
+        labels = self.config.labels or {}
+        return {name: value for name, value in labels.items() if name.startswith(_PREFIX)}
 
     @property
     def is_running(self) -> bool:
-        """Whether there is something to stop."""
         return self.state.status in _RUNNING
 
     @property
     def is_unstarted(self) -> bool:
-        """Made, and nobody has started it yet."""
         return self.state.status == "created" and not self.state.error
 
     @property
     def reported_state(self) -> ReportedState:
-        """A container whose agent has ended is a sandbox that was started: it keeps its files, and
-        its process says the rest."""
+        """`started` also for a container whose agent has ended: it keeps its files, and its process
+        is reported apart."""
         match self.state.status:
             case "created":
                 return "error" if self.state.error else "creating"
@@ -76,16 +68,14 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     @property
     def process(self) -> Process:
-        """The agent's."""
         if self.is_running:
             return Process(state="running")
         if self.state.status == "exited":
             return Process(state="exited", exit_code=self.state.exit_code)
         return Process(state="unknown")
 
-    def found(self) -> SandboxStatus:
-        """As every provider tells it."""
-        moment = parse_rfc3339(self.created)
+    def sandbox_status(self) -> SandboxStatus:
+        created_at = parse_rfc3339(self.created)
         labels = self.labels
         name = self.name.removeprefix("/")
         return SandboxStatus(
@@ -95,11 +85,9 @@ class Container(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
             labels=labels,
             state=self.reported_state,
             process=self.process,
-            created_at=milliseconds(moment) if moment else 0,
+            created_at=milliseconds(created_at) if created_at else 0,
         )
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A network."""
-
     options: dict[str, str] | None = None
