@@ -14,7 +14,7 @@ from launcher.snapshots.scripts import FOLDER
 
 SECONDS: Final = 60.0
 _BUILD: Final = "`docker build -t {} snapshot/` makes it"
-_LANDLOCK: Final = "runner/landlock.py"
+_LANDLOCK: Final = "runner/agent/landlock.py"
 _AS_AN_AGENT: Final = ("--cap-drop=ALL", "--security-opt=no-new-privileges")
 """Options of an agent's container: docker's own rules (seccomp) may prevent Landlock."""
 _ADVICE: Final = (
