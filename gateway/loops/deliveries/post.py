@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 import httpx
@@ -179,6 +180,7 @@ async def _exchange(
     )
 
 
+@lru_cache(maxsize=512)  # to read it anew takes 60 µs
 def _url(text: str) -> httpx.URL:
     try:
         return httpx.URL(text)
