@@ -4,8 +4,8 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.decide import decide
-from gateway.domain.invariants import check_task
 from gateway.domain.invariants.task_rows import DeliveryRow, TaskRows
+from gateway.domain.invariants.task_state import check_task
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import AgentEventReply, Answer, ClaimReply, TryReply
 from gateway.domain.kernel.errors import ApiError

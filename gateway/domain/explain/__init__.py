@@ -1,4 +1,4 @@
-"""Why a task stands where it stands, in one sentence; what happens next and when; how we know."""
+"""Explains the state of a task: a summary, the next steps, and the evidence."""
 
 from gateway.domain.explain import webhooks
 from gateway.domain.explain.evidence import evidence
@@ -11,28 +11,27 @@ from gateway.domain.explain.running import running
 from gateway.domain.tasks.task import Status
 
 
-def explain(explain_input: ExplainInput) -> Explanation:
-    """The explanation of a explain_input; it looks at nothing else."""
-    reason = _reason(explain_input)
+def explain(s: ExplainInput) -> Explanation:
+    reason = _reason(s)
     return Explanation(
-        status=explain_input.task.status,
-        summary="; ".join((*reason.clauses, *webhooks.problems(explain_input))),
+        status=s.task.status,
+        summary="; ".join((*reason.clauses, *webhooks.problems(s))),
         waiting_for=reason.waiting_for,
-        next=next_steps(explain_input),
-        evidence=evidence(explain_input),
+        next=next_steps(s),
+        evidence=evidence(s),
     )
 
 
-def _reason(explain_input: ExplainInput) -> Reason:
-    task = explain_input.task
+def _reason(s: ExplainInput) -> Reason:
+    task = s.task
     if task.status.is_terminal:
-        return ended(explain_input)
+        return ended(s)
     if task.cancel_requested_at is not None:
-        return cancelling(explain_input)
+        return cancelling(s)
     match task.status:
         case Status.QUEUED:
-            return queued(explain_input)
+            return queued(s)
         case Status.LAUNCHING:
-            return launching(explain_input)
+            return launching(s)
         case _:
-            return running(explain_input)
+            return running(s)

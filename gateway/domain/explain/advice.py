@@ -1,11 +1,11 @@
-"""What to do about an error: one table from code to advice."""
+"""Advice for each error code."""
 
 from typing import Final
 
 _MODEL_KEY: Final = "give the launcher, or the task's env, a working key of the model's provider"
 
 ADVICE: Final = {
-    # Ours.
+    # The gateway's codes.
     "expired": "start a launcher that can take it, or give it a longer timeouts.queueSeconds",
     "launch_timeout": "look at the provider's status page and the launcher's log",
     "snapshot_not_found": "build and push the snapshot, or name one that exists",
@@ -25,13 +25,13 @@ ADVICE: Final = {
     "agent_silent": "read the end of its log to see where it hung",
     "run_timeout": "ask for less at a time, or give it a longer timeouts.runSeconds",
     "env_unreadable": "give the gateway the master key it was made with, or create it anew",
-    # The launchers'.
+    # The launchers' codes.
     "invalid_environment": "correct the variable of its env that the message names",
     "invalid_job": "bring gateway and launcher to the same version",
     "invalid_name": "bring gateway and launcher to the same version",
     "labels_differ": "remove the foreign sandbox of the same name at the provider",
     "name_taken": "remove the foreign sandbox of the same name at the provider",
-    # The agents'.
+    # The agents' codes.
     "agent_failed": "read the end of its log",
     "agent_not_found": "install its command in the snapshot, or name another",
     "agent_stuck": "say more precisely in the prompt what is wanted",
@@ -90,5 +90,5 @@ ADVICE: Final = {
 
 
 def advice(code: str) -> str:
-    """What to do about an error of this code; for one that is not known, where to look."""
+    """The advice for this error code; for an unknown one, the place to look."""
     return ADVICE.get(code, "read the end of its log")

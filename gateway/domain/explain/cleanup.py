@@ -1,4 +1,4 @@
-"""How a sandbox that is no longer wanted goes."""
+"""The clean-up of an unwanted sandbox."""
 
 from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.explain.formatting import clock, future, listed, nobody, since, tries
@@ -16,11 +16,11 @@ def cleanup(s: ExplainInput, attempt: Attempt) -> tuple[str, ...]:
     job = s.job("destroy", attempt.number)
     if job is None:
         return (f"{whose} is not known to be gone",)
-    return (_going(s, attempt, job, whose), *_unconfirmed(s, attempt))
+    return (_progress(s, attempt, job, whose), *_unconfirmed(s, attempt))
 
 
 def waits_for(s: ExplainInput, attempt: Attempt) -> str:
-    """Who has to act before the sandbox is gone."""
+    """The next condition for the sandbox to be gone."""
     sandbox = f"the sandbox of attempt {attempt.number}"
     if not s.serving(attempt):
         return f"a launcher of {sandbox_realm(attempt)} to destroy {sandbox}"
@@ -28,12 +28,12 @@ def waits_for(s: ExplainInput, attempt: Attempt) -> str:
 
 
 def is_kept(s: ExplainInput, attempt: Attempt) -> bool:
-    """Whether it still stands for debugging, as was asked for."""
+    """True while the sandbox is kept for debugging, as requested."""
     job = s.job("destroy", attempt.number)
     return s.task.keep_sandbox and job is not None and not job.offers and job.not_before > s.now
 
 
-def _going(s: ExplainInput, attempt: Attempt, job: Job, whose: str) -> str:
+def _progress(s: ExplainInput, attempt: Attempt, job: Job, whose: str) -> str:
     if job.is_held(s.now):
         return f"{job.leased_by} is destroying {whose}"
     if is_kept(s, attempt):

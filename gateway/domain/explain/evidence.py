@@ -1,4 +1,4 @@
-"""How we know: short lines, each with its source."""
+"""The evidence: short lines, each with its source."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -27,11 +27,11 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 
 EVENTS: Final = 6
-"""So many of the newest events are shown."""
+"""Number of newest events shown."""
 OF_EACH: Final = 5
-"""At most so many launchers, so many deliveries and the newest warnings."""
+"""Maximum number of launchers, of deliveries and of warnings shown."""
 _LINE: Final = 2 * SHORT
-"""Characters of a line with several names in it."""
+"""Characters of a line with several names."""
 
 
 def evidence(s: ExplainInput) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def evidence(s: ExplainInput) -> tuple[str, ...]:
         *_launchers(s),
         *_key(s),
         *(_delivery(s, delivery) for delivery in s.deliveries[-OF_EACH:]),
-        *(_event(s, event) for event in _reason(s)),
+        *(_event(s, event) for event in _shown_events(s)),
     )
 
 
@@ -86,7 +86,7 @@ def _flags(s: ExplainInput) -> Iterator[str]:
 
 
 def _launchers(s: ExplainInput) -> Iterator[str]:
-    """Only while one has something to do for it."""
+    """Launchers are shown only while one may work for the task."""
     if s.task.status is not Status.QUEUED and not any(job.is_open for job in s.jobs):
         return
     for call in (s.live or s.launchers[:1])[:OF_EACH]:
@@ -109,8 +109,8 @@ def _delivery(s: ExplainInput, delivery: PendingDelivery) -> str:
     return f"{whose}: {state}, {tries(delivery.attempts)}{why}{again}"
 
 
-def _reason(s: ExplainInput) -> tuple[Event, ...]:
-    """The newest events that say something, and the very last word whatever it was."""
+def _shown_events(s: ExplainInput) -> tuple[Event, ...]:
+    """The newest events without quiet ones; the agent's last event is always shown."""
     last = s.words[-1:]
     return tuple(event for event in s.events if event.type not in QUIET or event in last)[-EVENTS:]
 
@@ -123,7 +123,7 @@ def _event(s: ExplainInput, event: Event) -> str:
 
 
 def describe(fact: Fact) -> str:
-    """One short line; empty where the type says it all."""
+    """The data of an event in one line; empty if the type is sufficient."""
     return bare(_words(fact))
 
 
@@ -146,10 +146,10 @@ def _words(fact: Fact) -> str:
         case Ended():
             return _error(fact.error) or fact.summary or fact.pr_url or ""
         case _:
-            return _steering(fact)
+            return _change_text(fact)
 
 
-def _steering(fact: Fact) -> str:
+def _change_text(fact: Fact) -> str:
     match fact:
         case Retried():
             return _joined(f"attempt {fact.attempt}, launch {fact.launch}", _error(fact.error))

@@ -1,4 +1,4 @@
-"""Everything an explanation is drawn from, read at one moment."""
+"""The input of an explanation, and the explanation itself."""
 
 from typing import Final
 
@@ -14,11 +14,11 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Flag, Frozen, Status, Task
 
 NEWEST: Final = 20
-"""So many events are looked at: a task may have tens of thousands."""
+"""Number of events read: a task may have tens of thousands."""
 
 
 class ExplainInput(Frozen, frozen=True, kw_only=True):
-    """A task and what surrounds it; `now` in milliseconds."""
+    """A task and its related rows, read at one time; `now` in milliseconds."""
 
     now: int
     policy: Policy
@@ -28,36 +28,35 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
     """Oldest first."""
     jobs: tuple[Job, ...] = ()
     launchers: tuple[LauncherCall, ...] = ()
-    """Who has called, the latest first; not all of them are live."""
+    """The newest calls first; not all launchers are live."""
     key_holders: tuple[str, ...] = ()
-    """The tasks that hold its concurrency key."""
+    """Tasks that occupy its concurrency key."""
     events: tuple[Event, ...] = ()
     """The newest ones, oldest first."""
     deliveries: tuple[PendingDelivery, ...] = ()
     has_env: bool = False
-    """Whether there is an `env` that will be erased."""
+    """True if there is an `env` that will be erased."""
     is_env_erased: bool = False
 
     @property
     def attempt(self) -> Attempt | None:
-        """The current attempt, if a launcher has ever taken it."""
+        """The current attempt, if it was ever claimed."""
         return next((each for each in self.attempts if each.number == self.task.attempt), None)
 
     @property
     def older(self) -> tuple[Attempt, ...]:
-        """Earlier attempts whose sandbox is not known to be gone."""
+        """Earlier attempts whose sandbox may be alive."""
         return tuple(
             each for each in self.attempts if each.number < self.task.attempt and not each.is_gone
         )
 
     @property
     def live(self) -> tuple[LauncherCall, ...]:
-        """The launchers that called within the last minute."""
         return tuple(call for call in self.launchers if self.now - call.at < LIVE_FOR)
 
     @property
     def able(self) -> tuple[LauncherCall, ...]:
-        """The live launchers that may take its create job."""
+        """Live launchers that may take its create job."""
         return tuple(
             call
             for call in self.live
@@ -65,36 +64,34 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         )
 
     def serving(self, attempt: Attempt) -> tuple[LauncherCall, ...]:
-        """The live launchers of the realm of an attempt's sandbox."""
+        """Live launchers of the realm of the attempt's sandbox."""
         return tuple(call for call in self.live if attempt.provider_realm in call.providers)
 
     @property
     def has_just_started(self) -> bool:
-        """Whether launchers that live may not have had the time to call the gateway."""
+        """True while running launchers may not have called the gateway yet."""
         return self.now < self.policy.started_at + LIVE_FOR
 
     def job(self, kind: JobKind, attempt: int) -> Job | None:
-        """Its open job of this kind."""
         wanted = (kind, attempt)
         return next((j for j in self.jobs if (j.kind, j.attempt) == wanted and j.is_open), None)
 
     @property
     def inspected_at(self) -> int | None:
-        """When the newest look at the current sandbox was over."""
-        looks = [
+        """End of the newest inspection of the current sandbox."""
+        ends = [
             job.closed_at
             for job in self.jobs
             if job.kind == "inspect" and job.attempt == self.task.attempt and job.closed_at
         ]
-        return max(looks, default=None)
+        return max(ends, default=None)
 
     def flag(self, code: str) -> Flag | None:
-        """The flag of this code, if it is set."""
         return next((flag for flag in self.task.flags if flag.code == code), None)
 
     @property
     def words(self) -> tuple[Event, ...]:
-        """What the current agent said of late, as far as it was applied."""
+        """The recent applied events of the current agent."""
         return tuple(
             event
             for event in self.events
@@ -103,7 +100,7 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
 
     @property
     def last_word_at(self) -> int | None:
-        """When the current agent last spoke; None: never, as far as is known."""
+        """Time of the current agent's last event; None: there is none."""
         if self.words:
             return self.words[-1].at
         silent = self.flag("silent")
@@ -113,24 +110,24 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         return spoke_at
 
     def newest(self, kind: str) -> Event | None:
-        """The newest event of this type within what was read."""
+        """The newest event of this type among those read."""
         return next((event for event in reversed(self.events) if event.type == kind), None)
 
 
 def sandbox_realm(attempt: Attempt) -> str:
-    """Where an attempt's sandbox is: `local@<realm>`, as a launcher claims it."""
+    """The realm of an attempt's sandbox as `provider@realm`."""
     return realm_text(attempt.provider_realm or ("", ""))
 
 
 def realm_text(place: ProviderRealm) -> str:
-    """A place as a launcher claims with it; a bare name means the empty realm."""
+    """`provider@realm`, as a launcher claims with it; the empty realm is left out."""
     provider, realm = place
     return f"{provider}@{realm}" if realm else provider
 
 
 def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
-    """The ids of the jobs that may be open, and of the newest look at the current sandbox: a
-    task that only spools has thousands of closed ones."""
+    """Ids of the jobs that may be open, and of the newest inspection of the current sandbox: a task
+    may have thousands of closed ones."""
     names = []
     for attempt in attempts:
         is_current = attempt.number == task.attempt
@@ -142,21 +139,21 @@ def jobs_of(task: Task, attempts: tuple[Attempt, ...]) -> tuple[str, ...]:
 
 
 class Step(Frozen, frozen=True, kw_only=True):
-    """Something that happens by itself unless something else comes first; `at` in milliseconds."""
+    """A scheduled event, unless something else happens first; `at` in milliseconds."""
 
     at: int
     what: str
 
 
 class Reason(Frozen, frozen=True, kw_only=True):
-    """The clauses of a sentence, and what the task waits for; None: nothing is left to wait for."""
+    """Clauses of the summary, and the thing that the task waits for, if any."""
 
     clauses: tuple[str, ...]
     waiting_for: str | None = None
 
 
 class Explanation(Frozen, frozen=True, kw_only=True):
-    """What `GET …/explain` answers."""
+    """The answer of `GET …/explain`."""
 
     status: Status
     summary: str

@@ -1,4 +1,4 @@
-"""Why a task ended, what it left behind, and what can still be done."""
+"""A task that has ended, or whose cancel was requested."""
 
 from gateway.domain.explain.advice import advice
 from gateway.domain.explain.cleanup import cleanup, is_kept, waits_for
@@ -11,7 +11,6 @@ from gateway.domain.tasks.task import Attempt, Status, TaskError
 
 
 def ended(s: ExplainInput) -> Reason:
-    """Outcome, reason, advice, pull request, clean-up, retry."""
     return Reason(
         clauses=(_head(s), *_why(s), *_result(s), *_clean_up(s), *_retry(s)),
         waiting_for=_waiting_for(s),
@@ -19,7 +18,7 @@ def ended(s: ExplainInput) -> Reason:
 
 
 def env_goes_at(s: ExplainInput) -> int | None:
-    """Until when it can be retried; None: that does not depend on time."""
+    """The end of the time for a retry (milliseconds); None: there is no limit."""
     at = s.task.finished_at
     return None if at is None or not s.has_env or s.is_env_erased else at + KEPT
 
@@ -38,7 +37,7 @@ def _head(s: ExplainInput) -> str:
 def _why(s: ExplainInput) -> tuple[str, ...]:
     task, error = s.task, s.task.error
     if error is not None:
-        return (_what(error), f"what helps: {advice(error.code)}")
+        return (_error_text(error), f"what helps: {advice(error.code)}")
     if task.status is Status.CANCELLED and task.cancel_requested_at is not None:
         return (f"requested at {clock(task.cancel_requested_at, s.now)}",)
     event = s.newest(f"task.{task.status}")
@@ -46,7 +45,7 @@ def _why(s: ExplainInput) -> tuple[str, ...]:
     return (f"“{bare(fact.summary)}”",) if isinstance(fact, Ended) and fact.summary else ()
 
 
-def _what(error: TaskError) -> str:
+def _error_text(error: TaskError) -> str:
     message = inside(error.message)
     return message if error.code == "expired" else f"{error.code} in {error.stage}: {message}"
 
@@ -68,7 +67,7 @@ def _clean_up(s: ExplainInput) -> tuple[str, ...]:
 
 
 def _left(s: ExplainInput) -> tuple[Attempt, ...]:
-    """The attempts whose sandbox is not known to be gone."""
+    """The attempts whose sandbox may be alive."""
     current = s.attempt
     return s.older if current is None or current.is_gone else (*s.older, current)
 
@@ -90,7 +89,6 @@ def _waiting_for(s: ExplainInput) -> str | None:
 
 
 def cancelling(s: ExplainInput) -> Reason:
-    """Whether the agent knows, when its sandbox goes, and when it is over at the latest."""
     asked_at = s.task.cancel_requested_at or s.now
     attempt = s.attempt
     head = f"{state(s)}, cancel requested {past(asked_at, s.now)}"
@@ -100,8 +98,8 @@ def cancelling(s: ExplainInput) -> Reason:
     )
 
 
-def _is_told(s: ExplainInput) -> bool:
-    """An agent hears of it in the answer to its next word, if that reached us directly."""
+def _agent_knows(s: ExplainInput) -> bool:
+    """True if an event of the agent was answered after the request."""
     spoke_at, asked_at = s.last_word_at, s.task.cancel_requested_at
     if spoke_at is None or asked_at is None or _is_unreachable(s):
         return False
@@ -117,7 +115,7 @@ def _cancelled_agent(s: ExplainInput) -> tuple[str, ...]:
     if attempt is not None and attempt.spoke_at is not None:
         if _is_unreachable(s):
             return ("its agent cannot reach the gateway, so it cannot be told",)
-        if _is_told(s):
+        if _agent_knows(s):
             return ("its agent has been told to stop",)
         return ("its agent is told in the answer to its next word",)
     job = s.job("create", s.task.attempt)
@@ -147,4 +145,4 @@ def _cancel_waits_for(s: ExplainInput, attempt: Attempt | None) -> str:
         return "its sandbox to be destroyed"
     if _is_unreachable(s):
         return "the end of its grace, for its agent cannot be told"
-    return "its agent to stop" if _is_told(s) else "its agent to hear of the cancel"
+    return "its agent to stop" if _agent_knows(s) else "its agent to hear of the cancel"

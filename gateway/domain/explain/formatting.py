@@ -1,4 +1,4 @@
-"""Moments, durations and other people's words as a tired person reads them; all times are UTC."""
+"""Texts for times (UTC), durations, quotations, and the state of a task."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
 from gateway.domain.launching.launch import RELAUNCH_BACKOFF
 
 SHORT: Final = 160
-"""Characters of an agent's or a provider's own words; the whole text stands in its event."""
+"""Characters of a quotation; its event contains the whole text."""
 _SECOND: Final = 1_000
 _MINUTE: Final = 60 * _SECOND
 _HOUR: Final = 60 * _MINUTE
@@ -22,7 +22,7 @@ def clock(at: int, now: int) -> str:
 
 
 def second(at: int, now: int) -> str:
-    """The same to the second, for evidence."""
+    """The time with seconds, for evidence."""
     return f"{clock(at, now)}:{at // _SECOND % 60:02d}"
 
 
@@ -49,19 +49,19 @@ def past(at: int, now: int) -> str:
 
 
 def future(at: int, now: int) -> str:
-    """`at 02:40 (in 23 min)`; a moment that has come is `now`."""
+    """`at 02:40 (in 23 min)`, or `now`."""
     return "now" if at <= now else f"at {clock(at, now)} (in {duration(at - now)})"
 
 
 def short(text: str, limit: int = SHORT) -> str:
-    """Somebody's words on one line, without what could steer a terminal."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    """A quotation on one line, without control characters."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
     line = " ".join(plain.split())
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def bare(text: str, limit: int = SHORT) -> str:
-    """The same without its full stop, to stand inside a sentence."""
+    """A quotation without its full stop, for use inside a sentence."""
     return short(text, limit).rstrip(".")
 
 
@@ -88,7 +88,7 @@ def listed(names: Sequence[str], most: int = 3) -> str:
 
 
 LAUNCHES: Final = len(RELAUNCH_BACKOFF) + 1
-"""Launches of one attempt."""
+"""Maximum launches of an attempt."""
 
 
 def state(s: ExplainInput) -> str:
@@ -102,7 +102,7 @@ def state(s: ExplainInput) -> str:
 
 
 def wanted_place(s: ExplainInput) -> str:
-    """The only place where it may be launched, or nothing if any will do."""
+    """The only realm or provider that may launch it; empty: any."""
     attempt = s.attempt
     if attempt is not None and attempt.realm is not None:
         return sandbox_realm(attempt)
@@ -110,7 +110,7 @@ def wanted_place(s: ExplainInput) -> str:
 
 
 def nobody(s: ExplainInput, where: str) -> str:
-    """No launcher of this place is live, or of any; right after our start none could be."""
+    """No launcher is live there; right after the start of the gateway none could be."""
     who = f"no launcher of {where}" if where else "no launcher"
     if s.has_just_started:
         ago = duration(s.now - s.policy.started_at)
@@ -119,7 +119,7 @@ def nobody(s: ExplainInput, where: str) -> str:
 
 
 def wrong_snapshot(s: ExplainInput) -> tuple[str, ...]:
-    """Whether its sandbox runs what nobody asked for."""
+    """The difference between the requested and the running snapshot, if there is one."""
     flag = s.flag("wrong_snapshot")
     if flag is None:
         return ()
@@ -136,5 +136,5 @@ def next_attempt(s: ExplainInput, *, may_retry: bool = True) -> str | None:
 
 
 def retries_stalls(s: ExplainInput) -> bool:
-    """Whether silence and the run clock count as retryable failures."""
+    """True if silence and the run clock are retryable failures."""
     return s.task.on_stall == "retry"

@@ -1,4 +1,4 @@
-"""How far a launch has come."""
+"""A launching task."""
 
 from gateway.domain.explain.explanation import ExplainInput, Reason, sandbox_realm
 from gateway.domain.explain.formatting import (
@@ -19,7 +19,7 @@ from gateway.domain.tasks.task import Attempt
 
 
 def launching(s: ExplainInput) -> Reason:
-    """Who works on it, what has been made, and when the launch counts as failed."""
+    """Its launcher, its sandbox, and the end of the launch clock."""
     attempt = s.attempt
     if attempt is None:
         return Reason(clauses=(state(s),), waiting_for="a launcher")
@@ -32,7 +32,6 @@ def launching(s: ExplainInput) -> Reason:
 
 
 def began_at(s: ExplainInput) -> int | None:
-    """When this launch was claimed."""
     event = s.newest("task.launching")
     if event is not None and event.attempt == s.task.attempt:
         return event.at
@@ -51,11 +50,11 @@ def _work(s: ExplainInput, attempt: Attempt, job: Job) -> Reason:
     who = job.leased_by or "a launcher"
     if job.is_delegated:
         until = clock(job.lease_expires_at or s.now, s.now)
-        told = f"{who} asked a launcher to start elsewhere, which has until {until} to claim it"
-        return Reason(clauses=(told,), waiting_for="the launcher that was asked to start")
+        text = f"{who} asked a launcher to start elsewhere, which has until {until} to claim it"
+        return Reason(clauses=(text,), waiting_for="the launcher that was asked to start")
     if not _has_tried(s, attempt):
-        told = f"{who} holds it and has not begun to create a sandbox"
-        return Reason(clauses=(told,), waiting_for=f"{who} to create a sandbox")
+        text = f"{who} holds it and has not begun to create a sandbox"
+        return Reason(clauses=(text,), waiting_for=f"{who} to create a sandbox")
     return _trying(s, attempt, who)
 
 
@@ -63,10 +62,10 @@ def _trying(s: ExplainInput, attempt: Attempt, who: str) -> Reason:
     sandbox = attempt.sandbox
     name, realm = sandbox.name if sandbox else "its sandbox", sandbox_realm(attempt)
     if sandbox is None or sandbox.id is None:
-        told = f"{who} is creating {name} at {realm}{_earlier_tries(s)}"
-        return Reason(clauses=(told,), waiting_for=f"{realm} to create the sandbox")
-    told = f"{who} has created {name} at {realm}, which is not reported started yet"
-    return Reason(clauses=(told, *wrong_snapshot(s)), waiting_for="the sandbox to start")
+        text = f"{who} is creating {name} at {realm}{_earlier_tries(s)}"
+        return Reason(clauses=(text,), waiting_for=f"{realm} to create the sandbox")
+    text = f"{who} has created {name} at {realm}, which is not reported started yet"
+    return Reason(clauses=(text, *wrong_snapshot(s)), waiting_for="the sandbox to start")
 
 
 def _earlier_tries(s: ExplainInput) -> str:

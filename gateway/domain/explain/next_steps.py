@@ -1,4 +1,4 @@
-"""What happens next and when: clocks, offers and leases of jobs, deliveries, in order."""
+"""The next steps of a task: clocks, offers and leases of jobs, deliveries, in order."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -12,7 +12,6 @@ from gateway.domain.launching.job import Job, JobKind
 
 
 def next_steps(s: ExplainInput) -> tuple[Step, ...]:
-    """Sorted by their moment; what is overdue stands first, for it happens at once."""
     steps = (*_clocks(s), *_offer(s), *_jobs(s), *_webhook(s), *_env(s))
     return tuple(sorted(steps, key=lambda step: step.at))
 
@@ -22,7 +21,7 @@ def _clocks(s: ExplainInput) -> Iterator[Step]:
     end = min(filter(None, (clocks.run_end, clocks.cancel_end)), default=None)
     for name, consequence in CONSEQUENCES.items():
         at = getattr(clocks, name)
-        # What an end comes before does not happen; a clean-up outlives it.
+        # A clock after the end is never due, except the clean-up.
         if at is not None and (end is None or at <= end or name == "cleanup"):
             yield Step(at=at, what=consequence(s))
 
@@ -33,10 +32,6 @@ def _queue(s: ExplainInput) -> str:
         return "queue clock: moved on, for it stands still while the concurrency key is taken"
     added = "" if key is None else " or its concurrency key was taken for a while"
     return f"queue clock: expired, unless a launcher has claimed it{added}"
-
-
-def _launch_slow(_s: ExplainInput) -> str:
-    return "launch clock: flagged launch_slow"
 
 
 def _launch_end(s: ExplainInput) -> str:
@@ -59,10 +54,6 @@ def _stall_end(s: ExplainInput) -> str:
     return f"heartbeat clock: {end}, unless its agent speaks"
 
 
-def _progress(_s: ExplainInput) -> str:
-    return "progress clock: flagged no_progress, unless its agent gets on"
-
-
 def _run(s: ExplainInput) -> str:
     return f"run clock: inspected, then {_timed_out(s)}"
 
@@ -76,18 +67,6 @@ def _cancel(s: ExplainInput) -> str:
     return f"cancel clock: {'its sandbox' if was_tried else 'what was made'} is destroyed"
 
 
-def _cancel_end(_s: ExplainInput) -> str:
-    return "cancel clock: cancelled, confirmed or not"
-
-
-def _no_launcher(_s: ExplainInput) -> str:
-    return "flagged no_launcher, unless a launcher has claimed it"
-
-
-def _drain(_s: ExplainInput) -> str:
-    return "its spool is read"
-
-
 def _cleanup(s: ExplainInput) -> str:
     if s.flag("sandbox_unconfirmed"):
         return "clean-up clock: still flagged sandbox_unconfirmed, unless the sandbox is gone"
@@ -96,21 +75,20 @@ def _cleanup(s: ExplainInput) -> str:
 
 CONSEQUENCES: Final[dict[str, Callable[[ExplainInput], str]]] = {
     "queue": _queue,
-    "no_launcher": _no_launcher,
-    "launch_slow": _launch_slow,
+    "no_launcher": lambda _s: "flagged no_launcher, unless a launcher has claimed it",
+    "launch_slow": lambda _s: "launch clock: flagged launch_slow",
     "launch_end": _launch_end,
     "heartbeat": _heartbeat,
     "stall_end": _stall_end,
-    "progress": _progress,
+    "progress": lambda _s: "progress clock: flagged no_progress, unless its agent gets on",
     "run": _run,
     "run_end": _run_end,
     "cancel": _cancel,
-    "cancel_end": _cancel_end,
-    "drain": _drain,
+    "cancel_end": lambda _s: "cancel clock: cancelled, confirmed or not",
+    "drain": lambda _s: "its spool is read",
     "cleanup": _cleanup,
 }
-"""What follows when a clock of this name comes due."""
-
+"""The effect of each due clock."""
 
 _WORK: Final[dict[JobKind, str]] = {
     "create": "launch",

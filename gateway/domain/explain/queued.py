@@ -1,4 +1,4 @@
-"""Why a queued task is not launched yet."""
+"""A queued task: the reasons why it is not launched yet."""
 
 from collections.abc import Callable
 from typing import Final
@@ -26,7 +26,7 @@ from gateway.domain.tasks.task import TaskError
 
 
 def queued(s: ExplainInput) -> Reason:
-    """The first reason that holds."""
+    """The first reason that applies."""
     reasons = (rule(s) for rule in _REASONS)
     return next(reason for reason in reasons if reason is not None)
 
@@ -63,8 +63,8 @@ def _not_before(s: ExplainInput) -> Reason | None:
     if at is None or at <= s.now:
         return None
     when = clock(at, s.now)
-    told = f"{state(s)}, not to begin before {when} (in {duration(at - s.now)}), as was asked for"
-    return Reason(clauses=(told,), waiting_for=f"its notBefore, {when}")
+    text = f"{state(s)}, not to begin before {when} (in {duration(at - s.now)}), as was asked for"
+    return Reason(clauses=(text,), waiting_for=f"its notBefore, {when}")
 
 
 def _key_taken(s: ExplainInput) -> Reason | None:
@@ -88,7 +88,7 @@ def _nobody(s: ExplainInput) -> Reason | None:
         return None
     wanted = wanted_place(s)
     return Reason(
-        clauses=(_waiting_since(s), nobody(s, wanted), *_who_is_there(s), *_expiry(s)),
+        clauses=(_waiting_since(s), nobody(s, wanted), *_live_launchers(s), *_expiry(s)),
         waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
     )
 
@@ -110,9 +110,9 @@ def _all_full(s: ExplainInput) -> Reason | None:
 
 
 def _soon(s: ExplainInput) -> Reason:
-    room = [call for call in s.able if call.capacity]
-    names = listed([call.launcher_id for call in room])
-    places = count(sum(call.capacity for call in room), "task")
+    free = [call for call in s.able if call.capacity]
+    names = listed([call.launcher_id for call in free])
+    places = count(sum(call.capacity for call in free), "task")
     clauses = (_waiting_since(s), f"{names} can take it, with room for {places}", *_expiry(s))
     return Reason(clauses=clauses, waiting_for=f"{names} to claim it")
 
@@ -129,7 +129,7 @@ _REASONS: Final[tuple[Callable[[ExplainInput], Reason | None], ...]] = (
 
 
 def _failed_launch(s: ExplainInput) -> tuple[int, TaskError] | None:
-    """The launch that comes next, and why the one before it failed."""
+    """The number of the next launch, and the error of the one before."""
     event = s.newest("task.retried")
     fact = event.fact if event is not None and event.attempt == s.task.attempt else None
     if not isinstance(fact, Retried) or fact.attempt != s.task.attempt or fact.error is None:
@@ -142,7 +142,7 @@ def _waiting_since(s: ExplainInput) -> str:
     return state(s) if at is None else f"{state(s)} {since(at, s.now)}"
 
 
-def _who_is_there(s: ExplainInput) -> tuple[str, ...]:
+def _live_launchers(s: ExplainInput) -> tuple[str, ...]:
     if s.live:
         served = (
             f"{call.launcher_id} serves {listed([realm_text(place) for place in call.providers])}"
@@ -159,6 +159,6 @@ def _expiry(s: ExplainInput) -> tuple[str, ...]:
     at = s.task.clocks.queue
     if at is None:
         return ()
-    # Time for which its key was taken is added when the clock comes due.
+    # Time in which its key was full is added when the clock is due.
     earliest = "" if s.task.concurrency_key is None else " at the earliest"
     return (f"at {clock(at, s.now)}{earliest} it expires",)

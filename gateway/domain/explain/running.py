@@ -1,4 +1,4 @@
-"""What a running task does, and what is wrong with it."""
+"""A running task: its agent, its sandbox, its problems."""
 
 from typing import Final
 
@@ -31,7 +31,6 @@ _SEEN: Final = {
 
 
 def running(s: ExplainInput) -> Reason:
-    """The agent's word, its sandbox, and when it ends at the latest."""
     return Reason(
         clauses=(_head(s), *_doing(s), *_pull_request(s), *_problems(s), *_end(s)),
         waiting_for=_waiting_for(s),
@@ -39,18 +38,18 @@ def running(s: ExplainInput) -> Reason:
 
 
 def _doing(s: ExplainInput) -> tuple[str, ...]:
-    """What the agent said it does."""
+    """The stage and message that the agent reported."""
     task = s.task
     if task.stage is None and task.message is None:
         return ()
     verb = "was" if s.flag("silent") else "is"
     stage = f"its agent {verb} in stage {bare(task.stage)}" if task.stage else "its agent said"
-    said = f": “{bare(task.message)}”" if task.message else ""
-    return (f"{stage}{said}",)
+    message = f": “{bare(task.message)}”" if task.message else ""
+    return (f"{stage}{message}",)
 
 
 def _problems(s: ExplainInput) -> tuple[str, ...]:
-    """What is known of its sandbox, as far as that explains anything, and of the way to it."""
+    """Problems of its sandbox, its spool and its realm."""
     attempt = s.attempt
     if attempt is None:
         return ()
@@ -58,8 +57,8 @@ def _problems(s: ExplainInput) -> tuple[str, ...]:
 
 
 def _spooled(s: ExplainInput) -> tuple[int, bool]:
-    """How many of its words were read from its spool since it became unreachable, and whether
-    there may have been more: the flag is raised behind the first of them."""
+    """Number of events read from its spool since it became unreachable, and True if there may be
+    more; the flag is raised after the first of them."""
     raised = next(
         (
             event.task_seq

@@ -1,4 +1,4 @@
-"""Which events have not reached their receivers."""
+"""Deliveries that have not arrived."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from gateway.domain.explain.formatting import bare, count, future, tries
 
 
 def problems(s: ExplainInput) -> tuple[str, ...]:
-    """What went wrong with deliveries, and of an ended task also what is only under way."""
+    """Failed deliveries; for an ended task also those on the way."""
     pending = [delivery for delivery in s.deliveries if delivery.status == "pending"]
     failing = [delivery for delivery in pending if delivery.failures]
     fresh = len(pending) - len(failing)
@@ -22,7 +22,7 @@ def problems(s: ExplainInput) -> tuple[str, ...]:
 
 
 def waits_for_delivery(s: ExplainInput) -> str | None:
-    """What an ended task still waits for outside; None: nothing."""
+    """The receiver that an ended task waits for, if any."""
     number = sum(delivery.status == "pending" for delivery in s.deliveries)
     if number:
         return f"its receiver to take {count(number, 'webhook')}"

@@ -1,4 +1,4 @@
-"""What is kept of one task beside its events, and what may be wrong with it."""
+"""The stored rows of a task, and the problems that `slipgate verify` may find in them."""
 
 from typing import Literal
 
@@ -43,11 +43,13 @@ ProblemName = Literal[
     "word_after_end",
     "wrong_due_time",
 ]
-"""Stable: what an operator looks up, and what a test damages a database for."""
+"""Stable names, which operators look up."""
+Finding = tuple[ProblemName, str]
+"""The name of a problem, and its detail."""
 
 
 class DeliveryRow(Frozen, frozen=True, kw_only=True):
-    """A delivery as it stands; any word may stand in `status`, for it is what is checked."""
+    """A delivery as stored; `status` is unchecked."""
 
     endpoint_id: str
     seq: int
@@ -59,20 +61,30 @@ class DeliveryRow(Frozen, frozen=True, kw_only=True):
 
 
 class TaskRows(Frozen, frozen=True, kw_only=True):
-    """The rows of one task."""
+    """The rows of one task, without its events."""
 
     task: Task
     due_at: int | None
-    """The column that the reconciler reads; it must be the earliest of the task's clocks."""
+    """The column that the reconciler reads: the earliest of the task's clocks."""
     attempts: tuple[Attempt, ...] = ()
     jobs: tuple[Job, ...] = ()
     deliveries: tuple[DeliveryRow, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
-    """Of the endpoints that may hear of it, in the order of the numbers of events."""
+    """Subscriptions of the endpoints for its events, oldest first."""
+
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of the attempts with a row."""
+        return {attempt.number for attempt in self.attempts}
+
+    def open_job(self, kind: str, attempt: int) -> bool:
+        """True if the attempt has an open job of this kind."""
+        wanted = (kind, attempt)
+        return any((job.kind, job.attempt) == wanted and job.is_open for job in self.jobs)
 
 
 class Problem(Frozen, frozen=True, kw_only=True):
-    """One broken promise; `name` is stable, the rest is for people."""
+    """A violated invariant; `name` is stable, the rest is for people."""
 
     name: ProblemName
     subject: str

@@ -14,7 +14,6 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from gateway.domain.deliveries.endpoint import Endpoint, Subscription
-from gateway.domain.invariants import check_task
 from gateway.domain.invariants.endpoint import EndpointRows, check_endpoint
 from gateway.domain.invariants.task_rows import (
     DeliveryRow,
@@ -22,6 +21,7 @@ from gateway.domain.invariants.task_rows import (
     ProblemName,
     TaskRows,
 )
+from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
 from gateway.store.sqlite import statements as sql
