@@ -8,7 +8,7 @@ import msgspec
 from gateway.wire import agent, flat
 from gateway.wire.daytona import SandboxEvent
 from gateway.wire.decode import decode
-from gateway.wire.github import HubHeaders, PullRequestEvent
+from gateway.wire.sources import HubHeaders, PullRequestEvent
 from gateway.wire.signing import STANDARD, SVIX, SignedHeaders, sign
 
 NOW: Final = 1_790_000_000

@@ -10,7 +10,7 @@ from gateway.domain.tasks.fold import create
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.web.sources.flat_view import PATCH_FAILED, flat_view
-from gateway.wire.flat import NEEDS_REVIEW
+from gateway.wire.flat_events import NEEDS_REVIEW
 
 PR = "https://github.com/acme/widgets/pull/1"
 SPEC = Spec(

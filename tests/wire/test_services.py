@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.wire.daytona import SandboxEvent
 from gateway.wire.decode import WrongShape, decode
-from gateway.wire.github import HubHeaders, PullRequestEvent
+from gateway.wire.sources import HubHeaders, PullRequestEvent
 from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders, secret_bytes
 from tests.hostile import RAW
 

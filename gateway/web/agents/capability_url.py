@@ -24,7 +24,7 @@ from gateway.web.http.problems import as_refusal
 from gateway.web.http.replies import reply
 from gateway.wire.agent import AgentEvent, FlatAccepted
 from gateway.wire.decode import WrongShape
-from gateway.wire.flat import decode
+from gateway.wire.flat_events import decode
 from gateway.wire.times import maybe_rfc3339
 
 

@@ -15,7 +15,7 @@ from gateway.wire.agent import (
     Message,
     PullRequest,
 )
-from gateway.wire.flat import TRANSLATED
+from gateway.wire.flat_events import TRANSLATED
 
 Id = Annotated[str, msgspec.Meta(max_length=128)]
 Field = tuple[str, object] | tuple[str, object, object]
