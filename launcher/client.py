@@ -11,7 +11,6 @@ import httpx
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from gateway.wire.gateway import GatewayView
 from gateway.wire.launcher import (
     Acknowledged,
     Claim,
@@ -20,6 +19,7 @@ from gateway.wire.launcher import (
     Done,
     Ended,
     Failed,
+    GatewayView,
     Job,
     Jobs,
     Lease,

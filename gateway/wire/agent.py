@@ -197,7 +197,7 @@ Message = (
     | Failed
 )
 
-WORDS: Final[dict[str, type[Message]]] = {
+EVENTS: Final[dict[str, type[Message]]] = {
     "task.started": Started,
     "task.heartbeat": Heartbeat,
     "task.progress": Progress,
@@ -211,8 +211,8 @@ WORDS: Final[dict[str, type[Message]]] = {
 }
 """Every type an agent may send."""
 
-TERMINAL_WORDS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
-FORGIVEN: Final = TERMINAL_WORDS | {"task.patch"}
+TERMINAL_EVENTS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
+NEVER_REFUSED: Final = TERMINAL_EVENTS | {"task.patch"}
 """Never refused for the size of an optional field: what they bring must not be lost."""
 OPTIONAL_TEXTS: Final = frozenset(
     {
@@ -238,7 +238,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One word of an agent, checked; `data` is the JSON to store."""
+    """One word of an agent, check_event; `data` is the JSON to store."""
 
     type: str
     message: Message
@@ -268,18 +268,18 @@ class FlatAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     deadline_at: Moment | None
 
 
-class Addressed(msgspec.Struct, frozen=True, rename="camel"):
+class Target(msgspec.Struct, frozen=True, rename="camel"):
     """For whom a word speaks."""
 
     task_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPT)]
 
 
-class _AddressedEnvelope(msgspec.Struct, frozen=True):
-    data: Addressed
+class _TargetEnvelope(msgspec.Struct, frozen=True):
+    data: Target
 
 
-def addressee(body: bytes) -> tuple[str, int]:
+def read_target(body: bytes) -> tuple[str, int]:
     """The task and the attempt a signed body speaks for; nothing else of it is looked at.
 
     Raises:
@@ -287,54 +287,54 @@ def addressee(body: bytes) -> tuple[str, int]:
     """
     if not _is_utf8(body):
         raise WrongShape("invalid_json", "The body is not UTF-8.")
-    data = _addressed(body)
+    data = _target(body)
     check_depth(body)
     return data.task_id, data.attempt
 
 
-def _addressed(body: bytes) -> Addressed:
+def _target(body: bytes) -> Target:
     try:
-        return read(_AddressedEnvelope, body).data
+        return read(_TargetEnvelope, body).data
     except WrongShape as exc:
         # Half a surrogate pair, wherever it stands, is told once we know who speaks.
         without, count = _HALVES.subn(rb"\\ufffd", body)
         if exc.code != "invalid_json" or not count:
             raise
-    return read(_AddressedEnvelope, without).data
+    return read(_TargetEnvelope, without).data
 
 
 def decode(body: bytes) -> AgentEvent:
-    """The whole word of a signed body that is valid UTF-8, as `addressee` has seen.
+    """The whole word of a signed body that is valid UTF-8, as `read_target` has seen.
 
     Raises:
         WrongShape: `invalid_json`, `invalid_request` or `unknown_event_type`.
     """
     envelope = read(Envelope, body)
-    kind = word_kind(envelope.type)
+    kind = event_kind(envelope.type)
     data = bytes(envelope.data)
     try:
         message = _DECODE[envelope.type](data)
     except msgspec.ValidationError:
-        return checked(envelope.type, kind, fields_of(data))
+        return check_event(envelope.type, kind, fields_of(data))
     if len(data) > UNKNOWN_BYTES:
-        return checked(envelope.type, kind, fields_of(data))
+        return check_event(envelope.type, kind, fields_of(data))
     return AgentEvent(type=envelope.type, message=message, data=data)
 
 
-def word_kind(name: str) -> type[Message]:
+def event_kind(name: str) -> type[Message]:
     """The message of a type.
 
     Raises:
         WrongShape: `unknown_event_type`.
     """
-    if name in WORDS:
-        return WORDS[name]
-    known = ", ".join(WORDS)
+    if name in EVENTS:
+        return EVENTS[name]
+    known = ", ".join(EVENTS)
     error = FieldError(path="$.type", message=f"Expected one of {known}")
     raise WrongShape("unknown_event_type", f"No event has the type '{name[:100]}'.", (error,))
 
 
-def checked(name: str, kind: type[Message], data: dict[str, object]) -> AgentEvent:
+def check_event(name: str, kind: type[Message], data: dict[str, object]) -> AgentEvent:
     """A word from decoded data, without the optional and unknown fields that make a terminal one
     too long.
 
@@ -345,7 +345,7 @@ def checked(name: str, kind: type[Message], data: dict[str, object]) -> AgentEve
     foreign = _too_much(kind, data)
     mistakes = [*mistakes_in(kind, data), *foreign]
     dropped: list[Path] = []
-    if mistakes and name in FORGIVEN:
+    if mistakes and name in NEVER_REFUSED:
         dropped = [path for path, message in mistakes if _may_go(path, message)]
         dropped += [path for path, _ in foreign]
         for path in reversed(dropped):
@@ -419,5 +419,5 @@ def _utf8(text: str) -> bytes:
 
 
 _DECODE: Final[dict[str, Callable[[bytes], Message]]] = {
-    name: msgspec.json.Decoder(kind).decode for name, kind in WORDS.items()
+    name: msgspec.json.Decoder(kind).decode for name, kind in EVENTS.items()
 }

@@ -131,18 +131,18 @@ class SecretView(Reply, frozen=True, kw_only=True):
     """Shown this once; null in a repeated answer if it was retired since."""
 
 
-class TrialData(Reply, frozen=True, kw_only=True):
+class EndpointTestData(Reply, frozen=True, kw_only=True):
     """Whom it is sent to."""
 
     endpoint_id: str
 
 
-class Trial(Reply, frozen=True, kw_only=True):
+class EndpointTest(Reply, frozen=True, kw_only=True):
     """What `POST …/test` sends: signed like any other, and about no task."""
 
     type: str = "endpoint.test"
     timestamp: Moment
-    data: TrialData
+    data: EndpointTestData
 
 
 class EndpointStateView(Reply, frozen=True, kw_only=True):

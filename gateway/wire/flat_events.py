@@ -16,8 +16,8 @@ from gateway.wire.agent import (
     SUMMARY_CHARACTERS,
     AgentEvent,
     FlatProgress,
-    checked,
-    word_kind,
+    check_event,
+    event_kind,
 )
 from gateway.wire.decode import check_depth, not_json, out_of_range
 from gateway.wire.decode import decode as read
@@ -52,8 +52,8 @@ def decode(body: bytes) -> AgentEvent:
     name, data = translate(fields) if translate else (head.type, fields)
     if isinstance(data.get("warnings"), str):
         data["warnings"] = [data["warnings"]]
-    kind = FlatProgress if name == "task.progress" else word_kind(name)
-    word = checked(name, kind, data)
+    kind = FlatProgress if name == "task.progress" else event_kind(name)
+    word = check_event(name, kind, data)
     return msgspec.structs.replace(word, id=head.id or None)
 
 

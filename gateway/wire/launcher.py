@@ -263,3 +263,15 @@ class Acknowledged(Reply, frozen=True, kw_only=True):
     """The plain 200 of `created`, `done`, `failed`, `delegate`, `patch` and `ended`."""
 
     accepted: bool = True
+
+
+class GatewayView(Reply, frozen=True, kw_only=True):
+    """Who the gateway is, and what of its settings matters to launchers."""
+
+    instance_id: str
+    """The label of its sandboxes: those of another instance are never touched."""
+    version: str
+    public_url: str | None
+    """What sandboxes call back; null: they only spool."""
+    snapshot: str
+    """What a task gets that names none."""

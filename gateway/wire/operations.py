@@ -42,7 +42,7 @@ class DueView(Reply, frozen=True, kw_only=True):
     since: Moment
 
 
-class ForeseenEventView(Reply, frozen=True, kw_only=True):
+class DryRunEventView(Reply, frozen=True, kw_only=True):
     """An event that would be written."""
 
     task_id: str
@@ -51,7 +51,7 @@ class ForeseenEventView(Reply, frozen=True, kw_only=True):
     data: JSONObject
 
 
-class ForeseenJobView(Reply, frozen=True, kw_only=True):
+class DryRunJobView(Reply, frozen=True, kw_only=True):
     """A job that would be opened or changed."""
 
     id: str
@@ -61,7 +61,7 @@ class ForeseenJobView(Reply, frozen=True, kw_only=True):
     not_before: Moment
 
 
-class ForeseenView(Reply, frozen=True, kw_only=True):
+class DryRunStepView(Reply, frozen=True, kw_only=True):
     """What is due, and what the reconciler would do about it."""
 
     task_id: str | None
@@ -73,8 +73,8 @@ class ForeseenView(Reply, frozen=True, kw_only=True):
     due: tuple[DueView, ...]
     next_status: str | None
     next_deadline: DeadlineView | None
-    events: tuple[ForeseenEventView, ...]
-    jobs: tuple[ForeseenJobView, ...]
+    events: tuple[DryRunEventView, ...]
+    jobs: tuple[DryRunJobView, ...]
 
 
 class UnwantedView(Reply, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ class ReconcileView(Reply, frozen=True, kw_only=True):
     """Everything that is due at a moment, the longest due first; nothing was changed."""
 
     at: Moment
-    data: tuple[ForeseenView, ...]
+    data: tuple[DryRunStepView, ...]
     is_whole: bool
     """False: more is due than `limit`."""
     next_due_at: Moment | None

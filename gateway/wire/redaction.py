@@ -160,7 +160,7 @@ _OVERLAP: Final = 16
 _KEY_LINE: Final = re.compile(r"\+[\s\"'+]*(?P<secret>[A-Za-z0-9+/=]{16,})[\s\"',+;\\nr]*")
 
 
-def redacted(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
+def redact(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
     """The text without what looks like a secret, and without `own` ones that are known.
     `keeps_length`: as many bytes as before, for pieces of a longer text whose offsets count."""
     own = tuple(own)  # looked through twice
@@ -172,7 +172,7 @@ def redacted(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) 
     return _without_own(text, own, keeps_length=keeps_length)
 
 
-def redacted_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
+def redact_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
     """A patch without what is certainly a secret in a line that it adds: all else stands as it is,
     or the patch would no longer apply."""
     if "-----BEGIN" in text:
@@ -188,7 +188,7 @@ def redacted_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = F
     return text
 
 
-def ours_in(data: bytes) -> bool:
+def contains_our_secret(data: bytes) -> bool:
     """Whether something that we hand out stands there in clear."""
     text = data.decode(errors="replace")
     return any(form.pattern.search(text) for form in _OURS)

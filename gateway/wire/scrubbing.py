@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.wire.agent import fields_of
-from gateway.wire.redaction import has_trace, redacted, redacted_patch
+from gateway.wire.redaction import has_trace, redact, redact_patch
 
 Change = Callable[[str, str], str]
 """(name of the field, text) → text."""
@@ -21,7 +21,7 @@ _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def scrubbed(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
+def scrub(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
     """The data of a word as it may be stored, and a sentence for each patch that was touched; `own`
     are secrets of the attempt that have no form of their own.
 
@@ -44,7 +44,7 @@ def scrubbed(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes
     return msgspec.json.encode(_changed(without, "", _plain)), warnings
 
 
-def holds_secret(kind: str, data: bytes) -> bool:
+def contains_secret(kind: str, data: bytes) -> bool:
     """Whether something stands there that should have been redacted.
 
     Raises:
@@ -65,8 +65,8 @@ def _without_secrets(
     kind: str, fields: dict[str, object], own: tuple[str, ...]
 ) -> dict[str, object]:
     def change(name: str, text: str) -> str:
-        redact = redacted_patch if _is_patch(kind, name) else redacted
-        return redact(text, own, keeps_length=name == "chunk")
+        remove = redact_patch if _is_patch(kind, name) else redact
+        return remove(text, own, keeps_length=name == "chunk")
 
     return {change("", name): _changed(value, name, change) for name, value in fields.items()}
 

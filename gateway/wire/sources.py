@@ -1,7 +1,7 @@
-"""What GitHub's webhooks say, and how they are signed.
+"""The webhooks of Daytona and GitHub, and the answer to them; unknown fields are ignored.
 
-Source: docs.github.com/en/webhooks, "Validating webhook deliveries" and the event `pull_request`.
-Only the body is signed: neither the delivery's id, nor the event's name, nor any moment.
+Sources: Daytona's OpenAPI document, `WebhookEvent`; docs.github.com/en/webhooks, "Validating
+webhook deliveries" and the event `pull_request`. GitHub signs neither id, event name nor time.
 """
 
 import hashlib
@@ -9,12 +9,17 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from gateway.wire.signing import MalformedHeaders
 
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+State = Annotated[str, msgspec.Meta(max_length=60)]
+
+SANDBOXES: Final = "sandbox."
+"""The prefix of Daytona's events about sandboxes; others are about snapshots and volumes."""
 PING: Final = "ping"
 PULL_REQUEST: Final = "pull_request"
 _DELIVERY: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -22,8 +27,20 @@ _EVENT: Final = re.compile(r"[a-z_]{1,60}")
 _SIGNATURE: Final = re.compile(r"sha256=([0-9a-f]{64})")
 
 
+class SandboxEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An event of Daytona about a sandbox; it has no name, labels or reason."""
+
+    event: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    id: Id | None = None
+    """The sandbox's; absent from some other events."""
+    state: State | None = None
+    """The state of a created sandbox."""
+    new_state: State | None = None
+    """The state of a changed sandbox."""
+
+
 class HubHeaders(msgspec.Struct, frozen=True, kw_only=True):
-    """The headers of one delivery, checked for form only."""
+    """The headers of a delivery of GitHub, checked for form only."""
 
     id: str
     event: str
@@ -50,18 +67,17 @@ class HubHeaders(msgspec.Struct, frozen=True, kw_only=True):
         return cls(id=delivery, event=event, signature=bytes.fromhex(signature[1]))
 
     def is_signed_by(self, secret: bytes, body: bytes) -> bool:
-        """Whether the signature was made with this secret, in constant time."""
         return hmac.compare_digest(hmac.digest(secret, body, hashlib.sha256), self.signature)
 
 
 class GitHubUser(msgspec.Struct, frozen=True):
-    """Whoever did it."""
+    """The sender of an event."""
 
     login: Annotated[str, msgspec.Meta(max_length=100)]
 
 
 class GitHubPullRequest(msgspec.Struct, frozen=True):
-    """A pull request as it stood then."""
+    """A pull request at the time of the event."""
 
     html_url: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
     merged: bool = False
@@ -75,3 +91,16 @@ class PullRequestEvent(msgspec.Struct, frozen=True):
     action: Annotated[str, msgspec.Meta(max_length=60)]
     pull_request: GitHubPullRequest
     sender: GitHubUser | None = None
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The answer to an authentic webhook; `applied` if it is about something of ours."""
+
+    accepted: bool
+    applied: bool
+    reason: (
+        Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do", "not_followed", "ping"]
+        | None
+    ) = None
+    """The reason if it was not applied."""
+    duplicate: bool = False

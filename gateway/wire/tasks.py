@@ -256,6 +256,23 @@ class LogChunk(Reply, frozen=True, kw_only=True):
     at: Moment
 
 
+class StepView(Reply, frozen=True, kw_only=True):
+    """What happens by itself at a moment, unless something else comes first."""
+
+    at: Moment
+    what: str
+
+
+class ExplanationView(Reply, frozen=True, kw_only=True):
+    """Why a task stands where it stands; the texts are for people and may change."""
+
+    status: str
+    summary: str
+    waiting_for: str | None
+    next: tuple[StepView, ...]
+    evidence: tuple[str, ...]
+
+
 class StreamToken(Reply, frozen=True, kw_only=True):
     """What lets a browser read one task for a while; `url` is its event stream."""
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.wire.gateway import GatewayView
+from gateway.wire.launcher import GatewayView
 from launcher.doctor.credentials import check_credentials, check_exposure
 from launcher.doctor.daytona import check_api_key, check_cli, check_realm
 from launcher.doctor.docker import check_docker, check_host_confinement

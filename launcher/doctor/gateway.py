@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from gateway.wire.gateway import GatewayView
+from gateway.wire.launcher import GatewayView
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
 from launcher.providers.github_actions import NEEDED_URL, NEEDS_CALLBACKS

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from structlog.typing import FilteringBoundLogger
 
 from gateway.wire.launcher import Failed, Job, JobKind
-from gateway.wire.redaction import redacted
+from gateway.wire.redaction import redact
 from gateway.wire.truncation import head_and_tail
 from launcher.client import GatewayRejected, GatewayUnreachable, LeaseLost
 from launcher.jobs.context import LauncherContext, launch_error
@@ -75,4 +75,4 @@ def _reason(context: LauncherContext, job: Job, error: ProviderError) -> str:
     """The provider's message without the values of the sandbox's variables."""
     values = (*context.forwarded_env.values(), *job.env.values())
     secrets = sorted((each for each in values if len(each) >= SHORTEST_SECRET), key=len)
-    return head_and_tail(redacted(error.message, reversed(secrets)), REASON_LENGTH)
+    return head_and_tail(redact(error.message, reversed(secrets)), REASON_LENGTH)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.wire.gateway import GatewayView
+from gateway.wire.launcher import GatewayView
 from launcher.doctor.gateway import check_public_url
 from launcher.doctor.report import Check
 from launcher.snapshots.scripts import FOLDER, compute_digest

@@ -5,11 +5,10 @@ from typing import Final
 
 import msgspec
 
-from gateway.wire import agent, flat
-from gateway.wire.daytona import SandboxEvent
+from gateway.wire import agent, flat_events
 from gateway.wire.decode import decode
-from gateway.wire.sources import HubHeaders, PullRequestEvent
 from gateway.wire.signing import STANDARD, SVIX, SignedHeaders, sign
+from gateway.wire.sources import HubHeaders, PullRequestEvent, SandboxEvent
 
 NOW: Final = 1_790_000_000
 KEYS: Final = (bytes(range(32)), b"the key before that, 32 bytes it")
@@ -65,7 +64,7 @@ def _by_github(message: Message) -> bool:
 
 def _word(body: bytes) -> None:
     """As the route reads it: whose it is, and only then what it says."""
-    agent.addressee(body)
+    agent.read_target(body)
     agent.decode(body)
 
 
@@ -85,7 +84,7 @@ KINDS: Final = (
         name="agent",
         original=_signed(STANDARD, "msg_0a1b2c3d4e5f60718293a4b5c6d7e8f9", _WORD),
         is_taken=_standard(STANDARD),
-        read=(_word, flat.decode),
+        read=(_word, flat_events.decode),
     ),
     Kind(
         name="daytona",

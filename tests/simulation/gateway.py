@@ -141,7 +141,7 @@ class Gateway:
         self, body: bytes, webhook_id: str, *, spooled: bool = False
     ) -> AgentEventReply:
         """`POST /v1/webhooks/agent`, its signature taken for granted."""
-        task_id, attempt = words.addressee(body)
+        task_id, attempt = words.read_target(body)
         refusal: ApiError | None = None
         kind, data, piece = "", b"", None
         try:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.redaction import redacted
+from gateway.wire.redaction import redact
 from snapshot.runner.reporting.events import CHUNK_BYTES
 from snapshot.runner.reporting.events import Log as LogEvent
 from snapshot.runner.reporting.log import FLUSH_CHARACTERS, Log, chunks
@@ -38,7 +38,7 @@ def sent(*pieces: str, secrets: tuple[str, ...] = ()) -> list[str]:
 
 def kept(parts: list[str]) -> str:
     """What the gateway keeps of them: it sees one at a time."""
-    return "".join(redacted(part, keeps_length=True) for part in parts)
+    return "".join(redact(part, keeps_length=True) for part in parts)
 
 
 @pytest.mark.parametrize("secret", [TOKEN, KEY, SERVICE], ids=["token", "key", "known"])
@@ -124,14 +124,14 @@ def test_the_beginning_of_a_text_ends_with_a_whole_word_and_in_no_key() -> None:
             shown = first_of(f"it said: {secret} and more", most)
             assert len(shown) <= most
             assert secret in shown or secret[:8] not in shown or secret is KEY
-            assert "MIIE" not in redacted(shown)
+            assert "MIIE" not in redact(shown)
     assert first_of("one two", 7) == "one two"
 
 
 def test_the_end_of_a_text_holds_no_end_of_a_key() -> None:
     for most in range(100, 3_000, 97):
         shown = last_of("begin\n" * 50 + KEY + "end\n" * 9, most)
-        assert "MIIE" not in redacted(shown)
+        assert "MIIE" not in redact(shown)
 
 
 def test_a_short_text_is_its_own_end() -> None:

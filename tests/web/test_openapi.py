@@ -11,7 +11,7 @@ from gateway.web.http.middleware import Application
 from gateway.web.http.problems import STATUS
 from gateway.web.openapi.document import method_of
 from gateway.web.openapi.errors import MEANING
-from gateway.wire import flat
+from gateway.wire import flat_events
 from gateway.wire.decode import WrongShape
 from tests.web.callers import GatewayHarness
 from tests.web.contract import DOCUMENT, validator
@@ -112,9 +112,9 @@ def test_a_flat_word_may_be_empty_wherever_it_may_be_silent(schema: Json, nothin
     silent = dict.fromkeys(schema["properties"].keys() - schema["required"], nothing)
     word = {"type": kind, **required, **silent}
     validator(schema).validate(word)
-    assert flat.decode(msgspec.json.encode(word)).type.startswith("task.")
+    assert flat_events.decode(msgspec.json.encode(word)).type.startswith("task.")
     for name, value in required.items():
         if isinstance(value, str):
             assert not validator(schema).is_valid({**word, name: ""})
             with pytest.raises(WrongShape):
-                flat.decode(msgspec.json.encode({**word, name: ""}))
+                flat_events.decode(msgspec.json.encode({**word, name: ""}))

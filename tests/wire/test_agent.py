@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.tasks.event import FACTS
-from gateway.wire import agent, flat
+from gateway.wire import agent, flat_events
 from gateway.wire.decode import WrongShape
 
-TERMINAL = sorted(agent.TERMINAL_WORDS)
+TERMINAL = sorted(agent.TERMINAL_EVENTS)
 ERROR = {"stage": "agent", "code": "no_changes", "message": "Nothing changed", "retryable": False}
 
 
@@ -32,7 +32,7 @@ def refusal(raw: bytes) -> WrongShape:
 
 def test_the_addressee_is_read_whatever_else_is_wrong() -> None:
     raw = body("task.nonsense", anything=[{}])
-    assert agent.addressee(raw) == ("task_1", 2)
+    assert agent.read_target(raw) == ("task_1", 2)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_addressee_is_read_whatever_else_is_wrong() -> None:
 )
 def test_a_body_for_nobody_is_refused(raw: bytes, code: str) -> None:
     with pytest.raises(WrongShape) as caught:
-        agent.addressee(raw)
+        agent.read_target(raw)
     assert caught.value.code == code
 
 
@@ -124,17 +124,17 @@ def test_other_words_lose_nothing() -> None:
     assert refusal(body("task.progress", stage="agent", message="x" * 2_001)).errors
 
 
-@pytest.mark.parametrize("name", list(agent.WORDS))
+@pytest.mark.parametrize("name", list(agent.EVENTS))
 def test_whatever_the_fold_reads_of_a_word_was_checked(name: str) -> None:
     fields = msgspec.structs.fields(FACTS[name])
     # What stays raw may hold anything: nobody has read it.
     read = {field.encode_name for field in fields if "Raw" not in str(field.type)}
-    seen = {field.encode_name for field in msgspec.structs.fields(agent.WORDS[name])}
+    seen = {field.encode_name for field in msgspec.structs.fields(agent.EVENTS[name])}
     assert read <= seen
 
 
 @given(
-    st.sampled_from(list(agent.WORDS)),
+    st.sampled_from(list(agent.EVENTS)),
     st.dictionaries(
         st.sampled_from(["prUrl", "error", "summary", "stage", "message", "offset", "snapshot"]),
         st.none() | st.integers() | st.text() | st.just(ERROR) | st.lists(st.text()),
@@ -149,7 +149,7 @@ def test_a_word_that_is_taken_can_always_be_folded(name: str, data: dict[str, ob
 
 
 def flat_word(**fields: object) -> tuple[str, dict[str, object]]:
-    word = flat.decode(msgspec.json.encode(fields))
+    word = flat_events.decode(msgspec.json.encode(fields))
     msgspec.json.decode(word.data, type=FACTS[word.type])
     return word.type, stored(word)
 
@@ -231,8 +231,8 @@ def test_every_type_of_ours_may_come_flat() -> None:
 
 
 def test_a_flat_id_is_kept_for_the_dedupe() -> None:
-    assert flat.decode(b'{"type":"task.heartbeat","id":"a-1"}').id == "a-1"
-    assert flat.decode(b'{"type":"task.heartbeat","id":""}').id is None
+    assert flat_events.decode(b'{"type":"task.heartbeat","id":"a-1"}').id == "a-1"
+    assert flat_events.decode(b'{"type":"task.heartbeat","id":""}').id is None
 
 
 @pytest.mark.parametrize(
@@ -249,5 +249,5 @@ def test_a_flat_id_is_kept_for_the_dedupe() -> None:
 )
 def test_a_broken_flat_payload_is_refused(raw: bytes, code: str) -> None:
     with pytest.raises(WrongShape) as caught:
-        flat.decode(raw)
+        flat_events.decode(raw)
     assert caught.value.code == code

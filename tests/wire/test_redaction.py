@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.redaction import FORMS, TRACE, redacted, redacted_patch
+from gateway.wire.redaction import FORMS, TRACE, redact, redact_patch
 from tests.wire.secrets import AROUND, BY_KIND, MORE, PRIVATE_KEY
 
 SAMPLES: Final = [*((secret, kind) for kind, secret in BY_KIND.items()), *MORE.items()]
@@ -30,13 +30,13 @@ PIECES: Final = st.sampled_from(
 @pytest.mark.parametrize(("secret", "kind"), SAMPLES, ids=[kind for _, kind in SAMPLES])
 @pytest.mark.parametrize("before", ["", "key: ", "\n", "(", '"', "="])
 def test_a_secret_is_replaced_by_its_kind(secret: str, kind: str, before: str) -> None:
-    assert redacted(f"{before}{secret} rest") == f"{before}[redacted:{kind}] rest"
+    assert redact(f"{before}{secret} rest") == f"{before}[redacted:{kind}] rest"
 
 
 @pytest.mark.parametrize(("kind", "parts"), AROUND.items(), ids=AROUND)
 def test_what_stands_around_a_secret_stays(kind: str, parts: tuple[str, str, str]) -> None:
     before, secret, behind = parts
-    assert redacted(before + secret + behind) == f"{before}[redacted:{kind}]{behind}"
+    assert redact(before + secret + behind) == f"{before}[redacted:{kind}]{behind}"
 
 
 def test_every_form_has_a_sample() -> None:
@@ -45,7 +45,7 @@ def test_every_form_has_a_sample() -> None:
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_only_looks_a_little_like_one_stays(text: str) -> None:
-    assert redacted(text) == text
+    assert redact(text) == text
 
 
 @pytest.mark.parametrize("sample", [*BY_KIND.values(), *MORE, *map("".join, AROUND.values())])
@@ -56,23 +56,23 @@ def test_the_quick_look_misses_no_form(sample: str, before: str) -> None:
 
 @given(st.lists(WORDS | PIECES, max_size=8), st.sampled_from([" ", "", "\n"]))
 def test_what_was_redacted_once_is_not_touched_again(pieces: list[str], between: str) -> None:
-    text = redacted(between.join(pieces))
-    assert redacted(text) == text
+    text = redact(between.join(pieces))
+    assert redact(text) == text
 
 
 @given(st.lists(WORDS | PIECES, max_size=8), st.sampled_from([" ", "", "\n"]))
 def test_a_piece_of_a_longer_text_keeps_its_length(pieces: list[str], between: str) -> None:
     text = between.join(pieces)
-    assert len(redacted(text, keeps_length=True)) == len(text)
+    assert len(redact(text, keeps_length=True)) == len(text)
 
 
 def test_secrets_that_are_known_need_no_form() -> None:
-    assert redacted("it is hunter2", ["hunter2"]) == "it is [redacted:attempt_secret]"
+    assert redact("it is hunter2", ["hunter2"]) == "it is [redacted:attempt_secret]"
 
 
 def test_a_key_that_was_cut_off_loses_its_lines() -> None:
     cut = PRIVATE_KEY.replace("Proc-Type: 4,ENCRYPTED\n", "").rpartition("-----END")[0]
-    assert "q83vEjRWeJCrze8S" not in redacted(cut)
+    assert "q83vEjRWeJCrze8S" not in redact(cut)
 
 
 @pytest.mark.timeout(30)
@@ -82,8 +82,8 @@ def test_a_key_that_was_cut_off_loses_its_lines() -> None:
 )
 def test_a_text_made_to_be_slow_is_through_before_the_time_limit(bait: str) -> None:
     text = bait * (512 * 1024 // len(bait))
-    once = redacted(text)
-    assert redacted(once) == once
+    once = redact(text)
+    assert redact(once) == once
 
 
 PATCH: Final = """\
@@ -100,7 +100,7 @@ diff --git a/config.py b/config.py
 
 def test_a_patch_loses_what_is_certainly_a_secret_in_the_lines_it_adds() -> None:
     secret = BY_KIND["github_token"]
-    before, after = PATCH.format(secret=secret), redacted_patch(PATCH.format(secret=secret))
+    before, after = PATCH.format(secret=secret), redact_patch(PATCH.format(secret=secret))
     assert after == before.replace(f'+NEW = "{secret}"', '+NEW = "[redacted:github_token]"')
 
 
@@ -108,12 +108,12 @@ def test_a_patch_loses_what_is_certainly_a_secret_in_the_lines_it_adds() -> None
 def test_a_patch_keeps_what_may_be_something_else(kind: str) -> None:
     text = BY_KIND.get(kind) or "".join(AROUND.get(kind, ()))
     line = f"+{text.partition(chr(10))[0]}\n"
-    assert redacted_patch(line) == line
+    assert redact_patch(line) == line
 
 
 def test_a_private_key_in_a_patch_goes_line_by_line() -> None:
     patch = "".join(f"+{line}\n" for line in PRIVATE_KEY.splitlines())
-    after = redacted_patch(patch)
+    after = redact_patch(patch)
     assert len(after.splitlines()) == len(patch.splitlines())
     assert "MIIEpAIBAAKCAQEA" not in after
     assert all(line.startswith("+") for line in after.splitlines())
@@ -121,6 +121,6 @@ def test_a_private_key_in_a_patch_goes_line_by_line() -> None:
 
 def test_a_private_key_on_one_line_of_a_patch_goes_too() -> None:
     one_line = PRIVATE_KEY.replace("\n", "\\n")
-    assert redacted_patch(f'+  "private_key": "{one_line}",\n') == (
+    assert redact_patch(f'+  "private_key": "{one_line}",\n') == (
         '+  "private_key": "[redacted:private_key]",\n'
     )

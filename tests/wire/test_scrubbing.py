@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.wire.decode import WrongShape
-from gateway.wire.scrubbing import holds_secret, scrubbed
+from gateway.wire.scrubbing import contains_secret, scrub
 from tests.wire.secrets import BY_KIND
 
 TOKEN = BY_KIND["github_token"]
@@ -18,14 +18,14 @@ JSON = st.recursive(
 
 
 def _scrubbed(kind: str, **fields: object) -> dict[str, object]:
-    data, _ = scrubbed(kind, msgspec.json.encode(fields))
+    data, _ = scrub(kind, msgspec.json.encode(fields))
     clean: dict[str, object] = msgspec.json.decode(data)
     return clean
 
 
 def test_a_usual_word_is_stored_byte_for_byte() -> None:
     data = b'{"taskId": "task_01","attempt":1,  "stage":"agent","message":"turn 7\\nof 60"}'
-    assert scrubbed("task.progress", data) == (data, ())
+    assert scrub("task.progress", data) == (data, ())
 
 
 def test_secrets_go_wherever_they_stand() -> None:
@@ -36,7 +36,7 @@ def test_secrets_go_wherever_they_stand() -> None:
 
 def test_an_escape_hides_no_secret() -> None:
     hidden = "".join(f"\\u{ord(character):04x}" for character in TOKEN)
-    data, _ = scrubbed("task.progress", f'{{"message":"{hidden}"}}'.encode())
+    data, _ = scrub("task.progress", f'{{"message":"{hidden}"}}'.encode())
     assert msgspec.json.decode(data) == {"message": "[redacted:github_token]"}
 
 
@@ -66,24 +66,24 @@ def test_a_piece_of_a_log_keeps_its_length() -> None:
 )
 def test_a_patch_that_was_touched_says_so(kind: str, field: str) -> None:
     data = msgspec.json.encode({field: f" {TOKEN}\n+{TOKEN}\n"})
-    stored, warnings = scrubbed(kind, data)
+    stored, warnings = scrub(kind, data)
     kept, lost = str(msgspec.json.decode(stored)[field]).splitlines()
     assert (kept, lost.startswith("+[redacted:github_token]")) == (f" {TOKEN}", True)
     assert warnings == (f"$.data.{field}: secrets in added lines were redacted",)
 
 
 def test_what_the_attempt_was_handed_goes_in_any_form() -> None:
-    data, _ = scrubbed("task.progress", b'{"message":"key is abc123"}', (b"abc123",))
+    data, _ = scrub("task.progress", b'{"message":"key is abc123"}', (b"abc123",))
     assert msgspec.json.decode(data) == {"message": "key is [redacted:attempt_secret]"}
 
 
 def test_a_number_that_nobody_can_hold_is_refused_by_name() -> None:
     with pytest.raises(WrongShape, match="out of range"):
-        scrubbed("task.progress", b'{"message":"a@b","n":1e999}')
+        scrub("task.progress", b'{"message":"a@b","n":1e999}')
 
 
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 def test_what_was_scrubbed_holds_no_secret(fields: dict[str, object]) -> None:
-    data, _ = scrubbed("task.progress", msgspec.json.encode(fields))
-    assert not holds_secret("task.progress", data)
-    assert scrubbed("task.progress", data) == (data, ())
+    data, _ = scrub("task.progress", msgspec.json.encode(fields))
+    assert not contains_secret("task.progress", data)
+    assert scrub("task.progress", data) == (data, ())

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.wire.daytona import SandboxEvent
 from gateway.wire.decode import WrongShape, decode
-from gateway.wire.sources import HubHeaders, PullRequestEvent
 from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders, secret_bytes
+from gateway.wire.sources import HubHeaders, PullRequestEvent, SandboxEvent
 from tests.hostile import RAW
 
 # Svix: server/svix-server/src/worker.rs, its own test.

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.wire import redaction
-from gateway.wire.agent import addressee
+from gateway.wire.agent import read_target
 from gateway.wire.decode import (
     MAX_CONTAINERS,
     MAX_DEPTH,
@@ -23,7 +23,7 @@ from gateway.wire.decode import (
     decode,
     mistakes_in,
 )
-from gateway.wire.redaction import FORMS, Form, has_trace, redacted, redacted_patch
+from gateway.wire.redaction import FORMS, Form, has_trace, redact, redact_patch
 from gateway.wire.tasks import NewTask
 
 RIGHT: Final[dict[str, Any]] = {"repoUrl": "https://github.com/acme/widgets", "prompt": "x"}
@@ -196,10 +196,10 @@ def depth_of(value: object) -> int:
 
 def test_the_depth_of_a_body_full_of_brackets_is_known_before_it_is_authentic() -> None:
     data = {"taskId": "task_1", "attempt": 1, "x": [[[]]] * 15_000}
-    assert addressee(msgspec.json.encode({"type": "t", "data": data})) == ("task_1", 1)
+    assert read_target(msgspec.json.encode({"type": "t", "data": data})) == ("task_1", 1)
 
 
-@pytest.mark.parametrize("look", [redacted, redacted_patch])
+@pytest.mark.parametrize("look", [redact, redact_patch])
 @pytest.mark.parametrize("bait", BAIT)
 def test_a_text_twice_as_long_is_looked_through_as_often(
     look: Any, bait: str, monkeypatch: pytest.MonkeyPatch
@@ -232,8 +232,8 @@ class _Seen:
 
 @pytest.mark.parametrize("bait", BAIT)
 def test_secrets_without_a_gap_between_them_are_taken_out_at_once(bait: str) -> None:
-    text = redacted(bait * 200)
-    assert redacted(text) == text
+    text = redact(bait * 200)
+    assert redact(text) == text
 
 
 @given(st.integers(0, 3 * 65_536))
@@ -244,7 +244,7 @@ def test_a_trace_is_found_wherever_it_stands(at: int) -> None:
 def test_only_added_lines_of_a_long_patch_change() -> None:
     secret = "ghp_" + "a" * 36
     lines = [f" {secret}", f"+{secret}", f"-{secret}", f"+++ {secret}", f"+x {secret} {secret}"]
-    after = redacted_patch("\n".join(lines * 1_000)).split("\n")
+    after = redact_patch("\n".join(lines * 1_000)).split("\n")
     mark = "[redacted:github_token]"
     wanted = [lines[0], f"+{mark}", lines[2], lines[3], f"+x {mark} {mark}"]
     assert after == wanted * 1_000

@@ -8,7 +8,7 @@ import typer
 from gateway.cli.console.output import AsJson, one_line
 from gateway.cli.console.terminal import out, print_page
 from gateway.cli.http.client import open_client, present
-from gateway.wire.operations import ForeseenView, LauncherView, ReconcileView
+from gateway.wire.operations import DryRunStepView, LauncherView, ReconcileView
 from gateway.wire.tasks import Page
 
 launchers: Final = typer.Typer(
@@ -80,7 +80,7 @@ def _print(found: ReconcileView) -> None:
         out.print("More is due: --limit shows more of it.", style="dim")
 
 
-def _print_step(step: ForeseenView) -> None:
+def _print_step(step: DryRunStepView) -> None:
     due = ", ".join(f"{clock.what} due since {clock.since}" for clock in step.due)
     change = "" if step.next_status == step.status else f" → {step.next_status}"
     subject = step.job_id or step.task_id or one_line(step.realm or "")

@@ -26,8 +26,7 @@ from gateway.cli.tasks.pages import (
     print_task,
     task_row,
 )
-from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import LogChunk, Page, TaskView, WholeTaskView
+from gateway.wire.tasks import ExplanationView, LogChunk, Page, TaskView, WholeTaskView
 
 tasks: Final = typer.Typer(
     no_args_is_help=True,

@@ -13,8 +13,7 @@ from gateway.cli.console.terminal import out, print_fields, print_table, print_w
 from gateway.domain.explain.formatting import clock, duration, second
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.endpoints import EndpointStateView
-from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import AttemptView, EventView, TaskView, WholeTaskView
+from gateway.wire.tasks import AttemptView, EventView, ExplanationView, TaskView, WholeTaskView
 from gateway.wire.times import milliseconds, parse_rfc3339
 
 TITLE: Final = 60

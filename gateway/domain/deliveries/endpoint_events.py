@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import EndpointEventData, EndpointState, Event
-from gateway.wire.scrubbing import scrubbed
+from gateway.wire.scrubbing import scrub
 from gateway.wire.times import maybe_rfc3339
 
 EndpointEventType = Literal["endpoint.failing", "endpoint.disabled", "endpoint.recovered"]
@@ -63,5 +63,5 @@ def _data(
         http_status=http_status,
         failing_since=maybe_rfc3339(endpoint.failing_since),
     )
-    data, _ = scrubbed(kind, msgspec.json.encode(EndpointEventData(endpoint=state)))
+    data, _ = scrub(kind, msgspec.json.encode(EndpointEventData(endpoint=state)))
     return data

@@ -11,8 +11,8 @@ from gateway.domain.tasks.event import Event, Fact, SandboxReported
 from gateway.domain.tasks.fold import apply, create
 from gateway.domain.tasks.task import TRANSITIONS, Task
 from gateway.wire.decode import WrongShape
-from gateway.wire.redaction import ours_in
-from gateway.wire.scrubbing import holds_secret
+from gateway.wire.redaction import contains_our_secret
+from gateway.wire.scrubbing import contains_secret
 
 _GONE: Final = frozenset({"gone", "destroyed"})
 _SANDBOX_ENDS: Final = frozenset({"sandbox.destroyed", "sandbox.released"})
@@ -132,8 +132,8 @@ def _named(event: Event) -> str:
 def _contains_secret(event: Event) -> bool:
     """True if the event contains something that should have been redacted."""
     if event.type == "task.created":  # the agent gets the prompt unredacted
-        return ours_in(event.data)
+        return contains_our_secret(event.data)
     try:
-        return holds_secret(event.type, event.data)
+        return contains_secret(event.type, event.data)
     except WrongShape:  # unreadable data are searched as plain text
-        return ours_in(event.data)
+        return contains_our_secret(event.data)

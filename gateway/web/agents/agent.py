@@ -32,7 +32,7 @@ from gateway.web.http.query import Number, Text
 from gateway.web.http.replies import reply
 from gateway.web.sources.proof import out_of_tolerance
 from gateway.web.tasks.patches import WholePatch, resumable_patch
-from gateway.wire.agent import MAX_ATTEMPT, Accepted, addressee, decode
+from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
 from gateway.wire.decode import WrongShape
 from gateway.wire.message import Reply
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
@@ -66,7 +66,7 @@ async def hear(request: Request) -> Response:
     context = context_of(request)
     body = await read_bytes(request, limit=LIMIT)
     headers = _headers(request)
-    task_id, attempt = addressee(body)
+    task_id, attempt = read_target(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
     context.admission.enter_attempt(request.scope["state"], task_id)
     command, warnings = await word_of(context, body, headers, (task_id, attempt, key_id))

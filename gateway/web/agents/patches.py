@@ -15,8 +15,8 @@ from gateway.wire import agent
 from gateway.wire.decode import wrong_shape
 from gateway.wire.launcher import RescuedPiece
 from gateway.wire.patches import Encoding, Unreadable, packed, text_of
-from gateway.wire.redaction import redacted_patch
-from gateway.wire.scrubbing import scrubbed
+from gateway.wire.redaction import redact_patch
+from gateway.wire.scrubbing import scrub
 
 REDACTED: Final = "$.data.chunk: secrets in added lines were redacted"
 
@@ -41,7 +41,7 @@ async def kept_piece(
         revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
     )
     told = {name: value for name, value in fields.items() if name not in {"chunk", "leaseToken"}}
-    data, _ = scrubbed("task.patch", msgspec.json.encode(told | {"bytes": length}), own)
+    data, _ = scrub("task.patch", msgspec.json.encode(told | {"bytes": length}), own)
     return piece, data, (REDACTED,) if is_redacted else ()
 
 
@@ -72,7 +72,7 @@ def _redacted(
     chunk: str, encoding: Encoding | None, own: tuple[bytes, ...]
 ) -> tuple[bytes, int, bool]:
     text, stored = text_of(chunk, encoding)
-    clean = redacted_patch(text, [each.decode() for each in own], keeps_length=True)
+    clean = redact_patch(text, [each.decode() for each in own], keeps_length=True)
     if clean != text:
         stored = packed(clean, encoding)
     return stored, len(clean.encode()), clean != text

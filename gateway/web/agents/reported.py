@@ -15,7 +15,7 @@ from gateway.web.agents.patches import kept_piece
 from gateway.web.http.body import beside_loop
 from gateway.wire import agent as wire
 from gateway.wire.patches import WARNING_CHARACTERS
-from gateway.wire.scrubbing import scrubbed
+from gateway.wire.scrubbing import scrub
 
 Fields = dict[str, object]
 _TRACES: Final = (*(name.encode() for name in CLAIMS), b"\\u")
@@ -49,9 +49,9 @@ async def kept(
         piece, data, touched = await kept_piece(word.message, wire.fields_of(data), own)
         return Kept(data=data, piece=piece, warnings=(*dropped, *touched))
     if len(data) > BESIDE_BYTES:
-        data, touched = await beside_loop(partial(scrubbed, word.type, data, own))
+        data, touched = await beside_loop(partial(scrub, word.type, data, own))
     else:
-        data, touched = scrubbed(word.type, data, own)
+        data, touched = scrub(word.type, data, own)
     return Kept(data=data, warnings=(*dropped, *touched))
 
 

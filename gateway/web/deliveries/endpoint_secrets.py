@@ -16,7 +16,7 @@ from gateway.web.http.body import read_json, read_nothing
 from gateway.web.http.idempotency import REPLAYED, idempotency_of
 from gateway.web.http.replies import reply
 from gateway.wire.decode import decode
-from gateway.wire.endpoints import Rotation, SecretView, Trial, TrialData
+from gateway.wire.endpoints import EndpointTest, EndpointTestData, Rotation, SecretView
 from gateway.wire.signing import secret_text
 from gateway.wire.times import rfc3339
 
@@ -55,7 +55,7 @@ async def test(request: Request) -> Response:
             hint="Create a task with a callbackUrl and look at its deliveries.",
         )
     now = context.clock()
-    notice = Trial(timestamp=rfc3339(now), data=TrialData(endpoint_id=endpoint.id))
+    notice = EndpointTest(timestamp=rfc3339(now), data=EndpointTestData(endpoint_id=endpoint.id))
     webhook_id = typeid("evt", now, context.random_bits())
     attempt = await context.try_endpoint(endpoint, webhook_id, msgspec.json.encode(notice))
     return reply(attempt_view(attempt))

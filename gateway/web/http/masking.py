@@ -5,7 +5,7 @@ import re
 from typing import Final
 from urllib.parse import unquote
 
-from gateway.wire.redaction import redacted
+from gateway.wire.redaction import redact
 
 MASK: Final = "***"
 MAX_PATH: Final = 500
@@ -23,13 +23,13 @@ _TOKENS: Final = re.compile(
 def masked(path: str) -> str:
     """A path without the tokens and keys that stand in it; shown decoded if it had any."""
     decoded = _decoded(path)
-    shown = redacted(_TOKENS.sub(_mask, decoded))
+    shown = redact(_TOKENS.sub(_mask, decoded))
     return (path if shown == decoded else shown)[:MAX_PATH]
 
 
 def masked_text(text: str) -> str:
     """A sentence that may quote what a caller sent."""
-    return redacted(_TOKENS.sub(_mask, text))
+    return redact(_TOKENS.sub(_mask, text))
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gateway.web.context import context_of
 from gateway.web.http.auth import LAUNCHER, authorize
 from gateway.web.http.replies import reply
-from gateway.wire.gateway import GatewayView
+from gateway.wire.launcher import GatewayView
 
 VERSION: Final = version("slipgate")
 

@@ -8,7 +8,7 @@ from gateway.web.openapi import access
 from gateway.web.openapi.examples import SANDBOX_NAME, TASK_ID
 from gateway.web.openapi.operation import Answer, Body, Operation, answer
 from gateway.wire import launcher as wire
-from gateway.wire.gateway import GatewayView
+from gateway.wire.launcher import GatewayView
 
 _TAG: Final = "Launchers"
 _LEASE: Final = "1.kJ4vQ2m8Zr0sT6yWc1xUfA"

@@ -27,7 +27,7 @@ from gateway.web.launching.sandbox_env import launch_env
 from gateway.web.launching.spool import submit_spooled
 from gateway.web.tasks.patches import resumable_patch
 from gateway.wire import launcher as wire
-from gateway.wire.redaction import redacted
+from gateway.wire.redaction import redact
 from gateway.wire.scrubbing import plain
 from gateway.wire.times import rfc3339
 
@@ -341,7 +341,7 @@ def _safe_error(error: wire.LaunchError) -> wire.LaunchError:
 
 def _safe(text: str) -> str:
     """What a provider or its command said, as it may be kept and shown."""
-    return plain(redacted(text))
+    return plain(redact(text))
 
 
 def _pair(provider: str) -> tuple[str, str]:

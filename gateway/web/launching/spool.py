@@ -13,7 +13,7 @@ from gateway.domain.kernel.commands import ReportAgentEvent
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.web.agents.agent import signer, word_of
 from gateway.web.context import Context
-from gateway.wire.agent import addressee
+from gateway.wire.agent import read_target
 from gateway.wire.decode import WrongShape
 from gateway.wire.launcher import Spooled
 from gateway.wire.signing import TOLERANCE_SECONDS, MalformedHeaders, SignedHeaders
@@ -57,7 +57,7 @@ async def _word(
                 "webhook-signature": line.signature,
             }
         )
-        task_id, attempt = addressee(body)
+        task_id, attempt = read_target(body)
     except (binascii.Error, ValueError, MalformedHeaders, WrongShape) as exc:
         log.warning("spool.malformed", webhook_id=line.id, detail=str(exc)[:200])
         return None

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from gateway.wire.agent import (
-    WORDS,
-    Addressed,
+    EVENTS,
     Error,
     Failed,
     FlatProgress,
     Message,
     PullRequest,
+    Target,
 )
 from gateway.wire.flat_events import TRANSLATED
 
@@ -21,7 +21,7 @@ Id = Annotated[str, msgspec.Meta(max_length=128)]
 Field = tuple[str, object] | tuple[str, object, object]
 
 _FLAT: Final[dict[str, type[Message]]] = {
-    **WORDS,
+    **EVENTS,
     "task.progress": FlatProgress,
     "workspace.created": FlatProgress,
     "workspace.status": FlatProgress,
@@ -40,7 +40,7 @@ _OF_SCRIPTS: Final[tuple[Field, ...]] = (
 
 def signed_words() -> object:
     """The body of a signed webhook: an envelope, told apart by `type`."""
-    return _either(_signed(name, kind) for name, kind in WORDS.items())
+    return _either(_signed(name, kind) for name, kind in EVENTS.items())
 
 
 def flat_words() -> object:
@@ -50,7 +50,7 @@ def flat_words() -> object:
 
 def _signed(name: str, kind: type[Message]) -> type[msgspec.Struct]:
     title = _title(name)
-    data = _struct(f"{title}Data", kind, (*_fields(Addressed), *_fields(kind)))
+    data = _struct(f"{title}Data", kind, (*_fields(Target), *_fields(kind)))
     timestamp = Annotated[str, msgspec.Meta(max_length=64)]
     return _struct(title, kind, (("data", data), ("timestamp", timestamp, "")), tag=name)
 

@@ -6,16 +6,17 @@ import msgspec
 
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import EndpointStateView
-from gateway.wire.explain import ExplanationView, StepView
 from gateway.wire.tasks import (
     AgentSpec,
     AgentView,
     AttemptView,
     DeadlineView,
     EventView,
+    ExplanationView,
     NewTask,
     Page,
     SandboxView,
+    StepView,
     StreamToken,
     TaskView,
     UsageView,

@@ -12,10 +12,10 @@ from gateway.web.openapi.operation import Answer, Content, Operation, answer
 from gateway.web.operations import reconcile
 from gateway.wire.message import JSONObject
 from gateway.wire.operations import (
+    DryRunEventView,
+    DryRunJobView,
+    DryRunStepView,
     DueView,
-    ForeseenEventView,
-    ForeseenJobView,
-    ForeseenView,
     HeldJobView,
     LauncherView,
     ReconcileView,
@@ -159,7 +159,7 @@ RECONCILE: Final = Operation(
             ReconcileView(
                 at="2026-01-01T12:05:00.000Z",
                 data=(
-                    ForeseenView(
+                    DryRunStepView(
                         task_id=TASK_ID,
                         job_id=None,
                         realm=None,
@@ -168,7 +168,7 @@ RECONCILE: Final = Operation(
                         next_status="running",
                         next_deadline=DeadlineView(at="2026-01-01T12:10:00.000Z", what="heartbeat"),
                         events=(
-                            ForeseenEventView(
+                            DryRunEventView(
                                 task_id=TASK_ID,
                                 attempt=1,
                                 type="task.stalled",
@@ -176,7 +176,7 @@ RECONCILE: Final = Operation(
                             ),
                         ),
                         jobs=(
-                            ForeseenJobView(
+                            DryRunJobView(
                                 id=f"job_{TASK_ID.removeprefix('task_')}-1-inspect",
                                 kind="inspect",
                                 state="open",

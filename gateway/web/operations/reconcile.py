@@ -15,10 +15,10 @@ from gateway.web.http.query import Number, known_only
 from gateway.web.http.replies import reply
 from gateway.web.tasks.views import deadline_view
 from gateway.wire.operations import (
+    DryRunEventView,
+    DryRunJobView,
+    DryRunStepView,
     DueView,
-    ForeseenEventView,
-    ForeseenJobView,
-    ForeseenView,
     ReconcileView,
 )
 from gateway.wire.times import maybe_rfc3339, rfc3339
@@ -65,9 +65,9 @@ async def show(request: Request) -> Response:
     )
 
 
-def _foreseen(seen: PlannedChange) -> ForeseenView:
+def _foreseen(seen: PlannedChange) -> DryRunStepView:
     before, after = seen.before, seen.after
-    return ForeseenView(
+    return DryRunStepView(
         task_id=before.id if before else None,
         job_id=seen.job_id,
         realm="@".join(seen.realm[:2]) if seen.realm else None,
@@ -76,7 +76,7 @@ def _foreseen(seen: PlannedChange) -> ForeseenView:
         next_status=after.status if after else None,
         next_deadline=deadline_view(after) if after else None,
         events=tuple(
-            ForeseenEventView(
+            DryRunEventView(
                 task_id=event.task_id,
                 attempt=event.attempt,
                 type=event.type,
@@ -88,9 +88,9 @@ def _foreseen(seen: PlannedChange) -> ForeseenView:
     )
 
 
-def _job(job: Job) -> ForeseenJobView:
+def _job(job: Job) -> DryRunJobView:
     state = "open" if job.leased_by is None else "held"
-    return ForeseenJobView(
+    return DryRunJobView(
         id=job.id,
         kind=job.kind,
         state=state if job.is_open else "closed",

@@ -14,10 +14,9 @@ from gateway.web.http.headers import headers_of
 from gateway.web.http.replies import reply
 from gateway.web.sources.proof import out_of_tolerance, prove, required
 from gateway.web.sources.result import result
-from gateway.wire.daytona import SANDBOXES, SandboxEvent
 from gateway.wire.decode import decode
-from gateway.wire.received import Received
 from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders
+from gateway.wire.sources import SANDBOXES, Received, SandboxEvent
 
 
 async def hear(request: Request) -> Response:

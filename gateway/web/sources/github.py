@@ -21,9 +21,8 @@ from gateway.web.http.replies import reply
 from gateway.web.sources.proof import prove, required
 from gateway.web.sources.result import result
 from gateway.wire.decode import decode
-from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent
-from gateway.wire.received import Received
 from gateway.wire.signing import MalformedHeaders
+from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent, Received
 from gateway.wire.times import milliseconds
 
 CLOSED: Final = "closed"

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from gateway.domain.sources.message import NoticeReply
 from gateway.web.http.replies import reply
-from gateway.wire.received import Received
+from gateway.wire.sources import Received
 
 
 def result(done: NoticeReply) -> Response:

@@ -5,7 +5,7 @@ from typing import Final
 from gateway.web.openapi import access
 from gateway.web.openapi.operation import Body, Header, Operation, answer
 from gateway.wire.message import JSONObject
-from gateway.wire.received import Received
+from gateway.wire.sources import Received
 
 _TAG: Final = "Services"
 _TAKEN: Final = Received(accepted=True, applied=True)

@@ -13,7 +13,7 @@ from gateway.domain.tasks.task import Task
 from gateway.web.context import Context, context_of
 from gateway.web.http.replies import reply
 from gateway.web.tasks.task_access import visible_task
-from gateway.wire.explain import ExplanationView, StepView
+from gateway.wire.tasks import ExplanationView, StepView
 from gateway.wire.times import rfc3339
 
 MOST: Final = 200

@@ -15,10 +15,10 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, Frozen, Task
 from gateway.store.protocol import Reads
-from gateway.wire.agent import TERMINAL_WORDS
+from gateway.wire.agent import TERMINAL_EVENTS
 from gateway.wire.patches import unpacked
 
-_FINAL: Final = ("task.retried", "task.cancelled", *sorted(TERMINAL_WORDS))
+_FINAL: Final = ("task.retried", "task.cancelled", *sorted(TERMINAL_EVENTS))
 _AT_A_TIME: Final = 8
 """Pieces that are read together: at most 8 MiB of text."""
 

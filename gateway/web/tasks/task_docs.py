@@ -18,8 +18,15 @@ from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
 from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.web.tasks import filters
 from gateway.web.tasks.included import INCLUDE
-from gateway.wire.explain import ExplanationView
-from gateway.wire.tasks import NewTask, Page, Release, StreamToken, TaskView, WholeTaskView
+from gateway.wire.tasks import (
+    ExplanationView,
+    NewTask,
+    Page,
+    Release,
+    StreamToken,
+    TaskView,
+    WholeTaskView,
+)
 
 _TAG: Final = "Tasks"
 _NOTHING: Final = Body(kind=Nothing, example=Nothing(), is_required=False)
