@@ -21,13 +21,13 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm
 from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.endpoints import read_directory
+from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
 from gateway.store.sqlite.migrations import migrate
-from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.reads import Reads
-from gateway.store.sqlite.realms import UPSERT_REALMS, watched_realms
 from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
 from tests.simulation.tables import Tables
 

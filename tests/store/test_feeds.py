@@ -15,7 +15,7 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.store.sqlite.feeds import Query, read_feed
+from gateway.store.sqlite.events import Query, read_feed
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]

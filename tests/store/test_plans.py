@@ -18,16 +18,16 @@ from gateway.store.sqlite import (
     deliveries,
     delivery_contexts,
     endpoint_reads,
-    feeds,
-    gauges,
+    endpoints,
+    events,
     lanes,
-    outbox,
+    launching,
+    operations,
     pruning,
-    realms,
     sources,
-    statements,
     sweeps,
     task_list,
+    tasks,
 )
 from gateway.store.sqlite.admin import master_keys, resealing, sealed
 from tests.databases import new_database
@@ -35,15 +35,15 @@ from tests.databases import new_database
 STATEMENTS: Final = {
     name: text
     for home in (
-        statements,
+        tasks,
         claims,
         task_list,
-        feeds,
-        gauges,
+        events,
+        operations,
         deliveries,
         endpoint_reads,
-        outbox,
-        realms,
+        endpoints,
+        launching,
         concurrency_keys,
         lanes,
         delivery_contexts,

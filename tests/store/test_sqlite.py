@@ -29,7 +29,7 @@ from gateway.domain.tasks.task import (
     Usage,
 )
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 POLICY = Policy(key_id="k1")

@@ -28,7 +28,7 @@ from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.claims import (
     ADVANCE_KEYS,
     UPSERT_TURNS,
@@ -37,9 +37,9 @@ from gateway.store.sqlite.claims import (
     turn_values,
 )
 from gateway.store.sqlite.concurrency_keys import UPSERT_TAKEN, load_keys
-from gateway.store.sqlite.outbox import UPSERT_ENDPOINTS, load_outbox, outbox_changes
+from gateway.store.sqlite.endpoints import UPSERT_ENDPOINTS, load_outbox, outbox_changes
+from gateway.store.sqlite.launching import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.sqlite.pruning import pruning_statements
-from gateway.store.sqlite.realms import UPSERT_REALMS, load_realms, tasks_of_realm
 from gateway.store.sqlite.rows import Params
 from gateway.store.sqlite.sources import UPSERT_MESSAGES, load_notices, message_values
 from gateway.store.sqlite.sweeps import UPSERT_SWEEPS, sweep_values

@@ -13,7 +13,7 @@ from gateway.domain.launching.realm import ProviderRealm
 from gateway.domain.tasks.task import Task
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.rows import Params
-from gateway.store.sqlite.statements import JOB_COLUMNS
+from gateway.store.sqlite.tasks import JOB_COLUMNS
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 

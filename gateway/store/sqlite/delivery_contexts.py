@@ -14,7 +14,7 @@ from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Targ
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.deliveries import Query
 from gateway.store.sqlite.rows import Row
-from gateway.store.sqlite.statements import EVENT_COLUMNS, TASK_COLUMNS
+from gateway.store.sqlite.tasks import EVENT_COLUMNS, TASK_COLUMNS
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 

@@ -7,7 +7,7 @@ from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.sealing import Sealed
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.deliveries import Query
-from gateway.store.sqlite.outbox import ENDPOINT_COLUMNS, REPLAY_COLUMNS, RUNNING_REPLAYS
+from gateway.store.sqlite.endpoints import ENDPOINT_COLUMNS, REPLAY_COLUMNS, RUNNING_REPLAYS
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 

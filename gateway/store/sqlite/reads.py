@@ -41,9 +41,10 @@ from gateway.store.records import (
     TaskPage,
 )
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.batch import Batch
 from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
+from gateway.store.sqlite.connection import translated
 from gateway.store.sqlite.deliveries import deliveries_of, one_delivery, page_of_deliveries
 from gateway.store.sqlite.delivery_contexts import (
     delivery_contexts,
@@ -52,9 +53,8 @@ from gateway.store.sqlite.delivery_contexts import (
     target_of,
 )
 from gateway.store.sqlite.endpoint_reads import NEWEST_SEQ, EndpointReads
-from gateway.store.sqlite.errors import translated
-from gateway.store.sqlite.feeds import read_feed
-from gateway.store.sqlite.gauges import TASK_COUNTS, read_gauges
+from gateway.store.sqlite.endpoints import read_directory
+from gateway.store.sqlite.events import read_feed
 from gateway.store.sqlite.lanes import (
     changed_at,
     due_deliveries,
@@ -62,9 +62,9 @@ from gateway.store.sqlite.lanes import (
     new_deliveries,
     pending_endpoints,
 )
-from gateway.store.sqlite.outbox import read_directory
+from gateway.store.sqlite.launching import DUE_REALMS, watched_realms
+from gateway.store.sqlite.operations import TASK_COUNTS, read_gauges
 from gateway.store.sqlite.rate_limits import read_rate_limit
-from gateway.store.sqlite.realms import DUE_REALMS, watched_realms
 from gateway.store.sqlite.rows import Params
 from gateway.store.sqlite.sweeps import SWEEPS, swept_from_row
 from gateway.store.sqlite.task_list import Listing

@@ -14,17 +14,17 @@ from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
 from gateway.store.sqlite.batch import Batch
-from gateway.store.sqlite.errors import translated
+from gateway.store.sqlite.connection import translated
+from gateway.store.sqlite.endpoints import read_directory
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log
+from gateway.store.sqlite.launching import watched_realms
 from gateway.store.sqlite.lock import exclusive
-from gateway.store.sqlite.outbox import read_directory
 from gateway.store.sqlite.reads import Reads
-from gateway.store.sqlite.realms import watched_realms
 
 log = structlog.get_logger(__name__)
 

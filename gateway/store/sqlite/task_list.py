@@ -12,7 +12,7 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Status, Task
 from gateway.store.records import TaskFilter, TaskPage
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.rows import Params, Row
 
 LARGEST_STEP: Final = 1_000

@@ -24,10 +24,10 @@ from gateway.domain.invariants.task_rows import (
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.check_database import is_corrupt, unsound
+from gateway.store.sqlite.endpoints import ENDPOINT_COLUMNS
 from gateway.store.sqlite.migrations import require_newest
-from gateway.store.sqlite.outbox import ENDPOINT_COLUMNS
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 

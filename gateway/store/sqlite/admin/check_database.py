@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import BACKUP_TABLE
 from gateway.store.sqlite.migrations import migrate
 

@@ -11,7 +11,7 @@ from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
 from gateway.store.sqlite.files import check_log

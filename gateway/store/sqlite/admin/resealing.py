@@ -10,7 +10,7 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import statements as sql
+from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.sealed import Kind
 from gateway.store.sqlite.lock import exclusive
 
