@@ -215,17 +215,17 @@ def _is_touched(endpoint: Endpoint, now: int) -> bool:
 
 def _topics(view: UnitOfWork, now: int) -> set[str]:
     """Who may want to look again after this batch."""
-    topics = {event.task_id for event in view.new_events}
-    tasks = [view.tasks[task_id] for task_id in (*view.new_tasks, *view.changed_tasks)]
-    if view.new_events:
+    topics = {event.task_id for event in view.events.new}
+    tasks = [view.tasks[task_id] for task_id in (*view.tasks.new, *view.tasks.changed)]
+    if view.events.new:
         topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
         endpoints = view.outbox.changed_endpoints.values()
         topics |= {f"project:{endpoint.project}" for endpoint in endpoints}
-    jobs = [view.jobs[job_id] for job_id in view.changed_jobs]
+    jobs = [view.jobs[job_id] for job_id in view.jobs.changed]
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
-    if view.new_deliveries or view.outbox.delivery_updates or view.outbox.callbacks:
+    if view.deliveries.new or view.outbox.delivery_updates or view.outbox.callbacks:
         topics.add("deliveries")
     touched = view.outbox.changed_endpoints.values()
     if view.outbox.delivery_updates or any(_is_touched(each, now) for each in touched):
@@ -234,7 +234,7 @@ def _topics(view: UnitOfWork, now: int) -> set[str]:
         topics.add("replays")
     moments = [task.due_at for task in tasks]
     moments += [job.lease_expires_at for job in jobs]
-    moments += [view.realms[place].due_at for place in view.changed_realms]
+    moments += [view.realms[place].due_at for place in view.realms.changed]
     if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")
     return topics

@@ -24,7 +24,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
     secrets_of: frozenset[str]
     replays: dict[str, int]
     deliveries: tuple[DeliveryKey, ...]
-    owing: tuple[str, ...]
+    undelivered: tuple[str, ...]
     claims: tuple[Claim, ...]
     realms: frozenset[RealmKey]
     sandboxes: tuple[SandboxKey, ...]
@@ -46,7 +46,7 @@ class BatchReadSet(Frozen, frozen=True, kw_only=True):
             secrets_of=frozenset(key for need in needs for key in need.secrets_of),
             replays=dict(pair for need in needs for pair in need.replays),
             deliveries=tuple(key for need in needs for key in need.deliveries),
-            owing=tuple(key for need in needs for key in need.owing),
+            undelivered=tuple(key for need in needs for key in need.undelivered),
             claims=tuple(need.claim for need in needs if need.claim is not None),
             realms=frozenset(need.realm for need in needs if need.realm is not None),
             sandboxes=tuple(key for need in needs for key in need.sandboxes),

@@ -21,7 +21,7 @@ from gateway.cli.local.up import (
     launcher_environ,
 )
 from gateway.settings import read_settings
-from gateway.store.sqlite.lock import exclusive
+from gateway.store.sqlite.files import exclusive
 from launcher.settings import inspect_settings
 from tests.cli.test_operator_commands import run
 from tests.daytona.api import Api, opened

@@ -52,12 +52,12 @@ def project(*endpoints: Endpoint) -> UnitOfWork:
 
 
 def types(view: UnitOfWork) -> list[str]:
-    return [event.type for event in view.new_events]
+    return [event.type for event in view.events.new]
 
 
 def told(view: UnitOfWork) -> list[tuple[str, str]]:
     """To whom, and what."""
-    return [(delivery.endpoint_id, delivery.event.type) for delivery in view.new_deliveries]
+    return [(delivery.endpoint_id, delivery.event.type) for delivery in view.deliveries.new]
 
 
 def state(event: Event) -> EndpointState:
@@ -68,7 +68,7 @@ def state(event: Event) -> EndpointState:
 
 def assert_sound(view: UnitOfWork) -> None:
     """The log of each endpoint, held against its row."""
-    numbered = [replace(event, seq=seq) for seq, event in enumerate(view.new_events, 1)]
+    numbered = [replace(event, seq=seq) for seq, event in enumerate(view.events.new, 1)]
     for endpoint_id in {event.task_id for event in numbered}:
         endpoint = view.outbox.directory.find(endpoint_id)
         assert endpoint is not None
@@ -118,7 +118,7 @@ def test_failing_is_told_once_until_something_arrives() -> None:
     decide(view, DELIVERED, NOW + 62 * MINUTE)
     decide(view, replace(FAILED, at=NOW + 63 * MINUTE), NOW + 70 * MINUTE)
     assert types(view) == ["endpoint.failing", "endpoint.recovered", "endpoint.failing"]
-    assert [event.task_seq for event in view.new_events] == [1, 2, 3]
+    assert [event.task_seq for event in view.events.new] == [1, 2, 3]
     assert_sound(view)
 
 
@@ -127,7 +127,7 @@ def test_an_event_says_which_endpoint_and_why_without_what_is_secret() -> None:
     decide(view, FAILED, NOW)
     decide(view, FAILED, NOW + 5 * MINUTE)
     decide(view, DELIVERED, NOW + 6 * MINUTE)
-    failing, recovered = view.new_events
+    failing, recovered = view.events.new
     since = "2026-09-21T14:13:20.000Z"
     shown = EndpointState(
         id="ep_a",
@@ -150,7 +150,7 @@ def test_an_address_that_looks_like_a_key_is_redacted() -> None:
     key = f"slip_ops_{'a' * 43}"
     view = project(replace(FRONTEND, shown_url=f"https://a.example/{key}"), WATCHER)
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason=key), NOW)
-    (event,) = view.new_events
+    (event,) = view.events.new
     assert key not in event.data.decode()
     assert_sound(view)
 
@@ -166,7 +166,7 @@ def test_whoever_is_disabled_is_told_of_until_it_works_again() -> None:
     decide(view, FAILED, NOW + 5 * MINUTE)  # they know
     decide(view, DELIVERED, NOW + 6 * MINUTE)
     assert types(view) == ["endpoint.disabled", "endpoint.disabled", "endpoint.recovered"]
-    assert [state(event).reason for event in view.new_events] == ["by hand", "again", None]
+    assert [state(event).reason for event in view.events.new] == ["by hand", "again", None]
     assert_sound(view)
 
 
@@ -203,7 +203,7 @@ def test_the_others_of_its_project_hear_of_an_endpoint_if_they_ask(
 def test_for_a_disabled_receiver_it_is_held() -> None:
     view = project(FRONTEND, replace(WATCHER, enabled=False))
     decide(view, e.DisableEndpoint(endpoint_id="ep_a", reason="by hand"), NOW)
-    (delivery,) = view.new_deliveries
+    (delivery,) = view.deliveries.new
     assert (delivery.status, delivery.next_attempt_at) == ("held", None)
 
 
@@ -215,15 +215,15 @@ def test_endpoints_that_tell_of_each_other_come_to_an_end() -> None:
         at = NOW
         for name in ("ep_a", "ep_b", "ep_c"):
             decide(view, replace(answer, endpoint_id=name), at)
-        while answered < len(view.new_deliveries):
-            delivery = view.new_deliveries[answered]
+        while answered < len(view.deliveries.new):
+            delivery = view.deliveries.new[answered]
             at += 5 * MINUTE
             decide(view, replace(answer, endpoint_id=delivery.endpoint_id, seq=answered), at)
             answered += 1
         at += 5 * MINUTE
         for name in ("ep_a", "ep_b", "ep_c"):
             decide(view, replace(answer, endpoint_id=name), at)
-    kinds = [(event.task_id, event.type) for event in view.new_events]
+    kinds = [(event.task_id, event.type) for event in view.events.new]
     assert len(kinds) == len(set(kinds)) == 6
     assert {kind for _, kind in kinds} == ABOUT_ENDPOINTS - {"endpoint.disabled"}
     assert_sound(view)

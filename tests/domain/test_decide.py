@@ -323,7 +323,7 @@ def test_a_late_word_is_kept_but_moves_nothing() -> None:
     world.emit("task.completed", summary="done")
     before = world.task
     assert world.refuses(world.word("task.progress", stage="x")) == "attempt_finished"
-    late = world.view.new_events[-1]
+    late = world.view.events.new[-1]
     assert (late.applied, late.reason) == (False, "attempt_finished")
     assert replace(world.task, seq=before.seq) == before
 

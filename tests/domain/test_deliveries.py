@@ -38,7 +38,7 @@ def settled(command: c.SettleDelivery, **endpoint: Any) -> UnitOfWork:
     view.outbox.put_endpoint(replace(ENDPOINT, **endpoint))
     view.outbox.changed_endpoints.clear()
     decide(view, command, NOW)
-    assert view.settled == [command]
+    assert view.deliveries.settled == [command]
     return view
 
 
@@ -104,4 +104,4 @@ def test_an_endpoint_that_works_is_not_written_for_each_delivery() -> None:
 def test_an_attempt_at_an_endpoint_that_was_deleted_meanwhile_is_kept() -> None:
     view = UnitOfWork(policy=Policy(key_id="k1"))
     decide(view, FAILED, NOW)
-    assert view.settled == [FAILED]
+    assert view.deliveries.settled == [FAILED]

@@ -317,7 +317,7 @@ def test_what_a_launcher_saw_of_a_failure_stands_in_the_history() -> None:
     for wait in (5, 30, 0):
         (job,) = world.claim()
         world.do(c.FailJob(job_id=job.id, lease_token=job.token, error=error))
-        fact = world.view.new_events[-1].fact
+        fact = world.view.events.new[-1].fact
         assert isinstance(fact, Retried | Ended)
         assert isinstance(fact.report, msgspec.Raw)
         report = msgspec.json.decode(fact.report, type=LaunchReport)

@@ -169,8 +169,8 @@ class Installation:
         """State that a refusal must not change; the number of refused events is counted."""
         view = self.world.view
         attempts = {key: replace(one, refused=0) for key, one in view.attempts.items()}
-        rest = (attempts, dict(view.jobs), dict(view.realms), len(view.new_deliveries))
-        return list(view.new_events), self.world.task, rest
+        rest = (attempts, dict(view.jobs), dict(view.realms), len(view.deliveries.new))
+        return list(view.events.new), self.world.task, rest
 
     def wait(self, choice: int) -> None:
         self.world.pass_seconds(SECONDS[choice % len(SECONDS)])
@@ -306,7 +306,7 @@ def test_the_invariants_hold_whatever_comes(
 
 
 def _states(world: World) -> list[Status]:
-    first, *later = world.view.new_events
+    first, *later = world.view.events.new
     task = create(first)
     states = [task.status]
     for event in later:

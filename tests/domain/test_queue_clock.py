@@ -193,8 +193,8 @@ def test_a_relaunch_has_what_the_key_left_of_its_queue_clock() -> None:
 def test_a_launch_in_its_backoff_does_not_hold_the_key() -> None:
     world = deserted(concurrencyKey="acme")
     fail(world)
-    assert world.view.keys_in_use["default/acme"] == 0
-    (period,) = world.view.taken["default/acme"]
+    assert world.view.keys.in_use["default/acme"] == 0
+    (period,) = world.view.keys.holds["default/acme"]
     assert period.freed_at == world.now
 
 

@@ -141,10 +141,10 @@ def test_a_realm_that_was_missing_before_our_absence_still_is() -> None:
 def test_more_tasks_than_one_look_takes_are_told_by_the_next() -> None:
     world = running()
     world.now += 60_000
-    world.view.has_more_stranded = True
+    world.view.realms.has_more_stranded = True
     world.do(c.RealmDue(key=HERE))
     assert world.view.realms[HERE].due_at == world.now
-    world.view.has_more_stranded = False
+    world.view.realms.has_more_stranded = False
     world.do(c.RealmDue(key=HERE))
     assert world.view.realms[HERE].due_at is None
     assert world.types.count("task.stalled") == 1

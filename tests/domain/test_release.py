@@ -31,7 +31,7 @@ def test_the_next_attempt_may_begin() -> None:
     world.do(release())
     assert world.task.flags == ()
     assert world.task.claimable_at == world.now
-    released = next(event for event in world.view.new_events if event.type == "sandbox.released")
+    released = next(event for event in world.view.events.new if event.type == "sandbox.released")
     assert isinstance(released.fact, SandboxReported)
     assert (released.attempt, released.fact.reason) == (1, REASON)
     assert [job.kind for job in world.claim()] == ["create"]

@@ -224,7 +224,7 @@ def test_a_released_sandbox_that_comes_back_is_destroyed() -> None:
 
 def newest(world: World) -> Sweep:
     """The newest sweep."""
-    return world.view.new_sweeps[-1]
+    return world.view.sweeps[-1]
 
 
 def test_a_sweep_keeps_what_it_found_and_why_nobody_wants_it() -> None:
@@ -257,7 +257,7 @@ def test_a_sweep_that_failed_has_found_nothing() -> None:
     (sweep,) = world.claim(capacity=0)
     error = LaunchError(code="provider_unavailable", message="503", retryable=True)
     world.do(c.FailJob(job_id=sweep.id, lease_token=sweep.token, error=error))
-    assert world.view.new_sweeps == []
+    assert world.view.sweeps == []
 
 
 def test_a_sweep_that_is_wanted_now_is_offered_now_and_only_once() -> None:

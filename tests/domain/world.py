@@ -11,7 +11,7 @@ from gateway.domain.kernel.answers import AgentEventReply, Answer, ClaimReply, T
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name, typeid
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import Delivery, UnitOfWork
+from gateway.domain.kernel.unit_of_work import NewDelivery, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.fold import fold
 from gateway.domain.tasks.spec import Spec
@@ -60,12 +60,12 @@ class World:
     @property
     def types(self) -> list[str]:
         """The types of all its events, oldest first."""
-        return [event.type for event in self.view.new_events]
+        return [event.type for event in self.view.events.new]
 
     def do(self, command: c.Command) -> Answer:
         """Decides, then checks what must hold after every step."""
-        self.view.claimable = {TASK: None} if TASK in self.view.tasks else {}
-        self.view.offered = {
+        self.view.claims.claimable = {TASK: None} if TASK in self.view.tasks else {}
+        self.view.claims.offered = {
             job.id: None
             for job in self.view.jobs.values()
             if job.kind in self.offered and job.is_open and not job.is_held(self.now)
@@ -85,14 +85,14 @@ class World:
 
     def check(self) -> None:
         """`task row = fold(its events)`, no gap in their numbers, and a next due time."""
-        events = self.view.new_events
+        events = self.view.events.new
         numbered = [replace(event, seq=seq) for seq, event in enumerate(events, start=1)]
         rows = TaskRows(
             task=self.task,
             due_at=self.task.due_at,
             attempts=tuple(self.view.attempts.values()),
             jobs=tuple(job for job in self.view.jobs.values() if job.task_id is not None),
-            deliveries=tuple(_row(delivery) for delivery in self.view.new_deliveries),
+            deliveries=tuple(_row(delivery) for delivery in self.view.deliveries.new),
         )
         problems = [str(problem) for problem in check_task(rows, numbered)]
         assert not problems, problems
@@ -109,7 +109,7 @@ class World:
             self.do(c.JobDue(job_id=job.id))
         for key, realm in list(self.view.realms.items()):
             if not self.is_deserted:
-                self.view.put_realm(realm.called(self.now))
+                self.view.realms.put(realm.called(self.now))
             self.do(c.RealmDue(key=key))
         self.do(c.TaskDue(task_id=TASK))
 
@@ -118,7 +118,7 @@ class World:
         waits = replace(self.task, status=Status.QUEUED)
         holds = replace(self.task, status=Status.RUNNING)
         before, after = (waits, holds) if by_another else (holds, waits)
-        self.view.move_key(before, after, self.now)
+        self.view.keys.move(before, after, self.now)
 
     def claim(self, launcher: str = "l1", **claim: object) -> list[Job]:
         """The jobs a launcher gets."""
@@ -193,7 +193,7 @@ class World:
         )
 
 
-def _row(delivery: Delivery) -> DeliveryRow:
+def _row(delivery: NewDelivery) -> DeliveryRow:
     """As it would stand in the database; with one task, all numbers are its own."""
     number = delivery.event.task_seq
     return DeliveryRow(

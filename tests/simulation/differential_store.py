@@ -21,13 +21,13 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm
 from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.clocks import PULSE
 from gateway.store.sqlite.endpoints import read_directory
 from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
 from gateway.store.sqlite.migrations import migrate
-from gateway.store.sqlite.reads import Reads
+from gateway.store.sqlite.reads import SQLiteReads
 from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
 from tests.simulation.tables import Tables
 
@@ -75,7 +75,9 @@ class DifferentialStore(MemoryStore):
         super().__init__(tables, commit)
         self.database = database
         self.connection = cast(aiosqlite.Connection, _Direct(database))
-        self.reads = DifferentialReads(tables, Reads(cast(aiosqlite.Connection, _Direct(reader))))
+        self.reads = DifferentialReads(
+            tables, SQLiteReads(cast(aiosqlite.Connection, _Direct(reader)))
+        )
 
     def transaction(self) -> "DifferentialTransaction":
         """Begins on both."""
@@ -133,14 +135,14 @@ class DifferentialTransaction(MemoryTransaction):
     def _copy_what_was_left_out(self) -> None:
         """Pulses and calls that changed nothing else were written into the tables alone."""
         database, tables = self._both.database, self._tables
-        database.execute(sql.PULSE, {"at": tables.pulse_at})
-        database.executemany(UPSERT_REALMS, [*map(rows.realm_values, tables.realms.values())])
+        database.execute(PULSE, {"at": tables.pulse_at})
+        database.executemany(UPSERT_REALMS, [*map(rows.REALM.values, tables.realms.values())])
 
 
 class DifferentialReads(MemoryReads):
     """Reads both."""
 
-    def __init__(self, tables: Tables, other: Reads) -> None:
+    def __init__(self, tables: Tables, other: SQLiteReads) -> None:
         super().__init__(tables)
         self._other = other
 
@@ -217,10 +219,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Outbox):
         return vars(value) | {"directory": value.directory.recipients("default", "ep_1")}
     if isinstance(value, dict):
-        return {k: each for k, each in value.items() if not _is_sweep(each) and not _is_sweep(k)}
+        rows = {k: each for k, each in value.items() if not _is_sweep(each) and not _is_sweep(k)}
+        return rows, _fields(value)
     if isinstance(value, list):
         return [each for each in value if not _is_sweep(each)]
-    return value
+    return _fields(value) if dataclasses.is_dataclass(value) else value
+
+
+def _fields(value: object) -> dict[str, Any]:
+    """The fields of a part, each as above."""
+    fields = getattr(value, "__dict__", {})
+    return {name: _plain(each) for name, each in fields.items() if name != "_key"}
 
 
 def _is_sweep(value: object) -> bool:

@@ -456,7 +456,7 @@ class Gateway:
     def _ask_again(self, view: UnitOfWork) -> None:
         """A job for later wakes nobody: a claim that is asked anew until then learns of it."""
         now = self._world.wall()
-        for name in view.changed_jobs:
+        for name in view.jobs.changed:
             job = view.jobs[name]
             if job.is_free and job.not_before >= now + LONGEST_CLAIM:
                 later = (job.not_before - now) / 1000

@@ -98,7 +98,7 @@ class Invariants:
         """A commit: what it changes, and what it must not."""
         self.commits += 1
         tables = self._tables
-        before = {key: tables.tasks[key] for key in view.changed_tasks}
+        before = {key: tables.tasks[key] for key in view.tasks.changed}
         last_pulse = tables.pulse_at
         apply()
         for event in tables.written:
@@ -107,8 +107,8 @@ class Invariants:
                 event.type != "task.patch" or (event.task_id, event.task_seq) in tables.pieces
             )
             _hold(is_whole, f"the text of event {event.task_seq} of {event.task_id} is not kept")
-        touched = dict.fromkeys((*view.new_tasks, *view.changed_tasks))
-        touched |= dict.fromkeys(task_id for task_id, _ in view.changed_attempts)
+        touched = dict.fromkeys((*view.tasks.new, *view.tasks.changed))
+        touched |= dict.fromkeys(task_id for task_id, _ in view.attempts.changed)
         for key in touched:
             self._judge(key)
         for key, old in before.items():
@@ -224,9 +224,9 @@ class Invariants:
                 _hold_none(self._endpoint_histories[endpoint.id].check_row(endpoint))
 
     def _hold_deliveries(self, view: UnitOfWork) -> None:
-        pending = {(d.event.task_id, d.event.task_seq) for d in view.new_deliveries}
+        pending = {(d.event.task_id, d.event.task_seq) for d in view.deliveries.new}
         watcher = self._tables.directory.find(WATCHER)
-        for event in view.new_events:
+        for event in view.events.new:
             if event.is_about_endpoint:
                 wanted = watcher is not None and event.task_id != WATCHER
             else:
@@ -244,14 +244,14 @@ def _hold_none(problems: Iterator[Problem]) -> None:
 def _hold_hard_clock(old: Task, new: Task, view: UnitOfWork) -> None:
     """Nothing but an outage moves it."""
     was, now = old.clocks.run, new.clocks.run
-    if old.attempt != new.attempt or view.pulse_at is not None or was is None or now is None:
+    if old.attempt != new.attempt or view.pulse.at is not None or was is None or now is None:
         return
     _hold(was == now, f"the hard clock of {new.id} was moved from {was} to {now}")
 
 
 def _hold_refused(view: UnitOfWork, before: dict[str, Task], tables: Tables) -> None:
     """A refused word moves no state, flag or clock."""
-    if not view.new_events or any(event.applied for event in view.new_events):
+    if not view.events.new or any(event.applied for event in view.events.new):
         return
     for key, old in before.items():
         new = tables.tasks[key]
@@ -260,7 +260,7 @@ def _hold_refused(view: UnitOfWork, before: dict[str, Task], tables: Tables) -> 
 
 def _hold_outage(view: UnitOfWork, last: int | None) -> None:
     """After an outage nobody is judged by it."""
-    at = view.pulse_at
+    at = view.pulse.at
     if at is None or last is None or at - last <= OUTAGE:
         return
     for job in view.jobs.values():

@@ -106,7 +106,7 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "what befalls an endpoint is told to nobody": Mutant(
         file="gateway/domain/deliveries/endpoint_events.py",
-        old="    unit.owe(event, unit.outbox.directory.others(endpoint), now)\n",
+        old="    unit.deliveries.enqueue(event, unit.outbox.directory.others(endpoint), now)\n",
         new="",
         found_by=10,
     ),

@@ -34,7 +34,8 @@ class Load:
         self._now = now
         watched = {key: realm for key, realm in tables.realms.items() if realm.due_at is not None}
         outbox = Outbox(directory=tables.directory)
-        self.view = UnitOfWork(policy=policy, seq=tables.seq, realms=watched, outbox=outbox)
+        self.view = UnitOfWork(policy=policy, seq=tables.seq, outbox=outbox)
+        self.view.realms.update(watched)
 
     def load(self, needs: Sequence[ReadSet]) -> UnitOfWork:
         """The union of what the commands need."""
@@ -55,7 +56,7 @@ class Load:
         for key in {need.realm: None for need in needs if need.realm is not None}:
             wanted.update(self._load_stranded(key))
         wanted.update(job.task_id for job in view.jobs.values() if job.task_id is not None)
-        wanted.update(view.claimable)
+        wanted.update(view.claims.claimable)
         for task_id in sorted(wanted):
             self._load_task(task_id)
         for need in needs:
@@ -104,7 +105,7 @@ class Load:
         task = tables.tasks.get(task_id)
         if task is None:
             return
-        view.tasks[task_id] = task
+        view.tasks.load([task])
         for number, attempt in tables.attempts[task_id].items():
             view.attempts[task_id, number] = attempt
         for name in tables.jobs_of_task[task_id]:
@@ -116,15 +117,15 @@ class Load:
         tables, view = self._tables, self.view
         for word in need.webhooks:
             if word in tables.heard:
-                view.heard[word] = tables.heard[word]
+                view.events.seen[word] = tables.heard[word]
         for key in need.idempotency:
             if key in tables.remembered:
-                view.remembered[key] = tables.remembered[key]
+                view.idempotency[key] = tables.remembered[key]
 
     def _load_outage(self, at: int) -> list[str]:
         tables, view = self._tables, self.view
-        view.last_pulse = tables.pulse_at
-        if view.last_pulse is None or at - view.last_pulse <= OUTAGE:
+        view.pulse.last = tables.pulse_at
+        if view.pulse.last is None or at - view.pulse.last <= OUTAGE:
             return []
         for job in tables.open_jobs.values():
             if job.lease_expires_at is not None:
@@ -149,25 +150,25 @@ class Load:
         )
         for job in offered[: OFFERED_PER_CLAIM * len(claims)]:
             view.jobs.setdefault(job.id, job)
-            view.offered[job.id] = None
+            view.claims.offered[job.id] = None
         if any(claim.capacity for claim in claims):
             self._load_claimable(claims)
 
     def _load_claimable(self, claims: Sequence[Claim]) -> None:
         tables, view = self._tables, self.view
         waiting = (task for task in tables.tasks.values() if task.claimable_at is not None)
-        view.turns = {task.project: tables.turns.get(task.project, 0) for task in waiting}
-        if view.turns:
-            view.turn = max(tables.turns.values(), default=0)
+        view.claims.turns = {task.project: tables.turns.get(task.project, 0) for task in waiting}
+        if view.claims.turns:
+            view.claims.turn = max(tables.turns.values(), default=0)
         limit = sum(claim.capacity for claim in claims)
         for places in {claim.providers for claim in claims if claim.capacity}:
             claimable = _in_turn(
                 (task for task in tables.tasks.values() if self._is_claimable(task, set(places))),
                 lane=lambda task: task.project,
                 order=lambda task: (-task.priority, task.claimable_at, task.id),
-                turn=lambda task: (view.turns[task.project], task.project),
+                turn=lambda task: (view.claims.turns[task.project], task.project),
             )
-            view.claimable |= dict.fromkeys(task.id for task in claimable[:limit])
+            view.claims.claimable |= dict.fromkeys(task.id for task in claimable[:limit])
 
     def _is_claimable(self, task: Task, providers: set[tuple[str, str]]) -> bool:
         if task.claimable_at is None or task.claimable_at > self._now:
@@ -196,7 +197,7 @@ class Load:
             return
         keys = {task.scoped_key: None for task in living}
         counts = tables.keys_in_use()
-        view.keys_in_use = {key: counts[key] for key in keys if counts[key]}
+        view.keys.in_use = {key: counts[key] for key in keys if counts[key]}
         queued = (task.claimable_at for task in living if task.status is Status.QUEUED)
         since = min((at for at in queued if at is not None), default=self._now)
         for key in keys:
@@ -206,7 +207,7 @@ class Load:
             ]
             found = (*ended, *(each for each in periods if each.freed_at is None))
             if found:
-                view.taken[key] = found
+                view.keys.holds[key] = found
 
 
 class MemoryReads:

@@ -76,36 +76,36 @@ class Tables:
     def apply(self, view: UnitOfWork) -> None:
         """All of it, or an error and nothing."""
         self._refuse(view)
-        moved = [view.tasks[key] for key in (*view.new_tasks, *view.changed_tasks)]
+        moved = [view.tasks[key] for key in (*view.tasks.new, *view.tasks.changed)]
         moved = [task for task in moved if self._has_moved(task)]
-        for key in (*view.new_tasks, *view.changed_tasks):
+        for key in (*view.tasks.new, *view.tasks.changed):
             self.tasks[key] = view.tasks[key]
             self.due[key] = view.tasks[key].due_at
         self._line_up(moved, view.policy.concurrency_per_key)
-        for task_id, number in view.changed_attempts:
+        for task_id, number in view.attempts.changed:
             self.attempts[task_id][number] = view.attempts[task_id, number]
-        for name in view.changed_jobs:
+        for name in view.jobs.changed:
             self._put_job(view.jobs[name])
         first = self.seq + 1
-        self.written = [replace(event, seq=seq) for seq, event in enumerate(view.new_events, first)]
+        self.written = [replace(event, seq=seq) for seq, event in enumerate(view.events.new, first)]
         for event in self.written:
             self.events[event.task_id].append(event)
             if event.webhook_id is not None and event.body_hash is not None:
                 self.heard[event.task_id, event.attempt, event.webhook_id] = event.body_hash
-        self.seq += len(view.new_events)
-        self.pieces.update((event.task_id, event.task_seq) for event, _ in view.new_pieces)
+        self.seq += len(view.events.new)
+        self.pieces.update((event.task_id, event.task_seq) for event, _ in view.patches)
         self._put_deliveries(view, first)
         assert not view.outbox.delivery_updates, "no endpoint here is disabled"
         if view.outbox.is_changed:
             self.directory = view.outbox.directory.committed()
-        self.remembered.update((kept.key, kept) for kept in view.new_remembered)
-        self.calls.update((call.launcher_id, call) for call in view.calls)
-        self.realms.update((key, view.realms[key]) for key in view.changed_realms)
-        self.turns.update((project, view.turns[project]) for project in view.changed_turns)
-        for period in view.changed_taken:
+        self.remembered.update((kept.key, kept) for kept in view.idempotency.changes)
+        self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
+        self.realms.update((key, view.realms[key]) for key in view.realms.changed)
+        self.turns.update((project, view.claims.turns[project]) for project in view.claims.changed)
+        for period in view.keys.changed:
             self.taken[f"{period.project}/{period.concurrency_key}"][period.taken_at] = period
-        if view.pulse_at is not None:
-            self.pulse_at = view.pulse_at
+        if view.pulse.at is not None:
+            self.pulse_at = view.pulse.at
 
     def _has_moved(self, task: Task) -> bool:
         before = self.tasks.get(task.id)
@@ -134,17 +134,17 @@ class Tables:
                 self.behind.difference_update(first)
 
     def _refuse(self, view: UnitOfWork) -> None:
-        for key in (*view.new_tasks, *view.changed_tasks):
+        for key in (*view.tasks.new, *view.tasks.changed):
             task = view.tasks[key]
             if task.due_at is None and not task.status.is_terminal:
                 raise ConstraintBroken(f"task_is_due: {key}")
             if task.claimable_at is not None and task.status.is_terminal:
                 raise ConstraintBroken(f"terminal_is_not_claimable: {key}")
-            if key in view.new_tasks and key in self.tasks:
+            if key in view.tasks.new and key in self.tasks:
                 raise ConstraintBroken(f"tasks.id: {key}")
         numbers: dict[str, int] = {}
         heard = set()
-        for event in view.new_events:
+        for event in view.events.new:
             written = numbers.get(event.task_id, len(self.events[event.task_id]))
             if event.task_seq <= written:
                 raise ConstraintBroken(f"events_of_task: {event.task_id} {event.task_seq}")
@@ -154,7 +154,7 @@ class Tables:
                 raise ConstraintBroken(f"events_heard: {word}")
             heard.add(word)
         pending_keys = [
-            (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.new_deliveries
+            (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.deliveries.new
         ]
         if len(set(pending_keys)) < len(pending_keys):
             raise ConstraintBroken(f"deliveries: {pending_keys}")
@@ -172,9 +172,9 @@ class Tables:
             self.open_jobs.pop(job.id, None)
 
     def _put_deliveries(self, view: UnitOfWork, first: int) -> None:
-        if view.new_deliveries:
-            numbers = {(e.task_id, e.task_seq): seq for seq, e in enumerate(view.new_events, first)}
-            for new in view.new_deliveries:
+        if view.deliveries.new:
+            numbers = {(e.task_id, e.task_seq): seq for seq, e in enumerate(view.events.new, first)}
+            for new in view.deliveries.new:
                 key = (new.endpoint_id, numbers[new.event.task_id, new.event.task_seq])
                 self.deliveries[key] = DeliveryRow(
                     endpoint_id=key[0],
@@ -188,7 +188,7 @@ class Tables:
                 self.sent[key] = Sent()
                 if new.status == "pending":
                     self.pending[key] = None
-        for settled in view.settled:
+        for settled in view.deliveries.settled:
             self._settle(settled)
 
     @property

@@ -49,12 +49,13 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteStore]:
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for task in (TASK, *OTHERS):
-            view.put_new_task(task)
+            view.tasks.create(task)
         for number in range(1, 31):
-            view.put_event(_event(number))
+            view.events.put(_event(number))
         for job in JOBS:
-            view.put_job(job)
-        view.calls = [_call("launcher-a", 100), _call("launcher-b", 300), _call("launcher-c", 200)]
+            view.jobs.put(job)
+        for name, at in (("launcher-a", 100), ("launcher-b", 300), ("launcher-c", 200)):
+            view.launchers.put(_call(name, at))
         async with opened.transaction() as batch:
             await batch.write(view)
         yield opened

@@ -200,9 +200,9 @@ async def test_clean_up_of_one_project_hides_none_of_another(tmp_path: Path) -> 
                     project=project,
                     not_before=number,
                 )
-                view.put_job(job)
+                view.jobs.put(job)
             await batch.write(view)
         claim = c.Claim(launcher_id="l1", providers=(HERE,), capacity=0, secret=b"s" * 32)
         async with store.transaction() as batch:
             view = await batch.load([claim.needs], Policy(key_id="k1"), 1_000)
-        assert "job_39" in list(view.offered)[:2]
+        assert "job_39" in list(view.claims.offered)[:2]

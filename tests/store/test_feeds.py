@@ -15,7 +15,8 @@ from gateway.domain.tasks.task import (
     Task,
     Timeouts,
 )
-from gateway.store.sqlite.events import Query, read_feed
+from gateway.store.sqlite.connection import Query
+from gateway.store.sqlite.events import read_feed
 from gateway.store.sqlite.store import SQLiteStore, open_sqlite
 
 Wanted = tuple[str | None, list[str] | None, Iterable[int]]
@@ -40,7 +41,7 @@ async def test_the_log_of_a_task_goes_on_behind_any_number(store: SQLiteStore) -
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for seq, task_id in enumerate(("task_1", "task_2", "task_2", "task_1", "task_1"), 1):
             numbers[task_id].append(seq)
-            view.put_event(event(task_id, len(numbers[task_id])))
+            view.events.put(event(task_id, len(numbers[task_id])))
         await batch.write(view)
     for task_id, known in numbers.items():
         for after in range(7):
@@ -53,7 +54,7 @@ async def fill(store: SQLiteStore) -> None:
     async with store.transaction() as batch:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for task_id, project in (("task_1", "acme"), ("task_2", "default")):
-            view.put_new_task(
+            view.tasks.create(
                 Task(
                     id=task_id,
                     project=project,
@@ -69,7 +70,7 @@ async def fill(store: SQLiteStore) -> None:
             )
         for number in range(60):
             kind = "task.progress" if number % 10 == 0 else "task.heartbeat"
-            view.put_event(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
+            view.events.put(event(f"task_{number % 2 + 1}", number // 2 + 1, kind))
         await batch.write(view)
 
 

@@ -27,8 +27,8 @@ async def write(store: SQLiteStore, *names: str, padding: int = 0) -> None:
         async with store.transaction() as batch:
             view = UnitOfWork(policy=POLICY)
             task: Task = replace(PLAIN, id=f"task_{name}")
-            view.put_new_task(task)
-            view.put_event(birth(task, reason="x" * padding))
+            view.tasks.create(task)
+            view.events.put(birth(task, reason="x" * padding))
             await batch.write(view)
 
 

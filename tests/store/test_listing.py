@@ -78,9 +78,9 @@ async def store(tmp_path: Path, tasks: dict[str, tuple[Task, Spec]]) -> AsyncIte
     async with open_sqlite(tmp_path / "slipgate.db", new_instance_id=lambda: "i") as opened:
         view = UnitOfWork(policy=Policy(key_id="k1"))
         for task, spec in tasks.values():
-            view.put_new_task(task)
-            view.put_event(_birth(task, spec))
-            view.new_metadata.append((task.id, spec.metadata))
+            view.tasks.create(task)
+            view.events.put(_birth(task, spec))
+            view.metadata.append((task.id, spec.metadata))
         async with opened.transaction() as batch:
             await batch.write(view)
         yield opened

@@ -13,7 +13,7 @@ from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.unit_of_work import Delivery, UnitOfWork
+from gateway.domain.kernel.unit_of_work import NewDelivery, UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import (
@@ -64,7 +64,7 @@ def _enqueue(
         timeouts=Timeouts(),
         clocks=Clocks(queue=1),
     )
-    view.put_new_task(task)
+    view.tasks.create(task)
     for number in range(1, events + 1):
         event = Event(
             task_id=task_id,
@@ -75,9 +75,9 @@ def _enqueue(
             source="agent",
             data=msgspec.json.encode(SPEC) if number == 1 else b"{}",
         )
-        view.put_event(event)
-        view.new_deliveries += [
-            Delivery(endpoint_id=name, event=event, status="pending", next_attempt_at=number)
+        view.events.put(event)
+        view.deliveries.new += [
+            NewDelivery(endpoint_id=name, event=event, status="pending", next_attempt_at=number)
             for name in endpoints
         ]
 
@@ -102,7 +102,7 @@ def outcome(seq: int, *, status: str, attempts: int, again: int | None) -> c.Set
 
 async def settle(store: SQLiteStore, settled: c.SettleDelivery) -> None:
     view = UnitOfWork(policy=Policy(key_id="k1"))
-    view.settled.append(settled)
+    view.deliveries.settled.append(settled)
     async with store.transaction() as batch:
         await batch.write(view)
 
@@ -326,7 +326,7 @@ async def test_failures_of_an_endpoint_are_known_until_something_gets_through(
 ) -> None:
     view = UnitOfWork(policy=Policy(key_id="k1"))
     failed = replace(outcome(1, status="pending", attempts=1, again=500), reason="status")
-    view.settled.append(failed)
+    view.deliveries.settled.append(failed)
     failing = Endpoint(id="ep_1", project="default", origin="https://a", failing_since=10)
     view.outbox.put_endpoint(failing)
     async with store.transaction() as batch:

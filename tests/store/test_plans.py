@@ -14,22 +14,21 @@ import pytest
 
 from gateway.store.sqlite import (
     claims,
-    concurrency_keys,
+    clocks,
     deliveries,
     delivery_contexts,
-    endpoint_reads,
     endpoints,
     events,
     lanes,
     launching,
     operations,
     pruning,
+    replays,
     sources,
-    sweeps,
     task_list,
     tasks,
 )
-from gateway.store.sqlite.admin import master_keys, resealing, sealed
+from gateway.store.sqlite.admin import master_keys, operator, resealing, sealed
 from tests.databases import new_database
 
 STATEMENTS: Final = {
@@ -37,21 +36,21 @@ STATEMENTS: Final = {
     for home in (
         tasks,
         claims,
+        clocks,
+        replays,
         task_list,
         events,
         operations,
         deliveries,
-        endpoint_reads,
         endpoints,
         launching,
-        concurrency_keys,
         lanes,
         delivery_contexts,
         pruning,
+        operator,
         resealing,
         sealed,
         master_keys,
-        sweeps,
         sources,
     )
     for name, text in vars(home).items()
@@ -87,14 +86,13 @@ READ_WHOLE: Final = {
 """Why a statement may read a whole table or index."""
 SORTED: Final = {
     "RAISE_PRUNED": "the projects of a few tasks",
-    "RAISE_PRUNED_BY_NOTICES": "the projects of a hundred events",
+    "RAISE_PRUNED_BY_ENDPOINT_EVENTS": "the projects of a hundred events",
     "LIVE_SECRETS": "ten at most",
     "FAILURES": "a few deliveries of each endpoint that fails, once at each start",
     "API_KEYS": "keys are few",
-    "LAUNCHERS": "launchers are few",
-    "RECENT_LAUNCHERS": "as above",
+    "RECENT_LAUNCHERS": "launchers are few",
     "LAUNCHERS_BEFORE": "as above",
-    "OWED": "so many as are looked at, put in order once more",
+    "UNDELIVERED": "so many as are looked at, put in order once more",
     "BY_STATUS": "each state is read newest first, and left as soon as the page is full of newer",
     "BY_FLAG": "as above, for each project",
     "BY_ERROR": "as above, for each project",
@@ -136,14 +134,16 @@ SOUGHT: Final = {
     ),
     "DUE_JOBS": "SEARCH jobs USING INDEX jobs_leased (lease_expires_at>? AND lease_expires_at<?)",
     "DUE_TASKS": "SEARCH tasks USING COVERING INDEX tasks_due (due_at<?)",
-    "LAST_WORD": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq<?)",
+    "LAST_EVENT": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq<?)",
     "EVENTS_OF_TASK": "SEARCH events USING INDEX events_of_task (task_id=? AND task_seq>?)",
     "NEWEST_EVENTS": "SEARCH events USING INDEX events_of_task (task_id=?)",
     "KEY_HOLDERS": "SEARCH tasks USING INDEX tasks_keyed (project=? AND concurrency_key=?)",
-    "OWED": "SEARCH deliveries USING INDEX deliveries_of_task (task_id=?)",
-    "HEARD": "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)",
+    "UNDELIVERED": "SEARCH deliveries USING INDEX deliveries_of_task (task_id=?)",
+    "WEBHOOKS_SEEN": (
+        "SEARCH event USING INDEX events_heard (task_id=? AND attempt=? AND webhook_id=?)"
+    ),
     "DUE_REALMS": "SEARCH realms USING COVERING INDEX realms_due (due_at<?)",
-    "KEYS_TAKEN": (
+    "HOLDS": (
         "SEARCH period USING COVERING INDEX taken_keys_freed "
         "(project=? AND concurrency_key=? AND freed_at>?)"
     ),
@@ -214,6 +214,8 @@ def test_a_scan_is_found(wanted: str) -> None:
     assert list(_scanned(statement)) == ["events"]
 
 
-@pytest.mark.parametrize("name", [name for name in STATEMENTS if name.startswith("FORGET_")])
+@pytest.mark.parametrize(
+    "name", [name for name in STATEMENTS if name.startswith(("DELETE_OLD_", "ERASE_OLD_"))]
+)
 def test_whatever_was_kept_for_its_time_goes_a_bounded_number_at_a_time(name: str) -> None:
     assert re.search(r"LIMIT \d+\)+$", STATEMENTS[name])

@@ -52,7 +52,7 @@ def handle_agent_event(unit: UnitOfWork, command: ReportAgentEvent, now: int) ->
 def _is_duplicate(unit: UnitOfWork, command: ReportAgentEvent) -> bool:
     if command.webhook_id is None:
         return False
-    before = unit.heard.get((command.task_id, command.attempt, command.webhook_id))
+    before = unit.events.seen.get((command.task_id, command.attempt, command.webhook_id))
     if before is None:
         return False
     if not hmac.compare_digest(before, command.body_hash):
@@ -211,7 +211,7 @@ def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
     """Stores a piece of a patch that a launcher found, once; also after the task's end."""
     held(unit, command, now)
     _, change, attempt = about(unit, command, now)
-    if (command.task_id, command.attempt, command.name) in unit.heard:
+    if (command.task_id, command.attempt, command.name) in unit.events.seen:
         return Accepted()
     event = _patch_event(change, attempt, command)
     late = lateness(change, attempt)

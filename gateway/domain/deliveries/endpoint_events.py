@@ -45,8 +45,8 @@ def emit_endpoint_event(
         source="gateway",
         data=_data(kind, endpoint, reason, http_status),
     )
-    unit.put_event(event)
-    unit.owe(event, unit.outbox.directory.others(endpoint), now)
+    unit.events.put(event)
+    unit.deliveries.enqueue(event, unit.outbox.directory.others(endpoint), now)
     return after
 
 

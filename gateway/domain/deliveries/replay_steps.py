@@ -103,11 +103,11 @@ def _updated(replay: Replay, seq: int, now: int) -> DeliveryUpdate:
 
 def _release_new(unit: UnitOfWork, endpoint_id: str, now: int) -> None:
     """Releases deliveries held earlier in this batch: the last page does not contain them."""
-    unit.new_deliveries = [
+    unit.deliveries.new = [
         replace(delivery, status="pending", next_attempt_at=now)
         if delivery.endpoint_id == endpoint_id and delivery.status == "held"
         else delivery
-        for delivery in unit.new_deliveries
+        for delivery in unit.deliveries.new
     ]
 
 

@@ -25,7 +25,7 @@ FAILING: Final = "failing"
 
 def settle(unit: UnitOfWork, command: SettleDelivery, now: int) -> Accepted:
     """Records the result, and disables an endpoint that has failed for too long."""
-    unit.settled.append(command)
+    unit.deliveries.settled.append(command)
     endpoint = unit.outbox.directory.find(command.endpoint_id)
     if endpoint is None or not command.is_attempt:
         return Accepted()

@@ -351,7 +351,7 @@ class Prune(Frozen, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> ReadSet:
-        return ReadSet(tasks=(*self.env_of, *self.tasks), owing=self.tasks)
+        return ReadSet(tasks=(*self.env_of, *self.tasks), undelivered=self.tasks)
 
 
 Command = (

@@ -37,7 +37,7 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """Replays, with the number of deliveries of their next step."""
     deliveries: tuple[tuple[str, int], ...] = ()
     """Deliveries: endpoint, number of the event."""
-    owing: tuple[str, ...] = ()
+    undelivered: tuple[str, ...] = ()
     """Tasks whose undelivered deliveries matter."""
     claim: "Claim | None" = None
     realm: RealmKey | None = None

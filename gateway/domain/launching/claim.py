@@ -38,7 +38,7 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
         raise _id_taken(command.launcher_id)
     for place in command.providers:
         if (*place, command.project) not in unit.realms:
-            unit.put_job(sweep_job((*place, command.project), now))
+            unit.jobs.put(sweep_job((*place, command.project), now))
     unit.note_call(
         LauncherCall(
             launcher_id=command.launcher_id,
@@ -59,7 +59,9 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
 
 
 def _extra_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
-    fitting = (unit.jobs[name] for name in unit.offered if _may_have(unit.jobs[name], command, now))
+    fitting = (
+        unit.jobs[name] for name in unit.claims.offered if _may_have(unit.jobs[name], command, now)
+    )
     return [_lease(unit, job, command, now) for job in islice(fitting, MAX_EXTRA_JOBS)]
 
 
@@ -68,18 +70,18 @@ def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]
     queues = _queues(unit, command, now) if command.capacity else {}
     claimed: list[ClaimedJob] = []
     while queues and len(claimed) < command.capacity:
-        project = min(queues, key=lambda name: (unit.turns.get(name, 0), name))
+        project = min(queues, key=lambda name: (unit.claims.turns.get(name, 0), name))
         task = queues[project].pop()
         if not queues[project]:
             del queues[project]
-        if unit.has_room(task):  # the task before may have taken the last slot of the key
+        if unit.keys.has_room(task):  # the task before may have taken the last slot of the key
             claimed.append(_claim_create(unit, task, command, now))
     return claimed
 
 
 def _queues(unit: UnitOfWork, command: Claim, now: int) -> dict[str, list[Task]]:
     """By project, the tasks that match this launcher, the next one last."""
-    offered = (unit.tasks[task_id] for task_id in unit.claimable)
+    offered = (unit.tasks[task_id] for task_id in unit.claims.claimable)
     fitting = [task for task in offered if _may_create(unit, task, command, now)]
     fitting.sort(key=lambda task: (task.project, -task.priority, task.claimable_at, task.id))
     by_project = groupby(fitting, key=lambda task: task.project)
@@ -117,7 +119,7 @@ def _is_for(job: Job, command: Claim, now: int) -> bool:
 def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
         return False
-    return _is_reachable(unit, task, command) and unit.has_room(task)
+    return _is_reachable(unit, task, command) and unit.keys.has_room(task)
 
 
 def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:
@@ -144,7 +146,7 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     change.lower_flag("no_launcher")
     change.put_attempt(attempt)
     change.save()
-    unit.take_turn(task.project)
+    unit.claims.take_turn(task.project)
     name = job_id(task.id, task.attempt, "create")
     job = unit.jobs.get(name) or Job(
         id=name, kind="create", task_id=task.id, attempt=task.attempt, project=task.project
@@ -169,7 +171,7 @@ def _lease(unit: UnitOfWork, job: Job, command: Claim, now: int) -> ClaimedJob:
         is_delegated=False,
         closed_at=None,
     )
-    unit.put_job(leased)
+    unit.jobs.put(leased)
     task = unit.tasks.get(job.task_id or "")
     attempt = unit.attempts.get((job.task_id or "", job.attempt or 0))
     return ClaimedJob(job=leased, task=task, attempt=attempt)
@@ -222,12 +224,12 @@ def release(unit: UnitOfWork, job: Job, now: int) -> None:
     """Offers a held job again, without counting it. The old token becomes invalid now, not at the
     next claim, so that no two launchers work on the job."""
     freed = revoked(job)
-    unit.put_job(freed)
+    unit.jobs.put(freed)
     task = unit.tasks.get(job.task_id or "")
     if job.kind not in {"create", "inspect"} or task is None:
         return
     if task.attempt != job.attempt or task.status.is_terminal:
-        unit.put_job(replace(freed, closed_at=now))
+        unit.jobs.put(replace(freed, closed_at=now))
         return
     if job.kind == "create":
         change = TaskChange(unit, task, now)

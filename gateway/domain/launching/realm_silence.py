@@ -21,13 +21,13 @@ def realm_due(unit: UnitOfWork, command: RealmDue, now: int) -> Accepted:
     if realm.is_live(now):
         for change in _changed(unit, now, realm):
             change.save()
-        unit.put_realm(replace(realm, due_at=realm.called_at + LIVE_FOR))
+        unit.realms.put(replace(realm, due_at=realm.called_at + LIVE_FOR))
     elif now < unit.policy.started_at + LIVE_FOR:
-        unit.put_realm(replace(realm, due_at=unit.policy.started_at + LIVE_FOR))
+        unit.realms.put(replace(realm, due_at=unit.policy.started_at + LIVE_FOR))
     else:
         for change in _changed(unit, now, realm):
             change.save()
-        unit.put_realm(replace(realm, due_at=now if unit.has_more_stranded else None))
+        unit.realms.put(replace(realm, due_at=now if unit.realms.has_more_stranded else None))
     return Accepted()
 
 

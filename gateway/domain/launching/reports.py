@@ -40,7 +40,7 @@ def renew(unit: UnitOfWork, command: RenewLease, now: int) -> LeaseReply:
     expires = now + unit.policy.lease
     if job.is_delegated:
         expires = max(expires, job.lease_expires_at or 0)
-    unit.put_job(replace(job, lease_expires_at=expires, renewed=True))
+    unit.jobs.put(replace(job, lease_expires_at=expires, renewed=True))
     return LeaseReply(
         expires_at=expires,
         cancel=_is_unwanted(unit, job) and not _may_still_stop(unit, job, now),
@@ -152,7 +152,7 @@ def delegate(unit: UnitOfWork, command: DelegateJob, now: int) -> Accepted:
     take: one that never calls must not hold the job."""
     job = held(unit, command, now)
     until = min(max(now, command.until), now + 2 * unit.policy.launch)
-    unit.put_job(replace(job, is_delegated=True, lease_expires_at=until))
+    unit.jobs.put(replace(job, is_delegated=True, lease_expires_at=until))
     return Accepted()
 
 

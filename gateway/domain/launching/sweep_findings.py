@@ -135,7 +135,7 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
         # A closed job may be reopened under its id: no old token may be valid again.
         lease=known.lease + 1 if known else 0,
     )
-    unit.put_job(opened)
+    unit.jobs.put(opened)
 
 
 def _grace(unit: UnitOfWork) -> int:
@@ -164,7 +164,7 @@ def sweep_now(unit: UnitOfWork, command: SweepNow, now: int) -> Accepted:
     for key in command.realms:
         job = unit.jobs.get(sweep_id(*key))
         if job is not None and job.is_free and job.not_before > now:
-            unit.put_job(replace(job, not_before=now))
+            unit.jobs.put(replace(job, not_before=now))
     return Accepted()
 
 
@@ -174,11 +174,11 @@ def orphan_finished(
     """Applies a sweep and offers the next one; offers the destroy of an orphan until it is gone."""
     answered = answered_by(job, error)
     if job.stray is not None:
-        unit.put_job(_orphan_after(answered, job.stray, report, now))
+        unit.jobs.put(_orphan_after(answered, job.stray, report, now))
     else:
         if error is None:
-            unit.new_sweeps.append(apply_sweep(unit, job, report.sandboxes, now))
-        unit.put_job(swept_again(answered, now))
+            unit.sweeps.append(apply_sweep(unit, job, report.sandboxes, now))
+        unit.jobs.put(swept_again(answered, now))
     return Accepted()
 
 

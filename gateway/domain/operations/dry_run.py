@@ -47,7 +47,7 @@ class DryRun(Frozen, frozen=True, kw_only=True):
 def dry_run(unit: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
     """Applies the commands in order, as in a batch; this changes the unit of work."""
     due = [_due_clocks(unit, command, now) for command in commands]
-    last = unit.last_pulse
+    last = unit.pulse.last
     is_outage = last is not None and now - last > OUTAGE
     if is_outage:
         decide(unit, Pulse(at=now), now)
@@ -76,11 +76,11 @@ def _clocks(unit: UnitOfWork, command: Due) -> list[tuple[str, int]]:
 
 def _run_one(unit: UnitOfWork, command: Due, due: tuple[DueClock, ...], now: int) -> PlannedChange:
     task_id = _task_id(unit, command)
-    before, jobs, emitted = unit.tasks.get(task_id), dict(unit.jobs), len(unit.new_events)
+    before, jobs, emitted = unit.tasks.get(task_id), dict(unit.jobs), len(unit.events.new)
     decide(unit, command, now)
     return PlannedChange(
         due=due,
-        events=tuple(unit.new_events[emitted:]),
+        events=tuple(unit.events.new[emitted:]),
         jobs=tuple(job for name, job in unit.jobs.items() if jobs.get(name) != job),
         before=before,
         after=unit.tasks.get(task_id),

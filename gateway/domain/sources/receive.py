@@ -36,7 +36,7 @@ def sandbox_changed(unit: UnitOfWork, command: SandboxNotice, now: int) -> Notic
     old or out of order."""
     if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
-    found = unit.sandboxes.get(command.sandbox_id, ())
+    found = unit.messages.sandboxes.get(command.sandbox_id, ())
     asked = [_ask(unit, unit.attempts[key], command.state, now) for key in found]
     reason: Reason | None = None
     if not any(asked):
@@ -48,7 +48,7 @@ def pull_request_closed(unit: UnitOfWork, command: PullRequestNotice, now: int) 
     """Records the end of a pull request, in terminal states too; the state stays."""
     if _is_duplicate(unit, command.message):
         return NoticeReply(applied=True, duplicate=True)
-    found = unit.pull_requests.get(command.url, ())
+    found = unit.messages.pull_requests.get(command.url, ())
     fact = PullRequestClosed(
         pr_url=command.url, merge_commit_sha=command.merge_commit_sha, by=command.by
     )
@@ -84,13 +84,13 @@ def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
     Raises:
         ApiError: `webhook_id_reused`.
     """
-    before = unit.seen.get((message.source, message.id))
+    before = unit.messages.get((message.source, message.id))
     if before is not None and not hmac.compare_digest(before.message.body_hash, message.body_hash):
         raise ApiError("webhook_id_reused", "A message with this id came before with another body.")
     is_known = before is not None and before.applied
-    return is_known or (message.source, message.body_hash) in unit.said
+    return is_known or (message.source, message.body_hash) in unit.messages.applied
 
 
 def _answer(unit: UnitOfWork, message: Message, reason: Reason | None, now: int) -> NoticeReply:
-    unit.note_message(Seen(message=message, applied=reason is None, at=now))
+    unit.messages.put(Seen(message=message, applied=reason is None, at=now))
     return NoticeReply(applied=reason is None, reason=reason)

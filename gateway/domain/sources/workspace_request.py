@@ -44,7 +44,7 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
     known = unit.workspaces.get(wanted.key)
     task = unit.tasks.get(known.task_id) if known else None
     if known is None or task is None:
-        unit.put_workspace(wanted)
+        unit.workspaces.put(wanted)
         return create(unit, command.creation, now).task
     if not known.is_same_request(wanted):
         raise ApiError(
@@ -54,8 +54,8 @@ def _opened(unit: UnitOfWork, command: OpenWorkspace, now: int) -> Task:
         )
     if command.renewal is None or not task.status.is_terminal or task.status is Status.COMPLETED:
         return task
-    unit.renewed_env.append(TaskSecrets(task_id=task.id, env=command.renewal))
-    unit.erased.discard(task.id)
+    unit.secrets.renewed.append(TaskSecrets(task_id=task.id, env=command.renewal))
+    unit.secrets.erased.discard(task.id)
     _reschedule_callbacks(unit, task, None)
     not_before = (task.finished_at or now) + SETTLING
     again = RetryTask(task_id=task.id, project=task.project, not_before=not_before)

@@ -50,7 +50,7 @@ def _queue(change: TaskChange) -> None:
     if change.task.status is not Status.QUEUED:
         return
     left = queue_left(change)
-    if left > 0 or not change.unit.has_room(change.task):
+    if left > 0 or not change.unit.keys.has_room(change.task):
         # A full concurrency key stops this clock: the task could not be claimed meanwhile.
         change.schedule(queue=change.now + (left if left > 0 else RECHECK_EVERY))
         return
@@ -163,13 +163,13 @@ _RULES = {
 
 def pulse(unit: UnitOfWork, command: Pulse, now: int) -> Accepted:
     """Records that the gateway can commit; after an outage it first moves leases and clocks."""
-    last = unit.last_pulse
+    last = unit.pulse.last
     if last is not None and command.at - last > OUTAGE:
         _move_leases(unit, now)
         _move_realms(unit, last, now)
         for task in list(unit.tasks.values()):
             _move_clocks(unit, task, last, now)
-    unit.pulse_at = unit.last_pulse = command.at
+    unit.pulse.at = unit.pulse.last = command.at
     return Accepted()
 
 
@@ -177,14 +177,14 @@ def _move_leases(unit: UnitOfWork, now: int) -> None:
     least = now + unit.policy.lease
     for job in list(unit.jobs.values()):
         if job.is_open and job.lease_expires_at is not None and job.lease_expires_at < least:
-            unit.put_job(replace(job, lease_expires_at=least))
+            unit.jobs.put(replace(job, lease_expires_at=least))
 
 
 def _move_realms(unit: UnitOfWork, last: int, now: int) -> None:
     """No launcher could call: a realm that was live when the outage began still is."""
     for realm in list(unit.realms.values()):
         if realm.is_live(last):
-            unit.put_realm(replace(realm, called_at=now, due_at=now + LIVE_FOR))
+            unit.realms.put(replace(realm, called_at=now, due_at=now + LIVE_FOR))
 
 
 def _move_clocks(unit: UnitOfWork, task: Task, last: int, now: int) -> None:

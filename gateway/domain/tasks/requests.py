@@ -31,9 +31,9 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
         unit.open_endpoint(command.callback, spec.project, now)
     if command.env is not None or command.callback is not None:
         url = command.callback.url if command.callback else None
-        unit.new_secrets.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
+        unit.secrets.new.append(TaskSecrets(task_id=command.task_id, env=command.env, callback=url))
     if spec.metadata:
-        unit.new_metadata.append((command.task_id, spec.metadata))
+        unit.metadata.append((command.task_id, spec.metadata))
     return _answer(unit, command.idempotency, change.save(), now)
 
 
@@ -61,7 +61,7 @@ def retry(unit: UnitOfWork, command: RetryTask, now: int) -> TaskReply:
         raise ApiError(
             "not_finished", f"The task is {task.status}.", hint="Cancel it first, or wait."
         )
-    if task.id in unit.erased:
+    if task.id in unit.secrets.erased:
         raise ApiError(
             "env_expired",
             "The task's env was erased 24 h after its end.",

@@ -19,7 +19,7 @@ def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
     before = command.at - KEPT
     erased = [name for name in command.env_of if _has_ended(unit.tasks.get(name), before)]
     deleted = [name for name in command.tasks if _may_be_deleted(unit, name, command.ended_before)]
-    unit.pruning = Pruning(
+    pruning = Pruning(
         at=command.at,
         before=before,
         long_before=command.at - KEPT_LONG,
@@ -27,6 +27,7 @@ def prune(unit: UnitOfWork, command: Prune, _now: int) -> Accepted:
         erased=erased,
         deleted=deleted,
     )
+    unit.retention.append(pruning)
     for name in deleted:
         del unit.tasks[name]
     return Accepted()
@@ -36,7 +37,7 @@ def _may_be_deleted(unit: UnitOfWork, name: str, before: int) -> bool:
     """False while a sandbox may be alive, a delivery is undelivered or a job is open."""
     if not _has_ended(unit.tasks.get(name), before):
         return False
-    has_undelivered = name in unit.owing or name in unit.changed_tasks
+    has_undelivered = name in unit.deliveries.undelivered or name in unit.tasks.changed
     has_sandbox = any(key[0] == name and not it.is_gone for key, it in unit.attempts.items())
     has_work = any(job.task_id == name and job.is_open for job in unit.jobs.values())
     return not (has_undelivered or has_sandbox or has_work)

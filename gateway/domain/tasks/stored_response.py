@@ -13,9 +13,9 @@ def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstA
     Raises:
         ApiError: `idempotency_mismatch`, the key came with another request.
     """
-    if idempotency is None or idempotency.key not in unit.remembered:
+    if idempotency is None or idempotency.key not in unit.idempotency:
         return None
-    first = unit.remembered[idempotency.key]
+    first = unit.idempotency[idempotency.key]
     # Without its master key the digest cannot be computed: then the key alone must suffice.
     digest = idempotency.digests.get(first.key_id, first.digest)
     if not hmac.compare_digest(first.digest, digest):
@@ -39,5 +39,4 @@ def store_response(
         answer=answer,
         at=now,
     )
-    unit.remembered[record.key] = record
-    unit.new_remembered.append(record)
+    unit.idempotency.put(record)

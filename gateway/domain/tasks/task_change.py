@@ -171,18 +171,18 @@ class TaskChange:
         """Puts everything into the unit of work, with the deliveries of the events."""
         recipients = self.unit.outbox.directory.recipients(self.task.project, self.task.endpoint_id)
         for event in self._events:
-            self.unit.put_event(event)
+            self.unit.events.put(event)
             if recipients and event.applied:
-                self.unit.owe(event, recipients, self.now, later=self._later(event))
-        self.unit.new_pieces += self._pieces
+                self.unit.deliveries.enqueue(event, recipients, self.now, later=self._later(event))
+        self.unit.patches += self._pieces
         for attempt in self._attempts.values():
-            self.unit.put_attempt(attempt)
+            self.unit.attempts.put(attempt)
         for job in self._jobs.values():
-            self.unit.put_job(job)
+            self.unit.jobs.put(job)
         if self._events and self._events[0].task_seq == 1:
-            self.unit.put_new_task(self.task)
+            self.unit.tasks.create(self.task)
         else:
             if self.task.concurrency_key is not None:
-                self.unit.move_key(self.unit.tasks[self.task.id], self.task, self.now)
-            self.unit.put_task(self.task)
+                self.unit.keys.move(self.unit.tasks[self.task.id], self.task, self.now)
+            self.unit.tasks.put(self.task)
         return self.task

@@ -1,21 +1,18 @@
-"""Claims in the store: what waits for launchers, by project in turn, and which tasks stand behind
-others of their concurrency key."""
+"""Claims in the store: the work that waits for launchers, by project in turn, and the concurrency
+keys that hold it back."""
+
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 
 import json
-from collections.abc import Iterable, Sequence
-from typing import Final
-
-import aiosqlite
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from gateway.domain.kernel.commands import Claim
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import ProviderRealm
-from gateway.domain.tasks.task import Task
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.rows import Params
-from gateway.store.sqlite.tasks import JOB_COLUMNS
-
-# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+from gateway.domain.tasks.task import Status, Task
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import HOLD, JOB, Params, Row
 
 OFFERED_PER_CLAIM: Final = 10
 """Inspect, destroy and sweep jobs that are loaded for each claim."""
@@ -63,7 +60,7 @@ WHERE waiting.project IS NOT NULL"""
 
 # The oldest of each project in each realm; then the first of each, the second of each, and so on.
 JOBS_OFFERED: Final = f"""WITH RECURSIVE {_OFFERING}
-SELECT {JOB_COLUMNS} FROM (
+SELECT {JOB} FROM (
     SELECT *, row_number() OVER (
         PARTITION BY provider, realm, project ORDER BY not_before, id) AS place
     FROM jobs
@@ -119,7 +116,7 @@ SELECT min(at) FROM (
           AND project = offering.project AND not_before > :now)
     FROM offering)"""
 
-UPSERT_TURNS: Final = "INSERT OR REPLACE INTO turns (project, served) VALUES (?, ?)"
+UPSERT_TURNS: Final = "INSERT OR REPLACE INTO turns (project, served) VALUES (:project, :served)"
 
 # Those of a key that a claim may need: of each priority as many as may run, the oldest first. The
 # others are out of its way, or thousands that wait for a taken key would be read by every claim.
@@ -134,85 +131,101 @@ WHERE is_behind = 1 AND id IN (
               AND priority = level.value AND claimable_at IS NOT NULL AND sandbox IS NULL
             ORDER BY claimable_at LIMIT :per_key))"""
 
+KEYS_IN_USE: Final = """
+SELECT project || '/' || concurrency_key, count(*) FROM tasks
+WHERE concurrency_key IS NOT NULL AND status IN ('launching', 'running')
+  AND (project, concurrency_key) IN (
+      SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))
+GROUP BY 1"""
 
-async def load_claims(
-    connection: aiosqlite.Connection, view: UnitOfWork, claims: Sequence[Claim], now: int
-) -> None:
-    """What launchers that claim at the same time may have: for each project they serve, and each
-    set of realms they serve, so much as would do for all of them."""
+# Two seeks and no OR, which would read all periods a key ever had.
+HOLDS: Final = f"""
+SELECT {HOLD.of("period")}
+FROM json_each(:keys) AS wanted CROSS JOIN taken_keys AS period
+    ON period.project = json_extract(wanted.value, '$[0]')
+    AND period.concurrency_key = json_extract(wanted.value, '$[1]')
+    AND period.freed_at > :since
+UNION ALL
+SELECT {HOLD.of("period")}
+FROM json_each(:keys) AS wanted CROSS JOIN taken_keys AS period
+    ON period.project = json_extract(wanted.value, '$[0]')
+    AND period.concurrency_key = json_extract(wanted.value, '$[1]')
+    AND period.freed_at IS NULL"""
+
+UPSERT_HOLDS: Final = HOLD.numbered(f"""
+INSERT OR REPLACE INTO taken_keys ({HOLD}) VALUES ({HOLD.marks})""")
+
+# A task may wait for its key for days, and all that time its queue clock stands still.
+DELETE_OLD_HOLDS: Final = """
+DELETE FROM taken_keys WHERE (project, concurrency_key, taken_at) IN (
+    SELECT project, concurrency_key, taken_at FROM taken_keys
+    WHERE freed_at <= :before LIMIT 500)"""
+
+
+async def load_claims(loading: Loading) -> None:
+    """The work for launchers that claim at the same time: for each project they serve, and each set
+    of realms they serve, as much as would do for all of them."""
+    claims = loading.wanted.claims
     scopes: dict[str, list[Claim]] = {}
     for claim in claims:
         scopes.setdefault(claim.project, []).append(claim)
-    given: dict[str, object] = {
-        "now": now,
-        "limit": OFFERED_PER_CLAIM * len(claims),
-        "per_key": view.policy.concurrency_per_key,
-    }
+    capacity = sum(claim.capacity for claim in claims)
     for project, of_project in scopes.items():
-        scope = {**given, "project": project, "places": json.dumps(_places(of_project))}
-        await _load_offered(connection, view, scope)
-        capacity = sum(claim.capacity for claim in claims)
+        scope: dict[str, Any] = {
+            "now": loading.now,
+            "limit": OFFERED_PER_CLAIM * len(claims),
+            "per_key": loading.unit.policy.concurrency_per_key,
+            "project": project,
+            "places": sorted({place for claim in of_project for place in claim.providers}),
+        }
+        await _load_offered(loading, scope)
         if any(claim.capacity for claim in of_project):
-            await _load_claimable(connection, view, of_project, scope, capacity)
+            await _load_claimable(loading, of_project, scope, capacity)
 
 
-async def _load_offered(
-    connection: aiosqlite.Connection, view: UnitOfWork, scope: dict[str, object]
-) -> None:
-    for row in await connection.execute_fetchall(JOBS_OFFERED, scope):
-        job = rows.job_from_row(row)
-        view.jobs.setdefault(job.id, job)
-        view.offered[job.id] = None
+async def _load_offered(loading: Loading, scope: dict[str, Any]) -> None:
+    for job in map(JOB.read, await loading.all(JOBS_OFFERED, scope)):
+        loading.unit.jobs.setdefault(job.id, job)
+        loading.unit.claims.offered[job.id] = None
 
 
 async def _load_claimable(
-    connection: aiosqlite.Connection,
-    view: UnitOfWork,
-    claims: Sequence[Claim],
-    scope: dict[str, object],
-    capacity: int,
+    loading: Loading, claims: Sequence[Claim], scope: dict[str, Any], capacity: int
 ) -> None:
+    waiting = loading.unit.claims
     turns: dict[str, int] = {}
-    for project, served, newest in await connection.execute_fetchall(WAITING_PROJECTS, scope):
-        turns[project], view.turn = served, newest or 0
-    view.turns |= turns
+    for project, served, newest in await loading.all(WAITING_PROJECTS, scope):
+        turns[project], waiting.turn = served, newest or 0
+    waiting.turns |= turns
     # Of each set of realms as much as would do for all: what one launcher alone may have must not
     # take the place of what another, which has room, could have.
     for places in dict.fromkeys(claim.providers for claim in claims if claim.capacity):
-        served = {"places": json.dumps(places), "providers": providers_wanted(places)}
-        wanted = {**scope, **served}
-        found = await _found(connection, turns, wanted, capacity)
-        view.claimable |= dict.fromkeys(_in_turn(found, turns)[:capacity])
+        wanted = {**scope, "places": list(places), "providers": providers_wanted(places)}
+        found = _in_turn(await _found(loading, turns, wanted, capacity), turns)
+        waiting.claimable |= dict.fromkeys(found[:capacity])
+        loading.tasks.update(found[:capacity])
 
 
 async def _found(
-    connection: aiosqlite.Connection,
-    turns: dict[str, int],
-    wanted: dict[str, object],
-    capacity: int,
-) -> list[rows.Row]:
-    """Those whose turn comes first are asked first: mostly the others need not be, for each project
-    is given one task before any is given two."""
+    loading: Loading, turns: dict[str, int], wanted: dict[str, Any], capacity: int
+) -> list[Row]:
+    """Ask the projects whose turn comes first: mostly the others need not be asked, for each
+    project is given one task before any is given two."""
     waiting = sorted(turns, key=lambda project: (turns[project], project))
-    found: list[rows.Row] = []
+    found: list[Row] = []
     asked, most = 0, max(FIRST_ASKED, capacity)
     while asked < len(waiting) and len({row[0] for row in found}) < capacity:
         projects = waiting[asked : asked + most]
         each = max(1, min(capacity, LOOKED_AT // len(projects)))
-        given = {**wanted, "projects": json.dumps(projects), "each": each}
-        found += await connection.execute_fetchall(CLAIMABLE, given)
+        found += await loading.all(CLAIMABLE, {**wanted, "projects": projects, "each": each})
         asked, most = asked + most, 4 * most
     return found
 
 
-def _places(claims: Iterable[Claim]) -> list[ProviderRealm]:
-    return sorted({place for claim in claims for place in claim.providers})
-
-
-def _in_turn(found: Iterable[rows.Row], turns: dict[str, int]) -> list[str]:
+def _in_turn(found: Iterable[Row], turns: dict[str, int]) -> list[str]:
     """The first of each project, then the second of each, and so on; the project that was served
     longest ago before the others."""
-    queues: dict[str, list[rows.Row]] = {}
+    queues: dict[str, list[Row]] = {}
     for row in sorted(found, key=lambda row: (-row[2], row[3], row[1])):
         queues.setdefault(row[0], []).append(row)
     ranked = [
@@ -224,13 +237,9 @@ def _in_turn(found: Iterable[rows.Row], turns: dict[str, int]) -> list[str]:
 
 
 def providers_wanted(places: Sequence[ProviderRealm]) -> str:
-    """What tasks may want of launchers that serve these places: none in particular, or theirs."""
+    """The wishes of tasks that launchers of these places serve: no provider in particular, or
+    theirs."""
     return json.dumps([None, *sorted({provider for provider, _ in places})])
-
-
-def turn_values(view: UnitOfWork) -> list[Params]:
-    """The columns of `turns`."""
-    return [(project, view.turns[project]) for project in view.changed_turns]
 
 
 def key_values(tasks: Iterable[Task], per_key: int) -> list[Params]:
@@ -241,3 +250,35 @@ def key_values(tasks: Iterable[Task], per_key: int) -> list[Params]:
         {"project": project, "key": key, "provider": provider, "per_key": per_key}
         for project, key, provider in keys
     ]
+
+
+def write_claims(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """The turns of projects."""
+    turns = unit.claims.turns
+    served = [{"project": name, "served": turns[name]} for name in unit.claims.changed]
+    yield UPSERT_TURNS, served
+
+
+async def load_keys(loading: Loading) -> None:
+    """The concurrency keys of the tasks that wait or run."""
+    living = [
+        task
+        for task in loading.unit.tasks.values()
+        if task.concurrency_key is not None and not task.status.is_terminal
+    ]
+    if not living:
+        return
+    keys = sorted({(task.project, task.concurrency_key) for task in living})
+    found = loading.unit.keys
+    for key, number in await loading.all(KEYS_IN_USE, {"keys": keys}):
+        found.in_use[key] = number
+    queued = (task.claimable_at for task in living if task.status is Status.QUEUED)
+    since = min((at for at in queued if at is not None), default=loading.now)
+    for hold in map(HOLD.read, await loading.all(HOLDS, {"keys": keys, "since": since})):
+        key = f"{hold.project}/{hold.concurrency_key}"
+        found.holds[key] = (*found.holds.get(key, ()), hold)
+
+
+def write_keys(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Holds that began or ended."""
+    yield UPSERT_HOLDS, [*map(HOLD.values, unit.keys.changed)]

@@ -1,13 +1,18 @@
-"""SQLite's errors in our words: what cannot be committed just now, and what never can."""
+"""Connections: parameters by name, and SQLite's errors in the words of the domain."""
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from traceback import clear_frames
+from typing import Any, Final
+
+import aiosqlite
 
 from gateway.domain.kernel.errors import Unavailable
+from gateway.store.sqlite.rows import Row
 
-_PASSING: Final = {
+_UNAVAILABLE: Final = {
     sqlite3.SQLITE_FULL: "The disk is full.",
     sqlite3.SQLITE_IOERR: "The disk failed.",
     sqlite3.SQLITE_BUSY: "The database is busy.",
@@ -24,6 +29,43 @@ def translated() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as exc:
         primary = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        if primary in _PASSING:
-            raise Unavailable(_PASSING[primary]) from exc
+        if primary in _UNAVAILABLE:
+            raise Unavailable(_UNAVAILABLE[primary]) from exc
         raise
+
+
+def bound(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters by name; lists and tuples become JSON, for `json_each`."""
+    return {
+        name: json.dumps(value) if isinstance(value, list | tuple) else value
+        for name, value in params.items()
+    }
+
+
+Query = Callable[[str, Mapping[str, Any]], Awaitable[Iterable[Row]]]
+NO_PARAMS: Final[Mapping[str, Any]] = {}
+
+
+class Queries:
+    """The reading connection: in WAL mode it never waits for the writer."""
+
+    def __init__(
+        self, connection: aiosqlite.Connection, check: Callable[[], None] = lambda: None
+    ) -> None:
+        """`check` raises when the files are no longer those that were opened."""
+        self._connection = connection
+        self._check = check
+
+    async def _all(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+        self._check()
+        with translated():
+            try:
+                return await self._connection.execute_fetchall(statement, bound(params))
+            except sqlite3.Error as exc:
+                # The traceback holds the cursor: as long as it is open, every later read would
+                # see the database as it was then.
+                clear_frames(exc.__traceback__)
+                raise
+
+    async def _one(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Row | None:
+        return next(iter(await self._all(statement, params)), None)

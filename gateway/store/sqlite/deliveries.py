@@ -1,13 +1,56 @@
-"""Deliveries of a task as they are shown, with every attempt to make them."""
+"""Deliveries in the store: new ones, the results of attempts, and the lists that people read."""
 
-import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.records import Delivery, DeliveryAttempt, DeliveryFilter
 from gateway.store.sqlite import rows
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.part import Loading
 from gateway.store.sqlite.rows import Params, Row
+
+UNDELIVERED_TASKS: Final = """
+SELECT DISTINCT task_id FROM deliveries
+WHERE task_id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'held')"""
+
+INSERT_DELIVERIES: Final = """
+INSERT INTO deliveries (
+    endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at, repeats)
+VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at, :repeats)"""
+
+# What arrived has arrived, also if the delivery was held or ended while it was under way.
+SETTLE_DELIVERIES: Final = """
+UPDATE deliveries SET
+    status = iif(status = 'pending' OR :status = 'delivered', :status, status),
+    next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
+    attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
+    body = coalesce(:body, body)
+WHERE endpoint_id = :endpoint_id AND seq = :seq"""
+
+INSERT_DELIVERY_ATTEMPTS: Final = """
+INSERT INTO delivery_attempts (
+    endpoint_id, seq, number, at, trigger, status, reason, duration_ms, key_id, response_body)
+VALUES (
+    :endpoint_id, :seq, :attempts, :at, :trigger, :http_status, :reason, :duration_ms, :key_id,
+    :answer)"""
+
+# The index of a task's deliveries backwards: what one with many thousands owes is looked for
+# among the newest, not among all.
+UNDELIVERED: Final = """
+SELECT endpoint_id, task_seq, status, attempts, failures, next_attempt_at, (
+    SELECT iif(reason = 'status', 'HTTP ' || attempt.status, reason)
+    FROM delivery_attempts AS attempt
+    WHERE attempt.endpoint_id = newest.endpoint_id AND attempt.seq = newest.seq
+    ORDER BY number DESC LIMIT 1)
+FROM (
+    SELECT endpoint_id, seq, task_seq, status, attempts, failures, next_attempt_at
+    FROM deliveries
+    WHERE task_id = :task_id ORDER BY endpoint_id DESC, seq DESC LIMIT :limit) AS newest
+WHERE status IN ('pending', 'dead', 'held')
+ORDER BY seq"""
 
 # The event is joined by its number, one seek for each delivery that is shown.
 _SHOWN: Final = """
@@ -56,7 +99,74 @@ FROM json_each(:keys) AS wanted CROSS JOIN delivery_attempts AS attempt
     AND attempt.seq = json_extract(wanted.value, '$[1]')
 ORDER BY attempt.number"""
 
-Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+# What the statements of shown deliveries give, but the attempts.
+_DELIVERY: Final = Delivery.__struct_fields__[:-1]
+_ATTEMPT: Final = DeliveryAttempt.__struct_fields__
+_PENDING: Final = PendingDelivery.__struct_fields__
+
+
+async def load_deliveries(loading: Loading) -> None:
+    """The tasks among these with deliveries that are pending or held."""
+    found = await loading.of(UNDELIVERED_TASKS, loading.wanted.undelivered)
+    loading.unit.deliveries.undelivered.update(row[0] for row in found)
+
+
+def write_deliveries(unit: UnitOfWork, first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New deliveries, by the numbers of their events, and settled ones."""
+    events = enumerate(unit.events.new, first) if unit.deliveries.new else ()
+    numbers = {(event.task_id, event.task_seq): seq for seq, event in events}
+    yield (
+        INSERT_DELIVERIES,
+        [
+            {
+                "endpoint_id": new.endpoint_id,
+                "seq": numbers[new.event.task_id, new.event.task_seq],
+                "task_id": new.event.task_id,
+                "task_seq": new.event.task_seq,
+                "status": new.status,
+                "next_attempt_at": new.next_attempt_at,
+                "repeats": new.repeats,
+            }
+            for new in unit.deliveries.new
+        ],
+    )
+    settled = [*map(rows.named, unit.deliveries.settled)]
+    yield SETTLE_DELIVERIES, settled
+    made = zip(unit.deliveries.settled, settled, strict=True)
+    yield INSERT_DELIVERY_ATTEMPTS, [named for each, named in made if each.is_attempt]
+
+
+class DeliveryQueries(Queries):
+    """The reads of deliveries."""
+
+    async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
+        found = await self._all(NEWEST_DELIVERIES, {"task_id": task_id, "limit": limit})
+        return await self._with_attempts([*found][::-1])
+
+    async def delivery(self, endpoint_id: str, seq: int) -> Delivery | None:
+        found = await self._all(ONE_DELIVERY, {"endpoint_id": endpoint_id, "seq": seq})
+        return next(iter(await self._with_attempts([*found])), None)
+
+    async def deliveries_before(
+        self, wanted: DeliveryFilter, before: tuple[int, str], limit: int
+    ) -> list[Delivery]:
+        given = {**rows.named(wanted), "seq": before[0], "before": before[1], "limit": limit}
+        return await self._with_attempts([*await self._all(_statement(wanted), given)])
+
+    async def undelivered(self, task_id: str, limit: int) -> list[PendingDelivery]:
+        found = await self._all(UNDELIVERED, {"task_id": task_id, "limit": limit})
+        return [PendingDelivery(**dict(zip(_PENDING, row, strict=True))) for row in found]
+
+    async def _with_attempts(self, found: list[Row]) -> list[Delivery]:
+        made: dict[tuple[str, int], list[DeliveryAttempt]] = defaultdict(list)
+        keys = [(row[0], row[1]) for row in found]
+        for endpoint_id, seq, *values in await self._all(DELIVERY_ATTEMPTS, {"keys": keys}):
+            attempt = DeliveryAttempt(**dict(zip(_ATTEMPT, values, strict=True)))
+            made[endpoint_id, seq].append(attempt)
+        return [
+            Delivery(**dict(zip(_DELIVERY, row, strict=True)), attempts=tuple(made[row[0], row[1]]))
+            for row in found
+        ]
 
 
 def _statement(wanted: DeliveryFilter) -> str:
@@ -68,57 +178,3 @@ def _statement(wanted: DeliveryFilter) -> str:
     if wanted.status == "pending":
         return PENDING_DELIVERIES
     return ALL_DELIVERIES if wanted.endpoint_id is None else DELIVERIES_OF_ENDPOINT
-
-
-async def deliveries_of(query: Query, task_id: str, limit: int) -> list[Delivery]:
-    """Those of the task's newest events, oldest first."""
-    found = list(await query(NEWEST_DELIVERIES, {"task_id": task_id, "limit": limit}))
-    return await _with_attempts(query, found[::-1])
-
-
-async def one_delivery(query: Query, endpoint_id: str, seq: int) -> Delivery | None:
-    """The delivery of an event to an endpoint."""
-    found = list(await query(ONE_DELIVERY, {"endpoint_id": endpoint_id, "seq": seq}))
-    return next(iter(await _with_attempts(query, found)), None)
-
-
-async def page_of_deliveries(
-    query: Query, wanted: DeliveryFilter, before: tuple[int, str], limit: int
-) -> list[Delivery]:
-    """Those of events before this number, and at it to endpoints before this one; newest first."""
-    given = {**rows.named(wanted), "seq": before[0], "before": before[1], "limit": limit}
-    return await _with_attempts(query, list(await query(_statement(wanted), given)))
-
-
-async def _with_attempts(query: Query, found: list[Row]) -> list[Delivery]:
-    made: dict[tuple[str, int], list[DeliveryAttempt]] = defaultdict(list)
-    keys = json.dumps([(row[0], row[1]) for row in found])
-    for row in await query(DELIVERY_ATTEMPTS, {"keys": keys}):
-        made[row[0], row[1]].append(_attempt(row))
-    return [_delivery(row, made[row[0], row[1]]) for row in found]
-
-
-def _attempt(row: Row) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        at=row[2],
-        trigger=row[3],
-        status=row[4],
-        reason=row[5],
-        duration_ms=row[6],
-        key_id=row[7],
-        response_body=row[8],
-    )
-
-
-def _delivery(row: Row, attempts: Iterable[DeliveryAttempt]) -> Delivery:
-    return Delivery(
-        endpoint_id=row[0],
-        seq=row[1],
-        task_id=row[2],
-        event_at=row[3],
-        type=row[4],
-        status=row[5],
-        next_attempt_at=row[6],
-        reason=row[7],
-        attempts=tuple(attempts),
-    )

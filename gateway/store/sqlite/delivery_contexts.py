@@ -1,6 +1,8 @@
-"""What letters are made of, addressed to, and signed with: of all that leave together, at once."""
+"""Delivery contexts in the store: everything that messages are made of, addressed to and signed
+with, for all that leave together at once."""
 
-import json
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
 from collections import defaultdict
 from collections.abc import Collection
 from typing import Final
@@ -11,26 +13,23 @@ from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.spec import Spec
 from gateway.store.records import DeliveryContext, LiveSecret, SecretOwner, Target
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.deliveries import Query
-from gateway.store.sqlite.rows import Row
-from gateway.store.sqlite.tasks import EVENT_COLUMNS, TASK_COLUMNS
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.rows import EVENT, TASK, Row, sealed
 
-# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
-
-_EVENT: Final = tuple(name.strip() for name in EVENT_COLUMNS.split(","))
-_TASK: Final = tuple(name.strip() for name in TASK_COLUMNS.split(","))
 _TARGET: Final = """
     endpoint.project, endpoint.implicit, endpoint.url_key_id, endpoint.url,
     endpoint.headers_key_id, endpoint.headers"""
-_TARGET_COLUMNS: Final = _TARGET.count(",") + 1
 _SPEC: Final = msgspec.json.Decoder(Spec)
+_TASK_AT: Final = len(EVENT.names)
+_TARGET_AT: Final = _TASK_AT + len(TASK.names)
+_SPEC_AT: Final = _TARGET_AT + 6
+_SEQ_AT: Final = EVENT.names.index("seq")
 
 # Only the next ones of a lane are looked at: a long one must not cost more for each of its heads.
-LETTERS: Final = f"""
+CONTEXTS: Final = f"""
 SELECT
-    {", ".join(f"event.{name}" for name in _EVENT)},
-    {", ".join(f"task.{name}" for name in _TASK)},
+    {EVENT.of("event")},
+    {TASK.of("task")},
     {_TARGET}, first.data, secret.callback_key_id, secret.callback_url, EXISTS (
         SELECT 1 FROM (
             SELECT seq FROM deliveries INDEXED BY deliveries_lane
@@ -75,64 +74,55 @@ WHERE task_id = :task_id AND endpoint_id = :endpoint_id AND seq > :seq
   AND (status = 'delivered' OR attempts > 0) LIMIT 1"""
 
 
-async def delivery_contexts(
-    query: Query, keys: Collection[DeliveryKey], now: int
-) -> dict[DeliveryKey, DeliveryContext]:
-    """Those of deliveries that are still kept."""
-    found = list(await query(LETTERS, {"keys": json.dumps([*keys])}))
-    targets = {row[-1]: _target(row[_TARGET_AT:_SPEC_AT]) for row in found}
-    owners = {name: _owner(name, target) for name, target in targets.items()}
-    secrets = await live_secrets(query, set(owners.values()), now)
-    return {
-        (row[-1], row[_SEQ_AT]): _enclosure(row, targets[row[-1]], secrets[owners[row[-1]]])
-        for row in found
-    }
+class MessageQueries(Queries):
+    """The reads of the message builder."""
 
+    async def delivery_contexts(
+        self, keys: Collection[DeliveryKey], now: int
+    ) -> dict[DeliveryKey, DeliveryContext]:
+        found = list(await self._all(CONTEXTS, {"keys": list(keys)}))
+        targets = {row[-1]: _target(row[_TARGET_AT:_SPEC_AT]) for row in found}
+        owners = {name: _owner(name, target) for name, target in targets.items()}
+        secrets = await self.live_secrets(set(owners.values()), now)
+        return {
+            (row[-1], row[_SEQ_AT]): _context(row, targets[row[-1]], secrets[owners[row[-1]]])
+            for row in found
+        }
 
-async def target_of(query: Query, endpoint_id: str) -> Target | None:
-    """The address of an endpoint, and the headers that people gave it."""
-    for row in await query(TARGET, {"endpoint_id": endpoint_id}):
-        return _target(row)
-    return None
+    async def target(self, endpoint_id: str) -> Target | None:
+        row = await self._one(TARGET, {"endpoint_id": endpoint_id})
+        return _target(row) if row else None
 
-
-async def live_secrets(
-    query: Query, owners: Collection[SecretOwner], now: int
-) -> dict[SecretOwner, tuple[LiveSecret, ...]]:
-    """What the letters of each are signed with now; the newest first."""
-    found: defaultdict[SecretOwner, list[LiveSecret]] = defaultdict(list)
-    for row in await query(LIVE_SECRETS, {"owners": json.dumps([*owners]), "now": now}):
-        found[row[0], row[1]].append(
-            LiveSecret(
-                id=row[2], is_of_project=bool(row[3]), sealed=Sealed(key_id=row[4], box=row[5])
+    async def live_secrets(
+        self, owners: Collection[SecretOwner], now: int
+    ) -> dict[SecretOwner, tuple[LiveSecret, ...]]:
+        found: defaultdict[SecretOwner, list[LiveSecret]] = defaultdict(list)
+        for project, endpoint_id, name, is_of_project, key_id, box, _ in await self._all(
+            LIVE_SECRETS, {"owners": list(owners), "now": now}
+        ):
+            secret = Sealed(key_id=key_id, box=box)
+            found[project, endpoint_id].append(
+                LiveSecret(id=name, is_of_project=bool(is_of_project), sealed=secret)
             )
-        )
-    return {owner: tuple(found[owner]) for owner in owners}
+        return {owner: tuple(found[owner]) for owner in owners}
 
-
-async def is_overtaken(query: Query, endpoint_id: str, task_id: str, seq: int) -> bool:
-    """Whether a later event of the task than this number has been sent to the endpoint."""
-    given = {"endpoint_id": endpoint_id, "task_id": task_id, "seq": seq}
-    return bool(list(await query(OVERTAKEN, given)))
-
-
-_SEQ_AT: Final = _EVENT.index("seq")
-_TARGET_AT: Final = len(_EVENT) + len(_TASK)
-_SPEC_AT: Final = _TARGET_AT + _TARGET_COLUMNS
+    async def is_overtaken(self, endpoint_id: str, task_id: str, seq: int) -> bool:
+        given = {"endpoint_id": endpoint_id, "task_id": task_id, "seq": seq}
+        return await self._one(OVERTAKEN, given) is not None
 
 
 def _owner(endpoint_id: str, target: Target) -> SecretOwner:
     return (target.project, None if target.is_implicit else endpoint_id)
 
 
-def _enclosure(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> DeliveryContext:
-    task = row[len(_EVENT) : _TARGET_AT]
+def _context(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> DeliveryContext:
     spec, callback_key_id, callback_url, has_newer, body = row[_SPEC_AT:-1]
+    task = row[_TASK_AT:_TARGET_AT]
     return DeliveryContext(
-        event=rows.event_from_row(row[: len(_EVENT)]),
-        asked=None if spec is None else (rows.task_from_row(task), _SPEC.decode(spec)),
+        event=EVENT.read(row[:_TASK_AT]),
+        asked=None if spec is None else (TASK.read(task), _SPEC.decode(spec)),
         target=target,
-        callback_url=_sealed(callback_key_id, callback_url),
+        callback_url=sealed(callback_key_id, callback_url),
         has_newer=bool(has_newer),
         body=body,
         secrets=secrets,
@@ -140,13 +130,10 @@ def _enclosure(row: Row, target: Target, secrets: tuple[LiveSecret, ...]) -> Del
 
 
 def _target(row: Row) -> Target:
+    project, implicit, url_key_id, url, headers_key_id, headers = row
     return Target(
-        project=row[0],
-        is_implicit=bool(row[1]),
-        url=_sealed(row[2], row[3]),
-        headers=_sealed(row[4], row[5]),
+        project=project,
+        is_implicit=bool(implicit),
+        url=sealed(url_key_id, url),
+        headers=sealed(headers_key_id, headers),
     )
-
-
-def _sealed(key_id: str | None, box: bytes | None) -> Sealed | None:
-    return None if key_id is None or box is None else Sealed(key_id=key_id, box=box)

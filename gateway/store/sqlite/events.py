@@ -1,24 +1,87 @@
-"""The feed of a project: events of many tasks, and of its endpoints for those who ask for them, in
+"""Events in the store: the log of a task, the pieces of its patches, and the feed of a project in
 steps of bounded work."""
 
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Final
 
+from gateway.domain.agents.patch import StoredPiece
+from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import Event
 from gateway.store.records import FeedPage
 from gateway.store.sqlite import rows
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sqlite.connection import Queries, Query
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import EVENT, PIECE, Params
 
 LARGEST_STEP: Final = 2_000
 """Numbers that one statement looks at: a few milliseconds of the reading connection."""
 BUDGET: Final = 20_000
 """Numbers that one request looks at; then its page ends, however short, and its cursor goes on."""
 
-EVENTS_OF_PROJECT: Final = """
-SELECT
-    event.task_id, event.task_seq, event.attempt, event.type, event.at, event.source, event.data,
-    event.applied, event.reason, event.webhook_id, event.body_hash, event.seq
+# Joined, not IN: only so SQLite seeks in `events_heard` instead of reading the task's whole log.
+WEBHOOKS_SEEN: Final = """
+SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
+FROM json_each(:keys) AS wanted CROSS JOIN events AS event
+    ON event.task_id = json_extract(wanted.value, '$[0]')
+    AND event.attempt = json_extract(wanted.value, '$[1]')
+    AND event.webhook_id = json_extract(wanted.value, '$[2]')"""
+
+INSERT_EVENTS: Final = EVENT.numbered(f"INSERT INTO events ({EVENT}) VALUES ({EVENT.marks})")
+
+ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
+
+INSERT_PIECES: Final = """
+INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, size, chunk)
+VALUES (:task_id, :task_seq, :attempt, :revision, :start, :length, :size, :chunk)"""
+
+# The index alone, and the data of their events; the texts are read when they are sent on.
+PIECES: Final = """
+SELECT piece.task_seq, piece.attempt, piece.revision, piece.start, piece.length, piece.size,
+    event.data
+FROM patch_pieces AS piece CROSS JOIN events AS event
+    ON event.task_id = piece.task_id AND event.task_seq = piece.task_seq
+WHERE piece.task_id = :task_id AND (:attempt IS NULL OR piece.attempt = :attempt)
+ORDER BY piece.task_seq"""
+
+CHUNKS: Final = """
+SELECT task_seq, chunk FROM patch_pieces
+WHERE task_id = :task_id AND task_seq IN (SELECT value FROM json_each(:numbers))"""
+
+# The position of a cursor within a task, in the order of its index. Almost always the cursor is an
+# event of the task itself; for any other number the log is walked from its end.
+_POSITION: Final = """coalesce(
+    (SELECT task_seq FROM events WHERE seq = :after AND task_id = :task_id),
+    (SELECT max(task_seq) FROM events WHERE :after > 0 AND task_id = :task_id AND seq < :after),
+    0)"""
+
+EVENTS_OF_TASK: Final = f"""
+SELECT {EVENT} FROM events
+WHERE task_id = :task_id AND task_seq > {_POSITION} ORDER BY task_seq LIMIT :limit"""
+
+EVENTS_OF_TYPES: Final = f"""
+SELECT {EVENT} FROM events
+WHERE task_id = :task_id AND (applied = 1 OR :is_late_too) AND task_seq > {_POSITION}
+  AND type IN (SELECT value FROM json_each(:types))
+ORDER BY task_seq LIMIT :limit"""
+
+LAST_EVENT: Final = f"""
+SELECT {EVENT} FROM events
+WHERE task_id = :task_id AND applied = 1 AND type = :type AND task_seq <= {_POSITION}
+ORDER BY task_seq DESC LIMIT 1"""
+
+NEWEST_EVENTS: Final = f"""
+SELECT {EVENT} FROM events
+WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
+
+PRUNED: Final = """
+SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
+
+EVENTS_OF_PROJECT: Final = f"""
+SELECT {EVENT.of("event")}
 FROM events AS event LEFT JOIN tasks AS task ON task.id = event.task_id
 WHERE event.seq > :after AND event.seq <= :until
   AND (:project IS NULL OR :project = coalesce(
@@ -30,7 +93,82 @@ ORDER BY event.seq LIMIT :limit"""
 FEED_BOUNDS: Final = """
 SELECT (SELECT min(seq) FROM events WHERE seq > :after), (SELECT seq FROM ledger)"""
 
-Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+
+async def load_events(loading: Loading) -> None:
+    """The webhooks that came before."""
+    found = await loading.of(WEBHOOKS_SEEN, loading.wanted.webhooks, "keys")
+    for task_id, attempt, webhook_id, digest in found:
+        loading.unit.events.seen[task_id, attempt, webhook_id] = digest
+
+
+def write_events(unit: UnitOfWork, first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New events, numbered in the order of their decisions."""
+    yield INSERT_EVENTS, [*map(rows.event_values, unit.events.new, count(first))]
+    yield ADVANCE_LEDGER, [{"seq": first + len(unit.events.new) - 1}]
+
+
+def write_patches(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Texts of patches, with the places of the events that brought them."""
+    yield (
+        INSERT_PIECES,
+        [
+            {"task_id": event.task_id, "task_seq": event.task_seq, "attempt": event.attempt}
+            | rows.named(piece)
+            for event, piece in unit.patches
+        ],
+    )
+
+
+class EventQueries(Queries):
+    """The reads of events and patches."""
+
+    async def events_of_task(self, task_id: str, *, after: int, limit: int) -> list[Event]:
+        params = {"task_id": task_id, "after": after, "limit": limit}
+        return [*map(EVENT.read, await self._all(EVENTS_OF_TASK, params))]
+
+    async def events_of_project(
+        self, project: str | None, types: Sequence[str] | None = None, *, after: int, limit: int
+    ) -> FeedPage:
+        return await read_feed(self._all, project, types, after=after, limit=limit)
+
+    async def pruned(self, project: str | None) -> int:
+        row = await self._one(PRUNED, {"project": project})
+        return row[0] or 0 if row else 0
+
+    async def events_of_types(
+        self,
+        task_id: str,
+        types: Sequence[str],
+        *,
+        after: int = 0,
+        limit: int = -1,
+        is_late_too: bool = False,
+    ) -> list[Event]:
+        params = {
+            "task_id": task_id,
+            "types": list(types),
+            "after": after,
+            "limit": limit,
+            "is_late_too": is_late_too,
+        }
+        return [*map(EVENT.read, await self._all(EVENTS_OF_TYPES, params))]
+
+    async def last_event(self, task_id: str, kind: str, *, until: int) -> Event | None:
+        params = {"task_id": task_id, "type": kind, "after": until}
+        row = await self._one(LAST_EVENT, params)
+        return EVENT.read(row) if row else None
+
+    async def newest_events(self, task_id: str, limit: int) -> list[Event]:
+        found = await self._all(NEWEST_EVENTS, {"task_id": task_id, "limit": limit})
+        return [*map(EVENT.read, found)][::-1]
+
+    async def patch_pieces(self, task_id: str, attempt: int | None = None) -> list[StoredPiece]:
+        params = {"task_id": task_id, "attempt": attempt}
+        return [*map(PIECE.read, await self._all(PIECES, params))]
+
+    async def chunks(self, task_id: str, numbers: Sequence[int]) -> dict[int, bytes]:
+        params = {"task_id": task_id, "numbers": list(numbers)}
+        return {row[0]: row[1] for row in await self._all(CHUNKS, params)}
 
 
 async def read_feed(
@@ -86,4 +224,4 @@ async def _events(
         "until": until,
         "limit": limit,
     }
-    return [rows.event_from_row(row) for row in await query(EVENTS_OF_PROJECT, params)]
+    return [EVENT.read(row) for row in await query(EVENTS_OF_PROJECT, params)]

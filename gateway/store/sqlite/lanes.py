@@ -1,16 +1,15 @@
-"""Lanes: the deliveries that may be sent now, some for each endpoint."""
+"""Lanes in the store: the deliveries that may be sent now, some for each endpoint."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+# ruff: noqa: S608 - what is put into a statement here is a constant table expression
+
+from collections.abc import Sequence
 from typing import Final
-
-import msgspec
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
-from gateway.store.sqlite.rows import Params, Row
-
-# ruff: noqa: S608 - what is put into a statement here is a constant table expression
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.replays import NEWEST_SEQ
 
 PER_ENDPOINT: Final = 40
 """Heads of one endpoint that one read gives: twice as many as may be under way, and some that were
@@ -107,62 +106,53 @@ ORDER BY attempt.at"""
 CHANGED_AT: Final = """
 SELECT id, updated_at FROM endpoints WHERE id IN (SELECT value FROM json_each(:ids))"""
 
-Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
-
-
-async def due_deliveries(
-    query: Query, now: int, endpoint_ids: Sequence[str]
-) -> dict[str, DueDeliveries]:
-    """What may be sent to each of these endpoints that is enabled."""
-    given = {
-        "now": now,
-        "endpoints": _json(endpoint_ids),
-        "per_endpoint": PER_ENDPOINT,
-        "park_after": PARK_AFTER,
-    }
-    nexts: dict[str, int | None] = {}
-    heads: dict[str, list[Head]] = {}
-    for endpoint_id, next_at, *head in await query(DUE_DELIVERIES, given):
-        nexts[endpoint_id] = next_at
-        found = heads.setdefault(endpoint_id, [])
-        if head[1] is not None:
-            found.append(Head(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
-    for found in heads.values():
-        found.sort(key=lambda head: (head.due_at, head.seq))
-    return {name: DueDeliveries(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()}
-
-
-async def pending_endpoints(query: Query, after: str, limit: int) -> list[PendingEndpoint]:
-    """Endpoints behind this one that are owed something, by their ids."""
-    return [
-        PendingEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
-        for row in await query(PENDING_ENDPOINTS, {"after": after, "limit": limit})
-    ]
-
-
-async def new_deliveries(
-    query: Query, after: DeliveryKey, limit: int
-) -> list[tuple[DeliveryKey, str]]:
-    """Deliveries behind this one, in the order of their events, each with its project."""
-    given = {"endpoint_id": after[0], "seq": after[1], "limit": limit}
-    return [((row[1], row[0]), row[2]) for row in await query(NEW_DELIVERIES, given)]
-
-
-async def failures(query: Query) -> list[DeliveryFailure]:
-    """The last ones of the endpoints to which nothing got through since, oldest first."""
-    names = DeliveryFailure.__struct_fields__
-    return [
-        DeliveryFailure(**dict(zip(names, row, strict=True))) for row in await query(FAILURES, {})
-    ]
-
-
-async def changed_at(query: Query, endpoint_ids: Sequence[str]) -> dict[str, int]:
-    """When somebody last changed each of these endpoints (milliseconds)."""
-    return {row[0]: row[1] for row in await query(CHANGED_AT, {"ids": _json(endpoint_ids)})}
-
-
 _HEAD: Final = Head.__struct_fields__
+_FAILURE: Final = DeliveryFailure.__struct_fields__
 
 
-def _json(names: Sequence[str]) -> str:
-    return msgspec.json.encode(names).decode()
+class OutboxQueries(Queries):
+    """The reads of the deliverer."""
+
+    async def due_deliveries(
+        self, now: int, endpoint_ids: Sequence[str]
+    ) -> dict[str, DueDeliveries]:
+        given = {
+            "now": now,
+            "endpoints": list(endpoint_ids),
+            "per_endpoint": PER_ENDPOINT,
+            "park_after": PARK_AFTER,
+        }
+        nexts: dict[str, int | None] = {}
+        heads: dict[str, list[Head]] = {}
+        for endpoint_id, next_at, *head in await self._all(DUE_DELIVERIES, given):
+            nexts[endpoint_id] = next_at
+            found = heads.setdefault(endpoint_id, [])
+            if head[1] is not None:
+                found.append(Head(**dict(zip(_HEAD, (endpoint_id, *head), strict=True))))
+        for found in heads.values():
+            found.sort(key=lambda head: (head.due_at, head.seq))
+        return {
+            name: DueDeliveries(heads=tuple(heads[name]), next_at=at) for name, at in nexts.items()
+        }
+
+    async def pending_endpoints(self, after: str, limit: int) -> list[PendingEndpoint]:
+        return [
+            PendingEndpoint(endpoint_id=row[0], project=row[1], at=row[3] if row[2] else None)
+            for row in await self._all(PENDING_ENDPOINTS, {"after": after, "limit": limit})
+        ]
+
+    async def new_deliveries(self, after: DeliveryKey, limit: int) -> list[tuple[DeliveryKey, str]]:
+        given = {"endpoint_id": after[0], "seq": after[1], "limit": limit}
+        return [((row[1], row[0]), row[2]) for row in await self._all(NEW_DELIVERIES, given)]
+
+    async def newest_event(self) -> int:
+        row = await self._one(NEWEST_SEQ)
+        return 0 if row is None else int(row[0])
+
+    async def failures(self) -> list[DeliveryFailure]:
+        found = await self._all(FAILURES)
+        return [DeliveryFailure(**dict(zip(_FAILURE, row, strict=True))) for row in found]
+
+    async def changed_at(self, endpoint_ids: Sequence[str]) -> dict[str, int]:
+        found = await self._all(CHANGED_AT, {"ids": list(endpoint_ids)})
+        return {row[0]: row[1] for row in found}

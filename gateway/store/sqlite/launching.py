@@ -1,36 +1,73 @@
-"""Realms in the store: which are known, whose launchers call, and which tasks have to be told."""
+"""Launching in the store: jobs, launchers, realms and sweeps."""
 
-import json
-from collections.abc import Collection, Iterable
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import aiosqlite
+import msgspec
 
-from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.launching.realm import Realm, RealmKey
-from gateway.store.sqlite import rows
+from gateway.domain.kernel.unit_of_work import LauncherCall, UnitOfWork
+from gateway.domain.launching.job import Job
+from gateway.domain.launching.realm import ProviderRealm, Realm, RealmKey, Sweep, Unwanted
+from gateway.store.sqlite.claims import NEXT_CLAIMABLE, providers_wanted
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import JOB, LAUNCHER, REALM, Params, Row
 
 STRANDED_AT_ONCE: Final = 500
 """Tasks that one command looks at when a realm went missing; the next one takes the rest."""
 
-# ruff: noqa: S608 - what is put into a statement here is a constant condition
+JOBS: Final = f"SELECT {JOB} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))"
+
+JOBS_OF_TASKS: Final = f"""
+SELECT {JOB} FROM jobs
+WHERE task_id IN (SELECT value FROM json_each(:ids))
+  AND (closed_at IS NULL OR kind IN ('create', 'destroy'))"""
+
+JOBS_HELD: Final = f"""
+SELECT {JOB} FROM jobs
+WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
+  AND leased_by IN (SELECT value FROM json_each(:ids))"""
+
+# The lease only grows, also when a job that was closed is opened anew: no old token fits again.
+UPSERT_JOBS: Final = JOB.numbered(f"""
+INSERT INTO jobs ({JOB}) VALUES ({JOB.marks})
+ON CONFLICT (id) DO UPDATE SET
+    provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
+    lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
+    lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
+    is_delegated = excluded.is_delegated, offers = excluded.offers,
+    closed_at = excluded.closed_at, answered_lease = excluded.answered_lease,
+    stray = excluded.stray, error = excluded.error, lease_secret = excluded.lease_secret,
+    project = excluded.project""")
+
+LAUNCHERS_NAMED: Final = f"""
+SELECT {LAUNCHER} FROM launchers WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+RECENT_LAUNCHERS: Final = f"""
+SELECT {LAUNCHER} FROM launchers
+WHERE project IN ('', :project) ORDER BY called_at DESC LIMIT :limit"""
+
+LAUNCHERS_BEFORE: Final = f"""
+SELECT {LAUNCHER} FROM launchers
+WHERE (called_at, id) < (:at, :id) ORDER BY called_at DESC, id DESC LIMIT :limit"""
+
+UPSERT_LAUNCHERS: Final = LAUNCHER.numbered(f"""
+INSERT OR REPLACE INTO launchers ({LAUNCHER}) VALUES ({LAUNCHER.marks})""")
 
 # Not those that are known to be missing: every launcher that ever ran here has left a row.
-WATCHED_REALMS: Final = """
-SELECT provider, realm, project, called_at, due_at FROM realms WHERE due_at > 0"""
+WATCHED_REALMS: Final = f"SELECT {REALM} FROM realms WHERE due_at > 0"
 
-REALMS_NAMED: Final = """
-SELECT provider, realm, project, called_at, due_at FROM realms
+REALMS_NAMED: Final = f"""
+SELECT {REALM} FROM realms
 WHERE (provider, realm, project) IN (
     SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
     FROM json_each(:keys))"""
 
-UPSERT_REALMS: Final = """
-INSERT OR REPLACE INTO realms (provider, realm, project, called_at, due_at)
-VALUES (?, ?, ?, ?, ?)"""
-
-DUE_REALMS: Final = """
-SELECT provider, realm, project FROM realms WHERE due_at <= :now ORDER BY due_at LIMIT :limit"""
+UPSERT_REALMS: Final = REALM.numbered(f"""
+INSERT OR REPLACE INTO realms ({REALM}) VALUES ({REALM.marks})""")
 
 # Those with a sandbox there that may be alive, if they wait for it or were told that it is out of
 # reach.
@@ -57,45 +94,162 @@ TASKS_STRANDED_BY_PROVIDER: Final = f"""
 SELECT id FROM tasks INDEXED BY tasks_for_provider {_UNTOLD} AND provider = :provider
 LIMIT :limit"""
 
+UPSERT_SWEEPS: Final = """
+INSERT OR REPLACE INTO sweeps (provider, realm, project, at, seen, unwanted, told)
+VALUES (:provider, :realm, :project, :at, :seen, :unwanted, :told)"""
+
+# Those whose launchers call, or may: nobody else can sweep.
+SWEEPS: Final = f"""
+SELECT {REALM.of("realm")}, sweep.at, sweep.seen, sweep.unwanted, sweep.told
+FROM realms AS realm LEFT JOIN sweeps AS sweep
+    ON sweep.provider = realm.provider AND sweep.realm = realm.realm
+    AND sweep.project = realm.project
+WHERE realm.due_at > 0
+LIMIT :limit"""
+
+_LISTED: Final = msgspec.json.Decoder(tuple[Unwanted, ...])
+
 
 async def watched_realms(connection: aiosqlite.Connection) -> dict[RealmKey, Realm]:
     """All that are not known to be missing."""
-    return _by_key(await connection.execute_fetchall(WATCHED_REALMS))
+    realms = map(REALM.read, await connection.execute_fetchall(WATCHED_REALMS))
+    return {realm.key: realm for realm in realms}
 
 
-async def load_realms(
-    connection: aiosqlite.Connection, view: UnitOfWork, keys: Collection[RealmKey]
-) -> None:
-    """Those among these that the view does not hold yet."""
-    missing = sorted(set(keys) - view.realms.keys())
-    if missing:
-        found = await connection.execute_fetchall(REALMS_NAMED, {"keys": json.dumps(missing)})
-        view.realms |= _by_key(found)
+async def load_jobs(loading: Loading) -> None:
+    """Jobs by id."""
+    loading.unit.jobs.load(map(JOB.read, await loading.of(JOBS, loading.wanted.jobs)))
 
 
-async def tasks_of_realm(
-    connection: aiosqlite.Connection, view: UnitOfWork, key: RealmKey, now: int
-) -> set[str]:
-    """The tasks that have to be told that it is missing, or is heard again."""
+async def load_launchers(loading: Loading) -> None:
+    """The launchers that claim, or hold the jobs that are reported on, with their realms."""
+    unit, claims = loading.unit, loading.wanted.claims
+    names = {claim.launcher_id for claim in claims}
+    keys = {(*place, claim.project) for claim in claims for place in claim.providers}
+    holders: set[str] = set()
+    if loading.wanted.reports:
+        holders = {job.leased_by for job in unit.jobs.values() if job.leased_by is not None}
+    unit.launchers.load(map(LAUNCHER.read, await loading.of(LAUNCHERS_NAMED, names | holders)))
+    for name in holders & unit.launchers.keys():
+        call = unit.launchers[name]
+        keys |= {(*place, call.project) for place in call.providers}
+    await load_realms(loading, keys)
+
+
+async def load_held_jobs(loading: Loading) -> None:
+    """The jobs that claiming launchers hold."""
+    jobs = loading.unit.jobs
+    names = {claim.launcher_id for claim in loading.wanted.claims}
+    for job in map(JOB.read, await loading.of(JOBS_HELD, names)):
+        jobs.setdefault(job.id, job)
+
+
+async def load_realms(loading: Loading, keys: Collection[RealmKey]) -> None:
+    """Those among these that are not loaded yet."""
+    missing = set(keys) - loading.unit.realms.keys()
+    loading.unit.realms.load(map(REALM.read, await loading.of(REALMS_NAMED, missing, "keys")))
+
+
+async def load_stranded(loading: Loading) -> None:
+    """The tasks that have to be told that a realm is missing, or that its launchers call again."""
+    for key in loading.wanted.realms:
+        loading.tasks |= await _tasks_of_realm(loading, key)
+
+
+async def _tasks_of_realm(loading: Loading, key: RealmKey) -> set[str]:
     provider, realm, project = key
-    live = [each for each in view.realms.values() if each.is_live(now)]
+    realms = loading.unit.realms
+    live = [each for each in realms.values() if each.is_live(loading.now)]
     given = {
         "provider": provider,
         "realm": realm,
         "project": project,
-        "live": json.dumps([(each.provider, each.project) for each in live]),
+        "live": [(each.provider, each.project) for each in live],
         "limit": STRANDED_AT_ONCE,
     }
-    found = {row[0] for row in await connection.execute_fetchall(TASKS_PLACED, given)}
+    found = {row[0] for row in await loading.all(TASKS_PLACED, given)}
     others = {each.provider for each in live if each.project in ("", project)}
     if provider not in others:
         statement = TASKS_STRANDED_BY_PROVIDER if others else TASKS_STRANDED
-        stranded = [row[0] for row in await connection.execute_fetchall(statement, given)]
-        view.has_more_stranded |= len(stranded) == STRANDED_AT_ONCE
+        stranded = [row[0] for row in await loading.all(statement, given)]
+        realms.has_more_stranded |= len(stranded) == STRANDED_AT_ONCE
         found.update(stranded)
     return found
 
 
-def _by_key(found: Iterable[rows.Row]) -> dict[RealmKey, Realm]:
-    realms = map(rows.realm_from_row, found)
-    return {realm.key: realm for realm in realms}
+def write_jobs(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New and changed jobs."""
+    yield UPSERT_JOBS, [*map(JOB.values, unit.jobs.changes)]
+
+
+def write_launchers(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Launchers as they last called."""
+    yield UPSERT_LAUNCHERS, [*map(LAUNCHER.values, unit.launchers.changes)]
+
+
+def write_realms(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New and changed realms."""
+    yield UPSERT_REALMS, [*map(REALM.values, unit.realms.changes)]
+
+
+def write_sweeps(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """The newest report of each realm."""
+    yield (
+        UPSERT_SWEEPS,
+        [
+            {
+                **dict(zip(("provider", "realm", "project"), sweep.realm, strict=True)),
+                "at": sweep.at,
+                "seen": sweep.seen,
+                "unwanted": sweep.unwanted,
+                "told": msgspec.json.encode(sweep.told).decode(),
+            }
+            for sweep in unit.sweeps
+        ],
+    )
+
+
+class LaunchingQueries(Queries):
+    """The reads of launching."""
+
+    async def jobs(self, ids: Sequence[str]) -> list[Job]:
+        return [*map(JOB.read, await self._all(JOBS, {"ids": list(ids)}))]
+
+    async def next_claimable(
+        self, providers: Sequence[ProviderRealm], now: int, project: str = ""
+    ) -> int | None:
+        params = {
+            "places": list(providers),
+            "providers": providers_wanted(providers),
+            "project": project,
+            "now": now,
+        }
+        row = await self._one(NEXT_CLAIMABLE, params)
+        return row[0] if row else None
+
+    async def launchers_before(
+        self, at: int, launcher_id: str, limit: int
+    ) -> list[tuple[LauncherCall, list[Job]]]:
+        params = {"at": at, "id": launcher_id, "limit": limit}
+        calls = [*map(LAUNCHER.read, await self._all(LAUNCHERS_BEFORE, params))]
+        held: dict[str | None, list[Job]] = {}
+        ids = [call.launcher_id for call in calls]
+        for job in map(JOB.read, await self._all(JOBS_HELD, {"ids": ids})):
+            held.setdefault(job.leased_by, []).append(job)
+        return [(call, held.get(call.launcher_id, [])) for call in calls]
+
+    async def recent_launchers(self, project: str, limit: int) -> list[LauncherCall]:
+        params = {"project": project, "limit": limit}
+        return [*map(LAUNCHER.read, await self._all(RECENT_LAUNCHERS, params))]
+
+    async def sweeps(self, limit: int) -> list[tuple[Realm, Sweep | None]]:
+        return [_sweep_from_row(row) for row in await self._all(SWEEPS, {"limit": limit})]
+
+
+def _sweep_from_row(row: Row) -> tuple[Realm, Sweep | None]:
+    *columns, at, seen, unwanted, told = row
+    realm = REALM.read(columns)
+    if at is None:
+        return realm, None
+    listed = _LISTED.decode(told)
+    return realm, Sweep(realm=realm.key, at=at, seen=seen, unwanted=unwanted, told=listed)

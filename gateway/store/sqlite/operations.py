@@ -1,10 +1,13 @@
-"""Counts for `/metrics`: each from an index that holds nothing else."""
+"""Operations in the store: keys and gauges, each gauge from an index that holds nothing else."""
 
-from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
+import msgspec
+
 from gateway.domain.operations.gauges import Gauges
-from gateway.store.sqlite.rows import Params, Row
+from gateway.domain.operations.rate_limit import RateLimit
+from gateway.store.records import ApiKey
+from gateway.store.sqlite.connection import Queries
 
 TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
 
@@ -38,22 +41,78 @@ FROM owed"""
 LIVE_LAUNCHERS: Final = """
 SELECT count(*), coalesce(sum(capacity), 0) FROM launchers WHERE called_at >= :since"""
 
-Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+API_KEY: Final = """
+SELECT id, scope, project, name, all_projects, rate_limit FROM api_keys
+WHERE hash = :hash AND revoked_at IS NULL"""
+
+MASTER_KEYS: Final = "SELECT id FROM master_keys"
+
+# What lives and can be read with this master key alone.
+KEYS_NEEDED: Final = """
+SELECT key_id, what, count(*) FROM (
+    SELECT key_id, 'living attempts' AS what FROM attempts WHERE ended_at IS NULL
+    UNION ALL
+    SELECT key_id, 'env' FROM task_secrets WHERE env IS NOT NULL
+    UNION ALL
+    SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
+    UNION ALL
+    SELECT key_id, 'callback secrets' FROM projects WHERE callback_secret <> x''
+    UNION ALL
+    SELECT key_id, 'signing secrets' FROM signing_secrets
+    UNION ALL
+    SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
+    UNION ALL
+    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL)
+GROUP BY key_id, what"""
+
+_RATE_LIMIT: Final = msgspec.json.Decoder(RateLimit)
 
 
-async def read_gauges(query: Query, *, now: int, since: int) -> Gauges:
-    """The figures of now; a launcher is live that has called since then (milliseconds). Other
-    reads come in between."""
-    tasks = {row[0]: row[1] for row in await query(TASK_COUNTS, {})}
-    flags = {row[0]: row[1] for row in await query(FLAG_COUNTS, {})}
-    deliveries = {row[0]: row[1] for row in await query(UNDELIVERED_COUNTS, {})}
-    ((oldest_due_at,),) = await query(OLDEST_DUE, {"now": now})
-    ((launchers, places),) = await query(LIVE_LAUNCHERS, {"since": since})
-    return Gauges(
-        tasks=tasks,
-        flags=flags,
-        deliveries=deliveries,
-        oldest_due_at=oldest_due_at,
-        launchers=launchers,
-        places=places,
-    )
+def read_rate_limit(text: str | None) -> RateLimit:
+    """The rate limit of a column."""
+    return _RATE_LIMIT.decode(text) if text else RateLimit()
+
+
+class OperationQueries(Queries):
+    """The reads of operations."""
+
+    async def api_key(self, digest: bytes) -> ApiKey | None:
+        row = await self._one(API_KEY, {"hash": digest})
+        if row is None:
+            return None
+        key_id, scope, project, name, all_projects, rate_limit = row
+        return ApiKey(
+            id=key_id,
+            scope=scope,
+            project=project,
+            name=name,
+            all_projects=bool(all_projects),
+            rate_limit=read_rate_limit(rate_limit),
+        )
+
+    async def master_keys(self) -> list[str]:
+        return [row[0] for row in await self._all(MASTER_KEYS)]
+
+    async def keys_needed(self) -> dict[str, dict[str, int]]:
+        needed: dict[str, dict[str, int]] = {}
+        for key_id, kind, number in await self._all(KEYS_NEEDED):
+            needed.setdefault(key_id, {})[kind] = number
+        return needed
+
+    async def counts(self) -> dict[str, int]:
+        """The number of tasks in each state."""
+        return {row[0]: row[1] for row in await self._all(TASK_COUNTS)}
+
+    async def gauges(self, *, now: int, since: int) -> Gauges:
+        flags = {row[0]: row[1] for row in await self._all(FLAG_COUNTS)}
+        deliveries = {row[0]: row[1] for row in await self._all(UNDELIVERED_COUNTS)}
+        ((oldest_due_at,),) = await self._all(OLDEST_DUE, {"now": now})
+        ((launchers, places),) = await self._all(LIVE_LAUNCHERS, {"since": since})
+        return Gauges(
+            tasks=await self.counts(),
+            flags=flags,
+            deliveries=deliveries,
+            oldest_due_at=oldest_due_at,
+            launchers=launchers,
+            places=places,
+        )

@@ -1,17 +1,28 @@
-"""Retention in SQL: what goes, table by table, in the order that the foreign keys allow."""
-
-import json
-from collections.abc import Iterator
-from typing import Final
-
-from gateway.domain.kernel.unit_of_work import Pruning
-from gateway.domain.sources.message import WINDOW
-from gateway.store.sqlite.concurrency_keys import FORGET_TAKEN
-from gateway.store.sqlite.rows import Params
-from gateway.store.sqlite.sources import FORGET_MESSAGES
-from gateway.store.sqlite.workspaces import DELETE_WORKSPACES
+"""Retention in the store: the rows that go, table by table, in the order that the foreign keys
+allow."""
 
 # ruff: noqa: S608 - what is put into a statement here is a constant selection
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.domain.sources.message import WINDOW
+from gateway.store.sqlite.claims import DELETE_OLD_HOLDS
+from gateway.store.sqlite.connection import Queries, bound
+from gateway.store.sqlite.rows import Params
+from gateway.store.sqlite.sources import DELETE_OLD_MESSAGES
+
+KEPT_ENV: Final = """
+SELECT secret.task_id, task.finished_at
+FROM task_secrets AS secret CROSS JOIN tasks AS task ON task.id = secret.task_id
+WHERE secret.env IS NOT NULL AND secret.task_id > :after ORDER BY secret.task_id LIMIT :limit"""
+
+OLD_IDEMPOTENCY: Final = "SELECT 1 FROM idempotency WHERE at <= :before LIMIT 1"
+
+# A task's id says when it was made; one that was made too late has not ended too early.
+OLD_TASKS: Final = """
+SELECT id, seq, finished_at FROM tasks WHERE id > :after AND id < :until ORDER BY id LIMIT :limit"""
 
 # Whoever deletes events says so here, in the same transaction: a cursor before that number has
 # missed something.
@@ -27,25 +38,25 @@ ERASE_ENV: Final = """
 UPDATE task_secrets SET env = NULL, env_erased_at = :at
 WHERE env IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-FORGET_IDEMPOTENCY: Final = """
+DELETE_OLD_IDEMPOTENCY: Final = """
 DELETE FROM idempotency WHERE (project, operation, key) IN (
     SELECT project, operation, key FROM idempotency WHERE at <= :before LIMIT 500)"""
 
-FORGET_LAUNCHERS: Final = """
+DELETE_OLD_LAUNCHERS: Final = """
 DELETE FROM launchers WHERE id IN (
     SELECT id FROM launchers WHERE called_at <= :before LIMIT 500)"""
 
 # Whoever started one may look for a month how it went.
-FORGET_REPLAYS: Final = """
+DELETE_OLD_REPLAYS: Final = """
 DELETE FROM replays WHERE id IN (
     SELECT id FROM replays WHERE finished_at <= :before LIMIT 500)"""
 
-FORGET_SIGNING_SECRETS: Final = """
+DELETE_OLD_SIGNING_SECRETS: Final = """
 DELETE FROM signing_secrets WHERE id IN (
     SELECT id FROM signing_secrets WHERE expires_at <= :before LIMIT 500)"""
 
 # Its row says that the project has had one; an empty box is none.
-FORGET_CALLBACK_SECRETS: Final = """
+ERASE_OLD_CALLBACK_SECRETS: Final = """
 UPDATE projects SET callback_secret = x'' WHERE name IN (
     SELECT name FROM projects
     WHERE expires_at <= :before AND callback_secret <> x'' LIMIT 500)"""
@@ -69,6 +80,9 @@ DELETE FROM task_secrets WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 DELETE_METADATA: Final = """
 DELETE FROM task_metadata WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 
+DELETE_WORKSPACES: Final = """
+DELETE FROM workspaces WHERE task_id IN (SELECT value FROM json_each(:ids))"""
+
 DELETE_PIECES: Final = """
 DELETE FROM patch_pieces WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 
@@ -78,7 +92,7 @@ DELETE_TASKS: Final = "DELETE FROM tasks WHERE id IN (SELECT value FROM json_eac
 
 # Of each endpoint the oldest go, and nothing behind what is still owed: its numbers keep no gap.
 # What is chosen does not change while it is deleted, table by table.
-_OLD_NOTICES: Final = """
+_OLD_ENDPOINT_EVENTS: Final = """
 SELECT event.seq FROM events AS event
 WHERE event.task_id >= 'ep_' AND event.task_id < 'ep`' AND event.at <= :ended_before
   AND NOT EXISTS (
@@ -87,28 +101,39 @@ WHERE event.task_id >= 'ep_' AND event.task_id < 'ep`' AND event.at <= :ended_be
       AND (owed.status = 'pending' OR owed.status = 'held'))
 ORDER BY event.task_id, event.task_seq LIMIT 100"""
 
-RAISE_PRUNED_BY_NOTICES: Final = f"""
+RAISE_PRUNED_BY_ENDPOINT_EVENTS: Final = f"""
 INSERT INTO pruned (project, seq)
 SELECT endpoint.project, max(event.seq)
 FROM events AS event CROSS JOIN endpoints AS endpoint ON endpoint.id = event.task_id
-WHERE event.seq IN ({_OLD_NOTICES})
+WHERE event.seq IN ({_OLD_ENDPOINT_EVENTS})
 GROUP BY endpoint.project
 ON CONFLICT (project) DO UPDATE SET seq = max(seq, excluded.seq)"""
 
-DELETE_ATTEMPTS_OF_NOTICES: Final = f"""
+DELETE_ATTEMPTS_OF_ENDPOINT_EVENTS: Final = f"""
 DELETE FROM delivery_attempts WHERE (endpoint_id, seq) IN (
-    SELECT endpoint_id, seq FROM deliveries WHERE seq IN ({_OLD_NOTICES}))"""
+    SELECT endpoint_id, seq FROM deliveries WHERE seq IN ({_OLD_ENDPOINT_EVENTS}))"""
 
-DELETE_DELIVERIES_OF_NOTICES: Final = f"DELETE FROM deliveries WHERE seq IN ({_OLD_NOTICES})"
-
-DELETE_NOTICES: Final = f"DELETE FROM events WHERE seq IN ({_OLD_NOTICES})"
-
-NOTICES: Final = (
-    RAISE_PRUNED_BY_NOTICES,
-    DELETE_ATTEMPTS_OF_NOTICES,
-    DELETE_DELIVERIES_OF_NOTICES,
-    DELETE_NOTICES,
+DELETE_DELIVERIES_OF_ENDPOINT_EVENTS: Final = (
+    f"DELETE FROM deliveries WHERE seq IN ({_OLD_ENDPOINT_EVENTS})"
 )
+
+DELETE_ENDPOINT_EVENTS: Final = f"DELETE FROM events WHERE seq IN ({_OLD_ENDPOINT_EVENTS})"
+
+ENDPOINT_EVENTS: Final = (
+    RAISE_PRUNED_BY_ENDPOINT_EVENTS,
+    DELETE_ATTEMPTS_OF_ENDPOINT_EVENTS,
+    DELETE_DELIVERIES_OF_ENDPOINT_EVENTS,
+    DELETE_ENDPOINT_EVENTS,
+)
+
+EXPIRED: Final = (
+    DELETE_OLD_IDEMPOTENCY,
+    DELETE_OLD_LAUNCHERS,
+    DELETE_OLD_SIGNING_SECRETS,
+    ERASE_OLD_CALLBACK_SECRETS,
+)
+
+LONG_EXPIRED: Final = (DELETE_OLD_HOLDS, DELETE_OLD_REPLAYS)
 
 DELETIONS: Final = (
     RAISE_PRUNED,
@@ -125,21 +150,35 @@ DELETIONS: Final = (
 )
 
 
-def pruning_statements(pruning: Pruning) -> Iterator[tuple[str, Params]]:
-    """Statements with their parameters; each deletes a bounded number of rows."""
-    before, long_before = {"before": pruning.before}, {"before": pruning.long_before}
-    yield FORGET_IDEMPOTENCY, before
-    yield FORGET_LAUNCHERS, before
-    yield FORGET_TAKEN, long_before
-    yield FORGET_REPLAYS, long_before
-    yield FORGET_SIGNING_SECRETS, before
-    yield FORGET_CALLBACK_SECRETS, before
-    yield FORGET_MESSAGES, {"before": pruning.at - WINDOW}
-    for statement in NOTICES:
-        yield statement, {"ended_before": pruning.ended_before}
-    if pruning.erased:
-        yield ERASE_ENV, {"at": pruning.at, "ids": json.dumps(pruning.erased)}
-    if pruning.deleted:
-        ids = {"ids": json.dumps(pruning.deleted)}
-        for statement in DELETIONS:
-            yield statement, ids
+def write_retention(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Statements that delete a bounded number of rows each."""
+    for pruning in unit.retention:
+        for statements, given in (
+            (EXPIRED, {"before": pruning.before}),
+            (LONG_EXPIRED, {"before": pruning.long_before}),
+            ((DELETE_OLD_MESSAGES,), {"before": pruning.at - WINDOW}),
+            (ENDPOINT_EVENTS, {"ended_before": pruning.ended_before}),
+        ):
+            yield from ((statement, [given]) for statement in statements)
+        if pruning.erased:
+            yield ERASE_ENV, [bound({"at": pruning.at, "ids": pruning.erased})]
+        if pruning.deleted:
+            ids = bound({"ids": pruning.deleted})
+            yield from ((statement, [ids]) for statement in DELETIONS)
+
+
+class RetentionQueries(Queries):
+    """The reads of the pruner."""
+
+    async def kept_env(self, after: str, limit: int) -> list[tuple[str, int | None]]:
+        found = await self._all(KEPT_ENV, {"after": after, "limit": limit})
+        return [(row[0], row[1]) for row in found]
+
+    async def old_tasks(
+        self, after: str, until: str, limit: int
+    ) -> list[tuple[str, int, int | None]]:
+        found = await self._all(OLD_TASKS, {"after": after, "until": until, "limit": limit})
+        return [(row[0], row[1], row[2]) for row in found]
+
+    async def has_idempotency_records(self, before: int) -> bool:
+        return await self._one(OLD_IDEMPOTENCY, {"before": before}) is not None

@@ -1,16 +1,19 @@
 """Rows and values: the one place where a column becomes a field."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from gateway.domain.agents.patch import PatchDetails, StoredPiece
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import Replay
+from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job, OrphanSandbox
 from gateway.domain.launching.realm import Realm
+from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.concurrency_hold import ConcurrencyHold
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import (
@@ -66,77 +69,119 @@ _OTHER_FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
 _READ: Final = {**_JSON_FIELDS, **_OTHER_FIELDS}
 
 
-def _reader(made: type[T], *, as_it_is: str = "") -> Callable[[Row], T]:
-    """`as_it_is` is a column that only shares its name with one that is converted."""
-    names = made.__struct_fields__
-    converted = [
-        (index, _READ[name])
-        for index, name in enumerate(names)
-        if name in _READ and name != as_it_is
-    ]
+class Columns(Generic[T]):
+    """The columns of a struct, in the order of its fields."""
 
-    def read(row: Row) -> T:
+    def __init__(self, kind: type[T], names: str, *, unconverted: str = "") -> None:
+        """`unconverted` is a column that only shares its name with one that is converted."""
+        self.kind = kind
+        self.names = tuple(names.replace(",", " ").split())
+        fields = [name for name in enumerate(kind.__struct_fields__) if name[1] != unconverted]
+        self._converted = [(index, _READ[name]) for index, name in fields if name in _READ]
+        self._documents = [index for index, name in fields if name in _JSON_FIELDS]
+
+    def __str__(self) -> str:
+        return ", ".join(self.names)
+
+    @property
+    def marks(self) -> str:
+        """A named parameter for each column."""
+        return ", ".join(f":{name}" for name in self.names)
+
+    def of(self, table: str) -> str:
+        """The columns of a table that has this name in the statement."""
+        return ", ".join(f"{table}.{name}" for name in self.names)
+
+    def numbered(self, statement: str, *more: str) -> str:
+        """The statement with its named parameters by their place among the columns and `more`: so
+        they bind in half the time."""
+        places = {name: place for place, name in enumerate((*self.names, *more), 1)}
+        return re.sub(r":(\w+)", lambda found: f"?{places[found[1]]}", statement)
+
+    def read(self, row: Row) -> T:
+        """A value from its row."""
         values = list(row)
-        for index, convert in converted:
+        for index, convert in self._converted:
             if values[index] is not None:
                 values[index] = convert(values[index])
-        return made(**dict(zip(names, values, strict=True)))
+        return self.kind(**dict(zip(self.kind.__struct_fields__, values, strict=True)))
 
-    return read
-
-
-def _writer(kind: type[Frozen]) -> Callable[[Frozen], list[Any]]:
-    documents = [index for index, name in enumerate(kind.__struct_fields__) if name in _JSON_FIELDS]
-
-    def write(value: Frozen) -> list[Any]:
+    def values(self, value: T) -> list[Any]:
+        """The row of a value."""
         values = list(msgspec.structs.astuple(value))
-        for index in documents:
+        for index in self._documents:
             if values[index] is not None:
                 values[index] = _ENCODE(values[index]).decode()
         return values
 
-    return write
 
+TASK: Final = Columns(
+    Task,
+    """id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
+    priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
+    started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
+    usage, sandbox, flags, clocks, warnings""",
+)
+ATTEMPT: Final = Columns(
+    Attempt,
+    """task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
+    create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
+    outcome, error, usage, claimed_at, started_at, tried_as, exited_at, patch, resumable""",
+)
+JOB: Final = Columns(
+    Job,
+    """id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
+    renewed, is_delegated, offers, closed_at, answered_lease, stray, error, lease_secret,
+    project""",
+)
+EVENT: Final = Columns(
+    Event,
+    """task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
+    seq""",
+)
+ENDPOINT: Final = Columns(
+    Endpoint,
+    """id, project, origin, implicit, enabled, shown_url, header_names, description, event_types,
+    rate_per_second, metadata, is_draining, disabled_reason, failing_since, created_at,
+    updated_at, told_at, seq""",
+)
+REPLAY: Final = Columns(
+    Replay,
+    """id, kind, endpoint_id, project, since, until, only_failed, dry_run, after_seq, until_seq,
+    matched, status, reason, created_at, updated_at, finished_at""",
+    unconverted="status",
+)
+SUBSCRIPTION: Final = Columns(Subscription, "endpoint_id, after_seq, event_types")
+SIGNING_SECRET: Final = Columns(SigningSecret, "id, project, endpoint_id, created_at, expires_at")
+LAUNCHER: Final = Columns(
+    LauncherCall, "id, providers, capacity, version, called_at, key_id, project"
+)
+REALM: Final = Columns(Realm, "provider, realm, project, called_at, due_at")
+HOLD: Final = Columns(ConcurrencyHold, "project, concurrency_key, taken_at, freed_at")
+WORKSPACE: Final = Columns(Workspace, "project, external_id, task_id, repo_url, branch")
+PIECE: Final = Columns(StoredPiece, "task_seq, attempt, revision, start, length, size, details")
 
-task_from_row = _reader(Task)
-attempt_from_row = _reader(Attempt)
-job_from_row = _reader(Job)
-event_from_row = _reader(Event)
-endpoint_from_row = _reader(Endpoint)
-call_from_row = _reader(LauncherCall)
-realm_from_row = _reader(Realm)
-taken_from_row = _reader(ConcurrencyHold)
-secret_from_row = _reader(SigningSecret)
-replay_from_row = _reader(Replay, as_it_is="status")
-piece_from_row = _reader(StoredPiece)
-subscription_from_row = _reader(Subscription)
-
-
-attempt_values: Final = _writer(Attempt)
-job_values: Final = _writer(Job)
-realm_values: Final = _writer(Realm)
-taken_values: Final = _writer(ConcurrencyHold)
-endpoint_values: Final = _writer(Endpoint)
-subscription_values: Final = _writer(Subscription)
-replay_values: Final = _writer(Replay)
-_task_values: Final = _writer(Task)
-_event_values: Final = _writer(Event)
 _DATA: Final = Event.__struct_fields__.index("data")
 _SEQ: Final = Event.__struct_fields__.index("seq")
 
 
-def task_values(task: Task) -> list[Any]:
-    """The columns of `tasks`."""
-    return [*_task_values(task), task.due_at]
-
-
 def event_values(event: Event, seq: int) -> list[Any]:
-    """The columns of `events`, with the number the batch gives it."""
-    values = _event_values(event)
+    """The row of an event, with the number the batch gives it."""
+    values = EVENT.values(event)
     values[_DATA], values[_SEQ] = event.data.decode(), seq
     return values
 
 
 def named(value: Frozen) -> dict[str, Any]:
-    """Its fields by name, as parameters."""
+    """The fields by name, as parameters."""
     return {name: getattr(value, name) for name in value.__struct_fields__}
+
+
+def sealed(key_id: str | None, box: bytes | None) -> Sealed | None:
+    """A sealed value, if there is one."""
+    return None if key_id is None or not box else Sealed(key_id=key_id, box=box)
+
+
+def box(value: Sealed | None) -> dict[str, Any]:
+    """A sealed value as parameters."""
+    return {"box": value and value.box, "key_id": value and value.key_id}

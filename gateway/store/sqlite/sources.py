@@ -1,19 +1,16 @@
-"""Messages of Daytona and GitHub in SQL: which came before, and what they are about."""
+"""Sources in the store: messages of Daytona and GitHub, and the workspaces of frontends."""
 
-import json
-from collections.abc import Iterable, Sequence
+# ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-import aiosqlite
-
 from gateway.domain.kernel.unit_of_work import UnitOfWork
-from gateway.domain.sources.message import (
-    Message,
-    PullRequestNotice,
-    SandboxNotice,
-    Seen,
-)
-from gateway.store.sqlite.rows import Params, Row
+from gateway.domain.sources.message import Message, PullRequestNotice, SandboxNotice, Seen
+from gateway.store.sqlite import rows
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import WORKSPACE, Params
 
 # Joined, not IN: only so SQLite seeks in the indexes.
 MESSAGES_SEEN: Final = """
@@ -22,7 +19,7 @@ FROM json_each(:keys) AS wanted CROSS JOIN source_messages AS message
     ON message.source = json_extract(wanted.value, '$[0]')
     AND message.id = json_extract(wanted.value, '$[1]')"""
 
-MESSAGES_SAID: Final = """
+BODIES_APPLIED: Final = """
 SELECT message.source, message.body_hash
 FROM json_each(:keys) AS wanted CROSS JOIN source_messages AS message
     ON message.source = json_extract(wanted.value, '$[0]')
@@ -43,60 +40,61 @@ LIMIT 100"""
 
 UPSERT_MESSAGES: Final = """
 INSERT OR REPLACE INTO source_messages (source, id, body_hash, applied, at)
-VALUES (?, ?, ?, ?, ?)"""
+VALUES (:source, :id, :body_hash, :applied, :at)"""
 
-FORGET_MESSAGES: Final = """
+DELETE_OLD_MESSAGES: Final = """
 DELETE FROM source_messages WHERE (source, id) IN (
     SELECT source, id FROM source_messages WHERE at <= :before LIMIT 2000)"""
 
-Notice = SandboxNotice | PullRequestNotice
+WORKSPACES: Final = f"""
+SELECT {WORKSPACE} FROM workspaces
+WHERE (project, external_id) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:keys))"""
+
+UPSERT_WORKSPACES: Final = WORKSPACE.numbered(f"""
+INSERT OR REPLACE INTO workspaces ({WORKSPACE}) VALUES ({WORKSPACE.marks})""")
 
 
-async def load_notices(
-    connection: aiosqlite.Connection, view: UnitOfWork, notices: Sequence[Notice]
-) -> set[str]:
-    """What of these messages came before, and what they are about; the tasks concerned."""
-    messages = [notice.message for notice in notices]
-    keys = {"keys": json.dumps([(said.source, said.id, said.body_hash) for said in messages])}
-    for row in await connection.execute_fetchall(MESSAGES_SEEN, keys):
-        view.seen[row[0], row[1]] = _seen(row)
-    said = await connection.execute_fetchall(MESSAGES_SAID, keys)
-    view.said = {(row[0], row[1]) for row in said}
-    sandboxes = [notice.sandbox_id for notice in notices if isinstance(notice, SandboxNotice)]
-    urls = [notice.url for notice in notices if isinstance(notice, PullRequestNotice)]
-    return {
-        *_found_sandboxes(
-            view, await connection.execute_fetchall(SANDBOXES_NAMED, {"ids": json.dumps(sandboxes)})
-        ),
-        *_found_pull_requests(
-            view, await connection.execute_fetchall(PULL_REQUESTS_NAMED, {"urls": json.dumps(urls)})
-        ),
-    }
+async def load_messages(loading: Loading) -> None:
+    """The messages that came before, and the tasks that these are about."""
+    messages, notices = loading.unit.messages, loading.wanted.notices
+    keys = [(it.message.source, it.message.id, it.message.body_hash) for it in notices]
+    for source, name, body_hash, applied, at in await loading.of(MESSAGES_SEEN, keys, "keys"):
+        message = Message(source=source, id=name, body_hash=body_hash)
+        messages[source, name] = Seen(message=message, applied=bool(applied), at=at)
+    found = await loading.of(BODIES_APPLIED, keys, "keys")
+    messages.applied.update((source, body_hash) for source, body_hash in found)
+    ids = {notice.sandbox_id for notice in notices if isinstance(notice, SandboxNotice)}
+    attempts: dict[str, dict[tuple[str, int], None]] = defaultdict(dict)
+    for sandbox_id, task_id, number in await loading.of(SANDBOXES_NAMED, ids):
+        attempts[sandbox_id][task_id, number] = None
+        loading.tasks.add(task_id)
+    urls = {notice.url for notice in notices if isinstance(notice, PullRequestNotice)}
+    tasks: dict[str, dict[str, None]] = defaultdict(dict)
+    for url, task_id in await loading.of(PULL_REQUESTS_NAMED, urls, "urls"):
+        tasks[url][task_id] = None
+        loading.tasks.add(task_id)
+    messages.sandboxes = {name: tuple(found) for name, found in attempts.items()}
+    messages.pull_requests = {url: tuple(found) for url, found in tasks.items()}
 
 
-def message_values(seen: Seen) -> Params:
-    """The columns of `source_messages`."""
-    message = seen.message
-    return (message.source, message.id, message.body_hash, seen.applied, seen.at)
+def write_messages(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Messages that came."""
+    changed = unit.messages.changes
+    yield (
+        UPSERT_MESSAGES,
+        [rows.named(it.message) | {"applied": it.applied, "at": it.at} for it in changed],
+    )
 
 
-def _seen(row: Row) -> Seen:
-    source, name, body_hash, applied, at = row
-    message = Message(source=source, id=name, body_hash=body_hash)
-    return Seen(message=message, applied=bool(applied), at=at)
+async def load_workspaces(loading: Loading) -> None:
+    """Workspaces, with their tasks."""
+    unit = loading.unit
+    found = await loading.of(WORKSPACES, loading.wanted.workspaces, "keys")
+    unit.workspaces.load(map(WORKSPACE.read, found))
+    loading.tasks.update(workspace.task_id for workspace in unit.workspaces.values())
 
 
-def _found_sandboxes(view: UnitOfWork, rows: Iterable[Row]) -> set[str]:
-    view.sandboxes = {}
-    for sandbox_id, task_id, number in rows:
-        known = view.sandboxes.get(sandbox_id, ())
-        view.sandboxes[sandbox_id] = tuple(dict.fromkeys((*known, (task_id, number))))
-    return {task_id for keys in view.sandboxes.values() for task_id, _ in keys}
-
-
-def _found_pull_requests(view: UnitOfWork, rows: Iterable[Row]) -> set[str]:
-    view.pull_requests = {}
-    for url, task_id in rows:
-        known = view.pull_requests.get(url, ())
-        view.pull_requests[url] = tuple(dict.fromkeys((*known, task_id)))
-    return {task_id for ids in view.pull_requests.values() for task_id in ids}
+def write_workspaces(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New and changed workspaces."""
+    yield UPSERT_WORKSPACES, [*map(WORKSPACE.values, unit.workspaces.changes)]

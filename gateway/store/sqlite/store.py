@@ -14,19 +14,19 @@ from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
 from gateway.store.sqlite.batch import Batch
 from gateway.store.sqlite.connection import translated
 from gateway.store.sqlite.endpoints import read_directory
-from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log
+from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
 from gateway.store.sqlite.launching import watched_realms
-from gateway.store.sqlite.lock import exclusive
-from gateway.store.sqlite.reads import Reads
+from gateway.store.sqlite.reads import SQLiteReads
 
 log = structlog.get_logger(__name__)
+
+LEDGER: Final = "SELECT seq, instance_id FROM ledger"
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class SQLiteStore:
     def __init__(
         self,
         writer: aiosqlite.Connection,
-        reads: Reads,
+        reads: SQLiteReads,
         *,
         seq: int,
         instance_id: str,
@@ -198,7 +198,7 @@ async def open_sqlite(
         opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
-        ((seq, instance_id),) = await writer.execute_fetchall(sql.LEDGER)
+        ((seq, instance_id),) = await writer.execute_fetchall(LEDGER)
         reader = await stack.enter_async_context(
             aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         )
@@ -206,7 +206,7 @@ async def open_sqlite(
         files = DatabaseFiles(path, descriptor)
         yield SQLiteStore(
             writer,
-            Reads(reader, files.check),
+            SQLiteReads(reader, files.check),
             seq=seq,
             instance_id=instance_id,
             realms=await watched_realms(writer),

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what is put into a statement here is constant
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,9 +11,8 @@ import msgspec
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Status, Task
 from gateway.store.records import TaskFilter, TaskPage
-from gateway.store.sqlite import rows
-from gateway.store.sqlite import tasks as sql
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sqlite.connection import Query
+from gateway.store.sqlite.rows import TASK
 
 LARGEST_STEP: Final = 1_000
 """Tasks that one statement looks at: a few milliseconds of the reading connection."""
@@ -22,7 +21,9 @@ BUDGET: Final = 10_000
 PROBE: Final = 200
 """A filter that leaves fewer tasks than this is selective."""
 
-Query = Callable[[str, Params], Awaitable[Iterable[Row]]]
+SPECS: Final = """
+SELECT task_id, data FROM events
+WHERE task_seq = 1 AND task_id IN (SELECT value FROM json_each(:ids))"""
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
 
@@ -65,7 +66,7 @@ WHERE key = :key AND value = :value AND task_id >= :since AND task_id < :before
 ORDER BY task_id DESC LIMIT :limit"""
 
 MATCHING: Final = f"""
-SELECT {sql.TASK_COLUMNS} FROM tasks
+SELECT {TASK} FROM tasks
 WHERE id IN (SELECT value FROM json_each(:ids))
   AND (:project IS NULL OR project = :project)
   AND status IN (SELECT value FROM json_each(:statuses))
@@ -119,7 +120,7 @@ class Listing:
 
     async def _page(self, found: Sequence[Task], last: str | None) -> TaskPage:
         ids = json.dumps([task.id for task in found])
-        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._query(sql.SPECS, {"ids": ids})}
+        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._query(SPECS, {"ids": ids})}
         # One without was deleted between the two statements.
         tasks = tuple((task, specs[task.id]) for task in found if task.id in specs)
         return TaskPage(tasks=tasks, last=last)
@@ -150,7 +151,7 @@ class Listing:
             "repo_url": wanted.repo_url,
             "limit": limit,
         }
-        return [rows.task_from_row(row) for row in await self._query(MATCHING, params)]
+        return [TASK.read(row) for row in await self._query(MATCHING, params)]
 
 
 def _sources(wanted: TaskFilter) -> Iterator[_Source]:

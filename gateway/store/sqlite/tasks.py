@@ -1,141 +1,47 @@
-"""All SQL of the ledger, in whole static statements."""
+"""Tasks in the store, with their attempts, secrets and idempotency records."""
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
+
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
 
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
+from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
+from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
+from gateway.domain.sources.workspace import WorkspaceKey
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Attempt, Status, Task
+from gateway.store.records import NEWEST, StoredSecrets, TaskFilter, TaskPage, TaskWithSpec
+from gateway.store.sqlite import rows
+from gateway.store.sqlite.claims import ADVANCE_KEYS, key_values
+from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.launching import JOBS_OF_TASKS
+from gateway.store.sqlite.part import Loading
+from gateway.store.sqlite.rows import ATTEMPT, TASK, Params
+from gateway.store.sqlite.sources import WORKSPACES
+from gateway.store.sqlite.task_list import SPECS, Listing
 
-
-TASK_COLUMNS: Final = """
-    id, project, status, attempt, max_attempts, seq, created_at, updated_at, timeouts, on_stall,
-    priority, snapshot, provider, concurrency_key, keep_sandbox, endpoint_id, claimable_at,
-    started_at, finished_at, cancel_requested_at, stage, message, pr_url, commit_sha, error,
-    usage, sandbox, flags, clocks, warnings"""
-
-ATTEMPT_COLUMNS: Final = """
-    task_id, number, key_id, opened_at, provider, realm, sandbox, launches, queue_left, tried_at,
-    create_before, spoke_at, gone_at, missing_since, spool_offset, inspections, refused, ended_at,
-    outcome, error, usage, claimed_at, started_at, tried_as, exited_at,
-    patch, resumable"""
-
-JOB_COLUMNS: Final = """
-    id, kind, task_id, attempt, provider, realm, not_before, lease, leased_by, lease_expires_at,
-    renewed, is_delegated, offers, closed_at, answered_lease, stray, error, lease_secret, project"""
-
-EVENT_COLUMNS: Final = """
-    task_id, task_seq, attempt, type, at, source, data, applied, reason, webhook_id, body_hash,
-    seq"""
-
-LEDGER: Final = "SELECT seq, instance_id FROM ledger"
-
-ADVANCE_LEDGER: Final = "UPDATE ledger SET seq = :seq"
-
-PULSE: Final = "UPDATE ledger SET pulse_at = :at"
-
-LAST_PULSE: Final = "SELECT pulse_at FROM ledger"
-
-TASKS: Final = f"""
-SELECT {TASK_COLUMNS} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"""
+TASKS: Final = f"SELECT {TASK} FROM tasks WHERE id IN (SELECT value FROM json_each(:ids))"
 
 ATTEMPTS: Final = f"""
-SELECT {ATTEMPT_COLUMNS} FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
-
-JOBS: Final = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))"""
-
-JOBS_OF_TASKS: Final = f"""
-SELECT {JOB_COLUMNS} FROM jobs
-WHERE task_id IN (SELECT value FROM json_each(:ids))
-  AND (closed_at IS NULL OR kind IN ('create', 'destroy'))"""
-
-JOBS_HELD: Final = f"""
-SELECT {JOB_COLUMNS} FROM jobs
-WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
-  AND leased_by IN (SELECT value FROM json_each(:ids))"""
-
-JOBS_LEASED: Final = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL"""
-
-# Joined, not IN: only so SQLite seeks in `events_heard` instead of reading the task's whole log.
-HEARD: Final = """
-SELECT event.task_id, event.attempt, event.webhook_id, event.body_hash
-FROM json_each(:keys) AS wanted CROSS JOIN events AS event
-    ON event.task_id = json_extract(wanted.value, '$[0]')
-    AND event.attempt = json_extract(wanted.value, '$[1]')
-    AND event.webhook_id = json_extract(wanted.value, '$[2]')"""
-
-REMEMBERED: Final = """
-SELECT project, operation, key, key_id, digest, answer, at FROM idempotency
-WHERE (project, operation, key) IN (
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-    FROM json_each(:keys))"""
+SELECT {ATTEMPT} FROM attempts WHERE task_id IN (SELECT value FROM json_each(:ids))"""
 
 ERASED: Final = """
 SELECT task_id FROM task_secrets
 WHERE env_erased_at IS NOT NULL AND task_id IN (SELECT value FROM json_each(:ids))"""
 
-# A task with a concurrency key stands behind the others until `ADVANCE_KEYS` says otherwise, unless
-# it has the key already, or may have a sandbox: that one waits for its realm, and nobody for it.
-_IS_BEHIND: Final = "?14 IS NOT NULL AND ?3 = 'queued' AND ?27 IS NULL"
+SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
 
-INSERT_TASKS: Final = f"""
-INSERT INTO tasks ({TASK_COLUMNS}, due_at, is_behind) VALUES ({_marks(31)}, {_IS_BEHIND})"""
+SECRETS: Final = """
+SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
+WHERE task_id = :task_id"""
 
-# The same values as the insert, by their places in it; what is fixed for life has no place here.
-_CHANGING: Final = """
-    attempt = ?4, seq = ?6, updated_at = ?8, started_at = ?18, finished_at = ?19,
-    cancel_requested_at = ?20, stage = ?21, message = ?22, pr_url = ?23, commit_sha = ?24,
-    error = ?25, usage = ?26, sandbox = ?27, flags = ?28, clocks = ?29, warnings = ?30,
-    due_at = ?31"""
-
-UPDATE_TASKS: Final = f"UPDATE tasks SET {_CHANGING} WHERE id = ?1"
-
-UPDATE_MOVED_TASKS: Final = f"""
-UPDATE tasks SET status = ?3, claimable_at = ?17, is_behind = {_IS_BEHIND}, {_CHANGING}
-WHERE id = ?1"""
-
-INSERT_EVENTS: Final = f"INSERT INTO events ({EVENT_COLUMNS}) VALUES ({_marks(12)})"
-
-UPSERT_ATTEMPTS: Final = f"""
-INSERT OR REPLACE INTO attempts ({ATTEMPT_COLUMNS}) VALUES ({_marks(27)})"""
-
-# The lease only grows, also when a job that was closed is opened anew: no old token fits again.
-UPSERT_JOBS: Final = f"""
-INSERT INTO jobs ({JOB_COLUMNS}) VALUES ({_marks(19)})
-ON CONFLICT (id) DO UPDATE SET
-    provider = excluded.provider, realm = excluded.realm, not_before = excluded.not_before,
-    lease = max(lease, excluded.lease), leased_by = excluded.leased_by,
-    lease_expires_at = excluded.lease_expires_at, renewed = excluded.renewed,
-    is_delegated = excluded.is_delegated, offers = excluded.offers,
-    closed_at = excluded.closed_at, answered_lease = excluded.answered_lease,
-    stray = excluded.stray, error = excluded.error, lease_secret = excluded.lease_secret,
-    project = excluded.project"""
-
-INSERT_SECRETS: Final = """
-INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)
-VALUES (:task_id, :key_id, :env, :callback_url, :callback_key_id)"""
-
-INSERT_METADATA: Final = """
-INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
-
-INSERT_PIECES: Final = """
-INSERT INTO patch_pieces (task_id, task_seq, attempt, revision, start, length, size, chunk)
-VALUES (:task_id, :task_seq, :attempt, :revision, :start, :length, :size, :chunk)"""
-
-# The index alone, and the data of their events; the texts are read when they are sent on.
-PIECES: Final = """
-SELECT piece.task_seq, piece.attempt, piece.revision, piece.start, piece.length, piece.size,
-    event.data
-FROM patch_pieces AS piece CROSS JOIN events AS event
-    ON event.task_id = piece.task_id AND event.task_seq = piece.task_seq
-WHERE piece.task_id = :task_id AND (:attempt IS NULL OR piece.attempt = :attempt)
-ORDER BY piece.task_seq"""
-
-CHUNKS: Final = """
-SELECT task_seq, chunk FROM patch_pieces
-WHERE task_id = :task_id AND task_seq IN (SELECT value FROM json_each(:numbers))"""
+KEY_HOLDERS: Final = """
+SELECT id FROM tasks
+WHERE project = :project AND concurrency_key = :key AND status IN ('launching', 'running')
+LIMIT :limit"""
 
 # By the index of living sandboxes, in a realm one after the other: nobody asks often.
 TASKS_OF_SANDBOXES: Final = """
@@ -146,186 +52,225 @@ FROM json_each(:keys) AS wanted CROSS JOIN attempts AS attempt
     AND attempt.realm IS NOT NULL AND attempt.gone_at IS NULL
 WHERE json_extract(attempt.sandbox, '$.name') = json_extract(wanted.value, '$[2]')"""
 
-INSERT_DELIVERIES: Final = """
-INSERT INTO deliveries (
-    endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at, repeats)
-VALUES (:endpoint_id, :seq, :task_id, :task_seq, :status, 0, :next_attempt_at, :repeats)"""
+IDEMPOTENCY: Final = """
+SELECT project, operation, key, key_id, digest, answer, at FROM idempotency
+WHERE (project, operation, key) IN (
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(:keys))"""
 
-INSERT_REMEMBERED: Final = """
+# A task with a concurrency key stands behind the others until `ADVANCE_KEYS` says otherwise, unless
+# it has the key already, or may have a sandbox: that one waits for its realm, and nobody for it.
+_IS_BEHIND: Final = ":concurrency_key IS NOT NULL AND :status = 'queued' AND :sandbox IS NULL"
+
+INSERT_TASKS: Final = TASK.numbered(
+    f"""
+INSERT INTO tasks ({TASK}, due_at, is_behind) VALUES ({TASK.marks}, :due_at, {_IS_BEHIND})""",
+    "due_at",
+)
+
+# Without what is fixed for life.
+_CHANGING: Final = """
+    attempt = :attempt, seq = :seq, updated_at = :updated_at, started_at = :started_at,
+    finished_at = :finished_at, cancel_requested_at = :cancel_requested_at, stage = :stage,
+    message = :message, pr_url = :pr_url, commit_sha = :commit_sha, error = :error, usage = :usage,
+    sandbox = :sandbox, flags = :flags, clocks = :clocks, warnings = :warnings, due_at = :due_at"""
+
+UPDATE_TASKS: Final = TASK.numbered(f"UPDATE tasks SET {_CHANGING} WHERE id = :id", "due_at")
+
+UPDATE_MOVED_TASKS: Final = TASK.numbered(
+    f"""
+UPDATE tasks SET
+    status = :status, claimable_at = :claimable_at, is_behind = {_IS_BEHIND}, {_CHANGING}
+WHERE id = :id""",
+    "due_at",
+)
+
+UPSERT_ATTEMPTS: Final = ATTEMPT.numbered(f"""
+INSERT OR REPLACE INTO attempts ({ATTEMPT}) VALUES ({ATTEMPT.marks})""")
+
+INSERT_SECRETS: Final = """
+INSERT INTO task_secrets (task_id, key_id, env, callback_url, callback_key_id)
+VALUES (:task_id, :key_id, :env, :callback_url, :callback_key_id)"""
+
+REPLACE_ENV: Final = """
+INSERT INTO task_secrets (task_id, key_id, env) VALUES (:task_id, :key_id, :box)
+ON CONFLICT (task_id) DO UPDATE SET
+    key_id = excluded.key_id, env = excluded.env, env_erased_at = NULL"""
+
+INSERT_METADATA: Final = """
+INSERT INTO task_metadata (task_id, key, value) VALUES (:task_id, :key, :value)"""
+
+UPSERT_IDEMPOTENCY: Final = """
 INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, answer, at)
 VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
 
-UPSERT_LAUNCHERS: Final = """
-INSERT OR REPLACE INTO launchers (id, providers, capacity, version, called_at, key_id, project)
-VALUES (:id, :providers, :capacity, :version, :called_at, :key_id, :project)"""
-
-DUE_TASKS: Final = "SELECT id FROM tasks WHERE due_at <= :now ORDER BY due_at LIMIT :limit"
-
-DUE_JOBS: Final = """
-SELECT id FROM jobs
-WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL AND lease_expires_at <= :now
-ORDER BY lease_expires_at LIMIT :limit"""
-
-NEXT_DUE: Final = """
-SELECT min(at) FROM (
-    SELECT min(due_at) AS at FROM tasks WHERE due_at IS NOT NULL
-    UNION ALL
-    SELECT min(lease_expires_at) FROM jobs
-    WHERE closed_at IS NULL AND lease_expires_at IS NOT NULL
-    UNION ALL
-    SELECT min(due_at) FROM realms WHERE due_at IS NOT NULL)"""
-
-SPEC: Final = "SELECT data FROM events WHERE task_id = :id AND task_seq = 1"
-
-SPECS: Final = """
-SELECT task_id, data FROM events
-WHERE task_seq = 1 AND task_id IN (SELECT value FROM json_each(:ids))"""
-
-# Where a cursor stands within a task, in the order of its index. Almost always the cursor is an
-# event of the task itself; for any other number the log is walked from its end.
-_PLACE: Final = """coalesce(
-    (SELECT task_seq FROM events WHERE seq = :after AND task_id = :task_id),
-    (SELECT max(task_seq) FROM events WHERE :after > 0 AND task_id = :task_id AND seq < :after),
-    0)"""
-
-EVENTS_OF_TASK: Final = f"""
-SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND task_seq > {_PLACE} ORDER BY task_seq LIMIT :limit"""
+_SPEC: Final = msgspec.json.Decoder(Spec)
+_TASK: Final = msgspec.json.Decoder[FirstAnswer](Task)
+_ENDPOINT: Final = msgspec.json.Decoder[FirstAnswer](EndpointReply)
+_REPLAY: Final = msgspec.json.Decoder[FirstAnswer](ReplayReply)
 
 
-PRUNED: Final = """
-SELECT max(seq) FROM pruned WHERE :project IS NULL OR project = :project"""
+async def load_sandboxes(loading: Loading) -> None:
+    """The tasks of sandboxes that may be alive."""
+    found = await loading.of(TASKS_OF_SANDBOXES, loading.wanted.sandboxes, "keys")
+    loading.tasks.update(row[0] for row in found)
 
-WORDS: Final = f"""
-SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND (applied = 1 OR :is_late_too) AND task_seq > {_PLACE}
-  AND type IN (SELECT value FROM json_each(:types))
-ORDER BY task_seq LIMIT :limit"""
 
-LAST_WORD: Final = f"""
-SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id AND applied = 1 AND type = :type AND task_seq <= {_PLACE}
-ORDER BY task_seq DESC LIMIT 1"""
+async def load_tasks(loading: Loading) -> None:
+    """Tasks, with the attempts and jobs that belong to them."""
+    unit, wanted = loading.unit, loading.tasks
+    tasks, attempts, jobs = await asyncio.gather(
+        loading.of(TASKS, wanted), loading.of(ATTEMPTS, wanted), loading.of(JOBS_OF_TASKS, wanted)
+    )
+    unit.tasks.load(map(TASK.read, tasks))
+    unit.attempts.load(map(ATTEMPT.read, attempts))
+    unit.jobs.load(map(rows.JOB.read, jobs))
+    ended = [task.id for task in unit.tasks.values() if task.status.is_terminal]
+    unit.secrets.erased.update(row[0] for row in await loading.of(ERASED, ended))
 
-SECRETS: Final = """
-SELECT key_id, env, callback_key_id, callback_url, env_erased_at FROM task_secrets
-WHERE task_id = :task_id"""
 
-API_KEY: Final = """
-SELECT id, scope, project, name, all_projects, rate_limit FROM api_keys
-WHERE hash = :hash AND revoked_at IS NULL"""
+async def load_idempotency(loading: Loading) -> None:
+    """The records of these keys."""
+    for project, operation, key, key_id, digest, answer, at in await loading.of(
+        IDEMPOTENCY, loading.wanted.idempotency, "keys"
+    ):
+        name = (project, operation, key)
+        stored = _answer_decoder(operation).decode(answer)
+        loading.unit.idempotency[name] = IdempotencyRecord(
+            key=name, key_id=key_id, digest=digest, answer=stored, at=at
+        )
 
-API_KEYS: Final = """
-SELECT id, scope, project, name, created_at, revoked_at, all_projects, rate_limit FROM api_keys
-ORDER BY created_at"""
 
-INSERT_API_KEY: Final = """
-INSERT INTO api_keys (id, hash, scope, project, name, created_at, all_projects, rate_limit)
-VALUES (:id, :hash, :scope, :project, :name, :created_at, :all_projects, :rate_limit)"""
+def write_tasks(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Most events of an agent leave the status as it is: then its indexes are left alone too."""
+    created = [unit.tasks[key] for key in unit.tasks.new]
+    moved: list[Task] = []
+    stayed: list[Task] = []
+    for task in unit.tasks.changes:
+        before = unit.tasks.loaded.get(task.id)
+        has_stayed = before is not None and _position(before) == _position(task)
+        (stayed if has_stayed else moved).append(task)
+    yield INSERT_TASKS, [*map(_task_values, created)]
+    yield UPDATE_MOVED_TASKS, [*map(_task_values, moved)]
+    yield UPDATE_TASKS, [*map(_task_values, stayed)]
+    yield ADVANCE_KEYS, key_values((*created, *moved), unit.policy.concurrency_per_key)
 
-REVOKE_API_KEY: Final = """
-UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
 
-PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
+def write_attempts(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """New and changed attempts."""
+    yield UPSERT_ATTEMPTS, [*map(ATTEMPT.values, unit.attempts.changes)]
 
-# Not one that is being replaced: what is signed with it is soon refused.
-CALLBACK_SECRET_OF_KEY: Final = """
-SELECT project.name, project.key_id, project.callback_secret
-FROM api_keys AS api_key JOIN projects AS project ON project.name = api_key.project
-WHERE api_key.hash = :hash AND api_key.revoked_at IS NULL AND project.expires_at IS NULL
-  AND project.callback_secret IS NOT NULL"""  # noqa: S105 - a statement
 
-INSERT_PROJECT: Final = """
-INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
-VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
+def write_secrets(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """Encrypted parts of tasks."""
+    yield (
+        INSERT_SECRETS,
+        [
+            {
+                "task_id": secret.task_id,
+                "key_id": next(box.key_id for box in (secret.env, secret.callback) if box),
+                "env": secret.env and secret.env.box,
+                "callback_url": secret.callback and secret.callback.box,
+                "callback_key_id": secret.callback and secret.callback.key_id,
+            }
+            for secret in unit.secrets.new
+        ],
+    )
+    yield (
+        REPLACE_ENV,
+        [{"task_id": each.task_id, **rows.box(each.env)} for each in unit.secrets.renewed],
+    )
 
-# What arrived has arrived, also if the delivery was held or ended while it was under way.
-SETTLE_DELIVERIES: Final = """
-UPDATE deliveries SET
-    status = iif(status = 'pending' OR :status = 'delivered', :status, status),
-    next_attempt_at = iif(status = 'pending', :next_attempt_at, NULL),
-    attempts = :attempts, failures = :failures, trigger = 'auto', repeats = :repeats,
-    body = coalesce(:body, body)
-WHERE endpoint_id = :endpoint_id AND seq = :seq"""
 
-INSERT_DELIVERY_ATTEMPTS: Final = """
-INSERT INTO delivery_attempts (
-    endpoint_id, seq, number, at, trigger, status, reason, duration_ms, key_id, response_body)
-VALUES (
-    :endpoint_id, :seq, :number, :at, :trigger, :status, :reason, :duration_ms, :key_id,
-    :response_body)"""
+def write_metadata(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """A row for each key."""
+    yield (
+        INSERT_METADATA,
+        [
+            {"task_id": task_id, "key": key, "value": value}
+            for task_id, metadata in unit.metadata
+            for key, value in metadata.items()
+        ],
+    )
 
-KEPT_ENV: Final = """
-SELECT secret.task_id, task.finished_at
-FROM task_secrets AS secret CROSS JOIN tasks AS task ON task.id = secret.task_id
-WHERE secret.env IS NOT NULL AND secret.task_id > :after ORDER BY secret.task_id LIMIT :limit"""
 
-OLD_ANSWER: Final = "SELECT 1 FROM idempotency WHERE at <= :before LIMIT 1"
+def write_idempotency(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+    """The responses to requests with a key."""
+    yield (
+        UPSERT_IDEMPOTENCY,
+        [
+            {
+                "project": record.key[0],
+                "operation": record.key[1],
+                "key": record.key[2],
+                "key_id": record.key_id,
+                "digest": record.digest,
+                "answer": msgspec.json.encode(record.answer).decode(),
+                "at": record.at,
+            }
+            for record in unit.idempotency.changes
+        ],
+    )
 
-# A task's id says when it was made; one that was made too late has not ended too early.
-OLD_TASKS: Final = """
-SELECT id, seq, finished_at FROM tasks WHERE id > :after AND id < :until ORDER BY id LIMIT :limit"""
 
-OWING: Final = """
-SELECT DISTINCT task_id FROM deliveries
-WHERE task_id IN (SELECT value FROM json_each(:ids)) AND status IN ('pending', 'held')"""
+class TaskQueries(Queries):
+    """The reads of tasks."""
 
-MASTER_KEYS: Final = "SELECT id FROM master_keys"
+    async def task(self, task_id: str) -> TaskWithSpec | None:
+        found = await self.tasks([task_id])
+        return found[0] if found else None
 
-# What lives and can be read with this master key alone.
-KEYS_NEEDED: Final = """
-SELECT key_id, what, count(*) FROM (
-    SELECT key_id, 'living attempts' AS what FROM attempts WHERE ended_at IS NULL
-    UNION ALL
-    SELECT key_id, 'env' FROM task_secrets WHERE env IS NOT NULL
-    UNION ALL
-    SELECT callback_key_id, 'callback addresses' FROM task_secrets WHERE callback_url IS NOT NULL
-    UNION ALL
-    SELECT key_id, 'callback secrets' FROM projects WHERE callback_secret <> x''
-    UNION ALL
-    SELECT key_id, 'signing secrets' FROM signing_secrets
-    UNION ALL
-    SELECT url_key_id, 'endpoint addresses' FROM endpoints WHERE url IS NOT NULL
-    UNION ALL
-    SELECT headers_key_id, 'endpoint headers' FROM endpoints WHERE headers IS NOT NULL)
-GROUP BY key_id, what"""
+    async def tasks(self, ids: Sequence[str]) -> list[TaskWithSpec]:
+        """Tasks with what was asked for, in the order given."""
+        wanted = {"ids": list(ids)}
+        tasks = {row[0]: TASK.read(row) for row in await self._all(TASKS, wanted)}
+        specs = {row[0]: _SPEC.decode(row[1]) for row in await self._all(SPECS, wanted)}
+        # Between the two statements a task may be made, or deleted.
+        whole = tasks.keys() & specs
+        return [(tasks[task_id], specs[task_id]) for task_id in ids if task_id in whole]
 
-LAUNCHERS: Final = """
-SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
-WHERE called_at >= :since ORDER BY called_at DESC"""
+    async def spec(self, task_id: str) -> Spec | None:
+        row = await self._one(SPEC, {"id": task_id})
+        return _SPEC.decode(row[0]) if row else None
 
-RECENT_LAUNCHERS: Final = """
-SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
-WHERE project IN ('', :project) ORDER BY called_at DESC LIMIT :limit"""
+    async def page(self, wanted: TaskFilter, *, before: str = NEWEST, limit: int) -> TaskPage:
+        return await Listing(self._all).page(wanted, before=before, limit=limit)
 
-LAUNCHERS_BEFORE: Final = """
-SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
-WHERE (called_at, id) < (:at, :id) ORDER BY called_at DESC, id DESC LIMIT :limit"""
+    async def attempts(self, task_id: str) -> list[Attempt]:
+        found = await self._all(ATTEMPTS, {"ids": [task_id]})
+        return sorted(map(ATTEMPT.read, found), key=lambda attempt: attempt.number)
 
-KEY_HOLDERS: Final = """
-SELECT id FROM tasks
-WHERE project = :project AND concurrency_key = :key AND status IN ('launching', 'running')
-LIMIT :limit"""
+    async def secrets(self, task_id: str) -> StoredSecrets | None:
+        row = await self._one(SECRETS, {"task_id": task_id})
+        if row is None:
+            return None
+        env_key, env, callback_key, callback_url, env_erased_at = row
+        return StoredSecrets(
+            env=rows.sealed(env_key, env),
+            callback_url=rows.sealed(callback_key, callback_url),
+            env_erased_at=env_erased_at,
+        )
 
-NEWEST_EVENTS: Final = f"""
-SELECT {EVENT_COLUMNS} FROM events
-WHERE task_id = :task_id ORDER BY task_seq DESC LIMIT :limit"""
+    async def workspace(self, key: WorkspaceKey) -> str | None:
+        row = await self._one(WORKSPACES, {"keys": [key]})
+        return row[2] if row else None
 
-# The index of a task's deliveries backwards: what one with many thousands owes is looked for
-# among the newest, not among all.
-OWED: Final = """
-SELECT endpoint_id, task_seq, status, attempts, failures, next_attempt_at, (
-    SELECT iif(reason = 'status', 'HTTP ' || attempt.status, reason)
-    FROM delivery_attempts AS attempt
-    WHERE attempt.endpoint_id = newest.endpoint_id AND attempt.seq = newest.seq
-    ORDER BY number DESC LIMIT 1)
-FROM (
-    SELECT endpoint_id, seq, task_seq, status, attempts, failures, next_attempt_at
-    FROM deliveries
-    WHERE task_id = :task_id ORDER BY endpoint_id DESC, seq DESC LIMIT :limit) AS newest
-WHERE status IN ('pending', 'dead', 'held')
-ORDER BY seq"""
+    async def key_holders(self, task: Task, limit: int) -> list[str]:
+        params = {"project": task.project, "key": task.concurrency_key, "limit": limit}
+        return [row[0] for row in await self._all(KEY_HOLDERS, params)]
 
-LAUNCHERS_NAMED: Final = """
-SELECT id, providers, capacity, version, called_at, key_id, project FROM launchers
-WHERE id IN (SELECT value FROM json_each(:ids))"""
+
+def _task_values(task: Task) -> Params:
+    return [*TASK.values(task), task.due_at]
+
+
+def _position(task: Task) -> tuple[Status, int | None, bool]:
+    """The place of a task among those that wait."""
+    return task.status, task.claimable_at, task.sandbox is None
+
+
+def _answer_decoder(operation: str) -> msgspec.json.Decoder[FirstAnswer]:
+    """The decoder of the answers to an operation (method and path)."""
+    if " /v1/endpoints" not in operation:
+        return _TASK
+    return _REPLAY if operation.endswith("/replay") else _ENDPOINT

@@ -52,7 +52,7 @@ async def show(request: Request) -> Response:
     view = await reads.unit_of_work(
         [command.needs for command in commands[:limit]], context.policy, at
     )
-    view.last_pulse = None if within else await reads.last_pulse()
+    view.pulse.last = None if within else await reads.last_pulse()
     found = dry_run(view, commands[:limit], at)
     return reply(
         ReconcileView(

@@ -23,10 +23,9 @@ SANDBOX = f"slipgate-{TASK[-20:]}-1"
 def now(world: World, **more: object) -> ExplainInput:
     """The situation of a world as it stands."""
     task = world.task
-    spec = world.view.new_events[0].fact
+    spec = world.view.events.new[0].fact
     assert isinstance(spec, Spec)
     attempts = tuple(world.view.attempts[key] for key in sorted(world.view.attempts))
-    calls = {call.launcher_id: call for call in world.view.calls}
     found = ExplainInput(
         now=world.now,
         policy=world.view.policy,
@@ -36,8 +35,8 @@ def now(world: World, **more: object) -> ExplainInput:
         jobs=tuple(
             world.view.jobs[name] for name in jobs_of(task, attempts) if name in world.view.jobs
         ),
-        launchers=tuple(sorted(calls.values(), key=lambda call: -call.at)),
-        events=tuple(world.view.new_events[-NEWEST:]),
+        launchers=tuple(sorted(world.view.launchers.changes, key=lambda call: -call.at)),
+        events=tuple(world.view.events.new[-NEWEST:]),
     )
     return replace(found, **more)
 

@@ -24,25 +24,23 @@ from gateway.domain.invariants.task_rows import (
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.check_database import is_corrupt, unsound
-from gateway.store.sqlite.endpoints import ENDPOINT_COLUMNS
 from gateway.store.sqlite.migrations import require_newest
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
 
 # Each in the order of its tasks, along an index.
-_TASKS: Final = f"SELECT {sql.TASK_COLUMNS}, due_at FROM tasks ORDER BY id"
-_EVENTS: Final = f"SELECT {sql.EVENT_COLUMNS} FROM events ORDER BY task_id, task_seq"
-_ATTEMPTS: Final = f"SELECT {sql.ATTEMPT_COLUMNS} FROM attempts ORDER BY task_id, number"
+_TASKS: Final = f"SELECT {rows.TASK}, due_at FROM tasks ORDER BY id"
+_EVENTS: Final = f"SELECT {rows.EVENT} FROM events ORDER BY task_id, task_seq"
+_ATTEMPTS: Final = f"SELECT {rows.ATTEMPT} FROM attempts ORDER BY task_id, number"
 _JOBS: Final = f"""
-SELECT {sql.JOB_COLUMNS} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
+SELECT {rows.JOB} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
 _DELIVERIES: Final = """
 SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
 FROM deliveries ORDER BY task_id"""
 # Their ids come before those of tasks: what is kept of both is read along in the same order. Also
 # those that were deleted: what was told of them stays.
-_ENDPOINTS: Final = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints ORDER BY id"
+_ENDPOINTS: Final = f"SELECT {rows.ENDPOINT} FROM endpoints ORDER BY id"
 _SUBSCRIPTIONS: Final = """
 SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
 FROM endpoints AS endpoint CROSS JOIN subscriptions AS wanted
@@ -181,7 +179,7 @@ class _Subscriptions:
         self._of_project: dict[str, list[Subscription]] = defaultdict(list)
         self._of_callback: dict[str, list[Subscription]] = defaultdict(list)
         for *row, project, implicit in database.execute(_SUBSCRIPTIONS):
-            wanted = rows.subscription_from_row(row)
+            wanted = rows.SUBSCRIPTION.read(row)
             home = self._of_callback if implicit else self._of_project
             home[wanted.endpoint_id if implicit else project].append(wanted)
 
@@ -202,9 +200,9 @@ class _Auditor:
     def __init__(self, database: sqlite3.Connection) -> None:
         self.tasks = 0
         self._database = database
-        self._events = MergeCursor(database, _EVENTS, rows.event_from_row, task_id=0)
-        self._attempts = MergeCursor(database, _ATTEMPTS, rows.attempt_from_row, task_id=0)
-        self._jobs = MergeCursor(database, _JOBS, rows.job_from_row, task_id=2)
+        self._events = MergeCursor(database, _EVENTS, rows.EVENT.read, task_id=0)
+        self._attempts = MergeCursor(database, _ATTEMPTS, rows.ATTEMPT.read, task_id=0)
+        self._jobs = MergeCursor(database, _JOBS, rows.JOB.read, task_id=2)
         self._deliveries = MergeCursor(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._subscriptions = _Subscriptions(database)
         self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
@@ -226,7 +224,7 @@ class _Auditor:
         events = self._events.of(endpoint_id)
         deliveries = tuple(self._deliveries.of(endpoint_id))
         try:
-            endpoint = rows.endpoint_from_row(row)
+            endpoint = rows.ENDPOINT.read(row)
         except UNREADABLE as exc:
             detail = f"a row of endpoints: {exc}"
             yield Problem(name="row_unreadable", subject=endpoint_id, detail=detail)
@@ -246,7 +244,7 @@ class _Auditor:
         attempts = tuple(self._attempts.of(task_id))
         jobs, deliveries = tuple(self._jobs.of(task_id)), tuple(self._deliveries.of(task_id))
         try:
-            task = rows.task_from_row(row)
+            task = rows.TASK.read(row)
         except UNREADABLE as exc:
             yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
             task = None

@@ -6,9 +6,9 @@ from contextlib import closing
 from typing import Final
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.instance import BACKUP_TABLE
 from gateway.store.sqlite.migrations import migrate
+from gateway.store.sqlite.operations import KEYS_NEEDED
 
 _SCHEMA: Final = """
 SELECT type || ' ' || name, sql FROM sqlite_schema
@@ -82,7 +82,7 @@ def _numbers(database: sqlite3.Connection) -> Iterator[Problem]:
 
 
 def _keys(database: sqlite3.Connection, key_ids: Container[str]) -> Iterator[Problem]:
-    for key_id, what, count in database.execute(sql.KEYS_NEEDED):
+    for key_id, what, count in database.execute(KEYS_NEEDED):
         if key_id not in key_ids:
             yield _problem("unknown_key", f"{count} {what} need master key {key_id}")
 

@@ -6,20 +6,44 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from gateway.domain.kernel.ids import callback_secret_id
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
-from gateway.store.sqlite.files import check_log
-from gateway.store.sqlite.lock import exclusive
+from gateway.store.sqlite.files import check_log, exclusive
 from gateway.store.sqlite.migrations import pending, version
-from gateway.store.sqlite.rate_limits import read_rate_limit, written_rate_limit
+from gateway.store.sqlite.operations import read_rate_limit
 
 _BUSY_SECONDS: Final = 10.0
+
+API_KEYS: Final = """
+SELECT id, scope, project, name, created_at, revoked_at, all_projects, rate_limit FROM api_keys
+ORDER BY created_at"""
+
+INSERT_API_KEY: Final = """
+INSERT INTO api_keys (id, hash, scope, project, name, created_at, all_projects, rate_limit)
+VALUES (:id, :hash, :scope, :project, :name, :created_at, :all_projects, :rate_limit)"""
+
+REVOKE_API_KEY: Final = """
+UPDATE api_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL"""
+
+PROJECT: Final = "SELECT key_id, callback_secret FROM projects WHERE name = :name"
+
+# Not one that is being replaced: what is signed with it is soon refused.
+CALLBACK_SECRET_OF_KEY: Final = """
+SELECT project.name, project.key_id, project.callback_secret
+FROM api_keys AS api_key JOIN projects AS project ON project.name = api_key.project
+WHERE api_key.hash = :hash AND api_key.revoked_at IS NULL AND project.expires_at IS NULL
+  AND project.callback_secret IS NOT NULL"""  # noqa: S105 - a statement
+
+INSERT_PROJECT: Final = """
+INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
+VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
 
 
 class KeyRow(Frozen, frozen=True, kw_only=True):
@@ -102,7 +126,7 @@ class Operator:
     def add_key(self, key: KeyRow, digest: bytes) -> None:
         """Stores a key by its SHA-256."""
         self._database.execute(
-            sql.INSERT_API_KEY,
+            INSERT_API_KEY,
             {
                 "id": key.id,
                 "hash": digest,
@@ -111,37 +135,37 @@ class Operator:
                 "name": key.name,
                 "created_at": key.created_at,
                 "all_projects": key.all_projects,
-                "rate_limit": written_rate_limit(key.rate_limit),
+                "rate_limit": _written(key.rate_limit),
             },
         )
 
     def all_keys(self) -> list[KeyRow]:
         """All keys, revoked ones too, the oldest first."""
-        return [_key_from_row(row) for row in self._database.execute(sql.API_KEYS)]
+        return [_key_from_row(row) for row in self._database.execute(API_KEYS)]
 
     def revoke_key(self, key_id: str, at: int) -> bool:
         """Whether there was a live key of this id."""
-        changed = self._database.execute(sql.REVOKE_API_KEY, {"id": key_id, "at": at})
+        changed = self._database.execute(REVOKE_API_KEY, {"id": key_id, "at": at})
         return changed.rowcount == 1
 
     def has_project(self, name: str) -> bool:
         """Whether the project has a callback secret."""
-        return self._database.execute(sql.PROJECT, {"name": name}).fetchone() is not None
+        return self._database.execute(PROJECT, {"name": name}).fetchone() is not None
 
     def callback_secret(self, name: str) -> Sealed | None:
         """What the callbacks of a project were first signed with, while that is kept."""
-        row = self._database.execute(sql.PROJECT, {"name": name}).fetchone()
+        row = self._database.execute(PROJECT, {"name": name}).fetchone()
         return Sealed(key_id=row[0], box=row[1]) if row and row[1] else None
 
     def callback_secret_of_key(self, digest: bytes) -> tuple[str, Sealed] | None:
         """The project of a live key, and the one secret its callbacks are signed with."""
-        row = self._database.execute(sql.CALLBACK_SECRET_OF_KEY, {"hash": digest}).fetchone()
+        row = self._database.execute(CALLBACK_SECRET_OF_KEY, {"hash": digest}).fetchone()
         return (row[0], Sealed(key_id=row[1], box=row[2])) if row else None
 
     def add_project(self, name: str, callback_secret: Sealed, at: int) -> None:
         """A project and the secret its callbacks are signed with."""
         self._database.execute(
-            sql.INSERT_PROJECT,
+            INSERT_PROJECT,
             {
                 "name": name,
                 "secret_id": callback_secret_id(name),
@@ -157,3 +181,8 @@ def _key_from_row(row: tuple[Any, ...]) -> KeyRow:
     named = dict(zip(KeyRow.__struct_fields__, told, strict=False))
     limit = read_rate_limit(rate_limit)
     return KeyRow(**named, all_projects=bool(all_projects), rate_limit=limit)
+
+
+def _written(limit: RateLimit) -> str | None:
+    """The column of a rate limit; None: nothing beside the defaults."""
+    return None if limit == RateLimit() else msgspec.json.encode(limit).decode()

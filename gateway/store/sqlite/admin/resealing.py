@@ -10,9 +10,9 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
-from gateway.store.sqlite import tasks as sql
 from gateway.store.sqlite.admin.sealed import Kind
-from gateway.store.sqlite.lock import exclusive
+from gateway.store.sqlite.files import exclusive
+from gateway.store.sqlite.operations import KEYS_NEEDED
 
 KEY_IDS: Final = "SELECT key_ids FROM ledger"
 
@@ -95,7 +95,7 @@ def check_running_gateway(path: Path, current: str) -> None:
 def keys_needed(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
     """By master key id, how many living things of which kind cannot be read without it."""
     needed: dict[str, dict[str, int]] = {}
-    for key_id, what, count in database.execute(sql.KEYS_NEEDED):
+    for key_id, what, count in database.execute(KEYS_NEEDED):
         needed.setdefault(key_id, {})[what] = count
     return needed
 

@@ -1,0 +1,40 @@
+"""Parts of a batch: the load and the write of each part of a unit of work."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.loading import BatchReadSet
+from gateway.store.sqlite.connection import NO_PARAMS, bound
+from gateway.store.sqlite.rows import Params, Row
+
+
+class Loading:
+    """The load of a batch: the unit of work, and the tasks that its parts need."""
+
+    def __init__(
+        self, connection: aiosqlite.Connection, unit: UnitOfWork, wanted: BatchReadSet, now: int
+    ) -> None:
+        self.unit = unit
+        self.wanted = wanted
+        self.now = now
+        self.tasks = set(wanted.tasks)
+        self._connection = connection
+
+    async def all(self, statement: str, params: Mapping[str, Any] = NO_PARAMS) -> Iterable[Row]:
+        """All rows."""
+        return await self._connection.execute_fetchall(statement, bound(params))
+
+    async def of(self, statement: str, keys: Collection[Any], name: str = "ids") -> Iterable[Row]:
+        """The rows of these keys; no query where there are none."""
+        if not keys:
+            return ()
+        return await self.all(statement, {name: sorted(keys)})
+
+
+Load = Callable[[Loading], Awaitable[None]]
+Write = Callable[[UnitOfWork, int], Iterator[tuple[str, Sequence[Params]]]]
+"""Statements with the parameters of each row, from the unit of work and the number of its first new
+event."""

@@ -1,0 +1,24 @@
+"""Nothing that a batch changes can be forgotten: each part of the unit of work has its writer."""
+
+from gateway.domain.kernel.part import Added
+from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.unit_of_work import UnitOfWork
+from gateway.store.sqlite.batch import KEYED, SELECTIONS, WRITERS
+
+PARTS = UnitOfWork(policy=Policy(key_id="k1")).parts
+LOADED_WITH_ANOTHER = {"keys", "secrets"}
+"""Both belong to the tasks that were loaded."""
+
+
+def test_every_part_has_a_writer() -> None:
+    assert {part for part, _ in WRITERS} == set(PARTS)
+
+
+def test_every_part_that_is_more_than_added_rows_has_a_loader() -> None:
+    added = {name for name, part in PARTS.items() if isinstance(part, Added)}
+    loaded = {part for part, _ in (*SELECTIONS, *KEYED)}
+    assert loaded == set(PARTS) - added - LOADED_WITH_ANOTHER
+
+
+def test_a_new_unit_of_work_has_nothing_to_write() -> None:
+    assert not UnitOfWork(policy=Policy(key_id="k1")).is_changed
