@@ -101,8 +101,8 @@ MUTANTS: Final[dict[str, Mutant]] = {
     ),
     "an event is written without its delivery": Mutant(
         file="gateway/domain/kernel/unit_of_work.py",
-        old="            if endpoint.wants(event.type):",
-        new="            if endpoint.wants(event.type) and event.attempt == 1:",
+        old="            if endpoint.wants(event.type)\n",
+        new="            if endpoint.wants(event.type) and event.attempt == 1\n",
     ),
     "what befalls an endpoint is told to nobody": Mutant(
         file="gateway/domain/deliveries/endpoint_events.py",
