@@ -1,37 +1,34 @@
-"""The time of the attempt, shared out so that each later step still has some."""
+"""The time of the attempt, shared out so that each later step has some."""
 
 import time
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 MARGIN_PART: Final = 0.1
-"""The gateway's clock began a little before ours, and what is left is for patch and last word."""
+"""The gateway's clock began a little before ours, and the patch and the final event take time."""
 LONGEST_MARGIN_SECONDS: Final = 60.0
 AGENT_PART: Final = 0.7
 VALIDATION_PART: Final = 0.9
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """Ends a little before the hard clock of the attempt, so that the end can still be told."""
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds that remain of each part; all end before the gateway's limit for the attempt."""
 
     run_seconds: float
-    began_at: float = field(default_factory=time.time)
-    """Unix seconds of the attempt's first word, which an earlier start may have said."""
+    began_at: float
+    """Unix seconds of the attempt's first event, also of one of an earlier start."""
 
     @property
     def agent_seconds(self) -> float:
-        """What the agent may still take."""
         return self._left(AGENT_PART)
 
     @property
     def validation_seconds(self) -> float:
-        """What validation may still take."""
         return self._left(VALIDATION_PART)
 
     @property
     def seconds(self) -> float:
-        """What everything together may still take."""
         return self._left(1.0)
 
     def _left(self, part: float) -> float:

@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
 from .reporting.signing import Signer
-from .secret import Secret
-from .variables import Problems, Variables
+from .variables import Problems, Secret, Variables
 
 PROVIDERS: Final = ("openai", "anthropic", "openrouter")
 GITHUB_API_URL: Final = "https://api.github.com"
@@ -19,7 +17,7 @@ _SAFE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`SLIPGATE_AGENT`: which engine works on the task, and how far it may go."""
+    """`SLIPGATE_AGENT`: the engine for the task, and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
     command: tuple[str, ...] | None = None
@@ -27,9 +25,8 @@ class AgentChoice(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_cost_usd: float = 3.0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Connection:
-    """Who this attempt is, and how its word reaches the gateway."""
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """The identity of this attempt and its way to the gateway: without it nothing is reported."""
 
     task_id: str
     attempt: int
@@ -38,20 +35,16 @@ class Connection:
     webhook_url: str | None
     webhook_secret: Secret | None
     flat_url: Secret | None
-    """A capability URL: whoever knows it may speak for the task. Only used without a secret."""
+    """A capability URL, used only without a secret: its holder may speak for the task."""
     traceparent: str | None
     ask_seconds: float
-    """How long an ask waits for a gateway that does not answer at all."""
+    """The wait of an ask for a gateway that does not answer at all."""
     delivery_seconds: float
-    """How long the terminal word is tried at the end before the spool is left to the launcher."""
+    """The time to deliver the final event before the spool is left to the launcher."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Connection":
-        """Read the part that must be right before anything can be reported.
-
-        Raises:
-            Problems: every variable that is missing or malformed.
-        """
+        """Raises `Problems` with every variable that is missing or malformed."""
         variables = Variables(environ)
         connection = _connection(variables)
         if variables.problems:
@@ -59,20 +52,14 @@ class Connection:
         return connection
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelAccess:
-    """Which model is asked, where, and with which key."""
-
+class ModelAccess(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     name: str
     key: Secret | None
     base_url: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Configuration:
-    """Everything one attempt is told; secrets do not print."""
-
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     connection: Connection
     repository_url: str
     base_branch: str | None
@@ -80,12 +67,12 @@ class Configuration:
     prompt: str
     prompt_url: str | None
     resume_url: str | None
-    """Where the work of an earlier attempt can be read, if there is some to go on from."""
+    """The address of an earlier attempt's patch, if there is one to go on from."""
     title: str | None
     model: ModelAccess | None
     agent: AgentChoice
     checks: tuple[tuple[str, ...], ...] | None
-    """Argument lists to validate with; None: what the repository declares."""
+    """Argument lists to validate with; None: those that the repository declares."""
     github_token: Secret | None
     github_api_url: str
     github_api_is_given: bool
@@ -96,11 +83,7 @@ class Configuration:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Configuration":
-        """Read everything.
-
-        Raises:
-            Problems: every variable that is missing or malformed, at once.
-        """
+        """Raises `Problems` with every variable that is missing or malformed."""
         variables = Variables(environ)
         configuration = _configuration(variables)
         if variables.problems:
@@ -128,22 +111,19 @@ def _connection(variables: Variables) -> Connection:
 
 def _webhook_secret(variables: Variables) -> Secret | None:
     secret = variables.secret("SLIPGATE_WEBHOOK_SECRET")
-    if secret is None:
-        return None
-    try:
-        Signer(secret)
-    except ValueError as exc:
-        variables.problems.append(f"SLIPGATE_WEBHOOK_SECRET: {exc}")
+    if secret is not None:
+        try:
+            Signer(secret)
+        except ValueError as exc:
+            variables.problems.append(f"SLIPGATE_WEBHOOK_SECRET: {exc}")
     return secret
 
 
 def _configuration(variables: Variables) -> Configuration:
-    agent = _agent(variables)
-    checks = variables.json(
-        "SLIPGATE_VALIDATE", tuple[tuple[str, ...], ...], "a JSON list of argument lists"
-    )
-    if any(not command for command in checks or ()):
-        variables.problems.append("SLIPGATE_VALIDATE must not hold an empty argument list")
+    agent, checks = _agent(variables), _checks(variables)
+    snapshot = variables.text("SLIPGATE_SNAPSHOT") or variables.text("DAYTONA_SANDBOX_SNAPSHOT")
+    author = variables.text("GIT_AUTHOR_NAME") or "slipgate"
+    email = variables.text("GIT_AUTHOR_EMAIL") or "slipgate@users.noreply.github.com"
     return Configuration(
         connection=_connection(variables),
         repository_url=variables.required("TARGET_REPO"),
@@ -162,13 +142,8 @@ def _configuration(variables: Variables) -> Configuration:
         run_seconds=variables.number(
             "SLIPGATE_RUN_SECONDS", DEFAULT_RUN_SECONDS, low=1, high=86_400
         ),
-        snapshot=variables.text("SLIPGATE_SNAPSHOT")
-        or variables.text("DAYTONA_SANDBOX_SNAPSHOT")
-        or "",
-        author=(
-            variables.text("GIT_AUTHOR_NAME") or "slipgate",
-            variables.text("GIT_AUTHOR_EMAIL") or "slipgate@users.noreply.github.com",
-        ),
+        snapshot=snapshot or "",
+        author=(author, email),
         keep_alive=variables.flag("KEEP_ALIVE"),
     )
 
@@ -179,6 +154,14 @@ def _agent(variables: Variables) -> AgentChoice:
     if agent.engine == "command" and not agent.command:
         variables.problems.append("SLIPGATE_AGENT: engine command needs a command")
     return agent
+
+
+def _checks(variables: Variables) -> tuple[tuple[str, ...], ...] | None:
+    wanted = "a JSON list of argument lists"
+    checks = variables.json("SLIPGATE_VALIDATE", tuple[tuple[str, ...], ...], wanted)
+    if any(not command for command in checks or ()):
+        variables.problems.append("SLIPGATE_VALIDATE must not hold an empty argument list")
+    return checks
 
 
 def _model(variables: Variables, agent: AgentChoice) -> ModelAccess | None:

@@ -1,14 +1,11 @@
-"""What the scripts of a snapshot are, in one word: whoever holds it can tell them from others.
-
-Run as a script it prints that word: the launcher does so here, and in an image that is built.
-"""
+"""The digest of a snapshot's scripts, printed when run: it tells them from all others."""
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 BESIDE = ("agent-runner.py", "execution.sh", "requirements.lock")
-"""What lies beside the package and decides what runs."""
+"""Files beside the package that decide what runs."""
 
 
 def script_digest() -> str:

@@ -1,17 +1,12 @@
-"""How the process ends: its exit code, and whether the sandbox is kept awake after it."""
+"""The end of the process: its exit code, and the sleep of a sandbox that is kept alive."""
 
 import os
 import signal
 from enum import IntEnum
 from typing import NoReturn
 
-from .reporting.events import Failed, FinalEvent
-from .stop import Reason
-
 
 class ExitCode(IntEnum):
-    """What the launcher and people read from the process."""
-
     DONE = 0
     FAILED = 1
     CONFIGURATION = 2
@@ -19,24 +14,13 @@ class ExitCode(IntEnum):
     """The gateway said that this attempt is over; nothing was pushed after that."""
     CANCELLED = 4
     ALREADY_RUNNING = 5
+    CRASHED = 70
+    """The runner ended with an error that nothing caught (EX_SOFTWARE of sysexits.h)."""
     TERMINATED = 143
 
 
-STOPPED = {
-    Reason.CANCELLED: ExitCode.CANCELLED,
-    Reason.FENCED: ExitCode.FENCED,
-    Reason.TIME_OVER: ExitCode.FAILED,
-    Reason.TERMINATED: ExitCode.TERMINATED,
-}
-
-
-def exit_code(word: FinalEvent) -> ExitCode:
-    """A result is a success of the process, even if a person must look at it."""
-    return ExitCode.FAILED if isinstance(word, Failed) else ExitCode.DONE
-
-
 def leave(code: int, *, keep_alive: str) -> NoReturn:
-    """End the process, or become one that sleeps for ever with nothing of ours in it.
+    """End the process, or become one that sleeps for ever and holds nothing of ours.
 
     The exit of its entrypoint does not stop a Daytona sandbox; elsewhere KEEP_ALIVE keeps it open.
     """

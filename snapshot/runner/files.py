@@ -1,30 +1,50 @@
-"""Opens files that others could have written: regular ones, never through a link, never a pipe."""
+"""Files that others could have written: opened without following a link or waiting on a pipe."""
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
-def read(path: Path, *, most: int) -> bytes | None:
-    """The content of a regular file of at most so many bytes; None for anything else."""
+def read(path: Path, *, most: int | None = None) -> bytes | None:
+    """The content of a regular file of at most `most` bytes; None for anything else."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_size > most:
+    if not stat.S_ISREG(found.st_mode) or (most is not None and found.st_size > most):
         os.close(descriptor)
         return None
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(most)
-    except OSError:
-        return None
+    with suppress(OSError), os.fdopen(descriptor, "rb") as file:
+        return file.read(-1 if most is None else most)
+    return None
 
 
 def is_directory(path: Path) -> bool:
-    """A directory that is no link."""
+    """True for a directory that is no link."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
+
+
+def reopen(path: Path, mode: int) -> None:
+    """Give back a path of ours the mode that a command took; no link is followed."""
+    found = path.lstat()
+    is_ours = found.st_uid == os.getuid() and not stat.S_ISLNK(found.st_mode)
+    if is_ours and found.st_mode & mode != mode:
+        path.chmod(mode)
+
+
+def reopen_path(directory: Path) -> None:
+    """Make the directory ours and open again, with all above it that are ours."""
+    for path in (*reversed(directory.parents), directory):
+        try:
+            reopen(path, 0o700)
+            is_other = path == directory and not is_directory(path)
+        except FileNotFoundError:
+            break
+        if is_other:
+            path.unlink()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)

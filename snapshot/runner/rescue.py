@@ -1,7 +1,7 @@
-"""The program entry `--rescue STATE_DIR`: prints what an agent left in a state directory.
+"""The program entry `--rescue STATE_DIR`: prints the work that an agent left there.
 
-A launcher calls it before it removes a sandbox whose agent can no longer speak. The directory is
-read as a stranger's; the environment holds no key, and nothing is sent.
+A launcher calls it before it removes a sandbox whose agent can no longer report. The directory is
+not trusted; the environment holds no key, and nothing is sent.
 """
 
 import os
@@ -16,17 +16,17 @@ import msgspec
 
 from . import files
 from .agent.child_env import ChildEnv
-from .agent.hardening import harden
+from .agent.reaper import harden
 from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .repository import agents_work
 from .repository.git import Git
-from .stop import Reason, Stop, Stopped
+from .stop import Stop, Stopped
 
 SECONDS: Final = 25.0
 """A launcher waits no longer than 30 s."""
 REVISION: Final = 1_000
-"""Behind every one that the runner itself has told."""
+"""After every revision of the runner itself."""
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -45,7 +45,7 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 def run(state: Path, environ: Mapping[str, str]) -> NoReturn:
     """Print the pieces and end with 0, also if there is nothing."""
     harden()
-    # What hangs in the kernel (a pipe, a lost file system) hears no signal of ours.
+    # A call that hangs in the kernel (a pipe, a lost file system) is not interrupted by a signal.
     ends = threading.Timer(SECONDS + 3.0, os._exit, (0,))
     ends.daemon = True
     ends.start()
@@ -58,13 +58,11 @@ def run(state: Path, environ: Mapping[str, str]) -> NoReturn:
 
 
 def found(state: Path, environ: Mapping[str, str]) -> KeptPatch | None:
-    """The patch of the work that lies there, or None."""
+    """The patch of the work in a state directory."""
     if not files.is_directory(state):
         return None
     stop = Stop()
-    timer = threading.Timer(SECONDS, stop.request, (Reason.TIME_OVER, "the time is over"))
-    timer.daemon = True
-    timer.start()
+    timer = stop.request_after(SECONDS, "the time is over")
     git = Git(stop=stop, environ=ChildEnv.from_environ(environ).base())
     try:
         work = agents_work.found(state)

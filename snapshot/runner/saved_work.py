@@ -1,31 +1,27 @@
-"""Keeps the agent's work: makes its patch and tells it before anything else is tried with it."""
+"""The agent's work: made into a patch and reported before anything else is tried with it."""
 
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import Final
 
-from .reporting import kept_patch
+from .failure import Failure
 from .reporting.kept_patch import KeptPatch
 from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
+from .repository import agents_work
 from .repository.agents_work import AgentsWork, WholePatch
 from .repository.git import Git
+from .repository.starting_state import StartingState
 from .state_directory import StateDirectory
+from .stop import Stop, Stopped
+
+DEATH_SECONDS: Final = 20.0
+"""For the work of a runner that died: nobody else looks at its sandbox for so long."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Made:
-    """A patch of the agent's work, and what of it the gateway has."""
-
-    patch: WholePatch
-    kept: KeptPatch
-    is_redacted: bool
-    """What is kept is not what was made: a value of the task's own was taken out."""
-
-
-class Keeping:
-    """Remembers what was told last."""
-
+class SavedWork:
     def __init__(
         self,
+        git: Git,
         reporter: Reporter,
         state: StateDirectory,
         *,
@@ -33,41 +29,115 @@ class Keeping:
         ours: Redaction,
         before: KeptPatch | None,
     ) -> None:
+        self._git = git
         self._reporter = reporter
         self._state = state
         self._redaction = redaction
         self._ours = ours
-        self._last = before
+        self._reported = before
+        self._on_disk: AgentsWork | None = None
+        self.kept: KeptPatch | None = None
+        """The whole of an agent's work, reported: later steps cannot lose it."""
+        self.is_resumable = False
 
-    def make(self, git: Git, work: AgentsWork) -> WholePatch:
-        """The patch of what lies there now.
+    @property
+    def states(self) -> tuple[StartingState, ...]:
+        return self._on_disk.states if self._on_disk else ()
 
-        Raises:
-            Failure: it cannot be read.
-        """
+    def begin(self, states: tuple[StartingState, ...]) -> None:
+        """Record the checkout of an agent that starts now."""
+        self._on_disk = AgentsWork(states=states)
+        self._on_disk.record(self._state.path)
+
+    def finish(self) -> AgentsWork:
+        """Record that the agent has ended."""
+        self._on_disk = AgentsWork(states=self.states, is_finished=True)
+        self._on_disk.record(self._state.path)
+        return self._on_disk
+
+    def make(self, work: AgentsWork) -> WholePatch:
+        """The patch of the work; raises `Failure` if it cannot be read."""
+        return self._make(self._git, work)
+
+    def save(self, patch: WholePatch, *, summary: str, warnings: tuple[str, ...]) -> KeptPatch:
+        """Report the patch of an agent that has ended."""
+        kept = self._save(patch, summary=summary, warnings=warnings, is_partial=False)
+        is_redacted = kept.text != patch.text
+        self.kept, self.is_resumable = kept, bool(patch.main.text) and not is_redacted
+        return kept
+
+    def adopt(self, kept: KeptPatch) -> KeptPatch:
+        """Report the whole patch of an earlier agent as that of this attempt."""
+        self.kept, self.is_resumable = self._report(kept), True
+        return self.kept
+
+    def recover(self, *, reads_disk: bool) -> KeptPatch | None:
+        """The whole patch of an earlier start; that of an interrupted agent is only reported."""
+        kept = self._reported
+        found = agents_work.found(self._state.path) if reads_disk else None
+        if (kept is None or kept.is_partial) and found is not None:
+            self._on_disk = found
+            try:
+                kept = self._save(self.make(found), is_partial=not found.is_finished)
+            except (Failure, OSError) as exc:
+                print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
+                kept = None
+            self._on_disk = None
+        if kept is None or kept.is_partial or not kept.text:
+            return None
+        return self.adopt(kept)
+
+    def recover_after_death(self) -> None:
+        """Save the work of a runner that died."""
+        kept = self._reported
+        if kept is not None and not kept.is_partial:
+            self.kept, self.is_resumable = kept, bool(kept.text)
+        else:
+            self._on_disk = agents_work.found(self._state.path)
+            self.rescue(seconds=DEATH_SECONDS)
+
+    def rescue(self, *, seconds: float) -> None:
+        """Save the work of an agent that was interrupted, if it is not saved."""
+        if self._on_disk is None or self.kept is not None:
+            return
+        stop = Stop()
+        timer = stop.request_after(seconds, "the time to keep the agent's work is over")
+        try:
+            patch = self._make(replace(self._git, stop=stop), self._on_disk)
+        except (Failure, Stopped, OSError) as exc:
+            print(f"slipgate: the agent's work cannot be kept: {exc}", flush=True)
+            return
+        finally:
+            timer.cancel()
+        self._save(patch, is_partial=not self._on_disk.is_finished)
+
+    def _make(self, git: Git, work: AgentsWork) -> WholePatch:
         return work.patch(git, self._state.workdir("patch"), is_secret=self._ours.is_in_bytes)
 
-    def keep(
-        self, patch: WholePatch, *, summary: str, warnings: tuple[str, ...], is_partial: bool
-    ) -> Made:
-        """Tell the patch, unless it was told as it is."""
-        text = self._redaction.text(patch.text)
+    def _save(
+        self,
+        patch: WholePatch,
+        *,
+        summary: str = "",
+        warnings: tuple[str, ...] = (),
+        is_partial: bool,
+    ) -> KeptPatch:
         kept = KeptPatch(
-            text=text,
+            text=self._redaction.text(patch.text),
             base_sha=patch.main.base_sha,
             summary=summary,
             warnings=(*warnings, *patch.warnings),
             is_partial=is_partial,
         )
-        return Made(patch=patch, kept=self.tell(kept), is_redacted=text != patch.text)
+        return self._report(kept)
 
-    def tell(self, kept: KeptPatch) -> KeptPatch:
-        """Spool it, to be sent in its turn."""
-        before = self._last
+    def _report(self, kept: KeptPatch) -> KeptPatch:
+        """Report it as the next revision, unless it was reported as it is."""
+        before = self._reported
         if before is not None and before.text == kept.text and before.is_partial == kept.is_partial:
             return before
-        new = kept_patch.later(before, kept)
+        new = kept.following(before)
         if new.text:
             self._reporter.emit_all(list(new.pieces()))
-            self._last = new
+            self._reported = new
         return new

@@ -1,7 +1,4 @@
-"""The starts of the program: anew in a clean environment, as the supervisor, as its runner.
-
-Or as a rescue, which has nothing to do with them.
-"""
+"""The starts of the program: with a clean environment, as supervisor, as runner, as rescue."""
 
 import gc
 import os
@@ -11,54 +8,46 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from . import reexec
+from .exit_code import ExitCode, leave
 
 RESCUE: Final = "--rescue"
-"""`agent-runner.py --rescue STATE_DIR`: print what an agent left there."""
-DIED: Final = 70
-"""The runner's exit code for an error that nobody caught (EX_SOFTWARE of sysexits.h)."""
+"""`agent-runner.py --rescue STATE_DIR` prints the work that an agent left there."""
+
+# Each start imports late, and only its own part: the imports are most of the time it takes.
 
 
 def start(script: Path, *, landlock: int | None = None) -> NoReturn:
-    """Run one attempt and end as it says; `script` is what is started anew. `landlock` is the
-    version that commands are confined with; None: the kernel's."""
+    """Run one attempt and exit; `script` is executed anew, `landlock` limits the version used."""
     if len(sys.argv) > 2 and sys.argv[1] == RESCUE:
-        from . import rescue  # noqa: PLC0415 - the runner itself does not need it
+        from . import rescue  # noqa: PLC0415
 
         rescue.run(Path(sys.argv[2]), os.environ)
     given = reexec.received(sys.argv)
     if given is None:
-        from .agent.child_env import ChildEnv  # noqa: PLC0415 - of this start alone
+        from .agent.child_env import ChildEnv  # noqa: PLC0415
 
         whole = reexec.collected(os.environ)
-        clean = ChildEnv.from_environ(whole).base()
-        reexec.start_anew(str(script), whole, clean)
+        reexec.execute_again(str(script), whole, ChildEnv.from_environ(whole).base())
     mode, environ = given
     if mode == reexec.SUPERVISE:
-        _supervise(script, environ)
+        from .supervisor import supervise  # noqa: PLC0415
+
+        leave(supervise(str(script), environ), keep_alive=environ.get("KEEP_ALIVE", ""))
     death = sys.argv[3] if mode == reexec.AFTER_DEATH else None
     os._exit(_run(environ, landlock, death))
 
 
-def _supervise(script: Path, environ: Mapping[str, str]) -> NoReturn:
-    from . import supervisor  # noqa: PLC0415 - the other starts do without it
-
-    code = supervisor.supervise(str(script), environ, died=DIED)
-    from . import exit_code  # noqa: PLC0415 - what is heavy waits until there is nothing to wait for
-
-    exit_code.leave(code, keep_alive=environ.get("KEEP_ALIVE", ""))
-
-
 def _run(environ: Mapping[str, str], landlock: int | None, death: str | None) -> int:
-    from .agent.hardening import die_with_parent  # noqa: PLC0415 - like all that follows
+    from .agent.reaper import die_with_parent  # noqa: PLC0415
 
     die_with_parent()
-    gc.set_threshold(10_000, 50, 50)  # imports only make: to look at them all is a tenth of them
+    gc.set_threshold(10_000, 50, 50)  # imports only allocate: collecting is a tenth of their time
     try:
-        from .main import main  # noqa: PLC0415 - what is heavy waits for this start
+        from .main import main  # noqa: PLC0415
 
         return main(environ, landlock=landlock, death=death)
-    except BaseException:  # noqa: BLE001 - whatever it is, the supervisor tells of it
-        import traceback  # noqa: PLC0415 - no start needs it that goes well
+    except BaseException:  # noqa: BLE001 - the supervisor reports it
+        import traceback  # noqa: PLC0415
 
         traceback.print_exc()
-        return DIED
+        return ExitCode.CRASHED

@@ -1,4 +1,4 @@
-"""The one signal to stop, and why; every wait of the runner looks at it."""
+"""The stop signal of an attempt; every wait of the runner checks it."""
 
 import threading
 import time
@@ -10,19 +10,16 @@ TICK_SECONDS: Final = 0.1
 
 
 class Reason(Enum):
-    """ExclusionReason the attempt may not go on."""
-
     CANCELLED = "cancelled"
     FENCED = "fenced"
-    """The gateway said 409 or 410, or refused an ask: this attempt is over, act no more."""
+    """The gateway answered 409 or 410, or refused an ask: the attempt is over."""
     TIME_OVER = "time_over"
-    """The hard clock of the attempt is about to strike."""
     TERMINATED = "terminated"
     """The sandbox is being stopped; a later start of the same attempt goes on."""
 
 
 class Stopped(Exception):
-    """Raised out of any step once the signal is up."""
+    """Raised out of any step after the stop was requested."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -31,7 +28,7 @@ class Stopped(Exception):
 
 
 class Stop:
-    """Set once, by whoever learns it first; safe from any thread."""
+    """Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,31 +36,37 @@ class Stop:
         self._event = threading.Event()
 
     def request(self, reason: Reason, detail: str) -> None:
-        """Put the signal up; later reasons change nothing, but fencing outranks a cancel."""
+        """Request the stop; the first reason stays, but fencing outranks all."""
         with self._lock:
             if self._raised is None or reason is Reason.FENCED:
                 self._raised = Stopped(reason, detail)
         self._event.set()
 
+    def request_after(self, seconds: float, detail: str) -> threading.Timer:
+        """Request the stop when the time is over, whatever the attempt waits for then."""
+        timer = threading.Timer(seconds, self.request, (Reason.TIME_OVER, detail))
+        timer.daemon = True
+        timer.start()
+        return timer
+
     @property
     def reason(self) -> Reason | None:
-        """ExclusionReason, or None while the signal is down."""
         return self._raised.reason if self._raised else None
 
     def check(self) -> None:
-        """Raise `Stopped` if the signal is up."""
+        """Raise `Stopped` if the stop was requested."""
         if self._raised is not None:
             raise Stopped(self._raised.reason, self._raised.detail)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise `Stopped` as soon as the signal is up."""
+        """Wait; raise `Stopped` at once when the stop is requested."""
         self._event.wait(seconds)
         self.check()
 
     def until(self, is_done: Callable[[float], bool], *, seconds: float | None = None) -> bool:
         """Wait for `is_done(tick)`, which itself may block for one tick.
 
-        Returns False when the time is over; raises `Stopped` within a tick of the signal.
+        False after so many seconds; raises `Stopped` within a tick of the request.
         """
         ends_at = None if seconds is None else time.monotonic() + seconds
         while not is_done(TICK_SECONDS):

@@ -1,7 +1,7 @@
-"""Stays beside the runner, so that its death is told: small, with nothing that can fail in it.
+"""Stays beside the runner, so that its death is reported: small, so that nothing in it can fail.
 
-It is the process that the sandbox knows. The runner is its child; when that one is killed (out of
-memory, a fault in a library) a second, short one keeps the agent's work and says the last word.
+It is the process that the sandbox knows. When its child, the runner, is killed (out of memory, a
+fault in a library), a second, short runner saves the agent's work and emits the final event.
 """
 
 import os
@@ -12,39 +12,37 @@ from types import FrameType
 from typing import Final
 
 from . import reexec
-from .agent.hardening import harden, sweep
+from .agent.reaper import harden, kill_all
+from .exit_code import ExitCode
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
-TERMINATED: Final = 128 + signal.SIGTERM
 
 
-def supervise(script: str, environ: Mapping[str, str], *, died: int) -> int:
-    """Run the attempt, and what comes after a death of it; the exit code of the whole.
-
-    `died` is the runner's exit code for an error that nobody caught.
-    """
+def supervise(script: str, environ: Mapping[str, str]) -> int:
+    """Run the attempt, and the reporter of its death; returns the exit code of both."""
     harden()
-    signals = _Signals()
+    signals = _SignalForwarder()
     code = signals.wait(_start(script, reexec.ATTEMPT, environ))
-    if code >= 0 and code != died:
+    if code >= 0 and code != ExitCode.CRASHED:
         return code
     if signals.is_stopping and code == -signal.SIGTERM:
-        return TERMINATED
-    sweep()
-    how = "ended with an error that nobody caught" if code == died else _killed_by(-code)
+        return ExitCode.TERMINATED
+    kill_all()
+    crashed = code == ExitCode.CRASHED
+    how = "ended with an error that nobody caught" if crashed else _killed_by(-code)
     print(f"slipgate: the runner {how}", file=sys.stderr, flush=True)
     code = signals.wait(_start(script, reexec.AFTER_DEATH, environ, how))
-    return code if code >= 0 else died
+    return code if code >= 0 else ExitCode.CRASHED
 
 
-class _Signals:
-    """Hands on what the sandbox is told to the child that lives."""
+class _SignalForwarder:
+    """Sends the sandbox's signals on to the living child."""
 
     def __init__(self) -> None:
         self._child: int | None = None
         self.is_stopping = False
         for number in SIGNALS:
-            signal.signal(number, self._hand_on)
+            signal.signal(number, self._forward)
 
     def wait(self, child: int) -> int:
         """The child's exit code, or minus the signal that ended it."""
@@ -58,14 +56,13 @@ class _Signals:
                 self._child = None
                 return os.waitstatus_to_exitcode(status)
 
-    def _hand_on(self, number: int, _frame: FrameType | None) -> None:
+    def _forward(self, number: int, _frame: FrameType | None) -> None:
         self.is_stopping = True
         if self._child is not None:
             os.kill(self._child, number)
 
 
 def _start(script: str, mode: str, environ: Mapping[str, str], *more: str) -> int:
-    """The process id of the child; the variables reach it through a file that only we two hold."""
     descriptor = reexec.file_of(environ)
     argv = reexec.arguments(script, mode, descriptor, *more)
     child = os.posix_spawn(sys.executable, argv, os.environ)

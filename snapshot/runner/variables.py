@@ -1,22 +1,29 @@
-"""Environment variables read one by one, with every problem kept instead of the first raised."""
+"""Environment variables read one by one; all problems are collected, not the first one raised."""
 
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from .network import hosts
-from .secret import Secret
 
 T = TypeVar("T")
 _VISIBLE: Final = re.compile(r"[!-~]+")
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that does not print."""
+
+    value: str = field(repr=False)
+
+
 class Problems(Exception):
-    """Everything that is wrong with the environment, each by name with what would be right."""
+    """Every problem of the environment, by the variable's name, with what would be right."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -31,11 +38,10 @@ class Variables:
         self.problems: list[str] = []
 
     def text(self, name: str) -> str | None:
-        """The value, or None if it is absent or empty."""
         return self._environ.get(name) or None
 
     def required(self, *names: str) -> str:
-        """The first of these names that is set; a problem if none is."""
+        """The value of the first of these names that is set."""
         for name in names:
             if value := self.text(name):
                 return value
@@ -43,19 +49,17 @@ class Variables:
         return ""
 
     def secret(self, name: str) -> Secret | None:
-        """Like `text`, wrapped so that it never prints."""
         value = self.text(name)
         return None if value is None else Secret(value)
 
     def token(self, name: str) -> Secret | None:
-        """A secret that is sent in a header; a line break that was pasted with it is none of it."""
+        """A secret that is sent in a header, without a line break that was pasted with it."""
         value = (self.text(name) or "").strip()
         if value and not _VISIBLE.fullmatch(value):
             self.problems.append(f"{name} must be one word of visible ASCII characters")
         return Secret(value) if value else None
 
     def number(self, name: str, default: float, *, low: float, high: float) -> float:
-        """A finite number within the bounds, both included."""
         wanted = f"a number from {low:g} to {high:g}"
         value = self._parsed(name, float, wanted)
         if value is None:
@@ -66,14 +70,12 @@ class Variables:
         return value
 
     def flag(self, name: str) -> bool:
-        """`true` or `false`; absent means false."""
         value = (self.text(name) or "false").lower()
         if value not in {"true", "false", "1", "0"}:
             self.problems.append(f"{name} must be true or false")
         return value in {"true", "1"}
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
-        """One of the choices, or None if absent."""
         value = self.text(name)
         if value is not None and value not in choices:
             self.problems.append(f"{name} must be one of {', '.join(choices)}")
@@ -81,15 +83,9 @@ class Variables:
 
     def url(self, name: str) -> str | None:
         """An http or https address without a trailing slash."""
-        value = self.text(name)
-        if value is None:
-            return None
-        if self._parsed(name, _web_address, "an http or https URL") is None:
-            return None
-        return value.rstrip("/")
+        return self._parsed(name, _web_address, "an http or https URL")
 
     def json(self, name: str, shape: type[T], wanted: str) -> T | None:
-        """A JSON document of this shape, or None if absent."""
         return self._parsed(name, lambda text: msgspec.json.decode(text, type=shape), wanted)
 
     def _parsed(self, name: str, parse: Callable[[str], T], wanted: str) -> T | None:
@@ -104,7 +100,6 @@ class Variables:
 
 
 def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not hosts.netloc(text):
+    if urlsplit(text).scheme not in {"http", "https"} or not hosts.netloc(text):
         raise ValueError(text)
-    return text
+    return text.rstrip("/")

@@ -1,403 +1,425 @@
 """The order of one attempt: clone, agent, patch, clean checkout, validate, push, propose.
 
-From the patch on each step can fail alone: what the agent did is then already kept.
+From the patch on, the agent's work is kept, and each step can fail alone.
 """
 
-import threading
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from .agent import virtual_environment
 from .agent.child_env import ChildEnv
 from .agent.command import Runner
-from .agent.engine import EngineContext, engine
+from .agent.engine import AgentResult, EngineContext, make_engine
 from .agent.landlock import Confinement, open_sockets
-from .agent.meter import Meter
-from .agent.report import AgentResult
+from .agent.usage import Meter
 from .budget import Budget
 from .configuration import Configuration
-from .failure import Failure
+from .failure import Failure, RepositoryRejected
 from .network.client import Network
-from .publication.publisher import Name, Publication, Work
+from .publication import github
+from .publication.publisher import Identity, Publisher, Work
 from .reporting import final_event
 from .reporting.channel import SignedChannel
 from .reporting.events import FinalEvent, Progress, PushRequest, Receipt, Stage, Started
 from .reporting.fetch import fetch_patch, fetch_prompt
+from .reporting.final_event import Review, review, unusable
 from .reporting.kept_patch import KeptPatch
 from .reporting.log import Log
 from .reporting.recovery import Recovered
 from .reporting.redaction import Redaction
 from .reporting.reporter import Reporter
-from .reporting.review import Review, review, unfinished, unusable
-from .repository import agents_work, base_branch, clean_checkout, resume, submodules
+from .repository import clean_checkout, resume, submodules
 from .repository.access import Access
-from .repository.address import Repository, RepositoryRejected
-from .repository.agents_work import AgentsWork
+from .repository.address import Repository
+from .repository.branches import base_moved
 from .repository.clean_checkout import Applied
 from .repository.git import Git
 from .repository.patch import Patch
 from .repository.remote import Clone, Remote
-from .saved_work import Keeping
+from .saved_work import SavedWork
 from .state_directory import StateDirectory
-from .stop import Reason, Stop, Stopped
+from .stop import Stop, Stopped
 from .text import title, visible
 from .truncation import first_of
 from .validation.run import Validation
 
+TEMPORARY: Final = frozenset(
+    {"clone_failed", "git_failed", "git_timed_out", "git_token_refused", "push_failed"}
+)
+"""Failures of a remote that is away: the work came from it, so it was there before."""
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tools:
-    """What the composition root hands the workflow."""
+
+class Services(msgspec.Struct, frozen=True, kw_only=True):
+    """Made by the composition root for the workflow."""
 
     stop: Stop
     reporter: Reporter
     channel: SignedChannel | None
-    """For the prompt; None where there is no gateway to ask."""
+    """For signed reads; None without a gateway."""
     state: StateDirectory
     recovered: Recovered
     child_env: ChildEnv
     network: Network
     confinement: Confinement
     redaction: Redaction
-    """Takes secrets out of what is said."""
+    """Of all secrets, for reports."""
     ours: Redaction
-    """Knows the secrets that no commit may hold; a test's fixed password is none."""
+    """Of those that no commit may hold; a test's fixed password is none."""
     budget: Budget
     script_digest: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Done:
-    """The agent's part, done: now, by an earlier start, or by an earlier attempt."""
+class _AgentWork(msgspec.Struct, frozen=True, kw_only=True):
+    """The work of an agent that ended: now, in an earlier start, or in an earlier attempt."""
 
     clone: Clone
     """At the commit that the patch applies to."""
     patch: Patch
     kept: KeptPatch
     is_whole: bool
-    """Nobody has to look because of what the agent did or what was left out."""
-
-
-DEATH_SECONDS: Final = 20.0
-"""A sandbox whose runner died is looked at by nobody else for so long."""
-AGAIN: Final = frozenset(
-    {"clone_failed", "git_failed", "git_timed_out", "git_token_refused", "push_failed"}
-)
-"""What the remote may say while it is away. It was not always: the work came from it."""
+    """False: a person must look at the agent's end, or at what was excluded."""
 
 
 class Workflow:
-    """Runs the steps; each one is told before it begins."""
-
-    def __init__(self, configuration: Configuration, tools: Tools) -> None:
+    def __init__(self, configuration: Configuration, services: Services) -> None:
         self._configuration = configuration
-        self._tools = tools
-        self._reporter = tools.reporter
-        self._runner = Runner(tools.stop, tools.confinement, afterwards=tools.state.reopen)
-        environ = tools.child_env.base()
-        self._git = Git(stop=tools.stop, environ=environ)
-        self._access = Access(
-            configuration,
-            stop=tools.stop,
-            environ=environ,
-            network=tools.network,
-            budget=tools.budget,
-        )
+        self._services = services
+        self._state = services.state
+        self._reporter = services.reporter
+        self._runner = Runner(services.stop, services.confinement, afterwards=self._state.reopen)
+        environ = services.child_env.base()
+        self._git = Git(stop=services.stop, environ=environ)
+        self._access = Access(configuration, stop=services.stop, environ=environ)
         self._branch = configuration.branch
-        self._keeping = Keeping(
-            tools.reporter,
-            tools.state,
-            redaction=tools.redaction,
-            ours=tools.ours,
-            before=tools.recovered.patch,
+        self._saved = SavedWork(
+            self._git,
+            self._reporter,
+            self._state,
+            redaction=services.redaction,
+            ours=services.ours,
+            before=services.recovered.patch,
         )
-        self._work: AgentsWork | None = None
-        self._absent: tuple[str, ...] = ()
-        """Sentences about submodules that could not be checked out."""
-        self._kept: KeptPatch | None = None
-        """The whole of an agent's work, told; later steps can no longer lose it."""
-        self._is_resumable = False
-        self.log = Log(tools.reporter.emit, tools.redaction, offset=tools.recovered.log_bytes)
+        self._log = Log(
+            self._reporter.emit, services.redaction, offset=services.recovered.log_bytes
+        )
+        self._checkout_warnings: tuple[str, ...] = ()
         self.stage: Stage = "setup"
 
     def run(self) -> FinalEvent:
-        """Do the task and return the attempt's last word.
-
-        Raises:
-            Stopped: cancelled, fenced, or the sandbox is being stopped.
-        """
-        started = Started(
-            script_digest=self._tools.script_digest, snapshot=self._configuration.snapshot
-        )
+        """Do the task and return the final event; raises `Stopped`."""
+        snapshot = self._configuration.snapshot
+        started = Started(script_digest=self._services.script_digest, snapshot=snapshot)
         self._reporter.ask(started)
         try:
-            return self._attempt()
+            return self._run()
         except Failure as failure:
-            if self._kept is None or isinstance(failure, RepositoryRejected):
+            kept = self._saved.kept
+            if kept is None or isinstance(failure, RepositoryRejected):
                 return self.failed(failure)
-            if _may_pass(failure):
+            if _is_temporary(failure):
                 return self.failed(Failure(failure.code, failure.message, retryable=True))
-            return self._unusable(self._kept.summary, failure.message)
+            return self._unusable(kept.summary, failure.message)
         finally:
-            self.log.flush()
+            self._log.flush()
 
     def failed(self, failure: Failure) -> FinalEvent:
-        """The last word of an attempt that ends in this stage."""
+        """The final event of an attempt that ends in this stage."""
         return final_event.failed(
             self.stage,
             failure,
-            log_tail=self.log.tail,
-            warnings=self._warnings(self._kept),
-            resumable=failure.retryable and self._is_resumable,
+            log_tail=self._log.tail,
+            warnings=self._warnings(self._saved.kept),
+            resumable=failure.retryable and self._saved.is_resumable,
         )
 
     def rescue(self, *, seconds: float) -> None:
-        """Keep what an agent that was stopped has done so far, if it is not kept."""
-        if self._work is None or self._kept is not None:
-            return
-        stop = Stop()
-        detail = "the time to keep the agent's work is over"
-        timer = threading.Timer(seconds, stop.request, (Reason.TIME_OVER, detail))
-        timer.daemon = True
-        timer.start()
-        try:
-            made = self._keeping.make(replace(self._git, stop=stop), self._work)
-        except (Failure, Stopped, OSError) as exc:
-            print(f"slipgate: the agent's work cannot be kept: {exc}", flush=True)
-            return
-        finally:
-            timer.cancel()
-        self._keeping.keep(made, summary="", warnings=(), is_partial=not self._work.is_finished)
+        """Save the work of an agent that was interrupted."""
+        self._saved.rescue(seconds=seconds)
 
     def after_death(self, how: str) -> FinalEvent:
-        """Keep what lies there of an attempt whose runner died; its last word."""
-        recovered = self._tools.recovered
-        self.stage = recovered.stage
-        kept = recovered.patch
-        if kept is not None and not kept.is_partial:
-            self._kept, self._is_resumable = kept, bool(kept.text)
-        else:
-            self._work = agents_work.found(self._tools.state.path)
-            self.rescue(seconds=DEATH_SECONDS)
+        """Save the work of an attempt whose runner died, and return its final event."""
+        self.stage = self._services.recovered.stage
+        self._saved.recover_after_death()
         return self.failed(Failure("runner_died", f"the runner {how}", retryable=True))
 
-    def _attempt(self) -> FinalEvent:
-        self._enter("setup", "Checking the task")
-        for problem in (*self._tools.network.problems, *filter(None, [open_sockets()])):
-            self.log.write(f"{problem}\n")
-        if self._tools.confinement.warning:
-            self._enter("setup", self._tools.confinement.warning)
+    def _run(self) -> FinalEvent:
+        self._check_sandbox()
         repository = self._access.repository()
         self._enter("clone", f"Cloning {repository.url}")
-        earlier = self._earlier_work()
-        task = self._configuration.prompt if earlier else self._prompt()
-        self._branch = self._access.free_branch(repository, begins=earlier is None)
-        if self._branch != self._configuration.branch:
-            wanted = self._configuration.branch
-            self.log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
+        earlier = self._earlier_patch()
+        prompt = self._configuration.prompt if earlier else self._prompt()
+        self._choose_branch(repository, begins=earlier is None)
         remote = self._access.remote(repository)
-        publication = self._publication(repository, remote, task)
+        publisher = self._publisher(repository, remote, prompt)
         clone = self._clone(remote, earlier)
-        pushed = self._look_for_branch(remote, publication, clone)
+        pushed = self._find_pushed(remote, publisher, clone)
         if pushed is not None:
-            return self._propose(publication, pushed)
+            return self._propose(publisher, pushed)
         if earlier is not None:
-            return self._bring_out(remote, publication, self._taken_up(earlier, remote, clone))
-        self._make_checkout(repository, clone)
-        done = self._keep(self._agent(task), clone)
-        return self._bring_out(remote, publication, done) if isinstance(done, _Done) else done
+            work: _AgentWork | FinalEvent = self._reapply(earlier, remote, clone)
+        else:
+            work = self._save(self._run_agent(prompt, self._checkout(repository, clone)), clone)
+        validated = self._validate(work) if isinstance(work, _AgentWork) else work
+        if isinstance(validated, FinalEvent):
+            return validated
+        return self._publish(remote, publisher, validated)
 
-    def _clone(self, remote: Remote, earlier: KeptPatch | None) -> Clone:
-        """The base branch; for earlier work whose branch is gone, the commit that it began from."""
-        try:
-            return remote.clone(self._tools.state.workdir("origin") / "main")
-        except Failure as failure:
-            if earlier is None or failure.code not in {"base_branch_missing", "empty_repository"}:
-                raise
-        return remote.clone_at(self._tools.state.workdir("origin") / "commit", earlier.base_sha)
+    def _check_sandbox(self) -> None:
+        self._enter("setup", "Checking the task")
+        for problem in (*self._services.network.problems, *filter(None, [open_sockets()])):
+            self._log.write(f"{problem}\n")
+        if self._services.confinement.warning:
+            self._enter("setup", self._services.confinement.warning)
 
-    def _earlier_work(self) -> KeptPatch | None:
-        """The patch of an agent that had ended, by an earlier start or an earlier attempt.
-
-        The work of one that was interrupted is kept, and begun anew.
-        """
-        recovered = self._tools.recovered
-        kept = recovered.patch
-        lying = agents_work.found(self._tools.state.path)
-        if recovered.push is None and (kept is None or kept.is_partial) and lying is not None:
-            self._work = lying
-            kept = self._lying(lying)
-            self._work = None
-        self._tools.state.clear()
-        if kept is not None and not kept.is_partial and kept.text:
-            self._kept, self._is_resumable = kept, True
+    def _earlier_patch(self) -> KeptPatch | None:
+        """The whole patch of an agent that ended in an earlier start or an earlier attempt."""
+        is_pushed = self._services.recovered.push is not None
+        kept = self._saved.recover(reads_disk=not is_pushed)
+        self._state.clear()
+        url, channel = self._configuration.resume_url, self._services.channel
+        if kept is not None or url is None or channel is None or is_pushed:
             return kept
-        url, channel = self._configuration.resume_url, self._tools.channel
-        if url is None or channel is None or recovered.push is not None:
-            return None
-        kept = self._keeping.tell(fetch_patch(channel, url, self._tools.stop.sleep))
-        self._kept, self._is_resumable = kept, True
-        return kept
-
-    def _lying(self, work: AgentsWork) -> KeptPatch | None:
-        try:
-            patch = self._keeping.make(self._git, work)
-        except (Failure, OSError) as exc:
-            print(f"slipgate: the work of an earlier start cannot be read: {exc}", flush=True)
-            return None
-        is_partial = not work.is_finished
-        made = self._keeping.keep(patch, summary="", warnings=(), is_partial=is_partial)
-        return made.kept
+        return self._saved.adopt(fetch_patch(channel, url, self._services.stop.sleep))
 
     def _prompt(self) -> str:
-        url, channel = self._configuration.prompt_url, self._tools.channel
+        url, channel = self._configuration.prompt_url, self._services.channel
         if url is None:
             return self._configuration.prompt
         if channel is None:
             raise Failure("prompt_unavailable", "the prompt's rest needs a signing secret")
-        return fetch_prompt(channel, url, self._tools.stop.sleep)
+        return fetch_prompt(channel, url, self._services.stop.sleep)
 
-    def _publication(self, repository: Repository, remote: Remote, task: str) -> Publication:
-        connection = self._configuration.connection
-        github, reason = self._access.github(repository)
-        return Publication(
-            name=Name(
-                task_id=connection.task_id,
-                attempt=connection.attempt,
+    def _choose_branch(self, repository: Repository, *, begins: bool) -> None:
+        configuration = self._configuration
+        refs = self._access.refs(repository)
+        if begins:
+            refs.check_base(configuration.base_branch)
+        self._branch = refs.free_name(configuration.branch, configuration.connection.task_id)
+        if self._branch != configuration.branch:
+            wanted = configuration.branch
+            self._log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
+
+    def _publisher(self, repository: Repository, remote: Remote, prompt: str) -> Publisher:
+        configuration, services = self._configuration, self._services
+        client, reason = github.connect(
+            configuration,
+            self._access,
+            repository,
+            network=services.network,
+            stop=services.stop,
+            budget=services.budget,
+        )
+        return Publisher(
+            identity=Identity(
+                task_id=configuration.connection.task_id,
+                attempt=configuration.connection.attempt,
                 branch=self._branch,
-                title=title(self._configuration.title, task),
-                author=self._configuration.author,
+                title=title(configuration.title, prompt),
+                author=configuration.author,
             ),
             git=self._git,
             remote=remote,
-            github=github,
+            github=client,
             no_github=f"The branch is pushed; there is no pull request: {reason}.",
             reporter=self._reporter,
-            redact=self._tools.redaction.text,
+            redact=services.redaction.text,
         )
 
-    def _look_for_branch(
-        self, remote: Remote, publication: Publication, clone: Clone
+    def _clone(self, remote: Remote, earlier: KeptPatch | None) -> Clone:
+        """The base branch; for earlier work whose branch is gone, the commit that it began from."""
+        try:
+            return remote.clone(self._state.workdir("origin") / "main")
+        except Failure as failure:
+            if earlier is None or failure.code not in {"base_branch_missing", "empty_repository"}:
+                raise
+        return remote.clone_at(self._state.workdir("origin") / "commit", earlier.base_sha)
+
+    def _find_pushed(
+        self, remote: Remote, publisher: Publisher, clone: Clone
     ) -> PushRequest | None:
-        """What an earlier start of this attempt has pushed already, if it did.
+        """The push of an earlier start of this attempt, if it was done.
 
         Raises:
             Failure: before a model is paid for work that cannot go out.
         """
-        self._access.check_base(clone.base_branch, self._branch)
+        if self._branch == clone.base_branch:
+            message = f"BRANCH_NAME is refused: {clone.base_branch} is the base branch"
+            raise RepositoryRejected("branch_name_refused", message)
         found = remote.find(clone.directory, self._branch)
-        publication.may_write(found)
-        pushed = self._tools.recovered.push
+        publisher.check_owner(found)
+        pushed = self._services.recovered.push
         if found is not None and pushed is not None and found.sha == pushed.commit_sha:
             return pushed
         remote.check_push(clone, self._branch)
-        publication.check_permission()
+        publisher.check_permission()
         return None
 
-    def _make_checkout(self, repository: Repository, clone: Clone) -> None:
+    def _reapply(self, kept: KeptPatch, remote: Remote, clone: Clone) -> _AgentWork:
+        self._enter("patch", "Taking up what an earlier agent did")
+        workdir = self._state.workdir("resumed")
+        clone, patch = resume.reapply(self._git, remote, clone, kept, workdir)
+        return _AgentWork(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
+
+    def _checkout(self, repository: Repository, clone: Clone) -> Path:
         """Make the agent's checkout, submodules included, and put it on record."""
-        checkout = self._tools.state.workdir("agent") / "checkout"
-        states, self._absent = submodules.begin(
-            self._git, self._access, repository, clone, checkout
-        )
-        theirs = self._git.at(checkout)
+        directory = self._state.workdir("agent") / "checkout"
+        checkout = submodules.AgentCheckout(self._git, self._access, directory)
+        checkout.make(repository, clone)
+        self._checkout_warnings = tuple(checkout.warnings)
+        theirs = self._git.at(directory)
         reference = f"refs/heads/{self._branch}"
         theirs("update-ref", reference, clone.base_sha)
         theirs("symbolic-ref", "HEAD", reference)
-        self._work = AgentsWork(states=states)
-        self._work.record(self._tools.state.path)
+        self._saved.begin(tuple(checkout.states))
+        return directory
 
-    def _agent(self, task: str) -> AgentResult:
+    def _run_agent(self, prompt: str, checkout: Path) -> AgentResult:
         self._enter("agent", "The agent begins")
-        assert self._work is not None, "its checkout was made"  # noqa: S101
-        checkout = self._work.states[0].work_tree
-        choice = self._configuration.agent
-        place = EngineContext(
-            stop=self._tools.stop,
+        choice, services = self._configuration.agent, self._services
+        context = EngineContext(
+            stop=services.stop,
             runner=self._runner,
-            environ=self._workdir_environ(checkout.parent),
-            budget=self._tools.budget,
-            log=self.log,
-            meter=Meter(self._reporter.emit, self._tools.recovered.usage),
-            on_turn=self._on_turn(choice.max_turns),
-            trajectory=self._tools.state.path / "trajectory.json",
-            network=self._tools.network,
+            environ=self._command_env(checkout.parent),
+            budget=services.budget,
+            log=self._log,
+            meter=Meter(self._reporter.emit, services.recovered.usage),
+            on_turn=self._on_turn,
+            trajectory=self._state.path / "trajectory.json",
+            network=services.network,
         )
         try:
-            return engine(choice, self._configuration.model, place).work(task, checkout)
+            return make_engine(choice, self._configuration.model, context).work(prompt, checkout)
         except Stopped:
             raise
         except Failure as failure:
             return AgentResult(summary="", failure=failure)
-        except Exception as exc:  # noqa: BLE001 - foreign code: what it has done so far goes on
+        except Exception as exc:  # noqa: BLE001 - foreign code: the work so far goes on
             traceback.print_exc()
             unforeseen = Failure("internal", f"{type(exc).__name__}: {exc}", retryable=True)
             return AgentResult(summary="", failure=unforeseen)
 
-    def _on_turn(self, max_turns: int) -> Callable[[int], None]:
-        def on_turn(turn: int) -> None:
-            self.log.flush()
-            self._tools.stop.check()
-            self._enter("agent", f"turn {turn} of {max_turns}")
+    def _on_turn(self, turn: int) -> None:
+        self._log.flush()
+        self._services.stop.check()
+        self._enter("agent", f"turn {turn} of {self._configuration.agent.max_turns}")
 
-        return on_turn
-
-    def _keep(self, report: AgentResult, clone: Clone) -> _Done | FinalEvent:
-        """Make the patch and tell it; the last word if nothing of it can go out."""
-        assert self._work is not None, "its checkout was made"  # noqa: S101
-        self._work = self._work.finished()
-        self._work.record(self._tools.state.path)
+    def _save(self, result: AgentResult, clone: Clone) -> _AgentWork | FinalEvent:
+        """Make and report the patch; the final event if nothing of it can go out."""
+        finished = self._saved.finish()
         self._enter("patch", "Reading what changed")
         try:
-            patch = self._keeping.make(self._git, self._work)
+            patch = self._saved.make(finished)
         except RepositoryRejected as rejected:
-            return self._unusable(report.summary, rejected.message)
-        failure = report.failure
-        first = (unfinished(failure),) if failure else ()
-        made = self._keeping.keep(
-            patch, summary=report.summary, warnings=(*first, *self._absent), is_partial=False
-        )
-        self._kept = made.kept
-        self._is_resumable = bool(patch.main.text) and not made.is_redacted
+            return self._unusable(result.summary, rejected.message)
+        failure, warnings = result.failure, self._checkout_warnings
+        if failure is not None:
+            unfinished = f"The agent did not finish ({failure.code}): {failure.message}."
+            warnings = (unfinished, *warnings)
+        kept = self._saved.save(patch, summary=result.summary, warnings=warnings)
         if not patch.main.text:
-            return self._without_changes(report, made.kept)
+            return self._without_changes(result, kept)
         if patch.main.refusal:
-            return self._unusable(report.summary, patch.main.refusal)
-        return _Done(
-            clone=clone,
-            patch=patch.main,
-            kept=made.kept,
-            is_whole=patch.is_whole and failure is None,
+            return self._unusable(result.summary, patch.main.refusal)
+        is_whole = patch.is_whole and failure is None
+        return _AgentWork(clone=clone, patch=patch.main, kept=kept, is_whole=is_whole)
+
+    def _without_changes(self, result: AgentResult, kept: KeptPatch) -> FinalEvent:
+        if result.failure is not None and not kept.text:
+            self.stage = "agent"
+            return self.failed(result.failure)
+        if len(kept.warnings) > len(self._checkout_warnings):
+            return self._unusable(result.summary, "nothing of what the agent did can go out")
+        reason = "the agent said that it was done, but changed nothing"
+        return self._unusable(result.summary, reason)
+
+    def _validate(self, work: _AgentWork) -> Work | FinalEvent:
+        """Apply the patch in a clean checkout and run the checks there."""
+        workdir = self._state.workdir("clean")
+        summary, warnings = work.kept.summary, work.kept.warnings
+        try:
+            applied = clean_checkout.apply(self._git, work.clone, work.patch, workdir / "ours")
+        except Failure as failure:
+            return self._unusable(summary, failure.message)
+        self._enter("validate", "Validating in a clean checkout")
+        receipts: list[Receipt] = []
+        note = ""
+        try:
+            self._run_checks(work.clone, applied, workdir, receipts)
+        except (Failure, OSError) as exc:
+            note = f"Validation could not be done: {exc}."
+        reviewed = review(summary, receipts, warnings=warnings, is_whole=work.is_whole)
+        return Work(
+            clone=work.clone,
+            patch=work.patch,
+            agent_summary=visible(summary),
+            review=reviewed.with_note(note, is_complete=False) if note else reviewed,
+            receipts=tuple(receipts),
         )
 
-    def _without_changes(self, report: AgentResult, kept: KeptPatch) -> FinalEvent:
-        if report.failure is not None and not kept.text:
-            self.stage = "agent"
-            return self.failed(report.failure)
-        if len(kept.warnings) > len(self._absent):
-            return self._unusable(report.summary, "nothing of what the agent did can go out")
-        reason = "the agent said that it was done, but changed nothing"
-        return self._unusable(report.summary, reason)
+    def _run_checks(
+        self, clone: Clone, applied: Applied, workdir: Path, receipts: list[Receipt]
+    ) -> None:
+        def on_receipt(receipt: Receipt) -> None:
+            receipts.append(receipt)
+            self._log.write(f"$ {receipt.command}\n{receipt.output_tail}[{receipt.status}]\n")
+            self._log.flush()
+            self._enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
 
-    def _unusable(self, words: str, reason: str) -> FinalEvent:
-        warnings = self._kept.warnings if self._kept else ()
-        return self._result(unusable(words, reason, warnings=warnings), ())
+        clean_checkout.fill(self._git, clone, applied, workdir / "checkout")
+        submodules.fill(self._git, self._saved.states, workdir, workdir / "checkout")
+        Validation(
+            runner=self._runner,
+            workdir=workdir,
+            environ=self._command_env(workdir),
+            budget=self._services.budget,
+            on_receipt=on_receipt,
+        ).run(self._configuration.checks)
+
+    def _publish(self, remote: Remote, publisher: Publisher, work: Work) -> FinalEvent:
+        self.stage = "push"
+        workdir = self._state.workdir("push")
+        reviewed = work.review
+        try:
+            note = base_moved(remote, work.clone, workdir / "base")
+            if note:
+                reviewed = reviewed.with_note(note, is_complete=False)
+            work = msgspec.structs.replace(work, review=reviewed)
+            pushed = publisher.push(workdir / "push", work)
+        except RepositoryRejected:
+            raise
+        except Failure as failure:
+            if _is_temporary(failure):
+                raise
+            note = f"The branch could not be pushed ({failure.code}): {failure.message}."
+            return self._result(reviewed.with_note(note, is_complete=False), work.receipts)
+        return self._propose(publisher, pushed)
+
+    def _propose(self, publisher: Publisher, pushed: PushRequest) -> FinalEvent:
+        self.stage = "pr"
+        reviewed, pr_url = publisher.propose(pushed)
+        return self._result(
+            reviewed, pushed.validation, commit_sha=pushed.commit_sha, pr_url=pr_url
+        )
+
+    def _unusable(self, agent_summary: str, reason: str) -> FinalEvent:
+        warnings = self._saved.kept.warnings if self._saved.kept else ()
+        return self._result(unusable(agent_summary, reason, warnings=warnings), ())
 
     def _result(
         self,
-        seen: Review,
+        reviewed: Review,
         receipts: tuple[Receipt, ...],
         *,
         commit_sha: str | None = None,
         pr_url: str | None = None,
     ) -> FinalEvent:
-        kept = self._kept or self._tools.recovered.patch
+        kept = self._saved.kept or self._services.recovered.patch
         return final_event.result(
             self._branch,
-            seen,
+            reviewed,
             receipts,
             warnings=self._warnings(kept),
             patch=kept.text if kept else None,
@@ -406,101 +428,14 @@ class Workflow:
         )
 
     def _warnings(self, kept: KeptPatch | None) -> tuple[str, ...]:
-        """Sentences about the whole attempt for a person."""
-        unconfined = self._tools.confinement.warning
+        unconfined = self._services.confinement.warning
         return (*(kept.warnings if kept else ()), *([unconfined] if unconfined else []))
 
-    def _taken_up(self, kept: KeptPatch, remote: Remote, clone: Clone) -> _Done:
-        """The work of an agent that had ended before, on the commit it began from.
-
-        Raises:
-            Failure: `patch_does_not_apply`.
-        """
-        self._enter("patch", "Taking up what an earlier agent did")
-        workdir = self._tools.state.workdir("resumed")
-        clone, patch = resume.taken_up(self._git, remote, clone, kept, workdir)
-        return _Done(clone=clone, patch=patch, kept=kept, is_whole=resume.is_whole(kept))
-
-    def _bring_out(self, remote: Remote, publication: Publication, done: _Done) -> FinalEvent:
-        workdir = self._tools.state.workdir("clean")
-        try:
-            applied = clean_checkout.apply(self._git, done.clone, done.patch, workdir / "ours")
-        except Failure as failure:
-            return self._unusable(done.kept.summary, failure.message)
-        receipts, note = self._validated(done.clone, applied, workdir)
-        seen = review(
-            done.kept.summary, receipts, warnings=done.kept.warnings, is_whole=done.is_whole
-        )
-        work = Work(
-            clone=done.clone,
-            patch=done.patch,
-            words=visible(done.kept.summary),
-            review=seen.with_note(note, is_complete=False) if note else seen,
-            receipts=receipts,
-        )
-        return self._publish(remote, publication, work)
-
-    def _validated(
-        self, clone: Clone, applied: Applied, workdir: Path
-    ) -> tuple[tuple[Receipt, ...], str]:
-        """The receipts; if validation itself broke, those so far and a sentence about it."""
-        self._enter("validate", "Validating in a clean checkout")
-        receipts: list[Receipt] = []
-        try:
-            clean_checkout.fill(self._git, clone, applied, workdir / "checkout")
-            inner = self._work.states if self._work else ()
-            submodules.fill(self._git, inner, workdir, workdir / "checkout")
-            self._validate(workdir, receipts)
-        except (Failure, OSError) as exc:
-            return tuple(receipts), f"Validation could not be done: {exc}."
-        return tuple(receipts), ""
-
-    def _validate(self, workdir: Path, receipts: list[Receipt]) -> None:
-        def on_receipt(receipt: Receipt) -> None:
-            receipts.append(receipt)
-            self._on_receipt(receipt)
-
-        validation = Validation(
-            runner=self._runner,
-            workdir=workdir,
-            environ=self._workdir_environ(workdir),
-            budget=self._tools.budget,
-            on_receipt=on_receipt,
-        )
-        validation.run(self._configuration.checks)
-
-    def _on_receipt(self, receipt: Receipt) -> None:
-        self.log.write(f"$ {receipt.command}\n{receipt.output_tail}[{receipt.status}]\n")
-        self.log.flush()
-        self._enter("validate", f"{receipt.command}: {receipt.status.replace('_', ' ')}")
-
-    def _publish(self, remote: Remote, publication: Publication, work: Work) -> FinalEvent:
-        self.stage = "push"
-        workdir = self._tools.state.workdir("push")
-        try:
-            note = base_branch.moved(remote, work.clone, workdir / "base")
-            if note:
-                work = replace(work, review=work.review.with_note(note, is_complete=False))
-            pushed = publication.push(workdir / "push", work)
-        except RepositoryRejected:
-            raise
-        except Failure as failure:
-            if _may_pass(failure):
-                raise
-            note = f"The branch could not be pushed ({failure.code}): {failure.message}."
-            return self._result(work.review.with_note(note, is_complete=False), work.receipts)
-        return self._propose(publication, pushed)
-
-    def _propose(self, publication: Publication, pushed: PushRequest) -> FinalEvent:
-        self.stage = "pr"
-        seen, pr_url = publication.propose(pushed)
-        return self._result(seen, pushed.validation, commit_sha=pushed.commit_sha, pr_url=pr_url)
-
-    def _workdir_environ(self, workdir: Path) -> dict[str, str]:
+    def _command_env(self, workdir: Path) -> dict[str, str]:
         home, temporary = workdir / "home", workdir / "tmp"
         home.mkdir()
         temporary.mkdir()
-        environ = self._tools.child_env.command(home=home, temporary=temporary)
+        environ = self._services.child_env.command(home=home, temporary=temporary)
         return virtual_environment.enter(self._runner, environ, home)
 
     def _enter(self, stage: Stage, message: str) -> None:
@@ -508,7 +443,7 @@ class Workflow:
         self._reporter.emit(Progress(stage=stage, message=first_of(message, 2_000)))
 
 
-def _may_pass(failure: Failure) -> bool:
-    """Whether another attempt may bring out work that is kept; a branch that somebody else wrote to
-    is a person's to look at."""
-    return failure.code in AGAIN or (failure.retryable and failure.code != "branch_moved")
+def _is_temporary(failure: Failure) -> bool:
+    """True if another attempt may publish work that is kept; a branch that somebody else wrote to
+    needs a person."""
+    return failure.code in TEMPORARY or (failure.retryable and failure.code != "branch_moved")

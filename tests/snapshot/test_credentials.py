@@ -7,7 +7,7 @@ import pytest
 from snapshot.runner.network.hosts import git_host
 from snapshot.runner.repository.address import parse
 from snapshot.runner.repository.credentials import SCRIPT, Credentials
-from snapshot.runner.secret import Secret
+from snapshot.runner.variables import Secret
 
 ASKED = {
     "ours": ("get", "protocol=https\nhost=github.com\n\n", True),

@@ -7,7 +7,7 @@ import pytest
 from snapshot.runner.agent.chat import Chat, Message
 from snapshot.runner.configuration import ModelAccess
 from snapshot.runner.failure import Failure
-from snapshot.runner.secret import Secret
+from snapshot.runner.variables import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 from tests.snapshot.model_stub import ModelStub, chatter, completion, tool_call
 

@@ -6,8 +6,8 @@ from email.utils import formatdate
 import pytest
 
 from snapshot.runner.failure import Failure
-from snapshot.runner.publication.github_api import GitHubApi, words
-from snapshot.runner.secret import Secret
+from snapshot.runner.publication.github_api import GitHubApi, error_text
+from snapshot.runner.variables import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 NOW = 1_800_000_000.0
@@ -96,7 +96,7 @@ def test_what_does_not_pass_is_answered_at_once(script: Script, status: int) -> 
     script.answers = [Response(status=status, content=FORBIDDEN)]
     answer = script.api().request("POST", f"{script.http.url}/x", json={"a": "b"})
     assert (answer.status_code, script.slept) == (status, [])
-    assert words(answer) == f"GitHub answered {status}: {FORBIDDEN['message']}"
+    assert error_text(answer) == f"GitHub answered {status}: {FORBIDDEN['message']}"
 
 
 def test_a_mistake_is_told_with_its_field(script: Script) -> None:
@@ -104,7 +104,7 @@ def test_a_mistake_is_told_with_its_field(script: Script) -> None:
     content = {"message": "Validation Failed", "errors": errors}
     script.answers = [Response(status=422, content=content)]
     answer = script.api().request("POST", f"{script.http.url}/x")
-    assert words(answer).endswith("Validation Failed; PullRequest base invalid; and more")
+    assert error_text(answer).endswith("Validation Failed; PullRequest base invalid; and more")
 
 
 def test_a_github_that_does_not_answer_is_tried_and_then_told(script: Script) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from snapshot.runner.failure import RepositoryRejected
 from snapshot.runner.repository import clean_checkout
-from snapshot.runner.repository.address import RepositoryRejected, check_branch, parse
+from snapshot.runner.repository.address import check_branch, parse
 from snapshot.runner.repository.git import Git
 from snapshot.runner.repository.remote import Remote
 from snapshot.runner.stop import Stop

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from snapshot.runner.failure import Failure
-from snapshot.runner.publication.pull_request import GitHub, Proposal
-from snapshot.runner.secret import Secret
+from snapshot.runner.publication.github import GitHub, Proposal
+from snapshot.runner.variables import Secret
 from tests.snapshot.http_stub import HttpStub, Request, Response
 
 PROPOSAL = Proposal(branch="slipgate/x", base="main", title="T", body="B")

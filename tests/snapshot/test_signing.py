@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from snapshot.runner.reporting.signing import Signer
-from snapshot.runner.secret import Secret
+from snapshot.runner.variables import Secret
 
 FILE = Path(__file__).resolve().parents[1] / "vectors" / "signing.json"
 

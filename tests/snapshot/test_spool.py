@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.reporting.events import Error, Event, Failed, Heartbeat, Log, Progress, Usage
-from snapshot.runner.reporting.messages import MessageBuilder
+from snapshot.runner.reporting.messages import Message, MessageBuilder
 from snapshot.runner.reporting.recovery import Recovered
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.reporting.signing import Signer
-from snapshot.runner.reporting.spool import Message, Spool
-from snapshot.runner.secret import Secret
+from snapshot.runner.reporting.spool import Spool
+from snapshot.runner.variables import Secret
 from tests.snapshot.gateway_stub import SECRET
 
 SIGNER = Signer(Secret(SECRET))
@@ -36,9 +36,9 @@ def opened(directory: Path) -> Spool:
     return Spool(directory, is_ours=is_ours)
 
 
-def emit(spool: Spool, word: Event) -> int:
-    """Spool a word; the offset after it."""
-    return spool.append(POST.message(word)).end
+def emit(spool: Spool, event: Event) -> int:
+    """Spool an event; the offset after it."""
+    return spool.append([POST.message(event)])[0].end
 
 
 def test_a_line_holds_exactly_what_the_contract_says(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_lines_somebody_else_wrote_are_not_believed(tmp_path: Path) -> None:
         redaction=Redaction([]),
     )
     error = Error(stage="agent", code="x", message="x", retryable=False)
-    spool.append(forger.message(Failed(error=error)))
+    spool.append([forger.message(Failed(error=error))])
     with (tmp_path / "spool.jsonl").open("ab") as file:
         file.write(b"garbage\n")
     again = opened(tmp_path)
@@ -200,7 +200,7 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, before)
-    spool.settle()
+    spool.flush()
     assert (tmp_path / "spool.jsonl").stat().st_size == end
     assert len(opened(tmp_path).entries) == 2
 

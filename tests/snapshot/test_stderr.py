@@ -2,7 +2,7 @@
 
 import pytest
 
-from snapshot.runner.stderr import summarize_stderr
+from snapshot.runner.text import summarize_stderr
 
 NOISE = "".join(f"remote: line {number} of the guide\n" for number in range(500))
 

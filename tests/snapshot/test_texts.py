@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from snapshot.runner.agent.child_env import DEFAULT_PATH, ChildEnv
-from snapshot.runner.publication.pull_request_text import body
+from snapshot.runner.publication.publisher import pull_request_body
+from snapshot.runner.reporting.channel import flat_payload
 from snapshot.runner.reporting.events import Envelope, Receipt
 from snapshot.runner.reporting.events import Log as LogEvent
-from snapshot.runner.reporting.flat import payload
 from snapshot.runner.reporting.log import LARGEST_BYTES, Log, chunks
 from snapshot.runner.reporting.redaction import Redaction
 from snapshot.runner.text import title, visible
@@ -119,7 +119,7 @@ def test_receipts_cannot_break_their_table() -> None:
         status="not_run",
         reason="x is not | installed",
     )
-    row = body("s", [receipt], task_id="t", attempt=1).splitlines()[4]
+    row = pull_request_body("s", [receipt], task_id="t", attempt=1).splitlines()[4]
     assert row == "| `sh -c 'a \\| b 'c''` | not run: x is not \\| installed | 0.0 |"
 
 
@@ -210,7 +210,7 @@ FLAT: dict[str, tuple[str, dict[str, object], dict[str, str] | None]] = {
 
 @pytest.mark.parametrize(("kind", "data", "wanted"), FLAT.values(), ids=FLAT.keys())
 def test_the_flat_form(kind: str, data: dict[str, object], wanted: dict[str, str] | None) -> None:
-    flat = payload(Envelope(type=kind, timestamp="", data=json.loads(json.dumps(data))))
+    flat = flat_payload(Envelope(type=kind, timestamp="", data=json.loads(json.dumps(data))))
     if wanted is None:
         assert flat is None
     else:

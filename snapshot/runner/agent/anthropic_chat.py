@@ -1,4 +1,4 @@
-"""Anthropic's messages API, spoken from messages in OpenAI's form."""
+"""Anthropic's messages API, translated from messages in OpenAI's form."""
 
 import json
 from typing import Final, cast
@@ -21,17 +21,17 @@ from .chat import (
     Reply,
     arguments,
     count,
+    garbage,
     plain,
+    refused,
+    unreachable,
 )
-from .prices import priced
-from .refusals import garbage, refused, unreachable
+from .usage import priced
 
 BASE_URL: Final = "https://api.anthropic.com"
 
 
 class AnthropicChat:
-    """Asks one model with the one tool."""
-
     def __init__(
         self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
     ) -> None:
@@ -48,7 +48,7 @@ class AnthropicChat:
         )
 
     def complete(self, messages: list[Message]) -> Reply:
-        """Ask once; the SDK retries what may pass."""
+        """Ask once; the SDK retries temporary errors."""
         tool = ToolParam(
             name=TOOL, description=TOOL_DESCRIPTION, input_schema=dict(TOOL_PARAMETERS)
         )
@@ -94,7 +94,7 @@ class AnthropicChat:
 
 
 def _turns(messages: list[Message]) -> list[MessageParam]:
-    """User and assistant in turn, as this API wants them; neighbours of one role are joined."""
+    """Joins neighbours of one role: this API wants user and assistant in turn."""
     turns: list[MessageParam] = []
     for message in messages:
         role, blocks = _blocks(message)
@@ -107,17 +107,14 @@ def _turns(messages: list[Message]) -> list[MessageParam]:
 
 def _blocks(message: Message) -> tuple[str, list[object]]:
     text = str(message.get("content") or "")
-    words: list[object] = [{"type": "text", "text": text}] if text else []
+    texts: list[object] = [{"type": "text", "text": text}] if text else []
     if message["role"] == "tool":
         answered = message["tool_call_id"]
         return "user", [{"type": "tool_result", "tool_use_id": answered, "content": text}]
     if message["role"] == "assistant":
-        return "assistant", words + [_use(call) for call in _calls(message)]
-    return "user", words
-
-
-def _calls(message: Message) -> list[dict[str, object]]:
-    return cast("list[dict[str, object]]", message.get("tool_calls") or [])
+        calls = cast("list[dict[str, object]]", message.get("tool_calls") or [])
+        return "assistant", texts + [_use(call) for call in calls]
+    return "user", texts
 
 
 def _use(call: dict[str, object]) -> dict[str, object]:

@@ -1,10 +1,12 @@
-"""A model as the agent's loop sees it: messages in, words and calls of the one tool out."""
+"""The model as the agent's loop sees it: messages in, text and calls of the one tool out."""
 
 import json
-from dataclasses import dataclass
 from typing import Final, Protocol
 
-from .meter import Tokens
+import msgspec
+
+from ..failure import Failure
+from .usage import Tokens
 
 Message = dict[str, object]
 """One message in the form of OpenAI's chat completions, which mini-swe-agent keeps too."""
@@ -25,22 +27,25 @@ RETRIES: Final = 5
 """Of rate limits, overload and the network; the SDK waits as the server asks."""
 LARGEST_ANSWER_TOKENS: Final = 16_000
 LARGEST_COUNT: Final = 10**9
-"""No model takes as many tokens in one call: a larger number is none."""
+"""No model takes as many tokens in one call."""
+_TOO_LONG: Final = ("context_length", "context length", "prompt is too long", "maximum context")
+_BY_STATUS: Final = {
+    401: ("model_auth", False),
+    402: ("model_quota", False),
+    403: ("model_auth", False),
+    404: ("model_not_found", False),
+    429: ("model_rate_limited", True),
+}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """The model wants the tool; `arguments` is JSON as the model wrote it, maybe garbage."""
-
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     arguments: str
+    """JSON as the model wrote it, perhaps garbage."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
-    """One answer of the model."""
-
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     calls: tuple[Call, ...]
     tokens: Tokens
@@ -49,18 +54,12 @@ class Reply:
 
 
 class Chat(Protocol):
-    """One provider's client."""
-
     def complete(self, messages: list[Message]) -> Reply:
-        """Ask once.
-
-        Raises:
-            Failure: a `model_…` code.
-        """
+        """Ask the model once; raises `Failure` with a `model_…` code."""
 
 
 def plain(value: object) -> str:
-    """A text as it may be sent on: what a model sends as a lone surrogate is no UTF-8."""
+    """A text that can be sent on: a lone surrogate of a model is no UTF-8."""
     text = value if isinstance(value, str) else ""
     return text.encode(errors="replace").decode()
 
@@ -71,7 +70,35 @@ def arguments(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """A number of tokens; what is no such number counts as none."""
+    """A number of tokens; 0 for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
     return int(value) if 0 <= value <= LARGEST_COUNT else 0
+
+
+def refused(status: int, message: str) -> Failure:
+    """The failure of an error answer that the SDK gave up on."""
+    code, is_passing = _meaning(status, message.lower())
+    return Failure(code, f"the model's provider answered {status}: {message}", retryable=is_passing)
+
+
+def unreachable(message: str) -> Failure:
+    return Failure(
+        "model_unreachable", f"the model's provider cannot be reached: {message}", retryable=True
+    )
+
+
+def garbage(message: str) -> Failure:
+    """The failure of an answer that breaks the protocol."""
+    return Failure("model_garbage", f"the model's answer is unusable: {message}", retryable=True)
+
+
+def _meaning(status: int, message: str) -> tuple[str, bool]:
+    """The code, and True if another try may succeed."""
+    if status == 429 and "insufficient_quota" in message:
+        return "model_quota", False
+    if any(sign in message for sign in _TOO_LONG):
+        return "model_context_exceeded", False
+    if status >= 500:
+        return "model_unavailable", True
+    return _BY_STATUS.get(status, ("model_refused_request", False))

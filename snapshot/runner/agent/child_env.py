@@ -1,4 +1,4 @@
-"""The environments of our children: what commands of the agent, of validation and git may see."""
+"""The environments of our children: of the agent's commands, of validation and of git."""
 
 import os
 import re
@@ -18,7 +18,7 @@ OURS: Final = frozenset(
         *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OPENROUTER_BASE_URL"),
     }
 )
-"""Names the gateway and the launcher compute; what is left of an environ is the task's own."""
+"""Names that the gateway and the launcher compute."""
 _HOST: Final = re.compile(
     r"SLIPGATE_.*|DAYTONA_.*|DYLD_.*|LD_.*|PYTHON.*|GIT_.*|MSWEA_.*|VIRTUAL_ENV.*"
     r"|PATH|HOME|SHELL|ENV|BASH_ENV|NODE_OPTIONS|PWD|OLDPWD|SHLVL|_|LANG|TERM|TMPDIR|USER|LOGNAME"
@@ -33,16 +33,16 @@ _NETWORK: Final = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChildEnv:
-    """Built once from the environ; holds no secret of ours, only the task's own variables."""
+    """Holds no secret of ours, only the task's own variables."""
 
     path: str
     network: Mapping[str, str]
-    """Proxies and certificate bundles: without them nothing in the sandbox reaches the network."""
+    """Proxies and certificate bundles."""
     task: Mapping[str, str]
+    """Variables that neither we nor the image claim."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "ChildEnv":
-        """Sort every variable: the task's own is what nobody else claims."""
         return cls(
             path=_safe_path(environ.get("PATH") or DEFAULT_PATH),
             network={name: value for name, value in environ.items() if _NETWORK.fullmatch(name)},
@@ -54,7 +54,7 @@ class ChildEnv:
         )
 
     def base(self) -> dict[str, str]:
-        """What any program needs, nothing of the task."""
+        """For any program; nothing of the task."""
         return {"PATH": self.path, "LANG": "C.UTF-8", "TERM": "dumb", **self.network}
 
     def command(self, *, home: Path, temporary: Path) -> dict[str, str]:
@@ -73,9 +73,11 @@ class ChildEnv:
 
 
 def _safe_path(path: str) -> str:
-    """The PATH without relative folders, which would be the agent's own where git runs in its
-    checkout, and without the virtual environment that the runner itself was installed into: there
-    an agent would install and remove what we run on."""
+    """The PATH without relative folders and without the runner's own virtual environment.
+
+    A relative folder would be the agent's where git runs in its checkout; in our environment an
+    agent would install and remove the packages that the runner needs.
+    """
     own = None if sys.prefix == sys.base_prefix else Path(sys.prefix).resolve() / "bin"
     folders = (Path(each) for each in path.split(os.pathsep))
     kept = [str(each) for each in folders if each.is_absolute() and each.resolve() != own]

@@ -1,5 +1,6 @@
-"""Runs one untrusted command: bounded in time and output, and nothing of it stays behind."""
+"""Runs one untrusted command: its time and output are limited, and none of its processes stays."""
 
+import hashlib
 import os
 import selectors
 import signal
@@ -9,31 +10,28 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from ..stop import TICK_SECONDS, Stop
 from . import reaper, syscall_filter
-from .bounded_output import BoundedOutput
-from .hardening import sweep
 from .landlock import Confinement
 
 GRACE_SECONDS: Final = 10.0
 """Between SIGTERM and SIGKILL when a command's time is over."""
 CANCEL_GRACE_SECONDS: Final = 3.0
 """The same when the attempt itself is stopped, which must be over within 10 s."""
-NOT_FOUND: Final = reaper.NOT_FOUND
 OWN_DIRECTORIES: Final = ("HOME", "TMPDIR")
-"""Variables that name what a command may change beside the directory it runs in."""
+"""Variables of the directories that a command may change beside the one it runs in."""
+HEAD_BYTES: Final = 48 * 1024
+TAIL_BYTES: Final = 48 * 1024
 _PIECE_BYTES: Final = 64 * 1024
 _PIECES_OF_REST: Final = 64
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CommandResult:
-    """How a command ended."""
-
+class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     seconds: float
     output: str
@@ -43,7 +41,7 @@ class CommandResult:
 
 
 class Runner:
-    """Runs commands one after another."""
+    """Runs commands one after another; None: they are not confined."""
 
     def __init__(
         self,
@@ -52,7 +50,6 @@ class Runner:
         *,
         afterwards: Callable[[], None] = lambda: None,
     ) -> None:
-        """None: the commands are not confined. `afterwards` is called when one is over."""
         self._stop = stop
         self._confinement = confinement
         self._afterwards = afterwards
@@ -67,8 +64,9 @@ class Runner:
         stdin: bytes = b"",
         on_output: Callable[[bytes], None] = lambda _: None,
     ) -> CommandResult:
-        """Run it to its end, to its time limit, or to the stop signal. A confined one may change
-        its directory, its home and its temporary folder.
+        """Run it to its end, its time limit, or the stop signal.
+
+        A confined command may change its directory, its home and its temporary folder.
 
         Raises:
             Stopped: the attempt was stopped; the command is dead.
@@ -78,13 +76,14 @@ class Runner:
         with self._rules(directory, environ) as rulesets:
             process = _start(argv, directory, environ, stdin, rulesets)
         try:
-            finished = self._watch(process, seconds, on_output)
+            result = self._watch(process, seconds, on_output)
         finally:
             _end(process)
-            sweep()
+            # A command can kill its reaper: then its descendants are ours.
+            reaper.kill_all()
             self._afterwards()
         self._stop.check()
-        return finished
+        return result
 
     def _rules(
         self, directory: Path, environ: Mapping[str, str]
@@ -97,51 +96,62 @@ class Runner:
     def _watch(
         self,
         process: subprocess.Popen[bytes],
-        seconds: float,
+        limit: float,
         on_output: Callable[[bytes], None],
     ) -> CommandResult:
-        clock = _Clock(seconds)
         output = BoundedOutput()
+        is_timed_out = False
+        started_at = time.monotonic()
         for piece in _pieces(process):
             if piece:
                 output.add(piece)
                 on_output(piece)
-            if self._stop.reason is not None or clock.is_hopeless:
+            seconds = time.monotonic() - started_at
+            is_reaper_stuck = seconds >= limit + GRACE_SECONDS + CANCEL_GRACE_SECONDS
+            if self._stop.reason is not None or is_reaper_stuck:
                 break
-            if clock.rings():
+            if seconds >= limit and not is_timed_out:
+                is_timed_out = True
                 process.send_signal(signal.SIGTERM)
         _end(process)
+        code = process.returncode
         return CommandResult(
-            exit_code=_exit_code(process.returncode),
-            seconds=round(clock.seconds, 3),
+            exit_code=code if code >= 0 else 128 - code,
+            seconds=round(time.monotonic() - started_at, 3),
             output=output.text,
             output_digest=output.digest,
-            is_timed_out=clock.has_rung,
+            is_timed_out=is_timed_out,
         )
 
 
-class _Clock:
-    """The time limit of one command; rings once."""
+class BoundedOutput:
+    """All output is counted and hashed; only its two ends are kept."""
 
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._started_at = time.monotonic()
-        self.has_rung = False
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._digest = hashlib.sha256()
+        self._total_bytes = 0
+
+    def add(self, piece: bytes) -> None:
+        self._total_bytes += len(piece)
+        self._digest.update(piece)
+        free = HEAD_BYTES - len(self._head)
+        self._head += piece[:free]
+        self._tail += piece[free:]
+        if len(self._tail) > 2 * TAIL_BYTES:
+            del self._tail[:-TAIL_BYTES]
 
     @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started_at
+    def digest(self) -> str:
+        return self._digest.hexdigest()
 
     @property
-    def is_hopeless(self) -> bool:
-        """The reaper had its grace and did not end."""
-        return self.seconds >= self._limit + GRACE_SECONDS + CANCEL_GRACE_SECONDS
-
-    def rings(self) -> bool:
-        if self.has_rung or self.seconds < self._limit:
-            return False
-        self.has_rung = True
-        return True
+    def text(self) -> str:
+        tail = self._tail[-TAIL_BYTES:]
+        omitted = self._total_bytes - len(self._head) - len(tail)
+        note = f"\n[... {omitted} bytes left out ...]\n" if omitted else ""
+        return self._head.decode(errors="replace") + note + tail.decode(errors="replace")
 
 
 def _start(
@@ -151,13 +161,13 @@ def _start(
     stdin: bytes,
     rulesets: tuple[int, ...],
 ) -> subprocess.Popen[bytes]:
-    keep = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
-    fence = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
+    program = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(GRACE_SECONDS)]
+    rules = [",".join(map(str, rulesets)), syscall_filter.program().hex()] if rulesets else "--"
     with tempfile.TemporaryFile() as source:
         source.write(stdin)
         source.seek(0)
         return subprocess.Popen(
-            [*keep, *fence, "--", *argv],
+            [*program, *rules, "--", *argv],
             cwd=directory,
             env=dict(environ),
             stdin=source,
@@ -185,19 +195,15 @@ def _pieces(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
                 yield piece
             else:
                 yield b""
-        yield from _rest(selector, source.fileno()) if is_open else ()
-
-
-def _rest(selector: selectors.BaseSelector, descriptor: int) -> Iterator[bytes]:
-    """What lies in the pipe; a process that escaped its reaper may hold it open and go on."""
-    for _ in range(_PIECES_OF_REST):
-        if not selector.select(0) or not (piece := os.read(descriptor, _PIECE_BYTES)):
-            return
-        yield piece
+        # A process that escaped its reaper may hold the pipe open and write on.
+        for _ in range(_PIECES_OF_REST if is_open else 0):
+            if not selector.select(0) or not (piece := os.read(source.fileno(), _PIECE_BYTES)):
+                return
+            yield piece
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that the reaper, and with it the command's family, is dead."""
+    """Make sure that the reaper, and with it the command, is dead."""
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL):
         if process.poll() is not None:
             return
@@ -208,8 +214,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
     with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-
-
-def _exit_code(returncode: int) -> int:
-    """As a shell counts: 128 + signal."""
-    return returncode if returncode >= 0 else 128 - returncode

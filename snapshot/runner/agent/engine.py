@@ -1,12 +1,13 @@
-"""Makes the engine the task asks for, and imports no SDK but the one it needs."""
+"""The engine that the task asks for; of the SDKs only the needed one is imported."""
 
 import os
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from ..budget import Budget
 from ..configuration import AgentChoice, ModelAccess
@@ -16,17 +17,28 @@ from ..reporting.log import Log
 from ..stop import Stop
 from .chat import CALL_SECONDS, Chat, Reply
 from .command import Runner
-from .command_engine import CommandEngine
-from .meter import Meter
-from .report import Engine
+from .usage import Meter
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EngineContext:
-    """What either engine needs of us."""
+class AgentResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of an agent, whose changes are in the checkout."""
 
+    summary: str
+    """The agent's own last words; untrusted text."""
+    failure: Failure | None = None
+    """None: the agent said that it was done."""
+
+
+class Engine(Protocol):
+    """Works on a checkout until it is done, stuck, or out of its limits."""
+
+    def work(self, prompt: str, checkout: Path) -> AgentResult:
+        """Do the task; raises `Stopped` if the attempt was stopped."""
+
+
+class EngineContext(msgspec.Struct, frozen=True, kw_only=True):
     stop: Stop
     runner: Runner
     environ: Mapping[str, str]
@@ -38,52 +50,30 @@ class EngineContext:
     network: Network
 
 
-def engine(choice: AgentChoice, model: ModelAccess | None, place: EngineContext) -> Engine:
-    """The engine of this task."""
+def make_engine(choice: AgentChoice, model: ModelAccess | None, context: EngineContext) -> Engine:
     if choice.engine == "command" and choice.command:
-        return CommandEngine(
-            argv=choice.command,
-            runner=place.runner,
-            environ=place.environ,
-            model=model,
-            budget=place.budget,
-            log=place.log,
-        )
+        from .command_engine import CommandEngine  # noqa: PLC0415 - it imports this module
+
+        return CommandEngine(choice.command, model, context)
     assert model is not None, "the configuration refuses engine mini without a model"  # noqa: S101
-    return _mini(choice, model, place)
+    return _mini(choice, model, context)
 
 
-def _mini(choice: AgentChoice, model: ModelAccess, place: EngineContext) -> Engine:
-    _quiet_minisweagent(place.trajectory.parent)
-    from .mini import MiniEngine, WatchedAgent  # noqa: PLC0415 - half a second, for this engine
-    from .mini_environment import MiniEnvironment  # noqa: PLC0415
+def _mini(choice: AgentChoice, model: ModelAccess, context: EngineContext) -> Engine:
+    # The import of mini-swe-agent greets, and reads a .env of this directory: a new one has none.
+    directory = context.trajectory.parent
+    os.environ["MSWEA_SILENT_STARTUP"] = "1"
+    os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
+    from .mini import MiniEngine  # noqa: PLC0415 - half a second, for this engine
     from .mini_model import MiniModel  # noqa: PLC0415
 
-    chat = _chat(model, place.network)
-    # An earlier start of this attempt has spent its part; 0 would mean "no limit" to the loop.
-    turns = max(1, choice.max_turns - place.meter.total.turns)
-    dollars = max(0.0001, choice.max_cost_usd - place.meter.total.cost_usd)
+    def in_time(call: Callable[[], Reply]) -> Reply:
+        # The rest of the attempt's time belongs to the steps after the agent.
+        seconds = min(CALL_SECONDS, context.budget.agent_seconds)
+        return interruptible(call, context.stop, seconds=seconds)
 
-    def make_agent(checkout: Path) -> WatchedAgent:
-        workdir = MiniEnvironment(
-            runner=place.runner,
-            checkout=checkout,
-            environ=place.environ,
-            budget=place.budget,
-            log=place.log,
-        )
-        return WatchedAgent(
-            MiniModel(chat, place.meter, lambda call: _in_time(call, place)),
-            workdir,
-            on_turn=place.on_turn,
-            on_message=lambda text: place.log.write(f"\n{text}\n"),
-            max_turns=turns,
-            max_cost_usd=dollars,
-            seconds=place.budget.agent_seconds,
-            trajectory=place.trajectory,
-        )
-
-    return MiniEngine(make_agent, max_turns=turns, max_cost_usd=choice.max_cost_usd)
+    model_side = MiniModel(_chat(model, context.network), context.meter, in_time)
+    return MiniEngine(choice, model_side, context)
 
 
 def _chat(model: ModelAccess, network: Network) -> Chat:
@@ -96,34 +86,20 @@ def _chat(model: ModelAccess, network: Network) -> Chat:
     return OpenAIChat(model, network=network)
 
 
-def _quiet_minisweagent(directory: Path) -> None:
-    """Its import greets, makes a directory and reads a .env there: a new one, so it is empty."""
-    os.environ["MSWEA_SILENT_STARTUP"] = "1"
-    os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = tempfile.mkdtemp(prefix="work-mini-", dir=directory)
-
-
-def _in_time(call: Callable[[], Reply], place: EngineContext) -> Reply:
-    """One call of the model; what is left of the attempt's time belongs to the steps after it."""
-    return interruptible(call, place.stop, seconds=min(CALL_SECONDS, place.budget.agent_seconds))
-
-
 def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
-    """Wait for a call that cannot be interrupted, but no longer than so many seconds, or than
-    until the stop signal; the call is then left to itself and to the process's end.
+    """Wait for a call that cannot be interrupted, until the time is over or the stop requested.
 
-    Raises:
-        Stopped: the attempt was stopped.
-        Failure: `model_unreachable`.
+    The call then ends with the process. Raises `Stopped`, and `Failure` with `model_unreachable`.
     """
     outcome: list[T] = []
-    failure: list[BaseException] = []
+    errors: list[BaseException] = []
     is_over = threading.Event()
 
     def run() -> None:
         try:
             outcome.append(call())
         except BaseException as exc:  # noqa: BLE001 - carried to the waiting thread whole
-            failure.append(exc)
+            errors.append(exc)
         finally:
             is_over.set()
 
@@ -131,6 +107,6 @@ def interruptible(call: Callable[[], T], stop: Stop, *, seconds: float) -> T:
     if not stop.until(is_over.wait, seconds=seconds):
         message = f"the model's provider did not answer within {seconds:.0f} s"
         raise Failure("model_unreachable", message, retryable=True)
-    if failure:
-        raise failure[0]
+    if errors:
+        raise errors[0]
     return outcome[0]

@@ -1,10 +1,11 @@
-"""The Landlock domain of a command: a fence of the kernel that needs no privilege (landlock(7)).
+"""The Landlock domain of a command, which the kernel enforces without privileges (landlock(7)).
 
 A command runs under the runner's own user. In its domain it reads no memory, environment or
 descriptor of a process outside (Linux 5.13), signals none and reaches no abstract socket (6.12),
-writes in its own directories alone, reads no file that is hidden from it, and connects to no port
-that is closed (6.7). Landlock does not govern names and `stat`, changes of mode or owner, and
-sockets that lie in the file system.
+writes in its own directories alone, reads no hidden file, and connects to no closed port (6.7).
+Landlock does not govern names and `stat`, changes of mode or owner, and sockets in the file system.
+
+Run as a script it prints what the kernel cannot do, and the open sockets: a doctor asks it so.
 """
 
 import ctypes
@@ -24,20 +25,19 @@ from typing import Final, cast
 CREATE_RULESET: Final = 444
 ADD_RULE: Final = 445
 _VERSION: Final = 1
-"""LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number instead."""
+"""LANDLOCK_CREATE_RULESET_VERSION: returns the ABI's number instead."""
 _PATH_BENEATH: Final = 1
 _NET_PORT: Final = 2
 _CONNECT_TCP: Final = 1 << 1
 _LAST_PORT: Final = 65_535
 TRUNCATING_SINCE: Final = 3
-"""The first ABI that knows of a file that is cut short (Linux 6.2)."""
+"""The first ABI that governs truncation of files (Linux 6.2)."""
 PORTS_SINCE: Final = 4
-"""The first ABI that knows connections."""
+"""The first ABI that governs connections."""
 DAEMON_PORTS: Final = (2280, 22220, 22222, 33333)
-"""Daytona's own daemon in a sandbox: it runs whatever it is asked to, for everybody in there, and
-outside of every domain."""
+"""Of Daytona's daemon in a sandbox, which runs any command for anybody, outside of every domain."""
 SIGNALS_SINCE: Final = 6
-"""The first ABI whose domains keep their signals to themselves."""
+"""The first ABI that governs signals."""
 
 
 class Access(IntFlag):
@@ -76,11 +76,10 @@ _SCOPES: Final = 0b11
 
 DEVICES: Final = Path("/dev")
 _SAFE_DEVICES: Final = ("null", "zero", "full", "random", "urandom", "tty", "ptmx")
-"""The others are disks and memory, which root could read the hidden files from."""
+"""Others are disks and memory, from which root could read hidden files."""
 _TERMINALS: Final = DEVICES / "pts"
 _SHARED: Final = DEVICES / "shm"
-"""POSIX semaphores lie here and nowhere else: without it Python's multiprocessing has no locks."""
-
+"""The only place of POSIX semaphores: without it Python's multiprocessing has no locks."""
 
 _SOCKETS: Final = Path("/proc/net/unix")
 _LISTENS: Final = "00010000"
@@ -92,12 +91,11 @@ _RUNS_PROGRAMS: Final = re.compile(
 
 def abi() -> int:
     """The kernel's version of Landlock; 0: it has none, or it is switched off."""
-    version = _syscall(CREATE_RULESET, None, 0, _VERSION)
-    return max(version, 0)
+    return max(_syscall(CREATE_RULESET, None, 0, _VERSION), 0)
 
 
 def missing_protection(version: int) -> str | None:
-    """A sentence for the task's owner about what this version cannot do; None: nothing is amiss."""
+    """A sentence for the task's owner about the gaps of this version, if it has any."""
     if version >= SIGNALS_SINCE:
         return None
     if version:
@@ -113,8 +111,8 @@ def missing_protection(version: int) -> str | None:
 
 
 def open_sockets() -> str | None:
-    """A sentence about the sockets in the file system by which a command of our user could have a
-    program run outside of its domain: no rule closes them."""
+    """A sentence about sockets of servers that run programs: a command could leave its domain by
+    them, and no rule closes a socket in the file system."""
     with suppress(OSError):
         rows = (line.split(maxsplit=7) for line in _SOCKETS.read_text().splitlines()[1:])
         listening = {row[7] for row in rows if len(row) > 7 and row[3] == _LISTENS}
@@ -129,23 +127,19 @@ class Confinement:
     """The domains of one attempt's commands."""
 
     hidden: tuple[Path, ...]
-    """Directories of ours; of these a command reads its own part alone."""
+    """Our directories; of these a command reads its own part alone."""
     version: int
     """0: commands are not confined."""
     closed_ports: tuple[int, ...] = ()
     """Ports that no command may connect to, on any host."""
     ports: int | None = None
-    """A descriptor of the rules for them: tens of thousands, so they are made once."""
+    """A descriptor of their rules: these are tens of thousands, and made once."""
 
     @classmethod
     def made(
         cls, hidden: Iterable[Path], *, version: int, closed_ports: tuple[int, ...] = ()
     ) -> "Confinement":
-        """With the rules for all commands.
-
-        Raises:
-            OSError: the kernel refuses the rules.
-        """
+        """Make the rules that all commands share; raises OSError if the kernel refuses them."""
         is_able = bool(closed_ports) and version >= PORTS_SINCE
         return cls(
             hidden=tuple(hidden),
@@ -156,7 +150,7 @@ class Confinement:
 
     @property
     def warning(self) -> str | None:
-        """What the task's owner should know of it."""
+        """A sentence for the task's owner about what is not confined, if there is any."""
         if 0 < self.version < PORTS_SINCE and self.closed_ports:
             return (
                 "The sandbox's kernel is older than Linux 6.7: the agent's commands can have the "
@@ -166,11 +160,9 @@ class Confinement:
 
     @contextmanager
     def rules(self, own: Iterable[Path]) -> Iterator[tuple[int, ...]]:
-        """Descriptors of the rules for one command, which may change its `own` directories; none:
-        the kernel has no Landlock.
+        """Descriptors of the rules for one command, which may change its `own` directories.
 
-        Raises:
-            OSError: the kernel refuses the rules.
+        None without Landlock; raises OSError if the kernel refuses the rules.
         """
         if not self.version:
             yield ()
@@ -187,8 +179,8 @@ class Confinement:
             os.close(ruleset.descriptor)
 
     def _allow_reading(self, ruleset: "_Ruleset") -> None:
-        """Landlock only allows, and all that lies beneath: around what is hidden each neighbour is
-        allowed alone. Names may be listed everywhere."""
+        """Landlock can only allow, and with a directory all beneath it: so each neighbour of a
+        hidden directory is allowed by itself. Names may be listed everywhere."""
         ruleset.allow(Path("/"), Access.READ_DIR)
         closed = {DEVICES, *(path.resolve() for path in self.hidden)}
         above = {parent for path in closed for parent in path.parents}
@@ -210,16 +202,15 @@ def _allow_devices(ruleset: "_Ruleset") -> None:
 
 
 def _has_terminals() -> bool:
-    """Whether somebody works at a terminal of our user: what is typed there is not for a command,
-    and a terminal cannot be told from the ones it would open itself."""
+    """True if somebody works at a terminal of our user, whose input is not for a command; it cannot
+    be told from the terminals that the command would open."""
     with suppress(OSError):
-        ours = (each.stat().st_uid == os.getuid() for each in _TERMINALS.glob("[0-9]*"))
-        return any(ours)
+        return any(each.stat().st_uid == os.getuid() for each in _TERMINALS.glob("[0-9]*"))
     return False
 
 
 def _ports(closed: tuple[int, ...]) -> int:
-    """The rules that allow every port but these: Landlock has no other way to say so."""
+    """The descriptor of rules that allow every other port: Landlock cannot forbid one."""
     descriptor = _checked(_syscall(CREATE_RULESET, struct.pack("=QQ", 0, _CONNECT_TCP), 16, 0))
     allow = _add_rule()
     for port in set(range(_LAST_PORT + 1)).difference(closed):
@@ -229,8 +220,6 @@ def _ports(closed: tuple[int, ...]) -> int:
 
 
 class _Ruleset:
-    """Rules while they are made."""
-
     def __init__(self, version: int) -> None:
         newer = [right for since, right in _SINCE if version < since]
         self._handled = _ALL & ~sum(newer, Access(0))
@@ -239,76 +228,53 @@ class _Ruleset:
         self.descriptor = _checked(_syscall(CREATE_RULESET, content, size, 0))
 
     def allow(self, path: Path, access: Access) -> None:
-        """Allow it for a file, or for all that is beneath a directory.
-
-        Raises:
-            OSError: the path cannot be opened.
-        """
-        place = _place(path)
-        is_directory = stat.S_ISDIR(os.fstat(place).st_mode)
-        self._allow(place, self._of_directory(access) if is_directory else self._of_file(access))
+        """Allow it for a file, or for all beneath a directory."""
+        target = _open(path)
+        self._allow(target, access, is_directory=stat.S_ISDIR(os.fstat(target).st_mode))
 
     def allow_entries(self, directory: Path, access: Access, *, but: Container[str]) -> None:
-        """Allow it for each entry of a directory alone. There may be thousands of them.
-
-        Raises:
-            OSError: the directory cannot be listed.
-        """
-        of_directory, of_file = self._of_directory(access), self._of_file(access)
+        """Allow it for each entry of a directory by itself; there may be thousands of them."""
         listed = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with os.scandir(listed) as entries:
                 for entry in entries:
                     if entry.name in but or entry.is_symlink():
                         continue
-                    rights = of_directory if entry.is_dir(follow_symlinks=False) else of_file
+                    is_directory = entry.is_dir(follow_symlinks=False)
                     with suppress(OSError):  # gone meanwhile, or not ours to open
-                        self._allow(_place(entry.name, listed), rights)
+                        self._allow(_open(entry.name, listed), access, is_directory=is_directory)
         finally:
             os.close(listed)
 
-    def _of_directory(self, access: Access) -> int:
-        return int(access & self._handled)
-
-    def _of_file(self, access: Access) -> int:
-        return int(access & self._handled & _OF_FILES)
-
-    def _allow(self, place: int, rights: int) -> None:
+    def _allow(self, target: int, access: Access, *, is_directory: bool) -> None:
         try:
-            rule = struct.pack("=Qi", rights, place)
+            rights = access & self._handled & (_ALL if is_directory else _OF_FILES)
+            rule = struct.pack("=Qi", rights, target)
             if _add_rule()(ADD_RULE, self.descriptor, _PATH_BENEATH, rule, 0):
                 _checked(-ctypes.get_errno())
         finally:
-            os.close(place)
+            os.close(target)
 
 
-def _place(path: Path | str, directory: int | None = None) -> int:
+def _open(path: Path | str, directory: int | None = None) -> int:
     return os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
 
 def _syscall(number: int, *arguments: int | bytes | None) -> int:
-    """The kernel's answer, an error as its negative number; the C library has no names for it."""
+    """The kernel's answer, an error as its negative number; the C library lacks these calls."""
     if sys.platform != "linux":
         return -1
-    answer = int(_library().syscall(ctypes.c_long(number), *map(_argument, arguments)))
+    typed = (ctypes.c_long(x) if isinstance(x, int) else ctypes.c_char_p(x) for x in arguments)
+    answer = int(ctypes.CDLL(None, use_errno=True).syscall(ctypes.c_long(number), *typed))
     return -ctypes.get_errno() if answer < 0 else answer
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-@functools.cache
 def _add_rule() -> Callable[[int, int, int, bytes, int], int]:
-    """The system call with the types of its arguments: there may be thousands of rules."""
+    """The system call with typed arguments, which are faster: there may be thousands of rules."""
     call = ctypes.CDLL(None, use_errno=True).syscall
     call.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long)
     return cast("Callable[[int, int, int, bytes, int], int]", call)
-
-
-def _argument(value: int | bytes | None) -> "ctypes.c_long | ctypes.c_char_p":
-    return ctypes.c_long(value) if isinstance(value, int) else ctypes.c_char_p(value)
 
 
 def _checked(answer: int) -> int:

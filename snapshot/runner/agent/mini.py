@@ -1,7 +1,6 @@
-"""The engine `mini`: mini-swe-agent's loop, watched."""
+"""The engine `mini`: mini-swe-agent's loop, whose turns are reported and limited."""
 
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -9,11 +8,12 @@ from minisweagent import Model
 from minisweagent.agents.default import DefaultAgent
 from minisweagent.exceptions import InterruptAgentFlow
 
+from ..configuration import AgentChoice
 from ..failure import Failure
 from .chat import Message
+from .engine import AgentResult, EngineContext
 from .mini_environment import DONE, MiniEnvironment
 from .mini_model import MiniModel
-from .report import AgentResult
 
 IDENTICAL_STEPS: Final = 4
 STUCK: Final = "Stuck"
@@ -28,7 +28,7 @@ ENDS: Final = {
         "model_garbage", "the model's answers were unusable three times in a row", retryable=True
     ),
 }
-"""How the loop says that it gave up, and what that means."""
+"""Exit status of a loop that gave up → failure."""
 SYSTEM: Final = "You are a careful software engineer who works in a shell on a git checkout."
 TASK: Final = f"""\
 {{{{task}}}}
@@ -50,44 +50,40 @@ it with bash commands.
 
 
 class WatchedAgent(DefaultAgent):
-    """The loop with a word before each turn and an end to going round in circles."""
+    """The loop; each turn is reported, and one that only repeats itself ends."""
 
     def __init__(
         self,
         model: MiniModel,
-        workdir: MiniEnvironment,
+        environment: MiniEnvironment,
+        context: EngineContext,
         *,
-        on_turn: Callable[[int], None],
-        on_message: Callable[[str], None],
         max_turns: int,
         max_cost_usd: float,
-        seconds: float,
-        trajectory: Path,
     ) -> None:
         super().__init__(
             # Its protocol says dict[str, str] and then passes more.
             cast("Model", model),
-            workdir,
+            environment,
             system_template=SYSTEM,
             instance_template=TASK,
             step_limit=max_turns,
             cost_limit=max_cost_usd,
-            wall_time_limit_seconds=max(1, int(seconds)),
-            output_path=trajectory,
+            wall_time_limit_seconds=max(1, int(context.budget.agent_seconds)),
+            output_path=context.trajectory,
         )
-        self._on_turn = on_turn
-        self._on_message = on_message
+        self._context = context
         self._recent: deque[tuple[str, ...]] = deque(maxlen=IDENTICAL_STEPS)
 
     def query(self) -> Message:
         """One turn of the model."""
-        self._on_turn(self.n_calls + 1)
+        self._context.on_turn(self.n_calls + 1)
         message: Message = super().query()
-        self._on_message(str(message["content"]))
+        self._context.log.write(f"\n{message['content']}\n")
         return message
 
     def execute_actions(self, message: Message) -> list[Message]:
-        """Run what the model asked for, unless it asks for the same thing again and again."""
+        """Run the model's commands, unless they are the same again and again."""
         extra = message["extra"]
         actions = extra["actions"] if isinstance(extra, dict) else []
         self._recent.append(tuple(action["command"] for action in actions))
@@ -99,26 +95,30 @@ class WatchedAgent(DefaultAgent):
 
 
 class MiniEngine:
-    """Makes the loop for one checkout and reads how it ended."""
-
-    def __init__(
-        self, make_agent: Callable[[Path], WatchedAgent], *, max_turns: int, max_cost_usd: float
-    ) -> None:
-        self._make_agent = make_agent
-        self._max_turns = max_turns
-        self._max_cost_usd = max_cost_usd
+    def __init__(self, choice: AgentChoice, model: MiniModel, context: EngineContext) -> None:
+        self._model = model
+        self._context = context
+        # An earlier start of this attempt has spent its part; 0 would mean "no limit" to the loop.
+        spent = context.meter.total
+        self._max_turns = max(1, choice.max_turns - spent.turns)
+        self._dollars_left = max(0.0001, choice.max_cost_usd - spent.cost_usd)
+        self._max_cost_usd = choice.max_cost_usd
 
     def work(self, prompt: str, checkout: Path) -> AgentResult:
         """Run the loop to its end."""
-        agent = self._make_agent(checkout)
+        agent = WatchedAgent(
+            self._model,
+            MiniEnvironment(checkout, self._context),
+            self._context,
+            max_turns=self._max_turns,
+            max_cost_usd=self._dollars_left,
+        )
         try:
             end = agent.run(prompt)
         except Failure as failure:
             return AgentResult(summary="", failure=failure)
-        status = str(end.get("exit_status", ""))
-        return AgentResult(
-            summary=str(end.get("submission", "")), failure=self._failure(agent, status)
-        )
+        status, summary = str(end.get("exit_status", "")), str(end.get("submission", ""))
+        return AgentResult(summary=summary, failure=self._failure(agent, status))
 
     def _failure(self, agent: WatchedAgent, status: str) -> Failure | None:
         if status == "Submitted":

@@ -1,6 +1,6 @@
-"""The environment side of mini-swe-agent: its bash commands, run with nothing of ours.
+"""The environment of mini-swe-agent: its bash commands, run without anything of ours.
 
-Its own `LocalEnvironment` hands os.environ to every command.
+Its own `LocalEnvironment` passes os.environ to every command.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,9 @@ from typing import Final
 
 from minisweagent.exceptions import Submitted
 
-from ..budget import Budget
-from ..reporting.log import Log
 from .chat import Message
-from .command import CommandResult, Runner
+from .command import CommandResult
+from .engine import EngineContext
 
 COMMAND_SECONDS: Final = 600.0
 SHOWN_CHARACTERS: Final = 10_000
@@ -20,23 +19,12 @@ DONE: Final = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 
 
 class MiniEnvironment:
-    """What `minisweagent.Environment` asks for, in one checkout."""
+    """Implements `minisweagent.Environment` for one checkout."""
 
-    def __init__(
-        self,
-        *,
-        runner: Runner,
-        checkout: Path,
-        environ: Mapping[str, str],
-        budget: Budget,
-        log: Log,
-    ) -> None:
+    def __init__(self, checkout: Path, context: EngineContext) -> None:
         self.config: dict[str, object] = {}
-        self._runner = runner
         self._checkout = checkout
-        self._environ = environ
-        self._budget = budget
-        self._log = log
+        self._context = context
 
     def execute(self, action: Mapping[str, str], _cwd: str = "") -> Message:
         """Run one bash command in the checkout.
@@ -46,54 +34,45 @@ class MiniEnvironment:
             Stopped: the attempt was stopped; the command is dead.
         """
         command = action["command"].encode(errors="replace").decode()
-        self._log.write(f"$ {command}\n")
+        self._context.log.write(f"$ {command}\n")
         if "\0" in command:
             return _observation(-1, "the command holds a NUL character")
         try:
-            finished = self._run(command)
+            result = self._context.runner.run(
+                ["bash", "-c", command],
+                directory=self._checkout,
+                environ=self._context.environ,
+                seconds=min(COMMAND_SECONDS, self._context.budget.agent_seconds),
+            )
         except OSError as exc:
             return _observation(-1, f"the checkout cannot be entered: {exc.strerror}")
-        output = _shown(finished)
-        self._log.write(f"{output}[exit code {finished.exit_code}]\n")
-        if finished.exit_code == 0 and output.lstrip().startswith(DONE):
+        output = _shown(result)
+        self._context.log.write(f"{output}[exit code {result.exit_code}]\n")
+        if result.exit_code == 0 and output.lstrip().startswith(DONE):
             submission = output.lstrip().removeprefix(DONE).strip()
-            raise Submitted(_exit(submission))
-        return _observation(finished.exit_code, output)
+            extra = {"exit_status": "Submitted", "submission": submission}
+            raise Submitted({"role": "exit", "content": submission, "extra": extra})
+        return _observation(result.exit_code, output)
 
     def get_template_vars(self, **_: object) -> Message:
-        """Nothing of the environment stands in a template."""
         return {}
 
     def serialize(self) -> Message:
-        """For the trajectory."""
         return {"info": {"config": {"environment": str(self._checkout)}}}
 
-    def _run(self, command: str) -> CommandResult:
-        return self._runner.run(
-            ["bash", "-c", command],
-            directory=self._checkout,
-            environ=self._environ,
-            seconds=min(COMMAND_SECONDS, self._budget.agent_seconds),
-        )
 
-
-def _shown(finished: CommandResult) -> str:
-    text = finished.output
+def _shown(result: CommandResult) -> str:
+    text = result.output
     if len(text) > SHOWN_CHARACTERS:
         half = SHOWN_CHARACTERS // 2
-        excluded = len(text) - SHOWN_CHARACTERS
-        text = f"{text[:half]}\n[... at least {excluded} characters left out ...]\n{text[-half:]}"
+        omitted = len(text) - SHOWN_CHARACTERS
+        text = f"{text[:half]}\n[... at least {omitted} characters left out ...]\n{text[-half:]}"
     if text and not text.endswith("\n"):
         text += "\n"
-    if finished.is_timed_out:
-        text += f"[stopped after {finished.seconds:.0f} s]\n"
+    if result.is_timed_out:
+        text += f"[stopped after {result.seconds:.0f} s]\n"
     return text
 
 
 def _observation(returncode: int, output: str) -> Message:
     return {"returncode": returncode, "output": output, "exception_info": ""}
-
-
-def _exit(submission: str) -> Message:
-    extra = {"exit_status": "Submitted", "submission": submission}
-    return {"role": "exit", "content": submission, "extra": extra}

@@ -1,22 +1,21 @@
-"""The model side of mini-swe-agent: our chat clients behind its protocol."""
+"""The model of mini-swe-agent: our chat clients behind its protocol."""
 
 import json
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 from minisweagent.exceptions import FormatError
 
 from .chat import TOOL, Call, Chat, Message, Reply
-from .meter import Meter
+from .usage import Meter
 
-T = TypeVar("T")
 _NO_CALL: Final = "Every answer must call the tool 'bash' at least once, with a 'command'."
 _CUT: Final = "The answer was cut at its length limit before a tool call. Be brief."
 
 
 class MiniModel:
-    """What `minisweagent.Model` asks for; keeps no state but the meter's."""
+    """Implements `minisweagent.Model`; keeps no state but the meter's."""
 
     def __init__(
         self, chat: Chat, meter: Meter, interruptible: Callable[[Callable[[], Reply]], Reply]
@@ -40,17 +39,15 @@ class MiniModel:
         ]
         reply = self._interruptible(lambda: self._chat.complete(sent))
         self._meter.count(reply.tokens)
-        cost = reply.tokens.cost_usd or 0.0
-        return _message(reply, actions=_actions(reply, cost), cost=cost)
+        return _message(reply, cost=reply.tokens.cost_usd or 0.0)
 
     def format_message(self, **fields: object) -> Message:
-        """A message of the loop itself."""
         return fields
 
     def format_observation_messages(
         self, message: Message, outputs: list[Message], _template_vars: object = None
     ) -> list[Message]:
-        """What the commands answered, one message a call."""
+        """The results of the commands, one message a call."""
         extra = message["extra"]
         actions = extra["actions"] if isinstance(extra, dict) else []
         return [
@@ -66,15 +63,16 @@ class MiniModel:
         ]
 
     def get_template_vars(self, **_: object) -> Message:
-        """Nothing of the model stands in a template."""
         return {}
 
     def serialize(self) -> Message:
-        """For the trajectory."""
         return {"info": {"config": {"model": type(self._chat).__name__}}}
 
 
-def _message(reply: Reply, *, actions: list[dict[str, str]], cost: float) -> Message:
+def _message(reply: Reply, *, cost: float) -> Message:
+    if not reply.calls:
+        raise _format_error(_CUT if reply.is_cut else _NO_CALL, reply, cost)
+    actions = [_action(call, reply, cost) for call in reply.calls]
     calls = [
         {
             "id": call.id,
@@ -89,12 +87,6 @@ def _message(reply: Reply, *, actions: list[dict[str, str]], cost: float) -> Mes
         "tool_calls": calls,
         "extra": {"actions": actions, "cost": cost, "timestamp": time.time()},
     }
-
-
-def _actions(reply: Reply, cost: float) -> list[dict[str, str]]:
-    if not reply.calls:
-        raise _format_error(_CUT if reply.is_cut else _NO_CALL, reply, cost)
-    return [_action(call, reply, cost) for call in reply.calls]
 
 
 def _action(call: Call, reply: Reply, cost: float) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, and everything that speaks their protocol."""
+"""OpenAI's chat completions, and every server of their protocol."""
 
 from typing import Final, cast
 
@@ -19,10 +19,12 @@ from .chat import (
     Reply,
     arguments,
     count,
+    garbage,
     plain,
+    refused,
+    unreachable,
 )
-from .prices import priced
-from .refusals import garbage, refused, unreachable
+from .usage import priced
 
 BASE_URLS: Final = {
     "openai": "https://api.openai.com/v1",
@@ -31,8 +33,6 @@ BASE_URLS: Final = {
 
 
 class OpenAIChat:
-    """Asks one model with the one tool."""
-
     def __init__(
         self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
     ) -> None:
@@ -49,7 +49,7 @@ class OpenAIChat:
         )
 
     def complete(self, messages: list[Message]) -> Reply:
-        """Ask once; the SDK retries what may pass."""
+        """Ask once; the SDK retries temporary errors."""
         try:
             completion = self._client.chat.completions.create(
                 model=self._model.name,

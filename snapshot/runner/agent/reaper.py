@@ -1,13 +1,12 @@
-"""Runs one command for the runner and lets nothing it started outlive it.
+"""Runs one command for the runner and lets nothing that it started outlive it.
 
 A program of its own, started as `python -I -S reaper.py <parent pid> <grace seconds> <rulesets>
 <filter> -- <argv>`; `<rulesets>` are descriptors of the Landlock rules for the command, joined by
 commas, `<filter>` is its seccomp program in hex, or both are `-`. The runner has threads, and only
-a process without them may fork and arrange its child's last things safely. It is the subreaper of
-the command, so that a daemon that was forked twice still ends as its child, and it hears when the
-runner dies, even of SIGKILL.
+a process without them may fork safely. As subreaper of the command it is the parent of every
+orphan, and it gets a signal when the runner dies, even of SIGKILL.
 
-SIGTERM: ask the family to end, kill what is left after the grace. SIGUSR1: kill it now.
+SIGTERM: ask all descendants to end, kill the rest after the grace. SIGUSR1: kill them now.
 
 Every command waits for its start, so it loads little: neither `pathlib` nor `typing`.
 """
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Final, NoReturn
 
 PR_SET_PDEATHSIG: Final = 1
+PR_SET_DUMPABLE: Final = 4
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_SECCOMP: Final = 22
 PR_CAPBSET_DROP: Final = 24
@@ -47,60 +47,30 @@ NOT_FOUND: Final = 127
 SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD})
 
 
-def prctl(option: int, value: int) -> None:
-    """One prctl call; a kernel without it, or one that refuses it, leaves us as we were."""
-    call = getattr(ctypes.CDLL(None), "prctl", None)
-    if call is not None:
-        call(option, value, 0, 0, 0)
+def harden() -> None:
+    """Close the runner's memory to its own children, and become the parent of their orphans.
+
+    A process that is not dumpable has no /proc/<pid>/mem, environ and fd for its own user, who may
+    not trace it either. Root, and a kernel without this, are not held.
+    """
+    _prctl(PR_SET_DUMPABLE, 0)
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Every process below this one, nearest first."""
-    children: dict[int, list[int]] = {}
-    for process, parent in _parents():
-        children.setdefault(parent, []).append(process)
-    found = list(children.get(ancestor, []))
-    for process in found:
-        found += children.get(process, [])
-    return found
-
-
-def ask_descendants(ancestor: int) -> None:
-    """Send SIGTERM to every one of them that still lives. A number is given anew once its process
-    is gone, so each is held before it is looked at a second time."""
-    held: dict[int, int] = {}
-    try:
-        for process in descendants(ancestor):
-            with suppress(OSError):
-                held[process] = os.pidfd_open(process)
-        for process in held.keys() & set(descendants(ancestor)):
-            with suppress(OSError):
-                signal.pidfd_send_signal(held[process], signal.SIGTERM)
-    finally:
-        for descriptor in held.values():
-            os.close(descriptor)
-
-
-def reap() -> dict[int, int] | None:
-    """Collect the children that ended: process id → wait status; None: there is no child."""
-    ended: dict[int, int] = {}
-    try:
-        while (found := os.waitpid(-1, os.WNOHANG))[0]:
-            ended[found[0]] = found[1]
-    except ChildProcessError:
-        return ended or None
-    return ended
+def die_with_parent() -> None:
+    """End the runner when the supervisor ends: then the sandbox itself is being ended."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def kill_all() -> None:
-    """Kill the family until none is left, for a bounded time.
+    """Kill every descendant, for a bounded time; called while no child of ours should live.
 
-    Only children are killed: whoever outlives its parent becomes our child, and a child keeps its
-    number until we reap it, so that no signal meets a stranger. One that forks and ends for ever
-    is met because little time passes between a look and its signal.
+    Only children are killed: an orphan becomes our child, and a child keeps its number until we
+    reap it, so that no signal meets a foreign process. One that forks and ends for ever is met
+    because little time passes between a look and its signal.
     """
     ends_at = time.monotonic() + REAP_SECONDS
-    while reap() is not None and time.monotonic() < ends_at:
+    while _reap() is not None and time.monotonic() < ends_at:
         for process in _children():
             with suppress(OSError):
                 os.kill(process, signal.SIGKILL)
@@ -111,8 +81,8 @@ def main() -> NoReturn:
     """Run the command, wait for it or for a signal, end with its exit code."""
     parent, grace = int(sys.argv[1]), float(sys.argv[2])
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
     if os.getppid() != parent:
         os._exit(CANNOT_RUN)
     rulesets = [int(word) for word in sys.argv[3].split(",") if word != "-"]
@@ -122,6 +92,13 @@ def main() -> NoReturn:
     os._exit(code)
 
 
+def _prctl(option: int, value: int) -> None:
+    """A kernel that does not have the option, or refuses it, changes nothing."""
+    call = getattr(ctypes.CDLL(None), "prctl", None)
+    if call is not None:
+        call(option, value, 0, 0, 0)
+
+
 def _start(argv: list[str], rulesets: list[int], program: str) -> int:
     command = os.fork()
     if command:
@@ -129,7 +106,7 @@ def _start(argv: list[str], rulesets: list[int], program: str) -> int:
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _bound_files()
+    _limit_files()
     if rulesets:
         _confine(rulesets)
         _filter(bytes.fromhex(program))
@@ -143,18 +120,19 @@ def _start(argv: list[str], rulesets: list[int], program: str) -> int:
 def _confine(rulesets: list[int]) -> None:
     """Enter the domains, for good; a command that cannot is not run at all."""
     for capability in set(range(LAST_CAPABILITY + 1)) - CAPABILITIES:
-        prctl(PR_CAPBSET_DROP, capability)
-    prctl(PR_SET_NO_NEW_PRIVS, 1)
+        _prctl(PR_CAPBSET_DROP, capability)
+    _prctl(PR_SET_NO_NEW_PRIVS, 1)
     call = ctypes.CDLL(None, use_errno=True).syscall
     for ruleset in rulesets:
         os.set_inheritable(ruleset, False)
         if call(ctypes.c_long(LANDLOCK_RESTRICT_SELF), ctypes.c_long(ruleset), ctypes.c_long(0)):
-            _refuse(os.strerror(ctypes.get_errno()))
+            reason = os.strerror(ctypes.get_errno())
+            os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
+            os._exit(CANNOT_RUN)
 
 
 def _filter(program: bytes) -> None:
-    """Take the filter of system calls; a kernel that has none, or forbids one, is no reason to run
-    nothing."""
+    """Install the filter of system calls; without one the command runs all the same."""
     code = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HP", len(program) // INSTRUCTION_BYTES, ctypes.addressof(code))
     ctypes.CDLL(None).prctl(
@@ -162,13 +140,8 @@ def _filter(program: bytes) -> None:
     )
 
 
-def _refuse(reason: str) -> NoReturn:
-    os.write(2, f"slipgate: the command cannot be confined: {reason}\n".encode())
-    os._exit(CANNOT_RUN)
-
-
-def _bound_files() -> None:
-    """One runaway file must not fill the disk; a lower bound that is already there stays."""
+def _limit_files() -> None:
+    """One runaway file must not fill the disk; a lower limit that is already there stays."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     if hard == resource.RLIM_INFINITY or hard > LARGEST_FILE_BYTES:
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE_BYTES, LARGEST_FILE_BYTES))
@@ -181,25 +154,58 @@ def _wait(command: int, grace: float) -> int:
         if arrived == signal.SIGUSR1:
             return 128 + signal.SIGKILL
         if arrived == signal.SIGTERM:
-            _ask_to_end(grace)
+            _terminate_all(grace)
             return 128 + signal.SIGTERM
-        status = (reap() or {}).get(command)
+        status = (_reap() or {}).get(command)
         if status is not None:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
 
 
-def _ask_to_end(grace: float) -> None:
-    ask_descendants(os.getpid())
+def _terminate_all(grace: float) -> None:
+    """Send SIGTERM to every descendant, and wait for their ends as long as the grace lasts."""
+    held: dict[int, int] = {}
+    try:
+        # A number is used anew once its process is gone: hold each process, then look again.
+        for process in _descendants(os.getpid()):
+            with suppress(OSError):
+                held[process] = os.pidfd_open(process)
+        for process in held.keys() & set(_descendants(os.getpid())):
+            with suppress(OSError):
+                signal.pidfd_send_signal(held[process], signal.SIGTERM)
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
     ends_at = time.monotonic() + grace
-    while reap() is not None and time.monotonic() < ends_at:
+    while _reap() is not None and time.monotonic() < ends_at:
         if signal.SIGUSR1 in signal.sigpending():
             return
         time.sleep(0.02)
 
 
+def _reap() -> dict[int, int] | None:
+    """Collect the children that ended: process id → wait status; None: there is no child."""
+    ended: dict[int, int] = {}
+    try:
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            ended[found[0]] = found[1]
+    except ChildProcessError:
+        return ended or None
+    return ended
+
+
+def _descendants(ancestor: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for process, parent in _parents():
+        children.setdefault(parent, []).append(process)
+    found = list(children.get(ancestor, []))
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
 def _children() -> Iterator[int]:
-    """Our own, of all our threads; a kernel without such lists has them in its table."""
+    """Children of all our threads; a kernel without such lists has them in its process table."""
     try:
         for thread in os.listdir("/proc/self/task"):
             with open(f"/proc/self/task/{thread}/children", "rb") as file:

@@ -1,15 +1,14 @@
-"""The filter of system calls of a command: closes the ways that lead around Landlock (seccomp(2)).
+"""The filter of system calls of a command, for what Landlock does not govern (seccomp(2)).
 
-Landlock knows the limits of another process of the same user as nobody's concern (one that may
-open no file any more soon ends), and a connection only if `connect` makes it for a socket of TCP.
+That is resource limits of other processes of the user (one that may open no file soon ends), and
+connections that are not made by `connect` on a TCP socket.
 """
 
 import errno
 import platform
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _LOAD: Final = 0x20
 _IS: Final = 0x15
@@ -28,8 +27,7 @@ Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, operand."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Calls:
+class _Calls(NamedTuple):
     """The numbers of one architecture."""
 
     architecture: int
@@ -40,49 +38,23 @@ class _Calls:
     sendmmsg: int
     io_uring_setup: int = 425
     has_socketcall: bool = False
-    """It has the one call for all of these, whose arguments lie where no filter reads."""
+    """It has one call for all of these, whose arguments are in memory that no filter reads."""
     has_second_numbers: bool = False
     """The same calls have other numbers for x32."""
 
 
-_X86_64: Final = _Calls(
-    architecture=0xC000003E,
-    prlimit=302,
-    socket=41,
-    sendto=44,
-    sendmsg=46,
-    sendmmsg=307,
-    has_second_numbers=True,
-)
-_I386: Final = _Calls(
-    architecture=0x40000003,
-    prlimit=340,
-    socket=359,
-    sendto=369,
-    sendmsg=370,
-    sendmmsg=345,
-    has_socketcall=True,
-)
-_AARCH64: Final = _Calls(
-    architecture=0xC00000B7, prlimit=261, socket=198, sendto=206, sendmsg=211, sendmmsg=269
-)
-_ARM: Final = _Calls(
-    architecture=0x40000028,
-    prlimit=369,
-    socket=281,
-    sendto=290,
-    sendmsg=296,
-    sendmmsg=374,
-    has_socketcall=True,
-)
+# Each architecture, and the older one whose programs it runs too.
+_X86_64: Final = _Calls(0xC000003E, 302, 41, 44, 46, 307, has_second_numbers=True)
+_I386: Final = _Calls(0x40000003, 340, 359, 369, 370, 345, has_socketcall=True)
+_AARCH64: Final = _Calls(0xC00000B7, 261, 198, 206, 211, 269)
+_ARM: Final = _Calls(0x40000028, 369, 281, 290, 296, 374, has_socketcall=True)
 _MACHINES: Final = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64, _ARM)}
 _SOCKETCALL: Final = 102
 _X32: Final = 0x40000000
 
 
 def program(machine: str | None = None) -> bytes:
-    """The filter for this machine, as `struct sock_filter` one after the other; empty for a
-    machine whose calls are not known."""
+    """The filter as an array of `struct sock_filter`; empty for a machine with unknown calls."""
     known = _MACHINES.get(machine or platform.machine(), ())
     instructions = [one for calls in known for one in _of_architecture(calls)]
     if known:
@@ -99,27 +71,21 @@ def _refusals(calls: _Calls) -> Iterator[Instruction]:
     if calls.has_second_numbers:
         yield from ((_LOAD, 0, 0, _NUMBER_AT), (_IS_AT_LEAST, 0, 1, _X32), _refused(errno.ENOSYS))
     if calls.has_socketcall:
-        yield from _refused_call(_SOCKETCALL, errno.ENOSYS)
+        yield from _if_call(_SOCKETCALL, [_refused(errno.ENOSYS)])
     # What io_uring sends is written to memory that no filter reads.
-    yield from _refused_call(calls.io_uring_setup, errno.ENOSYS)
-    yield from _refused_unless(calls.prlimit, 0, 0, errno.EPERM)
-    yield from _refused_if(_IS, calls.socket, 0, _SMC_FAMILY, errno.EAFNOSUPPORT)
+    yield from _if_call(calls.io_uring_setup, [_refused(errno.ENOSYS)])
+    yield from _if_call(calls.prlimit, [_load(0), (_IS, 1, 0, 0), _refused(errno.EPERM)])
+    yield from _if_argument(_IS, calls.socket, 0, _SMC_FAMILY, errno.EAFNOSUPPORT)
     for protocol in (_MPTCP, _SMC_PROTOCOL):
-        yield from _refused_if(_IS, calls.socket, 2, protocol, errno.EPROTONOSUPPORT)
+        yield from _if_argument(_IS, calls.socket, 2, protocol, errno.EPROTONOSUPPORT)
     for number, flags in ((calls.sendto, 3), (calls.sendmsg, 2), (calls.sendmmsg, 3)):
-        yield from _refused_if(_HAS_BITS, number, flags, _FAST_OPEN, errno.EOPNOTSUPP)
+        yield from _if_argument(_HAS_BITS, number, flags, _FAST_OPEN, errno.EOPNOTSUPP)
 
 
-def _refused_call(number: int, error: int) -> list[Instruction]:
-    return _if_call(number, [_refused(error)])
-
-
-def _refused_if(test: int, number: int, argument: int, value: int, error: int) -> list[Instruction]:
+def _if_argument(
+    test: int, number: int, argument: int, value: int, error: int
+) -> list[Instruction]:
     return _if_call(number, [_load(argument), (test, 0, 1, value), _refused(error)])
-
-
-def _refused_unless(number: int, argument: int, value: int, error: int) -> list[Instruction]:
-    return _if_call(number, [_load(argument), (_IS, 1, 0, value), _refused(error)])
 
 
 def _if_call(number: int, body: list[Instruction]) -> list[Instruction]:

@@ -1,7 +1,7 @@
-"""A Python environment in a command's own home, so that `pip install` works and lands there.
+"""A Python environment in a command's home, so that `pip install` works and lands there.
 
-The image's Python may belong to root, or to the system's package manager; on a developer's machine
-the first one on the PATH was slipgate's own. What is installed there already can be imported.
+The image's Python may belong to root or to the system's package manager, and a developer's may be
+slipgate's own. Packages that are installed there can be imported.
 """
 
 from collections.abc import Mapping
@@ -11,31 +11,26 @@ from typing import Final
 from .command import Runner
 
 SECONDS: Final = 60.0
-_NAMES: Final = ("pip", "pip3")
 _PIP: Final = '#!/bin/sh\nexec "$(dirname -- "$0")/python" -m pip "$@"\n'
-"""Of the Python in the same folder; to bring a pip of its own would take seconds."""
+"""Calls the base Python's pip; to install one into the environment would take seconds."""
 
 
 def enter(runner: Runner, environ: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """The environment with one in `HOME`; as it was where there is no Python 3.
-
-    Raises:
-        Stopped: the attempt was stopped.
-    """
+    """The environ with an environment in `HOME`; unchanged where there is no Python 3."""
     home = Path(environ["HOME"])
-    place = home / ".venv"
+    target = home / ".venv"
     options = ("--system-site-packages", "--without-pip")
     made = runner.run(
-        ["python3", "-m", "venv", *options, str(place)],
+        ["python3", "-m", "venv", *options, str(target)],
         directory=directory,
         environ=environ,
         seconds=SECONDS,
     )
     if made.exit_code:
         return dict(environ)
-    for name in _NAMES:
-        script = place / "bin" / name
+    for name in ("pip", "pip3"):
+        script = target / "bin" / name
         script.write_text(_PIP)
         script.chmod(0o755)
-    path = f"{place / 'bin'}:{home / '.local' / 'bin'}:{environ['PATH']}"
-    return {**environ, "PATH": path, "VIRTUAL_ENV": str(place)}
+    path = f"{target / 'bin'}:{home / '.local' / 'bin'}:{environ['PATH']}"
+    return {**environ, "PATH": path, "VIRTUAL_ENV": str(target)}

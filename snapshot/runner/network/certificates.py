@@ -1,7 +1,6 @@
-"""The certificate authorities that TLS is spoken with: the well-known ones, and private ones.
+"""The certificate authorities for TLS: the well-known ones, and private ones of the environment.
 
-`SSL_CERT_FILE` and `SSL_CERT_DIR` name them for everything; the names that other programs have for
-the same are read too.
+`SSL_CERT_FILE` and `SSL_CERT_DIR` hold for everything; other programs' names for them are read too.
 """
 
 import os
@@ -21,16 +20,14 @@ DIRECTORIES: Final = ("SSL_CERT_DIR", GIT_DIRECTORY)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Trust:
-    """What of the variables could be read."""
-
+class Certificates:
     by_name: Mapping[str, str]
+    """The variables that could be read."""
     problems: tuple[str, ...]
-    """What is left out, by the variable's name."""
+    """A sentence for each of the others."""
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> "Trust":
-        """Read every name; one that leads to no certificates is left out."""
+    def from_environ(cls, environ: Mapping[str, str]) -> "Certificates":
         problems: list[str] = []
         files = _readable(environ, FILES, _load_file, problems)
         directories = _readable(environ, DIRECTORIES, _list_directories, problems)
@@ -38,7 +35,7 @@ class Trust:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same for a child: git and node know no name but their own.
+        """Variables for a child: git and node know no name but their own.
 
         What git is given replaces the system's bundle, so it is given the system's directory too.
         """
@@ -52,7 +49,7 @@ class Trust:
         return given
 
     def context(self) -> ssl.SSLContext:
-        """For a client. Made by hand: `create_default_context` obeys SSLKEYLOGFILE."""
+        """For a client. `create_default_context` is not used: it obeys SSLKEYLOGFILE."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.set_default_verify_paths()
         context.load_verify_locations(cafile=certifi.where())
@@ -75,8 +72,7 @@ def _readable(
     problems: list[str],
 ) -> Iterator[tuple[str, str]]:
     for name in names:
-        value = environ.get(name)
-        if not value:
+        if not (value := environ.get(name)):
             continue
         try:
             read(value)

@@ -1,4 +1,4 @@
-"""The host of an address in its one spelling: the token's host is compared by it, never as text."""
+"""Host names in one spelling: the token's host is compared by it, never as text."""
 
 from ipaddress import AddressValueError, IPv6Address, ip_address
 from types import MappingProxyType
@@ -9,7 +9,7 @@ import idna
 
 LONGEST_HOST: Final = 253
 """Of a name in the DNS."""
-_USUAL_PORTS: Final = MappingProxyType({"https": 443, "http": 80})
+DEFAULT_PORTS: Final = MappingProxyType({"https": 443, "http": 80})
 _ALIASES: Final = MappingProxyType(
     {
         "www.github.com": "github.com",
@@ -20,18 +20,17 @@ _ALIASES: Final = MappingProxyType(
         "altssh.bitbucket.org": "bitbucket.org",
     }
 )
-"""Other names under which the same repositories are served; the ssh ones through port 443."""
+"""Other names of hosts with the same repositories; those for ssh serve port 443."""
 _API: Final = "api."
 
 
 def canonical_host(host: str) -> str:
-    """A host name in lower case and ASCII, without the root's full stop, by its main name.
-
-    Raises:
-        ValueError: no name of the DNS is written like that.
-    """
+    """The host's main name in lower case and ASCII; raises ValueError if it is none of the DNS."""
     if host.startswith("["):
-        return _ipv6(host)
+        try:
+            return f"[{IPv6Address(host[1:-1])}]"
+        except AddressValueError as exc:
+            raise ValueError(str(exc)) from exc
     name = host.lower().removesuffix(".")
     if len(name) > LONGEST_HOST:
         raise ValueError(f"a host name has at most {LONGEST_HOST} characters")
@@ -44,35 +43,32 @@ def canonical_host(host: str) -> str:
 
 
 def netloc(url: str) -> str:
-    """Host and port of a URL; of ssh the host alone: its port says nothing of the repository.
-
-    Raises:
-        ValueError: the host or the port cannot be.
-    """
+    """Host and port of a URL; of ssh only the host, whose port says nothing of the repository."""
     parts = urlsplit(url)
-    bare = parts.netloc.rpartition("@")[2]
-    host = canonical_host(without_port(bare))
-    is_usual = parts.port in {None, _USUAL_PORTS.get(parts.scheme)}
-    return host if is_usual or parts.scheme == "ssh" else f"{host}:{parts.port}"
+    host = canonical_host(without_port(parts.netloc.rpartition("@")[2]))
+    is_default = parts.port in {None, DEFAULT_PORTS.get(parts.scheme)}
+    return host if is_default or parts.scheme == "ssh" else f"{host}:{parts.port}"
 
 
 def is_same_host(one: str, other: str) -> bool:
-    """Whether two URLs lead to one host, by one scheme and port."""
+    """True if two URLs have one host, scheme and port."""
     try:
         return urlsplit(one).scheme == urlsplit(other).scheme and netloc(one) == netloc(other)
     except ValueError:
         return False
 
 
-def is_private_way(url: str) -> bool:
-    """Whether nobody reads along: by https, or on this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+def is_loopback(host: str) -> bool:
     try:
-        is_here = host == "localhost" or ip_address(host).is_loopback
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
-        is_here = False
-    return parts.scheme == "https" or is_here
+        return False
+
+
+def is_private(url: str) -> bool:
+    """True if nobody can read along: by https, or on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def without_port(netloc: str) -> str:
@@ -90,10 +86,3 @@ def git_host(api_url: str) -> str:
     host = netloc(api_url)
     is_apart = host == "api.github.com" or (host.startswith(_API) and host.endswith(".ghe.com"))
     return host.removeprefix(_API) if is_apart else host
-
-
-def _ipv6(host: str) -> str:
-    try:
-        return f"[{IPv6Address(host[1:-1])}]"
-    except AddressValueError as exc:
-        raise ValueError(str(exc)) from exc

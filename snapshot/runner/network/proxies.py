@@ -1,14 +1,10 @@
-"""The proxies of an environ, read as curl and Go read them; what cannot be read is left out, named.
-
-No foreign variable may end the runner: whatever stands here, it must be able to say a word.
-"""
+"""The proxies of an environ, read as curl and Go read them; each unreadable one is named."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,9 +15,8 @@ from . import hosts
 PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 NO_PROXY: Final = "no_proxy"
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
-"""Said to children: curl, and git with it, knows no exception by itself."""
+"""For children: curl, and git with it, makes no exception by itself."""
 _SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
-_USUAL_PORTS: Final = MappingProxyType({"http": 80, "https": 443})
 _DOMAIN: Final = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 _VISIBLE: Final = re.compile(r"[!-~]+")
 
@@ -31,13 +26,12 @@ class Direct:
     """One entry of NO_PROXY: a network or a domain that is reached without a proxy."""
 
     text: str
-    network: IPv4Network | IPv6Network | None
-    domain: str
+    network: IPv4Network | IPv6Network | None = None
+    domain: str = ""
     """With all its subdomains; empty beside a network. `*` is everything."""
-    port: int | None
+    port: int | None = None
 
     def covers(self, host: str, port: int) -> bool:
-        """Whether an address is reached directly because of it."""
         if self.port not in {None, port}:
             return False
         if self.domain == "*":
@@ -52,13 +46,11 @@ class Direct:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proxies:
-    """What of the variables could be read."""
-
     by_name: Mapping[str, str]
     """`http_proxy` and so on → the proxy's address, with its scheme."""
     direct: tuple[Direct, ...]
     problems: tuple[str, ...]
-    """What is left out, by the variable's name; no value is in it, which may hold a password."""
+    """A sentence for each variable that is left out, without its value: it may hold a password."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Proxies":
@@ -70,7 +62,7 @@ class Proxies:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same for a child, in both spellings; without a proxy there is nothing to except."""
+        """Variables for a child, in both spellings; none without a proxy."""
         if not self.by_name:
             return {}
         direct = ",".join([*(entry.text for entry in self.direct), *LOOPBACK])
@@ -78,14 +70,12 @@ class Proxies:
         return lower | {name.upper(): value for name, value in lower.items()}
 
     def of_url(self, url: str) -> str | None:
-        """The proxy on the way to an http or https address; None: there is none.
-
-        This machine itself is never behind one.
-        """
+        """The proxy on the way to an http or https address; this machine is never behind one."""
         parts = urlsplit(url)
         host = (parts.hostname or "").removesuffix(".")
-        port = parts.port or _USUAL_PORTS.get(parts.scheme, 0)
-        if _is_loopback(host) or any(entry.covers(host, port) for entry in self.direct):
+        port = parts.port or hosts.DEFAULT_PORTS.get(parts.scheme, 0)
+        is_local = hosts.is_loopback(host) or host.endswith(".localhost")
+        if is_local or any(entry.covers(host, port) for entry in self.direct):
             return None
         return self.by_name.get(f"{parts.scheme}_proxy") or self.by_name.get("all_proxy")
 
@@ -120,9 +110,7 @@ def _proxy(value: str) -> str:
 
 def _directs(environ: Mapping[str, str], problems: list[str]) -> Iterator[Direct]:
     spelled, value = _value(environ, NO_PROXY)
-    for text in re.split(r"[\s,;]+", value):
-        if not text:
-            continue
+    for text in filter(None, re.split(r"[\s,;]+", value)):
         try:
             yield _direct(text)
         except ValueError:
@@ -131,32 +119,23 @@ def _directs(environ: Mapping[str, str], problems: list[str]) -> Iterator[Direct
 
 def _direct(text: str) -> Direct:
     if text == "*":
-        return Direct(text=text, network=None, domain="*", port=None)
+        return Direct(text=text, domain="*")
     try:
-        return Direct(text=text, network=ip_network(text, strict=False), domain="", port=None)
+        return Direct(text=text, network=ip_network(text, strict=False))
     except ValueError:
         pass
     head, _, digits = text.rpartition(":")
     host, port = (head, int(digits)) if head and digits.isdecimal() else (text, None)
     bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
     try:
-        return Direct(text=text, network=ip_network(bare, strict=False), domain="", port=port)
+        return Direct(text=text, network=ip_network(bare, strict=False), port=port)
     except ValueError:
         domain = bare.lower().removeprefix("*").removeprefix(".").removesuffix(".")
         if not _DOMAIN.fullmatch(domain):
             raise
-        return Direct(text=text, network=None, domain=domain, port=port)
+        return Direct(text=text, domain=domain, port=port)
 
 
 def _value(environ: Mapping[str, str], name: str) -> tuple[str, str]:
     spelled = name if name in environ else name.upper()
     return spelled, environ.get(spelled, "").strip()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,12 +1,10 @@
-"""GitHub's REST API: one host, the token for it, and patience with its limits.
+"""GitHub's REST API: one host and its token; redirects are followed, rate limits waited for.
 
 Source: docs.github.com/rest, "Best practices" (redirects), "Rate limits for the REST API".
 """
 
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -14,22 +12,22 @@ import httpx
 import msgspec
 
 from ..failure import Failure
-from ..network.client import PLAIN, Network
+from ..network.client import PLAIN, Network, http_date
 from ..network.hosts import is_same_host
-from ..secret import Secret
 from ..truncation import first_of
+from ..variables import Secret
 
 TIMEOUT: Final = httpx.Timeout(10.0, connect=5.0)
 TRIES: Final = 4
-"""Of one request, while the failure is GitHub's or the network's."""
+"""Of one request, for errors of the network and of GitHub."""
 HOPS: Final = 5
 LONGEST_WAIT_SECONDS: Final = 60.0
-"""Where nobody says how much time there is."""
+"""If the time that is left is unknown."""
 SECONDARY_WAIT_SECONDS: Final = 60.0
 """GitHub asks for at least a minute where it names no time."""
 RESERVE_SECONDS: Final = 5.0
-"""Of the time that is left, for the last word."""
-WORDS: Final = 500
+"""Of the time that is left, for the final event."""
+ERROR_CHARACTERS: Final = 500
 _MOVED: Final = frozenset({301, 302, 307, 308})
 _SECONDARY: Final = ("secondary rate limit", "abuse detection")
 T = TypeVar("T")
@@ -43,14 +41,12 @@ class _Mistake(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class _Complaint(msgspec.Struct, frozen=True):
+class _Error(msgspec.Struct, frozen=True):
     message: str
     errors: tuple[_Mistake | str, ...] = ()
 
 
 class GitHubApi:
-    """Sends requests; what may pass is waited for as long as there is time."""
-
     def __init__(
         self,
         *,
@@ -63,7 +59,7 @@ class GitHubApi:
     ) -> None:
         self.url: Final = url
         self.is_installation: Final = token.value.startswith("ghs_")
-        """Whether the token is an app's: what a user may do says nothing of it."""
+        """True for an app's token: the permissions of a user say nothing about it."""
         self._sleep = sleep
         self._seconds_left = seconds_left
         self._clock = clock
@@ -83,7 +79,7 @@ class GitHubApi:
         params: Mapping[str, str] | None = None,
         json: Body | None = None,
     ) -> httpx.Response:
-        """Send it, as often as it takes; a repeated POST may find its first sending done.
+        """Send it, as often as it takes; a repeated POST may find its first one done.
 
         Raises:
             Failure: `github_unreachable`, `github_rate_limited`.
@@ -99,7 +95,7 @@ class GitHubApi:
                 if (pause := self._asked_pause(answer)) is not None:
                     self._wait(pause, answer)
                     continue
-                if answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or tries >= TRIES - 1:
+                if answer.status_code < 500 or tries >= TRIES - 1:
                     return answer
             elif tries >= TRIES - 1:
                 message = f"GitHub cannot be reached: {str(answer) or type(answer).__name__}"
@@ -118,20 +114,26 @@ class GitHubApi:
     def _next(
         self, answer: httpx.Response, params: Mapping[str, str] | None, hops: int
     ) -> tuple[str, Mapping[str, str] | None]:
-        """Where a moved repository is now: on the same host, or nowhere for our token."""
-        url = _joined(str(answer.request.url), answer.headers.get("location", ""))
+        """The new address of a moved repository; the token goes to no other host."""
+        try:
+            url = urljoin(str(answer.request.url), answer.headers.get("location", ""))
+        except ValueError:
+            url = ""
         if hops > HOPS or not is_same_host(url, self.url):
             message = "GitHub's API sends us to another host, or in a circle: it is not followed"
             raise Failure("github_unreachable", message)
         return url, None if urlsplit(url).query else params
 
     def _asked_pause(self, answer: httpx.Response) -> float | None:
-        """The seconds a rate limit asks for; None: this answer is none."""
+        """The seconds that a rate limit asks for; None for any other answer."""
         headers = answer.headers
         if answer.status_code not in {403, 429}:
             return None
         if (after := headers.get("retry-after")) is not None:
-            return self._until(after, answer)
+            if after.strip().isdecimal():
+                return float(after)
+            moment = http_date(after)
+            return SECONDARY_WAIT_SECONDS if moment is None else moment - self._now(answer)
         if headers.get("x-ratelimit-remaining") == "0":
             reset = headers.get("x-ratelimit-reset", "")
             known = reset.isdecimal()
@@ -140,15 +142,9 @@ class GitHubApi:
             return SECONDARY_WAIT_SECONDS
         return None
 
-    def _until(self, after: str, answer: httpx.Response) -> float:
-        if after.strip().isdecimal():
-            return float(after)
-        moment = _moment(after)
-        return SECONDARY_WAIT_SECONDS if moment is None else moment - self._now(answer)
-
     def _now(self, answer: httpx.Response) -> float:
-        """Unix seconds by GitHub's clock, which its limits are told by."""
-        theirs = _moment(answer.headers.get("date", ""))
+        """Unix seconds by GitHub's clock, as in its limits."""
+        theirs = http_date(answer.headers.get("date", ""))
         return self._clock() if theirs is None else theirs
 
     def _wait(self, pause: float, answer: httpx.Response) -> None:
@@ -156,32 +152,28 @@ class GitHubApi:
         if pause > self._seconds_left() - RESERVE_SECONDS:
             message = (
                 f"GitHub's rate limit is used up for another {pause:.0f} s, longer than "
-                f"this attempt has: {words(answer)}"
+                f"this attempt has: {error_text(answer)}"
             )
             raise Failure("github_rate_limited", message, retryable=True)
         self._sleep(pause)
 
 
-def words(answer: httpx.Response) -> str:
-    """What GitHub says of a refusal, in its own words."""
+def error_text(answer: httpx.Response) -> str:
+    """The status of an error answer, and GitHub's own words."""
     try:
-        complaint = msgspec.json.decode(answer.content, type=_Complaint)
+        error = msgspec.json.decode(answer.content, type=_Error)
     except msgspec.MsgspecError:
-        return f"GitHub answered {answer.status_code}: {first_of(answer.text, WORDS)}"
-    mistakes = [_sentence(mistake) for mistake in complaint.errors]
-    text = "; ".join([complaint.message, *filter(None, mistakes)])
-    return f"GitHub answered {answer.status_code}: {first_of(text, WORDS)}"
+        text = answer.text
+    else:
+        text = "; ".join([error.message, *filter(None, map(_sentence, error.errors))])
+    return f"GitHub answered {answer.status_code}: {first_of(text, ERROR_CHARACTERS)}"
 
 
 def decoded(answer: httpx.Response, shape: type[T]) -> T:
-    """The document of a successful answer.
-
-    Raises:
-        Failure: `pull_request_failed`, in GitHub's words.
-    """
+    """The document of a successful answer; raises `pull_request_failed`, in GitHub's words."""
     if not answer.is_success:
-        is_passing = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-        raise Failure("pull_request_failed", words(answer), retryable=is_passing)
+        is_passing = answer.status_code >= 500
+        raise Failure("pull_request_failed", error_text(answer), retryable=is_passing)
     try:
         return msgspec.json.decode(answer.content, type=shape)
     except msgspec.MsgspecError as exc:
@@ -192,20 +184,5 @@ def decoded(answer: httpx.Response, shape: type[T]) -> T:
 def _sentence(mistake: _Mistake | str) -> str:
     if isinstance(mistake, str):
         return mistake
-    return mistake.message or " ".join(
-        filter(None, (mistake.resource, mistake.field, mistake.code))
-    )
-
-
-def _joined(url: str, location: str) -> str:
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return ""
-
-
-def _moment(header: str) -> float | None:
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    parts = (mistake.resource, mistake.field, mistake.code)
+    return mistake.message or " ".join(filter(None, parts))

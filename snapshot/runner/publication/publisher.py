@@ -1,26 +1,23 @@
-"""Brings finished work out: commit, push, pull request, asking before each act on the world."""
+"""Publishes finished work: commit, push, pull request, with an ask before each of the last two."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..failure import Failure
+import msgspec
+
+from ..failure import Failure, RepositoryRejected
 from ..reporting.events import Progress, PullRequestCreated, PushRequest, Receipt
+from ..reporting.final_event import Review
 from ..reporting.reporter import Reporter
-from ..reporting.review import Review
 from ..repository import clean_checkout
-from ..repository.address import RepositoryRejected
-from ..repository.clean_checkout import Applied
 from ..repository.git import Git
 from ..repository.patch import Patch
 from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, RemoteBranch
-from . import pull_request_text
-from .pull_request import GitHub, Proposal
+from .github import GitHub, Proposal
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Name:
-    """Under which names the work goes out."""
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """The names in the commit and the pull request."""
 
     task_id: str
     attempt: int
@@ -29,26 +26,20 @@ class Name:
     author: tuple[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What goes out."""
-
+class Work(msgspec.Struct, frozen=True, kw_only=True):
     clone: Clone
     """At the commit that the patch applies to."""
     patch: Patch
-    words: str
-    """The agent's own, visible part only."""
+    agent_summary: str
     review: Review
     receipts: tuple[Receipt, ...]
 
 
-class Publication:
-    """One attempt's way to the remote and to GitHub."""
-
+class Publisher:
     def __init__(
         self,
         *,
-        name: Name,
+        identity: Identity,
         git: Git,
         remote: Remote,
         github: GitHub | None,
@@ -56,7 +47,7 @@ class Publication:
         reporter: Reporter,
         redact: Callable[[str], str],
     ) -> None:
-        self._name = name
+        self._identity = identity
         self._git = git
         self._remote = remote
         self._github = github
@@ -64,24 +55,16 @@ class Publication:
         self._reporter = reporter
         self._redact = redact
 
-    def may_write(self, found: RemoteBranch | None) -> None:
-        """Hold what the remote has under our name against our name.
-
-        Raises:
-            RepositoryRejected: `branch_exists`, it is somebody else's work.
-        """
-        if found is not None and found.task_id != self._name.task_id:
-            message = f"{self._name.branch} exists on the remote and is not this task's"
+    def check_owner(self, found: RemoteBranch | None) -> None:
+        """Raise `branch_exists` if the remote's branch of our name is not this task's."""
+        if found is not None and found.task_id != self._identity.task_id:
+            message = f"{self._identity.branch} exists on the remote and is not this task's"
             raise RepositoryRejected("branch_exists", message)
 
     def check_permission(self) -> None:
-        """Ask GitHub, where there is one, what it would refuse.
-
-        Raises:
-            Failure: with the rule.
-        """
+        """Ask GitHub, if there is one, about rules against the push; raises `Failure`."""
         if self._github is not None and not self._remote.is_local:
-            self._github.check(self._name.branch)
+            self._github.check(self._identity.branch)
 
     def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
@@ -90,30 +73,33 @@ class Publication:
             Stopped: the gateway says that this attempt is over.
             Failure: any step's own.
         """
+        branch = self._identity.branch
         applied = clean_checkout.apply(self._git, work.clone, work.patch, workdir)
-        commit = self._commit(applied, work)
-        found = self._remote.find(workdir, self._name.branch)
-        self.may_write(found)
-        asked = PushRequest(
+        message = self._redact(self._commit_message(work.agent_summary))
+        author = self._identity.author
+        commit = clean_checkout.commit(self._git, applied, message=message, author=author)
+        found = self._remote.find(workdir, branch)
+        self.check_owner(found)
+        request = PushRequest(
             stage="push",
-            message=f"Pushing {self._name.branch}",
+            message=f"Pushing {branch}",
             commit_sha=commit,
             base_branch=work.clone.base_branch,
             summary=work.review.summary,
             is_complete=work.review.is_complete,
             validation=work.receipts,
         )
-        self._reporter.ask(asked)
-        expected = found.sha if found else None
-        self._remote.push(workdir, commit, self._name.branch, expected=expected)
-        return asked
+        self._reporter.ask(request)
+        self._remote.push(workdir, commit, branch, expected=found.sha if found else None)
+        return request
 
     def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:
-        """Ask, open the pull request, tell; the address is None where there can be none."""
+        """Ask, open the pull request, report it; its address is None where there can be none."""
         review = Review(summary=pushed.summary, is_complete=pushed.is_complete)
         if self._github is None:
             return review.with_note(self._no_github), None
-        message = f"Opening a draft pull request for {self._name.branch}"
+        branch = self._identity.branch
+        message = f"Opening a draft pull request for {branch}"
         self._reporter.ask(Progress(stage="pr", message=message))
         try:
             opened = self._github.open(self._proposal(pushed))
@@ -123,7 +109,7 @@ class Publication:
         self._reporter.emit(
             PullRequestCreated(
                 pr_url=opened.html_url,
-                branch_name=self._name.branch,
+                branch_name=branch,
                 commit_sha=pushed.commit_sha,
                 draft=opened.draft,
             )
@@ -133,26 +119,47 @@ class Publication:
             review = review.with_note(note)
         return review, opened.html_url
 
-    def _commit(self, applied: Applied, work: Work) -> str:
-        trailers = {
-            TASK_TRAILER: self._name.task_id,
-            ATTEMPT_TRAILER: str(self._name.attempt),
-        }
-        message = pull_request_text.commit_message(self._name.title, work.words, trailers=trailers)
-        return clean_checkout.commit(
-            self._git, applied, message=self._redact(message), author=self._name.author
-        )
+    def _commit_message(self, agent_summary: str) -> str:
+        identity = self._identity
+        trailers = f"{TASK_TRAILER}: {identity.task_id}\n{ATTEMPT_TRAILER}: {identity.attempt}"
+        return "\n\n".join(filter(None, (identity.title, agent_summary, trailers))) + "\n"
 
     def _proposal(self, pushed: PushRequest) -> Proposal:
-        body = pull_request_text.body(
+        identity = self._identity
+        body = pull_request_body(
             pushed.summary,
             pushed.validation,
-            task_id=self._name.task_id,
-            attempt=self._name.attempt,
+            task_id=identity.task_id,
+            attempt=identity.attempt,
         )
         return Proposal(
-            branch=self._name.branch,
+            branch=identity.branch,
             base=pushed.base_branch,
-            title=self._redact(self._name.title),
+            title=self._redact(identity.title),
             body=self._redact(body),
         )
+
+
+def pull_request_body(
+    summary: str, receipts: Sequence[Receipt], *, task_id: str, attempt: int
+) -> str:
+    """Markdown: the summary, a table of the receipts, the origin."""
+    header = ["| validation | exit code | seconds |", "|---|---|---|"]
+    table = "\n".join([*header, *map(_row, receipts)]) if receipts else ""
+    origin = f"Task `{task_id}`, attempt {attempt}."
+    return "\n\n".join([summary, *([table] if table else []), origin])
+
+
+def _row(receipt: Receipt) -> str:
+    command = _cell(receipt.command).replace("`", "'")
+    if receipt.status == "not_run":
+        result = f"not run: {_cell(receipt.reason)}"
+    elif receipt.exit_code is None:
+        result = _cell(receipt.reason)
+    else:
+        result = str(receipt.exit_code)
+    return f"| `{command}` | {result} | {receipt.seconds:.1f} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,4 +1,4 @@
-"""How one message travels: signed to the gateway, or flat to whoever cannot check signatures."""
+"""The ways of a message: signed to the gateway, or flat to a receiver that checks no signature."""
 
 import re
 import time
@@ -8,29 +8,24 @@ import httpx
 import msgspec
 
 from ..network.client import PLAIN, Network
-from ..secret import Secret
-from . import flat
+from ..variables import Secret
 from .delivery import ClockSkewed, Delivered, DeliveryResult, Unreachable, classify
-from .events import Envelope
+from .events import Completed, Envelope, Error, NeedsReview, Progress, Started
+from .messages import Message
 from .signing import Signer
-from .spool import Message
 
 TIMEOUT: Final = httpx.Timeout(15.0, connect=5.0)
-
-
 TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
-"""As W3C Trace Context writes it; anything else is not sent."""
+"""The form of W3C Trace Context; anything else is not sent."""
 
 
 class Channel(Protocol):
-    """Takes one message to its receiver; never raises for what the network does."""
-
     def deliver(self, message: Message) -> DeliveryResult:
-        """Send it once."""
+        """Send it once; no error of the network is raised."""
 
 
 class SignedChannel:
-    """Standard Webhooks to the gateway; each sending has a fresh timestamp and the same id."""
+    """Standard Webhooks to the gateway; each delivery has a new timestamp and the same id."""
 
     def __init__(
         self, *, url: str, signer: Signer, traceparent: str | None, network: Network = PLAIN
@@ -45,24 +40,19 @@ class SignedChannel:
 
     def deliver(self, message: Message) -> DeliveryResult:
         """Send it; if only our clock is wrong, set it by the gateway's and send once more."""
-        result = self._send("POST", self._url, message.id, message.body)
+        result = self._post(message)
         if isinstance(result, ClockSkewed):
             self._skew_seconds = result.skew_seconds
-            result = self._send("POST", self._url, message.id, message.body)
+            result = self._post(message)
         return result
 
     def fetch(self, url: str, message_id: str) -> httpx.Response:
-        """A signed GET over an empty body.
-
-        Raises:
-            httpx.RequestError: nobody answered.
-            httpx.InvalidURL: nobody can be asked there.
-        """
+        """A signed GET over an empty body. Raises `httpx.RequestError` and `httpx.InvalidURL`."""
         return self._request("GET", url, message_id, b"")
 
-    def _send(self, method: str, url: str, message_id: str, body: bytes) -> DeliveryResult:
+    def _post(self, message: Message) -> DeliveryResult:
         try:
-            return classify(self._request(method, url, message_id, body))
+            return classify(self._request("POST", self._url, message.id, message.body))
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=str(exc) or type(exc).__name__)
 
@@ -77,28 +67,64 @@ class SignedChannel:
 
 
 class FlatChannel:
-    """The unsigned payload of today's scripts; words it has no form for are not sent."""
+    """The unsigned payload of today's scripts; events that have no such form are not sent."""
 
     def __init__(
         self, *, url: Secret, task_id: str, workspace_id: str, network: Network = PLAIN
     ) -> None:
-        self._url = url
-        self._task_id = task_id
-        self._workspace_id = workspace_id
-        self._client = network.client(url.value, timeout=TIMEOUT, headers={})
+        self._url = url.value
+        self._ids = {"taskId": task_id, "workspaceId": workspace_id}
+        self._client = network.client(self._url, timeout=TIMEOUT, headers={})
 
     def deliver(self, message: Message) -> DeliveryResult:
-        """Send the flat form of a message, if it has one."""
-        envelope = msgspec.json.decode(message.body, type=Envelope)
-        payload = flat.payload(envelope)
+        payload = flat_payload(msgspec.json.decode(message.body, type=Envelope))
         if payload is None:
             return Delivered(applied=True, cancel=False, deadline_at=None)
-        payload |= {
-            "id": message.id,
-            "taskId": self._task_id,
-            "workspaceId": self._workspace_id,
-        }
         try:
-            return classify(self._client.post(self._url.value, json=payload))
+            sent = {**payload, "id": message.id, **self._ids}
+            return classify(self._client.post(self._url, json=sent))
         except (httpx.RequestError, httpx.InvalidURL) as exc:
             return Unreachable(detail=type(exc).__name__)
+
+
+class _Data(msgspec.Struct, rename="camel"):
+    branch_name: str = ""
+    pr_url: str = ""
+    message: str = ""
+    summary: str = ""
+    error: Error | None = None
+
+
+def flat_payload(envelope: Envelope) -> dict[str, str] | None:
+    """The payload that today's frontend reads; None for an event that it does not know.
+
+    A value is a string, empty if absent. `needs_review` is `pr.created` with a pull request, and
+    otherwise a failure whose text names the patch, which that frontend shows for review.
+    """
+    data = msgspec.convert(envelope.data, type=_Data)
+    if envelope.type == Started.type:
+        return _flat("task.progress", "running", data, message="The agent has started.")
+    if envelope.type == Progress.type:
+        return _flat("task.progress", "running", data, message=data.message)
+    if envelope.type == Completed.type:
+        return _flat("task.completed", "success", data, message=data.summary)
+    if envelope.type == NeedsReview.type and data.pr_url:
+        return _flat("pr.created", "success", data, message=data.summary)
+    if envelope.type == NeedsReview.type:
+        error = "the patch needs a person's review"
+        return _flat("task.failed", "failed", data, message=data.summary, error=error)
+    if data.error is not None:
+        message, code = data.error.message, data.error.code
+        return _flat("task.failed", "failed", data, message=message, error=code)
+    return None
+
+
+def _flat(kind: str, status: str, data: _Data, *, message: str, error: str = "") -> dict[str, str]:
+    return {
+        "type": kind,
+        "status": status,
+        "branchName": data.branch_name,
+        "prUrl": data.pr_url,
+        "message": message,
+        "error": error,
+    }

@@ -1,55 +1,48 @@
-"""What one answer of the gateway means for the sender."""
+"""The gateway's answer to one delivery, and what the answers so far say about the attempt."""
 
+import threading
 import time
-from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 import msgspec
 
+from ..network.client import http_date
+from ..stop import Reason, Stop
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivered:
-    """Stored. `applied` is the permission an ask waits for."""
 
+class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     applied: bool
+    """The permission that an ask waits for."""
     cancel: bool
     deadline_at: float | None
     """Unix seconds."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fenced:
+class Fenced(msgspec.Struct, frozen=True, kw_only=True):
     """409, 410 or an unknown task: this attempt is over."""
 
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rejected:
-    """The gateway will never take this message; sending it again is useless."""
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway will never take this message."""
 
     detail: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClockSkewed:
-    """Our clock and the gateway's differ by so many seconds (theirs minus ours)."""
-
+class ClockSkewed(msgspec.Struct, frozen=True, kw_only=True):
     skew_seconds: float
+    """The gateway's clock minus ours."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Busy:
-    """The gateway lives and asks for patience (seconds, or None if it named none)."""
-
+class Busy(msgspec.Struct, frozen=True, kw_only=True):
     retry_after: float | None
+    """Seconds."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unreachable:
-    """No answer, or one that is not the gateway's: a proxy or a tunnel in its place."""
+class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
+    """No answer, or one of a proxy or a tunnel in the gateway's place."""
 
     detail: str
 
@@ -68,7 +61,7 @@ class _Problem(msgspec.Struct):
 
 
 def classify(response: httpx.Response) -> DeliveryResult:
-    """Read an answer. A duplicate counts as applied: its first sending was."""
+    """Read an answer. A duplicate counts as applied: its first delivery was."""
     status = response.status_code
     if response.is_success:
         return _delivered(response)
@@ -76,9 +69,12 @@ def classify(response: httpx.Response) -> DeliveryResult:
     if status in {409, 410} or code == "unknown_task":
         return Fenced(detail=f"{status} {code}".strip())
     if status == 401 and code == "timestamp_out_of_tolerance":
-        return _clock_skewed(response)
+        theirs = http_date(response.headers.get("date", ""))
+        if theirs is None:
+            return Rejected(detail=f"401 {code}, and no Date to set our clock by")
+        return ClockSkewed(skew_seconds=theirs - time.time())
     if status == 429 or status >= 500:
-        return _later(response, code)
+        return _unavailable(response, code)
     if not code:
         return Unreachable(detail=f"HTTP {status} without the gateway's error code")
     return Rejected(detail=f"{status} {code}")
@@ -100,29 +96,51 @@ def _problem_code(response: httpx.Response) -> str:
         return ""
 
 
-def _later(response: httpx.Response, code: str) -> DeliveryResult:
-    retry_after = _retry_after(response.headers.get("retry-after", ""))
+def _unavailable(response: httpx.Response, code: str) -> DeliveryResult:
+    header = response.headers.get("retry-after", "")
+    retry_after = float(header) if header.isdigit() else None
+    if retry_after is None and (moment := http_date(header)) is not None:
+        retry_after = max(0.0, moment - time.time())
     if retry_after is None and not code and response.status_code in {502, 504}:
         return Unreachable(detail=f"HTTP {response.status_code} from something before the gateway")
     return Busy(retry_after=retry_after)
 
 
-def _retry_after(header: str) -> float | None:
-    if header.isdigit():
-        return float(header)
-    moment = _http_date(header)
-    return None if moment is None else max(0.0, moment - time.time())
+class GatewayStatus:
+    """The last answers of the gateway, shared by the sender and the heartbeat.
 
+    A cancel or a fence in an answer requests the stop.
+    """
 
-def _clock_skewed(response: httpx.Response) -> DeliveryResult:
-    theirs = _http_date(response.headers.get("date", ""))
-    if theirs is None:
-        return Rejected(detail="401 timestamp_out_of_tolerance, and no Date to set our clock by")
-    return ClockSkewed(skew_seconds=theirs - time.time())
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._deadline_at: float | None = None
+        self._unreachable_since: float | None = None
 
+    def note(self, result: DeliveryResult) -> None:
+        with self._lock:
+            if not isinstance(result, Unreachable):
+                self._unreachable_since = None
+            elif self._unreachable_since is None:
+                self._unreachable_since = time.monotonic()
+            if isinstance(result, Delivered):
+                self._deadline_at = result.deadline_at
+        if isinstance(result, Fenced):
+            self._stop.request(Reason.FENCED, f"the gateway answered {result.detail}")
+        elif isinstance(result, Delivered) and result.cancel:
+            self._stop.request(Reason.CANCELLED, "the gateway asked to stop")
 
-def _http_date(header: str) -> float | None:
-    try:
-        return parsedate_to_datetime(header).timestamp()
-    except ValueError:
-        return None
+    @property
+    def unreachable_seconds(self) -> float:
+        """Time since the first unanswered delivery; 0 while the gateway answers."""
+        with self._lock:
+            since = self._unreachable_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def seconds_to_deadline(self) -> float | None:
+        """Time until the gateway's next deadline for this attempt, if it named one."""
+        with self._lock:
+            deadline = self._deadline_at
+        return None if deadline is None else deadline - time.time()

@@ -1,24 +1,23 @@
-"""The words an attempt says, as the gateway's webhook route takes them."""
+"""The events that an attempt reports, as the gateway's webhook route takes them."""
 
-from datetime import UTC, datetime
 from typing import ClassVar, Final, Literal
 
 import msgspec
 
 CHUNK_BYTES: Final = 64 * 1024
-"""The gateway's bound for one chunk of a log or a patch, in bytes of UTF-8."""
+"""The gateway's limit for one chunk of a log or a patch, in bytes of UTF-8."""
 Stage = Literal["clone", "setup", "agent", "patch", "validate", "push", "pr"]
 Status = Literal["passed", "failed", "timed_out", "not_run"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One event; its fields become `data` beside `taskId` and `attempt`."""
+    """One event; its fields become `data`, beside `taskId` and `attempt`."""
 
     type: ClassVar[str]
 
 
 class Started(Event, frozen=True):
-    """The first word: may this attempt begin?"""
+    """The first event; its answer permits the attempt to begin."""
 
     type = "task.started"
     script_digest: str
@@ -26,25 +25,21 @@ class Started(Event, frozen=True):
 
 
 class Heartbeat(Event, frozen=True):
-    """Still alive, nothing else to say."""
-
     type = "task.heartbeat"
 
 
 class Progress(Event, frozen=True):
-    """Where the attempt stands."""
-
     type = "task.progress"
     stage: Stage
     message: str
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One validation command: what ran and how it ended, or why it did not run."""
+    """One validation command: how it ended, or why it did not run."""
 
     command: str
     exit_code: int | None
-    """None: it did not run, or was stopped by its time limit."""
+    """None: it did not run, or its time limit ended it."""
     seconds: float
     output_tail: str
     status: Status
@@ -54,7 +49,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class PushRequest(Progress, frozen=True):
-    """Asks for the push, and keeps in the spool what a later start needs to end the attempt."""
+    """Asks for the push; the spool keeps with it what a later start needs to finish the attempt."""
 
     commit_sha: str
     base_branch: str
@@ -72,7 +67,7 @@ class Log(Event, frozen=True):
 
 
 class Usage(Event, frozen=True):
-    """Totals of the attempt so far, earlier starts of the same attempt included."""
+    """Totals of the attempt so far, its earlier starts included."""
 
     type = "task.usage"
     input_tokens: int
@@ -82,8 +77,6 @@ class Usage(Event, frozen=True):
 
 
 class PullRequestCreated(Event, frozen=True):
-    """A pull request is open."""
-
     type = "task.pr_created"
     pr_url: str
     branch_name: str
@@ -108,15 +101,13 @@ class PatchChunk(Event, frozen=True, kw_only=True):
 
 
 class FinalEvent(Event, frozen=True):
-    """An attempt's last word."""
+    """The last event of an attempt."""
 
     warnings: tuple[str, ...] = ()
-    """What is not in the patch or the pull request, and why."""
+    """Why something is not in the patch or the pull request."""
 
 
 class Result(FinalEvent, frozen=True, kw_only=True):
-    """What a finished attempt leaves behind."""
-
     branch_name: str
     summary: str
     validation: tuple[Receipt, ...]
@@ -132,23 +123,20 @@ class Completed(Result, frozen=True):
 
 
 class NeedsReview(Result, frozen=True):
-    """Work a person must look at; the summary says why."""
+    """Work that a person must look at; the summary says why."""
 
     type = "task.needs_review"
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where, what, and whether another attempt may fare better."""
-
     stage: str
     code: str
     message: str
     retryable: bool
+    """Another attempt may succeed."""
 
 
 class Failed(FinalEvent, frozen=True, kw_only=True):
-    """Nothing worth looking at came of it."""
-
     type = "task.failed"
     error: Error
     log_tail: str | None = None
@@ -156,7 +144,7 @@ class Failed(FinalEvent, frozen=True, kw_only=True):
     """The agent's work is whole in the patch; the next attempt goes on from it."""
 
 
-TERMINAL_TYPES: Final = frozenset(kind.type for kind in (Completed, NeedsReview, Failed))
+FINAL_TYPES: Final = frozenset(kind.type for kind in (Completed, NeedsReview, Failed))
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,9 +152,5 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     type: str
     timestamp: str
+    """RFC 3339, UTC, milliseconds."""
     data: dict[str, object]
-
-
-def now_text() -> str:
-    """This moment in RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

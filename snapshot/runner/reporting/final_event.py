@@ -1,21 +1,55 @@
-"""Makes the terminal word."""
+"""The final event of an attempt, and its summary for people."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from ..failure import Failure
-from ..repository.exclusions import SENTENCES
+from ..text import visible
 from ..truncation import first_of
 from .events import Completed, Error, Failed, FinalEvent, NeedsReview, Receipt
-from .review import Review
+from .kept_patch import LARGEST_WARNINGS, SUMMARY_CHARACTERS
 
 INLINE_PATCH_BYTES: Final = 512 * 1024
-"""The gateway takes no longer one in a word; it has the whole patch before."""
+"""The gateway takes no larger patch in an event; it has the whole patch before."""
 LARGEST_ESCAPED_BYTES: Final = 600 * 1024
 """The same as JSON: a launcher carries no line of the spool over 1 MB, and base64 adds a third."""
 MESSAGE_CHARACTERS: Final = 2_000
-SUMMARY_CHARACTERS: Final = 8_000
+AGENT_SUMMARY_CHARACTERS: Final = 4_000
+LISTED_WARNINGS: Final = 6
+_ENDED: Final = {"failed": "failed", "timed_out": "ran out of time", "not_run": "did not run"}
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    summary: str
+    is_complete: bool
+    """False: a person must look."""
+
+    def with_note(self, note: str, *, is_complete: bool | None = None) -> "Review":
+        """The review with a further sentence."""
+        return Review(
+            summary=f"{self.summary}\n\n{note}",
+            is_complete=self.is_complete if is_complete is None else is_complete,
+        )
+
+
+def review(
+    agent_summary: str, receipts: Sequence[Receipt], *, warnings: Sequence[str], is_whole: bool
+) -> Review:
+    """The agent's own summary first, then our findings."""
+    is_valid = bool(receipts) and all(receipt.status == "passed" for receipt in receipts)
+    return Review(
+        summary=_paragraphs(_agents(agent_summary), _listed(warnings), _validated(receipts)),
+        is_complete=is_valid and is_whole,
+    )
+
+
+def unusable(agent_summary: str, reason: str, *, warnings: Sequence[str] = ()) -> Review:
+    """The review of work that can neither be validated nor pushed."""
+    why = f"{reason[:1].upper()}{reason[1:]}. Nothing was validated or pushed."
+    summary = _paragraphs(_agents(agent_summary), why, _listed(warnings))
+    return Review(summary=summary, is_complete=False)
 
 
 def result(
@@ -28,13 +62,13 @@ def result(
     commit_sha: str | None = None,
     pr_url: str | None = None,
 ) -> FinalEvent:
-    """Completed if nothing is missing, else a person must look."""
+    """`task.completed` if nothing is missing, else `task.needs_review`."""
     kind = Completed if review.is_complete else NeedsReview
     return kind(
         branch_name=branch,
         summary=first_of(review.summary, SUMMARY_CHARACTERS),
         validation=receipts,
-        warnings=warnings[:SENTENCES],
+        warnings=warnings[:LARGEST_WARNINGS],
         pr_url=pr_url,
         commit_sha=commit_sha,
         patch=patch if patch and _fits(patch) else None,
@@ -49,16 +83,12 @@ def failed(
     warnings: tuple[str, ...] = (),
     resumable: bool = False,
 ) -> Failed:
-    """Nothing came of it, or nothing yet."""
+    message = first_of(failure.message, MESSAGE_CHARACTERS)
+    retryable = failure.retryable
     return Failed(
-        error=Error(
-            stage=stage,
-            code=failure.code,
-            message=first_of(failure.message, MESSAGE_CHARACTERS),
-            retryable=failure.retryable,
-        ),
+        error=Error(stage=stage, code=failure.code, message=message, retryable=retryable),
         log_tail=log_tail or None,
-        warnings=warnings[:SENTENCES],
+        warnings=warnings[:LARGEST_WARNINGS],
         resumable=resumable,
     )
 
@@ -66,3 +96,33 @@ def failed(
 def _fits(patch: str) -> bool:
     is_short = len(patch.encode()) <= INLINE_PATCH_BYTES
     return is_short and len(msgspec.json.encode(patch)) <= LARGEST_ESCAPED_BYTES
+
+
+def _agents(summary: str) -> str:
+    return first_of(visible(summary), AGENT_SUMMARY_CHARACTERS)
+
+
+def _paragraphs(*paragraphs: str) -> str:
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _listed(warnings: Sequence[str]) -> str:
+    lines = [f"- {warning}" for warning in warnings[:LISTED_WARNINGS]]
+    rest = len(warnings) - len(lines)
+    return "\n".join([*lines, f"- … and {rest} more"] if rest else lines)
+
+
+def _validated(receipts: Sequence[Receipt]) -> str:
+    if not receipts:
+        return "Validation did not run: neither the task nor the repository declares a check."
+    broken = [receipt for receipt in receipts if receipt.status != "passed"]
+    if not broken:
+        names = ", ".join(f"`{receipt.command}`" for receipt in receipts)
+        return f"Validation passed: {names}."
+    return "Validation did not pass: " + "; ".join(map(_not_passed, broken)) + "."
+
+
+def _not_passed(receipt: Receipt) -> str:
+    code = f" with exit code {receipt.exit_code}" if receipt.exit_code is not None else ""
+    reason = f" ({receipt.reason})" if receipt.reason else ""
+    return f"`{receipt.command}` {_ENDED[receipt.status]}{code}{reason}"

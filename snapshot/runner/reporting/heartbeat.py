@@ -1,8 +1,7 @@
-"""Says that the attempt lives, beside its other words, and hears of a cancel within seconds.
+"""Reports in a thread of its own that the attempt lives; a cancel comes in the answer.
 
-A heartbeat is not worth keeping, so it goes past the spool. Where it cannot be delivered (no
-gateway address, or nobody there) one in 30 s is spooled, so that the launcher, which reads the
-spool, sees an agent that lives.
+Heartbeats go past the spool. While none can be delivered, one in 30 s is spooled: the launcher
+reads the spool, and sees by it that the agent lives.
 """
 
 import threading
@@ -11,23 +10,19 @@ from collections.abc import Callable
 from typing import Final
 
 from .channel import Channel
-from .delivery import Unreachable
+from .delivery import GatewayStatus, Unreachable
 from .events import Event
 from .events import Heartbeat as HeartbeatEvent
 from .messages import MessageBuilder
-from .spool import Message
-from .standing import GatewayStatus
 
 LONGEST_SECONDS: Final = 5.0
-"""A cancel is heard in the answer, and everything must be over 10 s after it was asked for."""
+"""An attempt must be over 10 s after its cancel."""
 SHORTEST_SECONDS: Final = 1.0
 TICK_SECONDS: Final = 0.25
 SPOOLED_EVERY_SECONDS: Final = 30.0
 
 
 class Heartbeat:
-    """A thread of its own; it must beat while the sender waits and while a command runs."""
-
     def __init__(
         self,
         *,
@@ -42,47 +37,36 @@ class Heartbeat:
         self._spool = spool
         self._spooled_at = time.monotonic()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._beat_all, name="heartbeat", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Begin to beat."""
         self._thread.start()
 
     def close(self) -> None:
-        """Beat no more: the last word must be the last."""
+        """End the heartbeats, so that the final event is the last one."""
         self._closed.set()
 
-    @property
-    def interval_seconds(self) -> float:
+    def _run(self) -> None:
+        beaten_at = time.monotonic()
+        while not self._closed.wait(TICK_SECONDS):
+            if time.monotonic() - beaten_at >= self._interval_seconds():
+                beaten_at = time.monotonic()
+                self._beat()
+
+    def _interval_seconds(self) -> float:
         """The smaller of 5 s and a quarter of the time to the gateway's next deadline."""
         left = self._status.seconds_to_deadline
         if left is None:
             return LONGEST_SECONDS
         return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, left / 4))
 
-    def _beat_all(self) -> None:
-        beaten_at = time.monotonic()
-        while not self._closed.wait(TICK_SECONDS):
-            if time.monotonic() - beaten_at >= self.interval_seconds:
-                beaten_at = time.monotonic()
-                self.beat()
-
-    def beat(self) -> None:
-        """One heartbeat."""
-        message = self._builder.message(HeartbeatEvent())
-        if not self._is_delivered(message) and self._may_spool():
-            self._spool(HeartbeatEvent())
-
-    def _is_delivered(self, message: Message) -> bool:
-        if self._channel is None:
-            return False
-        result = self._channel.deliver(message)
-        self._status.note(result)
-        return not isinstance(result, Unreachable)
-
-    def _may_spool(self) -> bool:
+    def _beat(self) -> None:
+        if self._channel is not None:
+            result = self._channel.deliver(self._builder.message(HeartbeatEvent()))
+            self._status.note(result)
+            if not isinstance(result, Unreachable):
+                return
         now = time.monotonic()
-        if self._closed.is_set() or now - self._spooled_at < SPOOLED_EVERY_SECONDS:
-            return False
-        self._spooled_at = now
-        return True
+        if not self._closed.is_set() and now - self._spooled_at >= SPOOLED_EVERY_SECONDS:
+            self._spooled_at = now
+            self._spool(HeartbeatEvent())

@@ -1,41 +1,40 @@
-"""A patch as it is kept by the gateway: in pieces, each of them one word."""
+"""A patch as the gateway keeps it: in pieces, each of them one event."""
 
 import base64
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
-from ..repository.exclusions import SENTENCES
 from ..truncation import first_of
 from .events import CHUNK_BYTES, PatchChunk
 
 MEMBER_BYTES: Final = 1024**2
 """Of text in one piece: the gateway unpacks no more at a time."""
 PACKED_BYTES: Final = CHUNK_BYTES // 4 * 3
-"""What base64 makes a chunk of."""
+"""Base64 makes a whole chunk of them."""
 LEVEL: Final = 3
 SUMMARY_CHARACTERS: Final = 8_000
+LARGEST_WARNINGS: Final = 50
+"""The gateway takes no more."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class KeptPatch:
+class KeptPatch(msgspec.Struct, frozen=True, kw_only=True):
     """One revision of an attempt's patch."""
 
     text: str
     base_sha: str
     summary: str = ""
-    """The agent's own words."""
+    """In the agent's own words."""
     warnings: tuple[str, ...] = ()
     revision: int = 1
     is_partial: bool = False
     """The agent was interrupted."""
 
     def pieces(self) -> Iterator[PatchChunk]:
-        """The words that tell it; summary and warnings stand in the first and in the last."""
+        """The events that report it; the first and the last have summary and warnings."""
         content = self.text.encode()
         bare = PatchChunk(
             offset=0,
@@ -45,30 +44,34 @@ class KeptPatch:
             partial=self.is_partial,
             base_sha=self.base_sha,
         )
-        told = msgspec.structs.replace(
+        full = msgspec.structs.replace(
             bare,
             summary=first_of(self.summary, SUMMARY_CHARACTERS),
-            warnings=self.warnings[:SENTENCES],
+            warnings=self.warnings[:LARGEST_WARNINGS],
         )
         if len(content) <= CHUNK_BYTES:
-            yield msgspec.structs.replace(told, chunk=self.text)
+            yield msgspec.structs.replace(full, chunk=self.text)
             return
         for offset, size, chunk in _packed(content):
             is_end = offset == 0 or offset + size == len(content)
-            word = told if is_end else bare
-            yield msgspec.structs.replace(word, offset=offset, chunk=chunk, encoding="gzip")
+            event = full if is_end else bare
+            yield msgspec.structs.replace(event, offset=offset, chunk=chunk, encoding="gzip")
+
+    def following(self, before: "KeptPatch | None") -> "KeptPatch":
+        """This patch as the revision after another one."""
+        return msgspec.structs.replace(self, revision=before.revision + 1) if before else self
 
 
-def gathered(pieces: Iterable[PatchChunk]) -> KeptPatch | None:
-    """The newest complete revision; pieces that were said twice count once."""
+def newest(pieces: Iterable[PatchChunk]) -> KeptPatch | None:
+    """The newest complete revision of reported pieces, of which some may be repeated."""
     revisions: dict[int, dict[int, PatchChunk]] = {}
     for piece in pieces:
         revisions.setdefault(piece.revision, {})[piece.offset] = piece
-    whole = (_whole(parts) for _, parts in sorted(revisions.items(), reverse=True))
+    whole = (_joined(parts) for _, parts in sorted(revisions.items(), reverse=True))
     return next((kept for kept in whole if kept is not None), None)
 
 
-def _whole(parts: Mapping[int, PatchChunk]) -> KeptPatch | None:
+def _joined(parts: Mapping[int, PatchChunk]) -> KeptPatch | None:
     if (first := parts.get(0)) is None:
         return None
     content = bytearray()
@@ -84,11 +87,6 @@ def _whole(parts: Mapping[int, PatchChunk]) -> KeptPatch | None:
         revision=first.revision,
         is_partial=first.partial,
     )
-
-
-def later(before: KeptPatch | None, after: KeptPatch) -> KeptPatch:
-    """The second as the revision that follows the first."""
-    return replace(after, revision=before.revision + 1) if before else after
 
 
 def _packed(content: bytes) -> Iterator[tuple[int, int, str]]:

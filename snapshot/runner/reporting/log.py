@@ -1,4 +1,4 @@
-"""The agent's log: text in order, in chunks the gateway takes, up to a bound."""
+"""The agent's log: text in order, in chunks that the gateway takes, up to a limit."""
 
 import codecs
 from collections.abc import Callable
@@ -13,12 +13,12 @@ FLUSH_CHARACTERS: Final = 16 * 1024
 LARGEST_BYTES: Final = 8 * 1024**2
 TAIL_CHARACTERS: Final = 4_000
 _SPARE_CHARACTERS: Final = 16 * 1024
-"""What is kept before the tail, so that a secret that begins there is known."""
+"""Kept before the tail, so that a secret that begins there is found."""
 _END: Final = f"\n[log ends here: over {LARGEST_BYTES} bytes]\n"
 
 
 class Log:
-    """Collects text and says it as `task.log`; offsets count bytes of UTF-8."""
+    """Collects text and emits it as `task.log`; offsets count bytes of UTF-8."""
 
     def __init__(
         self, emit: Callable[[LogEvent], object], redaction: Redaction, *, offset: int = 0
@@ -41,7 +41,7 @@ class Log:
         self.write(self._decoder.decode(piece))
 
     def write(self, text: str) -> None:
-        """Take text; what has come together is sent up to where no secret can be under way."""
+        """Take text; emit what has collected, up to a point where no secret can be cut."""
         self._recent = (self._recent + text)[-(TAIL_CHARACTERS + _SPARE_CHARACTERS) :]
         if self._is_full:
             return
@@ -53,7 +53,6 @@ class Log:
             self._pending = self._pending[cut:]
 
     def flush(self) -> None:
-        """Send what is there."""
         self._send(self._pending)
         self._pending = ""
 
@@ -62,9 +61,9 @@ class Log:
             if self._is_full:
                 return
             self._is_full = self._offset + len(chunk.encode()) > LARGEST_BYTES
-            said = LogEvent(offset=self._offset, chunk=_END if self._is_full else chunk)
-            self._emit(said)
-            self._offset += len(said.chunk.encode())
+            sent = _END if self._is_full else chunk
+            self._emit(LogEvent(offset=self._offset, chunk=sent))
+            self._offset += len(sent.encode())
 
 
 def chunks(text: str) -> list[str]:
@@ -73,7 +72,7 @@ def chunks(text: str) -> list[str]:
     pieces = []
     at = 0
     while len(encoded) - at > CHUNK_BYTES:
-        # The last character may be only half in.
+        # The window may end inside a character.
         window = encoded[at : at + CHUNK_BYTES].decode(errors="ignore")
         pieces.append(window[: end_of_piece(window, len(window))])
         at += len(pieces[-1].encode())

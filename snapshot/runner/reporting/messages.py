@@ -1,51 +1,55 @@
-"""Turns words into messages: the envelope, the signature, nothing secret in them."""
+"""Signed webhook messages, made of events without their secrets."""
 
 import secrets
 import time
-from typing import Protocol
+from datetime import UTC, datetime
 
 import msgspec
 
-from .events import Envelope, Event, now_text
+from .events import Envelope, Event
 from .redaction import Redaction
-from .spool import Message
+from .signing import Signer
 
 
-class Signs(Protocol):
-    """What signs a message; without a secret there is none."""
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as first signed: one line of the spool, where `body` is base64."""
 
-    def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
-        """One signature entry."""
+    id: str
+    timestamp: int
+    signature: str
+    body: bytes
 
 
 def message_id() -> str:
-    """A new `webhook-id`; it holds no full stop, which the signed content uses as separator."""
+    """A new `webhook-id`, without a full stop: the signed content uses it as separator."""
     return f"msg_{secrets.token_hex(16)}"
 
 
 class MessageBuilder:
-    """Writes the messages of one attempt."""
+    """Builds the messages of one attempt; without a signer they are unsigned."""
 
     def __init__(
-        self, *, task_id: str, attempt: int, signer: Signs | None, redaction: Redaction
+        self, *, task_id: str, attempt: int, signer: Signer | None, redaction: Redaction
     ) -> None:
         self._task_id = task_id
         self._attempt = attempt
         self._signer = signer
         self._redaction = redaction
 
-    def message(self, word: Event) -> Message:
-        """A word as a signed message of now."""
-        body = self.body(word)
-        identifier = message_id()
-        timestamp = int(time.time())
+    def message(self, event: Event) -> Message:
+        body, identifier, timestamp = self._body(event), message_id(), int(time.time())
         signature = self._signer.sign(identifier, timestamp, body) if self._signer else ""
         return Message(id=identifier, timestamp=timestamp, signature=signature, body=body)
 
-    def body(self, word: Event) -> bytes:
-        """The exact bytes of a webhook body."""
-        fields = msgspec.to_builtins(word)
+    def is_ours(self, message: Message) -> bool:
+        """True if this attempt's key signed the message, or if there is no key."""
+        return self._signer is None or self._signer.is_ours(
+            message.id, message.timestamp, message.body, message.signature
+        )
+
+    def _body(self, event: Event) -> bytes:
         data: dict[str, object] = {"taskId": self._task_id, "attempt": self._attempt}
-        data |= {name: self._redaction.tree(value) for name, value in fields.items()}
-        envelope = Envelope(type=word.type, timestamp=now_text(), data=data)
-        return msgspec.json.encode(envelope)
+        fields = msgspec.to_builtins(event).items()
+        data |= {name: self._redaction.tree(value) for name, value in fields}
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return msgspec.json.encode(Envelope(type=event.type, timestamp=now, data=data))

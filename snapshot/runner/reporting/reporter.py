@@ -1,4 +1,4 @@
-"""Says the attempt's words: to the spool first, then, in order, to the gateway."""
+"""Reports the attempt's events: into the spool first, then, in order, to the gateway."""
 
 import sys
 import threading
@@ -9,18 +9,25 @@ from typing import Final
 
 from ..stop import Reason, Stop, Stopped
 from .channel import Channel
-from .delivery import Busy, Delivered, DeliveryResult, Fenced, Rejected, Unreachable
+from .delivery import (
+    Busy,
+    Delivered,
+    DeliveryResult,
+    Fenced,
+    GatewayStatus,
+    Rejected,
+    Unreachable,
+)
 from .events import Event, FinalEvent, PatchChunk
 from .messages import MessageBuilder
 from .spool import Entry, Spool
-from .standing import GatewayStatus
 
 FIRST_BACKOFF_SECONDS: Final = 0.2
 LONGEST_BACKOFF_SECONDS: Final = 5.0
+LONGEST_RETRY_AFTER_SECONDS: Final = 120.0
+"""A longer `Retry-After` is cut: a cancel must still reach us."""
 TYPE_BYTES: Final = 100
-"""The type stands first in a body."""
-LONGEST_PATIENCE_SECONDS: Final = 120.0
-"""No `Retry-After` is believed beyond this: a cancel must still reach us."""
+"""The type is at the beginning of a body."""
 
 
 class Reporter:
@@ -49,32 +56,29 @@ class Reporter:
         self._sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
 
     def start(self) -> None:
-        """Begin to send, first of all what an earlier start left behind."""
+        """Start to send, beginning with what an earlier start left in the spool."""
         if self._channel is not None:
             self._sender.start()
 
     def close(self) -> None:
-        """Send no more."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
-    def emit(self, word: Event) -> Entry:
-        """Spool a word and go on; it is sent in its turn."""
-        with self._changed:
-            entry = self._spool.append(self._builder.message(word))
-            self._queue.append(entry)
-            self._changed.notify_all()
-            return entry
+    def emit(self, event: Event) -> str:
+        """Spool an event, to be sent in its turn; returns the id of its message."""
+        return self.emit_all([event])[0].message.id
 
-    def emit_all(self, words: Sequence[Event]) -> None:
-        """Spool many words at once; the disk is waited for only once."""
+    def emit_all(self, events: Sequence[Event]) -> list[Entry]:
+        """Spool many events with one write to the disk."""
         with self._changed:
-            self._queue += self._spool.append_all([self._builder.message(word) for word in words])
+            entries = self._spool.append([self._builder.message(event) for event in events])
+            self._queue += entries
             self._changed.notify_all()
+            return entries
 
-    def ask(self, word: Event) -> None:
-        """Spool a word and wait until the gateway has applied it.
+    def ask(self, event: Event) -> None:
+        """Spool an event and wait until the gateway has applied it.
 
         Goes on without an answer if there is no gateway to ask, or none that can be reached.
 
@@ -82,23 +86,22 @@ class Reporter:
             Stopped: the gateway refused it, or the attempt was stopped meanwhile.
         """
         self._stop.check()
-        identifier = self.emit(word).message.id
+        identifier = self.emit(event)
         if self._channel is None:
             return
         self._stop.until(lambda tick: self._is_settled(identifier, tick))
         result = self._results.get(identifier)
         if isinstance(result, Rejected) or (isinstance(result, Delivered) and not result.applied):
             detail = result.detail if isinstance(result, Rejected) else "not applied"
-            self._stop.request(Reason.FENCED, f"the gateway refused {word.type}: {detail}")
+            self._stop.request(Reason.FENCED, f"the gateway refused {event.type}: {detail}")
             self._stop.check()
 
-    def finish(self, word: FinalEvent, *, seconds: float) -> bool:
-        """Say the last word; whether everything was taken within the time."""
-        self.emit(word)
-        return self.drain(seconds=seconds)
+    def finish(self, event: FinalEvent, *, seconds: float) -> None:
+        self.emit(event)
+        self.drain(seconds=seconds)
 
     def drain(self, *, seconds: float) -> bool:
-        """Wait until everything was sent; what was not stays in the spool for the launcher."""
+        """Wait until everything is sent; the rest stays in the spool for the launcher."""
         if self._channel is None:
             return False
         with self._changed:
@@ -106,10 +109,8 @@ class Reporter:
             return not self._queue
 
     def send_rest(self, *, seconds: float) -> None:
-        """Send what waits although the attempt may be over: pieces of a patch are kept even then.
-
-        Each is sent once, whatever the answer is; the spool has them all.
-        """
+        """Send what waits, and after a fence each piece of a patch once: the gateway takes those
+        even of an attempt that is over."""
         if self.drain(seconds=0 if self._is_closed else seconds) or self._channel is None:
             return
         ends_at = time.monotonic() + seconds
@@ -128,9 +129,10 @@ class Reporter:
             return self._changed.wait_for(lambda: identifier in self._results, timeout=tick)
 
     def _send_all(self) -> None:
+        assert self._channel is not None, "the sender only runs with a channel"  # noqa: S101
         while (entry := self._next()) is not None:
             try:
-                self._send(entry)
+                self._send(entry, self._channel)
             except Stopped:
                 return
 
@@ -139,28 +141,19 @@ class Reporter:
             self._changed.wait_for(lambda: self._queue or self._is_closed)
             return None if self._is_closed else self._queue[0]
 
-    def _send(self, entry: Entry) -> None:
+    def _send(self, entry: Entry, channel: Channel) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         while not self._is_closed:
-            result = self._deliver(entry)
+            result = channel.deliver(entry.message)
+            self._status.note(result)
             if not isinstance(result, Busy | Unreachable):
                 self._settle(entry, result)
                 return
-            self._pause(result, backoff)
+            asked = result.retry_after if isinstance(result, Busy) else None
+            seconds = backoff if asked is None else min(asked, LONGEST_RETRY_AFTER_SECONDS)
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closed, timeout=seconds)
             backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
-
-    def _deliver(self, entry: Entry) -> DeliveryResult:
-        assert self._channel is not None, "the sender only runs with a channel"  # noqa: S101
-        result = self._channel.deliver(entry.message)
-        self._status.note(result)
-        return result
-
-    def _pause(self, result: Busy | Unreachable, backoff: float) -> None:
-        asked = result.retry_after if isinstance(result, Busy) else None
-        seconds = backoff if asked is None else min(asked, LONGEST_PATIENCE_SECONDS)
-        ends_at = time.monotonic() + seconds
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed, timeout=ends_at - time.monotonic())
 
     def _settle(self, entry: Entry, result: DeliveryResult) -> None:
         if isinstance(result, Fenced):

@@ -1,12 +1,11 @@
-"""What was said, on disk before it is sent: the launcher drains it when we cannot send.
+"""The messages of an attempt, on disk before they are sent; the launcher reads what we cannot send.
 
 `spool.jsonl` is append-only, one signed message a line; `spool.acknowledged` holds the byte offset
-up to which the gateway has everything. Commands of the agent run under our user, and where the
-kernel cannot confine them they can write here: lines that our key did not sign are never believed
-nor sent, and what was removed, altered, closed or put in the place of a file is written again.
+up to which the gateway has everything. Where the kernel cannot confine the agent's commands they
+can write here: lines without our signature are neither believed nor sent, and what was removed,
+altered, closed or replaced is written again.
 """
 
-import errno
 import os
 import stat
 import sys
@@ -15,29 +14,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from ..state_directory import open_way
+from .. import files
+from .messages import Message
 
 SPOOL: Final = "spool.jsonl"
 ACKNOWLEDGED: Final = "spool.acknowledged"
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One line: a message as it was first signed; `body` is base64 on disk."""
-
-    id: str
-    timestamp: int
-    signature: str
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """A message and the offset after its line."""
 
     message: Message
@@ -51,33 +40,31 @@ class Spool:
         self._path = directory / SPOOL
         self._acknowledged_path = directory / ACKNOWLEDGED
         self._lock = threading.Lock()
-        self._lines = _whole_lines(self._path)
+        # A kill may have torn the last line.
+        lines = _read(self._path).splitlines(keepends=True)
+        self._lines = [line for line in lines if line.endswith(b"\n")]
         self._end = sum(map(len, self._lines))
         self._acknowledged = self._read_acknowledged()
         self._descriptor: int | None = None
         self._changed_at = 0
-        """When we changed the file last, as the kernel tells it: nobody can set that back."""
-        self._write_anew()
+        """The kernel's time of our last change, which nobody can set back."""
+        self._rewrite()
         self.entries = [entry for entry in _entries(self._lines) if is_ours(entry.message)]
 
     @property
     def pending(self) -> list[Entry]:
-        """What an earlier start said and nobody acknowledged."""
+        """Messages of an earlier start that the gateway has not acknowledged."""
         return [entry for entry in self.entries if entry.end > self._acknowledged]
 
     @property
     def began_at(self) -> float:
-        """When the attempt said its first word (Unix seconds); now if it has said none."""
+        """Unix seconds of the attempt's first message; now if there is none."""
         return float(self.entries[0].message.timestamp) if self.entries else time.time()
 
-    def append(self, message: Message) -> Entry:
-        """Write one message and do not return before it is on the disk."""
-        return self.append_all([message])[0]
+    def append(self, messages: Sequence[Message]) -> list[Entry]:
+        """Write messages to the disk, in one go.
 
-    def append_all(self, messages: Sequence[Message]) -> list[Entry]:
-        """The same for many, in one go.
-
-        A full disk must not silence us: they are then only sent, and written with the next.
+        With a full disk they are sent all the same, and written with the next.
         """
         lines = [msgspec.json.encode(message) + b"\n" for message in messages]
         with self._lock:
@@ -86,37 +73,35 @@ class Spool:
                 self._lines.append(line)
                 self._end += len(line)
                 entries.append(Entry(message=message, end=self._end))
-            self._put(b"".join(lines))
+            self._write(b"".join(lines))
             return entries
 
-    def settle(self) -> None:
-        """Write again what could not be written before: there may be workdir now."""
+    def flush(self) -> None:
+        """Write again what a full disk did not take."""
         with self._lock:
-            self._put(b"")
+            self._write(b"")
 
     def acknowledge(self, end: int) -> None:
-        """Everything up to this offset is the gateway's; a loss of this note only costs resends."""
+        """Note that the gateway has everything up to this offset; losing the note costs resends."""
         with self._lock:
             self._acknowledged = end
-            self._note_acknowledged()
+            self._write_acknowledged()
 
-    def _put(self, line: bytes) -> None:
+    def _write(self, new: bytes) -> None:
         try:
-            self._write(line)
+            if self._descriptor is not None and self._is_intact(self._descriptor, len(new)):
+                _write_all(self._descriptor, new)
+                self._changed_at = os.fstat(self._descriptor).st_ctime_ns
+            else:
+                self._rewrite()
         except OSError as exc:
             print(f"the spool could not be written: {exc}", file=sys.stderr, flush=True)
-
-    def _write(self, line: bytes) -> None:
-        if self._descriptor is not None and self._is_intact(self._descriptor, len(line)):
-            _write_all(self._descriptor, line)
-            self._changed_at = os.fstat(self._descriptor).st_ctime_ns
-        else:
-            self._write_anew()
+            return
         if self._acknowledged != self._read_acknowledged():
-            self._note_acknowledged()
+            self._write_acknowledged()
 
     def _is_intact(self, descriptor: int, new: int) -> bool:
-        """Whether a reader finds our file, and in it all but the last so many bytes."""
+        """True if a reader finds our file, complete but for its last `new` bytes."""
         try:
             found, directory = self._path.lstat(), self._path.parent.lstat()
         except OSError:
@@ -128,33 +113,24 @@ class Spool:
         is_unchanged = found.st_ctime_ns == self._changed_at
         return is_ours and is_open and is_unchanged and found.st_size == self._end - new
 
-    def _write_anew(self) -> None:
-        open_way(self._path.parent)
-        _write_whole(self._path, b"".join(self._lines))
+    def _rewrite(self) -> None:
+        files.reopen_path(self._path.parent)
+        _replace(self._path, b"".join(self._lines))
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._changed_at = os.fstat(self._descriptor).st_ctime_ns
 
-    def _note_acknowledged(self) -> None:
+    def _write_acknowledged(self) -> None:
         with suppress(OSError):
-            _write_whole(self._acknowledged_path, str(self._acknowledged).encode())
+            _replace(self._acknowledged_path, str(self._acknowledged).encode())
 
     def _read_acknowledged(self) -> int:
         try:
             return int(_read(self._acknowledged_path))
-        except (OSError, ValueError):
+        except ValueError:
             return 0
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines that were written to their end; a kill may have torn the last one."""
-    try:
-        lines = _read(path).splitlines(keepends=True)
-    except OSError:
-        return []
-    return [line for line in lines if line.endswith(b"\n")]
 
 
 def _entries(lines: list[bytes]) -> list[Entry]:
@@ -171,20 +147,15 @@ def _entries(lines: list[bytes]) -> list[Entry]:
 
 
 def _read(path: Path) -> bytes:
-    """A regular file of ours, whatever its mode; anything else could hang us or lead elsewhere."""
+    """The content of a regular file whatever its mode; empty for anything else."""
     with suppress(OSError):
         if stat.S_ISREG(path.lstat().st_mode):
             path.chmod(0o600)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        return file.read()
+    return files.read(path) or b""
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Replace a file so that a reader sees the old or the new, never a part; a directory that
-    stands there goes out of the way."""
+def _replace(path: Path, content: bytes) -> None:
+    """Replace a file atomically; a directory in its place is moved away."""
     descriptor, new = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
         try:
@@ -200,8 +171,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
-    """On the disk, or an error: a full one takes a part."""
     left = memoryview(content)
-    while left:
+    while left:  # a full disk takes a part before it refuses
         left = left[os.write(descriptor, left) :]
     os.fsync(descriptor)

@@ -1,13 +1,12 @@
-"""The agent's work as it lies on the disk: which repositories, begun from which commits.
+"""The agent's work as it lies on the disk: its repositories, and the commits it began from.
 
-A record of it lies in the state directory, so that whoever comes after a runner that was killed
-finds the work. The agent could have written that record: it is read as a stranger's.
+A record of it lies in the state directory, where a later process finds it if the runner was killed.
+The agent could have written that record, so it is not trusted.
 """
 
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,6 +15,7 @@ import msgspec
 from .. import files
 from ..failure import Failure
 from . import patch
+from .agents_git import SHA
 from .exclusions import cut
 from .git import Git
 from .patch import Patch
@@ -24,9 +24,8 @@ from .starting_state import STARTING_INDEX, StartingState
 RECORD: Final = "work.json"
 LARGEST_RECORD_BYTES: Final = 64 * 1024
 LATER: Final = "slipgate: what follows is kept for people, and is not in the pull request"
-"""A line of the kept text; git takes it for a remark between two files."""
+"""A line of the kept text, which git ignores between two files."""
 _WORKDIR: Final = re.compile(r"work-[a-z]+-[A-Za-z0-9_]+/[a-z0-9-]+")
-_SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class _Repository(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +41,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     is_finished: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WholePatch:
+class WholePatch(msgspec.Struct, frozen=True, kw_only=True):
     """The patch of the task's repository, and those of its submodules, which are only kept."""
 
     main: Patch
@@ -52,20 +50,19 @@ class WholePatch:
 
     @property
     def text(self) -> str:
-        """All of it, as it is kept."""
         inner = (text for one in self.submodules for text in (one.text, one.later))
         later = [text for text in (self.main.later, *inner) if text]
         return self.main.text + "".join([f"{LATER}\n", *later] if later else [])
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Everything that is not in the part that goes out, and why."""
+        """Sentences about all that is not in the part that goes out."""
         inner = (sentence for one in self.submodules for sentence in one.warnings)
         return (*self.doubts, *self.main.warnings, *inner)
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the work is in the part that goes out, as far as is known."""
+        """True if all known work is in the part that goes out."""
         return not self.doubts and all(one.is_whole for one in (self.main, *self.submodules))
 
 
@@ -74,26 +71,18 @@ def published(text: str) -> str:
     return f"\n{text}".partition(f"\n{LATER}\n")[0].removeprefix("\n") + "\n"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgentsWork:
-    """One agent's hands on one repository and its submodules."""
-
+class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[StartingState, ...]
-    """The task's own first."""
+    """The task's own repository first."""
     is_finished: bool = False
-    """The agent has ended; nothing of its work is to come."""
+    """The agent has ended."""
 
     @property
     def base_sha(self) -> str:
-        """The commit that the work begins from."""
         return self.states[0].base_sha
 
-    def finished(self) -> "AgentsWork":
-        """The same after the agent's end."""
-        return replace(self, is_finished=True)
-
     def patch(self, git: Git, workdir: Path, *, is_secret: Callable[[bytes], bool]) -> WholePatch:
-        """All that was changed. Every use needs a new `workdir`.
+        """The patch of all changes, made in a new `workdir`.
 
         Raises:
             Failure: the task's own repository cannot be read.
@@ -102,25 +91,20 @@ class AgentsWork:
         made = patch.make(git, main, workdir / "main", is_secret=is_secret)
         submodules, doubts = [], []
         for number, start in enumerate(rest):
+            name = f"The submodule `{start.path}`"
             try:
                 inner = patch.make(git, start, workdir / f"inner-{number}", is_secret=is_secret)
             except Failure as failure:
-                doubts.append(
-                    cut(f"The submodule `{start.path}` cannot be read: {failure.message}.")
-                )
+                doubts.append(cut(f"{name} cannot be read: {failure.message}."))
                 continue
             submodules.append(inner)
             if inner.text:
-                doubts.append(
-                    cut(
-                        f"The submodule `{start.path}` is changed: its changes are kept with the"
-                        " patch and are not in the pull request."
-                    )
-                )
+                changed = "its changes are kept with the patch and are not in the pull request"
+                doubts.append(cut(f"{name} is changed: {changed}."))
         return WholePatch(main=made, submodules=tuple(submodules), doubts=tuple(doubts))
 
     def record(self, state: Path) -> None:
-        """Write down what `found` reads; without it only a later start finds less."""
+        """Write the record for `found`; without it only a later start finds less."""
         repositories = tuple(
             _Repository(
                 path=start.path,
@@ -141,7 +125,7 @@ class AgentsWork:
 
 
 def found(state: Path) -> AgentsWork | None:
-    """What is on record in a state directory, if it is there."""
+    """The work on record in a state directory, if it is there."""
     content = files.read(state / RECORD, most=LARGEST_RECORD_BYTES)
     if content is None:
         return None
@@ -163,7 +147,7 @@ def _state(state: Path, checkout: Path, one: _Repository) -> StartingState | Non
     clone = _inside(state, one.clone)
     parts = PurePosixPath(one.path).parts
     is_sane = ".." not in parts and not one.path.startswith("/")
-    if clone is None or not is_sane or not _SHA.fullmatch(one.base_sha):
+    if clone is None or not is_sane or not SHA.fullmatch(one.base_sha):
         return None
     return StartingState(
         objects=clone / ".git" / "objects",
@@ -178,6 +162,5 @@ def _inside(state: Path, name: str) -> Path | None:
     """A directory two below the state directory, reached through no link."""
     if not _WORKDIR.fullmatch(name):
         return None
-    place = state / name
-    is_real = all(files.is_directory(one) for one in (place.parent, place))
-    return place if is_real else None
+    path = state / name
+    return path if all(files.is_directory(one) for one in (path.parent, path)) else None

@@ -1,4 +1,4 @@
-"""What the remote holds of the names a task needs, read before an agent is paid.
+"""The remote's branches and tags, checked before an agent is paid and again before the push.
 
 Git keeps branches as paths: where `slipgate` is a branch, no `slipgate/x` can be one, and the
 reverse. A clone takes a tag for a branch, and calls a repository empty whose HEAD points nowhere.
@@ -6,57 +6,53 @@ reverse. A clone takes a tag for a branch, and calls a repository empty whose HE
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from ..failure import Failure
-from .address import Repository, RepositoryRejected
-from .git import Git, GitFailed
+import msgspec
+
+from ..failure import Failure, RepositoryRejected
+from .address import Repository
+from .git import Git, GitFailed, init_borrowing
 from .push_failure import is_passing
+from .remote import Clone, Remote
 
 SECONDS: Final = 120.0
 HEADS: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
-POINTS_AT: Final = "ref: "
+SYMBOLIC: Final = "ref: "
 SHOWN_BRANCHES: Final = 10
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _CERTIFICATE: Final = re.compile(r"certificate|server verification failed|\bCA\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteRefs:
-    """The remote's references that matter, name → commit."""
-
+class RemoteRefs(msgspec.Struct, frozen=True, kw_only=True):
     references: Mapping[str, str]
+    """Name → commit."""
     head: str | None
-    """The branch that HEAD points at, as far as the remote says."""
+    """The branch that HEAD points at, if the remote says so."""
 
     def check_base(self, base_branch: str | None) -> None:
-        """The branch to begin from must be one; None is the one that HEAD points at.
-
-        Raises:
-            RepositoryRejected: `empty_repository`, `remote_head_missing`, `base_branch_is_tag`,
-                `base_branch_is_commit`, `base_branch_missing`.
-        """
+        """Raise `RepositoryRejected` unless it is a branch; None is the one of HEAD."""
         if self._has(base_branch):
             return
         branches = [name.removeprefix(HEADS) for name in self.references if name.startswith(HEADS)]
         if not branches:
-            raise RepositoryRejected(
-                "empty_repository", "the repository has no commit to begin from"
-            )
-        has = f"It has: {_listed(branches)}"
+            message = "the repository has no commit to begin from"
+            raise RepositoryRejected("empty_repository", message)
         if base_branch is None:
-            message = f"the remote's HEAD points at no branch: name a baseBranch. {has}"
-            raise RepositoryRejected("remote_head_missing", message)
-        if f"{TAGS}{base_branch}" in self.references:
-            message = f"{base_branch!r} (BASE_BRANCH) is a tag: name a branch. {has}"
-            raise RepositoryRejected("base_branch_is_tag", message)
-        if _COMMIT.fullmatch(base_branch):
-            message = f"{base_branch!r} (BASE_BRANCH) is a commit: name a branch. {has}"
-            raise RepositoryRejected("base_branch_is_commit", message)
-        message = f"the repository has no branch {base_branch!r} (BASE_BRANCH). {has}"
-        raise RepositoryRejected("base_branch_missing", message)
+            code = "remote_head_missing"
+            message = "the remote's HEAD points at no branch: name a baseBranch"
+        elif f"{TAGS}{base_branch}" in self.references:
+            code = "base_branch_is_tag"
+            message = f"{base_branch!r} (BASE_BRANCH) is a tag: name a branch"
+        elif _COMMIT.fullmatch(base_branch):
+            code = "base_branch_is_commit"
+            message = f"{base_branch!r} (BASE_BRANCH) is a commit: name a branch"
+        else:
+            code = "base_branch_missing"
+            message = f"the repository has no branch {base_branch!r} (BASE_BRANCH)"
+        raise RepositoryRejected(code, f"{message}. It has: {_listed(branches)}")
 
     def _has(self, base_branch: str | None) -> bool:
         if base_branch is not None:
@@ -65,55 +61,64 @@ class RemoteRefs:
         heads = {sha for name, sha in self.references.items() if name.startswith(HEADS)}
         return tip is not None and (self.head is not None or tip in heads)
 
-    def conflicting_branch(self, branch: str) -> str | None:
-        """A branch beside which this one cannot be."""
+    def conflict_of(self, branch: str) -> str | None:
+        """A branch that is a folder of this one's path, or the reverse."""
         for name in self.references:
             other = name.removeprefix(HEADS)
-            if name.startswith(HEADS) and _is_within(other, branch):
+            is_nested = branch.startswith(f"{other}/") or other.startswith(f"{branch}/")
+            if name.startswith(HEADS) and is_nested:
                 return other
         return None
 
+    def free_name(self, branch: str, task_id: str) -> str:
+        """The branch's name, or another for one that nobody chose.
+
+        Raises:
+            RepositoryRejected: `branch_in_the_way`.
+        """
+        other = self.conflict_of(branch)
+        if other is None:
+            return branch
+        instead = f"slipgate-{task_id}"
+        if branch == f"slipgate/{task_id}" and self.conflict_of(instead) is None:
+            return instead
+        message = (
+            f"the branch {other!r} is in the way of {branch!r}: git can hold one of them alone. "
+            f"Name another branchName, such as {instead!r}"
+        )
+        raise RepositoryRejected("branch_in_the_way", message)
+
 
 def list_refs(git: Git, repository: Repository) -> RemoteRefs:
-    """Ask the remote for its branches and tags.
-
-    Raises:
-        Failure: `clone_failed`, the remote does not answer us.
-    """
+    """Ask the remote; raises `clone_failed` if it does not answer us."""
     try:
         listed = git("ls-remote", "--quiet", "--symref", "--", repository.url, seconds=SECONDS)
     except GitFailed as exc:
         raise _failure(exc) from exc
     lines = listed.decode(errors="surrogateescape").splitlines()
     pairs = [(name, value) for value, _, name in (line.partition("\t") for line in lines)]
-    heads = [value for name, value in pairs if name == "HEAD" and value.startswith(POINTS_AT)]
+    heads = [value for name, value in pairs if name == "HEAD" and value.startswith(SYMBOLIC)]
     return RemoteRefs(
-        references={name: value for name, value in pairs if not value.startswith(POINTS_AT)},
-        head=heads[0].removeprefix(POINTS_AT) if heads else None,
+        references={name: value for name, value in pairs if not value.startswith(SYMBOLIC)},
+        head=heads[0].removeprefix(SYMBOLIC) if heads else None,
     )
 
 
-def free_name(found: RemoteRefs, branch: str, task_id: str) -> str:
-    """The branch's name, or for one that nobody chose, another that can be.
-
-    Raises:
-        RepositoryRejected: `branch_in_the_way`.
-    """
-    other = found.conflicting_branch(branch)
-    if other is None:
-        return branch
-    instead = f"slipgate-{task_id}"
-    if branch == f"slipgate/{task_id}" and found.conflicting_branch(instead) is None:
-        return instead
-    message = (
-        f"the branch {other!r} is in the way of {branch!r}: git can hold one of them alone. Name "
-        f"another branchName, such as {instead!r}"
+def base_moved(remote: Remote, clone: Clone, workdir: Path) -> str:
+    """A sentence if the base branch was deleted or rewritten since the clone; else empty."""
+    branch, base_sha = clone.base_branch, clone.base_sha
+    tip = remote.tip(branch)
+    if tip == base_sha:
+        return ""
+    if tip is None:
+        return f"The base branch `{branch}` was deleted while the agent worked."
+    init_borrowing(workdir, base_sha, objects=[clone.objects])
+    if remote.contains(workdir, branch, base_sha):
+        return ""
+    return (
+        f"The base branch `{branch}` was rewritten while the agent worked: it no longer has the"
+        f" commit {base_sha[:12]} that this work begins from."
     )
-    raise RepositoryRejected("branch_in_the_way", message)
-
-
-def _is_within(one: str, other: str) -> bool:
-    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def _listed(branches: list[str]) -> str:

@@ -1,28 +1,24 @@
 """Applies a patch where no agent was: in the index of a git directory of ours, never in files.
 
-A patch that only meets an index cannot follow a symbolic link, leave the directory, or trip over
-line endings; and its result must be the very tree that the agent's directory had.
+A patch that is applied to an index cannot follow a symbolic link, leave the directory, or meet
+other line endings; and its result must be the very tree of the agent's directory.
 """
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+
+import msgspec
 
 from ..failure import Failure
-from . import borrowed
-from .git import Git, GitFailed
+from .git import Git, GitFailed, init_borrowing
 from .patch import Patch
 from .remote import Clone
-from .starting_state import copy_repository
-
-CHECKOUT_SECONDS: Final = 600.0
+from .starting_state import CHECKOUT_SECONDS, copy_repository
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Applied:
-    """A tree that is the base with the patch."""
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree of the base with the patch."""
 
     directory: Path
     """Its `.git` is ours alone, and its index holds the tree."""
@@ -33,11 +29,7 @@ class Applied:
 
 
 def apply(git: Git, clone: Clone, patch: Patch, directory: Path) -> Applied:
-    """Apply the patch to the base in the index of a new git directory.
-
-    Raises:
-        Failure: `patch_does_not_apply`, also if the result is another tree.
-    """
+    """Apply a patch to its base; raises `patch_does_not_apply`, also for another tree."""
     applied = apply_text(git, clone, patch.text, directory, objects=patch.objects)
     if applied.tree != patch.tree:
         raise Failure("patch_does_not_apply", "applied, it does not give what the agent made")
@@ -53,8 +45,9 @@ def apply_text(
     options: Sequence[str] = (),
     objects: Sequence[Path] = (),
 ) -> Applied:
-    """The same for the text of a patch alone, to the commit of the clone; `objects` may have blobs
-    of the result already, which git then does not write again.
+    """Apply the text of a patch to the commit of the clone, in the index of a new git directory.
+
+    Blobs of the result that `objects` has already are not written again.
 
     Raises:
         Failure: `patch_does_not_apply`.
@@ -69,12 +62,12 @@ def apply_text(
         )
     except GitFailed as exc:
         raise Failure("patch_does_not_apply", exc.message) from exc
-    return replace(base, tree=ours.text("write-tree"))
+    return msgspec.structs.replace(base, tree=ours.text("write-tree"))
 
 
 def unchanged(git: Git, clone: Clone, directory: Path, *, objects: Sequence[Path] = ()) -> Applied:
     """The commit of the clone as it is, in the index of a new git directory."""
-    borrowed.make(directory, clone.base_sha, objects=[clone.objects, *objects])
+    init_borrowing(directory, clone.base_sha, objects=[clone.objects, *objects])
     ours = git.at(directory)
     ours("update-ref", "--no-deref", "HEAD", clone.base_sha)
     ours("read-tree", clone.base_sha)
@@ -96,7 +89,6 @@ def fill(git: Git, clone: Clone, applied: Applied, checkout: Path) -> None:
 
 def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str]) -> str:
     """Commit the applied tree on its base, without hooks; returns the commit's id."""
-    ours = git.at(applied.directory)
     name, email = author
     identity = {
         "GIT_AUTHOR_NAME": name,
@@ -105,8 +97,10 @@ def commit(git: Git, applied: Applied, *, message: str, author: tuple[str, str])
         "GIT_COMMITTER_EMAIL": email,
     }
     arguments = (applied.tree, "-p", applied.base_sha, "-F", "-")
-    made = ours("commit-tree", *arguments, stdin=message.encode(), environ=identity)
-    return made.decode().strip()
+    ours = git.at(applied.directory)
+    return (
+        ours("commit-tree", *arguments, stdin=message.encode(), environ=identity).decode().strip()
+    )
 
 
 def _copy_if_new(source: str, target: str) -> str:

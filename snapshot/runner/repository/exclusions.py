@@ -1,22 +1,33 @@
-"""Paths that cannot go out with a patch, why, and how they are named."""
+"""Paths that are excluded from a patch: the reasons, the sentences, and the artifacts of tools."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..text import visible
+from .plumbing import parents
 
-NAMES: Final = 8
-"""So many paths are named for one reason, the others counted."""
+NAMED_PATHS: Final = 8
+"""Of one reason; further ones are counted."""
 NAME_CHARACTERS: Final = 120
-SENTENCES: Final = 50
 SENTENCE_CHARACTERS: Final = 500
 """The gateway takes no more."""
+_CACHES: Final = re.compile(
+    rb"__pycache__|\.(?:pytest|mypy|ruff|parcel)[_-]cache|\.hypothesis|\.npm|\.DS_Store|\.coverage"
+    rb"|.*\.py[co]"
+)
+"""Made anew when needed: not reported."""
+_BUILT: Final = re.compile(
+    rb"node_modules|bower_components|\.?venv|\.tox|\.nox|\.eggs|.*\.egg-info|\.gradle|\.next|\.nuxt"
+    rb"|\.turbo|\.terraform|\.zig-cache|\.bundle"
+)
+_MARKS: Final = (b"pyvenv.cfg", b"CACHEDIR.TAG")
+"""Files in a folder that a tool made (PEP 405; bford.info/cachedir)."""
 
 
 class ExclusionReason(Enum):
-    """The reason, as it is said."""
+    """The value is the reason's text in a sentence."""
 
     BUILT = "a folder that tools build"
     IGNORED = "ignored by the repository's own rules"
@@ -43,50 +54,73 @@ HARMLESS: Final = frozenset(
         ExclusionReason.LINK_OUT,
     }
 )
-"""Nobody has to look because of these; all others may be a part of the work."""
+"""Paths of other reasons may be a part of the work: a person must look."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exclusion:
-    """One path and its reason."""
-
+class Exclusion(NamedTuple):
     path: str
-    why: ExclusionReason
+    reason: ExclusionReason
 
 
-def sentences(excluded: Iterable[Exclusion]) -> list[str]:
-    """One sentence a reason."""
+def sentences(exclusions: Iterable[Exclusion]) -> list[str]:
+    """One sentence a reason, the harmless ones last."""
     by_reason: dict[ExclusionReason, list[str]] = {}
-    for one in excluded:
-        by_reason.setdefault(one.why, []).append(one.path)
+    for path, reason in exclusions:
+        by_reason.setdefault(reason, []).append(path)
     return [
-        cut(f"Left out ({why.value}): {named(paths)}.")
-        for why, paths in sorted(by_reason.items(), key=lambda item: item[0] in HARMLESS)
+        cut(f"Left out ({reason.value}): {named(paths)}.")
+        for reason, paths in sorted(by_reason.items(), key=lambda item: item[0] in HARMLESS)
     ]
 
 
 def is_harmless(sentence: str) -> bool:
-    """Whether nobody has to look because of this sentence, as `sentences` or a note says it."""
-    harmless = ("Not deleted (", *(f"Left out ({why.value})" for why in HARMLESS))
+    """True if nobody has to look because of this warning."""
+    harmless = ("Not deleted (", *(f"Left out ({reason.value})" for reason in HARMLESS))
     return sentence.startswith(harmless)
 
 
 def named(paths: Sequence[str]) -> str:
-    """The first of them by name, the rest as a number."""
-    shown = ", ".join(f"`{_shown(path)}`" for path in sorted(paths)[:NAMES])
-    rest = len(paths) - NAMES
+    """The first paths by name, the rest as a number."""
+    shown = ", ".join(f"`{_shown(path)}`" for path in sorted(paths)[:NAMED_PATHS])
+    rest = len(paths) - NAMED_PATHS
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def cut(sentence: str) -> str:
-    """At most as long as the gateway takes."""
     if len(sentence) <= SENTENCE_CHARACTERS:
         return sentence
     return sentence[: SENTENCE_CHARACTERS - 1] + "…"
 
 
 def _shown(path: str) -> str:
-    """A name as people may read it: its bytes can be anything."""
     text = visible(path.encode(errors="surrogateescape").decode(errors="replace"))
     text = " ".join(text.replace("`", "'").split())
     return text if len(text) <= NAME_CHARACTERS else text[: NAME_CHARACTERS - 1] + "…"
+
+
+class BuildArtifacts:
+    """New files and folders of tools, in a repository that does not ignore them.
+
+    None is in a folder of which the repository itself keeps files.
+    """
+
+    def __init__(self, *, kept: Collection[bytes], new: Collection[bytes]) -> None:
+        self._kept_folders = {folder for path in kept for folder in parents(path)}
+        splits = (path.rpartition(b"/") for path in new)
+        self._marked = {folder for folder, _, name in splits if name in _MARKS} - {b""}
+
+    def is_cache(self, path: bytes) -> bool:
+        return any(_CACHES.fullmatch(name) for name, _ in self._new_parts(path))
+
+    def built(self, path: bytes) -> bytes | None:
+        """The outermost built folder that the path is, or is in."""
+        for name, folder in self._new_parts(path):
+            if _BUILT.fullmatch(name) or folder in self._marked:
+                return folder
+        return None
+
+    def _new_parts(self, path: bytes) -> list[tuple[bytes, bytes]]:
+        """Each name of the path with the path up to it, without the repository's own folders."""
+        whole = path.rstrip(b"/")
+        paths = [folder for folder in (*parents(whole), whole) if folder not in self._kept_folders]
+        return [(folder.rpartition(b"/")[2], folder) for folder in paths]

@@ -1,4 +1,4 @@
-"""Runs git, deaf to every configuration, hook and prompt that is not ours."""
+"""Runs git without any configuration, hook or prompt that is not ours."""
 
 import os
 import re
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from ..failure import Failure
-from ..stderr import summarize_stderr
 from ..stop import Stop
+from ..text import summarize_stderr
 from .credentials import Credentials
 
 STDERR_CHARACTERS: Final = 2_000
-NEUTRAL: Final = (
+OPTIONS: Final = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.untrackedCache=false",
@@ -28,25 +28,32 @@ NEUTRAL: Final = (
     "maintenance.auto=false",
     "commit.gpgSign=false",
     "advice.detachedHead=false",
-    "checkout.workers=0",
-    "core.compression=1",
+    "checkout.workers=0",  # one for each processor
+    "core.compression=1",  # most of what we write is read once
 )
-"""As many workers as there are processors; most of what we write is read once, so little time goes
-into making it small."""
+ENVIRON: Final = {
+    "HOME": "/nonexistent",
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new",
+}
+_SHA256_CHARACTERS: Final = 64
 
 
 class GitFailed(Failure):
     """A git command that did not end with 0."""
 
     def __init__(self, verb: str, exit_code: int, stderr: str) -> None:
-        self.exit_code = exit_code
         self.stderr = summarize_stderr(stderr, STDERR_CHARACTERS)
         super().__init__("git_failed", f"git {verb} ended with {exit_code}: {self.stderr}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Git:
-    """git with argument lists; `at` names the repository it works on."""
+    """git with argument lists."""
 
     stop: Stop
     environ: Mapping[str, str]
@@ -54,13 +61,12 @@ class Git:
     protocol: str = "none"
     """The only transport this git may use."""
     credentials: Credentials | None = None
-    """Only where the remote is spoken to."""
     repository: Path | None = None
     work_tree: Path | None = None
     index: Path | None = None
 
     def at(self, repository: Path, *, work_tree: Path | None = None, index: str = "index") -> "Git":
-        """The same git for one repository's trusted directory, maybe with a foreign work tree."""
+        """The same git for a trusted directory's `.git`, perhaps with a foreign work tree."""
         directory = repository / ".git"
         return replace(
             self,
@@ -78,7 +84,7 @@ class Git:
         allowed: Sequence[int] = (0,),
         environ: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Run one command and return what it printed.
+        """Run one command and return its output.
 
         Raises:
             GitFailed: it ended with a code that is not allowed.
@@ -104,11 +110,11 @@ class Git:
         return out
 
     def text(self, verb: str, *arguments: str) -> str:
-        """The same for output that is one line of text."""
+        """Run a command whose output is one line of text."""
         return self(verb, *arguments).decode(errors="replace").strip()
 
     def version(self) -> tuple[int, int]:
-        """Major and minor; (0, 0) if it says something else."""
+        """Major and minor; (0, 0) if git's answer cannot be read."""
         found = re.match(r"git version (\d+)\.(\d+)", self.text("version"))
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
@@ -135,25 +141,40 @@ class Git:
         return captured[0]
 
     def _options(self) -> list[str]:
-        pairs = [*NEUTRAL, *(self.credentials.options if self.credentials else ())]
+        pairs = [*OPTIONS, *(self.credentials.options if self.credentials else ())]
         return [option for pair in pairs for option in ("-c", pair)]
 
     def _environ(self) -> dict[str, str]:
-        environ = {
-            **self.environ,
-            "HOME": "/nonexistent",
-            "LC_ALL": "C",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ALLOW_PROTOCOL": self.protocol,
-            "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new",
-        }
-        places = {
+        environ = {**self.environ, **ENVIRON, "GIT_ALLOW_PROTOCOL": self.protocol}
+        paths = {
             "GIT_DIR": self.repository,
             "GIT_WORK_TREE": self.work_tree,
             "GIT_INDEX_FILE": self.index,
         }
-        environ |= {name: str(place) for name, place in places.items() if place is not None}
+        environ |= {name: str(path) for name, path in paths.items() if path is not None}
         return environ | (self.credentials.environ if self.credentials else {})
+
+
+def init_borrowing(directory: Path, base_sha: str, *, objects: Sequence[Path]) -> None:
+    """Make a new git directory of our own that borrows the objects of others.
+
+    Commands of the agent run under our user and may have written anything on the disk. Objects are
+    named by their content; configuration, hooks, attributes, references and indexes are not, so
+    each use of git begins with new ones.
+    """
+    ours = directory / ".git"
+    for name in ("objects/info", "objects/pack", "refs/heads", "info"):
+        (ours / name).mkdir(parents=True)
+    (ours / "HEAD").write_text("ref: refs/heads/none\n")
+    is_sha256 = len(base_sha) == _SHA256_CHARACTERS
+    version, extensions = (1, "[extensions]\n\tobjectFormat = sha256\n") if is_sha256 else (0, "")
+    core = f"[core]\n\trepositoryFormatVersion = {version}\n\tbare = false\n"
+    (ours / "config").write_text(core + extensions)
+    (ours / "objects/info/alternates").write_text("".join(f"{path}\n" for path in objects))
+
+
+def write_attributes(directory: Path, attributes: str) -> None:
+    """Set attributes that outrank every .gitattributes."""
+    file = directory / ".git" / "info" / "attributes"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(attributes)

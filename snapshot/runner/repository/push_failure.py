@@ -1,4 +1,4 @@
-"""What a refused push means: a stable code and what to do, with the remote's own words.
+"""The failure of a refused push: a stable code and the remedy, with the remote's own words.
 
 Sources: docs.github.com on GH001 to GH013 and push protection, docs.gitlab.com on push rules, and
 git's own send-pack.
@@ -81,25 +81,24 @@ _KINDS: Final = (
         "the remote refuses the push",
     ),
 )
-"""Code, signs in the words of git and of hosts, and what it means; the first that fits."""
+"""Code, signs in the output of git and of hosts, meaning; the first match counts."""
 _PASSING: Final = _signs(
     *("could not resolve host", "timed out", "early eof", "unexpected disconnect"),
     *("connection (?:reset|refused|closed)", r"returned error: (?:429|5\d\d)"),
     *("gnutls_handshake", "ssl_error_syscall", "rpc failed; curl (?!22)"),
 )
-"""Signs that the network and not the task is at fault."""
+"""Signs of a fault of the network."""
 
 
 def push_failure(exc: GitFailed, branch: str) -> Failure:
-    """A failed push as the end of a step."""
     if _OURS.search(exc.stderr):
         return Failure("branch_moved", f"somebody else wrote to {branch} meanwhile", retryable=True)
-    for code, signs, said in _KINDS:
+    for code, signs, meaning in _KINDS:
         if signs.search(exc.stderr):
-            return Failure(code, f"{said}. It said: {exc.stderr}")
+            return Failure(code, f"{meaning}. It said: {exc.stderr}")
     return Failure("push_failed", exc.message, retryable=is_passing(exc))
 
 
 def is_passing(exc: GitFailed) -> bool:
-    """Whether trying again may help."""
+    """True if another try may succeed."""
     return _PASSING.search(exc.stderr) is not None

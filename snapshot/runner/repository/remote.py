@@ -1,8 +1,9 @@
-"""The remote repository: the one clone of it, what it holds of our branch, and the one push."""
+"""The remote repository: the one clone of it, its branch of ours, and the one push."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from ..failure import Failure
 from .address import Repository
@@ -15,19 +16,14 @@ TASK_TRAILER: Final = "Slipgate-Task"
 ATTEMPT_TRAILER: Final = "Slipgate-Attempt"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RemoteBranch:
-    """The tip of a branch on the remote, and whose work it says it is."""
+class RemoteBranch(msgspec.Struct, frozen=True, kw_only=True):
+    """The tip of a branch on the remote, and the task that its trailer names."""
 
     sha: str
     task_id: str | None
-    attempt: int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clone:
-    """A repository we cloned and the branch its remote points at."""
-
+class Clone(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     """Its `.git` is ours; there are no files."""
     base_sha: str
@@ -35,13 +31,10 @@ class Clone:
 
     @property
     def objects(self) -> Path:
-        """Where its objects lie."""
         return self.directory / ".git" / "objects"
 
 
 class Remote:
-    """Speaks to the remote with its transport and, over https to the right host, the token."""
-
     def __init__(self, git: Git, repository: Repository, base_branch: str | None) -> None:
         self._git = git
         self._repository = repository
@@ -49,11 +42,11 @@ class Remote:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a folder of this machine, a stand-in for GitHub's."""
+        """True for a folder of this machine, a stand-in for GitHub's."""
         return self._repository.scheme == "file"
 
     def clone(self, directory: Path) -> Clone:
-        """A new clone of the base branch alone, without files.
+        """A clone of the base branch alone, without files.
 
         Raises:
             Failure: `clone_failed`, `base_branch_missing`, `empty_repository`.
@@ -67,14 +60,17 @@ class Remote:
             )
         except GitFailed as exc:
             raise self._clone_failure(exc) from exc
-        return self._read(directory)
+        git = self._git.at(directory)
+        try:
+            sha = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        except GitFailed as exc:
+            message = "the repository has no commit to begin from"
+            raise Failure("empty_repository", message) from exc
+        branch = self._base_branch or git.text("symbolic-ref", "--short", "HEAD")
+        return Clone(directory=directory, base_sha=sha, base_branch=branch)
 
     def clone_at(self, directory: Path, commit: str) -> Clone:
-        """The same for a commit whose branch the remote no longer has.
-
-        Raises:
-            Failure: `base_branch_missing`, the commit is gone too.
-        """
+        """A clone of a commit whose branch is gone; raises `base_branch_missing` if it is too."""
         self._git("init", "--quiet", "--template=", "--", str(directory))
         self._git.at(directory)("remote", "add", "origin", self._repository.url)
         branch = self._base_branch or "HEAD"
@@ -85,20 +81,18 @@ class Remote:
         return clone
 
     def find(self, directory: Path, branch: str) -> RemoteBranch | None:
-        """What the remote holds under this name; `directory`/.git serves to read it."""
-        git = self._git.at(directory)
+        """The remote's branch of this name; `directory`/.git is used to read it."""
         sha = self.tip(branch)
         if sha is None:
             return None
+        git = self._git.at(directory)
         self._fetch(git, f"refs/heads/{branch}")
-        return RemoteBranch(
-            sha=sha,
-            task_id=_trailer(git, sha, TASK_TRAILER),
-            attempt=_number(_trailer(git, sha, ATTEMPT_TRAILER)),
-        )
+        trailer = f"--format=%(trailers:key={TASK_TRAILER},valueonly,separator=%x2C)"
+        task_id = git.text("log", "-1", trailer, "--end-of-options", sha, "--") or None
+        return RemoteBranch(sha=sha, task_id=task_id)
 
     def tip(self, branch: str) -> str | None:
-        """The commit that the remote has under this name now."""
+        """The commit that the remote's branch has now."""
         reference = f"refs/heads/{branch}"
         url = self._repository.url
         listed = self._git.text("ls-remote", "--heads", "--", url, reference)
@@ -106,7 +100,7 @@ class Remote:
         return next((sha for sha, name in tips if name == reference), None)
 
     def has(self, clone: Clone, commit: str) -> bool:
-        """Whether the clone has a commit, or can have it from the remote."""
+        """True if the clone has a commit, or can get it from the remote."""
         git = self._git.at(clone.directory)
         wanted = ("cat-file", "-e", f"{commit}^{{commit}}")
         try:
@@ -120,7 +114,7 @@ class Remote:
         return True
 
     def contains(self, directory: Path, branch: str, commit: str) -> bool:
-        """Whether the remote's branch, as it is now, goes on from a commit of ours."""
+        """True if the remote's branch, as it is now, contains a commit."""
         git = self._git.at(directory)
         self._fetch(git, f"refs/heads/{branch}")
         try:
@@ -130,10 +124,10 @@ class Remote:
         return True
 
     def push(self, directory: Path, commit: str, branch: str, *, expected: str | None) -> None:
-        """Put the commit there if the branch is still as it was seen (None: absent).
+        """Push the commit if the branch is still at `expected` (None: absent).
 
         Raises:
-            Failure: `branch_moved` if it is not, else by what the remote says.
+            Failure: `branch_moved` if it is not, else by the remote's answer.
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected or ''}"
@@ -145,11 +139,7 @@ class Remote:
             raise push_failure(exc, branch) from exc
 
     def check_push(self, clone: Clone, branch: str) -> None:
-        """Try the push without doing it; a server's hooks and rules are only asked by a real one.
-
-        Raises:
-            Failure: the remote would refuse it.
-        """
+        """Try the push without doing it; only a real push runs a server's hooks and rules."""
         git = self._git.at(clone.directory)
         reference = f"{clone.base_sha}:refs/heads/{branch}"
         options = ("--quiet", "--dry-run", "--force")
@@ -164,26 +154,8 @@ class Remote:
         options = ("--quiet", "--no-tags")
         git("fetch", *options, "--", self._repository.url, reference, seconds=CLONE_SECONDS)
 
-    def _read(self, directory: Path) -> Clone:
-        git = self._git.at(directory)
-        try:
-            sha = git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        except GitFailed as exc:
-            raise Failure("empty_repository", "the repository has no commit to begin from") from exc
-        branch = self._base_branch or git.text("symbolic-ref", "--short", "HEAD")
-        return Clone(directory=directory, base_sha=sha, base_branch=branch)
-
     def _clone_failure(self, exc: GitFailed) -> Failure:
         if "Remote branch" in exc.stderr and "not found" in exc.stderr:
             message = f"the repository has no branch {self._base_branch!r} (BASE_BRANCH)"
             return Failure("base_branch_missing", message)
         return Failure("clone_failed", exc.message, retryable=is_passing(exc))
-
-
-def _trailer(git: Git, sha: str, key: str) -> str | None:
-    wanted = f"--format=%(trailers:key={key},valueonly,separator=%x2C)"
-    return git.text("log", "-1", wanted, "--end-of-options", sha, "--") or None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None

@@ -1,8 +1,9 @@
-"""Goes on from the work of an earlier attempt, whose agent had ended: nobody pays one again."""
+"""Goes on from the patch of an agent that has ended, so that no second one is paid."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from ..failure import Failure
 from ..reporting.kept_patch import KeptPatch
@@ -15,35 +16,29 @@ from .remote import Clone, Remote
 
 
 def is_whole(kept: KeptPatch) -> bool:
-    """Whether nothing that was said of it calls for a person."""
+    """True if none of its warnings needs a person."""
     return all(is_harmless(sentence) for sentence in kept.warnings)
 
 
-def taken_up(
+def reapply(
     git: Git, remote: Remote, clone: Clone, kept: KeptPatch, workdir: Path
 ) -> tuple[Clone, Patch]:
-    """The commit and the patch to go on with: on the commit it was made for, if there still is
-    one, else on the branch as it is now.
+    """The patch on the commit it was made for, or without that, on the branch as it is now.
 
     Raises:
         Failure: `patch_does_not_apply`.
     """
     text = published(kept.text)
     has_base = remote.has(clone, kept.base_sha)
-    base = replace(clone, base_sha=kept.base_sha) if has_base else clone
+    base = msgspec.structs.replace(clone, base_sha=kept.base_sha) if has_base else clone
     options = () if has_base else ("--3way",)
     applied = clean_checkout.apply_text(git, base, text, workdir, options=options)
     if not has_base:
-        text, _ = diff.make(git.at(workdir), workdir, base.base_sha, _leave_nothing_out)
+        text, _ = diff.make(git.at(workdir), workdir, base.base_sha, _reject)
     return base, Patch(base_sha=base.base_sha, text=text, tree=applied.tree)
 
 
-def _leave_nothing_out(paths: Iterable[bytes], _why: ExclusionReason) -> None:
-    """It was kept, so it fits; what has grown past the bound cannot go out.
-
-    Raises:
-        Failure: `patch_does_not_apply`.
-    """
-    raise Failure(
-        "patch_does_not_apply", f"on the branch as it is, {len(list(paths))} files are too large"
-    )
+def _reject(paths: Iterable[bytes], _reason: ExclusionReason) -> None:
+    """It was kept, so it fits; on the branch as it is now it may not."""
+    message = f"on the branch as it is, {len(list(paths))} files are too large"
+    raise Failure("patch_does_not_apply", message)

@@ -1,11 +1,12 @@
-"""Submodules of the repository: checked out like it, with the token only where it is for them."""
+"""Submodules, checked out like their repository; the token is used only where it is for them."""
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urljoin
+
+import msgspec
 
 from .. import files
 from ..failure import Failure
@@ -14,102 +15,90 @@ from .access import Access
 from .address import Repository
 from .exclusions import cut
 from .git import Git, GitFailed
+from .plumbing import nul_list
 from .remote import Clone
 from .starting_state import StartingState
 
 DEEPEST: Final = 5
 MOST: Final = 100
-_RELATIVE: Final = ("./", "../")
+_GITLINK: Final = b"160000"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Wanted:
+class _Submodule(NamedTuple):
     path: str
     sha: str
     url: str | None
-    """As .gitmodules has it; None if it has none."""
+    """None: .gitmodules has none."""
 
 
-def begin(
-    git: Git, access: Access, repository: Repository, clone: Clone, checkout: Path
-) -> tuple[tuple[StartingState, ...], tuple[str, ...]]:
-    """Make the agent's checkout with all its submodules; the second are sentences about those
-    that could not be had."""
-    making = _Making(git, access, clone.directory.parent, checkout)
-    making.begin(repository, clone, "", depth=0)
-    return tuple(making.states), tuple(making.absent)
+class AgentCheckout:
+    """The agent's checkout with all its submodules."""
 
-
-def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Path) -> None:
-    """Give a clean checkout the submodules as the agent found them."""
-    for number, start in enumerate(states):
-        place = checkout / start.path
-        if not start.path or not files.is_directory(place):
-            continue
-        directory = start.objects.parent.parent
-        clone = Clone(directory=directory, base_sha=start.base_sha, base_branch="")
-        base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
-        clean_checkout.fill(git, clone, base, place)
-
-
-class _Making:
-    def __init__(self, git: Git, access: Access, workdir: Path, checkout: Path) -> None:
+    def __init__(self, git: Git, access: Access, checkout: Path) -> None:
         self._git = git
         self._access = access
-        self._workdir = workdir
         self._checkout = checkout
         self.states: list[StartingState] = []
-        self.absent: list[str] = []
+        self.warnings: list[str] = []
+        """A sentence for each submodule that could not be checked out."""
 
-    def begin(self, repository: Repository, clone: Clone, path: str, *, depth: int) -> None:
-        """One repository, then those in it."""
-        place = self._checkout / path
-        state = starting_state.begin(self._git, clone, place, path=path)
-        self.states.append(state)
-        for wanted in _wanted(self._git, clone):
-            where = str(PurePosixPath(path) / wanted.path)
+    def make(self, repository: Repository, clone: Clone, path: str = "", *, depth: int = 0) -> None:
+        """Check out one repository, then its submodules."""
+        self.states.append(starting_state.begin(self._git, clone, self._checkout / path, path=path))
+        for submodule in _submodules(self._git, clone):
+            inner_path = str(PurePosixPath(path) / submodule.path)
             try:
-                inner, its_clone = self._clone(repository, wanted, depth)
+                inner, inner_clone = self._clone(repository, clone, submodule, depth)
             except Failure as failure:
-                self._leave(where, failure.message)
+                reason = failure.message
+                warning = f"The submodule `{inner_path}` is not checked out: {reason}."
+                self.warnings.append(cut(warning))
                 continue
-            self.begin(inner, its_clone, where, depth=depth + 1)
+            self.make(inner, inner_clone, inner_path, depth=depth + 1)
 
     def _clone(
-        self, repository: Repository, wanted: _Wanted, depth: int
+        self, repository: Repository, clone: Clone, submodule: _Submodule, depth: int
     ) -> tuple[Repository, Clone]:
-        if wanted.url is None:
+        if submodule.url is None:
             raise Failure("clone_failed", ".gitmodules does not name its address")
         if depth >= DEEPEST or len(self.states) > MOST:
             raise Failure("clone_failed", "there are too many submodules")
-        inner = self._access.submodule(_resolved(repository, wanted.url))
+        inner = self._access.submodule(_resolved(repository, submodule.url))
         remote = self._access.remote(inner, is_submodule=True)
-        clone = remote.clone(self._workdir / f"inner-{len(self.states)}-{len(self.absent)}")
-        if not remote.has(clone, wanted.sha):
-            raise Failure("clone_failed", f"its remote has no commit {wanted.sha}")
-        return inner, replace(clone, base_sha=wanted.sha)
-
-    def _leave(self, where: str, reason: str) -> None:
-        self.absent.append(cut(f"The submodule `{where}` is not checked out: {reason}."))
+        name = f"inner-{len(self.states)}-{len(self.warnings)}"
+        made = remote.clone(clone.directory.with_name(name))
+        if not remote.has(made, submodule.sha):
+            raise Failure("clone_failed", f"its remote has no commit {submodule.sha}")
+        return inner, msgspec.structs.replace(made, base_sha=submodule.sha)
 
 
-def _wanted(git: Git, clone: Clone) -> Iterator[_Wanted]:
+def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Path) -> None:
+    """Give a clean checkout the submodules that the agent began with."""
+    for number, start in enumerate(states):
+        directory = checkout / start.path
+        if not start.path or not files.is_directory(directory):
+            continue
+        origin = start.objects.parent.parent
+        clone = Clone(directory=origin, base_sha=start.base_sha, base_branch="")
+        base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
+        clean_checkout.fill(git, clone, base, directory)
+
+
+def _submodules(git: Git, clone: Clone) -> Iterator[_Submodule]:
     listed = git.at(clone.directory)("ls-tree", "-r", "-z", clone.base_sha)
-    entries = [entry.partition(b"\t") for entry in listed.split(b"\0") if entry]
+    entries = (entry.partition(b"\t") for entry in nul_list(listed))
     links = {
         path.decode(errors="replace"): header.split(b" ")[2].decode()
         for header, _, path in entries
-        if header.startswith(b"160000")
+        if header.startswith(_GITLINK)
     }
-    if not links:
-        return
-    urls = _urls(git, clone)
+    urls = _urls(git, clone) if links else {}
     for path, sha in sorted(links.items()):
-        yield _Wanted(path=path, sha=sha, url=urls.get(path))
+        yield _Submodule(path, sha, urls.get(path))
 
 
 def _urls(git: Git, clone: Clone) -> dict[str, str]:
-    """Path → address, as .gitmodules of the commit has them."""
+    """Path → address in .gitmodules of the commit."""
     blob = f"--blob={clone.base_sha}:.gitmodules"
     try:
         listed = git.at(clone.directory)("config", blob, "-z", "--get-regexp", r"^submodule\.")
@@ -125,7 +114,7 @@ def _urls(git: Git, clone: Clone) -> dict[str, str]:
 
 def _resolved(repository: Repository, url: str) -> str:
     """A relative address is one beside that of the repository around it (gitmodules(5))."""
-    if not url.startswith(_RELATIVE):
+    if not url.startswith(("./", "../")):
         return url
     around = repository.url.rstrip("/") + "/"
     if "://" not in around:

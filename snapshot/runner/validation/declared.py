@@ -1,4 +1,4 @@
-"""What a repository declares: how its dependencies are installed and its tests are run.
+"""The commands that a repository declares: to install its dependencies and to run its tests.
 
 A small table on purpose. It reads file names and two manifests, and runs nothing.
 """
@@ -7,9 +7,10 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 Argv = tuple[str, ...]
 _MAKE_TEST: Final = re.compile(r"^test\s*:(?!=)", re.MULTILINE)
@@ -19,17 +20,16 @@ _REQUIREMENTS: Final = ("requirements.txt", "requirements-dev.txt", "dev-require
 _TEST_EXTRAS: Final = ("test", "tests", "testing", "dev")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Declared:
-    """Commands in order; `needs_venv` asks for a Python environment before them."""
+class Declared(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands in order."""
 
     installs: tuple[Argv, ...]
     checks: tuple[Argv, ...]
     needs_venv: bool
+    """The installs need a Python environment before them."""
 
 
 def declared(checkout: Path) -> Declared:
-    """Read the repository's root."""
     python = tuple(_python_installs(checkout))
     return Declared(
         installs=python + tuple(_other_installs(checkout)),
@@ -39,7 +39,7 @@ def declared(checkout: Path) -> Declared:
 
 
 def _checks(checkout: Path) -> Iterator[Argv]:
-    """The ways to run its tests, the most deliberate first; only that one is taken."""
+    """The ways to run its tests, the most deliberate first; only the first is used."""
     if any(_MAKE_TEST.search(_text(checkout / name)) for name in _MAKEFILES):
         yield ("make", "test")
     if _npm_test(checkout):
@@ -112,7 +112,7 @@ def _pyproject(checkout: Path) -> dict[str, object]:
 
 
 def _text(file: Path) -> str:
-    """A small regular file of the repository; a link could lead anywhere."""
+    """The beginning of a regular file; a link could lead anywhere."""
     if file.is_symlink() or not file.is_file():
         return ""
     return file.read_text(errors="replace")[:100_000]

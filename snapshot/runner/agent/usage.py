@@ -1,0 +1,46 @@
+"""The usage of the model: tokens, turns, and dollars by the price list that came with the image."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ..reporting.events import Usage
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one answer of the model."""
+
+    input: int
+    output: int
+    cost_usd: float | None
+    """None: the model's price is unknown."""
+
+
+def priced(provider: str, model: str, *, input_tokens: int, output_tokens: int) -> Tokens:
+    from genai_prices import Usage as PricedUsage  # noqa: PLC0415 - a big table, read when needed
+    from genai_prices import calc_price  # noqa: PLC0415
+
+    usage = PricedUsage(input_tokens=input_tokens, output_tokens=output_tokens)
+    try:
+        cost: float | None = float(calc_price(usage, model, provider_id=provider).total_price)
+    except LookupError:
+        cost = None
+    return Tokens(input=input_tokens, output=output_tokens, cost_usd=cost)
+
+
+class Meter:
+    """Totals of the attempt; continues where an earlier start of it ended."""
+
+    def __init__(self, emit: Callable[[Usage], object], before: Usage | None = None) -> None:
+        self._emit = emit
+        self.total = before or Usage(input_tokens=0, output_tokens=0, cost_usd=0.0, turns=0)
+
+    def count(self, tokens: Tokens) -> None:
+        """Add one turn and report the totals."""
+        self.total = Usage(
+            input_tokens=self.total.input_tokens + tokens.input,
+            output_tokens=self.total.output_tokens + tokens.output,
+            cost_usd=round(self.total.cost_usd + (tokens.cost_usd or 0.0), 6),
+            turns=self.total.turns + 1,
+        )
+        self._emit(self.total)

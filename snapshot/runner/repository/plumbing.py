@@ -1,0 +1,90 @@
+"""Output of git's plumbing commands, parsed; paths are bytes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from .git import Git
+
+_NO_MODE: Final = b"000000"
+_NO_VALUES: Final = frozenset({b"unspecified", b"unset"})
+
+
+class StagedFile(NamedTuple):
+    mode: bytes
+    blob: bytes
+    path: bytes
+
+
+class Change(NamedTuple):
+    old_mode: bytes
+    new_mode: bytes
+    old_blob: bytes
+    blob: bytes
+    status: bytes
+    path: bytes
+
+    @property
+    def is_written(self) -> bool:
+        """True if the path exists afterwards."""
+        return self.new_mode != _NO_MODE
+
+    @property
+    def sections(self) -> int:
+        """Its sections in the text of a diff: a file that becomes a link is deleted and added."""
+        both = _NO_MODE not in {self.old_mode, self.new_mode}
+        return 2 if both and self.old_mode[:2] != self.new_mode[:2] else 1
+
+
+def nul_list(output: bytes) -> list[bytes]:
+    return [entry for entry in output.split(b"\0") if entry]
+
+
+def nul_joined(paths: Iterable[bytes]) -> bytes:
+    return b"".join(path + b"\0" for path in paths)
+
+
+def staged_files(git: Git) -> Iterator[StagedFile]:
+    """The files of git's index."""
+    for entry in nul_list(git("ls-files", "--stage", "-z")):
+        header, _, path = entry.partition(b"\t")
+        mode, blob, _ = header.split(b" ")
+        yield StagedFile(mode, blob, path)
+
+
+def raw_changes(output: bytes) -> Iterator[Change]:
+    """The lines of `--raw -z`."""
+    fields = output.split(b"\0")
+    for header, path in zip(fields[::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_blob, blob, status = header.removeprefix(b":").split(b" ")
+        yield Change(old_mode, new_mode, old_blob, blob, status, path)
+
+
+def attributes_of(
+    git: Git, names: Sequence[str], paths: Iterable[bytes]
+) -> dict[bytes, dict[bytes, bytes]]:
+    """Path → name → value of the attributes that are set."""
+    output = git("check-attr", "-z", "--stdin", *names, stdin=nul_joined(paths)).split(b"\0")
+    found: dict[bytes, dict[bytes, bytes]] = {}
+    for path, name, value in zip(output[::3], output[1::3], output[2::3], strict=False):
+        if value not in _NO_VALUES:
+            found.setdefault(path, {})[name] = value
+    return found
+
+
+def blob_contents(git: Git, blobs: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of each blob; empty for one that is missing."""
+    batch = git("cat-file", "--batch", stdin=b"".join(blob + b"\n" for blob in blobs))
+    at = 0
+    while at < len(batch):
+        end = batch.index(b"\n", at)
+        header = batch[at:end].split(b" ")
+        size = int(header[2]) if len(header) == 3 else None
+        at = end + 1
+        yield batch[at : at + (size or 0)]
+        at += 0 if size is None else size + 1
+
+
+def parents(path: bytes) -> list[bytes]:
+    """The folders around a path, outermost first."""
+    parts = path.split(b"/")
+    return [b"/".join(parts[:end]) for end in range(1, len(parts))]
