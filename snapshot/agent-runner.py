@@ -1,4 +1,4 @@
-"""Starts the runner package that lies beside this script."""
+"""Starts the runner package beside this script."""
 
 import sys
 from pathlib import Path

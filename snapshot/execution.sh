@@ -23,7 +23,7 @@ if ((${#problems[@]})); then
 fi
 state="${SLIPGATE_STATE_DIR:-}"
 if [[ -n "$state" && -f "$state/rescue" ]]; then
-  # A launcher has put that file there, and wants to know what lies in a sandbox that has ended.
+  # A launcher has put that file there, and asks for the work in a sandbox that has ended.
   exec "$python" -I "$here/agent-runner.py" --rescue "$state"
 fi
 exec "$python" -I "$here/agent-runner.py"
