@@ -1,15 +1,16 @@
 """The configuration of one attempt, built once from an environ that is passed in."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
 from .reporting.signing import Signer
 from .variables import Problems, Secret, Variables
 
+T = TypeVar("T")
 PROVIDERS: Final = ("openai", "anthropic", "openrouter")
 GITHUB_API_URL: Final = "https://api.github.com"
 DEFAULT_RUN_SECONDS: Final = 3600
@@ -45,11 +46,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Connection":
         """Raises `Problems` with every variable that is missing or malformed."""
-        variables = Variables(environ)
-        connection = _connection(variables)
-        if variables.problems:
-            raise Problems(variables.problems)
-        return connection
+        return _checked(environ, _connection)
 
 
 class ModelAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,11 +81,15 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Configuration":
         """Raises `Problems` with every variable that is missing or malformed."""
-        variables = Variables(environ)
-        configuration = _configuration(variables)
-        if variables.problems:
-            raise Problems(variables.problems)
-        return configuration
+        return _checked(environ, _configuration)
+
+
+def _checked(environ: Mapping[str, str], read: Callable[[Variables], T]) -> T:
+    variables = Variables(environ)
+    result = read(variables)
+    if variables.problems:
+        raise Problems(variables.problems)
+    return result
 
 
 def _connection(variables: Variables) -> Connection:

@@ -372,7 +372,7 @@ class Workflow:
         submodules.fill(self._git, self._saved.states, workdir, workdir / "checkout")
         Validation(
             runner=self._runner,
-            workdir=workdir,
+            checkout=workdir / "checkout",
             environ=self._command_env(workdir),
             budget=self._services.budget,
             on_receipt=on_receipt,

@@ -14,9 +14,7 @@ TOOL: Final = "bash"
 TOOL_DESCRIPTION: Final = "Execute a bash command"
 TOOL_PARAMETERS: Final[dict[str, object]] = {
     "type": "object",
-    "properties": {
-        "command": {"type": "string", "description": "The bash command to execute"},
-    },
+    "properties": {"command": {"type": "string", "description": "The bash command to execute"}},
     "required": ["command"],
 }
 TIMEOUT_SECONDS: Final = 300.0

@@ -94,10 +94,7 @@ class Runner:
         return self._confinement.rules([directory, *named])
 
     def _watch(
-        self,
-        process: subprocess.Popen[bytes],
-        limit: float,
-        on_output: Callable[[bytes], None],
+        self, process: subprocess.Popen[bytes], limit: float, on_output: Callable[[bytes], None]
     ) -> CommandResult:
         output = BoundedOutput()
         is_timed_out = False

@@ -56,15 +56,14 @@ _X32: Final = 0x40000000
 def program(machine: str | None = None) -> bytes:
     """The filter as an array of `struct sock_filter`; empty for a machine with unknown calls."""
     known = _MACHINES.get(machine or platform.machine(), ())
-    instructions = [one for calls in known for one in _of_architecture(calls)]
+    instructions: list[Instruction] = []
+    for calls in known:
+        body = [*_refusals(calls), (_RETURN, 0, 0, _ALLOW)]
+        instructions += [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_IS, 0, len(body), calls.architecture)]
+        instructions += body
     if known:
         instructions.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *one) for one in instructions)
-
-
-def _of_architecture(calls: _Calls) -> list[Instruction]:
-    body = [*_refusals(calls), (_RETURN, 0, 0, _ALLOW)]
-    return [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_IS, 0, len(body), calls.architecture), *body]
 
 
 def _refusals(calls: _Calls) -> Iterator[Instruction]:

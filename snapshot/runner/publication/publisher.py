@@ -1,6 +1,7 @@
 """Publishes finished work: commit, push, pull request, with an ask before each of the last two."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -35,36 +36,27 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     receipts: tuple[Receipt, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Publisher:
-    def __init__(
-        self,
-        *,
-        identity: Identity,
-        git: Git,
-        remote: Remote,
-        github: GitHub | None,
-        no_github: str,
-        reporter: Reporter,
-        redact: Callable[[str], str],
-    ) -> None:
-        self._identity = identity
-        self._git = git
-        self._remote = remote
-        self._github = github
-        self._no_github = no_github
-        self._reporter = reporter
-        self._redact = redact
+    identity: Identity
+    git: Git
+    remote: Remote
+    github: GitHub | None
+    no_github: str
+    """The note of a review without a pull request."""
+    reporter: Reporter
+    redact: Callable[[str], str]
 
     def check_owner(self, found: RemoteBranch | None) -> None:
         """Raise `branch_exists` if the remote's branch of our name is not this task's."""
-        if found is not None and found.task_id != self._identity.task_id:
-            message = f"{self._identity.branch} exists on the remote and is not this task's"
+        if found is not None and found.task_id != self.identity.task_id:
+            message = f"{self.identity.branch} exists on the remote and is not this task's"
             raise RepositoryRejected("branch_exists", message)
 
     def check_permission(self) -> None:
         """Ask GitHub, if there is one, about rules against the push; raises `Failure`."""
-        if self._github is not None and not self._remote.is_local:
-            self._github.check(self._identity.branch)
+        if self.github is not None and not self.remote.is_local:
+            self.github.check(self.identity.branch)
 
     def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
@@ -73,12 +65,12 @@ class Publisher:
             Stopped: the gateway says that this attempt is over.
             Failure: any step's own.
         """
-        branch = self._identity.branch
-        applied = clean_checkout.apply(self._git, work.clone, work.patch, workdir)
-        message = self._redact(self._commit_message(work.agent_summary))
-        author = self._identity.author
-        commit = clean_checkout.commit(self._git, applied, message=message, author=author)
-        found = self._remote.find(workdir, branch)
+        branch = self.identity.branch
+        applied = clean_checkout.apply(self.git, work.clone, work.patch, workdir)
+        message = self.redact(self._commit_message(work.agent_summary))
+        author = self.identity.author
+        commit = clean_checkout.commit(self.git, applied, message=message, author=author)
+        found = self.remote.find(workdir, branch)
         self.check_owner(found)
         request = PushRequest(
             stage="push",
@@ -89,24 +81,24 @@ class Publisher:
             is_complete=work.review.is_complete,
             validation=work.receipts,
         )
-        self._reporter.ask(request)
-        self._remote.push(workdir, commit, branch, expected=found.sha if found else None)
+        self.reporter.ask(request)
+        self.remote.push(workdir, commit, branch, expected=found.sha if found else None)
         return request
 
     def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:
         """Ask, open the pull request, report it; its address is None where there can be none."""
         review = Review(summary=pushed.summary, is_complete=pushed.is_complete)
-        if self._github is None:
-            return review.with_note(self._no_github), None
-        branch = self._identity.branch
+        if self.github is None:
+            return review.with_note(self.no_github), None
+        branch = self.identity.branch
         message = f"Opening a draft pull request for {branch}"
-        self._reporter.ask(Progress(stage="pr", message=message))
+        self.reporter.ask(Progress(stage="pr", message=message))
         try:
-            opened = self._github.open(self._proposal(pushed))
+            opened = self.github.open(self._proposal(pushed))
         except Failure as failure:
             note = f"The branch is pushed, but there is no pull request: {failure.message}."
             return review.with_note(note, is_complete=False), None
-        self._reporter.emit(
+        self.reporter.emit(
             PullRequestCreated(
                 pr_url=opened.html_url,
                 branch_name=branch,
@@ -114,29 +106,26 @@ class Publisher:
                 draft=opened.draft,
             )
         )
-        if self._github.moved_to is not None:
-            note = f"The repository is now {self._github.moved_to}: name it so in the next task."
+        if self.github.moved_to is not None:
+            note = f"The repository is now {self.github.moved_to}: name it so in the next task."
             review = review.with_note(note)
         return review, opened.html_url
 
     def _commit_message(self, agent_summary: str) -> str:
-        identity = self._identity
+        identity = self.identity
         trailers = f"{TASK_TRAILER}: {identity.task_id}\n{ATTEMPT_TRAILER}: {identity.attempt}"
         return "\n\n".join(filter(None, (identity.title, agent_summary, trailers))) + "\n"
 
     def _proposal(self, pushed: PushRequest) -> Proposal:
-        identity = self._identity
+        identity = self.identity
         body = pull_request_body(
-            pushed.summary,
-            pushed.validation,
-            task_id=identity.task_id,
-            attempt=identity.attempt,
+            pushed.summary, pushed.validation, task_id=identity.task_id, attempt=identity.attempt
         )
         return Proposal(
             branch=identity.branch,
             base=pushed.base_branch,
-            title=self._redact(identity.title),
-            body=self._redact(body),
+            title=self.redact(identity.title),
+            body=self.redact(body),
         )
 
 

@@ -65,7 +65,10 @@ def classify(response: httpx.Response) -> DeliveryResult:
     status = response.status_code
     if response.is_success:
         return _delivered(response)
-    code = _problem_code(response)
+    try:
+        code = msgspec.json.decode(response.content, type=_Problem).code
+    except msgspec.MsgspecError:
+        code = ""
     if status in {409, 410} or code == "unknown_task":
         return Fenced(detail=f"{status} {code}".strip())
     if status == 401 and code == "timestamp_out_of_tolerance":
@@ -87,13 +90,6 @@ def _delivered(response: httpx.Response) -> DeliveryResult:
         return Unreachable(detail=f"HTTP {response.status_code} that is not the gateway's JSON")
     deadline = answer.deadline_at.timestamp() if answer.deadline_at else None
     return Delivered(applied=answer.applied, cancel=answer.cancel, deadline_at=deadline)
-
-
-def _problem_code(response: httpx.Response) -> str:
-    try:
-        return msgspec.json.decode(response.content, type=_Problem).code
-    except msgspec.MsgspecError:
-        return ""
 
 
 def _unavailable(response: httpx.Response, code: str) -> DeliveryResult:

@@ -68,15 +68,11 @@ def _fetch(
             detail = str(exc) or type(exc).__name__
             continue
         if response.is_success:
-            return _decoded(response, shape, code, name)
+            try:
+                return msgspec.json.decode(response.content, type=shape)
+            except msgspec.MsgspecError as exc:
+                raise Failure(code, f"{name} could not be read: {exc}") from exc
         detail = f"HTTP {response.status_code}"
         if response.status_code < 500 and response.status_code != 429:
             break
     raise Failure(code, f"{name} could not be read: {detail}", retryable=True)
-
-
-def _decoded(response: httpx.Response, shape: type[T], code: str, name: str) -> T:
-    try:
-        return msgspec.json.decode(response.content, type=shape)
-    except msgspec.MsgspecError as exc:
-        raise Failure(code, f"{name} could not be read: {exc}") from exc

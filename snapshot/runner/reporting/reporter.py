@@ -9,15 +9,7 @@ from typing import Final
 
 from ..stop import Reason, Stop, Stopped
 from .channel import Channel
-from .delivery import (
-    Busy,
-    Delivered,
-    DeliveryResult,
-    Fenced,
-    GatewayStatus,
-    Rejected,
-    Unreachable,
-)
+from .delivery import Busy, Delivered, DeliveryResult, Fenced, GatewayStatus, Rejected, Unreachable
 from .events import Event, FinalEvent, PatchChunk
 from .messages import MessageBuilder
 from .spool import Entry, Spool

@@ -69,10 +69,7 @@ class Git:
         """The same git for a trusted directory's `.git`, perhaps with a foreign work tree."""
         directory = repository / ".git"
         return replace(
-            self,
-            repository=directory,
-            work_tree=work_tree or repository,
-            index=directory / index,
+            self, repository=directory, work_tree=work_tree or repository, index=directory / index
         )
 
     def __call__(

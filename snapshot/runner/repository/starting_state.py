@@ -41,11 +41,7 @@ def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> Startin
     shutil.copyfile(index, work_tree / ".git" / "index")
     _record_bytes(ours, clone.directory)
     return StartingState(
-        objects=clone.objects,
-        base_sha=clone.base_sha,
-        index=index,
-        work_tree=work_tree,
-        path=path,
+        objects=clone.objects, base_sha=clone.base_sha, index=index, work_tree=work_tree, path=path
     )
 
 

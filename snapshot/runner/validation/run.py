@@ -5,7 +5,8 @@ A command that did not run has a receipt too: validation is evidence only as far
 
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,27 +23,19 @@ COMMAND_CHARACTERS: Final = 500
 LARGEST_CHECKS: Final = 20
 
 
+@dataclass(kw_only=True, slots=True)
 class Validation:
     """One run in a clean checkout that is thrown away afterwards."""
 
-    def __init__(
-        self,
-        *,
-        runner: Runner,
-        workdir: Path,
-        environ: Mapping[str, str],
-        budget: Budget,
-        on_receipt: Callable[[Receipt], None],
-    ) -> None:
-        self._runner = runner
-        self._checkout = workdir / "checkout"
-        self._environ = dict(environ)
-        self._budget = budget
-        self._on_receipt = on_receipt
+    runner: Runner
+    checkout: Path
+    environ: dict[str, str]
+    budget: Budget
+    on_receipt: Callable[[Receipt], None]
 
     def run(self, checks: Sequence[Argv] | None) -> None:
         """Install, then check; None: the checks that the repository declares."""
-        plan = declared(self._checkout)
+        plan = declared(self.checkout)
         wanted = (plan.checks if checks is None else tuple(checks))[:LARGEST_CHECKS]
         failed = self._install(plan.installs, needs_venv=plan.needs_venv) if wanted else None
         for check in wanted:
@@ -53,37 +46,37 @@ class Validation:
 
     def _install(self, installs: Sequence[Argv], *, needs_venv: bool) -> Receipt | None:
         """The receipt of the first step that did not pass."""
-        virtual = Path(self._environ["HOME"]) / "venv"
+        virtual = Path(self.environ["HOME"]) / "venv"
         steps = [("python3", "-m", "venv", str(virtual))] if needs_venv else []
         for step in [*steps, *installs]:
             receipt = self._run(step)
             if receipt.status != "passed":
                 return receipt
             if step in steps:
-                self._environ["PATH"] = f"{virtual / 'bin'}:{self._environ['PATH']}"
-                self._environ["VIRTUAL_ENV"] = str(virtual)
+                self.environ["PATH"] = f"{virtual / 'bin'}:{self.environ['PATH']}"
+                self.environ["VIRTUAL_ENV"] = str(virtual)
         return None
 
     def _run(self, argv: Argv) -> Receipt:
         program = argv[0]
         if not self._is_installed(program):
             return self._skip(argv, f"{program} is not installed")
-        if self._budget.validation_seconds <= 0:
+        if self.budget.validation_seconds <= 0:
             return self._skip(argv, "the time for validation was over")
-        result = self._runner.run(
+        result = self.runner.run(
             argv,
-            directory=self._checkout,
-            environ=self._environ,
-            seconds=self._budget.validation_seconds,
+            directory=self.checkout,
+            environ=self.environ,
+            seconds=self.budget.validation_seconds,
         )
         receipt = _receipt(argv, result)
-        self._on_receipt(receipt)
+        self.on_receipt(receipt)
         return receipt
 
     def _is_installed(self, program: str) -> bool:
         if "/" in program:
-            return (self._checkout / program).exists()
-        return shutil.which(program, path=self._environ["PATH"]) is not None
+            return (self.checkout / program).exists()
+        return shutil.which(program, path=self.environ["PATH"]) is not None
 
     def _skip(self, argv: Argv, reason: str) -> Receipt:
         receipt = Receipt(
@@ -94,7 +87,7 @@ class Validation:
             status="not_run",
             reason=reason,
         )
-        self._on_receipt(receipt)
+        self.on_receipt(receipt)
         return receipt
 
 
