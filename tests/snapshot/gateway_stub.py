@@ -1,4 +1,4 @@
-"""A gateway as the agent sees it: checks every signature, keeps every word, answers as told."""
+"""A gateway as the agent sees it: checks every signature, keeps every event, answers as told."""
 
 import base64
 import gzip
@@ -23,7 +23,7 @@ PATCH = "/v1/agent/patch"
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One word that was received and properly signed."""
+    """One event that was received and properly signed."""
 
     id: str
     type: str
@@ -48,7 +48,7 @@ class GatewayStub:
     earlier: dict[str, object] = field(default_factory=dict)
     """What an earlier attempt left, for one that goes on from it."""
     deadline_seconds: float = 300
-    words: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     """Each once, in order of arrival, as deduplicated by id."""
     heartbeats: list[Event] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
@@ -67,12 +67,12 @@ class GatewayStub:
     @property
     def steps(self) -> list[str]:
         """What was said, in order, without the log and without repetitions in a row."""
-        steps = [word.step for word in self.words if word.type != "task.log"]
+        steps = [event.step for event in self.events if event.type != "task.log"]
         return [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
 
     def of(self, kind: str) -> list[Event]:
-        """All words of a type."""
-        return [word for word in self.words if word.type == kind]
+        """All events of a type."""
+        return [event for event in self.events if event.type == kind]
 
     @property
     def patch(self) -> str:
@@ -97,24 +97,24 @@ class GatewayStub:
             "warnings": first.get("warnings", []),
             "patch": self.patch,
         }
-        self.words.clear()
+        self.events.clear()
 
     @property
     def last(self) -> Event:
-        """The last word so far."""
-        return self.words[-1]
+        """The last event so far."""
+        return self.events[-1]
 
     def wait_for(self, is_it: Callable[[Event], bool], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until such a word has come."""
+        """Wait until such a event has come."""
         with self._changed:
             came = self._changed.wait_for(
-                lambda: any(is_it(word) for word in [*self.words, *self.heartbeats]), seconds
+                lambda: any(is_it(event) for event in [*self.events, *self.heartbeats]), seconds
             )
         assert came, f"it never came; there was {self.steps}"
 
     def on_step(self, step: str, response: Response) -> None:
-        """Answer every word of a step like this, and do not keep it."""
-        self.reactions.append(lambda word: response if word.step == step else None)
+        """Answer every event of a step like this, and do not keep it."""
+        self.reactions.append(lambda event: response if event.step == step else None)
 
     def _answer(self, request: Request) -> Response:
         if not _is_signed(request):
@@ -128,15 +128,15 @@ class GatewayStub:
 
     def _take(self, request: Request) -> Response:
         body = json.loads(request.body)
-        word = Event(id=request.headers["webhook-id"], type=body["type"], data=body["data"])
+        event = Event(id=request.headers["webhook-id"], type=body["type"], data=body["data"])
         for reaction in self.reactions:
-            if (response := reaction(word)) is not None:
+            if (response := reaction(event)) is not None:
                 return response
         with self._changed:
-            kept = self.heartbeats if word.type == "task.heartbeat" else self.words
-            is_duplicate = word.id in {known.id for known in kept}
+            kept = self.heartbeats if event.type == "task.heartbeat" else self.events
+            is_duplicate = event.id in {known.id for known in kept}
             if not is_duplicate:
-                kept.append(word)
+                kept.append(event)
             self._changed.notify_all()
         return self._accepted(is_duplicate=is_duplicate)
 
@@ -163,8 +163,8 @@ def refusal(status: int, code: str, **headers: str) -> Response:
     )
 
 
-def _number(word: Event, name: str) -> int:
-    value = word.data.get(name, 1)
+def _number(event: Event, name: str) -> int:
+    value = event.data.get(name, 1)
     assert isinstance(value, int)
     return value
 

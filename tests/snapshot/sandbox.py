@@ -130,7 +130,7 @@ class Sandbox:
         """The messages in the spool."""
         return [json.loads(base64.b64decode(str(line["body"]))) for line in self.spooled()]
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """What the process printed."""
         return self.output.read_text()
 

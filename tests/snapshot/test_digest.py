@@ -1,4 +1,4 @@
-"""One word tells the scripts of a snapshot from all others."""
+"""One event tells the scripts of a snapshot from all others."""
 
 import shutil
 import subprocess

@@ -72,7 +72,7 @@ def _api(
 
 def _error(sandbox: Sandbox) -> dict[str, str]:
     error = sandbox.gateway.last.data["error"]
-    assert isinstance(error, dict), sandbox.said()
+    assert isinstance(error, dict), sandbox.printed()
     return error
 
 
@@ -87,7 +87,7 @@ def test_a_task_ends_with_its_pull_request_behind_a_private_authority(
     sandbox: Sandbox, host: GitHost
 ) -> None:
     del sandbox.environ["GIT_SSL_CAPATH"]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert (last.type, last.data["prUrl"]) == (
         "task.completed",
@@ -105,12 +105,12 @@ def test_the_authority_may_be_named_as_other_programs_do(
     value = sandbox.environ.pop("SSL_CERT_FILE")
     if name == "SSL_CERT_DIR":
         value = str(authority.directory(tmp_path / "hashed"))
-    assert sandbox.run(**{name: value}) == 0, sandbox.said()
+    assert sandbox.run(**{name: value}) == 0, sandbox.printed()
 
 
-def test_an_unknown_authority_is_said_with_what_to_do(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_unknown_authority_is_reported_with_its_remedy(sandbox: Sandbox, tmp_path: Path) -> None:
     assert sandbox.run(SSL_CERT_FILE=str(tmp_path / "missing.pem")) == 1
-    assert "SSL_CERT_FILE is left out" in sandbox.said()
+    assert "SSL_CERT_FILE is left out" in sandbox.printed()
     assert "Name its authority in SSL_CERT_FILE" in _error(sandbox)["message"]
     assert not (tmp_path / "ran").exists()
 
@@ -123,7 +123,7 @@ def test_the_token_knows_its_host_in_every_spelling(
     sandbox: Sandbox, host: GitHost, spelled: str
 ) -> None:
     port = host.http.url.rpartition(":")[2]
-    assert sandbox.run(TARGET_REPO=spelled.format(port=port)) == 0, sandbox.said()
+    assert sandbox.run(TARGET_REPO=spelled.format(port=port)) == 0, sandbox.printed()
 
 
 def test_a_renamed_repository_gets_its_pull_request_at_the_new_place(
@@ -145,7 +145,7 @@ def test_a_renamed_repository_gets_its_pull_request_at_the_new_place(
 
     host.api = answer
     host.moved = {"old/name": "acme/widgets"}
-    assert sandbox.run(TARGET_REPO=host.url("old/name")) == 0, sandbox.said()
+    assert sandbox.run(TARGET_REPO=host.url("old/name")) == 0, sandbox.printed()
     assert "POST /repos/moved/pulls" in opened
     assert BRANCH in sandbox.remote.branches()
     last = sandbox.gateway.last.data
@@ -175,7 +175,7 @@ def test_no_redirect_of_the_api_takes_the_token_to_another_host(
     assert other.requests == []
 
 
-def test_who_may_not_push_is_told_before_the_agent_is_paid(
+def test_who_may_not_push_is_reported_before_the_agent_is_paid(
     sandbox: Sandbox, host: GitHost, tmp_path: Path
 ) -> None:
     host.may_push = False
@@ -197,7 +197,7 @@ RULES = [{"type": "creation", "ruleset_id": 7}]
     ],
     ids=["archived", "disabled", "read-only", "protected"],
 )
-def test_what_github_would_refuse_is_told_before_the_agent_is_paid(
+def test_what_github_would_refuse_is_reported_before_the_agent_is_paid(
     sandbox: Sandbox, host: GitHost, tmp_path: Path, repository: dict[str, object], code: str
 ) -> None:
     plain = _api(host, repository)
@@ -210,12 +210,12 @@ def test_what_github_would_refuse_is_told_before_the_agent_is_paid(
         return plain(request)
 
     host.api = answer
-    assert sandbox.run() == 1, sandbox.said()
+    assert sandbox.run() == 1, sandbox.printed()
     assert _error(sandbox)["code"] == code
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_token_that_github_does_not_take_is_told_before_the_agent_is_paid(
+def test_a_token_that_github_does_not_take_is_reported_before_the_agent_is_paid(
     sandbox: Sandbox, host: GitHost, tmp_path: Path
 ) -> None:
     host.api = lambda _: Response(status=401, content={"message": "Bad credentials"})
@@ -272,9 +272,9 @@ def test_nothing_a_foreign_variable_says_keeps_the_runner_silent(sandbox: Sandbo
         "ANTHROPIC_AUTH_TOKEN": "\u2192",
         "TRACEPARENT": "nonsense \u2192",
     }
-    assert sandbox.run(**foreign) == 0, sandbox.said()
+    assert sandbox.run(**foreign) == 0, sandbox.printed()
     for name in ("HTTP_PROXY", "https_proxy", "NO_PROXY", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"):
-        assert name in sandbox.said()
+        assert name in sandbox.printed()
 
 
 @pytest.fixture
@@ -284,7 +284,7 @@ def in_the_way(remote: Bare) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize("theirs", ["slipgate", f"{BRANCH}/sub"])
-def test_a_branch_in_the_way_is_told_before_the_agent_is_paid(
+def test_a_branch_in_the_way_is_reported_before_the_agent_is_paid(
     sandbox: Sandbox, in_the_way: Callable[[str], None], tmp_path: Path, theirs: str
 ) -> None:
     in_the_way(theirs)
@@ -300,7 +300,7 @@ def test_a_name_that_nobody_chose_makes_way(
     sandbox: Sandbox, in_the_way: Callable[[str], None], theirs: str
 ) -> None:
     in_the_way(theirs)
-    assert sandbox.run(BRANCH_NAME="slipgate/task_1") == 0, sandbox.said()
+    assert sandbox.run(BRANCH_NAME="slipgate/task_1") == 0, sandbox.printed()
     assert sandbox.gateway.last.data["branchName"] == "slipgate-task_1"
     assert "slipgate-task_1" in sandbox.remote.branches()
 
@@ -313,7 +313,7 @@ def test_a_name_that_nobody_chose_makes_way(
         ("nowhere", "base_branch_missing"),
     ],
 )
-def test_what_is_no_branch_to_begin_from_is_told_with_the_branches(
+def test_what_is_no_branch_to_begin_from_is_reported_with_the_branches(
     sandbox: Sandbox, base: str, code: str, tmp_path: Path
 ) -> None:
     git("tag", "v1", "main", at=sandbox.remote.path)
@@ -331,7 +331,7 @@ def test_a_head_that_points_nowhere_is_no_empty_repository(sandbox: Sandbox) -> 
 
 def test_a_head_that_points_nowhere_harms_no_task_that_names_its_base(sandbox: Sandbox) -> None:
     git("symbolic-ref", "HEAD", "refs/heads/gone", at=sandbox.remote.path)
-    assert sandbox.run(BASE_BRANCH="main") == 0, sandbox.said()
+    assert sandbox.run(BASE_BRANCH="main") == 0, sandbox.printed()
 
 
 def test_an_empty_repository_is_called_so(sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""Patience with GitHub: its limits are waited for, its words are kept, its redirects followed."""
+"""Patience with GitHub: its limits are waited for, its events are kept, its redirects followed."""
 
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -79,7 +79,7 @@ def test_what_passes_is_waited_for(script: Script, answer: Response, pause: floa
     assert script.slept == [pause]
 
 
-def test_a_limit_longer_than_the_time_that_is_left_is_told_in_githubs_words(
+def test_a_limit_longer_than_the_time_that_is_left_is_reported_in_githubs_words(
     script: Script,
 ) -> None:
     reset = f"{NOW + 3000:.0f}"
@@ -99,7 +99,7 @@ def test_what_does_not_pass_is_answered_at_once(script: Script, status: int) -> 
     assert error_text(answer) == f"GitHub answered {status}: {FORBIDDEN['message']}"
 
 
-def test_a_mistake_is_told_with_its_field(script: Script) -> None:
+def test_a_mistake_is_reported_with_its_field(script: Script) -> None:
     errors = [{"resource": "PullRequest", "field": "base", "code": "invalid"}, "and more"]
     content = {"message": "Validation Failed", "errors": errors}
     script.answers = [Response(status=422, content=content)]
@@ -107,7 +107,7 @@ def test_a_mistake_is_told_with_its_field(script: Script) -> None:
     assert error_text(answer).endswith("Validation Failed; PullRequest base invalid; and more")
 
 
-def test_a_github_that_does_not_answer_is_tried_and_then_told(script: Script) -> None:
+def test_a_github_that_does_not_answer_is_tried_and_then_reported(script: Script) -> None:
     script.http.stop()
     with pytest.raises(Failure) as caught:
         script.api().request("GET", f"{script.http.url}/x")

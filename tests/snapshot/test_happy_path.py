@@ -8,15 +8,15 @@ from tests.snapshot.sandbox import BRANCH, SECRETS, Sandbox
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; echo 'Doubled. <!-- nobody sees me -->'"
 
 
-def test_a_model_fixes_a_failing_test_and_all_of_it_is_told_validated_pushed_and_proposed(
+def test_a_model_fixes_a_failing_test_and_all_of_it_is_reported_validated_pushed_and_proposed(
     sandbox: Sandbox,
 ) -> None:
     sandbox.makes_environments()
     sandbox.validates_as_declared()
     sandbox.model.commands = ["cat widgets.py; exit 3", FIX, "make test", SUBMIT]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     the_change_goes_out(sandbox)
-    every_step_is_told_before_it_begins(sandbox)
+    every_step_is_reported_before_it_begins(sandbox)
     the_model_is_told_the_task_and_what_its_commands_answered(sandbox)
     turns_and_totals_are_told(sandbox)
     the_commit_names_its_task(sandbox)
@@ -36,7 +36,7 @@ def the_change_goes_out(done: Sandbox) -> None:
     assert done.remote.files(BRANCH) == done.remote.files("main")
 
 
-def every_step_is_told_before_it_begins(done: Sandbox) -> None:
+def every_step_is_reported_before_it_begins(done: Sandbox) -> None:
     steps = [step for step in done.gateway.steps if step != "usage"]
     assert [
         step for step, before in zip(steps, [None, *steps], strict=False) if step != before
@@ -62,7 +62,7 @@ def the_model_is_told_the_task_and_what_its_commands_answered(done: Sandbox) -> 
 
 
 def turns_and_totals_are_told(done: Sandbox) -> None:
-    turns = [word.data["message"] for word in done.gateway.of("task.progress")]
+    turns = [event.data["message"] for event in done.gateway.of("task.progress")]
     assert "turn 3 of 60" in turns
     usage = done.gateway.of("task.usage")[-1].data
     assert (usage["inputTokens"], usage["outputTokens"], usage["turns"]) == (4000, 40, 4)
@@ -118,7 +118,7 @@ def test_a_long_patch_goes_ahead_in_pieces(sandbox: Sandbox) -> None:
         f"{FIX}; seq 1 60000 > numbers.txt; printf 'caf\\351' > latin.txt;"
         " head -c 500000 /dev/urandom > noise"
     )
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     steps = sandbox.gateway.steps
     assert steps.index("patch") < steps.index("progress:validate")
     assert "patch" not in sandbox.gateway.last.data
@@ -127,11 +127,11 @@ def test_a_long_patch_goes_ahead_in_pieces(sandbox: Sandbox) -> None:
     assert "GIT binary patch" in text, "what is not UTF-8 cannot stand in JSON as it is"
 
 
-def test_the_base_is_the_default_branch_and_a_short_patch_stands_in_the_last_word_too(
+def test_the_base_is_the_default_branch_and_a_short_patch_is_in_the_final_event_too(
     sandbox: Sandbox,
 ) -> None:
     sandbox.agent_is(f"{FIX}; seq 1 60000 > numbers.txt")
-    assert sandbox.run(BASE_BRANCH="") == 0, sandbox.said()
+    assert sandbox.run(BASE_BRANCH="") == 0, sandbox.printed()
     assert sandbox.github.pulls[0]["base"] == "main"
     assert sandbox.gateway.last.data["patch"] == sandbox.gateway.patch
     piece = sandbox.gateway.of("task.patch")[0]

@@ -87,13 +87,13 @@ def test_nothing_succeeds_that_an_agent_of_our_own_user_tries(sandbox: Sandbox) 
     (launcher / "keys").write_text("\n".join(SECRETS.values()))
     # A folder that is named from where a program stands is the agent's own.
     more = {"PATH": f"bin:.:{os.environ['PATH']}", "SLIPGATE_HIDDEN": str(launcher)}
-    assert sandbox.run(**more) == 0, sandbox.said()
+    assert sandbox.run(**more) == 0, sandbox.printed()
     check_nothing_happened(sandbox, main)
     last = sandbox.gateway.last
     assert last.type == "task.completed"
     assert last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
     assert "no Landlock" not in str(last.data.get("warnings"))
-    assert [word.id for word in sandbox.gateway.words] == [w["id"] for w in sandbox.spooled()]
+    assert [event.id for event in sandbox.gateway.events] == [w["id"] for w in sandbox.spooled()]
 
 
 @confined
@@ -104,14 +104,14 @@ def test_nothing_succeeds_that_another_user_behind_an_init_tries_and_it_cannot_s
     sandbox.model.commands = [f"{FIX}; {hunts(sandbox)} daytona", DONE]
     sandbox.validates(["sh", "-c", f"{hunts(sandbox)} daytona"])
     code = run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="", DAYTONA_SANDBOX_ID="s")
-    assert code == 0, sandbox.said()
+    assert code == 0, sandbox.printed()
     check_nothing_happened(sandbox, main)
     types = [str(body["type"]) for body in sandbox.spooled_bodies()]
     assert (types[0], types[-1]) == ("task.started", "task.completed")
     assert "task.patch" in types
 
 
-def test_where_the_kernel_cannot_confine_it_that_is_said_and_the_spool_is_kept(
+def test_where_the_kernel_cannot_confine_it_that_is_reported_and_the_spool_is_kept(
     sandbox: Sandbox,
 ) -> None:
     entry = sandbox.root / "unconfined.py"
@@ -123,7 +123,7 @@ def test_where_the_kernel_cannot_confine_it_that_is_said_and_the_spool_is_kept(
         ' cd "$(realpath "$HOME/../..")"; rm spool.jsonl; mkdir spool.jsonl;'
         " touch spool.jsonl/x; echo 99999999 > spool.acknowledged; chmod 000 . ; true"
     )
-    assert run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="") == 0, sandbox.said()
+    assert run_as_other(sandbox, SLIPGATE_WEBHOOK_URL="") == 0, sandbox.printed()
     assert "/environ" in found(sandbox), "so there is something to be found"
     bodies = sandbox.spooled_bodies()
     assert bodies[-1]["type"] == "task.completed"

@@ -31,7 +31,7 @@ def finished(sandbox: Sandbox, process: "subprocess.Popen[bytes]") -> int:
 
 
 def error_of(sandbox: Sandbox) -> dict[str, object]:
-    """The error of the last word."""
+    """The error of the last event."""
     error = sandbox.gateway.last.data["error"]
     assert isinstance(error, dict)
     return error
@@ -69,7 +69,7 @@ def test_a_base_branch_that_changes_under_the_agent_costs_nothing(
     identity = {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a"}
     script = ["bash", "-ec", happens]
     subprocess.run(script, cwd=sandbox.remote.path, env=environ | identity, check=True)
-    assert finished(sandbox, process) == 0, sandbox.said()
+    assert finished(sandbox, process) == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert said in str(last.data["summary"])
@@ -80,7 +80,7 @@ def test_a_base_branch_that_changes_under_the_agent_costs_nothing(
 def test_a_base_branch_that_went_on_is_no_reason_for_a_review(sandbox: Sandbox) -> None:
     process = waiting(sandbox)
     sandbox.remote.push("main", {"other.txt": "1"}, "Somebody else's")
-    assert finished(sandbox, process) == 0, sandbox.said()
+    assert finished(sandbox, process) == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
 
 
@@ -90,14 +90,14 @@ def test_a_server_that_is_away_after_the_agent_costs_only_another_attempt(
     process = waiting(sandbox)
     away = sandbox.remote.path.with_name("away.git")
     sandbox.remote.path.rename(away)
-    assert finished(sandbox, process) == 1, sandbox.said()
+    assert finished(sandbox, process) == 1, sandbox.printed()
     last = sandbox.gateway.last
     assert (error_of(sandbox)["retryable"], last.data["resumable"]) == (True, True)
     assert error_of(sandbox)["stage"] == "push"
     assert FIXED in sandbox.gateway.patch
 
     away.rename(sandbox.remote.path)
-    assert goes_on(sandbox) == 0, sandbox.said()
+    assert goes_on(sandbox) == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.completed"
     assert last.data["prUrl"] == sandbox.github.pulls[0]["html_url"]
@@ -113,7 +113,7 @@ def test_an_attempt_that_goes_on_and_meets_the_same_trouble_can_be_gone_on_from(
     away = sandbox.remote.path.with_name("away.git")
     sandbox.remote.path.rename(away)
     finished(sandbox, process)
-    assert goes_on(sandbox) == 1, sandbox.said()
+    assert goes_on(sandbox) == 1, sandbox.printed()
     assert sandbox.gateway.last.data["resumable"] is True
 
 
@@ -128,7 +128,7 @@ def test_work_is_taken_up_on_the_branch_as_it_is_when_its_commit_is_gone(sandbox
     gone = git("commit-tree", "-m", "new", f"{tip}^{{tree}}", at=sandbox.remote.path)
     git("update-ref", "refs/heads/main", gone, at=sandbox.remote.path)
     git("gc", "-q", "--prune=now", at=sandbox.remote.path)
-    assert goes_on(sandbox) == 0, sandbox.said()
+    assert goes_on(sandbox) == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
     assert sandbox.remote.show(BRANCH, "README.md") == "# Other widgets"
@@ -150,7 +150,7 @@ def test_work_is_taken_up_though_its_base_branch_was_deleted(
         unrelated = git("commit-tree", "-m", "new", "other^{tree}", at=sandbox.remote.path)
         git("update-ref", "refs/heads/other", unrelated, at=sandbox.remote.path)
         git("gc", "-q", "--prune=now", at=sandbox.remote.path)
-    assert goes_on(sandbox, **({"BASE_BRANCH": "main"} if is_named else {})) == 0, sandbox.said()
+    assert goes_on(sandbox, **({"BASE_BRANCH": "main"} if is_named else {})) == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert FIXED in str(last.data["patch"])
@@ -174,7 +174,7 @@ def test_what_is_taken_up_and_does_not_apply_needs_a_person(sandbox: Sandbox) ->
     git("gc", "-q", "--prune=now", at=sandbox.remote.path)
     base = {**sandbox.gateway.earlier, "baseSha": "1" * 40}
     sandbox.gateway.leaves = lambda: sandbox.gateway.earlier.update(base)  # type: ignore[method-assign]
-    assert goes_on(sandbox, BASE_BRANCH="other") == 0, sandbox.said()
+    assert goes_on(sandbox, BASE_BRANCH="other") == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert FIXED in str(last.data["patch"])
@@ -184,7 +184,7 @@ def test_a_cancel_keeps_the_work_so_far(sandbox: Sandbox) -> None:
     sandbox.gateway.deadline_seconds = 4
     process = waiting(sandbox)
     sandbox.gateway.is_cancelling = True
-    assert process.wait(PATIENCE_SECONDS) == 4, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 4, sandbox.printed()
     piece = sandbox.gateway.of("task.patch")[0]
     assert piece.data["partial"] is True
     assert FIXED in sandbox.gateway.patch
@@ -196,7 +196,7 @@ def test_an_attempt_that_is_over_still_hands_in_the_work_so_far(sandbox: Sandbox
     sandbox.gateway.deadline_seconds = 4
     process = waiting(sandbox)
     sandbox.gateway.on_step("heartbeat", refusal(410, "attempt_finished"))
-    assert process.wait(PATIENCE_SECONDS) == 3, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 3, sandbox.printed()
     assert sandbox.gateway.of("task.patch")[0].data["partial"] is True
     assert FIXED in sandbox.gateway.patch
 
@@ -204,9 +204,9 @@ def test_an_attempt_that_is_over_still_hands_in_the_work_so_far(sandbox: Sandbox
 def test_a_sandbox_that_is_stopped_keeps_the_work_so_far(sandbox: Sandbox) -> None:
     process = waiting(sandbox)
     process.terminate()
-    assert process.wait(PATIENCE_SECONDS) == 143, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 143, sandbox.printed()
     assert FIXED in sandbox.gateway.patch
-    assert sandbox.gateway.last.step == "patch", "no last word: a later start goes on"
+    assert sandbox.gateway.last.step == "patch", "no last event: a later start goes on"
 
 
 def test_a_runner_that_was_killed_hands_in_the_work_at_its_next_start(sandbox: Sandbox) -> None:
@@ -214,7 +214,7 @@ def test_a_runner_that_was_killed_hands_in_the_work_at_its_next_start(sandbox: S
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     sandbox.agent_is("echo '# whole' >> widgets.py")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     first, second = sandbox.gateway.of("task.patch")
     assert first.data["partial"] is True
     assert FIXED in str(first.data["chunk"])
@@ -233,7 +233,7 @@ def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -
     process.wait()
     sandbox.agent_is(f"touch {sandbox.shared}/paid-again")
     sandbox.validates(["true"])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert not (sandbox.shared / "paid-again").exists()
     assert sandbox.gateway.last.type == "task.completed"
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
@@ -243,7 +243,7 @@ def test_a_runner_killed_after_its_agent_pays_no_agent_again(sandbox: Sandbox) -
 def test_validation_that_cannot_be_done_does_not_stop_the_push(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     sandbox.validates(["sh", "-c", 'rm -rf "$PWD"'], ["true"])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
 
@@ -254,7 +254,7 @@ def test_what_is_left_out_is_named_in_the_pull_request_and_the_rest_goes(sandbox
         f"{FIX}; python3 -m venv --without-pip venv; ln -s /etc/passwd link; git init -q inner;"
         " touch inner/x; truncate -s 70M core; ln -s /nowhere/node_modules node_modules"
     )
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert sandbox.remote.files(BRANCH) == sorted([*sandbox.remote.files("main"), "core"])
     body = str(sandbox.github.pulls[0]["body"])
@@ -268,5 +268,5 @@ def test_only_one_clone_is_made_of_the_remote(sandbox: Sandbox) -> None:
     sandbox.remote.path.symlink_to(sandbox.remote.path.with_suffix(".real"))
     process = waiting(sandbox)
     git("config", "uploadpack.packObjectsHook", "false", at=sandbox.remote.path)
-    assert finished(sandbox, process) == 0, sandbox.said()
+    assert finished(sandbox, process) == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed", "nothing was fetched after the first"

@@ -203,7 +203,7 @@ def test_sockets_in_the_file_system_that_no_rule_closes_are_named(tmp_path: Path
     assert str(open_to_us) not in str(open_sockets())
 
 
-def test_a_kernel_that_cannot_close_ports_is_told_of(tmp_path: Path) -> None:
+def test_a_kernel_that_cannot_close_ports_is_reported(tmp_path: Path) -> None:
     older = Confinement.made((tmp_path,), version=3, closed_ports=(2280,))
     assert "6.7" in str(older.warning)
 
@@ -282,7 +282,7 @@ def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, versi
         (7, None),
     ],
 )
-def test_what_the_kernel_cannot_do_is_said(version: int, words: str | None) -> None:
+def test_what_the_kernel_cannot_do_is_reported(version: int, words: str | None) -> None:
     sentence = missing_protection(version)
     assert (sentence is None) if words is None else (words in str(sentence))
 

@@ -21,7 +21,7 @@ def error_of(sandbox: Sandbox) -> dict[str, object]:
 
 def test_chatter_without_tool_calls_is_a_failure_that_says_so(sandbox: Sandbox) -> None:
     sandbox.model.answer = lambda turn: chatter("I would love to help!")
-    assert sandbox.run() == 1, sandbox.said()
+    assert sandbox.run() == 1, sandbox.printed()
     error = error_of(sandbox)
     assert (error["stage"], error["code"], error["retryable"]) == ("agent", "model_garbage", True)
     assert len(sandbox.model.requests) == 3
@@ -29,14 +29,14 @@ def test_chatter_without_tool_calls_is_a_failure_that_says_so(sandbox: Sandbox) 
 
 def test_an_endless_loop_is_ended_after_four_identical_steps(sandbox: Sandbox) -> None:
     sandbox.model.commands = ["ls"]
-    assert sandbox.run() == 1, sandbox.said()
+    assert sandbox.run() == 1, sandbox.printed()
     assert error_of(sandbox)["code"] == "agent_stuck"
     assert len(sandbox.model.requests) == 4
 
 
 def test_a_loop_that_changed_something_first_is_kept_for_review(sandbox: Sandbox) -> None:
     sandbox.model.commands = [FIX, "ls"]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "The agent did not finish (agent_stuck)" in str(last.data["summary"])
@@ -45,7 +45,7 @@ def test_a_loop_that_changed_something_first_is_kept_for_review(sandbox: Sandbox
 
 def test_no_changes_need_a_review_and_leave_no_branch(sandbox: Sandbox) -> None:
     sandbox.agent_is("true")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "changed nothing" in str(sandbox.gateway.last.data["summary"])
     assert BRANCH not in sandbox.remote.branches()
@@ -54,7 +54,7 @@ def test_no_changes_need_a_review_and_leave_no_branch(sandbox: Sandbox) -> None:
 
 def test_a_checkout_cannot_be_removed_but_emptied_and_that_is_named(sandbox: Sandbox) -> None:
     sandbox.model.commands = ['rm -rf "$PWD"; mv "$PWD" "$PWD.old"', "ls", DONE]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "deletes every file" in str(sandbox.gateway.last.data["summary"])
     assert BRANCH not in sandbox.remote.branches()
@@ -69,23 +69,23 @@ def test_removing_everything_around_it_does_not_silence_the_attempt(sandbox: San
 
 def test_deleting_all_files_is_refused(sandbox: Sandbox) -> None:
     sandbox.agent_is("rm -rf -- * .git*")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert "deletes every file" in str(sandbox.gateway.last.data["summary"])
     assert BRANCH not in sandbox.remote.branches()
 
 
 def test_removing_the_git_directory_does_not_matter(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"rm -rf .git; {FIX}")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
 
 
 def test_huge_output_is_bounded_on_its_way_to_the_model_and_the_gateway(sandbox: Sandbox) -> None:
     sandbox.model.commands = ["yes slipgate | head -c 50000000", FIX, DONE]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert "left out" in sandbox.model.observations[0]
     assert len(sandbox.model.observations[0]) < 20_000
-    logged = sum(len(str(word.data["chunk"])) for word in sandbox.gateway.of("task.log"))
+    logged = sum(len(str(event.data["chunk"])) for event in sandbox.gateway.of("task.log"))
     assert logged < 100_000
     assert sandbox.gateway.last.type == "task.completed"
 
@@ -95,21 +95,21 @@ def test_processes_left_behind_are_killed(sandbox: Sandbox) -> None:
     daemon = f"sleep 0.3; while :; do date > {late}; done"
     sandbox.agent_is(f"{FIX}; (setsid setsid sh -c '{daemon}' > /dev/null 2>&1 &)")
     sandbox.validates(["sh", "-c", f"sleep 0.5; test ! -e {late}"])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
 
 
-def test_an_agent_kills_neither_its_keeper_nor_anybody_else_outside(sandbox: Sandbox) -> None:
+def test_an_agent_kills_neither_its_reaper_nor_anybody_else_outside(sandbox: Sandbox) -> None:
     outside = "$PPID $(cut -d' ' -f4 /proc/$PPID/stat)"
     sandbox.agent_is(f"{FIX}; for p in {outside}; do kill -9 $p && touch killed.txt; done; true")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
     assert "killed.txt" not in sandbox.remote.files(BRANCH)
 
 
 def test_a_command_no_shell_could_take_is_answered(sandbox: Sandbox) -> None:
     sandbox.model.commands = ["echo a\0b", "echo \ud800", FIX, DONE]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
     assert "NUL" in sandbox.model.observations[0]
 
@@ -118,14 +118,14 @@ def test_turns_are_limited(sandbox: Sandbox) -> None:
     sandbox.model.answer = None
     sandbox.model.commands = ["echo 1", "echo 2", "echo 3", "echo 4"]
     agent = {"engine": "mini", "command": None, "maxTurns": 2, "maxCostUsd": 3.0}
-    assert sandbox.run(SLIPGATE_AGENT=json.dumps(agent)) == 1, sandbox.said()
+    assert sandbox.run(SLIPGATE_AGENT=json.dumps(agent)) == 1, sandbox.printed()
     assert error_of(sandbox)["code"] == "max_turns"
     assert len(sandbox.model.requests) == 2
 
 
 def test_an_agents_time_is_limited_so_that_its_work_can_still_be_pushed(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"{FIX}; sleep 600")
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="24") == 0, sandbox.said()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="24") == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "agent_time_over" in str(last.data["summary"])
@@ -151,12 +151,12 @@ UNUSABLE = [
 """Answers that call nothing which could be run, or that no text can be made of."""
 
 
-def test_a_model_is_told_of_each_unusable_answer_and_goes_on(sandbox: Sandbox) -> None:
+def test_a_model_learns_of_each_unusable_answer_and_goes_on(sandbox: Sandbox) -> None:
     usable = [tool_call(f"echo {turn}") for turn in range(len(UNUSABLE))]
     pairs = zip(UNUSABLE, usable, strict=True)
     answers = [tool_call(FIX), *(each for pair in pairs for each in pair), tool_call(DONE)]
     sandbox.model.answer = lambda turn: answers[turn]
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert len(sandbox.model.requests) == len(answers)
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")
@@ -171,7 +171,7 @@ def test_whatever_a_model_answers_the_work_so_far_goes_out(
     sandbox: Sandbox, garbage: Response
 ) -> None:
     sandbox.model.answer = lambda turn: tool_call(FIX) if turn == 0 else garbage
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review", last
     assert "model_garbage" in str(last.data["summary"])
@@ -190,10 +190,10 @@ def test_numbers_that_are_none_do_not_end_a_run(sandbox: Sandbox) -> None:
         return Response(content={**response.content, "usage": usage})
 
     sandbox.model.answer = answer
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
-    for word in sandbox.gateway.of("task.usage"):
-        tokens = word.data["inputTokens"]
+    for event in sandbox.gateway.of("task.usage"):
+        tokens = event.data["inputTokens"]
         assert isinstance(tokens, int)
         assert 0 <= tokens <= 2**53
     assert sandbox.gateway.of("task.usage")[-1].data["turns"] == len(counts)
@@ -209,7 +209,7 @@ def test_a_model_that_never_answers_leaves_time_for_what_comes_after_it(sandbox:
         return Response(status=500)
 
     sandbox.model.answer = answer
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 0, sandbox.said()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 0, sandbox.printed()
     over.set()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
@@ -220,6 +220,6 @@ def test_a_model_that_never_answers_leaves_time_for_what_comes_after_it(sandbox:
 def test_thousands_of_new_files_go_out(sandbox: Sandbox) -> None:
     name = "a_file_with_quite_a_long_name_so_that_all_of_them_fill_a_pipe"
     sandbox.agent_is(f"mkdir new; cd new; for i in $(seq 2000); do echo $i > {name}_$i.txt; done")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
     assert len(sandbox.remote.files(BRANCH)) == len(sandbox.remote.files("main")) + 2000

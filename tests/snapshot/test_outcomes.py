@@ -5,16 +5,16 @@ from tests.snapshot.sandbox import BRANCH, Sandbox
 
 
 def receipts(sandbox: Sandbox) -> list[dict[str, object]]:
-    """The receipts of the last word."""
+    """The receipts of the last event."""
     validation = sandbox.gateway.last.data["validation"]
     assert isinstance(validation, list)
     return validation
 
 
-def test_failed_validation_is_pushed_as_a_draft_and_said_plainly(sandbox: Sandbox) -> None:
+def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sandbox) -> None:
     sandbox.validates_as_declared()
     sandbox.agent_is("echo '# more' >> README.md")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     (receipt,) = receipts(sandbox)
@@ -30,10 +30,10 @@ def test_failed_validation_is_pushed_as_a_draft_and_said_plainly(sandbox: Sandbo
     assert "| `make test` | 2 |" in str(sandbox.github.pulls[0]["body"])
 
 
-def test_what_did_not_run_is_said_not_to_have_run(sandbox: Sandbox) -> None:
+def test_what_did_not_run_is_reported_as_not_run(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     sandbox.validates(["make", "test"], ["no-such-tool", "--all"])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     passed, missing = receipts(sandbox)
     assert passed["status"] == "passed"
@@ -45,7 +45,7 @@ def test_what_did_not_run_is_said_not_to_have_run(sandbox: Sandbox) -> None:
 def test_a_repository_that_declares_nothing_needs_a_review(sandbox: Sandbox) -> None:
     sandbox.validates_as_declared()
     sandbox.agent_is("rm Makefile; echo x > new.txt")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.needs_review"
     assert "Validation did not run" in str(sandbox.gateway.last.data["summary"])
     assert receipts(sandbox) == []
@@ -56,7 +56,7 @@ def test_a_failed_installation_means_that_the_tests_did_not_run(sandbox: Sandbox
     sandbox.agent_is(
         'echo \'{"name": "w", "version": "1.0.0"}\' > package.json; touch package-lock.json'
     )
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     install, check = receipts(sandbox)
     assert install["command"] == "npm ci"
     assert install["status"] in {"failed", "not_run"}
@@ -64,11 +64,11 @@ def test_a_failed_installation_means_that_the_tests_did_not_run(sandbox: Sandbox
     assert check["reason"] == "the installation did not pass: npm ci"
 
 
-def test_without_a_token_the_branch_is_pushed_and_said_to_have_no_pull_request(
+def test_without_a_token_the_branch_is_pushed_and_reported_to_have_no_pull_request(
     sandbox: Sandbox,
 ) -> None:
     sandbox.agent_is(FIX)
-    assert sandbox.run(GITHUB_TOKEN="") == 0, sandbox.said()
+    assert sandbox.run(GITHUB_TOKEN="") == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.completed"
     assert "prUrl" not in last.data
@@ -79,7 +79,7 @@ def test_without_a_token_the_branch_is_pushed_and_said_to_have_no_pull_request(
 
 def test_a_refused_pull_request_leaves_a_branch_to_review(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
-    assert sandbox.run(GITHUB_TOKEN="ghp_another_token") == 0, sandbox.said()
+    assert sandbox.run(GITHUB_TOKEN="ghp_another_token") == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "GitHub answered 401" in str(last.data["summary"])
@@ -89,7 +89,7 @@ def test_a_refused_pull_request_leaves_a_branch_to_review(sandbox: Sandbox) -> N
 def test_a_repository_without_drafts_gets_a_plain_pull_request(sandbox: Sandbox) -> None:
     sandbox.agent_is(FIX)
     sandbox.github.offers_drafts = False
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.of("task.pr_created")[0].data["draft"] is False
 
 
@@ -98,7 +98,7 @@ def test_an_open_pull_request_of_the_branch_is_used_again(sandbox: Sandbox) -> N
     sandbox.github.pulls.append(
         {"head": BRANCH, "html_url": "https://github.test/acme/widgets/pull/7", "draft": True}
     )
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.data["prUrl"] == "https://github.test/acme/widgets/pull/7"
 
 
@@ -107,7 +107,7 @@ def test_a_remote_that_refuses_the_push_leaves_the_patch_to_review(sandbox: Sand
     hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
     hook.chmod(0o755)
     sandbox.agent_is(FIX)
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     assert "could not be pushed" in str(last.data["summary"])
@@ -119,25 +119,25 @@ def test_the_attempt_ends_itself_before_its_clock_strikes(sandbox: Sandbox) -> N
     hook.write_text("#!/bin/sh\nsleep 600\n")
     hook.chmod(0o755)
     sandbox.agent_is(FIX)
-    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 1, sandbox.said()
+    assert sandbox.run(SLIPGATE_RUN_SECONDS="20") == 1, sandbox.printed()
     error = sandbox.gateway.last.data["error"]
     assert isinstance(error, dict)
     assert (error["stage"], error["code"], error["retryable"]) == ("push", "time_over", False)
 
 
-def test_even_an_unforeseen_error_is_a_last_word(sandbox: Sandbox) -> None:
+def test_even_an_unforeseen_error_is_a_final_event(sandbox: Sandbox) -> None:
     (sandbox.state / "trajectory.json").mkdir(parents=True)
     sandbox.model.commands = ["true"]
-    assert sandbox.run() == 1, sandbox.said()
+    assert sandbox.run() == 1, sandbox.printed()
     error = sandbox.gateway.last.data["error"]
     assert isinstance(error, dict)
     assert (error["stage"], error["code"]) == ("agent", "internal")
     assert "IsADirectoryError" in str(error["message"])
-    assert "Traceback" in sandbox.said()
+    assert "Traceback" in sandbox.printed()
 
 
 def test_a_fixed_password_of_the_tasks_own_tests_may_be_committed(sandbox: Sandbox) -> None:
     sandbox.agent_is("echo 'password = \"for-tests-only\"' > settings.py")
-    assert sandbox.run(DB_PASSWORD="for-tests-only") == 0, sandbox.said()
+    assert sandbox.run(DB_PASSWORD="for-tests-only") == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
     assert "for-tests-only" in sandbox.remote.show(BRANCH, "settings.py")

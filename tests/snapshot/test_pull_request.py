@@ -71,7 +71,7 @@ def test_one_that_was_opened_is_not_lost_to_a_look_that_fails(moved: Moved) -> N
     assert moved.github().open(PROPOSAL).draft
 
 
-def test_a_repository_that_github_does_not_show_is_told_in_its_words() -> None:
+def test_a_repository_that_github_does_not_show_is_reported_in_its_words() -> None:
     stub = HttpStub(lambda _: GONE)
     token = Secret("ghp_sandbox_token")
     github = GitHub(api_url=stub.url, slug=("acme", "widgets"), token=token)

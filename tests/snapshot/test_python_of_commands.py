@@ -24,7 +24,7 @@ with zipfile.ZipFile("{WHEEL}", "w") as wheel:
 """
 
 
-def in_a_room(workdir: Path, script: str) -> str:
+def in_a_workdir(workdir: Path, script: str) -> str:
     """The output of a confined bash script in a workdir of its own."""
     home, temporary, checkout = (workdir / name for name in ("home", "tmp", "checkout"))
     for directory in (home, temporary, checkout):
@@ -45,7 +45,9 @@ def test_the_runners_own_environment_is_not_on_the_path(tmp_path: Path) -> None:
     assert sys.prefix != sys.base_prefix, "the tests run in a virtual environment"
     path = f"{sys.prefix}/bin:/usr/bin:{sys.prefix}/bin/"
     assert ChildEnv.from_environ({"PATH": path}).path == "/usr/bin"
-    assert sys.prefix not in in_a_room(tmp_path, "command -v python python3 pip pip3; echo $PATH")
+    assert sys.prefix not in in_a_workdir(
+        tmp_path, "command -v python python3 pip pip3; echo $PATH"
+    )
 
 
 def test_variables_of_a_virtual_environment_are_not_handed_on() -> None:
@@ -55,7 +57,7 @@ def test_variables_of_a_virtual_environment_are_not_handed_on() -> None:
 
 def test_what_a_command_installs_lands_in_its_home(tmp_path: Path) -> None:
     pip = "pip install --quiet --no-index --no-deps"
-    said = in_a_room(
+    said = in_a_workdir(
         tmp_path,
         f"python - <<'END'\n{MAKE_WHEEL}\nEND\n{pip} ./{WHEEL} && python -c 'import greeting'",
     )

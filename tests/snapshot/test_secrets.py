@@ -23,7 +23,7 @@ def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
     sandbox.model.commands = [f"({LOOK}) 2>&1 | tr '\\0' '\\n'", FIX, DONE]
     seen = sandbox.shared / "seen.txt"
     sandbox.validates(["sh", "-c", f"({LOOK}) > {seen} 2>&1; true"])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     by_agent, by_validation = (
         sandbox.model.observations[0],
         seen.read_bytes().decode(errors="replace"),
@@ -36,14 +36,14 @@ def test_neither_agent_nor_validation_sees_a_secret_anywhere_it_can_look(
         assert "WEBHOOK_URL" not in text
 
 
-def test_no_secret_is_said_printed_or_written(sandbox: Sandbox) -> None:
+def test_no_secret_is_reported_printed_or_written(sandbox: Sandbox) -> None:
     sandbox.agent_is(f'{FIX}; echo "my key is $OPENAI_API_KEY"; echo "$DB_PASSWORD"')
-    assert sandbox.run(DB_PASSWORD="correct horse battery") == 0, sandbox.said()
-    words = "".join(request.body.decode() for request in sandbox.gateway.requests)
-    assert "my key is [redacted]" in words
-    assert "correct horse" not in words
+    assert sandbox.run(DB_PASSWORD="correct horse battery") == 0, sandbox.printed()
+    events = "".join(request.body.decode() for request in sandbox.gateway.requests)
+    assert "my key is [redacted]" in events
+    assert "correct horse" not in events
     written = [file.read_bytes() for file in sandbox.state.rglob("*") if file.is_file()]
-    for text in [words, sandbox.said(), str(sandbox.github.pulls), str(written)]:
+    for text in [events, sandbox.printed(), str(sandbox.github.pulls), str(written)]:
         assert leaked(text) == []
 
 

@@ -205,12 +205,12 @@ def test_what_a_full_disk_refused_is_written_once_there_is_room(tmp_path: Path) 
     assert len(opened(tmp_path).entries) == 2
 
 
-def test_what_an_earlier_start_did_is_read_from_what_it_said(tmp_path: Path) -> None:
+def test_what_an_earlier_start_did_is_read_from_what_it_reported(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     assert Recovered.from_entries(spool.entries) == Recovered()
     usage = Usage(input_tokens=5, output_tokens=6, cost_usd=0.5, turns=7)
-    for word in (usage, Log(offset=0, chunk="äb"), Log(offset=3, chunk="c")):
-        emit(spool, word)
+    for event in (usage, Log(offset=0, chunk="äb"), Log(offset=3, chunk="c")):
+        emit(spool, event)
     recovered = Recovered.from_entries(opened(tmp_path).entries)
     assert recovered.usage == usage
     assert recovered.log_bytes == 4

@@ -33,14 +33,14 @@ def with_submodule(bare: Bare, path: str, url: str) -> None:
 def test_they_are_there_for_the_agent_and_its_checks(nested: Sandbox) -> None:
     nested.agent_is(f"{FIX}; cat lib/outer.txt lib/deep/inner.txt > seen.txt")
     nested.validates(["cat", "lib/outer.txt", "lib/deep/inner.txt"])
-    assert nested.run() == 0, nested.said()
+    assert nested.run() == 0, nested.printed()
     assert nested.gateway.last.type == "task.completed", nested.gateway.last
     assert nested.remote.show(BRANCH, "seen.txt") == "outer\ninner"
 
 
 def test_a_change_in_one_is_kept_and_needs_a_person(nested: Sandbox) -> None:
     nested.agent_is(f"{FIX}; echo more >> lib/outer.txt; echo more >> lib/deep/inner.txt")
-    assert nested.run() == 0, nested.said()
+    assert nested.run() == 0, nested.printed()
     last = nested.gateway.last
     assert last.type == "task.needs_review"
     assert "The submodule `lib` is changed" in str(last.data["warnings"])
@@ -55,7 +55,7 @@ def test_a_change_in_one_is_kept_and_needs_a_person(nested: Sandbox) -> None:
 
 def test_one_that_is_changed_alone_is_kept_without_a_pull_request(nested: Sandbox) -> None:
     nested.agent_is("echo more >> lib/outer.txt")
-    assert nested.run() == 0, nested.said()
+    assert nested.run() == 0, nested.printed()
     last = nested.gateway.last
     assert last.type == "task.needs_review"
     assert "The submodule `lib` is changed" in str(last.data["summary"])
@@ -65,7 +65,7 @@ def test_one_that_is_changed_alone_is_kept_without_a_pull_request(nested: Sandbo
 
 def test_one_that_is_removed_or_replaced_is_named(nested: Sandbox) -> None:
     nested.agent_is(f"{FIX}; rm -rf lib; echo x > lib")
-    assert nested.run() == 0, nested.said()
+    assert nested.run() == 0, nested.printed()
     last = nested.gateway.last
     assert last.type == "task.needs_review"
     assert "Left out (it changes a submodule): `lib`." in str(last.data["warnings"])
@@ -81,6 +81,6 @@ def test_one_that_cannot_be_had_is_named_and_stops_nothing(sandbox: Sandbox, url
     git("commit", "-qam", "Another address", at=work)
     git("push", "-q", "origin", "main", at=work)
     sandbox.agent_is(FIX)
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert "The submodule `lib` is not checked out: " in str(sandbox.gateway.last.data["warnings"])
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py")

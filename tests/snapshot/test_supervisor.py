@@ -34,7 +34,7 @@ def test_a_runner_that_is_killed_leaves_the_work_so_far(
 ) -> None:
     process = at_work(sandbox)
     os.kill(runner_of(process), number)
-    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.failed"
     assert last.data["error"] == {
@@ -59,7 +59,7 @@ def test_a_runner_killed_behind_its_agent_leaves_work_that_can_be_gone_on_from(
     process = sandbox.start()
     until(there.exists, "validation")
     os.kill(runner_of(process), signal.SIGKILL)
-    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
     last = sandbox.gateway.last
     assert last.data["resumable"] is True
     assert "'stage': 'validate'" in str(last.data["error"])
@@ -67,12 +67,12 @@ def test_a_runner_killed_behind_its_agent_leaves_work_that_can_be_gone_on_from(
     assert BRANCH not in sandbox.remote.branches()
 
 
-def test_its_death_before_the_first_word_is_told_too(sandbox: Sandbox) -> None:
+def test_its_death_before_the_first_event_is_reported_too(sandbox: Sandbox) -> None:
     sandbox.agent_is("sleep 600")
     process = sandbox.start()
-    until(lambda: "scripts=" in sandbox.said(), "the runner")
+    until(lambda: "scripts=" in sandbox.printed(), "the runner")
     os.kill(runner_of(process), signal.SIGKILL)
-    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.said()
+    assert process.wait(PATIENCE_SECONDS) == 1, sandbox.printed()
     assert "runner_died" in str(sandbox.gateway.last.data["error"])
 
 

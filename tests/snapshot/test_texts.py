@@ -59,7 +59,7 @@ def test_a_log_ends_at_its_bound_and_says_so() -> None:
     assert "log ends here" in said[-1].chunk
 
 
-def test_offsets_of_a_log_count_what_was_said() -> None:
+def test_offsets_of_a_log_count_what_was_emitted() -> None:
     said: list[LogEvent] = []
     log = Log(said.append, Redaction(["sk-very-secret"]), offset=5)
     log.feed("ä".encode()[:1])

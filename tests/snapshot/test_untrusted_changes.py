@@ -28,7 +28,7 @@ def test_hooks_configuration_filters_and_attributes_of_the_agent_do_nothing(
     sandbox: Sandbox,
 ) -> None:
     sandbox.agent_is(TRAPS.format(root=sandbox.shared) + FIX)
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed", sandbox.gateway.last
     assert not (sandbox.shared / "trapped").exists()
     assert "-    return n + n + 1\n" in str(sandbox.gateway.last.data["patch"])
@@ -37,7 +37,7 @@ def test_hooks_configuration_filters_and_attributes_of_the_agent_do_nothing(
 
 def test_a_change_cannot_be_hidden_as_binary(sandbox: Sandbox) -> None:
     sandbox.agent_is(f"{FIX}; echo '* binary' > .gitattributes")
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert "-    return n + n + 1\n" in str(sandbox.gateway.last.data["patch"])
 
 
@@ -48,7 +48,7 @@ def test_what_validation_writes_is_never_committed(sandbox: Sandbox) -> None:
         f" {TRAPS.format(root=sandbox.shared)}"
     )
     sandbox.validates(["sh", "-c", script])
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert "evil" not in sandbox.remote.show(BRANCH, "widgets.py")
     assert sandbox.remote.files(BRANCH) == sandbox.remote.files("main")
     assert not (sandbox.shared / "trapped").exists()
@@ -62,7 +62,7 @@ def test_odd_names_bits_links_and_binary_files_survive_and_forgotten_caches_stay
         f"{FIX}; {names}; chmod +x widgets.py; ln -s widgets.py link; head -c 3000 /dev/urandom > b"
         "; mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y"
     )
-    assert sandbox.run() == 0, sandbox.said()
+    assert sandbox.run() == 0, sandbox.printed()
     assert sandbox.gateway.last.type == "task.completed"
     files = set(sandbox.remote.files(BRANCH))
     new = {"--upload-pack=x", "-rf", "a b", "$(touch x)", "b", "link"}
