@@ -105,7 +105,7 @@ class GatewayStub:
         return self.events[-1]
 
     def wait_for(self, is_it: Callable[[Event], bool], seconds: float = PATIENCE_SECONDS) -> None:
-        """Wait until such a event has come."""
+        """Wait until such an event has come."""
         with self._changed:
             came = self._changed.wait_for(
                 lambda: any(is_it(event) for event in [*self.events, *self.heartbeats]), seconds

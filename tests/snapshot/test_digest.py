@@ -1,4 +1,4 @@
-"""One event tells the scripts of a snapshot from all others."""
+"""One digest tells the scripts of a snapshot from all others."""
 
 import shutil
 import subprocess
