@@ -29,21 +29,8 @@ REVISION: Final = 1_000
 """After every revision of the runner itself."""
 
 
-class Piece(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One line of the output."""
-
-    offset: int
-    chunk: str
-    encoding: str | None = None
-    revision: int
-    size: int
-    partial: bool
-    base_sha: str
-    warnings: tuple[str, ...] = ()
-
-
 def run(state: Path, environ: Mapping[str, str]) -> NoReturn:
-    """Print the pieces and end with 0, also if there is nothing."""
+    """Print the pieces of the patch, one a line, and end with 0, also if there is none."""
     harden()
     # A call that hangs in the kernel (a pipe, a lost file system) is not interrupted by a signal.
     ends = threading.Timer(SECONDS + 3.0, os._exit, (0,))
@@ -51,7 +38,7 @@ def run(state: Path, environ: Mapping[str, str]) -> NoReturn:
     ends.start()
     kept = found(state, environ)
     for piece in kept.pieces() if kept else ():
-        line = msgspec.convert(msgspec.to_builtins(piece), Piece)
+        line = {"partial": False, **msgspec.to_builtins(piece)}
         sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
     os._exit(0)

@@ -20,7 +20,7 @@ from .configuration import Configuration
 from .failure import Failure, RepositoryRejected
 from .network.client import Network
 from .publication import github
-from .publication.publisher import Identity, Publisher, Work
+from .publication.publisher import Publisher, Work
 from .reporting import final_event
 from .reporting.channel import SignedChannel
 from .reporting.events import FinalEvent, Progress, PushRequest, Receipt, Stage, Started
@@ -213,13 +213,11 @@ class Workflow:
             budget=services.budget,
         )
         return Publisher(
-            identity=Identity(
-                task_id=configuration.connection.task_id,
-                attempt=configuration.connection.attempt,
-                branch=self._branch,
-                title=title(configuration.title, prompt),
-                author=configuration.author,
-            ),
+            task_id=configuration.connection.task_id,
+            attempt=configuration.connection.attempt,
+            branch=self._branch,
+            title=title(configuration.title, prompt),
+            author=configuration.author,
             git=self._git,
             remote=remote,
             github=client,

@@ -9,23 +9,7 @@ from anthropic.types import MessageParam, ToolParam
 
 from ..configuration import ModelAccess
 from ..network.client import PLAIN, Network
-from .chat import (
-    LARGEST_ANSWER_TOKENS,
-    RETRIES,
-    TIMEOUT_SECONDS,
-    TOOL,
-    TOOL_DESCRIPTION,
-    TOOL_PARAMETERS,
-    Call,
-    Message,
-    Reply,
-    arguments,
-    count,
-    garbage,
-    plain,
-    refused,
-    unreachable,
-)
+from . import chat
 from .usage import priced
 
 BASE_URL: Final = "https://api.anthropic.com"
@@ -33,7 +17,7 @@ BASE_URL: Final = "https://api.anthropic.com"
 
 class AnthropicChat:
     def __init__(
-        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
+        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = chat.RETRIES
     ) -> None:
         self._model = model
         base_url = model.base_url or BASE_URL
@@ -44,56 +28,66 @@ class AnthropicChat:
                 trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
             ),
             max_retries=retries,
-            timeout=TIMEOUT_SECONDS,
+            timeout=chat.TIMEOUT_SECONDS,
         )
 
-    def complete(self, messages: list[Message]) -> Reply:
+    def complete(self, messages: list[chat.Message]) -> chat.Reply:
         """Ask once; the SDK retries temporary errors."""
         tool = ToolParam(
-            name=TOOL, description=TOOL_DESCRIPTION, input_schema=dict(TOOL_PARAMETERS)
+            name=chat.TOOL,
+            description=chat.TOOL_DESCRIPTION,
+            input_schema=dict(chat.TOOL_PARAMETERS),
         )
         try:
             answer = self._client.messages.create(
                 model=self._model.name,
-                max_tokens=LARGEST_ANSWER_TOKENS,
+                max_tokens=chat.LARGEST_ANSWER_TOKENS,
                 system=str(messages[0]["content"]),
                 messages=_turns(messages[1:]),
                 tools=[tool],
                 cache_control={"type": "ephemeral"},
             )
         except anthropic.APIStatusError as exc:
-            raise refused(exc.status_code, exc.message) from exc
+            raise chat.refused(exc.status_code, exc.message) from exc
         except anthropic.APIConnectionError as exc:
-            raise unreachable(str(exc.__cause__ or exc)) from exc
+            raise chat.unreachable(str(exc.__cause__ or exc)) from exc
         except (anthropic.AnthropicError, ValueError) as exc:
-            raise garbage(str(exc)) from exc
+            raise chat.garbage(str(exc)) from exc
         try:
             return self._reply(answer)
         except (AttributeError, LookupError, TypeError, ValueError) as exc:
             # The SDK does not check what it parsed: a page of HTML comes back as a string.
-            raise garbage("it is no message") from exc
+            raise chat.garbage("it is no message") from exc
 
-    def _reply(self, answer: Answer) -> Reply:
+    def _reply(self, answer: Answer) -> chat.Reply:
         usage = answer.usage
-        cached = count(usage.cache_read_input_tokens) + count(usage.cache_creation_input_tokens)
-        return Reply(
-            text="".join(plain(block.text) for block in answer.content if block.type == "text"),
+        cached = chat.count(usage.cache_read_input_tokens) + chat.count(
+            usage.cache_creation_input_tokens
+        )
+        return chat.Reply(
+            text="".join(
+                chat.plain(block.text) for block in answer.content if block.type == "text"
+            ),
             calls=tuple(
-                Call(id=plain(block.id), name=plain(block.name), arguments=arguments(block.input))
+                chat.Call(
+                    id=chat.plain(block.id),
+                    name=chat.plain(block.name),
+                    arguments=chat.arguments(block.input),
+                )
                 for block in answer.content
                 if block.type == "tool_use"
             ),
             tokens=priced(
                 self._model.provider,
                 self._model.name,
-                input_tokens=count(usage.input_tokens) + cached,
-                output_tokens=count(usage.output_tokens),
+                input_tokens=chat.count(usage.input_tokens) + cached,
+                output_tokens=chat.count(usage.output_tokens),
             ),
             is_cut=answer.stop_reason == "max_tokens",
         )
 
 
-def _turns(messages: list[Message]) -> list[MessageParam]:
+def _turns(messages: list[chat.Message]) -> list[MessageParam]:
     """Joins neighbours of one role: this API wants user and assistant in turn."""
     turns: list[MessageParam] = []
     for message in messages:
@@ -105,7 +99,7 @@ def _turns(messages: list[Message]) -> list[MessageParam]:
     return turns
 
 
-def _blocks(message: Message) -> tuple[str, list[object]]:
+def _blocks(message: chat.Message) -> tuple[str, list[object]]:
     text = str(message.get("content") or "")
     texts: list[object] = [{"type": "text", "text": text}] if text else []
     if message["role"] == "tool":

@@ -8,22 +8,7 @@ from openai.types.chat.chat_completion_message_tool_call import ChatCompletionMe
 
 from ..configuration import ModelAccess
 from ..network.client import PLAIN, Network
-from .chat import (
-    RETRIES,
-    TIMEOUT_SECONDS,
-    TOOL,
-    TOOL_DESCRIPTION,
-    TOOL_PARAMETERS,
-    Call,
-    Message,
-    Reply,
-    arguments,
-    count,
-    garbage,
-    plain,
-    refused,
-    unreachable,
-)
+from . import chat
 from .usage import priced
 
 BASE_URLS: Final = {
@@ -34,7 +19,7 @@ BASE_URLS: Final = {
 
 class OpenAIChat:
     def __init__(
-        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = RETRIES
+        self, model: ModelAccess, *, network: Network = PLAIN, retries: int = chat.RETRIES
     ) -> None:
         self._model = model
         base_url = model.base_url or BASE_URLS[model.provider]
@@ -45,10 +30,10 @@ class OpenAIChat:
                 trust_env=False, verify=network.context, proxy=network.proxies.of_url(base_url)
             ),
             max_retries=retries,
-            timeout=TIMEOUT_SECONDS,
+            timeout=chat.TIMEOUT_SECONDS,
         )
 
-    def complete(self, messages: list[Message]) -> Reply:
+    def complete(self, messages: list[chat.Message]) -> chat.Reply:
         """Ask once; the SDK retries temporary errors."""
         try:
             completion = self._client.chat.completions.create(
@@ -59,35 +44,35 @@ class OpenAIChat:
                     {
                         "type": "function",
                         "function": {
-                            "name": TOOL,
-                            "description": TOOL_DESCRIPTION,
-                            "parameters": TOOL_PARAMETERS,
+                            "name": chat.TOOL,
+                            "description": chat.TOOL_DESCRIPTION,
+                            "parameters": chat.TOOL_PARAMETERS,
                         },
                     }
                 ],
             )
         except openai.APIStatusError as exc:
-            raise refused(exc.status_code, exc.message) from exc
+            raise chat.refused(exc.status_code, exc.message) from exc
         except openai.APIConnectionError as exc:
-            raise unreachable(str(exc.__cause__ or exc)) from exc
+            raise chat.unreachable(str(exc.__cause__ or exc)) from exc
         except (openai.OpenAIError, ValueError) as exc:
-            raise garbage(str(exc)) from exc
+            raise chat.garbage(str(exc)) from exc
         try:
             return self._reply(completion)
         except (AttributeError, LookupError, TypeError, ValueError) as exc:
             # The SDK does not check what it parsed: a page of HTML comes back as a string.
-            raise garbage("it is no chat completion") from exc
+            raise chat.garbage("it is no chat completion") from exc
 
-    def _reply(self, completion: ChatCompletion) -> Reply:
+    def _reply(self, completion: ChatCompletion) -> chat.Reply:
         choice = completion.choices[0]
         usage = completion.usage
-        return Reply(
-            text=plain(choice.message.content),
+        return chat.Reply(
+            text=chat.plain(choice.message.content),
             calls=tuple(
-                Call(
-                    id=plain(call.id),
-                    name=plain(call.function.name),
-                    arguments=arguments(call.function.arguments or ""),
+                chat.Call(
+                    id=chat.plain(call.id),
+                    name=chat.plain(call.function.name),
+                    arguments=chat.arguments(call.function.arguments or ""),
                 )
                 for call in choice.message.tool_calls or ()
                 if isinstance(call, ChatCompletionMessageToolCall)
@@ -95,8 +80,8 @@ class OpenAIChat:
             tokens=priced(
                 self._model.provider,
                 self._model.name,
-                input_tokens=count(usage.prompt_tokens if usage else 0),
-                output_tokens=count(usage.completion_tokens if usage else 0),
+                input_tokens=chat.count(usage.prompt_tokens if usage else 0),
+                output_tokens=chat.count(usage.completion_tokens if usage else 0),
             ),
             is_cut=choice.finish_reason == "length",
         )

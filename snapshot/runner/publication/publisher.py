@@ -17,16 +17,6 @@ from ..repository.remote import ATTEMPT_TRAILER, TASK_TRAILER, Clone, Remote, Re
 from .github import GitHub, Proposal
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """The names in the commit and the pull request."""
-
-    task_id: str
-    attempt: int
-    branch: str
-    title: str
-    author: tuple[str, str]
-
-
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     clone: Clone
     """At the commit that the patch applies to."""
@@ -38,7 +28,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Publisher:
-    identity: Identity
+    task_id: str
+    attempt: int
+    branch: str
+    title: str
+    author: tuple[str, str]
     git: Git
     remote: Remote
     github: GitHub | None
@@ -49,14 +43,14 @@ class Publisher:
 
     def check_owner(self, found: RemoteBranch | None) -> None:
         """Raise `branch_exists` if the remote's branch of our name is not this task's."""
-        if found is not None and found.task_id != self.identity.task_id:
-            message = f"{self.identity.branch} exists on the remote and is not this task's"
+        if found is not None and found.task_id != self.task_id:
+            message = f"{self.branch} exists on the remote and is not this task's"
             raise RepositoryRejected("branch_exists", message)
 
     def check_permission(self) -> None:
         """Ask GitHub, if there is one, about rules against the push; raises `Failure`."""
         if self.github is not None and not self.remote.is_local:
-            self.github.check(self.identity.branch)
+            self.github.check(self.branch)
 
     def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
@@ -65,16 +59,15 @@ class Publisher:
             Stopped: the gateway says that this attempt is over.
             Failure: any step's own.
         """
-        branch = self.identity.branch
         applied = clean_checkout.apply(self.git, work.clone, work.patch, workdir)
         message = self.redact(self._commit_message(work.agent_summary))
-        author = self.identity.author
+        author = self.author
         commit = clean_checkout.commit(self.git, applied, message=message, author=author)
-        found = self.remote.find(workdir, branch)
+        found = self.remote.find(workdir, self.branch)
         self.check_owner(found)
         request = PushRequest(
             stage="push",
-            message=f"Pushing {branch}",
+            message=f"Pushing {self.branch}",
             commit_sha=commit,
             base_branch=work.clone.base_branch,
             summary=work.review.summary,
@@ -82,7 +75,7 @@ class Publisher:
             validation=work.receipts,
         )
         self.reporter.ask(request)
-        self.remote.push(workdir, commit, branch, expected=found.sha if found else None)
+        self.remote.push(workdir, commit, self.branch, expected=found.sha if found else None)
         return request
 
     def propose(self, pushed: PushRequest) -> tuple[Review, str | None]:
@@ -90,8 +83,7 @@ class Publisher:
         review = Review(summary=pushed.summary, is_complete=pushed.is_complete)
         if self.github is None:
             return review.with_note(self.no_github), None
-        branch = self.identity.branch
-        message = f"Opening a draft pull request for {branch}"
+        message = f"Opening a draft pull request for {self.branch}"
         self.reporter.ask(Progress(stage="pr", message=message))
         try:
             opened = self.github.open(self._proposal(pushed))
@@ -101,7 +93,7 @@ class Publisher:
         self.reporter.emit(
             PullRequestCreated(
                 pr_url=opened.html_url,
-                branch_name=branch,
+                branch_name=self.branch,
                 commit_sha=pushed.commit_sha,
                 draft=opened.draft,
             )
@@ -112,19 +104,17 @@ class Publisher:
         return review, opened.html_url
 
     def _commit_message(self, agent_summary: str) -> str:
-        identity = self.identity
-        trailers = f"{TASK_TRAILER}: {identity.task_id}\n{ATTEMPT_TRAILER}: {identity.attempt}"
-        return "\n\n".join(filter(None, (identity.title, agent_summary, trailers))) + "\n"
+        trailers = f"{TASK_TRAILER}: {self.task_id}\n{ATTEMPT_TRAILER}: {self.attempt}"
+        return "\n\n".join(filter(None, (self.title, agent_summary, trailers))) + "\n"
 
     def _proposal(self, pushed: PushRequest) -> Proposal:
-        identity = self.identity
         body = pull_request_body(
-            pushed.summary, pushed.validation, task_id=identity.task_id, attempt=identity.attempt
+            pushed.summary, pushed.validation, task_id=self.task_id, attempt=self.attempt
         )
         return Proposal(
-            branch=identity.branch,
+            branch=self.branch,
             base=pushed.base_branch,
-            title=self.redact(identity.title),
+            title=self.redact(self.title),
             body=self.redact(body),
         )
 

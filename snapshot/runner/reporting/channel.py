@@ -79,7 +79,7 @@ class FlatChannel:
     def deliver(self, message: Message) -> DeliveryResult:
         payload = flat_payload(msgspec.json.decode(message.body, type=Envelope))
         if payload is None:
-            return Delivered(applied=True, cancel=False, deadline_at=None)
+            return Delivered()
         try:
             sent = {**payload, "id": message.id, **self._ids}
             return classify(self._client.post(self._url, json=sent))

@@ -11,12 +11,11 @@ from ..network.client import http_date
 from ..stop import Reason, Stop
 
 
-class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    applied: bool
+class Delivered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    applied: bool = True
     """The permission that an ask waits for."""
-    cancel: bool
-    deadline_at: float | None
-    """Unix seconds."""
+    cancel: bool = False
+    deadline_at: datetime | None = None
 
 
 class Fenced(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +49,6 @@ class Unreachable(msgspec.Struct, frozen=True, kw_only=True):
 DeliveryResult = Delivered | Fenced | Rejected | ClockSkewed | Busy | Unreachable
 
 
-class _Answer(msgspec.Struct, rename="camel"):
-    applied: bool = True
-    cancel: bool = False
-    deadline_at: datetime | None = None
-
-
 class _Problem(msgspec.Struct):
     code: str
 
@@ -64,7 +57,10 @@ def classify(response: httpx.Response) -> DeliveryResult:
     """Read an answer. A duplicate counts as applied: its first delivery was."""
     status = response.status_code
     if response.is_success:
-        return _delivered(response)
+        try:
+            return msgspec.json.decode(response.content, type=Delivered)
+        except msgspec.MsgspecError:
+            return Unreachable(detail=f"HTTP {status} that is not the gateway's JSON")
     try:
         code = msgspec.json.decode(response.content, type=_Problem).code
     except msgspec.MsgspecError:
@@ -81,15 +77,6 @@ def classify(response: httpx.Response) -> DeliveryResult:
     if not code:
         return Unreachable(detail=f"HTTP {status} without the gateway's error code")
     return Rejected(detail=f"{status} {code}")
-
-
-def _delivered(response: httpx.Response) -> DeliveryResult:
-    try:
-        answer = msgspec.json.decode(response.content, type=_Answer)
-    except msgspec.MsgspecError:
-        return Unreachable(detail=f"HTTP {response.status_code} that is not the gateway's JSON")
-    deadline = answer.deadline_at.timestamp() if answer.deadline_at else None
-    return Delivered(applied=answer.applied, cancel=answer.cancel, deadline_at=deadline)
 
 
 def _unavailable(response: httpx.Response, code: str) -> DeliveryResult:
@@ -121,7 +108,8 @@ class GatewayStatus:
             elif self._unreachable_since is None:
                 self._unreachable_since = time.monotonic()
             if isinstance(result, Delivered):
-                self._deadline_at = result.deadline_at
+                deadline = result.deadline_at
+                self._deadline_at = deadline.timestamp() if deadline else None
         if isinstance(result, Fenced):
             self._stop.request(Reason.FENCED, f"the gateway answered {result.detail}")
         elif isinstance(result, Delivered) and result.cancel:

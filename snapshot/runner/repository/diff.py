@@ -15,13 +15,8 @@ DIFF_SECONDS: Final = 300.0
 ARGUMENT_BYTES: Final = 100_000
 """Of paths on one command line; Linux takes 128 KiB in one argument and 2 MiB in all."""
 _OPTIONS: Final = (
-    "-p",
-    "--binary",
-    "--full-index",
-    "--no-renames",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
+    *("-p", "--binary", "--full-index", "--no-renames"),
+    *("--no-ext-diff", "--no-textconv", "--no-color"),
 )
 _BINARY_ATTRIBUTES: Final = "* -diff !filter\n"
 _HEADER: Final = b"diff --git "
