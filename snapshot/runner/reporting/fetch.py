@@ -27,21 +27,13 @@ class _Patch(msgspec.Struct, rename="camel"):
 
 
 def fetch_prompt(channel: SignedChannel, url: str, sleep: Callable[[float], None]) -> str:
-    """The prompt that did not fit in the environment.
-
-    Raises:
-        Failure: `prompt_unavailable`.
-    """
+    """The prompt that did not fit in the environment; raises `prompt_unavailable`."""
     code, name = "prompt_unavailable", "the whole prompt"
     return _fetch(channel, url, _Prompt, code=code, name=name, sleep=sleep).prompt
 
 
 def fetch_patch(channel: SignedChannel, url: str, sleep: Callable[[float], None]) -> KeptPatch:
-    """The patch that the gateway keeps of an earlier attempt.
-
-    Raises:
-        Failure: `resume_unavailable`.
-    """
+    """The patch that the gateway keeps of an earlier attempt; raises `resume_unavailable`."""
     code, name = "resume_unavailable", "the earlier attempt's patch"
     found = _fetch(channel, url, _Patch, code=code, name=name, sleep=sleep)
     return KeptPatch(

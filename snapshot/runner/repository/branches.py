@@ -71,11 +71,7 @@ class RemoteRefs(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def free_name(self, branch: str, task_id: str) -> str:
-        """The branch's name, or another for one that nobody chose.
-
-        Raises:
-            RepositoryRejected: `branch_in_the_way`.
-        """
+        """The branch's name, or another for one that nobody chose; raises `branch_in_the_way`."""
         other = self.conflict_of(branch)
         if other is None:
             return branch
