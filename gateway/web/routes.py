@@ -17,7 +17,9 @@ from gateway.web.deliveries import (
     replays,
 )
 from gateway.web.http.browsers import METHODS, BrowserHandler
+from gateway.web.http.handler import SourceHandler
 from gateway.web.http.middleware import Application, Handler
+from gateway.web.http.operation import Operation
 from gateway.web.launching import (
     identity,
     launcher_docs,
@@ -26,10 +28,8 @@ from gateway.web.launching import (
     sweeps,
 )
 from gateway.web.openapi import handler
-from gateway.web.openapi.operation import Operation
 from gateway.web.operations import docs_pages, health, operator_docs, reconcile
 from gateway.web.sources import daytona, github, source_docs, workspace, workspace_docs
-from gateway.web.sources.handler import SourceHandler
 from gateway.web.tasks import (
     event_docs,
     events,

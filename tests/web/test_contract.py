@@ -10,8 +10,8 @@ import msgspec
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.tasks.stream_token import stream_token
 from gateway.web.http.body import MIB
+from gateway.web.http.operation import Operation
 from gateway.web.openapi.document import method_of, operation_of
-from gateway.web.openapi.operation import Operation
 from gateway.web.openapi.paths import shown_path
 from gateway.web.routes import ROUTES
 from tests.web import services

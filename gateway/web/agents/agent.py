@@ -30,7 +30,7 @@ from gateway.web.http.headers import headers_of
 from gateway.web.http.problems import as_refusal
 from gateway.web.http.query import Number, Text
 from gateway.web.http.replies import reply
-from gateway.web.sources.proof import out_of_tolerance
+from gateway.web.sources.signed import out_of_tolerance
 from gateway.web.tasks.patches import WholePatch, resumable_patch
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
 from gateway.wire.decode import WrongShape

@@ -3,10 +3,10 @@
 from typing import Final
 
 from gateway.web.agents import agent
-from gateway.web.openapi import access
+from gateway.web.http import access
+from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.openapi.agent_events import flat_words, signed_words
 from gateway.web.openapi.examples import TASK_ID
-from gateway.web.openapi.operation import Body, Operation, answer
 from gateway.wire.agent import Accepted, FlatAccepted
 from gateway.wire.decode import MAX_DEPTH
 

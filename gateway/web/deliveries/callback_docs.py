@@ -2,13 +2,13 @@
 
 from typing import Final
 
+from gateway.web.http.operation import Callback, Header
 from gateway.web.openapi.examples import (
     FAILING,
     FAILING_STATE,
     PROGRESS,
     RUNNING,
 )
-from gateway.web.openapi.operation import Callback, Header
 from gateway.wire.endpoints import EndpointNotice, EndpointNoticeData
 from gateway.wire.tasks import Notice, NoticeData
 

@@ -7,11 +7,11 @@ from msgspec.structs import asdict, replace
 
 from gateway.web.deliveries import deliveries, endpoints
 from gateway.web.deliveries.callback_docs import ENDPOINT_NOTICE
+from gateway.web.http import access
 from gateway.web.http.body import Nothing
-from gateway.web.openapi import access
+from gateway.web.http.operation import Answer, Body, Content, Operation, answer
 from gateway.web.openapi.examples import DELIVERY
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY
-from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.endpoints import (
     DeletedEndpoint,

@@ -13,9 +13,9 @@ from gateway.web.deliveries.endpoint_secrets import known_endpoint
 from gateway.web.deliveries.views import replay_view
 from gateway.web.http.auth import OPS, authorize
 from gateway.web.http.body import read_as
+from gateway.web.http.fields import countable
 from gateway.web.http.idempotency import REPLAYED, idempotency_of
 from gateway.web.http.replies import reply
-from gateway.web.http.timestamps import countable
 from gateway.wire.endpoints import NewReplay
 
 

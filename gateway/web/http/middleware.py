@@ -23,9 +23,9 @@ from gateway.web.context import Context
 from gateway.web.http.auth import project_of
 from gateway.web.http.headers import read_headers
 from gateway.web.http.masking import masked
+from gateway.web.http.operation import Operation
 from gateway.web.http.problems import http_error, problem, refused
 from gateway.web.openapi.document import document
-from gateway.web.openapi.operation import Operation
 from gateway.wire.decode import WrongShape
 
 log = structlog.get_logger("gateway.request")

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.web.http import access
 from gateway.web.http.body import REPORT_LIMIT
-from gateway.web.openapi import access
+from gateway.web.http.operation import Answer, Body, Operation, answer
 from gateway.web.openapi.examples import SANDBOX_NAME, TASK_ID
-from gateway.web.openapi.operation import Answer, Body, Operation, answer
 from gateway.wire import launcher as wire
 from gateway.wire.launcher import GatewayView
 

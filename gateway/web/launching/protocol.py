@@ -21,8 +21,8 @@ from gateway.web.agents.patches import kept_piece, needs_rescue, own_texts
 from gateway.web.context import Context, context_of
 from gateway.web.http.auth import LAUNCHER, authorize, served_by
 from gateway.web.http.body import REPORT_LIMIT, read_as
+from gateway.web.http.fields import countable
 from gateway.web.http.replies import reply
-from gateway.web.http.timestamps import countable
 from gateway.web.launching.sandbox_env import launch_env
 from gateway.web.launching.spool import submit_spooled
 from gateway.web.tasks.patches import resumable_patch

@@ -7,10 +7,8 @@ from typing import Final, Protocol, cast
 import msgspec
 from starlette.routing import Route
 
-from gateway.web.openapi.access import SCHEMES
-from gateway.web.openapi.errors import problems
-from gateway.web.openapi.headers import ALWAYS, HEADERS
-from gateway.web.openapi.operation import (
+from gateway.web.http.access import SCHEMES
+from gateway.web.http.operation import (
     Answer,
     Body,
     Callback,
@@ -19,6 +17,8 @@ from gateway.web.openapi.operation import (
     Parameter,
     Schema,
 )
+from gateway.web.openapi.errors import problems
+from gateway.web.openapi.headers import ALWAYS, HEADERS
 from gateway.web.openapi.paths import PATH_PARAMETERS, shown_path
 from gateway.web.openapi.schemas import Schemas
 from gateway.web.openapi.sparse import sparse

@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.web.http.operation import Operation, Schema
 from gateway.web.http.problems import STATUS, TITLES, document
-from gateway.web.openapi.operation import Operation, Schema
 from gateway.wire.problem import MEDIA_TYPE
 
 MEANING: Final = {

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.web.http.idempotency import KEY_PATTERN
-from gateway.web.openapi.operation import Header, Schema
+from gateway.web.http.operation import Header, Schema
 
 IDEMPOTENCY_KEY: Final = Header(
     name="Idempotency-Key",

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.kernel.ids import TASK_ID_PATTERN
-from gateway.web.openapi.operation import Schema
+from gateway.web.http.operation import Schema
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import cast
 
 import msgspec
 
-from gateway.web.openapi.operation import Operation, Schema
+from gateway.web.http.operation import Operation, Schema
 from gateway.web.openapi.vocabulary import WORDS
 from gateway.wire.message import Reply
 from gateway.wire.problem import Problem

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.web.openapi.access import OPEN
-from gateway.web.openapi.operation import Answer, Content, Operation
+from gateway.web.http.access import OPEN
+from gateway.web.http.operation import Answer, Content, Operation
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

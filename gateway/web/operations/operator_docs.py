@@ -5,10 +5,10 @@ from typing import Final
 from msgspec import Raw
 
 from gateway.metrics import MEDIA_TYPE
+from gateway.web.http import access
+from gateway.web.http.operation import Answer, Content, Operation, answer
 from gateway.web.launching import launchers
-from gateway.web.openapi import access
 from gateway.web.openapi.examples import TASK_ID
-from gateway.web.openapi.operation import Answer, Content, Operation, answer
 from gateway.web.operations import reconcile
 from gateway.wire.message import JSONObject
 from gateway.wire.operations import (

@@ -12,11 +12,11 @@ from gateway.web.context import context_of
 from gateway.web.http.body import read_bytes
 from gateway.web.http.headers import headers_of
 from gateway.web.http.replies import reply
-from gateway.web.sources.proof import out_of_tolerance, prove, required
 from gateway.web.sources.result import result
+from gateway.web.sources.signed import out_of_tolerance, prove, required
+from gateway.wire.sources import SANDBOXES, Received, SandboxEvent
 from gateway.wire.decode import decode
 from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders
-from gateway.wire.sources import SANDBOXES, Received, SandboxEvent
 
 
 async def hear(request: Request) -> Response:

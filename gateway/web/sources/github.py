@@ -18,8 +18,8 @@ from gateway.web.context import context_of
 from gateway.web.http.body import check_media_type, read_bytes
 from gateway.web.http.headers import headers_of
 from gateway.web.http.replies import reply
-from gateway.web.sources.proof import prove, required
 from gateway.web.sources.result import result
+from gateway.web.sources.signed import prove, required
 from gateway.wire.decode import decode
 from gateway.wire.signing import MalformedHeaders
 from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent, Received

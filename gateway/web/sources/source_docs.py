@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from gateway.web.openapi import access
-from gateway.web.openapi.operation import Body, Header, Operation, answer
+from gateway.web.http import access
+from gateway.web.http.operation import Body, Header, Operation, answer
 from gateway.wire.message import JSONObject
 from gateway.wire.sources import Received
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from gateway.web.http import access
 from gateway.web.http.body import TASK_LIMIT, Nothing
-from gateway.web.openapi import access
+from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.openapi.examples import TASK_ID
-from gateway.web.openapi.operation import Body, Operation, answer
 from gateway.web.sources.workspace import LIST_PARAMETERS
 from gateway.wire.workspace import (
     ListedWorkspace,

@@ -16,7 +16,7 @@ from gateway.domain.tasks.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
 from gateway.web.http.errors import Refusals
-from gateway.web.http.timestamps import countable
+from gateway.web.http.fields import countable
 from gateway.web.launching.sandbox_env import PROMPT_BYTES
 from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask

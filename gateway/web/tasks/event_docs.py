@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from gateway.web.openapi import access
+from gateway.web.http import access
+from gateway.web.http.operation import Answer, Content, Operation
 from gateway.web.openapi.examples import EVENTS, PROGRESS
 from gateway.web.openapi.headers import LAST_EVENT_ID
-from gateway.web.openapi.operation import Answer, Content, Operation
 from gateway.web.tasks import events
 from gateway.wire.tasks import EventView, Page
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from gateway.web.openapi import access
-from gateway.web.openapi.operation import Answer, Content, Operation
+from gateway.web.http import access
+from gateway.web.http.operation import Answer, Content, Operation
 from gateway.web.tasks import results
 from gateway.wire.tasks import LogChunk, Page
 

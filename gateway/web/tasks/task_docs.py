@@ -3,8 +3,9 @@
 from typing import Final
 
 from gateway.web.deliveries.callback_docs import NOTICE
+from gateway.web.http import access
 from gateway.web.http.body import TASK_LIMIT, Nothing
-from gateway.web.openapi import access
+from gateway.web.http.operation import Answer, Body, Content, Operation, answer
 from gateway.web.openapi.examples import (
     CANCELLING,
     EXPLANATION,
@@ -15,7 +16,6 @@ from gateway.web.openapi.examples import (
     WHOLE,
 )
 from gateway.web.openapi.headers import IDEMPOTENCY_KEY, TRACEPARENT
-from gateway.web.openapi.operation import Answer, Body, Content, Operation, answer
 from gateway.web.tasks import filters
 from gateway.web.tasks.included import INCLUDE
 from gateway.wire.tasks import (

@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.context import context_of
 from gateway.web.http.middleware import Handler
+from gateway.web.http.operation import Operation
 from gateway.web.http.problems import as_refusal
-from gateway.web.openapi.operation import Operation
 from gateway.wire.decode import WrongShape
 
 

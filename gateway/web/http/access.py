@@ -3,7 +3,7 @@
 from typing import Final
 
 from gateway.web.http import auth
-from gateway.web.openapi.operation import Access, Schema
+from gateway.web.http.operation import Access, Schema
 from gateway.web.tasks.task_access import TOKEN
 
 SCHEMES: Final[Schema] = {
