@@ -48,10 +48,10 @@ from gateway.store.sqlite.store import (
     open_sqlite,
 )
 from gateway.web.context import Context
-from gateway.web.deliveries.bodies import rendering
+from gateway.web.deliveries.messages import rendering
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
-from gateway.web.http.single_flight import SingleFlight
+from gateway.web.http.single_flight import Cached
 from gateway.web.routes import application
 from gateway.wire.authorities import with_trust
 
@@ -285,7 +285,7 @@ def _context(
         is_draining=is_draining,
         admission=Admission(most=max_requests),
         log_dropped=parts.log_dropped,
-        commits=SingleFlight(
+        commits=Cached(
             partial(_commit, parts.ledger, parts.metrics, parts.clock),
             keep=READY_FOR,
             clock=parts.clock,
@@ -317,7 +317,7 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
         now = clock()
         return await store.reads.gauges(now=now, since=now - LIVE_FOR)
 
-    figures = SingleFlight(look, keep=FIGURES_FOR, clock=clock)
+    figures = Cached(look, keep=FIGURES_FOR, clock=clock)
 
     async def stats() -> GatewayStats:
         return GatewayStats(

@@ -1,10 +1,10 @@
-"""What the handlers work with; the composition root makes it once."""
+"""The collaborators of the handlers; the composition root makes them once."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from starlette.requests import Request
+from starlette.types import Scope
 
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
@@ -26,7 +26,7 @@ DEFAULT_MODELS: Final = {
     "anthropic": "claude-sonnet-4-5",
     "openrouter": "openai/gpt-5",
 }
-"""What a task gets that names a provider and no model."""
+"""Models of tasks that name a provider alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,34 +47,33 @@ class Context:
     random_bits: Callable[[], int]
     """74 of them, for ids."""
     nonce: Callable[[], bytes]
-    """12 bytes, never the same twice."""
+    """12 unique bytes."""
     secret: Callable[[], bytes]
-    """32 bytes that nobody can guess."""
+    """32 random bytes."""
     may_be_public: Callable[[str], bool]
-    """Whether a host is not plainly one of ours; a name is only known when it is called."""
+    """False for a host that is plainly private; a name is resolved only when it is called."""
     try_endpoint: Callable[[Endpoint, str, bytes], Awaitable[DeliveryAttempt]]
-    """Sends one webhook (id, body) to an endpoint, and says what came of it."""
+    """Sends one webhook (id, body) to an endpoint, once."""
     is_healthy: Callable[[], bool]
-    """Whether the loops move."""
+    """True while the loops run."""
     is_draining: Callable[[], bool]
     commits: Callable[[], Awaitable[object]]
-    """Whether the store does; raises `Unavailable`."""
+    """Returns if the store commits; raises `Unavailable`."""
     stats: Callable[[], Awaitable[GatewayStats]]
-    """How everything stands, for those who watch over it."""
     admission: Admission
     log_dropped: Callable[[], int]
-    """Lines of the log that could not be written, since the start."""
+    """Log lines that could not be written since the start."""
     pages: Pages = field(default_factory=Pages)
     public_url: str | None = None
     daytona_secrets: tuple[bytes, ...] = field(default=(), repr=False)
     github_secrets: tuple[bytes, ...] = field(default=(), repr=False)
-    """With which these services sign; any of several, during a rotation."""
+    """Secrets these services sign with; any of several, during a rotation."""
     snapshot: str = ""
     allowed_repos: tuple[str, ...] = ()
     allow_file_repos: bool = False
     allow_private_endpoints: bool = False
     workspace_wait_seconds: int = 20
-    """How long `POST /workspace` waits for its sandbox."""
+    """Longest wait of `POST /workspace` for its sandbox."""
 
     async def ask(self, command: Command, kind: type[A]) -> A:
         """Submits a command whose answer is known to be of this kind."""
@@ -84,7 +83,7 @@ class Context:
         return answer
 
 
-def context_of(request: Request) -> Context:
+def context_of(scope: Scope) -> Context:
     """The context of the application this request came to."""
-    context: Context = request.app.context
+    context: Context = scope["app"].context
     return context

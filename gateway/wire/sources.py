@@ -17,6 +17,7 @@ from gateway.wire.signing import MalformedHeaders
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 State = Annotated[str, msgspec.Meta(max_length=60)]
+Reason = Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do", "not_followed", "ping"]
 
 SANDBOXES: Final = "sandbox."
 """The prefix of Daytona's events about sandboxes; others are about snapshots and volumes."""
@@ -98,9 +99,6 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
     accepted: bool
     applied: bool
-    reason: (
-        Literal["unknown_sandbox", "unknown_pull_request", "nothing_to_do", "not_followed", "ping"]
-        | None
-    ) = None
+    reason: Reason | None = None
     """The reason if it was not applied."""
     duplicate: bool = False

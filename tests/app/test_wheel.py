@@ -74,6 +74,8 @@ def test_it_has_its_commands_migrations_pages_and_the_scripts_of_the_snapshot(
         if file.is_file() and "__pycache__" not in file.parts:
             there = folder / file.relative_to(FOLDER)
             assert there.read_bytes() == file.read_bytes()
+    code = "from gateway.web.openapi.examples import example_of as of; print(of(None, 'NewTask'))"
+    assert "acme/widgets" in run(installed / "python", "-c", code, folder=tmp_path)
     code = "from gateway.web.operations import docs_pages; print(docs_pages.__file__)"
     module = Path(run(installed / "python", "-c", code, folder=tmp_path).strip())
     pages = CHECKOUT / "gateway" / "docs"

@@ -27,7 +27,7 @@ from gateway.web.http.connection import (
     REST_BYTES,
     Connection,
 )
-from gateway.web.http.connections import TELL_SECONDS, Connections
+from gateway.web.http.connections import LOG_SECONDS, Connections
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 CHUNKED: Final = b"POST /body HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -215,7 +215,7 @@ async def test_of_many_refused_connections_there_is_one_line_in_a_while() -> Non
                     await caller.send(b"nonsense\r\n\r\n")
                     assert await caller.refusal() == (400, "invalid_http")
                 server.later(0)
-            server.later(TELL_SECONDS + 1)
+            server.later(LOG_SECONDS + 1)
     told = [line for line in lines if line["event"] == "connections.refused"]
     assert [line["invalid_http"] for line in told] == [3, 3]
 

@@ -11,7 +11,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.keyring import Keyring
 from gateway.store.records import TaskFilter
-from gateway.web.http.cursors import cursor_after, task_before
+from gateway.web.tasks.lists import cursor_after, task_before
 
 KEYRING: Final = Keyring({"k1": b"m" * 32})
 LIST: Final = TaskFilter(project="default")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.routing import Route
 
 from gateway.web.openapi.document import method_of, operation_of
-from gateway.web.openapi.sparse import sparse
+from gateway.web.openapi.examples import example_of
 from gateway.web.routes import ROUTES
 from tests.hostile import FLAT, bodies, signed_words
 from tests.web.callers import SCOPES, Agent, GatewayHarness, Json
@@ -77,7 +77,7 @@ class Target:
             return bodies(*FLAT)
         if route.path == "/v1/webhooks/agent":
             return bodies(*signed_words(self.task_id))
-        right = sparse(body.example)
+        right = example_of(body.kind, body.example)
         assert isinstance(right, dict)
         lease = {"leaseToken": self.job["leaseToken"]} if "leaseToken" in right else {}
         # Who may wait would wait.
@@ -140,7 +140,7 @@ def requests(draw: st.DrawFn, target: Target) -> Json:
 
 
 def _query(route: Route) -> st.SearchStrategy[str]:
-    parameters = [one.name for one in operation_of(route).parameters if one.where == "query"]
+    parameters = [one.name for one in operation_of(route).query if one.where == "query"]
     name = st.sampled_from([*(name for name in parameters if name != "wait"), "x"])
     pairs = st.lists(st.tuples(name, TEXT.map(quote)), max_size=3)
     return pairs.map(lambda drawn: "&".join("=".join(pair) for pair in drawn))

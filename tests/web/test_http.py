@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.web.http.body import MIB
-from gateway.web.http.problems import STATUS, TITLES
+from gateway.web.http.codes import STATUS, TITLES
 from tests.web.callers import TASK, GatewayHarness
 
 GATEWAY = Path(__file__).parents[2] / "gateway"

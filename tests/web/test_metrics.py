@@ -7,7 +7,7 @@ import pytest
 from gateway.domain.kernel.errors import Unavailable
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.ledger import wall_clock
-from gateway.web.http.single_flight import SingleFlight
+from gateway.web.http.single_flight import Cached
 from tests.web.callers import GatewayHarness, beside, open_gateway
 
 CALLBACK = "https://app.example/api/hook"
@@ -83,7 +83,7 @@ class Looks:
 
 async def test_what_was_found_lately_is_not_looked_for_again() -> None:
     looks = Looks()
-    flight = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
+    flight = Cached(looks, keep=1_000, clock=lambda: looks.at)
     assert [await flight() for _ in range(3)] == [1, 1, 1]
     looks.at = 999
     assert await flight() == 1
@@ -95,7 +95,7 @@ async def test_what_was_found_lately_is_not_looked_for_again() -> None:
 
 async def test_a_failure_is_told_and_not_kept() -> None:
     looks = Looks()
-    flight = SingleFlight(looks, keep=1_000, clock=lambda: looks.at)
+    flight = Cached(looks, keep=1_000, clock=lambda: looks.at)
     looks.is_broken = True
     for _ in range(2):
         with pytest.raises(Unavailable):

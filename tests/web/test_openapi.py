@@ -1,16 +1,18 @@
 """`GET /openapi.json`: every route, whole, valid, and with examples that hold."""
 
 import re
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, cast, get_args, get_type_hints
 
 import msgspec
 import pytest
 import schemathesis
 
+from gateway.web.http.codes import CODES
+from gateway.web.http.handler import Handler
 from gateway.web.http.middleware import Application
-from gateway.web.http.problems import STATUS
 from gateway.web.openapi.document import method_of
-from gateway.web.openapi.errors import MEANING
+from gateway.web.routes import ROUTES
 from gateway.wire import flat_events
 from gateway.wire.decode import WrongShape
 from tests.web.callers import GatewayHarness
@@ -71,7 +73,17 @@ def test_no_two_operations_share_a_name() -> None:
 
 
 def test_every_code_has_a_status_and_a_meaning() -> None:
-    assert set(MEANING) == set(STATUS)
+    assert all(400 <= status < 600 and meaning for status, meaning in CODES.values())
+
+
+def test_a_handler_takes_the_body_of_its_operation() -> None:
+    for handler in (cast("Handler", route.endpoint) for route in ROUTES):
+        hints = get_type_hints(handler.handle)
+        del hints["return"]
+        (call,) = hints.values()
+        body = handler.operation.body
+        taken = NoneType if body is None else bytes if body.is_raw else body.kind
+        assert get_args(call) == (taken,), handler.name
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -15,7 +15,7 @@ class Log:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.reads = 0
-        self.told = 1
+        self.version = 1
         self.fails: Exception | None = None
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -33,7 +33,7 @@ class Log:
             seq=len(self.events) + 1,
         )
         self.events.append(event)
-        self.told += 1
+        self.version += 1
 
     async def behind(self, pages: Pages, after: int) -> Written:
         """Its page behind a number."""
@@ -46,7 +46,7 @@ class Log:
                 raise self.fails
             return FeedPage(events=found, cursor=after + len(found), is_end=True)
 
-        return await pages.behind("task_1", after, read, told=self.told)
+        return await pages.behind("task_1", after, read, version=self.version)
 
 
 async def _settled() -> None:
@@ -84,7 +84,7 @@ async def test_a_reader_that_comes_just_when_a_read_ends_begins_its_own() -> Non
 
     async def come_when_it_ends() -> Written:
         await log.may_answer.wait()
-        log.told += 1
+        log.version += 1
         return await log.behind(pages, 0)
 
     early = asyncio.ensure_future(log.behind(pages, 0))

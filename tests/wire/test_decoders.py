@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.web.http.problems import STATUS, as_refusal, document
+from gateway.web.http.codes import STATUS
+from gateway.web.http.problems import document, to_api_error
 from gateway.web.openapi.document import operation_of
+from gateway.web.openapi.examples import example_of
 from gateway.web.routes import ROUTES
 from gateway.wire import agent, flat_events
 from gateway.wire.decode import WrongShape, decode
 from tests.hostile import FLAT, bodies, signed_words
 
 REQUESTS: Final = {
-    type(operation.body.example): operation.body.example
-    for operation in map(operation_of, ROUTES)
-    if operation.body is not None and isinstance(operation.body.example, msgspec.Struct)
+    body.kind: msgspec.convert(example_of(body.kind, body.example), body.kind)
+    for body in (operation_of(route).body for route in ROUTES)
+    if body is not None and not body.is_raw
 }
 SIGNED: Final = signed_words("task_1")
 
@@ -36,7 +38,7 @@ def hold(read: Callable[[bytes], object], body: bytes) -> None:
     """A refusal can be shown, and names what is wrong."""
     exc = refusal(read, body)
     if exc is not None:
-        shown = msgspec.json.encode(document("r", as_refusal(exc)))
+        shown = msgspec.json.encode(document("r", to_api_error(exc)))
         assert exc.code in STATUS
         assert len(shown) < 30_000
         assert exc.errors or exc.code == "invalid_json"

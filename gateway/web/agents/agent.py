@@ -1,17 +1,15 @@
-"""What agents say, signed: `POST /v1/webhooks/agent`, and what they may ask for: the prompt, and an
-earlier attempt's work.
+"""Signed requests of agents: their events, their prompt, and the work of an earlier attempt.
 
-Only messages whose signature is right enter the ledger, so no read has to precede its batch.
+Only messages with a valid signature enter the ledger, so no read has to precede its batch.
 """
 
 import codecs
 import hashlib
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.kernel.answers import AgentEventReply
@@ -19,21 +17,19 @@ from gateway.domain.kernel.commands import ReportAgentEvent
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Attempt
 from gateway.web.agents.reported import Kept, kept
-from gateway.web.context import Context, context_of
-from gateway.web.http.body import (
-    LIMIT,
-    looked_at,
-    read_bytes,
-    vet,
-)
-from gateway.web.http.headers import headers_of
-from gateway.web.http.problems import as_refusal
+from gateway.web.context import Context
+from gateway.web.http.access import SIGNED
+from gateway.web.http.body import check_json, run_long
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Body, Operation, answer
+from gateway.web.http.problems import to_api_error
 from gateway.web.http.query import Number, Text
 from gateway.web.http.replies import reply
+from gateway.web.openapi.agent_events import signed_events
 from gateway.web.sources.signed import out_of_tolerance
 from gateway.web.tasks.patches import WholePatch, resumable_patch
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
-from gateway.wire.decode import WrongShape
+from gateway.wire.decode import MAX_DEPTH, WrongShape
 from gateway.wire.message import Reply
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 from gateway.wire.times import maybe_rfc3339
@@ -42,7 +38,14 @@ TASK_ID: Final = Text(name="taskId", meaning="The task of the attempt that asks.
 ATTEMPT: Final = Number(
     name="attempt", default=1, least=1, most=MAX_ATTEMPT, meaning="The attempt that asks."
 )
-PROMPT_PARAMETERS: Final = (TASK_ID, ATTEMPT)
+EVENT_ERRORS: Final = (
+    "unknown_event_type",
+    "webhook_id_reused",
+    "patch_too_large",
+    "stale_attempt",
+    "attempt_finished",
+)
+TAG: Final = "Agents"
 
 
 class Prompt(Reply, frozen=True, kw_only=True):
@@ -61,16 +64,38 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
     patch: str
 
 
-async def hear(request: Request) -> Response:
-    """One webhook, in the order of checks of `interfaces.md` §3."""
-    context = context_of(request)
-    body = await read_bytes(request, limit=LIMIT)
-    headers = _headers(request)
+@Operation(
+    id="sendWord",
+    tag=TAG,
+    summary="Say how the task goes, signed",
+    description=(
+        "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
+        "refused for an optional text that is too long: it is dropped, and `warnings` says so. "
+        "What looks like a secret is kept as `[redacted:<kind>]`; in a patch, only what certainly "
+        f"is one in an added line, with a warning. A word nests at most {MAX_DEPTH} levels."
+    ),
+    source="agent",
+    access=SIGNED,
+    body=Body(kind=signed_events(), example="sendWord", is_raw=True, media_type=None),
+    answers=(
+        answer(Accepted, "Stored.", status=202),
+        answer(
+            Accepted,
+            "The same came before under this webhook-id.",
+            example="Accepted:duplicate",
+        ),
+    ),
+    errors=EVENT_ERRORS,
+)
+async def receive(call: Call[bytes]) -> Response:
+    """Checks in the order of `interfaces.md` §3."""
+    context, body = call.context, call.body
+    headers = _headers(call)
     task_id, attempt = read_target(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
-    context.admission.enter_attempt(request.scope["state"], task_id)
-    command, warnings = await word_of(context, body, headers, (task_id, attempt, key_id))
-    answer = await context.ask(command, AgentEventReply)
+    context.admission.enter_attempt(call.request.scope["state"], task_id)
+    command, warnings = await event_command(context, body, headers, (task_id, attempt, key_id))
+    answer = await call.ask(command, AgentEventReply)
     return reply(
         Accepted(
             accepted=True,
@@ -84,52 +109,70 @@ async def hear(request: Request) -> Response:
     )
 
 
-async def prompt(request: Request) -> Response:
-    """`GET /v1/agent/prompt?taskId=&attempt=`, signed over an empty body."""
-    context = context_of(request)
-    asking = await _asking(context, request)
-    spec = await context.reads.spec(asking.task_id)
+@Operation(
+    id="readPrompt",
+    tag=TAG,
+    summary="Fetch the whole prompt, signed over an empty body",
+    description="For agents whose `SLIPGATE_PROMPT_URL` says that `AGENT_PROMPT` is cut.",
+    access=SIGNED,
+    query=(TASK_ID, ATTEMPT),
+    answers=(answer(Prompt, "The prompt."),),
+    errors=("attempt_finished",),
+)
+async def prompt(call: Call[None]) -> Response:
+    attempt = await _sender(call)
+    spec = await call.context.reads.spec(attempt.task_id)
     if spec is None:
         raise _unknown()
     return reply(Prompt(prompt=spec.prompt))
 
 
-async def patch(request: Request) -> Response:
-    """`GET /v1/agent/patch?taskId=&attempt=`, signed over an empty body: what to go on with."""
-    context = context_of(request)
-    asking = await _asking(context, request)
-    found = await resumable_patch(context.reads, asking.task_id, asking.number)
+@Operation(
+    id="readResumedPatch",
+    tag=TAG,
+    summary="Fetch the work of an earlier attempt, signed over an empty body",
+    description=(
+        "For agents that were given `SLIPGATE_RESUME_URL`: the final event of an earlier attempt "
+        "said `resumable: true`, and its patch is whole. They go on with validation and push."
+    ),
+    access=SIGNED,
+    query=(TASK_ID, ATTEMPT),
+    answers=(answer(ResumedPatch, "What is left to do is to check it and to send it out."),),
+    errors=("attempt_finished", "no_patch"),
+)
+async def patch(call: Call[None]) -> Response:
+    reads, attempt = call.context.reads, await _sender(call)
+    found = await resumable_patch(reads, attempt.task_id, attempt.number)
     if found is None:
         raise ApiError("no_patch", "No earlier attempt has left work to go on with.")
-    text = found.text(context.reads, asking.task_id)
+    text = found.text(reads, attempt.task_id)
     return StreamingResponse(_resumed(found, text), media_type="application/json")
 
 
 async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A `ResumedPatch`, written as its text is read: that may be 100 MiB."""
-    told = ResumedPatch(
+    head = ResumedPatch(
         attempt=found.attempt,
         base_sha=found.details.base_sha,
         summary=found.details.summary,
         warnings=found.details.warnings,
         patch="",
     )
-    yield msgspec.json.encode(told).removesuffix(b'"}')
+    yield msgspec.json.encode(head).removesuffix(b'"}')
     decoder = codecs.getincrementaldecoder("utf-8")()
     async for part in text:
         yield msgspec.json.encode(decoder.decode(part))[1:-1]
     yield b'"}'
 
 
-async def _asking(context: Context, request: Request) -> Attempt:
+async def _sender(call: Call[None]) -> Attempt:
     """The attempt that has signed a request without a body.
 
     Raises:
         ApiError: `attempt_finished`, or it is not authentic.
     """
-    headers = _headers(request)
-    task_id = TASK_ID.of(request) or ""
-    number = ATTEMPT.of(request)
+    context, headers = call.context, _headers(call)
+    task_id, number = call[TASK_ID] or "", call[ATTEMPT]
     key_id = await _authentic(context, headers, b"", task_id, number)
     known = await context.reads.attempts(task_id)
     found = next((each for each in known if (each.number, each.key_id) == (number, key_id)), None)
@@ -144,21 +187,22 @@ async def _asking(context: Context, request: Request) -> Attempt:
     return found
 
 
-async def word_of(
+async def event_command(
     context: Context, body: bytes, headers: SignedHeaders, sender: tuple[str, int, str]
 ) -> tuple[ReportAgentEvent, tuple[str, ...]]:
-    """The command of an authentic body; what is wrong with it is told after the dedupe."""
+    """The command of an authentic body, with warnings for its sender; a body of the wrong shape is
+    refused by the rules, after the duplicate check."""
     task_id, attempt, key_id = sender
     kind, found = "", Kept(data=b"")
-    refusal: ApiError | None = None
+    error: ApiError | None = None
     try:
-        await vet(body)
-        word = await looked_at(decode, body)
+        await check_json(body)
+        event = await run_long(decode, body)
         own = context.keyring.attempt_texts(key_id, task_id, attempt)
-        found = await kept(word, own, partial(context.reads.spec, task_id))
-        kind = word.type
+        found = await kept(event, own, partial(context.reads.spec, task_id))
+        kind = event.type
     except WrongShape as exc:
-        refusal = as_refusal(exc)
+        error = to_api_error(exc)
     command = ReportAgentEvent(
         task_id=task_id,
         attempt=attempt,
@@ -168,7 +212,7 @@ async def word_of(
         piece=found.piece,
         webhook_id=headers.id,
         body_hash=hashlib.sha256(body).digest(),
-        refusal=refusal,
+        refusal=error,
     )
     return command, found.warnings
 
@@ -176,7 +220,7 @@ async def word_of(
 def signer(
     context: Context, headers: SignedHeaders, body: bytes, task_id: str, attempt: int
 ) -> str | None:
-    """The id of the master key whose attempt key made the signature; None: nobody's."""
+    """The id of the master key whose attempt key made the signature, if any did."""
     keys = context.keyring.attempt_keys(task_id, attempt)
     return next((key_id for key_id, key in keys if headers.is_signed_by(key, body)), None)
 
@@ -200,9 +244,9 @@ async def _authentic(
     )
 
 
-def _headers(request: Request) -> SignedHeaders:
+def _headers(call: Call[Any]) -> SignedHeaders:
     try:
-        return SignedHeaders.parse(headers_of(request))
+        return SignedHeaders.parse(call.headers)
     except MalformedHeaders as exc:
         raise ApiError("malformed_headers", f"{exc}.") from exc
 

@@ -1,4 +1,4 @@
-"""Patches: the pieces that come in, and what is kept of an attempt's."""
+"""Pieces of patches as they are kept."""
 
 from functools import partial
 from typing import Final
@@ -10,7 +10,7 @@ from gateway.domain.kernel.keyring import UnknownKey
 from gateway.domain.tasks.task import Attempt
 from gateway.store.protocol import Reads
 from gateway.web.context import Context
-from gateway.web.http.body import beside_loop
+from gateway.web.http.body import in_thread
 from gateway.wire import agent
 from gateway.wire.decode import wrong_shape
 from gateway.wire.launcher import RescuedPiece
@@ -30,9 +30,9 @@ async def kept_piece(
     Raises:
         WrongShape: the piece is not what it says.
     """
-    # A member may hold 1 MiB: looked through beside the event loop.
+    # A member may hold 1 MiB: looked through in a thread.
     try:
-        found = await beside_loop(partial(_redacted, sent.chunk, sent.encoding, own))
+        found = await in_thread(partial(_redacted, sent.chunk, sent.encoding, own))
     except Unreadable as exc:
         holder = ("data",) if isinstance(sent, agent.PatchPiece) else ()
         raise wrong_shape([((*holder, "chunk"), str(exc))]) from exc
@@ -40,13 +40,13 @@ async def kept_piece(
     piece = PatchPiece(
         revision=sent.revision, start=sent.offset, length=length, size=sent.size, chunk=chunk
     )
-    told = {name: value for name, value in fields.items() if name not in {"chunk", "leaseToken"}}
-    data, _ = scrub("task.patch", msgspec.json.encode(told | {"bytes": length}), own)
+    others = {name: value for name, value in fields.items() if name not in {"chunk", "leaseToken"}}
+    data, _ = scrub("task.patch", msgspec.json.encode(others | {"bytes": length}), own)
     return piece, data, (REDACTED,) if is_redacted else ()
 
 
 async def needs_rescue(reads: Reads, attempt: Attempt) -> bool:
-    """Whether its agent may have changed something of which no complete patch is kept."""
+    """True if its agent may have changed something of which no complete patch is kept."""
     if attempt.spoke_at is None or attempt.has_final_patch:
         return False
     if attempt.patch is None:

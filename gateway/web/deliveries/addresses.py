@@ -1,4 +1,4 @@
-"""Addresses that others name and we call: their form, and how they are shown."""
+"""Addresses of webhooks: their form, and the form in which they are shown."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -7,9 +7,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.repositories.hosts import MAX_HOST, is_host
-from gateway.wire.problem import FieldError
+from gateway.web.http.fields import wrong_field
 
 _SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
 _ALLOWED_BY: Final = f"http is allowed by {_SETTING}"
@@ -61,15 +60,9 @@ def masked_url(url: str) -> str:
     return parts._replace(query="***" if parts.query else "", fragment="").geturl()
 
 
-def wrong_field(path: str, message: str) -> ApiError:
-    """The refusal of one field."""
-    error = FieldError(path=path, message=message)
-    return ApiError("invalid_request", f"{path}: {message}.", errors=(error,))
-
-
 @lru_cache(maxsize=512)  # an application has one callback address: to read it anew takes 60 µs
 def _parsed(url: str) -> httpx.URL | None:
-    """As the sender reads it; None: it cannot, or others would read something else."""
+    """The URL as httpx reads it; None if it cannot, or if other readers would differ."""
     if not url.isprintable() or any(sign in url for sign in " \\"):
         return None
     try:

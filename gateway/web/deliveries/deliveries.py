@@ -1,24 +1,26 @@
-"""Deliveries: list, show, and send one again."""
+"""Deliveries: list, show, retry."""
 
 import re
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RetryDelivery
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.ids import delivery_id, event_id
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS
 from gateway.store.records import Delivery, DeliveryFilter
-from gateway.web.context import Context, context_of
-from gateway.web.deliveries.views import delivery_view
-from gateway.web.http.auth import OPS, authorize
-from gateway.web.http.body import read_nothing
-from gateway.web.http.cursors import opened_place, sealed_place
-from gateway.web.http.query import Text, known_only
+from gateway.web.convert import convert
+from gateway.web.http.access import OPS
+from gateway.web.http.body import Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
+from gateway.web.http.operation import NOTHING, Operation, answer
+from gateway.web.http.query import Text
 from gateway.web.http.replies import reply
-from gateway.web.tasks.filters import CURSOR, LIMIT
-from gateway.wire.deliveries import DeliveryView
+from gateway.wire.deliveries import DeliveryAttemptView, DeliveryView
 from gateway.wire.tasks import Page
 
 ENDPOINT: Final = Text(name="endpointId", meaning="Only deliveries to this endpoint.")
@@ -28,59 +30,80 @@ STATUS: Final = Text(
     known=("pending", "delivered", "dead", "superseded", "held"),
     meaning="Only deliveries that stand so.",
 )
-PARAMETERS: Final = (ENDPOINT, TASK, STATUS, LIMIT, CURSOR)
+_TAG: Final = "Webhooks"
 _ID: Final = re.compile(r"dlv_([a-z0-9]{1,40})-([1-9][0-9]{0,17})")
-_FIRST: Final = (2**62, "")
-"""Behind no delivery: where the list begins."""
 
 
-async def page(request: Request) -> Response:
-    """`GET /v1/deliveries`, newest first."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    known_only(request, PARAMETERS)
-    wanted = DeliveryFilter(
-        endpoint_id=ENDPOINT.of(request), task_id=TASK.of(request), status=STATUS.of(request)
+@Operation(
+    id="listDeliveries",
+    tag=_TAG,
+    summary="List deliveries, those of the newest events first",
+    access=OPS,
+    query=(ENDPOINT, TASK, STATUS, LIMIT, CURSOR),
+    answers=(answer(Page[DeliveryView], "A page of deliveries."),),
+    errors=("invalid_cursor",),
+)
+async def page(call: Call[None]) -> Response:
+    wanted = DeliveryFilter(endpoint_id=call[ENDPOINT], task_id=call[TASK], status=call[STATUS])
+    found = await keyset_page(
+        call,
+        b"deliveries" + msgspec.json.encode(wanted),
+        partial(call.context.reads.deliveries_before, wanted),
+        position=lambda delivery: (delivery.seq, delivery.endpoint_id),
+        view=delivery_view,
     )
-    limit = LIMIT.of(request)
-    of_list = b"deliveries" + msgspec.json.encode(wanted)
-    before = _place(context, of_list, CURSOR.of(request))
-    found = await context.reads.deliveries_before(wanted, before, limit + 1)
-    following = None
-    if len(found) > limit:
-        last = found[limit - 1]
-        following = sealed_place(context.keyring, of_list, f"{last.seq} {last.endpoint_id}")
-    data = tuple(map(delivery_view, found[:limit]))
-    return reply(Page[DeliveryView](data=data, next_cursor=following))
+    return reply(found)
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/deliveries/{id}`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    return reply(delivery_view(await _delivery(request, context)))
+@Operation(
+    id="showDelivery",
+    tag=_TAG,
+    summary="Show a delivery with all attempts to make it",
+    access=OPS,
+    answers=(answer(DeliveryView, "The delivery."),),
+    errors=("not_found",),
+)
+async def show(call: Call[None]) -> Response:
+    return reply(delivery_view(await _delivery(call)))
 
 
-async def retry(request: Request) -> Response:
-    """`POST /v1/deliveries/{id}/retry`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    await read_nothing(request)
-    endpoint_id, seq = _key(request)
-    await context.ask(RetryDelivery(endpoint_id=endpoint_id, seq=seq), EndpointReply)
-    return reply(delivery_view(await _delivery(request, context)), 202)
+@Operation(
+    id="retryDelivery",
+    tag=_TAG,
+    summary="Send a delivery now, whatever became of it",
+    description="It replaces the next automatic attempt; if it fails, the schedule goes on.",
+    access=OPS,
+    body=NOTHING,
+    answers=(answer(DeliveryView, "The delivery, due now.", status=202),),
+    errors=("not_found", "endpoint_disabled"),
+)
+async def retry(call: Call[Nothing]) -> Response:
+    endpoint_id, seq = _id_of(call)
+    await call.ask(RetryDelivery(endpoint_id=endpoint_id, seq=seq), EndpointReply)
+    return reply(delivery_view(await _delivery(call)), 202)
 
 
-async def _delivery(request: Request, context: Context) -> Delivery:
-    endpoint_id, seq = _key(request)
-    found = await context.reads.delivery(endpoint_id, seq)
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    """A delivery with its attempts."""
+    return convert(
+        DeliveryView,
+        delivery,
+        id=delivery_id(delivery.endpoint_id, delivery.seq),
+        event_id=event_id(delivery.event_at, delivery.seq),
+        task_id=None if delivery.type in ABOUT_ENDPOINTS else delivery.task_id,
+        attempts=tuple(convert(DeliveryAttemptView, each) for each in delivery.attempts),
+    )
+
+
+async def _delivery(call: Call[Any]) -> Delivery:
+    found = await call.context.reads.delivery(*_id_of(call))
     if found is None:
         raise _not_found()
     return found
 
 
-def _key(request: Request) -> tuple[str, int]:
-    match = _ID.fullmatch(request.path_params["delivery_id"])
+def _id_of(call: Call[Any]) -> tuple[str, int]:
+    match = _ID.fullmatch(call.path["delivery_id"])
     if match is None:
         raise _not_found()
     return f"ep_{match[1]}", int(match[2])
@@ -88,10 +111,3 @@ def _key(request: Request) -> tuple[str, int]:
 
 def _not_found() -> ApiError:
     return ApiError("not_found", "There is no such delivery.")
-
-
-def _place(context: Context, of_list: bytes, cursor: str | None) -> tuple[int, str]:
-    if cursor is None:
-        return _FIRST
-    seq, _, endpoint_id = opened_place(context.keyring, of_list, cursor).partition(" ")
-    return int(seq), endpoint_id

@@ -1,7 +1,8 @@
-"""Secrets of endpoints: made, rotated, and tried in a test."""
+"""Secrets of endpoints: create, rotate, and try in a test."""
+
+from typing import Any, Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import EndpointReply, RotateSecret
@@ -9,45 +10,67 @@ from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, signing_secret_context
-from gateway.web.context import Context, context_of
-from gateway.web.deliveries.views import attempt_view
-from gateway.web.http.auth import OPS, authorize
-from gateway.web.http.body import read_json, read_nothing
-from gateway.web.http.idempotency import REPLAYED, idempotency_of
+from gateway.web.context import Context
+from gateway.web.convert import convert
+from gateway.web.http.access import OPS
+from gateway.web.http.body import Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.headers import IDEMPOTENCY_KEY
+from gateway.web.http.operation import NOTHING, Body, Operation, answer
 from gateway.web.http.replies import reply
-from gateway.wire.decode import decode
+from gateway.wire.deliveries import DeliveryAttemptView
 from gateway.wire.endpoints import EndpointTest, EndpointTestData, Rotation, SecretView
 from gateway.wire.signing import secret_text
 from gateway.wire.times import rfc3339
 
+_TAG: Final = "Webhooks"
 
-async def rotate(request: Request) -> Response:
-    """`POST …/rotate-secret`."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, OPS)
-    wanted = decode(Rotation, await read_json(request) or b"{}")
-    endpoint = await known_endpoint(request, context)
-    secret, sealed = new_secret(context, endpoint)
+
+@Operation(
+    id="rotateEndpointSecret",
+    tag=_TAG,
+    summary="Give an endpoint a new secret",
+    description=(
+        "Until `overlapSeconds` are over its webhooks are signed with the older ones too; 0 "
+        "retires those at once. The secret of an implicit endpoint is that of all callbacks of "
+        "its project."
+    ),
+    access=OPS,
+    headers=(IDEMPOTENCY_KEY,),
+    body=Body(kind=Rotation, is_required=False),
+    answers=(
+        answer(SecretView, "The new secret, shown this once.", headers=("Idempotent-Replayed",)),
+    ),
+    errors=("invalid_idempotency_key", "idempotency_mismatch", "not_found", "too_many_secrets"),
+)
+async def rotate(call: Call[Rotation]) -> Response:
+    endpoint = await endpoint_of(call)
+    secret, sealed = new_secret(call.context, endpoint)
     command = RotateSecret(
         endpoint_id=endpoint.id,
         secret=secret,
         sealed=sealed,
-        overlap=wanted.overlap_seconds * 1000,
-        idempotency=idempotency_of(request, context.keyring, key.project, wanted),
+        overlap=call.body.overlap_seconds * 1000,
+        idempotency=call.idempotency(),
     )
-    answer = await context.ask(command, EndpointReply)
-    shown = SecretView(
-        key_id=answer.secret_id or "", secret=await shown_secret(context, answer.secret_id)
-    )
-    return reply(shown, 200, REPLAYED if answer.replayed else {})
+    answer = await call.ask(command, EndpointReply)
+    text = await shown_secret(call.context, answer.secret_id)
+    shown = SecretView(key_id=answer.secret_id or "", secret=text)
+    return reply(shown, is_replayed=answer.replayed)
 
 
-async def test(request: Request) -> Response:
-    """`POST …/test`: one signed event that is about no task, and what came back."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    await read_nothing(request)
-    endpoint = await known_endpoint(request, context)
+@Operation(
+    id="testEndpoint",
+    tag=_TAG,
+    summary="Send an endpoint a signed test event, and say what came back",
+    description="`type` is `endpoint.test`, `data` its id. It is sent once, and nothing is kept.",
+    access=OPS,
+    body=NOTHING,
+    answers=(answer(DeliveryAttemptView, "What came back."),),
+    errors=("not_found", "implicit_endpoint"),
+)
+async def test(call: Call[Nothing]) -> Response:
+    context, endpoint = call.context, await endpoint_of(call)
     if endpoint.implicit:
         raise ApiError(
             "implicit_endpoint",
@@ -55,26 +78,26 @@ async def test(request: Request) -> Response:
             hint="Create a task with a callbackUrl and look at its deliveries.",
         )
     now = context.clock()
-    notice = EndpointTest(timestamp=rfc3339(now), data=EndpointTestData(endpoint_id=endpoint.id))
+    message = EndpointTest(timestamp=rfc3339(now), data=EndpointTestData(endpoint_id=endpoint.id))
     webhook_id = typeid("evt", now, context.random_bits())
-    attempt = await context.try_endpoint(endpoint, webhook_id, msgspec.json.encode(notice))
-    return reply(attempt_view(attempt))
+    attempt = await context.try_endpoint(endpoint, webhook_id, msgspec.json.encode(message))
+    return reply(convert(DeliveryAttemptView, attempt))
 
 
-async def known_endpoint(request: Request, context: Context) -> Endpoint:
-    """The endpoint of the path.
+async def endpoint_of(call: Call[Any]) -> Endpoint:
+    """The endpoint that the path names.
 
     Raises:
         ApiError: `not_found`.
     """
-    endpoint = await context.reads.endpoints.find(request.path_params["endpoint_id"])
+    endpoint = await call.context.reads.endpoints.find(call.path["endpoint_id"])
     if endpoint is None:
         raise ApiError("not_found", "There is no such endpoint.")
     return endpoint
 
 
 def new_secret(context: Context, endpoint: Endpoint) -> tuple[SigningSecret, Sealed]:
-    """A secret for the endpoint; an implicit one is signed with that of its project."""
+    """A new secret of the endpoint, or of the project of an implicit one."""
     now = context.clock()
     secret = SigningSecret(
         id=typeid("sec", now, context.random_bits()),
@@ -89,7 +112,7 @@ def new_secret(context: Context, endpoint: Endpoint) -> tuple[SigningSecret, Sea
 
 
 async def shown_secret(context: Context, secret_id: str | None) -> str | None:
-    """The secret as its receiver configures it; None: it is no longer kept."""
+    """The secret as its receiver configures it; None if it is no longer kept."""
     sealed = await context.reads.endpoints.secret(secret_id or "")
     if sealed is None:
         return None

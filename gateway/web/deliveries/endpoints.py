@@ -1,11 +1,10 @@
 """Endpoints: create, list, show, change, delete, enable, disable."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import (
@@ -21,23 +20,25 @@ from gateway.domain.deliveries.endpoint import Endpoint, Patterns, check_headers
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, endpoint_headers_context, endpoint_url_context
-from gateway.web.context import Context, context_of
+from gateway.domain.tasks.event import FACTS
+from gateway.web.context import Context
+from gateway.web.convert import convert
 from gateway.web.deliveries.addresses import (
     masked_url,
     origin_of,
     outward_url,
-    wrong_field,
 )
-from gateway.web.deliveries.endpoint_secrets import known_endpoint, new_secret, shown_secret
-from gateway.web.deliveries.views import endpoint_view
-from gateway.web.http.auth import OPS, authorize
-from gateway.web.http.body import read_as, read_json, read_nothing
-from gateway.web.http.cursors import opened_place, sealed_place
-from gateway.web.http.idempotency import REPLAYED, idempotency_of
-from gateway.web.http.query import Text, known_only
+from gateway.web.deliveries.endpoint_secrets import endpoint_of, new_secret, shown_secret
+from gateway.web.deliveries.messages import ENDPOINT_MESSAGE
+from gateway.web.http.access import OPS
+from gateway.web.http.body import Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
+from gateway.web.http.fields import wrong_field
+from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
+from gateway.web.http.operation import NOTHING, Body, Operation, answer
+from gateway.web.http.query import Text
 from gateway.web.http.replies import reply
-from gateway.web.tasks.filters import CURSOR, LIMIT
-from gateway.wire.decode import decode
 from gateway.wire.endpoints import (
     DeletedEndpoint,
     Enabling,
@@ -49,17 +50,29 @@ from gateway.wire.endpoints import (
 from gateway.wire.tasks import Page
 
 PROJECT: Final = Text(name="project", meaning="Only endpoints of this project.")
-PARAMETERS: Final = (PROJECT, LIMIT, CURSOR)
 BY_HAND: Final = "disabled by ops"
-_FIRST: Final = (2**62, "")
-"""Behind no endpoint: where the list begins."""
+_TAG: Final = "Webhooks"
 
 
-async def create(request: Request) -> Response:
-    """`POST /v1/endpoints`."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, OPS)
-    wanted = await read_as(NewEndpoint, request)
+@Operation(
+    id="createEndpoint",
+    tag=_TAG,
+    summary="Have a project's events sent to an address",
+    description=(
+        "It gets the events from now on. `secret` is shown this once; the values of `headers` are "
+        "never shown."
+    ),
+    access=OPS,
+    callback=ENDPOINT_MESSAGE,
+    headers=(IDEMPOTENCY_KEY,),
+    body=Body(kind=NewEndpoint),
+    answers=(
+        answer(NewEndpointView, "The endpoint, with its secret.", status=201, headers=REPLAYABLE),
+    ),
+    errors=("invalid_idempotency_key", "idempotency_mismatch"),
+)
+async def create(call: Call[NewEndpoint]) -> Response:
+    context, wanted = call.context, call.body
     endpoint = _endpoint(context, wanted)
     secret, sealed = new_secret(context, endpoint)
     command = CreateEndpoint(
@@ -67,88 +80,135 @@ async def create(request: Request) -> Response:
         address=_address(context, endpoint.id, wanted.url, wanted.headers),
         secret=secret,
         sealed=sealed,
-        idempotency=idempotency_of(request, context.keyring, key.project, wanted),
+        idempotency=call.idempotency(),
     )
-    answer = await context.ask(command, EndpointReply)
+    answer = await call.ask(command, EndpointReply)
     shown = NewEndpointView(
         **asdict(endpoint_view(answer.endpoint)),
         secret=await shown_secret(context, answer.secret_id),
     )
-    headers = {"Location": f"/v1/endpoints/{answer.endpoint.id}"}
-    return reply(shown, 201, headers | (REPLAYED if answer.replayed else {}))
+    location = f"/v1/endpoints/{answer.endpoint.id}"
+    return reply(shown, 201, location=location, is_replayed=answer.replayed)
 
 
-async def page(request: Request) -> Response:
-    """`GET /v1/endpoints`, newest first."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    known_only(request, PARAMETERS)
-    limit, project = LIMIT.of(request), PROJECT.of(request)
-    of_list = msgspec.json.encode(("endpoints", project))
-    at, name = _place(context, of_list, CURSOR.of(request))
-    found = await context.reads.endpoints.before(project, at, name, limit + 1)
-    following = None
-    if len(found) > limit:
-        last = found[limit - 1]
-        following = sealed_place(context.keyring, of_list, f"{last.created_at} {last.id}")
-    data = tuple(map(endpoint_view, found[:limit]))
-    return reply(Page[EndpointView](data=data, next_cursor=following))
+@Operation(
+    id="listEndpoints",
+    tag=_TAG,
+    summary="List endpoints, newest first",
+    description="Those that stand for callbacks of tasks are among them (`implicit`).",
+    access=OPS,
+    query=(PROJECT, LIMIT, CURSOR),
+    answers=(answer(Page[EndpointView], "A page of endpoints."),),
+    errors=("invalid_cursor",),
+)
+async def page(call: Call[None]) -> Response:
+    project, endpoints = call[PROJECT], call.context.reads.endpoints
+    found = await keyset_page(
+        call,
+        msgspec.json.encode(("endpoints", project)),
+        lambda start, limit: endpoints.before(project, *start, limit),
+        position=lambda endpoint: (endpoint.created_at, endpoint.id),
+        view=endpoint_view,
+    )
+    return reply(found)
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/endpoints/{id}`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    return reply(endpoint_view(await known_endpoint(request, context)))
+@Operation(
+    id="showEndpoint",
+    tag=_TAG,
+    summary="Show an endpoint as it stands",
+    access=OPS,
+    answers=(answer(EndpointView, "The endpoint."),),
+    errors=("not_found",),
+)
+async def show(call: Call[None]) -> Response:
+    return reply(endpoint_view(await endpoint_of(call)))
 
 
-async def update(request: Request) -> Response:
-    """`PATCH /v1/endpoints/{id}`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    wanted = await read_as(EndpointPatch, request)
-    endpoint_id = request.path_params["endpoint_id"]
+@Operation(
+    id="updateEndpoint",
+    tag=_TAG,
+    summary="Change an endpoint",
+    description="What is left out stays as it is; `headers` are replaced as a whole.",
+    access=OPS,
+    body=Body(kind=EndpointPatch),
+    answers=(answer(EndpointView, "The endpoint as it now stands."),),
+    errors=("not_found", "implicit_endpoint"),
+)
+async def update(call: Call[EndpointPatch]) -> Response:
+    context, wanted, endpoint_id = call.context, call.body, call.path["endpoint_id"]
     command = UpdateEndpoint(
         endpoint_id=endpoint_id,
         changes=_changes(context, wanted),
         address=_address(context, endpoint_id, wanted.url, wanted.headers),
     )
-    return await _answered(context, command)
+    return await _change(call, command)
 
 
-async def delete(request: Request) -> Response:
-    """`DELETE /v1/endpoints/{id}`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    await read_nothing(request)
-    command = DeleteEndpoint(endpoint_id=request.path_params["endpoint_id"])
-    answer = await context.ask(command, EndpointReply)
+@Operation(
+    id="deleteEndpoint",
+    tag=_TAG,
+    summary="Delete an endpoint",
+    description="It gets nothing more: what it was still owed is dead.",
+    access=OPS,
+    body=NOTHING,
+    answers=(answer(DeletedEndpoint, "It is no more."),),
+    errors=("not_found", "implicit_endpoint"),
+)
+async def delete(call: Call[Nothing]) -> Response:
+    command = DeleteEndpoint(endpoint_id=call.path["endpoint_id"])
+    answer = await call.ask(command, EndpointReply)
     return reply(DeletedEndpoint(id=answer.endpoint.id, deleted=True))
 
 
-async def enable(request: Request) -> Response:
-    """`POST …/enable`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    wanted = decode(Enabling, await read_json(request) or b"{}")
-    command = EnableEndpoint(endpoint_id=request.path_params["endpoint_id"], backlog=wanted.backlog)
-    return await _answered(context, command)
+@Operation(
+    id="enableEndpoint",
+    tag=_TAG,
+    summary="Enable an endpoint",
+    description=(
+        "The events it missed are sent before anything newer, or are dead (`backlog`). Idempotent."
+    ),
+    access=OPS,
+    body=Body(kind=Enabling, is_required=False),
+    answers=(answer(EndpointView, "The endpoint, enabled."),),
+    errors=("not_found",),
+)
+async def enable(call: Call[Enabling]) -> Response:
+    command = EnableEndpoint(endpoint_id=call.path["endpoint_id"], backlog=call.body.backlog)
+    return await _change(call, command)
 
 
-async def disable(request: Request) -> Response:
-    """`POST …/disable`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    await read_nothing(request)
-    command = DisableEndpoint(endpoint_id=request.path_params["endpoint_id"], reason=BY_HAND)
-    return await _answered(context, command)
+@Operation(
+    id="disableEndpoint",
+    tag=_TAG,
+    summary="Disable an endpoint",
+    description="Its events are held until it is enabled. Idempotent.",
+    access=OPS,
+    body=NOTHING,
+    answers=(answer(EndpointView, "The endpoint, disabled.", example="EndpointView:disabled"),),
+    errors=("not_found",),
+)
+async def disable(call: Call[Nothing]) -> Response:
+    command = DisableEndpoint(endpoint_id=call.path["endpoint_id"], reason=BY_HAND)
+    return await _change(call, command)
 
 
-async def _answered(
-    context: Context,
-    command: UpdateEndpoint | EnableEndpoint | DisableEndpoint,
+def endpoint_view(endpoint: Endpoint) -> EndpointView:
+    """An endpoint; one that names no types shows those it gets."""
+    usual = wanted_types(None)
+    return convert(
+        EndpointView,
+        endpoint,
+        url=endpoint.shown_url or endpoint.origin,
+        event_types=endpoint.event_types or tuple(name for name in FACTS if name in usual),
+        headers=endpoint.header_names,
+    )
+
+
+async def _change(
+    call: Call[Any], command: UpdateEndpoint | EnableEndpoint | DisableEndpoint
 ) -> Response:
-    answer = await context.ask(command, EndpointReply)
+    answer = await call.ask(command, EndpointReply)
     return reply(endpoint_view(answer.endpoint))
 
 
@@ -224,10 +284,3 @@ def _address(
 
 def _sealed(context: Context, plain: bytes, place: str) -> Sealed:
     return context.keyring.seal(plain, context=place, nonce=context.nonce())
-
-
-def _place(context: Context, of_list: bytes, cursor: str | None) -> tuple[int, str]:
-    if cursor is None:
-        return _FIRST
-    at, _, name = opened_place(context.keyring, of_list, cursor).partition(" ")
-    return int(at), name

@@ -1,34 +1,48 @@
-"""Replays: start one, and see how far it has come."""
+"""Replays: start, show."""
 
-from starlette.requests import Request
+from typing import Final
+
 from starlette.responses import Response
 
 from gateway.domain.deliveries.commands import ReplayReply, StartReplay
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
-from gateway.web.context import context_of
-from gateway.web.deliveries.addresses import wrong_field
-from gateway.web.deliveries.endpoint_secrets import known_endpoint
-from gateway.web.deliveries.views import replay_view
-from gateway.web.http.auth import OPS, authorize
-from gateway.web.http.body import read_as
-from gateway.web.http.fields import countable
-from gateway.web.http.idempotency import REPLAYED, idempotency_of
+from gateway.web.convert import convert
+from gateway.web.deliveries.endpoint_secrets import endpoint_of
+from gateway.web.http.access import OPS
+from gateway.web.http.call import Call
+from gateway.web.http.fields import to_millis, wrong_field
+from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE
+from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.http.replies import reply
-from gateway.wire.endpoints import NewReplay
+from gateway.wire.endpoints import NewReplay, ReplayView
+
+_TAG: Final = "Webhooks"
 
 
-async def start(request: Request) -> Response:
-    """`POST /v1/endpoints/{id}/replay`."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, OPS)
-    wanted = await read_as(NewReplay, request)
-    since = countable(wanted.since, "$.since")
-    until = None if wanted.until is None else countable(wanted.until, "$.until")
+@Operation(
+    id="replayDeliveries",
+    tag=_TAG,
+    summary="Send the deliveries of a time again",
+    description=(
+        "Delivered and dead ones of events from `since` on, in order, each with the schedule from "
+        "its beginning; `onlyFailed` leaves out what arrived. The job is stored and goes on after "
+        "a restart."
+    ),
+    access=OPS,
+    headers=(IDEMPOTENCY_KEY,),
+    body=Body(kind=NewReplay),
+    answers=(answer(ReplayView, "The job, stored.", status=202, headers=REPLAYABLE),),
+    errors=("invalid_idempotency_key", "idempotency_mismatch", "not_found", "endpoint_disabled"),
+)
+async def start(call: Call[NewReplay]) -> Response:
+    context, wanted = call.context, call.body
+    since = to_millis(wanted.since, "$.since")
+    until = None if wanted.until is None else to_millis(wanted.until, "$.until")
     if until is not None and until < since:
         raise wrong_field("$.until", "Expected a moment that `since` is not after")
-    endpoint = await known_endpoint(request, context)
+    endpoint = await endpoint_of(call)
     now, endpoints = context.clock(), context.reads.endpoints
     replay = Replay(
         id=typeid("rpl", now, context.random_bits()),
@@ -43,17 +57,23 @@ async def start(request: Request) -> Response:
         created_at=now,
         updated_at=now,
     )
-    idempotency = idempotency_of(request, context.keyring, key.project, wanted)
-    answer = await context.ask(StartReplay(replay=replay, idempotency=idempotency), ReplayReply)
-    headers = {"Location": f"/v1/replays/{answer.replay.id}"}
-    return reply(replay_view(answer.replay), 202, headers | (REPLAYED if answer.replayed else {}))
+    command = StartReplay(replay=replay, idempotency=call.idempotency())
+    answer = await call.ask(command, ReplayReply)
+    location = f"/v1/replays/{answer.replay.id}"
+    view = convert(ReplayView, answer.replay)
+    return reply(view, 202, location=location, is_replayed=answer.replayed)
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/replays/{id}`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    replay = await context.reads.endpoints.replay(request.path_params["replay_id"])
+@Operation(
+    id="showReplay",
+    tag=_TAG,
+    summary="Show how far a replay has come",
+    access=OPS,
+    answers=(answer(ReplayView, "The job as it stands."),),
+    errors=("not_found",),
+)
+async def show(call: Call[None]) -> Response:
+    replay = await call.context.reads.endpoints.replay(call.path["replay_id"])
     if replay is None:
         raise ApiError("not_found", "There is no such replay.")
-    return reply(replay_view(replay))
+    return reply(convert(ReplayView, replay))

@@ -1,92 +1,74 @@
-"""Who may call: API keys by scope, signatures of agents, capability URLs, or everybody."""
+"""Access: API keys by scope, stream tokens, signatures, capability URLs, or open to everybody."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
-from gateway.web.http import auth
-from gateway.web.http.operation import Access, Schema
-from gateway.web.tasks.task_access import TOKEN
+import msgspec
+from starlette.requests import Request
 
-SCHEMES: Final[Schema] = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": (
-            "`slip_<scope>_…`, made by `slipgate keys create`. A requirement names one scope that "
-            "suffices: `tasks`, `read`, `launcher`, or `ops`, which may do everything."
-        ),
-    },
-    "streamToken": {
-        "type": "apiKey",
-        "in": "query",
-        "name": TOKEN.name,
-        "description": TOKEN.meaning,
-    },
-    "webhookId": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-id",
-        "description": "Standard Webhooks: the message's own id; it deduplicates.",
-    },
-    "webhookTimestamp": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-timestamp",
-        "description": "Standard Webhooks: Unix seconds, at most 300 s away from our clock.",
-    },
-    "webhookSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-signature",
-        "description": (
-            "Standard Webhooks: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body` with "
-            "the secret, of an agent its attempt's `SLIPGATE_WEBHOOK_SECRET`; several are "
-            "separated by spaces."
-        ),
-    },
-    "svixId": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "svix-id",
-        "description": "The same as `webhook-id`, by the name that Svix gave it first.",
-    },
-    "svixTimestamp": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "svix-timestamp",
-        "description": "The same as `webhook-timestamp`.",
-    },
-    "svixSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "svix-signature",
-        "description": "The same as `webhook-signature`.",
-    },
-    "hubSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Hub-Signature-256",
-        "description": "GitHub: `sha256=` and the hex of HMAC-SHA256 over the raw body.",
-    },
-}
+from gateway.domain.tasks.stream_token import end_of_token
+from gateway.store.records import ApiKey
+from gateway.web.http.auth import authorize
+from gateway.web.http.query import Text
+
+
+class StreamReader(msgspec.Struct, frozen=True, kw_only=True):
+    """The holder of a stream token."""
+
+    until: int
+    """The end of the token (milliseconds)."""
+
+
+Caller = ApiKey | StreamReader | None
+"""None: a route that is open, or whose handler verifies a signature."""
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof that a route asks for."""
+
+    security: tuple[dict[str, list[str]], ...]
+    """Any of these suffices; none: open to everybody."""
+    errors: tuple[str, ...] = ()
+    """Codes of requests without it."""
+    admit: Callable[[Request], Awaitable[Caller]] | None = None
+    takes_token: bool = False
+
+
+TOKEN: Final = Text(
+    name="token", least=0, meaning="A stream token of this task, in place of an API key."
+)
+
+
+async def _admit_reader(request: Request) -> Caller:
+    token = TOKEN.of(request.query_params)
+    if token is None:
+        return await authorize(request, READ_SCOPES)
+    context, task_id = request.app.context, request.path_params["task_id"]
+    return StreamReader(until=end_of_token(context.keyring, token, task_id, context.clock()))
 
 
 def _bearer(scopes: frozenset[str]) -> Access:
     return Access(
         security=tuple({"bearer": [scope]} for scope in sorted(scopes)),
         errors=("unauthorized", "forbidden", "rate_limited", "too_many_open"),
+        admit=partial(authorize, scopes=scopes),
     )
 
 
+READ_SCOPES: Final = frozenset({"tasks", "read", "ops"})
 OPEN: Final = Access(security=())
-TASKS: Final = _bearer(auth.TASKS)
-READ: Final = _bearer(auth.READ)
+TASKS: Final = _bearer(frozenset({"tasks", "ops"}))
+READ: Final = _bearer(READ_SCOPES)
 READ_OR_TOKEN: Final = Access(
     security=(*READ.security, {"streamToken": []}),
     errors=(*READ.errors, "invalid_token", "token_expired"),
+    admit=_admit_reader,
+    takes_token=True,
 )
-LAUNCHER: Final = _bearer(auth.LAUNCHER)
-OPS: Final = _bearer(auth.OPS)
-METRICS: Final = _bearer(auth.METRICS)
+LAUNCHER: Final = _bearer(frozenset({"launcher", "ops"}))
+OPS: Final = _bearer(frozenset({"ops"}))
+METRICS: Final = _bearer(frozenset({"read", "ops"}))
 SIGNED: Final = Access(
     security=({"webhookId": [], "webhookTimestamp": [], "webhookSignature": []},),
     errors=(
@@ -111,4 +93,4 @@ GITHUB: Final = Access(
 CAPABILITY: Final = Access(
     security=(), errors=("unknown_task", "invalid_signature", "too_many_open")
 )
-"""Whoever knows the URL may speak: the token in its path is the proof."""
+"""The token in the path is the proof."""

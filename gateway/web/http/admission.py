@@ -1,5 +1,4 @@
-"""Who may have how many requests open, and how fast they come: one key, one project, one attempt
-cannot close the door to the others."""
+"""Bounds on open requests and their rate, so that no key, project or attempt starves the others."""
 
 import math
 import time
@@ -11,11 +10,11 @@ from gateway.domain.operations.rate_limit import Pace, RateLimit, pace_of
 from gateway.store.records import ApiKey
 
 BUSY_SECONDS: Final = 2
-"""After which whoever was refused for open requests may try again."""
+"""Retry-After of a request that was refused for open ones."""
 RESERVED: Final = 16
-"""One in so many places is open to every project, also when all are taken."""
+"""One in 16 places is kept for projects that have few requests open."""
 PER_ATTEMPT: Final = 32
-"""An agent speaks one word after the other."""
+"""An agent sends one event after the other."""
 _PLACES: Final = "places"
 _HINT: Final = "Close some, or follow one stream instead of many polls; then try again."
 
@@ -26,8 +25,8 @@ State = MutableMapping[str, Any]
 class Admission:
     """Counts open requests by key, by project and in all, and the rate of keys that have one.
 
-    A request counts from the moment it is known who asks until its answer has ended; connections,
-    and requests that have not come whole, are bounded elsewhere.
+    A request counts from its authorization to the end of its answer; before that, `Connections`
+    bounds it.
     """
 
     def __init__(self, *, most: int, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -39,10 +38,10 @@ class Admission:
         self._total = 0
         self._open: dict[str, int] = {}
         self._due: dict[str, float] = {}
-        """By key with a rate: when its next request would come at the even rate."""
+        """Time of the next request at the even rate, by key."""
 
     def enter(self, state: State, key: ApiKey) -> None:
-        """A request with a key; asked again about the same request, it changes nothing.
+        """Counts a request with a key, once.
 
         Raises:
             ApiError: `rate_limited` or `too_many_open`.
@@ -57,7 +56,7 @@ class Admission:
         self._take(state, key.id, f"project:{project}", limit.concurrent or self._per_holder)
 
     def enter_reader(self, state: State, project: str) -> None:
-        """A request with a stream token of a task of the project.
+        """Counts a request with a stream token of a task of the project.
 
         Raises:
             ApiError: `too_many_open`.
@@ -66,7 +65,7 @@ class Admission:
         self._take(state, f"readers:{project}", f"project:{project}", self._per_holder)
 
     def enter_attempt(self, state: State, task_id: str) -> None:
-        """An authentic word of an attempt.
+        """Counts an authentic event of an attempt.
 
         Raises:
             ApiError: `too_many_open`.
@@ -76,7 +75,6 @@ class Admission:
         self._count(state, (holder,))
 
     def leave(self, state: State) -> None:
-        """The request has been answered."""
         for holder in state.get(_PLACES, ()):
             left = self._open[holder] - 1
             if left:
@@ -98,11 +96,11 @@ class Admission:
             self._open[holder] = self._open.get(holder, 0) + 1
         state[_PLACES] = holders
 
-    def _check(self, holder: str, most: int, who: str) -> None:
+    def _check(self, holder: str, most: int, shown: str) -> None:
         if self._open.get(holder, 0) >= most:
             raise ApiError(
                 "too_many_open",
-                f"{who} has {most} requests open, which is all it may have.",
+                f"{shown} has {most} requests open, which is all it may have.",
                 hint=_HINT,
                 retry_after=BUSY_SECONDS,
             )

@@ -1,9 +1,9 @@
-"""Who asks: API keys, known by their SHA-256 alone."""
+"""API keys: looked up by their SHA-256, remembered for a moment, admitted by scope."""
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
@@ -12,26 +12,20 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.store.records import ApiKey
 from gateway.web.http.admission import Admission
 from gateway.web.http.headers import headers_of
+from gateway.web.http.single_flight import SingleFlight
 
 _KEY: Final = re.compile(r"slip_(tasks|read|launcher|ops)_[A-Za-z0-9_-]{43}")
 REMEMBER_MS: Final = 500
-"""A revoked key is refused at the latest after so long."""
-MAX_REMEMBERED: Final = 10_000
+"""Milliseconds until a revoked key is refused, at the latest."""
+MAX_KNOWN: Final = 10_000
 ADDRESSES: Final = 1_024
-"""Counters of the look-ups under way, shared by all addresses: the memory of a flood is constant.
-"""
+"""Counters of running look-ups, shared by all addresses: a flood takes no more memory."""
 PER_ADDRESS: Final = 32
-"""Keys that nobody has shown yet, looked up at a time for the callers of one counter."""
-
-TASKS: Final = frozenset({"tasks", "ops"})
-READ: Final = frozenset({"tasks", "read", "ops"})
-LAUNCHER: Final = frozenset({"launcher", "ops"})
-OPS: Final = frozenset({"ops"})
-METRICS: Final = frozenset({"read", "ops"})
+"""Unknown keys that are looked up at a time for the callers of one counter."""
 
 
 class Keys:
-    """Looks keys up, and remembers the answer for a moment."""
+    """Looks keys up, and remembers those it found for a moment."""
 
     def __init__(
         self, find: Callable[[bytes], Awaitable[ApiKey | None]], clock: Callable[[], int]
@@ -39,8 +33,8 @@ class Keys:
         self._find = find
         self._clock = clock
         self._known: dict[bytes, tuple[ApiKey, int]] = {}
-        self._asking: dict[bytes, asyncio.Task[ApiKey | None]] = {}
-        self._strangers = [0] * ADDRESSES
+        self._lookups = SingleFlight[bytes, ApiKey | None]()
+        self._unknown = [0] * ADDRESSES
 
     async def of(self, authorization: str, address: str = "") -> ApiKey:
         """The key of an `Authorization: Bearer …` header from that address.
@@ -56,43 +50,43 @@ class Keys:
             return known[0]
         if scheme.lower() != "bearer" or not _KEY.fullmatch(text):
             raise _unauthorized()
-        key = await self._ask(digest, hash(address) % ADDRESSES)
+        key = await self._shared_lookup(digest, hash(address) % ADDRESSES)
         if key is None:
             raise _unauthorized()
-        if len(self._known) >= MAX_REMEMBERED:
+        if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[digest] = (key, now + REMEMBER_MS)
         return key
 
-    async def _ask(self, digest: bytes, counter: int) -> ApiKey | None:
-        """One look for everybody who waits for the same key; none of them can cancel it."""
-        asking = self._asking.get(digest)
-        if asking is None:
-            if digest not in self._known and self._strangers[counter] >= PER_ADDRESS:
-                raise _too_many_strangers()
-            asking = self._asking[digest] = asyncio.ensure_future(self._find(digest))
-            self._strangers[counter] += 1
-            asking.add_done_callback(lambda _: self._answered(digest, counter))
-        return await asyncio.shield(asking)
+    async def _shared_lookup(self, digest: bytes, counter: int) -> ApiKey | None:
+        if digest not in self._lookups:
+            if digest not in self._known and self._unknown[counter] >= PER_ADDRESS:
+                raise _too_many_unknown()
+            self._unknown[counter] += 1
+        return await self._lookups.run(digest, partial(self._look_up, digest, counter))
 
-    def _answered(self, digest: bytes, counter: int) -> None:
-        del self._asking[digest]
-        self._strangers[counter] -= 1
+    async def _look_up(self, digest: bytes, counter: int) -> ApiKey | None:
+        try:
+            return await self._find(digest)
+        finally:
+            self._unknown[counter] -= 1
 
 
-async def authorize(request: Request, keys: Keys, scopes: frozenset[str]) -> ApiKey:
-    """The key of the request, if one of these scopes is its own and it may have one more open.
+async def authorize(request: Request, scopes: frozenset[str]) -> ApiKey:
+    """The key of the request, if it has one of these scopes and may have one more request open.
 
     Raises:
         ApiError: `unauthorized`, `forbidden`, `rate_limited` or `too_many_open`.
-        Unavailable: all places are taken.
+        Unavailable: the gateway has as many open as it may.
     """
     client = request.scope.get("client")
     address = client[0] if client else ""
+    context = request.app.context
+    keys: Keys = context.keys
     key = await keys.of(headers_of(request).get("authorization", ""), address)
     state = request.scope["state"]
-    state["asker"] = key  # for its line in the log
-    admission: Admission = request.app.context.admission
+    state["caller"] = key  # for its log line
+    admission: Admission = context.admission
     admission.enter(state, key)
     if key.scope not in scopes:
         raise ApiError(
@@ -113,7 +107,7 @@ def project_of(key: ApiKey) -> str | None:
     return None if key.scope == "ops" else key.project
 
 
-def _too_many_strangers() -> ApiError:
+def _too_many_unknown() -> ApiError:
     return ApiError(
         "too_many_open",
         "Too many unknown API keys come from this address at once.",

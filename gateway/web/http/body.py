@@ -23,8 +23,8 @@ LIMIT: Final = MIB
 REPORT_LIMIT: Final = 2 * MIB
 """A launcher's report brings up to 512 KiB of spool, and JSON around it."""
 INLINE: Final = 32 * 1024
-"""Bytes of a body that are looked through at once: at most some milliseconds."""
-_BESIDE: Final = ThreadPoolExecutor(1, "beside-loop")
+"""Bytes of a body that are checked in the event loop: at most some milliseconds."""
+_THREAD: Final = ThreadPoolExecutor(1, "beside-loop")
 """One thread: of several, each would have its turn of 5 ms before the event loop has one."""
 
 
@@ -32,68 +32,49 @@ class Nothing(message.Request, frozen=True, kw_only=True):
     """An object without fields."""
 
 
-async def read_json(request: Request, *, limit: int = LIMIT) -> bytes:
-    """The bytes of a JSON body; the limit in bytes.
-
-    Raises:
-        ApiError: `unsupported_media_type` or `too_large`.
-        WrongShape: it is no I-JSON.
-    """
-    check_media_type(request)
-    body = await read_bytes(request, limit=limit)
-    await vet(body)
-    return body
-
-
-async def read_as(kind: type[T], request: Request, *, limit: int = LIMIT) -> T:
-    """A JSON body as this kind; the limit in bytes.
+async def read_as(
+    kind: type[T], request: Request, *, limit: int = LIMIT, is_required: bool = True
+) -> T:
+    """A JSON body as this kind, an empty one as `{}` if it is not required; the limit in bytes.
 
     Raises:
         ApiError: `unsupported_media_type` or `too_large`.
         WrongShape: it is no I-JSON, or not of this kind, naming each path.
     """
-    body = await read_json(request, limit=limit)
-    return await looked_at(partial(decode, kind), body)
+    if is_required:
+        check_media_type(request)
+    body = await read_bytes(request, limit=limit)
+    if not is_required and body:
+        check_media_type(request)
+    elif not is_required:
+        body = b"{}"
+    await check_json(body)
+    return await run_long(partial(decode, kind), body)
 
 
-async def vet(body: bytes) -> None:
-    """Refuses what readers of JSON do not read alike.
+async def check_json(body: bytes) -> None:
+    """Refuses JSON that is not read alike by every reader.
 
     Raises:
         WrongShape: `invalid_request`, naming each path.
     """
-    await looked_at(_vet, body)
+    await run_long(_check, body)
 
 
-async def looked_at(look: Callable[[bytes], T], body: bytes) -> T:
-    """The result of a look at a body; at a long one it is taken beside the event loop."""
-    if len(body) > INLINE:
-        return await beside_loop(partial(look, body))
-    return look(body)
+async def run_long(work: Callable[[bytes], T], body: bytes) -> T:
+    """The result of work on a body; on a long one it is done in a thread."""
+    return await in_thread(partial(work, body)) if len(body) > INLINE else work(body)
 
 
-async def beside_loop(work: Callable[[], T]) -> T:
-    """The result of work that takes long, done while others are served."""
-    return await asyncio.get_running_loop().run_in_executor(_BESIDE, work)
+async def in_thread(work: Callable[[], T]) -> T:
+    """The result of long work, done while others are served."""
+    return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
 
 
-def _vet(body: bytes) -> None:
+def _check(body: bytes) -> None:
     check_size(body)
     if is_suspect(body):
         check(body)
-
-
-async def read_nothing(request: Request) -> None:
-    """A body that should be empty, or an empty object.
-
-    Raises:
-        ApiError: `unsupported_media_type` or `too_large`.
-        WrongShape: `invalid_json`, or `invalid_request` naming what nobody asked for.
-    """
-    body = await read_bytes(request)
-    if body:
-        check_media_type(request)
-        decode(Nothing, body)
 
 
 async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:

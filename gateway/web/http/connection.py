@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: deadlines for what its caller owes us, and bounds on what is kept of it.
+"""One HTTP/1.1 connection with deadlines for its caller and bounds on what is kept of it.
 
 uvicorn's own waits for ever, keeps whatever comes, and counts connections as if they were requests.
 """
@@ -21,21 +21,20 @@ from gateway.web.http.problems import END_CONNECTION, document
 from gateway.wire.problem import MEDIA_TYPE
 
 HEAD_SECONDS: Final = 10
-"""From the first byte of a request, on a new connection from its beginning, until its headers have
-come."""
+"""From the first byte of a request, or the beginning of the connection, to its headers."""
 BODY_SECONDS: Final = 60
-"""From the headers until the body has come."""
+"""From the headers to the end of the body."""
 IDLE_SECONDS: Final = 75
 """Between two requests."""
 READ_SECONDS: Final = 60
-"""A caller that takes no byte of its answer for so long has gone."""
+"""A caller that takes no byte of its answer for this long has gone."""
 LINGER_SECONDS: Final = 2
 """For the caller to see the answer that refused the rest of its body: a connection that is closed
 over unread bytes is reset, and the answer is lost."""
 HEAD_BYTES: Final = 64 * 1024
 """Of the request line and the headers, and of anything else that is not a body."""
 REST_BYTES: Final = 64 * 1024
-"""Of a body that nobody asked for, so that the connection can be used again."""
+"""Of an unwanted body that is read, so that the connection can be used again."""
 PIPELINED: Final = 16
 """Requests that may wait for the answer to the one before."""
 
@@ -49,29 +48,27 @@ class Connection(HttpToolsProtocol):
         self.since = 0.0
         self._all = cast("Connections", self.server_state)
         self._due = math.inf
-        """When what the caller owes us is late, in the loop's time; inf: it owes nothing."""
+        """Deadline of what the caller has to send, in the loop's time."""
         self._stalled_until = math.inf
-        """When it has to take more of its answer."""
+        """Deadline for taking more of the answer."""
         self._quiet = 0
         """Bytes since the last headers or piece of a body."""
         self._unwanted = 0
         """Bytes of a body that came after its answer."""
         self._is_whole = False
-        """Whether the newest request has come whole."""
+        """True if the newest request has come whole."""
         self._is_in_body = False
-        """Whether the headers of the newest request have come, and it is not whole."""
+        """True between the headers of the newest request and its end."""
         self._is_ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It has as long for its first headers as for all others."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._output = _Output(self.transport, self.loop, self.finish)
         self._extensions: Any = {END_CONNECTION: self._end_behind_answer}
         self._begin()
-        self._all.make_room(self.since)
+        self._all.evict_for_new(self.since)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing of it is kept."""
         self._all.leave(self)
         super().connection_lost(exc)
 
@@ -79,18 +76,17 @@ class Connection(HttpToolsProtocol):
         """Feeds the parser no more at a time than a head may have."""
         size = len(data)
         while data and not self._is_ending:
-            room = HEAD_BYTES - self._quiet
-            if room <= 0:
+            left = HEAD_BYTES - self._quiet
+            if left <= 0:
                 self._refuse_head()
                 return
-            piece, data = (data[:room], data[room:]) if room < len(data) else (data, b"")
+            piece, data = (data[:left], data[left:]) if left < len(data) else (data, b"")
             self._quiet += len(piece)
             super().data_received(piece)
         if not self._is_whole and not self._is_ending:
             self._all.hold(self, size)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
         super().on_message_begin()
         self._is_whole = False
         self._unwanted = 0
@@ -98,10 +94,10 @@ class Connection(HttpToolsProtocol):
             self._begin()
 
     def on_headers_complete(self) -> None:
-        """The request is known, and begins to be answered.
+        """Starts the answer.
 
         Raises:
-            ValueError: too many wait behind an unanswered one; the parser refuses them.
+            ValueError: too many pipelined requests; the parser refuses them.
         """
         if len(self.pipeline) >= PIPELINED:
             raise ValueError("too many pipelined requests")
@@ -111,7 +107,7 @@ class Connection(HttpToolsProtocol):
         self._is_in_body = True
 
     def on_body(self, body: bytes) -> None:
-        """A piece of a body; one that nobody waits for is read on only if it is short."""
+        """Takes a piece of a body; an unwanted body is read on only if it is short."""
         self._quiet = 0
         if not self.cycle.response_complete:
             super().on_body(body)
@@ -121,7 +117,7 @@ class Connection(HttpToolsProtocol):
             self._end()
 
     def on_message_complete(self) -> None:
-        """The request has come whole: now it is us who owe something."""
+        """The request has come whole."""
         super().on_message_complete()
         self._is_whole = True
         self._is_in_body = False
@@ -131,8 +127,8 @@ class Connection(HttpToolsProtocol):
             self._rest()
 
     def on_response_complete(self) -> None:
-        """The next request is answered, or the caller may ask again. uvicorn would set a timer for
-        every answer; here one look at all connections finds those that are idle for too long."""
+        """Answers the next request, or waits for it. uvicorn would set a timer for every answer;
+        one sweep of all connections finds those that are idle for too long."""
         self._output.flush()
         if self._is_ending:
             return
@@ -143,12 +139,10 @@ class Connection(HttpToolsProtocol):
             self._rest()
 
     def pause_writing(self) -> None:
-        """The caller does not read its answer."""
         super().pause_writing()
         self._stalled_until = self.loop.time() + READ_SECONDS
 
     def resume_writing(self) -> None:
-        """It reads on."""
         super().resume_writing()
         self._stalled_until = math.inf
 
@@ -157,25 +151,25 @@ class Connection(HttpToolsProtocol):
         self._refuse("invalid_http", "These bytes are no request of HTTP/1.1.")
 
     def is_late(self, now: float) -> bool:
-        """Whether the caller has not sent or taken in time what it should have."""
+        """True if the caller has not sent or taken in time what it should have."""
         return self._due <= now or self._stalled_until <= now
 
     def expire(self, now: float) -> None:
-        """Ends what is late; whoever was in the middle of a request is told why."""
+        """Ends a late connection; one in the middle of a request gets a problem document."""
         if self._is_ending:
             self.evict()
         elif self._stalled_until <= now:
             self._all.count_refused("answer_not_read")
             self.evict()
         elif self.flow.read_paused:
-            self._due = now + BODY_SECONDS  # it is us who do not read on
+            self._due = now + BODY_SECONDS  # reading is paused on our side
         elif self._is_answered and self._quiet == 0:
             self._end()
         else:
             self._refuse("request_timeout", "The request did not come whole in time.")
 
     def evict(self) -> None:
-        """Ends the connection at once, whatever is still under way."""
+        """Ends the connection at once."""
         self._is_ending = True
         self._due = self._stalled_until = math.inf
         self.transport.abort()
@@ -196,11 +190,10 @@ class Connection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Whoever offers another protocol is answered in this one; that is worth no line."""
+        """Silent: a caller that offers another protocol is answered in this one."""
 
     @property
     def _is_answered(self) -> bool:
-        """Whether no answer is under way."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
 
@@ -214,7 +207,7 @@ class Connection(HttpToolsProtocol):
         self._all.rest(self)
 
     def _end_behind_answer(self) -> None:
-        """The answer to the newest request, which has not come whole, is the last."""
+        """Makes the answer to the newest request, which has not come whole, the last."""
         self.cycle.keep_alive = False
 
     def _end(self) -> None:
@@ -226,18 +219,17 @@ class Connection(HttpToolsProtocol):
         if not self._is_in_body and not self.headers and len(self.url) > HEAD_BYTES // 2:
             self._refuse("uri_too_long", f"The request line is longer than {HEAD_BYTES} bytes.")
         else:
-            told = f"The request line and the headers have more than {HEAD_BYTES} bytes."
-            self._refuse("headers_too_large", told)
+            detail = f"The request line and the headers have more than {HEAD_BYTES} bytes."
+            self._refuse("headers_too_large", detail)
 
     def _refuse(self, code: str, detail: str) -> None:
-        """The problem document of what is no request, and the end of the connection; never in the
-        middle of another answer."""
+        """Sends a problem document, unless another answer has begun, and ends the connection."""
         self._all.count_refused(code)
         if not self._is_answered:
             if not self._is_in_body or self.cycle.response_started or self.pipeline:
                 self.evict()
                 return
-            self.cycle.disconnected = True  # its handler waits for a body that is not to come
+            self.cycle.disconnected = True  # its handler waits for the body
             self.cycle.message_event.set()
         self.transport.write(_refusal(code, detail))
         self._is_whole = False
@@ -260,9 +252,9 @@ def _refusal(code: str, detail: str) -> bytes:
 
 
 class _Output:
-    """The part of a transport that an answer is written to; its end is the connection's own.
+    """The part of a transport that answers are written to.
 
-    A head and its body go as one packet: the second cost each side a tenth of a whole request. The
+    A head and its body go as one packet: a second one costs each side a tenth of a request. The
     beginning of a stream goes at the end of this turn of the event loop.
     """
 
@@ -289,12 +281,10 @@ class _Output:
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Sends what is held."""
         pieces, self._pieces = self._pieces, []
         if pieces and not self.is_closing():
             self._transport.writelines(pieces)
 
     def close(self) -> None:
-        """The answer is whole."""
         self.flush()
         self._end()

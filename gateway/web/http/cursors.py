@@ -1,49 +1,71 @@
-"""Cursors of lists: opaque, versioned and signed, so that only ours are taken, and each only for
-the list it was made for."""
+"""Keyset pages of lists. A cursor is opaque, versioned and signed: only ours are taken, and each
+only for the list it was made for."""
 
 import base64
 import binascii
 import hashlib
 import hmac
-from typing import Final
-
-import msgspec
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.kernel.keyring import Keyring
-from gateway.store.records import TaskFilter
+from gateway.web.http.call import Call
+from gateway.web.http.query import Number, Text
+from gateway.wire.tasks import Page
 
+R = TypeVar("R")
+V = TypeVar("V")
+Position = tuple[int, str]
+"""A number that rows are ordered by, newest first, and a name that tells equal ones apart."""
+
+LIMIT: Final = Number(
+    name="limit", default=50, least=1, most=200, meaning="So many entries at the most."
+)
+CURSOR: Final = Text(
+    name="cursor",
+    least=0,
+    meaning="`nextCursor` of the page before, unchanged and with the same filters.",
+)
+_START: Final[Position] = (2**62, "")
 _VERSION: Final = b"1"
 _MAC_BYTES: Final = 8
 
 
-def cursor_after(keyring: Keyring, wanted: TaskFilter, task_id: str) -> str:
-    """The cursor of the page of this list that begins behind this task."""
-    return sealed_place(keyring, msgspec.json.encode(wanted), task_id)
-
-
-def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
-    """The task a cursor stands behind.
+async def keyset_page(
+    call: Call[Any],
+    of_list: bytes,
+    read: Callable[[Position, int], Awaitable[list[R]]],
+    *,
+    position: Callable[[R], Position],
+    view: Callable[[R], V],
+) -> Page[V]:
+    """The page that the request asks for; `read` gives the rows behind a position.
 
     Raises:
-        ApiError: `invalid_cursor`: broken, or made for another list.
+        ApiError: `invalid_cursor`.
     """
-    task_id = opened_place(keyring, msgspec.json.encode(wanted), cursor)
-    if not is_task_id(task_id):
-        raise _invalid()
-    return task_id
+    keyring, cursor, limit = call.context.keyring, call[CURSOR], call[LIMIT]
+    start = _START
+    if cursor is not None:
+        number, _, name = open_cursor(keyring, of_list, cursor).partition(" ")
+        start = int(number), name
+    rows = await read(start, limit + 1)
+    following = None
+    if len(rows) > limit:
+        following = seal_cursor(keyring, of_list, "{} {}".format(*position(rows[limit - 1])))
+    return Page[V](data=tuple(map(view, rows[:limit])), next_cursor=following)
 
 
-def sealed_place(keyring: Keyring, of_list: bytes, place: str) -> str:
-    """The cursor of a place in a list."""
-    text = _VERSION + place.encode()
+def seal_cursor(keyring: Keyring, of_list: bytes, position: str) -> str:
+    """The cursor of a position in a list."""
+    text = _VERSION + position.encode()
     mac = _mac(keyring, keyring.current, text, of_list)
     return base64.urlsafe_b64encode(text + mac).decode()
 
 
-def opened_place(keyring: Keyring, of_list: bytes, cursor: str) -> str:
-    """The place a cursor of this list stands at.
+def open_cursor(keyring: Keyring, of_list: bytes, cursor: str) -> str:
+    """The position of a cursor of this list.
 
     Raises:
         ApiError: `invalid_cursor`: broken, or made for another list.
@@ -51,7 +73,7 @@ def opened_place(keyring: Keyring, of_list: bytes, cursor: str) -> str:
     try:
         raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise _invalid() from exc
+        raise invalid_cursor() from exc
     # Several texts stand for the same bytes; ours is one of them.
     is_ours = base64.urlsafe_b64encode(raw).decode() == cursor
     text, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
@@ -59,7 +81,7 @@ def opened_place(keyring: Keyring, of_list: bytes, cursor: str) -> str:
         hmac.compare_digest(mac, _mac(keyring, key_id, text, of_list)) for key_id in keyring.ids
     ]
     if not is_ours or not any(known) or not text.startswith(_VERSION):
-        raise _invalid()
+        raise invalid_cursor()
     return text[len(_VERSION) :].decode("ascii", "replace")
 
 
@@ -68,7 +90,8 @@ def _mac(keyring: Keyring, key_id: str, text: bytes, of_list: bytes) -> bytes:
     return hmac.digest(keyring.purpose(key_id, "cursor"), signed, hashlib.sha256)[:_MAC_BYTES]
 
 
-def _invalid() -> ApiError:
+def invalid_cursor() -> ApiError:
+    """The error of a cursor that is broken or of another list."""
     return ApiError(
         "invalid_cursor",
         "This cursor was not made for this list.",

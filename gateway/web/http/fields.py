@@ -1,4 +1,4 @@
-"""Moments that callers name and clocks are counted from."""
+"""Errors and times of single fields that a caller sends."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -8,16 +8,21 @@ from gateway.wire.problem import FieldError
 from gateway.wire.times import milliseconds
 
 LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
-"""What is counted from it must still be a moment that can be written."""
+"""Clocks that count from an earlier time still end at one that can be written."""
 
 
-def countable(moment: datetime, path: str) -> int:
-    """In milliseconds since the epoch; `path` is where it stands in the request.
+def wrong_field(path: str, message: str) -> ApiError:
+    """`invalid_request` for one field or query parameter."""
+    error = FieldError(path=path, message=message)
+    return ApiError("invalid_request", f"{path}: {message}.", errors=(error,))
+
+
+def to_millis(at: datetime, path: str) -> int:
+    """Milliseconds since the epoch; `path` is the field's place in the request.
 
     Raises:
         ApiError: `invalid_request`.
     """
-    if moment >= LATEST:
-        error = FieldError(path=path, message=f"Expected a moment before the year {LATEST.year}")
-        raise ApiError("invalid_request", f"{error.path}: {error.message}.", errors=(error,))
-    return milliseconds(moment)
+    if at >= LATEST:
+        raise wrong_field(path, f"Expected a moment before the year {LATEST.year}")
+    return milliseconds(at)

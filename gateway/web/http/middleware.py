@@ -1,11 +1,11 @@
-"""The application around the routes: a request's id, one canonical log line, the metrics, and the
-edge where refusals become problem documents and bugs become 500."""
+"""The application around the routes: request ids, one canonical log line, metrics; at its edge
+errors become problem documents and bugs become 500."""
 
 import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -23,8 +23,7 @@ from gateway.web.context import Context
 from gateway.web.http.auth import project_of
 from gateway.web.http.headers import read_headers
 from gateway.web.http.masking import masked
-from gateway.web.http.operation import Operation
-from gateway.web.http.problems import http_error, problem, refused
+from gateway.web.http.problems import error_response, http_error, problem
 from gateway.web.openapi.document import document
 from gateway.wire.decode import WrongShape
 
@@ -32,24 +31,7 @@ log = structlog.get_logger("gateway.request")
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 HUNG_UP: Final = 499
-"""What nginx calls it: the connection ended before there was an answer."""
-
-
-class Handler:
-    """One handler as an ASGI application; Starlette would wrap a plain function in two layers of
-    error handling that `Application` does once for all."""
-
-    def __init__(
-        self, handle: Callable[[Request], Awaitable[Response]], operation: Operation
-    ) -> None:
-        self._handle = handle
-        self.operation = operation
-        self.name = f"{handle.__module__.rpartition('.')[2]}.{handle.__name__}"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
-        response = await self._handle(Request(scope, receive))
-        await response(scope, receive, send)
+"""The connection ended before there was an answer; the status is nginx's."""
 
 
 class Application:
@@ -71,7 +53,7 @@ class Application:
         self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or whatever else a server sends through."""
+        """Answers one request; the lifespan goes to the router."""
         if scope["type"] != "http":
             await self._router(scope, receive, send)
             return
@@ -104,7 +86,7 @@ class Application:
 
     @cached_property
     def openapi(self) -> bytes:
-        """The document of the routes, made when somebody asks for it first."""
+        """The document of the routes, made at the first request for it."""
         return msgspec.json.encode(document(self.routes))
 
     def _handler(self, scope: Scope) -> ASGIApp:
@@ -127,7 +109,7 @@ class Application:
             path=path if (method, path) in self._exact else masked(path),
             status=status,
             ms=round(seconds * 1000, 1),
-            **_said_of(scope["state"]),
+            **_caller_of(scope["state"]),
         )
 
     def _request_id(self, given: str | None) -> str:
@@ -137,24 +119,24 @@ class Application:
         return f"{self._process}-{next(self._numbers):x}"
 
 
-def _said_of(state: Mapping[str, object]) -> dict[str, object]:
-    """Who asked, if it was found out, and what was refused."""
-    said: dict[str, object] = {}
-    asker = state.get("asker")
-    if isinstance(asker, ApiKey):
-        said["key"], said["project"] = asker.id, project_of(asker)
+def _caller_of(state: Mapping[str, object]) -> dict[str, object]:
+    """The caller's key and the error code, if there are any."""
+    fields: dict[str, object] = {}
+    key = state.get("caller")
+    if isinstance(key, ApiKey):
+        fields["key"], fields["project"] = key.id, project_of(key)
     if "code" in state:
-        said["code"] = state["code"]
-    return said
+        fields["code"] = state["code"]
+    return fields
 
 
 def _response_to(exc: Exception, request: Request) -> Response | None:
-    """What refuses a request; None: nobody meant that to happen."""
+    """The response to an expected error; None for a bug."""
     if isinstance(exc, ApiError | WrongShape):
-        return refused(request, exc)
+        return error_response(request, exc)
     return http_error(request, exc) if isinstance(exc, HTTPException) else None
 
 
 def _internal(scope: Scope) -> Response:
-    refusal = ApiError("internal", "Something broke here; nothing of it is your fault.")
-    return problem(Request(scope), refusal)
+    error = ApiError("internal", "Something broke here; nothing of it is your fault.")
+    return problem(Request(scope), error)

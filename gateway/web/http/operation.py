@@ -1,73 +1,49 @@
-"""What documents a route: values beside its handler, of which the OpenAPI document is made."""
+"""Operations: the access, parameters, body and documentation of a route, said beside its handler.
 
-from typing import Protocol
+`Handler` enforces them, and the OpenAPI document is made of them.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 import msgspec
+from starlette.responses import Response
 
-from gateway.web.http.body import LIMIT
+from gateway.web.http.access import Access
+from gateway.web.http.body import LIMIT, Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.headers import Parameter
+from gateway.web.http.query import Query
 
-Schema = dict[str, object]
-"""A JSON Schema, or another object of the OpenAPI document."""
-
-
-class Parameter(Protocol):
-    """A parameter that a handler reads; its bounds are those the handler checks."""
-
-    @property
-    def name(self) -> str:
-        """As it is sent."""
-
-    @property
-    def where(self) -> str:
-        """`query`, `header` or `path`."""
-
-    @property
-    def meaning(self) -> str:
-        """One sentence."""
-
-    @property
-    def schema(self) -> Schema:
-        """What is taken."""
-
-
-class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """A header that a handler reads, or that we send."""
-
-    name: str
-    meaning: str
-    schema: Schema
-    where: str = "header"
-    is_required: bool = False
-
-
-class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may call a route, and how the call is proven."""
-
-    security: tuple[dict[str, list[str]], ...]
-    """Any of these suffices; none: open to everybody."""
-    errors: tuple[str, ...] = ()
-    """The codes of those who may not."""
+Handle = Callable[[Call[Any]], Awaitable[Response]]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route takes."""
+    """The body that a route takes."""
 
-    kind: object
+    kind: Any
     """The message type."""
-    example: object
+    example: str = ""
+    """Its name in `examples.json`, if it is not the type's."""
     limit: int = LIMIT
     """In bytes."""
     is_required: bool = True
+    is_raw: bool = False
+    """The handler gets the bytes: a signature is computed over them."""
     media_type: str | None = "application/json"
-    """The only one that is taken; None: whatever it is called, it is read as JSON."""
+    """The only one that is taken; None: any, read as JSON."""
+
+
+NOTHING: Final = Body(kind=Nothing, is_required=False)
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """An answer in one media type."""
 
-    kind: object
+    kind: Any
     """The message type; of plain text, `str`."""
-    example: object
+    example: str = ""
+    """The text, or the name in `examples.json`, if it is not the type's."""
     media_type: str = "application/json"
 
 
@@ -78,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     content: tuple[Content, ...]
     status: int = 200
     headers: tuple[str, ...] = ()
-    """Beside those that every answer carries."""
+    """Besides those of every reply."""
 
 
 class Callback(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,17 +62,16 @@ class Callback(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     to: str
-    """Where the address stands, as an OpenAPI runtime expression."""
+    """The address, as an OpenAPI runtime expression."""
     summary: str
     description: str
-    headers: tuple[Header, ...]
+    headers: tuple[Parameter, ...]
     kind: object
     """The message type of its body."""
-    example: object
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """What documents a route."""
+    """A decorator of the handler of a route."""
 
     id: str
     """The name a generated client gives its method."""
@@ -104,14 +79,35 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     access: Access
     answers: tuple[Answer, ...]
-    parameters: tuple[Parameter, ...] = ()
+    query: tuple[Query[Any], ...] = ()
+    headers: tuple[Parameter, ...] = ()
     body: Body | None = None
     errors: tuple[str, ...] = ()
-    """Codes beside those that access, parameters and body bring."""
+    """Codes besides those of access, parameters and body."""
     description: str = ""
     callback: Callback | None = None
+    source: str = ""
+    """The source under which refused webhooks are counted; empty: this is no webhook."""
+
+    def __call__(self, handle: Handle) -> "Handled":
+        return Handled(operation=self, handle=handle)
 
 
-def answer(kind: object, example: object, meaning: str, *, status: int = 200) -> Answer:
-    """The usual one: JSON and no headers of its own."""
-    return Answer(meaning=meaning, status=status, content=(Content(kind=kind, example=example),))
+class Handled(msgspec.Struct, frozen=True, kw_only=True):
+    """A handler with its operation."""
+
+    operation: Operation
+    handle: Handle
+
+
+def answer(
+    kind: object,
+    meaning: str,
+    *,
+    status: int = 200,
+    example: str = "",
+    headers: tuple[str, ...] = (),
+) -> Answer:
+    """A success in JSON."""
+    content = (Content(kind=kind, example=example),)
+    return Answer(meaning=meaning, status=status, content=content, headers=headers)

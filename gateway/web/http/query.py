@@ -1,194 +1,162 @@
-"""Query parameters: values that say what is taken, read strictly and documented from the same."""
+"""Query parameters: values that are read strictly, and documented from the same bounds."""
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.wire.problem import FieldError
+from gateway.web.http.fields import wrong_field
+from gateway.web.http.headers import Schema
 from gateway.wire.times import milliseconds, parse_rfc3339
 
-
-class Named(Protocol):
-    """A parameter."""
-
-    @property
-    def name(self) -> str:
-        """As it is sent."""
+V = TypeVar("V")
 
 
-class Number(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole number within bounds."""
+class Query(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
+    """A query parameter; its kinds say what they take."""
 
     name: str
-    default: int
-    least: int
-    most: int
     meaning: str
     where: str = "query"
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
-        bounds: dict[str, object] = {"minimum": self.least, "maximum": self.most}
-        if self.default < self.least:  # left out, it means something else than any number
-            return {"type": "integer", **bounds}
-        return {"type": "integer", **bounds, "default": self.default}
+    def schema(self) -> Schema:
+        """JSON Schema of its value."""
+        return {"type": "string"}
 
-    def of(self, request: Request) -> int:
-        """What this request asks for.
+    def takes(self, name: str) -> bool:
+        """True if a parameter of this name is meant."""
+        return name == self.name
+
+    def of(self, given: Mapping[str, str]) -> V:
+        """The value in a request, or its default.
 
         Raises:
             ApiError: `invalid_request`.
         """
-        text = request.query_params.get(self.name)
+        raise NotImplementedError
+
+    def wrong(self, message: str) -> ApiError:
+        """`invalid_request` for this parameter."""
+        return wrong_parameter(self.name, message)
+
+
+class Number(Query[int], frozen=True, kw_only=True):
+    """A whole number within bounds; a default below them means something else than any number."""
+
+    default: int
+    least: int
+    most: int
+
+    @property
+    def schema(self) -> Schema:
+        default: Schema = {"default": self.default} if self.default >= self.least else {}
+        return {"type": "integer", "minimum": self.least, "maximum": self.most, **default}
+
+    def of(self, given: Mapping[str, str]) -> int:
+        text = given.get(self.name)
         if text is None:
             return self.default
         if is_number(text) and self.least <= int(text) <= self.most:
             return int(text)
-        raise wrong(self.name, f"Expected a whole number from {self.least} to {self.most}")
+        raise self.wrong(f"Expected a whole number from {self.least} to {self.most}")
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """Some of these words, separated by commas."""
+class Choices(Query[list[str]], frozen=True, kw_only=True):
+    """Some of the known words, separated by commas, each once."""
 
-    name: str
     known: tuple[str, ...]
-    meaning: str
-    unless_given: tuple[str, ...] | None = None
-    """What is meant without the parameter; None: all of them."""
-    where: str = "query"
+    default: tuple[str, ...]
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
-        words: dict[str, object] = {"type": "string", "enum": list(self.known)}
-        return {"type": "array", "items": words, "minItems": 1}
+    def schema(self) -> Schema:
+        return _list_schema(self.known)
 
-    def of(self, request: Request) -> list[str]:
-        """Those this request asks for, each once.
-
-        Raises:
-            ApiError: `invalid_request`.
-        """
-        text = request.query_params.get(self.name)
+    def of(self, given: Mapping[str, str]) -> list[str]:
+        text = given.get(self.name)
         if text is None:
-            return list(self.known if self.unless_given is None else self.unless_given)
-        words = list(dict.fromkeys(text.split(",")))
-        if not set(words) <= set(self.known):
-            raise wrong(self.name, f"Expected some of {', '.join(self.known)}")
-        return words
+            return list(self.default)
+        chosen = list(dict.fromkeys(text.split(",")))
+        if not set(chosen) <= set(self.known):
+            raise self.wrong(f"Expected some of {', '.join(self.known)}")
+        return chosen
 
 
-class Text(msgspec.Struct, frozen=True, kw_only=True):
+class Text(Query[str | None], frozen=True, kw_only=True):
     """A text that its handler judges, or one of some known ones."""
 
-    name: str
-    meaning: str
     known: tuple[str, ...] = ()
     least: int = 1
-    """Characters: an empty one is a value that was forgotten."""
-    where: str = "query"
+    """Characters: an empty text is a value that was forgotten."""
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
-        known: dict[str, object] = {"enum": list(self.known)} if self.known else {}
+    def schema(self) -> Schema:
+        known: Schema = {"enum": list(self.known)} if self.known else {}
         return {"type": "string", "minLength": self.least, **known}
 
-    def of(self, request: Request) -> str | None:
-        """The text, if this request brings one.
-
-        Raises:
-            ApiError: `invalid_request`.
-        """
-        text = request.query_params.get(self.name)
+    def of(self, given: Mapping[str, str]) -> str | None:
+        text = given.get(self.name)
         if text is not None and len(text) < self.least:
-            raise wrong(self.name, "Expected a value; leave it out to ask for nothing")
+            raise self.wrong("Expected a value; leave it out to ask for nothing")
         if text is not None and self.known and text not in self.known:
-            raise wrong(self.name, f"Expected one of {', '.join(self.known)}")
+            raise self.wrong(f"Expected one of {', '.join(self.known)}")
         return text
 
 
-class Patterns(msgspec.Struct, frozen=True, kw_only=True):
-    """Some patterns, separated by commas, each of which stands for known words."""
+class Patterns(Query[list[str] | None], frozen=True, kw_only=True):
+    """Patterns separated by commas, read as the words they match; None: all words."""
 
-    name: str
     known: tuple[str, ...]
-    """The patterns that are worth naming."""
+    """The patterns that the document names."""
     resolve: Callable[[list[str]], frozenset[str]]
-    """The words they stand for; ValueError names a pattern that stands for none."""
-    meaning: str
-    where: str = "query"
+    """The words that match; a ValueError names a pattern that matches none."""
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
-        words: dict[str, object] = {"type": "string", "enum": list(self.known)}
-        return {"type": "array", "items": words, "minItems": 1}
+    def schema(self) -> Schema:
+        return _list_schema(self.known)
 
-    def of(self, request: Request) -> list[str] | None:
-        """The words this request asks for; None: all of them.
-
-        Raises:
-            ApiError: `invalid_request`.
-        """
-        text = request.query_params.get(self.name)
+    def of(self, given: Mapping[str, str]) -> list[str] | None:
+        text = given.get(self.name)
         if text is None:
             return None
         try:
             return sorted(self.resolve(text.split(",")))
         except ValueError as exc:
-            raise wrong(self.name, f"Expected some of {', '.join(self.known)}") from exc
+            raise self.wrong(f"Expected some of {', '.join(self.known)}") from exc
 
 
-class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment with its time zone, RFC 3339."""
-
-    name: str
-    meaning: str
-    where: str = "query"
+class Timestamp(Query[int | None], frozen=True, kw_only=True):
+    """RFC 3339 with a time zone, read as milliseconds since the epoch."""
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document."""
+    def schema(self) -> Schema:
         return {"type": "string", "format": "date-time"}
 
-    def of(self, request: Request) -> int | None:
-        """In milliseconds since the epoch, if this request brings one.
-
-        Raises:
-            ApiError: `invalid_request`.
-        """
-        text = request.query_params.get(self.name)
+    def of(self, given: Mapping[str, str]) -> int | None:
+        text = given.get(self.name)
         if text is None:
             return None
-        moment = parse_rfc3339(text)
-        if moment is None:
-            shown = "Expected a moment such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
-            raise wrong(self.name, shown)
-        return milliseconds(moment)
+        at = parse_rfc3339(text)
+        if at is None:
+            raise self.wrong("Expected a moment such as 2026-01-31T12:00:00Z (a + is sent as %2B)")
+        return milliseconds(at)
 
 
-class Pairs(msgspec.Struct, frozen=True, kw_only=True):
-    """Any parameters whose names begin so: each is a pair of key and value."""
+class Pairs(Query[tuple[tuple[str, str], ...]], frozen=True, kw_only=True):
+    """Parameters with a common prefix, `metadata.*`, each a key and its value; ordered by key."""
 
-    prefix: str
     most: int
-    meaning: str
-    where: str = "query"
 
     @property
-    def name(self) -> str:
-        """Of all of them; no parameter is really called so."""
-        return f"{self.prefix}*"
+    def prefix(self) -> str:
+        """The part of the name before the key."""
+        return self.name.removesuffix("*")
 
     @property
-    def schema(self) -> dict[str, object]:
-        """For the OpenAPI document: an object whose properties are parameters of their own."""
+    def schema(self) -> Schema:
         return {
             "type": "object",
             "maxProperties": self.most,
@@ -196,41 +164,44 @@ class Pairs(msgspec.Struct, frozen=True, kw_only=True):
             "additionalProperties": {"type": "string"},
         }
 
-    def has(self, name: str) -> bool:
-        """Whether a parameter of this name is one of them; a key is never empty."""
+    def takes(self, name: str) -> bool:
         return name.startswith(self.prefix) and name != self.prefix
 
-    def of(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """The pairs of this request, ordered by key.
-
-        Raises:
-            ApiError: `invalid_request`, too many.
-        """
-        given = [pair for pair in request.query_params.items() if self.has(pair[0])]
-        if len(given) > self.most:
-            raise wrong(f"{self.prefix}*", f"Expected at most {self.most} of them")
-        return tuple(sorted((name.removeprefix(self.prefix), value) for name, value in given))
+    def of(self, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        pairs = [(name, value) for name, value in given.items() if self.takes(name)]
+        if len(pairs) > self.most:
+            raise self.wrong(f"Expected at most {self.most} of them")
+        return tuple(sorted((name.removeprefix(self.prefix), value) for name, value in pairs))
 
 
 def is_number(text: str) -> bool:
-    """Whether the text is a whole number that a database holds."""
+    """True for a whole number that a database holds."""
     return text.isascii() and text.isdigit() and len(text) < 20
 
 
-def known_only(request: Request, parameters: Iterable[Named], pairs: Pairs | None = None) -> None:
-    """Refuses parameters that would be ignored, as one given twice would be: a typo must not widen
-    a list."""
-    names = {parameter.name for parameter in parameters}
+def check_known(given: QueryParams, parameters: Iterable[Query[Any]]) -> None:
+    """Refuses parameters that would be ignored, also the first of two: a typo must not widen a
+    list.
+
+    Raises:
+        ApiError: `invalid_request`.
+    """
+    parameters = tuple(parameters)
     seen: set[str] = set()
-    for name, _ in request.query_params.multi_items():
-        if name not in names and not (pairs is not None and pairs.has(name)):
-            raise wrong(name, f"Unknown parameter; known are {', '.join(sorted(names))}")
+    for name, _ in given.multi_items():
+        if not any(parameter.takes(name) for parameter in parameters):
+            known = ", ".join(sorted(parameter.name for parameter in parameters))
+            raise wrong_parameter(name, f"Unknown parameter; known are {known}")
         if name in seen:
-            raise wrong(name, "Expected it once")
+            raise wrong_parameter(name, "Expected it once")
         seen.add(name)
 
 
-def wrong(name: str, message: str) -> ApiError:
-    """The refusal of one parameter."""
-    error = FieldError(path=f"?{name[:100]}", message=message)
-    return ApiError("invalid_request", f"{error.path}: {message}.", errors=(error,))
+def wrong_parameter(name: str, message: str) -> ApiError:
+    """`invalid_request` for one query parameter."""
+    return wrong_field(f"?{name[:100]}", message)
+
+
+def _list_schema(known: tuple[str, ...]) -> Schema:
+    items: Schema = {"type": "string", "enum": list(known)}
+    return {"type": "array", "items": items, "minItems": 1}

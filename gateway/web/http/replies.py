@@ -1,4 +1,4 @@
-"""JSON out."""
+"""JSON replies."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ _JSON = (b"content-type", b"application/json")
 
 class _JSONReply(Response):
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        """What Starlette finds out anew for every response is always the same here."""
+        """Sets the headers that Starlette would find out anew for every response."""
         self.raw_headers = [_JSON, (b"content-length", b"%d" % len(self.body))]
         if headers:
             self.raw_headers += [
@@ -19,6 +19,18 @@ class _JSONReply(Response):
             ]
 
 
-def reply(message: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """A JSON reply."""
-    return _JSONReply(_encode(message), status, headers=headers)
+def reply(
+    message: object,
+    status: int = 200,
+    *,
+    location: str = "",
+    is_replayed: bool = False,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A JSON reply; `is_replayed`: it is the stored one of an Idempotency-Key."""
+    own = dict(headers or {})
+    if location:
+        own["Location"] = location
+    if is_replayed:
+        own["Idempotent-Replayed"] = "true"
+    return _JSONReply(_encode(message), status, headers=own)

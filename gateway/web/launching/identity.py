@@ -1,28 +1,27 @@
-"""`GET /v1/launcher`: who this gateway is, for those who set up launchers and look why not."""
+"""`GET /v1/launcher`: the identity of this gateway, for whoever sets up launchers."""
 
 from importlib.metadata import version
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.web.context import context_of
-from gateway.web.http.auth import LAUNCHER, authorize
+from gateway.web.convert import convert
+from gateway.web.http.access import LAUNCHER
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.launcher import GatewayView
 
 VERSION: Final = version("slipgate")
 
 
-async def show(request: Request) -> Response:
-    """Changes nothing, and counts as no call of a launcher."""
-    context = context_of(request)
-    await authorize(request, context.keys, LAUNCHER)
-    return reply(
-        GatewayView(
-            instance_id=context.instance_id,
-            version=VERSION,
-            public_url=context.public_url,
-            snapshot=context.snapshot,
-        )
-    )
+@Operation(
+    id="showGateway",
+    tag="Launchers",
+    summary="Who this gateway is",
+    description="For whoever sets up a launcher: it changes nothing, and is no call of a launcher.",
+    access=LAUNCHER,
+    answers=(answer(GatewayView, "What launchers have to know of it."),),
+)
+async def show(call: Call[None]) -> Response:
+    return reply(convert(GatewayView, call.context, version=VERSION))

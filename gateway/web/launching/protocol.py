@@ -3,10 +3,9 @@
 import asyncio
 import hashlib
 import time
-from typing import Final
+from typing import Any, Final, TypedDict
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel import commands
@@ -16,12 +15,15 @@ from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
 from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
 from gateway.domain.tasks.task import Sandbox
-from gateway.store.records import ApiKey
 from gateway.web.agents.patches import kept_piece, needs_rescue, own_texts
-from gateway.web.context import Context, context_of
-from gateway.web.http.auth import LAUNCHER, authorize, served_by
-from gateway.web.http.body import REPORT_LIMIT, read_as
-from gateway.web.http.fields import countable
+from gateway.web.context import Context
+from gateway.web.convert import convert
+from gateway.web.http.access import LAUNCHER
+from gateway.web.http.auth import served_by
+from gateway.web.http.body import REPORT_LIMIT
+from gateway.web.http.call import Call
+from gateway.web.http.fields import to_millis
+from gateway.web.http.operation import Answer, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.launching.sandbox_env import launch_env
 from gateway.web.launching.spool import submit_spooled
@@ -32,12 +34,29 @@ from gateway.wire.scrubbing import plain
 from gateway.wire.times import rfc3339
 
 CREATE_SECONDS: Final = 30
+_TAG: Final = "Launchers"
+_UNDER_LEASE: Final = ("unknown_job", "lease_lost")
+_ABOUT_SANDBOX: Final = (*_UNDER_LEASE, "realm_mismatch", "provider_mismatch", "sandbox_mismatch")
 
 
-async def claim(request: Request) -> Response:
-    """`POST /claim`: waits for work that this launcher can do."""
-    context, key = await _launcher(request)
-    wanted = await read_as(wire.Claim, request)
+def _acknowledged(meaning: str) -> tuple[Answer, ...]:
+    return (answer(wire.Acknowledged, meaning),)
+
+
+@Operation(
+    id="claimJobs",
+    tag=_TAG,
+    summary="Wait for work that this launcher can do",
+    description="A key made for a project gets the jobs of that project alone. Projects take "
+    "turns, and within one the most urgent task is first. A `launcherId` belongs to the key that "
+    "used it first, until it has not called for 60 s.",
+    access=LAUNCHER,
+    body=Body(kind=wire.Claim),
+    answers=(answer(wire.Jobs, "Jobs under a lease; none when time is over."),),
+    errors=("launcher_id_taken",),
+)
+async def claim(call: Call[wire.Claim]) -> Response:
+    context, key, wanted = call.context, call.key, call.body
     command = commands.Claim(
         launcher_id=wanted.launcher_id,
         providers=tuple(_pair(provider) for provider in wanted.providers),
@@ -49,42 +68,51 @@ async def claim(request: Request) -> Response:
         key_id=key.id,
         project=served_by(key),
     )
-    claimed = await _wait_for_jobs(request, context, command, wanted.wait_seconds)
+    claimed = await _wait_for_jobs(call, command)
     jobs = await asyncio.gather(*(_readable_job(context, job) for job in claimed))
     return reply(wire.Jobs(jobs=tuple(job for job in jobs if job is not None)))
 
 
-async def renew(request: Request) -> Response:
-    """`POST /jobs/{id}/renew`."""
-    context, key = await _launcher(request)
-    lease = await read_as(wire.Lease, request)
-    command = commands.RenewLease(
-        job_id=_job_id(request),
-        lease_token=lease.lease_token,
-        key_id=key.id,
-        project=served_by(key),
-    )
-    answer = await context.ask(command, LeaseReply)
+@Operation(
+    id="renewLease",
+    tag=_TAG,
+    summary="Keep a job",
+    access=LAUNCHER,
+    body=Body(kind=wire.Lease),
+    answers=(answer(wire.Renewed, "The lease holds until then."),),
+    errors=_UNDER_LEASE,
+)
+async def renew(call: Call[wire.Lease]) -> Response:
+    answer = await call.ask(commands.RenewLease(**_lease(call)), LeaseReply)
     expires = rfc3339(answer.expires_at)
     return reply(wire.Renewed(lease_expires_at=expires, cancel=answer.cancel))
 
 
-async def trying(request: Request) -> Response:
-    """`POST /jobs/{id}/trying`."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Trying, request)
+@Operation(
+    id="reportTrying",
+    tag=_TAG,
+    summary="Ask before each create call",
+    access=LAUNCHER,
+    body=Body(kind=wire.Trying),
+    answers=(
+        answer(
+            wire.MayTry,
+            "No create call may start later; with `create: false` only find and adopt.",
+        ),
+    ),
+    errors=_ABOUT_SANDBOX,
+)
+async def trying(call: Call[wire.Trying]) -> Response:
+    report = call.body
     command = commands.TrySandbox(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
+        **_lease(call),
         provider=report.provider,
         realm=report.realm,
         name=report.name,
         number=report.try_,
         note=_safe(report.note) if report.note else None,
     )
-    answer = await context.ask(command, TryReply)
+    answer = await call.ask(command, TryReply)
     return reply(
         wire.MayTry(
             create_before=rfc3339(answer.create_before),
@@ -94,33 +122,40 @@ async def trying(request: Request) -> Response:
     )
 
 
-async def created(request: Request) -> Response:
-    """`POST /jobs/{id}/created`."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Created, request)
-    command = commands.ReportCreated(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
-        sandbox=_sandbox(report.sandbox),
-    )
-    return await _acknowledge(context, command)
+@Operation(
+    id="reportCreated",
+    tag=_TAG,
+    summary="Report that the provider has named an id",
+    access=LAUNCHER,
+    body=Body(kind=wire.Created),
+    answers=_acknowledged("Stored."),
+    errors=_ABOUT_SANDBOX,
+)
+async def created(call: Call[wire.Created]) -> Response:
+    sandbox = _sandbox(call.body.sandbox)
+    return await _acknowledge(call, commands.ReportCreated(**_lease(call), sandbox=sandbox))
 
 
-async def done(request: Request) -> Response:
-    """`POST /jobs/{id}/done`: first the words of the spool, then what was seen."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Done, request, limit=REPORT_LIMIT)
+@Operation(
+    id="reportDone",
+    tag=_TAG,
+    summary="End a job with what was seen",
+    description="Idempotent by lease token. The words of the spool are applied first.",
+    access=LAUNCHER,
+    body=Body(kind=wire.Done, limit=REPORT_LIMIT),
+    answers=_acknowledged("The job is closed."),
+    errors=_ABOUT_SANDBOX,
+)
+async def done(call: Call[wire.Done]) -> Response:
+    report = call.body
     if report.spool:
-        job = await _held(context, key, _job_id(request), report.lease_token)
+        job = await _held(call)
         if job is not None:
-            await submit_spooled(context, report.spool, task_id=job.task_id, attempt=job.attempt)
+            await submit_spooled(
+                call.context, report.spool, task_id=job.task_id, attempt=job.attempt
+            )
     command = commands.FinishJob(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
+        **_lease(call),
         sandbox=_sandbox(report.sandbox) if report.sandbox else None,
         sandboxes=report.sandboxes or (),
         process=report.process,
@@ -128,130 +163,147 @@ async def done(request: Request) -> Response:
         spool_offset=report.spool_offset,
         diagnosis=_safe(report.diagnosis) if report.diagnosis else None,
     )
-    return await _acknowledge(context, command)
+    return await _acknowledge(call, command)
 
 
-async def failed(request: Request) -> Response:
-    """`POST /jobs/{id}/failed`."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Failed, request)
-    command = commands.FailJob(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
-        error=_safe_error(report.error),
-    )
-    return await _acknowledge(context, command)
+@Operation(
+    id="reportFailed",
+    tag=_TAG,
+    summary="End a job that could not be done",
+    description="Idempotent by lease token.",
+    access=LAUNCHER,
+    body=Body(kind=wire.Failed),
+    answers=_acknowledged("The job is closed."),
+    errors=_UNDER_LEASE,
+)
+async def failed(call: Call[wire.Failed]) -> Response:
+    error = _safe_error(call.body.error)
+    return await _acknowledge(call, commands.FailJob(**_lease(call), error=error))
 
 
-async def delegate(request: Request) -> Response:
-    """`POST /jobs/{id}/delegate`."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Delegate, request)
-    command = commands.DelegateJob(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
-        until=countable(report.until, "$.until"),
-        note=_safe(report.note),
-    )
-    return await _acknowledge(context, command)
+@Operation(
+    id="delegateJob",
+    tag=_TAG,
+    summary="Leave a job to a launcher that was asked to start elsewhere",
+    access=LAUNCHER,
+    body=Body(kind=wire.Delegate),
+    answers=_acknowledged("The job waits for its claim by id."),
+    errors=_UNDER_LEASE,
+)
+async def delegate(call: Call[wire.Delegate]) -> Response:
+    until = to_millis(call.body.until, "$.until")
+    command = commands.DelegateJob(**_lease(call), until=until, note=_safe(call.body.note))
+    return await _acknowledge(call, command)
 
 
-async def patch(request: Request) -> Response:
-    """`POST /jobs/{id}/patch`: a piece of what the agent changed, which outlives its task."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.RescuedPiece, request)
-    renewal = commands.RenewLease(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
-    )
-    lease = await context.ask(renewal, LeaseReply)
+@Operation(
+    id="savePatch",
+    tag=_TAG,
+    summary="Save what the agent changed before its sandbox goes",
+    description=(
+        "For jobs with `rescue: true`, under their lease, also after the end of the task. The same "
+        "piece again is kept once."
+    ),
+    access=LAUNCHER,
+    body=Body(kind=wire.RescuedPiece),
+    answers=_acknowledged("Kept."),
+    errors=(*_UNDER_LEASE, "patch_too_large"),
+)
+async def patch(call: Call[wire.RescuedPiece]) -> Response:
+    report = call.body
+    lease = await call.ask(commands.RenewLease(**_lease(call)), LeaseReply)
     if lease.task_id is None or lease.attempt is None:
         raise ApiError("unknown_job", "This job is not about a task.")
-    own = await own_texts(context, lease.task_id, lease.attempt)
+    own = await own_texts(call.context, lease.task_id, lease.attempt)
     piece, data, _ = await kept_piece(report, msgspec.to_builtins(report), own)
     command = commands.RescuePatch(
-        job_id=_job_id(request),
-        lease_token=report.lease_token,
-        key_id=key.id,
-        project=served_by(key),
+        **_lease(call),
         task_id=lease.task_id,
         attempt=lease.attempt,
         data=data,
         piece=piece,
         body_hash=hashlib.sha256(data + piece.chunk).digest(),
     )
-    return await _acknowledge(context, command)
+    return await _acknowledge(call, command)
 
 
-async def ended(request: Request) -> Response:
-    """`POST /ended`: processes that the launcher held; those of other gateways are ignored."""
-    context, key = await _launcher(request)
-    report = await read_as(wire.Ended, request)
+@Operation(
+    id="reportEnded",
+    tag=_TAG,
+    summary="Tell that processes which the launcher held have ended",
+    description="Their running attempts are inspected at once; unknown sandboxes are ignored.",
+    access=LAUNCHER,
+    body=Body(kind=wire.Ended),
+    answers=_acknowledged("Heard."),
+)
+async def ended(call: Call[wire.Ended]) -> Response:
     sandboxes = tuple(
         (sandbox.provider, sandbox.realm, sandbox.name)
-        for sandbox in report.sandboxes
-        if sandbox.instance_id == context.instance_id
+        for sandbox in call.body.sandboxes
+        if sandbox.instance_id == call.context.instance_id
     )
     if not sandboxes:
         return reply(wire.Acknowledged())
-    command = commands.ReportEnded(sandboxes=sandboxes, project=served_by(key))
-    return await _acknowledge(context, command)
+    command = commands.ReportEnded(sandboxes=sandboxes, project=served_by(call.key))
+    return await _acknowledge(call, command)
 
 
-async def _held(context: Context, key: ApiKey, job_id: str, lease_token: str) -> LeaseReply | None:
-    """The job, if the lease is live: only then may words be older than the tolerance."""
-    renewal = commands.RenewLease(
-        job_id=job_id, lease_token=lease_token, key_id=key.id, project=served_by(key)
+class _Lease(TypedDict):
+    job_id: str
+    lease_token: str
+    key_id: str
+    project: str
+
+
+def _lease(call: Call[Any]) -> _Lease:
+    """The fields of every command under a lease."""
+    return _Lease(
+        job_id=call.path["job_id"],
+        lease_token=call.body.lease_token,
+        key_id=call.key.id,
+        project=served_by(call.key),
     )
+
+
+async def _held(call: Call[wire.Done]) -> LeaseReply | None:
+    """The job, if the lease is live: only then may spooled events be older than the tolerance."""
     try:
-        return await context.ask(renewal, LeaseReply)
+        return await call.ask(commands.RenewLease(**_lease(call)), LeaseReply)
     except Unavailable:
         raise
     except ApiError:
         return None
 
 
-async def _acknowledge(context: Context, command: commands.Command) -> Response:
-    await context.ask(command, Accepted)
+async def _acknowledge(call: Call[Any], command: commands.Command) -> Response:
+    await call.ask(command, Accepted)
     return reply(wire.Acknowledged())
 
 
-async def _launcher(request: Request) -> tuple[Context, ApiKey]:
-    context = context_of(request)
-    return context, await authorize(request, context.keys, LAUNCHER)
-
-
-async def _wait_for_jobs(
-    request: Request, context: Context, command: commands.Claim, seconds: float
-) -> tuple[ClaimedJob, ...]:
-    end = time.monotonic() + seconds
+async def _wait_for_jobs(call: Call[wire.Claim], command: commands.Claim) -> tuple[ClaimedJob, ...]:
+    context = call.context
+    end = time.monotonic() + call.body.wait_seconds
     with context.notifier.listen("jobs") as listener:
         while True:
             asked_at = context.clock()
-            answer = await context.ask(command, ClaimReply)
+            answer = await call.ask(command, ClaimReply)
             left = end - time.monotonic()
             if answer.jobs or left <= 0 or context.is_draining():
                 return answer.jobs
             await listener.wait(min(left, await _seconds_to_next(context, command, asked_at)))
             # A caller that has died must not be given jobs: they would sit out a whole lease.
-            if await request.is_disconnected():
+            if await call.request.is_disconnected():
                 return ()
 
 
 async def _seconds_to_next(context: Context, command: commands.Claim, asked_at: int) -> float:
-    """Counted from the question: what came due while it was answered is not waited for."""
+    """Seconds to the next due job, 0.01 for one that came due while the claim was answered."""
     at = await context.reads.next_claimable(command.providers, asked_at, command.project)
     return 30.0 if at is None else max(0.01, (at - context.clock()) / 1000)
 
 
 async def _readable_job(context: Context, claimed: ClaimedJob) -> wire.Job | None:
-    """The job, or nothing if its secrets cannot be opened: that job alone fails, and for good."""
+    """The job; None if its secrets cannot be opened: that job alone fails, and for good."""
     try:
         return await _job(context, claimed)
     except (UnknownKey, Unreadable) as exc:
@@ -275,7 +327,7 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
         labels={INSTANCE: context.instance_id},
     )
     if job.stray is not None:
-        return _stray_job(bare, job, job.stray)
+        return _orphan_job(bare, job, job.stray)
     if task is None or attempt is None:
         place = wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
         return msgspec.structs.replace(bare, sandbox=place)
@@ -298,18 +350,18 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
     )
 
 
-def _stray_job(bare: wire.Job, job: Job, stray: OrphanSandbox) -> wire.Job:
-    """A sandbox of which only the labels are known."""
-    task_id, attempt = owner(stray.labels)
+def _orphan_job(bare: wire.Job, job: Job, orphan: OrphanSandbox) -> wire.Job:
+    """The job of a sandbox that only its labels describe."""
+    task_id, attempt = owner(orphan.labels)
     return msgspec.structs.replace(
         bare,
         task_id=task_id or None,
         attempt=attempt or None,
         sandbox=wire.JobSandbox(
-            name=stray.name, id=stray.id, provider=job.provider, realm=job.realm
+            name=orphan.name, id=orphan.id, provider=job.provider, realm=job.realm
         ),
-        labels={name: text for name, text in stray.labels.items() if name in LABELS},
-        spool_offset=stray.spool_offset,
+        labels={name: text for name, text in orphan.labels.items() if name in LABELS},
+        spool_offset=orphan.spool_offset,
     )
 
 
@@ -340,7 +392,7 @@ def _safe_error(error: wire.LaunchError) -> wire.LaunchError:
 
 
 def _safe(text: str) -> str:
-    """What a provider or its command said, as it may be kept and shown."""
+    """A text of a provider or its command, without secrets and control characters."""
     return plain(redact(text))
 
 
@@ -350,16 +402,4 @@ def _pair(provider: str) -> tuple[str, str]:
 
 
 def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
-    return Sandbox(
-        id=sandbox.id,
-        name=sandbox.name,
-        provider=sandbox.provider,
-        realm=sandbox.realm,
-        snapshot=sandbox.snapshot,
-        state=sandbox.state,
-    )
-
-
-def _job_id(request: Request) -> str:
-    job_id: str = request.path_params["job_id"]
-    return job_id
+    return convert(Sandbox, sandbox)

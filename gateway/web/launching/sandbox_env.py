@@ -1,4 +1,4 @@
-"""The environment of a sandbox: what the snapshot needs, and what the task brought along."""
+"""The environment of a sandbox: the variables of the snapshot, and those of the task."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from gateway.domain.kernel.sealing import env_context
 from gateway.domain.tasks.spec import Document, Spec
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.store.records import StoredSecrets
+from gateway.web.convert import convert
 from gateway.wire.signing import secret_text
 
 PROMPT_BYTES: Final = 32 * 1024
@@ -16,7 +17,7 @@ PROMPT_BYTES: Final = 32 * 1024
 
 
 class EngineSettings(Document, frozen=True, kw_only=True, omit_defaults=False):
-    """What the runner reads from SLIPGATE_AGENT."""
+    """The value of SLIPGATE_AGENT, for the runner."""
 
     engine: str
     command: tuple[str, ...] | None
@@ -63,13 +64,7 @@ def _own(keyring: Keyring, task: Task, secrets: StoredSecrets | None) -> dict[st
 
 
 def _computed(task: Task, spec: Spec) -> dict[str, str]:
-    agent = spec.agent
-    engine = EngineSettings(
-        engine=agent.engine,
-        command=agent.command,
-        max_turns=agent.max_turns,
-        max_cost_usd=agent.max_cost_usd,
-    )
+    agent, engine = spec.agent, convert(EngineSettings, spec.agent)
     env = {
         "TARGET_REPO": spec.repo_url,
         "BASE_BRANCH": spec.base_branch or "",

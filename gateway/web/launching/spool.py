@@ -1,4 +1,4 @@
-"""The second way home: signed words that a launcher read from a sandbox's spool."""
+"""Signed agent events that a launcher read from a sandbox's spool."""
 
 import asyncio
 import base64
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.commands import ReportAgentEvent
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.web.agents.agent import signer, word_of
+from gateway.web.agents.agent import event_command, signer
 from gateway.web.context import Context
 from gateway.wire.agent import read_target
 from gateway.wire.decode import WrongShape
@@ -27,16 +27,16 @@ Addressee = tuple[str | None, int | None]
 async def submit_spooled(
     context: Context, spool: Sequence[Spooled], *, task_id: str | None, attempt: int | None
 ) -> None:
-    """Hears them in order, as if they had come directly; what is not authentic is left out. Words
-    of the attempt the job is about may be as old as the attempt, others as old as any webhook.
+    """Submits authentic events in order, as if they had come directly. Those of the job's attempt
+    may be as old as the attempt, others as old as any webhook.
 
     Raises:
         Unavailable: nothing can be committed; the launcher reports again.
     """
     earliest = {(task_id, attempt): await _opened_at(context, task_id, attempt)}
-    words = [word for line in spool if (word := await _word(context, line, earliest))]
+    events = [event for line in spool if (event := await _event(context, line, earliest))]
     outcomes = await asyncio.gather(
-        *(context.submit(word) for word in words), return_exceptions=True
+        *(context.submit(event) for event in events), return_exceptions=True
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and (
@@ -45,7 +45,7 @@ async def submit_spooled(
             raise outcome
 
 
-async def _word(
+async def _event(
     context: Context, line: Spooled, earliest: Mapping[Addressee, float]
 ) -> ReportAgentEvent | None:
     try:
@@ -68,12 +68,12 @@ async def _word(
     if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
-    command, _ = await word_of(context, body, headers, (task_id, attempt, key_id))
+    command, _ = await event_command(context, body, headers, (task_id, attempt, key_id))
     return replace(command, spooled=True)
 
 
 async def _opened_at(context: Context, task_id: str | None, attempt: int | None) -> float:
-    """When the attempt was created, in Unix seconds as its agent counts them: whole ones."""
+    """The creation of the attempt, in whole Unix seconds, as its agent counts them."""
     if task_id is None:
         return math.inf
     known = await context.reads.attempts(task_id)

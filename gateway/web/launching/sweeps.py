@@ -1,17 +1,19 @@
-"""`/v1/sweeps`: what is found in the realms and wanted by nobody; the next sweep, right now."""
+"""`/v1/sweeps`: the orphan sandboxes of each realm, and a sweep right now."""
 
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import SweepNow
 from gateway.domain.kernel.ids import sweep_id
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import Realm, Sweep, Unwanted
-from gateway.web.context import Context, context_of
-from gateway.web.http.auth import OPS, authorize
+from gateway.domain.launching.realm import Realm, Sweep
+from gateway.web.context import Context
+from gateway.web.convert import convert
+from gateway.web.http.access import OPS
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.operations import SweepsView, SweepView, UnwantedView
 from gateway.wire.times import maybe_rfc3339, rfc3339
@@ -19,20 +21,30 @@ from gateway.wire.times import maybe_rfc3339, rfc3339
 MOST_REALMS: Final = 200
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/sweeps`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
+@Operation(
+    id="listSweeps",
+    tag="Operations",
+    summary="What the newest sweep of each realm has found",
+    access=OPS,
+    answers=(answer(SweepsView, "The realms that are served."),),
+)
+async def show(call: Call[None]) -> Response:
+    context = call.context
     return reply(await _sweeps(context, await context.reads.sweeps(MOST_REALMS)))
 
 
-async def begin(request: Request) -> Response:
-    """`POST /v1/sweeps`; again it asks for nothing more."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    found = await context.reads.sweeps(MOST_REALMS)
-    await context.ask(SweepNow(realms=tuple(realm.key for realm, _ in found)), Accepted)
-    return reply(await _sweeps(context, found), 202)
+@Operation(
+    id="sweepNow",
+    tag="Operations",
+    summary="Have every realm that is served swept now",
+    description="A launcher of each does it; `sweptAt` says when it is done.",
+    access=OPS,
+    answers=(answer(SweepsView, "What was found last, before that.", status=202),),
+)
+async def begin(call: Call[None]) -> Response:
+    found = await call.context.reads.sweeps(MOST_REALMS)
+    await call.ask(SweepNow(realms=tuple(realm.key for realm, _ in found)), Accepted)
+    return reply(await _sweeps(call.context, found), 202)
 
 
 async def _sweeps(context: Context, found: list[tuple[Realm, Sweep | None]]) -> SweepsView:
@@ -57,18 +69,5 @@ def _sweep(realm: Realm, sweep: Sweep | None, job: Job | None, now: int) -> Swee
         next_at=rfc3339(max(job.not_before, now)) if job is not None and is_waiting else None,
         seen=sweep.seen if sweep else 0,
         unwanted=sweep.unwanted if sweep else 0,
-        sandboxes=tuple(map(_unwanted, sweep.told)) if sweep else (),
-    )
-
-
-def _unwanted(found: Unwanted) -> UnwantedView:
-    return UnwantedView(
-        id=found.id,
-        name=found.name,
-        state=found.state,
-        task_id=found.task_id,
-        attempt=found.attempt,
-        created_at=maybe_rfc3339(found.created_at),
-        outcome=found.outcome,
-        reason=found.reason,
+        sandboxes=tuple(convert(UnwantedView, each) for each in sweep.told) if sweep else (),
     )

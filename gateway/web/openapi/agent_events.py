@@ -1,4 +1,4 @@
-"""The words of agents as message types, one per `type`, made from the table of words."""
+"""Agent events as message types, one per `type`, made from the table of their types."""
 
 from collections.abc import Iterable
 from types import NoneType, UnionType
@@ -35,15 +35,15 @@ _OF_SCRIPTS: Final[tuple[Field, ...]] = (
     ("summary", str | None, None),
     ("error", Error | str | None, None),
 )
-"""What today's scripts say beside; long texts are cut, and a missing `error` is made of them."""
+"""Further fields of today's scripts; long texts are cut, and a missing `error` is made of them."""
 
 
-def signed_words() -> object:
+def signed_events() -> object:
     """The body of a signed webhook: an envelope, told apart by `type`."""
     return _either(_signed(name, kind) for name, kind in EVENTS.items())
 
 
-def flat_words() -> object:
+def flat_events() -> object:
     """The same with the envelope's fields flat, and what today's scripts send."""
     return _either(_flat(name, kind) for name, kind in _FLAT.items())
 

@@ -2,27 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Final, Protocol, cast
+from pathlib import Path
+from typing import Any, Final, cast
 
 import msgspec
 from starlette.routing import Route
 
-from gateway.web.http.access import SCHEMES
+from gateway.web.http.handler import Handler
+from gateway.web.http.headers import Parameter, Schema
 from gateway.web.http.operation import (
     Answer,
     Body,
     Callback,
     Content,
     Operation,
-    Parameter,
-    Schema,
 )
+from gateway.web.http.query import Query
 from gateway.web.openapi.errors import problems
-from gateway.web.openapi.headers import ALWAYS, HEADERS
+from gateway.web.openapi.examples import example_of
 from gateway.web.openapi.paths import PATH_PARAMETERS, shown_path
 from gateway.web.openapi.schemas import Schemas
-from gateway.web.openapi.sparse import sparse
 
+ALWAYS: Final = ("X-Request-Id",)
+"""Headers of every reply."""
+_COMPONENTS: Final = Path(__file__).with_name("components.json")
+"""Headers of replies, and ways to prove who calls."""
 _ABOUT: Final = (
     "The gate between a serverless frontend and the sandboxes in which its coding tasks run. What "
     "it acknowledged is never lost, and a task is never silently running for ever. Errors are "
@@ -30,16 +34,8 @@ _ABOUT: Final = (
 )
 
 
-class _Documented(Protocol):
-    """A handler."""
-
-    @property
-    def operation(self) -> Operation:
-        """What documents it."""
-
-
 def document(routes: Sequence[Route]) -> Schema:
-    """Every route with what documents it; the handlers carry it as `operation`."""
+    """The document; the handlers carry their operations."""
     operations = [operation_of(route) for route in routes]
     schemas = Schemas(operations)
     paths: dict[str, Schema] = {}
@@ -59,31 +55,34 @@ def document(routes: Sequence[Route]) -> Schema:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "headers": HEADERS,
-            "securitySchemes": SCHEMES,
+            **msgspec.json.decode(_COMPONENTS.read_bytes()),
         },
     }
 
 
 def operation_of(route: Route) -> Operation:
-    """What documents a route."""
-    return cast("_Documented", route.endpoint).operation
+    """The operation of a route."""
+    return cast("Handler", route.endpoint).operation
 
 
 def method_of(route: Route) -> str:
-    """What a route is for: Starlette adds HEAD to GET, and OPTIONS are a browser's own affair."""
+    """The method of a route: Starlette adds HEAD to GET, and OPTIONS serve browsers alone."""
     (method,) = (route.methods or set()) - {"HEAD", "OPTIONS"}
     return method
 
 
 def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
-    path = [PATH_PARAMETERS[name] for name in route.param_convertors]
+    parameters: list[Query[Any] | Parameter] = [
+        *(PATH_PARAMETERS[name] for name in route.param_convertors),
+        *operation.query,
+        *operation.headers,
+    ]
     described: Schema = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "security": list(operation.access.security),
-        "parameters": [_parameter(parameter) for parameter in (*path, *operation.parameters)],
+        "parameters": [_parameter(parameter) for parameter in parameters],
         "responses": {
             **{str(one.status): _answer(one, schemas) for one in operation.answers},
             **problems(operation, _headers(ALWAYS)),
@@ -99,7 +98,7 @@ def _operation(route: Route, operation: Operation, schemas: Schemas) -> Schema:
 
 
 def _callbacks(callback: Callback, schemas: Schemas) -> Schema:
-    content = Content(kind=callback.kind, example=callback.example)
+    content = Content(kind=callback.kind)
     post = {
         "operationId": callback.id,
         "summary": callback.summary,
@@ -116,7 +115,7 @@ def _callbacks(callback: Callback, schemas: Schemas) -> Schema:
     return {callback.id: {callback.to: {"post": post}}}
 
 
-def _parameter(parameter: Parameter) -> Schema:
+def _parameter(parameter: Query[Any] | Parameter) -> Schema:
     described: Schema = {
         "name": parameter.name.removesuffix(".*"),
         "in": parameter.where,
@@ -132,7 +131,7 @@ def _parameter(parameter: Parameter) -> Schema:
 
 def _body(body: Body, schemas: Schemas) -> Schema:
     media_type = body.media_type or "application/json"
-    content = {"schema": schemas.of(body.kind), "example": sparse(body.example)}
+    content = {"schema": schemas.of(body.kind), "example": example_of(body.kind, body.example)}
     return {
         "required": body.is_required,
         "description": f"At most {body.limit} bytes.",
@@ -149,10 +148,9 @@ def _answer(answer: Answer, schemas: Schemas) -> Schema:
 
 
 def _content(content: Content, schemas: Schemas) -> Schema:
-    return {
-        "schema": schemas.of(content.kind),
-        "example": msgspec.json.decode(msgspec.json.encode(content.example)),
-    }
+    is_text = content.kind is str
+    example = content.example if is_text else example_of(content.kind, content.example)
+    return {"schema": schemas.of(content.kind), "example": example}
 
 
 def _headers(names: Iterable[str]) -> Schema:

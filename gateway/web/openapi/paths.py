@@ -2,50 +2,27 @@
 
 from typing import Final
 
-import msgspec
-
 from gateway.domain.kernel.ids import TASK_ID_PATTERN
-from gateway.web.http.operation import Schema
+from gateway.web.http.headers import Parameter, Schema
 
 
-class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """A parameter of a path."""
-
-    name: str
-    meaning: str
-    schema: Schema
-    where: str = "path"
+def _segment(name: str, meaning: str, **schema: object) -> Parameter:
+    text: Schema = {"type": "string"}
+    return Parameter(name=name, meaning=meaning, schema=schema or text, where="path")
 
 
 PATH_PARAMETERS: Final = {
-    "task_id": Segment(
-        name="taskId",
-        meaning="The task's id.",
-        schema={"type": "string", "pattern": f"^{TASK_ID_PATTERN}$"},
-    ),
-    "attempt": Segment(
-        name="attempt",
-        meaning="The attempt's number, from 1 on.",
-        schema={"type": "integer", "minimum": 1},
-    ),
-    "workspace_id": Segment(
-        name="workspaceId", meaning="The id of its task.", schema={"type": "string"}
-    ),
-    "endpoint_id": Segment(
-        name="endpointId", meaning="The endpoint's id.", schema={"type": "string"}
-    ),
-    "delivery_id": Segment(
-        name="deliveryId", meaning="The delivery's id.", schema={"type": "string"}
-    ),
-    "replay_id": Segment(name="replayId", meaning="The replay's id.", schema={"type": "string"}),
-    "job_id": Segment(name="jobId", meaning="The job's id.", schema={"type": "string"}),
-    "page": Segment(
-        name="page", meaning="The name of a page that `/docs` lists.", schema={"type": "string"}
-    ),
-    "token": Segment(
-        name="token",
-        meaning="The capability: the attempt's number and a code that only its sandbox was given.",
-        schema={"type": "string"},
+    "task_id": _segment("taskId", "The task's id.", type="string", pattern=f"^{TASK_ID_PATTERN}$"),
+    "attempt": _segment("attempt", "The attempt's number, from 1 on.", type="integer", minimum=1),
+    "workspace_id": _segment("workspaceId", "The id of its task."),
+    "endpoint_id": _segment("endpointId", "The endpoint's id."),
+    "delivery_id": _segment("deliveryId", "The delivery's id."),
+    "replay_id": _segment("replayId", "The replay's id."),
+    "job_id": _segment("jobId", "The job's id."),
+    "page": _segment("page", "The name of a page that `/docs` lists."),
+    "token": _segment(
+        "token",
+        "The capability: the attempt's number and a code that only its sandbox was given.",
     ),
 }
 """By their names in the list of routes."""

@@ -1,14 +1,36 @@
 """From message types to the component schemas of the OpenAPI document."""
 
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import Final, cast, get_args
 
 import msgspec
 
-from gateway.web.http.operation import Operation, Schema
-from gateway.web.openapi.vocabulary import WORDS
+from gateway.domain.tasks.event import ABOUT_ENDPOINTS, FACTS
+from gateway.domain.tasks.task import CLOCK_NAMES, FLAG_ORDER, PUBLIC_CLOCK, Status
+from gateway.web.http.headers import Schema
+from gateway.web.http.operation import Operation
+from gateway.wire.launcher import SandboxState
 from gateway.wire.message import Reply
 from gateway.wire.problem import Problem
+
+ENUMS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+    ("TaskView", "status"): tuple(Status),
+    ("WholeTaskView", "status"): tuple(Status),
+    ("AttemptView", "status"): tuple(Status),
+    ("DeliveryView", "status"): ("pending", "delivered", "dead", "superseded", "held"),
+    ("DeliveryView", "type"): tuple(FACTS),
+    ("DeliveryAttemptView", "trigger"): ("auto", "manual", "replay"),
+    ("FlagView", "code"): FLAG_ORDER,
+    ("SandboxView", "state"): get_args(SandboxState),
+    ("DeadlineView", "what"): tuple(
+        dict.fromkeys(PUBLIC_CLOCK.get(name, name) for name in CLOCK_NAMES)
+    ),
+    ("EventView", "type"): tuple(FACTS),
+    ("Notice", "type"): tuple(name for name in FACTS if name not in ABOUT_ENDPOINTS),
+    ("EndpointNotice", "type"): tuple(name for name in FACTS if name in ABOUT_ENDPOINTS),
+    ("EventView", "source"): ("api", "agent", "launcher", "gateway", "github"),
+}
+"""Fields with a few values, by message and field: the rules own these, the messages carry text."""
 
 
 class Schemas:
@@ -20,20 +42,20 @@ class Schemas:
             self._kinds, ref_template="#/components/schemas/{name}"
         )
         for schema in self.components.values():
-            _spare(schema.get("properties", {}))
-        for name, fields in _whole(Reply):
+            _drop_defaults(schema.get("properties", {}))
+        for name, fields in _with_sent_fields(Reply):
             if name in self.components:
                 self.components[name]["required"] = fields
-        for (name, field), words in WORDS.items():
-            cast("Schema", self.components[name]["properties"][field])["enum"] = list(words)
+        for (name, field), values in ENUMS.items():
+            cast("Schema", self.components[name]["properties"][field])["enum"] = list(values)
 
     def of(self, kind: object) -> Schema:
         """The schema of one of the types, mostly a reference."""
         return self._schemas[self._kinds.index(kind)]
 
 
-def _spare(properties: dict[str, Schema]) -> None:
-    """Defaults that say nothing: nothing at all, or an object that has its own."""
+def _drop_defaults(properties: dict[str, Schema]) -> None:
+    """Drops defaults that say nothing: null, or an object that has its own."""
     for field in properties.values():
         if field.get("default", 0) is None or isinstance(field.get("default"), dict | list):
             del field["default"]
@@ -51,9 +73,8 @@ def _kinds(operations: Iterable[Operation]) -> list[object]:
     return kinds
 
 
-def _whole(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
-    """Messages with the fields that are always sent: a default is no reason to be absent, only
-    one that is UNSET is."""
+def _with_sent_fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
+    """Messages with the fields that are always sent: all but those whose default is UNSET."""
     for reply in kind.__subclasses__():
         if not reply.__struct_config__.omit_defaults:
             fields = msgspec.structs.fields(reply)
@@ -61,4 +82,4 @@ def _whole(kind: type[msgspec.Struct]) -> Iterator[tuple[str, list[str]]]:
                 reply.__name__,
                 [field.encode_name for field in fields if field.default is not msgspec.UNSET],
             )
-        yield from _whole(reply)
+        yield from _with_sent_fields(reply)

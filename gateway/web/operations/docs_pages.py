@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.access import OPEN
+from gateway.web.http.call import Call
 from gateway.web.http.operation import Answer, Content, Operation
 
 if TYPE_CHECKING:
@@ -36,14 +36,20 @@ _PAGE: Final = Answer(
     headers=("Content-Security-Policy", "X-Content-Type-Options"),
 )
 
-INDEX: Final = Operation(
+
+@Operation(
     id="readDocs",
     tag="Operations",
     summary="List the pages of the documentation",
     access=OPEN,
     answers=(_PAGE,),
 )
-PAGE: Final = Operation(
+async def index(_call: Call[None]) -> Response:
+    """The list of pages."""
+    return await _response(_INDEX)
+
+
+@Operation(
     id="readDocsPage",
     tag="Operations",
     summary="Read one page of the documentation",
@@ -51,20 +57,13 @@ PAGE: Final = Operation(
     answers=(_PAGE,),
     errors=("not_found",),
 )
-
-
-async def index(_request: Request) -> Response:
-    """The list of pages."""
-    return await _response(_INDEX)
-
-
-async def page(request: Request) -> Response:
+async def page(call: Call[None]) -> Response:
     """One page.
 
     Raises:
         ApiError: there is no page of this name.
     """
-    name = request.path_params["page"]
+    name = call.path["page"]
     if name == _INDEX or name not in _names():
         raise ApiError("not_found", "There is no such page.", hint="GET /docs lists the pages.")
     return await _response(name)

@@ -1,30 +1,49 @@
-"""For operators and their machines: health, readiness, metrics."""
+"""Health, readiness, metrics, and the OpenAPI document."""
 
 import asyncio
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.domain.kernel.errors import Unavailable
 from gateway.metrics import MEDIA_TYPE
-from gateway.web.context import context_of
-from gateway.web.http.auth import METRICS, authorize
+from gateway.web.http.access import METRICS, OPEN
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Answer, Content, Operation, answer
+from gateway.wire.message import JSONObject
 
 READY_SECONDS: Final = 0.8
-"""Whoever asks gives up after a second or two, and learns nothing."""
+"""Probes give up after a second or two, and learn nothing."""
+_TAG: Final = "Operations"
+_OK: Final = (Content(kind=str, example="ok\n", media_type="text/plain"),)
+_METRICS: Final = Content(
+    kind=str, example='slipgate_tasks{status="running"} 3.0\n', media_type=MEDIA_TYPE
+)
 
 
-async def healthz(request: Request) -> Response:
-    """The process and its loops move."""
-    if context_of(request).is_healthy():
+@Operation(
+    id="checkHealth",
+    tag=_TAG,
+    summary="Whether the process and its loops move",
+    access=OPEN,
+    answers=(Answer(meaning="They move.", content=_OK),),
+)
+async def healthz(call: Call[None]) -> Response:
+    if call.context.is_healthy():
         return PlainTextResponse("ok\n")
     raise Unavailable("A loop of the gateway has stopped.")
 
 
-async def readyz(request: Request) -> Response:
-    """The store commits; not so while draining. Who cannot write a log is ready, and says so."""
-    context = context_of(request)
+@Operation(
+    id="checkReadiness",
+    tag=_TAG,
+    summary="Whether the store commits; not so while draining",
+    description="A second line, `logDropped: n`, says how many lines of the log were lost.",
+    access=OPEN,
+    answers=(Answer(meaning="It commits.", content=_OK),),
+)
+async def readyz(call: Call[None]) -> Response:
+    context = call.context
     if context.is_draining():
         raise Unavailable("The gateway is stopping.")
     try:
@@ -36,9 +55,24 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse(f"ok\nlogDropped: {dropped}\n" if dropped else "ok\n")
 
 
-async def metrics(request: Request) -> Response:
-    """Prometheus."""
-    context = context_of(request)
-    await authorize(request, context.keys, METRICS)
-    text = context.metrics.render(await context.stats())
+@Operation(
+    id="readMetrics",
+    tag=_TAG,
+    summary="Metrics for Prometheus",
+    access=METRICS,
+    answers=(Answer(meaning="Prometheus' text form.", content=(_METRICS,)),),
+)
+async def metrics(call: Call[None]) -> Response:
+    text = call.context.metrics.render(await call.context.stats())
     return Response(text, media_type=MEDIA_TYPE)
+
+
+@Operation(
+    id="readOpenAPI",
+    tag=_TAG,
+    summary="This document",
+    access=OPEN,
+    answers=(answer(JSONObject, "OpenAPI 3.1.", example="readOpenAPI"),),
+)
+async def openapi(call: Call[None]) -> Response:
+    return Response(call.request.app.openapi, media_type="application/json")

@@ -1,17 +1,18 @@
-"""`GET /v1/reconcile`: what the reconciler would do, by its own rules and without doing it."""
+"""`GET /v1/reconcile`: a dry run of the reconciler."""
 
 from typing import Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.commands import JobDue, RealmDue, TaskDue
 from gateway.domain.launching.job import Job
 from gateway.domain.operations.dry_run import Due, PlannedChange, dry_run
-from gateway.web.context import context_of
-from gateway.web.http.auth import OPS, authorize
-from gateway.web.http.query import Number, known_only
+from gateway.web.convert import convert
+from gateway.web.http.access import OPS
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Operation, answer
+from gateway.web.http.query import Number
 from gateway.web.http.replies import reply
 from gateway.web.tasks.views import deadline_view
 from gateway.wire.operations import (
@@ -33,15 +34,19 @@ WITHIN: Final = Number(
     most=86_400,
     meaning="What would be done in so many seconds, if nothing else came in between.",
 )
-PARAMETERS: Final = (LIMIT, WITHIN)
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/reconcile`."""
-    context = context_of(request)
-    await authorize(request, context.keys, OPS)
-    known_only(request, PARAMETERS)
-    limit, within = LIMIT.of(request), WITHIN.of(request)
+@Operation(
+    id="rehearseReconciler",
+    tag="Operations",
+    summary="What the reconciler would do now, without doing it",
+    description="Its own rules decide, on a copy that is thrown away.",
+    access=OPS,
+    query=(LIMIT, WITHIN),
+    answers=(answer(ReconcileView, "What is due, and what would come of it."),),
+)
+async def show(call: Call[None]) -> Response:
+    context, limit, within = call.context, call[LIMIT], call[WITHIN]
     now = context.clock()
     at = now + within * 1000
     reads = context.reads
@@ -49,15 +54,15 @@ async def show(request: Request) -> Response:
     commands: list[Due] = [RealmDue(key=key) for key in await reads.due_realms(at, limit + 1)]
     commands += [TaskDue(task_id=name) for name in await reads.due_tasks(at, limit + 1)]
     commands += [JobDue(job_id=name) for name in await reads.due_jobs(at, limit + 1)]
-    view = await reads.unit_of_work(
+    unit = await reads.unit_of_work(
         [command.needs for command in commands[:limit]], context.policy, at
     )
-    view.pulse.last = None if within else await reads.last_pulse()
-    found = dry_run(view, commands[:limit], at)
+    unit.pulse.last = None if within else await reads.last_pulse()
+    found = dry_run(unit, commands[:limit], at)
     return reply(
         ReconcileView(
             at=rfc3339(at),
-            data=tuple(map(_foreseen, found.planned)),
+            data=tuple(map(_planned, found.planned)),
             is_whole=len(commands) <= limit,
             next_due_at=maybe_rfc3339(await reads.next_due()),
             outage_since=maybe_rfc3339(found.outage_since),
@@ -65,34 +70,23 @@ async def show(request: Request) -> Response:
     )
 
 
-def _foreseen(seen: PlannedChange) -> DryRunStepView:
-    before, after = seen.before, seen.after
+def _planned(change: PlannedChange) -> DryRunStepView:
+    before, after = change.before, change.after
     return DryRunStepView(
         task_id=before.id if before else None,
-        job_id=seen.job_id,
-        realm="@".join(seen.realm[:2]) if seen.realm else None,
+        job_id=change.job_id,
+        realm="@".join(change.realm[:2]) if change.realm else None,
         status=before.status if before else None,
-        due=tuple(DueView(what=clock.what, since=rfc3339(clock.since)) for clock in seen.due),
+        due=tuple(convert(DueView, clock) for clock in change.due),
         next_status=after.status if after else None,
         next_deadline=deadline_view(after) if after else None,
         events=tuple(
-            DryRunEventView(
-                task_id=event.task_id,
-                attempt=event.attempt,
-                type=event.type,
-                data=msgspec.Raw(event.data),
-            )
-            for event in seen.events
+            convert(DryRunEventView, event, data=msgspec.Raw(event.data)) for event in change.events
         ),
-        jobs=tuple(map(_job, seen.jobs)),
+        jobs=tuple(map(_job, change.jobs)),
     )
 
 
 def _job(job: Job) -> DryRunJobView:
     state = "open" if job.leased_by is None else "held"
-    return DryRunJobView(
-        id=job.id,
-        kind=job.kind,
-        state=state if job.is_open else "closed",
-        not_before=rfc3339(job.not_before),
-    )
+    return convert(DryRunJobView, job, state=state if job.is_open else "closed")

@@ -1,1 +1,1 @@
-"""Webhooks in: each source proves who it is before anything else of its body is looked at."""
+"""Webhooks in from services, and the drop-in workspace API."""

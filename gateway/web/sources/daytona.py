@@ -1,43 +1,62 @@
-"""What Daytona sees of sandboxes: `POST /v1/webhooks/daytona`, signed as Svix does."""
+"""`POST /v1/webhooks/daytona`: states of sandboxes, signed as Svix does."""
 
 import hashlib
 from collections.abc import Mapping
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.sources.message import Message, NoticeReply, SandboxNotice
-from gateway.web.context import context_of
-from gateway.web.http.body import read_bytes
-from gateway.web.http.headers import headers_of
-from gateway.web.http.replies import reply
-from gateway.web.sources.result import result
-from gateway.web.sources.signed import out_of_tolerance, prove, required
-from gateway.wire.sources import SANDBOXES, Received, SandboxEvent
+from gateway.web.http.access import DAYTONA
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Body, Operation
+from gateway.web.sources.signed import (
+    ANSWERS,
+    ERRORS,
+    not_applied,
+    out_of_tolerance,
+    prove,
+    required,
+    result,
+)
 from gateway.wire.decode import decode
+from gateway.wire.message import JSONObject
 from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders
+from gateway.wire.sources import SANDBOXES, SandboxEvent
 
 
-async def hear(request: Request) -> Response:
-    """One event of Daytona, in the order of checks of `interfaces.md` §3."""
-    context = context_of(request)
-    secrets = required(context.daytona_secrets, "SLIPGATE_DAYTONA_WEBHOOK_SECRETS")
-    body = await read_bytes(request)
-    headers = _headers(headers_of(request))
-    if not headers.is_timely(context.clock() / 1000):
+@Operation(
+    id="receiveFromDaytona",
+    tag="Services",
+    summary="Hear of Daytona that a sandbox has changed",
+    description=(
+        "Signed as Svix does, with one of `SLIPGATE_DAYTONA_WEBHOOK_SECRETS`; without any, 404. A "
+        "message judges nothing: the sandbox is looked at. Events about sandboxes that are not "
+        "ours, snapshots and volumes are taken and not applied."
+    ),
+    source="daytona",
+    access=DAYTONA,
+    body=Body(kind=JSONObject, example="receiveFromDaytona", is_raw=True, media_type=None),
+    answers=ANSWERS,
+    errors=ERRORS,
+)
+async def receive(call: Call[bytes]) -> Response:
+    """Checks in the order of `interfaces.md` §3."""
+    secrets = required(call.context.daytona_secrets, "SLIPGATE_DAYTONA_WEBHOOK_SECRETS")
+    headers = _headers(call.headers)
+    if not headers.is_timely(call.context.clock() / 1000):
         raise out_of_tolerance()
-    prove(headers, secrets, body)
-    told = decode(SandboxEvent, body)
-    if not told.event.startswith(SANDBOXES) or told.id is None:
-        return reply(Received(accepted=True, applied=False, reason="unknown_sandbox"), 202)
-    digest = hashlib.sha256(body).hexdigest()
+    prove(headers, secrets, call.body)
+    event = decode(SandboxEvent, call.body)
+    if not event.event.startswith(SANDBOXES) or event.id is None:
+        return not_applied("unknown_sandbox")
+    digest = hashlib.sha256(call.body).hexdigest()
     notice = SandboxNotice(
         message=Message(source="daytona", id=headers.id, body_hash=digest),
-        sandbox_id=told.id,
-        state=told.new_state or told.state or "unknown",
+        sandbox_id=event.id,
+        state=event.new_state or event.state or "unknown",
     )
-    return result(await context.ask(notice, NoticeReply))
+    return result(await call.ask(notice, NoticeReply))
 
 
 def _headers(headers: Mapping[str, str]) -> SignedHeaders:

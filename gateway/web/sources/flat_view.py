@@ -22,18 +22,18 @@ CANCEL_REQUESTED: Final = "task.cancel_requested"
 MESSAGE_CHARACTERS: Final = 8_000
 
 PATCH_FAILED: Final = "the patch needs a review"
-"""Worded so that the receiver takes it for what a person must look at."""
+"""Worded so that the receiver asks a person to look at it."""
 
 
 def flat_view(event: Event, task: Task, spec: Spec, *, cancel: Event | None) -> FlatEvent | None:
-    """The payload; None for an event that has no flat form. `cancel` is who asked to stop, if
-    anybody did: a frontend that cancelled is not told that it did."""
+    """The payload; None for an event without a flat form. `cancel` is the request to stop, if there
+    is one: a frontend that cancelled gets no event of it."""
     if event.type == "task.cancelled" and _is_by_frontend(cancel):
         return None
-    tell = _TABLE.get(event.type)
-    if tell is None:
+    shape = _TABLE.get(event.type)
+    if shape is None:
         return None
-    kind, fields = tell(event, task)
+    kind, fields = shape(event, task)
     return FlatEvent(
         type=kind,
         task_id=spec.flat or task.id,

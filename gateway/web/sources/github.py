@@ -1,10 +1,10 @@
-"""What GitHub sees of pull requests: `POST /v1/webhooks/github`."""
+"""`POST /v1/webhooks/github`: pull requests that were merged or closed."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
@@ -14,53 +14,78 @@ from gateway.domain.sources.message import (
     NoticeReply,
     PullRequestNotice,
 )
-from gateway.web.context import context_of
-from gateway.web.http.body import check_media_type, read_bytes
-from gateway.web.http.headers import headers_of
-from gateway.web.http.replies import reply
-from gateway.web.sources.result import result
-from gateway.web.sources.signed import prove, required
+from gateway.web.http.access import GITHUB
+from gateway.web.http.body import check_media_type
+from gateway.web.http.call import Call
+from gateway.web.http.headers import Parameter
+from gateway.web.http.operation import Body, Operation
+from gateway.web.sources.signed import ANSWERS, ERRORS, not_applied, prove, required, result
 from gateway.wire.decode import decode
+from gateway.wire.message import JSONObject
 from gateway.wire.signing import MalformedHeaders
-from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent, Received
+from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent
 from gateway.wire.times import milliseconds
 
 CLOSED: Final = "closed"
-"""The action of a pull request that was merged, too."""
+"""The action of merged pull requests, too."""
 
 
-async def hear(request: Request) -> Response:
-    """One delivery of GitHub, in the order of checks of `interfaces.md` §3."""
-    context = context_of(request)
-    secrets = required(context.github_secrets, "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
-    body = await read_bytes(request)
-    headers = _headers(request)
-    prove(headers, secrets, body)
-    check_media_type(request)
+@Operation(
+    id="receiveFromGitHub",
+    tag="Services",
+    summary="Hear of GitHub that a pull request was merged or closed",
+    description=(
+        "Signed with one of `SLIPGATE_GITHUB_WEBHOOK_SECRETS`; without any, 404. `pull_request` "
+        "with the action `closed` becomes `task.pr_merged` or `task.pr_closed` of the tasks with "
+        "this `prUrl`, in every state, and changes none; all other events are taken and not "
+        "followed."
+    ),
+    source="github",
+    access=GITHUB,
+    headers=(
+        Parameter(
+            name="X-GitHub-Delivery",
+            meaning="The delivery's id; the same one again is no second message.",
+            schema={"type": "string"},
+        ),
+        Parameter(
+            name="X-GitHub-Event", meaning="What the body tells of.", schema={"type": "string"}
+        ),
+    ),
+    body=Body(kind=JSONObject, example="receiveFromGitHub", is_raw=True),
+    answers=ANSWERS,
+    errors=ERRORS,
+)
+async def receive(call: Call[bytes]) -> Response:
+    """Checks in the order of `interfaces.md` §3."""
+    secrets = required(call.context.github_secrets, "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
+    headers = _headers(call.headers)
+    prove(headers, secrets, call.body)
+    check_media_type(call.request)
     if headers.event == PING:
-        return reply(Received(accepted=True, applied=False, reason="ping"), 202)
-    told = decode(PullRequestEvent, body) if headers.event == PULL_REQUEST else None
-    if told is None or told.action != CLOSED:
-        return reply(Received(accepted=True, applied=False, reason="not_followed"), 202)
-    _check_age(told.pull_request.closed_at, context.clock())
-    return result(await context.ask(_notice(headers.id, body, told), NoticeReply))
+        return not_applied("ping")
+    event = decode(PullRequestEvent, call.body) if headers.event == PULL_REQUEST else None
+    if event is None or event.action != CLOSED:
+        return not_applied("not_followed")
+    _check_age(event.pull_request.closed_at, call.context.clock())
+    return result(await call.ask(_notice(headers.id, call.body, event), NoticeReply))
 
 
-def _notice(delivery: str, body: bytes, told: PullRequestEvent) -> PullRequestNotice:
+def _notice(delivery: str, body: bytes, event: PullRequestEvent) -> PullRequestNotice:
     digest = hashlib.sha256(body).hexdigest()
-    pull = told.pull_request
+    pull = event.pull_request
     return PullRequestNotice(
         message=Message(source="github", id=delivery, body_hash=digest),
         url=pull.html_url,
         is_merged=pull.merged,
         merge_commit_sha=pull.merge_commit_sha if pull.merged else None,
-        by=told.sender.login if told.sender else None,
+        by=event.sender.login if event.sender else None,
     )
 
 
 def _check_age(closed_at: datetime | None, now: int) -> None:
-    """Nothing signed says when it was sent, so that a body which somebody has kept would be news
-    again as soon as we have forgotten it."""
+    """Refuses old events: nothing signed says when a body was sent, and a kept copy would be new
+    again once its id is forgotten."""
     if closed_at is not None and milliseconds(closed_at) < now - WINDOW:
         raise ApiError(
             "timestamp_out_of_tolerance",
@@ -69,8 +94,8 @@ def _check_age(closed_at: datetime | None, now: int) -> None:
         )
 
 
-def _headers(request: Request) -> HubHeaders:
+def _headers(given: Mapping[str, str]) -> HubHeaders:
     try:
-        return HubHeaders.parse(headers_of(request))
+        return HubHeaders.parse(given)
     except MalformedHeaders as exc:
         raise ApiError("malformed_headers", f"{exc}.") from exc

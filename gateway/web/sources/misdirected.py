@@ -1,4 +1,4 @@
-"""Addresses that a frontend calls when one of its variables is wrong, and what would be right."""
+"""Wrong addresses that a misconfigured frontend calls, and the correction."""
 
 import re
 from typing import Final
@@ -17,8 +17,8 @@ _CALLS: Final = (
 )
 
 
-def right_door(path: str) -> ApiError | None:
-    """The 404 that says which address and which variables are right; None for any other path."""
+def correct_address(path: str) -> ApiError | None:
+    """A 404 with the correct address and variables; None for any other path."""
     plain = re.sub(r"/{2,}", "/", path)
     if _WORKSPACE.fullmatch(plain):
         return ApiError(

@@ -1,20 +1,32 @@
-"""Proof that a message comes from a service that shares a secret with this installation."""
+"""Signed messages of services: the proof of their sender, and the reply."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
+
+from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.sources.message import NoticeReply
+from gateway.web.http.operation import answer
+from gateway.web.http.replies import reply
+from gateway.wire.sources import Reason, Received
+
+ANSWERS: Final = (
+    answer(Received, "Authentic; `reason` says why nothing came of it.", status=202),
+    answer(Received, "The same came before, in the last 7 days.", example="Received:duplicate"),
+)
+ERRORS: Final = ("not_found", "webhook_id_reused")
 
 
 class Signed(Protocol):
     """The headers of a signed message, checked for form only."""
 
     def is_signed_by(self, secret: bytes, body: bytes) -> bool:
-        """Whether it was signed with this secret, in constant time."""
+        """True if it was signed with this secret; in constant time."""
 
 
 def prove(signed: Signed, secrets: Sequence[bytes], body: bytes) -> None:
-    """Any of the secrets is right: during a rotation there are two.
+    """Checks the signature against each secret: during a rotation there are two.
 
     Raises:
         ApiError: `invalid_signature`.
@@ -29,7 +41,7 @@ def prove(signed: Signed, secrets: Sequence[bytes], body: bytes) -> None:
 
 
 def out_of_tolerance() -> ApiError:
-    """The refusal of what was signed at another time."""
+    """The error of a message that was signed at another time."""
     return ApiError(
         "timestamp_out_of_tolerance",
         "The timestamp is more than 300 s away from our clock.",
@@ -48,3 +60,16 @@ def required(secrets: Sequence[bytes], name: str) -> Sequence[bytes]:
             "not_found", "This gateway takes no such webhooks.", hint=f"It does once {name} is set."
         )
     return secrets
+
+
+def result(done: NoticeReply) -> Response:
+    """202, or 200 for a message that came before."""
+    received = Received(
+        accepted=True, applied=done.applied, reason=done.reason, duplicate=done.duplicate
+    )
+    return reply(received, 200 if done.duplicate else 202)
+
+
+def not_applied(reason: Reason) -> Response:
+    """The reply to an authentic message that is not followed."""
+    return reply(Received(accepted=True, applied=False, reason=reason), 202)

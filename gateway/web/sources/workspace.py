@@ -1,26 +1,26 @@
-"""The drop-in workspace API: today's frontend changes two variables and works."""
+"""The drop-in workspace API: today's frontend works once it changes two variables."""
 
 import time
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.answers import Accepted, TaskReply
 from gateway.domain.kernel.commands import AnswerWorkspace, CancelTask
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import is_task_id
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Status, Task
-from gateway.store.records import NEWEST, TaskFilter
-from gateway.web.context import Context, context_of
-from gateway.web.http.auth import TASKS, authorize, project_of
-from gateway.web.http.body import TASK_LIMIT, read_as, read_nothing
-from gateway.web.http.cursors import cursor_after, task_before
-from gateway.web.http.query import known_only
+from gateway.store.records import TaskFilter
+from gateway.web.context import Context
+from gateway.web.http.access import TASKS
+from gateway.web.http.body import TASK_LIMIT, Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.cursors import CURSOR, LIMIT
+from gateway.web.http.operation import NOTHING, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.sources.workspace_request import opening
-from gateway.web.tasks.filters import CURSOR, LIMIT
+from gateway.web.tasks.lists import tasks_page
+from gateway.web.tasks.task_access import task_of
 from gateway.wire.times import rfc3339
 from gateway.wire.workspace import (
     ListedWorkspace,
@@ -31,18 +31,36 @@ from gateway.wire.workspace import (
     WorkspaceView,
 )
 
-LIST_PARAMETERS: Final = (LIMIT, CURSOR)
+_TAG: Final = "Workspaces (drop-in)"
+_STOPPED: Final = (
+    answer(
+        WorkspaceView,
+        "Its state; it is `terminated` once the sandbox is gone.",
+        example="WorkspaceView:stopped",
+    ),
+)
 _NEVER_LAUNCHED: Final = frozenset({Status.FAILED, Status.EXPIRED})
 
 
-async def create(request: Request) -> Response:
-    """`POST /workspace`: answered when the sandbox is made, has failed for good, or takes long."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, TASKS)
-    wanted = await read_as(NewWorkspace, request, limit=TASK_LIMIT)
-    answer = await context.ask(await opening(context, wanted, key.project), TaskReply)
+@Operation(
+    id="createWorkspace",
+    tag=_TAG,
+    summary="Make a workspace, as today's frontend asks for one",
+    description=(
+        "The same `env.TASK_ID` again is the same workspace, and after a bad end its next "
+        "attempt. Answered as soon as the sandbox is made, has failed for good, or takes longer "
+        "than `SLIPGATE_WORKSPACE_WAIT_SECONDS`; the task goes on then."
+    ),
+    access=TASKS,
+    body=Body(kind=NewWorkspace, limit=TASK_LIMIT),
+    answers=(answer(WorkspaceMade, "The workspace, which is a task of that id."),),
+    errors=("idempotency_mismatch", "reserved_env", "repo_not_allowed", "launch_failed"),
+)
+async def create(call: Call[NewWorkspace]) -> Response:
+    context, wanted = call.context, call.body
+    answer = await call.ask(await opening(context, wanted, call.key.project), TaskReply)
     task = await _launched(context, answer.task)
-    await context.ask(AnswerWorkspace(task_id=task.id), Accepted)
+    await call.ask(AnswerWorkspace(task_id=task.id), Accepted)
     if task.status in _NEVER_LAUNCHED and task.started_at is None:
         raise _failed(task)
     return reply(
@@ -56,46 +74,81 @@ async def create(request: Request) -> Response:
     )
 
 
-async def page(request: Request) -> Response:
-    """`GET /workspace`: the tasks of the project, newest first, whichever way they were made."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, TASKS)
-    known_only(request, LIST_PARAMETERS)
-    wanted = TaskFilter(project=project_of(key))
-    cursor = CURSOR.of(request)
-    before = NEWEST if cursor is None else task_before(context.keyring, wanted, cursor)
-    found = await context.reads.page(wanted, before=before, limit=LIMIT.of(request))
-    following = found.last and cursor_after(context.keyring, wanted, found.last)
-    listed = tuple(_listed(task, spec) for task, spec in found.tasks)
+@Operation(
+    id="listWorkspaces",
+    tag=_TAG,
+    summary="List the workspaces of the project, newest first",
+    access=TASKS,
+    query=(LIMIT, CURSOR),
+    answers=(
+        answer(
+            Workspaces, "A page; a task that was made with `POST /v1/tasks` is a workspace too."
+        ),
+    ),
+    errors=("invalid_cursor", "invalid_request"),
+)
+async def page(call: Call[None]) -> Response:
+    tasks, following = await tasks_page(call, TaskFilter(project=call.project))
+    listed = tuple(_listed(task, spec) for task, spec in tasks)
     return reply(Workspaces(workspaces=listed, next_cursor=following))
 
 
-async def show(request: Request) -> Response:
-    """`GET /workspace/{workspaceId}`."""
-    context = context_of(request)
-    task = await _task(request, context)
+@Operation(
+    id="showWorkspace",
+    tag=_TAG,
+    summary="Show how a workspace stands",
+    access=TASKS,
+    answers=(answer(WorkspaceView, "Its state."),),
+    errors=("not_found",),
+)
+async def show(call: Call[None]) -> Response:
+    task, _ = await task_of(call, "workspace")
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
 
 
-async def stop(request: Request) -> Response:
-    """`POST /workspace/{workspaceId}/stop`, and `DELETE /workspace/{workspaceId}`: cancels; what
-    has ended is being destroyed anyway."""
-    context = context_of(request)
-    await read_nothing(request)
-    task = await _task(request, context)
+@Operation(
+    id="deleteWorkspace",
+    tag=_TAG,
+    summary="Cancel what runs in a workspace and destroy it",
+    description="Idempotent.",
+    access=TASKS,
+    body=NOTHING,
+    answers=_STOPPED,
+    errors=("not_found",),
+)
+async def delete(call: Call[Nothing]) -> Response:
+    return await _cancel(call)
+
+
+@Operation(
+    id="stopWorkspace",
+    tag=_TAG,
+    summary="Stop a workspace: cancel its task and destroy its sandbox",
+    description="Idempotent.",
+    access=TASKS,
+    body=NOTHING,
+    answers=_STOPPED,
+    errors=("not_found",),
+)
+async def stop(call: Call[Nothing]) -> Response:
+    return await _cancel(call)
+
+
+async def _cancel(call: Call[Nothing]) -> Response:
+    """Cancels the task; the sandbox of one that has ended is being destroyed anyway."""
+    task, _ = await task_of(call, "workspace")
     if not task.status.is_terminal:
-        key = await authorize(request, context.keys, TASKS)
-        command = CancelTask(task_id=task.id, project=project_of(key))
+        command = CancelTask(task_id=task.id, project=call.project)
         try:
-            task = (await context.ask(command, TaskReply)).task
-        except ApiError as refused:
-            if refused.code != "already_finished":
+            task = (await call.ask(command, TaskReply)).task
+        except ApiError as exc:
+            if exc.code != "already_finished":
                 raise
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
 
 
 async def _launched(context: Context, task: Task) -> Task:
-    """The task once its sandbox is made or cannot be, or as it stands when the time is over."""
+    """The task once its sandbox is made or cannot be, or when the time is over."""
     end = time.monotonic() + context.workspace_wait_seconds
     with context.notifier.listen(task.id) as listener:
         while True:
@@ -108,7 +161,7 @@ async def _launched(context: Context, task: Task) -> Task:
 
 
 def _is_decided(task: Task) -> bool:
-    """A sandbox of another snapshot is on its way out: the next provider is tried."""
+    """False for a sandbox of another snapshot, which is going: the next provider is tried."""
     sandbox = task.sandbox
     is_ours = sandbox is not None and sandbox.snapshot in (None, task.snapshot)
     is_made = is_ours and sandbox is not None and sandbox.id is not None
@@ -119,15 +172,6 @@ def _failed(task: Task) -> ApiError:
     error = task.error
     why = f"{error.code}: {error.message}" if error else str(task.status)
     return ApiError("launch_failed", f"The sandbox could not be made: {why}")
-
-
-async def _task(request: Request, context: Context) -> Task:
-    key = await authorize(request, context.keys, TASKS)
-    task_id = request.path_params["workspace_id"]
-    found = await context.reads.task(task_id) if is_task_id(task_id) else None
-    if found is None or project_of(key) not in {None, found[0].project}:
-        raise ApiError("not_found", "There is no such workspace.")
-    return found[0]
 
 
 def _listed(task: Task, spec: Spec) -> ListedWorkspace:

@@ -1,4 +1,4 @@
-"""From what today's frontend wrote to what will be stored; it reads of its own names in errors."""
+"""The request of today's frontend as a command; errors name the fields that it sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +13,7 @@ from gateway.domain.kernel.sealing import Sealed, env_context
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.reserved_env import COMPUTED, check_env
 from gateway.web.context import Context
-from gateway.web.http.errors import Refusals
-from gateway.web.http.problems import as_refusal
+from gateway.web.http.problems import ErrorCollector, to_api_error
 from gateway.web.tasks.creation import creation
 from gateway.wire.decode import Path, WrongShape, mistakes_in, wrong_shape
 from gateway.wire.problem import FieldError
@@ -30,14 +29,14 @@ _OWN_NAMES: Final = {
     "$.agent.modelProvider": "$.env.MODEL_PROVIDER",
     "$.agent.model": "$.env.MODEL",
 }
-"""Where the frontend wrote what a task has under another name."""
+"""Fields of a task, and the names the frontend has for them."""
 
 
 async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenWorkspace:
     """The command that opens the workspace.
 
     Raises:
-        ApiError: what a task is refused for, every field under the name the frontend sent.
+        ApiError: what a task is error for, every field under the name the frontend sent.
     """
     env = {name: value for name, value in wanted.env.items() if value}
     task_id = typeid("task", context.clock(), context.random_bits())
@@ -58,8 +57,8 @@ async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenW
         repo_url=wanted.repo_url,
         branch=wanted.branch or "",
     )
-    standing = await context.reads.workspace(workspace.key)
-    renewal = _sealed(context, env, standing) if standing else None
+    known = await context.reads.workspace(workspace.key)
+    renewal = _sealed(context, env, known) if known else None
     return OpenWorkspace(
         creation=made, workspace=workspace, renewal=renewal, answered_by=answered_by
     )
@@ -68,14 +67,14 @@ async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenW
 def _creation(
     context: Context, wanted: NewWorkspace, env: dict[str, str], task_id: str, project: str
 ) -> CreateTask:
-    refusals = Refusals()
-    with refusals.noted():
+    collector = ErrorCollector()
+    with collector.collecting():
         check_env({name: value for name, value in env.items() if name not in COMPUTED})
     task = None
-    with refusals.noted(), _own_names(env):
+    with collector.collecting(), _own_names(env):
         task = _as_task(wanted, env)
     made = None
-    with refusals.noted(), _own_names(env):
+    with collector.collecting(), _own_names(env):
         if task is not None:
             made = creation(
                 context,
@@ -85,9 +84,9 @@ def _creation(
                 idempotency=None,
                 traceparent=None,
             )
-    refusals.check()
+    collector.check()
     if made is None:
-        raise AssertionError("what made no task was refused")
+        raise AssertionError("what made no task was error")
     return made
 
 
@@ -120,19 +119,19 @@ def _own_names(env: Mapping[str, str]) -> Iterator[None]:
     base = "$.env.BASE_BRANCH" if env.get("BASE_BRANCH") else "$.branch"
     try:
         yield
-    except (ApiError, WrongShape) as refusal:
-        raise _renamed(as_refusal(refusal), {**_OWN_NAMES, "$.baseBranch": base}) from refusal
+    except (ApiError, WrongShape) as error:
+        raise _renamed(to_api_error(error), {**_OWN_NAMES, "$.baseBranch": base}) from error
 
 
-def _renamed(refused: ApiError, names: Mapping[str, str]) -> ApiError:
+def _renamed(error: ApiError, names: Mapping[str, str]) -> ApiError:
     errors = tuple(
-        FieldError(path=names.get(error.path, error.path), message=error.message)
-        for error in refused.errors
+        FieldError(path=names.get(field.path, field.path), message=field.message)
+        for field in error.errors
     )
-    detail = refused.detail
+    detail = error.detail
     for ours, theirs in names.items():
         detail = detail.replace(ours, theirs)
-    return ApiError(refused.code, detail, hint=refused.hint, errors=errors)
+    return ApiError(error.code, detail, hint=error.hint, errors=errors)
 
 
 def _sealed(context: Context, env: dict[str, str], task_id: str) -> Sealed:

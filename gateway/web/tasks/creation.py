@@ -1,4 +1,4 @@
-"""From what a caller wrote to what will be stored: defaults, rules, and secrets sealed."""
+"""The request for a task as a command: defaults, rules, and sealed secrets."""
 
 from typing import Final
 
@@ -14,9 +14,10 @@ from gateway.domain.repositories.branch_names import check_branch
 from gateway.domain.tasks.reserved_env import check_env
 from gateway.domain.tasks.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
+from gateway.web.convert import convert
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
-from gateway.web.http.errors import Refusals
-from gateway.web.http.fields import countable
+from gateway.web.http.fields import to_millis
+from gateway.web.http.problems import ErrorCollector
 from gateway.web.launching.sandbox_env import PROMPT_BYTES
 from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask
@@ -38,11 +39,11 @@ def creation(
     Raises:
         ApiError: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
     """
-    refusals = Refusals()
+    collector = ErrorCollector()
     callback = None
-    with refusals.noted():
+    with collector.collecting():
         callback = _callback(context, wanted.callback_url, task_id, project)
-    _check(context, wanted, refusals)
+    _check(context, wanted, collector)
     return CreateTask(
         task_id=task_id,
         spec=_spec(
@@ -59,8 +60,8 @@ def creation(
     )
 
 
-def _check(context: Context, wanted: NewTask, refusals: Refusals) -> None:
-    with refusals.noted():
+def _check(context: Context, wanted: NewTask, collector: ErrorCollector) -> None:
+    with collector.collecting():
         check_repository(
             wanted.repo_url,
             "$.repoUrl",
@@ -71,12 +72,12 @@ def _check(context: Context, wanted: NewTask, refusals: Refusals) -> None:
         (wanted.base_branch, "$.baseBranch"),
         (wanted.branch_name, "$.branchName"),
     ):
-        with refusals.noted():
+        with collector.collecting():
             if branch is not None:
                 check_branch(branch, path)
-    with refusals.noted():
+    with collector.collecting():
         check_env(wanted.env)
-    refusals.check()
+    collector.check()
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
         error = FieldError(path="$.prompt", message=message)
@@ -92,39 +93,19 @@ def _spec(
     endpoint_id: str | None,
     traceparent: str | None,
 ) -> Spec:
-    agent = wanted.agent
-    return Spec(
+    model = wanted.agent.model or DEFAULT_MODELS[wanted.agent.model_provider]
+    return convert(
+        Spec,
+        wanted,
         project=project,
-        repo_url=wanted.repo_url,
-        prompt=wanted.prompt,
         title=wanted.title or _title(wanted.prompt),
         branch_name=wanted.branch_name or f"slipgate/{task_id}",
-        base_branch=wanted.base_branch,
         snapshot=snapshot,
-        provider=wanted.provider,
-        agent=AgentSpec(
-            engine=agent.engine,
-            model_provider=agent.model_provider,
-            model=agent.model or DEFAULT_MODELS[agent.model_provider],
-            max_turns=agent.max_turns,
-            max_cost_usd=agent.max_cost_usd,
-            command=agent.command,
-        ),
-        validate=wanted.validate,
-        timeouts=TimeoutSpec(
-            queue_seconds=wanted.timeouts.queue_seconds,
-            heartbeat_seconds=wanted.timeouts.heartbeat_seconds,
-            run_seconds=wanted.timeouts.run_seconds,
-        ),
-        max_attempts=wanted.max_attempts,
-        on_stall=wanted.on_stall,
-        priority=wanted.priority,
-        not_before=countable(wanted.not_before, "$.notBefore") if wanted.not_before else None,
-        concurrency_key=wanted.concurrency_key,
-        keep_sandbox=wanted.keep_sandbox,
+        agent=convert(AgentSpec, wanted.agent, model=model),
+        timeouts=convert(TimeoutSpec, wanted.timeouts),
+        not_before=to_millis(wanted.not_before, "$.notBefore") if wanted.not_before else None,
         callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
         endpoint_id=endpoint_id,
-        metadata=wanted.metadata,
         traceparent=traceparent,
     )
 

@@ -1,4 +1,4 @@
-"""What `include` adds to a task: its attempts, and the deliveries of its events."""
+"""Attempts and deliveries that `include` adds to a task."""
 
 from typing import Final
 
@@ -6,46 +6,48 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import asdict
 
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Task
 from gateway.web.context import Context
-from gateway.web.deliveries.views import delivery_view
-from gateway.web.http.query import Words
-from gateway.web.tasks.task_access import Readable
+from gateway.web.convert import convert
+from gateway.web.deliveries.deliveries import delivery_view
+from gateway.web.http.access import StreamReader
+from gateway.web.http.call import Call
+from gateway.web.http.query import Choices
 from gateway.web.tasks.views import (
     error_view,
     sandbox_view,
     task_view,
-    usage_view,
 )
 from gateway.wire.deliveries import DeliveryView
-from gateway.wire.tasks import AttemptView, WholeTaskView
-from gateway.wire.times import maybe_rfc3339, rfc3339
+from gateway.wire.tasks import AttemptView, UsageView, WholeTaskView
 
 MOST_DELIVERIES: Final = 200
-INCLUDE: Final = Words(
+INCLUDE: Final = Choices(
     name="include",
     known=("attempts", "deliveries"),
-    unless_given=(),
+    default=(),
     meaning=f"What to add: all attempts; the {MOST_DELIVERIES} newest deliveries.",
 )
 
 
-async def whole_task_view(context: Context, found: Readable, wanted: list[str]) -> WholeTaskView:
-    """The task with what was asked for.
+async def whole_task_view(call: Call[None], task: Task, spec: Spec) -> WholeTaskView:
+    """The task with what the request asks for.
 
     Raises:
         ApiError: `forbidden`: what receivers answered is not a browser's business.
     """
-    if "deliveries" in wanted and found.until is not None:
+    context, wanted = call.context, call[INCLUDE]
+    if "deliveries" in wanted and isinstance(call.caller, StreamReader):
         raise ApiError(
             "forbidden",
             "A stream token does not show deliveries.",
             hint="Ask for them with an API key, or leave `deliveries` out.",
         )
     return WholeTaskView(
-        **asdict(task_view(found.task, found.spec)),
-        attempts=await _attempts(context, found.task) if "attempts" in wanted else UNSET,
-        deliveries=await _deliveries(context, found.task) if "deliveries" in wanted else UNSET,
+        **asdict(task_view(task, spec)),
+        attempts=await _attempts(context, task) if "attempts" in wanted else UNSET,
+        deliveries=await _deliveries(context, task) if "deliveries" in wanted else UNSET,
     )
 
 
@@ -62,18 +64,12 @@ async def _attempts(context: Context, task: Task) -> tuple[AttemptView, ...] | U
 def _attempt_view(task: Task, attempt: Attempt) -> AttemptView:
     """The newest one has its usage with the task until it ends."""
     is_open = attempt.number == task.attempt and attempt.ended_at is None
-    return AttemptView(
-        number=attempt.number,
+    return convert(
+        AttemptView,
+        attempt,
         status=task.status if attempt.outcome is None else attempt.outcome,
-        provider=attempt.provider,
-        realm=attempt.realm,
         sandbox=sandbox_view(attempt.sandbox),
-        opened_at=rfc3339(attempt.opened_at),
-        claimed_at=maybe_rfc3339(attempt.claimed_at),
-        started_at=maybe_rfc3339(attempt.started_at),
-        ended_at=maybe_rfc3339(attempt.ended_at),
-        launches=attempt.launches,
-        usage=usage_view(task.usage if is_open else attempt.usage),
+        usage=convert(UsageView, task.usage if is_open else attempt.usage),
         error=error_view(attempt.error),
     )
 

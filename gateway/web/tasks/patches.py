@@ -1,4 +1,4 @@
-"""The patch that is kept of a task: which one it is, and its text as a stream."""
+"""The patch of a task: the choice among revisions, and its text as a stream."""
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
@@ -24,7 +24,7 @@ _AT_A_TIME: Final = 8
 
 
 class _Final(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is looked at of a final event: it may hold fields of any shape beside it."""
+    """The fields of a final event that are read."""
 
     patch: str | None = None
     summary: str | None = None
@@ -76,8 +76,8 @@ async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> 
 
 
 async def resumable_patch(reads: Reads, task_id: str, attempt: int) -> WholePatch | None:
-    """What this attempt may go on with: the newest whole work of an earlier one that was not
-    interrupted and has not gone out."""
+    """The patch this attempt may resume: the newest whole one of an earlier attempt that was not
+    interrupted and has not delivered it."""
     known = await reads.attempts(task_id) if attempt > 1 else []
     earlier = [each for each in known if each.number < attempt and each.resumable]
     found = await whole_patches(reads, task_id, earlier, is_settled=True)
@@ -102,11 +102,11 @@ async def whole_patches(
 
 
 def _whole(attempt: int, pieces: list[StoredPiece], finals: list[Event]) -> WholePatch | None:
-    """That of the final event, unless another revision began after it."""
+    """The patch of the final event, unless another revision began after it."""
     sent = revisions(piece for piece in pieces if piece.attempt == attempt)
     revision = next((each for each in sent if each.hole is None), None)
-    said = [(each.task_seq, _said(each)) for each in finals if each.attempt == attempt]
-    seq, final = next(((seq, one) for seq, one in said if one.patch), (0, _Final()))
+    sent_last = [(each.task_seq, _data(each)) for each in finals if each.attempt == attempt]
+    seq, final = next(((seq, one) for seq, one in sent_last if one.patch), (0, _Final()))
     if final.patch and not (revision is not None and revision.oldest > seq):
         text = final.patch.encode()
         base = next((each.details.base_sha for each in sent if each.details.base_sha), None)
@@ -119,8 +119,8 @@ def _whole(attempt: int, pieces: list[StoredPiece], finals: list[Event]) -> Whol
     )
 
 
-def _said(final: Event) -> _Final:
-    """The event of a retry holds the word that led to it."""
+def _data(final: Event) -> _Final:
+    """Data of the agent's final event, also if a retry holds it."""
     if final.type == "task.retried":
         return msgspec.json.decode(final.data, type=_Retry).word or _Final()
     return msgspec.json.decode(final.data, type=_Final)

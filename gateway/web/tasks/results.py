@@ -1,10 +1,9 @@
-"""What an agent leaves behind: its log, and its patch."""
+"""The log and the patch of a task."""
 
 from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.agents.transcript import (
@@ -14,12 +13,14 @@ from gateway.domain.agents.transcript import (
     in_order,
 )
 from gateway.domain.tasks.event import Event
-from gateway.web.context import Context, context_of
-from gateway.web.http.headers import headers_of
-from gateway.web.http.query import Number, known_only
+from gateway.web.context import Context
+from gateway.web.http.access import READ_OR_TOKEN
+from gateway.web.http.call import Call
+from gateway.web.http.operation import Answer, Content, Operation
+from gateway.web.http.query import Number
 from gateway.web.http.replies import reply
 from gateway.web.tasks.patches import WholePatch, newest_patch
-from gateway.web.tasks.task_access import TOKEN, readable_task
+from gateway.web.tasks.task_access import task_of
 from gateway.wire.agent import MAX_ATTEMPT
 from gateway.wire.tasks import LogChunk, Page
 from gateway.wire.times import rfc3339
@@ -28,7 +29,6 @@ LOG_PAGE: Final = 200
 LOG_AFTER: Final = Number(
     name="after", default=0, least=0, most=2**62, meaning="`nextCursor` of the page before."
 )
-LOG_PARAMETERS: Final = (LOG_AFTER,)
 LOG: Final = "task.log"
 PATCH_ATTEMPT: Final = Number(
     name="attempt",
@@ -37,22 +37,40 @@ PATCH_ATTEMPT: Final = Number(
     most=MAX_ATTEMPT,
     meaning="Of this attempt; without it, of the newest one of which a whole patch is kept.",
 )
-PATCH_PARAMETERS: Final = (PATCH_ATTEMPT,)
+_TAG: Final = "Results"
+_DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True):
+class _LogData(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     chunk: str
 
 
-async def logs(request: Request) -> Response:
-    """`GET /v1/tasks/{id}/logs`: JSON, or plain text if the caller accepts only that."""
-    context = context_of(request)
-    known_only(request, (*LOG_PARAMETERS, TOKEN))
-    after = LOG_AFTER.of(request)
-    task = (await readable_task(request, context)).task
+@Operation(
+    id="readLogs",
+    tag=_TAG,
+    summary="Read the agent's log, in order",
+    access=READ_OR_TOKEN,
+    query=(LOG_AFTER,),
+    answers=(
+        Answer(
+            meaning=(
+                "Pieces of the log, a page of them; with `Accept: text/plain` all there is, as "
+                "one text that says where something is missing."
+            ),
+            content=(
+                Content(kind=Page[LogChunk]),
+                Content(kind=str, example="Cloning acme/widgets\n", media_type="text/plain"),
+            ),
+        ),
+    ),
+    errors=("not_found",),
+)
+async def logs(call: Call[None]) -> Response:
+    context, after = call.context, call[LOG_AFTER]
+    task, _ = await task_of(call)
     before = await _piece_before(context, task.id, after)
-    if headers_of(request).get("accept", "").startswith("text/plain"):
+    if call.headers.get("accept", "").startswith("text/plain"):
         return StreamingResponse(_text(context, task.id, after, before), media_type="text/plain")
     events = await _log_events(context, task.id, after)
     cursor = str(events[-1].seq if events else after)
@@ -64,7 +82,7 @@ async def _log_events(context: Context, task_id: str, after: int) -> list[Event]
 
 
 async def _piece_before(context: Context, task_id: str, after: int) -> Piece | None:
-    """The piece that was read last by whoever goes on behind `after`."""
+    """The last piece up to `after`, which the reader has."""
     event = await context.reads.last_event(task_id, LOG, until=after) if after else None
     return _piece(event) if event else None
 
@@ -72,21 +90,38 @@ async def _piece_before(context: Context, task_id: str, after: int) -> Piece | N
 async def _text(
     context: Context, task_id: str, after: int, before: Piece | None
 ) -> AsyncIterator[str]:
-    """All that there is by now, page by page."""
+    """The log until now, page by page."""
     transcript = Transcript(before)
     while events := await _log_events(context, task_id, after):
         yield transcript.add(map(_piece, events))
         after = events[-1].seq
 
 
-async def patch(request: Request) -> Response:
-    """`GET /v1/tasks/{id}/patch`: what an agent changed, of the newest attempt that kept it."""
-    context = context_of(request)
-    known_only(request, (*PATCH_PARAMETERS, TOKEN))
-    attempt = PATCH_ATTEMPT.of(request) or None
-    task = (await readable_task(request, context)).task
-    found = await newest_patch(context.reads, task, attempt)
-    text = found.text(context.reads, task.id)
+@Operation(
+    id="readPatch",
+    tag=_TAG,
+    summary="Read what the agent changed",
+    description=(
+        "The newest whole revision of the newest attempt that has one, in whichever way the task "
+        "has ended. `Slipgate-Patch-Attempt` says whose it is, `Slipgate-Patch-Base` to which "
+        "commit it applies, `Slipgate-Patch-Partial: true` that its agent was interrupted."
+    ),
+    access=READ_OR_TOKEN,
+    query=(PATCH_ATTEMPT,),
+    answers=(
+        Answer(
+            meaning="A unified diff.",
+            content=(Content(kind=str, example=_DIFF, media_type="text/x-diff"),),
+            headers=("Slipgate-Patch-Attempt", "Slipgate-Patch-Base", "Slipgate-Patch-Partial"),
+        ),
+    ),
+    errors=("not_found", "no_patch", "patch_incomplete", "invalid_request"),
+)
+async def patch(call: Call[None]) -> Response:
+    reads = call.context.reads
+    task, _ = await task_of(call)
+    found = await newest_patch(reads, task, call[PATCH_ATTEMPT] or None)
+    text = found.text(reads, task.id)
     return StreamingResponse(text, headers=_patch_headers(found), media_type="text/x-diff")
 
 
@@ -100,7 +135,7 @@ def _patch_headers(found: WholePatch) -> dict[str, str]:
 
 
 def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
-    """By offset; what came late stands where it belongs if it came within the same page."""
+    """The pieces of a page by offset."""
     came_at = {_piece(event): event.at for event in events}
     pieces = in_order(came_at)
     return tuple(
@@ -116,5 +151,5 @@ def _chunks(events: list[Event], before: Piece | None) -> tuple[LogChunk, ...]:
 
 
 def _piece(event: Event) -> Piece:
-    said = msgspec.json.decode(event.data, type=_Said)
-    return Piece(attempt=event.attempt, offset=said.offset, chunk=said.chunk)
+    data = msgspec.json.decode(event.data, type=_LogData)
+    return Piece(attempt=event.attempt, offset=data.offset, chunk=data.chunk)

@@ -1,9 +1,8 @@
-"""Tasks: create, show, list, cancel, retry."""
+"""Tasks: create, show, cancel, retry, release a sandbox, issue stream tokens."""
 
 import re
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.domain.kernel.answers import TaskReply
@@ -11,127 +10,163 @@ from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.tasks.spec import Spec
-from gateway.store.records import NEWEST
-from gateway.web.context import Context, context_of
-from gateway.web.http.auth import (
-    OPS,
-    READ,
-    TASKS,
-    authorize,
-    project_of,
-)
-from gateway.web.http.body import TASK_LIMIT, read_as, read_nothing
-from gateway.web.http.cursors import cursor_after, task_before
-from gateway.web.http.headers import headers_of
-from gateway.web.http.idempotency import REPLAYED, idempotency_of
-from gateway.web.http.query import known_only
+from gateway.domain.tasks.stream_token import LIFETIME, REFRESH, stream_token
+from gateway.web.context import Context
+from gateway.web.deliveries.messages import EVENT_MESSAGE
+from gateway.web.http.access import OPS, READ_OR_TOKEN, TASKS
+from gateway.web.http.body import TASK_LIMIT, Nothing
+from gateway.web.http.call import Call
+from gateway.web.http.headers import IDEMPOTENCY_KEY, REPLAYABLE, TRACEPARENT
+from gateway.web.http.operation import NOTHING, Answer, Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.web.tasks.creation import creation
-from gateway.web.tasks.filters import CURSOR, LIMIT, task_filter
 from gateway.web.tasks.included import INCLUDE, whole_task_view
-from gateway.web.tasks.task_access import TOKEN, readable_task
+from gateway.web.tasks.task_access import task_of
 from gateway.web.tasks.views import task_view
-from gateway.wire.tasks import NewTask, Page, Release, TaskView
+from gateway.wire.tasks import NewTask, Release, StreamToken, TaskView, WholeTaskView
+from gateway.wire.times import rfc3339
 
+_TAG: Final = "Tasks"
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,6}")
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-async def create(request: Request) -> Response:
-    """`POST /v1/tasks`."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, TASKS)
-    wanted = await read_as(NewTask, request, limit=TASK_LIMIT)
-    if wanted.provider is not None and key.scope != "ops":
+def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
+    return (answer(TaskView, meaning, status=202, example=example, headers=REPLAYABLE),)
+
+
+@Operation(
+    id="createTask",
+    tag=_TAG,
+    summary="Hand over a task",
+    description="It is answered after the commit: from then on the task is never lost.",
+    access=TASKS,
+    headers=(IDEMPOTENCY_KEY, TRACEPARENT),
+    body=Body(kind=NewTask, limit=TASK_LIMIT),
+    callback=EVENT_MESSAGE,
+    answers=_accepted("The task, stored."),
+    errors=("invalid_idempotency_key", "idempotency_mismatch", "reserved_env", "repo_not_allowed"),
+)
+async def create(call: Call[NewTask]) -> Response:
+    context, key = call.context, call.key
+    if call.body.provider is not None and key.scope != "ops":
         raise ApiError("forbidden", "`provider` may be named by ops alone.")
+    trace = call.headers.get("traceparent")  # one of another form than W3C's is none
     command = creation(
         context,
-        wanted,
+        call.body,
         task_id=typeid("task", context.clock(), context.random_bits()),
         project=key.project,
-        idempotency=idempotency_of(request, context.keyring, key.project, wanted),
-        traceparent=_traceparent(request),
+        idempotency=call.idempotency(),
+        traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
     )
-    answer = await context.ask(command, TaskReply)
-    spec = command.spec
-    if answer.replayed:
-        spec = await _spec_of(context, answer.task.id)
-    return _accepted(answer, spec)
+    answer = await call.ask(command, TaskReply)
+    spec = await _spec_of(context, answer.task.id) if answer.replayed else command.spec
+    return _reply(answer, spec)
 
 
-async def show(request: Request) -> Response:
-    """`GET /v1/tasks/{id}`."""
-    context = context_of(request)
-    known_only(request, (INCLUDE, TOKEN))
-    found = await readable_task(request, context)
-    wanted = INCLUDE.of(request)
-    if not wanted:
-        return reply(task_view(found.task, found.spec))
-    return reply(await whole_task_view(context, found, wanted))
+@Operation(
+    id="showTask",
+    tag=_TAG,
+    summary="Show a task as it stands",
+    access=READ_OR_TOKEN,
+    query=(INCLUDE,),
+    answers=(answer(WholeTaskView, "The task, with what `include` asked for."),),
+    errors=("not_found",),
+)
+async def show(call: Call[None]) -> Response:
+    task, spec = await task_of(call)
+    wanted = call[INCLUDE]
+    return reply(await whole_task_view(call, task, spec) if wanted else task_view(task, spec))
 
 
-async def page(request: Request) -> Response:
-    """`GET /v1/tasks`, newest first."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, READ)
-    wanted = task_filter(request, project_of(key))
-    cursor = CURSOR.of(request)
-    before = NEWEST if cursor is None else task_before(context.keyring, wanted, cursor)
-    found = await context.reads.page(wanted, before=before, limit=LIMIT.of(request))
-    data = tuple(task_view(task, spec) for task, spec in found.tasks)
-    following = found.last and cursor_after(context.keyring, wanted, found.last)
-    return reply(Page[TaskView](data=data, next_cursor=following))
+@Operation(
+    id="cancelTask",
+    tag=_TAG,
+    summary="Ask a task to stop",
+    description="Idempotent. Work that is done by then is done, and is what the task reports.",
+    access=TASKS,
+    headers=(IDEMPOTENCY_KEY,),
+    body=NOTHING,
+    answers=_accepted("The task, with `cancelRequestedAt`.", "TaskView:cancelling"),
+    errors=("invalid_idempotency_key", "not_found", "already_finished"),
+)
+async def cancel(call: Call[Nothing]) -> Response:
+    return await _change(call, CancelTask)
 
 
-async def cancel(request: Request) -> Response:
-    """`POST /v1/tasks/{id}/cancel`."""
-    return await _change(request, CancelTask)
+@Operation(
+    id="retryTask",
+    tag=_TAG,
+    summary="Open the next attempt of a task that has ended",
+    description="Also past `maxAttempts`, which binds automatic retries alone.",
+    access=TASKS,
+    headers=(IDEMPOTENCY_KEY,),
+    body=NOTHING,
+    answers=_accepted("The task, queued again."),
+    errors=("invalid_idempotency_key", "not_found", "not_finished", "env_expired"),
+)
+async def retry(call: Call[Nothing]) -> Response:
+    return await _change(call, RetryTask)
 
 
-async def retry(request: Request) -> Response:
-    """`POST /v1/tasks/{id}/retry`."""
-    return await _change(request, RetryTask)
-
-
-async def release(request: Request) -> Response:
-    """`POST /v1/tasks/{id}/attempts/{n}/release`."""
-    context = context_of(request)
-    key = await authorize(request, context.keys, OPS)
-    wanted = await read_as(Release, request)
-    command = ReleaseSandbox(
-        task_id=request.path_params["task_id"],
-        project=project_of(key),
-        attempt=_attempt(request),
-        reason=wanted.reason,
-    )
-    answer = await context.ask(command, TaskReply)
-    return reply(task_view(answer.task, await _spec_of(context, answer.task.id)))
-
-
-def _attempt(request: Request) -> int:
-    text: str = request.path_params["attempt"]
-    if not _ATTEMPT.fullmatch(text):
+@Operation(
+    id="releaseSandbox",
+    tag=_TAG,
+    summary="Declare the sandbox of an ended attempt gone",
+    description="For one whose end nobody can confirm. What waited for it goes on. Idempotent.",
+    access=OPS,
+    body=Body(kind=Release),
+    answers=(answer(TaskView, "The task as it now stands."),),
+    errors=("not_found", "not_finished"),
+)
+async def release(call: Call[Release]) -> Response:
+    if not _ATTEMPT.fullmatch(call.path["attempt"]):
         raise ApiError("not_found", "There is no such attempt.")
-    return int(text)
-
-
-async def _change(request: Request, kind: type[CancelTask]) -> Response:
-    context = context_of(request)
-    key = await authorize(request, context.keys, TASKS)
-    await read_nothing(request)
-    command = kind(
-        task_id=request.path_params["task_id"],
-        project=project_of(key),
-        idempotency=idempotency_of(request, context.keyring, key.project, None),
+    command = ReleaseSandbox(
+        task_id=call.path["task_id"],
+        project=call.project,
+        attempt=int(call.path["attempt"]),
+        reason=call.body.reason,
     )
-    answer = await context.ask(command, TaskReply)
-    return _accepted(answer, await _spec_of(context, answer.task.id))
+    answer = await call.ask(command, TaskReply)
+    return reply(task_view(answer.task, await _spec_of(call.context, answer.task.id)))
 
 
-def _traceparent(request: Request) -> str | None:
-    """The caller's trace (W3C Trace Context); one of another form is none."""
-    given = headers_of(request).get("traceparent")
-    return given if given is not None and _TRACEPARENT.fullmatch(given) else None
+@Operation(
+    id="issueStreamToken",
+    tag=_TAG,
+    summary="Let a browser read one task for an hour",
+    description=(
+        "`token` is given to a page, which reads this task, its events, logs and patch with "
+        "`?token=`, from any origin and without cookies. A stream ends when its token does."
+    ),
+    access=TASKS,
+    body=NOTHING,
+    answers=(answer(StreamToken, "The token, and where to use it."),),
+    errors=("not_found",),
+)
+async def issue_stream_token(call: Call[Nothing]) -> Response:
+    context = call.context
+    task, _ = await task_of(call)
+    ends_at = context.clock() + LIFETIME
+    token = stream_token(context.keyring, task.id, ends_at)
+    base = context.public_url or str(call.request.base_url)
+    granted = StreamToken(
+        token=token,
+        expires_at=rfc3339(ends_at),
+        refresh_at=rfc3339(ends_at - REFRESH),
+        url=f"{base.rstrip('/')}/v1/tasks/{task.id}/events?token={token}",
+    )
+    return reply(granted, headers={"Cache-Control": "no-store"})
+
+
+async def _change(call: Call[Nothing], kind: type[CancelTask]) -> Response:
+    command = kind(
+        task_id=call.path["task_id"], project=call.project, idempotency=call.idempotency()
+    )
+    answer = await call.ask(command, TaskReply)
+    return _reply(answer, await _spec_of(call.context, answer.task.id))
 
 
 async def _spec_of(context: Context, task_id: str) -> Spec:
@@ -141,8 +176,6 @@ async def _spec_of(context: Context, task_id: str) -> Spec:
     return spec
 
 
-def _accepted(answer: TaskReply, spec: Spec) -> Response:
-    headers = {"Location": f"/v1/tasks/{answer.task.id}"}
-    if answer.replayed:
-        headers |= REPLAYED
-    return reply(task_view(answer.task, spec), 202, headers)
+def _reply(answer: TaskReply, spec: Spec) -> Response:
+    view, location = task_view(answer.task, spec), f"/v1/tasks/{answer.task.id}"
+    return reply(view, 202, location=location, is_replayed=answer.replayed)

@@ -1,0 +1,114 @@
+"""Webhooks out: their bodies and their documentation."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from gateway.domain.tasks.event import EndpointEventData, Event
+from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.task import Task
+from gateway.store.protocol import Reads
+from gateway.web.convert import convert
+from gateway.web.http.headers import Parameter
+from gateway.web.http.operation import Callback
+from gateway.web.sources.flat_view import CANCEL_REQUESTED, flat_view
+from gateway.web.tasks.views import event_view, task_view
+from gateway.wire.endpoints import EndpointNotice, EndpointNoticeData, EndpointStateView
+from gateway.wire.tasks import Notice, NoticeData
+from gateway.wire.times import rfc3339
+
+_HEADERS: Final = (
+    Parameter(
+        name="webhook-id",
+        meaning="The event's id, the same each time it is sent.",
+        schema={"type": "string"},
+        is_required=True,
+    ),
+    Parameter(
+        name="webhook-timestamp",
+        meaning="Unix seconds of this attempt to send.",
+        schema={"type": "string", "pattern": "^[0-9]+$"},
+        is_required=True,
+    ),
+    Parameter(
+        name="webhook-signature",
+        meaning="One `v1,` and base64 for each live secret, separated by spaces.",
+        schema={"type": "string"},
+        is_required=True,
+    ),
+    Parameter(
+        name="slipgate-late",
+        meaning="Later events of the same task or endpoint were sent before this one.",
+        schema={"type": "string", "enum": ["true"]},
+    ),
+)
+EVENT_MESSAGE: Final = Callback(
+    id="receiveEvent",
+    to="{$request.body#/callbackUrl}",
+    summary="An event of this task",
+    description=(
+        "Standard Webhooks, signed with the callback secret of the project: verify the signature, "
+        "drop a `webhook-id` that came before and a task whose `taskSeq` is older than yours, and "
+        "answer 2xx within 15 s. Anything else is tried again for days."
+    ),
+    headers=(
+        *_HEADERS,
+        Parameter(
+            name="traceparent",
+            meaning="The trace that the task was created with.",
+            schema={"type": "string"},
+        ),
+    ),
+    kind=Notice,
+)
+ENDPOINT_MESSAGE: Final = Callback(
+    id="receiveEndpointEvent",
+    to="{$request.body#/url}",
+    summary="An event about another endpoint of the project",
+    description=(
+        "For those that ask for `endpoint.*`; events of tasks come as those of a `callbackUrl` do. "
+        "`endpoint.failing` comes once nothing has arrived at an endpoint for 4 minutes, "
+        "`endpoint.disabled` with why it gets no more, `endpoint.recovered` with the first "
+        "delivery that arrives after either. None comes to the endpoint it is about."
+    ),
+    headers=_HEADERS,
+    kind=EndpointNotice,
+)
+
+Render = Callable[[Event, tuple[Task, Spec] | None], Awaitable[bytes | None]]
+"""The body of an event with its task, if it has one; None for an event without a flat form."""
+
+
+def rendering(reads: Reads) -> Render:
+    """The bodies of webhooks, as `interfaces.md` §4 has them."""
+
+    async def render(event: Event, of_task: tuple[Task, Spec] | None) -> bytes | None:
+        if of_task is None:
+            return _about_endpoint(event)
+        task, spec = of_task
+        if spec.flat is not None:
+            return await _flat(reads, event, task, spec)
+        data = NoticeData(event=event_view(event), task=task_view(task, spec))
+        notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+        return msgspec.json.encode(notice)
+
+    return render
+
+
+def _about_endpoint(event: Event) -> bytes:
+    fact = event.fact
+    if not isinstance(fact, EndpointEventData):
+        raise TypeError(f"{event.type} belongs to a task")
+    data = EndpointNoticeData(
+        event=event_view(event), endpoint=convert(EndpointStateView, fact.endpoint)
+    )
+    notice = EndpointNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(notice)
+
+
+async def _flat(reads: Reads, event: Event, task: Task, spec: Spec) -> bytes | None:
+    found = await reads.events_of_types(task.id, (CANCEL_REQUESTED,))
+    cancels = [cancel for cancel in found if cancel.attempt == event.attempt]
+    shown = flat_view(event, task, spec, cancel=cancels[-1] if cancels else None)
+    return None if shown is None else msgspec.json.encode(shown)
