@@ -1,13 +1,10 @@
 """`daytona-api`: sandboxes by Daytona's REST API."""
 
-import asyncio
-import time
 from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from launcher.client import Clock, Sleep
 from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.errors import (
     Conflict,
@@ -19,7 +16,6 @@ from launcher.providers.daytona.errors import (
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     STOPPED_MINUTES,
-    CreateOptions,
     Sandboxes,
     check_owner,
 )
@@ -38,22 +34,8 @@ from launcher.sandbox_env import is_for
 PAGE: Final = "200"
 
 
-class DaytonaApi(Sandboxes):
-    """Sandboxes of one organisation."""
-
+class DaytonaApi(Sandboxes[DaytonaApiClient]):
     name = "daytona-api"
-
-    def __init__(
-        self,
-        http: DaytonaApiClient,
-        *,
-        realm: str,
-        options: CreateOptions,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        super().__init__(realm=realm, options=options, sleep=sleep, clock=clock)
-        self._http = http
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: an unclear result is looked up by it."""
@@ -68,7 +50,7 @@ class DaytonaApi(Sandboxes):
                 await self._remove_failed(spec)
             raise
         if made.snapshot is None:
-            made = await self._http.get(f"/sandbox/{segment(made.id)}", Sandbox)
+            made = await self._client.get(f"/sandbox/{segment(made.id)}", Sandbox)
         return await self._describe(made, replace(spec.key, snapshot=spec.snapshot))
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
@@ -76,7 +58,7 @@ class DaytonaApi(Sandboxes):
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
         found: list[SandboxStatus] = []
         while True:
-            page = page_of(await self._http.get("/sandbox", LISTED, query=query))
+            page = page_of(await self._client.get("/sandbox", LISTED, query=query))
             found += (each.sandbox_status() for each in page.items)
             if page.next_cursor is None:
                 return found
@@ -85,12 +67,12 @@ class DaytonaApi(Sandboxes):
     async def _make(self, spec: SandboxSpec) -> Sandbox:
         body = self._body(spec)
         try:
-            return await self._http.create("/sandbox", body, Sandbox)
+            return await self._client.create("/sandbox", body, Sandbox)
         except ProviderError as error:
             if "ttlMinutes" not in body or not is_about_lifespan(error):
                 raise
         del body["ttlMinutes"]
-        return await self._http.create("/sandbox", body, Sandbox)
+        return await self._client.create("/sandbox", body, Sandbox)
 
     def _body(self, spec: SandboxSpec) -> dict[str, object]:
         """Without auto-stop, which would end a busy agent: Daytona sees no activity inside."""
@@ -140,14 +122,14 @@ class DaytonaApi(Sandboxes):
             await self.remove(replace(spec.key, id=found.id))
 
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
-        return await self._http.find(f"/sandbox/{segment(id_or_name)}", Sandbox)
+        return await self._client.find(f"/sandbox/{segment(id_or_name)}", Sandbox)
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:
-        return await self._http.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
+        return await self._client.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._http.delete(f"/sandbox/{segment(name)}")
+            await self._client.delete(f"/sandbox/{segment(name)}")
         except Conflict:
             return  # its state is changing; the next poll shows it
 
@@ -156,12 +138,12 @@ class DaytonaApi(Sandboxes):
     ) -> str:
         body = {"command": command, "timeout": seconds}
         path = f"{await self._toolbox(sandbox)}/process/execute"
-        done = await self._http.post(path, body, Executed, seconds=seconds + 10)
+        done = await self._client.post(path, body, Executed, seconds=seconds + 10)
         if done.exit_code:
             raise command_failed(done.exit_code, done.result)
         return done.result
 
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"
-        base = sandbox.toolbox_proxy_url or (await self._http.get(path, ToolboxAddress)).url
+        base = sandbox.toolbox_proxy_url or (await self._client.get(path, ToolboxAddress)).url
         return f"{base.rstrip('/')}/{segment(sandbox.id)}"

@@ -5,13 +5,10 @@ created, but existing ones are found and destroyed. The CLI prints success befor
 started, and fails although it created one: whatever it prints, the name is looked up afterwards.
 """
 
-import asyncio
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from launcher.client import Clock, Sleep
 from launcher.providers.daytona.cli_client import DaytonaCliClient
 from launcher.providers.daytona.cli_errors import cli_error, exec_error
 from launcher.providers.daytona.errors import (
@@ -23,7 +20,6 @@ from launcher.providers.daytona.errors import (
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     STOPPED_MINUTES,
-    CreateOptions,
     Sandboxes,
     check_owner,
 )
@@ -41,28 +37,14 @@ CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100
 
 
-class DaytonaCli(Sandboxes):
-    """Sandboxes of one organisation."""
-
+class DaytonaCli(Sandboxes[DaytonaCliClient]):
     name = "daytona-cli"
-
-    def __init__(
-        self,
-        cli: DaytonaCliClient,
-        *,
-        realm: str,
-        options: CreateOptions,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        super().__init__(realm=realm, options=options, sleep=sleep, clock=clock)
-        self._cli = cli
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: the sandbox that has it is the result."""
-        await self._cli.check_release()
+        await self._client.check_release()
         ttl = self._options.ttl_minutes
-        if "ttl" not in await self._cli.flags("sandbox", "create"):
+        if "ttl" not in await self._client.flags("sandbox", "create"):
             ttl = None
         result, found = await self._make(spec, ttl)
         if (
@@ -80,12 +62,12 @@ class DaytonaCli(Sandboxes):
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """Filters all pages, because the CLI cannot."""
-        has_cursor = "cursor" in await self._cli.flags("sandbox", "list")
+        has_cursor = "cursor" in await self._client.flags("sandbox", "list")
         found: list[SandboxStatus] = []
         number, page_option = 1, ""
         while True:
             options = filter(None, (f"--limit={PAGE}", page_option))
-            page = page_of(await self._cli.document(LISTED, "sandbox", "list", *options))
+            page = page_of(await self._client.document(LISTED, "sandbox", "list", *options))
             found += (
                 each.sandbox_status()
                 for each in page.items
@@ -102,7 +84,7 @@ class DaytonaCli(Sandboxes):
     async def _make(
         self, spec: SandboxSpec, ttl: int | None
     ) -> tuple[CommandResult, Sandbox | None]:
-        result = await self._cli.try_run(
+        result = await self._client.try_run(
             "sandbox", "create", *self._arguments(spec, ttl), seconds=CREATE_SECONDS
         )
         found = await self._fetch_by_name(spec.key.name)
@@ -134,7 +116,7 @@ class DaytonaCli(Sandboxes):
 
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
         try:
-            return await self._cli.document(Sandbox, "sandbox", "info", id_or_name)
+            return await self._client.document(Sandbox, "sandbox", "info", id_or_name)
         except NotThere:
             return None
 
@@ -143,7 +125,7 @@ class DaytonaCli(Sandboxes):
         number = 1
         while True:
             page = (f"--limit={PAGE}", f"--page={number}")
-            listed = await self._cli.document(tuple[Snapshot, ...], "snapshot", "list", *page)
+            listed = await self._client.document(tuple[Snapshot, ...], "snapshot", "list", *page)
             for each in listed:
                 if id_or_name in (each.id, each.name):
                     return each
@@ -153,16 +135,16 @@ class DaytonaCli(Sandboxes):
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._cli.run("sandbox", "delete", name)
+            await self._client.run("sandbox", "delete", name)
         except (NotThere, Conflict):
             return  # gone, or its state is changing; the next poll shows it
 
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
-        await self._cli.check_release()
+        await self._client.check_release()
         limit = f"--timeout={seconds}"
-        result = await self._cli.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
+        result = await self._client.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
         if result.code != 0:
             raise exec_error(result)
         return result.out

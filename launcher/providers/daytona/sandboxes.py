@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from launcher.client import Clock, Sleep
 from launcher.providers.daytona.errors import unavailable
@@ -29,6 +29,8 @@ from launcher.providers.protocol import (
     SandboxStatus,
     SpoolPiece,
 )
+
+ClientT = TypeVar("ClientT")
 
 EXECUTE_SECONDS: Final = max(15, STOP_SECONDS + 3)
 """An old daemon ends a command without a limit after 10 s, a newer one never."""
@@ -57,17 +59,19 @@ class CreateOptions:
     """Variable → name of the Daytona Secret that replaces it."""
 
 
-class Sandboxes(ABC):
-    """Sandboxes of one organisation."""
+class Sandboxes(ABC, Generic[ClientT]):
+    """Sandboxes of one organisation, reached by `client`."""
 
     def __init__(
         self,
+        client: ClientT,
         *,
         realm: str,
         options: CreateOptions,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
+        self._client = client
         self.realm = realm
         self._options = options
         self._sleep = sleep
