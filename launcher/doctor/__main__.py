@@ -94,8 +94,7 @@ def _print_summary(report: Report, findings: Findings) -> None:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="slipgate doctor",
-        description="Find what is wrong with the launcher's environment.",
+        prog="slipgate doctor", description="Find what is wrong with the launcher's environment."
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument(

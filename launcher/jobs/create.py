@@ -8,13 +8,7 @@ from typing import Final
 from gateway.wire.launcher import Created, Done, Trying
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH
-from launcher.jobs.context import (
-    LauncherContext,
-    check_labels,
-    key_of,
-    sandbox_of,
-    sandbox_report,
-)
+from launcher.jobs.context import LauncherContext, check_labels, key_of, sandbox_of, sandbox_report
 from launcher.jobs.lease import Lease
 from launcher.jobs.rescue import read_final_spool
 from launcher.providers.protocol import (

@@ -90,10 +90,7 @@ class _Factory:
         daytona = self._daytona()
         http = await self._stack.enter_async_context(
             open_daytona(
-                daytona.api_url,
-                daytona.api_key,
-                self._on_response,
-                egress=self._settings.egress,
+                daytona.api_url, daytona.api_key, self._on_response, egress=self._settings.egress
             )
         )
         api = DaytonaApiClient(http)

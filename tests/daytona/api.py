@@ -27,13 +27,7 @@ from tests.daytona.documents import (
 )
 from tests.daytona.faults import Fault, Faults
 from tests.daytona.machine import Machine
-from tests.daytona.organisation import (
-    ORGANISATION,
-    Organisation,
-    Refusal,
-    Sandbox,
-    labels_of,
-)
+from tests.daytona.organisation import ORGANISATION, Organisation, Refusal, Sandbox, labels_of
 
 VERSION = "v0.214.3"
 ALL_SCOPES = frozenset({"write:sandboxes", "delete:sandboxes", "write:snapshots"})
@@ -102,9 +96,7 @@ def application(api: Api) -> Starlette:
         _route(api, "GET", "/snapshots/{name:path}", snapshot),
         _route(api, "GET", "/api-keys/current", current_key),
     ]
-    toolbox = [
-        _route(api, "POST", "/{id}/process/execute", execute),
-    ]
+    toolbox = [_route(api, "POST", "/{id}/process/execute", execute)]
     return Starlette(routes=[Mount("/api", routes=routes), Mount("/toolbox", routes=toolbox)])
 
 

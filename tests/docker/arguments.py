@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 SWITCHES = {
-    *("detach", "init", "rm", "all", "no-trunc", "quiet", "force", "volumes", "archive", "attach"),
+    *("detach", "init", "rm", "all", "no-trunc", "quiet", "force", "volumes", "archive", "attach")
 }
 SHORT = {"d": "detach", "a": "all", "q": "quiet", "f": "force", "v": "volumes", "t": "time"}
 

@@ -138,9 +138,7 @@ async def test_a_name_is_taken_once(cli: Cli) -> None:
     assert len(cli.daemon.containers()) == 1
 
 
-async def test_an_entrypoint_that_is_not_there_leaves_a_container_with_the_reason(
-    cli: Cli,
-) -> None:
+async def test_an_entrypoint_that_is_not_there_leaves_a_container_with_the_reason(cli: Cli) -> None:
     cli.daemon.add_image("broken:1", ("/nowhere/x",))
     ran = await cli.run(*RUN, "--", "broken:1")
     assert ran.code == 127

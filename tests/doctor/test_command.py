@@ -13,10 +13,7 @@ from tests.forks.programs import slipgate
 
 async def _typed(patient: Patient, *words: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(slipgate(), "doctor", *words),
-        env=patient.environ,
-        stdout=PIPE,
-        stderr=PIPE,
+        *(slipgate(), "doctor", *words), env=patient.environ, stdout=PIPE, stderr=PIPE
     )
 
 

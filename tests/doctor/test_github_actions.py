@@ -30,12 +30,7 @@ def github() -> GitHub:
 async def settings(github: GitHub) -> AsyncIterator[GitHubActionsSettings]:
     async with serving(github.app) as url:
         yield GitHubActionsSettings(
-            repository=REPOSITORY,
-            token=TOKEN,
-            workflow=FILE,
-            ref="main",
-            api_url=url,
-            realm="ours",
+            repository=REPOSITORY, token=TOKEN, workflow=FILE, ref="main", api_url=url, realm="ours"
         )
 
 

@@ -23,10 +23,7 @@ class Typed(NamedTuple):
 
 async def _typed(patient: Patient, *words: str) -> Typed:
     process = await asyncio.create_subprocess_exec(
-        *(slipgate(), "snapshot", *words),
-        env=patient.environ,
-        stdout=PIPE,
-        stderr=PIPE,
+        *(slipgate(), "snapshot", *words), env=patient.environ, stdout=PIPE, stderr=PIPE
     )
     out, err = await process.communicate()
     return Typed(process.returncode or 0, out.decode(), err.decode())

@@ -191,11 +191,7 @@ async def test_a_command_is_given_the_time_that_ending_an_agent_takes(
 
 
 @pytest.mark.parametrize(
-    "release",
-    [
-        pytest.param("0.179.0", id="numbered pages"),
-        pytest.param("0.180.0", id="cursors"),
-    ],
+    "release", [pytest.param("0.179.0", id="numbered pages"), pytest.param("0.180.0", id="cursors")]
 )
 async def test_old_and_new_lists_are_read_to_the_end(
     tmp_path: Path, api: Api, release: str

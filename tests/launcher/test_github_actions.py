@@ -79,10 +79,7 @@ async def test_it_claims_for_the_places_of_the_workflow_and_for_none_of_its_own(
 
 @pytest.mark.parametrize("kind", get_args(JobKind))
 async def test_every_job_is_delegated_and_then_asked_for(
-    context: Made,
-    gateway: StubGateway,
-    github: GitHub,
-    kind: JobKind,
+    context: Made, gateway: StubGateway, github: GitHub, kind: JobKind
 ) -> None:
     job = a_job(kind)
     github.on_run = lambda _: gateway.told.append(("", "run", gateway.told[-1][2]))
@@ -114,11 +111,7 @@ async def test_a_server_that_tells_no_run_is_asked_the_older_way(
     ],
 )
 async def test_what_is_set_up_wrong_ends_the_job_with_what_to_do(
-    context: Made,
-    gateway: StubGateway,
-    given: dict[str, str],
-    code: str,
-    advice: str,
+    context: Made, gateway: StubGateway, given: dict[str, str], code: str, advice: str
 ) -> None:
     assert not await run_job(context(**given), a_job("create"), LOG)
     error = gateway.failed().error

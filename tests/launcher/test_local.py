@@ -13,13 +13,7 @@ from launcher.providers.local.directory import REMOVED
 from launcher.providers.local.processes import Supervisor, members
 from launcher.providers.local.provider import LocalProvider
 from launcher.providers.protocol import Key, ProviderError
-from tests.launcher.agents import (
-    DEAF,
-    ENDS_WITH_7,
-    HAS_GRANDCHILDREN,
-    TELLS_ITS_ENVIRONMENT,
-    WAITS,
-)
+from tests.launcher.agents import DEAF, ENDS_WITH_7, HAS_GRANDCHILDREN, TELLS_ITS_ENVIRONMENT, WAITS
 from tests.launcher.conftest import MakeLocal
 from tests.launcher.jobs import INSTANCE, KEY, LABELS, NAME, a_spec
 from tests.launcher.waiting import until

@@ -11,25 +11,14 @@ from typing import Final
 
 from launcher.providers.daytona.cli_client import DaytonaCliClient
 from launcher.providers.daytona.cli_errors import cli_error, exec_error
-from launcher.providers.daytona.errors import (
-    Conflict,
-    NotThere,
-    is_about_lifespan,
-    unavailable,
-)
+from launcher.providers.daytona.errors import Conflict, NotThere, is_about_lifespan, unavailable
 from launcher.providers.daytona.sandboxes import (
     EXECUTE_SECONDS,
     STOPPED_MINUTES,
     Sandboxes,
     check_owner,
 )
-from launcher.providers.daytona.schema import (
-    INSTANCE_LABEL,
-    LISTED,
-    Sandbox,
-    Snapshot,
-    page_of,
-)
+from launcher.providers.daytona.schema import INSTANCE_LABEL, LISTED, Sandbox, Snapshot, page_of
 from launcher.providers.program import CommandResult
 from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
 

@@ -57,10 +57,7 @@ class DaytonaCliClient:
             raise unanswered("its CLI printed no JSON") from error
 
     async def try_run(
-        self,
-        *arguments: str,
-        seconds: float = CALL_SECONDS,
-        on_output: OutputHandler | None = None,
+        self, *arguments: str, seconds: float = CALL_SECONDS, on_output: OutputHandler | None = None
     ) -> CommandResult:
         """One run, whatever its exit code."""
         await self._prepare_profile()

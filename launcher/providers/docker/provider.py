@@ -39,13 +39,7 @@ from launcher.providers.protocol import (
     SandboxStatus,
     SpoolPiece,
 )
-from launcher.providers.spool import (
-    ACKNOWLEDGED,
-    SPOOL,
-    WINDOW_BYTES,
-    read_window,
-    resume_offset,
-)
+from launcher.providers.spool import ACKNOWLEDGED, SPOOL, WINDOW_BYTES, read_window, resume_offset
 from launcher.sandbox_env import check_variables
 
 CREATE_SECONDS: Final = 100.0

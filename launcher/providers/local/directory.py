@@ -82,9 +82,7 @@ def prepare(directory: Path, spec: SandboxSpec) -> None:
         if (directory / SANDBOX).exists():
             return
         sandbox = _Sandbox(
-            labels=dict(spec.labels),
-            snapshot=spec.snapshot,
-            created_at=time.time_ns() // 1_000_000,
+            labels=dict(spec.labels), snapshot=spec.snapshot, created_at=time.time_ns() // 1_000_000
         )
         write_whole(directory / SANDBOX, msgspec.json.encode(sandbox).decode())
     except OSError as error:
