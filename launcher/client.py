@@ -38,7 +38,7 @@ Clock = Callable[[], float]
 
 PATH = "/v1/launcher"
 RETRY_SECONDS = 600.0
-"""How long one call is repeated: a report must outlast a restart of the gateway."""
+"""Limit of the repetition of a call: a report must outlast a restart of the gateway."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 CALL_SECONDS = 15.0

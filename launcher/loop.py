@@ -15,9 +15,9 @@ from launcher.jobs.run import run_job
 Result = TypeVar("Result")
 
 WAIT_SECONDS = 20.0
-"""How long the gateway may hold a claim that it has no work for."""
+"""Limit of a claim that the gateway holds because it has no work."""
 DRAIN_SECONDS = 15.0
-"""Jobs that are unfinished so long after SIGTERM are given back. Whoever starts launchers must wait
+"""Jobs that are unfinished so long after SIGTERM are given back. The parent process must wait
 longer before the kill, as `up` does."""
 PAUSE_SECONDS = 5.0
 """After a claim that was rejected or not answered."""

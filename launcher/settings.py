@@ -1,4 +1,4 @@
-"""The launcher's settings, read once from an environment that is handed in."""
+"""The launcher's settings, read once from an environment."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
 DAYTONA_URL = "https://app.daytona.io/api"
 TTL_MINUTES = 48 * 60
-"""The longest a task may run and be kept is 24 h each: whatever lives longer is forgotten by us."""
+"""A task runs for 24 h at most and is kept as long: an older sandbox is a leak."""
 TTL_MINUTES_MAX = 366 * 24 * 60
 GITHUB_URL = "https://api.github.com"
 DEFAULT_WORKFLOW = "slipgate.yml"
@@ -31,8 +31,8 @@ ALWAYS_HIDDEN = (
     *("./.env", "./.env.local", "~/.env", "~/.profile", "~/.bash_profile", "~/.bash_history"),
     *("~/.bashrc", "~/.zshenv", "~/.zprofile", "~/.zshrc", "~/.zsh_history", "~/.config/fish"),
 )
-"""Where a gateway keeps its keys, and a developer's machine its credentials; keys that somebody
-exports in a shell stand in its files and its history."""
+"""Keys of a gateway and credentials of a developer's machine; exported keys are in the files and
+the history of a shell."""
 CAPACITY_MAX = 200
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

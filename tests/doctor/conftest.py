@@ -15,7 +15,7 @@ from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import Organisation, Snapshot
-from tests.doctor.patient import SNAPSHOT, Patient
+from tests.doctor.installation import SNAPSHOT, Installation
 from tests.launcher.agents import program
 from tests.web.callers import open_gateway
 
@@ -36,7 +36,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 @pytest_asyncio.fixture
-async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
+async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
     """A launcher that is well, with all that it needs."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -49,7 +49,7 @@ async def patient(tmp_path: Path, api: Api) -> AsyncIterator[Patient]:
         serving(github.app) as github_url,
         serving(model.app) as model_url,
     ):
-        yield Patient(
+        yield Installation(
             environ={
                 "PATH": f"{folder}:{os.defpath}",
                 "SLIPGATE_URL": gateway_url,

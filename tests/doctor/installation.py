@@ -1,4 +1,4 @@
-"""A launcher's settings, and what the doctor finds with them."""
+"""The environment of a launcher, and the checks that the doctor makes of it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from launcher.settings import inspect_settings
 
 SNAPSHOT = "slipgate-agent-1"
 PUBLIC_URL = "public URL"
-"""The one thing that is not well here: the gateway's own address is an example's."""
+"""The one check that fails: the gateway's public URL is an example."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patient:
-    """May be made ill by other settings."""
+class Installation:
+    """An environment in which all checks but one pass."""
 
     environ: dict[str, str]
     wrong_scope: str
-    """A key of the gateway that is no launcher's."""
+    """A key of the gateway with another scope than launcher."""
     bin: Path
-    """Where its CLI lies."""
+    """The folder of its CLI."""
 
     async def checks(self, *without: str, **other: str) -> dict[str, list[Check]]:
         """By name; `without` some variables, and with others."""

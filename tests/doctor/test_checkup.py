@@ -16,7 +16,7 @@ from tests.daytona.cli import install
 from tests.daytona.faults import Fault
 from tests.daytona.organisation import ORGANISATION, Snapshot
 from tests.docker.cli import install as install_docker
-from tests.doctor.patient import PUBLIC_URL, SNAPSHOT, Patient
+from tests.doctor.installation import PUBLIC_URL, SNAPSHOT, Installation
 
 CHAIN = {"SLIPGATE_PROVIDERS": "daytona-api,daytona-cli"}
 """The CLI of the tests takes a second for each look."""
@@ -35,10 +35,10 @@ def _told(check: Check) -> str:
     return f"{check.message} {check.advice}"
 
 
-async def test_a_launcher_that_is_well_is_told_so_in_the_order_of_a_person(
-    patient: Patient,
+async def test_a_healthy_launcher_passes_all_checks_in_order(
+    installation: Installation,
 ) -> None:
-    checks = await patient.checks(**CHAIN)
+    checks = await installation.checks(**CHAIN)
     assert list(checks) == ORDER
     assert {name for name, (one,) in checks.items() if one.outcome == "failed"} == {PUBLIC_URL}
     ill = {name for name, (one,) in checks.items() if one.outcome == "warning"}
@@ -48,8 +48,8 @@ async def test_a_launcher_that_is_well_is_told_so_in_the_order_of_a_person(
     assert ORGANISATION in realm.message
 
 
-async def test_nothing_is_made_changed_or_deleted(api: Api, patient: Patient) -> None:
-    await patient.checks(**CHAIN)
+async def test_nothing_is_made_changed_or_deleted(api: Api, installation: Installation) -> None:
+    await installation.checks(**CHAIN)
     assert {call.split()[0] for call in api.faults.calls} == {"GET"}
 
 
@@ -70,22 +70,24 @@ async def test_nothing_is_made_changed_or_deleted(api: Api, patient: Patient) ->
     ],
 )
 async def test_what_is_wrong_is_said_with_what_to_do(
-    patient: Patient, name: str, other: dict[str, str], words: str
+    installation: Installation, name: str, other: dict[str, str], words: str
 ) -> None:
-    check = (await patient.checks(**CHAIN, **other))[name][0]
+    check = (await installation.checks(**CHAIN, **other))[name][0]
     assert check.outcome == "failed"
     assert words in _told(check).replace("Invalid credentials", "Unauthorized")
 
 
-async def test_a_key_of_another_scope_is_told_from_none(patient: Patient) -> None:
-    check = await patient.check("key", SLIPGATE_API_KEY=patient.wrong_scope)
+async def test_a_key_of_another_scope_is_distinguished_from_an_unknown_key(
+    installation: Installation,
+) -> None:
+    check = await installation.check("key", SLIPGATE_API_KEY=installation.wrong_scope)
     assert (check.outcome, "another scope" in check.message) == ("failed", True)
 
 
-async def test_all_of_a_configuration_is_told_and_the_rest_is_looked_at_all_the_same(
-    patient: Patient,
+async def test_all_problems_of_the_settings_are_reported_and_the_rest_is_checked(
+    installation: Installation,
 ) -> None:
-    checks = await patient.checks("SLIPGATE_URL", "SLIPGATE_API_KEY", SLIPGATE_CAPACITY="many")
+    checks = await installation.checks("SLIPGATE_URL", "SLIPGATE_API_KEY", SLIPGATE_CAPACITY="many")
     told = " ".join(check.message for check in checks["configuration"])
     assert len(checks["configuration"]) == 3
     assert all(word in told for word in ("SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY"))
@@ -101,9 +103,9 @@ async def test_all_of_a_configuration_is_told_and_the_rest_is_looked_at_all_the_
     ],
 )
 async def test_a_cli_that_is_not_there_fails_where_there_is_no_other_way(
-    patient: Patient, providers: str, outcome: str
+    installation: Installation, providers: str, outcome: str
 ) -> None:
-    check = await patient.check("CLI", PATH="/nowhere", SLIPGATE_PROVIDERS=providers)
+    check = await installation.check("CLI", PATH="/nowhere", SLIPGATE_PROVIDERS=providers)
     assert check.outcome == outcome
     assert "SLIPGATE_PROVIDERS" in _told(check)
 
@@ -119,11 +121,11 @@ async def test_a_cli_that_is_not_there_fails_where_there_is_no_other_way(
         pytest.param("0.205.1", "CLI", "ok", "0.205.1", id="recent"),
     ],
 )
-async def test_releases_of_the_cli_are_told_by_their_help(
-    patient: Patient, release: str, name: str, outcome: str, words: str
+async def test_releases_of_the_cli_are_recognised_by_their_help(
+    installation: Installation, release: str, name: str, outcome: str, words: str
 ) -> None:
-    install(patient.bin, release)
-    check = await patient.check(name, **CHAIN)
+    install(installation.bin, release)
+    check = await installation.check(name, **CHAIN)
     assert check.outcome == outcome
     assert words in f"{check.message} {check.advice}"
 
@@ -136,19 +138,21 @@ async def test_releases_of_the_cli_are_told_by_their_help(
     ],
 )
 async def test_scopes_are_read_from_the_key_itself(
-    api: Api, patient: Patient, scopes: frozenset[str], outcome: str, words: str
+    api: Api, installation: Installation, scopes: frozenset[str], outcome: str, words: str
 ) -> None:
     api.keys["dtn_key"] = scopes
-    check = await patient.check("key's scopes")
+    check = await installation.check("key's scopes")
     assert (check.outcome, words in check.message) == (outcome, True)
 
 
-async def test_an_api_that_does_not_describe_keys_is_no_fault(api: Api, patient: Patient) -> None:
+async def test_an_api_that_does_not_describe_keys_is_no_fault(
+    api: Api, installation: Installation
+) -> None:
     api.tells_scopes = False
-    checks = await patient.checks()
+    checks = await installation.checks()
     assert checks["Daytona API"][0].outcome == "ok"
     assert checks["key's scopes"][0].outcome == "warning"
-    refused = await patient.check("Daytona API", DAYTONA_API_KEY="nope")
+    refused = await installation.check("Daytona API", DAYTONA_API_KEY="nope")
     assert refused.outcome == "failed"
 
 
@@ -188,62 +192,68 @@ async def test_an_api_that_does_not_describe_keys_is_no_fault(api: Api, patient:
         pytest.param({"regions": ("eu",)}, "region", "failed: not in us, but in eu", id="region"),
     ],
 )
-async def test_a_snapshot_is_looked_at_without_paying_for_a_sandbox(
-    api: Api, patient: Patient, change: dict[str, object], name: str, told: str
+async def test_a_snapshot_is_checked_without_a_sandbox(
+    api: Api, installation: Installation, change: dict[str, object], name: str, told: str
 ) -> None:
     snapshot = api.organisation.snapshots[SNAPSHOT]
     for field, value in change.items():
         setattr(snapshot, field, value)
-    check = await patient.check(name, DAYTONA_TARGET="us")
+    check = await installation.check(name, DAYTONA_TARGET="us")
     outcome, _, words = told.partition(": ")
     assert check.outcome == outcome
     assert words in _told(check)
     assert api.organisation.sandboxes == {}
 
 
-async def test_an_organisation_that_cannot_be_read_is_said(api: Api, patient: Patient) -> None:
+async def test_an_organisation_that_cannot_be_read_is_said(
+    api: Api, installation: Installation
+) -> None:
     api.organisation.add_snapshot(Snapshot(name=SNAPSHOT, general=True))
-    check = await patient.check("organisation")
+    check = await installation.check("organisation")
     assert (check.outcome, "SLIPGATE_REALM" in check.message) == ("failed", True)
-    assert (await patient.check("organisation", SLIPGATE_REALM="mine")).outcome == "ok"
+    assert (await installation.check("organisation", SLIPGATE_REALM="mine")).outcome == "ok"
 
 
-async def test_secrets_on_their_way_are_named_and_never_shown(patient: Patient) -> None:
-    checks = await patient.checks(**CHAIN)
+async def test_secrets_on_their_way_are_named_and_never_shown(installation: Installation) -> None:
+    checks = await installation.checks(**CHAIN)
     for name in ("argument list", "stored in clear"):
         assert "GITHUB_TOKEN" in checks[name][0].message
     told = " ".join(f"{one.message} {one.advice}" for (one,) in checks.values())
-    assert patient.environ["GITHUB_TOKEN"] not in told
-    swapped = await patient.check("stored in clear", SLIPGATE_DAYTONA_SECRETS="OPENAI_API_KEY=prod")
+    assert installation.environ["GITHUB_TOKEN"] not in told
+    swapped = await installation.check(
+        "stored in clear", SLIPGATE_DAYTONA_SECRETS="OPENAI_API_KEY=prod"
+    )
     assert "OPENAI_API_KEY" not in swapped.message
-    assert "argument list" not in await patient.checks()
+    assert "argument list" not in await installation.checks()
 
 
-async def test_authorities_that_cannot_be_read_are_told(patient: Patient) -> None:
-    check = await patient.check("certificates", SSL_CERT_FILE="/nonexistent")
+async def test_unreadable_authorities_are_reported(installation: Installation) -> None:
+    check = await installation.check("certificates", SSL_CERT_FILE="/nonexistent")
     assert (check.outcome, "SSL_CERT_FILE" in check.message) == ("warning", True)
 
 
-async def test_a_launcher_without_keys_for_models_or_github_is_told(patient: Patient) -> None:
-    checks = await patient.checks("OPENAI_API_KEY", "GITHUB_TOKEN")
+async def test_missing_keys_for_models_and_github_are_reported(installation: Installation) -> None:
+    checks = await installation.checks("OPENAI_API_KEY", "GITHUB_TOKEN")
     assert [check.outcome for check in checks["model key"]] == ["failed"]
     assert checks["GitHub token"][0].outcome == "warning"
 
 
-async def test_what_a_workflow_has_is_not_looked_for_here(patient: Patient) -> None:
+async def test_credentials_of_a_workflow_are_not_checked_here(installation: Installation) -> None:
     given = {
         "SLIPGATE_PROVIDERS": "github-actions",
         "SLIPGATE_REALM": "ours",
         "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate",
     }
-    checks = await patient.checks("OPENAI_API_KEY", "DAYTONA_API_KEY", **given)
+    checks = await installation.checks("OPENAI_API_KEY", "DAYTONA_API_KEY", **given)
     assert "github-actions" in checks["configuration"][0].message
     assert checks.keys().isdisjoint({"model key", "Daytona API", "argument list"})
 
 
-async def test_a_silent_api_is_told_from_a_refusal(api: Api, patient: Patient) -> None:
+async def test_an_unreachable_api_is_distinguished_from_a_refusal(
+    api: Api, installation: Installation
+) -> None:
     api.faults.plan("GET /api-keys/current", Fault(kind="html"))
-    check = await patient.check("Daytona API")
+    check = await installation.check("Daytona API")
     assert (check.outcome, "proxy" in check.message) == ("failed", True)
 
 
@@ -256,17 +266,17 @@ async def test_a_silent_api_is_told_from_a_refusal(api: Api, patient: Patient) -
     ],
 )
 async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
-    patient: Patient, url: Callable[[str], str | None], outcome: str
+    installation: Installation, url: Callable[[str], str | None], outcome: str
 ) -> None:
-    own = patient.environ["SLIPGATE_URL"]
+    own = installation.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=url(own), snapshot="s")
     check = await check_public_url(view, ["daytona-api"])
     assert check.outcome == outcome
     assert "SLIPGATE_PUBLIC_URL" in _told(check)
 
 
-async def test_sandboxes_of_this_host_reach_its_own_address(patient: Patient) -> None:
-    own = patient.environ["SLIPGATE_URL"]
+async def test_sandboxes_of_this_host_reach_its_own_address(installation: Installation) -> None:
+    own = installation.environ["SLIPGATE_URL"]
     view = GatewayView(instance_id="i", version="1", public_url=own, snapshot="s")
     assert (await check_public_url(view, ["local"])).outcome == "ok"
     github_actions = GatewayView(
@@ -276,19 +286,19 @@ async def test_sandboxes_of_this_host_reach_its_own_address(patient: Patient) ->
 
 
 async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
-    patient: Patient, tmp_path: Path
+    installation: Installation, tmp_path: Path
 ) -> None:
     by_docker = {"SLIPGATE_PROVIDERS": "docker"}
-    missing = await patient.check("docker", **by_docker)
+    missing = await installation.check("docker", **by_docker)
     assert (missing.outcome, "Install docker's CLI" in missing.message) == ("failed", True)
-    daemon = install_docker(patient.bin)[1]
-    none = await patient.check("image", **by_docker)
+    daemon = install_docker(installation.bin)[1]
+    none = await installation.check("image", **by_docker)
     assert (none.outcome, f"docker build -t {SNAPSHOT}" in _told(none)) == ("failed", True)
     content = tmp_path / "content"
     shutil.copytree(FOLDER, content, ignore=shutil.ignore_patterns("__pycache__"))
     daemon.add_image(SNAPSHOT, ["/bin/bash", "/app/execution.sh"], {}, content)
-    assert (await patient.check("image", **by_docker)).outcome == "ok"
-    confined = await patient.check("confinement", **by_docker)
+    assert (await installation.check("image", **by_docker)).outcome == "ok"
+    confined = await installation.check("confinement", **by_docker)
     assert (confined.outcome, confined.message) == (
         "ok",
         f"the commands of agents are confined (containers of {SNAPSHOT})",
@@ -299,20 +309,20 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     digest_script = content / "runner" / "digest.py"
     held = digest_script.read_text()
     digest_script.write_text(f"print({await compute_digest()!r})")
-    assert "no Landlock" in (await patient.check("confinement", **by_docker)).message
+    assert "no Landlock" in (await installation.check("confinement", **by_docker)).message
     digest_script.write_text(held)
     (content / "runner" / "budget.py").write_text("")
-    assert "other scripts" in (await patient.check("image", **by_docker)).message
+    assert "other scripts" in (await installation.check("image", **by_docker)).message
 
 
-async def test_the_kernel_and_the_sockets_of_this_host_are_looked_at_for_local_agents(
-    patient: Patient, tmp_path: Path
+async def test_the_kernel_and_the_sockets_of_this_host_are_checked_for_local_agents(
+    installation: Installation, tmp_path: Path
 ) -> None:
     by_local = {"SLIPGATE_PROVIDERS": "local", "SLIPGATE_LOCAL_UNCONFINED": "true"}
-    found = await patient.check("confinement", **by_local)
+    found = await installation.check("confinement", **by_local)
     assert found.message == "the commands of agents are confined (this host)"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "docker.sock"))
         server.listen()
-        found = await patient.check("confinement", **by_local)
+        found = await installation.check("confinement", **by_local)
     assert (found.outcome, "docker.sock" in found.message) == ("warning", True)

@@ -7,20 +7,20 @@ from asyncio.subprocess import PIPE, Process
 
 from tests.daytona.api import Api
 from tests.daytona.organisation import Habits
-from tests.doctor.patient import Patient
+from tests.doctor.installation import Installation
 from tests.forks.programs import slipgate
 
 
-async def _typed(patient: Patient, *words: str) -> Process:
+async def _typed(installation: Installation, *words: str) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(slipgate(), "doctor", *words), env=patient.environ, stdout=PIPE, stderr=PIPE
+        *(slipgate(), "doctor", *words), env=installation.environ, stdout=PIPE, stderr=PIPE
     )
 
 
-async def test_one_document_holds_all_that_was_found_and_its_exit_code_says_whether_it_is_well(
-    patient: Patient,
+async def test_json_holds_all_findings_and_the_exit_code_their_outcome(
+    installation: Installation,
 ) -> None:
-    process = await _typed(patient, "--live", "--json")
+    process = await _typed(installation, "--live", "--json")
     out, err = await process.communicate()
     found = json.loads(out)
     ill = [check["name"] for check in found["checks"] if check["outcome"] == "failed"]
@@ -29,14 +29,14 @@ async def test_one_document_holds_all_that_was_found_and_its_exit_code_says_whet
     assert (trial["provider"], trial["isDeleted"]) == ("daytona-api", True)
     assert "nothing to report" in found["verdict"]
     for secret in ("DAYTONA_API_KEY", "GITHUB_TOKEN", "SLIPGATE_API_KEY"):
-        assert patient.environ[secret] not in out.decode()
+        assert installation.environ[secret] not in out.decode()
 
 
 async def test_people_get_a_line_for_each_check_and_what_to_do_below(
-    api: Api, patient: Patient
+    api: Api, installation: Installation
 ) -> None:
-    patient.environ["DAYTONA_API_KEY"] = "dtn_revoked_key"
-    process = await _typed(patient, "--live")
+    installation.environ["DAYTONA_API_KEY"] = "dtn_revoked_key"
+    process = await _typed(installation, "--live")
     out, err = await process.communicate()
     assert process.returncode == 1
     assert "failed   Daytona API" in out.decode()
@@ -46,9 +46,9 @@ async def test_people_get_a_line_for_each_check_and_what_to_do_below(
     assert api.organisation.sandboxes == {}
 
 
-async def test_ctrl_c_deletes_what_was_made(api: Api, patient: Patient) -> None:
+async def test_ctrl_c_deletes_what_was_made(api: Api, installation: Installation) -> None:
     api.organisation.habits = Habits(start_seconds=10_000)
-    process = await _typed(patient, "--live")
+    process = await _typed(installation, "--live")
     async with asyncio.timeout(50):
         while not api.organisation.living():  # noqa: ASYNC110 - the stand-in knows no events
             await asyncio.sleep(0.02)

@@ -41,7 +41,7 @@ async def looked(settings: GitHubActionsSettings) -> dict[str, list[Check]]:
     return found
 
 
-async def test_what_is_well_is_told_in_the_order_of_a_person(
+async def test_a_healthy_workflow_passes_all_checks_in_order(
     github: GitHub, settings: GitHubActionsSettings
 ) -> None:
     checks = await check_github_actions(settings)
@@ -125,7 +125,7 @@ async def test_what_is_not_well_there_is_said_with_what_to_do(
     ],
     ids=["the same", "other ends of lines", "another", "none"],
 )
-async def test_the_branch_that_runs_is_looked_at_too(
+async def test_the_branch_that_runs_is_checked_too(
     github: GitHub, settings: GitHubActionsSettings, texts: dict[str, str], outcomes: list[str]
 ) -> None:
     github.texts = texts
@@ -135,7 +135,7 @@ async def test_the_branch_that_runs_is_looked_at_too(
 
 
 @pytest.mark.parametrize("is_public", [True, False], ids=["public", "without a public URL"])
-async def test_the_examination_asks_for_a_gateway_that_can_be_called(
+async def test_the_checkup_needs_a_gateway_with_a_public_url(
     tmp_path: Path, settings: GitHubActionsSettings, is_public: bool
 ) -> None:
     public_url = PUBLIC_URL if is_public else ""

@@ -15,30 +15,32 @@ from tests.daytona.api import Api
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine
 from tests.daytona.organisation import ORGANISATION, Habits
-from tests.doctor.patient import SNAPSHOT, Patient
+from tests.doctor.installation import SNAPSHOT, Installation
 from tests.launcher.agents import WAITS
 from tests.launcher.clock import Time
 
 CHAIN = "daytona-api,daytona-cli"
 
 
-class Visit:
+class LiveRun:
     """A run of the trials in pretended time."""
 
-    def __init__(self, patient: Patient, api: Api, providers: str) -> None:
+    def __init__(self, installation: Installation, api: Api, providers: str) -> None:
         self.time = Time()
-        self.asides: list[str] = []
+        self.messages: list[str] = []
         self.checks: list[Check] = []
         organisation_time = self.time
         api.organisation.clock = lambda: 1_790_000_000.0 + organisation_time.now
-        settings, problems = inspect_settings({**patient.environ, "SLIPGATE_PROVIDERS": providers})
+        settings, problems = inspect_settings(
+            {**installation.environ, "SLIPGATE_PROVIDERS": providers}
+        )
         assert not problems
         self.live = LiveCheck(
             settings=settings,
-            environ=patient.environ,
+            environ=installation.environ,
             snapshot=SNAPSHOT,
             runner=TrialRunner(
-                log=self.asides.append, clock=self.time.clock, sleep=self.time.sleep
+                log=self.messages.append, clock=self.time.clock, sleep=self.time.sleep
             ),
         )
 
@@ -57,13 +59,13 @@ class Visit:
 
 
 async def test_every_provider_makes_compares_and_deletes_one_sandbox(
-    patient: Patient, api: Api
+    installation: Installation, api: Api
 ) -> None:
     api.organisation.habits = Habits(start_seconds=4)
-    visit = Visit(patient, api, CHAIN)
-    await visit.run()
-    assert visit.outcome() == {"live daytona-api": ["ok"] * 4, "live daytona-cli": ["ok"] * 4}
-    by_api, by_cli = visit.live.trials
+    live_run = LiveRun(installation, api, CHAIN)
+    await live_run.run()
+    assert live_run.outcome() == {"live daytona-api": ["ok"] * 4, "live daytona-cli": ["ok"] * 4}
+    by_api, by_cli = live_run.live.trials
     for trial in (by_api, by_cli):
         assert (trial.asked, trial.got, trial.is_deleted) == (SNAPSHOT, SNAPSHOT, True)
         assert trial.scripts == await compute_digest()
@@ -71,24 +73,24 @@ async def test_every_provider_makes_compares_and_deletes_one_sandbox(
     assert api.organisation.living() == []
     assert all(not made.env for made in api.organisation.sandboxes.values())
     assert all(made.settings["ttlMinutes"] == 15 for made in api.organisation.sandboxes.values())
-    assert "nothing to report" in visit.live.verdict
+    assert "nothing to report" in live_run.live.verdict
 
 
 async def test_an_ignored_snapshot_makes_a_verdict_for_daytonas_support(
-    patient: Patient, api: Api
+    installation: Installation, api: Api
 ) -> None:
     api.organisation.habits = Habits(ignores_snapshot=True)
-    visit = Visit(patient, api, "daytona-api")
-    await visit.run()
-    (trial,) = visit.live.trials
-    verdict = visit.live.verdict
-    assert "failed" in visit.outcome()["live daytona-api"]
+    live_run = LiveRun(installation, api, "daytona-api")
+    await live_run.run()
+    (trial,) = live_run.live.trials
+    verdict = live_run.live.verdict
+    assert "failed" in live_run.outcome()["live daytona-api"]
     for needed in ("ignored `snapshot`", SNAPSHOT, "daytonaio/sandbox:0.4.3", trial.sandbox_id):
         assert str(needed) in verdict
     assert f"organisation {trial_realm(api)}" in verdict
     assert "HTTP 200" in verdict
     assert "API v0.214.3" in verdict
-    assert patient.environ["DAYTONA_API_KEY"] not in verdict
+    assert installation.environ["DAYTONA_API_KEY"] not in verdict
     assert api.organisation.living() == []
 
 
@@ -97,43 +99,45 @@ def trial_realm(api: Api) -> str:
     return f"{api.url.removeprefix('http://').removesuffix('/api')}/{ORGANISATION}"
 
 
-async def test_a_refusal_costs_nothing_and_is_told(patient: Patient, api: Api) -> None:
+async def test_a_refusal_costs_nothing_and_is_reported(
+    installation: Installation, api: Api
+) -> None:
     api.organisation.snapshots[SNAPSHOT].state = "inactive"
-    visit = Visit(patient, api, "daytona-api")
-    await visit.run()
-    assert visit.outcome() == {"live daytona-api": ["failed", "ok"]}
-    assert "is inactive" in visit.live.verdict
+    live_run = LiveRun(installation, api, "daytona-api")
+    await live_run.run()
+    assert live_run.outcome() == {"live daytona-api": ["failed", "ok"]}
+    assert "is inactive" in live_run.live.verdict
     assert api.organisation.sandboxes == {}
 
 
-async def test_a_sandbox_that_does_not_start_is_told_and_deleted(
-    patient: Patient, api: Api
+async def test_a_sandbox_that_does_not_start_is_reported_and_deleted(
+    installation: Installation, api: Api
 ) -> None:
     api.organisation.habits = Habits(fails_to_start="no runner", start_seconds=2)
-    visit = Visit(patient, api, "daytona-api")
-    await visit.run()
-    assert "no runner" in visit.live.verdict
+    live_run = LiveRun(installation, api, "daytona-api")
+    await live_run.run()
+    assert "no runner" in live_run.live.verdict
     assert api.organisation.living() == []
 
 
-async def test_an_entrypoint_that_says_nothing_is_told(
-    patient: Patient, api: Api, tmp_path: Path
+async def test_an_entrypoint_without_output_is_reported(
+    installation: Installation, api: Api, tmp_path: Path
 ) -> None:
     api.machine = Machine(tmp_path, program=WAITS)
-    visit = Visit(patient, api, "daytona-api")
-    await visit.run()
-    assert visit.live.trials[0].entrypoint_ran is False
-    assert visit.outcome()["live daytona-api"] == ["ok", "ok", "failed", "ok"]
+    live_run = LiveRun(installation, api, "daytona-api")
+    await live_run.run()
+    assert live_run.live.trials[0].entrypoint_ran is False
+    assert live_run.outcome()["live daytona-api"] == ["ok", "ok", "failed", "ok"]
     await api.machine.close()
 
 
 @pytest.mark.parametrize("providers", ["daytona-api", "daytona-cli"])
 async def test_whoever_is_stopped_while_it_starts_deletes_it_first(
-    patient: Patient, api: Api, providers: str
+    installation: Installation, api: Api, providers: str
 ) -> None:
     api.organisation.habits = Habits(start_seconds=10_000)
-    visit = Visit(patient, api, providers)
-    running = asyncio.ensure_future(visit.run())
+    live_run = LiveRun(installation, api, providers)
+    running = asyncio.ensure_future(live_run.run())
     async with asyncio.timeout(40):
         while not api.organisation.living():  # noqa: ASYNC110 - the stand-in knows no events
             await asyncio.sleep(0.01)
@@ -143,13 +147,13 @@ async def test_whoever_is_stopped_while_it_starts_deletes_it_first(
     assert api.organisation.living() == []
 
 
-async def test_a_create_that_was_cut_short_is_looked_for_until_it_may_have_landed(
-    patient: Patient, api: Api
+async def test_an_interrupted_create_is_looked_up_until_it_may_have_landed(
+    installation: Installation, api: Api
 ) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="late", seconds=0.3))
-    visit = Visit(patient, api, "daytona-api")
-    visit.live.runner = TrialRunner(log=visit.asides.append)
-    running = asyncio.ensure_future(visit.run())
+    live_run = LiveRun(installation, api, "daytona-api")
+    live_run.live.runner = TrialRunner(log=live_run.messages.append)
+    running = asyncio.ensure_future(live_run.run())
     async with asyncio.timeout(20):
         while "POST /sandbox" not in api.faults.calls:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
@@ -161,32 +165,34 @@ async def test_a_create_that_was_cut_short_is_looked_for_until_it_may_have_lande
 
 
 async def test_what_a_doctor_that_was_killed_has_left_is_deleted_by_the_next(
-    patient: Patient, api: Api
+    installation: Installation, api: Api
 ) -> None:
     labels = {"slipgate-instance": INSTANCE}
     for name in ("old", "foreign"):
         wanted = {"name": name, "snapshot": SNAPSHOT}
         api.organisation.create(wanted | ({"labels": labels} if name == "old" else {}))
-    visit = Visit(patient, api, "daytona-api")
-    await visit.run()
+    live_run = LiveRun(installation, api, "daytona-api")
+    await live_run.run()
     assert [each.name for each in api.organisation.living()] == ["foreign"]
-    assert any("old" in aside for aside in visit.asides)
+    assert any("old" in aside for aside in live_run.messages)
 
 
 async def test_a_provider_that_cannot_be_opened_does_not_stop_the_others(
-    patient: Patient, api: Api
+    installation: Installation, api: Api
 ) -> None:
-    patient.environ["PATH"] = "/nowhere"
-    visit = Visit(patient, api, "daytona-cli,daytona-api")
-    await visit.run()
-    assert visit.outcome()["live daytona-cli"] == ["failed"]
-    assert visit.outcome()["live daytona-api"] == ["ok"] * 4
+    installation.environ["PATH"] = "/nowhere"
+    live_run = LiveRun(installation, api, "daytona-cli,daytona-api")
+    await live_run.run()
+    assert live_run.outcome()["live daytona-cli"] == ["failed"]
+    assert live_run.outcome()["live daytona-api"] == ["ok"] * 4
 
 
-async def test_sandboxes_that_a_workflow_makes_are_not_tried(patient: Patient, api: Api) -> None:
+async def test_sandboxes_that_a_workflow_makes_are_not_tried(
+    installation: Installation, api: Api
+) -> None:
     actions = {"SLIPGATE_REALM": "ours", "SLIPGATE_GITHUB_ACTIONS_REPO": "acme/slipgate"}
-    patient.environ.update(actions)
-    visit = Visit(patient, api, "github-actions")
-    await visit.run()
-    assert visit.outcome() == {"live github-actions": ["warning"]}
+    installation.environ.update(actions)
+    live_run = LiveRun(installation, api, "github-actions")
+    await live_run.run()
+    assert live_run.outcome() == {"live github-actions": ["warning"]}
     assert api.organisation.sandboxes == {}

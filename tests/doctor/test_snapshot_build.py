@@ -73,7 +73,7 @@ async def builder(
         )
 
 
-async def test_a_key_that_may_not_build_is_told_the_scope_that_it_needs(
+async def test_a_key_that_may_not_build_names_the_missing_scope(
     api: Api, builder: SnapshotBuilder
 ) -> None:
     api.keys["dtn_key"] = ALL_SCOPES - {"write:snapshots"}
@@ -86,7 +86,7 @@ async def test_a_key_that_may_not_build_is_told_the_scope_that_it_needs(
         await builder.activate("rests-1")
 
 
-async def test_a_build_shows_its_log_and_its_entrypoint_says_which_scripts_it_holds(
+async def test_a_build_shows_its_log_and_its_entrypoint_holds_the_digest(
     api: Api, builder: SnapshotBuilder, printed: list[str]
 ) -> None:
     made = await builder.build(NAME, RESOURCES)
@@ -131,13 +131,13 @@ async def test_a_name_that_is_taken_is_never_built_over(
     assert "POST /snapshots" not in api.faults.calls
 
 
-async def test_a_build_that_fails_says_why(api: Api, builder: SnapshotBuilder) -> None:
+async def test_a_failed_build_gives_its_reason(api: Api, builder: SnapshotBuilder) -> None:
     api.organisation.habits = Habits(fails_to_build="no space left on device")
     with pytest.raises(SnapshotError, match="no space left on device"):
         await builder.build(NAME, RESOURCES)
 
 
-async def test_a_refusal_of_the_api_is_told_as_the_cli_tells_it(
+async def test_an_api_error_is_shown_as_the_cli_prints_it(
     api: Api, builder: SnapshotBuilder
 ) -> None:
     api.keys["dtn_key"] = frozenset()

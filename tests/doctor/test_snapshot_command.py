@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tests.daytona.api import Api
 from tests.daytona.machine import Machine
-from tests.doctor.patient import SNAPSHOT, Patient
+from tests.doctor.installation import SNAPSHOT, Installation
 from tests.forks.programs import slipgate
 from tests.launcher.agents import program
 
@@ -21,21 +21,21 @@ class Typed(NamedTuple):
     err: str
 
 
-async def _typed(patient: Patient, *words: str) -> Typed:
+async def _typed(installation: Installation, *words: str) -> Typed:
     process = await asyncio.create_subprocess_exec(
-        *(slipgate(), "snapshot", *words), env=patient.environ, stdout=PIPE, stderr=PIPE
+        *(slipgate(), "snapshot", *words), env=installation.environ, stdout=PIPE, stderr=PIPE
     )
     out, err = await process.communicate()
     return Typed(process.returncode or 0, out.decode(), err.decode())
 
 
-async def test_build_makes_what_check_finds_well(api: Api, patient: Patient) -> None:
-    built = await _typed(patient, "build", "mine-2", "--json")
+async def test_build_makes_what_check_finds_well(api: Api, installation: Installation) -> None:
+    built = await _typed(installation, "build", "mine-2", "--json")
     assert built.code == 0, built.err
     found = json.loads(built.out)
     assert (found["ok"], found["name"]) == (True, "mine-2")
     assert "RUN test" in built.err
-    looked = await _typed(patient, "check", "mine-2", "--live")
+    looked = await _typed(installation, "check", "mine-2", "--live")
     assert looked.code == 0, looked.out
     assert "a sandbox ran the scripts of here" in looked.out
     assert "SLIPGATE_SNAPSHOT=mine-2" in looked.out
@@ -43,22 +43,22 @@ async def test_build_makes_what_check_finds_well(api: Api, patient: Patient) -> 
 
 
 async def test_scripts_that_differ_are_refused_before_money_is_spent(
-    api: Api, patient: Patient
+    api: Api, installation: Installation
 ) -> None:
     words = ("/bin/bash", "/app/execution.sh", f"scripts={'0' * 64}")
     api.organisation.snapshots[SNAPSHOT].entrypoint = words
-    looked = await _typed(patient, "check", "--live")
+    looked = await _typed(installation, "check", "--live")
     assert looked.code == 1
     assert "holds other scripts" in looked.out
     assert api.organisation.sandboxes == {}
 
 
 async def test_what_a_snapshot_does_not_say_is_seen_inside(
-    api: Api, patient: Patient, tmp_path: Path
+    api: Api, installation: Installation, tmp_path: Path
 ) -> None:
     api.organisation.snapshots[SNAPSHOT].entrypoint = ("/bin/bash", "/app/execution.sh")
     api.machine = Machine(tmp_path, program=OTHER_SCRIPTS)
-    looked = await _typed(patient, "check", SNAPSHOT, "--live", "--json")
+    looked = await _typed(installation, "check", SNAPSHOT, "--live", "--json")
     assert looked.code == 1
     (inside,) = [each for each in json.loads(looked.out)["checks"] if each["name"] == "inside"]
     assert "other scripts (000000000000)" in inside["message"]
@@ -66,13 +66,13 @@ async def test_what_a_snapshot_does_not_say_is_seen_inside(
     assert api.organisation.living() == []
 
 
-async def test_what_is_missing_is_said(patient: Patient) -> None:
-    patient.environ["PATH"] = "/nowhere"
-    built = await _typed(patient, "build", "mine-2")
+async def test_what_is_missing_is_said(installation: Installation) -> None:
+    installation.environ["PATH"] = "/nowhere"
+    built = await _typed(installation, "build", "mine-2")
     assert (built.code, "Install Daytona's CLI" in built.err) == (1, True)
-    pushed = await _typed(patient, "push", "mine-2")
+    pushed = await _typed(installation, "push", "mine-2")
     assert (pushed.code, "Install docker's CLI" in pushed.err) == (1, True)
-    del patient.environ["DAYTONA_API_KEY"]
-    unkeyed = await _typed(patient, "check")
+    del installation.environ["DAYTONA_API_KEY"]
+    unkeyed = await _typed(installation, "check")
     assert (unkeyed.code, "DAYTONA_API_KEY is not set" in unkeyed.err) == (2, True)
-    assert (await _typed(patient)).code == 2
+    assert (await _typed(installation)).code == 2

@@ -191,7 +191,7 @@ async def test_what_will_not_pass_ends_the_job_with_what_to_do(
         pytest.param(400, "Snapshot slipgate-agent-1 is pulling", id="snapshot on its way"),
     ],
 )
-async def test_what_may_pass_is_tried_again_and_the_next_try_says_why(
+async def test_a_transient_error_is_retried_and_the_next_attempt_notes_it(
     world: World, gateway: StubGateway, context: LauncherContext, status: int, message: str
 ) -> None:
     fault = Fault(kind="status", status=status, message=message)
@@ -302,7 +302,7 @@ async def test_a_lifespan_that_is_refused_is_not_asked_for_again(
     assert (world.api.faults.calls.count("POST /sandbox"), gateway.count("trying")) == (2, 1)
 
 
-async def test_a_suspended_organisation_speaks_for_itself(
+async def test_a_suspended_organisation_has_a_code_of_its_own(
     world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(suspended="Payment method required")
@@ -321,7 +321,7 @@ async def test_a_suspended_organisation_speaks_for_itself(
         pytest.param("Region eu is not available to the organization", False, id="region"),
     ],
 )
-async def test_only_a_403_about_the_key_is_told_to_look_at_scopes(
+async def test_only_a_403_about_the_key_advises_on_scopes(
     world: World, gateway: StubGateway, context: LauncherContext, message: str, about_scopes: bool
 ) -> None:
     world.api.faults.plan("POST /sandbox", Fault(kind="status", status=403, message=message))
@@ -341,7 +341,7 @@ async def test_only_a_403_about_the_key_is_told_to_look_at_scopes(
         pytest.param("removing", ("snapshot_not_found", "another one"), id="on its way out"),
     ],
 )
-async def test_a_snapshot_that_cannot_be_used_is_told_by_its_state(
+async def test_an_unusable_snapshot_is_reported_by_its_state(
     world: World, gateway: StubGateway, context: LauncherContext, state: str, told: tuple[str, str]
 ) -> None:
     code, words = told
@@ -539,7 +539,7 @@ async def test_inspect_brings_spool_and_process_and_destroy_ends_the_agent_first
     assert world.alive == []
 
 
-async def test_an_agent_that_ended_is_told_with_its_exit_code_and_its_last_lines(
+async def test_an_ended_agent_is_reported_with_exit_code_and_last_lines(
     world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     world.api.machine = Machine(tmp_path, program=ENDS)
@@ -666,7 +666,7 @@ class Fails(Machine):
         return Executed(2, f"sh: 1: tail: not found, {'and so on, ' * 500}it is a bare image\n")
 
 
-async def test_a_command_that_fails_inside_is_told_by_what_it_printed(
+async def test_a_failed_command_is_reported_by_its_output(
     world: World, gateway: StubGateway, context: LauncherContext, tmp_path: Path
 ) -> None:
     assert await run_job(context, job("create"), LOG)
@@ -701,7 +701,7 @@ async def test_a_command_that_was_ended_inside_may_do_better_next_time(
 LONG = f"no space left on device, {'and so on, ' * 500}says runner r-17"
 
 
-async def test_a_long_refusal_is_told_by_both_its_ends(
+async def test_a_long_error_keeps_both_ends(
     world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.faults.plan("POST /sandbox", Fault(kind="status", status=400, message=LONG))
@@ -711,7 +711,7 @@ async def test_a_long_refusal_is_told_by_both_its_ends(
     assert message.endswith("says runner r-17")
 
 
-async def test_a_long_reason_of_a_sandbox_that_does_not_start_is_told_by_both_its_ends(
+async def test_a_long_reason_of_a_failed_start_keeps_both_ends(
     world: World, gateway: StubGateway, context: LauncherContext
 ) -> None:
     world.api.organisation.habits = Habits(start_seconds=4, fails_to_start=LONG)

@@ -95,7 +95,7 @@ async def test_an_api_before_v0_180_lists_all_sandboxes_in_a_bare_array(
         ),
     ],
 )
-async def test_a_create_comes_again_when_the_limit_says(
+async def test_a_rate_limited_create_waits_for_the_limit(
     api: Api,
     make: MakeProvider,
     client: Client,

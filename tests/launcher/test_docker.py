@@ -91,7 +91,7 @@ def exited(daemon: Daemon) -> bool:
     return [each["State"]["Status"] for each in daemon.containers()] == ["exited"]
 
 
-async def test_a_create_runs_the_image_confined_and_says_where(
+async def test_a_create_runs_the_image_confined_and_reports_its_realm(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     assert await do(context, "create", env={"A": "1"})
@@ -267,7 +267,7 @@ async def test_a_taken_name_is_adopted_if_its_labels_are_ours(docker: Docker) ->
     assert (refused.value.code, refused.value.retryable) == ("name_taken", False)
 
 
-async def test_an_agent_that_has_ended_before_anybody_looked_keeps_its_last_word(
+async def test_the_spool_of_an_agent_that_ended_early_is_kept(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
@@ -320,7 +320,7 @@ async def test_the_spool_of_a_running_agent_is_copied_and_nothing_runs_beside_it
     assert daemon.containers() == []
 
 
-async def test_an_agent_that_ended_is_told_with_spool_exit_code_and_last_lines(
+async def test_an_ended_agent_is_reported_with_spool_exit_code_and_last_lines(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, WORD_AND_END)
@@ -334,7 +334,7 @@ async def test_an_agent_that_ended_is_told_with_spool_exit_code_and_last_lines(
     assert "out\nof memory" in (done.diagnosis or "")
 
 
-async def test_the_last_word_of_an_agent_that_is_stopped_comes_home_before_its_files_go(
+async def test_the_final_spool_of_a_stopped_agent_is_reported_before_its_removal(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     daemon.add_image(IMAGE, LAST_WORD)

@@ -134,7 +134,7 @@ def test_an_egress_proxy_that_is_none_is_refused_at_start(value: str) -> None:
     assert any("SLIPGATE_EGRESS_PROXY" in problem for problem in problems)
 
 
-def test_daytonas_command_line_is_told_the_same(bundle: Path, tmp_path: Path) -> None:
+def test_the_daytona_cli_gets_the_same_authorities(bundle: Path, tmp_path: Path) -> None:
     environ = {
         "PATH": "/bin",
         "SSL_CERT_FILE": str(bundle),

@@ -32,7 +32,7 @@ async def ended(local: LocalProvider) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_an_end_is_told_once_and_by_a_later_launcher_again(
+async def test_an_exit_is_reported_once_and_by_a_later_launcher_again(
     make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
     local = make_local(ENDS_WITH_7)
@@ -47,7 +47,7 @@ async def test_an_end_is_told_once_and_by_a_later_launcher_again(
     assert len(gateway.ended) == 2
 
 
-async def test_one_that_runs_is_not_told_of(
+async def test_a_running_agent_is_not_reported(
     make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
     await make_local(WAITS).create(a_spec())
@@ -55,7 +55,7 @@ async def test_one_that_runs_is_not_told_of(
     assert gateway.ended == []
 
 
-async def test_an_end_during_the_making_is_told_when_the_making_was_reported(
+async def test_an_exit_during_a_create_is_reported_after_the_create(
     make_context: MakeContext, make_local: MakeLocal, gateway: StubGateway
 ) -> None:
     local = make_local(ENDS_WITH_7)

@@ -127,7 +127,7 @@ async def test_an_input_that_the_workflow_does_not_know_ends_the_job(
     assert "Unexpected inputs provided" in gateway.failed().error.message
 
 
-async def test_a_token_that_may_not_is_told_what_it_needs(
+async def test_a_token_without_permission_names_the_missing_one(
     context: Made, http: httpx.AsyncClient, gateway: StubGateway, github: GitHub
 ) -> None:
     github.is_allowed = False

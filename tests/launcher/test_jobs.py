@@ -37,7 +37,7 @@ def spool(directory: Path, count: int, size: int = 4) -> int:
     return sum(map(len, lines))
 
 
-async def test_create_says_trying_created_done(
+async def test_create_reports_trying_created_done(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
     context = make_context(*WAITS)
@@ -176,7 +176,7 @@ async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_context: M
     assert codes[-1] == 7
 
 
-async def test_an_end_is_not_told_before_the_spool_is_read_whole(
+async def test_an_end_is_not_reported_before_the_whole_spool(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
     context = make_context(*WAITS)
@@ -202,7 +202,7 @@ async def test_inspect_of_nothing_is_gone(gateway: StubGateway, make_context: Ma
     assert sandbox.state == "gone"
 
 
-async def test_destroy_hands_over_the_last_word_and_deletes(
+async def test_destroy_reports_the_final_spool_and_deletes(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
     context = make_context(*LAST_WORD)
@@ -288,7 +288,7 @@ class Unstopping(LocalProvider):
 
 
 @pytest.mark.parametrize("kind", [Overlooking, Unstopping])
-async def test_destroy_hands_over_the_spool_of_a_sandbox_that_is_overlooked_or_not_stopped(
+async def test_destroy_reports_the_spool_of_a_sandbox_that_is_not_found_or_not_stopped(
     gateway: StubGateway, make_context: MakeContext, directory: Path, kind: type[LocalProvider]
 ) -> None:
     context = make_context(*WAITS)
@@ -358,7 +358,7 @@ async def test_a_job_that_breaks_logs_where(
 
 
 @pytest.mark.parametrize("kind", ["create", "inspect", "destroy", "sweep"])
-async def test_what_a_provider_says_is_logged_without_what_sandboxes_get(
+async def test_a_providers_error_is_logged_without_variables_of_sandboxes(
     gateway: StubGateway, make_context: MakeContext, tmp_path: Path, kind: JobKind
 ) -> None:
     class Refusing(LocalProvider):

@@ -149,7 +149,7 @@ async def test_nothing_but_a_file_is_taken_for_a_record(
     assert await local.read_log(KEY) == ""
 
 
-async def test_whose_process_has_ended_is_seen_without_a_look_at_processes(
+async def test_ended_processes_are_found_by_records_and_locks_alone(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)
@@ -186,7 +186,7 @@ async def test_the_exit_code_is_known_to_a_later_launcher(make_local: MakeLocal)
     assert await exited(make_local(ENDS_WITH_7)) == 7
 
 
-async def test_a_program_that_is_not_there_is_an_exit_code_and_a_word_in_the_output(
+async def test_a_missing_program_is_an_exit_code_and_a_line_of_output(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(("/nowhere/execution.sh",))
@@ -219,7 +219,7 @@ async def test_an_agent_whose_supervisor_was_killed_is_still_found(
     assert not members(supervisor)
 
 
-async def test_an_agent_that_vanished_without_a_word_is_stopped(
+async def test_an_agent_that_vanished_without_an_exit_record_is_stopped(
     make_local: MakeLocal, directory: Path
 ) -> None:
     local = make_local(WAITS)

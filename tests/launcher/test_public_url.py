@@ -35,7 +35,7 @@ def test_github_actions_needs_a_gateway_that_sandboxes_can_call(
     assert ("Set SLIPGATE_PUBLIC_URL" in done.stderr) is not is_public
 
 
-def test_a_launcher_says_who_it_is_before_it_works(tmp_path: Path) -> None:
+def test_a_launcher_logs_its_start_before_it_works(tmp_path: Path) -> None:
     with gateway_process(tmp_path) as (_, url, environ):
         settings = environ | {
             "SLIPGATE_URL": url,

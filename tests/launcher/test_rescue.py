@@ -73,7 +73,7 @@ async def test_every_piece_is_sent_under_the_lease(left: Make, gateway: StubGate
     "line",
     [b"rubbish\n", b"[]\n", b"{}\n", LINE.replace(b'"+a"', b"5"), LINE.replace(b"offset", b"x")],
 )
-async def test_what_is_no_piece_ends_it_with_a_word(
+async def test_an_invalid_piece_ends_the_rescue_with_a_problem(
     left: Make, gateway: StubGateway, line: bytes
 ) -> None:
     context, provider = left(LINE, line)
@@ -91,7 +91,7 @@ async def test_a_sandbox_that_does_not_tell_is_not_waited_for(
     assert len(pieces(gateway)) == 1
 
 
-async def test_a_provider_that_cannot_says_so(left: Make) -> None:
+async def test_a_provider_without_rescue_is_a_problem(left: Make) -> None:
     failure = ProviderError("provider_unavailable", "the daemon is away", retryable=True)
     context, provider = left(failure=failure)
     assert "the daemon is away" in str(await rescue(context, a_job("destroy"), provider))

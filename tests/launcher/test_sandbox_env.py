@@ -22,7 +22,7 @@ def test_without_a_chosen_service_no_model_key_is_handed() -> None:
     assert set(sandbox_environment(OURS, {})) == {"GITHUB_TOKEN", "NPM_TOKEN"}
 
 
-def test_what_the_job_says_wins() -> None:
+def test_variables_of_the_job_win() -> None:
     job = {"MODEL_PROVIDER": "openai", "OPENAI_API_KEY": "theirs"}
     assert sandbox_environment(OURS, job)["OPENAI_API_KEY"] == "theirs"
 

@@ -138,7 +138,7 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
     assert problem.startswith(name)
 
 
-def test_real_model_keys_need_a_word_that_local_is_no_sandbox() -> None:
+def test_real_model_keys_need_an_explicit_acceptance_of_local() -> None:
     (problem,) = problems(GOOD | {"OPENAI_API_KEY": "sk-real"})
     assert "SLIPGATE_LOCAL_UNCONFINED" in problem
     assert "OPENAI_API_KEY" in problem

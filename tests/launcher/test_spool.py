@@ -21,7 +21,7 @@ def write(directory: Path, *lines: bytes) -> int:
     return path.stat().st_size
 
 
-def test_a_sandbox_without_a_spool_has_nothing_to_say(tmp_path: Path) -> None:
+def test_a_sandbox_without_a_spool_has_no_lines(tmp_path: Path) -> None:
     piece = read_piece(tmp_path, 5)
     assert (piece.lines, piece.offset, piece.has_more) == ((), 5, False)
 

@@ -87,7 +87,7 @@ async def test_a_sweep_finds_its_own_instance_alone_by_label(
     assert not any(call.startswith("DELETE") for call in api.faults.calls)
 
 
-async def test_what_a_flapping_list_still_shows_is_confirmed_by_a_look_and_not_deleted_again(
+async def test_a_sandbox_of_a_flapping_list_is_looked_up_and_not_deleted_again(
     api: Api, context: LauncherContext, gateway: StubGateway, time: Time
 ) -> None:
     api.organisation.habits = Habits(list_lag_seconds=3)
