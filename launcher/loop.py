@@ -1,8 +1,8 @@
 """The launcher's loop: claims jobs, runs them, and stops in order."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -86,7 +86,7 @@ class Launcher:
             self._log.warning("claim", outcome="refused", reason=str(error))
             if isinstance(error, GatewayRejected) and error.status in KEY_REJECTED:
                 return error
-            await _unless(_pause(self._context, PAUSE_SECONDS), stopping)
+            await _unless(self._context.sleep(PAUSE_SECONDS), stopping)
             return None
         for job in jobs or ():
             self._start(group, job)
@@ -132,7 +132,7 @@ class Launcher:
             task.cancel()
 
 
-async def _unless(work: Coroutine[Any, Any, Result], *events: asyncio.Event) -> Result | None:
+async def _unless(work: Awaitable[Result], *events: asyncio.Event) -> Result | None:
     """The result of `work`, or None if one of the events came first."""
     working = asyncio.ensure_future(work)
     waiting = [asyncio.ensure_future(event.wait()) for event in events]
@@ -143,7 +143,3 @@ async def _unless(work: Coroutine[Any, Any, Result], *events: asyncio.Event) -> 
         for task in (working, *waiting):
             task.cancel()
         await asyncio.gather(working, *waiting, return_exceptions=True)
-
-
-async def _pause(context: LauncherContext, seconds: float) -> None:
-    await context.sleep(seconds)

@@ -54,21 +54,15 @@ async def create(context: LauncherContext, lease: Lease) -> str:
         try:
             return await _try(context, lease, provider, number, note)
         except ProviderError as error:
-            if _is_transient(error) and context.clock() + error.retry_after < deadline:
+            is_transient = error.retryable and error.code not in GIVEN_BACK
+            is_its_own = isinstance(error, ProviderUnusable) or error.code in PROVIDERS_OWN
+            if is_transient and context.clock() + error.retry_after < deadline:
                 left.append(provider)
-            elif not left or not _may_succeed_elsewhere(error):
+            elif not left or not is_its_own:
                 raise
             note = f"{provider.name}: {error.message}"
             wait = error.retry_after
     raise AssertionError("the pauses have no end")
-
-
-def _is_transient(error: ProviderError) -> bool:
-    return error.retryable and error.code not in GIVEN_BACK
-
-
-def _may_succeed_elsewhere(error: ProviderError) -> bool:
-    return isinstance(error, ProviderUnusable) or error.code in PROVIDERS_OWN
 
 
 def _pauses(providers: int) -> Iterator[float]:

@@ -25,9 +25,10 @@ def check_name(name: str) -> None:
             f"Small letters, digits and . _ - / :, like {DEFAULT}.",
         )
     if name.endswith("latest") or not re.search(r"\d", name):
+        base = name.removesuffix("latest").rstrip(":-.") or "slipgate-agent"
         raise SnapshotError(
             f"{name} names no version",
-            f"A snapshot never changes: give each a number, like {next_name(_plain(name))}.",
+            f"A snapshot never changes: give each a number, like {base}-1.",
         )
 
 
@@ -44,7 +45,3 @@ def next_name(name: str) -> str:
     """The name of the next version."""
     found = _NUMBERED.fullmatch(name)
     return f"{found[1]}{int(found[2]) + 1}" if found else f"{name}-2"
-
-
-def _plain(name: str) -> str:
-    return f"{name.removesuffix('latest').rstrip(':-.') or 'slipgate-agent'}-0"

@@ -25,7 +25,7 @@ SAYS_ITS_SCRIPTS = program("import os; print(f'slipgate: scripts={os.environ[\"D
 
 @pytest_asyncio.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    """An organisation with the snapshot that tasks get, made of the scripts of here."""
+    """An organisation with the default snapshot, made of this release's scripts."""
     digest = await compute_digest()
     organisation = Organisation(lambda: 1_790_000_000.0)
     organisation.add_snapshot(Snapshot(name=SNAPSHOT, entrypoint=entrypoint_for(digest)))
@@ -37,7 +37,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture
 async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
-    """A launcher that is well, with all that it needs."""
+    """A healthy launcher."""
     folder = tmp_path / "bin"
     folder.mkdir()
     install(folder, "0.205.1")

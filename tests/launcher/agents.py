@@ -1,4 +1,4 @@
-"""Tiny programs that stand where execution.sh would."""
+"""Tiny programs in place of execution.sh."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Time that passes when somebody sleeps."""
+"""Time that passes when a coroutine sleeps."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A stub gateway, a local provider on a fresh directory, and a site made of both."""
+"""A stub gateway, a local provider on a fresh directory, and a context made of both."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ async def client(gateway: StubGateway) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def make_context(client: Client, make_local: MakeLocal) -> Callable[..., LauncherContext]:
-    """A site whose local provider runs `program`."""
+    """A context whose local provider runs `program`."""
 
     def make(*program: str) -> LauncherContext:
         return LauncherContext(client=client, providers=(make_local(program),), forwarded_env={})

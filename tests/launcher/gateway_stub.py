@@ -1,4 +1,4 @@
-"""A gateway over real HTTP that offers the jobs a test puts in and remembers what it is told."""
+"""A gateway over real HTTP that offers the jobs of a test and records the reports."""
 
 import asyncio
 import socket
@@ -71,7 +71,7 @@ class StubGateway:
         return f"http://127.0.0.1:{self.port}"
 
     def verbs(self, job: str | None = None) -> list[str]:
-        """What was said, renewals left out."""
+        """Verbs of the calls, without renewals."""
         return [verb for at, verb, _ in self.told if verb != "renew" and job in (None, at)]
 
     def count(self, verb: str) -> int:

@@ -1,4 +1,4 @@
-"""Jobs as a gateway would word them."""
+"""Jobs as a gateway sends them."""
 
 from gateway.wire.launcher import Job, JobKind, JobSandbox
 from launcher.providers.protocol import Key, SandboxSpec
@@ -48,6 +48,6 @@ def a_spec(
     name: str = NAME,
     snapshot: str = "slipgate-agent-1",
 ) -> SandboxSpec:
-    """An order for the one sandbox of these tests, or for another."""
+    """A spec of the one sandbox of these tests, or of another."""
     key = Key(instance=INSTANCE, name=name)
     return SandboxSpec(key=key, snapshot=snapshot, labels=labels or LABELS, env=env or {})

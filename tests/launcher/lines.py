@@ -1,4 +1,4 @@
-"""What a launcher logs: nowhere, or kept for a test."""
+"""Logs of a launcher: discarded, or kept for a test."""
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
