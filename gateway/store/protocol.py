@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from gateway.domain.agents.patch import StoredPiece
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.deliveries.replay import Replay
@@ -170,7 +170,7 @@ class DeliveryReads(Protocol):
         """Deliveries of events before this number, and at it to endpoints before this one; newest
         first."""
 
-    async def undelivered(self, task_id: str, limit: int) -> list[PendingDelivery]:
+    async def undelivered(self, task_id: str, limit: int) -> list[DeliveryState]:
         """Deliveries that have not arrived, of the newest events, oldest first."""
 
 

@@ -22,6 +22,7 @@ COLUMNS: dict[str, Columns[Any]] = {
     "replays": rows.REPLAY,
     "subscriptions": rows.SUBSCRIPTION,
     "signing_secrets": rows.SIGNING_SECRET,
+    "deliveries": rows.DELIVERY_STATE,
     "launchers": rows.LAUNCHER,
     "realms": rows.REALM,
     "taken_keys": rows.HOLD,

@@ -18,7 +18,7 @@ REPEAT_AFTER: Final = 10_000
 """Time between the arrival and the repetition (milliseconds)."""
 
 
-class PendingDelivery(Frozen, frozen=True, kw_only=True):
+class DeliveryState(Frozen, frozen=True, kw_only=True):
     """A pending, dead or held delivery."""
 
     endpoint_id: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from msgspec import UNSET, UnsetType
 
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Directory, Endpoint, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import DeliveryUpdate, Replay
 from gateway.domain.kernel.sealing import Sealed
@@ -11,13 +12,6 @@ from gateway.domain.tasks.task import Frozen
 
 DeliveryKey = tuple[str, int]
 """(endpoint, number of the event)."""
-
-
-class DeliveryState(Frozen, frozen=True, kw_only=True):
-    """The state of a delivery and its position in the retry schedule."""
-
-    status: str
-    failures: int
 
 
 class Address(Frozen, frozen=True, kw_only=True):

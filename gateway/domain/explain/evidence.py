@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.explain.explanation import ExplainInput, realm_text, sandbox_realm
 from gateway.domain.explain.formatting import SHORT, bare, count, second, short, tries
 from gateway.domain.launching.job import Job
@@ -101,7 +101,7 @@ def _key(s: ExplainInput) -> Iterator[str]:
             yield f"task {holder} holds concurrency key {short(s.task.concurrency_key)}"
 
 
-def _delivery(s: ExplainInput, delivery: PendingDelivery) -> str:
+def _delivery(s: ExplainInput, delivery: DeliveryState) -> str:
     state = "parked" if delivery.is_parked else delivery.status
     why = f", last {bare(delivery.reason)}" if delivery.reason else ""
     again = f", next {second(delivery.next_attempt_at, s.now)}" if delivery.next_attempt_at else ""

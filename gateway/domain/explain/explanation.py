@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.unit_of_work import LauncherCall
@@ -33,7 +33,7 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
     """Tasks that occupy its concurrency key."""
     events: tuple[Event, ...] = ()
     """The newest ones, oldest first."""
-    deliveries: tuple[PendingDelivery, ...] = ()
+    deliveries: tuple[DeliveryState, ...] = ()
     has_env: bool = False
     """True if there is an `env` that will be erased."""
     is_env_erased: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.explain.explanation import ExplainInput
 from gateway.domain.explain.formatting import bare, count, future, tries
 
@@ -30,7 +30,7 @@ def waits_for_delivery(s: ExplainInput) -> str | None:
     return "somebody to enable its endpoint again" if is_held else None
 
 
-def next_try(s: ExplainInput) -> PendingDelivery | None:
+def next_try(s: ExplainInput) -> DeliveryState | None:
     """The failing delivery that is tried next."""
     failing = [
         delivery
@@ -40,7 +40,7 @@ def next_try(s: ExplainInput) -> PendingDelivery | None:
     return min(failing, key=lambda delivery: delivery.next_attempt_at or 0, default=None)
 
 
-def _failing(s: ExplainInput, failing: Sequence[PendingDelivery]) -> tuple[str, ...]:
+def _failing(s: ExplainInput, failing: Sequence[DeliveryState]) -> tuple[str, ...]:
     parked = sum(delivery.is_parked for delivery in failing)
     aside = f", {parked} of them parked" if parked and parked < len(failing) else ""
     aside = ", parked" if parked == len(failing) else aside
@@ -52,7 +52,7 @@ def _failing(s: ExplainInput, failing: Sequence[PendingDelivery]) -> tuple[str, 
     return (f"{head}{why} and the next is {future(following.next_attempt_at, s.now)}",)
 
 
-def _dead(dead: Sequence[PendingDelivery]) -> tuple[str, ...]:
+def _dead(dead: Sequence[DeliveryState]) -> tuple[str, ...]:
     if not dead:
         return ()
     why = f" ({bare(dead[-1].reason)})" if dead[-1].reason else ""
@@ -60,7 +60,7 @@ def _dead(dead: Sequence[PendingDelivery]) -> tuple[str, ...]:
     return (f"{count(len(dead), 'webhook')} {_is(len(dead))} dead after {after}{why}",)
 
 
-def _held(held: Sequence[PendingDelivery]) -> tuple[str, ...]:
+def _held(held: Sequence[DeliveryState]) -> tuple[str, ...]:
     if not held:
         return ()
     number = len(held)

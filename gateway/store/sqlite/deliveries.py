@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.records import Delivery, DeliveryAttempt, DeliveryFilter
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sqlite.rows import DELIVERY_STATE, Params, Row
 
 UNDELIVERED_TASKS: Final = """
 SELECT DISTINCT task_id FROM deliveries
@@ -102,7 +102,6 @@ ORDER BY attempt.number"""
 # What the statements of shown deliveries give, but the attempts.
 _DELIVERY: Final = Delivery.__struct_fields__[:-1]
 _ATTEMPT: Final = DeliveryAttempt.__struct_fields__
-_PENDING: Final = PendingDelivery.__struct_fields__
 
 
 async def load_deliveries(loading: Loading) -> None:
@@ -153,9 +152,9 @@ class DeliveryQueries(Queries):
         given = {**rows.named(wanted), "seq": before[0], "before": before[1], "limit": limit}
         return await self._with_attempts([*await self._all(_statement(wanted), given)])
 
-    async def undelivered(self, task_id: str, limit: int) -> list[PendingDelivery]:
+    async def undelivered(self, task_id: str, limit: int) -> list[DeliveryState]:
         found = await self._all(UNDELIVERED, {"task_id": task_id, "limit": limit})
-        return [PendingDelivery(**dict(zip(_PENDING, row, strict=True))) for row in found]
+        return [*map(DELIVERY_STATE.read, found)]
 
     async def _with_attempts(self, found: list[Row]) -> list[Delivery]:
         made: dict[tuple[str, int], list[DeliveryAttempt]] = defaultdict(list)

@@ -7,12 +7,12 @@ from itertools import chain
 from typing import Final
 
 from gateway.domain.deliveries.delivery import PARK_AFTER
-from gateway.domain.deliveries.outbox import DeliveryState, Outbox
+from gateway.domain.deliveries.outbox import Outbox
 from gateway.domain.deliveries.replay import Replay
 from gateway.store.sqlite import rows
 from gateway.store.sqlite.connection import Queries
 from gateway.store.sqlite.part import Loading
-from gateway.store.sqlite.rows import REPLAY, Params
+from gateway.store.sqlite.rows import DELIVERY_STATE, REPLAY, Params
 
 REPLAYS: Final = f"""
 SELECT {REPLAY} FROM replays WHERE id IN (SELECT value FROM json_each(:ids))"""
@@ -51,7 +51,9 @@ ORDER BY task_id DESC, task_seq DESC LIMIT :limit"""
 
 # Joined, not IN: only so SQLite seeks by both columns.
 DELIVERY_STATES: Final = """
-SELECT delivery.endpoint_id, delivery.seq, delivery.status, delivery.failures
+SELECT
+    delivery.seq, delivery.endpoint_id, delivery.task_seq, delivery.status, delivery.attempts,
+    delivery.failures, delivery.next_attempt_at, delivery.reason
 FROM json_each(:keys) AS wanted CROSS JOIN deliveries AS delivery
     ON delivery.endpoint_id = json_extract(wanted.value, '$[0]')
     AND delivery.seq = json_extract(wanted.value, '$[1]')"""
@@ -107,11 +109,8 @@ async def load_replays(loading: Loading) -> None:
     for replay in map(REPLAY.read, await loading.of(REPLAYS, wanted.replays)):
         outbox.replays[replay.id] = replay
         outbox.pages[replay.id] = await _page(loading, replay, wanted.replays[replay.id])
-    for endpoint_id, seq, status, failures in await loading.of(
-        DELIVERY_STATES, wanted.deliveries, "keys"
-    ):
-        state = DeliveryState(status=status, failures=failures)
-        outbox.delivery_states[endpoint_id, seq] = state
+    for seq, *state in await loading.of(DELIVERY_STATES, wanted.deliveries, "keys"):
+        outbox.delivery_states[state[0], seq] = DELIVERY_STATE.read(state)
 
 
 async def _page(loading: Loading, replay: Replay, limit: int) -> tuple[int, ...]:

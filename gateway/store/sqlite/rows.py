@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from gateway.domain.agents.patch import PatchDetails, StoredPiece
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret, Subscription
 from gateway.domain.deliveries.replay import Replay
 from gateway.domain.kernel.sealing import Sealed
@@ -159,6 +160,11 @@ LAUNCHER: Final = Columns(
 REALM: Final = Columns(Realm, "provider, realm, project, called_at, due_at")
 HOLD: Final = Columns(ConcurrencyHold, "project, concurrency_key, taken_at, freed_at")
 WORKSPACE: Final = Columns(Workspace, "project, external_id, task_id, repo_url, branch")
+DELIVERY_STATE: Final = Columns(
+    DeliveryState,
+    "endpoint_id, task_seq, status, attempts, failures, next_attempt_at, reason",
+    unconverted="status",
+)
 PIECE: Final = Columns(StoredPiece, "task_seq, attempt, revision, start, length, size, details")
 
 _DATA: Final = Event.__struct_fields__.index("data")

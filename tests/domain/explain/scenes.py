@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gateway.domain.deliveries.delivery import PendingDelivery
+from gateway.domain.deliveries.delivery import DeliveryState
 from gateway.domain.explain import explain
 from gateway.domain.explain.explanation import NEWEST, ExplainInput, jobs_of
 from gateway.domain.kernel import commands as c
@@ -172,8 +172,8 @@ def gave_up(world: World, code: str, message: str, *, retryable: bool = False) -
     world.emit("task.failed", error=error)
 
 
-def pending_delivery(number: int = 12, **more: object) -> PendingDelivery:
+def pending_delivery(number: int = 12, **more: object) -> DeliveryState:
     """A delivery that has not arrived."""
-    bare = PendingDelivery(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
+    bare = DeliveryState(endpoint_id="ep_1", task_seq=number, status="pending", attempts=0)
     failures = more.get("attempts", 0)
     return replace(bare, **{"failures": failures, **more})
