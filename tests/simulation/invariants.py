@@ -24,7 +24,7 @@ from gateway.domain.tasks.event import (
     Retried,
 )
 from gateway.domain.tasks.task import CLOCK_NAMES, Attempt, Task
-from tests.simulation.tables import Tables
+from tests.store.conformance.tables import Tables
 
 SECRET: Final = b"sk-never-to-be-seen"
 LAUNCHES: Final = 3

@@ -16,9 +16,9 @@ from tests.simulation.launcher import Launcher
 from tests.simulation.network import Network
 from tests.simulation.operator import Operator
 from tests.simulation.provider import Realm, Sandbox
-from tests.simulation.store import MemoryStore
 from tests.simulation.trace import Trace
 from tests.simulation.world import OpenStore, World
+from tests.store.conformance.memory import MemoryStore
 
 TASKS: Final = (1, 2, 2, 3)
 FAULTY: Final = (600.0, 1_200.0, 2_400.0)

@@ -19,10 +19,10 @@ from typing import Final
 import structlog
 
 from tests.simulation.choices import Recording
-from tests.simulation.differential_store import DifferentialStores
 from tests.simulation.play import Run
 from tests.simulation.play import play as play_alone
 from tests.simulation.shrink import TRIES, shrink
+from tests.store.conformance.differential import DifferentialStores
 
 CHUNK: Final = 25
 """Seeds a worker plays at a time."""

@@ -7,9 +7,9 @@ from tests.simulation.choices import Choices
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Invariants
 from tests.simulation.scheduler import Scheduler
-from tests.simulation.store import Commit, MemoryStore
-from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
+from tests.store.conformance.memory import Commit, MemoryStore
+from tests.store.conformance.tables import Tables
 
 BEGINNING: Final = 1_790_000_000_000
 """The wall clock at the beginning of each run (milliseconds)."""

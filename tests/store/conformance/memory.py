@@ -19,7 +19,7 @@ from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import ProviderRealm, RealmKey, serves
 from gateway.domain.tasks.task import Status, Task
 from gateway.store.records import DeliveryFailure, DueDeliveries, Head, PendingEndpoint
-from tests.simulation.tables import Tables
+from tests.store.conformance.tables import Tables
 
 T = TypeVar("T")
 

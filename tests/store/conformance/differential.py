@@ -28,8 +28,8 @@ from gateway.store.sqlite.endpoints import read_directory
 from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
 from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.reads import SQLiteReads
-from tests.simulation.store import Commit, MemoryReads, MemoryStore, MemoryTransaction
-from tests.simulation.tables import Tables
+from tests.store.conformance.memory import Commit, MemoryReads, MemoryStore, MemoryTransaction
+from tests.store.conformance.tables import Tables
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Conformance: every store does what the store in memory does, at every step of whole runs."""
