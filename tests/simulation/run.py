@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.simulation.play import Run
 from tests.simulation.play import play as play_alone
 from tests.simulation.shrink import TRIES, shrink
 from tests.store.conformance.differential import DifferentialStores
+from tests.store.conformance.sqlite import open_sqlite_under_test
 
 CHUNK: Final = 25
 """Seeds a worker plays at a time."""
@@ -110,9 +110,10 @@ def play_differential(
     """Each batch is loaded from SQLite too."""
     with (
         TemporaryDirectory() as folder,
-        closing(DifferentialStores(Path(folder) / "differential.db")) as differential,
+        open_sqlite_under_test(Path(folder)) as store,
     ):
-        return play_alone(seed, recording, is_read=is_read, open_store=differential)
+        open_store = DifferentialStores(store)
+        return play_alone(seed, recording, is_read=is_read, open_store=open_store)
 
 
 def _play_all(first: int, count: int, *, differential: bool) -> Tally:

@@ -1,33 +1,22 @@
-"""The store in memory beside the real one; both must give the same at every step.
+"""A store beside the store in memory; both must give the same at every step.
 
-The real batches and reads of `gateway.store` run on a SQLite database of the run; each batch is
-loaded from both and compared, field by field. This is how we know that `store` is faithful.
+Each batch is loaded from both and compared, field by field. This shows that the store in memory is
+faithful, and that a store does what the others do.
 """
 
 import dataclasses
-import sqlite3
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, TypeVar, cast
-
-import aiosqlite
+from typing import Any, Protocol, TypeVar
 
 from gateway.domain.deliveries.outbox import DeliveryKey, Outbox
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job
-from gateway.domain.launching.realm import ProviderRealm
+from gateway.domain.launching.realm import ProviderRealm, Realm
+from gateway.store.protocol import Reads, Transaction
 from gateway.store.records import DeliveryFailure, DueDeliveries, PendingEndpoint
-from gateway.store.sqlite import rows
-from gateway.store.sqlite.admin.instance import open_instance
-from gateway.store.sqlite.batch import Batch
-from gateway.store.sqlite.clocks import PULSE
-from gateway.store.sqlite.endpoints import read_directory
-from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
-from gateway.store.sqlite.migrations import migrate
-from gateway.store.sqlite.reads import SQLiteReads
 from tests.store.conformance.memory import Commit, MemoryReads, MemoryStore, MemoryTransaction
 from tests.store.conformance.tables import Tables
 
@@ -38,74 +27,74 @@ class Differ(AssertionError):
     """The two stores say different things."""
 
 
+class StoreUnderTest(Protocol):
+    """A store whose transactions are driven step by step."""
+
+    @property
+    def reads(self) -> Reads:
+        """Its reads, on a connection of their own."""
+
+    async def begin(self, seq: int) -> Transaction:
+        """A write transaction after the event of this number."""
+
+    def commit(self) -> None:
+        """Commits it."""
+
+    async def settle(self) -> None:
+        """Waits until it has begun."""
+
+    def rollback(self) -> None:
+        """Rolls it back, unless it was committed."""
+
+    def copy(self, pulse_at: int | None, realms: Iterable[Realm]) -> None:
+        """Writes what is left out of the runs' commits."""
+
+
 class DifferentialStores:
-    """Opens stores on one pair of tables and database: a restart finds what was committed."""
+    """Opens stores on one pair of tables and store: a restart finds what was committed."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, isolation_level=None)
-        self._reader = sqlite3.connect(path, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = OFF")
-        migrate(self._database)
-        self._database.execute("PRAGMA foreign_keys = ON")
-        open_instance(self._database, lambda: "inst_1", take_over=False, key_ids=())
-
-    def close(self) -> None:
-        """Closes the database."""
-        self._reader.close()
-        self._database.close()
+    def __init__(self, other: StoreUnderTest) -> None:
+        self._other = other
 
     def __call__(self, tables: Tables, commit: Commit) -> "DifferentialStore":
         """A store for one life of the gateway."""
-        if self._database.in_transaction:
-            self._database.rollback()
-        return DifferentialStore(tables, commit, self._database, self._reader)
+        self._other.rollback()
+        return DifferentialStore(tables, commit, self._other)
 
 
 class DifferentialStore(MemoryStore):
     """Transactions on both."""
 
-    def __init__(
-        self,
-        tables: Tables,
-        commit: Commit,
-        database: sqlite3.Connection,
-        reader: sqlite3.Connection,
-    ) -> None:
+    def __init__(self, tables: Tables, commit: Commit, other: StoreUnderTest) -> None:
         super().__init__(tables, commit)
-        self.database = database
-        self.connection = cast(aiosqlite.Connection, _Direct(database))
-        self.reads = DifferentialReads(
-            tables, SQLiteReads(cast(aiosqlite.Connection, _Direct(reader)))
-        )
+        self.other = other
+        self.reads = DifferentialReads(tables, other.reads)
 
     def transaction(self) -> "DifferentialTransaction":
         """Begins on both."""
-        return DifferentialTransaction(self, self.tables)
+        return DifferentialTransaction(self)
 
     def finish(self, view: UnitOfWork) -> None:
         """Commits on both."""
         self.tables.apply(view)
-        self.database.commit()
+        self.other.commit()
 
 
 class DifferentialTransaction(MemoryTransaction):
     """Loads from both and compares; writes to both."""
 
-    def __init__(self, store: DifferentialStore, tables: Tables) -> None:
+    def __init__(self, store: DifferentialStore) -> None:
         super().__init__(store)
-        self._both = store
-        self._tables = tables
-        self._batch: Batch | None = None
+        self._tables = store.tables
+        self._other = store.other
+        self._batch: Transaction | None = None
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The loaded rows, equal in both stores."""
-        self._copy_what_was_left_out()
+        # Pulses and calls that changed nothing else were written into the tables alone.
+        self._other.copy(self._tables.pulse_at, self._tables.realms.values())
         view = await super().load(needs, policy, now)
-        realms = await watched_realms(self._both.connection)
-        directory = await read_directory(self._both.connection)
-        self._batch = Batch(self._both.connection, self._tables.seq, realms, directory)
-        self._batch.begin()
+        self._batch = await self._other.begin(self._tables.seq)
         other = await self._batch.load(needs, policy, now)
         for field in dataclasses.fields(UnitOfWork):
             ours, theirs = getattr(view, field.name), getattr(other, field.name)
@@ -125,24 +114,16 @@ class DifferentialTransaction(MemoryTransaction):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if self._batch is not None:
-                await self._batch.begun
+            await self._other.settle()
             await super().__aexit__(kind, error, traceback)
         finally:
-            if self._both.database.in_transaction:
-                self._both.database.rollback()
-
-    def _copy_what_was_left_out(self) -> None:
-        """Pulses and calls that changed nothing else were written into the tables alone."""
-        database, tables = self._both.database, self._tables
-        database.execute(PULSE, {"at": tables.pulse_at})
-        database.executemany(UPSERT_REALMS, [*map(rows.REALM.values, tables.realms.values())])
+            self._other.rollback()
 
 
 class DifferentialReads(MemoryReads):
     """Reads both."""
 
-    def __init__(self, tables: Tables, other: SQLiteReads) -> None:
+    def __init__(self, tables: Tables, other: Reads) -> None:
         super().__init__(tables)
         self._other = other
 
@@ -193,25 +174,6 @@ class DifferentialReads(MemoryReads):
         other = await self._other.failures()
         _compare("failures", sorted(own, key=str), sorted(other, key=str))
         return own
-
-
-class _Direct:
-    """A connection without a thread: what it is asked is done at once."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
-
-    async def execute(self, statement: str, params: Any = ()) -> object:
-        """One statement."""
-        return self._database.execute(statement, params)
-
-    async def executemany(self, statement: str, params: Any) -> object:
-        """One statement for each row."""
-        return self._database.executemany(statement, params)
-
-    async def execute_fetchall(self, statement: str, params: Any = ()) -> list[Any]:
-        """All rows."""
-        return self._database.execute(statement, params).fetchall()
 
 
 def _plain(value: Any) -> Any:

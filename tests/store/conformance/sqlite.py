@@ -1,0 +1,93 @@
+"""The SQLite store under test: its batches and reads, without a thread."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import aiosqlite
+
+from gateway.domain.launching.realm import Realm
+from gateway.store.protocol import Transaction
+from gateway.store.sqlite import rows
+from gateway.store.sqlite.admin.instance import open_instance
+from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.clocks import PULSE
+from gateway.store.sqlite.endpoints import read_directory
+from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
+from gateway.store.sqlite.migrations import migrate
+from gateway.store.sqlite.reads import SQLiteReads
+
+
+@contextmanager
+def open_sqlite_under_test(folder: Path) -> Iterator["SQLiteUnderTest"]:
+    """A new database in this folder."""
+    path = folder / "conformance.db"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as database,
+        closing(sqlite3.connect(path, isolation_level=None)) as reader,
+    ):
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        migrate(database)
+        database.execute("PRAGMA foreign_keys = ON")
+        open_instance(database, lambda: "inst_1", take_over=False, key_ids=())
+        yield SQLiteUnderTest(database, reader)
+
+
+class SQLiteUnderTest:
+    """`StoreUnderTest` on two connections."""
+
+    def __init__(self, database: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        self._database = database
+        self._connection = cast(aiosqlite.Connection, _Direct(database))
+        self._batch: Batch | None = None
+        self.reads = SQLiteReads(cast(aiosqlite.Connection, _Direct(reader)))
+
+    async def begin(self, seq: int) -> Transaction:
+        """A write transaction after the event of this number."""
+        realms = await watched_realms(self._connection)
+        directory = await read_directory(self._connection)
+        self._batch = Batch(self._connection, seq, realms, directory)
+        self._batch.begin()
+        return self._batch
+
+    def commit(self) -> None:
+        """Commits it."""
+        self._database.commit()
+
+    async def settle(self) -> None:
+        """Waits until it has begun."""
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            await batch.begun
+
+    def rollback(self) -> None:
+        """Rolls it back, unless it was committed."""
+        if self._database.in_transaction:
+            self._database.rollback()
+
+    def copy(self, pulse_at: int | None, realms: Iterable[Realm]) -> None:
+        """Writes what is left out of the runs' commits."""
+        self._database.execute(PULSE, {"at": pulse_at})
+        self._database.executemany(UPSERT_REALMS, [*map(rows.REALM.values, realms)])
+
+
+class _Direct:
+    """A connection without a thread: what it is asked is done at once."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    async def execute(self, statement: str, params: Any = ()) -> object:
+        """One statement."""
+        return self._database.execute(statement, params)
+
+    async def executemany(self, statement: str, params: Any) -> object:
+        """One statement for each row."""
+        return self._database.executemany(statement, params)
+
+    async def execute_fetchall(self, statement: str, params: Any = ()) -> list[Any]:
+        """All rows."""
+        return self._database.execute(statement, params).fetchall()
