@@ -31,9 +31,9 @@ PATIENT: Final = 3
 """One patient command beside so many callers: thousands of clocks that come due at once take their
 time, and not the callers'."""
 LEAST_PATIENT: Final = 4
-"""So many patient commands in every batch all the same, or few callers would hold them up."""
+"""The least number of patient commands in every batch, or few callers would hold them up."""
 MOST_PATIENT: Final = 128
-"""So many in a batch without callers: one that comes now waits for its commit."""
+"""Their number in a batch without callers: a caller that comes now waits for its commit."""
 TURNS: Final = 3
 """Turns of the event loop before a batch is closed: one resumes those who were just answered, one
 reads what their clients send next, one takes it in. Without them every full batch is followed by
@@ -156,7 +156,7 @@ class Ledger:
 
     async def _commit(self, commands: list[Command]) -> list[Outcome]:
         """One transaction. A command that breaks it must not fail its neighbours: the batch is
-        halved until the guilty one stands alone."""
+        halved until that command is alone."""
         try:
             return await self._transact(commands)
         except Unavailable as exc:
@@ -175,12 +175,12 @@ class Ledger:
     async def _transact(self, commands: list[Command]) -> list[Outcome]:
         now, began = self._clock(), time.perf_counter()
         async with self._store.transaction() as transaction:
-            view = await transaction.load([command.needs for command in commands], self.policy, now)
-            outcomes = [_outcome(view, command, now) for command in commands]
-            if view.is_changed:
-                await transaction.write(view)
+            unit = await transaction.load([command.needs for command in commands], self.policy, now)
+            outcomes = [_outcome(unit, command, now) for command in commands]
+            if unit.is_changed:
+                await transaction.write(unit)
         self._committed(time.perf_counter() - began)
-        self.notifier.notify(_topics(view, now))
+        self.notifier.notify(_topics(unit, now))
         return outcomes
 
 
@@ -189,52 +189,63 @@ def _taken(queue: Waiting, most: int) -> list[tuple[Command, asyncio.Future[Answ
 
 
 def _give_up(answers: Sequence[asyncio.Future[Answer]]) -> None:
-    """Nobody waits for ever for a ledger that was torn down."""
+    """Answers those who wait for a ledger that was torn down."""
     for answer in answers:
         if not answer.done():
             answer.set_exception(Unavailable("The gateway stops."))
 
 
-def _outcome(view: UnitOfWork, command: Command, now: int) -> Outcome:
+def _outcome(unit: UnitOfWork, command: Command, now: int) -> Outcome:
     try:
-        return decide(view, command, now)
+        return decide(unit, command, now)
     except ApiError as refusal:
         return refusal
 
 
 def _frees(task: Task) -> bool:
-    """Whether it may be claimed, or has left its concurrency key to another."""
+    """True if it may be claimed, or has left its concurrency key to another."""
     is_out = task.concurrency_key is not None and task.status not in LIVE
     return is_out or task.claimable_at is not None
 
 
 def _is_touched(endpoint: Endpoint, now: int) -> bool:
-    """Whether somebody has just changed it: what waits for it may go now."""
+    """True if somebody has just changed it: deliveries that wait for it may go now."""
     return endpoint.updated_at == now != endpoint.created_at
 
 
-def _topics(view: UnitOfWork, now: int) -> set[str]:
-    """Who may want to look again after this batch."""
-    topics = {event.task_id for event in view.events.new}
-    tasks = [view.tasks[task_id] for task_id in (*view.tasks.new, *view.tasks.changed)]
-    if view.events.new:
-        topics |= {"project:*", *(f"project:{task.project}" for task in tasks)}
-        endpoints = view.outbox.changed_endpoints.values()
-        topics |= {f"project:{endpoint.project}" for endpoint in endpoints}
-    jobs = [view.jobs[job_id] for job_id in view.jobs.changed]
+def _topics(unit: UnitOfWork, now: int) -> set[str]:
+    """The topics whose subscribers have to look again after this batch."""
+    tasks = [unit.tasks[task_id] for task_id in (*unit.tasks.new, *unit.tasks.changed)]
+    topics = _event_topics(unit, tasks) | _delivery_topics(unit, now)
+    jobs = unit.jobs.changes
     is_work = any(job.is_free and job.not_before < now + LONGEST_CLAIM for job in jobs)
     if is_work or any(map(_frees, tasks)):
         topics.add("jobs")
-    if view.deliveries.new or view.outbox.delivery_updates or view.outbox.callbacks:
-        topics.add("deliveries")
-    touched = view.outbox.changed_endpoints.values()
-    if view.outbox.delivery_updates or any(_is_touched(each, now) for each in touched):
-        topics.add("endpoints")
-    if any(replay.is_new for replay in view.outbox.changed_replays.values()):
-        topics.add("replays")
     moments = [task.due_at for task in tasks]
     moments += [job.lease_expires_at for job in jobs]
-    moments += [view.realms[place].due_at for place in view.realms.changed]
+    moments += [realm.due_at for realm in unit.realms.changes]
     if min(filter(None, moments), default=now + SOON) < now + SOON:
         topics.add("due")
+    return topics
+
+
+def _event_topics(unit: UnitOfWork, tasks: Sequence[Task]) -> set[str]:
+    if not unit.events.new:
+        return set()
+    projects = {task.project for task in tasks}
+    projects |= {endpoint.project for endpoint in unit.outbox.changed_endpoints.values()}
+    ids = {event.task_id for event in unit.events.new}
+    return {"project:*", *(f"project:{project}" for project in projects), *ids}
+
+
+def _delivery_topics(unit: UnitOfWork, now: int) -> set[str]:
+    outbox = unit.outbox
+    topics = set()
+    if unit.deliveries.new or outbox.delivery_updates or outbox.callbacks:
+        topics.add("deliveries")
+    touched = any(_is_touched(each, now) for each in outbox.changed_endpoints.values())
+    if outbox.delivery_updates or touched:
+        topics.add("endpoints")
+    if any(replay.is_new for replay in outbox.changed_replays.values()):
+        topics.add("replays")
     return topics

@@ -159,7 +159,7 @@ class DeliveryReads(Protocol):
     """Deliveries, for those who look at them."""
 
     async def deliveries(self, task_id: str, limit: int) -> list[Delivery]:
-        """Those of the task's newest events, oldest first."""
+        """The deliveries of the task's newest events, oldest first."""
 
     async def delivery(self, endpoint_id: str, seq: int) -> Delivery | None:
         """The delivery of an event to an endpoint."""

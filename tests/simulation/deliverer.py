@@ -77,7 +77,7 @@ def deliverer(
 
     async def step() -> float | None:
         seconds = await loop.step()
-        return seconds if await reads.is_owing() else None
+        return seconds if await reads.has_pending() else None
 
     return step
 

@@ -70,7 +70,7 @@ class Invariants:
     def drained(self, task_id: str, number: int, words: Iterable[str]) -> None:
         """A destroy deletes a spool: what stood in it was heard, applied or refused."""
         for name in words:
-            is_seen = (task_id, number, name) in self._tables.heard
+            is_seen = (task_id, number, name) in self._tables.webhooks
             _hold(is_seen, f"{name} of {task_id} was deleted with the spool, and never heard")
 
     def granted(self, token: str) -> None:
@@ -92,7 +92,7 @@ class Invariants:
         """An agent was told that its word is stored."""
         word = (task_id, attempt, webhook_id)
         self._seen_webhooks.add(word)
-        _hold(word in self._tables.heard, f"{word} was acknowledged and is not in the log")
+        _hold(word in self._tables.webhooks, f"{word} was acknowledged and is not in the log")
 
     def check(self, needs: Sequence[ReadSet], view: UnitOfWork, apply: Callable[[], Any]) -> None:
         """A commit: what it changes, and what it must not."""
@@ -127,7 +127,7 @@ class Invariants:
             raise Violated(what)
         for task_id in self._accepted:
             self.accepted(task_id)
-        missing = self._seen_webhooks - self._tables.heard.keys()
+        missing = self._seen_webhooks - self._tables.webhooks.keys()
         _hold(not missing, f"acknowledged words are not in the log: {missing}")
 
     def _unsettled(self, sandboxes: Sequence[str]) -> Iterator[str]:

@@ -244,10 +244,10 @@ class ConcurrencyKeys:
     """The number of attempts of each key that are launching or running."""
     holds: dict[str, tuple[ConcurrencyHold, ...]] = field(default_factory=dict)
     """The holds of each key, as far back as a task has waited for it."""
-    changed: list[ConcurrencyHold] = field(default_factory=list)
+    changes: list[ConcurrencyHold] = field(default_factory=list)
 
-    def has_room(self, task: Task) -> bool:
-        """True if its key lets one more of them launch."""
+    def allows(self, task: Task) -> bool:
+        """True if its key allows one more of them to launch."""
         if task.concurrency_key is None or task.status is not Status.QUEUED:
             return True
         return self.in_use.get(task.scoped_key, 0) < self.limit
@@ -271,12 +271,12 @@ class ConcurrencyKeys:
     def _change(self, key: str, before: ConcurrencyHold | None, after: ConcurrencyHold) -> None:
         others = (hold for hold in self.holds.get(key, ()) if hold is not before)
         self.holds[key] = (*others, after)
-        self.changed.append(after)
+        self.changes.append(after)
 
     @property
     def is_changed(self) -> bool:
         """True if a key was taken or freed."""
-        return bool(self.changed)
+        return bool(self.changes)
 
 
 class Messages(Rows[tuple[str, str], Seen]):

@@ -74,7 +74,7 @@ def _create_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]
         task = queues[project].pop()
         if not queues[project]:
             del queues[project]
-        if unit.keys.has_room(task):  # the task before may have taken the last slot of the key
+        if unit.keys.allows(task):  # the task before may have taken the last slot of the key
             claimed.append(_claim_create(unit, task, command, now))
     return claimed
 
@@ -119,7 +119,7 @@ def _is_for(job: Job, command: Claim, now: int) -> bool:
 def _may_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> bool:
     if task.claimable_at is None or task.claimable_at > now or task.status.is_terminal:
         return False
-    return _is_reachable(unit, task, command) and unit.keys.has_room(task)
+    return _is_reachable(unit, task, command) and unit.keys.allows(task)
 
 
 def _is_reachable(unit: UnitOfWork, task: Task, command: Claim) -> bool:

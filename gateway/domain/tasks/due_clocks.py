@@ -50,7 +50,7 @@ def _queue(change: TaskChange) -> None:
     if change.task.status is not Status.QUEUED:
         return
     left = queue_left(change)
-    if left > 0 or not change.unit.keys.has_room(change.task):
+    if left > 0 or not change.unit.keys.allows(change.task):
         # A full concurrency key stops this clock: the task could not be claimed meanwhile.
         change.schedule(queue=change.now + (left if left > 0 else RECHECK_EVERY))
         return

@@ -62,7 +62,7 @@ def _can_be_taken(change: TaskChange) -> bool:
 
 def _no_launcher_at(change: TaskChange) -> int:
     at = change.now + NO_LAUNCHER_AFTER - _waited(change)
-    if at <= change.now and not change.unit.keys.has_room(change.task):
+    if at <= change.now and not change.unit.keys.allows(change.task):
         at = change.now + NO_LAUNCHER_AFTER
     # Right after the start of the gateway no launcher can have called yet.
     return max(at, change.policy.started_at + LIVE_FOR)

@@ -13,34 +13,35 @@ from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.store.loading import BatchReadSet
-from gateway.store.sqlite.claims import load_claims, load_keys, write_claims, write_keys
+from gateway.store.sqlite.claims import UPSERT_HOLDS, load_claims, load_keys, write_claims
 from gateway.store.sqlite.clocks import load_pulse, write_pulse
 from gateway.store.sqlite.deliveries import load_deliveries, write_deliveries
 from gateway.store.sqlite.endpoints import load_outbox, write_endpoints, write_outbox
 from gateway.store.sqlite.events import load_events, write_events, write_patches
 from gateway.store.sqlite.launching import (
+    UPSERT_JOBS,
+    UPSERT_LAUNCHERS,
+    UPSERT_REALMS,
     load_held_jobs,
     load_jobs,
     load_launchers,
     load_stranded,
-    write_jobs,
-    write_launchers,
-    write_realms,
     write_sweeps,
 )
-from gateway.store.sqlite.part import Load, Loading, Write
+from gateway.store.sqlite.part import Load, Loading, Write, changes
 from gateway.store.sqlite.pruning import write_retention
+from gateway.store.sqlite.rows import ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE
 from gateway.store.sqlite.sources import (
+    UPSERT_WORKSPACES,
     load_messages,
     load_workspaces,
     write_messages,
-    write_workspaces,
 )
 from gateway.store.sqlite.tasks import (
+    UPSERT_ATTEMPTS,
     load_idempotency,
     load_sandboxes,
     load_tasks,
-    write_attempts,
     write_idempotency,
     write_metadata,
     write_secrets,
@@ -74,16 +75,16 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
     ("events", write_events),
     ("patches", write_patches),
     ("deliveries", write_deliveries),
-    ("attempts", write_attempts),
-    ("jobs", write_jobs),
+    changes("attempts", UPSERT_ATTEMPTS, ATTEMPT),
+    changes("jobs", UPSERT_JOBS, JOB),
     ("secrets", write_secrets),
-    ("workspaces", write_workspaces),
+    changes("workspaces", UPSERT_WORKSPACES, WORKSPACE),
     ("metadata", write_metadata),
     ("idempotency", write_idempotency),
     ("messages", write_messages),
-    ("launchers", write_launchers),
-    ("realms", write_realms),
-    ("keys", write_keys),
+    changes("launchers", UPSERT_LAUNCHERS, LAUNCHER),
+    changes("realms", UPSERT_REALMS, REALM),
+    changes("keys", UPSERT_HOLDS, HOLD),
     ("claims", write_claims),
     ("sweeps", write_sweeps),
     ("outbox", write_outbox),

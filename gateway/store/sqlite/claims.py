@@ -277,8 +277,3 @@ async def load_keys(loading: Loading) -> None:
     for hold in map(HOLD.read, await loading.all(HOLDS, {"keys": keys, "since": since})):
         key = f"{hold.project}/{hold.concurrency_key}"
         found.holds[key] = (*found.holds.get(key, ()), hold)
-
-
-def write_keys(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """Holds that began or ended."""
-    yield UPSERT_HOLDS, [*map(HOLD.values, unit.keys.changed)]

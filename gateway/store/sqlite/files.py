@@ -1,5 +1,5 @@
-"""The files of a database as the gateway opened them: whoever removes or replaces one of them under
-a gateway that runs takes away what was acknowledged."""
+"""The files of a database: the lock that keeps a second gateway off them, and the watch for a file
+that is removed or replaced under a gateway that runs, with acknowledged data in it."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ BESIDE: Final = ("-wal", "-shm")
 
 
 class DatabaseLost(Unavailable):
-    """The files are no longer those that were opened: nothing is taken or told any more."""
+    """The files are no longer those that were opened: every request is refused."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
@@ -40,7 +40,7 @@ class DatabaseFiles:
         self._known = {name: _identity(name) for name in self._names}
         self._size = 0
         self.lost: str | None = None
-        """What was done to the files, once that was seen; it is never good again."""
+        """The change that was seen; once set, it stays."""
 
     @property
     def _names(self) -> tuple[Path, ...]:
@@ -55,12 +55,12 @@ class DatabaseFiles:
             return 0
 
     def look(self) -> str | None:
-        """What was done to the files; five calls of the kernel, some microseconds."""
-        self.lost = self.lost or next(self._troubles(), None)
+        """The change to the files, if any; five calls of the kernel, some microseconds."""
+        self.lost = self.lost or next(self._changes(), None)
         return self.lost
 
     def check(self) -> None:
-        """For those who read.
+        """Called before each read.
 
         Raises:
             DatabaseLost: something was done to the files.
@@ -69,15 +69,15 @@ class DatabaseFiles:
             raise DatabaseLost(self.lost)
 
     def is_overwritten(self) -> bool:
-        """Whether another database stands in the very file: then nothing of ours may be written
-        into it."""
+        """True if another database was written into the file itself: nothing of ours may be
+        written into it then."""
         size = os.fstat(self._descriptor).st_size
         is_cut = size < self._size  # it only grows
         self._size = max(self._size, size)
         header = os.pread(self._descriptor, _VERSIONS.stop, 0)
         return is_cut or header[_VERSIONS] != _WAL
 
-    def _troubles(self) -> Iterator[str]:
+    def _changes(self) -> Iterator[str]:
         if self.is_overwritten():
             yield f"another database was written into {self._path.name}"
         for name, known in self._known.items():

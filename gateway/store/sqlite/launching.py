@@ -145,7 +145,7 @@ async def load_held_jobs(loading: Loading) -> None:
 
 
 async def load_realms(loading: Loading, keys: Collection[RealmKey]) -> None:
-    """Those among these that are not loaded yet."""
+    """The realms among these that are not loaded yet."""
     missing = set(keys) - loading.unit.realms.keys()
     loading.unit.realms.load(map(REALM.read, await loading.of(REALMS_NAMED, missing, "keys")))
 
@@ -175,21 +175,6 @@ async def _tasks_of_realm(loading: Loading, key: RealmKey) -> set[str]:
         realms.has_more_stranded |= len(stranded) == STRANDED_AT_ONCE
         found.update(stranded)
     return found
-
-
-def write_jobs(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """New and changed jobs."""
-    yield UPSERT_JOBS, [*map(JOB.values, unit.jobs.changes)]
-
-
-def write_launchers(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """Launchers as they last called."""
-    yield UPSERT_LAUNCHERS, [*map(LAUNCHER.values, unit.launchers.changes)]
-
-
-def write_realms(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """New and changed realms."""
-    yield UPSERT_REALMS, [*map(REALM.values, unit.realms.changes)]
 
 
 def write_sweeps(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:

@@ -8,7 +8,7 @@ import aiosqlite
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite.connection import NO_PARAMS, bound
-from gateway.store.sqlite.rows import Params, Row
+from gateway.store.sqlite.rows import Columns, Params, Row
 
 
 class Loading:
@@ -38,3 +38,12 @@ Load = Callable[[Loading], Awaitable[None]]
 Write = Callable[[UnitOfWork, int], Iterator[tuple[str, Sequence[Params]]]]
 """Statements with the parameters of each row, from the unit of work and the number of its first new
 event."""
+
+
+def changes(part: str, statement: str, columns: Columns[Any]) -> tuple[str, Write]:
+    """The writer of a part whose changed rows are written as they are."""
+
+    def write(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
+        yield statement, [*map(columns.values, getattr(unit, part).changes)]
+
+    return part, write

@@ -93,8 +93,3 @@ async def load_workspaces(loading: Loading) -> None:
     found = await loading.of(WORKSPACES, loading.wanted.workspaces, "keys")
     unit.workspaces.load(map(WORKSPACE.read, found))
     loading.tasks.update(workspace.task_id for workspace in unit.workspaces.values())
-
-
-def write_workspaces(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """New and changed workspaces."""
-    yield UPSERT_WORKSPACES, [*map(WORKSPACE.values, unit.workspaces.changes)]

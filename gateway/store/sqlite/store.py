@@ -30,16 +30,16 @@ LEDGER: Final = "SELECT seq, instance_id FROM ledger"
 
 T = TypeVar("T")
 
-WHAT_TO_DO: Final = (
+REMEDY: Final = (
     "restart the gateway: until then it takes and tells nothing. Never remove, move or replace "
     "slipgate.db or the -wal and -shm files beside it while a gateway runs"
 )
 BUSY_MS: Final = 5_000
-"""How long a batch waits for the lock of an operator's command (milliseconds)."""
+"""The wait of a batch for the lock of an operator's command (milliseconds)."""
 
 
 class Opening(Frozen, frozen=True, kw_only=True):
-    """What had to be done before the file could be used."""
+    """The upgrade and the restore that came before the first use of the file."""
 
     upgraded: Upgraded
     restored: Restored | None
@@ -110,8 +110,7 @@ class SQLiteStore:
         self._directory = batch.directory.committed()
 
     async def checkpoint(self) -> None:
-        """What stands in the log moves into the file, and the log is cut; as far as others who read
-        it let that be, and without waiting for them.
+        """Moves the log into the file and cuts it, as far as other readers allow, without a wait.
 
         Raises:
             Unavailable: as `transaction`.
@@ -127,8 +126,8 @@ class SQLiteStore:
             raise DatabaseLost(self._files.lost)
 
     async def _save_lost(self) -> None:
-        """What was acknowledged and stands in a log that has no name any more is still to be had:
-        our descriptor holds it. It goes into the file, unless that holds another database now.
+        """Saves acknowledged data in a log that has lost its name: our descriptor still holds it.
+        It goes into the file, unless that holds another database now.
 
         Raises:
             DatabaseLost: it cannot be saved.
@@ -137,7 +136,7 @@ class SQLiteStore:
         if reason is None:
             return
         is_saved = not self._files.is_overwritten() and await self._save()
-        log.error("database.replaced", reason=reason, saved=is_saved, do=WHAT_TO_DO)
+        log.error("database.replaced", reason=reason, saved=is_saved, do=REMEDY)
         if not is_saved:
             raise DatabaseLost(reason)
 
@@ -149,7 +148,7 @@ class SQLiteStore:
             return False
 
     async def _checkpoint(self, *, busy_ms: int) -> bool:
-        """Whether all of the log is in the file now."""
+        """True if all of the log is in the file now."""
         await self._writer.execute(f"PRAGMA busy_timeout = {busy_ms}")
         ((is_busy, frames, moved),) = await self._writer.execute_fetchall(
             "PRAGMA wal_checkpoint(TRUNCATE)"

@@ -155,8 +155,8 @@ class Listing:
 
 
 def _sources(wanted: TaskFilter) -> Iterator[_Source]:
-    """Those an index serves, what is usually rare first. A repository is in no index: it would be
-    paid for by every task that is created, and read by few."""
+    """The sources with an index, the usually rare ones first. A repository is in no index: every
+    task that is created would pay for it, and few read it."""
     common: dict[str, object] = {"project": wanted.project, "since": wanted.since}
     for key, value in wanted.metadata:
         params = {"key": key, "value": value, "since": wanted.since}

@@ -156,11 +156,6 @@ def write_tasks(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[P
     yield ADVANCE_KEYS, key_values((*created, *moved), unit.policy.concurrency_per_key)
 
 
-def write_attempts(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
-    """New and changed attempts."""
-    yield UPSERT_ATTEMPTS, [*map(ATTEMPT.values, unit.attempts.changes)]
-
-
 def write_secrets(unit: UnitOfWork, _first: int) -> Iterator[tuple[str, Sequence[Params]]]:
     """Encrypted parts of tasks."""
     yield (

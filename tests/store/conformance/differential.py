@@ -148,7 +148,7 @@ class DifferentialReads(MemoryReads):
     async def due_deliveries(
         self, now: int, endpoint_ids: Sequence[str]
     ) -> dict[str, DueDeliveries]:
-        """What may be sent to each of these endpoints."""
+        """The deliveries that may be sent to each of these endpoints."""
         other = await self._other.due_deliveries(now, endpoint_ids)
         return _compare("due deliveries", await super().due_deliveries(now, endpoint_ids), other)
 

@@ -116,11 +116,11 @@ class Load:
     def _load_keys(self, need: ReadSet) -> None:
         tables, view = self._tables, self.view
         for word in need.webhooks:
-            if word in tables.heard:
-                view.events.seen[word] = tables.heard[word]
+            if word in tables.webhooks:
+                view.events.seen[word] = tables.webhooks[word]
         for key in need.idempotency:
-            if key in tables.remembered:
-                view.idempotency[key] = tables.remembered[key]
+            if key in tables.idempotency:
+                view.idempotency[key] = tables.idempotency[key]
 
     def _load_outage(self, at: int) -> list[str]:
         tables, view = self._tables, self.view
@@ -271,7 +271,7 @@ class MemoryReads:
     async def due_deliveries(
         self, now: int, endpoint_ids: Sequence[str]
     ) -> dict[str, DueDeliveries]:
-        """What may be sent to each of these endpoints."""
+        """The deliveries that may be sent to each of these endpoints."""
         return {name: self._due(now, name) for name in endpoint_ids}
 
     def _due(self, now: int, endpoint_id: str) -> DueDeliveries:
@@ -331,7 +331,7 @@ class MemoryReads:
         endpoint = self._tables.directory.find(endpoint_id)
         return "" if endpoint is None else endpoint.project
 
-    async def is_owing(self) -> bool:
+    async def has_pending(self) -> bool:
         """True if any endpoint has undelivered events."""
         return bool(self._tables.pending)
 

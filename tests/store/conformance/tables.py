@@ -49,8 +49,8 @@ class Tables:
         self.open_jobs: dict[str, Job] = {}
         self.jobs_of_task: dict[str, list[str]] = defaultdict(list)
         self.events: dict[str, list[Event]] = defaultdict(list)
-        self.heard: dict[tuple[str, int, str], bytes] = {}
-        self.remembered: dict[tuple[str, str, str], IdempotencyRecord] = {}
+        self.webhooks: dict[tuple[str, int, str], bytes] = {}
+        self.idempotency: dict[tuple[str, str, str], IdempotencyRecord] = {}
         self.directory = Directory()
         self.deliveries: dict[tuple[str, int], DeliveryRow] = {}
         self.sent: dict[tuple[str, int], Sent] = {}
@@ -91,18 +91,18 @@ class Tables:
         for event in self.written:
             self.events[event.task_id].append(event)
             if event.webhook_id is not None and event.body_hash is not None:
-                self.heard[event.task_id, event.attempt, event.webhook_id] = event.body_hash
+                self.webhooks[event.task_id, event.attempt, event.webhook_id] = event.body_hash
         self.seq += len(view.events.new)
         self.pieces.update((event.task_id, event.task_seq) for event, _ in view.patches)
         self._put_deliveries(view, first)
         assert not view.outbox.delivery_updates, "no endpoint here is disabled"
         if view.outbox.is_changed:
             self.directory = view.outbox.directory.committed()
-        self.remembered.update((kept.key, kept) for kept in view.idempotency.changes)
+        self.idempotency.update((kept.key, kept) for kept in view.idempotency.changes)
         self.calls.update((call.launcher_id, call) for call in view.launchers.changes)
         self.realms.update((key, view.realms[key]) for key in view.realms.changed)
         self.turns.update((project, view.claims.turns[project]) for project in view.claims.changed)
-        for period in view.keys.changed:
+        for period in view.keys.changes:
             self.taken[f"{period.project}/{period.concurrency_key}"][period.taken_at] = period
         if view.pulse.at is not None:
             self.pulse_at = view.pulse.at
@@ -143,16 +143,16 @@ class Tables:
             if key in view.tasks.new and key in self.tasks:
                 raise ConstraintBroken(f"tasks.id: {key}")
         numbers: dict[str, int] = {}
-        heard = set()
+        seen = set()
         for event in view.events.new:
             written = numbers.get(event.task_id, len(self.events[event.task_id]))
             if event.task_seq <= written:
                 raise ConstraintBroken(f"events_of_task: {event.task_id} {event.task_seq}")
             numbers[event.task_id] = event.task_seq
             word = (event.task_id, event.attempt, event.webhook_id or "")
-            if event.webhook_id is not None and (word in self.heard or word in heard):
+            if event.webhook_id is not None and (word in self.webhooks or word in seen):
                 raise ConstraintBroken(f"events_heard: {word}")
-            heard.add(word)
+            seen.add(word)
         pending_keys = [
             (new.endpoint_id, new.event.task_id, new.event.task_seq) for new in view.deliveries.new
         ]

@@ -1,4 +1,4 @@
-"""The audit: everything that is kept, held against the invariants of `lifecycle.md`.
+"""The audit: every stored row, checked against the invariants of `lifecycle.md`.
 
 It reads one consistent moment, task by task: its memory does not grow with the database, and a
 gateway may run beside it.
@@ -24,7 +24,7 @@ from gateway.domain.invariants.task_rows import (
 from gateway.domain.invariants.task_state import check_task
 from gateway.domain.tasks.task import Frozen, Task
 from gateway.store.sqlite import rows
-from gateway.store.sqlite.admin.check_database import is_corrupt, unsound
+from gateway.store.sqlite.admin.check_database import check_database, is_corrupt
 from gateway.store.sqlite.migrations import require_newest
 
 # ruff: noqa: S608 - what is put into a statement here is a constant list of columns
@@ -38,8 +38,8 @@ SELECT {rows.JOB} FROM jobs WHERE task_id IS NOT NULL ORDER BY task_id"""
 _DELIVERIES: Final = """
 SELECT endpoint_id, seq, task_id, task_seq, status, attempts, next_attempt_at
 FROM deliveries ORDER BY task_id"""
-# Their ids come before those of tasks: what is kept of both is read along in the same order. Also
-# those that were deleted: what was told of them stays.
+# Their ids come before those of tasks, so the rows of both are read along in the same order.
+# Deleted ones too: their events stay.
 _ENDPOINTS: Final = f"SELECT {rows.ENDPOINT} FROM endpoints ORDER BY id"
 _SUBSCRIPTIONS: Final = """
 SELECT wanted.endpoint_id, wanted.after_seq, wanted.event_types, endpoint.project, endpoint.implicit
@@ -54,7 +54,7 @@ SHOWN: Final = 10
 
 
 class Audit(Frozen, frozen=True, kw_only=True):
-    """What was found."""
+    """The findings."""
 
     tasks: int
     events: int
@@ -67,7 +67,7 @@ class Audit(Frozen, frozen=True, kw_only=True):
 
 
 def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
-    """Everything that is wrong; `key_ids` are those of the master keys, None if they are not known.
+    """Checks the whole database; `key_ids` are those of the master keys, None if unknown.
 
     Raises:
         ApiError: the database has another schema than this program's.
@@ -81,7 +81,7 @@ def audit(path: Path, *, key_ids: Container[str] | None = None) -> Audit:
         database.execute("BEGIN")
         tasks = events = pending = 0
         try:
-            found.add(unsound(database, key_ids))
+            found.add(check_database(database, key_ids))
             auditor = _Auditor(database)
             found.add(auditor.problems())
             tasks = auditor.tasks
@@ -142,7 +142,7 @@ class MergeCursor(Generic[T]):
         self._head = next(self._rows, None)
 
     def of(self, task_id: str) -> Iterator[T]:
-        """Those of the task; they must be asked for in the order of the tasks' ids."""
+        """The rows of the task; call it in the order of the tasks' ids."""
         while self._head is not None and self._head[self._task_id] <= task_id:
             row, self._head = self._head, next(self._rows, None)
             if row[self._task_id] != task_id:
@@ -169,11 +169,11 @@ class MergeCursor(Generic[T]):
 
 
 UNREADABLE: Final = (msgspec.MsgspecError, KeyError, TypeError, ValueError)
-"""What reading a row raises that holds what no column may hold."""
+"""The errors of reading a row with a value that its column must not hold."""
 
 
 class _Subscriptions:
-    """What all endpoints ever wanted; there are few of them, compared with tasks."""
+    """The subscriptions of all endpoints, which are few, compared with tasks."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._of_project: dict[str, list[Subscription]] = defaultdict(list)
@@ -184,12 +184,12 @@ class _Subscriptions:
             home[wanted.endpoint_id if implicit else project].append(wanted)
 
     def of(self, task: Task) -> tuple[Subscription, ...]:
-        """Those of the endpoints that may hear of a task."""
+        """The subscriptions of the endpoints that may get events of a task."""
         callback = self._of_callback.get(task.endpoint_id or "", ())
         return (*self._of_project.get(task.project, ()), *callback)
 
     def others(self, endpoint: Endpoint) -> tuple[Subscription, ...]:
-        """Those of the endpoints that may hear of this one."""
+        """The subscriptions of the endpoints that may get events of this one."""
         explicit = self._of_project.get(endpoint.project, ())
         return tuple(each for each in explicit if each.endpoint_id != endpoint.id)
 
@@ -205,19 +205,19 @@ class _Auditor:
         self._jobs = MergeCursor(database, _JOBS, rows.JOB.read, task_id=2)
         self._deliveries = MergeCursor(database, _DELIVERIES, _delivery_from_row, task_id=2)
         self._subscriptions = _Subscriptions(database)
-        self._shelves = (self._events, self._attempts, self._jobs, self._deliveries)
+        self._cursors = (self._events, self._attempts, self._jobs, self._deliveries)
 
     def problems(self) -> Iterator[Problem]:
         for row in self._database.execute(_ENDPOINTS):
             yield from self._problems_of_endpoint(row)
-            yield from self._strays()
+            yield from self._problems_of_rows()
         for *row, due_at in self._database.execute(_TASKS):
             self.tasks += 1
             yield from self._problems_of(row, due_at)
-            yield from self._strays()
-        for shelf in self._shelves:
-            shelf.rest()
-        yield from self._strays()
+            yield from self._problems_of_rows()
+        for cursor in self._cursors:
+            cursor.rest()
+        yield from self._problems_of_rows()
 
     def _problems_of_endpoint(self, row: rows.Row) -> Iterator[Problem]:
         endpoint_id = str(row[0])
@@ -229,14 +229,14 @@ class _Auditor:
             detail = f"a row of endpoints: {exc}"
             yield Problem(name="row_unreadable", subject=endpoint_id, detail=detail)
         else:
-            books = EndpointRows(
+            task_rows = EndpointRows(
                 endpoint=endpoint,
                 deliveries=deliveries,
                 subscriptions=self._subscriptions.others(endpoint),
             )
-            yield from check_endpoint(books, events)
+            yield from check_endpoint(task_rows, events)
         for _ in events:
-            pass  # those of one that cannot be read are none of the next
+            pass  # the events of an endpoint that cannot be read are none of the next
 
     def _problems_of(self, row: list[object], due_at: int | None) -> Iterator[Problem]:
         task_id = str(row[0])
@@ -249,7 +249,7 @@ class _Auditor:
             yield Problem(name="row_unreadable", subject=task_id, detail=f"a row of tasks: {exc}")
             task = None
         if task is not None:
-            books = TaskRows(
+            task_rows = TaskRows(
                 task=task,
                 due_at=due_at,
                 attempts=attempts,
@@ -257,14 +257,14 @@ class _Auditor:
                 deliveries=deliveries,
                 subscriptions=self._subscriptions.of(task),
             )
-            yield from check_task(books, events)
+            yield from check_task(task_rows, events)
         for _ in events:
             pass  # those of a task that cannot be read are none of the next one
 
-    def _strays(self) -> Iterator[Problem]:
-        for shelf in self._shelves:
-            yield from shelf.problems
-            shelf.problems.clear()
+    def _problems_of_rows(self) -> Iterator[Problem]:
+        for cursor in self._cursors:
+            yield from cursor.problems
+            cursor.problems.clear()
 
 
 def _delivery_from_row(row: rows.Row) -> DeliveryRow:

@@ -18,7 +18,7 @@ SELECT (SELECT instance_id FROM ledger), (SELECT count(*) FROM tasks),
 
 
 class Contents(Frozen, frozen=True, kw_only=True):
-    """What a database holds, as far as a copy is compared with it."""
+    """The contents of a database that a copy is compared by."""
 
     schema: int
     instance_id: str | None

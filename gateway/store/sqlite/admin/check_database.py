@@ -1,4 +1,4 @@
-"""What can be wrong with a database as a whole, beside the books of each task."""
+"""Checks of a database as a whole: its file, schema, numbers and keys."""
 
 import sqlite3
 from collections.abc import Container, Iterator
@@ -34,8 +34,10 @@ WHERE type = 'task.patch' AND NOT EXISTS (
     WHERE piece.task_id = event.task_id AND piece.task_seq = event.task_seq)"""
 
 
-def unsound(database: sqlite3.Connection, key_ids: Container[str] | None) -> Iterator[Problem]:
-    """Everything that is wrong with the file, its schema, its numbers and its keys."""
+def check_database(
+    database: sqlite3.Connection, key_ids: Container[str] | None
+) -> Iterator[Problem]:
+    """The problems of the file, its schema, its numbers and its keys."""
     for (text,) in database.execute("PRAGMA integrity_check"):
         if text != "ok":
             yield _problem("integrity", text)
@@ -50,7 +52,7 @@ def unsound(database: sqlite3.Connection, key_ids: Container[str] | None) -> Ite
 
 
 def is_corrupt(exc: sqlite3.DatabaseError) -> bool:
-    """Whether SQLite found the file itself damaged in the middle of a read."""
+    """True if SQLite found the file itself damaged in the middle of a read."""
     return (exc.sqlite_errorcode or 0) & 0xFF == sqlite3.SQLITE_CORRUPT
 
 

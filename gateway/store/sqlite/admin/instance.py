@@ -1,4 +1,4 @@
-"""Whose database it is: the instance id on every sandbox, and the mark of a copy."""
+"""The instance of a database: its id on every sandbox, and the mark of a backup."""
 
 import json
 import sqlite3
@@ -20,8 +20,8 @@ _OPEN_LEDGER: Final = "INSERT INTO ledger (one, seq, instance_id) VALUES (1, 0, 
 _NOTE_KEYS: Final = "UPDATE ledger SET key_ids = :key_ids"
 _RENAME: Final = "UPDATE ledger SET instance_id = :instance_id"
 RESTORE_GAP: Final = 1_000_000_000
-"""So many numbers of events are left out after a restore: more than were given since the backup,
-which at 1,000 a second would be eleven days old, and a nine-millionth of what JSON can count to."""
+"""Numbers of events left out after a restore: more than were given since the backup, which at 1,000
+a second would be eleven days old, and a nine-millionth of the integers of JSON."""
 _NOTE_GAP: Final = """
 INSERT INTO restores (seq_before, seq_after) SELECT seq, seq + :gap FROM ledger"""
 _LEAVE_GAP: Final = "UPDATE ledger SET seq = seq + :gap"

@@ -1,4 +1,4 @@
-"""Which master keys a database knows: another one under a known id is refused before it seals."""
+"""The master keys a database knows: another key under a known id is refused before it seals."""
 
 import hmac
 import sqlite3
@@ -35,8 +35,8 @@ def check_master_keys(database: sqlite3.Connection, keyring: Keyring) -> None:
 
 
 def _opens(database: sqlite3.Connection, keyring: Keyring, key_id: str) -> bool:
-    """Whether a key that has no fingerprint yet opens what is sealed under its id: one value of
-    any kind, for a single one may be damaged. Where there is none, any key is the right one."""
+    """True if a key without a fingerprint opens one value of any kind that is sealed under its id,
+    for a single one may be damaged. Where there is none, any key is the right one."""
     is_right = True
     for kind in KINDS:
         for owner, box in database.execute(kind.sample, {"key_id": key_id}):

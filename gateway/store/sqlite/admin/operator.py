@@ -1,4 +1,4 @@
-"""What an operator's commands do on the database themselves, beside a gateway that may run."""
+"""The database as an operator's commands change it, beside a gateway that may run."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -144,16 +144,16 @@ class Operator:
         return [_key_from_row(row) for row in self._database.execute(API_KEYS)]
 
     def revoke_key(self, key_id: str, at: int) -> bool:
-        """Whether there was a live key of this id."""
+        """True if there was a live key of this id."""
         changed = self._database.execute(REVOKE_API_KEY, {"id": key_id, "at": at})
         return changed.rowcount == 1
 
     def has_project(self, name: str) -> bool:
-        """Whether the project has a callback secret."""
+        """True if the project has a callback secret."""
         return self._database.execute(PROJECT, {"name": name}).fetchone() is not None
 
     def callback_secret(self, name: str) -> Sealed | None:
-        """What the callbacks of a project were first signed with, while that is kept."""
+        """The first callback secret of a project, while it is kept."""
         row = self._database.execute(PROJECT, {"name": name}).fetchone()
         return Sealed(key_id=row[0], box=row[1]) if row and row[1] else None
 

@@ -93,11 +93,11 @@ class Kind(Frozen, frozen=True, kw_only=True):
     name: str
     context: Callable[[str], str]
     sample: str
-    """One that is sealed with a key."""
+    """A value that is sealed with a key."""
     old: str
-    """Those behind an owner that are not sealed with the current key."""
+    """The values behind an owner that are not sealed with the current key."""
     replace: str
-    """Takes the place of a value that is still what it was."""
+    """Replaces a value that has not changed meanwhile."""
 
 
 KINDS: Final = (

@@ -1,4 +1,4 @@
-"""Upgrades: the way back is made before a database moves on to another schema."""
+"""Upgrades, each with a backup made before the schema changes."""
 
 import sqlite3
 from pathlib import Path
@@ -10,7 +10,7 @@ from gateway.store.sqlite.migrations import migrate, pending, version
 
 
 class Upgraded(Frozen, frozen=True, kw_only=True):
-    """What was done to bring a database to this program's schema."""
+    """The upgrade of a database to this program's schema."""
 
     before: int
     applied: tuple[int, ...] = ()
