@@ -1,1 +1,1 @@
-"""Messages and signing: what slipgate says and hears over HTTP, shared with the launcher."""
+"""The messages of HTTP, their signatures, log lines and settings; shared with the launcher."""

@@ -1,7 +1,7 @@
-"""What an agent says: the envelope of its webhooks, and one message per type.
+"""The events that agents report: the envelope of their webhooks, and one message per type.
 
-Fields that are unknown here are kept: `Word.data` is the JSON as it was sent. A terminal word is
-an attempt's last, so it is never refused for the size of an optional field; the field is dropped.
+Unknown fields are kept: `AgentEvent.data` is the JSON as it was sent. A terminal event is an
+attempt's last, so it is never refused for the size of an optional field: the field is dropped.
 """
 
 import re
@@ -45,8 +45,7 @@ Code = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 PatchText = Annotated[str, msgspec.Meta(max_length=512 * 1024)]
 
 UNKNOWN_BYTES: Final = 64 * 1024
-"""So much may the fields that we do not know have in all: they are kept, and shown with each event.
-"""
+"""The limit of all unknown fields of an event together, which are stored and shown with it."""
 MESSAGE_CHARACTERS: Final = 2_000
 SUMMARY_CHARACTERS: Final = 8_000
 MAX_ATTEMPT: Final = 1_000_000
@@ -54,29 +53,29 @@ _HALVES: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A part of what an agent says; whatever else stands in it is kept."""
+    """A part of an event's data; unknown fields are kept."""
 
 
 class Data(Part, frozen=True, kw_only=True):
-    """The `data` of a word; whatever else stands in it is kept."""
+    """The `data` of an event; unknown fields are kept."""
 
     warnings: Warnings = ()
     """Sentences that a person should read with the result."""
 
 
 class Started(Data, frozen=True, kw_only=True):
-    """`task.started`: the agent's first word."""
+    """`task.started`: the agent's first event."""
 
     script_digest: Short | None = None
     snapshot: Short | None = None
 
 
 class Heartbeat(Data, frozen=True, kw_only=True):
-    """`task.heartbeat`: alive, and nothing else to say."""
+    """`task.heartbeat`: the agent is alive."""
 
 
 class Progress(Data, frozen=True, kw_only=True):
-    """`task.progress`: what the agent is doing."""
+    """`task.progress`: the current step of the agent."""
 
     stage: Stage
     message: Text
@@ -99,20 +98,20 @@ class Piece(Data, frozen=True, kw_only=True):
     chunk: Chunk
 
     def __post_init__(self) -> None:
-        """Characters were counted before; the limit is one of bytes."""
-        if len(self.chunk) * 4 > CHUNK_BYTES and len(_utf8(self.chunk)) > CHUNK_BYTES:
+        """Counts bytes; msgspec has only counted characters."""
+        if len(self.chunk) * 4 > CHUNK_BYTES and len(self.chunk.encode()) > CHUNK_BYTES:
             raise ValueError("`chunk` has more than 64 KiB")
 
 
 class PatchPiece(Piece, frozen=True, kw_only=True):
-    """`task.patch`: a piece of what the agent changed; text, or one gzip member of it."""
+    """`task.patch`: a piece of the agent's changes; text, or one gzip member of it."""
 
     encoding: Encoding | None = None
     """`gzip`: `chunk` is the base64 of one member that holds at most 1 MiB of UTF-8 text."""
     revision: RevisionNumber = 1
-    """A later one replaces the earlier ones as a whole."""
+    """A later revision replaces the earlier ones as a whole."""
     size: Count | None = None
-    """Bytes of UTF-8 of this revision in all."""
+    """Bytes of UTF-8 of the whole revision."""
     partial: bool = False
     """The agent was interrupted."""
     base_sha: Sha | None = None
@@ -139,7 +138,7 @@ class PullRequest(Data, frozen=True, kw_only=True):
 
 
 class Receipt(Part, frozen=True, kw_only=True):
-    """One validation command and how it ended; without `exitCode` it did not run."""
+    """One validation command and its result; without `exitCode` it did not run."""
 
     command: LongText | tuple[LongText, ...]
     exit_code: int | None = None
@@ -148,7 +147,7 @@ class Receipt(Part, frozen=True, kw_only=True):
 
 
 class Error(Part, frozen=True, kw_only=True):
-    """Why the attempt failed."""
+    """The reason an attempt failed."""
 
     stage: Stage
     code: Code
@@ -157,7 +156,7 @@ class Error(Part, frozen=True, kw_only=True):
 
 
 class Result(Data, frozen=True, kw_only=True):
-    """`task.completed`, `task.needs_review`: what a finished attempt leaves behind."""
+    """`task.completed`, `task.needs_review`: the result of a finished attempt."""
 
     pr_url: Url | None = None
     branch_name: Short | None = None
@@ -167,11 +166,11 @@ class Result(Data, frozen=True, kw_only=True):
     patch: PatchText | None = None
     error: Error | None = None
     resumable: bool = False
-    """The work is whole in the patch and has not gone out: the next attempt may go on with it."""
+    """The patch is complete and was not pushed: the next attempt may go on with it."""
 
 
 class Failed(Data, frozen=True, kw_only=True):
-    """`task.failed`: nothing worth looking at came of it."""
+    """`task.failed`: the attempt has no result."""
 
     error: Error
     log_tail: PatchText | None = None
@@ -181,7 +180,6 @@ class Failed(Data, frozen=True, kw_only=True):
     summary: LongText | None = None
     patch: PatchText | None = None
     resumable: bool = False
-    """As of a result."""
 
 
 Message = (
@@ -213,20 +211,11 @@ EVENTS: Final[dict[str, type[Message]]] = {
 
 TERMINAL_EVENTS: Final = frozenset({"task.completed", "task.needs_review", "task.failed"})
 NEVER_REFUSED: Final = TERMINAL_EVENTS | {"task.patch"}
-"""Never refused for the size of an optional field: what they bring must not be lost."""
+"""Types that are never refused for the size of an optional field: no content may be lost."""
 OPTIONAL_TEXTS: Final = frozenset(
-    {
-        "prUrl",
-        "branchName",
-        "commitSha",
-        "summary",
-        "validation",
-        "outputTail",
-        "patch",
-        "logTail",
-    }
+    ["prUrl", "branchName", "commitSha", "summary", "validation", "outputTail", "patch", "logTail"]
 )
-"""What a word may lose that is never refused, when it is too long."""
+"""Fields that such an event loses if they are too long."""
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +227,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """One word of an agent, check_event; `data` is the JSON to store."""
+    """A checked event of an agent; `data` is the JSON to store."""
 
     type: str
     message: Message
@@ -246,7 +235,7 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     """One sentence per field that was dropped."""
     id: str | None = None
-    """What deduplicates a flat payload; a signed one has its `webhook-id`."""
+    """The key that deduplicates a flat payload; a signed one has its `webhook-id`."""
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -261,7 +250,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_d
 
 
 class FlatAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The answer to a word through the capability URL."""
+    """The answer to an event through the capability URL."""
 
     status: str = "ok"
     cancel: bool
@@ -269,7 +258,7 @@ class FlatAccepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Target(msgspec.Struct, frozen=True, rename="camel"):
-    """For whom a word speaks."""
+    """The task and attempt of an event."""
 
     task_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
     attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPT)]
@@ -280,13 +269,15 @@ class _TargetEnvelope(msgspec.Struct, frozen=True):
 
 
 def read_target(body: bytes) -> tuple[str, int]:
-    """The task and the attempt a signed body speaks for; nothing else of it is looked at.
+    """The task and the attempt of a signed body; the rest of it is not checked.
 
     Raises:
         WrongShape: `invalid_json`, or `invalid_request` for these two fields.
     """
-    if not _is_utf8(body):
-        raise WrongShape("invalid_json", "The body is not UTF-8.")
+    try:
+        body.decode()
+    except UnicodeDecodeError as exc:
+        raise not_json(exc) from exc
     data = _target(body)
     check_depth(body)
     return data.task_id, data.attempt
@@ -296,7 +287,7 @@ def _target(body: bytes) -> Target:
     try:
         return read(_TargetEnvelope, body).data
     except WrongShape as exc:
-        # Half a surrogate pair, wherever it stands, is told once we know who speaks.
+        # Half a surrogate pair, anywhere, is reported once the sender is known.
         without, count = _HALVES.subn(rb"\\ufffd", body)
         if exc.code != "invalid_json" or not count:
             raise
@@ -304,7 +295,7 @@ def _target(body: bytes) -> Target:
 
 
 def decode(body: bytes) -> AgentEvent:
-    """The whole word of a signed body that is valid UTF-8, as `read_target` has seen.
+    """The event of a signed body that `read_target` has checked to be UTF-8.
 
     Raises:
         WrongShape: `invalid_json`, `invalid_request` or `unknown_event_type`.
@@ -335,7 +326,7 @@ def event_kind(name: str) -> type[Message]:
 
 
 def check_event(name: str, kind: type[Message], data: dict[str, object]) -> AgentEvent:
-    """A word from decoded data, without the optional and unknown fields that make a terminal one
+    """An event from decoded data. A terminal one loses the optional and unknown fields that are
     too long.
 
     Raises:
@@ -373,7 +364,7 @@ def _shorten_warnings(data: dict[str, object]) -> tuple[str, ...]:
 
 
 def _too_much(kind: type[Message], data: dict[str, object]) -> list[tuple[Path, str]]:
-    """The fields that we do not know, if they are too long in all."""
+    """The unknown fields, if they are too long together."""
     known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"taskId", "attempt"}
     unknown = {name: value for name, value in data.items() if name not in known}
     if len(msgspec.json.encode(unknown)) <= UNKNOWN_BYTES:
@@ -393,7 +384,7 @@ def _drop(data: dict[str, object], path: Path) -> None:
 
 
 def fields_of(data: bytes) -> dict[str, object]:
-    """The fields of a word's data, whatever they are.
+    """The fields of an event's data, unchecked.
 
     Raises:
         WrongShape: it is no object, or holds a number that no float can hold.
@@ -404,18 +395,6 @@ def fields_of(data: bytes) -> dict[str, object]:
         raise wrong_shape([(("data",), str(exc))]) from exc
     except (msgspec.DecodeError, RecursionError) as exc:
         raise not_json(exc) from exc
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode()
 
 
 _DECODE: Final[dict[str, Callable[[bytes], Message]]] = {

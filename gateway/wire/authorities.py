@@ -1,7 +1,7 @@
-"""The certificate authorities that TLS is spoken with: the well-known ones, and private ones.
+"""The certificate authorities that TLS clients trust: the well-known ones and private ones.
 
 `SSL_CERT_FILE` and `SSL_CERT_DIR` name private ones, as for OpenSSL and Go. One that cannot be read
-is left out and named: it must not keep a program from saying what is wrong.
+is left out and reported: it must not end the program that has to report it.
 """
 
 import os
@@ -22,16 +22,16 @@ DIRECTORY: Final = "SSL_CERT_DIR"
 
 
 class Authorities(msgspec.Struct, frozen=True, kw_only=True):
-    """What of the variables could be read."""
+    """The readable values of both variables."""
 
     file: str | None = None
     directories: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    """What is left out, a sentence for each variable."""
+    """A sentence for each variable that is left out."""
 
     @classmethod
     def of_environ(cls, environ: Mapping[str, str]) -> "Authorities":
-        """Read both variables; never raises."""
+        """Reads both variables; never raises."""
         problems: list[str] = []
         file = _readable(environ, FILE, _load, problems)
         directories = _readable(environ, DIRECTORY, _list, problems)
@@ -43,20 +43,18 @@ class Authorities(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same for a child process."""
+        """The variables for a child process."""
         named = {FILE: self.file, DIRECTORY: os.pathsep.join(self.directories)}
         return {name: value for name, value in named.items() if value}
 
     def context(self) -> ssl.SSLContext:
-        """For a client."""
         return _context(self)
 
 
-# Read once: to load the well-known ones takes 40 ms, and clients may share them.
+# Loading the well-known authorities takes 40 ms, and clients may share them.
 @lru_cache(maxsize=8)
 def _context(authorities: Authorities) -> ssl.SSLContext:
-    """Made by hand: `create_default_context` obeys SSLKEYLOGFILE, and fails where that file cannot
-    be written."""
+    """Without `create_default_context`, which fails if SSLKEYLOGFILE cannot be written."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.set_default_verify_paths()
     context.load_verify_locations(cafile=certifi.where())
@@ -71,8 +69,8 @@ WELL_KNOWN: Final = Authorities()
 
 
 def with_trust(proxy: str, context: ssl.SSLContext) -> "httpx.Proxy":
-    """A proxy to which TLS is spoken if it speaks it: with any other, httpx takes no context."""
-    import httpx  # noqa: PLC0415 - a fifth of a second that settings alone do not need
+    """An httpx proxy; httpx accepts a TLS context only for an https address."""
+    import httpx  # noqa: PLC0415 - 0.2 s that settings alone do not need
 
     is_tls = proxy.lower().startswith("https:")
     return httpx.Proxy(proxy, ssl_context=context if is_tls else None)

@@ -1,4 +1,4 @@
-"""Decoding what others send: fast when it is right, and naming every wrong path when it is not."""
+"""Strict decoding of request bodies: fast if they are valid, naming every wrong path if not."""
 
 import types
 import typing
@@ -14,21 +14,19 @@ T = TypeVar("T")
 Code = Literal["invalid_json", "invalid_request", "unknown_event_type"]
 
 MAX_ERRORS: Final = 50
-"""So many wrong paths are named; a body of a thousand mistakes gets no thousand answers."""
+"""The most wrong paths that one answer names."""
 MAX_STEPS: Final = 5_000
-"""So many values are looked at one by one (2 us each): whoever sends a hundred thousand of them is
-told of the first that is wrong, and of no other."""
+"""The most values that are checked one by one (2 us each); of more, one mistake is named."""
 MAX_CONTAINERS: Final = 50_000
-"""Lists and objects in one body; the largest honest one names some thousand sandboxes of a sweep.
-"""
+"""Lists and objects in one body; a sweep's report has some thousand."""
 MAX_FIELDS: Final = 20_000
-"""Fields of all objects of one body that are looked at in the ordinary way."""
+"""Fields of all objects of one body; bodies with more are checked separately."""
 MAX_PATH: Final = 200
 MAX_MESSAGE: Final = 300
-"""It may quote what was sent, and that may be as long as a body."""
+"""A message may quote the value, which may be as long as a body."""
 MAX_DEPTH: Final = 32
 _LEVELS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-"""One level more, one level less, as signed bytes."""
+"""Brackets as signed bytes: +1 or -1 level."""
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _PIECE: Final = 64 * 1024
 _PATTERN: Final = "matching regex"
@@ -40,7 +38,7 @@ Path = tuple[Step, ...]
 
 
 class WrongShape(Exception):
-    """A body that is not JSON (`invalid_json`) or not what was asked for, with every wrong path."""
+    """A body that is not JSON (`invalid_json`), or has wrong fields, with every wrong path."""
 
     def __init__(self, code: Code, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(f"{code}: {detail}")
@@ -50,7 +48,7 @@ class WrongShape(Exception):
 
 
 def decode(kind: type[T], body: bytes) -> T:
-    """Read a JSON body strictly as `kind`.
+    """Decodes a JSON body strictly as `kind`.
 
     Raises:
         WrongShape: `invalid_json`, or `invalid_request` with all wrong paths.
@@ -67,8 +65,8 @@ def decode(kind: type[T], body: bytes) -> T:
 
 
 def _check_large(kind: object, body: bytes) -> None:
-    """Refuses a struct that is wrong. Of a dictionary that holds more than it may, no name is
-    matched with a pattern, as msgspec would with all of them before it counts them.
+    """Refuses an invalid struct. msgspec matches all names of a dictionary with their pattern
+    before it counts them; here the names of one that is too large are not matched.
 
     Raises:
         WrongShape: `invalid_request`.
@@ -90,7 +88,7 @@ def _check_large(kind: object, body: bytes) -> None:
 
 
 def _most_entries(kind: object) -> int | None:
-    """The greatest length of a dictionary; None: it has none, or is no dictionary."""
+    """The maximal length of a dictionary type; None for other types."""
     if typing.get_origin(kind) is not typing.Annotated:
         return None
     inner, *more = typing.get_args(kind)
@@ -99,7 +97,7 @@ def _most_entries(kind: object) -> int | None:
 
 
 def not_json(exc: Exception) -> WrongShape:
-    """The refusal of a body that is no JSON; nesting past every sane depth counts as none."""
+    """The error for a body that is no JSON, or is nested too deeply."""
     if isinstance(exc, RecursionError):
         return WrongShape("invalid_json", "The body is nested too deeply.")
     if isinstance(exc, UnicodeDecodeError):
@@ -108,10 +106,10 @@ def not_json(exc: Exception) -> WrongShape:
 
 
 def check_depth(body: bytes) -> None:
-    """Refuses what is nested deeper, or holds more values, than anybody means it.
+    """Refuses a body that is nested too deeply or has too many values.
 
-    msgspec bears as much as the stack has left at that moment, so that what one caller has taken
-    would be too deep for the next who reads it; and Ruby gives up at 100, .NET at 64.
+    msgspec accepts as many levels as the stack has left, so that a stored body could be too deep
+    for its next reader; Ruby gives up at 100, .NET at 64.
 
     Raises:
         WrongShape: `invalid_json`, or `invalid_request` for too many values.
@@ -124,8 +122,8 @@ def check_depth(body: bytes) -> None:
 
 
 def check_size(body: bytes) -> None:
-    """Refuses what holds more lists and objects than can be made in a few milliseconds: no thread
-    helps, for a decoder in C holds all of them up.
+    """Refuses a body with more lists and objects than can be made in a few milliseconds: the
+    decoder holds the GIL, so that a thread would not help.
 
     Raises:
         WrongShape: `invalid_request`.
@@ -147,20 +145,19 @@ def _too_many(most: int, what: str) -> WrongShape:
 def _has_many_fields(body: bytes) -> bool:
     if body.count(b":") <= MAX_FIELDS:
         return False
-    # As most write them, without a look at what is a string: ten times as fast.
+    # The usual form, without finding strings: ten times as fast.
     usual = body.count(b'":') - body.count(b'\\":')
     return usual > MAX_FIELDS or _outside(body).count(b":") > MAX_FIELDS
 
 
 def _outside(body: bytes) -> bytes:
-    """What stands outside the strings of JSON."""
+    """The JSON without its strings."""
     without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(without_escapes.split(b'"')[::2])
 
 
 def _depth(outside: bytes) -> int:
-    """The deepest nesting of what stands outside strings, without a step of Python for each
-    bracket."""
+    """The deepest nesting of JSON without strings, without a step of Python for each bracket."""
     steps = memoryview(outside.translate(_LEVELS, _NO_BRACKETS)).cast("b")
     depth = deepest = 0
     for start in range(0, len(steps), _PIECE):
@@ -170,7 +167,6 @@ def _depth(outside: bytes) -> int:
 
 
 def wrong_shape(mistakes: list[tuple[Path, str]]) -> WrongShape:
-    """The refusal that names these paths."""
     errors = tuple(
         FieldError(path=path_text(path), message=message[:MAX_MESSAGE])
         for path, message in mistakes[:MAX_ERRORS]
@@ -181,13 +177,13 @@ def wrong_shape(mistakes: list[tuple[Path, str]]) -> WrongShape:
 def mistakes_in(
     kind: object, value: object, *, most: int = MAX_STEPS, steps: Iterator[object] | None = None
 ) -> list[tuple[Path, str]]:
-    """The paths at which a decoded JSON value is not a `kind`, in the order of the fields: at most
-    `most` of them, and only among the values that were reached before `steps` ran out."""
+    """The paths at which a decoded value is no `kind`, in the order of the fields; at most `most`,
+    and only among the values that are reached before `steps` runs out."""
     return list(islice(_Walk(steps).mistakes(kind, value, ()), most))
 
 
 def path_text(path: Path) -> str:
-    """`("env", "A")` as `$.env.A`, `("validate", 0)` as `$.validate[0]`, cut at 200 characters."""
+    """`("env", "A")` as `$.env.A`, `("validate", 0)` as `$.validate[0]`; at most 200 characters."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return ("$" + "".join(steps))[:MAX_PATH]
 
@@ -204,7 +200,7 @@ def _explained(kind: object, body: bytes, first: msgspec.ValidationError) -> Wro
 
 
 def out_of_range(exc: msgspec.ValidationError) -> WrongShape:
-    """A mistake that was found by no walk through the value: its path stands in the text."""
+    """The error for a mistake that only msgspec found: its text names the path."""
     message, _, place = str(exc).partition(" - at `")
     error = FieldError(path=place.rstrip("`")[:MAX_PATH] or "$", message=message[:MAX_MESSAGE])
     return WrongShape("invalid_request", _summary((error,)), (error,))
@@ -217,14 +213,14 @@ def _summary(errors: tuple[FieldError, ...]) -> str:
 
 
 class _Walk:
-    """Looks for mistakes only as long as somebody wants one more, and there are steps left."""
+    """A lazy search for mistakes, bounded by steps."""
 
     def __init__(self, steps: Iterator[object] | None = None) -> None:
         self._steps = iter(range(MAX_STEPS)) if steps is None else steps
         self._is_over = False
 
     def in_many(self, kind: object, value: object, path: Path) -> list[tuple[Path, str]]:
-        """The first mistakes inside a container that is too large to be looked at as a whole."""
+        """The first mistakes inside a container that is too large to check as a whole."""
         return list(islice(self._inside(_for_value(kind, value), value, path), MAX_ERRORS))
 
     def mistakes(self, kind: object, value: object, path: Path) -> Iterator[tuple[Path, str]]:
@@ -283,7 +279,7 @@ def _mistakes_of_key(kind: object, key: str) -> str:
 
 
 def _for_value(kind: object, value: object) -> object:
-    """Without annotations, and of a union the member that a value of this form can be meant for."""
+    """The type without annotations; of a union, the member for values of this form."""
     while typing.get_origin(kind) is typing.Annotated:
         kind = typing.get_args(kind)[0]
     if typing.get_origin(kind) not in (Union, types.UnionType):
@@ -303,10 +299,10 @@ def _is_struct(kind: object) -> typing.TypeGuard[type[msgspec.Struct]]:
 
 
 def _message(exc: Exception, kind: object) -> str:
-    """The words of msgspec; of a pattern its description, for not everybody reads those."""
-    said = str(exc).partition(" - at `")[0]
-    described = _description(kind) if _PATTERN in said else None
-    return f"Expected {described}" if described else said
+    """The message of msgspec; for a pattern, its description instead."""
+    message = str(exc).partition(" - at `")[0]
+    described = _description(kind) if _PATTERN in message else None
+    return f"Expected {described}" if described else message
 
 
 def _description(kind: object) -> str | None:

@@ -1,25 +1,25 @@
-"""Deliveries as they are shown: an event owed to an endpoint, and every attempt to bring it."""
+"""Deliveries: events for endpoints, and the attempts to send them."""
 
 from gateway.wire.message import Reply
 from gateway.wire.times import Moment
 
 
 class DeliveryAttemptView(Reply, frozen=True, kw_only=True):
-    """One request to the endpoint, and what came of it."""
+    """One request to the endpoint, and its result."""
 
     at: Moment
     trigger: str
     status: int | None
-    """HTTP; null if there was no answer."""
+    """The HTTP status; null if there was no answer."""
     reason: str | None
     duration_ms: int
     key_id: str | None
-    """The secret it was signed with."""
+    """The secret that signed it."""
     response_body: str | None
 
 
 class DeliveryView(Reply, frozen=True, kw_only=True):
-    """An event owed to an endpoint, and how that stands."""
+    """An event for an endpoint, and its state."""
 
     id: str
     endpoint_id: str
@@ -29,6 +29,6 @@ class DeliveryView(Reply, frozen=True, kw_only=True):
     type: str
     status: str
     reason: str | None
-    """Why it ended without an attempt."""
+    """The reason if it ended without an attempt."""
     next_attempt_at: Moment | None
     attempts: tuple[DeliveryAttemptView, ...]

@@ -1,4 +1,4 @@
-"""Endpoints over HTTP: what is taken, and how they and their replays are shown."""
+"""Endpoints and replays: the requests that change them, and their views."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ EventTypes = Annotated[
     tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=100)], ...],
     msgspec.Meta(min_length=1, max_length=50),
 ]
-"""`task.started`, `task.*`, `*`; what they mean is looked at behind it."""
+"""`task.started`, `task.*`, `*`; the domain checks the patterns."""
 HeaderName = Annotated[
     str,
     msgspec.Meta(max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$(?!\n)"),
@@ -41,22 +41,22 @@ class NewEndpoint(Request, frozen=True, kw_only=True):
     url: Url
     project: Project = "default"
     event_types: EventTypes | None = None
-    """Without them: all but `task.heartbeat`, `task.log`, `task.patch` and `endpoint.*`."""
+    """Default: all but `task.heartbeat`, `task.log`, `task.patch` and `endpoint.*`."""
     description: Description | None = None
     headers: Headers = msgspec.field(default_factory=dict)
-    """Sent with every request; their values are never shown again."""
+    """Sent with every request; the values are never shown."""
     rate_per_second: Rate | None = None
     metadata: Metadata = msgspec.field(default_factory=dict)
 
 
 class EndpointPatch(Request, frozen=True, kw_only=True):
-    """`PATCH /v1/endpoints/{id}`: what is left out stays as it is."""
+    """`PATCH /v1/endpoints/{id}`: absent fields stay unchanged."""
 
     url: Url | UnsetType = UNSET
     event_types: EventTypes | UnsetType | None = UNSET
     description: Description | UnsetType | None = UNSET
     headers: Headers | UnsetType = UNSET
-    """All of them: those that are not named are gone."""
+    """Replaces all headers."""
     rate_per_second: Rate | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
 
@@ -65,29 +65,28 @@ class Rotation(Request, frozen=True, kw_only=True):
     """`POST …/rotate-secret`."""
 
     overlap_seconds: Annotated[int, msgspec.Meta(ge=0, le=604_800)] = 86_400
-    """So long the older secrets sign too; 0 retires them at once."""
+    """The time for which older secrets sign too; 0 retires them at once."""
 
 
 class Enabling(Request, frozen=True, kw_only=True):
     """`POST …/enable`."""
 
     backlog: Literal["deliver", "dead"] = "deliver"
-    """What becomes of the events that were held."""
+    """The fate of the events that were held."""
 
 
 class NewReplay(Request, frozen=True, kw_only=True):
-    """`POST …/replay`: deliveries of events from then on, as they were made at the time."""
+    """`POST …/replay`: sends the deliveries of a period again, with the same bodies."""
 
     since: Annotated[datetime, msgspec.Meta(tz=True)]
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    """The last moment that counts; null: now."""
+    """The end of the period; null: now."""
     only_failed: bool = False
     dry_run: bool = False
-    """Only count them."""
 
 
 class DeletedEndpoint(Reply, frozen=True, kw_only=True):
-    """An endpoint that is no more."""
+    """A deleted endpoint."""
 
     id: str
     deleted: bool
@@ -99,16 +98,16 @@ class EndpointView(Reply, frozen=True, kw_only=True):
     id: str
     project: str
     url: str
-    """Its query is masked: it may hold a secret. Of an implicit endpoint, the origin."""
+    """The query is masked: it may hold a secret. Of an implicit endpoint, the origin."""
     implicit: bool
-    """It stands for the `callbackUrl`s of one origin."""
+    """True for the `callbackUrl`s of one origin."""
     description: str | None
     event_types: tuple[str, ...]
     enabled: bool
     disabled_reason: str | None
     failing_since: Moment | None
     headers: tuple[str, ...]
-    """Their names alone."""
+    """Only their names."""
     rate_per_second: float | None
     metadata: dict[str, str]
     created_at: Moment
@@ -116,29 +115,29 @@ class EndpointView(Reply, frozen=True, kw_only=True):
 
 
 class NewEndpointView(EndpointView, frozen=True, kw_only=True):
-    """An endpoint that was just made."""
+    """A new endpoint."""
 
     secret: str | None
     """Shown this once; null in a repeated answer if it was retired since."""
 
 
 class SecretView(Reply, frozen=True, kw_only=True):
-    """A secret that was just made."""
+    """A new secret."""
 
     key_id: str
-    """What attempts that are signed with it record."""
+    """Recorded by the attempts that it signs."""
     secret: str | None
     """Shown this once; null in a repeated answer if it was retired since."""
 
 
 class EndpointTestData(Reply, frozen=True, kw_only=True):
-    """Whom it is sent to."""
+    """The endpoint under test."""
 
     endpoint_id: str
 
 
 class EndpointTest(Reply, frozen=True, kw_only=True):
-    """What `POST …/test` sends: signed like any other, and about no task."""
+    """The body that `POST …/test` sends, signed as any other; it is about no task."""
 
     type: str = "endpoint.test"
     timestamp: Moment
@@ -146,17 +145,17 @@ class EndpointTest(Reply, frozen=True, kw_only=True):
 
 
 class EndpointStateView(Reply, frozen=True, kw_only=True):
-    """An endpoint as it stood when it failed, was disabled, or worked again."""
+    """An endpoint at the time it failed, was disabled, or recovered."""
 
     id: str
     origin: str
-    """Of its address, whose path may be a secret."""
+    """Without the path, which may be a secret."""
     implicit: bool
     enabled: bool
     reason: str | None
-    """`failing`: that of the last failed attempt. `disabled`: as `disabledReason`."""
+    """`failing`: of the last failed attempt; `disabled`: as `disabledReason`."""
     http_status: int | None
-    """What it answered to that attempt, if it did."""
+    """Its answer to that attempt, if any."""
     failing_since: Moment | None
 
 
@@ -177,7 +176,7 @@ class EndpointNotice(Reply, frozen=True, kw_only=True):
 
 
 class ReplayView(Reply, frozen=True, kw_only=True):
-    """A job that sends deliveries again, and how far it has come."""
+    """A job that sends deliveries again, and its progress."""
 
     id: str
     endpoint_id: str
@@ -189,7 +188,7 @@ class ReplayView(Reply, frozen=True, kw_only=True):
     only_failed: bool
     dry_run: bool
     matched: int
-    """Deliveries it has found so far."""
+    """Deliveries found so far."""
     created_at: Moment
     updated_at: Moment
     finished_at: Moment | None

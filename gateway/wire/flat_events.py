@@ -1,12 +1,13 @@
-"""The flat payload of scripts that cannot sign, translated into the words of `agent`.
+"""The flat payload of scripts that cannot sign, translated into an agent event.
 
-It is what today's snapshot sends (`task.progress`, `task.completed`, `pr.created`, `task.failed`,
-`workspace.*`), and every type of ours with the envelope's fields flat. Empty strings are absent.
-Scripts cannot mend a refusal, so a long text is cut instead of refused.
+Today's snapshot sends it (`task.progress`, `task.completed`, `pr.created`, `task.failed`,
+`workspace.*`), and every type of ours may come with the envelope's fields flat. Empty strings count
+as absent. Scripts cannot correct a refused request, so a long text is truncated instead of refused.
 """
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Final
 
 import msgspec
@@ -26,11 +27,11 @@ from gateway.wire.truncation import head_and_tail
 Fields = dict[str, object]
 
 ENVELOPE: Final = frozenset({"type", "id", "timestamp", "taskId", "attempt"})
-"""The capability URL says for whom the word is; a `taskId` in it is the frontend's own."""
+"""The capability URL names task and attempt; a `taskId` in the body is the frontend's own."""
 NEEDS_REVIEW: Final = re.compile(
     r"patch|apply|conflict|context|does not exist|malformed", re.IGNORECASE
 )
-"""What today's frontend takes for a failure that a person should look at."""
+"""Texts of failures that today's frontend shows for review."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -40,7 +41,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decode(body: bytes) -> AgentEvent:
-    """The word a flat body stands for.
+    """The agent event of a flat body.
 
     Raises:
         WrongShape: `invalid_json`, `invalid_request` or `unknown_event_type`.
@@ -53,8 +54,8 @@ def decode(body: bytes) -> AgentEvent:
     if isinstance(data.get("warnings"), str):
         data["warnings"] = [data["warnings"]]
     kind = FlatProgress if name == "task.progress" else event_kind(name)
-    word = check_event(name, kind, data)
-    return msgspec.structs.replace(word, id=head.id or None)
+    event = check_event(name, kind, data)
+    return msgspec.structs.replace(event, id=head.id or None)
 
 
 def _fields(body: bytes) -> Fields:
@@ -72,22 +73,14 @@ def _fields(body: bytes) -> Fields:
     }
 
 
-def _progress(fields: Fields) -> tuple[str, Fields]:
-    text = _text(fields, "message") or _text(fields, "error")
-    return "task.progress", _with(fields, message=head_and_tail(text, MESSAGE_CHARACTERS) or None)
+def _progress(fields: Fields, *names: str) -> tuple[str, Fields]:
+    texts = (_text(fields, name) for name in ("message", "error", *names))
+    text = head_and_tail(next(filter(None, texts), ""), MESSAGE_CHARACTERS)
+    return "task.progress", _with(fields, message=text)
 
 
 def _workspace(fields: Fields) -> tuple[str, Fields]:
-    text = _text(fields, "message") or _text(fields, "error") or _text(fields, "status")
-    return "task.progress", _with(fields, message=head_and_tail(text, MESSAGE_CHARACTERS) or None)
-
-
-def _workspace_failed(fields: Fields) -> tuple[str, Fields]:
-    return _failure(fields, default_code="workspace_failed")
-
-
-def _pull_request(fields: Fields) -> tuple[str, Fields]:
-    return "task.pr_created", fields
+    return _progress(fields, "status")
 
 
 def _completed(fields: Fields) -> tuple[str, Fields]:
@@ -103,7 +96,7 @@ def _needs_review(fields: Fields) -> tuple[str, Fields]:
 def _failed(fields: Fields) -> tuple[str, Fields]:
     if isinstance(fields.get("error"), dict):
         return "task.failed", fields
-    if NEEDS_REVIEW.search(_said(fields)):
+    if NEEDS_REVIEW.search(_both_texts(fields)):
         return _needs_review(fields)
     return _failure(fields, default_code="agent_failed")
 
@@ -113,25 +106,26 @@ def _failure(fields: Fields, *, default_code: str) -> tuple[str, Fields]:
     error: Fields = {
         "stage": _text(fields, "stage")[:40] or "agent",
         "code": short if _CODE.fullmatch(short) else default_code,
-        "message": head_and_tail(_said(fields), SUMMARY_CHARACTERS) or "The agent gave no reason.",
+        "message": head_and_tail(_both_texts(fields), SUMMARY_CHARACTERS)
+        or "The agent gave no reason.",
         "retryable": False,
     }
     return "task.failed", {**fields, "error": error}
 
 
 def _summarised(fields: Fields) -> Fields:
-    text = _text(fields, "summary") or _said(fields)
-    return _with(fields, summary=head_and_tail(text, SUMMARY_CHARACTERS) or None)
+    text = _text(fields, "summary") or _both_texts(fields)
+    return _with(fields, summary=head_and_tail(text, SUMMARY_CHARACTERS))
 
 
-def _said(fields: Fields) -> str:
-    """The short and the long text, once each."""
+def _both_texts(fields: Fields) -> str:
+    """The short and the long text, each once."""
     texts = (_text(fields, "error"), _text(fields, "message"))
     return ": ".join(dict.fromkeys(text for text in texts if text))
 
 
-def _with(fields: Fields, **texts: str | None) -> Fields:
-    """The fields with these texts; a flat `error` is a text, and ours is an object."""
+def _with(fields: Fields, **texts: str) -> Fields:
+    """The fields with these texts, without a flat `error`: that is a text, ours is an object."""
     kept = {name: value for name, value in fields.items() if name != "error"}
     return kept | {name: text for name, text in texts.items() if text}
 
@@ -144,12 +138,12 @@ def _text(fields: Fields, name: str) -> str:
 _TRANSLATE: Final[dict[str, Callable[[Fields], tuple[str, Fields]]]] = {
     "workspace.created": _workspace,
     "workspace.status": _workspace,
-    "workspace.failed": _workspace_failed,
-    "pr.created": _pull_request,
+    "workspace.failed": partial(_failure, default_code="workspace_failed"),
+    "pr.created": lambda fields: ("task.pr_created", fields),
     "task.progress": _progress,
     "task.completed": _completed,
     "task.needs_review": _needs_review,
     "task.failed": _failed,
 }
-"""Every other type is taken as one of ours."""
+"""Other types are read as ours."""
 TRANSLATED: Final = frozenset(_TRANSLATE)

@@ -1,9 +1,8 @@
-"""JSON that every reader reads alike: I-JSON (RFC 7493) in what others send.
+"""Checks that request bodies are I-JSON (RFC 7493), which every JSON reader understands alike.
 
-Numbers no double holds, half surrogates, noncharacters and names that stand twice in an object are
-refused: some readers round them, some take the last, some cannot read the page they stand on.
-What a program wrote may hold noncharacters: its log and its patch must not be lost for one of them.
-U+0000 is a character of I-JSON; where none may stand, the field's own pattern says so.
+Refused are numbers that no double holds, half surrogates, noncharacters and duplicate names: some
+readers round them, some take the last, some fail. A program's log and patch may contain
+noncharacters, for they must not be lost. U+0000 is allowed in I-JSON; fields forbid it by pattern.
 """
 
 import json
@@ -23,11 +22,11 @@ LARGEST: Final = 2**53 - 1
 LONGEST_REAL: Final = 64
 """Characters; no writer needs more for a double."""
 DIGITS: Final = 17
-"""Significant ones that a double holds."""
+"""Significant digits that a double holds."""
 _TOKEN: Final = re.compile(
     rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(?:\s*+:)?|[0-9][0-9.]{15}|[0-9][eE]', re.DOTALL
 )
-"""A text, with its colon if it is a name; outside of texts, a number worth a closer look."""
+"""A string, with its colon if it is a name; outside of strings, a number that may be too long."""
 _ESCAPED: Final = re.compile(rb"\\u(?:[dD][89a-fA-F]|[fF][dDfF][dDeEfF])")
 _HIGH: Final = re.compile(rb"\xbf[\xbe\xbf]|\xef\xb7")
 _QUOTE: Final = ord('"')
@@ -36,7 +35,7 @@ _RAW: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 SHORT: Final = 8 * 1024
-"""Bytes of a body that is decoded for nothing but this look."""
+"""Bytes of a body that may be decoded for this check alone."""
 _NUMBERS: Final = bytes.maketrans(b"123456789.E", b"0000000000e")
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -48,14 +47,14 @@ _NONCHARACTER: Final = re.compile(
 
 
 class _Wrong:
-    """Stands in a decoded body where something is wrong."""
+    """A wrong value in a decoded body."""
 
     def __init__(self, message: str) -> None:
         self.message = message
 
 
 class _Twice(dict[str, object]):
-    """An object in which a name stands more than once."""
+    """An object with a duplicate name."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -64,27 +63,29 @@ class _Twice(dict[str, object]):
 
 
 def is_suspect(body: bytes) -> bool:
-    """Whether a body may hold something that is no I-JSON: some nanoseconds a byte."""
+    """True if a body may violate I-JSON; takes some nanoseconds a byte."""
     try:
-        if len(body) <= SHORT and _is_plain(body):
+        if len(body) <= SHORT and _is_simple(body):
             return False
         _RAW(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _HALF.search(body) is not None  # anything else that is no JSON is told elsewhere
+        return _HALF.search(body) is not None  # `decode` reports anything else that is no JSON
     except RecursionError:
         return False
     return (
         (b"\\u" in body and _ESCAPED.search(body) is not None)
         or (not body.isascii() and _HIGH.search(body) is not None)
-        or _is_odd([match[0] for match in _TOKEN.finditer(body)])  # a step each: others go on
+        or _is_odd(
+            [match[0] for match in _TOKEN.finditer(body)]
+        )  # a step for each token lets other threads run
     )
 
 
 def check(body: bytes) -> None:
-    """Refuses what is no I-JSON; what is no JSON at all is left to whoever decodes it.
+    """Refuses a body that is JSON and not I-JSON.
 
     Raises:
-        WrongShape: `invalid_request`, naming each path; `invalid_json` for what is too deep to say.
+        WrongShape: `invalid_request`, naming each path; `invalid_json` if it is nested too deeply.
     """
     check_depth(body)
     try:
@@ -96,9 +97,9 @@ def check(body: bytes) -> None:
         raise wrong_shape(mistakes)
 
 
-def _is_plain(body: bytes) -> bool:
-    """Nothing in a body is worth a look at each of its tokens, as in most. A name that
-    stands twice is gone, with its colon, when the object is written anew."""
+def _is_simple(body: bytes) -> bool:
+    """True for most bodies: no token needs a check of its own. A duplicate name, with its colon,
+    is missing when the object is encoded again."""
     shape = body.translate(_NUMBERS)
     if b"\\u" in body or b"0e" in shape or b"0000000000000000" in shape:
         return False
@@ -107,8 +108,8 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _is_odd(tokens: list[bytes]) -> bool:
-    """Whether a number is long, or a name stands twice, be it in two objects, or hides: behind an
-    escape, or before spaces."""
+    """True if a number is long, or a name occurs twice (maybe in two objects), or is written with an
+    escape or spaces, which could hide that."""
     if not tokens or max(tokens)[0] != _QUOTE:  # digits sort behind quotes
         return bool(tokens)
     names = [token for token in tokens if token[-1] == _COLON]

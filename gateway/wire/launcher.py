@@ -1,7 +1,7 @@
-"""The launcher protocol: a launcher pulls jobs, proves that it holds them, and reports.
+"""The launcher protocol: a launcher claims jobs and reports on them.
 
 Every report carries the job's lease token, a fencing token: it changes at each claim, and an old
-one is refused with 409 `lease_lost` and changes nothing.
+one is refused with 409 `lease_lost`.
 """
 
 from datetime import datetime
@@ -15,21 +15,14 @@ from gateway.wire.times import Moment
 
 JobKind = Literal["create", "inspect", "destroy", "sweep"]
 SandboxState = Literal[
-    "creating",
-    "started",
-    "stopped",
-    "error",
-    "gone",
-    "unknown",
-    "destroying",
-    "destroyed",
+    "creating", "started", "stopped", "error", "gone", "unknown", "destroying", "destroyed"
 ]
 ReportedState = Literal["creating", "started", "stopped", "error", "gone", "unknown", "destroyed"]
 
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Note = Annotated[str, msgspec.Meta(max_length=2_000)]
 ExitCode = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**32)]
-"""Windows has unsigned ones, and a signal may be told as a negative number."""
+"""Windows has unsigned ones, and a signal may be a negative number."""
 LauncherId = Annotated[
     str,
     msgspec.Meta(
@@ -46,26 +39,26 @@ ProviderAtRealm = Annotated[
 ]
 
 SPOOL_BYTES_PER_CALL = 512 * 1024
-"""A launcher reads at most so much of a spool into one report (bytes of its lines)."""
+"""The most bytes of spool lines in one report."""
 
 
 class Claim(Request, frozen=True, kw_only=True):
-    """`POST /v1/launcher/claim`: give me work that I can do."""
+    """`POST /v1/launcher/claim`: asks for jobs."""
 
     launcher_id: LauncherId
     providers: Annotated[tuple[ProviderAtRealm, ...], msgspec.Meta(min_length=1, max_length=20)]
     capacity: Annotated[int, msgspec.Meta(ge=0, le=200)]
-    """Create jobs wanted; inspect, destroy and sweep jobs come on top."""
+    """Create jobs wanted; other jobs come in addition."""
     wait_seconds: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0
     version: Annotated[str, msgspec.Meta(max_length=100)] = ""
     holding: Annotated[tuple[str, ...], msgspec.Meta(max_length=500)] = ()
-    """Jobs this process works on; others it was given and never renewed go back."""
+    """Jobs in work; others that were given and never renewed are released."""
     job_id: str | None = None
-    """Claims that very job, as a delegated launcher does."""
+    """Claims only this job, as a delegated launcher does."""
 
 
 class JobSandbox(Reply, frozen=True, kw_only=True, omit_defaults=True):
-    """The sandbox a job is about: its name is the idempotency key of the create."""
+    """The sandbox of a job; its name is the idempotency key of the create."""
 
     name: str
     id: str | None = None
@@ -89,13 +82,13 @@ class Job(Reply, frozen=True, kw_only=True, omit_defaults=True):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     env: dict[str, str] = msgspec.field(default_factory=dict)
     spool_offset: int = 0
-    """Bytes of the sandbox's spool the gateway has already taken (inspect and destroy)."""
+    """Bytes of the spool that the gateway already has (inspect and destroy)."""
     rescue: bool = False
-    """The agent has spoken, and no complete patch of its attempt is kept: save it (destroy)."""
+    """True if the agent has started and no complete patch is stored: save it (destroy)."""
 
 
 class Jobs(Reply, frozen=True, kw_only=True):
-    """The answer to a claim; empty when the wait is over and nothing came."""
+    """The answer to a claim; empty if no job came during the wait."""
 
     jobs: tuple[Job, ...]
 
@@ -107,14 +100,14 @@ class Lease(Request, frozen=True, kw_only=True):
 
 
 class Renewed(Reply, frozen=True, kw_only=True):
-    """The lease holds until then; `cancel` asks to destroy what was made and to end."""
+    """A renewed lease; `cancel` asks to destroy the sandbox and to end the job."""
 
     lease_expires_at: Moment
     cancel: bool
 
 
 class Trying(Request, frozen=True, kw_only=True):
-    """`trying`: said before each create call, so that a sandbox can never be unknown to us."""
+    """`trying`: sent before each create call, so that the gateway knows every sandbox."""
 
     lease_token: ShortText
     provider: ShortText
@@ -129,7 +122,7 @@ class MayTry(Reply, frozen=True, kw_only=True):
 
     create_before: Moment
     create_seconds: int
-    """The same as a duration, to be counted from sending the request on a monotonic clock."""
+    """The same as a duration from sending the request, by a monotonic clock."""
     create: bool
 
 
@@ -152,24 +145,24 @@ class Created(Request, frozen=True, kw_only=True):
 
 
 class Process(Request, frozen=True, kw_only=True):
-    """What the launcher sees of the agent's process."""
+    """The agent's process as the launcher sees it."""
 
     state: Literal["running", "exited", "unknown"]
     exit_code: ExitCode | None = None
 
 
 class Spooled(Request, frozen=True, kw_only=True):
-    """One signed webhook read from a sandbox's spool, as the agent wrote it."""
+    """A signed webhook from a sandbox's spool, as the agent wrote it."""
 
     id: ShortText
     timestamp: int
     signature: Annotated[str, msgspec.Meta(max_length=2_000)]
     body: Annotated[str, msgspec.Meta(max_length=1_500_000)]
-    """base64 of the exact bytes that were signed."""
+    """base64 of the signed bytes."""
 
 
 class SweptSandbox(Request, frozen=True, kw_only=True):
-    """One sandbox that carries our labels, found by a sweep."""
+    """A sandbox with our labels, found by a sweep."""
 
     id: ShortText
     name: ShortText
@@ -182,7 +175,7 @@ class SweptSandbox(Request, frozen=True, kw_only=True):
 
 
 class Done(Request, frozen=True, kw_only=True):
-    """`done`: the job is over; what was seen, and what the spool held."""
+    """`done`: the job is over; its findings and the events of the spool."""
 
     lease_token: ShortText
     sandbox: Sandbox | None = None
@@ -190,12 +183,12 @@ class Done(Request, frozen=True, kw_only=True):
     process: Process | None = None
     spool: Annotated[tuple[Spooled, ...], msgspec.Meta(max_length=5_000)] = ()
     spool_offset: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
-    """Bytes of the spool read so far; the next inspect or destroy job names it."""
+    """Bytes of the spool read so far, for the next job."""
     diagnosis: Note | None = None
 
 
 class LaunchError(Request, frozen=True, kw_only=True):
-    """Why a job failed; permanent errors end the attempt at once."""
+    """The reason a job failed; permanent errors end the attempt at once."""
 
     code: Annotated[
         str,
@@ -227,7 +220,7 @@ class Delegate(Request, frozen=True, kw_only=True):
 
 
 class RescuedPiece(Request, frozen=True, kw_only=True):
-    """`patch`: a piece of what the agent changed, found in its sandbox."""
+    """`patch`: a piece of the agent's changes, found in its sandbox."""
 
     lease_token: ShortText
     offset: Count
@@ -244,7 +237,7 @@ class RescuedPiece(Request, frozen=True, kw_only=True):
 
 
 class EndedSandbox(Request, frozen=True, kw_only=True):
-    """A sandbox whose process the launcher held."""
+    """A sandbox whose process this launcher ran."""
 
     instance_id: ShortText
     provider: ShortText
@@ -253,7 +246,7 @@ class EndedSandbox(Request, frozen=True, kw_only=True):
 
 
 class Ended(Request, frozen=True, kw_only=True):
-    """`POST /v1/launcher/ended`: these processes have ended; they are looked at, at once."""
+    """`POST /v1/launcher/ended`: processes that have ended; the gateway inspects them at once."""
 
     launcher_id: LauncherId
     sandboxes: Annotated[tuple[EndedSandbox, ...], msgspec.Meta(max_length=500)]
@@ -266,12 +259,12 @@ class Acknowledged(Reply, frozen=True, kw_only=True):
 
 
 class GatewayView(Reply, frozen=True, kw_only=True):
-    """Who the gateway is, and what of its settings matters to launchers."""
+    """The gateway's identity, and its settings that matter to launchers."""
 
     instance_id: str
-    """The label of its sandboxes: those of another instance are never touched."""
+    """The label of its sandboxes; those of other instances are not touched."""
     version: str
     public_url: str | None
-    """What sandboxes call back; null: they only spool."""
+    """The URL that sandboxes call; null: they only spool."""
     snapshot: str
-    """What a task gets that names none."""
+    """The default of tasks."""

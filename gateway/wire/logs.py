@@ -1,4 +1,4 @@
-"""Log lines in the one form of all our programs: as JSON, or for a terminal."""
+"""The log lines of all our programs: JSON, or text for a terminal."""
 
 import io
 import logging
@@ -17,30 +17,29 @@ from structlog.typing import EventDict
 from gateway.wire.times import rfc3339
 
 PATIENCE_MS: Final = 10
-"""For a reader that is slow; one that has hung is not waited for again until it reads on."""
+"""The wait for a slow reader; after one timeout, none until it reads again."""
 ATOMIC: Final = 4_096
-"""Bytes that a pipe which has room takes at once (PIPE_BUF of Linux)."""
+"""Bytes that a pipe that is not full takes at once (PIPE_BUF of Linux)."""
 
 
 class LogFile(io.TextIOBase):
-    """Log lines on their way to a file descriptor. A line that cannot be written (disk full, reader
-    gone, reader hung) is dropped and counted: no log is worth the program that writes it."""
+    """A stream of log lines into a file descriptor. A line that cannot be written (disk full,
+    reader gone or hung) is dropped and counted: logging must not stop the program."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self.dropped = 0
-        """Lines, since the start."""
         self._descriptor = descriptor
         self._patience = PATIENCE_MS
         self._is_torn = False
-        """Whether only the beginning of the last line was written."""
-        # A file takes whatever it has room for; only what somebody reads can keep us waiting.
+        """True if only the beginning of the last line was written."""
+        # Writing to a file does not block; a pipe, a socket or a terminal may.
         self._can_block = not stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
     def write(self, text: str) -> int:
-        """One line, or none of it where that can be helped."""
+        """Writes one line: all of it or, if possible, nothing."""
         try:
             self._write(text.encode(errors="backslashreplace"))
         except OSError:
@@ -48,33 +47,31 @@ class LogFile(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """The descriptor."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
         return os.isatty(self._descriptor)
 
     def _write(self, line: bytes) -> None:
         left = memoryview(b"\n" + line if self._is_torn else line)
         self._is_torn = False
         while left:
-            if self._can_block and not self._has_room():
+            if self._can_block and not self._is_writable():
                 raise BlockingIOError
             done = os.write(self._descriptor, left[:ATOMIC] if self._can_block else left)
             left = left[done:]
             self._is_torn = bool(left)
 
-    def _has_room(self) -> bool:
-        has_room = bool(self._poll.poll(self._patience))
-        self._patience = PATIENCE_MS if has_room else 0
-        return has_room
+    def _is_writable(self) -> bool:
+        is_writable = bool(self._poll.poll(self._patience))
+        self._patience = PATIENCE_MS if is_writable else 0
+        return is_writable
 
 
 def open_logs(form: str) -> LogFile:
     """Sends log lines to stderr; `form`: `json`, `console`, empty: by terminal."""
     stream = LogFile(sys.stderr.fileno())
-    # Python's own keeps what it could not write, and ends with code 120 because of it.
+    # Python's own stream keeps unwritten text, and then ends with exit code 120.
     sys.stderr = cast("TextIO", stream)
     is_console = form == "console" or (not form and stream.isatty())
     structlog.configure(
@@ -97,14 +94,14 @@ class _Lines(_Filtering):  # type: ignore[valid-type, misc]
     """One line of JSON per event."""
 
     def info(self, event: str, **fields: object) -> None:
-        """The line that every request costs, without the detour through the processors."""
+        """Skips the processors: every request writes such a line."""
         if self._context:
             fields = {**self._context, **fields}
         self._logger.msg(_json_line("info", event, fields))
 
 
 class _Foreign(logging.Handler):
-    """What libraries say, in the one form of all lines."""
+    """Log records of libraries, in the form of our lines."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger(record.name)

@@ -1,12 +1,12 @@
-"""The two kinds of JSON message: strict ones that we read, plain ones that we write."""
+"""The bases of JSON messages: strict requests and tolerant replies."""
 
 from typing import Annotated, Final
 
 import msgspec
 
 BLANK: Final = r"\s\u0000-\u001f\u0085\ufeff"
-"""Inside the brackets of a pattern: white space, which is not the same in Python and in JavaScript,
-and control characters."""
+"""White space and control characters, for the brackets of a pattern: `\\s` alone differs between
+Python and JavaScript."""
 WithoutNul = Annotated[
     str, msgspec.Meta(pattern=r"^[^\u0000]*$", description="text without the character U+0000")
 ]
@@ -15,14 +15,10 @@ JSONObject = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"type": "obj
 
 
 class Request(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    forbid_unknown_fields=True,
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
 ):
-    """A message somebody sends us: an unknown field is an error, so that a typo is not ignored."""
+    """A message that we receive: an unknown field is an error, so that a typo is not ignored."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message we send: whoever reads it must bear fields it does not know."""
+    """A message that we send: its readers ignore unknown fields."""

@@ -1,4 +1,4 @@
-"""What operators read: launchers, and what is due."""
+"""Views for operators: launchers, sweeps, and the dry run of the reconciler."""
 
 from typing import Literal
 
@@ -19,24 +19,24 @@ class HeldJobView(Reply, frozen=True, kw_only=True):
 
 
 class LauncherView(Reply, frozen=True, kw_only=True):
-    """A launcher's process, as it called last; one that has not called for a day is forgotten."""
+    """A launcher at its last call; one that has not called for a day is left out."""
 
     id: str
     providers: tuple[str, ...]
     """`local@<realm>`; a bare name means the empty realm."""
     project: str | None
-    """The one that it serves; null: all."""
+    """The project that it serves; null: all."""
     capacity: int
-    """Create jobs it would take beside those it holds."""
+    """Create jobs that it would take in addition."""
     version: str
     last_called_at: Moment
     live: bool
-    """Whether it called within the last 60 s."""
+    """True if it called within the last 60 s."""
     jobs: tuple[HeldJobView, ...]
 
 
 class DueView(Reply, frozen=True, kw_only=True):
-    """A clock of a task, `lease` of a job, or `realm`, that has run out."""
+    """An expired clock of a task, `lease` of a job, or `realm`."""
 
     what: str
     since: Moment
@@ -62,13 +62,13 @@ class DryRunJobView(Reply, frozen=True, kw_only=True):
 
 
 class DryRunStepView(Reply, frozen=True, kw_only=True):
-    """What is due, and what the reconciler would do about it."""
+    """A due clock, and the changes that the reconciler would make."""
 
     task_id: str | None
     job_id: str | None
-    """The job whose lease has run out; else a clock of the task is due."""
+    """The job whose lease has expired; null if a clock of the task is due."""
     realm: str | None
-    """The realm, `local@<realm>`, of which it is to be seen whether a launcher still calls."""
+    """The realm, `local@<realm>`, whose launchers are to be checked."""
     status: str | None
     due: tuple[DueView, ...]
     next_status: str | None
@@ -84,33 +84,33 @@ class UnwantedView(Reply, frozen=True, kw_only=True):
     name: str
     state: str
     task_id: str | None
-    """As its labels say."""
+    """From its labels."""
     attempt: int | None
     created_at: Moment | None
     outcome: Literal["waiting", "ending", "destroying"]
-    """`waiting`: a create may still land, or the list be stale: the next sweep looks again;
-    `ending`: the destroy job of its attempt sees to it; `destroying`: the sweep has opened one."""
+    """`waiting`: a create may be under way, or the list stale, so the next sweep checks again;
+    `ending`: its attempt has a destroy job; `destroying`: the sweep has opened one."""
     reason: str
 
 
 class SweepView(Reply, frozen=True, kw_only=True):
-    """A realm, and what was found there last."""
+    """A realm, and the findings of its last sweep."""
 
     provider: str
     realm: str
     project: str | None
-    """Whose launchers sweep it, and whose sandboxes alone they see; null: all."""
+    """The project of its launchers, which see only its sandboxes; null: all."""
     live: bool
-    """Whether a launcher of it called within the last 60 s: nobody else can sweep."""
+    """True if a launcher of it called within the last 60 s: only those can sweep."""
     swept_at: Moment | None
     """Null: not yet."""
     next_at: Moment | None
-    """When it is swept again; null while that is under way."""
+    """The next sweep; null during one."""
     seen: int
-    """Sandboxes of ours; those of another instance are never counted nor touched."""
+    """Our sandboxes; those of other instances are not counted."""
     unwanted: int
     sandboxes: tuple[UnwantedView, ...]
-    """Of the unwanted, the first 100."""
+    """The first 100 of the unwanted."""
 
 
 class SweepsView(Reply, frozen=True, kw_only=True):
@@ -120,13 +120,13 @@ class SweepsView(Reply, frozen=True, kw_only=True):
 
 
 class ReconcileView(Reply, frozen=True, kw_only=True):
-    """Everything that is due at a moment, the longest due first; nothing was changed."""
+    """Everything that is due at a moment, the longest due first; a dry run."""
 
     at: Moment
     data: tuple[DryRunStepView, ...]
     is_whole: bool
     """False: more is due than `limit`."""
     next_due_at: Moment | None
-    """When the next clock or lease runs out, of all that there are."""
+    """The expiry of the next clock or lease."""
     outage_since: Moment | None
-    """Nothing could commit since then: clocks that came due meanwhile are moved first."""
+    """The start of an outage of the store: clocks that came due meanwhile are moved first."""

@@ -1,7 +1,7 @@
-"""Closes our process to the others of its user: agents of `local` run as the same one.
+"""Hides our memory from other processes of the same user, as which agents of `local` run.
 
-/proc/<pid>/environ shows the memory a process was started with, whatever it does to its variables
-later, and /proc/<pid>/mem all of it. Where Landlock confines the agents this is a second wall.
+/proc/<pid>/environ shows the variables that a process was started with, whatever it does to them
+later, and /proc/<pid>/mem all its memory. Where Landlock confines agents, this is a second barrier.
 """
 
 import ctypes
@@ -16,11 +16,11 @@ _ENVIRONMENT: Final = slice(47, 49)
 
 
 def close_own_process() -> None:
-    """Our variables stay ours (`os.environ`, and what children inherit), and nobody else's."""
+    """Erases the environment from /proc and forbids reading our memory; `os.environ` stays."""
     if sys.platform != "linux":
         return
     for name, value in os.environ.items():
-        os.putenv(name, value)  # a copy elsewhere, which the C library hands on from now
+        os.putenv(name, value)  # a copy elsewhere, which children inherit
     fields = Path("/proc/self/stat").read_text(errors="replace").rpartition(")")[2].split()
     start, end = map(int, fields[_ENVIRONMENT])
     if 0 < start < end:

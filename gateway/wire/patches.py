@@ -1,4 +1,4 @@
-"""Pieces of a patch as they are sent: text, or one gzip member of it in base64."""
+"""Pieces of a patch: text, or one gzip member of it in base64."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ import msgspec
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 Chunk = Annotated[str, msgspec.Meta(max_length=64 * 1024)]
-"""At most 64 KiB: so many characters at the most, and the bytes are counted behind it."""
+"""At most 64 KiB: characters are limited here, and bytes are counted later."""
 Encoding = Literal["gzip"]
 RevisionNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Sha = Annotated[
@@ -31,19 +31,19 @@ CHUNK_BYTES: Final = 64 * 1024
 MEMBER_BYTES: Final = 1024 * 1024
 """Text that one gzip member may hold."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
-"""No UTF-8 begins like that: what is stored tells by itself how to read it."""
+"""No UTF-8 text begins with these bytes, so a stored piece needs no other mark."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
 class Unreadable(Exception):
-    """A piece is not what its encoding says, or holds too much; says so in a few words."""
+    """The reason a piece cannot be read."""
 
 
 def text_of(chunk: str, encoding: Encoding | None) -> tuple[str, bytes]:
-    """The text of a piece, and the piece as it may be stored.
+    """The text of a piece, and the bytes to store.
 
     Raises:
-        Unreadable: it is not what `encoding` says, or holds too much.
+        Unreadable: it does not have this encoding, or holds too much.
     """
     if encoding is None:
         return chunk, chunk.encode()
@@ -55,17 +55,15 @@ def text_of(chunk: str, encoding: Encoding | None) -> tuple[str, bytes]:
 
 
 def packed(text: str, encoding: Encoding | None) -> bytes:
-    """A text as it is stored."""
     return text.encode() if encoding is None else gzip.compress(text.encode(), 6, mtime=0)
 
 
 def unpacked(stored: bytes) -> bytes:
-    """The UTF-8 of a stored piece."""
     return gzip.decompress(stored) if stored.startswith(GZIP_MAGIC) else stored
 
 
 def _unzipped(member: bytes) -> str:
-    """Bounded while it is decompressed: a small member may hold gigabytes."""
+    """Decompresses at most 1 MiB: a small member may hold gigabytes."""
     inflater = zlib.decompressobj(_GZIP)
     try:
         text = inflater.decompress(member, MEMBER_BYTES + 1)

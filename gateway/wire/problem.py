@@ -1,4 +1,4 @@
-"""The one form of every error reply: RFC 9457 `application/problem+json`."""
+"""Error replies: RFC 9457 `application/problem+json`."""
 
 import msgspec
 
@@ -6,14 +6,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldError(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One thing wrong in a request, by JSON path."""
+    """A mistake in a request, with its JSON path."""
 
     path: str
     message: str
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What went wrong; `code` is stable, `hint` says what would be right."""
+    """An error; `code` is stable, `hint` is the way out."""
 
     type: str
     title: str

@@ -1,10 +1,10 @@
-"""Secrets in other people's texts: found by their form and replaced by `[redacted:<kind>]`.
+"""Secrets in texts, recognised by their form and replaced by `[redacted:<kind>]`.
 
-What leaks is what a tool printed: keys in the forms their makers gave them, an environment, a URL
-with a password. Values without a form are taken out where they are known, inside the sandbox.
+Tools print keys in the forms of their makers, environments, URLs with passwords. Secrets without a
+form are removed inside the sandbox, where their values are known.
 
-Whoever wrote the text may want us to take long over it: every form is looked for once, from the
-left to the right, and a patch is looked at as a whole and not line by line.
+A hostile text must not cost more than its length: each form is searched once, from left to right,
+and a patch is searched as a whole, not line by line.
 """
 
 import re
@@ -16,24 +16,24 @@ import msgspec
 
 MARK: Final = "[redacted:{}]"
 FILLING: Final = "*"
-"""What makes up for the length of a longer secret, where lengths count."""
+"""Pads the mark to the length of the secret, where lengths must not change."""
 Replacement = Callable[[re.Match[str]], str]
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
-    """What secrets of one kind look like."""
+    """The form of the secrets of one kind."""
 
     kind: str
     markers: tuple[str, ...]
-    """No such secret is without one of these: what has none is not looked through."""
+    """Every such secret contains one of these: a text without any is not searched."""
     expression: str
-    """The secret is its group `secret`."""
+    """A pattern whose group `secret` is the secret."""
     is_certain: bool = False
-    """Nothing else looks like it, so that even a patch may not keep it."""
+    """True if nothing else has this form: it is removed from patches too."""
 
     @property
     def pattern(self) -> re.Pattern[str]:
-        """The expression, compiled at its first use: all of them are 5 % of a start."""
+        """Compiled at the first use: compiling all takes 5 % of a start."""
         return _compiled(self.expression)
 
 
@@ -62,15 +62,15 @@ _WORDS: Final = {
     "stripe_key": r"[rs]k_live_[A-Za-z0-9]{16,}",
     "jwt": rf"eyJ{_TOKEN}{{8,}}\.eyJ{_TOKEN}{{8,}}\.{_TOKEN}{{8,}}",
 }
-"""Secrets that are a word by themselves; none begins in the middle of another word."""
+"""Secrets that are a word by themselves: they do not begin inside another word."""
 _MORE: Final = rf"(?:{'|'.join(_WORDS.values())})*+"
-"""Those that follow one another without a gap are one: taken out one by one, each would be the
-beginning of a word only when the one before it is gone, and a text of n of them took n looks."""
+"""Secrets that follow one another without a gap count as one. Otherwise the second would begin a
+word only after the first was removed, and a text of n of them would need n searches."""
 
 
 def _word(kind: str, markers: str, *, is_certain: bool = True) -> Form:
-    """A secret that is a word by itself. Its first letters stand first in the pattern and what may
-    not stand before them behind: letters are looked for many times faster than a gap."""
+    """A secret that is a word by itself. The pattern begins with its first letters and then checks
+    the gap before them: `re` finds letters many times faster than a gap."""
     whole = _WORDS[kind]
     first = re.match(r"[A-Za-z_-]*", whole)
     begin = first[0] if first else ""
@@ -80,12 +80,8 @@ def _word(kind: str, markers: str, *, is_certain: bool = True) -> Form:
 
 
 def _form(kind: str, markers: str, expression: str, *, is_certain: bool = False) -> Form:
-    return Form(
-        kind=kind,
-        markers=tuple(markers.split()),
-        expression=expression,
-        is_certain=is_certain,
-    )
+    names = tuple(markers.split())
+    return Form(kind=kind, markers=names, expression=expression, is_certain=is_certain)
 
 
 FORMS: Final = (
@@ -112,8 +108,8 @@ FORMS: Final = (
     _form(
         "private_key",
         "-----BEGIN",
-        # Up to the next dashes, so that many beginnings without an end cost no more than one; of
-        # a key that was cut off, its lines.
+        # Up to the next dashes, so that many beginnings without an end cost no more than one; or
+        # the lines of a truncated key.
         rf"(?P<secret>{_BEGIN}(?:(?:[^-]|-(?!----)){{0,16000}}{_END}"
         r"|(?:(?:\s|\\[nr])+[A-Za-z0-9+/=]{16,})*+))",
     ),
@@ -146,9 +142,8 @@ TRACE: Final = re.compile(
     rb"|B(?=earer|EARER)|J(?<=eyJ)|R(?<=SECR)|W(?<=PASSW)"
     rb"|\\u00(?=[0-9])|\\/|\x7f|\xc2(?=[\x80-\x9f])"
 )
-"""What JSON holds that is worth a closer look: a marker of a form at its rarest letter, so that
-most text is skipped a character at a time in C (0.6 us for a usual word); an escape that could
-hide one; a control character."""
+"""Bytes of JSON that may belong to a secret: a marker at its rarest letter, so that most text is
+skipped in C (0.6 us for a usual event); an escape that could hide one; a control character."""
 _OURS: Final = tuple(
     form for form in FORMS if form.kind in {"webhook_secret", "slipgate_key", "capability"}
 )
@@ -156,25 +151,26 @@ _CERTAIN: Final = tuple(form for form in FORMS if form.is_certain)
 _PRIVATE_KEY: Final = next(form for form in FORMS if form.kind == "private_key")
 _WINDOW: Final = 64 * 1024
 _OVERLAP: Final = 16
-"""Bytes behind a window that a trace at its end looks at."""
+"""Bytes after a window that a match at its end needs."""
 _KEY_LINE: Final = re.compile(r"\+[\s\"'+]*(?P<secret>[A-Za-z0-9+/=]{16,})[\s\"',+;\\nr]*")
 
 
 def redact(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
-    """The text without what looks like a secret, and without `own` ones that are known.
-    `keeps_length`: as many bytes as before, for pieces of a longer text whose offsets count."""
-    own = tuple(own)  # looked through twice
-    is_known = _holds_any(text, own)
-    if not is_known and not has_trace(b'"' + text.encode()):
+    """Removes secrets, and the known secrets `own`, from a text. `keeps_length` keeps its bytes'
+    number, for pieces of a longer text with offsets."""
+    own = tuple(secret for secret in own if secret in text)
+    if not own and not has_trace(b'"' + text.encode()):
         return text
     for form in _marked(text, FORMS):
         text = form.pattern.sub(_replacing(form.kind, keeps_length=keeps_length), text)
-    return _without_own(text, own, keeps_length=keeps_length)
+    for secret in own:
+        text = text.replace(secret, _mark("attempt_secret", secret, keeps_length=keeps_length))
+    return text
 
 
 def redact_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = False) -> str:
-    """A patch without what is certainly a secret in a line that it adds: all else stands as it is,
-    or the patch would no longer apply."""
+    """Removes certain secrets from the lines that a patch adds; with other changes it would not
+    apply any more."""
     if "-----BEGIN" in text:
         text = _without_keys(text, keeps_length=keeps_length)
     for form in _marked(text, _CERTAIN):
@@ -189,13 +185,13 @@ def redact_patch(text: str, own: Iterable[str] = (), *, keeps_length: bool = Fal
 
 
 def contains_our_secret(data: bytes) -> bool:
-    """Whether something that we hand out stands there in clear."""
+    """True if it contains a secret that slipgate issued."""
     text = data.decode(errors="replace")
     return any(form.pattern.search(text) for form in _OURS)
 
 
 def has_trace(data: bytes) -> bool:
-    """Whether JSON is worth a closer look; a window at a time, so that no other thread waits."""
+    """True if JSON may contain a secret; searched in windows, so that other threads run."""
     for start in range(0, len(data), _WINDOW):
         if TRACE.search(data, start, start + _WINDOW + _OVERLAP):
             return True
@@ -203,23 +199,12 @@ def has_trace(data: bytes) -> bool:
 
 
 def _marked(text: str, forms: Iterable[Form]) -> Iterator[Form]:
-    """The forms that the text may hold."""
+    """The forms that may occur in the text."""
     return (form for form in forms if any(marker in text for marker in form.markers))
 
 
-def _holds_any(text: str, own: Iterable[str]) -> bool:
-    return any(secret in text for secret in own)
-
-
-def _without_own(text: str, own: Iterable[str], *, keeps_length: bool) -> str:
-    for secret in own:
-        if secret in text:
-            text = text.replace(secret, _mark("attempt_secret", secret, keeps_length=keeps_length))
-    return text
-
-
 def _without_keys(text: str, *, keeps_length: bool) -> str:
-    """A patch without the private keys that it adds."""
+    """Removes private keys from the lines that a patch adds."""
     replaced = _replacing("private_key", keeps_length=keeps_length)
     lines = text.split("\n")
     is_in_key = False
@@ -235,15 +220,15 @@ def _without_keys(text: str, *, keeps_length: bool) -> str:
 
 
 def _without_key(line: str, replaced: Replacement) -> str:
-    """A line of a key: the whole of it, or what is left when it was broken into lines."""
+    """Removes a key, or one line of a key in several lines."""
     if "-----END" in line:
         return _PRIVATE_KEY.pattern.sub(replaced, line)
     return _KEY_LINE.sub(replaced, line) if _KEY_LINE.fullmatch(line) else line
 
 
 def _where_added(text: str, replaced: Replacement) -> Replacement:
-    """The replacement in lines that a patch adds; matches come in the order of the text, and each
-    line is looked at once."""
+    """A replacement that only changes lines that a patch adds. Matches come in the order of the
+    text, and each line is checked once."""
     line_end = -1
     is_added = False
 

@@ -1,6 +1,6 @@
-"""What an agent says, made fit to be kept and shown: without secrets, without control characters.
+"""Removes secrets and control characters from the data of agent events before they are stored.
 
-It looks once over the JSON; only what shows a trace of either is decoded and gone through.
+The JSON is searched once; only data with a trace of either is decoded.
 """
 
 import re
@@ -16,24 +16,20 @@ Change = Callable[[str, str], str]
 """(name of the field, text) → text."""
 
 RAW: Final = frozenset({"chunk", "patch", "logTail", "outputTail"})
-"""What a program wrote, byte for byte: whoever shows it on a terminal takes its escapes out."""
+"""Fields with the output of programs: control characters stay, and are removed for a terminal."""
 _ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def scrub(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[str, ...]]:
-    """The data of a word as it may be stored, and a sentence for each patch that was touched; `own`
-    are secrets of the attempt that have no form of their own.
+    """The data of an event as it may be stored, and a warning for each patch that was changed;
+    `own` are secrets of the attempt that have no form of their own.
 
     Raises:
-        WrongShape: it holds a number that nobody can hold.
+        WrongShape: it contains a number that no float can hold.
     """
-    if not has_trace(data):
-        for secret in own:
-            if secret in data:
-                break
-        else:
-            return data, ()
+    if not has_trace(data) and not any(secret in data for secret in own):
+        return data, ()
     fields = fields_of(data)
     without = _without_secrets(kind, fields, tuple(secret.decode() for secret in own))
     warnings = tuple(
@@ -45,7 +41,7 @@ def scrub(kind: str, data: bytes, own: tuple[bytes, ...] = ()) -> tuple[bytes, t
 
 
 def contains_secret(kind: str, data: bytes) -> bool:
-    """Whether something stands there that should have been redacted.
+    """True if it contains a secret that should have been redacted.
 
     Raises:
         WrongShape: it is no object of JSON.
@@ -57,7 +53,7 @@ def contains_secret(kind: str, data: bytes) -> bool:
 
 
 def plain(text: str) -> str:
-    """A text without the escapes and control characters that would steer a terminal."""
+    """The text without escape sequences and control characters, which steer terminals."""
     return _CONTROL.sub("", _ESCAPE.sub("", text))
 
 
@@ -80,7 +76,7 @@ def _plain(name: str, text: str) -> str:
 
 
 def _changed(value: object, name: str, change: Change) -> object:
-    """The value with every text in it changed; `name` is that of the nearest field."""
+    """The value with every text changed; `name` is the nearest field's."""
     if isinstance(value, str):
         return change(name, value)
     if isinstance(value, dict):

@@ -1,5 +1,5 @@
-"""Variables that say where a service is, or what else goes with a request to it: a key must not be
-sent to an address that somebody else chose than whose key it is.
+"""Variables that set the address of a service, or the headers of its requests: a key must only be
+sent to an address that the key's owner chose.
 
 The names are what the services' own libraries and LiteLLM read (openai 2, anthropic 0.7x,
 google-genai 1, mistralai, groq, cohere, huggingface_hub, botocore, litellm 1.8x), and gh.
@@ -24,8 +24,8 @@ _KEYS: Final = {
     "VERTEX": ("GOOGLE_APPLICATION_CREDENTIALS",),
     "VERTEXAI": ("GOOGLE_APPLICATION_CREDENTIALS",),
 }
-"""The keys of a service that are not called `<service>_API_KEY`; its libraries try one after the
-other, so all of them must be the caller's."""
+"""Keys that are not called `<service>_API_KEY`; libraries try one after the other, so all of them
+must be the caller's."""
 _ALIASES: Final = {
     "ANTHROPIC_AWS": "AWS",
     "ANTHROPIC_BEDROCK": "AWS",
@@ -34,7 +34,7 @@ _ALIASES: Final = {
     "ANTHROPIC_VERTEX": "VERTEX",
     "GOOGLE_VERTEX": "VERTEX",
 }
-"""One service by way of another."""
+"""A service that is reached through another."""
 _SERVICES: Final = "|".join(
     sorted(
         (
@@ -61,8 +61,8 @@ _BY_NAME: Final = {"GH_REPO": "GH", "CI_SERVER_URL": "GITLAB", "GCE_METADATA_HOS
 
 
 def service_of(name: str) -> str | None:
-    """The service whose requests this variable would send elsewhere, or change; in whatever case,
-    as some libraries read them."""
+    """The service whose requests this variable redirects or changes; case is ignored, as in some
+    libraries."""
     name = name.upper()
     if name in _BY_NAME:
         return _BY_NAME[name]
@@ -71,10 +71,9 @@ def service_of(name: str) -> str | None:
 
 
 def keys_of(service: str) -> tuple[str, ...]:
-    """The variables that hold the keys of a service."""
     return _KEYS.get(service, (f"{service}_API_KEY",))
 
 
 def belongs_to(name: str, service: str) -> bool:
-    """Whether a variable may hold a credential of a service: one of its keys, or named alike."""
+    """True if a variable may hold a credential of a service, by its name."""
     return name in keys_of(service) or name.partition("_")[0] == service.partition("_")[0]

@@ -19,14 +19,14 @@ TOLERANCE_SECONDS: Final = 300
 MAX_SIGNATURES: Final = 16
 STANDARD: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 SVIX: Final = ("svix-id", "svix-timestamp", "svix-signature")
-"""The names that Svix had before there was a standard; the signature is the same."""
+"""The names of Svix before the standard; the signature is the same."""
 _ID: Final = re.compile(r"[A-Za-z0-9_\-]{1,128}")
 _TIMESTAMP: Final = re.compile(r"0|[1-9][0-9]{0,11}")
 _NOT_BASE64: Final = "webhook-signature must be 'v1,' and standard base64"
 
 
 class MalformedHeaders(Exception):
-    """The three webhook headers are missing or not in the form of the standard; says which."""
+    """A webhook header is missing or malformed; the message names it."""
 
 
 class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,9 +34,9 @@ class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     timestamp: int
-    """Unix seconds of this attempt to send."""
+    """Unix seconds of this attempt."""
     signatures: tuple[bytes, ...]
-    """Decoded `v1` signatures; others are ignored, as the standard asks."""
+    """Decoded `v1` signatures; others are ignored, as the standard demands."""
 
     @classmethod
     def parse(
@@ -58,11 +58,11 @@ class SignedHeaders(msgspec.Struct, frozen=True, kw_only=True):
         return cls(id=message_id, timestamp=int(timestamp), signatures=signatures)
 
     def is_timely(self, now_seconds: float, *, tolerance: int = TOLERANCE_SECONDS) -> bool:
-        """Whether the timestamp lies within the tolerance (seconds) of now, both ways."""
+        """True if the timestamp is at most `tolerance` seconds before or after now."""
         return abs(now_seconds - self.timestamp) <= tolerance
 
     def is_signed_by(self, secret: bytes, body: bytes) -> bool:
-        """Whether any of the signatures was made with this secret, in constant time each."""
+        """True if this secret made any of the signatures; each is compared in constant time."""
         expected = _mac(secret, self.id, self.timestamp, body)
         matches = [hmac.compare_digest(expected, given) for given in self.signatures]
         return any(matches)
@@ -75,12 +75,12 @@ def sign(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def secret_text(secret: bytes) -> str:
-    """A secret in the form people and libraries carry it: `whsec_` + base64."""
+    """A secret in its text form: `whsec_` + base64."""
     return SECRET_PREFIX + base64.b64encode(secret).decode("ascii")
 
 
 def secret_bytes(text: str) -> bytes:
-    """The key behind a `whsec_` secret.
+    """The key of a `whsec_` secret.
 
     Raises:
         ValueError: not base64, or shorter than the standard's 24 bytes.
@@ -113,7 +113,7 @@ def _decode(value: str) -> bytes:
         signature = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as exc:
         raise MalformedHeaders(_NOT_BASE64) from exc
-    # The last letter has bits to spare, so that others would stand for the same bytes.
+    # The last character has unused bits, so that other texts would decode to the same bytes.
     if base64.b64encode(signature).decode("ascii") != value:
         raise MalformedHeaders(_NOT_BASE64)
     return signature

@@ -1,6 +1,6 @@
-"""Tasks over HTTP: what `POST /v1/tasks` takes, and how a task and its events are shown.
+"""Tasks: the requests that create and steer them, and the views of tasks and events.
 
-No text that becomes an argument or a variable of a process may hold NUL: no system can carry it.
+No text that becomes an argument or a variable of a process may contain NUL.
 Patterns end in `$(?!\\n)` because `$` alone also matches before a last line break.
 """
 
@@ -54,14 +54,14 @@ OnStall = Literal["flag", "fail", "retry"]
 
 
 class Release(Request, frozen=True, kw_only=True):
-    """`POST …/attempts/{n}/release`: a sandbox nobody can confirm is declared gone."""
+    """`POST …/attempts/{n}/release`: declares a sandbox gone that no launcher can confirm."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000)]
-    """How you know; it stands in the event."""
+    """The evidence; stored in the event."""
 
 
 class AgentSpec(Request, frozen=True, kw_only=True):
-    """Which agent works on it, and its limits."""
+    """The agent and its limits."""
 
     engine: Literal["mini", "command"] = "mini"
     model_provider: Literal["openai", "anthropic", "openrouter"] = "openai"
@@ -71,7 +71,7 @@ class AgentSpec(Request, frozen=True, kw_only=True):
     command: ArgumentList | None = None
 
     def __post_init__(self) -> None:
-        """An engine `command` without one could do nothing."""
+        """Refuses the engine `command` without a command."""
         if self.engine == "command" and self.command is None:
             raise ValueError("engine `command` needs `command`, an argument list")
 
@@ -85,7 +85,7 @@ class TimeoutSpec(Request, frozen=True, kw_only=True):
 
 
 class NewTask(Request, frozen=True, kw_only=True):
-    """`POST /v1/tasks`; git's and the installation's own rules are looked at behind it."""
+    """`POST /v1/tasks`; the domain checks the rules of git and of the installation."""
 
     repo_url: Url
     prompt: Prompt
@@ -111,7 +111,7 @@ class NewTask(Request, frozen=True, kw_only=True):
 
 
 class FlagView(Reply, frozen=True, kw_only=True):
-    """What is wrong while the state stands."""
+    """A problem of a task in its current state."""
 
     code: str
     since: Moment
@@ -119,7 +119,7 @@ class FlagView(Reply, frozen=True, kw_only=True):
 
 
 class ErrorView(Reply, frozen=True, kw_only=True):
-    """Why the task ended badly."""
+    """The reason a task failed."""
 
     stage: str
     code: str
@@ -128,7 +128,7 @@ class ErrorView(Reply, frozen=True, kw_only=True):
 
 
 class SandboxView(Reply, frozen=True, kw_only=True):
-    """Where the current attempt runs."""
+    """The sandbox of an attempt."""
 
     id: str | None
     name: str
@@ -147,14 +147,14 @@ class UsageView(Reply, frozen=True, kw_only=True):
 
 
 class DeadlineView(Reply, frozen=True, kw_only=True):
-    """The next clock that comes due, and which one it is."""
+    """The next clock that comes due, and its name."""
 
     at: Moment
     what: str
 
 
 class AgentView(Reply, frozen=True, kw_only=True):
-    """Which agent works on it, and its limits, defaults filled in."""
+    """The agent and its limits, with defaults."""
 
     engine: str
     model_provider: str
@@ -189,7 +189,7 @@ class TaskView(Reply, frozen=True, kw_only=True):
     error: ErrorView | None
     usage: UsageView
     warnings: tuple[str, ...]
-    """Sentences that a person should read with the result, each once."""
+    """Sentences to read with the result, each once."""
     cancel_requested_at: Moment | None
     created_at: Moment
     started_at: Moment | None
@@ -201,11 +201,11 @@ class TaskView(Reply, frozen=True, kw_only=True):
 
 
 class AttemptView(Reply, frozen=True, kw_only=True):
-    """One try of a task; it may end without ever having been claimed."""
+    """An attempt of a task; it may end without having been claimed."""
 
     number: int
     status: str
-    """How it ended; of the current one, how the task stands."""
+    """Its end; of the current attempt, the state of the task."""
     provider: str | None
     realm: str | None
     sandbox: SandboxView | None
@@ -226,10 +226,8 @@ class WholeTaskView(TaskView, frozen=True, kw_only=True):
 
 
 class EventView(Reply, frozen=True, kw_only=True):
-    """One entry of a task's history; `data` is shown byte for byte as it was stored.
-
-    An event about an endpoint has no task: `data.endpoint` says which one, and how it stood.
-    """
+    """An event of a task, with `data` byte for byte as stored. An event about an endpoint has no
+    task: its state is in `data.endpoint`."""
 
     id: str
     seq: int
@@ -252,19 +250,19 @@ class LogChunk(Reply, frozen=True, kw_only=True):
     """Bytes of UTF-8 from the attempt's beginning."""
     chunk: str
     missing: int
-    """Bytes right before it that have not come, or come later."""
+    """Bytes before it that have not arrived."""
     at: Moment
 
 
 class StepView(Reply, frozen=True, kw_only=True):
-    """What happens by itself at a moment, unless something else comes first."""
+    """The next automatic step, unless something else happens first."""
 
     at: Moment
     what: str
 
 
 class ExplanationView(Reply, frozen=True, kw_only=True):
-    """Why a task stands where it stands; the texts are for people and may change."""
+    """The explanation of a task's state; the texts are for people and may change."""
 
     status: str
     summary: str
@@ -274,24 +272,24 @@ class ExplanationView(Reply, frozen=True, kw_only=True):
 
 
 class StreamToken(Reply, frozen=True, kw_only=True):
-    """What lets a browser read one task for a while; `url` is its event stream."""
+    """A short-lived token for a browser that reads one task; `url` is its event stream."""
 
     token: str
     expires_at: str
     refresh_at: str
-    """From then on it should be replaced."""
+    """The time to replace it."""
     url: str
 
 
 class NoticeData(Reply, frozen=True, kw_only=True):
-    """The event, and the task as it stands when this is written."""
+    """The event, and the task when the webhook was written."""
 
     event: EventView
     task: TaskView
 
 
 class Notice(Reply, frozen=True, kw_only=True):
-    """The body of a webhook of ours."""
+    """The body of a webhook that slipgate sends."""
 
     type: str
     timestamp: Moment
@@ -300,7 +298,7 @@ class Notice(Reply, frozen=True, kw_only=True):
 
 
 class Page(Reply, Generic[T], frozen=True, kw_only=True):
-    """A piece of a list, and where the next one begins; None: there is no more."""
+    """A page of a list, and the cursor of the next one; None: there is none."""
 
     data: tuple[T, ...]
     next_cursor: str | None

@@ -1,7 +1,7 @@
-"""Time on the wire: RFC 3339, UTC, milliseconds.
+"""Times in messages: RFC 3339, UTC, milliseconds.
 
-Inside slipgate a moment is an `int` of milliseconds since the Unix epoch. That is what SQLite
-compares and indexes, and arithmetic on it cannot mix time zones; it becomes text only here.
+Inside slipgate a time is an `int` of milliseconds since the Unix epoch: SQLite compares and indexes
+it, and arithmetic cannot mix time zones.
 """
 
 import re
@@ -14,7 +14,7 @@ import msgspec
 _RFC3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
 )
-"""Python reads much more of ISO 8601: weeks, dates without separators, times without a zone."""
+"""Stricter than Python, which reads weeks, dates without separators, times without a zone."""
 
 Moment = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """A text made by `rfc3339`."""
@@ -26,14 +26,13 @@ def rfc3339(at: int) -> str:
     return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
 
 
-# Most moments that are shown are of the same few seconds; strftime takes ten times a look-up.
+# Most times are of the same few seconds; strftime takes ten times as long as a look-up.
 @lru_cache(maxsize=1024)
 def _to_the_second(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def maybe_rfc3339(at: int | None) -> str | None:
-    """The same for a moment that may not have come yet."""
     return None if at is None else rfc3339(at)
 
 

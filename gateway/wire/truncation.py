@@ -1,4 +1,4 @@
-"""Long texts with their middle left out."""
+"""Truncation of long texts in the middle."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ _CUT: Final = "\n[…]\n"
 
 
 def head_and_tail(text: str, most: int) -> str:
-    """The text in at most `most` characters: scripts say what they did first and the cause last."""
+    """The text in at most `most` characters, its end kept: there is the cause of a failure."""
     if len(text) <= most:
         return text
     tail = most // 2

@@ -1,6 +1,6 @@
-"""The drop-in workspace API: what today's frontend sends, and the flat webhooks it knows.
+"""The drop-in workspace API: the requests of today's frontend, and the flat webhooks it knows.
 
-It sends more than we use, and empty strings for what it does not have: unknown fields are ignored.
+The frontend sends fields that we do not use, and empty strings for absent values.
 """
 
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ ENV_CHARACTERS = 100_000
 
 EnvValue = Annotated[WithoutNul, msgspec.Meta(max_length=ENV_CHARACTERS)]
 MaybeEmpty = Annotated[str, msgspec.Meta(max_length=244)]
-"""An empty string means absent; what else it may be is judged as a task's."""
+"""An empty string means absent; other values are checked as those of a task."""
 WorkspaceStatus = Literal["creating", "started", "stopped", "terminated"]
 
 
@@ -32,7 +32,7 @@ class NewWorkspace(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class WorkspaceMade(Reply, frozen=True, kw_only=True):
-    """`workspaceId` and `id` are the task's id, for life; `taskId` is the frontend's own."""
+    """`workspaceId` and `id` are the task's permanent id; `taskId` is the frontend's own."""
 
     workspace_id: str
     id: str
@@ -42,7 +42,7 @@ class WorkspaceMade(Reply, frozen=True, kw_only=True):
 
 
 class WorkspaceView(Reply, frozen=True, kw_only=True):
-    """How a workspace stands."""
+    """The state of a workspace."""
 
     workspace_id: str
     status: WorkspaceStatus
@@ -60,7 +60,7 @@ class ListedWorkspace(Reply, frozen=True, kw_only=True):
 
 
 class Workspaces(Reply, frozen=True, kw_only=True):
-    """A piece of the list, and where the next one begins; None: there is no more."""
+    """A page of the list, and the cursor of the next one; None: there is none."""
 
     workspaces: tuple[ListedWorkspace, ...]
     next_cursor: str | None
