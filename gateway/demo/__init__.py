@@ -1,1 +1,1 @@
-"""Stand-ins for the world around slipgate: they speak the true protocols, on this machine alone."""
+"""Fakes of GitHub, a model server and a frontend, with the real protocols, for this machine."""

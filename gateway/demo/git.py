@@ -1,4 +1,4 @@
-"""The few git commands that the stand-ins need, by argument lists and without anyone's settings."""
+"""The git commands of the fakes, without the settings of the user."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ _AUTHOR: Final = {
 
 
 class GitFailed(Exception):
-    """A git command ended badly; its words are the message."""
+    """A git command failed; the message is its stderr."""
 
 
 def git(*arguments: str, folder: Path) -> str:
-    """Run git in a folder and return what it printed, without the last line break.
+    """Runs git in a folder and returns its stdout, without the last line break.
 
     Raises:
-        GitFailed: it is not installed, took over a minute, or ended with another code than 0.
+        GitFailed: it is not installed, took over a minute, or exited with an error.
     """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
@@ -46,7 +46,7 @@ def git(*arguments: str, folder: Path) -> str:
 
 
 def branch_tip(repository: Path, branch: str) -> str | None:
-    """The commit at the tip of a branch, or None if there is no such branch."""
+    """The commit at the tip of a branch; None if there is no such branch."""
     revision = f"refs/heads/{branch}^{{commit}}"
     try:
         return git("rev-parse", "--verify", "--end-of-options", revision, folder=repository)
@@ -55,5 +55,4 @@ def branch_tip(repository: Path, branch: str) -> str | None:
 
 
 def default_branch(repository: Path) -> str:
-    """The branch that HEAD of a repository points at."""
     return git("symbolic-ref", "--short", "HEAD", folder=repository)

@@ -1,7 +1,7 @@
-"""A stand-in for GitHub's REST API: repositories and their pull requests.
+"""A fake of GitHub's REST API: repositories and their pull requests.
 
-Source: docs.github.com/rest/pulls/pulls. It holds what GitHub would refuse as well: a wrong token,
-a branch that was not pushed, a branch without commits of its own, a second pull request.
+Source: docs.github.com/rest/pulls/pulls. As GitHub, it refuses a wrong token, a branch that was not
+pushed, a branch without commits of its own, and a second pull request of a branch.
 """
 
 from asyncio import to_thread
@@ -24,7 +24,7 @@ Required = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class NewPull(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pull request is opened with."""
+    """The body of `POST …/pulls`."""
 
     title: Required
     head: Required
@@ -42,7 +42,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull request as GitHub shows it."""
+    """A pull request."""
 
     number: int
     html_url: str
@@ -56,40 +56,12 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     merged: bool = False
 
 
-class Repository(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository as GitHub shows it."""
-
-    name: str
-    full_name: str
-    default_branch: str
-    html_url: str
-    private: bool = False
-
-
-class Mistake(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One entry of a 422."""
-
-    resource: str
-    code: str
-    field: str | None = None
-    message: str | None = None
-
-
-class Complaint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The form of GitHub's errors."""
-
-    message: str
-    documentation_url: str
-    status: str
-    errors: tuple[Mistake, ...] = ()
-
-
 class Unprocessable(Exception):
-    """A pull request GitHub would answer with 422."""
+    """A refused pull request: an entry of the answer's `errors`."""
 
-    def __init__(self, mistake: Mistake) -> None:
-        super().__init__(mistake.message or mistake.field)
-        self.mistake = mistake
+    def __init__(self, code: str, **details: str) -> None:
+        super().__init__(code)
+        self.error = {"resource": "PullRequest", "code": code, **details}
 
 
 class GitHub:
@@ -108,7 +80,7 @@ class GitHub:
                 Route(f"{repository}/pulls", self._create, methods=["POST"]),
                 Route(f"{repository}/pulls/{{number:int}}", self._show, methods=["GET"]),
             ],
-            exception_handlers={HTTPException: _complain, Unprocessable: _unprocessable},
+            exception_handlers={HTTPException: _http_error, Unprocessable: _unprocessable},
         )
 
     def pulls(self, slug: str) -> tuple[Pull, ...]:
@@ -116,18 +88,19 @@ class GitHub:
         return tuple(self._pulls.get(slug, ()))
 
     async def _show_repository(self, request: Request) -> Response:
-        slug, folder = self._entered(request)
+        slug, folder = self._authorize(request)
         return _json(
-            Repository(
-                name=slug.partition("/")[2],
-                full_name=slug,
-                default_branch=await to_thread(default_branch, folder),
-                html_url=f"{request.base_url}{slug}",
-            )
+            {
+                "name": slug.partition("/")[2],
+                "full_name": slug,
+                "default_branch": await to_thread(default_branch, folder),
+                "html_url": f"{request.base_url}{slug}",
+                "private": False,
+            }
         )
 
     async def _list(self, request: Request) -> Response:
-        slug, _ = self._entered(request)
+        slug, _ = self._authorize(request)
         state = request.query_params.get("state", "open")
         head = request.query_params.get("head")
         base = request.query_params.get("base")
@@ -141,7 +114,7 @@ class GitHub:
         return _json(found)
 
     async def _show(self, request: Request) -> Response:
-        slug, _ = self._entered(request)
+        slug, _ = self._authorize(request)
         number = request.path_params["number"]
         found = [pull for pull in self.pulls(slug) if pull.number == number]
         if not found:
@@ -149,7 +122,7 @@ class GitHub:
         return _json(found[0])
 
     async def _create(self, request: Request) -> Response:
-        slug, folder = self._entered(request)
+        slug, folder = self._authorize(request)
         new = _new_pull(await request.body())
         head = await self._branch(slug, folder, new.head, "head")
         base = await self._branch(slug, folder, new.base, "base")
@@ -170,12 +143,11 @@ class GitHub:
         return _json(pull, status=201)
 
     async def _limits(self, request: Request) -> Response:
-        """Every token may ask, and it costs none of what is counted."""
         self._check_token(request)
         return _json({"resources": {}, "rate": {"limit": 5000, "remaining": 5000, "reset": 0}})
 
-    def _entered(self, request: Request) -> tuple[str, Path]:
-        """The repository asked for, if the token opens it."""
+    def _authorize(self, request: Request) -> tuple[str, Path]:
+        """Checks the token and returns the repository of the path."""
         self._check_token(request)
         slug = f"{request.path_params['owner']}/{request.path_params['name']}"
         if slug not in self._repositories:
@@ -195,53 +167,42 @@ class GitHub:
         ref = name.removeprefix(f"{owner}:")
         sha = await to_thread(branch_tip, folder, ref)
         if sha is None:
-            raise Unprocessable(Mistake(resource="PullRequest", field=field, code="invalid"))
+            raise Unprocessable("invalid", field=field)
         return Branch(label=f"{owner}:{ref}", ref=ref, sha=sha)
 
     def _check_new(self, slug: str, head: Branch, base: Branch) -> None:
         if head.sha == base.sha:
-            _refuse(f"No commits between {base.ref} and {head.ref}")
+            raise Unprocessable("custom", message=f"No commits between {base.ref} and {head.ref}")
         ends = (head.ref, base.ref)
         if any((pull.head.ref, pull.base.ref) == ends for pull in self.pulls(slug)):
-            _refuse(f"A pull request already exists for {head.label}.")
+            message = f"A pull request already exists for {head.label}."
+            raise Unprocessable("custom", message=message)
 
 
 def _new_pull(body: bytes) -> NewPull:
     try:
         return msgspec.json.decode(body, type=NewPull)
     except msgspec.ValidationError as exc:
-        message = f"Invalid request.\n\n{exc}"
-        mistake = Mistake(resource="PullRequest", code="invalid", message=message)
-        raise Unprocessable(mistake) from exc
+        raise Unprocessable("invalid", message=f"Invalid request.\n\n{exc}") from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise HTTPException(400, "Problems parsing JSON") from exc
 
 
-def _refuse(message: str) -> None:
-    raise Unprocessable(Mistake(resource="PullRequest", code="custom", message=message))
-
-
-async def _complain(_: Request, exc: Exception) -> Response:
+async def _http_error(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         raise exc
-    return _json(
-        Complaint(message=exc.detail, documentation_url=DOCUMENTATION, status=str(exc.status_code)),
-        status=exc.status_code,
-    )
+    return _error(exc.detail, exc.status_code)
 
 
 async def _unprocessable(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, Unprocessable):
         raise exc
-    return _json(
-        Complaint(
-            message="Validation Failed",
-            documentation_url=DOCUMENTATION,
-            status="422",
-            errors=(exc.mistake,),
-        ),
-        status=422,
-    )
+    return _error("Validation Failed", 422, errors=[exc.error])
+
+
+def _error(message: str, status: int, **more: object) -> Response:
+    document = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
+    return _json({**document, **more}, status=status)
 
 
 def _json(value: object, *, status: int = 200) -> Response:

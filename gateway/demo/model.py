@@ -1,13 +1,13 @@
-"""A stand-in for a model server: OpenAI's chat completions with tool calls, from a script.
+"""A fake of a model server: OpenAI's chat completions with tool calls, from a script.
 
 Source: platform.openai.com/docs/api-reference/chat. It keeps no state: the number of answers in the
-conversation says which turn is next, so an agent that starts again starts the script again. It
-never pretends to think: `system_fingerprint` and every sentence say that it is scripted.
+conversation chooses the next turn, so an agent that starts again starts the script again.
+`system_fingerprint` and every sentence say that it is scripted.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from hmac import compare_digest
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from starlette.applications import Starlette
@@ -37,20 +37,19 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """What it says."""
         if isinstance(self.content, list):
             return "".join(part.text for part in self.content)
         return self.content or ""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """The name of a tool; what else it says is for models that read."""
+    """The name of a tool; its other fields are for real models."""
 
     name: str
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool the model may call."""
+    """A tool that the model may call."""
 
     function: Function
 
@@ -64,76 +63,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
 
 
-class CalledFunction(msgspec.Struct, frozen=True, kw_only=True):
-    """The tool and its arguments, which are JSON inside JSON."""
-
-    name: str
-    arguments: str
-
-
-class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a tool."""
-
-    id: str
-    function: CalledFunction
-    type: Literal["function"] = "function"
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The message of the model."""
-
-    content: str
-    tool_calls: tuple[ToolCall, ...]
-    role: Literal["assistant"] = "assistant"
-
-
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The only choice."""
-
-    message: Answer
-    index: int = 0
-    finish_reason: str = "tool_calls"
-    logprobs: None = None
-
-
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens, counted as a quarter of the characters."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a chat request."""
-
-    id: str
-    created: int
-    """Unix seconds."""
-    model: str
-    choices: tuple[Choice, ...]
-    usage: Usage
-    object: Literal["chat.completion"] = "chat.completion"
-    system_fingerprint: str = SCRIPTED
-
-
-class Arguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tool `bash` takes."""
-
-    command: str
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """What OpenAI says of an error."""
-
-    message: str
-    type: str = "invalid_request_error"
-    param: str | None = None
-    code: str | None = None
-
-
-async def at_once() -> None:
-    """No pause before an answer."""
+async def no_pause() -> None:
+    """Answers at once."""
 
 
 class ScriptedModel:
@@ -144,7 +75,7 @@ class ScriptedModel:
         *,
         key: str,
         choose: Callable[[Sequence[str]], Script] = choose,
-        pause: Callable[[], Awaitable[None]] = at_once,
+        pause: Callable[[], Awaitable[None]] = no_pause,
         now: Callable[[], float],
     ) -> None:
         self._key = key
@@ -152,7 +83,7 @@ class ScriptedModel:
         self._pause = pause
         self._now = now
         self.answered = 0
-        """How many turns were asked of it."""
+        """The number of answers so far."""
         self.app = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._complete, methods=["POST"]),
@@ -162,43 +93,53 @@ class ScriptedModel:
         )
 
     async def _complete(self, request: Request) -> Response:
-        self._enter(request)
+        self._check_key(request)
         asked = _chat_request(await request.body())
         await self._pause()
         self.answered += 1
         return _json(self._completion(asked))
 
     async def _models(self, request: Request) -> Response:
-        self._enter(request)
+        self._check_key(request)
         model = {"id": SCRIPTED, "object": "model", "created": 0, "owned_by": "slipgate"}
         return _json({"object": "list", "data": [model]})
 
-    def _enter(self, request: Request) -> None:
+    def _check_key(self, request: Request) -> None:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not compare_digest(given.encode(), self._key.encode()):
             raise HTTPException(401, "Incorrect API key provided.")
 
-    def _completion(self, asked: ChatRequest) -> Completion:
+    def _completion(self, asked: ChatRequest) -> dict[str, object]:
         shown = [message.text for message in asked.messages if message.role == "tool"]
         number = sum(message.role == "assistant" for message in asked.messages)
         answer = _answer(turn(self._choose(shown), number), number)
         read = sum(len(message.text) for message in asked.messages) // CHARACTERS_PER_TOKEN
         written = len(msgspec.json.encode(answer)) // CHARACTERS_PER_TOKEN
-        return Completion(
-            id=f"chatcmpl-scripted-{self.answered}",
-            created=int(self._now()),
-            model=asked.model,
-            choices=(Choice(message=answer),),
-            usage=Usage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written),
-        )
+        return {
+            "id": f"chatcmpl-scripted-{self.answered}",
+            "object": "chat.completion",
+            "created": int(self._now()),
+            "model": asked.model,
+            "system_fingerprint": SCRIPTED,
+            "choices": [
+                {"index": 0, "message": answer, "finish_reason": "tool_calls", "logprobs": None}
+            ],
+            "usage": {
+                "prompt_tokens": read,
+                "completion_tokens": written,
+                "total_tokens": read + written,
+            },
+        }
 
 
-def _answer(said: Turn, number: int) -> Answer:
-    arguments = msgspec.json.encode(Arguments(command=said.command)).decode()
-    call = ToolCall(
-        id=f"call_scripted_{number}", function=CalledFunction(name="bash", arguments=arguments)
-    )
-    return Answer(content=f"[scripted] {said.thought}", tool_calls=(call,))
+def _answer(turn: Turn, number: int) -> dict[str, object]:
+    arguments = msgspec.json.encode({"command": turn.command}).decode()
+    call = {
+        "id": f"call_scripted_{number}",
+        "type": "function",
+        "function": {"name": "bash", "arguments": arguments},
+    }
+    return {"role": "assistant", "content": f"[scripted] {turn.thought}", "tool_calls": [call]}
 
 
 def _chat_request(body: bytes) -> ChatRequest:
@@ -218,7 +159,8 @@ def _chat_request(body: bytes) -> ChatRequest:
 async def _fail(_: Request, exc: Exception) -> Response:
     if not isinstance(exc, HTTPException):
         raise exc
-    return _json({"error": Failure(message=exc.detail)}, status=exc.status_code)
+    error = {"type": "invalid_request_error", "message": exc.detail, "param": None, "code": None}
+    return _json({"error": error}, status=exc.status_code)
 
 
 def _json(value: object, *, status: int = 200) -> Response:

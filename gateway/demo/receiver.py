@@ -1,4 +1,4 @@
-"""A receiver of slipgate's webhooks, as a frontend would write it: verify, deduplicate, keep."""
+"""A receiver of slipgate's webhooks, as in a frontend: verifies, deduplicates and keeps them."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MAX_BODY: Final = 4 * 1024 * 1024
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """One verified webhook, once however often it came."""
+    """A verified webhook; duplicates are not kept."""
 
     id: str
     type: str
@@ -32,7 +32,7 @@ class _Typed(msgspec.Struct, frozen=True):
 class Receiver:
     """Takes webhooks at `/hook`, with any query; shows them at `GET /received`.
 
-    `secret` gives the key of the moment, or None while nobody knows one yet: then all are 401.
+    `secret` returns the current key; while it is None, all webhooks are answered 401.
     """
 
     def __init__(self, *, secret: Callable[[], bytes | None], now: Callable[[], float]) -> None:
@@ -51,11 +51,11 @@ class Receiver:
 
     @property
     def received(self) -> tuple[Received, ...]:
-        """What was verified, in the order of its first arrival."""
+        """The verified webhooks in the order of their first arrival."""
         return tuple(self._kept.values())
 
     async def wait_for(self, is_it: Callable[[Received], bool], *, seconds: float) -> Received:
-        """The first webhook of that kind, as soon as it is here.
+        """Waits for the first webhook that matches.
 
         Raises:
             TimeoutError: it did not come in time.

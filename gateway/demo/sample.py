@@ -50,7 +50,7 @@ _FILES: Final = {
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the project lies."""
+    """The folders of the project."""
 
     bare: Path
     clone: Path
@@ -58,12 +58,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def url(self) -> str:
-        """What a task names as its repository."""
         return self.bare.as_uri()
 
 
 def make_sample(folder: Path) -> Sample:
-    """Make the project in a folder of its own: `acme/widgets.git`, and `widgets` cloned from it.
+    """Creates the project in a folder: `acme/widgets.git`, and `widgets` cloned from it.
 
     Raises:
         GitFailed: git is missing or refused.

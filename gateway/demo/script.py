@@ -1,4 +1,4 @@
-"""What the stand-in model does, turn by turn, and how it chooses: it thinks nothing."""
+"""The scripts of the fake model: its turns, and the choice between them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -49,10 +49,10 @@ ADD_FILE: Final[Script] = (
 
 
 def choose(observations: Sequence[str]) -> Script:
-    """The script for what the commands have shown so far."""
+    """The script for these outputs of commands."""
     return MEND_SAMPLE if any(BUG in shown for shown in observations) else ADD_FILE
 
 
 def turn(script: Script, number: int) -> Turn:
-    """The answer number `number`, from 0; past the end the work is submitted again."""
+    """The turn of a number, from 0; past the end the work is submitted again."""
     return script[number] if number < len(script) else SUBMIT

@@ -1,4 +1,4 @@
-"""Serves a stand-in on a free port of this machine, inside the running loop."""
+"""Serves an app on a free port of this machine, inside the running loop."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ HOST: Final = "127.0.0.1"
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and leaves the signals to the process it lives in."""
+    """Signals when it listens, and leaves signal handling to its process."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -30,7 +30,7 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(app: ASGIApp, *, port: int = 0) -> AsyncIterator[str]:
-    """The address of the app, `http://127.0.0.1:<port>`, while the context is open."""
+    """Serves the app and yields its address, `http://127.0.0.1:<port>`."""
     config = uvicorn.Config(
         app,
         log_config=None,

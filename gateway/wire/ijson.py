@@ -108,8 +108,8 @@ def _is_simple(body: bytes) -> bool:
 
 
 def _is_odd(tokens: list[bytes]) -> bool:
-    """True if a number is long, or a name occurs twice (maybe in two objects), or is written with an
-    escape or spaces, which could hide that."""
+    """True if a number is long, or a name occurs twice (maybe in two objects), or is written with
+    an escape or spaces, which could hide that."""
     if not tokens or max(tokens)[0] != _QUOTE:  # digits sort behind quotes
         return bool(tokens)
     names = [token for token in tokens if token[-1] == _COLON]

@@ -1,1 +1,1 @@
-"""The stand-ins of the demo, over real sockets and with the real git."""
+"""The fakes of the demo, over real sockets and with the real git."""

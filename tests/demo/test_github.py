@@ -1,4 +1,4 @@
-"""The stand-in GitHub refuses what GitHub would, and keeps what is opened."""
+"""The fake GitHub refuses what GitHub would, and keeps what is opened."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The stand-in model speaks OpenAI's protocol, as OpenAI's own client sees it."""
+"""The fake model speaks OpenAI's protocol, as OpenAI's own client sees it."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
