@@ -55,9 +55,14 @@ EXPIRE_SIGNING_SECRETS: Final = "UPDATE signing_secrets SET expires_at = :at WHE
 EXPIRE_CALLBACK_SECRETS: Final = """
 UPDATE projects SET expires_at = :at WHERE name = :project AND secret_id = :id"""
 
+# Secrets of an endpoint; of its implicit one, those of the project.
 SIGNING_SECRETS: Final = """
-DELETE FROM signing_secrets
-WHERE project = (SELECT project FROM endpoints WHERE id = :id) AND endpoint_id = :id"""
+SELECT id, project, endpoint_id, created_at, expires_at FROM signing_secrets
+WHERE project = :project AND endpoint_id IS :endpoint_id
+  AND (expires_at IS NULL OR expires_at > :now)
+UNION ALL
+SELECT secret_id, name, NULL, created_at, expires_at FROM projects
+WHERE name = :project AND :endpoint_id IS NULL AND (expires_at IS NULL OR expires_at > :now)"""
 
 LIVE_ENDPOINT: Final = f"""
 SELECT {ENDPOINT} FROM endpoints WHERE id = :id AND deleted_at IS NULL"""
