@@ -13,9 +13,9 @@ import structlog
 from gateway.domain.decide import decide
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.task import LIVE, Task
 from gateway.notifier import Notifier

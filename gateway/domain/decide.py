@@ -9,7 +9,7 @@ from gateway.domain.deliveries import endpoint_changes, replay_steps
 from gateway.domain.deliveries.settle import settle
 from gateway.domain.kernel import commands
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.commands import Command
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.claim import claim
 from gateway.domain.launching.realm_silence import realm_due

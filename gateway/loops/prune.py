@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.commands import Command, Prune
+from gateway.domain.kernel.commands import Prune
 from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.tasks.retention import KEPT
 from gateway.store.protocol import RetentionReads
 

@@ -8,13 +8,13 @@ import structlog
 
 from gateway.domain.kernel.answers import Answer
 from gateway.domain.kernel.commands import (
-    Command,
     JobDue,
     Pulse,
     RealmDue,
     TaskDue,
 )
 from gateway.domain.kernel.errors import ApiError, Unavailable
+from gateway.domain.kernel.read_set import Command
 from gateway.store.protocol import DueReads
 
 log = structlog.get_logger(__name__)

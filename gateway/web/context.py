@@ -8,9 +8,9 @@ from starlette.types import Scope
 
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
-from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Command
 from gateway.metrics import GatewayStats, Metrics
 from gateway.notifier import Notifier
 from gateway.store.protocol import Reads

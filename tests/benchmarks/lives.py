@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import Answer, ClaimReply
 from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
@@ -128,7 +129,7 @@ class Life:
         self._clock.now += seconds * 1000
         await self._do(c.TaskDue(task_id=self.task_id))
 
-    async def _do(self, command: c.Command) -> Answer:
+    async def _do(self, command: Command) -> Answer:
         self._clock.now += 1_000
         return await self._ledger.submit(command)
 

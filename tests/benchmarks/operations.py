@@ -13,8 +13,8 @@ import aiosqlite
 import msgspec
 
 from gateway.domain.kernel.answers import Accepted, Answer
-from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.ids import typeid
+from gateway.domain.kernel.read_set import Command
 from gateway.ledger import wall_clock
 from gateway.loops.reconcile import Reconciler
 from gateway.store.sqlite.reads import SQLiteReads

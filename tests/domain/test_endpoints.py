@@ -18,10 +18,9 @@ from gateway.domain.deliveries.endpoint import (
 )
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import Replay
-from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import Idempotency
+from gateway.domain.kernel.read_set import Command, Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.tasks.event import FACTS, QUIET
@@ -41,7 +40,7 @@ def view() -> UnitOfWork:
     return seen
 
 
-def refusal(view: UnitOfWork, command: c.Command) -> str:
+def refusal(view: UnitOfWork, command: Command) -> str:
     with pytest.raises(ApiError) as caught:
         decide(view, command, NOW)
     return caught.value.code
@@ -84,7 +83,7 @@ def test_a_directory_knows_who_may_hear_of_a_task() -> None:
     ],
     ids=["deleted", "moved"],
 )
-def test_an_implicit_endpoint_belongs_to_its_tasks(view: UnitOfWork, command: c.Command) -> None:
+def test_an_implicit_endpoint_belongs_to_its_tasks(view: UnitOfWork, command: Command) -> None:
     assert refusal(view, command) == "implicit_endpoint"
 
 
@@ -99,7 +98,7 @@ def test_an_implicit_endpoint_belongs_to_its_tasks(view: UnitOfWork, command: c.
     ],
     ids=["delete", "enable", "disable", "advance", "update"],
 )
-def test_what_is_not_there_cannot_change(view: UnitOfWork, made: Callable[[], c.Command]) -> None:
+def test_what_is_not_there_cannot_change(view: UnitOfWork, made: Callable[[], Command]) -> None:
     assert refusal(view, made()) == "not_found"
 
 

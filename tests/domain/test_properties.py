@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.job import Job, labels
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.fold import apply, create
@@ -131,7 +132,7 @@ class Installation:
         now = self.world.view.jobs[job.id]
         token = replace(now, lease=now.lease - 1 - choice % now.lease).token
         sandbox = self.sandbox(job, "destroyed")
-        reports: tuple[c.Command, ...] = (
+        reports: tuple[Command, ...] = (
             c.RenewLease(job_id=job.id, lease_token=token),
             c.ReportCreated(job_id=job.id, lease_token=token, sandbox=sandbox),
             c.FinishJob(job_id=job.id, lease_token=token, sandbox=sandbox),
@@ -257,7 +258,7 @@ class Installation:
     def retry(self, _choice: int) -> None:
         self.submit(c.RetryTask(task_id=TASK, project="default"))
 
-    def submit(self, command: c.Command) -> None:
+    def submit(self, command: Command) -> None:
         self.was_refused = False
         try:
             self.world.do(command)

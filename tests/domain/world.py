@@ -11,6 +11,7 @@ from gateway.domain.kernel.answers import AgentEventReply, Answer, ClaimReply, T
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import sandbox_name, typeid
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.kernel.unit_of_work import NewDelivery, UnitOfWork
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.fold import fold
@@ -62,7 +63,7 @@ class World:
         """The types of all its events, oldest first."""
         return [event.type for event in self.view.events.new]
 
-    def do(self, command: c.Command) -> Answer:
+    def do(self, command: Command) -> Answer:
         """Decides, then checks what must hold after every step."""
         self.view.claims.claimable = {TASK: None} if TASK in self.view.tasks else {}
         self.view.claims.offered = {
@@ -75,7 +76,7 @@ class World:
         finally:
             self.check()
 
-    def refuses(self, command: c.Command) -> str:
+    def refuses(self, command: Command) -> str:
         """The code with which it is refused."""
         try:
             self.do(command)

@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 from gateway.domain.deliveries.delivery import NO_REPEAT, REPEAT, REPEATING
 from gateway.domain.deliveries.outbox import DeliveryKey
 from gateway.domain.kernel.answers import Accepted, Answer
-from gateway.domain.kernel.commands import Command, SettleDelivery
+from gateway.domain.kernel.commands import SettleDelivery
 from gateway.domain.kernel.errors import Unavailable
+from gateway.domain.kernel.read_set import Command
 from gateway.loops.deliveries.attempt import AttemptRunner
 from gateway.loops.deliveries.deliver import Deliverer
 from gateway.loops.deliveries.limiter import (

@@ -15,6 +15,7 @@ from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.policy import Policy
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.sources.message import Message, PullRequestNotice
 from gateway.ledger import Ledger
 from gateway.loops.prune import EVENTS, PAUSE, Pruner
@@ -38,7 +39,7 @@ class PrunedStore:
     ledger: Ledger = field(init=False)
     pruner: Pruner = field(init=False)
 
-    async def submit(self, command: c.Command) -> Answer:
+    async def submit(self, command: Command) -> Answer:
         """Remembers what the pruner proposes."""
         if isinstance(command, c.Prune):
             self.proposed.append(command)

@@ -6,13 +6,13 @@ import pytest
 
 from gateway.domain.kernel.answers import Accepted, Answer
 from gateway.domain.kernel.commands import (
-    Command,
     JobDue,
     Pulse,
     RealmDue,
     TaskDue,
 )
 from gateway.domain.kernel.errors import ApiError
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.realm import RealmKey
 from gateway.loops.reconcile import BATCH, Reconciler
 

@@ -8,7 +8,7 @@ from gateway.domain.kernel import commands as c
 from gateway.domain.kernel.answers import TaskReply
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import typeid
-from gateway.domain.kernel.read_set import Idempotency
+from gateway.domain.kernel.read_set import Command, Idempotency
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.spec import Spec, TimeoutSpec
 from gateway.domain.tasks.task import OnStall
@@ -62,7 +62,7 @@ class Frontend:
             elif task.status.is_terminal:
                 await self._ask(self._command(c.RetryTask, task_id))
 
-    def _create(self, spec: Spec, callback: c.Callback | None) -> c.Command:
+    def _create(self, spec: Spec, callback: c.Callback | None) -> Command:
         # As the handler does: a new id for each request; the key decides which one lives.
         self._asked += 1
         task_id = typeid("task", BEGINNING + self._number, self._asked)
@@ -70,7 +70,7 @@ class Frontend:
         key = self._key("POST /v1/tasks")
         return c.CreateTask(task_id=task_id, spec=spec, env=env, callback=callback, idempotency=key)
 
-    def _command(self, kind: type[c.CancelTask], task_id: str) -> Callable[[], c.Command]:
+    def _command(self, kind: type[c.CancelTask], task_id: str) -> Callable[[], Command]:
         self._asked += 1
         key = self._key(f"POST /v1/tasks/{task_id}/{kind.__name__} {self._asked}")
         command = kind(task_id=task_id, project=self._project, idempotency=key)
@@ -83,7 +83,7 @@ class Frontend:
             current="k1",
         )
 
-    async def _ask(self, command: Callable[[], c.Command]) -> TaskReply | None:
+    async def _ask(self, command: Callable[[], Command]) -> TaskReply | None:
         """The same request until it is answered; None: refused, or it gave up."""
         for _ in range(PATIENCE):
             try:
@@ -95,7 +95,7 @@ class Frontend:
                 return None
         return None
 
-    async def _call(self, command: c.Command) -> TaskReply:
+    async def _call(self, command: Command) -> TaskReply:
         return await self._network.call(
             self.process,
             self._choices,

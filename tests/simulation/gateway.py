@@ -29,7 +29,7 @@ from gateway.domain.kernel.answers import (
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.policy import Policy
-from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.read_set import Command, ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import INSTANCE, Job, labels
 from gateway.domain.launching.realm import LIVE_FOR
@@ -118,13 +118,13 @@ class Gateway:
         """The disk has room again."""
         self._full_until = min(self._full_until, self._world.scheduler.time())
 
-    async def submit(self, command: c.Command, kind: type[A]) -> A:
+    async def submit(self, command: Command, kind: type[A]) -> A:
         """Submits a command and returns the ledger's answer."""
         answer = await self._submit(command)
         assert isinstance(answer, kind)
         return answer
 
-    async def _submit(self, command: c.Command) -> Answer:
+    async def _submit(self, command: Command) -> Answer:
         """Anything but an answer or a refusal is a 500, and a bug."""
         try:
             answer = await self.ledger.submit(command)
@@ -248,7 +248,7 @@ class Gateway:
         command = c.FailJob(job_id=job_id, lease_token=report.lease_token, error=report.error)
         return await self._acknowledge(command)
 
-    async def _acknowledge(self, command: c.Command) -> wire.Acknowledged:
+    async def _acknowledge(self, command: Command) -> wire.Acknowledged:
         await self.submit(command, Accepted)
         return wire.Acknowledged()
 

@@ -184,11 +184,7 @@ def fits_limit(attempt: Attempt, event: Event, piece: PatchPiece) -> bool:
 
 
 def save_piece(change: TaskChange, attempt: Attempt, event: Event, piece: PatchPiece) -> None:
-    """Records the event and stores its text.
-
-    Raises:
-        ApiError: `patch_too_large`.
-    """
+    """Records the event and stores its text. Raises `patch_too_large`."""
     if not fits_limit(attempt, event, piece):
         raise ApiError(
             "patch_too_large",

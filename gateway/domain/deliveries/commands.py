@@ -7,12 +7,13 @@ from msgspec import UNSET, UnsetType
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, SigningSecret
 from gateway.domain.deliveries.outbox import Address
 from gateway.domain.deliveries.replay import AT_ONCE, Replay
-from gateway.domain.kernel.read_set import Idempotency, ReadSet, idempotency_keys
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.read_set import Command, Idempotency, ReadSet, idempotency_keys
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
 
 
-class CreateEndpoint(Frozen, frozen=True, kw_only=True):
+class CreateEndpoint(Command, frozen=True, kw_only=True):
     """`POST /v1/endpoints`."""
 
     endpoint: Endpoint
@@ -38,20 +39,15 @@ class EndpointChanges(Frozen, frozen=True, kw_only=True):
     metadata: dict[str, str] | UnsetType = UNSET
 
 
-class UpdateEndpoint(Frozen, frozen=True, kw_only=True):
+class UpdateEndpoint(Command, frozen=True, kw_only=True):
     """`PATCH /v1/endpoints/{id}`."""
 
     endpoint_id: str
     changes: EndpointChanges
     address: Address | None = None
 
-    @property
-    def needs(self) -> ReadSet:
-        """Nothing: all endpoints are in memory."""
-        return ReadSet()
 
-
-class BacklogCommand(Frozen, frozen=True, kw_only=True):
+class BacklogCommand(Command, frozen=True, kw_only=True):
     """A command that decides on the undelivered deliveries of an endpoint."""
 
     endpoint_id: str
@@ -77,7 +73,7 @@ class DisableEndpoint(BacklogCommand, frozen=True, kw_only=True):
     reason: str
 
 
-class RotateSecret(Frozen, frozen=True, kw_only=True):
+class RotateSecret(Command, frozen=True, kw_only=True):
     """`POST …/rotate-secret`: the older secrets stay valid for `overlap` milliseconds."""
 
     endpoint_id: str
@@ -92,7 +88,7 @@ class RotateSecret(Frozen, frozen=True, kw_only=True):
         return ReadSet(secrets_of=(self.endpoint_id,), idempotency=keys)
 
 
-class StartReplay(Frozen, frozen=True, kw_only=True):
+class StartReplay(Command, frozen=True, kw_only=True):
     """`POST …/replay`."""
 
     replay: Replay
@@ -103,7 +99,7 @@ class StartReplay(Frozen, frozen=True, kw_only=True):
         return ReadSet(idempotency=idempotency_keys(self.idempotency))
 
 
-class AdvanceReplay(Frozen, frozen=True, kw_only=True):
+class AdvanceReplay(Command, frozen=True, kw_only=True):
     """The next step of a replay, with at most `limit` deliveries."""
 
     replay_id: str
@@ -114,7 +110,7 @@ class AdvanceReplay(Frozen, frozen=True, kw_only=True):
         return ReadSet(replays=((self.replay_id, self.limit),))
 
 
-class RetryDelivery(Frozen, frozen=True, kw_only=True):
+class RetryDelivery(Command, frozen=True, kw_only=True):
     """`POST /v1/deliveries/{id}/retry`."""
 
     endpoint_id: str
@@ -125,7 +121,7 @@ class RetryDelivery(Frozen, frozen=True, kw_only=True):
         return ReadSet(deliveries=((self.endpoint_id, self.seq),))
 
 
-class EndpointReply(Frozen, frozen=True, kw_only=True):
+class EndpointReply(Answer, frozen=True, kw_only=True):
     """The endpoint after the command."""
 
     endpoint: Endpoint
@@ -134,7 +130,7 @@ class EndpointReply(Frozen, frozen=True, kw_only=True):
     replayed: bool = False
 
 
-class ReplayReply(Frozen, frozen=True, kw_only=True):
+class ReplayReply(Answer, frozen=True, kw_only=True):
     """The replay after the command."""
 
     replay: Replay

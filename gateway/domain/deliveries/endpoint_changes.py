@@ -137,11 +137,7 @@ def rotate(unit: UnitOfWork, command: RotateSecret, now: int) -> EndpointReply:
 
 
 def endpoint_of(unit: UnitOfWork, endpoint_id: str) -> Endpoint:
-    """The endpoint.
-
-    Raises:
-        ApiError: `not_found`.
-    """
+    """The endpoint. Raises `not_found`."""
     endpoint = unit.outbox.directory.find(endpoint_id)
     if endpoint is None:
         raise ApiError("not_found", "There is no such endpoint.")

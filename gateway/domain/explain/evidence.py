@@ -11,7 +11,6 @@ from gateway.domain.tasks.event import (
     QUIET,
     Ended,
     Event,
-    Fact,
     FlagCleared,
     FlagSet,
     Launched,
@@ -23,7 +22,7 @@ from gateway.domain.tasks.event import (
     Trying,
     UsageTotals,
 )
-from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.spec import Document, Spec
 from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 
 EVENTS: Final = 6
@@ -122,12 +121,12 @@ def _event(s: ExplainInput, event: Event) -> str:
     return f"{line}: {words}" if words else line
 
 
-def describe(fact: Fact) -> str:
+def describe(fact: Document) -> str:
     """The data of an event in one line; empty if the type is sufficient."""
     return bare(_words(fact))
 
 
-def _words(fact: Fact) -> str:
+def _words(fact: Document) -> str:
     match fact:
         case Spec():
             return fact.title
@@ -149,7 +148,7 @@ def _words(fact: Fact) -> str:
             return _change_text(fact)
 
 
-def _change_text(fact: Fact) -> str:
+def _change_text(fact: Document) -> str:
     match fact:
         case Retried():
             return _joined(f"attempt {fact.attempt}, launch {fact.launch}", _error(fact.error))

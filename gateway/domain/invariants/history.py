@@ -7,8 +7,9 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.domain.invariants.task_rows import Problem, ProblemName
-from gateway.domain.tasks.event import Event, Fact, SandboxReported
+from gateway.domain.tasks.event import Event, SandboxReported
 from gateway.domain.tasks.fold import apply, create
+from gateway.domain.tasks.spec import Document
 from gateway.domain.tasks.task import TRANSITIONS, Task
 from gateway.wire.decode import WrongShape
 from gateway.wire.redaction import contains_our_secret
@@ -112,7 +113,7 @@ class History(EventLog):
             detail = f"{name} made it {after.status} when it was {before.status}"
             yield self._problem("forbidden_transition", detail)
 
-    def _check_sandbox(self, event: Event, fact: Fact) -> Iterator[Problem]:
+    def _check_sandbox(self, event: Event, fact: Document) -> Iterator[Problem]:
         others = self.sandboxes - {event.attempt}
         if event.type in {"task.launching", "sandbox.trying"} and others:
             too_early = f"came before the sandbox of attempt {min(others)} was gone"

@@ -1,19 +1,21 @@
 """Answers: the results of commands, given to their callers after the commit."""
 
-from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
 from gateway.domain.launching.job import Job
-from gateway.domain.sources.message import NoticeReply
 from gateway.domain.tasks.task import Attempt, Frozen, Task
 
 
-class TaskReply(Frozen, frozen=True, kw_only=True):
+class Answer(Frozen, frozen=True, kw_only=True):
+    """The base class of answers."""
+
+
+class TaskReply(Answer, frozen=True, kw_only=True):
     """The task after the command."""
 
     task: Task
     replayed: bool = False
 
 
-class AgentEventReply(Frozen, frozen=True, kw_only=True):
+class AgentEventReply(Answer, frozen=True, kw_only=True):
     """The answer to an agent's event."""
 
     applied: bool
@@ -22,14 +24,14 @@ class AgentEventReply(Frozen, frozen=True, kw_only=True):
     duplicate: bool = False
 
 
-class TryReply(Frozen, frozen=True, kw_only=True):
+class TryReply(Answer, frozen=True, kw_only=True):
     """The permission to start a create call, until `create_before` (milliseconds)."""
 
     create: bool
     create_before: int
 
 
-class LeaseReply(Frozen, frozen=True, kw_only=True):
+class LeaseReply(Answer, frozen=True, kw_only=True):
     """A renewed lease, and the task and attempt of its job; `expires_at` in milliseconds."""
 
     expires_at: int
@@ -46,24 +48,11 @@ class ClaimedJob(Frozen, frozen=True, kw_only=True):
     attempt: Attempt | None = None
 
 
-class ClaimReply(Frozen, frozen=True, kw_only=True):
+class ClaimReply(Answer, frozen=True, kw_only=True):
     """The jobs of a claim, most urgent first."""
 
     jobs: tuple[ClaimedJob, ...]
 
 
-class Accepted(Frozen, frozen=True, kw_only=True):
+class Accepted(Answer, frozen=True, kw_only=True):
     """The answer without content."""
-
-
-Answer = (
-    TaskReply
-    | AgentEventReply
-    | ClaimReply
-    | TryReply
-    | LeaseReply
-    | Accepted
-    | EndpointReply
-    | ReplayReply
-    | NoticeReply
-)

@@ -8,32 +8,26 @@ from typing import Literal
 from msgspec import structs
 
 from gateway.domain.agents.patch import PatchPiece
-from gateway.domain.deliveries.commands import (
-    AdvanceReplay,
-    CreateEndpoint,
-    DeleteEndpoint,
-    DisableEndpoint,
-    EnableEndpoint,
-    RetryDelivery,
-    RotateSecret,
-    StartReplay,
-    UpdateEndpoint,
-)
 from gateway.domain.deliveries.delivery import NO_REPEAT
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import orphan_id, sweep_id
-from gateway.domain.kernel.read_set import Idempotency, ReadSet, SandboxKey, idempotency_keys
+from gateway.domain.kernel.read_set import (
+    Command,
+    Idempotency,
+    ReadSet,
+    SandboxKey,
+    idempotency_keys,
+)
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.launching.job import owner
 from gateway.domain.launching.realm import ProviderRealm, RealmKey
-from gateway.domain.sources.message import PullRequestNotice, SandboxNotice
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Frozen, Sandbox
 from gateway.wire.launcher import LaunchError, Process, SweptSandbox
 
 
-class TaskCommand(Frozen, frozen=True, kw_only=True):
+class TaskCommand(Command, frozen=True, kw_only=True):
     """A command about one task."""
 
     task_id: str
@@ -51,7 +45,7 @@ class Callback(Frozen, frozen=True, kw_only=True):
     url: Sealed
 
 
-class CreateTask(Frozen, frozen=True, kw_only=True):
+class CreateTask(Command, frozen=True, kw_only=True):
     """`POST /v1/tasks`."""
 
     task_id: str
@@ -65,7 +59,7 @@ class CreateTask(Frozen, frozen=True, kw_only=True):
         return ReadSet(idempotency=idempotency_keys(self.idempotency))
 
 
-class OpenWorkspace(Frozen, frozen=True, kw_only=True):
+class OpenWorkspace(Command, frozen=True, kw_only=True):
     """`POST /workspace`."""
 
     creation: CreateTask
@@ -114,7 +108,7 @@ class ReleaseSandbox(TaskCommand, frozen=True, kw_only=True):
     reason: str
 
 
-class ReportAgentEvent(Frozen, frozen=True, kw_only=True):
+class ReportAgentEvent(Command, frozen=True, kw_only=True):
     """One authentic webhook of an agent: its signature has been verified with key `key_id`."""
 
     task_id: str
@@ -138,7 +132,7 @@ class ReportAgentEvent(Frozen, frozen=True, kw_only=True):
         return ReadSet(tasks=(self.task_id,), webhooks=key)
 
 
-class Claim(Frozen, frozen=True, kw_only=True):
+class Claim(Command, frozen=True, kw_only=True):
     """`POST /v1/launcher/claim`."""
 
     launcher_id: str
@@ -161,7 +155,7 @@ class Claim(Frozen, frozen=True, kw_only=True):
         return ReadSet(claim=self, jobs=(self.job_id,) if self.job_id else ())
 
 
-class JobReport(Frozen, frozen=True, kw_only=True):
+class JobReport(Command, frozen=True, kw_only=True):
     """A launcher's report on a job that it holds under a lease."""
 
     job_id: str
@@ -248,7 +242,7 @@ class RescuePatch(JobReport, frozen=True, kw_only=True):
         return ReadSet(jobs=(self.job_id,), reports=True, webhooks=(key,))
 
 
-class ReportEnded(Frozen, frozen=True, kw_only=True):
+class ReportEnded(Command, frozen=True, kw_only=True):
     """`POST /v1/launcher/ended`: processes that a launcher watched have ended."""
 
     sandboxes: tuple[SandboxKey, ...]
@@ -260,7 +254,7 @@ class ReportEnded(Frozen, frozen=True, kw_only=True):
         return ReadSet(sandboxes=self.sandboxes)
 
 
-class SweepNow(Frozen, frozen=True, kw_only=True):
+class SweepNow(Command, frozen=True, kw_only=True):
     """Sweeps these realms before their next regular sweep."""
 
     realms: tuple[RealmKey, ...]
@@ -274,7 +268,7 @@ class TaskDue(TaskCommand, frozen=True, kw_only=True):
     """A clock of this task may be due."""
 
 
-class JobDue(Frozen, frozen=True, kw_only=True):
+class JobDue(Command, frozen=True, kw_only=True):
     """The lease of this job may have expired."""
 
     job_id: str
@@ -284,7 +278,7 @@ class JobDue(Frozen, frozen=True, kw_only=True):
         return ReadSet(jobs=(self.job_id,))
 
 
-class RealmDue(Frozen, frozen=True, kw_only=True):
+class RealmDue(Command, frozen=True, kw_only=True):
     """Launchers of this realm may have stopped calling, or call again."""
 
     key: RealmKey
@@ -294,7 +288,7 @@ class RealmDue(Frozen, frozen=True, kw_only=True):
         return ReadSet(realm=self.key)
 
 
-class SettleDelivery(Frozen, frozen=True, kw_only=True):
+class SettleDelivery(Command, frozen=True, kw_only=True):
     """The result of a delivery attempt; times and durations in milliseconds."""
 
     endpoint_id: str
@@ -329,7 +323,7 @@ class SettleDelivery(Frozen, frozen=True, kw_only=True):
         return ReadSet(backlogs=(self.endpoint_id,)) if is_failure else ReadSet()
 
 
-class Pulse(Frozen, frozen=True, kw_only=True):
+class Pulse(Command, frozen=True, kw_only=True):
     """The reconciler commits: a gap between two pulses is an outage."""
 
     at: int
@@ -339,7 +333,7 @@ class Pulse(Frozen, frozen=True, kw_only=True):
         return ReadSet(pulse_at=self.at)
 
 
-class Prune(Frozen, frozen=True, kw_only=True):
+class Prune(Command, frozen=True, kw_only=True):
     """Deletes expired rows; times in milliseconds."""
 
     at: int
@@ -352,41 +346,3 @@ class Prune(Frozen, frozen=True, kw_only=True):
     @property
     def needs(self) -> ReadSet:
         return ReadSet(tasks=(*self.env_of, *self.tasks), undelivered=self.tasks)
-
-
-Command = (
-    CreateTask
-    | OpenWorkspace
-    | AnswerWorkspace
-    | CancelTask
-    | RetryTask
-    | ReleaseSandbox
-    | ReportAgentEvent
-    | SandboxNotice
-    | PullRequestNotice
-    | Claim
-    | RenewLease
-    | TrySandbox
-    | ReportCreated
-    | FinishJob
-    | FailJob
-    | DelegateJob
-    | RescuePatch
-    | ReportEnded
-    | TaskDue
-    | JobDue
-    | RealmDue
-    | SettleDelivery
-    | Pulse
-    | Prune
-    | SweepNow
-    | CreateEndpoint
-    | UpdateEndpoint
-    | DeleteEndpoint
-    | EnableEndpoint
-    | DisableEndpoint
-    | RotateSecret
-    | StartReplay
-    | AdvanceReplay
-    | RetryDelivery
-)

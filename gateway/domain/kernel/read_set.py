@@ -1,4 +1,4 @@
-"""The read set of a command: the rows that the store loads for it inside the transaction."""
+"""The base class of commands, and the rows that the store loads for one inside the transaction."""
 
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,14 @@ class ReadSet(Frozen, frozen=True, kw_only=True):
     """A message of a service: earlier copies of it, and the tasks it is about."""
     pulse_at: int | None = None
     """The previous pulse; after a gap also every lease, and the tasks with a clock due by then."""
+
+
+class Command(Frozen, frozen=True, kw_only=True):
+    """A requested change; its rule reads only the rows that it `needs`."""
+
+    @property
+    def needs(self) -> ReadSet:
+        return ReadSet()
 
 
 class Idempotency(Frozen, frozen=True, kw_only=True):

@@ -196,11 +196,7 @@ def _may_still_stop(unit: UnitOfWork, job: Job, now: int) -> bool:
 
 
 def about(unit: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChange, Attempt]:
-    """The job of a report, and the attempt it is about.
-
-    Raises:
-        ApiError: `unknown_job` or `lease_lost`.
-    """
+    """The job of a report, and the attempt it is about. Raises `unknown_job` or `lease_lost`."""
     job = _fenced(unit, command, now)
     task = unit.tasks.get(job.task_id or "")
     attempt = unit.attempts.get((job.task_id or "", job.attempt or 0))
@@ -210,11 +206,7 @@ def about(unit: UnitOfWork, command: JobReport, now: int) -> tuple[Job, TaskChan
 
 
 def held(unit: UnitOfWork, command: JobReport, now: int) -> Job:
-    """The job of a report that only its holder may send.
-
-    Raises:
-        ApiError: `unknown_job` or `lease_lost`.
-    """
+    """The job of a report that only its holder may send. Raises `unknown_job` or `lease_lost`."""
     job = _fenced(unit, command, now)
     if not job.is_open or job.answered_lease == job.lease:
         raise _lease_lost()

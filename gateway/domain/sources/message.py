@@ -2,7 +2,8 @@
 
 from typing import Final, Literal
 
-from gateway.domain.kernel.read_set import ReadSet
+from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.read_set import Command, ReadSet
 from gateway.domain.tasks.task import Frozen
 
 SourceName = Literal["daytona", "github"]
@@ -29,7 +30,7 @@ class Seen(Frozen, frozen=True, kw_only=True):
     at: int
 
 
-class NoticeReply(Frozen, frozen=True, kw_only=True):
+class NoticeReply(Answer, frozen=True, kw_only=True):
     """The effect of a message; `reason` is None if it was applied."""
 
     applied: bool
@@ -37,7 +38,7 @@ class NoticeReply(Frozen, frozen=True, kw_only=True):
     duplicate: bool = False
 
 
-class SandboxNotice(Frozen, frozen=True, kw_only=True):
+class SandboxNotice(Command, frozen=True, kw_only=True):
     """A sandbox has changed, by Daytona."""
 
     message: Message
@@ -50,7 +51,7 @@ class SandboxNotice(Frozen, frozen=True, kw_only=True):
         return ReadSet(notice=self)
 
 
-class PullRequestNotice(Frozen, frozen=True, kw_only=True):
+class PullRequestNotice(Command, frozen=True, kw_only=True):
     """A pull request was merged or closed, by GitHub."""
 
     message: Message

@@ -79,11 +79,7 @@ def _ask(unit: UnitOfWork, attempt: Attempt, state: str, now: int) -> bool:
 
 
 def _is_duplicate(unit: UnitOfWork, message: Message) -> bool:
-    """True if an earlier copy had an effect.
-
-    Raises:
-        ApiError: `webhook_id_reused`.
-    """
+    """True if an earlier copy had an effect. Raises `webhook_id_reused`."""
     before = unit.messages.get((message.source, message.id))
     if before is not None and not hmac.compare_digest(before.message.body_hash, message.body_hash):
         raise ApiError("webhook_id_reused", "A message with this id came before with another body.")

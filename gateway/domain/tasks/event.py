@@ -168,27 +168,7 @@ class EndpointEventData(Document, frozen=True, kw_only=True):
     endpoint: EndpointState
 
 
-Fact = (
-    Spec
-    | Launching
-    | Launched
-    | Started
-    | AgentActivity
-    | Progress
-    | UsageTotals
-    | PullRequest
-    | PullRequestClosed
-    | Ended
-    | CancelRequested
-    | Retried
-    | FlagSet
-    | FlagCleared
-    | Trying
-    | SandboxReported
-    | EndpointEventData
-)
-
-FACTS: Final[dict[str, type[Fact]]] = {
+FACTS: Final[dict[str, type[Document]]] = {
     "task.created": Spec,
     "task.launching": Launching,
     "task.launched": Launched,
@@ -253,11 +233,11 @@ class Event(Frozen, frozen=True, kw_only=True):
         return self.type in ABOUT_ENDPOINTS
 
     @property
-    def fact(self) -> Fact:
+    def fact(self) -> Document:
         return _DECODE[self.type](self.data)
 
 
-_DECODE: Final[dict[str, Callable[[bytes], Fact]]] = {
+_DECODE: Final[dict[str, Callable[[bytes], Document]]] = {
     name: msgspec.json.Decoder(fact).decode for name, fact in FACTS.items()
 }
 

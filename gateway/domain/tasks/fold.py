@@ -13,7 +13,6 @@ from gateway.domain.tasks.event import (
     CancelRequested,
     Ended,
     Event,
-    Fact,
     FlagCleared,
     FlagSet,
     Launched,
@@ -26,7 +25,7 @@ from gateway.domain.tasks.event import (
     Trying,
     UsageTotals,
 )
-from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.spec import Document, Spec
 from gateway.domain.tasks.task import Flag, Status, Task, Timeouts, Usage
 
 ENDS: Final = {f"task.{status}": status for status in Status if status.is_terminal}
@@ -75,7 +74,7 @@ def create(event: Event, spec: Spec | None = None) -> Task:
     )
 
 
-def apply(task: Task, event: Event, fact: Fact) -> Task:
+def apply(task: Task, event: Event, fact: Document) -> Task:
     """The task after one applied event."""
     task = replace(task, seq=event.task_seq, updated_at=event.at)
     if event.source == "agent" and not isinstance(fact, Ended | Retried):

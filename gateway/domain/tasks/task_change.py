@@ -9,9 +9,9 @@ from gateway.domain.agents.patch import PatchPiece
 from gateway.domain.kernel.ids import job_id
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.job import Job, JobKind
-from gateway.domain.tasks.event import Event, Fact, FlagCleared, FlagSet
+from gateway.domain.tasks.event import Event, FlagCleared, FlagSet
 from gateway.domain.tasks.fold import ENDS, apply, create
-from gateway.domain.tasks.spec import Spec
+from gateway.domain.tasks.spec import Document, Spec
 from gateway.domain.tasks.task import Attempt, Clocks, Task
 
 
@@ -122,7 +122,7 @@ class TaskChange:
         self.task = replace(self.task, claimable_at=None, clocks=left)
 
     def emit(
-        self, kind: str, fact: Fact, *, attempt: int | None = None, source: str = "gateway"
+        self, kind: str, fact: Document, *, attempt: int | None = None, source: str = "gateway"
     ) -> None:
         """Records an event of the gateway, a launcher or the API."""
         self.record(
@@ -138,7 +138,7 @@ class TaskChange:
             fact,
         )
 
-    def record(self, event: Event, fact: Fact) -> None:
+    def record(self, event: Event, fact: Document) -> None:
         """Records an event as it is; a refused one only takes a number."""
         self._events.append(event)
         if event.applied:

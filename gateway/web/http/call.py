@@ -7,9 +7,8 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 from starlette.requests import Request
 
-from gateway.domain.kernel.commands import Command
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.read_set import Idempotency
+from gateway.domain.kernel.read_set import Command, Idempotency
 from gateway.store.records import ApiKey
 from gateway.web.context import Context
 from gateway.web.http.access import Access, Caller, StreamReader

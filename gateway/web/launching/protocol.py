@@ -13,6 +13,7 @@ from gateway.domain.kernel.answers import Accepted, ClaimedJob, ClaimReply, Leas
 from gateway.domain.kernel.errors import ApiError, Unavailable
 from gateway.domain.kernel.ids import sandbox_name
 from gateway.domain.kernel.keyring import UnknownKey, Unreadable
+from gateway.domain.kernel.read_set import Command
 from gateway.domain.launching.job import INSTANCE, LABELS, Job, OrphanSandbox, labels, owner
 from gateway.domain.tasks.task import Sandbox
 from gateway.web.agents.patches import kept_piece, needs_rescue, own_texts
@@ -275,7 +276,7 @@ async def _held(call: Call[wire.Done]) -> LeaseReply | None:
         return None
 
 
-async def _acknowledge(call: Call[Any], command: commands.Command) -> Response:
+async def _acknowledge(call: Call[Any], command: Command) -> Response:
     await call.ask(command, Accepted)
     return reply(wire.Acknowledged())
 
