@@ -65,8 +65,12 @@ KEYED: Final[tuple[tuple[str, Load], ...]] = (
     ("tasks", load_tasks),
     ("events", load_events),
     ("idempotency", load_idempotency),
+)
+# Most batches need nothing of these, or ask for it beside the loaded tasks.
+RELATED: Final[tuple[tuple[str, Load], ...]] = (
     ("deliveries", load_deliveries),
     ("outbox", load_outbox),
+    ("keys", load_keys),
 )
 # In this order: rows refer to rows of an earlier one. Every part of the unit of work is here.
 WRITERS: Final[tuple[tuple[str, Write], ...]] = (
@@ -125,7 +129,8 @@ class Batch:
             await load(loading)
         loading.tasks.update(job.task_id for job in unit.jobs.values() if job.task_id is not None)
         await asyncio.gather(*(load(loading) for _, load in KEYED))
-        await load_keys(loading)
+        for _, load in RELATED:
+            await load(loading)
         return unit
 
     async def write(self, unit: UnitOfWork) -> None:

@@ -58,6 +58,8 @@ INSERT OR REPLACE INTO workspaces ({WORKSPACE}) VALUES ({WORKSPACE.marks})""")
 async def load_messages(loading: Loading) -> None:
     """The messages that came before, and the tasks that these are about."""
     messages, notices = loading.unit.messages, loading.wanted.notices
+    if not notices:
+        return
     keys = [(it.message.source, it.message.id, it.message.body_hash) for it in notices]
     for source, name, body_hash, applied, at in await loading.of(MESSAGES_SEEN, keys, "keys"):
         message = Message(source=source, id=name, body_hash=body_hash)
