@@ -240,8 +240,7 @@ class Workflow:
     ) -> PushRequest | None:
         """The push of an earlier start of this attempt, if it was done.
 
-        Raises:
-            Failure: before a model is paid for work that cannot go out.
+        Raises `Failure` (before a model is paid for work that cannot go out).
         """
         if self._branch == clone.base_branch:
             message = f"BRANCH_NAME is refused: {clone.base_branch} is the base branch"

@@ -117,8 +117,7 @@ class GitHub:
     def open(self, proposal: Proposal) -> PullRequest:
         """Open it as a draft, or plainly where drafts are not offered, or find the open one.
 
-        Raises:
-            Failure: `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
+        Raises `pull_request_failed`, `github_unreachable`, `github_rate_limited`.
         """
         response = self._create(proposal, is_draft=True)
         if response.status_code == 422 and "draft" in response.text.lower():

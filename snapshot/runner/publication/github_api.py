@@ -81,8 +81,7 @@ class GitHubApi:
     ) -> httpx.Response:
         """Send it, as often as it takes; a repeated POST may find its first one done.
 
-        Raises:
-            Failure: `github_unreachable`, `github_rate_limited`.
+        Raises `github_unreachable`, `github_rate_limited`.
         """
         tries = hops = 0
         while True:

@@ -55,9 +55,7 @@ class Publisher:
     def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
 
-        Raises:
-            Stopped: the gateway says that this attempt is over.
-            Failure: any step's own.
+        Raises `Stopped` (the gateway says that this attempt is over), `Failure` (any step's own).
         """
         applied = clean_checkout.apply(self.git, work.clone, work.patch, workdir)
         message = self.redact(self._commit_message(work.agent_summary))

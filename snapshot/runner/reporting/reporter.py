@@ -74,8 +74,7 @@ class Reporter:
 
         Goes on without an answer if there is no gateway to ask, or none that can be reached.
 
-        Raises:
-            Stopped: the gateway refused it, or the attempt was stopped meanwhile.
+        Raises `Stopped` (the gateway refused it, or the attempt was stopped meanwhile).
         """
         self._stop.check()
         identifier = self.emit(event)

@@ -19,7 +19,7 @@ from .agents_git import SHA
 from .exclusions import cut
 from .git import Git
 from .patch import Patch
-from .starting_state import STARTING_INDEX, StartingState
+from .starting_state import StartingState
 
 RECORD: Final = "work.json"
 LARGEST_RECORD_BYTES: Final = 64 * 1024
@@ -84,8 +84,7 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
     def patch(self, git: Git, workdir: Path, *, is_secret: Callable[[bytes], bool]) -> WholePatch:
         """The patch of all changes, made in a new `workdir`.
 
-        Raises:
-            Failure: the task's own repository cannot be read.
+        Raises `Failure` (the task's own repository cannot be read).
         """
         main, *rest = self.states
         made = patch.make(git, main, workdir / "main", is_secret=is_secret)
@@ -109,7 +108,7 @@ class AgentsWork(msgspec.Struct, frozen=True, kw_only=True):
             _Repository(
                 path=start.path,
                 base_sha=start.base_sha,
-                clone=str(start.index.parent.parent.relative_to(state)),
+                clone=str(start.clone.relative_to(state)),
             )
             for start in self.states
         )
@@ -149,13 +148,8 @@ def _state(state: Path, checkout: Path, one: _Repository) -> StartingState | Non
     is_sane = ".." not in parts and not one.path.startswith("/")
     if clone is None or not is_sane or not SHA.fullmatch(one.base_sha):
         return None
-    return StartingState(
-        objects=clone / ".git" / "objects",
-        base_sha=one.base_sha,
-        index=clone / ".git" / STARTING_INDEX,
-        work_tree=checkout.joinpath(*parts),
-        path=one.path,
-    )
+    work_tree = checkout.joinpath(*parts)
+    return StartingState(clone=clone, base_sha=one.base_sha, work_tree=work_tree, path=one.path)
 
 
 def _inside(state: Path, name: str) -> Path | None:

@@ -49,8 +49,7 @@ def apply_text(
 
     Blobs of the result that `objects` has already are not written again.
 
-    Raises:
-        Failure: `patch_does_not_apply`.
+    Raises `patch_does_not_apply`.
     """
     base = unchanged(git, clone, directory, objects=objects)
     ours = git.at(directory)

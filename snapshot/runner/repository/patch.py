@@ -79,8 +79,7 @@ def make(
     The text has at most `most` bytes. Nothing of the agent's own .git, or of a nested repository,
     is run: neither configuration, hooks, filters nor attributes.
 
-    Raises:
-        RepositoryRejected: `patch_refused`, if the directory is gone.
+    Raises `RepositoryRejected` (`patch_refused`, if the directory is gone).
     """
     if not files.is_directory(start.work_tree):
         message = "the agent removed its whole checkout, or replaced it"

@@ -48,8 +48,7 @@ class Remote:
     def clone(self, directory: Path) -> Clone:
         """A clone of the base branch alone, without files.
 
-        Raises:
-            Failure: `clone_failed`, `base_branch_missing`, `empty_repository`.
+        Raises `clone_failed`, `base_branch_missing`, `empty_repository`.
         """
         wanted = [f"--branch={self._base_branch}"] if self._base_branch else []
         options = ["--quiet", "--single-branch", "--no-tags", "--template=", "--no-checkout"]
@@ -126,8 +125,7 @@ class Remote:
     def push(self, directory: Path, commit: str, branch: str, *, expected: str | None) -> None:
         """Push the commit if the branch is still at `expected` (None: absent).
 
-        Raises:
-            Failure: `branch_moved` if it is not, else by the remote's answer.
+        Raises `branch_moved` if it is not, else by the remote's answer.
         """
         reference = f"refs/heads/{branch}"
         lease = f"--force-with-lease={reference}:{expected or ''}"

@@ -25,8 +25,7 @@ def reapply(
 ) -> tuple[Clone, Patch]:
     """The patch on the commit it was made for, or without that, on the branch as it is now.
 
-    Raises:
-        Failure: `patch_does_not_apply`.
+    Raises `patch_does_not_apply`.
     """
     text = published(kept.text)
     has_base = remote.has(clone, kept.base_sha)

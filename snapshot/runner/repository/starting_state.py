@@ -24,12 +24,20 @@ STARTING_INDEX: Final = "starting-index"
 class StartingState(msgspec.Struct, frozen=True, kw_only=True):
     """One repository in the agent's checkout: the task's own, or a submodule of it."""
 
-    objects: Path
+    clone: Path
+    """The directory of our clone, which has its objects and the index."""
     base_sha: str
-    index: Path
     work_tree: Path
     path: str = ""
     """Within the task's repository; empty for that one itself."""
+
+    @property
+    def objects(self) -> Path:
+        return self.clone / ".git" / "objects"
+
+    @property
+    def index(self) -> Path:
+        return self.clone / ".git" / STARTING_INDEX
 
 
 def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> StartingState:
@@ -37,12 +45,11 @@ def begin(git: Git, clone: Clone, work_tree: Path, *, path: str = "") -> Startin
     copy_repository(clone, work_tree)
     ours = git.at(clone.directory, work_tree=work_tree, index=STARTING_INDEX)
     ours("read-tree", "--reset", "-u", clone.base_sha, seconds=CHECKOUT_SECONDS)
-    index = clone.directory / ".git" / STARTING_INDEX
-    shutil.copyfile(index, work_tree / ".git" / "index")
+    base_sha = clone.base_sha
+    state = StartingState(clone=clone.directory, base_sha=base_sha, work_tree=work_tree, path=path)
+    shutil.copyfile(state.index, work_tree / ".git" / "index")
     _record_bytes(ours, clone.directory)
-    return StartingState(
-        objects=clone.objects, base_sha=clone.base_sha, index=index, work_tree=work_tree, path=path
-    )
+    return state
 
 
 def copy_repository(clone: Clone, work_tree: Path) -> None:

@@ -78,8 +78,7 @@ def fill(git: Git, states: Sequence[StartingState], workdir: Path, checkout: Pat
         directory = checkout / start.path
         if not start.path or not files.is_directory(directory):
             continue
-        origin = start.objects.parent.parent
-        clone = Clone(directory=origin, base_sha=start.base_sha, base_branch="")
+        clone = Clone(directory=start.clone, base_sha=start.base_sha, base_branch="")
         base = clean_checkout.unchanged(git, clone, workdir / f"inner-{number}")
         clean_checkout.fill(git, clone, base, directory)
 
