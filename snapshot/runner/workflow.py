@@ -154,8 +154,9 @@ class Workflow:
         self._choose_branch(repository, begins=earlier is None)
         remote = self._access.remote(repository)
         publisher = self._publisher(repository, remote, prompt)
-        clone = self._clone(remote, earlier)
-        pushed = self._find_pushed(remote, publisher, clone)
+        origin = self._state.workdir("origin")
+        clone = remote.clone_or_commit(origin, earlier.base_sha if earlier else None)
+        pushed = publisher.find_pushed(clone, self._services.recovered.push)
         if pushed is not None:
             return self._propose(publisher, pushed)
         if earlier is not None:
@@ -185,21 +186,15 @@ class Workflow:
         return self._saved.adopt(fetch_patch(channel, url, self._services.stop.sleep))
 
     def _prompt(self) -> str:
-        url, channel = self._configuration.prompt_url, self._services.channel
+        url = self._configuration.prompt_url
         if url is None:
             return self._configuration.prompt
-        if channel is None:
-            raise Failure("prompt_unavailable", "the prompt's rest needs a signing secret")
-        return fetch_prompt(channel, url, self._services.stop.sleep)
+        return fetch_prompt(self._services.channel, url, self._services.stop.sleep)
 
     def _choose_branch(self, repository: Repository, *, begins: bool) -> None:
-        configuration = self._configuration
-        refs = self._access.refs(repository)
-        if begins:
-            refs.check_base(configuration.base_branch)
-        self._branch = refs.free_name(configuration.branch, configuration.connection.task_id)
-        if self._branch != configuration.branch:
-            wanted = configuration.branch
+        wanted = self._configuration.branch
+        self._branch = self._access.free_branch(repository, begins=begins)
+        if self._branch != wanted:
             self._log.write(f"The branch is {self._branch}: another is in the way of {wanted}\n")
 
     def _publisher(self, repository: Repository, remote: Remote, prompt: str) -> Publisher:
@@ -225,34 +220,6 @@ class Workflow:
             reporter=self._reporter,
             redact=services.redaction.text,
         )
-
-    def _clone(self, remote: Remote, earlier: KeptPatch | None) -> Clone:
-        """The base branch; for earlier work whose branch is gone, the commit that it began from."""
-        try:
-            return remote.clone(self._state.workdir("origin") / "main")
-        except Failure as failure:
-            if earlier is None or failure.code not in {"base_branch_missing", "empty_repository"}:
-                raise
-        return remote.clone_at(self._state.workdir("origin") / "commit", earlier.base_sha)
-
-    def _find_pushed(
-        self, remote: Remote, publisher: Publisher, clone: Clone
-    ) -> PushRequest | None:
-        """The push of an earlier start of this attempt, if it was done.
-
-        Raises `Failure` (before a model is paid for work that cannot go out).
-        """
-        if self._branch == clone.base_branch:
-            message = f"BRANCH_NAME is refused: {clone.base_branch} is the base branch"
-            raise RepositoryRejected("branch_name_refused", message)
-        found = remote.find(clone.directory, self._branch)
-        publisher.check_owner(found)
-        pushed = self._services.recovered.push
-        if found is not None and pushed is not None and found.sha == pushed.commit_sha:
-            return pushed
-        remote.check_push(clone, self._branch)
-        publisher.check_permission()
-        return None
 
     def _reapply(self, kept: KeptPatch, remote: Remote, clone: Clone) -> _AgentWork:
         self._enter("patch", "Taking up what an earlier agent did")

@@ -41,16 +41,21 @@ class Publisher:
     reporter: Reporter
     redact: Callable[[str], str]
 
-    def check_owner(self, found: RemoteBranch | None) -> None:
-        """Raise `branch_exists` if the remote's branch of our name is not this task's."""
-        if found is not None and found.task_id != self.task_id:
-            message = f"{self.branch} exists on the remote and is not this task's"
-            raise RepositoryRejected("branch_exists", message)
+    def find_pushed(self, clone: Clone, pushed: PushRequest | None) -> PushRequest | None:
+        """The push of an earlier start of this attempt, if it was done.
 
-    def check_permission(self) -> None:
-        """Ask GitHub, if there is one, about rules against the push; raises `Failure`."""
+        If not, raises `Failure` for a push that will be refused, before a model is paid.
+        """
+        if self.branch == clone.base_branch:
+            message = f"BRANCH_NAME is refused: {clone.base_branch} is the base branch"
+            raise RepositoryRejected("branch_name_refused", message)
+        found = self._find_ours(clone.directory)
+        if found is not None and pushed is not None and found.sha == pushed.commit_sha:
+            return pushed
+        self.remote.check_push(clone, self.branch)
         if self.github is not None and not self.remote.is_local:
             self.github.check(self.branch)
+        return None
 
     def push(self, workdir: Path, work: Work) -> PushRequest:
         """Commit in a new directory that no command has touched, ask, push.
@@ -61,8 +66,7 @@ class Publisher:
         message = self.redact(self._commit_message(work.agent_summary))
         author = self.author
         commit = clean_checkout.commit(self.git, applied, message=message, author=author)
-        found = self.remote.find(workdir, self.branch)
-        self.check_owner(found)
+        found = self._find_ours(workdir)
         request = PushRequest(
             stage="push",
             message=f"Pushing {self.branch}",
@@ -100,6 +104,14 @@ class Publisher:
             note = f"The repository is now {self.github.moved_to}: name it so in the next task."
             review = review.with_note(note)
         return review, opened.html_url
+
+    def _find_ours(self, directory: Path) -> RemoteBranch | None:
+        """The remote's branch of our name; raises `branch_exists` if it is not this task's."""
+        found = self.remote.find(directory, self.branch)
+        if found is not None and found.task_id != self.task_id:
+            message = f"{self.branch} exists on the remote and is not this task's"
+            raise RepositoryRejected("branch_exists", message)
+        return found
 
     def _commit_message(self, agent_summary: str) -> str:
         trailers = f"{TASK_TRAILER}: {self.task_id}\n{ATTEMPT_TRAILER}: {self.attempt}"

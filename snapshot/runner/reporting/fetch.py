@@ -26,9 +26,11 @@ class _Patch(msgspec.Struct, rename="camel"):
     warnings: tuple[str, ...] = ()
 
 
-def fetch_prompt(channel: SignedChannel, url: str, sleep: Callable[[float], None]) -> str:
+def fetch_prompt(channel: SignedChannel | None, url: str, sleep: Callable[[float], None]) -> str:
     """The prompt that did not fit in the environment; raises `prompt_unavailable`."""
     code, name = "prompt_unavailable", "the whole prompt"
+    if channel is None:
+        raise Failure("prompt_unavailable", "the prompt's rest needs a signing secret")
     return _fetch(channel, url, _Prompt, code=code, name=name, sleep=sleep).prompt
 
 

@@ -11,7 +11,7 @@ from ..failure import RepositoryRejected
 from ..network.hosts import git_host, without_port
 from ..stop import Stop
 from .address import Repository, check_branch, parse
-from .branches import RemoteRefs, list_refs
+from .branches import list_refs
 from .credentials import Credentials
 from .git import Git
 from .remote import Remote
@@ -48,8 +48,16 @@ class Access:
         branch = None if is_submodule else self._configuration.base_branch
         return Remote(self._git(repository), repository, branch)
 
-    def refs(self, repository: Repository) -> RemoteRefs:
-        return list_refs(self._git(repository), repository)
+    def free_branch(self, repository: Repository, *, begins: bool) -> str:
+        """The name of our branch on the remote; raises `RepositoryRejected` if there is none.
+
+        Work that only begins needs a base branch there too.
+        """
+        configuration = self._configuration
+        refs = list_refs(self._git(repository), repository)
+        if begins:
+            refs.check_base(configuration.base_branch)
+        return refs.free_name(configuration.branch, configuration.connection.task_id)
 
     def has_token_for(self, repository: Repository) -> bool:
         host = without_port(self._git_host) if repository.scheme == "ssh" else self._git_host

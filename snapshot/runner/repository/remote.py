@@ -68,8 +68,17 @@ class Remote:
         branch = self._base_branch or git.text("symbolic-ref", "--short", "HEAD")
         return Clone(directory=directory, base_sha=sha, base_branch=branch)
 
-    def clone_at(self, directory: Path, commit: str) -> Clone:
-        """A clone of a commit whose branch is gone; raises `base_branch_missing` if it is too."""
+    def clone_or_commit(self, workdir: Path, commit: str | None) -> Clone:
+        """A clone of the base branch; if that is gone, of the commit that earlier work began from.
+
+        Raises as `clone` does.
+        """
+        try:
+            return self.clone(workdir / "main")
+        except Failure as failure:
+            if commit is None or failure.code not in {"base_branch_missing", "empty_repository"}:
+                raise
+        directory = workdir / "commit"
         self._git("init", "--quiet", "--template=", "--", str(directory))
         self._git.at(directory)("remote", "add", "origin", self._repository.url)
         branch = self._base_branch or "HEAD"
