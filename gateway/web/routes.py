@@ -34,11 +34,7 @@ ROUTES = [
     _route("GET", "/v1/tasks/{task_id}/explain", explain.show),
     _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel),
     _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry),
-    _route(
-        "POST",
-        "/v1/tasks/{task_id}/attempts/{attempt}/release",
-        tasks.release,
-    ),
+    _route("POST", "/v1/tasks/{task_id}/attempts/{attempt}/release", tasks.release),
     _route("GET", "/v1/tasks/{task_id}/events", events.of_task),
     _route("GET", "/v1/tasks/{task_id}/logs", results.logs),
     _route("GET", "/v1/tasks/{task_id}/patch", results.patch),

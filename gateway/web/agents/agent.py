@@ -80,9 +80,7 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
     answers=(
         answer(Accepted, "Stored.", status=202),
         answer(
-            Accepted,
-            "The same came before under this webhook-id.",
-            example="Accepted:duplicate",
+            Accepted, "The same came before under this webhook-id.", example="Accepted:duplicate"
         ),
     ),
     errors=EVENT_ERRORS,

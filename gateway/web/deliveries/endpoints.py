@@ -23,11 +23,7 @@ from gateway.domain.kernel.sealing import Sealed, endpoint_headers_context, endp
 from gateway.domain.tasks.event import FACTS
 from gateway.web.context import Context
 from gateway.web.convert import convert
-from gateway.web.deliveries.addresses import (
-    masked_url,
-    origin_of,
-    outward_url,
-)
+from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
 from gateway.web.deliveries.endpoint_secrets import endpoint_of, new_secret, shown_secret
 from gateway.web.deliveries.messages import ENDPOINT_MESSAGE
 from gateway.web.http.access import OPS
@@ -264,10 +260,7 @@ def _checked_types(patterns: Patterns | None) -> Patterns | None:
 
 
 def _address(
-    context: Context,
-    endpoint_id: str,
-    url: str | UnsetType,
-    headers: dict[str, str] | UnsetType,
+    context: Context, endpoint_id: str, url: str | UnsetType, headers: dict[str, str] | UnsetType
 ) -> Address:
     sealed: Sealed | UnsetType | None = UNSET
     if headers is not UNSET:

@@ -10,10 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import (
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.web.http.connections import Connections
@@ -261,10 +258,7 @@ class _Output:
     __slots__ = ("_end", "_loop", "_pieces", "_transport", "is_closing")
 
     def __init__(
-        self,
-        transport: asyncio.Transport,
-        loop: asyncio.AbstractEventLoop,
-        end: Callable[[], None],
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]
     ) -> None:
         self.is_closing = transport.is_closing
         self._transport = transport

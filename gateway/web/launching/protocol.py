@@ -97,8 +97,7 @@ async def renew(call: Call[wire.Lease]) -> Response:
     body=Body(kind=wire.Trying),
     answers=(
         answer(
-            wire.MayTry,
-            "No create call may start later; with `create: false` only find and adopt.",
+            wire.MayTry, "No create call may start later; with `create: false` only find and adopt."
         ),
     ),
     errors=_ABOUT_SANDBOX,

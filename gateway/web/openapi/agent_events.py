@@ -6,15 +6,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from gateway.wire.agent import (
-    EVENTS,
-    Error,
-    Failed,
-    FlatProgress,
-    Message,
-    PullRequest,
-    Target,
-)
+from gateway.wire.agent import EVENTS, Error, Failed, FlatProgress, Message, PullRequest, Target
 from gateway.wire.flat_events import TRANSLATED
 
 Id = Annotated[str, msgspec.Meta(max_length=128)]

@@ -10,13 +10,7 @@ from starlette.routing import Route
 
 from gateway.web.http.handler import Handler
 from gateway.web.http.headers import Parameter, Schema
-from gateway.web.http.operation import (
-    Answer,
-    Body,
-    Callback,
-    Content,
-    Operation,
-)
+from gateway.web.http.operation import Answer, Body, Callback, Content, Operation
 from gateway.web.http.query import Query
 from gateway.web.openapi.errors import problems
 from gateway.web.openapi.examples import example_of

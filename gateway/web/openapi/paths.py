@@ -21,8 +21,7 @@ PATH_PARAMETERS: Final = {
     "job_id": _segment("jobId", "The job's id."),
     "page": _segment("page", "The name of a page that `/docs` lists."),
     "token": _segment(
-        "token",
-        "The capability: the attempt's number and a code that only its sandbox was given.",
+        "token", "The capability: the attempt's number and a code that only its sandbox was given."
     ),
 }
 """By their names in the list of routes."""

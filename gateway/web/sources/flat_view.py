@@ -4,14 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from gateway.domain.tasks.event import (
-    CancelRequested,
-    Ended,
-    Event,
-    FlagCleared,
-    FlagSet,
-    Progress,
-)
+from gateway.domain.tasks.event import CancelRequested, Ended, Event, FlagCleared, FlagSet, Progress
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Task
 from gateway.wire.truncation import head_and_tail

@@ -8,12 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.sources.message import (
-    WINDOW,
-    Message,
-    NoticeReply,
-    PullRequestNotice,
-)
+from gateway.domain.sources.message import WINDOW, Message, NoticeReply, PullRequestNotice
 from gateway.web.http.access import GITHUB
 from gateway.web.http.body import check_media_type
 from gateway.web.http.call import Call

@@ -77,12 +77,7 @@ def _creation(
     with collector.collecting(), _own_names(env):
         if task is not None:
             made = creation(
-                context,
-                task,
-                task_id=task_id,
-                project=project,
-                idempotency=None,
-                traceparent=None,
+                context, task, task_id=task_id, project=project, idempotency=None, traceparent=None
             )
     collector.check()
     if made is None:

@@ -14,11 +14,7 @@ from gateway.web.deliveries.deliveries import delivery_view
 from gateway.web.http.access import StreamReader
 from gateway.web.http.call import Call
 from gateway.web.http.query import Choices
-from gateway.web.tasks.views import (
-    error_view,
-    sandbox_view,
-    task_view,
-)
+from gateway.web.tasks.views import error_view, sandbox_view, task_view
 from gateway.wire.deliveries import DeliveryView
 from gateway.wire.tasks import AttemptView, UsageView, WholeTaskView
 

@@ -5,12 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.agents.patch import (
-    PatchDetails,
-    Revision,
-    StoredPiece,
-    revisions,
-)
+from gateway.domain.agents.patch import PatchDetails, Revision, StoredPiece, revisions
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.task import Attempt, Frozen, Task

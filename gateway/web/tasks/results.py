@@ -6,12 +6,7 @@ from typing import Final
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from gateway.domain.agents.transcript import (
-    Piece,
-    Transcript,
-    gaps,
-    in_order,
-)
+from gateway.domain.agents.transcript import Piece, Transcript, gaps, in_order
 from gateway.domain.tasks.event import Event
 from gateway.web.context import Context
 from gateway.web.http.access import READ_OR_TOKEN

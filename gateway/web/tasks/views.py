@@ -5,12 +5,7 @@ import msgspec
 from gateway.domain.kernel.ids import event_id
 from gateway.domain.tasks.event import Event
 from gateway.domain.tasks.spec import Spec
-from gateway.domain.tasks.task import (
-    PUBLIC_CLOCK,
-    Sandbox,
-    Task,
-    TaskError,
-)
+from gateway.domain.tasks.task import PUBLIC_CLOCK, Sandbox, Task, TaskError
 from gateway.web.convert import convert
 from gateway.wire import tasks as wire
 from gateway.wire.times import rfc3339
