@@ -10,7 +10,7 @@ from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, repl
 from gateway.web.http.handler import Handler
 from gateway.web.http.middleware import Application
 from gateway.web.http.operation import Handled
-from gateway.web.launching import identity, launchers, protocol, sweeps
+from gateway.web.launching import launchers, protocol, sweeps
 from gateway.web.operations import docs_pages, health, reconcile
 from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, results, tasks
@@ -45,7 +45,7 @@ ROUTES = [
     _route("POST", "/v1/hooks/{task_id}/{token}", capability_url.receive),
     _route("POST", "/v1/webhooks/daytona", daytona.receive),
     _route("POST", "/v1/webhooks/github", github.receive),
-    _route("GET", "/v1/launcher", identity.show),
+    _route("GET", "/v1/launcher", launchers.identity),
     _route("POST", "/v1/launcher/claim", protocol.claim),
     _route("POST", f"{_JOB}/renew", protocol.renew),
     _route("POST", f"{_JOB}/trying", protocol.trying),

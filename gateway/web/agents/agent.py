@@ -4,32 +4,27 @@ Only messages with a valid signature enter the ledger, so no read has to precede
 """
 
 import codecs
-import hashlib
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from gateway.domain.kernel.answers import AgentEventReply
-from gateway.domain.kernel.commands import ReportAgentEvent
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Attempt
-from gateway.web.agents.reported import Kept, kept
+from gateway.web.agents.events import Sender, event_command
 from gateway.web.context import Context
 from gateway.web.http.access import SIGNED
-from gateway.web.http.body import check_json, run_long
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Body, Operation, answer
-from gateway.web.http.problems import to_api_error
 from gateway.web.http.query import Number, Text
 from gateway.web.http.replies import reply
 from gateway.web.openapi.agent_events import signed_events
 from gateway.web.sources.signed import out_of_tolerance
 from gateway.web.tasks.patches import WholePatch, resumable_patch
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
-from gateway.wire.decode import MAX_DEPTH, WrongShape
+from gateway.wire.decode import MAX_DEPTH
 from gateway.wire.message import Reply
 from gateway.wire.signing import MalformedHeaders, SignedHeaders
 from gateway.wire.times import maybe_rfc3339
@@ -92,7 +87,8 @@ async def receive(call: Call[bytes]) -> Response:
     task_id, attempt = read_target(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
     context.admission.enter_attempt(call.request.scope["state"], task_id)
-    command, warnings = await event_command(context, body, headers, (task_id, attempt, key_id))
+    sender = Sender(task_id, attempt, key_id)
+    command, warnings = await event_command(context, sender, body, decode, webhook_id=headers.id)
     answer = await call.ask(command, AgentEventReply)
     return reply(
         Accepted(
@@ -164,11 +160,7 @@ async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterat
 
 
 async def _sender(call: Call[None]) -> Attempt:
-    """The attempt that has signed a request without a body.
-
-    Raises:
-        ApiError: `attempt_finished`, or it is not authentic.
-    """
+    """The attempt that has signed a request without a body, and has not ended."""
     context, headers = call.context, _headers(call)
     task_id, number = call[TASK_ID] or "", call[ATTEMPT]
     key_id = await _authentic(context, headers, b"", task_id, number)
@@ -183,36 +175,6 @@ async def _sender(call: Call[None]) -> Attempt:
             hint="Stop: nothing of this attempt is wanted any more.",
         )
     return found
-
-
-async def event_command(
-    context: Context, body: bytes, headers: SignedHeaders, sender: tuple[str, int, str]
-) -> tuple[ReportAgentEvent, tuple[str, ...]]:
-    """The command of an authentic body, with warnings for its sender; a body of the wrong shape is
-    refused by the rules, after the duplicate check."""
-    task_id, attempt, key_id = sender
-    kind, found = "", Kept(data=b"")
-    error: ApiError | None = None
-    try:
-        await check_json(body)
-        event = await run_long(decode, body)
-        own = context.keyring.attempt_texts(key_id, task_id, attempt)
-        found = await kept(event, own, partial(context.reads.spec, task_id))
-        kind = event.type
-    except WrongShape as exc:
-        error = to_api_error(exc)
-    command = ReportAgentEvent(
-        task_id=task_id,
-        attempt=attempt,
-        key_id=key_id,
-        type=kind,
-        data=found.data,
-        piece=found.piece,
-        webhook_id=headers.id,
-        body_hash=hashlib.sha256(body).digest(),
-        refusal=error,
-    )
-    return command, found.warnings
 
 
 def signer(

@@ -1,4 +1,7 @@
-"""`GET /v1/launchers`: launchers, their last call and the jobs they hold."""
+"""Launchers, their last call and the jobs they hold; the identity of the gateway for them."""
+
+from importlib.metadata import version
+from typing import Final
 
 from starlette.responses import Response
 
@@ -6,14 +9,29 @@ from gateway.domain.kernel.unit_of_work import LauncherCall
 from gateway.domain.launching.job import Job
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.web.convert import convert
-from gateway.web.http.access import OPS
+from gateway.web.http.access import LAUNCHER, OPS
 from gateway.web.http.call import Call
 from gateway.web.http.cursors import CURSOR, LIMIT, Position, keyset_page
 from gateway.web.http.operation import Operation, answer
 from gateway.web.http.replies import reply
+from gateway.wire.launcher import GatewayView
 from gateway.wire.operations import HeldJobView, LauncherView
 from gateway.wire.tasks import Page
 from gateway.wire.times import rfc3339
+
+VERSION: Final = version("slipgate")
+
+
+@Operation(
+    id="showGateway",
+    tag="Launchers",
+    summary="Who this gateway is",
+    description="For whoever sets up a launcher: it changes nothing, and is no call of a launcher.",
+    access=LAUNCHER,
+    answers=(answer(GatewayView, "What launchers have to know of it."),),
+)
+async def identity(call: Call[None]) -> Response:
+    return reply(convert(GatewayView, call.context, version=VERSION))
 
 
 @Operation(

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from gateway.domain.kernel.commands import ReportAgentEvent
 from gateway.domain.kernel.errors import ApiError, Unavailable
-from gateway.web.agents.agent import event_command, signer
+from gateway.web.agents.agent import signer
+from gateway.web.agents.events import Sender, event_command
 from gateway.web.context import Context
-from gateway.wire.agent import read_target
+from gateway.wire.agent import decode, read_target
 from gateway.wire.decode import WrongShape
 from gateway.wire.launcher import Spooled
 from gateway.wire.signing import TOLERANCE_SECONDS, MalformedHeaders, SignedHeaders
@@ -68,7 +69,8 @@ async def _event(
     if key_id is None or not is_timely:
         log.warning("spool.not_authentic", webhook_id=line.id, task=task_id)
         return None
-    command, _ = await event_command(context, body, headers, (task_id, attempt, key_id))
+    sender = Sender(task_id, attempt, key_id)
+    command, _ = await event_command(context, sender, body, decode, webhook_id=headers.id)
     return replace(command, spooled=True)
 
 
