@@ -94,22 +94,18 @@ def _record_late(
     change: TaskChange, attempt: Attempt, command: ReportAgentEvent, late: ApiError
 ) -> None:
     event = replace(_event(change, command), applied=False, reason=late.code)
+    fact = event.fact
     if command.piece is not None:
         if fits_limit(attempt, event, command.piece):
             save_piece(change, attempt, event, command.piece)
-    elif _brings_patch(event) and not attempt.has_final_patch:
+    elif isinstance(fact, Ended) and fact.patch and not attempt.has_final_patch:
         change.put_attempt(attempt.with_final_patch())
-        change.record(event, event.fact)
+        change.record(event, fact)
     else:
         change.put_attempt(replace(attempt, refused=attempt.refused + 1))
         if attempt.refused < MAX_REFUSED and len(command.data) <= MAX_REFUSED_BYTES:
-            change.record(event, event.fact)
+            change.record(event, fact)
     change.save()
-
-
-def _brings_patch(event: Event) -> bool:
-    fact = event.fact
-    return isinstance(fact, Ended) and bool(fact.patch)
 
 
 def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> None:

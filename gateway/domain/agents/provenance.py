@@ -4,7 +4,7 @@ The holder of an attempt's key may send anything, but people click the address a
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -28,8 +28,28 @@ def foreign_claims(fields: Mapping[str, object], spec: Spec) -> Iterator[tuple[s
     """The fields that do not belong to the task, each with the expected value."""
     for name in CLAIMS:
         value = fields.get(name)
-        if value is not None and not _CHECKS[name](value, spec):
-            yield name, _EXPECTED[name](spec)
+        expected = _expected(name, value, spec) if value is not None else None
+        if expected is not None:
+            yield name, expected
+
+
+def _expected(name: str, value: object, spec: Spec) -> str | None:
+    """The expected value of a field, or None if the value is the task's own."""
+    text = value if isinstance(value, str) else ""
+    match name:
+        case "prUrl":
+            is_own = is_pull_request_of(text, spec.repo_url)
+            expected = f"a pull request of {spec.repo_url} was expected"
+        case "branchName":
+            is_own = text in {
+                spec.branch_name,
+                _DEFAULT_BRANCH.sub(r"slipgate-\1", spec.branch_name),
+            }
+            expected = f"the task's branch is {spec.branch_name}"
+        case _:
+            is_own = _SHA.fullmatch(text) is not None
+            expected = "40 or 64 hexadecimal digits were expected"
+    return None if is_own else expected
 
 
 def is_pull_request_of(url: str, repo_url: str) -> bool:
@@ -56,27 +76,3 @@ def _pages(repository: RepositoryAddress) -> Iterator[str]:
     if found is not None:
         kind = "users" if found["owner"] else "projects"
         yield f"{kind}/{found['project']}/repos/{found['name']}"
-
-
-def _is_own_pull_request(value: object, spec: Spec) -> bool:
-    return isinstance(value, str) and is_pull_request_of(value, spec.repo_url)
-
-
-def _is_own_branch(value: object, spec: Spec) -> bool:
-    return value in (spec.branch_name, _DEFAULT_BRANCH.sub(r"slipgate-\1", spec.branch_name))
-
-
-def _is_commit(value: object, _spec: Spec) -> bool:
-    return isinstance(value, str) and _SHA.fullmatch(value) is not None
-
-
-_CHECKS: Final[dict[str, Callable[[object, Spec], bool]]] = {
-    "prUrl": _is_own_pull_request,
-    "branchName": _is_own_branch,
-    "commitSha": _is_commit,
-}
-_EXPECTED: Final[dict[str, Callable[[Spec], str]]] = {
-    "prUrl": lambda spec: f"a pull request of {spec.repo_url} was expected",
-    "branchName": lambda spec: f"the task's branch is {spec.branch_name}",
-    "commitSha": lambda _spec: "40 or 64 hexadecimal digits were expected",
-}

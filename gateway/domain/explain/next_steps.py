@@ -12,8 +12,7 @@ from gateway.domain.launching.job import Job, JobKind
 
 
 def next_steps(s: ExplainInput) -> tuple[Step, ...]:
-    steps = (*_clocks(s), *_offer(s), *_jobs(s), *_webhook(s), *_env(s))
-    return tuple(sorted(steps, key=lambda step: step.at))
+    return tuple(sorted((*_clocks(s), *_jobs(s), *_others(s)), key=lambda step: step.at))
 
 
 def _clocks(s: ExplainInput) -> Iterator[Step]:
@@ -54,14 +53,6 @@ def _stall_end(s: ExplainInput) -> str:
     return f"heartbeat clock: {end}, unless its agent speaks"
 
 
-def _run(s: ExplainInput) -> str:
-    return f"run clock: inspected, then {_timed_out(s)}"
-
-
-def _run_end(s: ExplainInput) -> str:
-    return f"run clock: {_timed_out(s)}, inspected or not"
-
-
 def _cancel(s: ExplainInput) -> str:
     was_tried = s.attempt is not None and s.attempt.was_tried
     return f"cancel clock: {'its sandbox' if was_tried else 'what was made'} is destroyed"
@@ -81,8 +72,8 @@ CONSEQUENCES: Final[dict[str, Callable[[ExplainInput], str]]] = {
     "heartbeat": _heartbeat,
     "stall_end": _stall_end,
     "progress": lambda _s: "progress clock: flagged no_progress, unless its agent gets on",
-    "run": _run,
-    "run_end": _run_end,
+    "run": lambda s: f"run clock: inspected, then {_timed_out(s)}",
+    "run_end": lambda s: f"run clock: {_timed_out(s)}, inspected or not",
     "cancel": _cancel,
     "cancel_end": lambda _s: "cancel clock: cancelled, confirmed or not",
     "drain": lambda _s: "its spool is read",
@@ -100,12 +91,6 @@ _WORK: Final[dict[JobKind, str]] = {
 
 def _timed_out(s: ExplainInput) -> str:
     return next_attempt(s, may_retry=retries_stalls(s)) or "timed_out"
-
-
-def _offer(s: ExplainInput) -> Iterator[Step]:
-    at = s.task.claimable_at
-    if at is not None and at > s.now:
-        yield Step(at=at, what="offered to launchers")
 
 
 def _jobs(s: ExplainInput) -> Iterator[Step]:
@@ -136,14 +121,12 @@ def _work_begins(s: ExplainInput, job: Job) -> str:
     return f"the destroy of the sandbox of attempt {job.attempt} is offered{after}"
 
 
-def _webhook(s: ExplainInput) -> Iterator[Step]:
-    delivery = next_try(s)
+def _others(s: ExplainInput) -> Iterator[Step]:
+    claimable_at, delivery, erased_at = s.task.claimable_at, next_try(s), env_goes_at(s)
+    if claimable_at is not None and claimable_at > s.now:
+        yield Step(at=claimable_at, what="offered to launchers")
     if delivery is not None and delivery.next_attempt_at is not None:
         what = f"webhook: event {delivery.task_seq} is sent again (try {delivery.attempts + 1})"
         yield Step(at=delivery.next_attempt_at, what=what)
-
-
-def _env(s: ExplainInput) -> Iterator[Step]:
-    at = env_goes_at(s)
-    if at is not None:
-        yield Step(at=at, what="its env is erased: it cannot be retried any more")
+    if erased_at is not None:
+        yield Step(at=erased_at, what="its env is erased: it cannot be retried any more")

@@ -59,9 +59,9 @@ def claim(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
 
 
 def _extra_jobs(unit: UnitOfWork, command: Claim, now: int) -> list[ClaimedJob]:
-    fitting = (
-        unit.jobs[name] for name in unit.claims.offered if _may_have(unit.jobs[name], command, now)
-    )
+    offered = (unit.jobs[name] for name in unit.claims.offered)
+    free = (job for job in offered if job.is_open and not job.is_held(now))
+    fitting = (job for job in free if _is_for(job, command, now))
     return [_lease(unit, job, command, now) for job in islice(fitting, MAX_EXTRA_JOBS)]
 
 
@@ -107,10 +107,6 @@ def _claim_one(unit: UnitOfWork, command: Claim, now: int) -> ClaimReply:
     return ClaimReply(jobs=())
 
 
-def _may_have(job: Job, command: Claim, now: int) -> bool:
-    return job.is_open and not job.is_held(now) and _is_for(job, command, now)
-
-
 def _is_for(job: Job, command: Claim, now: int) -> bool:
     is_due = job.not_before <= now and serves(command.project, job.project)
     return is_due and (job.provider or "", job.realm or "") in command.providers
@@ -151,13 +147,10 @@ def _claim_create(unit: UnitOfWork, task: Task, command: Claim, now: int) -> Cla
     job = unit.jobs.get(name) or Job(
         id=name, kind="create", task_id=task.id, attempt=task.attempt, project=task.project
     )
-    provider, realm = _wanted_place(task, command) or (None, None)
+    # The realm at the task's provider, if ops have named one.
+    wanted = (place for place in command.providers if place[0] == task.provider)
+    provider, realm = next(wanted, (None, None))
     return _lease(unit, replace(job, provider=provider, realm=realm), command, now)
-
-
-def _wanted_place(task: Task, command: Claim) -> tuple[str, str] | None:
-    """The realm at the task's provider, if ops have named one."""
-    return next((place for place in command.providers if place[0] == task.provider), None)
 
 
 def _lease(unit: UnitOfWork, job: Job, command: Claim, now: int) -> ClaimedJob:

@@ -90,7 +90,8 @@ def _verdict(
 
 def _orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int, *, since: int) -> Outcome:
     """Destroys an orphan, once no create can succeed and no list can be stale."""
-    if now - since < _grace(unit):
+    policy = unit.policy
+    if now - since < policy.create_window + policy.create_limit + policy.gone_margin:
         return "waiting"
     _destroy_orphan(unit, sweep, found, now)
     return "destroying"
@@ -123,7 +124,7 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
     if known is not None and known.is_open:
         return
     task = unit.tasks.get(owner(found.labels)[0])
-    stray = OrphanSandbox(name=found.name, id=found.id, labels=found.labels)
+    orphan = OrphanSandbox(name=found.name, id=found.id, labels=found.labels)
     opened = Job(
         id=name,
         kind="destroy",
@@ -131,17 +132,11 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
         realm=sweep.realm,
         project=task.project if task else sweep.project,
         not_before=now,
-        stray=stray,
+        stray=orphan,
         # A closed job may be reopened under its id: no old token may be valid again.
         lease=known.lease + 1 if known else 0,
     )
     unit.jobs.put(opened)
-
-
-def _grace(unit: UnitOfWork) -> int:
-    """Time in which a create may still succeed and lists may be stale (milliseconds)."""
-    policy = unit.policy
-    return policy.create_window + policy.create_limit + policy.gone_margin
 
 
 def _settled_at(attempt: Attempt) -> int:
@@ -189,11 +184,11 @@ def answered_by(job: Job, error: TaskError | None = None) -> Job:
     )
 
 
-def _orphan_after(job: Job, stray: OrphanSandbox, report: FinishJob, now: int) -> Job:
-    if report.sandbox is not None and report.sandbox.name != stray.name:
-        raise wrong_name(stray.name)
+def _orphan_after(job: Job, orphan: OrphanSandbox, report: FinishJob, now: int) -> Job:
+    if report.sandbox is not None and report.sandbox.name != orphan.name:
+        raise wrong_name(orphan.name)
     if report.sandbox is not None and report.sandbox.state in NOT_THERE:
         return replace(job, closed_at=now)
     if report.spool_offset is not None:
-        job = replace(job, stray=replace(stray, spool_offset=report.spool_offset))
+        job = replace(job, stray=replace(orphan, spool_offset=report.spool_offset))
     return offered_again(job, report, now)

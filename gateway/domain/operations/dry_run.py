@@ -58,20 +58,16 @@ def dry_run(unit: UnitOfWork, commands: Sequence[Due], now: int) -> DryRun:
 
 
 def _due_clocks(unit: UnitOfWork, command: Due, now: int) -> tuple[DueClock, ...]:
-    found = [DueClock(what=name, since=at) for name, at in _clocks(unit, command) if at <= now]
-    return tuple(sorted(found, key=lambda clock: clock.since))
-
-
-def _clocks(unit: UnitOfWork, command: Due) -> list[tuple[str, int]]:
-    moments: dict[str, int | None] = {}
+    times: dict[str, int | None] = {}
     match command:
         case TaskDue() if task := unit.tasks.get(command.task_id):
-            moments = {name: getattr(task.clocks, name) for name in CLOCK_NAMES}
+            times = {name: getattr(task.clocks, name) for name in CLOCK_NAMES}
         case JobDue() if job := unit.jobs.get(command.job_id):
-            moments = {"lease": job.lease_expires_at}
+            times = {"lease": job.lease_expires_at}
         case RealmDue() if realm := unit.realms.get(command.key):
-            moments = {"realm": realm.due_at}
-    return [(name, at) for name, at in moments.items() if at is not None]
+            times = {"realm": realm.due_at}
+    due = (DueClock(what=name, since=at) for name, at in times.items() if at is not None)
+    return tuple(sorted((each for each in due if each.since <= now), key=lambda each: each.since))
 
 
 def _run_one(unit: UnitOfWork, command: Due, due: tuple[DueClock, ...], now: int) -> PlannedChange:

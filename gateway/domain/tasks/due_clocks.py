@@ -1,5 +1,6 @@
 """The rules for due clocks, expired leases and outages."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -62,10 +63,6 @@ def _queue(change: TaskChange) -> None:
     end(change, Status.EXPIRED, Ended(error=error))
 
 
-def _launch_slow(change: TaskChange) -> None:
-    change.raise_flag("launch_slow", "the launcher has not reported a started sandbox yet")
-
-
 def _launch_end(change: TaskChange) -> None:
     attempt = change.attempt
     if attempt is None or change.task.status is not Status.LAUNCHING:
@@ -99,10 +96,6 @@ def _stall_end(change: TaskChange) -> None:
     fail(change, error)
 
 
-def _progress(change: TaskChange) -> None:
-    change.raise_flag("no_progress", "it is alive, but reports nothing new")
-
-
 def _run(change: TaskChange) -> None:
     _inspect(change)
     change.schedule(run_end=change.now + change.policy.drain)
@@ -112,10 +105,6 @@ def _cancel(change: TaskChange) -> None:
     attempt = change.attempt
     if attempt is not None and not attempt.is_gone:
         destroy(change, attempt, at=change.now)
-
-
-def _cancel_end(change: TaskChange) -> None:
-    end(change, Status.CANCELLED, Ended())
 
 
 def _drain(change: TaskChange) -> None:
@@ -144,17 +133,21 @@ def _inspect(change: TaskChange) -> None:
         change.open_job("inspect", attempt, not_before=change.now)
 
 
-_RULES = {
+_RULES: Final[dict[str, Callable[[TaskChange], None]]] = {
     "queue": _queue,
-    "launch_slow": _launch_slow,
+    "launch_slow": lambda change: change.raise_flag(
+        "launch_slow", "the launcher has not reported a started sandbox yet"
+    ),
     "launch_end": _launch_end,
     "heartbeat": _heartbeat,
     "stall_end": _stall_end,
-    "progress": _progress,
+    "progress": lambda change: change.raise_flag(
+        "no_progress", "it is alive, but reports nothing new"
+    ),
     "run": _run,
     "run_end": time_out,
     "cancel": _cancel,
-    "cancel_end": _cancel_end,
+    "cancel_end": lambda change: end(change, Status.CANCELLED, Ended()),
     "no_launcher": watch,
     "drain": _drain,
     "cleanup": _cleanup,
