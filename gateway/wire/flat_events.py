@@ -20,7 +20,7 @@ from gateway.wire.agent import (
     check_event,
     event_kind,
 )
-from gateway.wire.decode import check_depth, not_json, out_of_range
+from gateway.wire.decode import check_depth
 from gateway.wire.decode import decode as read
 from gateway.wire.truncation import head_and_tail
 
@@ -48,7 +48,11 @@ def decode(body: bytes) -> AgentEvent:
     """
     head = read(_Head, body)
     check_depth(body)
-    fields = _fields(body)
+    fields = {
+        name: value
+        for name, value in read(Fields, body).items()
+        if name not in ENVELOPE and value is not None and value != ""
+    }
     translate = _TRANSLATE.get(head.type)
     name, data = translate(fields) if translate else (head.type, fields)
     if isinstance(data.get("warnings"), str):
@@ -56,21 +60,6 @@ def decode(body: bytes) -> AgentEvent:
     kind = FlatProgress if name == "task.progress" else event_kind(name)
     event = check_event(name, kind, data)
     return msgspec.structs.replace(event, id=head.id or None)
-
-
-def _fields(body: bytes) -> Fields:
-    try:
-        body.decode()
-        fields = msgspec.json.decode(body, type=Fields)
-    except msgspec.ValidationError as exc:
-        raise out_of_range(exc) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise not_json(exc) from exc
-    return {
-        name: value
-        for name, value in fields.items()
-        if name not in ENVELOPE and value is not None and value != ""
-    }
 
 
 def _progress(fields: Fields, *names: str) -> tuple[str, Fields]:

@@ -54,16 +54,9 @@ def create(
 
     Example: slipgate endpoints create --url=https://app.example/hook --type=task.*
     """
-    wanted = {
-        "url": url,
-        "project": project,
-        "eventTypes": types or None,
-        "headers": _headers(headers),
-        "description": description,
-        "ratePerSecond": rate,
-    }
+    wanted = _fields(url, types, headers, description, rate)
     with open_client() as client:
-        answer = client.post("/v1/endpoints", wanted)
+        answer = client.post("/v1/endpoints", {"project": project, **wanted})
     present(NewEndpointView, answer, _print_created, as_json=as_json)
 
 
@@ -123,14 +116,7 @@ def update(
 
     Example: slipgate endpoints update ep_01k… --rate=5
     """
-    given = {
-        "url": url,
-        "eventTypes": types or None,
-        "headers": _headers(headers) or None,
-        "description": description,
-        "ratePerSecond": rate,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
+    changes = _fields(url, types, headers, description, rate)
     _change("PATCH", endpoint_id, changes, as_json=as_json)
 
 
@@ -293,6 +279,24 @@ def _state(endpoint: EndpointView) -> str:
         return f"disabled: {endpoint.disabled_reason or '-'}"
     kind = "callbacks, " if endpoint.implicit else ""
     return f"{kind}failing" if endpoint.failing_since else f"{kind}enabled"
+
+
+def _fields(
+    url: str | None,
+    types: list[str] | None,
+    headers: list[str] | None,
+    description: str | None,
+    rate: float | None,
+) -> dict[str, object]:
+    """The fields of a request; those that were not given are left out."""
+    given = {
+        "url": url,
+        "eventTypes": types or None,
+        "headers": _headers(headers) or None,
+        "description": description,
+        "ratePerSecond": rate,
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _headers(given: list[str] | None) -> dict[str, str]:

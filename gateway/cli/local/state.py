@@ -22,6 +22,7 @@ class State:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.database = self.folder / DATABASE
         self.launcher = self.folder / "launcher"
+        self.first_key_shown = self.folder / "keys-made"
 
     @property
     def database_url(self) -> str:

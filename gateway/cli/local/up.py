@@ -3,6 +3,7 @@
 import os
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -123,7 +124,7 @@ def up(
             log = kept.folder / "launcher.log"
             launcher = stack.enter_context(Child("launcher", LAUNCHER, launcher_env, log))
             _print_running(kept, url, first, as_json)
-            _first_key_marker(kept).touch()  # not before: a key that was not shown is replaced
+            kept.first_key_shown.touch()  # not before: a key that was not shown is replaced
             _watch(gateway, launcher)
     except KeyboardInterrupt:
         note("stopped; `slipgate up` goes on where it was")
@@ -150,7 +151,9 @@ def launcher_environ(
     kept: State, url: str, gateway_env: dict[str, str], providers: str
 ) -> dict[str, str]:
     """The environment of the launcher, with the keys of models, of GitHub and of Daytona."""
-    key = kept.kept("launcher-key", lambda: _launcher_key(gateway_env))
+    # For all projects: this machine is its operator's own.
+    mint_key = partial(mint, gateway_env, "launcher", "default", "up", all_projects=True)
+    key = kept.kept("launcher-key", lambda: mint_key().key)
     passed = {
         name: text
         for name, text in os.environ.items()
@@ -167,11 +170,6 @@ def launcher_environ(
             filter(None, (str(kept.folder), passed.get("SLIPGATE_HIDDEN")))
         ),
     }
-
-
-def _launcher_key(gateway_env: dict[str, str]) -> str:
-    """A key for all projects: this machine is its operator's own."""
-    return mint(gateway_env, "launcher", "default", "up", all_projects=True).key
 
 
 def _public_url(own: str, providers: str) -> str:
@@ -206,14 +204,9 @@ def _bare_environ() -> dict[str, str]:
 
 
 def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
-    if _first_key_marker(kept).exists():
+    if kept.first_key_shown.exists():
         return None
     return mint(gateway_env, "tasks", "default", "up", is_first=True)
-
-
-def _first_key_marker(kept: State) -> Path:
-    """A file that exists once the first key was shown."""
-    return kept.folder / "keys-made"
 
 
 def _print_running(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:

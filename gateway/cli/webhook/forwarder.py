@@ -30,22 +30,10 @@ _RARE: Final = "sandbox.released"
 """A type with few events: finding the end of the feed must not read all of it."""
 
 
-class _EndpointData(msgspec.Struct, frozen=True):
+class _Data(msgspec.Struct, frozen=True):
+    """The data of an event about an endpoint."""
+
     endpoint: msgspec.Raw
-
-
-class _Data(Reply, frozen=True, kw_only=True):
-    event: msgspec.Raw
-    task: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    endpoint: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class _Body(Reply, frozen=True, kw_only=True):
-    """The body of a webhook; its parts stay byte for byte as the gateway shows them."""
-
-    type: str
-    timestamp: str
-    data: _Data
 
 
 class ForwardAttempt(Reply, frozen=True, kw_only=True):
@@ -120,13 +108,13 @@ class Forwarder:
             ) from exc
 
     def _message(self, raw: msgspec.Raw, event: EventView) -> WebhookMessage:
+        """The message of an event; its parts stay byte for byte as the gateway shows them."""
         if event.task_id is None:
-            endpoint = msgspec.json.decode(event.data, type=_EndpointData).endpoint
-            data = _Data(event=raw, endpoint=endpoint)
+            data = {"event": raw, "endpoint": msgspec.json.decode(event.data, type=_Data).endpoint}
         else:
             read = partial(self._client.get, task_path(event.task_id))
-            data = _Data(event=raw, task=msgspec.Raw(self._client.retrying(read)))
-        body = msgspec.json.encode(_Body(type=event.type, timestamp=event.at, data=data))
+            data = {"event": raw, "task": msgspec.Raw(self._client.retrying(read))}
+        body = msgspec.json.encode({"type": event.type, "timestamp": event.at, "data": data})
         message = WebhookMessage(
             seq=event.seq, id=event.id, type=event.type, task_id=event.task_id, body=body.decode()
         )

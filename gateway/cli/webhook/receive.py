@@ -40,27 +40,6 @@ class _Body(Reply, frozen=True, kw_only=True):
         return self.data.event.task_id or self.data.task_id
 
 
-class ReceivedLine(Reply, frozen=True, kw_only=True):
-    """A request as `--json` prints it."""
-
-    at: str
-    number: int
-    verified: bool
-    code: str | None
-    detail: str
-    id: str | None
-    type: str
-    task_id: str
-    skew_seconds: int | None
-    secret: int | None
-    tries: int
-    duplicate: bool
-    fault: bool
-    answered: int | None
-    body: msgspec.Raw | None
-    """None if it is not JSON."""
-
-
 def receive(
     port: int, secrets: Sequence[Secret], *, fault: Fault | None, delay: float, as_json: bool
 ) -> None:
@@ -109,25 +88,26 @@ def _line(arrival: Arrival) -> str:
     return one_line("  ".join(filter(None, words)))
 
 
-def _document(arrival: Arrival) -> ReceivedLine:
+def _document(arrival: Arrival) -> dict[str, object]:
+    """The JSON of a request; a body that is not JSON is null."""
     verdict, body = arrival.verdict, _read(arrival.body)
-    return ReceivedLine(
-        at=_now(),
-        number=arrival.number,
-        verified=verdict.verified,
-        code=verdict.code,
-        detail=verdict.detail,
-        id=verdict.id,
-        type=body.type,
-        task_id=body.task_id,
-        skew_seconds=verdict.skew_seconds,
-        secret=verdict.secret,
-        tries=arrival.tries,
-        duplicate=arrival.is_duplicate,
-        fault=arrival.is_fault,
-        answered=arrival.answered,
-        body=_json_line(arrival.body),
-    )
+    return {
+        "at": _now(),
+        "number": arrival.number,
+        "verified": verdict.verified,
+        "code": verdict.code,
+        "detail": verdict.detail,
+        "id": verdict.id,
+        "type": body.type,
+        "taskId": body.task_id,
+        "skewSeconds": verdict.skew_seconds,
+        "secret": verdict.secret,
+        "tries": arrival.tries,
+        "duplicate": arrival.is_duplicate,
+        "fault": arrival.is_fault,
+        "answered": arrival.answered,
+        "body": _json_line(arrival.body),
+    }
 
 
 _EMPTY: Final = _Body()
