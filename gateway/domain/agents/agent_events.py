@@ -13,7 +13,7 @@ from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.reports import about, held
 from gateway.domain.tasks.event import Ended, Event
 from gateway.domain.tasks.finish import end
-from gateway.domain.tasks.run_clocks import begin, is_waiting, record_activity
+from gateway.domain.tasks.run_clocks import is_waiting, record_activity, start_clocks
 from gateway.domain.tasks.task import Attempt, KeptPatch, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -124,7 +124,7 @@ def _apply(change: TaskChange, attempt: Attempt, command: ReportAgentEvent) -> N
     else:
         change.record(event, event.fact)
     if waiting:
-        begin(change)
+        start_clocks(change)
     record_activity(change, command.type, spooled=command.spooled)
 
 

@@ -20,7 +20,7 @@ USUAL: Final = frozenset(FACTS) - QUIET
 
 
 class Endpoint(Frozen, frozen=True, kw_only=True):
-    """An endpoint without its secrets; moments in milliseconds."""
+    """An endpoint without its secrets; times in milliseconds."""
 
     id: str
     project: str

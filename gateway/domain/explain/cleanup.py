@@ -1,7 +1,7 @@
 """The clean-up of an unwanted sandbox."""
 
 from gateway.domain.explain.explanation import ExplainInput, sandbox_realm
-from gateway.domain.explain.formatting import clock, future, listed, nobody, since, tries
+from gateway.domain.explain.formatting import clock, future, listed, no_launcher, since, tries
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.task import Attempt
 
@@ -39,7 +39,7 @@ def _progress(s: ExplainInput, attempt: Attempt, job: Job, whose: str) -> str:
     if is_kept(s, attempt):
         return f"{whose} is kept for debugging until {clock(job.not_before, s.now)}"
     if not s.serving(attempt):
-        return f"{whose} waits to be destroyed, and {nobody(s, sandbox_realm(attempt))}"
+        return f"{whose} waits to be destroyed, and {no_launcher(s, sandbox_realm(attempt))}"
     if job.not_before > s.now:
         when = future(job.not_before, s.now)
         if not job.offers:

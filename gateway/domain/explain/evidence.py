@@ -110,7 +110,7 @@ def _delivery(s: ExplainInput, delivery: DeliveryState) -> str:
 
 def _shown_events(s: ExplainInput) -> tuple[Event, ...]:
     """The newest events without quiet ones; the agent's last event is always shown."""
-    last = s.words[-1:]
+    last = s.agent_events[-1:]
     return tuple(event for event in s.events if event.type not in QUIET or event in last)[-EVENTS:]
 
 

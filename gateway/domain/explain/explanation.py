@@ -90,7 +90,7 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         return next((flag for flag in self.task.flags if flag.code == code), None)
 
     @property
-    def words(self) -> tuple[Event, ...]:
+    def agent_events(self) -> tuple[Event, ...]:
         """The recent applied events of the current agent."""
         return tuple(
             event
@@ -99,10 +99,10 @@ class ExplainInput(Frozen, frozen=True, kw_only=True):
         )
 
     @property
-    def last_word_at(self) -> int | None:
+    def last_event_at(self) -> int | None:
         """Time of the current agent's last event; None: there is none."""
-        if self.words:
-            return self.words[-1].at
+        if self.agent_events:
+            return self.agent_events[-1].at
         silent = self.flag("silent")
         spoke_at = self.attempt.spoke_at if self.attempt else None
         if spoke_at is not None and silent is not None:

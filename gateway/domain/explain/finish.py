@@ -100,7 +100,7 @@ def cancelling(s: ExplainInput) -> Reason:
 
 def _agent_knows(s: ExplainInput) -> bool:
     """True if an event of the agent was answered after the request."""
-    spoke_at, asked_at = s.last_word_at, s.task.cancel_requested_at
+    spoke_at, asked_at = s.last_event_at, s.task.cancel_requested_at
     if spoke_at is None or asked_at is None or _is_unreachable(s):
         return False
     return spoke_at > asked_at

@@ -17,8 +17,8 @@ _DAY: Final = 24 * _HOUR
 
 def clock(at: int, now: int) -> str:
     """`02:11`, or `2026-09-20 02:11` on another day than now (both in milliseconds)."""
-    moment, today = (datetime.fromtimestamp(each // _SECOND, UTC) for each in (at, now))
-    return f"{moment:%H:%M}" if moment.date() == today.date() else f"{moment:%Y-%m-%d %H:%M}"
+    time, today = (datetime.fromtimestamp(each // _SECOND, UTC) for each in (at, now))
+    return f"{time:%H:%M}" if time.date() == today.date() else f"{time:%Y-%m-%d %H:%M}"
 
 
 def second(at: int, now: int) -> str:
@@ -94,11 +94,11 @@ LAUNCHES: Final = len(RELAUNCH_BACKOFF) + 1
 def state(s: ExplainInput) -> str:
     """`running`, or `running (attempt 2 of 3)`."""
     task = s.task
-    word = task.status.value.replace("_", " ")
+    text = task.status.value.replace("_", " ")
     if task.attempt == 1:
-        return word
+        return text
     of = f" of {task.max_attempts}" if task.attempt <= task.max_attempts else ""
-    return f"{word} (attempt {task.attempt}{of})"
+    return f"{text} (attempt {task.attempt}{of})"
 
 
 def wanted_place(s: ExplainInput) -> str:
@@ -109,7 +109,7 @@ def wanted_place(s: ExplainInput) -> str:
     return s.task.provider or ""
 
 
-def nobody(s: ExplainInput, where: str) -> str:
+def no_launcher(s: ExplainInput, where: str) -> str:
     """No launcher is live there; right after the start of the gateway none could be."""
     who = f"no launcher of {where}" if where else "no launcher"
     if s.has_just_started:

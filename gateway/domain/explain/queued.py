@@ -15,7 +15,7 @@ from gateway.domain.explain.formatting import (
     future,
     inside,
     listed,
-    nobody,
+    no_launcher,
     past,
     since,
     state,
@@ -88,7 +88,7 @@ def _nobody(s: ExplainInput) -> Reason | None:
         return None
     wanted = wanted_place(s)
     return Reason(
-        clauses=(_waiting_since(s), nobody(s, wanted), *_live_launchers(s), *_expiry(s)),
+        clauses=(_waiting_since(s), no_launcher(s, wanted), *_live_launchers(s), *_expiry(s)),
         waiting_for=f"a launcher of {wanted}" if wanted else "a launcher",
     )
 

@@ -68,15 +68,15 @@ def _spooled(s: ExplainInput) -> tuple[int, bool]:
         None,
     )
     if raised is None:
-        return len(s.words), True
-    return 1 + sum(event.task_seq > raised for event in s.words), False
+        return len(s.agent_events), True
+    return 1 + sum(event.task_seq > raised for event in s.agent_events), False
 
 
 def _head(s: ExplainInput) -> str:
     task = s.task
     parts = [state(s)]
     silent, stuck = s.flag("silent"), s.flag("no_progress")
-    spoke_at, started_at = s.last_word_at, task.started_at or s.now
+    spoke_at, started_at = s.last_event_at, task.started_at or s.now
     if silent is not None:
         parts.append(f"silent {since(spoke_at or started_at, s.now)}")
     if stuck is not None:
@@ -171,7 +171,7 @@ def _waiting_for(s: ExplainInput) -> str:
     if s.flag("unreachable"):
         return "its agent to reach the gateway"
     if s.flag("silent"):
-        return "its agent to speak again" if s.last_word_at else "its agent's first word"
+        return "its agent to speak again" if s.last_event_at else "its agent's first word"
     if s.flag("no_progress"):
         return "its agent to get on"
-    return "its agent to finish" if s.last_word_at else "its agent's first word"
+    return "its agent to finish" if s.last_event_at else "its agent's first word"

@@ -34,7 +34,7 @@ OUTAGE: Final = 15_000
 """Milliseconds without a pulse that are an outage: nothing could commit."""
 NEVER_LATER: Final[Mapping[str, int]] = {}
 
-FirstAnswer = Task | EndpointReply | ReplayReply
+StoredResponse = Task | EndpointReply | ReplayReply
 
 
 class IdempotencyRecord(Frozen, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class IdempotencyRecord(Frozen, frozen=True, kw_only=True):
     key: IdempotencyKey
     key_id: str
     digest: bytes
-    answer: FirstAnswer
+    answer: StoredResponse
     at: int
 
 

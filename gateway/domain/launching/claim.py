@@ -16,7 +16,7 @@ from gateway.domain.launching.realm import LIVE_FOR, serves
 from gateway.domain.launching.sweep_findings import sweep_job
 from gateway.domain.tasks.event import Ended, Launching
 from gateway.domain.tasks.finish import end, opened
-from gateway.domain.tasks.queue_clock import fits, queue_left, watch
+from gateway.domain.tasks.queue_clock import fits, queue_left, watch_launchers
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -235,6 +235,6 @@ def _offer_again(change: TaskChange) -> None:
     attempt = change.attempt
     if change.task.cancel_requested_at is None:
         change.schedule(claimable_at=change.now)
-        watch(change)
+        watch_launchers(change)
     elif attempt is not None and not attempt.was_tried:
         end(change, Status.CANCELLED, Ended())

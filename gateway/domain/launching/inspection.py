@@ -38,7 +38,7 @@ def apply_inspection(change: TaskChange, job: Job, attempt: Attempt, seen: Finis
     elif attempt.exited_at is not None and job.not_before < attempt.exited_at:
         change.open_job(
             "inspect", attempt, not_before=change.now
-        )  # this look may have begun before
+        )  # this inspection may have begun before
 
 
 def apply_destroy(change: TaskChange, job: Job, attempt: Attempt, seen: FinishJob) -> None:

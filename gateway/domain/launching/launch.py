@@ -10,9 +10,9 @@ from gateway.domain.launching.claim import revoked
 from gateway.domain.launching.inspection import compare_snapshot
 from gateway.domain.launching.job import Job
 from gateway.domain.tasks.event import Ended, Launched, LaunchReport, Retried, SandboxReported
-from gateway.domain.tasks.finish import destroy, end, hold_back
+from gateway.domain.tasks.finish import block_claim, destroy, end
 from gateway.domain.tasks.queue_clock import offer
-from gateway.domain.tasks.run_clocks import begin, is_waiting
+from gateway.domain.tasks.run_clocks import is_waiting, start_clocks
 from gateway.domain.tasks.task import Attempt, Sandbox, Status, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 from gateway.wire.launcher import LaunchError
@@ -29,10 +29,10 @@ TRANSIENT: Final = frozenset({"provider_quota", "provider_unavailable"})
 def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) -> None:
     """The sandbox has started: the attempt runs, or is stopped if it is no longer wanted."""
     if report.sandbox is not None:
-        attempt = note_sandbox(change, attempt, report.sandbox)
+        attempt = record_sandbox(change, attempt, report.sandbox)
     if attempt.number == change.task.attempt and is_waiting(change.task.status):
         change.emit("task.launched", Launched(sandbox=attempt.sandbox), source="launcher")
-        begin(change)
+        start_clocks(change)
         change.schedule(claimable_at=None)
     if destroy_if_unwanted(change, job):
         return
@@ -40,7 +40,7 @@ def launched(change: TaskChange, job: Job, attempt: Attempt, report: FinishJob) 
         change.open_job("inspect", attempt, not_before=change.now)
 
 
-def note_sandbox(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
+def record_sandbox(change: TaskChange, attempt: Attempt, sandbox: Sandbox) -> Attempt:
     """Records a reported sandbox. `created` or `done` implies `trying`. A late report does not
     revive a destroyed sandbox, but another sandbox under the name counts."""
     is_new = attempt.sandbox is None or attempt.sandbox.id != sandbox.id
@@ -109,7 +109,7 @@ def destroy_if_unwanted(change: TaskChange, job: Job) -> bool:
         return False
     if over or attempt.spoke_at is None:
         _destroy_left_over(change, attempt)
-    hold_back(change)
+    block_claim(change)
     return True
 
 
@@ -128,7 +128,7 @@ def _launch_again(change: TaskChange, attempt: Attempt, error: TaskError, report
     change.schedule(launch_slow=None, launch_end=None)
     offer(change, at, queue=attempt.queue_left or 0)
     change.lower_flag("launch_slow")
-    hold_back(change)
+    block_claim(change)
 
 
 def _destroy_left_over(change: TaskChange, attempt: Attempt) -> None:

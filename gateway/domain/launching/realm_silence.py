@@ -8,7 +8,7 @@ from gateway.domain.kernel.answers import Accepted
 from gateway.domain.kernel.commands import RealmDue
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import LIVE_FOR, ProviderRealm, Realm, serves
-from gateway.domain.tasks.queue_clock import watch
+from gateway.domain.tasks.queue_clock import watch_launchers
 from gateway.domain.tasks.task import Task
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -44,7 +44,7 @@ def _changed(unit: UnitOfWork, now: int, realm: Realm) -> Iterator[TaskChange]:
         if not realm.is_live(now) and not task.status.is_terminal:
             if is_there and not is_served:
                 change.raise_flag("realm_missing", f"no launcher of {'@'.join(place)} calls")
-            watch(change)
+            watch_launchers(change)
         if change.task is not task:
             yield change
 

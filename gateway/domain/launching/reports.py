@@ -24,7 +24,7 @@ from gateway.domain.launching.launch import (
     launch_failed,
     launch_report,
     launched,
-    note_sandbox,
+    record_sandbox,
 )
 from gateway.domain.launching.realm import serves
 from gateway.domain.launching.sandbox_identity import check_sandbox, own_sandbox
@@ -91,7 +91,7 @@ def created(unit: UnitOfWork, command: ReportCreated, now: int) -> Accepted:
     job, change, attempt = about(unit, command, now)
     if job.is_open and job.kind == "create":
         check_sandbox(change, job, attempt, command.sandbox)
-        note_sandbox(change, attempt, command.sandbox)
+        record_sandbox(change, attempt, command.sandbox)
         destroy_if_unwanted(change, job)
         change.save()
     return Accepted()

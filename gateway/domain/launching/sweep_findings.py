@@ -47,9 +47,9 @@ def apply_sweep(unit: UnitOfWork, sweep: Job, found: Iterable[SweptSandbox], now
         and _is_in_scope(unit, sweep, sandbox)
     ]
     unwanted = [
-        _unwanted(sandbox, *verdict)
+        _unwanted(sandbox, *outcome)
         for sandbox in there
-        if (verdict := _verdict(unit, sweep, sandbox, now)) is not None
+        if (outcome := _outcome(unit, sweep, sandbox, now)) is not None
     ]
     return Sweep(
         realm=(sweep.provider or "", sweep.realm or "", sweep.project),
@@ -66,7 +66,7 @@ def _is_in_scope(unit: UnitOfWork, sweep: Job, found: SweptSandbox) -> bool:
     return task is None or serves(sweep.project, task.project)
 
 
-def _verdict(
+def _outcome(
     unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int
 ) -> tuple[Outcome, str] | None:
     """The outcome for an unwanted sandbox and its reason; None: it is wanted."""
@@ -140,14 +140,14 @@ def _destroy_orphan(unit: UnitOfWork, sweep: Job, found: SweptSandbox, now: int)
 
 
 def _settled_at(attempt: Attempt) -> int:
-    moments = (attempt.opened_at, attempt.tried_at, attempt.ended_at, attempt.gone_at)
-    return max(filter(None, moments))
+    times = (attempt.opened_at, attempt.tried_at, attempt.ended_at, attempt.gone_at)
+    return max(filter(None, times))
 
 
 def _made_at(found: SweptSandbox) -> int:
     """Creation time by its provider (milliseconds); 0 if the provider gives none."""
-    moment = parse_rfc3339(found.created_at or "")
-    return 0 if moment is None else milliseconds(moment)
+    time = parse_rfc3339(found.created_at or "")
+    return 0 if time is None else milliseconds(time)
 
 
 def swept_again(sweep: Job, now: int) -> Job:

@@ -14,7 +14,7 @@ from gateway.domain.launching.launch import launch_failed
 from gateway.domain.launching.realm import LIVE_FOR
 from gateway.domain.tasks.event import Ended
 from gateway.domain.tasks.finish import UNCONFIRMED_AFTER, destroy, end
-from gateway.domain.tasks.queue_clock import RECHECK_EVERY, queue_left, watch
+from gateway.domain.tasks.queue_clock import RECHECK_EVERY, queue_left, watch_launchers
 from gateway.domain.tasks.task import CLOCK_NAMES, Status, Task, TaskError
 from gateway.domain.tasks.task_change import TaskChange
 
@@ -148,7 +148,7 @@ _RULES: Final[dict[str, Callable[[TaskChange], None]]] = {
     "run_end": time_out,
     "cancel": _cancel,
     "cancel_end": lambda change: end(change, Status.CANCELLED, Ended()),
-    "no_launcher": watch,
+    "no_launcher": watch_launchers,
     "drain": _drain,
     "cleanup": _cleanup,
 }

@@ -55,10 +55,10 @@ def open_next(change: TaskChange, *, not_before: int | None = None) -> None:
     for attempt in left:
         destroy(change, attempt, at=change.now)
     offer(change, max(change.now, not_before or 0), queue=change.task.timeouts.queue * 1000)
-    hold_back(change)
+    block_claim(change)
 
 
-def hold_back(change: TaskChange) -> None:
+def block_claim(change: TaskChange) -> None:
     """Blocks the current attempt while the sandbox of an older one may be alive."""
     older = [attempt for attempt in change.living() if attempt.number < change.task.attempt]
     if older and change.task.status is Status.QUEUED:

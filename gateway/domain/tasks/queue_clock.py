@@ -24,10 +24,10 @@ def fits(task: Task, attempt: Attempt | None, place: ProviderRealm) -> bool:
 def offer(change: TaskChange, at: int, *, queue: int) -> None:
     """Makes the current attempt claimable from `at` on; its queue clock starts then."""
     change.schedule(claimable_at=at, queue=at + queue)
-    watch(change)
+    watch_launchers(change)
 
 
-def watch(change: TaskChange) -> None:
+def watch_launchers(change: TaskChange) -> None:
     """Raises `no_launcher` when no live launcher has matched for too long. Its clock runs only
     without one: a queue in front of busy launchers must not fall due for nothing."""
     task = change.task

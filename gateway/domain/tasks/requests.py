@@ -9,7 +9,7 @@ from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.unit_of_work import TaskSecrets, UnitOfWork
 from gateway.domain.tasks.event import CancelRequested, Ended, Retried
 from gateway.domain.tasks.finish import confirm_gone, destroy, end, open_next
-from gateway.domain.tasks.queue_clock import watch
+from gateway.domain.tasks.queue_clock import watch_launchers
 from gateway.domain.tasks.stored_response import store_response, stored_response
 from gateway.domain.tasks.task import Status, Task
 from gateway.domain.tasks.task_change import TaskChange
@@ -26,7 +26,7 @@ def create(unit: UnitOfWork, command: CreateTask, now: int) -> TaskReply:
     spec = command.spec
     claimable_at = max(now, spec.not_before or now)
     change = TaskChange.opened(unit, command.task_id, spec, now, claimable_at=claimable_at)
-    watch(change)
+    watch_launchers(change)
     if command.callback is not None:
         unit.open_endpoint(command.callback, spec.project, now)
     if command.env is not None or command.callback is not None:

@@ -8,7 +8,7 @@ from gateway.domain.tasks.task_change import TaskChange
 _PROGRESS = frozenset({"task.progress", "task.log", "task.usage"})
 
 
-def begin(change: TaskChange) -> None:
+def start_clocks(change: TaskChange) -> None:
     """Starts the attempt's clocks; call it after the event that made the task running."""
     task, now = change.task, change.now
     attempt = change.attempt

@@ -4,10 +4,10 @@ import hmac
 
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.read_set import Idempotency
-from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
+from gateway.domain.kernel.unit_of_work import IdempotencyRecord, StoredResponse, UnitOfWork
 
 
-def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstAnswer | None:
+def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> StoredResponse | None:
     """The response to an earlier request with this key.
 
     Raises:
@@ -28,7 +28,7 @@ def stored_response(unit: UnitOfWork, idempotency: Idempotency | None) -> FirstA
 
 
 def store_response(
-    unit: UnitOfWork, idempotency: Idempotency | None, answer: FirstAnswer, now: int
+    unit: UnitOfWork, idempotency: Idempotency | None, answer: StoredResponse, now: int
 ) -> None:
     if idempotency is None:
         return

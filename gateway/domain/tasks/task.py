@@ -115,9 +115,9 @@ class Clocks(Frozen, frozen=True, kw_only=True):
 
     def next(self) -> tuple[int, str] | None:
         """The earliest deadline and its name."""
-        moments = msgspec.structs.astuple(self)[:DEADLINES]
-        at = min(filter(None, moments), default=None)
-        return None if at is None else (at, CLOCK_NAMES[moments.index(at)])
+        times = msgspec.structs.astuple(self)[:DEADLINES]
+        at = min(filter(None, times), default=None)
+        return None if at is None else (at, CLOCK_NAMES[times.index(at)])
 
 
 CLOCK_NAMES: Final = Clocks.__struct_fields__[:-1]

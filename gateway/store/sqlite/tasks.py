@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from gateway.domain.deliveries.commands import EndpointReply, ReplayReply
-from gateway.domain.kernel.unit_of_work import FirstAnswer, IdempotencyRecord, UnitOfWork
+from gateway.domain.kernel.unit_of_work import IdempotencyRecord, StoredResponse, UnitOfWork
 from gateway.domain.sources.workspace import WorkspaceKey
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import Attempt, Status, Task
@@ -105,9 +105,9 @@ INSERT OR REPLACE INTO idempotency (project, operation, key, key_id, digest, ans
 VALUES (:project, :operation, :key, :key_id, :digest, :answer, :at)"""
 
 _SPEC: Final = msgspec.json.Decoder(Spec)
-_TASK: Final = msgspec.json.Decoder[FirstAnswer](Task)
-_ENDPOINT: Final = msgspec.json.Decoder[FirstAnswer](EndpointReply)
-_REPLAY: Final = msgspec.json.Decoder[FirstAnswer](ReplayReply)
+_TASK: Final = msgspec.json.Decoder[StoredResponse](Task)
+_ENDPOINT: Final = msgspec.json.Decoder[StoredResponse](EndpointReply)
+_REPLAY: Final = msgspec.json.Decoder[StoredResponse](ReplayReply)
 
 
 async def load_sandboxes(loading: Loading) -> None:
@@ -264,7 +264,7 @@ def _position(task: Task) -> tuple[Status, int | None, bool]:
     return task.status, task.claimable_at, task.sandbox is None
 
 
-def _answer_decoder(operation: str) -> msgspec.json.Decoder[FirstAnswer]:
+def _answer_decoder(operation: str) -> msgspec.json.Decoder[StoredResponse]:
     """The decoder of the answers to an operation (method and path)."""
     if " /v1/endpoints" not in operation:
         return _TASK
