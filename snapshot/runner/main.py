@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from .agent import syscall_filter
 from .agent.child_env import ChildEnv
 from .agent.landlock import DAEMON_PORTS, Confinement, abi
 from .agent.reaper import harden, kill_all
@@ -219,7 +220,12 @@ def _confinement(
     named = [Path(name) for name in environ.get(HIDDEN, "").split(os.pathsep) if name]
     version = abi() if landlock is None else min(landlock, abi())
     closed = DAEMON_PORTS if environ.get(IN_DAYTONA) else ()
-    return Confinement.made((state.path, *named), version=version, closed_ports=closed)
+    return Confinement.made(
+        (state.path, *named),
+        version=version,
+        closed_ports=closed,
+        has_filter=syscall_filter.is_available(),
+    )
 
 
 def _channel(connection: Connection, signer: Signer | None, network: Network) -> Channel | None:

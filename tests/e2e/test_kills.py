@@ -75,7 +75,7 @@ def stages(task: Followed) -> list[str]:
 
 def check_completed(it: Installation, shown: Json, task: Followed) -> None:
     """One agent did it all, once."""
-    assert shown["status"] == "completed"
+    assert shown["status"] == "completed", shown
     assert shown["attempt"] == 1
     assert len(it.world.pulls(shown["branchName"])) == 1
     assert attempts_started(task) == [1]

@@ -14,7 +14,7 @@ import pytest
 
 from snapshot.runner.agent.command import CommandResult, Runner
 from snapshot.runner.agent.landlock import Confinement, abi, missing_protection, open_sockets
-from snapshot.runner.agent.syscall_filter import program
+from snapshot.runner.agent.syscall_filter import is_available, program
 from snapshot.runner.stop import Stop
 from tests.snapshot.patience import PATIENCE_SECONDS
 
@@ -206,6 +206,12 @@ def test_sockets_in_the_file_system_that_no_rule_closes_are_named(tmp_path: Path
 def test_a_kernel_that_cannot_close_ports_is_reported(tmp_path: Path) -> None:
     older = Confinement.made((tmp_path,), version=3, closed_ports=(2280,))
     assert "6.7" in str(older.warning)
+
+
+def test_a_kernel_without_filters_of_calls_is_reported(tmp_path: Path) -> None:
+    assert is_available()
+    without = Confinement.made((tmp_path,), version=abi(), has_filter=False)
+    assert "no filter of system calls" in str(without.warning)
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

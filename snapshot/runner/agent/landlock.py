@@ -132,12 +132,19 @@ class Confinement:
     """0: commands are not confined."""
     closed_ports: tuple[int, ...] = ()
     """Ports that no command may connect to, on any host."""
+    has_filter: bool = True
+    """The kernel also takes the filter of system calls."""
     ports: int | None = None
     """A descriptor of their rules: these are tens of thousands, and made once."""
 
     @classmethod
     def made(
-        cls, hidden: Iterable[Path], *, version: int, closed_ports: tuple[int, ...] = ()
+        cls,
+        hidden: Iterable[Path],
+        *,
+        version: int,
+        closed_ports: tuple[int, ...] = (),
+        has_filter: bool = True,
     ) -> "Confinement":
         """Make the rules that all commands share; raises OSError if the kernel refuses them."""
         is_able = bool(closed_ports) and version >= PORTS_SINCE
@@ -145,6 +152,7 @@ class Confinement:
             hidden=tuple(hidden),
             version=version,
             closed_ports=closed_ports,
+            has_filter=has_filter,
             ports=_ports(closed_ports) if is_able else None,
         )
 
@@ -156,7 +164,13 @@ class Confinement:
                 "The sandbox's kernel is older than Linux 6.7: the agent's commands can have the "
                 "sandbox's own daemon read the runner's secrets, and end the runner."
             )
-        return missing_protection(self.version)
+        gap = missing_protection(self.version)
+        if gap is None and not self.has_filter:
+            return (
+                "The sandbox's kernel takes no filter of system calls: the agent's commands can "
+                "lower the limits of the runner, and end it."
+            )
+        return gap
 
     @contextmanager
     def rules(self, own: Iterable[Path]) -> Iterator[tuple[int, ...]]:

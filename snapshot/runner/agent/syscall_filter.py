@@ -4,6 +4,7 @@ That is resource limits of other processes of the user (one that may open no fil
 connections that are not made by `connect` on a TCP socket.
 """
 
+import ctypes
 import errno
 import platform
 import struct
@@ -51,6 +52,14 @@ _ARM: Final = _Calls(0x40000028, 369, 281, 290, 296, 374, has_socketcall=True)
 _MACHINES: Final = {"x86_64": (_X86_64, _I386), "aarch64": (_AARCH64, _ARM)}
 _SOCKETCALL: Final = 102
 _X32: Final = 0x40000000
+_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+
+
+def is_available() -> bool:
+    """True if this kernel takes filters (EFAULT for a missing one) and its calls are known."""
+    call = ctypes.CDLL(None, use_errno=True).prctl
+    has_filters = call(_PR_SET_SECCOMP, _MODE_FILTER, None, 0, 0) and ctypes.get_errno()
+    return has_filters == errno.EFAULT and bool(program())
 
 
 def program(machine: str | None = None) -> bytes:
