@@ -142,14 +142,11 @@ def _finish(change: TaskChange, status: Status, event: Event) -> None:
 
 
 def _event(change: TaskChange, command: ReportAgentEvent) -> Event:
-    return Event(
-        task_id=command.task_id,
-        task_seq=change.task.seq + 1,
-        attempt=command.attempt,
-        type=command.type,
-        at=change.now,
+    return change.event(
+        command.type,
+        command.data,
         source="agent",
-        data=command.data,
+        attempt=command.attempt,
         webhook_id=command.webhook_id,
         body_hash=command.body_hash,
     )
@@ -205,24 +202,17 @@ def rescue(unit: UnitOfWork, command: RescuePatch, now: int) -> Accepted:
     _, change, attempt = about(unit, command, now)
     if (command.task_id, command.attempt, command.name) in unit.events.seen:
         return Accepted()
-    event = _patch_event(change, attempt, command)
+    event = change.event(
+        "task.patch",
+        command.data,
+        source="launcher",
+        attempt=attempt.number,
+        webhook_id=command.name,
+        body_hash=command.body_hash,
+    )
     late = lateness(change, attempt)
     if late is not None:
         event = replace(event, applied=False, reason=late.code)
     save_piece(change, attempt, event, command.piece)
     change.save()
     return Accepted()
-
-
-def _patch_event(change: TaskChange, attempt: Attempt, command: RescuePatch) -> Event:
-    return Event(
-        task_id=change.task.id,
-        task_seq=change.task.seq + 1,
-        attempt=attempt.number,
-        type="task.patch",
-        at=change.now,
-        source="launcher",
-        data=command.data,
-        webhook_id=command.name,
-        body_hash=command.body_hash,
-    )

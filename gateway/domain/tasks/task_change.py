@@ -121,22 +121,35 @@ class TaskChange:
         left = Clocks(cleanup=clocks.cleanup, callback=clocks.callback)
         self.task = replace(self.task, claimable_at=None, clocks=left)
 
+    def event(
+        self,
+        kind: str,
+        data: bytes,
+        *,
+        source: str,
+        attempt: int | None = None,
+        webhook_id: str | None = None,
+        body_hash: bytes | None = None,
+    ) -> Event:
+        """The next event of the task, not recorded yet."""
+        return Event(
+            task_id=self.task.id,
+            task_seq=self.task.seq + 1,
+            attempt=attempt or self.task.attempt,
+            type=kind,
+            at=self.now,
+            source=source,
+            data=data,
+            webhook_id=webhook_id,
+            body_hash=body_hash,
+        )
+
     def emit(
         self, kind: str, fact: Document, *, attempt: int | None = None, source: str = "gateway"
     ) -> None:
         """Records an event of the gateway, a launcher or the API."""
-        self.record(
-            Event(
-                task_id=self.task.id,
-                task_seq=self.task.seq + 1,
-                attempt=attempt or self.task.attempt,
-                type=kind,
-                at=self.now,
-                source=source,
-                data=msgspec.json.encode(fact),
-            ),
-            fact,
-        )
+        data = msgspec.json.encode(fact)
+        self.record(self.event(kind, data, source=source, attempt=attempt), fact)
 
     def record(self, event: Event, fact: Document) -> None:
         """Records an event as it is; a refused one only takes a number."""
