@@ -25,7 +25,6 @@ from gateway.cli.local.state import MASTER_KEYS_VARIABLE, State
 from gateway.cli.operations.keys import MintedKey, mint
 from gateway.settings import SQLITE, read_settings
 from gateway.wire.environment import SettingsError
-from gateway.wire.message import Reply
 from gateway.wire.own_process import close_own_process
 
 PASSED_ON: Final = (
@@ -67,16 +66,6 @@ OWN: Final = {
 LOCAL: Final = "local"
 HOST: Final = "127.0.0.1"
 STATE: Final = Path(".slipgate")
-
-
-class Running(Reply, frozen=True, kw_only=True, omit_defaults=True):
-    """The JSON of `up`, once everything runs."""
-
-    url: str
-    state: str
-    tasks_key: str | None = None
-    """Shown on the first run only."""
-    callback_secret: str | None = None
 
 
 def up(
@@ -211,14 +200,9 @@ def _first_key(kept: State, gateway_env: dict[str, str]) -> MintedKey | None:
 
 def _print_running(kept: State, url: str, first: MintedKey | None, as_json: bool) -> None:
     if as_json:
-        print_document(
-            Running(
-                url=url,
-                state=str(kept.folder),
-                tasks_key=first.key if first else None,
-                callback_secret=first.callback_secret if first else None,
-            )
-        )
+        keys = {"tasksKey": first.key, "callbackSecret": first.callback_secret} if first else {}
+        shown = {name: key for name, key in keys.items() if key is not None}
+        print_document({"url": url, "state": str(kept.folder), **shown})
         return
     out.print(f"slipgate runs at {url}, its state is in {kept.folder}")
     if first is not None:

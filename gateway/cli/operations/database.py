@@ -26,7 +26,7 @@ class Migrated(Reply, frozen=True, kw_only=True):
     applied: tuple[int, ...]
     pending: tuple[int, ...]
     backup: str | None
-    """The database as it was before."""
+    """The file with the database before the migration."""
 
 
 class BackedUp(Reply, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Verified(Reply, frozen=True, kw_only=True):
 
 def migrate(
     check: Annotated[
-        bool, typer.Option("--check", help="change nothing; exit 1 if one is pending")
+        bool, typer.Option("--check", help="change nothing; exit 1 if a migration is pending")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

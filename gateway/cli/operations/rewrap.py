@@ -26,7 +26,6 @@ from gateway.store.sqlite.admin.resealing import (
     replace_values,
 )
 from gateway.store.sqlite.admin.sealed import KINDS, Kind
-from gateway.wire.message import Reply
 
 _NAMES: Final = {
     "env": "env",
@@ -36,17 +35,6 @@ _NAMES: Final = {
     "endpoint addresses": "endpointAddresses",
     "endpoint headers": "endpointHeaders",
 }
-
-
-class Rewrapped(Reply, frozen=True, kw_only=True):
-    """The JSON of `keys rewrap`."""
-
-    current: str
-    rewrapped: dict[str, int]
-    unreadable: dict[str, int]
-    """By master key id, how many values could not be opened."""
-    still_needed: dict[str, dict[str, int]]
-    """By old master key id, what cannot be read without it."""
 
 
 def rewrap(as_json: AsJson = False) -> None:
@@ -66,11 +54,8 @@ def rewrap(as_json: AsJson = False) -> None:
     old = {key_id: what for key_id, what in sorted(needed.items()) if key_id != ring.current}
     if as_json:
         named = {_NAMES[name]: count for name, count in counts.items()}
-        print_document(
-            Rewrapped(
-                current=ring.current, rewrapped=named, unreadable=unreadable, still_needed=old
-            )
-        )
+        document = {"current": ring.current, "rewrapped": named}
+        print_document({**document, "unreadable": unreadable, "stillNeeded": old})
     else:
         _print(ring, counts, old)
     if unreadable:
