@@ -8,9 +8,11 @@ from starlette.types import Scope
 
 from gateway.domain.deliveries.endpoint import Endpoint
 from gateway.domain.kernel.answers import Answer
+from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import Command
+from gateway.domain.kernel.sealing import Sealed
 from gateway.metrics import GatewayStats, Metrics
 from gateway.notifier import Notifier
 from gateway.store.protocol import Reads
@@ -74,6 +76,13 @@ class Context:
     allow_private_endpoints: bool = False
     workspace_wait_seconds: int = 20
     """Longest wait of `POST /workspace` for its sandbox."""
+
+    def new_id(self, prefix: str) -> str:
+        return typeid(prefix, self.clock(), self.random_bits())
+
+    def seal(self, plain: bytes, purpose: str) -> Sealed:
+        """Encrypts a secret that is opened for the same purpose alone."""
+        return self.keyring.seal(plain, context=purpose, nonce=self.nonce())
 
     async def ask(self, command: Command, kind: type[A]) -> A:
         """Submits a command whose answer is known to be of this kind."""

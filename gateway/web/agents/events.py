@@ -101,10 +101,10 @@ async def _without_foreign(
     if not any(trace in event.data for trace in _TRACES):
         return event.data, ()
     fields = wire.fields_of(event.data)
-    asked = await spec() if any(name in fields for name in CLAIMS) else None
-    if asked is None:
+    requested = await spec() if any(name in fields for name in CLAIMS) else None
+    if requested is None:
         return event.data, ()
-    foreign = dict(foreign_claims(fields, asked))
+    foreign = dict(foreign_claims(fields, requested))
     if not foreign:
         return event.data, ()
     left = {name: value for name, value in fields.items() if name not in foreign}

@@ -25,11 +25,7 @@ async def kept_piece(
     sent: agent.PatchPiece | RescuedPiece, fields: dict[str, object], own: tuple[bytes, ...]
 ) -> tuple[PatchPiece, bytes, tuple[str, ...]]:
     """The piece without secrets; the data of its event, which are its other fields; a sentence if
-    something was redacted.
-
-    Raises:
-        WrongShape: the piece is not what it says.
-    """
+    something was redacted. WrongShape: the piece is not valid."""
     # A member may hold 1 MiB: looked through in a thread.
     try:
         found = await in_thread(partial(_redacted, sent.chunk, sent.encoding, own))

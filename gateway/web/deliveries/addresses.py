@@ -20,11 +20,7 @@ _PRIVATE: Final = f"another one is allowed by {_SETTING}"
 
 
 def http_url(url: str, path: str, *, allow_http: bool) -> httpx.URL:
-    """An address that may be called; `path` is where it stands in the request.
-
-    Raises:
-        ApiError: `invalid_request`.
-    """
+    """An address that may be called, or `invalid_request` for the field `path`."""
     schemes = {"https", "http"} if allow_http else {"https"}
     parsed = _parsed(url)
     if parsed is None or parsed.scheme not in schemes:
@@ -38,11 +34,7 @@ def http_url(url: str, path: str, *, allow_http: bool) -> httpx.URL:
 def outward_url(
     url: str, path: str, *, allow_private: bool, may_be_public: Callable[[str], bool]
 ) -> httpx.URL:
-    """An address that webhooks may go to; where its name leads is judged at each call.
-
-    Raises:
-        ApiError: `invalid_request`.
-    """
+    """An address for webhooks, or `invalid_request`; names are resolved at each call."""
     parsed = http_url(url, path, allow_http=allow_private)
     if not allow_private and not may_be_public(parsed.raw_host.decode()):
         raise wrong_field(path, f"Give an address on the public internet; {_PRIVATE}")

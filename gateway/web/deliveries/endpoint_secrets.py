@@ -8,7 +8,6 @@ from starlette.responses import Response
 from gateway.domain.deliveries.commands import EndpointReply, RotateSecret
 from gateway.domain.deliveries.endpoint import Endpoint, SigningSecret
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, signing_secret_context
 from gateway.web.context import Context
 from gateway.web.convert import convert
@@ -77,19 +76,16 @@ async def test(call: Call[Nothing]) -> Response:
             "The address of an implicit endpoint is the callbackUrl of each task.",
             hint="Create a task with a callbackUrl and look at its deliveries.",
         )
-    now = context.clock()
-    message = EndpointTest(timestamp=rfc3339(now), data=EndpointTestData(endpoint_id=endpoint.id))
-    webhook_id = typeid("evt", now, context.random_bits())
+    message = EndpointTest(
+        timestamp=rfc3339(context.clock()), data=EndpointTestData(endpoint_id=endpoint.id)
+    )
+    webhook_id = context.new_id("evt")
     attempt = await context.try_endpoint(endpoint, webhook_id, msgspec.json.encode(message))
     return reply(convert(DeliveryAttemptView, attempt))
 
 
 async def endpoint_of(call: Call[Any]) -> Endpoint:
-    """The endpoint that the path names.
-
-    Raises:
-        ApiError: `not_found`.
-    """
+    """The endpoint that the path names, or `not_found`."""
     endpoint = await call.context.reads.endpoints.find(call.path["endpoint_id"])
     if endpoint is None:
         raise ApiError("not_found", "There is no such endpoint.")
@@ -98,17 +94,13 @@ async def endpoint_of(call: Call[Any]) -> Endpoint:
 
 def new_secret(context: Context, endpoint: Endpoint) -> tuple[SigningSecret, Sealed]:
     """A new secret of the endpoint, or of the project of an implicit one."""
-    now = context.clock()
     secret = SigningSecret(
-        id=typeid("sec", now, context.random_bits()),
+        id=context.new_id("sec"),
         project=endpoint.project,
         endpoint_id=None if endpoint.implicit else endpoint.id,
-        created_at=now,
+        created_at=context.clock(),
     )
-    sealed = context.keyring.seal(
-        context.secret(), context=signing_secret_context(secret.id), nonce=context.nonce()
-    )
-    return secret, sealed
+    return secret, context.seal(context.secret(), signing_secret_context(secret.id))
 
 
 async def shown_secret(context: Context, secret_id: str | None) -> str | None:

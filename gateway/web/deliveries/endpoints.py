@@ -18,7 +18,6 @@ from gateway.domain.deliveries.commands import (
 )
 from gateway.domain.deliveries.endpoint import Endpoint, Patterns, check_headers, wanted_types
 from gateway.domain.deliveries.outbox import Address
-from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, endpoint_headers_context, endpoint_url_context
 from gateway.domain.tasks.event import FACTS
 from gateway.web.context import Context
@@ -212,7 +211,7 @@ def _endpoint(context: Context, wanted: NewEndpoint) -> Endpoint:
     origin = _checked_origin(context, wanted.url)
     check_headers(wanted.headers)
     return Endpoint(
-        id=typeid("ep", context.clock(), context.random_bits()),
+        id=context.new_id("ep"),
         project=wanted.project,
         origin=origin,
         implicit=False,
@@ -264,16 +263,12 @@ def _address(
 ) -> Address:
     sealed: Sealed | UnsetType | None = UNSET
     if headers is not UNSET:
-        place = endpoint_headers_context(endpoint_id)
-        sealed = _sealed(context, msgspec.json.encode(headers), place) if headers else None
+        text, purpose = msgspec.json.encode(headers), endpoint_headers_context(endpoint_id)
+        sealed = context.seal(text, purpose) if headers else None
     return Address(
         endpoint_id=endpoint_id,
         url=UNSET
         if url is UNSET
-        else _sealed(context, url.encode(), endpoint_url_context(endpoint_id)),
+        else context.seal(url.encode(), endpoint_url_context(endpoint_id)),
         headers=sealed,
     )
-
-
-def _sealed(context: Context, plain: bytes, place: str) -> Sealed:
-    return context.keyring.seal(plain, context=place, nonce=context.nonce())

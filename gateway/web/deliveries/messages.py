@@ -90,8 +90,8 @@ def rendering(reads: Reads) -> Render:
         if spec.flat is not None:
             return await _flat(reads, event, task, spec)
         data = NoticeData(event=event_view(event), task=task_view(task, spec))
-        notice = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
-        return msgspec.json.encode(notice)
+        message = Notice(type=event.type, timestamp=rfc3339(event.at), data=data)
+        return msgspec.json.encode(message)
 
     return render
 
@@ -103,8 +103,8 @@ def _about_endpoint(event: Event) -> bytes:
     data = EndpointNoticeData(
         event=event_view(event), endpoint=convert(EndpointStateView, fact.endpoint)
     )
-    notice = EndpointNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
-    return msgspec.json.encode(notice)
+    message = EndpointNotice(type=event.type, timestamp=rfc3339(event.at), data=data)
+    return msgspec.json.encode(message)
 
 
 async def _flat(reads: Reads, event: Event, task: Task, spec: Spec) -> bytes | None:

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from gateway.domain.deliveries.commands import ReplayReply, StartReplay
 from gateway.domain.deliveries.replay import NO_LIMIT, Replay
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import typeid
 from gateway.web.convert import convert
 from gateway.web.deliveries.endpoint_secrets import endpoint_of
 from gateway.web.http.access import OPS
@@ -45,7 +44,7 @@ async def start(call: Call[NewReplay]) -> Response:
     endpoint = await endpoint_of(call)
     now, endpoints = context.clock(), context.reads.endpoints
     replay = Replay(
-        id=typeid("rpl", now, context.random_bits()),
+        id=context.new_id("rpl"),
         endpoint_id=endpoint.id,
         project=endpoint.project,
         since=since,

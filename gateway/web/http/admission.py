@@ -41,12 +41,7 @@ class Admission:
         """Time of the next request at the even rate, by key."""
 
     def enter(self, state: State, key: ApiKey) -> None:
-        """Counts a request with a key, once.
-
-        Raises:
-            ApiError: `rate_limited` or `too_many_open`.
-            Unavailable: all places are taken.
-        """
+        """Counts a request with a key, once; refuses it above a bound of key, project or gateway."""
         if _PLACES in state:
             return
         limit = key.rate_limit
@@ -56,20 +51,11 @@ class Admission:
         self._take(state, key.id, f"project:{project}", limit.concurrent or self._per_holder)
 
     def enter_reader(self, state: State, project: str) -> None:
-        """Counts a request with a stream token of a task of the project.
-
-        Raises:
-            ApiError: `too_many_open`.
-            Unavailable: all places are taken.
-        """
+        """Counts a request with a stream token of a task of the project, or refuses it."""
         self._take(state, f"readers:{project}", f"project:{project}", self._per_holder)
 
     def enter_attempt(self, state: State, task_id: str) -> None:
-        """Counts an authentic event of an attempt.
-
-        Raises:
-            ApiError: `too_many_open`.
-        """
+        """Counts an authentic event of an attempt, or refuses it."""
         holder = f"attempt:{task_id}"
         self._check(holder, PER_ATTEMPT, "This attempt")
         self._count(state, (holder,))

@@ -37,11 +37,8 @@ class Keys:
         self._unknown = [0] * ADDRESSES
 
     async def of(self, authorization: str, address: str = "") -> ApiKey:
-        """The key of an `Authorization: Bearer …` header from that address.
-
-        Raises:
-            ApiError: `unauthorized`; `too_many_open`, if too many unknown keys come from there.
-        """
+        """The key of an `Authorization: Bearer …` header from that address, or `unauthorized`;
+        `too_many_open` if too many unknown keys come from there."""
         scheme, _, text = authorization.partition(" ")
         digest = hashlib.sha256(text.encode()).digest()
         now = self._clock()
@@ -73,12 +70,7 @@ class Keys:
 
 
 async def authorize(request: Request, scopes: frozenset[str]) -> ApiKey:
-    """The key of the request, if it has one of these scopes and may have one more request open.
-
-    Raises:
-        ApiError: `unauthorized`, `forbidden`, `rate_limited` or `too_many_open`.
-        Unavailable: the gateway has as many open as it may.
-    """
+    """The key of the request, if it has one of these scopes and may have one more request open."""
     client = request.scope.get("client")
     address = client[0] if client else ""
     context = request.app.context

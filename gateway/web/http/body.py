@@ -53,11 +53,7 @@ async def read_as(
 
 
 async def check_json(body: bytes) -> None:
-    """Refuses JSON that is not read alike by every reader.
-
-    Raises:
-        WrongShape: `invalid_request`, naming each path.
-    """
+    """Refuses JSON that is not read alike by every reader, naming each path."""
     await run_long(_check, body)
 
 
@@ -104,11 +100,7 @@ async def read_bytes(request: Request, *, limit: int = LIMIT) -> bytes:
 
 
 def check_media_type(request: Request) -> None:
-    """Only JSON.
-
-    Raises:
-        ApiError: `unsupported_media_type`.
-    """
+    """Refuses another media type than JSON."""
     media_type = headers_of(request).get("content-type", _JSON).partition(";")[0]
     if media_type != _JSON and media_type.strip().lower() != _JSON:
         raise ApiError(

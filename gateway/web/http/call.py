@@ -79,11 +79,7 @@ class Call(Generic[B]):
         return await self.context.ask(command, kind)
 
     def idempotency(self) -> Idempotency | None:
-        """The Idempotency-Key of the request, with keyed hashes of its body.
-
-        Raises:
-            ApiError: `invalid_idempotency_key`.
-        """
+        """The Idempotency-Key of the request, with keyed hashes of its body."""
         key = self.headers.get("idempotency-key")
         if key is None:
             return None

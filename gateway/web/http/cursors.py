@@ -40,11 +40,7 @@ async def keyset_page(
     position: Callable[[R], Position],
     view: Callable[[R], V],
 ) -> Page[V]:
-    """The page that the request asks for; `read` gives the rows behind a position.
-
-    Raises:
-        ApiError: `invalid_cursor`.
-    """
+    """The requested page, or `invalid_cursor`; `read` gives the rows behind a position."""
     keyring, cursor, limit = call.context.keyring, call[CURSOR], call[LIMIT]
     start = _START
     if cursor is not None:
@@ -65,11 +61,7 @@ def seal_cursor(keyring: Keyring, of_list: bytes, position: str) -> str:
 
 
 def open_cursor(keyring: Keyring, of_list: bytes, cursor: str) -> str:
-    """The position of a cursor of this list.
-
-    Raises:
-        ApiError: `invalid_cursor`: broken, or made for another list.
-    """
+    """The position of a cursor, or `invalid_cursor` if it is broken or of another list."""
     try:
         raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as exc:

@@ -18,11 +18,7 @@ def wrong_field(path: str, message: str) -> ApiError:
 
 
 def to_millis(at: datetime, path: str) -> int:
-    """Milliseconds since the epoch; `path` is the field's place in the request.
-
-    Raises:
-        ApiError: `invalid_request`.
-    """
+    """Milliseconds since the epoch; `invalid_request` for the field `path` if they are too many."""
     if at >= LATEST:
         raise wrong_field(path, f"Expected a moment before the year {LATEST.year}")
     return milliseconds(at)

@@ -32,11 +32,7 @@ class Query(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
         return name == self.name
 
     def of(self, given: Mapping[str, str]) -> V:
-        """The value in a request, or its default.
-
-        Raises:
-            ApiError: `invalid_request`.
-        """
+        """The value in a request, or its default; or `invalid_request`."""
         raise NotImplementedError
 
     def wrong(self, message: str) -> ApiError:
@@ -180,12 +176,7 @@ def is_number(text: str) -> bool:
 
 
 def check_known(given: QueryParams, parameters: Iterable[Query[Any]]) -> None:
-    """Refuses parameters that would be ignored, also the first of two: a typo must not widen a
-    list.
-
-    Raises:
-        ApiError: `invalid_request`.
-    """
+    """Refuses unknown and repeated parameters: a typo must not widen a list."""
     parameters = tuple(parameters)
     seen: set[str] = set()
     for name, _ in given.multi_items():

@@ -42,8 +42,8 @@ async def _job(context: Context, claimed: ClaimedJob) -> wire.Job:
     if job.stray is not None:
         return _orphan_job(bare, job, job.stray)
     if task is None or attempt is None:
-        place = wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
-        return msgspec.structs.replace(bare, sandbox=place)
+        unnamed = wire.JobSandbox(name="", provider=job.provider, realm=job.realm)
+        return msgspec.structs.replace(bare, sandbox=unnamed)
     sandbox = attempt.sandbox
     return msgspec.structs.replace(
         bare,

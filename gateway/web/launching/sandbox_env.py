@@ -34,9 +34,8 @@ def launch_env(
     *,
     may_resume: bool = False,
 ) -> dict[str, str]:
-    """Every variable of a create job; ours win over the task's own.
-
-    `may_resume`: an earlier attempt has left work to go on with.
+    """Every variable of a create job; ours win over the task's own. `may_resume`: an earlier
+    attempt has left work to go on with.
 
     Raises:
         UnknownKey: the master key of the attempt or of its secrets is no longer given.

@@ -49,8 +49,8 @@ async def begin(call: Call[None]) -> Response:
 
 async def _sweeps(context: Context, found: list[tuple[Realm, Sweep | None]]) -> SweepsView:
     now = context.clock()
-    asked = SweepNow(realms=tuple(realm.key for realm, _ in found))
-    jobs = (await context.reads.unit_of_work([asked.needs], context.policy, now)).jobs
+    needs = SweepNow(realms=tuple(realm.key for realm, _ in found)).needs
+    jobs = (await context.reads.unit_of_work([needs], context.policy, now)).jobs
     return SweepsView(
         data=tuple(
             _sweep(realm, sweep, jobs.get(sweep_id(*realm.key)), now) for realm, sweep in found

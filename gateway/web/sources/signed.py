@@ -26,11 +26,7 @@ class Signed(Protocol):
 
 
 def prove(signed: Signed, secrets: Sequence[bytes], body: bytes) -> None:
-    """Checks the signature against each secret: during a rotation there are two.
-
-    Raises:
-        ApiError: `invalid_signature`.
-    """
+    """Checks the signature against each secret, of which there are two during a rotation."""
     matches = [signed.is_signed_by(secret, body) for secret in secrets]
     if not any(matches):
         raise ApiError(
@@ -50,11 +46,7 @@ def out_of_tolerance() -> ApiError:
 
 
 def required(secrets: Sequence[bytes], name: str) -> Sequence[bytes]:
-    """The secrets of a source.
-
-    Raises:
-        ApiError: `not_found`, there are none, so that nobody could prove anything.
-    """
+    """The secrets of a source; `not_found` if it has none: nobody could prove anything."""
     if not secrets:
         raise ApiError(
             "not_found", "This gateway takes no such webhooks.", hint=f"It does once {name} is set."

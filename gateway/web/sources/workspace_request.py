@@ -8,7 +8,6 @@ import msgspec
 
 from gateway.domain.kernel.commands import CreateTask, OpenWorkspace
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import typeid
 from gateway.domain.kernel.sealing import Sealed, env_context
 from gateway.domain.sources.workspace import Workspace
 from gateway.domain.tasks.reserved_env import COMPUTED, check_env
@@ -39,7 +38,7 @@ async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenW
         ApiError: what a task is error for, every field under the name the frontend sent.
     """
     env = {name: value for name, value in wanted.env.items() if value}
-    task_id = typeid("task", context.clock(), context.random_bits())
+    task_id = context.new_id("task")
     external = env.get("TASK_ID", "")
     made = _creation(context, wanted, env, task_id, project)
     made = msgspec.structs.replace(
@@ -132,6 +131,4 @@ def _renamed(error: ApiError, names: Mapping[str, str]) -> ApiError:
 def _sealed(context: Context, env: dict[str, str], task_id: str) -> Sealed:
     """Everything as given but the webhook's address: the sandbox gets the capability URL."""
     kept = {name: value for name, value in env.items() if name != "WEBHOOK_URL"}
-    return context.keyring.seal(
-        msgspec.json.encode(kept), context=env_context(task_id), nonce=context.nonce()
-    )
+    return context.seal(msgspec.json.encode(kept), env_context(task_id))

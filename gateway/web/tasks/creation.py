@@ -34,11 +34,7 @@ def creation(
     idempotency: Idempotency | None,
     traceparent: str | None,
 ) -> CreateTask:
-    """The command that creates the task.
-
-    Raises:
-        ApiError: `invalid_request`, `repo_not_allowed` or `reserved_env`, naming the rule.
-    """
+    """The command that creates the task; or an error that names every field that breaks a rule."""
     collector = ErrorCollector()
     callback = None
     with collector.collecting():
@@ -118,8 +114,7 @@ def _title(prompt: str) -> str:
 def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed | None:
     if not env:
         return None
-    place = env_context(task_id)
-    return context.keyring.seal(msgspec.json.encode(env), context=place, nonce=context.nonce())
+    return context.seal(msgspec.json.encode(env), env_context(task_id))
 
 
 def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
@@ -132,9 +127,8 @@ def _callback(context: Context, url: str | None, task_id: str, project: str) -> 
         may_be_public=context.may_be_public,
     )
     origin = origin_of(parts)
-    place = callback_url_context(task_id)
     return Callback(
         endpoint_id=implicit_endpoint_id(project, origin),
         origin=origin,
-        url=context.keyring.seal(url.encode(), context=place, nonce=context.nonce()),
+        url=context.seal(url.encode(), callback_url_context(task_id)),
     )

@@ -144,11 +144,8 @@ async def _answer(call: Call[None], feed: Feed) -> Response:
 
 
 async def _check_complete(call: Call[None], feed: Feed, after: int) -> None:
-    """Checked after a page is read: what is deleted before that would be missing unnoticed.
-
-    Raises:
-        ApiError: `cursor_expired`; not for a reader that is only beginning, and has missed nothing.
-    """
+    """Refuses a reader that would miss deleted events; one that is only beginning misses nothing.
+    Called after a page is read, since events can be deleted until then."""
     has_begun = AFTER.name in call.request.query_params or "last-event-id" in call.headers
     if has_begun and await feed.is_pruned(after):
         raise ApiError(
@@ -210,11 +207,8 @@ async def _written(context: Context, feed: Feed, after: int) -> Written:
 
 
 def _resumed(call: Call[None], after: int) -> int:
-    """The number of the last event the reader has seen, which is newer than its query.
-
-    Raises:
-        ApiError: `invalid_request`; to begin again unasked would repeat everything.
-    """
+    """The number of the reader's last event, which is newer than its query. A wrong one is refused:
+    to begin again unasked would repeat everything."""
     last = call.headers.get("last-event-id", "")
     if not last:
         return after

@@ -28,11 +28,8 @@ INCLUDE: Final = Choices(
 
 
 async def whole_task_view(call: Call[None], task: Task, spec: Spec) -> WholeTaskView:
-    """The task with what the request asks for.
-
-    Raises:
-        ApiError: `forbidden`: what receivers answered is not a browser's business.
-    """
+    """The task with the requested parts; deliveries, with the answers of receivers, are `forbidden`
+    for a stream token."""
     context, wanted = call.context, call[INCLUDE]
     if "deliveries" in wanted and isinstance(call.caller, StreamReader):
         raise ApiError(

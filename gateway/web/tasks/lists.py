@@ -88,11 +88,7 @@ async def page(call: Call[None]) -> Response:
 async def tasks_page(
     call: Call[Any], wanted: TaskFilter
 ) -> tuple[tuple[tuple[Task, Spec], ...], str | None]:
-    """The tasks of the page that the request asks for, and the cursor of the next one.
-
-    Raises:
-        ApiError: `invalid_cursor`.
-    """
+    """The tasks of the requested page, and the cursor of the next; or `invalid_cursor`."""
     context, cursor = call.context, call[CURSOR]
     before = NEWEST if cursor is None else task_before(context.keyring, wanted, cursor)
     found = await context.reads.page(wanted, before=before, limit=call[LIMIT])
@@ -106,11 +102,7 @@ def cursor_after(keyring: Keyring, wanted: TaskFilter, task_id: str) -> str:
 
 
 def task_before(keyring: Keyring, wanted: TaskFilter, cursor: str) -> str:
-    """The task that a cursor of this list stands behind.
-
-    Raises:
-        ApiError: `invalid_cursor`.
-    """
+    """The task before the page of this cursor, or `invalid_cursor`."""
     task_id = open_cursor(keyring, msgspec.json.encode(wanted), cursor)
     if not is_task_id(task_id):
         raise invalid_cursor()

@@ -55,11 +55,8 @@ class WholePatch(Frozen, frozen=True, kw_only=True):
 
 
 async def newest_patch(reads: Reads, task: Task, attempt: int | None = None) -> WholePatch:
-    """The newest whole patch of the newest attempt that has one, or of this attempt.
-
-    Raises:
-        ApiError: `patch_incomplete`, or `no_patch` with the reason.
-    """
+    """The newest whole patch of the newest attempt that has one, or of this attempt; or
+    `patch_incomplete`, or `no_patch` with the reason."""
     attempts = [each for each in await reads.attempts(task.id) if attempt in {None, each.number}]
     found = await whole_patches(reads, task.id, attempts)
     patch = next((each for each in found if each.size), None)

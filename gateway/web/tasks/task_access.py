@@ -11,11 +11,8 @@ from gateway.web.http.call import Call
 
 
 async def task_of(call: Call[Any], name: str = "task") -> tuple[Task, Spec]:
-    """The task that the path names; `name` is what the API calls it.
-
-    Raises:
-        ApiError: `not_found`, also for a task of another project; `too_many_open`.
-    """
+    """The task that the path names, or `not_found`, also for one of another project; `name` is what
+    the API calls it."""
     task_id = call.path[f"{name}_id"]
     found = await call.context.reads.task(task_id) if is_task_id(task_id) else None
     is_reader = isinstance(call.caller, StreamReader)

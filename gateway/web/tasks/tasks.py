@@ -8,7 +8,6 @@ from starlette.responses import Response
 from gateway.domain.kernel.answers import TaskReply
 from gateway.domain.kernel.commands import CancelTask, ReleaseSandbox, RetryTask
 from gateway.domain.kernel.errors import ApiError
-from gateway.domain.kernel.ids import typeid
 from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.stream_token import LIFETIME, REFRESH, stream_token
 from gateway.web.context import Context
@@ -55,7 +54,7 @@ async def create(call: Call[NewTask]) -> Response:
     command = creation(
         context,
         call.body,
-        task_id=typeid("task", context.clock(), context.random_bits()),
+        task_id=context.new_id("task"),
         project=key.project,
         idempotency=call.idempotency(),
         traceparent=trace if trace is not None and _TRACEPARENT.fullmatch(trace) else None,
