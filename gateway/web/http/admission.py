@@ -41,7 +41,7 @@ class Admission:
         """Time of the next request at the even rate, by key."""
 
     def enter(self, state: State, key: ApiKey) -> None:
-        """Counts a request with a key, once; refuses it above a bound of key, project or gateway."""
+        """Counts a request with a key, once; refuses it above a bound."""
         if _PLACES in state:
             return
         limit = key.rate_limit

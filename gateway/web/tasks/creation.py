@@ -5,7 +5,6 @@ from typing import Final
 import msgspec
 
 from gateway.domain.kernel.commands import Callback, CreateTask
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.ids import implicit_endpoint_id
 from gateway.domain.kernel.read_set import Idempotency
 from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
@@ -14,12 +13,10 @@ from gateway.domain.repositories.branch_names import check_branch
 from gateway.domain.tasks.reserved_env import check_env
 from gateway.domain.tasks.spec import AgentSpec, Spec, TimeoutSpec
 from gateway.web.context import DEFAULT_MODELS, Context
-from gateway.web.convert import convert
 from gateway.web.deliveries.addresses import masked_url, origin_of, outward_url
-from gateway.web.http.fields import to_millis
+from gateway.web.http.fields import to_millis, wrong_field
 from gateway.web.http.problems import ErrorCollector
 from gateway.web.launching.sandbox_env import PROMPT_BYTES
-from gateway.wire.problem import FieldError
 from gateway.wire.tasks import NewTask
 
 TITLE_LENGTH: Final = 72
@@ -64,10 +61,8 @@ def _check(context: Context, wanted: NewTask, collector: ErrorCollector) -> None
             allow_file=context.allow_file_repos,
             allowed=context.allowed_repos,
         )
-    for branch, path in (
-        (wanted.base_branch, "$.baseBranch"),
-        (wanted.branch_name, "$.branchName"),
-    ):
+    branches = ((wanted.base_branch, "$.baseBranch"), (wanted.branch_name, "$.branchName"))
+    for branch, path in branches:
         with collector.collecting():
             if branch is not None:
                 check_branch(branch, path)
@@ -76,8 +71,7 @@ def _check(context: Context, wanted: NewTask, collector: ErrorCollector) -> None
     collector.check()
     if context.public_url is None and len(wanted.prompt.encode()) > PROMPT_BYTES:
         message = f"A prompt over {PROMPT_BYTES} bytes is fetched, which needs SLIPGATE_PUBLIC_URL"
-        error = FieldError(path="$.prompt", message=message)
-        raise ApiError("invalid_request", f"$.prompt: {message}.", errors=(error,))
+        raise wrong_field("$.prompt", message)
 
 
 def _spec(
@@ -89,19 +83,35 @@ def _spec(
     endpoint_id: str | None,
     traceparent: str | None,
 ) -> Spec:
-    model = wanted.agent.model or DEFAULT_MODELS[wanted.agent.model_provider]
-    return convert(
-        Spec,
-        wanted,
+    agent = wanted.agent
+    return Spec(
         project=project,
+        repo_url=wanted.repo_url,
+        prompt=wanted.prompt,
         title=wanted.title or _title(wanted.prompt),
         branch_name=wanted.branch_name or f"slipgate/{task_id}",
+        base_branch=wanted.base_branch,
         snapshot=snapshot,
-        agent=convert(AgentSpec, wanted.agent, model=model),
-        timeouts=convert(TimeoutSpec, wanted.timeouts),
+        provider=wanted.provider,
+        agent=AgentSpec(
+            engine=agent.engine,
+            model_provider=agent.model_provider,
+            model=agent.model or DEFAULT_MODELS[agent.model_provider],
+            max_turns=agent.max_turns,
+            max_cost_usd=agent.max_cost_usd,
+            command=agent.command,
+        ),
+        validate=wanted.validate,
+        timeouts=msgspec.convert(wanted.timeouts, TimeoutSpec, from_attributes=True),
+        max_attempts=wanted.max_attempts,
+        on_stall=wanted.on_stall,
+        priority=wanted.priority,
         not_before=to_millis(wanted.not_before, "$.notBefore") if wanted.not_before else None,
+        concurrency_key=wanted.concurrency_key,
+        keep_sandbox=wanted.keep_sandbox,
         callback_url=masked_url(wanted.callback_url) if wanted.callback_url else None,
         endpoint_id=endpoint_id,
+        metadata=wanted.metadata,
         traceparent=traceparent,
     )
 

@@ -8,24 +8,40 @@ from gateway.domain.tasks.spec import Spec
 from gateway.domain.tasks.task import PUBLIC_CLOCK, Sandbox, Task, TaskError
 from gateway.web.convert import convert
 from gateway.wire import tasks as wire
-from gateway.wire.times import rfc3339
+from gateway.wire.times import maybe_rfc3339, rfc3339
 
 
 def task_view(task: Task, spec: Spec) -> wire.TaskView:
     """A task as every route shows it."""
-    return convert(
-        wire.TaskView,
-        task,
+    # Field by field: by name it takes 12 µs, twice as long, at every creation of a task.
+    return wire.TaskView(
+        id=task.id,
+        project=task.project,
+        status=task.status,
         flag=convert(wire.FlagView, task.flag) if task.flag else None,
+        attempt=task.attempt,
+        max_attempts=task.max_attempts,
         title=spec.title,
         repo_url=spec.repo_url,
         base_branch=spec.base_branch,
         branch_name=spec.branch_name,
         prompt=spec.prompt,
-        agent=convert(wire.AgentView, spec.agent),
+        agent=msgspec.convert(spec.agent, wire.AgentView, from_attributes=True),
+        snapshot=task.snapshot,
+        provider=task.provider,
         sandbox=sandbox_view(task.sandbox),
+        stage=task.stage,
+        message=task.message,
+        pr_url=task.pr_url,
+        commit_sha=task.commit_sha,
         error=error_view(task.error),
-        usage=convert(wire.UsageView, task.usage),
+        usage=msgspec.convert(task.usage, wire.UsageView, from_attributes=True),
+        warnings=task.warnings,
+        cancel_requested_at=maybe_rfc3339(task.cancel_requested_at),
+        created_at=rfc3339(task.created_at),
+        started_at=maybe_rfc3339(task.started_at),
+        finished_at=maybe_rfc3339(task.finished_at),
+        updated_at=rfc3339(task.updated_at),
         next_deadline=deadline_view(task),
         task_seq=task.seq,
         metadata=spec.metadata,
@@ -34,13 +50,19 @@ def task_view(task: Task, spec: Spec) -> wire.TaskView:
 
 def event_view(event: Event) -> wire.EventView:
     """One entry of the history; about an endpoint, it names no task."""
-    of_no_task = {"task_id": None, "task_seq": None, "attempt": None}
-    return convert(
-        wire.EventView,
-        event,
+    is_of_task = not event.is_about_endpoint
+    return wire.EventView(
         id=event_id(event.at, event.seq),
+        seq=event.seq,
+        task_id=event.task_id if is_of_task else None,
+        task_seq=event.task_seq if is_of_task else None,
+        attempt=event.attempt if is_of_task else None,
+        type=event.type,
+        at=rfc3339(event.at),
+        applied=event.applied,
+        reason=event.reason,
+        source=event.source,
         data=msgspec.Raw(event.data),
-        **(of_no_task if event.is_about_endpoint else {}),
     )
 
 
