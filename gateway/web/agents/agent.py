@@ -5,6 +5,7 @@ Only messages with a valid signature enter the ledger, so no read has to precede
 
 import codecs
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +42,7 @@ EVENT_ERRORS: Final = (
     "attempt_finished",
 )
 TAG: Final = "Agents"
+operation: Final = partial(Operation, tag=TAG, access=SIGNED)
 
 
 class Prompt(Reply, frozen=True, kw_only=True):
@@ -59,9 +61,8 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
     patch: str
 
 
-@Operation(
+@operation(
     id="sendWord",
-    tag=TAG,
     summary="Say how the task goes, signed",
     description=(
         "`cancel: true` in the answer, 409 and 410 tell the agent to stop. The last word is never "
@@ -70,7 +71,6 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
         f"is one in an added line, with a warning. A word nests at most {MAX_DEPTH} levels."
     ),
     source="agent",
-    access=SIGNED,
     body=Body(kind=signed_events(), example="sendWord", is_raw=True, media_type=None),
     answers=(
         answer(Accepted, "Stored.", status=202),
@@ -103,12 +103,10 @@ async def receive(call: Call[bytes]) -> Response:
     )
 
 
-@Operation(
+@operation(
     id="readPrompt",
-    tag=TAG,
     summary="Fetch the whole prompt, signed over an empty body",
     description="For agents whose `SLIPGATE_PROMPT_URL` says that `AGENT_PROMPT` is cut.",
-    access=SIGNED,
     query=(TASK_ID, ATTEMPT),
     answers=(answer(Prompt, "The prompt."),),
     errors=("attempt_finished",),
@@ -121,15 +119,13 @@ async def prompt(call: Call[None]) -> Response:
     return reply(Prompt(prompt=spec.prompt))
 
 
-@Operation(
+@operation(
     id="readResumedPatch",
-    tag=TAG,
     summary="Fetch the work of an earlier attempt, signed over an empty body",
     description=(
         "For agents that were given `SLIPGATE_RESUME_URL`: the final event of an earlier attempt "
         "said `resumable: true`, and its patch is whole. They go on with validation and push."
     ),
-    access=SIGNED,
     query=(TASK_ID, ATTEMPT),
     answers=(answer(ResumedPatch, "What is left to do is to check it and to send it out."),),
     errors=("attempt_finished", "no_patch"),

@@ -30,15 +30,13 @@ STATUS: Final = Text(
     known=("pending", "delivered", "dead", "superseded", "held"),
     meaning="Only deliveries that stand so.",
 )
-_TAG: Final = "Webhooks"
 _ID: Final = re.compile(r"dlv_([a-z0-9]{1,40})-([1-9][0-9]{0,17})")
+operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
 
-@Operation(
+@operation(
     id="listDeliveries",
-    tag=_TAG,
     summary="List deliveries, those of the newest events first",
-    access=OPS,
     query=(ENDPOINT, TASK, STATUS, LIMIT, CURSOR),
     answers=(answer(Page[DeliveryView], "A page of deliveries."),),
     errors=("invalid_cursor",),
@@ -55,11 +53,9 @@ async def page(call: Call[None]) -> Response:
     return reply(found)
 
 
-@Operation(
+@operation(
     id="showDelivery",
-    tag=_TAG,
     summary="Show a delivery with all attempts to make it",
-    access=OPS,
     answers=(answer(DeliveryView, "The delivery."),),
     errors=("not_found",),
 )
@@ -67,12 +63,10 @@ async def show(call: Call[None]) -> Response:
     return reply(delivery_view(await _delivery(call)))
 
 
-@Operation(
+@operation(
     id="retryDelivery",
-    tag=_TAG,
     summary="Send a delivery now, whatever became of it",
     description="It replaces the next automatic attempt; if it fails, the schedule goes on.",
-    access=OPS,
     body=NOTHING,
     answers=(answer(DeliveryView, "The delivery, due now.", status=202),),
     errors=("not_found", "endpoint_disabled"),

@@ -1,5 +1,6 @@
 """Secrets of endpoints: create, rotate, and try in a test."""
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -22,19 +23,17 @@ from gateway.wire.endpoints import EndpointTest, EndpointTestData, Rotation, Sec
 from gateway.wire.signing import secret_text
 from gateway.wire.times import rfc3339
 
-_TAG: Final = "Webhooks"
+operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
 
-@Operation(
+@operation(
     id="rotateEndpointSecret",
-    tag=_TAG,
     summary="Give an endpoint a new secret",
     description=(
         "Until `overlapSeconds` are over its webhooks are signed with the older ones too; 0 "
         "retires those at once. The secret of an implicit endpoint is that of all callbacks of "
         "its project."
     ),
-    access=OPS,
     headers=(IDEMPOTENCY_KEY,),
     body=Body(kind=Rotation, is_required=False),
     answers=(
@@ -58,12 +57,10 @@ async def rotate(call: Call[Rotation]) -> Response:
     return reply(shown, is_replayed=answer.replayed)
 
 
-@Operation(
+@operation(
     id="testEndpoint",
-    tag=_TAG,
     summary="Send an endpoint a signed test event, and say what came back",
     description="`type` is `endpoint.test`, `data` its id. It is sent once, and nothing is kept.",
-    access=OPS,
     body=NOTHING,
     answers=(answer(DeliveryAttemptView, "What came back."),),
     errors=("not_found", "implicit_endpoint"),

@@ -1,5 +1,6 @@
 """Endpoints: create, list, show, change, delete, enable, disable."""
 
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -46,18 +47,16 @@ from gateway.wire.tasks import Page
 
 PROJECT: Final = Text(name="project", meaning="Only endpoints of this project.")
 BY_HAND: Final = "disabled by ops"
-_TAG: Final = "Webhooks"
+operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
 
-@Operation(
+@operation(
     id="createEndpoint",
-    tag=_TAG,
     summary="Have a project's events sent to an address",
     description=(
         "It gets the events from now on. `secret` is shown this once; the values of `headers` are "
         "never shown."
     ),
-    access=OPS,
     callback=ENDPOINT_MESSAGE,
     headers=(IDEMPOTENCY_KEY,),
     body=Body(kind=NewEndpoint),
@@ -86,12 +85,10 @@ async def create(call: Call[NewEndpoint]) -> Response:
     return reply(shown, 201, location=location, is_replayed=answer.replayed)
 
 
-@Operation(
+@operation(
     id="listEndpoints",
-    tag=_TAG,
     summary="List endpoints, newest first",
     description="Those that stand for callbacks of tasks are among them (`implicit`).",
-    access=OPS,
     query=(PROJECT, LIMIT, CURSOR),
     answers=(answer(Page[EndpointView], "A page of endpoints."),),
     errors=("invalid_cursor",),
@@ -108,11 +105,9 @@ async def page(call: Call[None]) -> Response:
     return reply(found)
 
 
-@Operation(
+@operation(
     id="showEndpoint",
-    tag=_TAG,
     summary="Show an endpoint as it stands",
-    access=OPS,
     answers=(answer(EndpointView, "The endpoint."),),
     errors=("not_found",),
 )
@@ -120,12 +115,10 @@ async def show(call: Call[None]) -> Response:
     return reply(endpoint_view(await endpoint_of(call)))
 
 
-@Operation(
+@operation(
     id="updateEndpoint",
-    tag=_TAG,
     summary="Change an endpoint",
     description="What is left out stays as it is; `headers` are replaced as a whole.",
-    access=OPS,
     body=Body(kind=EndpointPatch),
     answers=(answer(EndpointView, "The endpoint as it now stands."),),
     errors=("not_found", "implicit_endpoint"),
@@ -140,12 +133,10 @@ async def update(call: Call[EndpointPatch]) -> Response:
     return await _change(call, command)
 
 
-@Operation(
+@operation(
     id="deleteEndpoint",
-    tag=_TAG,
     summary="Delete an endpoint",
     description="It gets nothing more: what it was still owed is dead.",
-    access=OPS,
     body=NOTHING,
     answers=(answer(DeletedEndpoint, "It is no more."),),
     errors=("not_found", "implicit_endpoint"),
@@ -156,14 +147,12 @@ async def delete(call: Call[Nothing]) -> Response:
     return reply(DeletedEndpoint(id=answer.endpoint.id, deleted=True))
 
 
-@Operation(
+@operation(
     id="enableEndpoint",
-    tag=_TAG,
     summary="Enable an endpoint",
     description=(
         "The events it missed are sent before anything newer, or are dead (`backlog`). Idempotent."
     ),
-    access=OPS,
     body=Body(kind=Enabling, is_required=False),
     answers=(answer(EndpointView, "The endpoint, enabled."),),
     errors=("not_found",),
@@ -173,12 +162,10 @@ async def enable(call: Call[Enabling]) -> Response:
     return await _change(call, command)
 
 
-@Operation(
+@operation(
     id="disableEndpoint",
-    tag=_TAG,
     summary="Disable an endpoint",
     description="Its events are held until it is enabled. Idempotent.",
-    access=OPS,
     body=NOTHING,
     answers=(answer(EndpointView, "The endpoint, disabled.", example="EndpointView:disabled"),),
     errors=("not_found",),

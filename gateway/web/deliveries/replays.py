@@ -1,5 +1,6 @@
 """Replays: start, show."""
 
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -17,19 +18,17 @@ from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.endpoints import NewReplay, ReplayView
 
-_TAG: Final = "Webhooks"
+operation: Final = partial(Operation, tag="Webhooks", access=OPS)
 
 
-@Operation(
+@operation(
     id="replayDeliveries",
-    tag=_TAG,
     summary="Send the deliveries of a time again",
     description=(
         "Delivered and dead ones of events from `since` on, in order, each with the schedule from "
         "its beginning; `onlyFailed` leaves out what arrived. The job is stored and goes on after "
         "a restart."
     ),
-    access=OPS,
     headers=(IDEMPOTENCY_KEY,),
     body=Body(kind=NewReplay),
     answers=(answer(ReplayView, "The job, stored.", status=202, headers=REPLAYABLE),),
@@ -63,11 +62,9 @@ async def start(call: Call[NewReplay]) -> Response:
     return reply(view, 202, location=location, is_replayed=answer.replayed)
 
 
-@Operation(
+@operation(
     id="showReplay",
-    tag=_TAG,
     summary="Show how far a replay has come",
-    access=OPS,
     answers=(answer(ReplayView, "The job as it stands."),),
     errors=("not_found",),
 )

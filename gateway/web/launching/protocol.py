@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import time
+from functools import partial
 from typing import Any, Final, TypedDict
 
 import msgspec
@@ -31,23 +32,21 @@ from gateway.wire.scrubbing import plain
 from gateway.wire.times import rfc3339
 
 CREATE_SECONDS: Final = 30
-_TAG: Final = "Launchers"
 _UNDER_LEASE: Final = ("unknown_job", "lease_lost")
 _ABOUT_SANDBOX: Final = (*_UNDER_LEASE, "realm_mismatch", "provider_mismatch", "sandbox_mismatch")
+operation: Final = partial(Operation, tag="Launchers", access=LAUNCHER)
 
 
 def _acknowledged(meaning: str) -> tuple[Answer, ...]:
     return (answer(wire.Acknowledged, meaning),)
 
 
-@Operation(
+@operation(
     id="claimJobs",
-    tag=_TAG,
     summary="Wait for work that this launcher can do",
     description="A key made for a project gets the jobs of that project alone. Projects take "
     "turns, and within one the most urgent task is first. A `launcherId` belongs to the key that "
     "used it first, until it has not called for 60 s.",
-    access=LAUNCHER,
     body=Body(kind=wire.Claim),
     answers=(answer(wire.Jobs, "Jobs under a lease; none when time is over."),),
     errors=("launcher_id_taken",),
@@ -70,11 +69,9 @@ async def claim(call: Call[wire.Claim]) -> Response:
     return reply(wire.Jobs(jobs=tuple(job for job in jobs if job is not None)))
 
 
-@Operation(
+@operation(
     id="renewLease",
-    tag=_TAG,
     summary="Keep a job",
-    access=LAUNCHER,
     body=Body(kind=wire.Lease),
     answers=(answer(wire.Renewed, "The lease holds until then."),),
     errors=_UNDER_LEASE,
@@ -85,11 +82,9 @@ async def renew(call: Call[wire.Lease]) -> Response:
     return reply(wire.Renewed(lease_expires_at=expires, cancel=answer.cancel))
 
 
-@Operation(
+@operation(
     id="reportTrying",
-    tag=_TAG,
     summary="Ask before each create call",
-    access=LAUNCHER,
     body=Body(kind=wire.Trying),
     answers=(
         answer(
@@ -118,11 +113,9 @@ async def trying(call: Call[wire.Trying]) -> Response:
     )
 
 
-@Operation(
+@operation(
     id="reportCreated",
-    tag=_TAG,
     summary="Report that the provider has named an id",
-    access=LAUNCHER,
     body=Body(kind=wire.Created),
     answers=_acknowledged("Stored."),
     errors=_ABOUT_SANDBOX,
@@ -132,12 +125,10 @@ async def created(call: Call[wire.Created]) -> Response:
     return await _acknowledge(call, commands.ReportCreated(**_lease(call), sandbox=sandbox))
 
 
-@Operation(
+@operation(
     id="reportDone",
-    tag=_TAG,
     summary="End a job with what was seen",
     description="Idempotent by lease token. The words of the spool are applied first.",
-    access=LAUNCHER,
     body=Body(kind=wire.Done, limit=REPORT_LIMIT),
     answers=_acknowledged("The job is closed."),
     errors=_ABOUT_SANDBOX,
@@ -162,12 +153,10 @@ async def done(call: Call[wire.Done]) -> Response:
     return await _acknowledge(call, command)
 
 
-@Operation(
+@operation(
     id="reportFailed",
-    tag=_TAG,
     summary="End a job that could not be done",
     description="Idempotent by lease token.",
-    access=LAUNCHER,
     body=Body(kind=wire.Failed),
     answers=_acknowledged("The job is closed."),
     errors=_UNDER_LEASE,
@@ -177,11 +166,9 @@ async def failed(call: Call[wire.Failed]) -> Response:
     return await _acknowledge(call, commands.FailJob(**_lease(call), error=error))
 
 
-@Operation(
+@operation(
     id="delegateJob",
-    tag=_TAG,
     summary="Leave a job to a launcher that was asked to start elsewhere",
-    access=LAUNCHER,
     body=Body(kind=wire.Delegate),
     answers=_acknowledged("The job waits for its claim by id."),
     errors=_UNDER_LEASE,
@@ -192,15 +179,13 @@ async def delegate(call: Call[wire.Delegate]) -> Response:
     return await _acknowledge(call, command)
 
 
-@Operation(
+@operation(
     id="savePatch",
-    tag=_TAG,
     summary="Save what the agent changed before its sandbox goes",
     description=(
         "For jobs with `rescue: true`, under their lease, also after the end of the task. The same "
         "piece again is kept once."
     ),
-    access=LAUNCHER,
     body=Body(kind=wire.RescuedPiece),
     answers=_acknowledged("Kept."),
     errors=(*_UNDER_LEASE, "patch_too_large"),
@@ -223,12 +208,10 @@ async def patch(call: Call[wire.RescuedPiece]) -> Response:
     return await _acknowledge(call, command)
 
 
-@Operation(
+@operation(
     id="reportEnded",
-    tag=_TAG,
     summary="Tell that processes which the launcher held have ended",
     description="Their running attempts are inspected at once; unknown sandboxes are ignored.",
-    access=LAUNCHER,
     body=Body(kind=wire.Ended),
     answers=_acknowledged("Heard."),
 )

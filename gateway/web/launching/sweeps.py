@@ -1,5 +1,6 @@
 """`/v1/sweeps`: the orphan sandboxes of each realm, and a sweep right now."""
 
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -19,13 +20,12 @@ from gateway.wire.operations import SweepsView, SweepView, UnwantedView
 from gateway.wire.times import maybe_rfc3339, rfc3339
 
 MOST_REALMS: Final = 200
+operation: Final = partial(Operation, tag="Operations", access=OPS)
 
 
-@Operation(
+@operation(
     id="listSweeps",
-    tag="Operations",
     summary="What the newest sweep of each realm has found",
-    access=OPS,
     answers=(answer(SweepsView, "The realms that are served."),),
 )
 async def show(call: Call[None]) -> Response:
@@ -33,12 +33,10 @@ async def show(call: Call[None]) -> Response:
     return reply(await _sweeps(context, await context.reads.sweeps(MOST_REALMS)))
 
 
-@Operation(
+@operation(
     id="sweepNow",
-    tag="Operations",
     summary="Have every realm that is served swept now",
     description="A launcher of each does it; `sweptAt` says when it is done.",
-    access=OPS,
     answers=(answer(SweepsView, "What was found last, before that.", status=202),),
 )
 async def begin(call: Call[None]) -> Response:

@@ -1,6 +1,7 @@
 """Health, readiness, metrics, and the OpenAPI document."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from starlette.responses import PlainTextResponse, Response
@@ -14,16 +15,15 @@ from gateway.wire.message import JSONObject
 
 READY_SECONDS: Final = 0.8
 """Probes give up after a second or two, and learn nothing."""
-_TAG: Final = "Operations"
 _OK: Final = (Content(kind=str, example="ok\n", media_type="text/plain"),)
 _METRICS: Final = Content(
     kind=str, example='slipgate_tasks{status="running"} 3.0\n', media_type=MEDIA_TYPE
 )
+operation: Final = partial(Operation, tag="Operations")
 
 
-@Operation(
+@operation(
     id="checkHealth",
-    tag=_TAG,
     summary="Whether the process and its loops move",
     access=OPEN,
     answers=(Answer(meaning="They move.", content=_OK),),
@@ -34,9 +34,8 @@ async def healthz(call: Call[None]) -> Response:
     raise Unavailable("A loop of the gateway has stopped.")
 
 
-@Operation(
+@operation(
     id="checkReadiness",
-    tag=_TAG,
     summary="Whether the store commits; not so while draining",
     description="A second line, `logDropped: n`, says how many lines of the log were lost.",
     access=OPEN,
@@ -55,9 +54,8 @@ async def readyz(call: Call[None]) -> Response:
     return PlainTextResponse(f"ok\nlogDropped: {dropped}\n" if dropped else "ok\n")
 
 
-@Operation(
+@operation(
     id="readMetrics",
-    tag=_TAG,
     summary="Metrics for Prometheus",
     access=METRICS,
     answers=(Answer(meaning="Prometheus' text form.", content=(_METRICS,)),),
@@ -67,9 +65,8 @@ async def metrics(call: Call[None]) -> Response:
     return Response(text, media_type=MEDIA_TYPE)
 
 
-@Operation(
+@operation(
     id="readOpenAPI",
-    tag=_TAG,
     summary="This document",
     access=OPEN,
     answers=(answer(JSONObject, "OpenAPI 3.1.", example="readOpenAPI"),),

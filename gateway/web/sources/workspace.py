@@ -1,6 +1,7 @@
 """The drop-in workspace API: today's frontend works once it changes two variables."""
 
 import time
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -31,7 +32,6 @@ from gateway.wire.workspace import (
     WorkspaceView,
 )
 
-_TAG: Final = "Workspaces (drop-in)"
 _STOPPED: Final = (
     answer(
         WorkspaceView,
@@ -40,18 +40,17 @@ _STOPPED: Final = (
     ),
 )
 _NEVER_LAUNCHED: Final = frozenset({Status.FAILED, Status.EXPIRED})
+operation: Final = partial(Operation, tag="Workspaces (drop-in)", access=TASKS)
 
 
-@Operation(
+@operation(
     id="createWorkspace",
-    tag=_TAG,
     summary="Make a workspace, as today's frontend asks for one",
     description=(
         "The same `env.TASK_ID` again is the same workspace, and after a bad end its next "
         "attempt. Answered as soon as the sandbox is made, has failed for good, or takes longer "
         "than `SLIPGATE_WORKSPACE_WAIT_SECONDS`; the task goes on then."
     ),
-    access=TASKS,
     body=Body(kind=NewWorkspace, limit=TASK_LIMIT),
     answers=(answer(WorkspaceMade, "The workspace, which is a task of that id."),),
     errors=("idempotency_mismatch", "reserved_env", "repo_not_allowed", "launch_failed"),
@@ -74,11 +73,9 @@ async def create(call: Call[NewWorkspace]) -> Response:
     )
 
 
-@Operation(
+@operation(
     id="listWorkspaces",
-    tag=_TAG,
     summary="List the workspaces of the project, newest first",
-    access=TASKS,
     query=(LIMIT, CURSOR),
     answers=(
         answer(
@@ -93,11 +90,9 @@ async def page(call: Call[None]) -> Response:
     return reply(Workspaces(workspaces=listed, next_cursor=following))
 
 
-@Operation(
+@operation(
     id="showWorkspace",
-    tag=_TAG,
     summary="Show how a workspace stands",
-    access=TASKS,
     answers=(answer(WorkspaceView, "Its state."),),
     errors=("not_found",),
 )
@@ -106,12 +101,10 @@ async def show(call: Call[None]) -> Response:
     return reply(WorkspaceView(workspace_id=task.id, status=_status(task)))
 
 
-@Operation(
+@operation(
     id="deleteWorkspace",
-    tag=_TAG,
     summary="Cancel what runs in a workspace and destroy it",
     description="Idempotent.",
-    access=TASKS,
     body=NOTHING,
     answers=_STOPPED,
     errors=("not_found",),
@@ -120,12 +113,10 @@ async def delete(call: Call[Nothing]) -> Response:
     return await _cancel(call)
 
 
-@Operation(
+@operation(
     id="stopWorkspace",
-    tag=_TAG,
     summary="Stop a workspace: cancel its task and destroy its sandbox",
     description="Idempotent.",
-    access=TASKS,
     body=NOTHING,
     answers=_STOPPED,
     errors=("not_found",),

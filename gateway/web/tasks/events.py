@@ -46,7 +46,6 @@ TYPES: Final = Patterns(
     resolve=types_of,
     meaning="Only events of these types, `task.*` and the like; without it, all that are of tasks.",
 )
-_TAG: Final = "Events"
 _STREAM: Final = (
     "id: 311\n"
     'data: {"id": "evt_01k5yb6t5fe00800000000009q", "seq": 311, "type": "task.progress", …}\n\n'
@@ -64,6 +63,7 @@ _FEED: Final = (
         ),
     ),
 )
+operation: Final = partial(Operation, tag="Events")
 
 
 async def _nothing_is_pruned(_after: int) -> bool:
@@ -83,9 +83,8 @@ class Feed(Frozen, frozen=True, kw_only=True):
     """True if events behind a number were deleted."""
 
 
-@Operation(
+@operation(
     id="readTaskEvents",
-    tag=_TAG,
     summary="Follow one task",
     access=READ_OR_TOKEN,
     query=(AFTER, LIMIT, WAIT),
@@ -104,9 +103,8 @@ async def of_task(call: Call[None]) -> Response:
     return await _answer(call, Feed(topic=task.id, name=task.id, read=read))
 
 
-@Operation(
+@operation(
     id="readEvents",
-    tag=_TAG,
     summary="Follow every task of the project",
     access=READ,
     query=(AFTER, TYPES, LIMIT, WAIT),

@@ -1,6 +1,7 @@
 """The log and the patch of a task."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -32,8 +33,8 @@ PATCH_ATTEMPT: Final = Number(
     most=MAX_ATTEMPT,
     meaning="Of this attempt; without it, of the newest one of which a whole patch is kept.",
 )
-_TAG: Final = "Results"
 _DIFF: Final = "--- a/app.py\n+++ b/app.py\n@@ -1 +1,2 @@\n app\n+health\n"
+operation: Final = partial(Operation, tag="Results", access=READ_OR_TOKEN)
 
 
 class _LogData(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +42,9 @@ class _LogData(msgspec.Struct, frozen=True, kw_only=True):
     chunk: str
 
 
-@Operation(
+@operation(
     id="readLogs",
-    tag=_TAG,
     summary="Read the agent's log, in order",
-    access=READ_OR_TOKEN,
     query=(LOG_AFTER,),
     answers=(
         Answer(
@@ -92,16 +91,14 @@ async def _text(
         after = events[-1].seq
 
 
-@Operation(
+@operation(
     id="readPatch",
-    tag=_TAG,
     summary="Read what the agent changed",
     description=(
         "The newest whole revision of the newest attempt that has one, in whichever way the task "
         "has ended. `Slipgate-Patch-Attempt` says whose it is, `Slipgate-Patch-Base` to which "
         "commit it applies, `Slipgate-Patch-Partial: true` that its agent was interrupted."
     ),
-    access=READ_OR_TOKEN,
     query=(PATCH_ATTEMPT,),
     answers=(
         Answer(

@@ -1,6 +1,7 @@
 """Tasks: create, show, cancel, retry, release a sandbox, issue stream tokens."""
 
 import re
+from functools import partial
 from typing import Final
 
 from starlette.responses import Response
@@ -25,18 +26,17 @@ from gateway.web.tasks.views import task_view
 from gateway.wire.tasks import NewTask, Release, StreamToken, TaskView, WholeTaskView
 from gateway.wire.times import rfc3339
 
-_TAG: Final = "Tasks"
 _ATTEMPT: Final = re.compile(r"[1-9][0-9]{0,6}")
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+operation: Final = partial(Operation, tag="Tasks")
 
 
 def _accepted(meaning: str, example: str = "") -> tuple[Answer, ...]:
     return (answer(TaskView, meaning, status=202, example=example, headers=REPLAYABLE),)
 
 
-@Operation(
+@operation(
     id="createTask",
-    tag=_TAG,
     summary="Hand over a task",
     description="It is answered after the commit: from then on the task is never lost.",
     access=TASKS,
@@ -64,9 +64,8 @@ async def create(call: Call[NewTask]) -> Response:
     return _reply(answer, spec)
 
 
-@Operation(
+@operation(
     id="showTask",
-    tag=_TAG,
     summary="Show a task as it stands",
     access=READ_OR_TOKEN,
     query=(INCLUDE,),
@@ -79,9 +78,8 @@ async def show(call: Call[None]) -> Response:
     return reply(await whole_task_view(call, task, spec) if wanted else task_view(task, spec))
 
 
-@Operation(
+@operation(
     id="cancelTask",
-    tag=_TAG,
     summary="Ask a task to stop",
     description="Idempotent. Work that is done by then is done, and is what the task reports.",
     access=TASKS,
@@ -94,9 +92,8 @@ async def cancel(call: Call[Nothing]) -> Response:
     return await _change(call, CancelTask)
 
 
-@Operation(
+@operation(
     id="retryTask",
-    tag=_TAG,
     summary="Open the next attempt of a task that has ended",
     description="Also past `maxAttempts`, which binds automatic retries alone.",
     access=TASKS,
@@ -109,9 +106,8 @@ async def retry(call: Call[Nothing]) -> Response:
     return await _change(call, RetryTask)
 
 
-@Operation(
+@operation(
     id="releaseSandbox",
-    tag=_TAG,
     summary="Declare the sandbox of an ended attempt gone",
     description="For one whose end nobody can confirm. What waited for it goes on. Idempotent.",
     access=OPS,
@@ -132,9 +128,8 @@ async def release(call: Call[Release]) -> Response:
     return reply(task_view(answer.task, await _spec_of(call.context, answer.task.id)))
 
 
-@Operation(
+@operation(
     id="issueStreamToken",
-    tag=_TAG,
     summary="Let a browser read one task for an hour",
     description=(
         "`token` is given to a page, which reads this task, its events, logs and patch with "
