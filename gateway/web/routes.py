@@ -88,5 +88,4 @@ ROUTES = [
 
 
 def application(context: Context) -> Application:
-    """The application on these collaborators."""
     return Application(context, ROUTES)

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.domain.agents.patch import PatchPiece, Revision, revisions
+from gateway.domain.agents.patch import PatchPiece, revisions
 from gateway.domain.kernel.keyring import UnknownKey
 from gateway.domain.tasks.task import Attempt
 from gateway.store.protocol import Reads
@@ -47,7 +47,8 @@ async def needs_rescue(reads: Reads, attempt: Attempt) -> bool:
         return False
     if attempt.patch is None:
         return True
-    return all(each.hole is not None for each in await _revisions(reads, attempt))
+    pieces = await reads.patch_pieces(attempt.task_id, attempt.number)
+    return all(each.hole is not None for each in revisions(pieces))
 
 
 async def own_texts(context: Context, task_id: str, attempt: int) -> tuple[bytes, ...]:
@@ -58,10 +59,6 @@ async def own_texts(context: Context, task_id: str, attempt: int) -> tuple[bytes
         return context.keyring.attempt_texts(key_ids[0], task_id, attempt)
     except (IndexError, UnknownKey):  # of a key that nobody has any more, nothing can leak
         return ()
-
-
-async def _revisions(reads: Reads, attempt: Attempt) -> list[Revision]:
-    return revisions(await reads.patch_pieces(attempt.task_id, attempt.number))
 
 
 def _redacted(

@@ -1,6 +1,5 @@
 """Addresses of webhooks: their form, and the form in which they are shown."""
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from gateway.domain.repositories.hosts import MAX_HOST, is_host
+from gateway.web.context import Context
 from gateway.web.http.fields import wrong_field
 
 _SETTING: Final = "SLIPGATE_ALLOW_PRIVATE_ENDPOINTS=true on the gateway"
@@ -19,24 +19,22 @@ _HOST: Final = (
 _PRIVATE: Final = f"another one is allowed by {_SETTING}"
 
 
-def http_url(url: str, path: str, *, allow_http: bool) -> httpx.URL:
-    """An address that may be called, or `invalid_request` for the field `path`."""
-    schemes = {"https", "http"} if allow_http else {"https"}
+def outward_url(context: Context, url: str, path: str) -> httpx.URL:
+    """An address for webhooks; its name is resolved at each call. `path` is its field.
+
+    Raises:
+        ApiError: `invalid_request`.
+    """
+    allow_private = context.allow_private_endpoints
+    schemes = {"https", "http"} if allow_private else {"https"}
     parsed = _parsed(url)
     if parsed is None or parsed.scheme not in schemes:
         message = f"Give an absolute {' or '.join(sorted(schemes))} URL without user and password"
-        raise wrong_field(path, message if allow_http else f"{message}; {_ALLOWED_BY}")
-    if not is_host(parsed.raw_host.decode()):
+        raise wrong_field(path, message if allow_private else f"{message}; {_ALLOWED_BY}")
+    host = parsed.raw_host.decode()
+    if not is_host(host):
         raise wrong_field(path, _HOST)
-    return parsed
-
-
-def outward_url(
-    url: str, path: str, *, allow_private: bool, may_be_public: Callable[[str], bool]
-) -> httpx.URL:
-    """An address for webhooks, or `invalid_request`; names are resolved at each call."""
-    parsed = http_url(url, path, allow_http=allow_private)
-    if not allow_private and not may_be_public(parsed.raw_host.decode()):
+    if not allow_private and not context.may_be_public(host):
         raise wrong_field(path, f"Give an address on the public internet; {_PRIVATE}")
     return parsed
 

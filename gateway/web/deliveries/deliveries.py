@@ -78,7 +78,6 @@ async def retry(call: Call[Nothing]) -> Response:
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:
-    """A delivery with its attempts."""
     return convert(
         DeliveryView,
         delivery,

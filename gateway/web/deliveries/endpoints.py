@@ -195,7 +195,7 @@ async def _change(
 
 
 def _endpoint(context: Context, wanted: NewEndpoint) -> Endpoint:
-    origin = _checked_origin(context, wanted.url)
+    origin = origin_of(outward_url(context, wanted.url, "$.url"))
     check_headers(wanted.headers)
     return Endpoint(
         id=context.new_id("ep"),
@@ -217,7 +217,7 @@ def _changes(context: Context, wanted: EndpointPatch) -> EndpointChanges:
         check_headers(headers)
     types = wanted.event_types
     return EndpointChanges(
-        origin=UNSET if url is UNSET else _checked_origin(context, url),
+        origin=UNSET if url is UNSET else origin_of(outward_url(context, url, "$.url")),
         shown_url=UNSET if url is UNSET else masked_url(url),
         header_names=UNSET if headers is UNSET else tuple(sorted(headers)),
         description=wanted.description,
@@ -225,16 +225,6 @@ def _changes(context: Context, wanted: EndpointPatch) -> EndpointChanges:
         rate_per_second=wanted.rate_per_second,
         metadata=wanted.metadata,
     )
-
-
-def _checked_origin(context: Context, url: str) -> str:
-    parts = outward_url(
-        url,
-        "$.url",
-        allow_private=context.allow_private_endpoints,
-        may_be_public=context.may_be_public,
-    )
-    return origin_of(parts)
 
 
 def _checked_types(patterns: Patterns | None) -> Patterns | None:

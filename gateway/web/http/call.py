@@ -75,7 +75,6 @@ class Call(Generic[B]):
         return True
 
     async def ask(self, command: Command, kind: type[A]) -> A:
-        """Submits a command whose answer is of this kind."""
         return await self.context.ask(command, kind)
 
     def idempotency(self) -> Idempotency | None:

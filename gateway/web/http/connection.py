@@ -114,7 +114,6 @@ class Connection(HttpToolsProtocol):
             self._end()
 
     def on_message_complete(self) -> None:
-        """The request has come whole."""
         super().on_message_complete()
         self._is_whole = True
         self._is_in_body = False
@@ -166,7 +165,6 @@ class Connection(HttpToolsProtocol):
             self._refuse("request_timeout", "The request did not come whole in time.")
 
     def evict(self) -> None:
-        """Ends the connection at once."""
         self._is_ending = True
         self._due = self._stalled_until = math.inf
         self.transport.abort()

@@ -12,7 +12,6 @@ LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 def wrong_field(path: str, message: str) -> ApiError:
-    """`invalid_request` for one field or query parameter."""
     error = FieldError(path=path, message=message)
     return ApiError("invalid_request", f"{path}: {message}.", errors=(error,))
 

@@ -44,7 +44,6 @@ class Handler:
         self.name = f"{self.handle.__module__.rpartition('.')[2]}.{self.handle.__name__}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
         request, context = Request(scope, receive), context_of(scope)
         if self.operation.access.takes_token:
             if scope["method"] == "OPTIONS":

@@ -86,7 +86,6 @@ def _message(error: ApiError) -> str:
 
 
 def document(request_id: str, error: ApiError) -> Problem:
-    """The problem document of an error."""
     status = STATUS[error.code]
     return Problem(
         type=f"urn:slipgate:problem:{error.code}",
@@ -121,7 +120,6 @@ class ErrorCollector:
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Keeps the error of the check inside."""
         try:
             yield
         except (ApiError, WrongShape) as exc:

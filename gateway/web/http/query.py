@@ -35,10 +35,6 @@ class Query(msgspec.Struct, Generic[V], frozen=True, kw_only=True):
         """The value in a request, or its default; or `invalid_request`."""
         raise NotImplementedError
 
-    def wrong(self, message: str) -> ApiError:
-        """`invalid_request` for this parameter."""
-        return wrong_parameter(self.name, message)
-
 
 class Number(Query[int], frozen=True, kw_only=True):
     """A whole number within bounds; a default below them means something else than any number."""
@@ -58,7 +54,9 @@ class Number(Query[int], frozen=True, kw_only=True):
             return self.default
         if is_number(text) and self.least <= int(text) <= self.most:
             return int(text)
-        raise self.wrong(f"Expected a whole number from {self.least} to {self.most}")
+        raise wrong_parameter(
+            self.name, f"Expected a whole number from {self.least} to {self.most}"
+        )
 
 
 class Choices(Query[list[str]], frozen=True, kw_only=True):
@@ -77,7 +75,7 @@ class Choices(Query[list[str]], frozen=True, kw_only=True):
             return list(self.default)
         chosen = list(dict.fromkeys(text.split(",")))
         if not set(chosen) <= set(self.known):
-            raise self.wrong(f"Expected some of {', '.join(self.known)}")
+            raise wrong_parameter(self.name, f"Expected some of {', '.join(self.known)}")
         return chosen
 
 
@@ -96,9 +94,9 @@ class Text(Query[str | None], frozen=True, kw_only=True):
     def of(self, given: Mapping[str, str]) -> str | None:
         text = given.get(self.name)
         if text is not None and len(text) < self.least:
-            raise self.wrong("Expected a value; leave it out to ask for nothing")
+            raise wrong_parameter(self.name, "Expected a value; leave it out to ask for nothing")
         if text is not None and self.known and text not in self.known:
-            raise self.wrong(f"Expected one of {', '.join(self.known)}")
+            raise wrong_parameter(self.name, f"Expected one of {', '.join(self.known)}")
         return text
 
 
@@ -121,7 +119,7 @@ class Patterns(Query[list[str] | None], frozen=True, kw_only=True):
         try:
             return sorted(self.resolve(text.split(",")))
         except ValueError as exc:
-            raise self.wrong(f"Expected some of {', '.join(self.known)}") from exc
+            raise wrong_parameter(self.name, f"Expected some of {', '.join(self.known)}") from exc
 
 
 class Timestamp(Query[int | None], frozen=True, kw_only=True):
@@ -137,7 +135,9 @@ class Timestamp(Query[int | None], frozen=True, kw_only=True):
             return None
         at = parse_rfc3339(text)
         if at is None:
-            raise self.wrong("Expected a moment such as 2026-01-31T12:00:00Z (a + is sent as %2B)")
+            raise wrong_parameter(
+                self.name, "Expected a moment such as 2026-01-31T12:00:00Z (a + is sent as %2B)"
+            )
         return milliseconds(at)
 
 
@@ -166,7 +166,7 @@ class Pairs(Query[tuple[tuple[str, str], ...]], frozen=True, kw_only=True):
     def of(self, given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         pairs = [(name, value) for name, value in given.items() if self.takes(name)]
         if len(pairs) > self.most:
-            raise self.wrong(f"Expected at most {self.most} of them")
+            raise wrong_parameter(self.name, f"Expected at most {self.most} of them")
         return tuple(sorted((name.removeprefix(self.prefix), value) for name, value in pairs))
 
 
@@ -189,7 +189,6 @@ def check_known(given: QueryParams, parameters: Iterable[Query[Any]]) -> None:
 
 
 def wrong_parameter(name: str, message: str) -> ApiError:
-    """`invalid_request` for one query parameter."""
     return wrong_field(f"?{name[:100]}", message)
 
 

@@ -48,7 +48,6 @@ class Cached(Generic[V]):
         self._kept: tuple[V, int] | None = None
 
     async def __call__(self) -> V:
-        """The kept value, or a new one."""
         # A clock that was set back makes it old too.
         if self._kept is None or not 0 <= self._clock() - self._kept[1] < self._keep:
             self._kept = await self._flight.run(None, self._read_now)

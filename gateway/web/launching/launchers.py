@@ -11,7 +11,7 @@ from gateway.domain.launching.realm import LIVE_FOR
 from gateway.web.convert import convert
 from gateway.web.http.access import LAUNCHER, OPS
 from gateway.web.http.call import Call
-from gateway.web.http.cursors import CURSOR, LIMIT, Position, keyset_page
+from gateway.web.http.cursors import CURSOR, LIMIT, keyset_page
 from gateway.web.http.operation import Operation, answer
 from gateway.web.http.replies import reply
 from gateway.wire.launcher import GatewayView
@@ -49,14 +49,10 @@ async def page(call: Call[None]) -> Response:
         call,
         b"launchers",
         lambda start, limit: reads.launchers_before(*start, limit),
-        position=_position,
+        position=lambda row: (row[0].at, row[0].launcher_id),
         view=lambda row: _launcher(*row, now),
     )
     return reply(found)
-
-
-def _position(row: tuple[LauncherCall, list[Job]]) -> Position:
-    return row[0].at, row[0].launcher_id
 
 
 def _launcher(launcher: LauncherCall, held: list[Job], now: int) -> LauncherView:

@@ -121,7 +121,7 @@ async def trying(call: Call[wire.Trying]) -> Response:
     errors=_ABOUT_SANDBOX,
 )
 async def created(call: Call[wire.Created]) -> Response:
-    sandbox = _sandbox(call.body.sandbox)
+    sandbox = convert(Sandbox, call.body.sandbox)
     return await _acknowledge(call, commands.ReportCreated(**_lease(call), sandbox=sandbox))
 
 
@@ -143,7 +143,7 @@ async def done(call: Call[wire.Done]) -> Response:
             )
     command = commands.FinishJob(
         **_lease(call),
-        sandbox=_sandbox(report.sandbox) if report.sandbox else None,
+        sandbox=convert(Sandbox, report.sandbox) if report.sandbox else None,
         sandboxes=report.sandboxes or (),
         process=report.process,
         spooled=len(report.spool),
@@ -296,7 +296,3 @@ def _safe(text: str) -> str:
 def _pair(provider: str) -> tuple[str, str]:
     name, _, realm = provider.partition("@")
     return name, realm
-
-
-def _sandbox(sandbox: wire.Sandbox) -> Sandbox:
-    return convert(Sandbox, sandbox)

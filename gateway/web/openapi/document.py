@@ -55,7 +55,6 @@ def document(routes: Sequence[Route]) -> Schema:
 
 
 def operation_of(route: Route) -> Operation:
-    """The operation of a route."""
     return cast("Handler", route.endpoint).operation
 
 

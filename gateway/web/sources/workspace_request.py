@@ -32,11 +32,7 @@ _OWN_NAMES: Final = {
 
 
 async def opening(context: Context, wanted: NewWorkspace, project: str) -> OpenWorkspace:
-    """The command that opens the workspace.
-
-    Raises:
-        ApiError: what a task is error for, every field under the name the frontend sent.
-    """
+    """The command that opens the workspace; errors name every field as the frontend sent it."""
     env = {name: value for name, value in wanted.env.items() if value}
     task_id = context.new_id("task")
     external = env.get("TASK_ID", "")
@@ -69,15 +65,16 @@ def _creation(
     collector = ErrorCollector()
     with collector.collecting():
         check_env({name: value for name, value in env.items() if name not in COMPUTED})
-    task = None
-    with collector.collecting(), _own_names(env):
-        task = _as_task(wanted, env)
     made = None
     with collector.collecting(), _own_names(env):
-        if task is not None:
-            made = creation(
-                context, task, task_id=task_id, project=project, idempotency=None, traceparent=None
-            )
+        made = creation(
+            context,
+            _as_task(wanted, env),
+            task_id=task_id,
+            project=project,
+            idempotency=None,
+            traceparent=None,
+        )
     collector.check()
     if made is None:
         raise AssertionError("what made no task was error")

@@ -7,7 +7,7 @@ import msgspec
 from gateway.domain.kernel.commands import Callback, CreateTask
 from gateway.domain.kernel.ids import implicit_endpoint_id
 from gateway.domain.kernel.read_set import Idempotency
-from gateway.domain.kernel.sealing import Sealed, callback_url_context, env_context
+from gateway.domain.kernel.sealing import callback_url_context, env_context
 from gateway.domain.repositories.allowed import check_repository
 from gateway.domain.repositories.branch_names import check_branch
 from gateway.domain.tasks.reserved_env import check_env
@@ -37,6 +37,7 @@ def creation(
     with collector.collecting():
         callback = _callback(context, wanted.callback_url, task_id, project)
     _check(context, wanted, collector)
+    env = msgspec.json.encode(wanted.env)
     return CreateTask(
         task_id=task_id,
         spec=_spec(
@@ -47,7 +48,7 @@ def creation(
             endpoint_id=callback.endpoint_id if callback else None,
             traceparent=traceparent,
         ),
-        env=_sealed_env(context, wanted.env, task_id),
+        env=context.seal(env, env_context(task_id)) if wanted.env else None,
         callback=callback,
         idempotency=idempotency,
     )
@@ -121,22 +122,10 @@ def _title(prompt: str) -> str:
     return next((line for line in lines if line), "Task")[:TITLE_LENGTH]
 
 
-def _sealed_env(context: Context, env: dict[str, str], task_id: str) -> Sealed | None:
-    if not env:
-        return None
-    return context.seal(msgspec.json.encode(env), env_context(task_id))
-
-
 def _callback(context: Context, url: str | None, task_id: str, project: str) -> Callback | None:
     if url is None:
         return None
-    parts = outward_url(
-        url,
-        "$.callbackUrl",
-        allow_private=context.allow_private_endpoints,
-        may_be_public=context.may_be_public,
-    )
-    origin = origin_of(parts)
+    origin = origin_of(outward_url(context, url, "$.callbackUrl"))
     return Callback(
         endpoint_id=implicit_endpoint_id(project, origin),
         origin=origin,
