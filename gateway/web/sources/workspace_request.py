@@ -67,17 +67,10 @@ def _creation(
         check_env({name: value for name, value in env.items() if name not in COMPUTED})
     made = None
     with collector.collecting(), _own_names(env):
-        made = creation(
-            context,
-            _as_task(wanted, env),
-            task_id=task_id,
-            project=project,
-            idempotency=None,
-            traceparent=None,
-        )
+        made = creation(context, _as_task(wanted, env), task_id=task_id, project=project)
     collector.check()
     if made is None:
-        raise AssertionError("what made no task was error")
+        raise AssertionError("a request without an error makes a task")
     return made
 
 

@@ -28,8 +28,8 @@ def creation(
     *,
     task_id: str,
     project: str,
-    idempotency: Idempotency | None,
-    traceparent: str | None,
+    idempotency: Idempotency | None = None,
+    traceparent: str | None = None,
 ) -> CreateTask:
     """The command that creates the task; or an error that names every field that breaks a rule."""
     collector = ErrorCollector()
