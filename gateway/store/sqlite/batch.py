@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Self
 
 import aiosqlite
+from msgspec import field
+from msgspec.structs import replace
 
 from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.deliveries.outbox import Outbox
@@ -12,11 +14,17 @@ from gateway.domain.kernel.policy import Policy
 from gateway.domain.kernel.read_set import ReadSet
 from gateway.domain.kernel.unit_of_work import UnitOfWork
 from gateway.domain.launching.realm import Realm, RealmKey
+from gateway.domain.tasks.task import Frozen
 from gateway.store.loading import BatchReadSet
 from gateway.store.sqlite.claims import UPSERT_HOLDS, load_claims, load_keys, write_claims
 from gateway.store.sqlite.clocks import load_pulse, write_pulse
 from gateway.store.sqlite.deliveries import load_deliveries, write_deliveries
-from gateway.store.sqlite.endpoints import load_outbox, write_endpoints, write_outbox
+from gateway.store.sqlite.endpoints import (
+    load_outbox,
+    read_directory,
+    write_endpoints,
+    write_outbox,
+)
 from gateway.store.sqlite.events import load_events, write_events, write_patches
 from gateway.store.sqlite.launching import (
     UPSERT_JOBS,
@@ -26,6 +34,7 @@ from gateway.store.sqlite.launching import (
     load_jobs,
     load_launchers,
     load_stranded,
+    watched_realms,
     write_sweeps,
 )
 from gateway.store.sqlite.part import Load, Loading, Write, changes
@@ -97,22 +106,35 @@ WRITERS: Final[tuple[tuple[str, Write], ...]] = (
 )
 
 
+LEDGER: Final = """
+SELECT ledger.seq, now.data_version FROM ledger CROSS JOIN pragma_data_version AS now"""
+
+
+class CachedRows(Frozen, frozen=True, kw_only=True):
+    """Few rows that every batch needs, as they were at a version of the database."""
+
+    version: int | None = None
+    """It changes with every commit of another connection; None: nothing was read yet."""
+    realms: Mapping[RealmKey, Realm] = {}
+    """All that are not known to be missing."""
+    directory: Directory = field(default_factory=Directory)
+    """All endpoints."""
+
+    def committed(self) -> Self:
+        """The rows after the commit: a failed one must not leave its endpoints behind."""
+        return replace(self, directory=self.directory.committed())
+
+
+NOTHING: Final = CachedRows()
+
+
 class Batch:
     """`load`, then `write`; the transaction itself belongs to the store."""
 
-    def __init__(
-        self,
-        connection: aiosqlite.Connection,
-        seq: int,
-        realms: Mapping[RealmKey, Realm],
-        directory: Directory,
-    ) -> None:
+    def __init__(self, connection: aiosqlite.Connection, cached: CachedRows = NOTHING) -> None:
+        self.cached = cached
         self._connection = connection
-        self.realms = realms
-        """All that are not known to be missing: with one writer they need not be read again."""
-        self.directory = directory
-        """All endpoints, for the same reason."""
-        self.seq = seq
+        self._seq: int | None = None
 
     def begin(self) -> None:
         """Queues the BEGIN and does not wait for it: reads are queued behind it, and decisions are
@@ -122,8 +144,9 @@ class Batch:
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need."""
-        unit = UnitOfWork(policy=policy, seq=self.seq, outbox=Outbox(directory=self.directory))
-        unit.realms.update(self.realms)
+        seq = await self._refresh()
+        unit = UnitOfWork(policy=policy, seq=seq, outbox=Outbox(directory=self.cached.directory))
+        unit.realms.update(self.cached.realms)
         loading = Loading(self._connection, unit, BatchReadSet.of(needs), now)
         for _, load in SELECTIONS:
             await load(loading)
@@ -136,8 +159,8 @@ class Batch:
     async def write(self, unit: UnitOfWork) -> None:
         """Writes every changed part, a statement per table."""
         await self.begun
-        first, parts = self.seq + 1, unit.parts
-        self.seq += len(unit.events.new)
+        seq = await self._refresh() if self._seq is None else self._seq
+        first, parts = seq + 1, unit.parts
         # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT
         # FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside a busy
         # event loop: reading the columns out of JSON costs more than the steps. All are queued at
@@ -153,10 +176,23 @@ class Batch:
             )
         )
         if unit.outbox.is_changed:
-            self.directory = unit.outbox.directory
+            self.cached = replace(self.cached, directory=unit.outbox.directory)
         if unit.realms.is_changed:
-            known = unit.realms.values()
-            self.realms = {realm.key: realm for realm in known if realm.due_at is not None}
+            watched = {key: it for key, it in unit.realms.items() if it.due_at is not None}
+            self.cached = replace(self.cached, realms=watched)
+
+    async def _refresh(self) -> int:
+        """The number of the newest event, under the transaction; the cached rows are read again if
+        another connection has written since."""
+        ((seq, version),) = await self._connection.execute_fetchall(LEDGER)
+        self._seq = int(seq)
+        if version != self.cached.version:
+            self.cached = CachedRows(
+                version=version,
+                realms=await watched_realms(self._connection),
+                directory=await read_directory(self._connection),
+            )
+        return self._seq
 
 
 def _retrieve(begun: asyncio.Task[aiosqlite.Cursor]) -> None:

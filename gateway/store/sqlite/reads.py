@@ -12,10 +12,10 @@ from gateway.store.sqlite.clocks import ClockQueries
 from gateway.store.sqlite.connection import translated
 from gateway.store.sqlite.deliveries import DeliveryQueries
 from gateway.store.sqlite.delivery_contexts import MessageQueries
-from gateway.store.sqlite.endpoints import EndpointQueries, read_directory
+from gateway.store.sqlite.endpoints import EndpointQueries
 from gateway.store.sqlite.events import EventQueries
 from gateway.store.sqlite.lanes import OutboxQueries
-from gateway.store.sqlite.launching import LaunchingQueries, watched_realms
+from gateway.store.sqlite.launching import LaunchingQueries
 from gateway.store.sqlite.operations import OperationQueries
 from gateway.store.sqlite.pruning import RetentionQueries
 from gateway.store.sqlite.tasks import TaskQueries
@@ -42,6 +42,4 @@ class SQLiteReads(
 
     async def unit_of_work(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         with translated():
-            realms = await watched_realms(self._connection)
-            directory = await read_directory(self._connection)
-            return await Batch(self._connection, 0, realms, directory).load(needs, policy, now)
+            return await Batch(self._connection).load(needs, policy, now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Final, TypeVar
@@ -10,23 +10,19 @@ from typing import Final, TypeVar
 import aiosqlite
 import structlog
 
-from gateway.domain.deliveries.endpoint import Directory
 from gateway.domain.kernel.keyring import Keyring
-from gateway.domain.launching.realm import Realm, RealmKey
 from gateway.domain.tasks.task import Frozen
 from gateway.store.sqlite.admin.instance import Restored, open_instance, written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
-from gateway.store.sqlite.batch import Batch
+from gateway.store.sqlite.batch import NOTHING, Batch
 from gateway.store.sqlite.connection import translated
-from gateway.store.sqlite.endpoints import read_directory
 from gateway.store.sqlite.files import DatabaseFiles, DatabaseLost, check_log, exclusive
-from gateway.store.sqlite.launching import watched_realms
 from gateway.store.sqlite.reads import SQLiteReads
 
 log = structlog.get_logger(__name__)
 
-LEDGER: Final = "SELECT seq, instance_id FROM ledger"
+INSTANCE: Final = "SELECT instance_id FROM ledger"
 
 T = TypeVar("T")
 
@@ -53,10 +49,7 @@ class SQLiteStore:
         writer: aiosqlite.Connection,
         reads: SQLiteReads,
         *,
-        seq: int,
         instance_id: str,
-        realms: Mapping[RealmKey, Realm],
-        directory: Directory,
         opening: Opening,
         files: DatabaseFiles,
         busy_ms: int,
@@ -67,9 +60,7 @@ class SQLiteStore:
         self.instance_id = instance_id
         self.opening = opening
         self._writer = writer
-        self._seq = seq
-        self._realms = realms
-        self._directory = directory
+        self._cached = NOTHING
         self._files = files
         self._busy_ms = busy_ms
         self._turn = asyncio.Lock()
@@ -89,7 +80,7 @@ class SQLiteStore:
         async with self._turn:
             await self._check_files()
             with translated():
-                batch = Batch(self._writer, self._seq, self._realms, self._directory)
+                batch = Batch(self._writer, self._cached)
                 batch.begin()
                 try:
                     yield batch
@@ -105,9 +96,7 @@ class SQLiteStore:
         # A log that was taken away while it was written: what was committed is saved now, or the
         # callers are not told that it is stored.
         await self._save_lost()
-        self._seq = batch.seq
-        self._realms = batch.realms
-        self._directory = batch.directory.committed()
+        self._cached = batch.cached.committed()
 
     async def checkpoint(self) -> None:
         """Moves the log into the file and cuts it, as far as other readers allow, without a wait.
@@ -197,7 +186,7 @@ async def open_sqlite(
         opening = _open_file(path, new_instance_id, take_over=take_over, keyring=keyring)
         writer = await stack.enter_async_context(aiosqlite.connect(path, isolation_level=None))
         await _prepare(writer, busy_ms)
-        ((seq, instance_id),) = await writer.execute_fetchall(LEDGER)
+        ((instance_id,),) = await writer.execute_fetchall(INSTANCE)
         reader = await stack.enter_async_context(
             aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         )
@@ -206,10 +195,7 @@ async def open_sqlite(
         yield SQLiteStore(
             writer,
             SQLiteReads(reader, files.check),
-            seq=seq,
             instance_id=instance_id,
-            realms=await watched_realms(writer),
-            directory=await read_directory(writer),
             opening=opening,
             files=files,
             busy_ms=busy_ms,

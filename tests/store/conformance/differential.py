@@ -34,8 +34,8 @@ class StoreUnderTest(Protocol):
     def reads(self) -> Reads:
         """Its reads, on a connection of their own."""
 
-    async def begin(self, seq: int) -> Transaction:
-        """A write transaction after the event of this number."""
+    def begin(self) -> Transaction:
+        """A write transaction."""
 
     def commit(self) -> None:
         """Commits it."""
@@ -94,7 +94,7 @@ class DifferentialTransaction(MemoryTransaction):
         # Pulses and calls that changed nothing else were written into the tables alone.
         self._other.copy(self._tables.pulse_at, self._tables.realms.values())
         view = await super().load(needs, policy, now)
-        self._batch = await self._other.begin(self._tables.seq)
+        self._batch = self._other.begin()
         other = await self._batch.load(needs, policy, now)
         for field in dataclasses.fields(UnitOfWork):
             ours, theirs = getattr(view, field.name), getattr(other, field.name)

@@ -14,8 +14,7 @@ from gateway.store.sqlite import rows
 from gateway.store.sqlite.admin.instance import open_instance
 from gateway.store.sqlite.batch import Batch
 from gateway.store.sqlite.clocks import PULSE
-from gateway.store.sqlite.endpoints import read_directory
-from gateway.store.sqlite.launching import UPSERT_REALMS, watched_realms
+from gateway.store.sqlite.launching import UPSERT_REALMS
 from gateway.store.sqlite.migrations import migrate
 from gateway.store.sqlite.reads import SQLiteReads
 
@@ -45,11 +44,9 @@ class SQLiteUnderTest:
         self._batch: Batch | None = None
         self.reads = SQLiteReads(cast(aiosqlite.Connection, _Direct(reader)))
 
-    async def begin(self, seq: int) -> Transaction:
-        """A write transaction after the event of this number."""
-        realms = await watched_realms(self._connection)
-        directory = await read_directory(self._connection)
-        self._batch = Batch(self._connection, seq, realms, directory)
+    def begin(self) -> Transaction:
+        """A write transaction."""
+        self._batch = Batch(self._connection)
         self._batch.begin()
         return self._batch
 
