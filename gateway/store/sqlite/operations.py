@@ -1,6 +1,6 @@
 """Operations in the store: keys and gauges, each gauge from an index that holds nothing else."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -8,6 +8,9 @@ from gateway.domain.operations.gauges import Gauges
 from gateway.domain.operations.rate_limit import RateLimit
 from gateway.store.records import ApiKey
 from gateway.store.sqlite.connection import Queries
+from gateway.store.sqlite.rows import Row
+
+K = TypeVar("K", bound=ApiKey)
 
 TASK_COUNTS: Final = "SELECT status, count(*) FROM tasks GROUP BY status"
 
@@ -68,9 +71,13 @@ GROUP BY key_id, what"""
 _RATE_LIMIT: Final = msgspec.json.Decoder(RateLimit)
 
 
-def read_rate_limit(text: str | None) -> RateLimit:
-    """The rate limit of a column."""
-    return _RATE_LIMIT.decode(text) if text else RateLimit()
+def key_from_row(kind: type[K], row: Row) -> K:
+    """A key; its rate limit is NULL where it has none of its own."""
+    fields = dict(zip(kind.__struct_fields__, row, strict=True))
+    limit = fields["rate_limit"]
+    fields["rate_limit"] = _RATE_LIMIT.decode(limit) if limit else RateLimit()
+    fields["all_projects"] = bool(fields["all_projects"])
+    return kind(**fields)
 
 
 class OperationQueries(Queries):
@@ -78,17 +85,7 @@ class OperationQueries(Queries):
 
     async def api_key(self, digest: bytes) -> ApiKey | None:
         row = await self._one(API_KEY, {"hash": digest})
-        if row is None:
-            return None
-        key_id, scope, project, name, all_projects, rate_limit = row
-        return ApiKey(
-            id=key_id,
-            scope=scope,
-            project=project,
-            name=name,
-            all_projects=bool(all_projects),
-            rate_limit=read_rate_limit(rate_limit),
-        )
+        return key_from_row(ApiKey, row) if row else None
 
     async def master_keys(self) -> list[str]:
         return [row[0] for row in await self._all(MASTER_KEYS)]

@@ -77,9 +77,9 @@ class Columns(Generic[T]):
         """`unconverted` is a column that only shares its name with one that is converted."""
         self.kind = kind
         self.names = tuple(names.replace(",", " ").split())
-        fields = [name for name in enumerate(kind.__struct_fields__) if name[1] != unconverted]
-        self._converted = [(index, _READ[name]) for index, name in fields if name in _READ]
-        self._documents = [index for index, name in fields if name in _JSON_FIELDS]
+        fields = [(place, it) for place, it in enumerate(kind.__struct_fields__) if it in _READ]
+        self._converted = [(place, _READ[it]) for place, it in fields if it != unconverted]
+        self._documents = [place for place, it in fields if it in _JSON_FIELDS]
 
     def __str__(self) -> str:
         return ", ".join(self.names)

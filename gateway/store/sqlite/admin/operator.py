@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -12,17 +12,18 @@ from gateway.domain.kernel.ids import callback_secret_id
 from gateway.domain.kernel.keyring import Keyring
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.operations.rate_limit import RateLimit
-from gateway.domain.tasks.task import Frozen
+from gateway.store.records import ApiKey
+from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.master_keys import check_master_keys
 from gateway.store.sqlite.admin.upgrade import Upgraded, upgrade
 from gateway.store.sqlite.files import check_log, exclusive
 from gateway.store.sqlite.migrations import pending, version
-from gateway.store.sqlite.operations import read_rate_limit
+from gateway.store.sqlite.operations import key_from_row
 
 _BUSY_SECONDS: Final = 10.0
 
 API_KEYS: Final = """
-SELECT id, scope, project, name, created_at, revoked_at, all_projects, rate_limit FROM api_keys
+SELECT id, scope, project, name, all_projects, rate_limit, created_at, revoked_at FROM api_keys
 ORDER BY created_at"""
 
 INSERT_API_KEY: Final = """
@@ -46,18 +47,11 @@ INSERT INTO projects (name, secret_id, key_id, callback_secret, created_at)
 VALUES (:name, :secret_id, :key_id, :callback_secret, :created_at)"""
 
 
-class KeyRow(Frozen, frozen=True, kw_only=True):
+class KeyRow(ApiKey, frozen=True, kw_only=True):
     """A key as it is listed; moments in milliseconds."""
 
-    id: str
-    scope: str
-    project: str
-    name: str
     created_at: int
     revoked_at: int | None
-    all_projects: bool = False
-    """Of a launcher's key: it serves every project, and not its own alone."""
-    rate_limit: RateLimit = RateLimit()
 
 
 @contextmanager
@@ -67,14 +61,8 @@ def open_operator(path: Path) -> Iterator["Operator"]:
     Raises:
         ApiError: it has to be migrated while a gateway runs, or it is newer than this program.
     """
-    with closing(connected(path)) as database:
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            yield Operator(database)
-        except BaseException:
-            database.rollback()
-            raise
-        database.commit()
+    with closing(connected(path)) as database, written(database):
+        yield Operator(database)
 
 
 def connected(path: Path) -> sqlite3.Connection:
@@ -141,7 +129,7 @@ class Operator:
 
     def all_keys(self) -> list[KeyRow]:
         """All keys, revoked ones too, the oldest first."""
-        return [_key_from_row(row) for row in self._database.execute(API_KEYS)]
+        return [key_from_row(KeyRow, row) for row in self._database.execute(API_KEYS)]
 
     def revoke_key(self, key_id: str, at: int) -> bool:
         """True if there was a live key of this id."""
@@ -174,13 +162,6 @@ class Operator:
                 "created_at": at,
             },
         )
-
-
-def _key_from_row(row: tuple[Any, ...]) -> KeyRow:
-    *told, all_projects, rate_limit = row
-    named = dict(zip(KeyRow.__struct_fields__, told, strict=False))
-    limit = read_rate_limit(rate_limit)
-    return KeyRow(**named, all_projects=bool(all_projects), rate_limit=limit)
 
 
 def _written(limit: RateLimit) -> str | None:

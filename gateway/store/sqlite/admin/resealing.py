@@ -10,6 +10,7 @@ from typing import Final
 from gateway.domain.kernel.errors import ApiError
 from gateway.domain.kernel.sealing import Sealed
 from gateway.domain.tasks.task import Frozen
+from gateway.store.sqlite.admin.instance import written
 from gateway.store.sqlite.admin.sealed import Kind
 from gateway.store.sqlite.files import exclusive
 from gateway.store.sqlite.operations import KEYS_NEEDED
@@ -47,25 +48,12 @@ def replace_values(
 ) -> int:
     """In one short transaction, beside a gateway that may run. What changed meanwhile stays as it
     is; how many were replaced."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        replaced = database.executemany(
-            kind.replace,
-            [
-                {
-                    "owner": old.owner,
-                    "before": old.sealed.box,
-                    "key_id": new.key_id,
-                    "box": new.box,
-                }
-                for old, new in values
-            ],
-        ).rowcount
-    except BaseException:
-        database.rollback()
-        raise
-    database.commit()
-    return replaced
+    rows = [
+        {"owner": old.owner, "before": old.sealed.box, "key_id": new.key_id, "box": new.box}
+        for old, new in values
+    ]
+    with written(database):
+        return database.executemany(kind.replace, rows).rowcount
 
 
 def check_running_gateway(path: Path, current: str) -> None:
