@@ -1,8 +1,8 @@
 """One write transaction of the ledger: the load of a batch, and the write of its changes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import aiosqlite
 from msgspec import field
@@ -39,7 +39,7 @@ from gateway.store.sqlite.launching import (
 )
 from gateway.store.sqlite.part import Load, Loading, Write, changes
 from gateway.store.sqlite.pruning import write_retention
-from gateway.store.sqlite.rows import ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE
+from gateway.store.sqlite.rows import ATTEMPT, HOLD, JOB, LAUNCHER, REALM, WORKSPACE, Row
 from gateway.store.sqlite.sources import (
     UPSERT_WORKSPACES,
     load_messages,
@@ -134,18 +134,32 @@ class Batch:
     def __init__(self, connection: aiosqlite.Connection, cached: CachedRows = NOTHING) -> None:
         self.cached = cached
         self._connection = connection
-        self._seq: int | None = None
+        self._ledger: asyncio.Task[Iterable[Row]] | None = None
 
     def begin(self) -> None:
         """Queues the BEGIN and does not wait for it: reads are queued behind it, and decisions are
         made meanwhile. A batch that was never begun can only be loaded."""
         self.begun = asyncio.ensure_future(self._connection.execute("BEGIN IMMEDIATE"))
-        self.begun.add_done_callback(_retrieve)
+        self._ledger = asyncio.ensure_future(self._connection.execute_fetchall(LEDGER))
+        for queued in (self.begun, self._ledger):
+            queued.add_done_callback(_retrieve)
 
     async def load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
         """The union of what the commands of the batch need."""
-        seq = await self._refresh()
-        unit = UnitOfWork(policy=policy, seq=seq, outbox=Outbox(directory=self.cached.directory))
+        if self.cached.version is None:
+            await self._refresh()
+        unit = await self._load(needs, policy, now)
+        # Only now: it was read before the rows, so nobody has to wait for it.
+        unit.seq, version = await self._read_ledger()
+        if version == self.cached.version:
+            return unit
+        await self._refresh()
+        again = await self._load(needs, policy, now)
+        again.seq = unit.seq
+        return again
+
+    async def _load(self, needs: Sequence[ReadSet], policy: Policy, now: int) -> UnitOfWork:
+        unit = UnitOfWork(policy=policy, outbox=Outbox(directory=self.cached.directory))
         unit.realms.update(self.cached.realms)
         loading = Loading(self._connection, unit, BatchReadSet.of(needs), now)
         for _, load in SELECTIONS:
@@ -159,7 +173,7 @@ class Batch:
     async def write(self, unit: UnitOfWork) -> None:
         """Writes every changed part, a statement per table."""
         await self.begun
-        seq = await self._refresh() if self._seq is None else self._seq
+        seq, _ = await self._read_ledger()
         first, parts = seq + 1, unit.parts
         # Row by row in a Python loop every step would have to win the GIL back. One INSERT … SELECT
         # FROM json_each(:rows) steps only once, yet reaches 0.58 of this, idle or beside a busy
@@ -181,21 +195,25 @@ class Batch:
             watched = {key: it for key, it in unit.realms.items() if it.due_at is not None}
             self.cached = replace(self.cached, realms=watched)
 
-    async def _refresh(self) -> int:
-        """The number of the newest event, under the transaction; the cached rows are read again if
-        another connection has written since."""
-        ((seq, version),) = await self._connection.execute_fetchall(LEDGER)
-        self._seq = int(seq)
-        if version != self.cached.version:
-            self.cached = CachedRows(
-                version=version,
-                realms=await watched_realms(self._connection),
-                directory=await read_directory(self._connection),
-            )
-        return self._seq
+    async def _refresh(self) -> None:
+        """Reads the cached rows: another connection has written since, or nothing was read yet."""
+        _, version = await self._read_ledger()
+        self.cached = CachedRows(
+            version=version,
+            realms=await watched_realms(self._connection),
+            directory=await read_directory(self._connection),
+        )
+
+    async def _read_ledger(self) -> tuple[int, int]:
+        """The number of the newest event, and the version of the database."""
+        if self._ledger is None:
+            ((seq, version),) = await self._connection.execute_fetchall(LEDGER)
+        else:
+            ((seq, version),) = await self._ledger
+        return seq, version
 
 
-def _retrieve(begun: asyncio.Task[aiosqlite.Cursor]) -> None:
+def _retrieve(begun: asyncio.Task[Any]) -> None:
     """A decision that failed first is what the caller hears of, not the BEGIN that failed too."""
     if not begun.cancelled():
         begun.exception()
