@@ -38,7 +38,7 @@ PROVIDER: Final = "local@here"
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """An agent inside a sandbox: it knows what its environment said, and nothing else."""
+    """An agent inside a sandbox: it knows its environment, and nothing else."""
 
     http: httpx.AsyncClient
     env: Mapping[str, str]
@@ -136,10 +136,10 @@ class GatewayHarness:
         return jobs
 
     async def report(
-        self, job: Json, verb: str, scope: str = "launcher", /, **words: object
+        self, job: Json, verb: str, scope: str = "launcher", /, **fields: object
     ) -> httpx.Response:
         """A launcher's report on its job."""
-        body = {"leaseToken": job["leaseToken"], **words}
+        body = {"leaseToken": job["leaseToken"], **fields}
         return await self.post(f"/v1/launcher/jobs/{job['id']}/{verb}", body, scope=scope)
 
     async def try_sandbox(self, job: Json) -> httpx.Response:
@@ -187,7 +187,7 @@ def sandbox_of(job: Json, state: str = "started") -> Json:
 
 
 def line_of(agent: Agent, name: str, body: bytes, *, at: int | None = None) -> Json:
-    """A word as the agent's spool keeps it."""
+    """An event as the agent's spool keeps it."""
     headers = agent.headers(body, name, at=at)
     return {
         "id": name,

@@ -75,7 +75,7 @@ def test_readers_with_stream_tokens_are_bounded_as_a_key_is() -> None:
     admission.enter_reader({}, "beta")
 
 
-def test_an_attempt_speaks_a_few_words_at_a_time() -> None:
+def test_an_attempt_sends_a_few_events_at_a_time() -> None:
     admission = Admission(most=64)
     for _ in range(PER_ATTEMPT):
         admission.enter_attempt({}, "task_a")

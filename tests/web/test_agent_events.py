@@ -7,7 +7,7 @@ import pytest
 from tests.web.callers import GatewayHarness
 
 
-async def test_the_first_word_is_applied_and_the_task_runs(gateway: GatewayHarness) -> None:
+async def test_the_first_event_is_applied_and_the_task_runs(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     answer = await agent.emit("task.started", "m1")
     assert answer.status_code == 202
@@ -57,7 +57,7 @@ async def test_an_unknown_attempt_is_404_before_its_signature_matters(
     assert (response.status_code, response.json()["code"]) == (404, "unknown_task")
 
 
-async def test_the_same_message_is_heard_once(gateway: GatewayHarness) -> None:
+async def test_the_same_message_is_handled_once(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     body = agent.body("task.progress", stage="agent", message="turn 1")
     assert (await agent.send(body, "m1")).status_code == 202
@@ -77,7 +77,7 @@ async def test_the_same_message_is_heard_once(gateway: GatewayHarness) -> None:
         ("task.log", {"chunk": "x" * 70_000, "offset": 0}, "invalid_request"),
     ],
 )
-async def test_a_wrong_word_is_422_and_not_stored(
+async def test_a_wrong_event_is_422_and_not_stored(
     gateway: GatewayHarness, kind: str, fields: dict[str, object], code: str
 ) -> None:
     job, agent = await gateway.launch()
@@ -87,7 +87,7 @@ async def test_a_wrong_word_is_422_and_not_stored(
     assert (await gateway.task(job["taskId"]))["taskSeq"] == before
 
 
-async def test_a_word_after_the_end_is_kept_but_not_applied(gateway: GatewayHarness) -> None:
+async def test_a_event_after_the_end_is_kept_but_not_applied(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.completed", "m1", summary="done")
     late = await agent.emit("task.progress", "m2", stage="push", message="late")
@@ -97,7 +97,7 @@ async def test_a_word_after_the_end_is_kept_but_not_applied(gateway: GatewayHarn
     assert (kept["applied"], kept["reason"]) == (False, "attempt_finished")
 
 
-async def test_a_terminal_word_is_not_refused_for_the_size_of_a_field(
+async def test_a_terminal_event_is_not_refused_for_the_size_of_a_field(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
@@ -140,7 +140,9 @@ async def test_the_patch_of_an_attempt_that_was_retried_is_kept(gateway: Gateway
     assert (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+kept\n"
 
 
-async def test_unknown_fields_of_a_last_word_do_not_hide_its_patch(gateway: GatewayHarness) -> None:
+async def test_unknown_fields_of_a_last_event_do_not_hide_its_patch(
+    gateway: GatewayHarness,
+) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.completed", "m1", patch="+a\n", offset="x", chunk=5, word="y")
     assert (await gateway.get(f"/v1/tasks/{job['taskId']}/patch")).text == "+a\n"
@@ -158,7 +160,7 @@ async def test_a_long_prompt_is_fetched_whole(gateway: GatewayHarness) -> None:
     assert forged.status_code == 401
 
 
-async def test_the_capability_url_takes_flat_words(gateway: GatewayHarness) -> None:
+async def test_the_capability_url_takes_flat_events(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     url = agent.env["WEBHOOK_URL"]
     flat = {"type": "task.progress", "taskId": "theirs", "status": "running", "message": "hello"}

@@ -285,8 +285,8 @@ async def _offend_agents(gateway: GatewayHarness) -> None:
     await _speak_unsigned(gateway, agent)
     for token in ("9.x", f"1.{'A' * 43}"):
         await gateway.http.post(f"{hook}/{token}", json={"type": "task.heartbeat"})
-    for word in ({"type": "task.dance"}, {"type": "task.heartbeat", "id": "h1"}):
-        await gateway.http.post(url, json=word)
+    for event in ({"type": "task.dance"}, {"type": "task.heartbeat", "id": "h1"}):
+        await gateway.http.post(url, json=event)
     await gateway.http.post(url, json={"type": "task.heartbeat", "id": "h1", "more": 1})
     for query, body, at in ((NOBODY, b"", None), (task_id, b"x", None), (task_id, b"", 1)):
         headers = agent.headers(body, "p1", at=at)
@@ -348,9 +348,9 @@ async def _offend_launchers(gateway: GatewayHarness) -> None:
     await gateway.report(job, "patch", **reports["patch"])
     ended = {"launcherId": "l1", "sandboxes": []}
     await gateway.post("/v1/launcher/ended", ended, scope="launcher")
-    for verb, words in reports.items():
-        await gateway.report({**job, "leaseToken": "old"}, verb, **words)
-        await gateway.report({"id": "job_ghost", "leaseToken": "x"}, verb, **words)
+    for verb, fields in reports.items():
+        await gateway.report({**job, "leaseToken": "old"}, verb, **fields)
+        await gateway.report({"id": "job_ghost", "leaseToken": "x"}, verb, **fields)
 
 
 async def _serve(gateway: GatewayHarness) -> None:

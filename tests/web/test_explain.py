@@ -13,28 +13,28 @@ RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 async def _explained(gateway: GatewayHarness, task_id: str, scope: str = "tasks") -> Json:
     response = await gateway.get(f"/v1/tasks/{task_id}/explain", scope)
     assert response.status_code == 200, response.text
-    told: Json = response.json()
-    return told
+    explained: Json = response.json()
+    return explained
 
 
 async def test_it_has_a_sentence_what_is_next_and_evidence(gateway: GatewayHarness) -> None:
     task = await gateway.create()
-    told = await _explained(gateway, task["id"])
-    assert list(told) == ["status", "summary", "waitingFor", "next", "evidence"]
-    assert told["status"] == "queued"
-    assert told["summary"].startswith("queued since ")
-    assert "no launcher has called since the gateway started " in told["summary"]
-    assert told["waitingFor"] == "a launcher"
-    assert [step["what"] for step in told["next"]][-1].startswith("queue clock: expired")
-    assert all(RFC3339.fullmatch(step["at"]) for step in told["next"])
-    assert told["evidence"][-1].startswith("event 1 task.created ")
+    explained = await _explained(gateway, task["id"])
+    assert list(explained) == ["status", "summary", "waitingFor", "next", "evidence"]
+    assert explained["status"] == "queued"
+    assert explained["summary"].startswith("queued since ")
+    assert "no launcher has called since the gateway started " in explained["summary"]
+    assert explained["waitingFor"] == "a launcher"
+    assert [step["what"] for step in explained["next"]][-1].startswith("queue clock: expired")
+    assert all(RFC3339.fullmatch(step["at"]) for step in explained["next"])
+    assert explained["evidence"][-1].startswith("event 1 task.created ")
 
 
 async def test_a_full_launcher_is_named(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     await gateway.claim(capacity=0)
-    told = await _explained(gateway, task["id"])
-    assert told["waitingFor"] == "room at l1"
+    explained = await _explained(gateway, task["id"])
+    assert explained["waitingFor"] == "room at l1"
 
 
 @pytest.mark.parametrize("scope", ["tasks", "read", "ops"])
@@ -64,38 +64,38 @@ async def test_a_task_that_is_not_there_is_not_explained(
 async def test_the_holder_of_its_concurrency_key_is_named(gateway: GatewayHarness) -> None:
     job, _ = await gateway.launch(concurrencyKey="acme/widgets")
     waiting = await gateway.create(concurrencyKey="acme/widgets")
-    told = await _explained(gateway, waiting["id"])
-    assert told["waitingFor"] == f"{job['taskId']} to end"
-    assert f"task {job['taskId']} holds concurrency key acme/widgets" in told["evidence"]
+    explained = await _explained(gateway, waiting["id"])
+    assert explained["waitingFor"] == f"{job['taskId']} to end"
+    assert f"task {job['taskId']} holds concurrency key acme/widgets" in explained["evidence"]
 
 
-async def test_the_launch_in_hand_is_told(gateway: GatewayHarness) -> None:
+async def test_the_launch_in_hand_is_explained(gateway: GatewayHarness) -> None:
     task = await gateway.create()
     (job,) = await gateway.claim()
     await gateway.try_sandbox(job)
     await gateway.report(job, "created", sandbox=sandbox_of(job, "creating"))
-    told = await _explained(gateway, task["id"])
-    assert f"l1 has created {job['sandbox']['name']} at {PROVIDER}" in told["summary"]
-    assert f"job {job['id']} held by l1 until " in "\n".join(told["evidence"])
+    explained = await _explained(gateway, task["id"])
+    assert f"l1 has created {job['sandbox']['name']} at {PROVIDER}" in explained["summary"]
+    assert f"job {job['id']} held by l1 until " in "\n".join(explained["evidence"])
 
 
-async def test_what_the_agent_says_is_told(gateway: GatewayHarness) -> None:
+async def test_what_the_agent_reports_is_explained(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     await agent.emit("task.progress", "m1", stage="agent", message="turn 7 of 60")
-    told = await _explained(gateway, job["taskId"])
-    assert "its agent is in stage agent: “turn 7 of 60”" in told["summary"]
-    assert told["waitingFor"] == "its agent to finish"
-    assert told["next"][-1]["what"] == "run clock: inspected, then timed_out"
+    explained = await _explained(gateway, job["taskId"])
+    assert "its agent is in stage agent: “turn 7 of 60”" in explained["summary"]
+    assert explained["waitingFor"] == "its agent to finish"
+    assert explained["next"][-1]["what"] == "run clock: inspected, then timed_out"
 
 
-async def test_without_a_public_address_words_come_from_the_spool(tmp_path: Path) -> None:
+async def test_without_a_public_address_events_come_from_the_spool(tmp_path: Path) -> None:
     async with open_gateway(tmp_path, SLIPGATE_PUBLIC_URL="") as gateway:
         job, _ = await gateway.launch()
-        told = await _explained(gateway, job["taskId"])
-        assert "its words are read from its spool" in told["summary"]
+        explained = await _explained(gateway, job["taskId"])
+        assert "its words are read from its spool" in explained["summary"]
 
 
-async def test_an_agent_that_cannot_reach_the_gateway_is_told(gateway: GatewayHarness) -> None:
+async def test_an_agent_that_cannot_reach_the_gateway_is_explained(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(timeouts={"heartbeatSeconds": 1})
     (inspect,) = await gateway.claim(capacity=0, waitSeconds=20)
     bodies = [
@@ -105,30 +105,32 @@ async def test_an_agent_that_cannot_reach_the_gateway_is_told(gateway: GatewayHa
     spool = [line_of(agent, f"m{number}", body) for number, body in enumerate(bodies)]
     done = await gateway.report(inspect, "done", sandbox=sandbox_of(job), spool=spool)
     assert done.status_code == 200, done.text
-    told = await _explained(gateway, job["taskId"])
+    explained = await _explained(gateway, job["taskId"])
     assert (
         "its sandbox is alive; its agent cannot reach the gateway; "
-        "3 events were read from its spool; at " in told["summary"]
+        "3 events were read from its spool; at " in explained["summary"]
     )
-    assert told["waitingFor"] == "its agent to reach the gateway"
+    assert explained["waitingFor"] == "its agent to reach the gateway"
 
 
-async def test_an_end_is_told_with_advice_clean_up_and_retry(gateway: GatewayHarness) -> None:
+async def test_an_end_is_explained_with_advice_clean_up_and_retry(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(env={"FEATURE_X": "s3cret"})
     error = {"stage": "agent", "code": "model_auth", "message": "401: no.", "retryable": False}
     await agent.emit("task.failed", "m1", error=error)
-    told = await _explained(gateway, job["taskId"])
-    assert "model_auth in agent: 401: no; what helps: give the launcher" in told["summary"]
-    assert "l1 is asked to destroy its sandbox and has not begun" in told["summary"]
-    assert told["waitingFor"] == "the sandbox of attempt 1 to be gone"
-    assert told["next"][-1]["what"] == "its env is erased: it cannot be retried any more"
-    assert "s3cret" not in str(told)
+    explained = await _explained(gateway, job["taskId"])
+    assert "model_auth in agent: 401: no; what helps: give the launcher" in explained["summary"]
+    assert "l1 is asked to destroy its sandbox and has not begun" in explained["summary"]
+    assert explained["waitingFor"] == "the sandbox of attempt 1 to be gone"
+    assert explained["next"][-1]["what"] == "its env is erased: it cannot be retried any more"
+    assert "s3cret" not in str(explained)
 
 
-async def test_a_callback_that_is_owed_is_told_without_its_secret(gateway: GatewayHarness) -> None:
+async def test_a_callback_that_is_pending_is_explained_without_its_secret(
+    gateway: GatewayHarness,
+) -> None:
     job, agent = await gateway.launch(callbackUrl="https://app.example/hook?token=s3cret")
     await agent.emit("task.completed", "m1", summary="done")
-    told = await _explained(gateway, job["taskId"])
-    assert "webhook" in told["summary"]
-    assert any(line.startswith("webhook of event ") for line in told["evidence"])
-    assert "s3cret" not in str(told)
+    explained = await _explained(gateway, job["taskId"])
+    assert "webhook" in explained["summary"]
+    assert any(line.startswith("webhook of event ") for line in explained["evidence"])
+    assert "s3cret" not in str(explained)

@@ -227,7 +227,7 @@ async def test_a_length_nobody_can_send_is_too_large(
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
-async def test_a_word_too_deep_for_its_readers_is_refused(gateway: GatewayHarness) -> None:
+async def test_a_event_too_deep_for_its_readers_is_refused(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     deep = msgspec.Raw(b"[" * 900 + b"]" * 900)
     response = await agent.emit("task.heartbeat", "m1", x=deep)

@@ -102,7 +102,9 @@ async def test_the_end_of_a_task_brings_a_destroy_job(gateway: GatewayHarness) -
     assert (task["status"], task["sandbox"]["state"]) == ("completed", "destroyed")
 
 
-async def test_spooled_words_are_heard_before_the_report_is_judged(gateway: GatewayHarness) -> None:
+async def test_spooled_events_are_handled_before_the_report_is_judged(
+    gateway: GatewayHarness,
+) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
     await gateway.try_sandbox(job)
@@ -123,7 +125,7 @@ async def test_spooled_words_are_heard_before_the_report_is_judged(gateway: Gate
     assert [event["type"] for event in events].count("task.started") == 1
 
 
-async def test_spooled_words_of_before_the_attempt_are_not_taken(gateway: GatewayHarness) -> None:
+async def test_spooled_events_of_before_the_attempt_are_not_taken(gateway: GatewayHarness) -> None:
     await gateway.create()
     (job,) = await gateway.claim()
     await gateway.try_sandbox(job)
@@ -135,7 +137,7 @@ async def test_spooled_words_of_before_the_attempt_are_not_taken(gateway: Gatewa
 
 
 @pytest.mark.parametrize(("age", "status"), [(60, "completed"), (400, "running")])
-async def test_spooled_words_of_another_attempt_have_the_tolerance_of_any_webhook(
+async def test_spooled_events_of_another_attempt_have_the_tolerance_of_any_webhook(
     gateway: GatewayHarness, age: int, status: str
 ) -> None:
     job, agent = await gateway.launch()
@@ -149,7 +151,7 @@ async def test_spooled_words_of_another_attempt_have_the_tolerance_of_any_webhoo
     assert (await gateway.task(job["taskId"]))["status"] == status
 
 
-async def test_under_a_lost_lease_no_spooled_word_is_taken(gateway: GatewayHarness) -> None:
+async def test_under_a_lost_lease_no_spooled_event_is_taken(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch()
     stale = job | {"leaseToken": job["leaseToken"] + "0"}
     line = line_of(agent, "m1", agent.body("task.completed", summary="x"))

@@ -78,9 +78,9 @@ def test_every_code_has_a_status_and_a_meaning() -> None:
 
 def test_a_handler_takes_the_body_of_its_operation() -> None:
     for handler in (cast("Handler", route.endpoint) for route in ROUTES):
-        hints = get_type_hints(handler.handle)
-        del hints["return"]
-        (call,) = hints.values()
+        annotations = get_type_hints(handler.handle)
+        del annotations["return"]
+        (call,) = annotations.values()
         body = handler.operation.body
         taken = NoneType if body is None else bytes if body.is_raw else body.kind
         assert get_args(call) == (taken,), handler.name
@@ -100,7 +100,7 @@ def test_whoever_may_be_refused_is_told_how(operation: Json) -> None:
     assert ("413" in responses) == ("requestBody" in operation)
 
 
-FLAT_WORDS: Final[Json] = {
+FLAT_EVENTS: Final[Json] = {
     name: schema
     for name, schema in DOCUMENT["components"]["schemas"].items()
     if name.startswith("Flat") and "type" in schema["properties"]
@@ -116,17 +116,17 @@ REQUIRED: Final[Json] = {
 }
 
 
-@pytest.mark.parametrize("schema", FLAT_WORDS.values(), ids=FLAT_WORDS)
+@pytest.mark.parametrize("schema", FLAT_EVENTS.values(), ids=FLAT_EVENTS)
 @pytest.mark.parametrize("nothing", ["", None], ids=["empty", "null"])
-def test_a_flat_word_may_be_empty_wherever_it_may_be_silent(schema: Json, nothing: object) -> None:
+def test_a_flat_event_may_be_empty_wherever_it_may_be_silent(schema: Json, nothing: object) -> None:
     (kind,) = schema["properties"]["type"]["enum"]
     required = {name: REQUIRED[name] for name in schema["required"] if name != "type"}
     silent = dict.fromkeys(schema["properties"].keys() - schema["required"], nothing)
-    word = {"type": kind, **required, **silent}
-    validator(schema).validate(word)
-    assert flat_events.decode(msgspec.json.encode(word)).type.startswith("task.")
+    event = {"type": kind, **required, **silent}
+    validator(schema).validate(event)
+    assert flat_events.decode(msgspec.json.encode(event)).type.startswith("task.")
     for name, value in required.items():
         if isinstance(value, str):
-            assert not validator(schema).is_valid({**word, name: ""})
+            assert not validator(schema).is_valid({**event, name: ""})
             with pytest.raises(WrongShape):
-                flat_events.decode(msgspec.json.encode({**word, name: ""}))
+                flat_events.decode(msgspec.json.encode({**event, name: ""}))

@@ -135,7 +135,7 @@ async def test_an_attempt_keeps_no_more_than_its_share(
     assert (await read(gateway, job["taskId"])).text == DIFF
 
 
-async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_words(
+async def test_a_patch_that_comes_late_is_kept_beside_a_hundred_late_events(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()

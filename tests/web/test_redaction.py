@@ -39,7 +39,7 @@ async def test_a_log_with_a_secret_has_no_hole(gateway: GatewayHarness) -> None:
     assert len(text) == len(first + "next\n")
 
 
-async def test_the_same_word_again_is_known_by_what_was_sent(gateway: GatewayHarness) -> None:
+async def test_the_same_event_again_is_known_by_what_was_sent(gateway: GatewayHarness) -> None:
     _, agent = await gateway.launch()
     for status in (202, 200):
         answer = await agent.emit("task.progress", "m1", stage="agent", message=TOKEN)

@@ -91,7 +91,7 @@ async def test_work_that_is_not_whole_is_not_gone_on_with(
     assert (refused.status_code, refused.json()["code"]) == (404, "no_patch")
 
 
-async def test_a_short_patch_may_come_with_the_last_word_alone(gateway: GatewayHarness) -> None:
+async def test_a_short_patch_may_come_with_the_last_event_alone(gateway: GatewayHarness) -> None:
     job, agent = await gateway.launch(maxAttempts=2)
     await agent.emit("task.failed", "m1", **FAILED, patch=DIFF, summary="Added it")
     again = await next_attempt(gateway, job["taskId"])

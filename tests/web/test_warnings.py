@@ -35,7 +35,7 @@ async def test_a_script_may_warn_too(gateway: GatewayHarness) -> None:
     assert await warned(gateway, job["taskId"]) == [cut, "x" * 500, "y"]
 
 
-async def test_warnings_have_a_bound_and_never_refuse_the_last_word(
+async def test_warnings_have_a_bound_and_never_refuse_the_last_event(
     gateway: GatewayHarness,
 ) -> None:
     job, agent = await gateway.launch()
