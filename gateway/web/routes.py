@@ -16,74 +16,81 @@ from gateway.web.sources import daytona, github, workspace
 from gateway.web.tasks import events, explain, lists, results, tasks
 
 
-def _route(method: str, path: str, handled: Handled) -> Route:
+def _route(method: str, path: str, handled: Handled, label: str) -> Route:
     # Browsers ask with OPTIONS before they read with a stream token.
     methods = [method, "OPTIONS"] if handled.operation.access.takes_token else [method]
-    return Route(path, Handler(handled), methods=methods)
+    return Route(path, Handler(handled, label), methods=methods)
 
 
 _ENDPOINT: Final = "/v1/endpoints/{endpoint_id}"
 _JOB: Final = "/v1/launcher/jobs/{job_id}"
 
 ROUTES = [
-    # Searched from the top: frequent requests first.
-    _route("POST", "/v1/webhooks/agent", agent.receive),
-    _route("POST", "/v1/tasks", tasks.create),
-    _route("GET", "/v1/tasks", lists.page),
-    _route("GET", "/v1/tasks/{task_id}", tasks.show),
-    _route("GET", "/v1/tasks/{task_id}/explain", explain.show),
-    _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel),
-    _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry),
-    _route("POST", "/v1/tasks/{task_id}/attempts/{attempt}/release", tasks.release),
-    _route("GET", "/v1/tasks/{task_id}/events", events.of_task),
-    _route("GET", "/v1/tasks/{task_id}/logs", results.logs),
-    _route("GET", "/v1/tasks/{task_id}/patch", results.patch),
-    _route("POST", "/v1/tasks/{task_id}/stream-token", tasks.issue_stream_token),
-    _route("GET", "/v1/events", events.of_project),
-    _route("GET", "/v1/agent/prompt", agent.prompt),
-    _route("GET", "/v1/agent/patch", agent.patch),
-    _route("POST", "/v1/hooks/{task_id}/{token}", capability_url.receive),
-    _route("POST", "/v1/webhooks/daytona", daytona.receive),
-    _route("POST", "/v1/webhooks/github", github.receive),
-    _route("GET", "/v1/launcher", launchers.identity),
-    _route("POST", "/v1/launcher/claim", protocol.claim),
-    _route("POST", f"{_JOB}/renew", protocol.renew),
-    _route("POST", f"{_JOB}/trying", protocol.trying),
-    _route("POST", f"{_JOB}/created", protocol.created),
-    _route("POST", f"{_JOB}/done", protocol.done),
-    _route("POST", f"{_JOB}/failed", protocol.failed),
-    _route("POST", f"{_JOB}/delegate", protocol.delegate),
-    _route("POST", f"{_JOB}/patch", protocol.patch),
-    _route("POST", "/v1/launcher/ended", protocol.ended),
-    _route("POST", "/v1/endpoints", endpoints.create),
-    _route("GET", "/v1/endpoints", endpoints.page),
-    _route("GET", _ENDPOINT, endpoints.show),
-    _route("PATCH", _ENDPOINT, endpoints.update),
-    _route("DELETE", _ENDPOINT, endpoints.delete),
-    _route("POST", f"{_ENDPOINT}/enable", endpoints.enable),
-    _route("POST", f"{_ENDPOINT}/disable", endpoints.disable),
-    _route("POST", f"{_ENDPOINT}/rotate-secret", endpoint_secrets.rotate),
-    _route("POST", f"{_ENDPOINT}/test", endpoint_secrets.test),
-    _route("POST", f"{_ENDPOINT}/replay", replays.start),
-    _route("GET", "/v1/replays/{replay_id}", replays.show),
-    _route("GET", "/v1/deliveries", deliveries.page),
-    _route("GET", "/v1/deliveries/{delivery_id}", deliveries.show),
-    _route("POST", "/v1/deliveries/{delivery_id}/retry", deliveries.retry),
-    _route("POST", "/workspace", workspace.create),
-    _route("GET", "/workspace", workspace.page),
-    _route("GET", "/workspace/{workspace_id}", workspace.show),
-    _route("DELETE", "/workspace/{workspace_id}", workspace.delete),
-    _route("POST", "/workspace/{workspace_id}/stop", workspace.stop),
-    _route("GET", "/v1/launchers", launchers.page),
-    _route("GET", "/v1/sweeps", sweeps.show),
-    _route("POST", "/v1/sweeps", sweeps.begin),
-    _route("GET", "/v1/reconcile", reconcile.show),
-    _route("GET", "/healthz", health.healthz),
-    _route("GET", "/readyz", health.readyz),
-    _route("GET", "/openapi.json", health.openapi),
-    _route("GET", "/docs", docs_pages.index),
-    _route("GET", "/docs/{page}", docs_pages.page),
-    _route("GET", "/metrics", health.metrics),
+    # Searched from the top: frequent requests first. The last column is the label `route` of the
+    # metrics: dashboards select by it, so it stays when a handler is renamed.
+    _route("POST", "/v1/webhooks/agent", agent.receive, "agent.hear"),
+    _route("POST", "/v1/tasks", tasks.create, "tasks.create"),
+    _route("GET", "/v1/tasks", lists.page, "tasks.page"),
+    _route("GET", "/v1/tasks/{task_id}", tasks.show, "tasks.show"),
+    _route("GET", "/v1/tasks/{task_id}/explain", explain.show, "explain.show"),
+    _route("POST", "/v1/tasks/{task_id}/cancel", tasks.cancel, "tasks.cancel"),
+    _route("POST", "/v1/tasks/{task_id}/retry", tasks.retry, "tasks.retry"),
+    _route(
+        "POST", "/v1/tasks/{task_id}/attempts/{attempt}/release", tasks.release, "tasks.release"
+    ),
+    _route("GET", "/v1/tasks/{task_id}/events", events.of_task, "events.of_task"),
+    _route("GET", "/v1/tasks/{task_id}/logs", results.logs, "results.logs"),
+    _route("GET", "/v1/tasks/{task_id}/patch", results.patch, "results.patch"),
+    _route(
+        "POST", "/v1/tasks/{task_id}/stream-token", tasks.issue_stream_token, "stream_tokens.issue"
+    ),
+    _route("GET", "/v1/events", events.of_project, "events.of_project"),
+    _route("GET", "/v1/agent/prompt", agent.prompt, "agent.prompt"),
+    _route("GET", "/v1/agent/patch", agent.patch, "agent.patch"),
+    _route("POST", "/v1/hooks/{task_id}/{token}", capability_url.receive, "hooks.hear"),
+    _route("POST", "/v1/webhooks/daytona", daytona.receive, "daytona.hear"),
+    _route("POST", "/v1/webhooks/github", github.receive, "github.hear"),
+    _route("GET", "/v1/launcher", launchers.identity, "identity.show"),
+    _route("POST", "/v1/launcher/claim", protocol.claim, "launcher.claim"),
+    _route("POST", f"{_JOB}/renew", protocol.renew, "launcher.renew"),
+    _route("POST", f"{_JOB}/trying", protocol.trying, "launcher.trying"),
+    _route("POST", f"{_JOB}/created", protocol.created, "launcher.created"),
+    _route("POST", f"{_JOB}/done", protocol.done, "launcher.done"),
+    _route("POST", f"{_JOB}/failed", protocol.failed, "launcher.failed"),
+    _route("POST", f"{_JOB}/delegate", protocol.delegate, "launcher.delegate"),
+    _route("POST", f"{_JOB}/patch", protocol.patch, "launcher.patch"),
+    _route("POST", "/v1/launcher/ended", protocol.ended, "launcher.ended"),
+    _route("POST", "/v1/endpoints", endpoints.create, "endpoints.create"),
+    _route("GET", "/v1/endpoints", endpoints.page, "endpoints.page"),
+    _route("GET", _ENDPOINT, endpoints.show, "endpoints.show"),
+    _route("PATCH", _ENDPOINT, endpoints.update, "endpoints.update"),
+    _route("DELETE", _ENDPOINT, endpoints.delete, "endpoints.delete"),
+    _route("POST", f"{_ENDPOINT}/enable", endpoints.enable, "endpoints.enable"),
+    _route("POST", f"{_ENDPOINT}/disable", endpoints.disable, "endpoints.disable"),
+    _route(
+        "POST", f"{_ENDPOINT}/rotate-secret", endpoint_secrets.rotate, "endpoint_secrets.rotate"
+    ),
+    _route("POST", f"{_ENDPOINT}/test", endpoint_secrets.test, "endpoint_secrets.test"),
+    _route("POST", f"{_ENDPOINT}/replay", replays.start, "replays.start"),
+    _route("GET", "/v1/replays/{replay_id}", replays.show, "replays.show"),
+    _route("GET", "/v1/deliveries", deliveries.page, "deliveries.page"),
+    _route("GET", "/v1/deliveries/{delivery_id}", deliveries.show, "deliveries.show"),
+    _route("POST", "/v1/deliveries/{delivery_id}/retry", deliveries.retry, "deliveries.retry"),
+    _route("POST", "/workspace", workspace.create, "workspace.create"),
+    _route("GET", "/workspace", workspace.page, "workspace.page"),
+    _route("GET", "/workspace/{workspace_id}", workspace.show, "workspace.show"),
+    _route("DELETE", "/workspace/{workspace_id}", workspace.delete, "workspace.stop"),
+    _route("POST", "/workspace/{workspace_id}/stop", workspace.stop, "workspace.stop"),
+    _route("GET", "/v1/launchers", launchers.page, "launchers.page"),
+    _route("GET", "/v1/sweeps", sweeps.show, "sweeps.show"),
+    _route("POST", "/v1/sweeps", sweeps.begin, "sweeps.begin"),
+    _route("GET", "/v1/reconcile", reconcile.show, "reconcile.show"),
+    _route("GET", "/healthz", health.healthz, "operations.healthz"),
+    _route("GET", "/readyz", health.readyz, "operations.readyz"),
+    _route("GET", "/openapi.json", health.openapi, "handler.show"),
+    _route("GET", "/docs", docs_pages.index, "docs_pages.index"),
+    _route("GET", "/docs/{page}", docs_pages.page, "docs_pages.page"),
+    _route("GET", "/metrics", health.metrics, "operations.metrics"),
 ]
 
 

@@ -111,3 +111,19 @@ async def test_readiness_costs_one_commit_a_second_however_many_ask(
     for _ in range(20):
         assert (await gateway.http.get("/readyz")).status_code == 200
     assert (await scraped(gateway))["slipgate_ledger_commit_seconds_count"] < before + 20
+
+
+async def test_the_label_of_a_route_outlives_the_name_of_its_handler(
+    gateway: GatewayHarness,
+) -> None:
+    await gateway.http.get("/readyz")
+    await gateway.get("/v1/tasks", "read")
+    await gateway.claim(capacity=1)
+    counted = await scraped(gateway)
+    for method, route in (
+        ("GET", "operations.readyz"),
+        ("GET", "tasks.page"),
+        ("POST", "launcher.claim"),
+    ):
+        labels = f'method="{method}",route="{route}",status="200"'
+        assert counted[f"slipgate_http_requests_total{{{labels}}}"] == 1

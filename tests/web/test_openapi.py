@@ -83,7 +83,7 @@ def test_a_handler_takes_the_body_of_its_operation() -> None:
         (call,) = annotations.values()
         body = handler.operation.body
         taken = NoneType if body is None else bytes if body.is_raw else body.kind
-        assert get_args(call) == (taken,), handler.name
+        assert get_args(call) == (taken,), handler.label
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

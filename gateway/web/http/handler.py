@@ -38,10 +38,10 @@ class Handler:
     """Decodes the request for the handler; Starlette would wrap a plain function in two layers of
     error handling that `Application` does once for all."""
 
-    def __init__(self, handled: Handled) -> None:
+    def __init__(self, handled: Handled, label: str) -> None:
         self.operation = handled.operation
         self.handle = handled.handle
-        self.name = f"{self.handle.__module__.rpartition('.')[2]}.{self.handle.__name__}"
+        self.label = label
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request, context = Request(scope, receive), context_of(scope)

@@ -98,9 +98,9 @@ class Application:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         method, path = scope["method"], scope["path"]
-        # The handler's name: a path is anybody's invention.
+        # Not the path, which is anybody's invention.
         handler = scope.get("endpoint")
-        route = "none" if handler is None else handler.name
+        route = "none" if handler is None else handler.label
         self.context.metrics.count_request(route, method, status, seconds)
         log.info(
             "request",
