@@ -7,7 +7,8 @@ import signal
 import socket
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 import structlog
@@ -35,20 +36,20 @@ def main(
     program: tuple[str, ...] = EXECUTION,
 ) -> int:
     """Runs until SIGTERM or SIGINT and returns the exit code; `program` replaces the agent."""
-    wanted = _parse(arguments)
+    options = _parse(arguments)
     try:
         settings = read_settings(environ)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
-    if wanted.check:
+    if options.check:
         return DONE
     open_logs(settings.log)
     log: FilteringBoundLogger = structlog.get_logger()
     for problem in settings.egress.authorities.problems:
         log.warning("launcher.variable_left_out", detail=problem)
     try:
-        return asyncio.run(_run(wanted, settings, environ, program, log))
+        return asyncio.run(_run(options, settings, environ, program, log))
     except (GatewayRejected, GatewayUnreachable) as error:
         sys.stderr.write(
             f"The gateway at {settings.url} gives us no work: {error}\n{_advice(error)}"
@@ -60,26 +61,13 @@ def main(
 
 
 async def _run(
-    wanted: argparse.Namespace,
+    options: argparse.Namespace,
     settings: Settings,
     environ: Mapping[str, str],
     program: tuple[str, ...],
     log: FilteringBoundLogger,
 ) -> int:
-    async with (
-        open_http(settings.url, settings.api_key, egress=settings.egress) as http,
-        open_providers(settings, environ, program) as providers,
-        open_github_actions(settings) as github_actions,
-    ):
-        client = Client(http, log=log)
-        if github_actions is not None:
-            await require_callbacks(client)
-        context = LauncherContext(
-            client=client,
-            providers=providers,
-            forwarded_env=settings.forwarded_env,
-            github_actions=github_actions,
-        )
+    async with _open_context(settings, environ, program, log) as context:
         launcher = Launcher(
             context,
             launcher_id=f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
@@ -87,8 +75,8 @@ async def _run(
             capacity=settings.capacity,
             log=log,
         )
-        if wanted.once or wanted.job:
-            return _exit_code(wanted.job, await launcher.once(wanted.job))
+        if options.once or options.job:
+            return _exit_code(options.job, await launcher.once(options.job))
         stopping = _stop_signal()  # before the line below, which may have it stopped
         log.info(
             "launcher.started",
@@ -99,6 +87,29 @@ async def _run(
         )
         await launcher.run(stopping)
         return DONE
+
+
+@asynccontextmanager
+async def _open_context(
+    settings: Settings,
+    environ: Mapping[str, str],
+    program: tuple[str, ...],
+    log: FilteringBoundLogger,
+) -> AsyncIterator[LauncherContext]:
+    async with (
+        open_http(settings.url, settings.api_key, egress=settings.egress) as http,
+        open_providers(settings, environ, program) as providers,
+        open_github_actions(settings) as github_actions,
+    ):
+        client = Client(http, log=log)
+        if github_actions is not None:
+            await require_callbacks(client)
+        yield LauncherContext(
+            client=client,
+            providers=providers,
+            forwarded_env=settings.forwarded_env,
+            github_actions=github_actions,
+        )
 
 
 def _exit_code(job: str | None, results: list[bool]) -> int:

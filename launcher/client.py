@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -32,7 +32,7 @@ from gateway.wire.message import Request
 from launcher.egress import DIRECT, Egress
 
 Reply = TypeVar("Reply")
-Sleep = Callable[[float], Awaitable[None]]
+Sleep = Callable[[float], Coroutine[Any, Any, None]]
 Clock = Callable[[], float]
 """Seconds on a monotonic clock."""
 

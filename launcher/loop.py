@@ -1,8 +1,8 @@
 """The launcher's loop: claims jobs, runs them, and stops in order."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
@@ -75,22 +75,26 @@ class Launcher:
     async def _step(
         self, group: asyncio.TaskGroup, stopping: asyncio.Event
     ) -> GatewayRejected | None:
-        """One claim, repeated once there is capacity for a create; returns a rejection of the
-        key."""
+        """One claim, repeated once there is capacity for a create; returns an error of the key."""
         self._freed.clear()
         claim = self._claim(wait=self._wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
-        try:
-            jobs = await _unless(self._context.client.claim(claim), *interrupts)
-        except (GatewayRejected, GatewayUnreachable) as error:
-            self._log.warning("claim", outcome="refused", reason=str(error))
-            if isinstance(error, GatewayRejected) and error.status in KEY_REJECTED:
-                return error
+        jobs = await _unless(self._send(claim), *interrupts)
+        if isinstance(jobs, Exception):
+            self._log.warning("claim", outcome="refused", reason=str(jobs))
+            if isinstance(jobs, GatewayRejected) and jobs.status in KEY_REJECTED:
+                return jobs
             await _unless(self._context.sleep(PAUSE_SECONDS), stopping)
             return None
         for job in jobs or ():
             self._start(group, job)
         return None
+
+    async def _send(self, claim: Claim) -> tuple[Job, ...] | GatewayRejected | GatewayUnreachable:
+        try:
+            return await self._context.client.claim(claim)
+        except (GatewayRejected, GatewayUnreachable) as error:
+            return error
 
     def _claim(self, *, wait: float, job_id: str | None = None) -> Claim:
         creating = sum(job.kind == "create" for job in self._running.values())
@@ -132,14 +136,12 @@ class Launcher:
             task.cancel()
 
 
-async def _unless(work: Awaitable[Result], *events: asyncio.Event) -> Result | None:
+async def _unless(work: Coroutine[Any, Any, Result], *events: asyncio.Event) -> Result | None:
     """The result of `work`, or None if one of the events came first."""
-    working = asyncio.ensure_future(work)
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work)
+        waiting = [group.create_task(event.wait()) for event in events]
         await asyncio.wait([working, *waiting], return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
         for task in (working, *waiting):
             task.cancel()
-        await asyncio.gather(working, *waiting, return_exceptions=True)
+    return None if working.cancelled() else working.result()

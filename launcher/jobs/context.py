@@ -110,8 +110,8 @@ def launch_error(error: ProviderError, provider: str) -> LaunchError:
 def diagnosis(
     skipped: int, log: str = "", *, reason: str | None = None, problem: str | None = None
 ) -> str | None:
-    """Note for the task's owner: `reason` and `log` are the last words of sandbox and agent,
-    `skipped` counts invalid lines of the spool, `problem` is an error of reading it."""
+    """Note for the task's owner: `reason` of the sandbox's state, the agent's `log`, and the
+    `skipped` invalid lines of its spool, or the `problem` of reading it."""
     notes = [reason, problem]
     if skipped:
         notes.append(f"{skipped} lines of the spool are no webhooks or too long; skipped")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Final
 
-from gateway.wire.launcher import Created, Done, Trying
+from gateway.wire.launcher import Created, Done, Job, Trying
 from gateway.wire.truncation import head_and_tail
 from launcher.client import NOTE_LENGTH
 from launcher.jobs.context import LauncherContext, check_labels, key_of, sandbox_of, sandbox_report
@@ -40,14 +40,12 @@ LONGEST_POLL_SECONDS: Final = 3.0
 async def create(context: LauncherContext, lease: Lease) -> str:
     """Creates or adopts the job's sandbox.
 
-    After a transient failure the next provider is tried, then the first again, ever more slowly. A
-    sandbox from another snapshot is destroyed and excludes its provider; any other failure ends the
-    job at once.
+    A transient failure leads to the next provider, then to the first again, ever more slowly. A
+    provider's own failure excludes the provider; any other ends the job at once.
     """
     left = list(context.chain_for(lease.job))
     deadline = context.clock() + LAUNCH_SECONDS
-    note: str | None = None
-    wait = 0.0
+    note, wait = None, 0.0
     for number, pause in enumerate(_pauses(len(left)), start=1):
         await context.sleep(max(pause, wait))
         provider = left.pop(0)
@@ -112,20 +110,22 @@ async def _obtain(
         return await _adopt(context, lease, provider)
     await _check_cancelled(context, lease, provider)
     if context.clock() >= asked_at + may.create_seconds:
-        raise ProviderError("provider_unavailable", "the time to create ran out", retryable=True)
-    spec = SandboxSpec(
+        raise _unavailable("the time to create ran out")
+    try:
+        async with asyncio.timeout(CREATE_SECONDS):
+            return await provider.create(_spec(context, job))
+    except TimeoutError as error:
+        raise _unavailable("the provider did not answer in time") from error
+
+
+def _spec(context: LauncherContext, job: Job) -> SandboxSpec:
+    return SandboxSpec(
         key=key_of(job),
         snapshot=job.snapshot,
         labels=job.labels,
         env=sandbox_environment(context.forwarded_env, job.env),
         job_env=frozenset(job.env),
     )
-    try:
-        async with asyncio.timeout(CREATE_SECONDS):
-            return await provider.create(spec)
-    except TimeoutError as error:
-        message = "the provider did not answer in time"
-        raise ProviderError("provider_unavailable", message, retryable=True) from error
 
 
 async def _adopt(context: LauncherContext, lease: Lease, provider: Provider) -> SandboxStatus:
@@ -163,6 +163,10 @@ async def _not_started(provider: Provider, found: SandboxStatus) -> ProviderErro
     await provider.remove(found.key)
     why = f": {head_and_tail(reason, REASON_LENGTH)}" if reason else ""
     return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
+
+
+def _unavailable(message: str) -> ProviderError:
+    return ProviderError("provider_unavailable", message, retryable=True)
 
 
 def _wrong_snapshot(expected: str, actual: str | None) -> ProviderError:

@@ -1,6 +1,6 @@
 """destroy: ends the agent, reports its spool and its patch, then removes the sandbox."""
 
-from gateway.wire.launcher import Done
+from gateway.wire.launcher import Done, Job
 from launcher.jobs.context import (
     LauncherContext,
     check_labels,
@@ -11,39 +11,25 @@ from launcher.jobs.context import (
 )
 from launcher.jobs.lease import Lease
 from launcher.jobs.rescue import read_final_spool, rescue
-from launcher.providers.protocol import Provider, SandboxStatus
+from launcher.providers.protocol import Provider, SandboxStatus, SpoolPiece
 
 
 async def destroy(context: LauncherContext, lease: Lease) -> str:
-    """Treats a sandbox that is not found as if it were there: lists flap, so it may hold a spool,
-    and an interrupted create or removal leaves files without a record. The gateway judges whether
-    its absence is final."""
-    provider = context.provider_of(lease.job)
-    found = await provider.find(key_of(lease.job))
-    if found is not None:
-        check_labels(lease.job, found)
-    return await _hand_over(context, lease, provider, found)
+    """While the spool has lines the sandbox stays: the gateway offers the job again at once, from
+    the offset reported here. So the job can be repeated after any crash.
 
-
-async def _hand_over(
-    context: LauncherContext, lease: Lease, provider: Provider, found: SandboxStatus | None
-) -> str:
-    """Removes files after the gateway has the spool, and reports `destroyed` after the removal, so
-    that the job can be repeated after any crash. While the spool has lines the sandbox stays; the
-    gateway offers the job again at once, from the offset reported here."""
+    A sandbox that is not found is removed all the same: lists flap, so it may hold a spool, and an
+    interrupted create or removal leaves files without a record.
+    """
     job, key = lease.job, key_of(lease.job)
+    provider = context.provider_of(job)
+    found = await provider.find(key)
+    if found is not None:
+        check_labels(job, found)
     piece, problem = await read_final_spool(context, provider, key, job.spool_offset)
     note = diagnosis(piece.skipped, problem=problem)
     if piece.lines or piece.has_more:
-        draining = Done(
-            lease_token=job.lease_token,
-            sandbox=sandbox_report(provider, found) if found else None,
-            process=found.process if found else None,
-            spool=piece.lines,
-            spool_offset=piece.offset,
-            diagnosis=note,
-        )
-        await context.client.report(job, draining)
+        await context.client.report(job, _draining(job, provider, found, piece, note))
         return "draining"
     if job.rescue:
         problem = await rescue(context, job, provider)
@@ -54,3 +40,16 @@ async def _hand_over(
     done = Done(lease_token=job.lease_token, sandbox=sandbox, diagnosis=note)
     await context.client.report(job, done)
     return "destroyed" if found else "gone"
+
+
+def _draining(
+    job: Job, provider: Provider, found: SandboxStatus | None, piece: SpoolPiece, note: str | None
+) -> Done:
+    return Done(
+        lease_token=job.lease_token,
+        sandbox=sandbox_report(provider, found) if found else None,
+        process=found.process if found else None,
+        spool=piece.lines,
+        spool_offset=piece.offset,
+        diagnosis=note,
+    )

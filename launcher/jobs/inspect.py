@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.wire.launcher import Done, Process
+from gateway.wire.launcher import Done, Job, Process
 from launcher.jobs.context import (
     LauncherContext,
     check_labels,
@@ -34,27 +34,21 @@ async def inspect(context: LauncherContext, lease: Lease) -> str:
         await context.client.report(job, done)
         return "unread"
     process = piece.process or found.process
-    await _report(context, lease, provider, replace(found, process=process), piece)
+    done = await _result(job, provider, replace(found, process=process), piece)
+    await context.client.report(job, done)
     return process.state
 
 
-async def _report(
-    context: LauncherContext,
-    lease: Lease,
-    provider: Provider,
-    found: SandboxStatus,
-    piece: SpoolPiece,
-) -> None:
+async def _result(job: Job, provider: Provider, found: SandboxStatus, piece: SpoolPiece) -> Done:
     """Hides the agent's end while a part of its spool is unread: nothing may be decided by it."""
     is_whole = not piece.has_more
     is_over = found.process.state == "exited" or found.state in ("error", "stopped", "destroyed")
     log = await provider.read_log(found.key) if is_whole and is_over else ""
-    done = Done(
-        lease_token=lease.job.lease_token,
+    return Done(
+        lease_token=job.lease_token,
         sandbox=sandbox_report(provider, found, None if is_whole else "unknown"),
         process=found.process if is_whole else Process(state="unknown"),
         spool=piece.lines,
         spool_offset=piece.offset,
         diagnosis=diagnosis(piece.skipped, log, reason=found.reason),
     )
-    await context.client.report(lease.job, done)

@@ -46,12 +46,8 @@ async def _stop_and_read(provider: Provider, key: Key, offset: int, *, is_last: 
 async def rescue(
     context: LauncherContext, job: Job, provider: Provider, *, seconds: float = RESCUE_SECONDS
 ) -> str | None:
-    """Reports the pieces of the agent's patch; returns a problem, which stops no removal.
-
-    Raises:
-        LeaseLost: another launcher has the job now.
-        GatewayUnreachable: nothing is removed before the gateway answers.
-    """
+    """Reports the pieces of the agent's patch; returns a problem, which stops no removal. Raises
+    `LeaseLost` and `GatewayUnreachable`: then nothing may be removed."""
     if not isinstance(provider, Rescues):
         return "this provider cannot look for what its agent left"
     try:

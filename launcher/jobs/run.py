@@ -29,10 +29,8 @@ UNDONE = ("given_back", "lease_lost", "unreported", "broken", "failed")
 
 
 async def run_job(context: LauncherContext, job: Job, log: FilteringBoundLogger) -> bool:
-    """Runs the job under its lease and logs one line; True if it was done.
-
-    Raises nothing but its own cancellation; the lease then expires and the job is offered again.
-    """
+    """Runs the job under its lease and logs one line; True if it was done. Only its cancellation
+    is raised: the lease then expires and the job is offered again."""
     start = context.clock()
     line = log.bind(job=job.id, kind=job.kind, task=job.task_id, attempt=job.attempt)
     if job.sandbox:

@@ -93,25 +93,22 @@ async def _communicate(
     on_output: OutputHandler | None,
 ) -> CommandResult:
     out, err = _Capture(OUTPUT_BYTES), _Capture(ERROR_BYTES)
-    pipes = (
-        asyncio.ensure_future(_read(process.stdout, on_stdout or out.add, on_output)),
-        asyncio.ensure_future(_read(process.stderr, err.add, on_output)),
-        asyncio.ensure_future(_write(process.stdin, stdin)),
+    pipes = asyncio.gather(
+        _read(process.stdout, on_stdout or out.add, on_output),
+        _read(process.stderr, err.add, on_output),
+        _write(process.stdin, stdin),
+        return_exceptions=True,
     )
     code: int | None = None
     try:
-        async with asyncio.timeout(seconds):
-            code = await process.wait()
-    except TimeoutError:
-        _kill(process)
+        with contextlib.suppress(TimeoutError):
+            code = await asyncio.wait_for(process.wait(), seconds)
     finally:
         if code is None:
             _kill(process)
         # A grandchild that left the group may hold the pipes open for ever.
-        _, pending = await asyncio.wait(pipes, timeout=2)
-        for each in pending:
-            each.cancel()
-        await asyncio.gather(*pipes, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pipes, timeout=2)
     return CommandResult(code=code, out=out.text(), err=err.text())
 
 
