@@ -53,19 +53,26 @@ ACTIONS_GRANT = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CreateOptions:
+    """Options of a create at Daytona that do not come with the job."""
+
+    target: str | None = None
+    """A region; None: the organisation's default."""
+    ttl_minutes: int | None = None
+    """Lifespan in any state, the last safeguard against leaks; None: no limit."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Variable → name of the Daytona Secret that replaces it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DaytonaSettings:
     """Daytona's API, and the options of its sandboxes."""
 
     api_key: str = field(repr=False)
     api_url: str
-    target: str | None
-    """A region; None: the organisation's default."""
     snapshot: str | None
     """For jobs that name none, and for `doctor --live`."""
-    secrets: Mapping[str, str]
-    """Variable → name of the Daytona Secret that replaces it."""
-    ttl_minutes: int | None = TTL_MINUTES
-    """Lifespan of a sandbox in any state; None: no limit."""
+    create: CreateOptions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,8 +223,13 @@ class _Reader(EnvironmentReader):
         return DaytonaSettings(
             api_key=self.required("DAYTONA_API_KEY", DAYTONA_KEY),
             api_url=self.url("DAYTONA_API_URL", DAYTONA_URL, DAYTONA_URL) or "",
-            target=self.text("DAYTONA_TARGET") or None,
             snapshot=self.text("DAYTONA_SNAPSHOT_NAME") or None,
+            create=self._create_options(),
+        )
+
+    def _create_options(self) -> CreateOptions:
+        return CreateOptions(
+            target=self.text("DAYTONA_TARGET") or None,
             secrets=self.pairs(
                 "SLIPGATE_DAYTONA_SECRETS",
                 "OPENAI_API_KEY=name-of-the-secret",

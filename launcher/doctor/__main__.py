@@ -12,7 +12,7 @@ import msgspec
 from launcher.doctor.checkup import Checkup
 from launcher.doctor.live import LiveCheck
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
-from launcher.doctor.trial import Trial, TrialRunner
+from launcher.doctor.trial import Trial
 from launcher.settings import inspect_settings
 
 DONE, FAILED = 0, 1
@@ -58,20 +58,14 @@ async def _run(options: argparse.Namespace, checkup: Checkup, report: Report) ->
 
     async for check in checkup.run():
         add(check)
-    live = LiveCheck(
-        settings=checkup.settings,
-        environ=checkup.environ,
-        snapshot=options.snapshot or next(iter(checkup.snapshots), None),
-        runner=TrialRunner(log=print_error),
-    )
+    snapshot = options.snapshot or next(iter(checkup.snapshots), None)
+    live = LiveCheck(settings=checkup.settings, environ=checkup.environ, snapshot=snapshot)
     if options.live and _may_create(checks):
         async for check in live.run():
             add(check)
+    verdict = live.verdict or None
     return Findings(
-        ok=all_ok(checks),
-        checks=tuple(checks),
-        trials=tuple(live.trials),
-        verdict=live.verdict or None,
+        ok=all_ok(checks), checks=tuple(checks), trials=tuple(live.trials), verdict=verdict
     )
 
 

@@ -89,7 +89,7 @@ class Checkup:
             for check in await check_api_key(api, daytona):
                 yield check
             for name in self.snapshots:
-                for check in await _check_snapshot(api, name, daytona.target):
+                for check in await _check_snapshot(api, name, daytona.create.target):
                     yield check
             yield await check_realm(api, daytona, self.settings.realm)
 

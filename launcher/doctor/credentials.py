@@ -39,19 +39,20 @@ DEFAULT: Final = "OPENAI"
 
 
 async def check_credentials(settings: Settings) -> AsyncIterator[Check]:
-    secrets = settings.daytona.secrets if settings.daytona else {}
+    secrets = settings.daytona.create.secrets if settings.daytona else {}
     async with settings.egress.client(timeout=SECONDS) as http:
         yield await _github(http, settings.forwarded_env, secrets)
         for prefix in _SERVICES:
             if settings.forwarded_env.get(f"{prefix}_API_KEY"):
                 yield await _model(http, prefix, settings.forwarded_env)
-    if not any(f"{prefix}_API_KEY" in {*settings.forwarded_env, *secrets} for prefix in _SERVICES):
+    given = {*settings.forwarded_env, *secrets}
+    if not any(f"{prefix}_API_KEY" in given for prefix in _SERVICES):
         yield failed(
             "model key",
             "the launcher has none: tasks that bring no key of their own fail",
             "Set OPENAI_API_KEY, ANTHROPIC_API_KEY or OPENROUTER_API_KEY for the launcher.",
         )
-    elif f"{DEFAULT}_API_KEY" not in {*settings.forwarded_env, *secrets}:
+    elif f"{DEFAULT}_API_KEY" not in given:
         yield warning(
             "model key",
             f"there is no {DEFAULT}_API_KEY: tasks that name no modelProvider fail",
@@ -66,21 +67,16 @@ async def _github(
     token = forwarded_env.get("GITHUB_TOKEN")
     if token is None:
         given = "a Daytona Secret, with which git cannot push" if "GITHUB_TOKEN" in secrets else ""
-        return warning(
-            name,
-            f"the launcher hands over {given or 'none: no pull request is opened'}",
-            "Set GITHUB_TOKEN to one that may write contents and pull requests.",
-        )
+        message = f"the launcher hands over {given or 'none: no pull request is opened'}"
+        advice = "Set GITHUB_TOKEN to one that may write contents and pull requests."
+        return warning(name, message, advice)
     url = forwarded_env.get("GITHUB_API_URL") or GITHUB
     answer = await _ask(http, f"{url.rstrip('/')}/rate_limit", "authorization", f"Bearer {token}")
     if answer is None:
         return warning(name, f"{url} does not answer from here", "Look at the network's way out.")
     if answer.status_code in REFUSED:
-        return failed(
-            name,
-            f"{url} refuses GITHUB_TOKEN (HTTP {answer.status_code})",
-            "Make one that may write contents and pull requests; look whether it has expired.",
-        )
+        advice = "Make one that may write contents and pull requests; look whether it has expired."
+        return failed(name, f"{url} refuses GITHUB_TOKEN (HTTP {answer.status_code})", advice)
     scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
     if scopes and not scopes & {"repo", "public_repo"}:
         advice = "Give it the scope repo, or make a fine-grained one."
@@ -132,10 +128,10 @@ def _arguments(settings: Settings) -> Check:
 
 
 def _stored(settings: Settings, daytona: DaytonaSettings) -> Check:
+    """By `daytona-cli` no variable is replaced by a secret."""
     name = "stored in clear"
-    by_cli = set(settings.forwarded_env) if "daytona-cli" in settings.providers else set()
-    swapped = set(daytona.secrets) - by_cli
-    shown = sorted(set(settings.forwarded_env) - swapped)
+    replaced = set() if "daytona-cli" in settings.providers else set(daytona.create.secrets)
+    shown = sorted(set(settings.forwarded_env) - replaced)
     if not shown:
         return ok(name, f"only {TASK_SECRET}, which dies with its attempt")
     return warning(

@@ -31,8 +31,7 @@ async def check_api_key(http: DaytonaApiClient, daytona: DaytonaSettings) -> lis
     except ProviderError as error:
         advice = "Look at DAYTONA_API_KEY and DAYTONA_API_URL, and at the way to that address."
         return [failed("Daytona API", f"{daytona.api_url}: {error.message}", advice)]
-    open_regular = ok("Daytona API", f"{daytona.api_url} takes DAYTONA_API_KEY")
-    return [open_regular, _scopes(key)]
+    return [ok("Daytona API", f"{daytona.api_url} takes DAYTONA_API_KEY"), _scopes(key)]
 
 
 async def check_realm(http: DaytonaApiClient, daytona: DaytonaSettings, given: str | None) -> Check:
@@ -42,8 +41,7 @@ async def check_realm(http: DaytonaApiClient, daytona: DaytonaSettings, given: s
     try:
         return ok(name, await realm_by_api(http, daytona.api_url))
     except ProviderError as error:
-        advice = "Until it is known no launcher starts."
-        return failed(name, error.message, advice)
+        return failed(name, error.message, "Until it is known no launcher starts.")
 
 
 def _scopes(key: ApiKey | None) -> Check:
@@ -84,7 +82,7 @@ async def check_cli(
         return [failed("CLI", f"{path}: {error.message}", f"Install it anew: {_INSTALL}.")]
     return [
         ok("CLI", f"{path}, version {version}"),
-        _flags(flags, has_target=daytona.target is not None),
+        _flags(flags, has_target=daytona.create.target is not None),
         await _login(cli),
     ]
 

@@ -1,5 +1,6 @@
 """Checks the gateway: if it answers, accepts our key, and can be reached by sandboxes."""
 
+import contextlib
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
@@ -11,11 +12,17 @@ import msgspec
 from gateway.wire.launcher import GatewayView
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
-from launcher.providers.github_actions import NEEDED_URL, NEEDS_CALLBACKS
+from launcher.providers.github_actions import NEEDED_URL, NEEDS_CALLBACKS, GitHubActions
 from launcher.settings import DAYTONA
 
 SECONDS: Final = 10.0
-GITHUB_ACTIONS: Final = "github-actions"
+_START: Final = (
+    "Start it (`slipgate up` or `slipgate gateway`), or set SLIPGATE_URL to where it runs."
+)
+_SET_URL: Final = "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach"
+_TIERS: Final = (
+    "; sandboxes of Daytona's tiers 1 and 2 may not reach it all the same: then their spool is read"
+)
 _KEYS: Final = "`slipgate keys create --scope launcher --name NAME` makes one"
 
 
@@ -28,19 +35,14 @@ async def check_gateway(
             response = await http.get("/v1/launcher", headers={"authorization": f"Bearer {key}"})
         except httpx.HTTPError as error:
             message = f"nobody answers at {url} ({type(error).__name__})"
-            advice = (
-                "Start it (`slipgate up` or `slipgate gateway`), or set SLIPGATE_URL to where it"
-            )
-            return None, [failed("gateway", message, f"{advice} runs.")]
+            return None, [failed("gateway", message, _START)]
     if not health.is_success:
         advice = "Look at its log; if a proxy answers for it, at the proxy."
         return None, [failed("gateway", f"{url} answers HTTP {health.status_code}", advice)]
-    try:
-        view = (
-            msgspec.json.decode(response.content, type=GatewayView) if response.is_success else None
-        )
-    except msgspec.MsgspecError:
-        view = None
+    view = None
+    with contextlib.suppress(msgspec.MsgspecError):
+        if response.is_success:
+            view = msgspec.json.decode(response.content, type=GatewayView)
     return view, [ok("gateway", f"{url} answers"), _key(response, view)]
 
 
@@ -48,20 +50,13 @@ async def check_public_url(
     view: GatewayView, providers: Sequence[str], *, egress: Egress = DIRECT
 ) -> Check:
     name, url = "public URL", view.public_url
-    if url is None and GITHUB_ACTIONS in providers:
-        return failed(name, f"the gateway has none: {NEEDS_CALLBACKS}", NEEDED_URL)
     if url is None:
-        return warning(
-            name,
-            "the gateway has none: sandboxes only write their spool, which is read every 5 s",
-            "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach.",
-        )
+        return _without_url(name, providers)
     if set(providers) != {"local"} and _is_of_this_machine(url):
         return failed(
             name,
             f"{url} is this machine's name for itself: no sandbox but a local one reaches it",
-            "Set SLIPGATE_PUBLIC_URL of the gateway to an address that sandboxes reach (a tunnel "
-            "will do), or unset it: then spools are read every 5 s.",
+            f"{_SET_URL} (a tunnel will do), or unset it: then spools are read every 5 s.",
         )
     try:
         async with egress.to_gateway(url, timeout=SECONDS) as http:
@@ -78,9 +73,11 @@ async def check_public_url(
     return ok(name, f"{url} answers here{_TIERS if set(providers) & set(DAYTONA) else ''}")
 
 
-_TIERS: Final = (
-    "; sandboxes of Daytona's tiers 1 and 2 may not reach it all the same: then their spool is read"
-)
+def _without_url(name: str, providers: Sequence[str]) -> Check:
+    if GitHubActions.name in providers:
+        return failed(name, f"the gateway has none: {NEEDS_CALLBACKS}", NEEDED_URL)
+    message = "the gateway has none: sandboxes only write their spool, which is read every 5 s"
+    return warning(name, message, f"{_SET_URL}.")
 
 
 def _key(response: httpx.Response, view: GatewayView | None) -> Check:

@@ -41,7 +41,7 @@ class _Workflow(msgspec.Struct, frozen=True, kw_only=True):
     state: str
 
 
-class _Switch(msgspec.Struct, frozen=True, kw_only=True):
+class _Permissions(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool
 
 
@@ -74,7 +74,7 @@ class _Checks:
             found, checks = self._repository(answer)
             if found is None:
                 return checks
-            checks += [await self._switch(), await self._workflow(found.default_branch)]
+            checks += [await self._permissions(), await self._workflow(found.default_branch)]
             return [*checks, *await self._texts(found.default_branch), await self._may_start()]
         except httpx.HTTPError as error:
             message = f"nobody answers at {self._settings.api_url} ({type(error).__name__})"
@@ -95,13 +95,13 @@ class _Checks:
             return None, [failed(name, f"{repository} is archived: nothing runs there", advice)]
         return found, [ok(name, repository), *_classic(answer)]
 
-    async def _switch(self) -> Check:
-        """Only an administrator's token can read it."""
+    async def _permissions(self) -> Check:
+        """Only an administrator's token can read them."""
         name = "Actions"
-        switch = _read(await self._get("/actions/permissions"), _Switch)
-        if switch is None:
+        found = _read(await self._get("/actions/permissions"), _Permissions)
+        if found is None:
             return ok(name, "whether they are enabled is not told to this token")
-        if not switch.enabled:
+        if not found.enabled:
             advice = "Settings → Actions → General: allow actions."
             return failed(name, f"they are disabled for {self._settings.repository}", advice)
         return ok(name, f"enabled for {self._settings.repository}")
@@ -111,12 +111,12 @@ class _Checks:
         answer = await self._get(self._file)
         found = _read(answer, _Workflow)
         if found is None:
-            return failed(
-                name,
-                f"GitHub knows no workflow {file} there (HTTP {answer.status_code})",
+            message = f"GitHub knows no workflow {file} there (HTTP {answer.status_code})"
+            advice = (
                 f"Copy snapshot/github-workflow.yml to .github/workflows/{file} of the branch "
-                f"{default}, or look at SLIPGATE_GITHUB_ACTIONS_WORKFLOW.",
+                f"{default}, or look at SLIPGATE_GITHUB_ACTIONS_WORKFLOW."
             )
+            return failed(name, message, advice)
         if found.state != "active":
             advice = f"`gh workflow enable {file} --repo {self._settings.repository}`."
             return failed(name, f"{file} is {found.state.replace('_', ' ')}", advice)
@@ -130,7 +130,7 @@ class _Checks:
         for branch in dict.fromkeys((default, self._settings.ref)):
             file = _read(await self._get(f"/contents/{path}", ref=branch), _File)
             if file is not None:
-                checks.append(self._compared(f"{path} of {branch}", file))
+                checks.append(self._compare(f"{path} of {branch}", file))
             elif is_shown:
                 advice = f"Copy it there, or set SLIPGATE_GITHUB_ACTIONS_REF to {default}."
                 checks.append(failed(name, f"there is no {path} of {branch}", advice))
@@ -141,7 +141,7 @@ class _Checks:
             is_shown = is_shown or file is not None
         return checks
 
-    def _compared(self, place: str, file: _File) -> Check:
+    def _compare(self, place: str, file: _File) -> Check:
         name = "workflow text"
         ours = _digest(self._shipped.read_bytes())
         content = b""
@@ -156,11 +156,8 @@ class _Checks:
 
     async def _may_start(self) -> Check:
         body = {"ref": NO_BRANCH, "inputs": {"job": "job_doctor"}}
-        answer = await self._http.post(
-            f"{self._path}{self._file}/dispatches",
-            content=msgspec.json.encode(body),
-            timeout=SECONDS,
-        )
+        path, content = f"{self._path}{self._file}/dispatches", msgspec.json.encode(body)
+        answer = await self._http.post(path, content=content, timeout=SECONDS)
         match answer.status_code:
             case httpx.codes.UNPROCESSABLE_ENTITY:
                 return ok(_TOKEN, "it may start the workflow")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from launcher.doctor.report import Check, failed, ok, warning
+from launcher.doctor.report import Check, failed, ok, print_error, warning
 from launcher.doctor.trial import TTL_MINUTES, Trial, TrialRunner
 from launcher.doctor.verdict import CreateResponses, verdict
 from launcher.providers.factory import open_providers
@@ -17,7 +17,7 @@ class LiveCheck:
     settings: Settings
     environ: Mapping[str, str]
     snapshot: str | None
-    runner: TrialRunner
+    runner: TrialRunner = field(default_factory=lambda: TrialRunner(log=print_error))
     trials: list[Trial] = field(default_factory=list)
     responses: CreateResponses = field(default_factory=CreateResponses)
     realm: str = ""
@@ -26,11 +26,9 @@ class LiveCheck:
         """Tries one provider after the other."""
         for name in self.settings.providers:
             if name == GitHubActions.name:
-                yield warning(
-                    f"live {name}",
-                    "not tried: its sandboxes are made by the workflow's launcher",
-                    "Run `slipgate doctor --live` where Daytona's key is.",
-                )
+                message = "not tried: its sandboxes are made by the workflow's launcher"
+                advice = "Run `slipgate doctor --live` where Daytona's key is."
+                yield warning(f"live {name}", message, advice)
                 continue
             for check in await self._try(name):
                 yield check
@@ -44,7 +42,8 @@ class LiveCheck:
     async def _try(self, name: str) -> list[Check]:
         daytona = self.settings.daytona
         if daytona is not None:
-            daytona = replace(daytona, ttl_minutes=TTL_MINUTES, secrets={})
+            create = replace(daytona.create, ttl_minutes=TTL_MINUTES, secrets={})
+            daytona = replace(daytona, create=create)
         settings = replace(self.settings, providers=(name,), daytona=daytona, forwarded_env={})
         try:
             async with open_providers(
@@ -68,9 +67,8 @@ def _checks(name: str, trial: Trial) -> list[Check]:
 def _created(name: str, trial: Trial) -> Check:
     if trial.error is not None:
         return failed(name, trial.error, "The verdict below holds what Daytona's support needs.")
-    return ok(
-        name, f"created after {trial.created_seconds} s, started after {trial.started_seconds} s"
-    )
+    times = f"created after {trial.created_seconds} s, started after {trial.started_seconds} s"
+    return ok(name, times)
 
 
 def _snapshot(name: str, trial: Trial) -> Check:

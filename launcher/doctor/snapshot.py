@@ -1,8 +1,9 @@
-"""Checks a snapshot without a sandbox: its state, entrypoint, scripts and regions."""
+"""Checks a snapshot: its state, entrypoint, scripts and regions, and a sandbox made from it."""
 
 from typing import Final
 
 from launcher.doctor.report import Check, failed, ok, warning
+from launcher.doctor.trial import Trial
 from launcher.providers.daytona.api_client import DaytonaApiClient, segment
 from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.protocol import ProviderError
@@ -23,6 +24,32 @@ async def check_snapshot(
     if found is None:
         return [failed("snapshot", f"there is no {name}", f"`slipgate snapshot build {name}`.")]
     return [_state(found), _entrypoint(found), _scripts(found, digest), *_region(found, target)]
+
+
+def check_trial(trial: Trial, digest: str) -> list[Check]:
+    """Checks a sandbox made from the snapshot; `digest` is that of the scripts in this release."""
+    checks = [_inside(trial, digest)]
+    if not trial.is_deleted:
+        advice = f"Delete {trial.name} by hand; the next look tries it again."
+        checks.append(failed("clean-up", f"{trial.name} could not be deleted", advice))
+    return checks
+
+
+def _inside(trial: Trial, digest: str) -> Check:
+    name = "inside"
+    again = f"`slipgate snapshot build {next_name(trial.asked or '')}`, and name that one."
+    if trial.error is not None:
+        return failed(name, trial.error, "Mend that first.")
+    if trial.got != trial.asked:
+        advice = "`slipgate doctor --live` makes a report for Daytona's support of it."
+        return failed(name, f"asked for {trial.asked}, got {trial.got or 'none'}", advice)
+    if trial.scripts is None:
+        output = "says not which scripts it runs" if trial.entrypoint_ran else "prints nothing"
+        return failed(name, f"its entrypoint {output}: it is not slipgate's of today", again)
+    if trial.scripts != digest:
+        there, here = trial.scripts[:12], digest[:12]
+        return failed(name, f"other scripts ({there}) than there are here ({here})", again)
+    return ok(name, f"a sandbox ran the scripts of here, {trial.started_seconds} s to start")
 
 
 def _state(found: Snapshot) -> Check:

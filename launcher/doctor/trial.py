@@ -72,17 +72,10 @@ class TrialRunner:
             asked=snapshot,
             name=key.name,
         )
-        start = self.clock()
+        # No variables at all: the entrypoint ends by itself, and there is no secret in it.
+        spec = SandboxSpec(key=key, snapshot=snapshot, labels=labels, env={})
         try:
-            await self._remove_abandoned(provider)
-            # No variables at all: the entrypoint ends by itself, and there is no secret in it.
-            spec = SandboxSpec(key=key, snapshot=snapshot, labels=labels, env={})
-            found = await provider.create(spec)
-            trial.created_seconds = round(self.clock() - start, 2)
-            trial.sandbox_id, trial.got = found.id, found.snapshot
-            await self._wait_started(provider, found)
-            trial.started_seconds = round(self.clock() - start, 2)
-            await self._read_log(provider, found.key, trial)
+            await self._create(provider, spec, trial)
         except ProviderError as error:
             trial.error = error.message
             # A permanent error before there was an id: no sandbox was made.
@@ -91,6 +84,16 @@ class TrialRunner:
             if not trial.is_deleted:
                 await self._delete(provider, key, trial)
         return trial
+
+    async def _create(self, provider: Provider, spec: SandboxSpec, trial: Trial) -> None:
+        start = self.clock()
+        await self._remove_abandoned(provider)
+        found = await provider.create(spec)
+        trial.created_seconds = round(self.clock() - start, 2)
+        trial.sandbox_id, trial.got = found.id, found.snapshot
+        await self._wait_started(provider, found)
+        trial.started_seconds = round(self.clock() - start, 2)
+        await self._read_log(provider, found.key, trial)
 
     async def _wait_started(self, provider: Provider, found: SandboxStatus) -> None:
         deadline = self.clock() + START_SECONDS

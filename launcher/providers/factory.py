@@ -9,7 +9,6 @@ from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.daytona.realm import realm_by_api, realm_by_cli
-from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import Docker
 from launcher.providers.github_actions import GitHubActions, open_github
@@ -26,10 +25,7 @@ async def open_providers(
     on_response: ResponseHook | None = None,
 ) -> AsyncIterator[tuple[Provider, ...]]:
     """The providers in the order of the settings; `on_response` gets every response of Daytona.
-
-    Raises:
-        ProviderError: the realm of a provider is unknown.
-    """
+    Raises `ProviderError` if the realm of a provider is unknown."""
     async with AsyncExitStack() as stack:
         factory = _Factory(settings, environ, program, on_response, stack)
         makers = {
@@ -88,14 +84,11 @@ class _Factory:
 
     async def daytona_api(self) -> Provider:
         daytona = self._daytona()
-        http = await self._stack.enter_async_context(
-            open_daytona(
-                daytona.api_url, daytona.api_key, self._on_response, egress=self._settings.egress
-            )
-        )
-        api = DaytonaApiClient(http)
-        self._realm = self._realm or await realm_by_api(api, daytona.api_url)
-        return DaytonaApi(api, realm=self._realm, options=_options(daytona))
+        url, key, egress = daytona.api_url, daytona.api_key, self._settings.egress
+        http = open_daytona(url, key, self._on_response, egress=egress)
+        api = DaytonaApiClient(await self._stack.enter_async_context(http))
+        self._realm = self._realm or await realm_by_api(api, url)
+        return DaytonaApi(api, realm=self._realm, options=daytona.create)
 
     async def daytona_cli(self) -> Provider:
         daytona = self._daytona()
@@ -107,7 +100,7 @@ class _Factory:
             environ=self._environ,
         )
         self._realm = self._realm or await realm_by_cli(cli, daytona.api_url)
-        return DaytonaCli(cli, realm=self._realm, options=_options(daytona))
+        return DaytonaCli(cli, realm=self._realm, options=daytona.create)
 
     async def docker(self) -> Provider:
         """Its realm is the daemon's id, also where SLIPGATE_REALM names Daytona's."""
@@ -126,9 +119,3 @@ class _Factory:
         if self._settings.daytona is None:
             raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
         return self._settings.daytona
-
-
-def _options(daytona: DaytonaSettings) -> CreateOptions:
-    return CreateOptions(
-        target=daytona.target, ttl_minutes=daytona.ttl_minutes, secrets=daytona.secrets
-    )

@@ -90,14 +90,12 @@ class GitHubActions:
     async def start(self, job_id: str) -> str:
         """Dispatches a run that claims this job; returns its address, if GitHub sends one."""
         for pause in PAUSES_SECONDS:
-            wait = 0.0
             try:
                 return await self._dispatch(job_id)
             except ProviderError as error:
                 if not error.retryable or error.retry_after > LONGEST_WAIT:
                     raise
-                wait = error.retry_after
-            await self._sleep(max(pause, wait))
+                await self._sleep(max(pause, error.retry_after))
         return await self._dispatch(job_id)
 
     def check_sweep(self) -> None:
@@ -138,6 +136,17 @@ def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.Async
     return egress.client(base_url=url, headers=headers)
 
 
+_ADVICE: Final = {
+    401: "SLIPGATE_GITHUB_ACTIONS_TOKEN is wrong, or has expired",
+    403: "The token needs the repository permission Actions: read and write",
+    404: "The token sees no {workflow}: put snapshot/github-workflow.yml there, under "
+    ".github/workflows/ of the default branch, and give the token that repository",
+    422: "Is {workflow} the snapshot/github-workflow.yml of this release, enabled, and on the "
+    "branch {ref} (SLIPGATE_GITHUB_ACTIONS_REF)?",
+}
+_OTHER_ADVICE: Final = "Look at SLIPGATE_GITHUB_ACTIONS_REPO and SLIPGATE_GITHUB_ACTIONS_API_URL"
+
+
 def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
     status = response.status_code
     message = f"GitHub: {_message(response) or f'HTTP {status}'}"
@@ -147,27 +156,8 @@ def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
     if status == 408 or status >= 500:
         return ProviderError("provider_unavailable", message, retryable=True)
     code = "provider_auth" if status in (401, 403) else "provider_refused"
-    return ProviderError(code, f"{message}. {_advice(status, workflow, ref)}", retryable=False)
-
-
-def _advice(status: int, workflow: str, ref: str) -> str:
-    match status:
-        case 401:
-            return "SLIPGATE_GITHUB_ACTIONS_TOKEN is wrong, or has expired"
-        case 403:
-            return "The token needs the repository permission Actions: read and write"
-        case 404:
-            return (
-                f"The token sees no {workflow}: put snapshot/github-workflow.yml there, under "
-                ".github/workflows/ of the default branch, and give the token that repository"
-            )
-        case 422:
-            return (
-                f"Is {workflow} the snapshot/github-workflow.yml of this release, enabled, and on "
-                f"the branch {ref} (SLIPGATE_GITHUB_ACTIONS_REF)?"
-            )
-        case _:
-            return "Look at SLIPGATE_GITHUB_ACTIONS_REPO and SLIPGATE_GITHUB_ACTIONS_API_URL"
+    advice = _ADVICE.get(status, _OTHER_ADVICE).format(workflow=workflow, ref=ref)
+    return ProviderError(code, f"{message}. {advice}", retryable=False)
 
 
 def _is_limited(response: httpx.Response) -> bool:

@@ -13,15 +13,16 @@ import msgspec
 
 from gateway.wire.environment import SettingsError
 from launcher.doctor.report import Check, Report, all_ok, cancel_on_sigterm, print_error
-from launcher.doctor.trial import TrialRunner
+from launcher.doctor.snapshot import check_snapshot, check_trial
+from launcher.doctor.trial import TTL_MINUTES, TrialRunner
 from launcher.egress import Egress
+from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.docker.cli import PASSED_ON, DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
-from launcher.settings import DaytonaSettings, read_daytona
+from launcher.settings import CreateOptions, DaytonaSettings, read_daytona
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
-from launcher.snapshots.inspect import SnapshotInspector
 from launcher.snapshots.names import DEFAULT, SnapshotError
 from launcher.snapshots.scripts import NoScripts, compute_digest
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         print_error(report.clean(_message(error)))
         return FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print_error(f"interrupted; `slipgate snapshot check {options.name}` says how it stands")
+        print_error(f"interrupted; `slipgate snapshot check {options.name}` shows its state")
         return FAILED
     _print(report, findings, as_json=options.json)
     return DONE if findings.ok else FAILED
@@ -80,9 +81,7 @@ async def _run(
             http = DaytonaApiClient(client)
             builder = SnapshotBuilder(http=http, cli=cli, digest=digest, on_output=_echo)
             await _change(options, daytona, builder, docker)
-            runner = TrialRunner(log=print_error)
-            inspector = SnapshotInspector(http=http, daytona=daytona, digest=digest, runner=runner)
-            checks = await inspector.inspect(options.name, live=options.live)
+            checks = await _check(options, daytona, http, digest)
     return Findings(ok=all_ok(checks), name=options.name, digest=digest, checks=tuple(checks))
 
 
@@ -97,12 +96,26 @@ async def _change(
             await builder.activate(options.name)
         return
     resources = SandboxResources(
-        cpu=options.cpu, memory=options.memory, disk=options.disk, region=daytona.target
+        cpu=options.cpu, memory=options.memory, disk=options.disk, region=daytona.create.target
     )
     if options.command == "build":
         await builder.build(options.name, resources)
     else:
         await builder.push(options.name, resources, docker, options.image)
+
+
+async def _check(
+    options: argparse.Namespace, daytona: DaytonaSettings, http: DaytonaApiClient, digest: str
+) -> list[Check]:
+    """Creates a sandbox only if all else is well."""
+    target = daytona.create.target
+    checks = await check_snapshot(http, options.name, digest=digest, target=target)
+    if options.live and all_ok(checks):
+        create = CreateOptions(target=target, ttl_minutes=TTL_MINUTES)
+        provider = DaytonaApi(http, realm="", options=create)
+        trial = await TrialRunner(log=print_error).run(provider, options.name)
+        checks += check_trial(trial, digest)
+    return checks
 
 
 def _print(report: Report, findings: Findings, *, as_json: bool) -> None:

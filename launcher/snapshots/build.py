@@ -14,9 +14,8 @@ from launcher.providers.daytona.schema import Snapshot
 from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import cli_error as docker_cli_error
 from launcher.providers.program import CommandResult, OutputHandler
-from launcher.snapshots.dockerfile import build_context
 from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
-from launcher.snapshots.scripts import FOLDER, entrypoint_for, find_digest
+from launcher.snapshots.scripts import FOLDER, build_context, entrypoint_for, find_digest
 
 BUILD_SECONDS: Final = 3_600.0
 """Daytona's own limit of a build."""
@@ -163,8 +162,8 @@ class SnapshotBuilder:
 
     async def _check_image(self, cli: DockerCli, image: str) -> None:
         check_image(image)
-        look = ("run", "--rm", "--network=none", "--entrypoint=python3", image)
-        result = await cli.try_run(*look, "-I", "/app/runner/digest.py", seconds=60.0)
+        run = ("run", "--rm", "--network=none", "--entrypoint=python3", image)
+        result = await cli.try_run(*run, "-I", "/app/runner/digest.py", seconds=60.0)
         if result.code != 0:
             raise docker_cli_error(result)
         if result.out.strip() != self.digest:

@@ -1,21 +1,27 @@
-"""The scripts of a snapshot, and their digest in its entrypoint.
+"""The scripts of a snapshot, their build context, and their digest in its entrypoint.
 
 The entrypoint ignores that argument. Daytona's API shows the entrypoint of every snapshot, so the
 digest is compared before a sandbox is paid for.
 """
 
 import re
+import shutil
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from launcher.providers.program import NotStarted, Program
+from launcher.snapshots.names import SnapshotError
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "snapshot"
 ENTRYPOINT: Final = ("/bin/bash", "/app/execution.sh")
 DIGEST_SECONDS: Final = 30.0
-_WORD: Final = re.compile(r"scripts=([0-9a-f]{64})")
+_DIGEST: Final = re.compile(r"scripts=([0-9a-f]{64})")
+_ENTRYPOINT_LINE: Final = re.compile(r"^ENTRYPOINT .*$", re.MULTILINE)
+_IGNORED: Final = shutil.ignore_patterns("__pycache__", ".*")
 
 
 class NoScripts(Exception):
@@ -43,6 +49,30 @@ def entrypoint_for(digest: str) -> tuple[str, ...]:
 def find_digest(words: Iterable[str]) -> str | None:
     """The digest in an entrypoint, or in the output of one."""
     for word in words:
-        if found := _WORD.fullmatch(word):
+        if found := _DIGEST.fullmatch(word):
             return found[1]
     return None
+
+
+@contextmanager
+def build_context(digest: str, source: Path = FOLDER) -> Iterator[Path]:
+    """A temporary copy: Daytona's CLI takes a folder whose path it has seen for unchanged."""
+    with tempfile.TemporaryDirectory(prefix="slipgate-snapshot-") as parent:
+        folder = Path(parent) / "context"
+        shutil.copytree(source, folder, ignore=_IGNORED)
+        dockerfile = folder / "Dockerfile"
+        dockerfile.write_text(with_digest(dockerfile.read_text(), digest))
+        yield folder
+
+
+def with_digest(dockerfile: str, digest: str) -> str:
+    """Adds a check that the image holds these scripts, and the digest to the entrypoint: one line
+    of JSON, the only form that Daytona reads. Raises `SnapshotError`."""
+    if len(_ENTRYPOINT_LINE.findall(dockerfile)) != 1:
+        raise SnapshotError(
+            "the Dockerfile has not exactly one ENTRYPOINT line",
+            'It has to have ENTRYPOINT ["/bin/bash", "/app/execution.sh"].',
+        )
+    words = ", ".join(f'"{word}"' for word in entrypoint_for(digest))
+    check = f'RUN test "$(python3 -I /app/runner/digest.py)" = "{digest}"'
+    return _ENTRYPOINT_LINE.sub(f"{check}\nENTRYPOINT [{words}]", dockerfile)

@@ -13,9 +13,14 @@ from launcher.providers.daytona.cli_client import open_cli_client
 from launcher.providers.docker.cli import DockerCli, open_docker_cli
 from launcher.providers.protocol import ProviderError
 from launcher.snapshots.build import SandboxResources, SnapshotBuilder
-from launcher.snapshots.dockerfile import with_digest
 from launcher.snapshots.names import SnapshotError, check_image, check_name, next_name
-from launcher.snapshots.scripts import FOLDER, compute_digest, entrypoint_for, find_digest
+from launcher.snapshots.scripts import (
+    FOLDER,
+    compute_digest,
+    entrypoint_for,
+    find_digest,
+    with_digest,
+)
 from tests.daytona.api import ALL_SCOPES, Api
 from tests.daytona.cli import install
 from tests.daytona.organisation import Habits, Snapshot

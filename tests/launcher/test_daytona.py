@@ -21,8 +21,9 @@ from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.cli_client import open_cli_client
-from launcher.providers.daytona.sandboxes import CreateOptions, Sandboxes
+from launcher.providers.daytona.sandboxes import Sandboxes
 from launcher.providers.protocol import Key, Provider, ProviderError
+from launcher.settings import CreateOptions
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import install
 from tests.daytona.faults import Fault, Kind

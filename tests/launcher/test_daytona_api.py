@@ -13,8 +13,8 @@ from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
-from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.providers.protocol import ProviderError
+from launcher.settings import CreateOptions
 from tests.daytona.api import Api, opened
 from tests.daytona.faults import Fault
 from tests.daytona.machine import Machine

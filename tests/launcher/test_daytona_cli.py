@@ -18,9 +18,9 @@ from launcher.providers.daytona.api import DaytonaApi
 from launcher.providers.daytona.api_client import DaytonaApiClient, open_daytona
 from launcher.providers.daytona.cli import DaytonaCli
 from launcher.providers.daytona.cli_client import DaytonaCliClient, open_cli_client
-from launcher.providers.daytona.sandboxes import CreateOptions
 from launcher.providers.program import Program
 from launcher.providers.protocol import ProviderError, ProviderUnusable
+from launcher.settings import CreateOptions
 from tests.daytona.api import Api, opened
 from tests.daytona.cli import FAULTS, install
 from tests.daytona.faults import Fault

@@ -182,7 +182,7 @@ def test_the_lifespan_of_sandboxes_can_be_set(text: str, minutes: int | None) ->
     environ = GOOD | {"SLIPGATE_PROVIDERS": "daytona-api", "DAYTONA_API_KEY": "k"}
     daytona = read_settings(environ | {"SLIPGATE_SANDBOX_TTL_MINUTES": text}).daytona
     assert daytona
-    assert daytona.ttl_minutes == minutes
+    assert daytona.create.ttl_minutes == minutes
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "two", "99999999999"])

@@ -4,8 +4,8 @@ import asyncio
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from launcher.client import Clock, Sleep
@@ -29,6 +29,7 @@ from launcher.providers.protocol import (
     SandboxStatus,
     SpoolPiece,
 )
+from launcher.settings import CreateOptions
 
 ClientT = TypeVar("ClientT")
 
@@ -45,18 +46,6 @@ _STREAMS: Final = re.compile("\x01{1,3}|\x02{1,3}")
 """The daemon marks the stream of each piece of a log."""
 STOPPED_MINUTES: Final = 24 * 60
 """Daytona deletes a stopped sandbox after this time."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreateOptions:
-    """Options of a create that do not come with the job."""
-
-    target: str | None = None
-    """A region; None: the organisation's default."""
-    ttl_minutes: int | None = None
-    """Lifespan in any state, the last safeguard against leaks; None: no limit."""
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    """Variable → name of the Daytona Secret that replaces it."""
 
 
 class Sandboxes(ABC, Generic[ClientT]):

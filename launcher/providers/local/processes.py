@@ -104,8 +104,8 @@ def _open(pids: set[int], stack: ExitStack) -> Iterator[tuple[int, int]]:
 
 
 def _is_this_boot(supervisor: Supervisor) -> bool:
-    check_owner = birth(os.getpid())
-    return (supervisor.birth or "").partition(":")[0] == (check_owner or "").partition(":")[0]
+    own = birth(os.getpid()) or ""
+    return (supervisor.birth or "").partition(":")[0] == own.partition(":")[0]
 
 
 def _table() -> dict[int, _Row]:
