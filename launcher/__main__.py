@@ -51,13 +51,11 @@ def main(
     try:
         return asyncio.run(_run(options, settings, environ, program, log))
     except (GatewayRejected, GatewayUnreachable) as error:
-        sys.stderr.write(
-            f"The gateway at {settings.url} gives us no work: {error}\n{_advice(error)}"
-        )
-        return FAILED
+        failure = f"The gateway at {settings.url} gives us no work: {error}\n{_advice(error)}"
     except ProviderError as error:
-        sys.stderr.write(f"{error.message}. `slipgate doctor` looks further.\n")
-        return FAILED
+        failure = f"{error.message}. `slipgate doctor` looks further.\n"
+    sys.stderr.write(failure)
+    return FAILED
 
 
 async def _run(

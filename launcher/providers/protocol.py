@@ -1,8 +1,9 @@
-"""The interface of a provider of sandboxes, and its values."""
+"""The interface of a provider of sandboxes, with its values and errors."""
 
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from gateway.wire.launcher import Process, ReportedState, Spooled
 
@@ -82,6 +83,22 @@ class ProviderError(Exception):
 
 class ProviderUnusable(ProviderError):
     """This launcher cannot use the provider at all; another one of the chain may work."""
+
+
+class ErrorRule(NamedTuple):
+    """Errors whose text matches `pattern` (case is ignored)."""
+
+    pattern: str
+    code: str
+    advice: str = ""
+    retryable: bool = False
+
+    def matches(self, text: str) -> bool:
+        return re.search(self.pattern, text, re.IGNORECASE) is not None
+
+
+def find_rule(rules: Iterable[ErrorRule], text: str) -> ErrorRule | None:
+    return next((rule for rule in rules if rule.matches(text)), None)
 
 
 class Provider(Protocol):

@@ -16,9 +16,8 @@ from launcher.providers.daytona.errors import (
     command_failed,
     unanswered,
 )
-from launcher.providers.error_rules import ErrorRule, find_rule
 from launcher.providers.program import CommandResult
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
 _FATAL: Final = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")

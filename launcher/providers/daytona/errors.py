@@ -8,8 +8,7 @@ import re
 from typing import Final, Literal
 
 from gateway.wire.truncation import head_and_tail
-from launcher.providers.error_rules import ErrorRule, find_rule
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
 Area = Literal["sandbox", "snapshot"]
 """The part of the API that was called: a key has scopes for each."""

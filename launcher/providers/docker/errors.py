@@ -8,9 +8,8 @@ import re
 from typing import Final
 
 from gateway.wire.truncation import head_and_tail
-from launcher.providers.error_rules import ErrorRule, find_rule
 from launcher.providers.program import CommandResult
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import ErrorRule, ProviderError, find_rule
 
 NOT_RUNNABLE: Final = (126, 127)
 _MESSAGE_LENGTH: Final = 1_000
