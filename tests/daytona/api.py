@@ -43,31 +43,30 @@ class Api:
     faults: Faults = field(default_factory=Faults)
     keys: dict[str, frozenset[str]] = field(default_factory=lambda: {"dtn_key": ALL_SCOPES})
     tells_scopes: bool = True
-    """Whether it is recent enough to describe the key that asks."""
+    """True if the API describes the key of a request."""
     tells_organisation: bool = False
-    """Whether that description names the key's organisation."""
+    """True if that description names the key's organisation."""
     lists_all_at_once: bool = False
-    """Before v0.180 the list is a bare array of everything; pages are those of
-    `/sandbox/paginated`, which later ones have, too."""
+    """Before v0.180 the list is a bare array of everything; `/sandbox/paginated` has pages."""
     omits_exit_code: bool = False
-    """Whether the daemon leaves out the exit code of a command that succeeded."""
+    """True if the daemon leaves out the exit code 0."""
     url: str = ""
     late: set[asyncio.Task[Response]] = field(default_factory=set)
 
     @property
     def toolbox(self) -> str:
-        """Where commands are sent."""
+        """Base URL of commands."""
         return f"{self.url.removesuffix('/api')}/toolbox"
 
     def document(self, sandbox: Sandbox, state: str | None = None) -> dict[str, object]:
-        """The sandbox as it is now, or as it was in `state`."""
+        """The sandbox as it is now, or in `state`."""
         now = self.organisation.clock()
         return sandbox_document(sandbox, state or sandbox.state(now), self.toolbox)
 
 
 @asynccontextmanager
 async def opened(api: Api) -> AsyncIterator[Api]:
-    """Serves it on this machine, sandboxes and all, until the block ends."""
+    """Serves the organisation and its sandboxes on this machine until the block ends."""
     async with serving(application(api)) as address:
         api.url = f"{address}/api"
         try:
@@ -79,7 +78,6 @@ async def opened(api: Api) -> AsyncIterator[Api]:
 
 
 def application(api: Api) -> Starlette:
-    """All routes."""
     routes = [
         _route(api, "POST", "/sandbox", create, "write:sandboxes"),
         _route(api, "GET", "/sandbox", page),
@@ -101,7 +99,7 @@ def application(api: Api) -> Starlette:
 
 
 async def create(api: Api, request: Request) -> Response:
-    """Waits a while for `started`, and answers the state of before the wait."""
+    """Waits a while for `started`, and responds with the state before the wait."""
     made = api.organisation.create(await _json(request))
     before = made.state(api.organisation.clock())
     await asyncio.sleep(
@@ -113,28 +111,26 @@ async def create(api: Api, request: Request) -> Response:
 
 
 async def show(api: Api, request: Request) -> Response:
-    """By id or name."""
     found = api.organisation.find(request.path_params["name"])
     await _run(api, found)
     return JSONResponse(api.document(found))
 
 
 async def destroy(api: Api, request: Request) -> Response:
-    """Answers when it was accepted, not when it is done."""
+    """Responds once the deletion is accepted, not when it is done."""
     found = api.organisation.destroy(request.path_params["name"])
     await api.machine.end(found.id)
     return JSONResponse(api.document(found))
 
 
 async def start(api: Api, request: Request) -> Response:
-    """The entrypoint runs again."""
+    """Runs the entrypoint again."""
     found = api.organisation.start(request.path_params["name"])
     await _run(api, found)
     return JSONResponse(api.document(found))
 
 
 async def stop(api: Api, request: Request) -> Response:
-    """Stopped."""
     found = api.organisation.stop(request.path_params["name"])
     await api.machine.stop(found.id)
     return JSONResponse(api.document(found))
@@ -154,7 +150,7 @@ async def page(api: Api, request: Request) -> Response:
 
 
 async def numbered_page(api: Api, request: Request) -> Response:
-    """As releases of the CLI before v0.180 ask for it; each sandbox is shown whole."""
+    """The list for CLIs before v0.180; each sandbox is shown whole."""
     query = request.query_params
     number, limit = int(query.get("page", "1")), int(query.get("limit", "100"))
     found = list(api.organisation.listed(labels_of(query.get("labels"))))
@@ -183,13 +179,12 @@ async def preview(api: Api, request: Request) -> Response:
 
 
 async def toolbox_url(api: Api, request: Request) -> Response:
-    """Where commands for this sandbox are sent."""
+    """The URL for commands in this sandbox."""
     api.organisation.find(request.path_params["name"])
     return JSONResponse({"url": api.toolbox})
 
 
 async def snapshots(api: Api, request: Request) -> Response:
-    """A page of them."""
     number, limit = (int(request.query_params.get(key, "1")) for key in ("page", "limit"))
     everything = list(api.organisation.snapshots.values())
     shown = everything[(number - 1) * limit : number * limit]
@@ -204,17 +199,16 @@ async def snapshots(api: Api, request: Request) -> Response:
 
 
 async def snapshot(api: Api, request: Request) -> Response:
-    """One of them."""
     return JSONResponse(snapshot_document(api.organisation.snapshot(request.path_params["name"])))
 
 
 async def activate(api: Api, request: Request) -> Response:
-    """A snapshot that rests comes back."""
+    """Activates an inactive snapshot."""
     return JSONResponse(snapshot_document(api.organisation.activate(request.path_params["id"])))
 
 
 async def current_key(api: Api, request: Request) -> Response:
-    """The key that asks, as the dashboard lists it."""
+    """The key of the request, as the dashboard lists it."""
     if not api.tells_scopes:
         raise Refusal(404, "Cannot GET /api/api-keys/current")
     _, _, key = request.headers["authorization"].partition(" ")
@@ -232,7 +226,7 @@ async def current_key(api: Api, request: Request) -> Response:
 
 
 async def add_snapshot(api: Api, request: Request) -> Response:
-    """Built from a Dockerfile or taken from an image, in a while."""
+    """Builds from a Dockerfile or an image, which takes a while."""
     wanted = await _json(request)
     name = str(wanted["name"])
     if name in api.organisation.snapshots:
@@ -241,7 +235,7 @@ async def add_snapshot(api: Api, request: Request) -> Response:
 
 
 async def execute(api: Api, request: Request) -> Response:
-    """A command inside; refused unless the sandbox is started."""
+    """Runs a command; refused unless the sandbox is started."""
     found = _started(api, request)
     wanted = await _json(request)
     command, seconds = str(wanted["command"]), float(str(wanted.get("timeout") or 10))
@@ -258,7 +252,7 @@ async def execute(api: Api, request: Request) -> Response:
 
 
 def _refused_inside(request: Request, status: int, message: str) -> Response:
-    """The daemon's own refusals have a `code` and no `error` (seen: v0.190)."""
+    """The daemon's own errors have a `code` and no `error` (seen: v0.190)."""
     code = HTTPStatus(status).phrase.upper().replace(" ", "_")
     path = request.url.path.removeprefix(f"/toolbox/{request.path_params['id']}")
     document = {"statusCode": status, "message": message, "code": code}
@@ -274,8 +268,8 @@ def _started(api: Api, request: Request) -> Sandbox:
 
 
 async def _run(api: Api, sandbox: Sandbox) -> None:
-    """The entrypoint begins when the sandbox has started; here, when somebody looks. In one of
-    Daytona's own snapshots nothing of ours is there to begin."""
+    """Starts the entrypoint on the next request after the sandbox has started. Daytona's own
+    snapshots have none of ours."""
     is_ours = not api.organisation.snapshots[sandbox.snapshot].general
     if is_ours and sandbox.state(api.organisation.clock()) == "started":
         await api.machine.start(sandbox.id, sandbox.env)
@@ -311,7 +305,7 @@ class _Endpoint:
             await response(scope, receive, send)
 
     async def _answer(self, request: Request, fault: Fault | None) -> Response | None:
-        """None: the connection ends without an answer."""
+        """The response; None: the connection breaks without one."""
         if fault is None:
             return await self._do(request)
         await request.body()
@@ -385,6 +379,6 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 
 
 async def _break(send: Send) -> None:
-    """An answer that is promised and never sent: the server ends the connection."""
+    """A response that is announced and never sent: the server closes the connection."""
     headers = [(b"content-length", b"1")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

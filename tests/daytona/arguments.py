@@ -7,12 +7,12 @@ from tests.daytona.releases import Flag, Version
 
 
 class Usage(Exception):
-    """A command line that is not taken."""
+    """An invalid command line."""
 
 
 @dataclass(kw_only=True)
 class Line:
-    """What was given."""
+    """A parsed command line."""
 
     words: list[str] = field(default_factory=list)
     """Positional arguments."""
@@ -24,12 +24,12 @@ class Line:
         return self.lists[name][-1] if name in self.lists else None
 
     def number(self, name: str, default: int) -> int:
-        """The same as a number."""
+        """The last value of a flag, as a number."""
         given = self.text(name)
         return default if given is None else int(given)
 
     def pairs(self, name: str) -> dict[str, str]:
-        """`K=V` entries; one without `=` is dropped without a word."""
+        """`K=V` entries; one without `=` is dropped silently."""
         entries = (entry.partition("=") for entry in self.lists.get(name, ()))
         return {key: value for key, equals, value in entries if equals}
 

@@ -40,19 +40,15 @@ class Program:
 
     @property
     def client(self) -> CliClient:
-        """By the environment if it gives both, else by the active profile.
-
-        Raises:
-            Fatal: there is no profile.
-        """
+        """A client by the environment, else by the active profile; raises `Fatal`."""
         if self._client is None:
             url, key = self._from_environment() or self._from_profile()
             self._client = CliClient(url, key, self.version, self._warn)
         return self._client
 
     def note_toolbox(self, region: str, url: str) -> None:
-        """Kept in the active profile, if there is one. The whole file is emptied, then written: a
-        run that reads it in between ends with `unexpected end of JSON input`."""
+        """Stores the toolbox URL in the active profile. The file is emptied, then written: a run
+        that reads it in between ends with `unexpected end of JSON input`."""
         path = config_path(self.environ)
         config = _configuration(path)
         for profile in config["profiles"] or ():
@@ -63,7 +59,7 @@ class Program:
                     file.write(json.dumps(config, indent=2))
 
     def noted_toolbox(self, region: str) -> str | None:
-        """What an earlier run has kept."""
+        """The toolbox URL that an earlier run stored."""
         config = _configuration(config_path(self.environ))
         for profile in config["profiles"] or ():
             if profile["id"] == config["activeProfile"]:
@@ -72,8 +68,7 @@ class Program:
         return None
 
     def _warn(self, newer: str) -> None:
-        """Says once that the API is newer, before anything else is told; the long form keeps quiet
-        when a format is wanted."""
+        """Warns once that the API is newer; the long form does not if a format is given."""
         if self._has_warned or (self.is_long and self.line.text("format")):
             return
         self._has_warned = True
@@ -102,7 +97,7 @@ class Program:
 
 
 def create(program: Program, line: Line) -> int:
-    """Says success whatever the state is, and failure although it was made."""
+    """Prints success in any state, and failure although the sandbox was created."""
     client = program.client
     made = client.sandbox("POST", "/sandbox", _wanted(program, line))
     while made.get("state") == "pending_build":
@@ -125,7 +120,7 @@ def create(program: Program, line: Line) -> int:
 
 
 def info(program: Program, line: Line) -> int:
-    """The document as it came; any format but YAML is JSON."""
+    """The document of the API; any format but YAML is JSON."""
     found = program.client.sandbox("GET", f"/sandbox/{quoted(_one(line))}")
     if line.text("format") is None:
         _say("", f" Sandbox Info {found['name']}", f" State  {found.get('state', '').upper()}", "")
@@ -135,7 +130,6 @@ def info(program: Program, line: Line) -> int:
 
 
 def list_(program: Program, line: Line) -> int:
-    """A page."""
     limit, number = line.number("limit", 100), line.number("page", 1)
     if program.version >= releases.CURSOR_SINCE:
         cursor = f"&cursor={line.text('cursor')}" if line.text("cursor") else ""
@@ -155,7 +149,7 @@ def list_(program: Program, line: Line) -> int:
 
 
 def delete(program: Program, line: Line) -> int:
-    """Accepted is deleted."""
+    """Returns once the deletion is accepted."""
     if not line.words:
         _help(("sandbox", "delete"), releases.DELETE)
         return 0
@@ -166,17 +160,15 @@ def delete(program: Program, line: Line) -> int:
 
 
 def start(program: Program, line: Line) -> int:
-    """Started."""
     return _move(program, line, "start", "started")
 
 
 def stop(program: Program, line: Line) -> int:
-    """Stopped."""
     return _move(program, line, "stop", "stopped")
 
 
 def execute(program: Program, line: Line) -> int:
-    """The remote exit code is ours."""
+    """Exits with the code of the remote command."""
     if len(line.words) < 2:
         raise Usage(f"requires at least 2 arg(s), only received {len(line.words)}")
     client = program.client
@@ -204,7 +196,7 @@ def execute(program: Program, line: Line) -> int:
 
 
 def snapshot_list(program: Program, line: Line) -> int:
-    """A bare array."""
+    """Prints a bare array."""
     query = f"?page={line.number('page', 1)}&limit={line.number('limit', 100)}"
     found = program.client.ask("GET", f"/snapshots{query}")["items"]
     if line.text("format") is not None:
@@ -215,7 +207,7 @@ def snapshot_list(program: Program, line: Line) -> int:
 
 
 def snapshot_create(program: Program, line: Line) -> int:
-    """From an image, or from a Dockerfile whose ENTRYPOINT is read out of its text."""
+    """Builds from an image, or from a Dockerfile, whose ENTRYPOINT is parsed from its text."""
     name, image, file = _one(line), line.text("image"), line.text("dockerfile")
     if image is not None:
         _check_image(image)
@@ -237,7 +229,7 @@ def snapshot_create(program: Program, line: Line) -> int:
 
 
 def snapshot_push(program: Program, line: Line) -> int:
-    """An image of the docker daemon that its own variables lead to."""
+    """Pushes an image of the docker daemon that docker's own variables name."""
     image, name = _one(line), line.text("name")
     if name is None:
         raise Usage('required flag(s) "name" not set')
@@ -277,7 +269,7 @@ def _sizes(line: Line) -> dict[str, object]:
 
 
 def _uploaded(folder: Path) -> str:
-    """A folder is known by its path alone: what has changed in it is not seen (v0.100 on)."""
+    """A folder is known by its path alone: its changes are not seen (since v0.100)."""
     if not folder.is_dir():
         raise Fatal(f"failed to access context path {folder}")
     (Path.cwd() / "context.tar").touch()
@@ -285,7 +277,7 @@ def _uploaded(folder: Path) -> str:
 
 
 def entrypoint_of(dockerfile: str) -> list[str]:
-    """The last ENTRYPOINT that stands in one line; the string form becomes one word."""
+    """The last ENTRYPOINT on one line; the string form becomes one word."""
     found = ["sleep", "infinity"]
     for row in dockerfile.splitlines():
         word, _, rest = row.strip().partition(" ")
@@ -323,7 +315,7 @@ COMMANDS: dict[tuple[str, ...], tuple[Command, Sequence[Flag]]] = {
 
 
 def main(version: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The exit code."""
+    """Runs the command and returns its exit code."""
     release = releases.parsed(version)
     environ = _with_dotenv(release, environ)
     _first_run(release, environ)
@@ -411,8 +403,7 @@ def _one(line: Line) -> str:
 def _parent_help(
     release: Version, arguments: Sequence[str], listed: Sequence[tuple[str, str, Version]]
 ) -> None:
-    """Printed for `--help`, for no word and for any word that is no command; a flag that nobody
-    knows is refused all the same."""
+    """Prints help for `--help`, no word, or an unknown command; rejects unknown flags."""
     for word in arguments[1:]:
         if word == "--":
             break
@@ -443,20 +434,20 @@ def _help(name: tuple[str, ...], flags: Sequence[Flag]) -> None:
 
 
 def _say(*rows: str) -> None:
-    """Blank lines are padded, as the real one's boxes are."""
+    """Prints lines; blank ones are padded, as in the real one's boxes."""
     for row in rows:
         sys.stdout.write(f"{row or ' ' * 60}\n")
 
 
 def log(level: str, message: str) -> None:
-    """A line of its log, on stderr."""
+    """Writes a log line to stderr."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     escaped = message.replace('"', '\\"')
     sys.stderr.write(f'time="{now}" level={level} msg="{escaped}"\n')
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
-    """Where the profiles are."""
+    """The path of the profiles."""
     if given := environ.get("DAYTONA_CONFIG_DIR"):
         return Path(given) / "config.json"
     home = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "/")) / ".config")
@@ -464,7 +455,7 @@ def config_path(environ: Mapping[str, str]) -> Path:
 
 
 def _configuration(path: Path) -> dict[str, Any]:
-    """As Go reads it."""
+    """The configuration, decoded as Go does."""
     text = path.read_text()
     if not text:
         raise Fatal("unexpected end of JSON input")
@@ -473,7 +464,7 @@ def _configuration(path: Path) -> dict[str, Any]:
 
 
 def _wait_while_empty(environ: Mapping[str, str]) -> None:
-    """As long as a test wants to look at the emptied file: until `go-on` lies beside it."""
+    """Keeps the file empty while a test inspects it: until `go-on` exists beside it."""
     folder = config_path(environ).parent
     if (folder / "wait").exists():
         (folder / "empty").touch()
@@ -482,7 +473,7 @@ def _wait_while_empty(environ: Mapping[str, str]) -> None:
 
 
 def _first_run(release: Version, environ: Mapping[str, str]) -> None:
-    """Writes its configuration, and completion into the user's shell."""
+    """Writes the configuration, and completion into the user's shell."""
     path = config_path(environ)
     if path.exists():
         return
@@ -495,7 +486,7 @@ def _first_run(release: Version, environ: Mapping[str, str]) -> None:
 
 
 def _with_dotenv(release: Version, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Up to v0.204 the `.env` of the working directory counts, behind what is set."""
+    """Up to v0.204 the `.env` of the working directory counts, after the set variables."""
     file = Path(".env")
     if release >= releases.NO_DOTENV_SINCE or not file.exists():
         return environ
@@ -504,7 +495,7 @@ def _with_dotenv(release: Version, environ: Mapping[str, str]) -> Mapping[str, s
 
 
 def _misbehave(folder: Path) -> None:
-    """What the next run does instead of, or before, its work: a list of words in a file."""
+    """Runs the planned faults of the next run: a list of words in a file."""
     path = folder / FAULTS
     planned: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     if not planned:
@@ -525,11 +516,11 @@ def _misbehave(folder: Path) -> None:
 
 
 def install(folder: Path, version: str) -> Path:
-    """Writes the executable `daytona` of that release into the folder."""
+    """Writes the executable `daytona` of that release into the directory."""
     return program(folder / "daytona", "tests.daytona.cli:run", version, str(folder))
 
 
 def run(version: str, folder: str) -> int:
-    """What the executable does."""
+    """Entry point of the executable."""
     _misbehave(Path(folder))
     return main(version, sys.argv[1:], environment())

@@ -1,4 +1,4 @@
-"""The CLI's client of the API: no time limits, and Go's way of complaining."""
+"""The CLI's client of the API: without time limits, and with Go's error texts."""
 
 import json
 import os
@@ -17,11 +17,11 @@ REQUIRED = (
 
 
 class Fatal(Exception):
-    """What ends the program with exit code 1."""
+    """Ends the program with exit code 1."""
 
 
 class CliClient:
-    """Requests with the key of the profile; `warn` is told the version of an API that tells it."""
+    """Requests with the key of the profile; `warn` gets the version of the API."""
 
     def __init__(self, url: str, key: str, version: Version, warn: Callable[[str], None]) -> None:
         self._url = url.rstrip("/")
@@ -30,7 +30,7 @@ class CliClient:
         self._warn = warn
 
     def sandbox(self, method: str, path: str, body: object = None) -> dict[str, Any]:
-        """An answer that is a sandbox."""
+        """A response with a sandbox."""
         document: dict[str, Any] = self.ask(method, path, body)
         for key in (*REQUIRED, "env", "networkBlockAll"):
             if key not in document:
@@ -38,7 +38,7 @@ class CliClient:
         return document
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """An answer in JSON; `path` may be a whole address."""
+        """A JSON response; `path` may be a whole address."""
         address = path if path.startswith("http") else f"{self._url}{path}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(address, data, self._headers(data), method=method)  # noqa: S310 - the address of the stand-in
@@ -82,7 +82,7 @@ class CliClient:
             self._warn(version)
 
     def _told_inside(self, error: urllib.error.HTTPError) -> str:
-        """By the toolbox, whose answers the CLI does not take apart."""
+        """An error of the toolbox, which the CLI does not parse."""
         return f"request failed with status {error.code}: {error.read().decode(errors='replace')}"
 
     def _told(self, error: urllib.error.HTTPError) -> str:
@@ -106,5 +106,4 @@ def quoted(name: str) -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's own."""
     return os.environ

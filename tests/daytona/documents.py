@@ -1,4 +1,4 @@
-"""What the API shows: each document with every key that the real CLI cannot do without."""
+"""The API's documents, with every key that the real CLI needs."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ FAILED = ("error", "build_failed")
 
 
 def sandbox_document(sandbox: Sandbox, state: str, toolbox: str) -> Document:
-    """A sandbox in full; its `env` is in clear text, as everybody with the key can read it."""
+    """A whole sandbox; its `env` is in clear text, readable with the key."""
     return {
         **listed_document(sandbox, state, toolbox),
         "env": dict(sandbox.env),
@@ -57,7 +57,6 @@ def listed_document(sandbox: Sandbox, state: str, toolbox: str) -> Document:
 
 
 def snapshot_document(snapshot: Snapshot) -> Document:
-    """A snapshot."""
     return {
         "id": snapshot.id,
         "general": snapshot.general,
@@ -81,7 +80,7 @@ def snapshot_document(snapshot: Snapshot) -> Document:
 
 
 def error_document(status: int, reason: str, message: str, path: str) -> Document:
-    """What every refusal looks like."""
+    """The form of every error."""
     return {
         "path": path,
         "timestamp": moment(0),
@@ -92,5 +91,5 @@ def error_document(status: int, reason: str, message: str, path: str) -> Documen
 
 
 def moment(at: float) -> str:
-    """Seconds as the API writes them."""
+    """A time (seconds) in the API's format."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What goes wrong between a launcher and Daytona, call by call."""
+"""Faults between a launcher and Daytona, call by call."""
 
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong once."""
+    """One fault of one call."""
 
     kind: Kind
     status: int = 502
@@ -30,20 +30,20 @@ class Fault:
 
 
 class Faults:
-    """Which calls go wrong: planned ones first, then whatever `otherwise` says of a call."""
+    """Faults of calls: planned ones first, then those of `otherwise`."""
 
     def __init__(self, otherwise: Callable[[str], Fault | None] = lambda _call: None) -> None:
         self._planned: dict[str, deque[Fault | None]] = {}
         self.otherwise = otherwise
         self.calls: list[str] = []
-        """Every call that came, `POST /sandbox` and so on, in order."""
+        """Every call (`POST /sandbox` …), in order."""
 
     def plan(self, call: str, *faults: Fault | None) -> None:
-        """The next calls of this kind; None lets one pass."""
+        """Plans the faults of the next calls of this kind; None: no fault."""
         self._planned.setdefault(call, deque()).extend(faults)
 
     def next(self, call: str) -> Fault | None:
-        """What becomes of this call."""
+        """The fault of this call."""
         self.calls.append(call)
         planned = self._planned.get(call)
         return planned.popleft() if planned else self.otherwise(call)

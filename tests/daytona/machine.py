@@ -11,25 +11,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 LOG = Path(".daytona/sessions/entrypoint/entrypoint_command/output.log")
-"""Where the daemon keeps what the entrypoint prints, in the home of the image's user. At each start
-it is made anew, and `cmd.sh` is written; `exit_code` beside it gets one more line at the end. A
-daemon that is stopped takes all away, one that is killed leaves them to the next start (seen:
-v0.190)."""
+"""The daemon's log of the entrypoint, in the home of the image's user. Each start writes a new one
+and `cmd.sh`; each end adds a line to `exit_code` beside it. A stopped daemon removes all of it, a
+killed one leaves it to the next start (seen: v0.190)."""
 
 STDOUT = b"\x01\x01\x01"
-"""Stands before each piece that the entrypoint wrote to its standard output (b"\\x02\\x02\\x02":
-to its errors); here before the first."""
+"""Precedes each piece of standard output in the log (b"\\x02\\x02\\x02": of standard error); here
+only the first."""
 
 
 class Executed(NamedTuple):
-    """How a command ended; output and errors come in one stream."""
+    """Result of a command; output and errors are one stream."""
 
     exit_code: int
     result: str
 
 
 class Machine:
-    """Where the processes of all sandboxes live."""
+    """The processes of all sandboxes."""
 
     def __init__(
         self,
@@ -42,17 +41,17 @@ class Machine:
     ) -> None:
         self._folder = folder
         self._app = app
-        """Where the image's /app is on this host."""
+        """The image's /app on this host."""
         self._has_shell = has_shell
-        """Whether its daemon hands a command to a shell on standard input (seen: v0.190), or takes
-        it apart itself."""
+        """True if the daemon gives a command to a shell on standard input (seen: v0.190), else
+        splits it itself."""
         self._path = path
-        """Where programs are in the image."""
+        """The image's PATH."""
         self._program = program
-        """What runs for a snapshot's entrypoint; None: nothing does."""
+        """Command in place of a snapshot's entrypoint; None: none."""
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._noted: set[int] = set()
-        """Processes whose exit code is written down."""
+        """Processes whose exit code is recorded."""
 
     def home(self, sandbox_id: str) -> Path:
         """The directory of a sandbox."""
@@ -61,7 +60,7 @@ class Machine:
         return home
 
     async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
-        """Runs the entrypoint, once for each start; when it exits the sandbox goes on."""
+        """Runs the entrypoint once per start; the sandbox outlives its exit."""
         if self._program is None or sandbox_id in self._running:
             return
         path = self.home(sandbox_id) / LOG
@@ -81,23 +80,20 @@ class Machine:
             )
 
     def exit_code(self, sandbox_id: str) -> int | None:
-        """The entrypoint's; None while it runs."""
+        """The exit code of the entrypoint; None while it runs."""
         running = self._running.get(sandbox_id)
         return None if running is None else running.returncode
 
     def log(self, sandbox_id: str) -> str:
-        """What the entrypoint printed."""
+        """Output of the entrypoint."""
         path = self.home(sandbox_id) / LOG
         return path.read_text(errors="replace") if path.exists() else ""
 
     async def execute(
         self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
     ) -> Executed:
-        """A command line, run as the daemon does it.
-
-        Raises:
-            TimeoutError: a recent one ended it because its time was over.
-        """
+        """Runs a command line as the daemon does; raises `TimeoutError` if a recent daemon ended
+        it."""
         self._note_end(sandbox_id)
         if self._app is not None:
             command = command.replace("/app/", f"{self._app}/")
@@ -122,8 +118,7 @@ class Machine:
         return Executed(exit_code=process.returncode or 0, result=output.decode(errors="replace"))
 
     def _note_end(self, sandbox_id: str) -> None:
-        """The daemon writes the exit code down when the entrypoint ends; here, before anybody can
-        look."""
+        """Records the exit code before anybody can read it; the real daemon does so at the end."""
         running = self._running.get(sandbox_id)
         if running is None or running.returncode is None or running.pid in self._noted:
             return
@@ -132,12 +127,12 @@ class Machine:
             file.write(f"{running.returncode}\n")
 
     async def stop(self, sandbox_id: str) -> None:
-        """The daemon is asked to end."""
+        """Ends a sandbox by its daemon."""
         await self.end(sandbox_id)
         shutil.rmtree((self.home(sandbox_id) / LOG).parent, ignore_errors=True)
 
     async def end(self, sandbox_id: str) -> None:
-        """Nothing of the sandbox runs any more, not even its daemon, which was not asked."""
+        """Kills all processes of the sandbox, and its daemon."""
         self._note_end(sandbox_id)
         running = self._running.pop(sandbox_id, None)
         if running is not None:
@@ -145,7 +140,6 @@ class Machine:
             await running.wait()
 
     async def close(self) -> None:
-        """Ends them all."""
         for sandbox_id in list(self._running):
             await self.end(sandbox_id)
 
@@ -162,7 +156,7 @@ class Machine:
 
 
 def words(command: str) -> list[str]:
-    """Split at spaces outside of quotes of either kind; nothing else has a meaning."""
+    """Splits at spaces outside of quotes of either kind; nothing else is special."""
     found: list[str] = []
     word, quote = "", ""
     for letter in command:

@@ -1,4 +1,4 @@
-"""One Daytona organisation: its snapshots and sandboxes, and what time makes of them."""
+"""One Daytona organisation: its snapshots and sandboxes, and their changes over time."""
 
 import json
 import uuid
@@ -14,7 +14,7 @@ QUOTA = (
 
 
 class Refusal(Exception):
-    """What the API answers instead: the status and its message."""
+    """The API's error response: status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
@@ -24,27 +24,25 @@ class Refusal(Exception):
 
 @dataclass(kw_only=True)
 class Snapshot:
-    """An image that sandboxes are made from."""
-
     name: str
     state: str = "active"
     general: bool = False
     """Daytona's own: belongs to no organisation."""
     entrypoint: tuple[str, ...] | None = ("/bin/bash", "/app/execution.sh")
     regions: tuple[str, ...] | None = None
-    """None: an API that does not tell."""
+    """None: the API does not show it."""
     error_reason: str | None = None
     ready_at: float = 0.0
-    """When it comes to `becomes`, in seconds of the organisation's clock."""
+    """Time at which the state is `becomes`, in seconds of the organisation's clock."""
     becomes: str | None = None
     wanted: Mapping[str, object] = field(default_factory=dict)
-    """What it was asked for with."""
+    """Options of the create."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclass(kw_only=True)
 class Sandbox:
-    """A sandbox; `changes` are the states it comes to by itself, at their moments (seconds)."""
+    """A sandbox; `changes` are its future states with their times (seconds)."""
 
     id: str
     name: str
@@ -56,61 +54,61 @@ class Sandbox:
     error_reason: str | None = None
     queue_timed_out_at: float | None = None
     spot_evicted_at: float | None = None
-    """Moments of the organisation's clock at which Daytona itself gave it up."""
+    """Times of the organisation's clock at which Daytona itself ended it."""
     changes: list[tuple[float, str]] = field(default_factory=list)
 
     def state(self, now: float) -> str:
-        """The newest state that has come."""
         return [state for at, state in self.changes if at <= now][-1]
 
     def is_there(self, now: float) -> bool:
-        """Whether a GET finds it: what is destroyed answers 404."""
+        """True if a GET finds it: a destroyed one is 404."""
         return self.state(now) != "destroyed"
 
     def move(self, now: float, *changes: tuple[float, str]) -> None:
-        """Leaves its plan; `changes` are seconds from now."""
+        """Replaces the plan; `changes` are seconds from now."""
         self.changes = [change for change in self.changes if change[0] <= now]
         self.changes += [(now + after, state) for after, state in changes]
 
 
 @dataclass(kw_only=True)
 class Habits:
-    """How this Daytona behaves; durations in seconds."""
+    """Behaviour of this Daytona; durations in seconds."""
 
     start_seconds: float = 0.0
     destroy_seconds: float = 0.0
     wait_seconds: float = 0.0
-    """How long a create waits for `started`; the real one waits 30 s, then answers the state of
-    before the wait all the same."""
+    """Wait of a create for `started`; the real one waits 30 s, then sends the state before the
+    wait."""
     list_lag_seconds: float = 0.0
-    """The list shows the world as it was so long ago."""
+    """Age of the state that the list shows."""
     minute_seconds: float = 60.0
-    """How long a minute of auto-stop takes."""
+    """Length of a minute of auto-stop."""
     ignores_snapshot: bool = False
-    """Makes every sandbox from the default snapshot."""
+    """Creates every sandbox from the default snapshot."""
     name_is_freed_at_once: bool = True
-    """Since v0.178.0; before, a name was taken until its sandbox was destroyed."""
+    """True since v0.178.0; before, a name was taken until its sandbox was destroyed."""
     fails_to_start: str | None = None
-    """The reason with which sandboxes end in `error`."""
+    """The reason of sandboxes in `error`."""
     max_sandboxes: int = 10_000
     build_seconds: float = 0.0
-    """How long a snapshot is built or activated."""
+    """Duration of a build or an activation."""
     fails_to_build: str | None = None
-    """The reason with which builds end in `build_failed`."""
+    """The reason of builds in `build_failed`."""
     shows_destroyed_seconds: float = 0.0
-    """So long what is destroyed is still found by its id (24 h, seen with the client of v0.231)."""
+    """Time for which a destroyed sandbox is found by its id (24 h, seen with the client of v0.231).
+    """
     max_lifespan_minutes: int = 0
-    """The longest `ttlMinutes` that the organisation may ask for; 0: any."""
+    """The largest allowed `ttlMinutes`; 0: any."""
     lifespan_words: str = (
         "Requested TTL of {ttl} minutes exceeds the maximum sandbox lifespan of {max} minutes"
     )
-    """The true words are not known: they are not in any published source."""
+    """An invented text: no published source has the real one."""
     suspended: str | None = None
-    """Why the organisation is suspended."""
+    """The reason of the organisation's suspension."""
 
 
 class Organisation:
-    """Everything that belongs to one API key's organisation."""
+    """All resources of one API key's organisation."""
 
     def __init__(self, clock: Callable[[], float], habits: Habits | None = None) -> None:
         self.clock = clock
@@ -120,22 +118,17 @@ class Organisation:
         self.sandboxes: dict[str, Sandbox] = {}
 
     def add_snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """A snapshot of ours."""
         self.snapshots[snapshot.name] = snapshot
         return snapshot
 
     def living(self) -> list[Sandbox]:
-        """Those that are not destroyed and not on their way there."""
+        """Sandboxes that are neither destroyed nor destroying."""
         now = self.clock()
         gone = ("destroying", "destroyed")
         return [each for each in self.sandboxes.values() if each.state(now) not in gone]
 
     def create(self, wanted: Mapping[str, object]) -> Sandbox:
-        """Unknown fields are dropped without a word, as the real API drops them.
-
-        Raises:
-            Refusal: with the texts of the real API.
-        """
+        """Drops unknown fields silently; raises `Refusal` with the texts of the real API."""
         now = self.clock()
         self._apply_auto_stop()
         if self.habits.suspended is not None:
@@ -163,11 +156,7 @@ class Organisation:
         return made
 
     def find(self, id_or_name: str) -> Sandbox:
-        """By id first, then by name.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Looks up by id, then by name; raises `Refusal` (404)."""
         self._apply_auto_stop()
         now = self.clock()
         by_id = self.sandboxes.get(id_or_name)
@@ -180,7 +169,7 @@ class Organisation:
         return found
 
     def destroy(self, id_or_name: str) -> Sandbox:
-        """Accepted at once, done later; the name may be free before that."""
+        """Accepts at once and ends later; the name may be free before."""
         found = self.find(id_or_name)
         now = self.clock()
         if found.state(now) == "destroyed":
@@ -193,7 +182,7 @@ class Organisation:
         return found
 
     def evict(self, id_or_name: str, *, is_spot: bool = True) -> Sandbox:
-        """Daytona itself ends it: a spot sandbox, or one that has waited too long for room."""
+        """Daytona's own end of a spot sandbox, or of one that waited too long for capacity."""
         found = self.find(id_or_name)
         now = self.clock()
         found.move(now, (0.0, "destroyed"))
@@ -216,7 +205,7 @@ class Organisation:
         return found
 
     def listed(self, labels: Mapping[str, str]) -> Iterator[Sandbox]:
-        """Eventually consistent: as the world was a while ago."""
+        """Eventually consistent: the state of a while ago."""
         self._apply_auto_stop()
         then = self.clock() - self.habits.list_lag_seconds
         for each in self.sandboxes.values():
@@ -225,11 +214,7 @@ class Organisation:
                 yield each
 
     def snapshot(self, id_or_name: str) -> Snapshot:
-        """One snapshot.
-
-        Raises:
-            Refusal: 404.
-        """
+        """Raises `Refusal` (404)."""
         for each in self.snapshots.values():
             if id_or_name in (each.id, each.name):
                 if each.becomes is not None and each.ready_at <= self.clock():
@@ -238,7 +223,7 @@ class Organisation:
         raise Refusal(404, f"Snapshot with ID or name {id_or_name} not found")
 
     def build(self, name: str, wanted: Mapping[str, object]) -> Snapshot:
-        """A snapshot that is ready, or has failed, after a while."""
+        """A snapshot whose build succeeds or fails after a while."""
         entry = wanted.get("entrypoint")
         words = tuple(map(str, entry)) if isinstance(entry, list) else ("sleep", "infinity")
         made = Snapshot(name=name, state="building", entrypoint=words, wanted=wanted)
@@ -247,11 +232,7 @@ class Organisation:
         return self.add_snapshot(made)
 
     def activate(self, id_or_name: str) -> Snapshot:
-        """Takes a while, too.
-
-        Raises:
-            Refusal: it does not rest.
-        """
+        """Takes a while; raises `Refusal` unless the snapshot is inactive."""
         found = self.snapshot(id_or_name)
         if found.state == "active":
             raise Refusal(400, f"Snapshot {found.id} is already active")
@@ -264,7 +245,7 @@ class Organisation:
         snapshot.becomes = state
 
     def _snapshot(self, wanted: Mapping[str, object]) -> str:
-        """Its name: that is what the sandbox tells, whichever word it was asked for by."""
+        """The snapshot's name, which the sandbox shows, also if it was asked for by id."""
         name = str(wanted.get("snapshot") or self.default_snapshot)
         if self.habits.ignores_snapshot:
             return self.default_snapshot
@@ -298,7 +279,7 @@ class Organisation:
         return "error" if self.habits.fails_to_start else "started"
 
     def _apply_auto_stop(self) -> None:
-        """What runs inside is no activity: a busy agent is stopped like an idle one."""
+        """Processes inside are no activity: a busy agent is stopped like an idle one."""
         now = self.clock()
         for each in self.sandboxes.values():
             minutes = each.settings.get("autoStopInterval", 15)

@@ -13,7 +13,7 @@ Kind = Literal["text", "list", "number", "switch"]
 
 @dataclass(frozen=True, kw_only=True)
 class Flag:
-    """A flag, from the release that brought it to the one that took it away."""
+    """A flag, with the releases that added and removed it."""
 
     name: str
     kind: Kind = "text"
@@ -22,7 +22,7 @@ class Flag:
     until: Version = (9, 0, 0)
 
     def is_in(self, version: Version) -> bool:
-        """Whether this release has it."""
+        """True if this release has the flag."""
         return self.since <= version < self.until
 
 
@@ -99,8 +99,8 @@ SANDBOX_COMMANDS: tuple[tuple[str, str, Version], ...] = (
     ("start", "Start a sandbox", ALWAYS),
     ("stop", "Stop a sandbox", ALWAYS),
 )
-"""Of `daytona sandbox --help`. For a word that is none of them the same help is printed, and the
-exit code is 0: a program that asks for `exec` before v0.135 is told a success."""
+"""`daytona sandbox --help`, also printed for an unknown word, with exit code 0: `exec` before
+v0.135 looks like a success."""
 SNAPSHOT_COMMANDS: tuple[tuple[str, str, Version], ...] = (
     ("activate", "Activate a snapshot", (0, 204, 0)),
     ("create", "Create a snapshot", ALWAYS),
@@ -110,12 +110,13 @@ SNAPSHOT_COMMANDS: tuple[tuple[str, str, Version], ...] = (
 )
 
 SHORTCUTS_SINCE: Version = (0, 135, 0)
-"""`daytona create` and the others; the long form is hidden then, and still works."""
+"""`daytona create` and the like; their long form is hidden and still works."""
 ENV_AUTH_SINCE: Version = (0, 128, 0)
 CLIENTS_SINCE: Version = (0, 191, 0)
-"""From another repository."""
+"""Built from another repository."""
 PAGINATED_SINCE: Version = (0, 110, 0)
-"""Before, `list --format json` is a bare array; until v0.179 it asks `GET /sandbox/paginated`."""
+"""Before, `list --format json` is a bare array; until v0.179 it requests `GET /sandbox/paginated`.
+"""
 HINTS_SINCE: Version = (0, 168, 0)
 CURSOR_SINCE: Version = (0, 180, 0)
 SENDS_AUTO_STOP_ONLY_WHEN_GIVEN_SINCE: Version = (0, 197, 0)
@@ -125,6 +126,5 @@ QUOTES_SINCE: Version = (0, 205, 1)
 
 
 def parsed(text: str) -> Version:
-    """`0.190.0` as numbers."""
     major, minor, patch = text.split(".")
     return int(major), int(minor), int(patch)

@@ -1,4 +1,4 @@
-"""The stand-in API against the facts it stands for."""
+"""The stand-in API against the facts about the real one."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,7 +19,7 @@ REQUIRED = {
 
 
 class Clock:
-    """Moved by hand (seconds)."""
+    """A clock that is set by the test (seconds)."""
 
     def __init__(self) -> None:
         self.now = 1_790_000_000.0
@@ -44,7 +44,6 @@ async def api(tmp_path: Path, clock: Clock) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture
 async def http(api: Api) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the key."""
     headers = {"Authorization": "Bearer dtn_key"}
     async with httpx.AsyncClient(base_url=api.url, headers=headers, timeout=2) as client:
         yield client

@@ -1,4 +1,4 @@
-"""The stand-in CLI against the facts it stands for."""
+"""The stand-in CLI against the facts about the real one."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ CREATE = ("sandbox", "create", "--snapshot", "agent-1", "--name", "a")
 
 
 class CommandResult(NamedTuple):
-    """How a run ended."""
+    """Result of a run."""
 
     code: int
     out: str
@@ -44,7 +44,6 @@ class Cli:
         }
 
     async def run(self, *arguments: str) -> CommandResult:
-        """One run."""
         process = await asyncio.create_subprocess_exec(
             self.path,
             *arguments,
@@ -68,7 +67,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest.fixture
 def cli(tmp_path: Path, api: Api) -> Cli:
-    """A recent one."""
+    """The CLI of a recent release."""
     return Cli(tmp_path, api, NEW)
 
 

@@ -36,12 +36,12 @@ FLAGS: Mapping[tuple[str, ...], frozenset[str]] = {
 
 
 class Usage(Exception):
-    """A command line that is not taken."""
+    """An invalid command line."""
 
 
 @dataclass(kw_only=True)
 class Line:
-    """What was given."""
+    """A parsed command line."""
 
     command: tuple[str, ...]
     words: list[str] = field(default_factory=list)
@@ -52,7 +52,6 @@ class Line:
         return self.flags.get(name, [default])[-1]
 
     def pairs(self, name: str) -> dict[str, str]:
-        """`K=V` entries."""
         entries = (entry.partition("=") for entry in self.flags.get(name, ()))
         return {key: value for key, _, value in entries}
 

@@ -33,7 +33,7 @@ LINE_BYTES = 64 * 1024
 
 
 class Fatal(Exception):
-    """A refusal with an exit code of its own."""
+    """An error with an exit code of its own."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Fatal(Exception):
 
 
 def create(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
-    """Made, not started; 125 is for `run` alone."""
+    """Creates without a start; 125 is for `run` alone."""
     (image,) = line.words
     if not REFERENCE.fullmatch(image):
         raise Fatal("invalid reference format", 1)
@@ -51,7 +51,7 @@ def create(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
 
 
 def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
-    """Create, then start; 125 for docker's own failures."""
+    """Creates and starts; 125 for docker's own failures."""
     image, *command = line.words
     if line.text("entrypoint"):
         return _other_entrypoint(daemon, image, line.text("entrypoint"), command)
@@ -74,7 +74,7 @@ def run(daemon: Daemon, line: Line, environ: Mapping[str, str]) -> int:
 
 
 def build(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """From a folder with a Dockerfile; its `RUN test` lines and its last ENTRYPOINT count."""
+    """Builds from a folder with a Dockerfile: its `RUN test` lines and last ENTRYPOINT count."""
     folder = Path(line.words[0])
     rows = (folder / "Dockerfile").read_text().splitlines()
     for row in rows:
@@ -105,14 +105,14 @@ def _other_entrypoint(daemon: Daemon, image: str, program: str, words: Sequence[
 
 
 def _in_image(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """What lies in /app there lies in the folder here."""
+    """Maps the image's /app to the folder on this host."""
     here = [word.replace("/app/", f"{folder}/") for word in words]
     python = [sys.executable if word == "python3" else word for word in here]
     return subprocess.run(python, capture_output=True, text=True, check=False)
 
 
 def start(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Each by name; attached, its output comes through and its exit code is ours."""
+    """Starts each by name; attached, passes on its output and exit code."""
     name = line.words[0]
     before = daemon.printed(name)
     try:
@@ -126,14 +126,14 @@ def start(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def stop(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """With patience."""
+    """Stops each with a time limit."""
     daemon.stop(line.words[0], float(line.text("time", "10")))
     _say(line.words[0])
     return 0
 
 
 def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """With force, one that is not there is no failure."""
+    """With force, a missing container is no failure."""
     try:
         daemon.remove(line.words[0])
     except Refused as refused:
@@ -146,7 +146,7 @@ def rm(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def ps(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Ids, newest last; or what a format asks for."""
+    """Prints ids, newest last, or the given format."""
     for each in daemon.containers():
         is_shown = each["State"]["Running"] or line.text("all")
         if is_shown and _is_wanted(each, line.flags["filter"]):
@@ -158,7 +158,7 @@ def ps(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def _is_wanted(container: Mapping[str, Any], filters: Sequence[str]) -> bool:
-    """Every label, and one of the states."""
+    """True if every label and one of the states match."""
     labels, states = container["Config"]["Labels"], []
     for text in filters:
         kind, _, wanted = text.partition("=")
@@ -171,7 +171,7 @@ def _is_wanted(container: Mapping[str, Any], filters: Sequence[str]) -> bool:
 
 
 def _formatted(template: str, container: Mapping[str, Any]) -> str:
-    """Go's templates, as far as `.Names` and `.Label` go."""
+    """Go's templates, as far as `.Names` and `.Label`."""
     text = template.replace("{{.Names}}", container["Name"][1:])
     return re.sub(
         r'\{\{\.Label "([^"]+)"\}\}', lambda found: container["Config"]["Labels"][found[1]], text
@@ -179,7 +179,7 @@ def _formatted(template: str, container: Mapping[str, Any]) -> str:
 
 
 def logs(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Both streams apart."""
+    """Prints both streams apart."""
     found = daemon.find(line.words[0])
     last = int(line.text("tail", "1000000"))
     for which, stream in (("out", sys.stdout), ("err", sys.stderr)):
@@ -190,7 +190,7 @@ def logs(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Out of a container or into it, as a tar archive; whether it runs does not matter."""
+    """Copies out of or into a container, running or not, as a tar archive."""
     source, target = line.words
     if source == "-":
         return _put(daemon, *target.split(":", 1))
@@ -209,7 +209,7 @@ def cp(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def _put(daemon: Daemon, name: str, path: str) -> int:
-    """The folder must be there; ours is made when somebody asks for it."""
+    """The target folder must exist; ours is created on demand."""
     folder = Path(f"{daemon.root(daemon.find(name))}{path}")
     if path != "/tmp" and not folder.is_dir():
         raise Refused(f"Could not find the file {path} in container {name}")
@@ -220,13 +220,13 @@ def _put(daemon: Daemon, name: str, path: str) -> int:
 
 
 def execute(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """The command's exit code is ours."""
+    """Exits with the code of the command."""
     name, *command = line.words
     return daemon.execute(name, command)
 
 
 def info(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Its id alone."""
+    """Prints the daemon's id."""
     if line.text("format") != "{{.ID}}":
         raise NotImplementedError("the whole of it")
     _say(ID)
@@ -234,7 +234,7 @@ def info(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Those that are there; a complaint for each that is not."""
+    """Prints the existing ones, and an error for each missing one."""
     found: list[Mapping[str, Any]] = []
     missing: list[str] = []
     for name in line.words:
@@ -246,7 +246,7 @@ def container_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def image_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Whether it is there."""
+    """Fails for a missing image."""
     if daemon.image_folder(line.words[0]) is None:
         raise Refused(f"No such image: {line.words[0]}")
     _say("sha256:1f")
@@ -254,7 +254,7 @@ def image_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def network_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """The same of networks."""
+    """Prints the existing ones, and an error for each missing one."""
     known = {each["Name"]: each for each in daemon.networks()}
     found = [known[name] for name in line.words if name in known]
     missing = [
@@ -266,7 +266,6 @@ def network_inspect(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
 
 
 def network_create(daemon: Daemon, line: Line, _: Mapping[str, str]) -> int:
-    """Its id."""
     _say(daemon.create_network(line.words[0], line.pairs("opt")))
     return 0
 
@@ -292,7 +291,7 @@ COMMANDS: dict[tuple[str, ...], Command] = {
 
 
 def main(daemon: Daemon, arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The exit code."""
+    """Runs the command and returns its exit code."""
     with (daemon.folder / CALLS).open("a") as calls:
         calls.write(json.dumps([list(arguments), sorted(environ)]) + "\n")
     try:
@@ -322,7 +321,7 @@ def main(daemon: Daemon, arguments: Sequence[str], environ: Mapping[str, str]) -
 
 
 def environment_of(line: Line, environ: Mapping[str, str]) -> list[str]:
-    """From the files, then from the flags; a name without a value takes ours, if we have it."""
+    """Variables from the files, then from the flags; a name without a value takes the CLI's own."""
     given: dict[str, str] = {}
     for path in line.flags.get("env-file", ()):
         for number, row in enumerate(Path(path).read_bytes().split(b"\n"), start=1):
@@ -396,7 +395,7 @@ def _say(text: str) -> None:
 
 
 def _fault(folder: Path, at: str) -> None:
-    """What goes wrong here: the first planned fault, if it is for this moment."""
+    """The first planned fault, if it is for this step."""
     path = folder / FAULTS
     planned: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     if not planned or planned[0]["at"] != at:
@@ -427,5 +426,5 @@ def install(folder: Path) -> tuple[Path, Daemon]:
 
 
 def typed(folder: str) -> int:
-    """What the executable does."""
+    """Entry point of the executable."""
     return main(Daemon(Path(folder)), sys.argv[1:], os.environ)

@@ -1,7 +1,7 @@
 """The stand-in's daemon: a folder. Containers are real processes, each with a root of its own.
 
-A process cannot be shut into that root here. Instead its home and the folder that
-`SLIPGATE_STATE_DIR` names are moved there, for its entrypoint, for `exec` and for `cp` alike.
+A process cannot be confined to that root. Instead its home and the folder of `SLIPGATE_STATE_DIR`
+are moved there, for its entrypoint, for `exec` and for `cp` alike.
 """
 
 import contextlib
@@ -25,12 +25,10 @@ MOVED = ("SLIPGATE_STATE_DIR", "HOME")
 
 
 class Refused(Exception):
-    """What the daemon says no with."""
+    """The daemon's error response."""
 
 
 class Daemon:
-    """One daemon in a folder."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -43,7 +41,7 @@ class Daemon:
         *,
         search: str = os.defpath,
     ) -> None:
-        """An image that can be run; `content` is what lies in its /app, `search` its PATH."""
+        """A runnable image; `content` becomes its /app, `search` its PATH."""
         path = self.folder / "images.json"
         images = _read(path) if path.exists() else {}
         image = {
@@ -55,13 +53,13 @@ class Daemon:
         _write(path, {**images, name: image})
 
     def image_folder(self, name: str) -> Path | None:
-        """What lies in /app of an image."""
+        """The image's /app."""
         path = self.folder / "images.json"
         found = (_read(path) if path.exists() else {}).get(name)
         return Path(found["content"]) if found else None
 
     def goes(self, *, down: bool) -> None:
-        """Whether it can be reached."""
+        """Makes the daemon reachable, or not."""
         if down:
             (self.folder / "down").touch()
         else:
@@ -69,37 +67,37 @@ class Daemon:
 
     @property
     def is_down(self) -> bool:
-        """Whether nobody answers."""
+        """True if the daemon cannot be reached."""
         return (self.folder / "down").exists()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """One change at a time."""
+        """Lets one process change the state at a time."""
         with (self.folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def containers(self) -> list[dict[str, Any]]:
-        """All of them, as `inspect` shows them."""
+        """All containers, as `inspect` shows them."""
         return [_read(path) for path in sorted(self.folder.glob("containers/*/container.json"))]
 
     def networks(self) -> list[dict[str, Any]]:
-        """All of them, as `inspect` shows them."""
+        """All networks, as `inspect` shows them."""
         return [_read(path) for path in sorted(self.folder.glob("networks/*.json"))]
 
     def find(self, name: str) -> dict[str, Any]:
-        """By name, id, or the beginning of an id."""
+        """Looks up by name, id, or the beginning of an id."""
         for found in self.containers():
             if name in (found["Id"], found["Name"][1:]) or found["Id"].startswith(name):
                 return found
         raise Refused(f"No such container: {name}")
 
     def root(self, found: Mapping[str, Any]) -> Path:
-        """Its file system."""
+        """The container's file system."""
         return self._place(found) / "root"
 
     def create(self, wanted: Mapping[str, Any], name: str, image: str) -> dict[str, Any]:
-        """Made, not started."""
+        """Creates without a start."""
         images = _read(self.folder / "images.json")
         if image not in images:
             tag = "" if ":" in image else ":latest"
@@ -125,7 +123,7 @@ class Daemon:
         return made
 
     def start(self, name: str) -> None:
-        """Runs the entrypoint; a container that runs is left alone."""
+        """Runs the entrypoint, unless the container runs."""
         with self.alone():
             found = self.find(name)
             if found["State"]["Running"]:
@@ -144,7 +142,7 @@ class Daemon:
                 raise
 
     def execute(self, name: str, command: Sequence[str]) -> int:
-        """A command beside the entrypoint."""
+        """Runs a command beside the entrypoint."""
         found = self.find(name)
         if not found["State"]["Running"]:
             raise Refused(f"container {found['Id']} is not running")
@@ -158,12 +156,12 @@ class Daemon:
         return ran.returncode
 
     def printed(self, name: str) -> int:
-        """Bytes of its standard output so far."""
+        """Bytes of standard output so far."""
         path = self.output(self.find(name), "out")
         return path.stat().st_size if path.exists() else 0
 
     def attach(self, name: str, target: IO[bytes], offset: int) -> int:
-        """Its output behind an offset, until it has ended; then its exit code."""
+        """Its output after an offset until it ends, then its exit code."""
         path = self.output(self.find(name), "out")
         while True:
             is_over = not self.find(name)["State"]["Running"]
@@ -177,7 +175,7 @@ class Daemon:
             time.sleep(0.01)
 
     def stop(self, name: str, seconds: float) -> None:
-        """SIGTERM, then SIGKILL for all that runs in it."""
+        """SIGTERM, then SIGKILL to all processes in it."""
         found = self.find(name)
         if not found["State"]["Running"]:
             return
@@ -188,7 +186,6 @@ class Daemon:
             self.kill(name)
 
     def kill(self, name: str) -> None:
-        """At once."""
         found = self.find(name)
         if found["State"]["Running"]:
             with contextlib.suppress(ProcessLookupError):
@@ -196,7 +193,7 @@ class Daemon:
             self._wait(name, 20)
 
     def remove(self, name: str) -> None:
-        """With all its files."""
+        """Removes it with all its files."""
         self.kill(name)
         found = self.find(name)
         away = self.folder / "removed" / found["Id"]
@@ -204,7 +201,7 @@ class Daemon:
         self._place(found).rename(away)
 
     def create_network(self, name: str, options: Mapping[str, str]) -> str:
-        """A bridge."""
+        """Creates a bridge."""
         with self.alone():
             if any(each["Name"] == name for each in self.networks()):
                 raise Refused(f"network with name {name} already exists")
@@ -214,15 +211,14 @@ class Daemon:
         return str(made["Id"])
 
     def save(self, container: Mapping[str, Any]) -> None:
-        """As it is now."""
         _write(self._place(container) / "container.json", container)
 
     def output(self, found: Mapping[str, Any], name: str) -> Path:
-        """What its entrypoint printed: `out` or `err`."""
+        """Output of the entrypoint: `out` or `err`."""
         return self._place(found) / name
 
     def close(self) -> None:
-        """Nothing runs any more."""
+        """Kills all containers."""
         for each in self.containers():
             with contextlib.suppress(Refused):
                 self.kill(each["Id"])
@@ -231,7 +227,7 @@ class Daemon:
         return self.folder / "containers" / str(found["Id"])
 
     def _run(self, found: dict[str, Any]) -> None:
-        """A keeper stays behind: it waits for the process and writes down how it ended."""
+        """Leaves a reaper behind, which waits for the process and records its exit code."""
         heard, said = os.pipe()
         if os.fork():
             os.close(said)
@@ -304,7 +300,7 @@ class Daemon:
 
 
 def now() -> str:
-    """As docker writes it."""
+    """The time in docker's format."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.123456789Z", time.gmtime())
 
 

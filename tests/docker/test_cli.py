@@ -1,4 +1,4 @@
-"""The stand-in docker against what the real one does."""
+"""The stand-in docker against the real one's behaviour."""
 
 import asyncio
 import io
@@ -20,7 +20,7 @@ RUN = ("run", "-d", "--pull=never", "--network=n", "--name=a")
 
 
 class CommandResult(NamedTuple):
-    """How a run ended."""
+    """Result of a run."""
 
     code: int
     out: bytes
@@ -36,7 +36,6 @@ class Cli:
         self.daemon.create_network("n", {})
 
     async def run(self, *arguments: str, told: bytes = b"", **variables: str) -> CommandResult:
-        """One run."""
         process = await asyncio.create_subprocess_exec(
             self.path,
             *arguments,
@@ -49,7 +48,6 @@ class Cli:
         return CommandResult(process.returncode or 0, out, err.decode())
 
     def status(self) -> tuple[str, int]:
-        """Of the one container."""
         (found,) = self.daemon.containers()
         return found["State"]["Status"], found["State"]["ExitCode"]
 

@@ -37,7 +37,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 @pytest_asyncio.fixture
 async def installation(tmp_path: Path, api: Api) -> AsyncIterator[Installation]:
-    """A healthy launcher."""
     folder = tmp_path / "bin"
     folder.mkdir()
     install(folder, "0.205.1")

@@ -1,4 +1,4 @@
-"""The environment of a launcher, and the checks that the doctor makes of it."""
+"""The environment of a launcher, and the doctor's checks of it."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from launcher.settings import inspect_settings
 
 SNAPSHOT = "slipgate-agent-1"
 PUBLIC_URL = "public URL"
-"""The one check that fails: the gateway's public URL is an example."""
+"""The one failing check: the gateway's public URL is an example."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class Installation:
     wrong_scope: str
     """A key of the gateway with another scope than launcher."""
     bin: Path
-    """The folder of its CLI."""
+    """Directory of the stand-in CLI."""
 
     async def checks(self, *without: str, **other: str) -> dict[str, list[Check]]:
-        """By name; `without` some variables, and with others."""
+        """Checks by name; `without` unsets variables."""
         environ = {**self.environ, **other}
         settings, problems = inspect_settings(
             {name: text for name, text in environ.items() if name not in without}
@@ -35,6 +35,5 @@ class Installation:
         return found
 
     async def check(self, name: str, *without: str, **other: str) -> Check:
-        """The one of that name."""
         (one,) = (await self.checks(*without, **other))[name]
         return one

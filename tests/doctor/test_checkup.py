@@ -1,4 +1,4 @@
-"""Each thing that can be wrong is named, with what to do about it."""
+"""Each problem is named, with advice."""
 
 import shutil
 import socket
@@ -19,7 +19,7 @@ from tests.docker.cli import install as install_docker
 from tests.doctor.installation import PUBLIC_URL, SNAPSHOT, Installation
 
 CHAIN = {"SLIPGATE_PROVIDERS": "daytona-api,daytona-cli"}
-"""The CLI of the tests takes a second for each look."""
+"""The stand-in CLI takes a second per call."""
 ORDER = [
     *("gateway", "key", "configuration"),
     *("CLI", "CLI flags", "CLI login"),

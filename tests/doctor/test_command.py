@@ -1,4 +1,4 @@
-"""`slipgate doctor` as it is typed: what it prints, how it ends, and that Ctrl-C leaves nothing."""
+"""The command `slipgate doctor`: output, exit code, and clean-up after Ctrl-C."""
 
 import asyncio
 import json

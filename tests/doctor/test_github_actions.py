@@ -1,4 +1,4 @@
-"""GitHub Actions as the doctor sees it: each thing that can be wrong, with what to do about it."""
+"""The doctor's checks of GitHub Actions: each problem, with advice."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator

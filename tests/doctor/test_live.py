@@ -1,4 +1,4 @@
-"""One sandbox per provider: what came of it is said, and nothing of it is left."""
+"""One sandbox per provider: its result is shown, and it is deleted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ CHAIN = "daytona-api,daytona-cli"
 
 
 class LiveRun:
-    """A run of the trials in pretended time."""
+    """A run of the trials on a simulated clock."""
 
     def __init__(self, installation: Installation, api: Api, providers: str) -> None:
         self.time = Time()
@@ -45,13 +45,11 @@ class LiveRun:
         )
 
     async def run(self) -> Sequence[Check]:
-        """All providers."""
         async for check in self.live.run():
             self.checks.append(check)
         return self.checks
 
     def outcome(self) -> dict[str, list[str]]:
-        """By provider."""
         found: dict[str, list[str]] = {}
         for check in self.checks:
             found.setdefault(check.name, []).append(check.outcome)
@@ -95,7 +93,7 @@ async def test_an_ignored_snapshot_makes_a_verdict_for_daytonas_support(
 
 
 def trial_realm(api: Api) -> str:
-    """As every launcher names it."""
+    """The realm as every launcher names it."""
     return f"{api.url.removeprefix('http://').removesuffix('/api')}/{ORGANISATION}"
 
 

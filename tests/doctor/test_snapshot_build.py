@@ -1,4 +1,4 @@
-"""Snapshots are made once for each version, of the scripts of here, and whatever fails is said."""
+"""Snapshots are built once per version from this release's scripts; failures are shown."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ NAME = "slipgate-agent-7"
 
 @pytest.fixture
 def docker(tmp_path: Path) -> Daemon:
-    """A daemon, and its CLI where ours is."""
+    """A daemon, with its CLI beside the stand-in of Daytona's."""
     (tmp_path / "tools").mkdir()
     return install_docker(tmp_path / "tools")[1]
 
@@ -47,7 +47,6 @@ def engine(tmp_path: Path, docker: Daemon) -> DockerCli:
 
 @pytest.fixture
 def printed() -> list[str]:
-    """What builds print."""
     return []
 
 
@@ -55,7 +54,7 @@ def printed() -> list[str]:
 async def builder(
     tmp_path: Path, api: Api, docker: Daemon, printed: list[str]
 ) -> AsyncIterator[SnapshotBuilder]:
-    """With a CLI that knows the daemon, in pretended time."""
+    """A builder whose CLI knows the daemon, on a simulated clock."""
     time = Time()
     api.organisation.clock = lambda: 1_790_000_000.0 + time.now
     install(tmp_path / "tools", "0.205.1")

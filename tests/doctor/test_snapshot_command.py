@@ -1,4 +1,4 @@
-"""`slipgate snapshot` as it is typed."""
+"""The command `slipgate snapshot`."""
 
 import asyncio
 import json

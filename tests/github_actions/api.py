@@ -25,7 +25,7 @@ DOCUMENTATION = "https://docs.github.com/rest/actions/workflows#create-a-workflo
 
 @dataclass(kw_only=True)
 class Fault:
-    """What is answered instead."""
+    """A fault in place of the response."""
 
     status: int
     message: str = "Server Error"
@@ -41,29 +41,28 @@ class GitHub:
     workflow: Workflow
     branches: tuple[str, ...] = ("main",)
     is_allowed: bool = True
-    """Whether the token has Actions: write."""
+    """True if the token has Actions: write."""
     knows_details: bool = True
-    """Whether `return_run_details` is known at all."""
+    """True if `return_run_details` is known."""
     scopes: str = ""
-    """Of a classic token; a fine-grained one does not tell."""
+    """Scopes of a classic token; a fine-grained one lists none."""
     shows_contents: bool = True
-    """Whether the token has Contents: read."""
+    """True if the token has Contents: read."""
     is_enabled: bool | None = None
-    """Whether Actions are; None: only administrators are told."""
+    """True if Actions are enabled; None: shown to administrators only."""
     is_archived: bool = False
     state: str = "active"
-    """Of the workflow."""
+    """State of the workflow."""
     texts: dict[str, str] = field(default_factory=dict)
-    """Its file, by branch; where none is said, the one that ships stands on `main`."""
+    """Its file, by branch; by default the shipped one is on `main`."""
     faults: deque[Fault] = field(default_factory=deque)
     calls: list[dict[str, Any]] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
-    """The jobs that runs were asked for, in order."""
+    """Jobs of the dispatched runs, in order."""
     on_run: Callable[[str], object] = lambda _: None
 
     @property
     def app(self) -> Starlette:
-        """The API."""
         repository = "/repos/{owner}/{name}"
         workflow = f"{repository}/actions/workflows/{{file}}"
         return Starlette(

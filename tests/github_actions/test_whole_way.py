@@ -1,5 +1,5 @@
-"""Tasks by GitHub Actions: a gateway, the launcher that asks, and the runs that do the work, each a
-process of its own, with stand-ins for GitHub and Daytona."""
+"""Tasks by GitHub Actions: gateway, launcher and workflow runs as processes, with stand-ins for
+GitHub and Daytona."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ REQUEST = {"repoUrl": "https://github.com/acme/widgets", "prompt": "Mend it"}
 
 
 class World:
-    """What a test sees of it all."""
+    """The processes and stand-ins of a test."""
 
     def __init__(self, http: httpx.AsyncClient, api: Api, github: GitHub, runner: Runner) -> None:
         self.http = http
@@ -41,16 +41,16 @@ class World:
         github.on_run = self._on_run
 
     def start(self, job: str) -> asyncio.Task[Ran]:
-        """A run of its own."""
+        """Starts a process for the run."""
         return asyncio.create_task(self.runner.step("Do the job", job))
 
     async def create(self) -> str:
-        """A task's id."""
+        """Creates a task and returns its id."""
         response = await self.http.post("/v1/tasks", json=REQUEST)
         return str(response.json()["id"])
 
     async def until(self, task: str, **wanted: Any) -> dict[str, Any]:
-        """The task, once it is like that."""
+        """The task, once it satisfies the condition."""
         async with asyncio.timeout(60):
             while True:
                 shown: dict[str, Any] = (await self.http.get(f"/v1/tasks/{task}")).json()
@@ -59,7 +59,7 @@ class World:
                 await asyncio.sleep(0.05)
 
     async def asked(self, number: int) -> str:
-        """The job of the n-th run that was asked for."""
+        """The job of the n-th dispatched run."""
         async with asyncio.timeout(60):
             while len(self.github.runs) < number:  # noqa: ASYNC110 - another process tells it
                 await asyncio.sleep(0.05)
@@ -115,7 +115,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def _workspace(folder: Path) -> Path:
-    """As the steps before leave it: slipgate and the CLI are installed."""
+    """The state after the previous steps: slipgate and the CLI are installed."""
     programs = folder / "bin"
     programs.mkdir(parents=True)
     install(programs, "0.205.1")

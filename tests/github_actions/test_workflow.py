@@ -1,4 +1,4 @@
-"""The workflow that ships: what it may do, what it is given, and that its steps work."""
+"""The shipped workflow: its permissions, its inputs, and its steps."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The workflow as it ships, and a runner that does its steps the way GitHub's does."""
+"""The shipped workflow, and a runner that runs its steps as GitHub's does."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ EXPRESSION = re.compile(r"\$\{\{ (secrets|vars|inputs)\.(\w+) \}\}")
 
 
 class Ran(NamedTuple):
-    """How a step ended."""
+    """Result of a step."""
 
     code: int
     out: str
 
 
 class Workflow:
-    """The file, read."""
+    """The parsed file."""
 
     def __init__(self, path: Path = SHIPPED) -> None:
         self.text = path.read_text()
@@ -30,32 +30,29 @@ class Workflow:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What a dispatch may give."""
+        """Inputs of a dispatch."""
         triggers = self.document[True]  # YAML takes the key `on` for a truth
         inputs: dict[str, Any] = triggers["workflow_dispatch"]["inputs"]
         return inputs
 
     @property
     def job(self) -> dict[str, Any]:
-        """Its only job."""
         (job,) = self.document["jobs"].values()
         assert isinstance(job, dict)
         return job
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """In order."""
         steps: list[dict[str, Any]] = self.job["steps"]
         return steps
 
     def step(self, name: str) -> dict[str, Any]:
-        """By its name."""
         return next(step for step in self.steps if step.get("name") == name)
 
 
 @dataclass(kw_only=True)
 class Runner:
-    """A machine with nothing but what the workflow gives it."""
+    """A machine with only the workflow's environment."""
 
     workspace: Path
     workflow: Workflow
@@ -63,10 +60,10 @@ class Runner:
     variables: Mapping[str, str] = field(default_factory=dict)
     path: str = os.defpath
     env: Mapping[str, str] = field(default_factory=dict)
-    """Overrides what a step says."""
+    """Overrides values of a step."""
 
     async def step(self, name: str, job: str) -> Ran:
-        """One step of a run for this job."""
+        """Runs one step of a run for this job."""
         step = self.workflow.step(name)
         given = {"PATH": self.path, "HOME": str(self.workspace), "CI": "true"}
         said = {**self.workflow.job["env"], **step.get("env", {})}
@@ -89,6 +86,6 @@ class Runner:
         return Ran(process.returncode or 0, out.decode())
 
     def _resolved(self, text: str, job: str) -> str:
-        """What is not set is empty."""
+        """Replaces expressions; an unset one is empty."""
         known = {"secrets": self.secrets, "vars": self.variables, "inputs": {"job": job}}
         return EXPRESSION.sub(lambda found: known[found[1]].get(found[2], ""), text)

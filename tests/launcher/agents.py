@@ -16,7 +16,8 @@ ENDS_WITH_7 = program("raise SystemExit(7)")
 TELLS_ITS_ENVIRONMENT = program(
     "import json, os; json.dump(dict(os.environ), open('environment.json', 'w'))"
 )
-"""In a file in its working directory; what it was handed over lies in its state directory."""
+"""Writes its environment to a file in its working directory; the job's is in its state
+directory."""
 
 DEAF = program("""
 import pathlib, signal
@@ -49,4 +50,4 @@ signal.signal(signal.SIGTERM, end)
 pathlib.Path('ready').touch()
 while True: signal.pause()
 """)
-"""Writes a webhook to its spool when it is told to end."""
+"""Writes a webhook to its spool on SIGTERM."""

@@ -14,8 +14,8 @@ class Time:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        """They pass at once, and everybody else has a turn; whoever wants to sleep for more than
-        an hour (to renew a lease of many) sleeps for good."""
+        """Moves the clock at once and lets other tasks run; a sleep of over an hour (a lease's
+        renewal) never ends."""
         if seconds > 3_600:
             await asyncio.Event().wait()
         self.now += seconds

@@ -25,7 +25,7 @@ def gateway() -> Iterator[StubGateway]:
 
 @pytest.fixture
 def make_local(tmp_path: Path) -> Iterator[MakeLocal]:
-    """Providers on one state directory; what they started is killed after the test."""
+    """Makes providers on one state directory; their processes are killed after the test."""
     state = tmp_path / "state"
 
     def make(program: tuple[str, ...], grace: float = 0.3) -> LocalProvider:
@@ -53,7 +53,7 @@ def make_context(client: Client, make_local: MakeLocal) -> Callable[..., Launche
 
 
 def kill_all_under(state: Path) -> None:
-    """Kills what a test left running, found by the directory its environment names."""
+    """Kills a test's remaining processes, found by the directory in their environment."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue

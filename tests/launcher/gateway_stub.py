@@ -49,18 +49,18 @@ KEY = "slip_launcher_test"
 
 @dataclass
 class StubGateway:
-    """Written by the test and read by the server's thread, or the other way round."""
+    """State that the test and the server's thread share."""
 
     port: int = 0
     offers: list[Job] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     told: list[tuple[str, str, Words]] = field(default_factory=list)
-    """(job, verb, words), in order."""
+    """(job, verb, body), in order."""
     ended: list[Ended] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
     """Verbs that are answered with `lease_lost`."""
     mute: set[str] = field(default_factory=set)
-    """Verbs that are answered with 503 as long as they stand here."""
+    """Verbs that are answered with 503 while they are in this set."""
     cancel: bool = False
     may_create: bool = True
     create_seconds: int = 30
@@ -78,12 +78,10 @@ class StubGateway:
         return Counter(said for _, said, _ in self.told)[verb]
 
     def done(self) -> Done:
-        """The last `done`."""
         words = [words for _, _, words in self.told if isinstance(words, Done)]
         return words[-1]
 
     def failed(self) -> Failed:
-        """The last `failed`."""
         words = [words for _, _, words in self.told if isinstance(words, Failed)]
         return words[-1]
 

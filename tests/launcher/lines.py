@@ -19,5 +19,4 @@ class Lines:
         )
 
     def of(self, event: str) -> list[EventDict]:
-        """The lines of one kind, in order."""
         return [dict(line) for line in self._entries if line["event"] == event]

@@ -1,4 +1,4 @@
-"""Calls to a gateway that is away, busy, or says no."""
+"""Calls to a gateway that is away, busy, or rejects them."""
 
 import asyncio
 import socket

@@ -43,12 +43,12 @@ REALM = f"app.daytona.io/{ORGANISATION}"
 
 
 def job(kind: JobKind, **fields: Any) -> Job:
-    """A job that nobody has to renew."""
+    """A job whose lease needs no renewal."""
     return a_job(kind, lease_seconds=36_000, **fields)
 
 
 class World:
-    """The cloud and the launcher share one pretended time."""
+    """The cloud and the launcher on one simulated clock."""
 
     def __init__(self, api: Api, time: Time) -> None:
         self.api = api
@@ -56,7 +56,7 @@ class World:
 
     @property
     def alive(self) -> list[str]:
-        """Names of the sandboxes that are not on their way out."""
+        """Names of the sandboxes that are not being deleted."""
         return [each.name for each in self.api.organisation.living()]
 
 
@@ -496,7 +496,7 @@ word = {'id': 'w1', 'timestamp': 1, 'signature': 'v1,x', 'body': 'AAAA'}
 (state / 'draft').rename(state / 'spool.jsonl')
 signal.pause()
 """)
-"""Holds its lock and has said one word."""
+"""Holds its lock and has written one webhook."""
 
 
 ENDS = program("""
@@ -556,7 +556,7 @@ async def test_an_ended_agent_is_reported_with_exit_code_and_last_lines(
 
 
 FAILS_AT_ONCE = program("raise SystemExit(2)")
-"""Before it has taken its lock: git is not installed."""
+"""An agent that has not yet taken its lock: git is missing."""
 
 
 @pytest.mark.parametrize("has_shell", [False, True], ids=["words", "shell"])
@@ -621,7 +621,7 @@ if lock.exists():
 lock.parent.mkdir()
 lock.touch()
 """)
-"""Its second start has not come to taking the lock that its first one left."""
+"""A second start that has not yet taken the lock of the first one."""
 
 
 async def test_an_agent_that_has_only_begun_again_is_not_taken_for_ended(
@@ -659,7 +659,7 @@ async def test_an_agent_whose_end_the_daemon_could_not_write_down_has_ended_all_
 
 
 class Fails(Machine):
-    """One in which every command fails."""
+    """Sandboxes in which every command fails."""
 
     async def execute(
         self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
@@ -680,7 +680,7 @@ async def test_a_failed_command_is_reported_by_its_output(
 
 
 class Hangs(Machine):
-    """One in which no command ends within its time."""
+    """Sandboxes in which every command times out."""
 
     async def execute(
         self, sandbox_id: str, env: Mapping[str, str], command: str, timeout: float
@@ -748,7 +748,7 @@ for name in (state / 'found').read_text().split():
     print(json.dumps({'name': name, 'keys': 'SECRET' in os.environ, 'chunk': 'x' * 400_000}))
 print('trouble', file=sys.stderr)
 """
-"""A runner that finds something."""
+"""A runner that finds files to rescue."""
 
 
 async def test_what_an_agent_left_comes_in_lines_and_without_its_keys(

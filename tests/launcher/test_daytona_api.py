@@ -1,4 +1,4 @@
-"""`daytona-api` alone: what only the API takes."""
+"""`daytona-api` alone: features of the API only."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -46,7 +46,7 @@ async def make(api: Api) -> AsyncIterator[MakeProvider]:
 
 
 def _site(client: Client, provider: DaytonaApi) -> tuple[LauncherContext, Time]:
-    """A launcher in pretended time."""
+    """A launcher on a simulated clock."""
     time = Time()
     context = LauncherContext(
         client=client, providers=(provider,), forwarded_env={}, sleep=time.sleep, clock=time.clock

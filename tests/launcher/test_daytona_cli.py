@@ -1,4 +1,4 @@
-"""`daytona-cli` alone: what depends on the program, its release and its surroundings."""
+"""`daytona-cli` alone: the program, its release and its environment."""
 
 import asyncio
 import json
@@ -44,7 +44,6 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 def terminal(folder: Path, api: Api, release: str) -> DaytonaCliClient:
-    """The CLI of a release."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     return open_cli_client(
@@ -57,7 +56,6 @@ def terminal(folder: Path, api: Api, release: str) -> DaytonaCliClient:
 
 
 def provider(folder: Path, api: Api, release: str = "0.205.1") -> DaytonaCli:
-    """The provider with that CLI."""
     time = Time()
     return DaytonaCli(
         terminal(folder, api, release),

@@ -1,4 +1,4 @@
-"""The docker provider against the stand-in: jobs, faults at every step, and what is left."""
+"""The docker provider against the stand-in: jobs, faults at every step, and leftovers."""
 
 import asyncio
 import base64
@@ -71,23 +71,23 @@ def context(client: Client, docker: Docker, time: Time) -> LauncherContext:
 
 
 async def do(context: LauncherContext, kind: JobKind, **fields: Any) -> bool:
-    """A job that nobody has to renew."""
+    """A job whose lease needs no renewal."""
     return await run_job(context, a_job(kind, lease_seconds=36_000, **fields), LOG)
 
 
 def plan(daemon: Daemon, *faults: dict[str, Any]) -> None:
-    """What goes wrong next."""
+    """Plans the next faults."""
     (daemon.folder / FAULTS).write_text(json.dumps(faults))
 
 
 def calls(daemon: Daemon) -> list[tuple[list[str], list[str]]]:
-    """Every run of the CLI: its arguments, and the names in its environment."""
+    """Every run of the CLI: its arguments, and the names of its variables."""
     rows = (daemon.folder / CALLS).read_text().splitlines()
     return [(arguments, names) for arguments, names in map(json.loads, rows)]
 
 
 def exited(daemon: Daemon) -> bool:
-    """Whether its agent has ended."""
+    """True once the agent has ended."""
     return [each["State"]["Status"] for each in daemon.containers()] == ["exited"]
 
 

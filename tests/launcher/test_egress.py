@@ -19,7 +19,7 @@ from tests.snapshot.http_stub import HttpStub, Request, Response
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """One that nobody knows by itself."""
+    """A certificate authority that is unknown by default."""
     return Authority(tmp_path / "authority")
 
 
@@ -33,14 +33,14 @@ def bundle(authority: Authority, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def server(authority: Authority) -> Iterator[HttpStub]:
-    """A server that it vouches for."""
+    """A server with a certificate of that authority."""
     stub = HttpStub(lambda _: Response(content={}), tls=authority.context("127.0.0.1"))
     yield stub
     stub.stop()
 
 
 async def _statuses(url: str, egress: Egress) -> list[int]:
-    """Of the gateway, Daytona and GitHub at that address."""
+    """Statuses of the gateway, Daytona and GitHub at that address."""
     clients = [
         open_http(url, "key", egress=egress),
         open_daytona(url, "key", egress=egress),

@@ -1,4 +1,4 @@
-"""The watch over processes: what has ended is told at once, and once."""
+"""The exit watcher: reports each ended process at once, and once."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def a_watch(
 
 
 async def ended(local: LocalProvider) -> None:
-    """Until its one sandbox has."""
+    """Waits until the one sandbox has ended."""
     while await local.ended() != {KEY}:  # noqa: ASYNC110 - another process ends
         await asyncio.sleep(0.01)
 

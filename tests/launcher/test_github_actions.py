@@ -1,5 +1,4 @@
-"""The launcher that asks GitHub Actions: what it claims for, what it says, and what GitHub may
-answer."""
+"""Delegation to GitHub Actions: claims, reports, and GitHub's responses."""
 
 import functools
 from collections.abc import AsyncIterator, Callable
@@ -51,7 +50,6 @@ Made = Callable[..., LauncherContext]
 
 @pytest.fixture
 def context(client: Client, http: httpx.AsyncClient, time: Time) -> Made:
-    """Makes a launcher's means."""
     return functools.partial(_site, client, http, time)
 
 

@@ -272,18 +272,16 @@ async def test_destroy_of_nothing_finds_it_gone(
 
 
 class Overlooking(LocalProvider):
-    """Its list is eventually consistent: what is there is not always found."""
+    """A provider whose list is eventually consistent: it misses sandboxes."""
 
     async def find(self, key: Key) -> SandboxStatus | None:
-        """Nothing, whatever is there."""
         return None
 
 
 class Unstopping(LocalProvider):
-    """Its provider refuses for good to stop anything."""
+    """A provider that can stop nothing."""
 
     async def stop(self, key: Key) -> None:
-        """Never."""
         raise ProviderError("provider_refused", "no stop here", retryable=False)
 
 

@@ -1,4 +1,4 @@
-"""A launcher of which each look at a spool costs a run starts only where none is asked for."""
+"""A launcher whose inspections cost a workflow run starts only if none is needed."""
 
 import json
 import subprocess

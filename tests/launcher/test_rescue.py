@@ -1,4 +1,4 @@
-"""What an agent left in its sandbox is sent before the sandbox goes, and never holds that up."""
+"""The rescue of an agent's files before its sandbox is removed, which it never delays."""
 
 import asyncio
 import json
@@ -21,10 +21,10 @@ LINE = json.dumps(PIECE).encode() + b"\n"
 
 
 class Left(LocalProvider):
-    """A provider in whose sandbox something lies."""
+    """A provider whose sandbox holds files to rescue."""
 
     def says(self, lines: Sequence[bytes], failure: Exception | None, *, hangs: bool) -> None:
-        """What its runner prints, and how it goes on."""
+        """Runs this in place of the runner's output."""
         self._says, self._failure, self._hangs = lines, failure, hangs
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
@@ -53,7 +53,6 @@ def left(make_context: Callable[..., LauncherContext], make_local: MakeLocal) ->
 
 
 def pieces(gateway: StubGateway) -> list[RescuedPiece]:
-    """What was sent."""
     return [words for _, _, words in gateway.told if isinstance(words, RescuedPiece)]
 
 

@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone."""
+"""Parsing of the headers by which a server asks for a pause."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from launcher.providers.retry_after import seconds_to_wait
 
 DATE = {"Date": "Sun, 06 Nov 2026 08:49:37 GMT"}
 NOW = 1_793_954_977.0
-"""The moment of `DATE`."""
+"""`DATE` as a timestamp."""
 
 
 @pytest.mark.parametrize(

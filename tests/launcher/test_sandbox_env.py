@@ -1,4 +1,4 @@
-"""Which variables reach a sandbox."""
+"""Variables that reach a sandbox."""
 
 import pytest
 

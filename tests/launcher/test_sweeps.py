@@ -1,4 +1,4 @@
-"""Sweeps of Daytona: what its list shows is only a hint; what is destroyed is looked at first."""
+"""Sweeps of Daytona: its list is a hint, and a sandbox is looked up before it is destroyed."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -60,19 +60,17 @@ async def context(client: Client, api: Api, time: Time) -> AsyncIterator[Launche
 
 
 def made(api: Api, name: str = NAME, **labels: str) -> Sandbox:
-    """A sandbox that is there."""
     wanted = {"name": name, "snapshot": SNAPSHOT, "labels": {**LABELS, **labels}}
     return api.organisation.create(wanted)
 
 
 async def destroyed(context: LauncherContext, sandbox: Sandbox) -> bool:
-    """The destroy job of a stray: name, id and labels as a sweep has found them."""
+    """The destroy job of an orphan: name, id and labels as a sweep has reported them."""
     place = JobSandbox(name=NAME, id=sandbox.id, provider="daytona-api", realm="r")
     return await run_job(context, a_job("destroy", lease_seconds=36_000, sandbox=place), LOG)
 
 
 async def swept(context: LauncherContext, gateway: StubGateway) -> list[str]:
-    """The ids that a sweep reports."""
     assert await run_job(context, a_job("sweep", lease_seconds=36_000), LOG)
     return [each.id for each in gateway.done().sandboxes or ()]
 

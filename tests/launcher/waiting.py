@@ -1,4 +1,4 @@
-"""Waits for a condition, with a time limit instead of a guess."""
+"""Waits for a condition with a time limit."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ LIMIT_SECONDS = 60.0
 
 
 async def until(condition: Callable[[], object], what: str = "the condition") -> None:
-    """Returns as soon as `condition` holds; fails the test when it never does."""
+    """Returns as soon as `condition` holds; fails the test if it never does."""
     give_up = time.monotonic() + LIMIT_SECONDS
     while not condition():
         assert time.monotonic() < give_up, f"{what} did not come true"

@@ -1,1 +1,1 @@
-"""Many launches through launchers that die, on a Daytona where every fifth call goes wrong."""
+"""Many launches through launchers that die, on a Daytona where every fifth call fails."""

@@ -1,4 +1,4 @@
-"""Agents of few words: each says that it has begun and that it is done, signed with its own key."""
+"""Minimal agents: each reports its start and its end, signed with its own key."""
 
 import asyncio
 import time
@@ -16,28 +16,28 @@ PAUSE_SECONDS = 0.2
 
 
 class Speaking(Machine):
-    """Runs no process: a sandbox that has started speaks once, and again until it is heard."""
+    """Runs no process: a started sandbox reports once, and again until it is accepted."""
 
     def __init__(self, folder: Path, http: httpx.AsyncClient) -> None:
         super().__init__(folder)
         self._http = http
         self._speaking: dict[str, asyncio.Task[None]] = {}
         self.refused: list[int] = []
-        """Statuses with which agents were told to stop."""
+        """Statuses that told agents to stop."""
 
     async def start(self, sandbox_id: str, env: Mapping[str, str]) -> None:
-        """Once for each sandbox, however often somebody looks at it."""
+        """Starts the agent once per sandbox."""
         if sandbox_id not in self._speaking and "SLIPGATE_WEBHOOK_URL" in env:
             self._speaking[sandbox_id] = asyncio.ensure_future(self._speak(sandbox_id, env))
 
     async def end(self, sandbox_id: str) -> None:
-        """A destroyed sandbox says nothing more."""
+        """A destroyed sandbox reports nothing more."""
         speaking = self._speaking.get(sandbox_id)
         if speaking is not None:
             speaking.cancel()
 
     async def close(self) -> None:
-        """Nobody speaks any more."""
+        """Cancels all agents."""
         for speaking in self._speaking.values():
             speaking.cancel()
         await asyncio.gather(*self._speaking.values(), return_exceptions=True)

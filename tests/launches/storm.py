@@ -1,4 +1,4 @@
-"""One run: tasks in, faults and kills, fair weather, and what is left at the end."""
+"""One run: tasks, faults and kills, then none, and the final state."""
 
 import asyncio
 import os
@@ -31,15 +31,15 @@ LOOK_SECONDS: Final = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How much happens."""
+    """The number of tasks, faults and kills."""
 
     tasks: int
     launchers: int = 4
     capacity: int = 10
     share: float = 0.2
-    """Of all calls to Daytona, how many go wrong."""
+    """Share of the calls to Daytona that fail."""
     kill_seconds: float = 2.0
-    """Between two kills of a launcher."""
+    """Seconds between two kills of a launcher."""
     patience_seconds: float = 300.0
     seed: int = 1
     providers: str = "daytona-api"
@@ -47,11 +47,11 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run has left behind."""
+    """The final state of a run."""
 
     statuses: dict[str, int]
     doubles: int
-    """Creates for a task of which another attempt's sandbox still lived."""
+    """Creates of a task while another attempt's sandbox was alive."""
     orphans: list[str]
     problems: tuple[str, ...]
     seconds: float
@@ -60,14 +60,14 @@ class Outcome:
 
 
 class Watchful(Organisation):
-    """Notes every sandbox that is made while another one of its task lives."""
+    """Records every sandbox that is created while another one of its task is alive."""
 
     def __init__(self, habits: Habits) -> None:
         super().__init__(asyncio.get_running_loop().time, habits)
         self.doubles = 0
 
     def create(self, wanted: Any) -> Sandbox:
-        """As the real one does."""
+        """Creates as the real one does."""
         task = wanted.get("labels", {}).get("slipgate-task")
         others = [each for each in self.living() if each.labels.get("slipgate-task") == task]
         made = super().create(wanted)
@@ -90,11 +90,7 @@ class _Field:
 
 
 async def storm(folder: Path, size: Size) -> Outcome:
-    """Plays it to its end.
-
-    Raises:
-        TimeoutError: something has not ended long after the weather has cleared up.
-    """
+    """Runs until all tasks end; raises `TimeoutError` if one has not, long after the last fault."""
     began = asyncio.get_running_loop().time()
     async with _opened(folder, size) as place:
         await _ask(place)
@@ -200,7 +196,7 @@ async def _kill(place: _Field) -> None:
 
 
 def _revive(place: _Field) -> None:
-    """A kill that was cut short must not leave one dead."""
+    """Restarts the launcher of an interrupted kill."""
     for each in place.launchers:
         if each.exit_code is not None:
             each.start()

@@ -1,4 +1,4 @@
-"""What a launch costs nobody: no task lost, no sandbox twice, none left over."""
+"""Faults during launches lose no task, start no sandbox twice, and leave none behind."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which calls to Daytona go wrong, and how: seeded, so that a run can be had again."""
+"""Seeded faults of calls to Daytona: a run can be repeated."""
 
 from dataclasses import replace
 from random import Random
@@ -25,7 +25,7 @@ LAUNCH: Final = "POST /sandbox"
 
 
 class Weather:
-    """A share of all calls goes wrong; a few creates ignore the snapshot or never start."""
+    """A share of all calls fails; a few creates ignore the snapshot or never start."""
 
     def __init__(self, organisation: Organisation, *, seed: int, share: float) -> None:
         self._organisation = organisation
@@ -33,11 +33,11 @@ class Weather:
         self._share = share
 
     def clear_up(self) -> None:
-        """From now on everything works."""
+        """Ends all faults."""
         self._share = 0.0
 
     def __call__(self, call: str) -> Fault | None:
-        """What becomes of a call."""
+        """The fault of a call."""
         if call == LAUNCH:
             habits = self._organisation.habits
             self._organisation.habits = replace(
