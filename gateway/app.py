@@ -317,11 +317,11 @@ def _stats(parts: _Parts, runners: Sequence[Runner]) -> Callable[[], Awaitable[G
         now = clock()
         return await store.reads.gauges(now=now, since=now - LIVE_FOR)
 
-    figures = Cached(look, keep=FIGURES_FOR, clock=clock)
+    gauges = Cached(look, keep=FIGURES_FOR, clock=clock)
 
     async def stats() -> GatewayStats:
         return GatewayStats(
-            figures=await figures(),
+            gauges=await gauges(),
             at=clock(),
             queue=ledger.waiting,
             log_dropped=parts.log_dropped(),

@@ -39,7 +39,7 @@ class GatewayStats(Frozen, frozen=True, kw_only=True):
 
     at: int
     """Milliseconds."""
-    figures: Gauges
+    gauges: Gauges
     """These may be some seconds old."""
     queue: int
     """Commands that the ledger has not begun to write."""
@@ -114,24 +114,22 @@ class _Now(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Gauges of this moment; what could be there and is not, is 0."""
-        now, figures = self._stats, self._stats.figures
-        tasks = {status.value: figures.tasks.get(status, 0) for status in Status}
-        flags = {code: figures.flags.get(code, 0) for code in FLAG_ORDER}
+        now, gauges = self._stats, self._stats.gauges
+        tasks = {status.value: gauges.tasks.get(status, 0) for status in Status}
+        flags = {code: gauges.flags.get(code, 0) for code in FLAG_ORDER}
         yield _gauges("slipgate_tasks", "Tasks by state.", "status", tasks)
         yield _gauges("slipgate_flags", "Tasks that have a flag.", "code", flags)
-        yield _gauges(
-            "slipgate_deliveries", "Deliveries not arrived.", "status", figures.deliveries
-        )
-        due = figures.oldest_due_at
+        yield _gauges("slipgate_deliveries", "Deliveries not arrived.", "status", gauges.deliveries)
+        due = gauges.oldest_due_at
         waits = 0.0 if due is None else max(0, now.at - due) / 1000
         yield GaugeMetricFamily(
             "slipgate_deliveries_oldest_due_seconds", "How long one is due.", value=waits
         )
         yield GaugeMetricFamily(
-            "slipgate_launchers_live", "Launchers that call.", value=figures.launchers
+            "slipgate_launchers_live", "Launchers that call.", value=gauges.launchers
         )
         yield GaugeMetricFamily(
-            "slipgate_launcher_places", "Sandboxes they would make.", value=figures.places
+            "slipgate_launcher_places", "Sandboxes they would make.", value=gauges.places
         )
         yield GaugeMetricFamily("slipgate_ledger_queue", "Commands that wait.", value=now.queue)
         yield GaugeMetricFamily(

@@ -9,9 +9,9 @@ WORD_CHARACTERS: Final = 4_096
 """Longer than any token without a blank."""
 _BEGIN: Final = "-----BEGIN "
 _END: Final = "-----END "
-_LETTER: Final = r"[^\s\"'<>(){}\[\],;]"
-_LAST_WORD: Final = re.compile(rf"{_LETTER}+\Z")
-_FIRST_WORD: Final = re.compile(rf"\A{_LETTER}+")
+_CHARACTER: Final = r"[^\s\"'<>(){}\[\],;]"
+_LAST_TOKEN: Final = re.compile(rf"{_CHARACTER}+\Z")
+_FIRST_WORD: Final = re.compile(rf"\A{_CHARACTER}+")
 
 
 def end_of_piece(text: str, most: int) -> int:
@@ -46,7 +46,7 @@ def last_of(text: str, most: int) -> str:
 def _before_word(text: str, end: int) -> int:
     """The start of the word that `end` would cut; `end` if it is longer than any secret."""
     start = max(0, end - WORD_CHARACTERS)
-    word = _LAST_WORD.search(text[start:end])
+    word = _LAST_TOKEN.search(text[start:end])
     return end if word is None or word.start() == 0 else start + word.start()
 
 

@@ -75,7 +75,7 @@ class Outbox:
         self.past: list[DeliveryFailure] = []
         self.changed = 0
 
-    def owed(self) -> Sequence[Row]:
+    def pending(self) -> Sequence[Row]:
         return self.heads
 
     async def due_deliveries(
@@ -83,13 +83,13 @@ class Outbox:
     ) -> dict[str, DueDeliveries]:
         return {
             name: DueDeliveries(
-                heads=tuple(each for each in self.owed() if each.endpoint_id == name)
+                heads=tuple(each for each in self.pending() if each.endpoint_id == name)
             )
             for name in endpoint_ids
         }
 
     async def pending_endpoints(self, after: str, limit: int) -> Sequence[PendingEndpoint]:
-        projects = {each.endpoint_id: each.project for each in self.owed()}
+        projects = {each.endpoint_id: each.project for each in self.pending()}
         return [
             PendingEndpoint(endpoint_id=name, project=projects[name], at=NOW)
             for name in sorted(projects)
@@ -348,7 +348,7 @@ async def test_a_letter_is_sent_once_however_long_its_outcome_cannot_be_committe
 class Backlog(Outbox):
     """Settled deliveries are no longer due."""
 
-    def owed(self) -> Sequence[Row]:
+    def pending(self) -> Sequence[Row]:
         done = {(each.endpoint_id, each.seq) for each in self.settled}
         return [each for each in self.heads if (each.endpoint_id, each.seq) not in done]
 

@@ -35,12 +35,12 @@ class Agent:
         return Path(tempfile.mkdtemp(prefix=name, dir=self._root)) / name
 
     def does(self, script: str) -> None:
-        """What an agent would."""
+        """The acts of an agent."""
         environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **IDENTITY}
         subprocess.run(["bash", "-ec", script], cwd=self.checkout, env=environ, check=True)
 
     def patch(self, *, most: int = diff.LARGEST_PATCH_BYTES) -> Patch:
-        """What is made of it."""
+        """The patch that is made of its work."""
         workdir = self.workdir("patch")
         return patch.make(self._ours, self.state, workdir, is_secret=_is_secret, most=most)
 
@@ -54,6 +54,6 @@ class Agent:
         return made, trace.read_text().count('"event":"start"')
 
     def paths(self, made: Patch) -> set[str]:
-        """What the patch is about."""
+        """The paths of the patch."""
         listed = git("apply", "--numstat", "-z", "-", at=self._root, text=made.text)
         return {entry.split("\t")[2] for entry in listed.split("\0") if entry}

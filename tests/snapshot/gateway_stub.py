@@ -46,7 +46,7 @@ class GatewayStub:
 
     prompt: str = ""
     earlier: dict[str, object] = field(default_factory=dict)
-    """What an earlier attempt left, for one that goes on from it."""
+    """The work of an earlier attempt, for one that resumes it."""
     deadline_seconds: float = 300
     events: list[Event] = field(default_factory=list)
     """Each once, in order of arrival, as deduplicated by id."""
@@ -61,12 +61,12 @@ class GatewayStub:
 
     @property
     def webhook_url(self) -> str:
-        """What a sandbox gets as SLIPGATE_WEBHOOK_URL."""
+        """The value of SLIPGATE_WEBHOOK_URL in a sandbox."""
         return self.http.url + WEBHOOKS
 
     @property
     def steps(self) -> list[str]:
-        """What was said, in order, without the log and without repetitions in a row."""
+        """The events in order, without the log and without repetitions in a row."""
         steps = [event.step for event in self.events if event.type != "task.log"]
         return [step for step, before in zip(steps, [None, *steps], strict=False) if step != before]
 

@@ -33,7 +33,7 @@ class GitHost:
 
     @property
     def api_url(self) -> str:
-        """What a sandbox gets as GITHUB_API_URL."""
+        """The value of GITHUB_API_URL in a sandbox."""
         return self.http.url + API
 
     def url(self, path: str) -> str:
@@ -58,8 +58,8 @@ class GitHost:
             challenge = {"www-authenticate": 'Basic realm="git"'}
             return Response(status=401, content=b"who are you?", headers=challenge)
         if "git-receive-pack" in request.target and not self.may_push:
-            said = b"Permission to acme/widgets.git denied to octocat."
-            return Response(status=403, content=said, headers={"content-type": "text/plain"})
+            stderr = b"Permission to acme/widgets.git denied to octocat."
+            return Response(status=403, content=stderr, headers={"content-type": "text/plain"})
         return self._backend(request, target.path, target.query)
 
     def _backend(self, request: Request, path: str, query: str) -> Response:

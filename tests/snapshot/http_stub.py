@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What came in."""
+    """A request."""
 
     method: str
     target: str
@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What goes out; the content is JSON unless it is bytes."""
+    """An answer; the content is JSON unless it is bytes."""
 
     status: int = 200
     content: object = None
@@ -47,7 +47,7 @@ class HttpStub:
 
     @property
     def url(self) -> str:
-        """Where it listens, or would."""
+        """The address it listens on, or would."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:

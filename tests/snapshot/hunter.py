@@ -1,4 +1,4 @@
-"""What a hostile agent does: hunts for secrets, speaks in another's name, and waits for the push.
+"""A hostile agent: it hunts for secrets, speaks in another's name, and waits for the push.
 
 Run in the agent's checkout as `python3 hunter.py <where to note> <patterns> [hunt | daytona]`; the
 patterns are hex, so that the hunter does not find itself; with `hunt` it only looks, with `daytona`
@@ -62,7 +62,7 @@ def hunt(notes: Path, patterns: list[bytes]) -> None:
 
 
 def of_processes(notes: Path) -> Iterator[Path]:
-    """What /proc shows of others; we two know the patterns."""
+    """Secrets in /proc of other processes; the test knows the same patterns."""
     ours = {str(os.getpid()), (notes / "waiting").read_text()}
     for process in Path("/proc").glob("[0-9]*"):
         if process.name in ours:
@@ -135,8 +135,8 @@ def limit(notes: Path) -> None:
 
 
 def kill(notes: Path) -> None:
-    """Those above; then whoever else is of our user and not with us. As root nobody is tried who is
-    not of this attempt."""
+    """Signal the processes above, then all others of our user. As root only those of this attempt
+    are tried."""
     others = [int(each.name) for each in Path("/proc").glob("[0-9]*")] if os.getuid() else []
     ours = {os.getpid(), int((notes / "waiting").read_text()), os.getsid(0)}
     for process in dict.fromkeys((*parents(), *others)):
@@ -147,7 +147,7 @@ def kill(notes: Path) -> None:
 
 
 def plant(notes: Path) -> None:
-    """Where a later git may look."""
+    """Configuration that a later git may read."""
     workdir = Path.cwd().parent
     script = f"#!/bin/sh\necho a hook ran >> {notes}/found\n"
     own = Path.cwd() / ".git"
@@ -193,7 +193,7 @@ def shadow(notes: Path) -> None:
 
 
 def silence(notes: Path) -> None:
-    """What the runner says goes nowhere."""
+    """Cut off what the runner reports."""
     spool = Path.cwd().parents[1] / "spool.jsonl"
     with suppress(OSError):
         spool.unlink()

@@ -23,12 +23,12 @@ class ModelStub:
 
     @property
     def base_url(self) -> str:
-        """What a sandbox gets as OPENAI_BASE_URL."""
+        """The value of OPENAI_BASE_URL in a sandbox."""
         return f"{self.http.url}/v1"
 
     @property
     def observations(self) -> list[str]:
-        """What the tool answered, as the model was last told."""
+        """The last answer of the tool that the model got."""
         messages = self.requests[-1].json()["messages"]
         assert isinstance(messages, list)
         return [str(message["content"]) for message in messages if message["role"] == "tool"]

@@ -37,7 +37,7 @@ def as_other(command: list[str], workdir: Path) -> list[str]:
 
 @functools.cache
 def can_become() -> bool:
-    """Whether we are root, and may have mounts of our own."""
+    """True if we are root, and may have mounts of our own."""
     tried = subprocess.run(["unshare", "--mount", "true"], check=False) if not os.getuid() else None
     return tried is not None and tried.returncode == 0
 

@@ -1,4 +1,4 @@
-"""How long a test waits for what takes a moment, unless the machine is busy with other things."""
+"""Time limits of tests, for a machine that is busy with other things."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ def until(is_true: Callable[[], bool], what: str) -> None:
 
 
 def is_alive(pid_file: Path) -> bool:
-    """Whether the process that wrote its number there still runs; one that only waits to be reaped
+    """True if the process that wrote its number there still runs; one that only waits to be reaped
     does not."""
     try:
         stat = Path(f"/proc/{pid_file.read_text().strip()}/stat").read_text()

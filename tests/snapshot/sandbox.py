@@ -45,7 +45,7 @@ class Sandbox:
     model: ModelStub
     environ: dict[str, str] = field(default_factory=dict)
     command: list[str] = field(default_factory=lambda: [str(SCRIPT)])
-    """What stands where the entrypoint would."""
+    """The program in the place of the entrypoint."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,7 +131,7 @@ class Sandbox:
         return [json.loads(base64.b64decode(str(line["body"]))) for line in self.spooled()]
 
     def printed(self) -> str:
-        """What the process printed."""
+        """The output of the process."""
         return self.output.read_text()
 
     def close(self) -> None:

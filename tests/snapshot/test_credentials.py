@@ -20,8 +20,8 @@ ASKED = {
 }
 
 
-@pytest.mark.parametrize(("verb", "question", "is_told"), ASKED.values(), ids=ASKED.keys())
-def test_the_helper_answers_for_its_host_alone(verb: str, question: str, is_told: bool) -> None:
+@pytest.mark.parametrize(("verb", "question", "is_answered"), ASKED.values(), ids=ASKED.keys())
+def test_the_helper_answers_for_its_host_alone(verb: str, question: str, is_answered: bool) -> None:
     credentials = Credentials(host="github.com", token=Secret("ghp_sandbox_token"))
     assert "ghp_sandbox_token" not in credentials.config
     assert "ghp_sandbox_token" not in repr(credentials)
@@ -33,7 +33,7 @@ def test_the_helper_answers_for_its_host_alone(verb: str, question: str, is_told
         text=True,
         check=True,
     )
-    assert ("password=ghp_sandbox_token" in answer.stdout) is is_told
+    assert ("password=ghp_sandbox_token" in answer.stdout) is is_answered
 
 
 @pytest.mark.parametrize(

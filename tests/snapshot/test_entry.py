@@ -1,4 +1,4 @@
-"""What the entrypoint checks, and how it says what is wrong."""
+"""The entrypoint checks its environment, and names what is wrong."""
 
 import json
 import signal

@@ -184,8 +184,8 @@ def test_the_trace_of_the_task_is_sent_back_and_what_was_acknowledged_is_noted(
 
 
 def _wait_until_spooled(sandbox: Sandbox, stage: str) -> None:
-    said = f'"stage":"{stage}"'
-    until(lambda: any(said in body for body in _spooled_bodies(sandbox)), f"{stage} in the spool")
+    event = f'"stage":"{stage}"'
+    until(lambda: any(event in body for body in _spooled_bodies(sandbox)), f"{stage} in the spool")
 
 
 def _spooled_bodies(sandbox: Sandbox) -> list[str]:

@@ -226,7 +226,7 @@ def test_a_token_that_github_does_not_take_is_reported_before_the_agent_is_paid(
 
 
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("message", "code"),
     [
         (
             f"{GH013}\n\n- Cannot create ref due to creations being restricted.",
@@ -241,15 +241,15 @@ def test_a_token_that_github_does_not_take_is_reported_before_the_agent_is_paid(
     ],
     ids=["rule", "secret", "size", "hook"],
 )
-def test_a_refused_push_says_its_reason_first(sandbox: Sandbox, said: str, code: str) -> None:
+def test_a_refused_push_says_its_reason_first(sandbox: Sandbox, message: str, code: str) -> None:
     noise = 'for i in $(seq 400); do echo "please read our guide, part $i of it" >&2; done'
-    _hook(sandbox.remote, f"cat >&2 <<'EOF'\n{said}\nEOF\n{noise}\nexit 1")
+    _hook(sandbox.remote, f"cat >&2 <<'EOF'\n{message}\nEOF\n{noise}\nexit 1")
     sandbox.run()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
     summary = str(last.data["summary"])
     assert code in summary
-    assert said.splitlines()[0] in summary
+    assert message.splitlines()[0] in summary
     assert "pre-receive hook declined" in summary
 
 

@@ -17,8 +17,8 @@ def test_a_model_fixes_a_failing_test_and_all_of_it_is_reported_validated_pushed
     assert sandbox.run() == 0, sandbox.printed()
     the_change_goes_out(sandbox)
     every_step_is_reported_before_it_begins(sandbox)
-    the_model_is_told_the_task_and_what_its_commands_answered(sandbox)
-    turns_and_totals_are_told(sandbox)
+    the_model_gets_the_task_and_the_output_of_its_commands(sandbox)
+    turns_and_totals_are_reported(sandbox)
     the_commit_names_its_task(sandbox)
     the_pull_request_is_a_draft_with_the_receipts(sandbox)
     the_trajectory_is_kept_and_the_checkouts_are_not(sandbox)
@@ -55,13 +55,13 @@ def every_step_is_reported_before_it_begins(done: Sandbox) -> None:
     ]
 
 
-def the_model_is_told_the_task_and_what_its_commands_answered(done: Sandbox) -> None:
+def the_model_gets_the_task_and_the_output_of_its_commands(done: Sandbox) -> None:
     assert "It is off by one." in done.model.requests[0].body.decode()
     assert '"returncode": 3' in done.model.observations[0]
     assert "return n + n + 1" in done.model.observations[0]
 
 
-def turns_and_totals_are_told(done: Sandbox) -> None:
+def turns_and_totals_are_reported(done: Sandbox) -> None:
     turns = [event.data["message"] for event in done.gateway.of("task.progress")]
     assert "turn 3 of 60" in turns
     usage = done.gateway.of("task.usage")[-1].data

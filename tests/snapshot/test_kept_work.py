@@ -51,7 +51,7 @@ def goes_on(sandbox: Sandbox, **more: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("happens", "said"),
+    ("happens", "sentence"),
     [
         ("git update-ref -d refs/heads/main", "was deleted while the agent worked"),
         (
@@ -62,7 +62,7 @@ def goes_on(sandbox: Sandbox, **more: str) -> int:
     ids=["deleted", "force-pushed"],
 )
 def test_a_base_branch_that_changes_under_the_agent_costs_nothing(
-    sandbox: Sandbox, happens: str, said: str
+    sandbox: Sandbox, happens: str, sentence: str
 ) -> None:
     process = waiting(sandbox)
     environ = {**os.environ, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a", "EMAIL": "a@a"}
@@ -72,7 +72,7 @@ def test_a_base_branch_that_changes_under_the_agent_costs_nothing(
     assert finished(sandbox, process) == 0, sandbox.printed()
     last = sandbox.gateway.last
     assert last.type == "task.needs_review"
-    assert said in str(last.data["summary"])
+    assert sentence in str(last.data["summary"])
     assert FIXED in str(last.data["patch"])
     assert "2 * n" in sandbox.remote.show(BRANCH, "widgets.py"), "the push was tried"
 

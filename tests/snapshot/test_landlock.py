@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(abi() < 6, reason="the kernel has no such Landlo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Confined:
     """A state directory with the workdir of one command in it."""
 
     state: Path
@@ -50,13 +50,13 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Confined:
     state = tmp_path / "state"
     for name in ("work-agent/checkout", "work-agent/home", "work-agent/tmp", "work-clean/checkout"):
         (state / name).mkdir(parents=True)
     for name in ("spool.jsonl", "trajectory.json", "work-clean/checkout/file"):
         (state / name).write_text(SECRET)
-    return Place(state=state, confinement=Confinement(hidden=(state,), version=abi()))
+    return Confined(state=state, confinement=Confinement(hidden=(state,), version=abi()))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def bystander() -> Iterator[int]:
         "bash ../../spool.jsonl",
     ],
 )
-def test_what_is_hidden_is_not_read(place: Place, script: str) -> None:
+def test_what_is_hidden_is_not_read(place: Confined, script: str) -> None:
     assert SECRET not in place.run(script).output
 
 
@@ -110,27 +110,27 @@ def test_what_is_hidden_is_not_read(place: Place, script: str) -> None:
         "touch /tmp/slipgate-test",
     ],
 )
-def test_nothing_is_changed_outside(place: Place, script: str) -> None:
+def test_nothing_is_changed_outside(place: Confined, script: str) -> None:
     before = _tree(place.state.parent)
     assert place.run(script).exit_code != 0
     assert _tree(place.state.parent) == before
 
 
 @pytest.mark.parametrize("name", ["environ", "mem", "maps", "auxv", "fd/0", "cwd/x", "root/etc"])
-def test_another_process_is_not_looked_into(place: Place, bystander: int, name: str) -> None:
+def test_another_process_is_not_looked_into(place: Confined, bystander: int, name: str) -> None:
     finished = place.run(f"head -c 100 /proc/{bystander}/{name}; ls /proc/{bystander}/cwd/")
     assert "ermission denied" in finished.output
     assert SECRET not in finished.output
 
 
 @pytest.mark.parametrize("number", ["0", "TERM", "KILL", "STOP"])
-def test_another_process_is_not_signalled(place: Place, bystander: int, number: str) -> None:
+def test_another_process_is_not_signalled(place: Confined, bystander: int, number: str) -> None:
     finished = place.run(f"kill -{number} {bystander} && echo done; kill -9 -1")
     assert "done" not in finished.output
     assert _state(bystander) == "S"
 
 
-def test_another_process_is_not_traced(place: Place, bystander: int) -> None:
+def test_another_process_is_not_traced(place: Confined, bystander: int) -> None:
     attach = (
         "import ctypes; c = ctypes.CDLL(None, use_errno=True);"
         f" print(c.ptrace(16, {bystander}, 0, 0), ctypes.get_errno())"
@@ -138,7 +138,7 @@ def test_another_process_is_not_traced(place: Place, bystander: int) -> None:
     assert place.run(f"python3 -c '{attach}'").output.strip() == "-1 1"
 
 
-def test_an_abstract_socket_outside_is_not_reached(place: Place) -> None:
+def test_an_abstract_socket_outside_is_not_reached(place: Confined) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"\0slipgate-{os.getpid()}")
         server.listen()
@@ -149,7 +149,7 @@ def test_an_abstract_socket_outside_is_not_reached(place: Place) -> None:
         assert "PermissionError" in place.run(f"python3 -c '{connect}'").output
 
 
-def test_the_limits_of_another_process_are_not_changed(place: Place, bystander: int) -> None:
+def test_the_limits_of_another_process_are_not_changed(place: Confined, bystander: int) -> None:
     limit = f"import resource; resource.prlimit({bystander}, resource.RLIMIT_NOFILE, (3, 3))"
     assert "PermissionError" in place.run(f"python3 -c '{limit}'").output
     assert resource.prlimit(bystander, resource.RLIMIT_NOFILE)[1] > 3
@@ -177,16 +177,16 @@ print("io_uring", ctypes.CDLL(None).syscall(425, 1, ctypes.create_string_buffer(
 """
 
 
-def test_a_closed_port_is_not_reached_in_any_way_and_others_are(place: Place) -> None:
+def test_a_closed_port_is_not_reached_in_any_way_and_others_are(place: Confined) -> None:
     (place.workdir / "home/connect.py").write_text(CONNECT)
     with socket.create_server(("127.0.0.1", 0)) as closed, socket.create_server(("", 0)) as other:
         ports = [server.getsockname()[1] for server in (closed, other)]
         fenced = Confinement.made((place.state,), version=abi(), closed_ports=(ports[0],))
         assert fenced.warning is None
         place = replace(place, confinement=fenced)
-        said, more = (place.run(f"python3 ~/connect.py {port}").output for port in ports)
-    assert "connected" not in said
-    assert "tcp Permission denied" in said
+        output, more = (place.run(f"python3 ~/connect.py {port}").output for port in ports)
+    assert "connected" not in output
+    assert "tcp Permission denied" in output
     assert "connected by tcp\n" in more
     assert "io_uring -1" in more
 
@@ -197,9 +197,9 @@ def test_sockets_in_the_file_system_that_no_rule_closes_are_named(tmp_path: Path
         server.bind(str(open_to_us))
         server.listen()
         other.bind(str(not_listening))
-        said = str(open_sockets())
-    assert str(open_to_us) in said
-    assert str(not_listening) not in said
+        output = str(open_sockets())
+    assert str(open_to_us) in output
+    assert str(not_listening) not in output
     assert str(open_to_us) not in str(open_sockets())
 
 
@@ -226,7 +226,7 @@ def test_another_machine_has_no_filter_of_calls() -> None:
     assert program("riscv64") == b""
 
 
-def test_no_terminal_and_no_disk_is_opened(place: Place) -> None:
+def test_no_terminal_and_no_disk_is_opened(place: Confined) -> None:
     assert place.run("cat /dev/mem /dev/kmsg /dev/sda").exit_code != 0
 
 
@@ -258,18 +258,18 @@ if __name__ == "__main__":
         "cat /etc/hostname /proc/self/status /proc/cpuinfo > /dev/null",
     ],
 )
-def test_ordinary_work_is_done_as_ever(place: Place, script: str) -> None:
+def test_ordinary_work_is_done_as_ever(place: Confined, script: str) -> None:
     finished = place.run(f"set -e; {script}")
     assert finished.exit_code == 0, finished.output
 
 
-def test_a_later_command_finds_what_an_earlier_one_left(place: Place) -> None:
+def test_a_later_command_finds_what_an_earlier_one_left(place: Confined) -> None:
     place.run("echo kept > ~/file")
     assert place.run("cat ~/file").output == "kept\n"
 
 
 @pytest.mark.parametrize("version", range(1, 8))
-def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Place, version: int) -> None:
+def test_each_version_of_landlock_is_used_for_what_it_can_do(place: Confined, version: int) -> None:
     older = replace(place.confinement, version=min(version, abi()))
     place = replace(place, confinement=older)
     finished = place.run("cat ../../spool.jsonl; touch ../x; echo fine > file; cat file")
@@ -293,7 +293,7 @@ def test_what_the_kernel_cannot_do_is_reported(version: int, words: str | None) 
     assert (sentence is None) if words is None else (words in str(sentence))
 
 
-def test_a_kernel_without_it_runs_commands_all_the_same(place: Place) -> None:
+def test_a_kernel_without_it_runs_commands_all_the_same(place: Confined) -> None:
     bare = replace(place, confinement=replace(place.confinement, version=0))
     assert bare.run("cat ../../spool.jsonl").output == SECRET
 

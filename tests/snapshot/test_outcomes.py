@@ -1,4 +1,4 @@
-"""What a task ends with, when not everything went well."""
+"""The end of a task when not everything went well."""
 
 from tests.snapshot.repositories import FIX
 from tests.snapshot.sandbox import BRANCH, Sandbox
@@ -24,9 +24,9 @@ def test_failed_validation_is_pushed_as_a_draft_and_reported_plainly(sandbox: Sa
         2,
     )
     assert "AssertionError: 5 != 4" in str(receipt["outputTail"])
-    said = "Validation did not pass: `make test` failed with exit code 2."
-    assert said in str(last.data["summary"])
-    assert said in str(sandbox.github.pulls[0]["body"])
+    sentence = "Validation did not pass: `make test` failed with exit code 2."
+    assert sentence in str(last.data["summary"])
+    assert sentence in str(sandbox.github.pulls[0]["body"])
     assert "| `make test` | 2 |" in str(sandbox.github.pulls[0]["body"])
 
 

@@ -1,4 +1,4 @@
-"""What was said is on disk before it is sent, and survives what happens to files."""
+"""Events are on disk before they are sent, and survive what happens to files."""
 
 import json
 import os

@@ -50,24 +50,24 @@ def test_pieces_are_cut_between_characters_and_bounded() -> None:
 
 
 def test_a_log_ends_at_its_bound_and_says_so() -> None:
-    said: list[LogEvent] = []
-    log = Log(said.append, Redaction([]))
+    events: list[LogEvent] = []
+    log = Log(events.append, Redaction([]))
     for _ in range(20):
         log.write("x" * 1_000_000 + "\n")
     log.flush()
-    assert sum(len(word.chunk) for word in said) <= LARGEST_BYTES + 100
-    assert "log ends here" in said[-1].chunk
+    assert sum(len(word.chunk) for word in events) <= LARGEST_BYTES + 100
+    assert "log ends here" in events[-1].chunk
 
 
 def test_offsets_of_a_log_count_what_was_emitted() -> None:
-    said: list[LogEvent] = []
-    log = Log(said.append, Redaction(["sk-very-secret"]), offset=5)
+    events: list[LogEvent] = []
+    log = Log(events.append, Redaction(["sk-very-secret"]), offset=5)
     log.feed("ä".encode()[:1])
     log.feed("ä".encode()[1:] + b" sk-very-secret\n")
     log.flush()
     log.write("end")
     log.flush()
-    assert [(word.offset, word.chunk) for word in said] == [(5, "ä [redacted]\n"), (19, "end")]
+    assert [(word.offset, word.chunk) for word in events] == [(5, "ä [redacted]\n"), (19, "end")]
 
 
 def test_secrets_are_found_by_the_name_of_their_variable() -> None:

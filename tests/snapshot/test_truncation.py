@@ -26,18 +26,18 @@ TIGHT: Final = range(-len(TOKEN) - 2, 3)
 
 def sent(*pieces: str, secrets: tuple[str, ...] = ()) -> list[str]:
     """The chunks of a log that was written in these pieces."""
-    said: list[LogEvent] = []
-    log = Log(said.append, Redaction(secrets))
+    events: list[LogEvent] = []
+    log = Log(events.append, Redaction(secrets))
     for piece in pieces:
         log.write(piece)
     log.flush()
-    ends = [word.offset + len(word.chunk.encode()) for word in said]
-    assert [word.offset for word in said] == [0, *ends[:-1]]
-    return [word.chunk for word in said]
+    ends = [word.offset + len(word.chunk.encode()) for word in events]
+    assert [word.offset for word in events] == [0, *ends[:-1]]
+    return [word.chunk for word in events]
 
 
 def kept(parts: list[str]) -> str:
-    """What the gateway keeps of them: it sees one at a time."""
+    """The pieces as the gateway keeps them: it sees one at a time."""
     return "".join(redact(part, keeps_length=True) for part in parts)
 
 
@@ -95,14 +95,14 @@ def test_a_piece_is_never_empty_nor_too_long(text: str, more: list[str], most: i
 
 def test_a_key_that_never_ends_holds_nothing_up_for_ever() -> None:
     text = "-----BEGIN RSA PRIVATE KEY-----\n" + "and then a log of another sort\n" * 5_000
-    waiting, said = 0, []
-    log = Log(lambda word: said.append(word.chunk), Redaction([]))
+    waiting, events = 0, []
+    log = Log(lambda word: events.append(word.chunk), Redaction([]))
     for line in text.splitlines(keepends=True):
         log.write(line)
-        waiting = max(waiting, text.index(line) + 1 - len("".join(said)))
+        waiting = max(waiting, text.index(line) + 1 - len("".join(events)))
     assert waiting <= FLUSH_CHARACTERS + KEY_CHARACTERS
     log.flush()
-    assert "".join(said) == text
+    assert "".join(events) == text
 
 
 @pytest.mark.parametrize("most", [60, 100, 400])
@@ -121,7 +121,7 @@ def test_the_end_of_a_text_begins_with_a_whole_line_or_word(most: int) -> None:
 def test_the_beginning_of_a_text_ends_with_a_whole_word_and_in_no_key() -> None:
     for secret in (TOKEN, KEY):
         for most in range(20, len(secret) + 40):
-            shown = first_of(f"it said: {secret} and more", most)
+            shown = first_of(f"it events: {secret} and more", most)
             assert len(shown) <= most
             assert secret in shown or secret[:8] not in shown or secret is KEY
             assert "MIIE" not in redact(shown)

@@ -1,4 +1,4 @@
-"""What an agent writes into its checkout is data: nothing of it runs where we push."""
+"""Files of an agent's checkout are data: none of them runs where we push."""
 
 from tests.snapshot.repositories import FIX, git
 from tests.snapshot.sandbox import BRANCH, Sandbox

@@ -57,9 +57,9 @@ def test_variables_of_a_virtual_environment_are_not_handed_on() -> None:
 
 def test_what_a_command_installs_lands_in_its_home(tmp_path: Path) -> None:
     pip = "pip install --quiet --no-index --no-deps"
-    said = in_a_workdir(
+    output = in_a_workdir(
         tmp_path,
         f"python - <<'END'\n{MAKE_WHEEL}\nEND\n{pip} ./{WHEEL} && python -c 'import greeting'",
     )
-    assert said.splitlines()[-1] == "hello"
+    assert output.splitlines()[-1] == "hello"
     assert list((tmp_path / "home").rglob("greeting.py"))

@@ -153,9 +153,9 @@ async def test_what_was_settled_stays_settled(store: SQLiteStore) -> None:
     await settle(store, outcome(1, status="delivered", attempts=1, again=None))
     await settle(store, outcome(1, status="pending", attempts=2, again=5))
     assert ("ep_1", 1) not in await due(store)
-    figures = await store.reads.gauges(now=100, since=0)
-    assert figures.deliveries == {"pending": 11, "held": 0, "dead": 0}
-    assert figures.oldest_due_at == 1
+    gauges = await store.reads.gauges(now=100, since=0)
+    assert gauges.deliveries == {"pending": 11, "held": 0, "dead": 0}
+    assert gauges.oldest_due_at == 1
 
 
 async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
@@ -165,10 +165,10 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
     for attempts, reason in ((1, "connect"), (2, "status")):
         failure = outcome(2, status="pending", attempts=attempts, again=500)
         await settle(store, replace(failure, reason=reason))
-    owed = await store.reads.undelivered("task_1", 200)
+    found = await store.reads.undelivered("task_1", 200)
     told = {
         (each.endpoint_id, each.task_seq): (each.status, each.attempts, each.reason)
-        for each in owed
+        for each in found
     }
     assert told == {
         ("ep_1", 2): ("pending", 2, "HTTP 500"),
@@ -178,8 +178,8 @@ async def test_what_is_owed_is_told_with_the_reason_of_the_last_attempt(
 
 
 async def test_what_is_owed_is_looked_for_among_the_newest(store: SQLiteStore) -> None:
-    owed = await store.reads.undelivered("task_1", 2)
-    assert [(each.endpoint_id, each.task_seq) for each in owed] == [("ep_2", 2), ("ep_2", 3)]
+    found = await store.reads.undelivered("task_1", 2)
+    assert [(each.endpoint_id, each.task_seq) for each in found] == [("ep_2", 2), ("ep_2", 3)]
 
 
 async def test_a_delivery_is_shown_with_every_attempt(store: SQLiteStore) -> None:
@@ -258,8 +258,8 @@ async def test_a_disabled_endpoint_is_offered_nothing(store: SQLiteStore) -> Non
     async with store.transaction() as batch:
         await batch.write(view)
     assert {endpoint for endpoint, _ in await due(store)} == {"ep_2"}
-    owed = await store.reads.pending_endpoints("", 9)
-    assert {each.endpoint_id: each.at for each in owed} == {"ep_1": None, "ep_2": 1}
+    found = await store.reads.pending_endpoints("", 9)
+    assert {each.endpoint_id: each.at for each in found} == {"ep_1": None, "ep_2": 1}
 
 
 async def test_many_that_wait_for_one_endpoint_do_not_hide_those_of_another(

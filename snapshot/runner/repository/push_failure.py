@@ -82,7 +82,7 @@ _KINDS: Final = (
     ),
 )
 """Code, signs in the output of git and of hosts, meaning; the first match counts."""
-_PASSING: Final = _signs(
+_TRANSIENT: Final = _signs(
     *("could not resolve host", "timed out", "early eof", "unexpected disconnect"),
     *("connection (?:reset|refused|closed)", r"returned error: (?:429|5\d\d)"),
     *("gnutls_handshake", "ssl_error_syscall", "rpc failed; curl (?!22)"),
@@ -101,4 +101,4 @@ def push_failure(exc: GitFailed, branch: str) -> Failure:
 
 def is_passing(exc: GitFailed) -> bool:
     """True if another try may succeed."""
-    return _PASSING.search(exc.stderr) is not None
+    return _TRANSIENT.search(exc.stderr) is not None
