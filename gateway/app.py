@@ -51,8 +51,9 @@ from gateway.web.context import Context
 from gateway.web.deliveries.messages import rendering
 from gateway.web.http.admission import Admission
 from gateway.web.http.auth import Keys
+from gateway.web.http.middleware import Application
 from gateway.web.http.single_flight import Cached
-from gateway.web.routes import application
+from gateway.web.routes import ROUTES
 from gateway.wire.authorities import with_trust
 
 log = structlog.get_logger(__name__)
@@ -191,7 +192,7 @@ async def _running(
 
         try:
             yield Gateway(
-                app=application(context),
+                app=Application(context, ROUTES),
                 instance_id=parts.store.instance_id,
                 stop=stop,
                 connection_refused=parts.metrics.count_refused_connection,

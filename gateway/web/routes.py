@@ -5,10 +5,8 @@ from typing import Final
 from starlette.routing import Route
 
 from gateway.web.agents import agent, capability_url
-from gateway.web.context import Context
 from gateway.web.deliveries import deliveries, endpoint_secrets, endpoints, replays
 from gateway.web.http.handler import Handler
-from gateway.web.http.middleware import Application
 from gateway.web.http.operation import Handled
 from gateway.web.launching import launchers, protocol, sweeps
 from gateway.web.operations import docs_pages, health, reconcile
@@ -92,7 +90,3 @@ ROUTES = [
     _route("GET", "/docs/{page}", docs_pages.page, "docs_pages.page"),
     _route("GET", "/metrics", health.metrics, "operations.metrics"),
 ]
-
-
-def application(context: Context) -> Application:
-    return Application(context, ROUTES)

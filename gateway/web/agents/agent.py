@@ -6,7 +6,7 @@ Only messages with a valid signature enter the ledger, so no read has to precede
 import codecs
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
@@ -16,18 +16,19 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.tasks.task import Attempt
 from gateway.web.agents.events import Sender, event_command
 from gateway.web.context import Context
+from gateway.web.convert import convert
 from gateway.web.http.access import SIGNED
 from gateway.web.http.call import Call
 from gateway.web.http.operation import Body, Operation, answer
 from gateway.web.http.query import Number, Text
 from gateway.web.http.replies import reply
 from gateway.web.openapi.agent_events import signed_events
-from gateway.web.sources.signed import out_of_tolerance
+from gateway.web.sources.signed import out_of_tolerance, parse_headers
 from gateway.web.tasks.patches import WholePatch, resumable_patch
 from gateway.wire.agent import MAX_ATTEMPT, Accepted, decode, read_target
 from gateway.wire.decode import MAX_DEPTH
 from gateway.wire.message import Reply
-from gateway.wire.signing import MalformedHeaders, SignedHeaders
+from gateway.wire.signing import SignedHeaders
 from gateway.wire.times import maybe_rfc3339
 
 TASK_ID: Final = Text(name="taskId", meaning="The task of the attempt that asks.")
@@ -83,7 +84,7 @@ class ResumedPatch(Reply, frozen=True, kw_only=True):
 async def receive(call: Call[bytes]) -> Response:
     """Checks in the order of `interfaces.md` §3."""
     context, body = call.context, call.body
-    headers = _headers(call)
+    headers = parse_headers(SignedHeaders.parse, call.headers)
     task_id, attempt = read_target(body)
     key_id = await _authentic(context, headers, body, task_id, attempt)
     context.admission.enter_attempt(call.request.scope["state"], task_id)
@@ -141,13 +142,7 @@ async def patch(call: Call[None]) -> Response:
 
 async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """A `ResumedPatch`, written as its text is read: that may be 100 MiB."""
-    head = ResumedPatch(
-        attempt=found.attempt,
-        base_sha=found.details.base_sha,
-        summary=found.details.summary,
-        warnings=found.details.warnings,
-        patch="",
-    )
+    head = convert(ResumedPatch, found.details, attempt=found.attempt, patch="")
     yield msgspec.json.encode(head).removesuffix(b'"}')
     decoder = codecs.getincrementaldecoder("utf-8")()
     async for part in text:
@@ -157,7 +152,7 @@ async def _resumed(found: WholePatch, text: AsyncIterator[bytes]) -> AsyncIterat
 
 async def _sender(call: Call[None]) -> Attempt:
     """The attempt that has signed a request without a body, and has not ended."""
-    context, headers = call.context, _headers(call)
+    context, headers = call.context, parse_headers(SignedHeaders.parse, call.headers)
     task_id, number = call[TASK_ID] or "", call[ATTEMPT]
     key_id = await _authentic(context, headers, b"", task_id, number)
     known = await context.reads.attempts(task_id)
@@ -198,13 +193,6 @@ async def _authentic(
         "The signature does not match.",
         hint="Sign 'id.timestamp.body' with the attempt's SLIPGATE_WEBHOOK_SECRET.",
     )
-
-
-def _headers(call: Call[Any]) -> SignedHeaders:
-    try:
-        return SignedHeaders.parse(call.headers)
-    except MalformedHeaders as exc:
-        raise ApiError("malformed_headers", f"{exc}.") from exc
 
 
 def _unknown() -> ApiError:

@@ -21,6 +21,7 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.store.records import ApiKey
 from gateway.web.context import Context
 from gateway.web.http.auth import project_of
+from gateway.web.http.codes import CODES
 from gateway.web.http.headers import read_headers
 from gateway.web.http.masking import masked
 from gateway.web.http.problems import error_response, http_error, problem
@@ -32,6 +33,7 @@ log = structlog.get_logger("gateway.request")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 HUNG_UP: Final = 499
 """The connection ended before there was an answer; the status is nginx's."""
+INTERNAL: Final = ApiError("internal", CODES["internal"][1])
 
 
 class Application:
@@ -75,11 +77,12 @@ class Application:
         except ClientDisconnect:
             pass  # nobody is left to be answered, and nothing was done
         except Exception as exc:
-            response = _response_to(exc, Request(scope, receive))
+            request = Request(scope, receive)
+            response = _response_to(exc, request)
             if response is None or status != 0:
                 log.exception("request.failed", request_id=request_id, path=masked(scope["path"]))
             if status == 0:
-                await (response or _internal(scope))(scope, receive, answer)
+                await (response or problem(request, INTERNAL))(scope, receive, answer)
         finally:
             self.context.admission.leave(scope["state"])
             self._record(scope, status or HUNG_UP, time.perf_counter() - began)
@@ -135,8 +138,3 @@ def _response_to(exc: Exception, request: Request) -> Response | None:
     if isinstance(exc, ApiError | WrongShape):
         return error_response(request, exc)
     return http_error(request, exc) if isinstance(exc, HTTPException) else None
-
-
-def _internal(scope: Scope) -> Response:
-    error = ApiError("internal", "Something broke here; nothing of it is your fault.")
-    return problem(Request(scope), error)

@@ -53,13 +53,10 @@ def _acknowledged(meaning: str) -> tuple[Answer, ...]:
 )
 async def claim(call: Call[wire.Claim]) -> Response:
     context, key, wanted = call.context, call.key, call.body
-    command = commands.Claim(
-        launcher_id=wanted.launcher_id,
-        providers=tuple(_pair(provider) for provider in wanted.providers),
-        capacity=wanted.capacity,
-        holding=wanted.holding,
-        job_id=wanted.job_id,
-        version=wanted.version,
+    command = convert(
+        commands.Claim,
+        wanted,
+        providers=tuple(map(_pair, wanted.providers)),
         secret=context.secret(),
         key_id=key.id,
         project=served_by(key),
@@ -95,11 +92,10 @@ async def renew(call: Call[wire.Lease]) -> Response:
 )
 async def trying(call: Call[wire.Trying]) -> Response:
     report = call.body
-    command = commands.TrySandbox(
+    command = convert(
+        commands.TrySandbox,
+        report,
         **_lease(call),
-        provider=report.provider,
-        realm=report.realm,
-        name=report.name,
         number=report.try_,
         note=_safe(report.note) if report.note else None,
     )

@@ -49,18 +49,15 @@ async def _sweeps(context: Context, found: list[tuple[Realm, Sweep | None]]) -> 
     now = context.clock()
     needs = SweepNow(realms=tuple(realm.key for realm, _ in found)).needs
     jobs = (await context.reads.unit_of_work([needs], context.policy, now)).jobs
-    return SweepsView(
-        data=tuple(
-            _sweep(realm, sweep, jobs.get(sweep_id(*realm.key)), now) for realm, sweep in found
-        )
-    )
+    jobs_of = ((realm, sweep, jobs.get(sweep_id(*realm.key))) for realm, sweep in found)
+    return SweepsView(data=tuple(_sweep(*each, now) for each in jobs_of))
 
 
 def _sweep(realm: Realm, sweep: Sweep | None, job: Job | None, now: int) -> SweepView:
     is_waiting = job is not None and job.is_free
-    return SweepView(
-        provider=realm.provider,
-        realm=realm.realm,
+    return convert(
+        SweepView,
+        realm,
         project=realm.project or None,
         live=realm.is_live(now),
         swept_at=maybe_rfc3339(sweep.at if sweep else None),

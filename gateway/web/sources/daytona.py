@@ -1,11 +1,10 @@
 """`POST /v1/webhooks/daytona`: states of sandboxes, signed as Svix does."""
 
 import hashlib
-from collections.abc import Mapping
+from functools import partial
 
 from starlette.responses import Response
 
-from gateway.domain.kernel.errors import ApiError
 from gateway.domain.sources.message import Message, NoticeReply, SandboxNotice
 from gateway.web.http.access import DAYTONA
 from gateway.web.http.call import Call
@@ -15,13 +14,14 @@ from gateway.web.sources.signed import (
     ERRORS,
     not_applied,
     out_of_tolerance,
+    parse_headers,
     prove,
     required,
     result,
 )
 from gateway.wire.decode import decode
 from gateway.wire.message import JSONObject
-from gateway.wire.signing import STANDARD, SVIX, MalformedHeaders, SignedHeaders
+from gateway.wire.signing import STANDARD, SVIX, SignedHeaders
 from gateway.wire.sources import SANDBOXES, SandboxEvent
 
 
@@ -43,7 +43,8 @@ from gateway.wire.sources import SANDBOXES, SandboxEvent
 async def receive(call: Call[bytes]) -> Response:
     """Checks in the order of `interfaces.md` §3."""
     secrets = required(call.context.daytona_secrets, "SLIPGATE_DAYTONA_WEBHOOK_SECRETS")
-    headers = _headers(call.headers)
+    names = SVIX if SVIX[0] in call.headers else STANDARD  # accounts with a brand of their own
+    headers = parse_headers(partial(SignedHeaders.parse, names=names), call.headers)
     if not headers.is_timely(call.context.clock() / 1000):
         raise out_of_tolerance()
     prove(headers, secrets, call.body)
@@ -57,11 +58,3 @@ async def receive(call: Call[bytes]) -> Response:
         state=event.new_state or event.state or "unknown",
     )
     return result(await call.ask(notice, NoticeReply))
-
-
-def _headers(headers: Mapping[str, str]) -> SignedHeaders:
-    names = SVIX if SVIX[0] in headers else STANDARD  # accounts with a brand of their own
-    try:
-        return SignedHeaders.parse(headers, names)
-    except MalformedHeaders as exc:
-        raise ApiError("malformed_headers", f"{exc}.") from exc

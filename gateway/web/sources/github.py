@@ -1,7 +1,6 @@
 """`POST /v1/webhooks/github`: pull requests that were merged or closed."""
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -14,10 +13,17 @@ from gateway.web.http.body import check_media_type
 from gateway.web.http.call import Call
 from gateway.web.http.headers import Parameter
 from gateway.web.http.operation import Body, Operation
-from gateway.web.sources.signed import ANSWERS, ERRORS, not_applied, prove, required, result
+from gateway.web.sources.signed import (
+    ANSWERS,
+    ERRORS,
+    not_applied,
+    parse_headers,
+    prove,
+    required,
+    result,
+)
 from gateway.wire.decode import decode
 from gateway.wire.message import JSONObject
-from gateway.wire.signing import MalformedHeaders
 from gateway.wire.sources import PING, PULL_REQUEST, HubHeaders, PullRequestEvent
 from gateway.wire.times import milliseconds
 
@@ -54,7 +60,7 @@ CLOSED: Final = "closed"
 async def receive(call: Call[bytes]) -> Response:
     """Checks in the order of `interfaces.md` §3."""
     secrets = required(call.context.github_secrets, "SLIPGATE_GITHUB_WEBHOOK_SECRETS")
-    headers = _headers(call.headers)
+    headers = parse_headers(HubHeaders.parse, call.headers)
     prove(headers, secrets, call.body)
     check_media_type(call.request)
     if headers.event == PING:
@@ -87,10 +93,3 @@ def _check_age(closed_at: datetime | None, now: int) -> None:
             "The pull request was closed more than 7 days ago.",
             hint="GitHub itself sends nothing again after 3 days.",
         )
-
-
-def _headers(given: Mapping[str, str]) -> HubHeaders:
-    try:
-        return HubHeaders.parse(given)
-    except MalformedHeaders as exc:
-        raise ApiError("malformed_headers", f"{exc}.") from exc

@@ -1,7 +1,7 @@
 """Signed messages of services: the proof of their sender, and the reply."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, TypeVar
 
 from starlette.responses import Response
 
@@ -9,7 +9,10 @@ from gateway.domain.kernel.errors import ApiError
 from gateway.domain.sources.message import NoticeReply
 from gateway.web.http.operation import answer
 from gateway.web.http.replies import reply
+from gateway.wire.signing import MalformedHeaders
 from gateway.wire.sources import Reason, Received
+
+H = TypeVar("H")
 
 ANSWERS: Final = (
     answer(Received, "Authentic; `reason` says why nothing came of it.", status=202),
@@ -23,6 +26,14 @@ class Signed(Protocol):
 
     def is_signed_by(self, secret: bytes, body: bytes) -> bool:
         """True if it was signed with this secret; in constant time."""
+
+
+def parse_headers(parse: Callable[[Mapping[str, str]], H], headers: Mapping[str, str]) -> H:
+    """The headers of a signature, or `malformed_headers`."""
+    try:
+        return parse(headers)
+    except MalformedHeaders as exc:
+        raise ApiError("malformed_headers", f"{exc}.") from exc
 
 
 def prove(signed: Signed, secrets: Sequence[bytes], body: bytes) -> None:

@@ -37,14 +37,18 @@ async def whole_task_view(call: Call[None], task: Task, spec: Spec) -> WholeTask
             "A stream token does not show deliveries.",
             hint="Ask for them with an API key, or leave `deliveries` out.",
         )
+    deliveries: tuple[DeliveryView, ...] | UnsetType = UNSET
+    if "deliveries" in wanted:
+        found = await context.reads.deliveries(task.id, MOST_DELIVERIES)
+        deliveries = tuple(map(delivery_view, found))
     return WholeTaskView(
         **asdict(task_view(task, spec)),
         attempts=await _attempts(context, task) if "attempts" in wanted else UNSET,
-        deliveries=await _deliveries(context, task) if "deliveries" in wanted else UNSET,
+        deliveries=deliveries,
     )
 
 
-async def _attempts(context: Context, task: Task) -> tuple[AttemptView, ...] | UnsetType:
+async def _attempts(context: Context, task: Task) -> tuple[AttemptView, ...]:
     kept = {attempt.number: attempt for attempt in await context.reads.attempts(task.id)}
     if task.attempt not in kept:
         # The first has a row of its own only once a launcher has taken it.
@@ -65,8 +69,3 @@ def _attempt_view(task: Task, attempt: Attempt) -> AttemptView:
         usage=convert(UsageView, task.usage if is_open else attempt.usage),
         error=error_view(attempt.error),
     )
-
-
-async def _deliveries(context: Context, task: Task) -> tuple[DeliveryView, ...] | UnsetType:
-    found = await context.reads.deliveries(task.id, MOST_DELIVERIES)
-    return tuple(map(delivery_view, found))
