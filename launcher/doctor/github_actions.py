@@ -4,6 +4,7 @@ import base64
 import binascii
 import contextlib
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -56,17 +57,13 @@ async def check_github_actions(
         return await _Checks(http, settings, shipped).run()
 
 
+@dataclass(frozen=True, slots=True)
 class _Checks:
     """Checks of one repository and its workflow."""
 
-    def __init__(
-        self, http: httpx.AsyncClient, settings: GitHubActionsSettings, shipped: Path
-    ) -> None:
-        self._http = http
-        self._settings = settings
-        self._shipped = shipped
-        self._path = f"/repos/{settings.repository}"
-        self._file = f"/actions/workflows/{settings.workflow}"
+    http: httpx.AsyncClient
+    settings: GitHubActionsSettings
+    shipped: Path
 
     async def run(self) -> list[Check]:
         try:
@@ -77,12 +74,12 @@ class _Checks:
             checks += [await self._permissions(), await self._workflow(found.default_branch)]
             return [*checks, *await self._texts(found.default_branch), await self._may_start()]
         except httpx.HTTPError as error:
-            message = f"nobody answers at {self._settings.api_url} ({type(error).__name__})"
+            message = f"nobody answers at {self.settings.api_url} ({type(error).__name__})"
             advice = "Look at SLIPGATE_GITHUB_ACTIONS_API_URL, and the network's way out."
             return [failed("repository", message, advice)]
 
     def _repository(self, answer: httpx.Response) -> tuple[_Repository | None, list[Check]]:
-        name, repository = "repository", self._settings.repository
+        name, repository = "repository", self.settings.repository
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             return None, [failed(_TOKEN, "GitHub takes it for none, or for an expired one", _GRANT)]
         found = _read(answer, _Repository)
@@ -103,12 +100,12 @@ class _Checks:
             return ok(name, "whether they are enabled is not told to this token")
         if not found.enabled:
             advice = "Settings → Actions → General: allow actions."
-            return failed(name, f"they are disabled for {self._settings.repository}", advice)
-        return ok(name, f"enabled for {self._settings.repository}")
+            return failed(name, f"they are disabled for {self.settings.repository}", advice)
+        return ok(name, f"enabled for {self.settings.repository}")
 
     async def _workflow(self, default: str) -> Check:
-        name, file = "workflow", self._settings.workflow
-        answer = await self._get(self._file)
+        name, file = "workflow", self.settings.workflow
+        answer = await self._get(f"/actions/workflows/{file}")
         found = _read(answer, _Workflow)
         if found is None:
             message = f"GitHub knows no workflow {file} there (HTTP {answer.status_code})"
@@ -118,16 +115,16 @@ class _Checks:
             )
             return failed(name, message, advice)
         if found.state != "active":
-            advice = f"`gh workflow enable {file} --repo {self._settings.repository}`."
+            advice = f"`gh workflow enable {file} --repo {self.settings.repository}`."
             return failed(name, f"{file} is {found.state.replace('_', ' ')}", advice)
         return ok(name, f"{file} is active")
 
     async def _texts(self, default: str) -> list[Check]:
         """GitHub finds a workflow on the default branch, and runs the one of the named branch."""
-        name, path = "workflow text", f".github/workflows/{self._settings.workflow}"
+        name, path = "workflow text", f".github/workflows/{self.settings.workflow}"
         checks: list[Check] = []
         is_shown = False
-        for branch in dict.fromkeys((default, self._settings.ref)):
+        for branch in dict.fromkeys((default, self.settings.ref)):
             file = _read(await self._get(f"/contents/{path}", ref=branch), _File)
             if file is not None:
                 checks.append(self._compare(f"{path} of {branch}", file))
@@ -143,7 +140,7 @@ class _Checks:
 
     def _compare(self, place: str, file: _File) -> Check:
         name = "workflow text"
-        ours = _digest(self._shipped.read_bytes())
+        ours = _digest(self.shipped.read_bytes())
         content = b""
         with contextlib.suppress(binascii.Error):
             content = base64.b64decode(file.content)
@@ -156,8 +153,9 @@ class _Checks:
 
     async def _may_start(self) -> Check:
         body = {"ref": NO_BRANCH, "inputs": {"job": "job_doctor"}}
-        path, content = f"{self._path}{self._file}/dispatches", msgspec.json.encode(body)
-        answer = await self._http.post(path, content=content, timeout=SECONDS)
+        path = f"{self._path}/actions/workflows/{self.settings.workflow}/dispatches"
+        content = msgspec.json.encode(body)
+        answer = await self.http.post(path, content=content, timeout=SECONDS)
         match answer.status_code:
             case httpx.codes.UNPROCESSABLE_ENTITY:
                 return ok(_TOKEN, "it may start the workflow")
@@ -167,8 +165,12 @@ class _Checks:
                 message = f"whether it may start the workflow is not told (HTTP {status})"
                 return warning(_TOKEN, message, _GRANT)
 
+    @property
+    def _path(self) -> str:
+        return f"/repos/{self.settings.repository}"
+
     async def _get(self, path: str, **query: str) -> httpx.Response:
-        return await self._http.get(f"{self._path}{path}", params=query, timeout=SECONDS)
+        return await self.http.get(f"{self._path}{path}", params=query, timeout=SECONDS)
 
 
 def _classic(answer: httpx.Response) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 from launcher.egress import ResponseHook
 from launcher.providers.daytona.api import DaytonaApi
@@ -27,7 +28,7 @@ async def open_providers(
     """The providers in the order of the settings; `on_response` gets every response of Daytona.
     Raises `ProviderError` if the realm of a provider is unknown."""
     async with AsyncExitStack() as stack:
-        factory = _Factory(settings, environ, program, on_response, stack)
+        factory = _Factory(settings, environ, program, on_response, stack, settings.realm)
         makers = {
             "local": factory.local,
             "daytona-api": factory.daytona_api,
@@ -55,67 +56,52 @@ async def open_github_actions(settings: Settings) -> AsyncIterator[GitHubActions
         )
 
 
+@dataclass(slots=True)
 class _Factory:
     """Makes providers; those of Daytona share a realm, which is read once."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        environ: Mapping[str, str],
-        program: tuple[str, ...],
-        on_response: ResponseHook | None,
-        stack: AsyncExitStack,
-    ) -> None:
-        self._settings = settings
-        self._environ = environ
-        self._program = program
-        self._on_response = on_response
-        self._stack = stack
-        self._realm = settings.realm
+    settings: Settings
+    environ: Mapping[str, str]
+    program: tuple[str, ...]
+    on_response: ResponseHook | None
+    stack: AsyncExitStack
+    realm: str | None
 
     async def local(self) -> Provider:
         return LocalProvider(
-            self._settings.state,
-            environ=self._environ,
-            realm=self._settings.realm,
-            hidden=self._settings.hidden,
-            program=self._program,
+            self.settings.state,
+            environ=self.environ,
+            realm=self.settings.realm,
+            hidden=self.settings.hidden,
+            program=self.program,
         )
 
     async def daytona_api(self) -> Provider:
         daytona = self._daytona()
-        url, key, egress = daytona.api_url, daytona.api_key, self._settings.egress
-        http = open_daytona(url, key, self._on_response, egress=egress)
-        api = DaytonaApiClient(await self._stack.enter_async_context(http))
-        self._realm = self._realm or await realm_by_api(api, url)
-        return DaytonaApi(api, realm=self._realm, options=daytona.create)
+        url, key, egress = daytona.api_url, daytona.api_key, self.settings.egress
+        http = open_daytona(url, key, self.on_response, egress=egress)
+        api = DaytonaApiClient(await self.stack.enter_async_context(http))
+        self.realm = self.realm or await realm_by_api(api, url)
+        return DaytonaApi(api, realm=self.realm, options=daytona.create)
 
     async def daytona_cli(self) -> Provider:
         daytona = self._daytona()
         cli = open_cli_client(
-            self._settings.state / "daytona-cli",
+            self.settings.state / "daytona-cli",
             path="daytona",
             url=daytona.api_url,
             api_key=daytona.api_key,
-            environ=self._environ,
+            environ=self.environ,
         )
-        self._realm = self._realm or await realm_by_cli(cli, daytona.api_url)
-        return DaytonaCli(cli, realm=self._realm, options=daytona.create)
+        self.realm = self.realm or await realm_by_cli(cli, daytona.api_url)
+        return DaytonaCli(cli, realm=self.realm, options=daytona.create)
 
     async def docker(self) -> Provider:
         """Its realm is the daemon's id, also where SLIPGATE_REALM names Daytona's."""
-        cli = open_docker_cli(self._settings.state / "docker-cli", environ=self._environ)
-        docker = self._settings.docker
-        return Docker(
-            cli,
-            realm=await cli.identity(),
-            memory=docker.memory,
-            cpus=docker.cpus,
-            pids=docker.pids,
-            images=docker.images,
-        )
+        cli = open_docker_cli(self.settings.state / "docker-cli", environ=self.environ)
+        return Docker(cli, realm=await cli.identity(), settings=self.settings.docker)
 
     def _daytona(self) -> DaytonaSettings:
-        if self._settings.daytona is None:
+        if self.settings.daytona is None:
             raise ProviderError("provider_auth", "DAYTONA_API_KEY is not set", retryable=False)
-        return self._settings.daytona
+        return self.settings.daytona

@@ -19,7 +19,7 @@ from launcher.providers.docker.cli import open_docker_cli
 from launcher.providers.docker.provider import STATE, Docker
 from launcher.providers.factory import open_providers
 from launcher.providers.protocol import Key, ProviderError
-from launcher.settings import read_settings
+from launcher.settings import DockerSettings, read_settings
 from tests.docker.cli import CALLS, FAULTS, install
 from tests.docker.daemon import ID, Daemon
 from tests.launcher.agents import ENDS_WITH_7, LAST_WORD, WAITS, program
@@ -54,10 +54,7 @@ def docker(daemon: Daemon, tmp_path: Path, time: Time) -> Docker:
     return Docker(
         open_docker_cli(tmp_path / "state", environ=environ),
         realm=ID,
-        memory="4g",
-        cpus="2",
-        pids=1024,
-        images={"other": IMAGE},
+        settings=DockerSettings(memory="4g", cpus="2", pids=1024, images={"other": IMAGE}),
         sleep=time.sleep,
         clock=time.clock,
     )
@@ -102,7 +99,7 @@ async def test_a_create_runs_the_image_confined_and_reports_its_realm(
     assert (host["SecurityOpt"], host["CapDrop"]) == (["no-new-privileges"], ["ALL"])
     assert host["NetworkMode"] == f"slipgate-{INSTANCE}"
     assert made["Config"]["Labels"].items() >= LABELS.items()
-    trying, created, done = (words for _, verb, words in gateway.told if verb != "renew")
+    trying, created, done = (report for _, verb, report in gateway.reports if verb != "renew")
     assert isinstance(trying, Trying)
     assert (trying.provider, trying.realm, trying.name) == ("docker", ID, NAME)
     assert isinstance(created, Created)
@@ -357,12 +354,12 @@ async def test_a_spool_of_many_windows_comes_out_of_a_stopped_container_in_whole
     (made,) = daemon.containers()
     state = Path(f"{daemon.root(made)}{STATE}")
     body = base64.b64encode(b"x" * 300_000).decode()
-    words = [
+    lines = [
         json.dumps({"id": f"w{n}", "timestamp": 1, "signature": "v1,x", "body": body}) + "\n"
         for n in range(4)
     ]
-    (state / "spool.jsonl").write_text("".join((*words, "y" * 2_500_000, "\n", words[0])))
-    (state / "spool.acknowledged").write_text(str(len(words[0])))
+    (state / "spool.jsonl").write_text("".join((*lines, "y" * 2_500_000, "\n", lines[0])))
+    (state / "spool.acknowledged").write_text(str(len(lines[0])))
     offset, names, more = 0, [], True
     while more:
         piece = await docker.read_spool(KEY, offset)
@@ -442,7 +439,7 @@ async def test_what_an_ended_agent_left_is_saved_before_its_container_goes(
     assert await do(context, "create")
     await until(lambda: exited(daemon))
     assert await do(context, "destroy", rescue=True)
-    (piece,) = (words for _, verb, words in gateway.told if verb == "patch")
+    (piece,) = (report for _, verb, report in gateway.reports if verb == "patch")
     assert isinstance(piece, RescuedPiece)
     assert (piece.chunk, piece.size, piece.partial) == ("+a", 2, True)
     assert daemon.containers() == []

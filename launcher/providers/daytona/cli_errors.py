@@ -63,8 +63,8 @@ def _message(result: CommandResult) -> str:
     if fatal:
         return _ESCAPED.sub(lambda found: {"n": "\n"}.get(found[1], found[1]), fatal[-1])
     lines = _ANSI.sub("", result.err).splitlines()
-    said = [line for line in lines if line.strip() and not _NOISE.match(line)]
-    return said[-1] if said else f"exit code {result.code}"
+    shown = [line for line in lines if line.strip() and not _NOISE.match(line)]
+    return shown[-1] if shown else f"exit code {result.code}"
 
 
 def _own_error(message: str) -> ProviderError:

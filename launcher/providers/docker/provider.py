@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -41,6 +41,7 @@ from launcher.providers.protocol import (
 )
 from launcher.providers.spool import ACKNOWLEDGED, SPOOL, WINDOW_BYTES, read_window, resume_offset
 from launcher.sandbox_env import check_variables
+from launcher.settings import DockerSettings
 
 CREATE_SECONDS: Final = 100.0
 REMOVE_SECONDS: Final = 60.0
@@ -61,22 +62,14 @@ class Docker:
         cli: DockerCli,
         *,
         realm: str,
-        memory: str,
-        cpus: str,
-        pids: int,
-        images: Mapping[str, str],
+        settings: DockerSettings,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`memory`, `cpus` and `pids`: limits of `docker run`; `images`: snapshot → image, where
-        the image has another name."""
         self.realm = realm
         self._cli = cli
         self._networks = Networks(cli)
-        self._memory = memory
-        self._cpus = cpus
-        self._pids = pids
-        self._images = images
+        self._settings = settings
         self._sleep = sleep
         self._clock = clock
 
@@ -132,7 +125,7 @@ class Docker:
         result = await self._cli.try_run("logs", f"--tail={_LOG_LINES}", found.id)
         printed = f"{result.out}{result.err}" if result.code == 0 else ""
         if found.state.is_out_of_memory:
-            printed = f"{printed.rstrip()}\nout of memory: its limit is {self._memory}"
+            printed = f"{printed.rstrip()}\nout of memory: its limit is {self._settings.memory}"
         return printed[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
@@ -172,7 +165,7 @@ class Docker:
         if not spec.snapshot:
             message = "the job names no snapshot, so there is no image to run. Name one in the task"
             raise ProviderError("snapshot_not_found", message, retryable=False)
-        return self._images.get(spec.snapshot, spec.snapshot)
+        return self._settings.images.get(spec.snapshot, spec.snapshot)
 
     def _arguments(self, spec: SandboxSpec, network: str) -> Iterator[str]:
         """Each value in the argument of its option, so that none can become an option. No socket,
@@ -180,9 +173,10 @@ class Docker:
         yield from ("--pull=never", "--restart=no", "--log-driver=local")
         yield from ("--security-opt=no-new-privileges", "--cap-drop=ALL")
         yield from (f"--name={spec.key.name}", f"--network={network}")
-        yield from (f"--memory={self._memory}", f"--memory-swap={self._memory}")
-        yield f"--cpus={self._cpus}"
-        yield from (f"--pids-limit={self._pids}", f"--stop-timeout={STOP_SECONDS}")
+        limits = self._settings
+        yield from (f"--memory={limits.memory}", f"--memory-swap={limits.memory}")
+        yield from (f"--cpus={limits.cpus}", f"--pids-limit={limits.pids}")
+        yield f"--stop-timeout={STOP_SECONDS}"
         labels = {**spec.labels, SNAPSHOT_LABEL: spec.snapshot or ""}
         yield from (f"--label={name}={value}" for name, value in labels.items())
         yield f"--env=SLIPGATE_STATE_DIR={STATE}"
