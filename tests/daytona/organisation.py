@@ -99,7 +99,7 @@ class Habits:
     """
     max_lifespan_minutes: int = 0
     """The largest allowed `ttlMinutes`; 0: any."""
-    lifespan_words: str = (
+    lifespan_text: str = (
         "Requested TTL of {ttl} minutes exceeds the maximum sandbox lifespan of {max} minutes"
     )
     """An invented text: no published source has the real one."""
@@ -264,7 +264,7 @@ class Organisation:
     def _check_lifespan(self, ttl: object) -> None:
         longest = self.habits.max_lifespan_minutes
         if longest and isinstance(ttl, int) and ttl > longest:
-            raise Refusal(400, self.habits.lifespan_words.format(ttl=ttl, max=longest))
+            raise Refusal(400, self.habits.lifespan_text.format(ttl=ttl, max=longest))
 
     def _is_remembered(self, sandbox: Sandbox, now: float) -> bool:
         destroyed_at = sandbox.changes[-1][0]

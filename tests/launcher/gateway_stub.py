@@ -33,8 +33,8 @@ from gateway.wire.launcher import (
     Trying,
 )
 
-Words = Lease | Trying | Created | Done | Failed | Delegate | RescuedPiece
-TYPES: dict[str, type[Words]] = {
+Report = Lease | Trying | Created | Done | Failed | Delegate | RescuedPiece
+TYPES: dict[str, type[Report]] = {
     "renew": Lease,
     "trying": Trying,
     "created": Created,
@@ -54,7 +54,7 @@ class StubGateway:
     port: int = 0
     offers: list[Job] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
-    told: list[tuple[str, str, Words]] = field(default_factory=list)
+    reports: list[tuple[str, str, Report]] = field(default_factory=list)
     """(job, verb, body), in order."""
     ended: list[Ended] = field(default_factory=list)
     lost: set[str] = field(default_factory=set)
@@ -72,18 +72,18 @@ class StubGateway:
 
     def verbs(self, job: str | None = None) -> list[str]:
         """Verbs of the calls, without renewals."""
-        return [verb for at, verb, _ in self.told if verb != "renew" and job in (None, at)]
+        return [verb for at, verb, _ in self.reports if verb != "renew" and job in (None, at)]
 
     def count(self, verb: str) -> int:
-        return Counter(said for _, said, _ in self.told)[verb]
+        return Counter(each for _, each, _ in self.reports)[verb]
 
     def done(self) -> Done:
-        words = [words for _, _, words in self.told if isinstance(words, Done)]
-        return words[-1]
+        reports = [report for _, _, report in self.reports if isinstance(report, Done)]
+        return reports[-1]
 
     def failed(self) -> Failed:
-        words = [words for _, _, words in self.told if isinstance(words, Failed)]
-        return words[-1]
+        reports = [report for _, _, report in self.reports if isinstance(report, Failed)]
+        return reports[-1]
 
     async def claim(self, request: Request) -> Response:
         if self.refused_key or request.headers["authorization"] != f"Bearer {KEY}":
@@ -105,8 +105,8 @@ class StubGateway:
 
     async def report(self, request: Request) -> Response:
         job, verb = request.path_params["job"], request.path_params["verb"]
-        words = msgspec.json.decode(await request.body(), type=TYPES[verb])
-        self.told.append((job, verb, words))
+        report = msgspec.json.decode(await request.body(), type=TYPES[verb])
+        self.reports.append((job, verb, report))
         if verb in self.mute:
             return _problem(503, "unavailable")
         if verb in self.lost:

@@ -117,7 +117,7 @@ async def test_a_create_asks_for_our_snapshot_name_labels_and_no_auto_stop(
     assert (made.name, made.snapshot, dict(made.labels)) == (NAME, "slipgate-agent-1", LABELS)
     assert made.settings["autoStopInterval"] == 0
     assert made.settings["ttlMinutes"] == 90
-    trying, created, done = (words for _, verb, words in gateway.told if verb != "renew")
+    trying, created, done = (report for _, verb, report in gateway.reports if verb != "renew")
     assert isinstance(trying, Trying)
     assert (trying.provider, trying.realm) == (context.providers[0].name, REALM)
     assert trying.name == NAME
@@ -145,7 +145,7 @@ async def test_a_taken_name_is_adopted_if_its_labels_are_ours(
     first = await provider.create(a_spec())
     assert await run_job(context, job("create"), LOG)
     assert world.alive == [NAME]
-    created = next(words for _, verb, words in gateway.told if verb == "created")
+    created = next(report for _, verb, report in gateway.reports if verb == "created")
     assert isinstance(created, Created)
     assert created.sandbox.id == first.id
 
@@ -198,7 +198,7 @@ async def test_a_transient_error_is_retried_and_the_next_attempt_notes_it(
     fault = Fault(kind="status", status=status, message=message)
     world.api.faults.plan("POST /sandbox", fault, fault)
     assert await run_job(context, job("create"), LOG)
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert notes[0] is None
     assert all(note is not None and message[:20] in note for note in notes[1:])
     assert len(notes) == 3
@@ -228,7 +228,7 @@ async def test_a_sandbox_that_fails_to_start_is_deleted_and_tried_again(
         await until(lambda: gateway.count("trying") >= 2)
         world.api.organisation.habits = Habits()
     assert working.result()
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert "no runner" in (notes[1] or "")
     assert world.alive == [NAME]
 
@@ -238,7 +238,7 @@ async def test_a_sandbox_of_another_snapshot_is_reported_and_destroyed(
 ) -> None:
     world.api.organisation.habits = Habits(ignores_snapshot=True, destroy_seconds=3)
     assert not await run_job(context, job("create"), LOG)
-    created = next(words for _, verb, words in gateway.told if verb == "created")
+    created = next(report for _, verb, report in gateway.reports if verb == "created")
     assert isinstance(created, Created)
     assert created.sandbox.snapshot == "daytonaio/sandbox:0.4.3"
     error = gateway.failed().error
@@ -257,8 +257,10 @@ async def test_a_snapshot_may_be_asked_for_by_its_id_or_its_name(
     assert world.alive == [NAME]
     sandbox = JobSandbox(name=NAME, provider=context.providers[0].name, realm=REALM)
     assert await run_job(context, job("inspect", snapshot=asked, sandbox=sandbox), LOG)
-    told = [words.sandbox for _, _, words in gateway.told if isinstance(words, Created | Done)]
-    assert [each and each.snapshot for each in told] == [asked] * 3
+    sandboxes = [
+        report.sandbox for _, _, report in gateway.reports if isinstance(report, Created | Done)
+    ]
+    assert [each and each.snapshot for each in sandboxes] == [asked] * 3
 
 
 async def test_what_it_was_made_from_need_not_be_known_to_destroy_it(
@@ -284,7 +286,7 @@ async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
 
 
 @pytest.mark.parametrize(
-    "words",
+    "text",
     [
         pytest.param("property ttlMinutes should not exist", id="unknown field"),
         pytest.param("TTL limit exceeded. Maximum allowed: {max}", id="like a quota"),
@@ -293,9 +295,9 @@ async def test_the_id_of_another_snapshot_is_a_wrong_snapshot(
     ],
 )
 async def test_a_lifespan_that_is_refused_is_not_asked_for_again(
-    world: World, gateway: StubGateway, context: LauncherContext, words: str
+    world: World, gateway: StubGateway, context: LauncherContext, text: str
 ) -> None:
-    world.api.organisation.habits = Habits(max_lifespan_minutes=60, lifespan_words=words)
+    world.api.organisation.habits = Habits(max_lifespan_minutes=60, lifespan_text=text)
     assert await run_job(context, job("create"), LOG)
     (made,) = world.api.organisation.living()
     assert "ttlMinutes" not in made.settings
@@ -334,7 +336,7 @@ async def test_only_a_403_about_the_key_advises_on_scopes(
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         pytest.param("inactive", ("snapshot_inactive", "--activate"), id="rests"),
         pytest.param("build_failed", ("snapshot_broken", "snapshot build"), id="build failed"),
@@ -343,26 +345,30 @@ async def test_only_a_403_about_the_key_advises_on_scopes(
     ],
 )
 async def test_an_unusable_snapshot_is_reported_by_its_state(
-    world: World, gateway: StubGateway, context: LauncherContext, state: str, told: tuple[str, str]
+    world: World,
+    gateway: StubGateway,
+    context: LauncherContext,
+    state: str,
+    expected: tuple[str, str],
 ) -> None:
-    code, words = told
+    code, text = expected
     world.api.organisation.snapshots["slipgate-agent-1"].state = state
     assert not await run_job(context, job("create"), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable) == (code, False)
-    assert words in error.message
+    assert text in error.message
     assert ("ctivate" in error.message) is (state == "inactive")
 
 
 @pytest.mark.parametrize(
-    ("is_spot", "words"),
+    ("is_spot", "text"),
     [
         pytest.param(True, "a spot sandbox", id="evicted"),
         pytest.param(False, "no room for it in time", id="queue"),
     ],
 )
 async def test_what_is_destroyed_and_still_answered_is_gone_for_the_reason_it_tells(
-    world: World, gateway: StubGateway, context: LauncherContext, is_spot: bool, words: str
+    world: World, gateway: StubGateway, context: LauncherContext, is_spot: bool, text: str
 ) -> None:
     world.api.organisation.habits = Habits(shows_destroyed_seconds=86_400)
     assert await run_job(context, job("create"), LOG)
@@ -371,12 +377,12 @@ async def test_what_is_destroyed_and_still_answered_is_gone_for_the_reason_it_te
     name = context.providers[0].name
     sandbox = JobSandbox(name=NAME, id=made.id, provider=name, realm=REALM)
     assert await run_job(context, job("inspect", sandbox=sandbox), LOG)
-    told = gateway.done()
-    assert told.sandbox
-    assert (told.sandbox.id, told.sandbox.state) == (made.id, "destroyed")
-    assert words in (told.diagnosis or "")
+    done = gateway.done()
+    assert done.sandbox
+    assert (done.sandbox.id, done.sandbox.state) == (made.id, "destroyed")
+    assert text in (done.diagnosis or "")
     assert await run_job(context, job("destroy", sandbox=sandbox), LOG)
-    assert gateway.done().sandbox == told.sandbox
+    assert gateway.done().sandbox == done.sandbox
 
 
 async def test_a_removal_ends_when_what_is_destroyed_is_still_answered(
@@ -401,7 +407,7 @@ async def test_a_sandbox_that_daytona_gave_up_while_it_started_is_tried_again(
         for made in world.api.organisation.living():
             world.api.organisation.evict(made.id, is_spot=False)
     assert working.result()
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert "no room for it in time" in (notes[1] or "")
     assert world.alive == [NAME]
 
@@ -717,26 +723,26 @@ async def test_a_long_reason_of_a_failed_start_keeps_both_ends(
 ) -> None:
     world.api.organisation.habits = Habits(start_seconds=4, fails_to_start=LONG)
     await run_job(context, job("create"), LOG)
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert "no space left on device" in (notes[1] or "")
     assert (notes[1] or "").endswith("says runner r-17")
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("text", "code"),
     [
         pytest.param("Total CPU limit exceeded.", "provider_quota", id="quota"),
         pytest.param("Snapshot x is inactive", "snapshot_inactive", id="snapshot"),
     ],
 )
 async def test_what_is_said_in_the_middle_of_a_long_refusal_counts(
-    world: World, gateway: StubGateway, context: LauncherContext, words: str, code: str
+    world: World, gateway: StubGateway, context: LauncherContext, text: str, code: str
 ) -> None:
     around = "and so on, " * 300
-    fault = Fault(kind="status", status=400, message=f"{around}{words} {around}")
+    fault = Fault(kind="status", status=400, message=f"{around}{text} {around}")
     world.api.faults.plan("POST /sandbox", *[fault] * 40)
     await run_job(context, job("create"), LOG)
-    notes = [words.note or "" for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note or "" for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert gateway.failed().error.code == code, notes
 
 
@@ -779,11 +785,11 @@ async def test_a_spool_of_many_windows_comes_in_whole_lines(
     state = tmp_path / made.id / "state"
     state.mkdir()
     body = base64.b64encode(b"x" * 300_000).decode()
-    words = [
+    lines = [
         json.dumps({"id": f"w{n}", "timestamp": 1, "signature": "v1,x", "body": body}) + "\n"
         for n in range(4)
     ]
-    (state / "spool.jsonl").write_text("".join((*words, "y" * 2_500_000, "\n", words[0])))
+    (state / "spool.jsonl").write_text("".join((*lines, "y" * 2_500_000, "\n", lines[0])))
     offset, names = 0, []
     for _ in range(12):
         await run_job(context, job("inspect", spool_offset=offset), LOG)

@@ -136,7 +136,7 @@ async def test_a_cli_that_cannot_be_used_leaves_the_launch_to_the_others_of_the_
         )
         assert await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     assert [each.name for each in api.organisation.living()] == [NAME]
-    notes = [words.note for _, _, words in gateway.told if isinstance(words, Trying)]
+    notes = [report.note for _, _, report in gateway.reports if isinstance(report, Trying)]
     assert ["v0.135" in (note or "") for note in notes] == [False, False, True]
 
 

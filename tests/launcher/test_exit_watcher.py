@@ -42,7 +42,7 @@ async def test_an_exit_is_reported_once_and_by_a_later_launcher_again(
     for _ in range(3):
         await watch.step()
     there = EndedSandbox(instance_id=INSTANCE, provider="local", realm=local.realm, name=NAME)
-    assert [(told.launcher_id, told.sandboxes) for told in gateway.ended] == [("l1", (there,))]
+    assert [(each.launcher_id, each.sandboxes) for each in gateway.ended] == [("l1", (there,))]
     await a_watch(make_context(*ENDS_WITH_7)).step()
     assert len(gateway.ended) == 2
 

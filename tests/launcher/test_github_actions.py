@@ -80,15 +80,15 @@ async def test_every_job_is_delegated_and_then_asked_for(
     context: Made, gateway: StubGateway, github: GitHub, kind: JobKind
 ) -> None:
     job = a_job(kind)
-    github.on_run = lambda _: gateway.told.append(("", "run", gateway.told[-1][2]))
+    github.on_run = lambda _: gateway.reports.append(("", "run", gateway.reports[-1][2]))
     assert await run_job(context(), job, LOG)
     assert gateway.verbs() == ["delegate", "run"]
-    words = gateway.told[0][2]
-    assert isinstance(words, Delegate)
+    report = gateway.reports[0][2]
+    assert isinstance(report, Delegate)
     claimed_until = parse_rfc3339(job.lease_expires_at)
     assert claimed_until
-    assert words.until == claimed_until + timedelta(seconds=420 - job.lease_seconds)
-    assert REPOSITORY in words.note
+    assert report.until == claimed_until + timedelta(seconds=420 - job.lease_seconds)
+    assert REPOSITORY in report.note
     assert github.calls == [{"ref": "main", "inputs": {"job": job.id}, "return_run_details": True}]
 
 

@@ -31,8 +31,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 def spool(directory: Path, count: int, size: int = 4) -> int:
-    words = {"timestamp": 1, "signature": "v1,x", "body": "A" * size}
-    lines = [json.dumps({"id": f"w{n}", **words}) + "\n" for n in range(count)]
+    fields = {"timestamp": 1, "signature": "v1,x", "body": "A" * size}
+    lines = [json.dumps({"id": f"w{n}", **fields}) + "\n" for n in range(count)]
     (directory / "state" / "spool.jsonl").write_text("".join(lines))
     return sum(map(len, lines))
 
@@ -43,7 +43,7 @@ async def test_create_reports_trying_created_done(
     context = make_context(*WAITS)
     assert await run_job(context, a_job("create"), LOG)
     assert gateway.verbs() == ["trying", "created", "done"]
-    trying, created, _ = (words for _, _, words in gateway.told)
+    trying, created, _ = (report for _, _, report in gateway.reports)
     assert isinstance(trying, Trying)
     assert (trying.provider, trying.realm, trying.name) == (
         "local",

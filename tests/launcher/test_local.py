@@ -25,8 +25,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 def record(directory: Path) -> Supervisor:
-    words = json.loads((directory / "process.json").read_text())
-    return Supervisor(pid=words["pid"], birth=words["birth"])
+    fields = json.loads((directory / "process.json").read_text())
+    return Supervisor(pid=fields["pid"], birth=fields["birth"])
 
 
 def is_alive(pid: int) -> bool:
@@ -224,10 +224,10 @@ async def test_an_agent_that_vanished_without_an_exit_record_is_stopped(
 ) -> None:
     local = make_local(WAITS)
     await local.create(a_spec())
-    words = {"pid": record(directory).pid, "birth": "another-boot:1"}
+    fields = {"pid": record(directory).pid, "birth": "another-boot:1"}
     await local.stop(KEY)
     (directory / "exit.json").unlink()
-    (directory / "process.json").write_text(json.dumps(words))
+    (directory / "process.json").write_text(json.dumps(fields))
     found = await local.find(KEY)
     assert found
     assert (found.state, found.process.state) == ("stopped", "exited")
@@ -241,8 +241,8 @@ async def test_a_number_that_now_is_anothers_process_is_not_killed(
     await local.stop(KEY)
     bystander = await asyncio.create_subprocess_exec(*WAITS, start_new_session=True)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    words = {"pid": bystander.pid, "birth": f"{boot}:1"}
-    (directory / "process.json").write_text(json.dumps(words))
+    fields = {"pid": bystander.pid, "birth": f"{boot}:1"}
+    (directory / "process.json").write_text(json.dumps(fields))
     await local.remove(KEY)
     assert bystander.returncode is None
     assert is_alive(bystander.pid)

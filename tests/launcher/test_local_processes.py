@@ -55,8 +55,8 @@ async def launcher(
 
 
 def record(state: Path) -> Supervisor:
-    words = json.loads((state / INSTANCE / NAME / "process.json").read_text())
-    return Supervisor(pid=words["pid"], birth=words["birth"])
+    fields = json.loads((state / INSTANCE / NAME / "process.json").read_text())
+    return Supervisor(pid=fields["pid"], birth=fields["birth"])
 
 
 @pytest.mark.parametrize("verb", ["trying", "created", "done"])
@@ -71,7 +71,7 @@ async def test_a_launcher_killed_at_any_report_is_followed_by_one_that_adopts(
         await first.wait()
     before = record(state) if verb != "trying" else None
     gateway.mute = set()
-    gateway.told.clear()
+    gateway.reports.clear()
     gateway.claims.clear()
     async with launcher(gateway, state):
         await until(lambda: gateway.claims, "a claim of the second launcher")

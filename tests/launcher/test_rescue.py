@@ -23,12 +23,12 @@ LINE = json.dumps(PIECE).encode() + b"\n"
 class Left(LocalProvider):
     """A provider whose sandbox holds files to rescue."""
 
-    def says(self, lines: Sequence[bytes], failure: Exception | None, *, hangs: bool) -> None:
-        """Runs this in place of the runner's output."""
-        self._says, self._failure, self._hangs = lines, failure, hangs
+    def set_output(self, lines: Sequence[bytes], failure: Exception | None, *, hangs: bool) -> None:
+        """Replaces the output of the runner."""
+        self._lines, self._failure, self._hangs = lines, failure, hangs
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
-        for line in self._says:
+        for line in self._lines:
             yield line
         if self._failure is not None:
             raise self._failure
@@ -46,14 +46,14 @@ def left(make_context: Callable[..., LauncherContext], make_local: MakeLocal) ->
     ) -> tuple[LauncherContext, Left]:
         context = make_context(*WAITS)
         provider = Left(make_local(WAITS)._state, environ={}, program=WAITS)  # noqa: SLF001
-        provider.says(lines, failure, hangs=hangs)
+        provider.set_output(lines, failure, hangs=hangs)
         return context, provider
 
     return make
 
 
 def pieces(gateway: StubGateway) -> list[RescuedPiece]:
-    return [words for _, _, words in gateway.told if isinstance(words, RescuedPiece)]
+    return [report for _, _, report in gateway.reports if isinstance(report, RescuedPiece)]
 
 
 async def test_every_piece_is_sent_under_the_lease(left: Make, gateway: StubGateway) -> None:

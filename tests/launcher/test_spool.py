@@ -11,8 +11,8 @@ from launcher.providers.local.directory import read_piece
 
 
 def line(name: str, body: str = "e30=") -> bytes:
-    words = {"id": name, "timestamp": 1, "signature": "v1,x", "body": body}
-    return json.dumps(words).encode() + b"\n"
+    fields = {"id": name, "timestamp": 1, "signature": "v1,x", "body": body}
+    return json.dumps(fields).encode() + b"\n"
 
 
 def write(directory: Path, *lines: bytes) -> int:
