@@ -22,7 +22,7 @@ VALUE_BYTES: Final = 128 * 1024 - 1
 """Linux starts no process with a longer string (`NAME=value` and a NUL)."""
 ALL_BYTES: Final = 1_500_000
 """Linux starts no process with more than 2 MiB of arguments and variables in all."""
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def sandbox_environment(
@@ -60,7 +60,7 @@ def check_variables(variables: Mapping[str, str]) -> None:
     """Raises `ProviderError` if no process can have one of them: commands of the agent get the
     task's own."""
     for name, value in variables.items():
-        if not _NAME.fullmatch(name):
+        if not VARIABLE_NAME.fullmatch(name):
             raise _invalid(f"{name[:100]!r} is no name for a variable")
         if "\0" in value or _size(name, value) > VALUE_BYTES:
             raise _invalid(f"Linux does not take {name}: it is over 128 KiB or holds a NUL")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from gateway.wire.environment import EnvironmentReader, SettingsError, is_http_url
 from launcher.egress import EGRESS_PROXY, Egress
-from launcher.sandbox_env import real_model_keys
+from launcher.sandbox_env import VARIABLE_NAME, real_model_keys
 
 PROVIDERS = ("daytona-api", "daytona-cli", "docker", "github-actions", "local")
 DAYTONA = ("daytona-api", "daytona-cli")
@@ -35,7 +35,6 @@ ALWAYS_HIDDEN = (
 the history of a shell."""
 CAPACITY_MAX = 200
 
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
 WORKFLOW = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}\.ya?ml")
 REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,250}")

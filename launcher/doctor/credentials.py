@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 
 from launcher.doctor.report import Check, failed, ok, warning
+from launcher.providers.github_actions import classic_scopes
 from launcher.settings import DaytonaSettings, Settings
 
 SECONDS: Final = 10.0
@@ -14,7 +15,6 @@ GITHUB: Final = "https://api.github.com"
 REFUSED: Final = (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN)
 TASK_SECRET: Final = "SLIPGATE_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 """Signs for one attempt alone, and ends with it."""
-_CLASSIC: Final = "x-oauth-scopes"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +77,7 @@ async def _github(
     if answer.status_code in REFUSED:
         advice = "Make one that may write contents and pull requests; look whether it has expired."
         return failed(name, f"{url} refuses GITHUB_TOKEN (HTTP {answer.status_code})", advice)
-    scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
+    scopes = classic_scopes(answer)
     if scopes and not scopes & {"repo", "public_repo"}:
         advice = "Give it the scope repo, or make a fine-grained one."
         return failed(name, f"GITHUB_TOKEN has the scopes {', '.join(sorted(scopes))}", advice)

@@ -13,7 +13,7 @@ import msgspec
 
 from launcher.doctor.report import Check, failed, ok, warning
 from launcher.egress import DIRECT, Egress
-from launcher.providers.github_actions import open_github
+from launcher.providers.github_actions import classic_scopes, open_github
 from launcher.settings import GitHubActionsSettings
 from launcher.snapshots.scripts import FOLDER
 
@@ -22,7 +22,6 @@ SHIPPED: Final = FOLDER / "github-workflow.yml"
 NO_BRANCH: Final = "slipgate doctor: no branch has this name"
 """No valid name of a branch: the response to a dispatch of it tells if the token may start the
 workflow, and no run is started."""
-_CLASSIC: Final = "x-oauth-scopes"
 _TOKEN: Final = "Actions token"  # noqa: S105 - the name of a check
 _GRANT: Final = (
     "Make a fine-grained token for that repository alone, with Actions: read and write, and set "
@@ -174,8 +173,8 @@ class _Checks:
 
 
 def _classic(answer: httpx.Response) -> list[Check]:
-    """A classic token lists its scopes, which are always more than needed."""
-    scopes = {scope.strip() for scope in answer.headers.get(_CLASSIC, "").split(",") if scope}
+    """A classic token always has more scopes than needed."""
+    scopes = classic_scopes(answer)
     if not scopes:
         return []
     told = f"a classic one, for every repository, with {', '.join(sorted(scopes))}"

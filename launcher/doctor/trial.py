@@ -11,7 +11,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from launcher.client import Clock, Sleep
-from launcher.providers.protocol import Key, Provider, ProviderError, SandboxSpec, SandboxStatus
+from launcher.providers.protocol import (
+    INSTANCE_LABEL,
+    Key,
+    Provider,
+    ProviderError,
+    SandboxSpec,
+    SandboxStatus,
+)
 from launcher.snapshots.scripts import find_digest
 
 T = TypeVar("T")
@@ -65,7 +72,7 @@ class TrialRunner:
         """Deletes the sandbox before it returns or raises, also after Ctrl-C."""
         mark = uuid.uuid4().hex[:10]
         key = Key(instance=INSTANCE, name=f"slipgate-doctor-{mark}")
-        labels = {"slipgate-instance": INSTANCE, "slipgate-doctor": mark}
+        labels = {INSTANCE_LABEL: INSTANCE, "slipgate-doctor": mark}
         trial = Trial(
             provider=provider.name,
             at=self.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),

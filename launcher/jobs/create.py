@@ -17,6 +17,7 @@ from launcher.providers.protocol import (
     ProviderUnusable,
     SandboxSpec,
     SandboxStatus,
+    unavailable,
 )
 from launcher.sandbox_env import sandbox_environment
 
@@ -110,12 +111,12 @@ async def _obtain(
         return await _adopt(context, lease, provider)
     await _check_cancelled(context, lease, provider)
     if context.clock() >= asked_at + may.create_seconds:
-        raise _unavailable("the time to create ran out")
+        raise unavailable("the time to create ran out")
     try:
         async with asyncio.timeout(CREATE_SECONDS):
             return await provider.create(_spec(context, job))
     except TimeoutError as error:
-        raise _unavailable("the provider did not answer in time") from error
+        raise unavailable("the provider did not answer in time") from error
 
 
 def _spec(context: LauncherContext, job: Job) -> SandboxSpec:
@@ -163,10 +164,6 @@ async def _not_started(provider: Provider, found: SandboxStatus) -> ProviderErro
     await provider.remove(found.key)
     why = f": {head_and_tail(reason, REASON_LENGTH)}" if reason else ""
     return ProviderError("sandbox_error", f"the sandbox is {found.state}{why}", retryable=True)
-
-
-def _unavailable(message: str) -> ProviderError:
-    return ProviderError("provider_unavailable", message, retryable=True)
 
 
 def _wrong_snapshot(expected: str, actual: str | None) -> ProviderError:

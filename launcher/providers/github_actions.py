@@ -21,7 +21,7 @@ import msgspec
 from gateway.wire.truncation import head_and_tail
 from launcher.client import Client, Clock, Sleep
 from launcher.egress import DIRECT, Egress
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import ProviderError, unavailable
 from launcher.providers.retry_after import seconds_to_wait
 
 WORKFLOW_PROVIDERS: Final = ("daytona-cli", "daytona-api")
@@ -102,8 +102,7 @@ class GitHubActions:
         """Raises `ProviderError` if there was one within the hour."""
         now = self._clock()
         if self._swept_at is not None and now < self._swept_at + SWEEP_SECONDS:
-            message = "sweeps by GitHub Actions are asked for once an hour"
-            raise ProviderError("provider_unavailable", message, retryable=True)
+            raise unavailable("sweeps by GitHub Actions are asked for once an hour")
         self._swept_at = now
 
     async def _dispatch(self, job_id: str) -> str:
@@ -121,8 +120,13 @@ class GitHubActions:
                 self._path, content=msgspec.json.encode(body), timeout=CALL_SECONDS
             )
         except httpx.TransportError as error:
-            message = f"GitHub: no answer ({type(error).__name__})"
-            raise ProviderError("provider_unavailable", message, retryable=True) from error
+            raise unavailable(f"GitHub: no answer ({type(error).__name__})") from error
+
+
+def classic_scopes(response: httpx.Response) -> set[str]:
+    """Scopes of a classic token; a fine-grained one lists none."""
+    scopes = response.headers.get("x-oauth-scopes", "").split(",")
+    return {scope.strip() for scope in scopes if scope}
 
 
 def open_github(url: str, token: str, *, egress: Egress = DIRECT) -> httpx.AsyncClient:
@@ -154,7 +158,7 @@ def _error(response: httpx.Response, workflow: str, ref: str) -> ProviderError:
         wait = seconds_to_wait(response.headers)
         return ProviderError("provider_quota", message, retryable=True, retry_after=wait)
     if status == 408 or status >= 500:
-        return ProviderError("provider_unavailable", message, retryable=True)
+        return unavailable(message)
     code = "provider_auth" if status in (401, 403) else "provider_refused"
     advice = _ADVICE.get(status, _OTHER_ADVICE).format(workflow=workflow, ref=ref)
     return ProviderError(code, f"{message}. {advice}", retryable=False)

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from gateway.wire.launcher import Process, ReportedState, Spooled
 
+INSTANCE_LABEL = "slipgate-instance"
 LOG_TAIL = 1_500
 """Characters of an agent's output that are read."""
 STOP_SECONDS = 12
@@ -79,6 +80,11 @@ class ProviderError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         """Seconds for which the provider asks not to be called."""
+
+
+def unavailable(message: str) -> ProviderError:
+    """A transient failure."""
+    return ProviderError("provider_unavailable", message, retryable=True)
 
 
 class ProviderUnusable(ProviderError):

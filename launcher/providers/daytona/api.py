@@ -20,7 +20,6 @@ from launcher.providers.daytona.sandboxes import (
     check_owner,
 )
 from launcher.providers.daytona.schema import (
-    INSTANCE_LABEL,
     LISTED,
     Executed,
     Sandbox,
@@ -28,7 +27,7 @@ from launcher.providers.daytona.schema import (
     ToolboxAddress,
     page_of,
 )
-from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
+from launcher.providers.protocol import INSTANCE_LABEL, ProviderError, SandboxSpec, SandboxStatus
 from launcher.sandbox_env import is_for
 
 PAGE: Final = "200"

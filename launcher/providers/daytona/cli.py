@@ -18,9 +18,9 @@ from launcher.providers.daytona.sandboxes import (
     Sandboxes,
     check_owner,
 )
-from launcher.providers.daytona.schema import INSTANCE_LABEL, LISTED, Sandbox, Snapshot, page_of
+from launcher.providers.daytona.schema import LISTED, Sandbox, Snapshot, page_of
 from launcher.providers.program import CommandResult
-from launcher.providers.protocol import ProviderError, SandboxSpec, SandboxStatus
+from launcher.providers.protocol import INSTANCE_LABEL, ProviderError, SandboxSpec, SandboxStatus
 
 CREATE_SECONDS: Final = 100.0
 PAGE: Final = 100

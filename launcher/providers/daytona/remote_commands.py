@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.wire.launcher import Process
-from launcher.providers.protocol import STOP_SECONDS, ProviderError, SpoolPiece
+from launcher.providers.protocol import STOP_SECONDS, ProviderError, SpoolPiece, unavailable
 from launcher.providers.spool import WINDOW_BYTES, read_window
 
 RESCUE_SECONDS: Final = 30
@@ -116,5 +116,4 @@ def _command(script: str) -> str:
 
 
 def _unreadable(head: str) -> ProviderError:
-    message = f"the sandbox answered something else than its spool: {head[:100]!r}"
-    return ProviderError("provider_unavailable", message, retryable=True)
+    return unavailable(f"the sandbox answered something else than its spool: {head[:100]!r}")

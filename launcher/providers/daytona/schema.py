@@ -10,9 +10,8 @@ import msgspec
 
 from gateway.wire.launcher import Process, ReportedState
 from gateway.wire.times import milliseconds, parse_rfc3339
-from launcher.providers.protocol import Key, SandboxStatus
+from launcher.providers.protocol import INSTANCE_LABEL, Key, SandboxStatus
 
-INSTANCE_LABEL: Final = "slipgate-instance"
 _STATES: Final[dict[str, ReportedState]] = {
     "started": "started",
     "stopped": "stopped",

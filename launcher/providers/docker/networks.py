@@ -5,8 +5,7 @@ from typing import Final
 
 from launcher.providers.docker.cli import DockerCli
 from launcher.providers.docker.errors import AlreadyThere
-from launcher.providers.docker.schema import INSTANCE_LABEL
-from launcher.providers.protocol import ProviderError
+from launcher.providers.protocol import INSTANCE_LABEL, ProviderError
 
 _ICC: Final = "com.docker.network.bridge.enable_icc"
 """Option of a bridge: its containers may reach each other."""

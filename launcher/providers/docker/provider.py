@@ -28,9 +28,10 @@ from launcher.providers.docker.errors import (
     unavailable,
 )
 from launcher.providers.docker.networks import Networks
-from launcher.providers.docker.schema import INSTANCE_LABEL, SNAPSHOT_LABEL, Container
+from launcher.providers.docker.schema import SNAPSHOT_LABEL, Container
 from launcher.providers.program import CommandResult
 from launcher.providers.protocol import (
+    INSTANCE_LABEL,
     LOG_TAIL,
     STOP_SECONDS,
     Key,

@@ -9,9 +9,8 @@ import msgspec
 
 from gateway.wire.launcher import Process, ReportedState
 from gateway.wire.times import milliseconds, parse_rfc3339
-from launcher.providers.protocol import Key, SandboxStatus
+from launcher.providers.protocol import INSTANCE_LABEL, Key, SandboxStatus
 
-INSTANCE_LABEL: Final = "slipgate-instance"
 SNAPSHOT_LABEL: Final = "slipgate-snapshot"
 """The snapshot as the job names it: the image may have another name here."""
 _PREFIX: Final = "slipgate-"

@@ -35,6 +35,7 @@ from launcher.providers.protocol import (
     SandboxSpec,
     SandboxStatus,
     SpoolPiece,
+    unavailable,
 )
 from launcher.providers.spool import ACKNOWLEDGED, SPOOL, read_lines, resume_offset
 
@@ -245,7 +246,3 @@ def _open_regular(path: Path) -> BinaryIO | None:
         os.close(descriptor)
         return None
     return os.fdopen(descriptor, "rb")
-
-
-def unavailable(message: str) -> ProviderError:
-    return ProviderError("provider_unavailable", message, retryable=True)

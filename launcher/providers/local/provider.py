@@ -14,11 +14,18 @@ from typing import Final
 
 from gateway.wire.authorities import Authorities
 from launcher.providers.local import directory as directories
-from launcher.providers.local.directory import OUTPUT, unavailable
+from launcher.providers.local.directory import OUTPUT
 from launcher.providers.local.processes import GRACE_SECONDS, StillRunning, Supervisor, end
 from launcher.providers.local.supervisor import PROCESS
 from launcher.providers.program import Program
-from launcher.providers.protocol import Key, ProviderError, SandboxSpec, SandboxStatus, SpoolPiece
+from launcher.providers.protocol import (
+    Key,
+    ProviderError,
+    SandboxSpec,
+    SandboxStatus,
+    SpoolPiece,
+    unavailable,
+)
 from launcher.sandbox_env import check_variables
 
 EXECUTION: Final = ("bash", str(Path(__file__).resolve().parents[3] / "snapshot" / "execution.sh"))
