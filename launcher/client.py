@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -81,27 +82,20 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+@dataclass(slots=True)
 class Client:
     """Every call raises `GatewayRejected`, `GatewayUnreachable` and, for a job, `LeaseLost`."""
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        log: FilteringBoundLogger,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-        retry_seconds: float = RETRY_SECONDS,
-    ) -> None:
-        self._http = http
-        self._log = log
-        self._sleep = sleep
-        self._clock = clock
-        self._retry_seconds = retry_seconds
-        self._lost_at: float | None = None
+    http: httpx.AsyncClient
+    _: KW_ONLY
+    log: FilteringBoundLogger
+    sleep: Sleep = asyncio.sleep
+    clock: Clock = time.monotonic
+    retry_seconds: float = RETRY_SECONDS
+    _lost_at: float | None = field(default=None, init=False)
 
     async def gateway(self) -> GatewayView:
-        return await self._repeat(lambda: self._http.get(PATH, timeout=CALL_SECONDS), GatewayView)
+        return await self._repeat(lambda: self.http.get(PATH, timeout=CALL_SECONDS), GatewayView)
 
     async def claim(self, claim: Claim) -> tuple[Job, ...]:
         """Jobs for this launcher; waits up to `claim.wait_seconds` for them."""
@@ -128,14 +122,14 @@ class Client:
     ) -> Reply:
         content, timeout = msgspec.json.encode(body), CALL_SECONDS + wait
         return await self._repeat(
-            lambda: self._http.post(f"{PATH}/{path}", content=content, timeout=timeout), reply, path
+            lambda: self.http.post(f"{PATH}/{path}", content=content, timeout=timeout), reply, path
         )
 
     async def _repeat(
         self, send: Callable[[], Awaitable[httpx.Response]], reply: type[Reply], call: str = PATH
     ) -> Reply:
         """Sends until there is an answer; every call of the protocol may be repeated."""
-        deadline = self._clock() + self._retry_seconds
+        deadline = self.clock() + self.retry_seconds
         pause = FIRST_PAUSE_SECONDS
         while True:
             response = await _send_once(send)
@@ -143,21 +137,21 @@ class Client:
                 self._log_answered()
                 return _read(response, reply)
             self._log_unanswered(call, _reason(response))
-            if self._clock() + pause > deadline:
+            if self.clock() + pause > deadline:
                 raise GatewayUnreachable(f"{call}: {_reason(response)}")
-            await self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls
+            await self.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - only spreads calls
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _log_unanswered(self, call: str, reason: str) -> None:
         if self._lost_at is None:
-            self._lost_at = self._clock()
-            self._log.warning("gateway.lost", call=call, reason=reason)
+            self._lost_at = self.clock()
+            self.log.warning("gateway.lost", call=call, reason=reason)
 
     def _log_answered(self) -> None:
         if self._lost_at is not None:
-            seconds = round(self._clock() - self._lost_at, 3)
+            seconds = round(self.clock() - self._lost_at, 3)
             self._lost_at = None
-            self._log.info("gateway.back", seconds=seconds)
+            self.log.info("gateway.back", seconds=seconds)
 
 
 async def _send_once(

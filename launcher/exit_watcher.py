@@ -5,6 +5,8 @@ count as running until its heartbeat is missed.
 """
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -18,40 +20,37 @@ POLL_SECONDS: Final = 1.0
 AT_A_TIME: Final = 500
 
 
+@dataclass
 class ExitWatcher:
     """Reports each exit once; the first step reports those from before this launcher started."""
 
-    def __init__(
-        self,
-        context: LauncherContext,
-        *,
-        launcher_id: str,
-        log: FilteringBoundLogger,
-        is_being_created: Callable[[str], bool] = lambda _: False,
-    ) -> None:
-        """`is_being_created`: True for a sandbox that the gateway does not know yet."""
-        self._context = context
-        self._providers = [each for each in context.providers if isinstance(each, ReportsExits)]
-        self._launcher_id = launcher_id
-        self._log = log
-        self._is_being_created = is_being_created
-        self._reported: frozenset[EndedSandbox] = frozenset()
-        self._last_error = ""
+    context: LauncherContext
+    _: KW_ONLY
+    launcher_id: str
+    log: FilteringBoundLogger
+    is_being_created: Callable[[str], bool] = lambda _: False
+    """True for a sandbox that the gateway does not know yet."""
+    _reported: frozenset[EndedSandbox] = field(default=frozenset(), init=False)
+    _last_error: str = field(default="", init=False)
+
+    @cached_property
+    def _providers(self) -> list[ReportsExits]:
+        return [each for each in self.context.providers if isinstance(each, ReportsExits)]
 
     async def run(self) -> None:
         """Polls until it is cancelled; returns if no provider reports exits."""
         while self._providers:
             await self.step()
-            await self._context.sleep(POLL_SECONDS)
+            await self.context.sleep(POLL_SECONDS)
 
     async def step(self) -> None:
         try:
             seen = await self._ended()
-            new = [each for each in seen - self._reported if not self._is_being_created(each.name)]
+            new = [each for each in seen - self._reported if not self.is_being_created(each.name)]
             for start in range(0, len(new), AT_A_TIME):
                 sandboxes = tuple(new[start : start + AT_A_TIME])
-                ended = Ended(launcher_id=self._launcher_id, sandboxes=sandboxes)
-                await self._context.client.ended(ended)
+                ended = Ended(launcher_id=self.launcher_id, sandboxes=sandboxes)
+                await self.context.client.ended(ended)
         except (ProviderError, GatewayRejected, GatewayUnreachable) as error:
             self._warn_once(str(error))
         else:
@@ -70,5 +69,5 @@ class ExitWatcher:
 
     def _warn_once(self, error: str) -> None:
         if error != self._last_error:
-            self._log.warning("watch", reason=error)
+            self.log.warning("watch", reason=error)
         self._last_error = error

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
 from structlog.typing import FilteringBoundLogger
@@ -24,38 +25,32 @@ PAUSE_SECONDS = 5.0
 KEY_REJECTED = (401, 403)
 
 
+@dataclass(slots=True)
 class Launcher:
     """One process that claims jobs and runs several at a time."""
 
-    def __init__(
-        self,
-        context: LauncherContext,
-        *,
-        launcher_id: str,
-        version: str,
-        capacity: int,
-        log: FilteringBoundLogger,
-        wait_seconds: float = WAIT_SECONDS,
-        drain_seconds: float = DRAIN_SECONDS,
-    ) -> None:
-        self._context = context
-        self._id = launcher_id
-        self._version = version
-        self._capacity = capacity
-        self._log = log
-        self._wait_seconds = wait_seconds
-        self._drain_seconds = drain_seconds
-        self._running: dict[asyncio.Task[bool], Job] = {}
-        self._freed = asyncio.Event()
-        self._exits = ExitWatcher(
-            context, launcher_id=launcher_id, log=log, is_being_created=self._is_being_created
-        )
+    context: LauncherContext
+    _: KW_ONLY
+    launcher_id: str
+    version: str
+    capacity: int
+    log: FilteringBoundLogger
+    wait_seconds: float = WAIT_SECONDS
+    drain_seconds: float = DRAIN_SECONDS
+    _running: dict[asyncio.Task[bool], Job] = field(default_factory=dict, init=False)
+    _freed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Works until `stopping` is set, then drains; raises `GatewayRejected` for a bad key."""
         rejection: GatewayRejected | None = None
+        exits = ExitWatcher(
+            self.context,
+            launcher_id=self.launcher_id,
+            log=self.log,
+            is_being_created=self._is_being_created,
+        )
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(self._exits.run())
+            watching = group.create_task(exits.run())
             while not stopping.is_set() and not rejection:
                 rejection = await self._step(group, stopping)
             watching.cancel()
@@ -65,7 +60,7 @@ class Launcher:
 
     async def once(self, job_id: str | None = None) -> list[bool]:
         """Claims one time and runs the jobs; True for each one that was done."""
-        jobs = await self._context.client.claim(self._claim(wait=0, job_id=job_id))
+        jobs = await self.context.client.claim(self._claim(wait=0, job_id=job_id))
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 self._start(group, job)
@@ -77,14 +72,14 @@ class Launcher:
     ) -> GatewayRejected | None:
         """One claim, repeated once there is capacity for a create; returns an error of the key."""
         self._freed.clear()
-        claim = self._claim(wait=self._wait_seconds)
+        claim = self._claim(wait=self.wait_seconds)
         interrupts = (stopping,) if claim.capacity else (stopping, self._freed)
         jobs = await _unless(self._send(claim), *interrupts)
         if isinstance(jobs, Exception):
-            self._log.warning("claim", outcome="refused", reason=str(jobs))
+            self.log.warning("claim", outcome="refused", reason=str(jobs))
             if isinstance(jobs, GatewayRejected) and jobs.status in KEY_REJECTED:
                 return jobs
-            await _unless(self._context.sleep(PAUSE_SECONDS), stopping)
+            await _unless(self.context.sleep(PAUSE_SECONDS), stopping)
             return None
         for job in jobs or ():
             self._start(group, job)
@@ -92,18 +87,18 @@ class Launcher:
 
     async def _send(self, claim: Claim) -> tuple[Job, ...] | GatewayRejected | GatewayUnreachable:
         try:
-            return await self._context.client.claim(claim)
+            return await self.context.client.claim(claim)
         except (GatewayRejected, GatewayUnreachable) as error:
             return error
 
     def _claim(self, *, wait: float, job_id: str | None = None) -> Claim:
         creating = sum(job.kind == "create" for job in self._running.values())
         return Claim(
-            launcher_id=self._id,
-            providers=self._context.provider_realms,
-            capacity=max(self._capacity - creating, 0),
+            launcher_id=self.launcher_id,
+            providers=self.context.provider_realms,
+            capacity=max(self.capacity - creating, 0),
             wait_seconds=wait,
-            version=self._version,
+            version=self.version,
             holding=tuple(job.id for job in self._running.values()),
             job_id=job_id,
         )
@@ -119,7 +114,7 @@ class Launcher:
         for task, running in self._running.items():
             if running.id == job.id:
                 task.cancel()
-        task = group.create_task(run_job(self._context, job, self._log))
+        task = group.create_task(run_job(self.context, job, self.log))
         self._running[task] = job
         task.add_done_callback(self._end)
 
@@ -129,9 +124,9 @@ class Launcher:
 
     async def _drain(self) -> None:
         """Finishes running jobs in bounded time; the leases of the others expire."""
-        self._log.info("launcher.stopping", jobs=len(self._running), seconds=self._drain_seconds)
+        self.log.info("launcher.stopping", jobs=len(self._running), seconds=self.drain_seconds)
         if self._running:
-            await asyncio.wait(list(self._running), timeout=self._drain_seconds)
+            await asyncio.wait(list(self._running), timeout=self.drain_seconds)
         for task in self._running:
             task.cancel()
 

@@ -47,13 +47,7 @@ async def open_github_actions(settings: Settings) -> AsyncIterator[GitHubActions
         yield None
         return
     async with open_github(actions.api_url, actions.token, egress=settings.egress) as http:
-        yield GitHubActions(
-            http,
-            repository=actions.repository,
-            workflow=actions.workflow,
-            ref=actions.ref,
-            realm=actions.realm,
-        )
+        yield GitHubActions(http, actions)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,8 @@ A run costs a minute, and a sweep only finds what went wrong: sweeps run once an
 
 import asyncio
 import time
-from typing import Final, TypeVar
+from dataclasses import KW_ONLY, dataclass, field
+from typing import ClassVar, Final, TypeVar
 
 import httpx
 import msgspec
@@ -23,6 +24,7 @@ from launcher.client import Client, Clock, Sleep
 from launcher.egress import DIRECT, Egress
 from launcher.providers.protocol import ProviderError, unavailable
 from launcher.providers.retry_after import seconds_to_wait
+from launcher.settings import GitHubActionsSettings
 
 WORKFLOW_PROVIDERS: Final = ("daytona-cli", "daytona-api")
 """SLIPGATE_PROVIDERS of the workflow's launcher."""
@@ -62,30 +64,26 @@ async def require_callbacks(client: Client) -> None:
         raise ProviderError("provider_refused", message, retryable=False)
 
 
+@dataclass(slots=True)
 class GitHubActions:
     """One workflow of one repository."""
 
-    name: Final = "github-actions"
+    name: ClassVar = "github-actions"
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        repository: str,
-        workflow: str,
-        ref: str,
-        realm: str,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        self.provider_realms = tuple(f"{name}@{realm}" for name in WORKFLOW_PROVIDERS)
-        self.workflow = f"{workflow} of {repository}"
-        self._http = http
-        self._path = f"/repos/{repository}/actions/workflows/{workflow}/dispatches"
-        self._ref = ref
-        self._sleep = sleep
-        self._clock = clock
-        self._swept_at: float | None = None
+    http: httpx.AsyncClient
+    settings: GitHubActionsSettings
+    _: KW_ONLY
+    sleep: Sleep = asyncio.sleep
+    clock: Clock = time.monotonic
+    _swept_at: float | None = field(default=None, init=False)
+
+    @property
+    def provider_realms(self) -> tuple[str, ...]:
+        return tuple(f"{name}@{self.settings.realm}" for name in WORKFLOW_PROVIDERS)
+
+    @property
+    def workflow(self) -> str:
+        return f"{self.settings.workflow} of {self.settings.repository}"
 
     async def start(self, job_id: str) -> str:
         """Dispatches a run that claims this job; returns its address, if GitHub sends one."""
@@ -95,29 +93,31 @@ class GitHubActions:
             except ProviderError as error:
                 if not error.retryable or error.retry_after > LONGEST_WAIT:
                     raise
-                await self._sleep(max(pause, error.retry_after))
+                await self.sleep(max(pause, error.retry_after))
         return await self._dispatch(job_id)
 
     def check_sweep(self) -> None:
         """Raises `ProviderError` if there was one within the hour."""
-        now = self._clock()
+        now = self.clock()
         if self._swept_at is not None and now < self._swept_at + SWEEP_SECONDS:
             raise unavailable("sweeps by GitHub Actions are asked for once an hour")
         self._swept_at = now
 
     async def _dispatch(self, job_id: str) -> str:
-        body: dict[str, object] = {"ref": self._ref, "inputs": {"job": job_id}}
+        body: dict[str, object] = {"ref": self.settings.ref, "inputs": {"job": job_id}}
         response = await self._post({**body, "return_run_details": True})
         if response.status_code == 400:  # an older server does not know that field
             response = await self._post(body)
         if response.is_success:
             return _decode(response, _Run).html_url  # 204 has no body
-        raise _error(response, self.workflow, self._ref)
+        raise _error(response, self.workflow, self.settings.ref)
 
     async def _post(self, body: dict[str, object]) -> httpx.Response:
+        workflow = f"/repos/{self.settings.repository}/actions/workflows/{self.settings.workflow}"
+        content = msgspec.json.encode(body)
         try:
-            return await self._http.post(
-                self._path, content=msgspec.json.encode(body), timeout=CALL_SECONDS
+            return await self.http.post(
+                f"{workflow}/dispatches", content=content, timeout=CALL_SECONDS
             )
         except httpx.TransportError as error:
             raise unavailable(f"GitHub: no answer ({type(error).__name__})") from error

@@ -18,6 +18,7 @@ from launcher.jobs.context import LauncherContext
 from launcher.jobs.run import run_job
 from launcher.loop import Launcher
 from launcher.providers.github_actions import GitHubActions, open_github
+from launcher.settings import GitHubActionsSettings
 from tests.github_actions.api import FILE, REPOSITORY, TOKEN, Fault, GitHub
 from tests.github_actions.workflow import Workflow
 from tests.launcher.clock import Time
@@ -50,24 +51,19 @@ Made = Callable[..., LauncherContext]
 
 @pytest.fixture
 def context(client: Client, http: httpx.AsyncClient, time: Time) -> Made:
-    return functools.partial(_site, client, http, time)
+    return functools.partial(_make_context, client, http, time)
 
 
-def _site(client: Client, http: httpx.AsyncClient, time: Time, **given: str) -> LauncherContext:
+def _make_context(
+    client: Client, http: httpx.AsyncClient, time: Time, **given: str
+) -> LauncherContext:
     named = {"repository": REPOSITORY, "workflow": FILE, "ref": "main", **given}
-    actions = GitHubActions(
-        http,
-        repository=named["repository"],
-        workflow=named["workflow"],
-        ref=named["ref"],
-        realm="ours",
-        sleep=time.sleep,
-        clock=time.clock,
-    )
+    settings = GitHubActionsSettings(**named, token=TOKEN, api_url="", realm="ours")
+    actions = GitHubActions(http, settings, sleep=time.sleep, clock=time.clock)
     return LauncherContext(client=client, providers=(), forwarded_env={}, github_actions=actions)
 
 
-async def test_it_claims_for_the_places_of_the_workflow_and_for_none_of_its_own(
+async def test_it_claims_for_the_realms_of_the_workflow_and_for_none_of_its_own(
     context: Made, gateway: StubGateway
 ) -> None:
     made = context()

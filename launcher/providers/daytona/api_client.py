@@ -1,6 +1,7 @@
 """Typed calls of Daytona's API; every failure is a `ProviderError`."""
 
 import asyncio
+from dataclasses import KW_ONLY, dataclass
 from typing import Final, TypeVar
 from urllib.parse import quote
 
@@ -24,19 +25,14 @@ NOT_FOUND: Final = 404
 LIMITED: Final = 429
 
 
+@dataclass(frozen=True, slots=True)
 class DaytonaApiClient:
     """The API of one organisation."""
 
-    def __init__(
-        self,
-        http: httpx.AsyncClient,
-        *,
-        seconds: float = CALL_SECONDS,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
-        self._http = http
-        self._seconds = seconds
-        self._sleep = sleep
+    http: httpx.AsyncClient
+    _: KW_ONLY
+    seconds: float = CALL_SECONDS
+    sleep: Sleep = asyncio.sleep
 
     async def get(self, path: str, kind: type[T], *, query: dict[str, str] | None = None) -> T:
         return _read(await self._request("GET", path, query=query), kind)
@@ -73,7 +69,7 @@ class DaytonaApiClient:
         wait = seconds_to_wait(response.headers) if response.status_code == LIMITED else 0.0
         if not 0 < wait <= LONGEST_WAIT:
             return response
-        await self._sleep(wait)
+        await self.sleep(wait)
         return await self._send(method, path, query=query, body=body, seconds=seconds)
 
     async def _send(
@@ -87,8 +83,8 @@ class DaytonaApiClient:
     ) -> httpx.Response:
         content = None if body is None else msgspec.json.encode(body)
         try:
-            return await self._http.request(
-                method, path, params=query, content=content, timeout=seconds or self._seconds
+            return await self.http.request(
+                method, path, params=query, content=content, timeout=seconds or self.seconds
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unanswered(f"no answer to {method} ({type(error).__name__})") from error
