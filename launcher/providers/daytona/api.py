@@ -49,7 +49,7 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
                 await self._remove_failed(spec)
             raise
         if made.snapshot is None:
-            made = await self._client.get(f"/sandbox/{segment(made.id)}", Sandbox)
+            made = await self.client.get(f"/sandbox/{segment(made.id)}", Sandbox)
         return await self._describe(made, replace(spec.key, snapshot=spec.snapshot))
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
@@ -57,7 +57,7 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
         query = {"labels": msgspec.json.encode({INSTANCE_LABEL: instance}).decode(), "limit": PAGE}
         found: list[SandboxStatus] = []
         while True:
-            page = page_of(await self._client.get("/sandbox", LISTED, query=query))
+            page = page_of(await self.client.get("/sandbox", LISTED, query=query))
             found += (each.sandbox_status() for each in page.items)
             if page.next_cursor is None:
                 return found
@@ -66,18 +66,18 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
     async def _make(self, spec: SandboxSpec) -> Sandbox:
         body = self._body(spec)
         try:
-            return await self._client.create("/sandbox", body, Sandbox)
+            return await self.client.create("/sandbox", body, Sandbox)
         except ProviderError as error:
             if "ttlMinutes" not in body or not is_about_lifespan(error):
                 raise
         del body["ttlMinutes"]
-        return await self._client.create("/sandbox", body, Sandbox)
+        return await self.client.create("/sandbox", body, Sandbox)
 
     def _body(self, spec: SandboxSpec) -> dict[str, object]:
         """Without auto-stop, which would end a busy agent: Daytona sees no activity inside."""
         secrets = {
             name: secret
-            for name, secret in self._options.secrets.items()
+            for name, secret in self.options.secrets.items()
             if name not in spec.job_env and is_for(name, spec.env)
         }
         body: dict[str, object] = {
@@ -90,10 +90,10 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
         }
         if secrets:
             body["secrets"] = [{name: secret} for name, secret in secrets.items()]
-        if self._options.target is not None:
-            body["target"] = self._options.target
-        if self._options.ttl_minutes is not None:
-            body["ttlMinutes"] = self._options.ttl_minutes
+        if self.options.target is not None:
+            body["target"] = self.options.target
+        if self.options.ttl_minutes is not None:
+            body["ttlMinutes"] = self.options.ttl_minutes
         return body
 
     async def _find_created(self, spec: SandboxSpec, error: ProviderError) -> Sandbox:
@@ -121,14 +121,14 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
             await self.remove(replace(spec.key, id=found.id))
 
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
-        return await self._client.find(f"/sandbox/{segment(id_or_name)}", Sandbox)
+        return await self.client.find(f"/sandbox/{segment(id_or_name)}", Sandbox)
 
     async def _snapshot(self, id_or_name: str) -> Snapshot | None:
-        return await self._client.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
+        return await self.client.find(f"/snapshots/{segment(id_or_name)}", Snapshot)
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._client.delete(f"/sandbox/{segment(name)}")
+            await self.client.delete(f"/sandbox/{segment(name)}")
         except Conflict:
             return  # its state is changing; the next poll shows it
 
@@ -137,12 +137,12 @@ class DaytonaApi(Sandboxes[DaytonaApiClient]):
     ) -> str:
         body = {"command": command, "timeout": seconds}
         path = f"{await self._toolbox(sandbox)}/process/execute"
-        done = await self._client.post(path, body, Executed, seconds=seconds + 10)
+        done = await self.client.post(path, body, Executed, seconds=seconds + 10)
         if done.exit_code:
             raise command_failed(done.exit_code, done.result)
         return done.result
 
     async def _toolbox(self, sandbox: Sandbox) -> str:
         path = f"/sandbox/{segment(sandbox.id)}/toolbox-proxy-url"
-        base = sandbox.toolbox_proxy_url or (await self._client.get(path, ToolboxAddress)).url
+        base = sandbox.toolbox_proxy_url or (await self.client.get(path, ToolboxAddress)).url
         return f"{base.rstrip('/')}/{segment(sandbox.id)}"

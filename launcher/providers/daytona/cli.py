@@ -31,9 +31,9 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: the sandbox that has it is the result."""
-        await self._client.check_release()
-        ttl = self._options.ttl_minutes
-        if "ttl" not in await self._client.flags("sandbox", "create"):
+        await self.client.check_release()
+        ttl = self.options.ttl_minutes
+        if "ttl" not in await self.client.flags("sandbox", "create"):
             ttl = None
         result, found = await self._make(spec, ttl)
         if (
@@ -51,12 +51,12 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         """Filters all pages, because the CLI cannot."""
-        has_cursor = "cursor" in await self._client.flags("sandbox", "list")
+        has_cursor = "cursor" in await self.client.flags("sandbox", "list")
         found: list[SandboxStatus] = []
         number, page_option = 1, ""
         while True:
             options = filter(None, (f"--limit={PAGE}", page_option))
-            page = page_of(await self._client.document(LISTED, "sandbox", "list", *options))
+            page = page_of(await self.client.document(LISTED, "sandbox", "list", *options))
             found += (
                 each.sandbox_status()
                 for each in page.items
@@ -73,7 +73,7 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
     async def _make(
         self, spec: SandboxSpec, ttl: int | None
     ) -> tuple[CommandResult, Sandbox | None]:
-        result = await self._client.try_run(
+        result = await self.client.try_run(
             "sandbox", "create", *self._arguments(spec, ttl), seconds=CREATE_SECONDS
         )
         found = await self._fetch_by_name(spec.key.name)
@@ -88,8 +88,8 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
         yield f"--auto-delete={STOPPED_MINUTES}"
         if ttl is not None:
             yield f"--ttl={ttl}"
-        if self._options.target is not None:
-            yield f"--target={self._options.target}"
+        if self.options.target is not None:
+            yield f"--target={self.options.target}"
         yield from (f"--label={name}={value}" for name, value in spec.labels.items())
         yield from (f"--env={name}={value}" for name, value in spec.env.items())
 
@@ -105,7 +105,7 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
 
     async def _fetch_by_name(self, id_or_name: str) -> Sandbox | None:
         try:
-            return await self._client.document(Sandbox, "sandbox", "info", id_or_name)
+            return await self.client.document(Sandbox, "sandbox", "info", id_or_name)
         except NotThere:
             return None
 
@@ -114,7 +114,7 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
         number = 1
         while True:
             page = (f"--limit={PAGE}", f"--page={number}")
-            listed = await self._client.document(tuple[Snapshot, ...], "snapshot", "list", *page)
+            listed = await self.client.document(tuple[Snapshot, ...], "snapshot", "list", *page)
             for each in listed:
                 if id_or_name in (each.id, each.name):
                     return each
@@ -124,16 +124,16 @@ class DaytonaCli(Sandboxes[DaytonaCliClient]):
 
     async def _delete(self, name: str) -> None:
         try:
-            await self._client.run("sandbox", "delete", name)
+            await self.client.run("sandbox", "delete", name)
         except (NotThere, Conflict):
             return  # gone, or its state is changing; the next poll shows it
 
     async def _execute(
         self, sandbox: Sandbox, command: str, *, seconds: int = EXECUTE_SECONDS
     ) -> str:
-        await self._client.check_release()
+        await self.client.check_release()
         limit = f"--timeout={seconds}"
-        result = await self._client.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
+        result = await self.client.try_run("sandbox", "exec", limit, sandbox.id, "--", command)
         if result.code != 0:
             raise exec_error(result)
         return result.out

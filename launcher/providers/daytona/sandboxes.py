@@ -5,7 +5,7 @@ import re
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 from launcher.client import Clock, Sleep
@@ -48,25 +48,18 @@ STOPPED_MINUTES: Final = 24 * 60
 """Daytona deletes a stopped sandbox after this time."""
 
 
+@dataclass
 class Sandboxes(ABC, Generic[ClientT]):
     """Sandboxes of one organisation, reached by `client`."""
 
-    def __init__(
-        self,
-        client: ClientT,
-        *,
-        realm: str,
-        options: CreateOptions,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        self._client = client
-        self.realm = realm
-        self._options = options
-        self._sleep = sleep
-        self._clock = clock
-        self._names: dict[str, frozenset[str]] = {}
-        """Snapshot as a job names it → its id and name."""
+    client: ClientT
+    _: KW_ONLY
+    realm: str
+    options: CreateOptions
+    sleep: Sleep = asyncio.sleep
+    clock: Clock = time.monotonic
+    _names: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
+    """Snapshot as a job names it → its id and name."""
 
     async def find(self, key: Key) -> SandboxStatus | None:
         found = await self._fetch(key)
@@ -112,15 +105,15 @@ class Sandboxes(ABC, Generic[ClientT]):
     async def remove(self, key: Key) -> None:
         """Deletes until the id is not found: the name is free before the sandbox is gone."""
         found = await self._fetch(key)
-        deadline = self._clock() + REMOVE_SECONDS
+        deadline = self.clock() + REMOVE_SECONDS
         while found is not None and not found.is_gone:
             if found.state != "destroying":
                 await self._delete(found.id)
             found = await self._fetch_by_name(found.id)
             if found is not None and not found.is_gone:
-                if self._clock() > deadline:
+                if self.clock() > deadline:
                     raise unavailable(f"the sandbox is still {found.state} after its deletion")
-                await self._sleep(POLL_SECONDS)
+                await self.sleep(POLL_SECONDS)
 
     async def _describe(self, sandbox: Sandbox, key: Key) -> SandboxStatus:
         """Names the snapshot as the job does, if it is the same one."""
