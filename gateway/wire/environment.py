@@ -53,8 +53,8 @@ class EnvironmentReader:
 
     def number(self, name: str, default: int, low: int, high: int, expected: str = "") -> int:
         text = self.text(name, str(default))
-        if text.isascii() and text.isdigit() and low <= int(text[:9]) <= high:
-            return int(text[:9])
+        if len(text) < 10 and text.isascii() and text.isdigit() and low <= int(text) <= high:
+            return int(text)
         expected = expected or f"a whole number from {low} to {high}"
         self.problems.append(f"{name} must be {expected}")
         return default

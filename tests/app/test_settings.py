@@ -37,6 +37,12 @@ def test_slipgate_port_wins_over_port() -> None:
     assert read_settings({**environ, "SLIPGATE_PORT": "2000"}).port == 2000
 
 
+@pytest.mark.parametrize("days", ["0", "3651", "0000000030", "30.0", "\u0663", "9" * 5000])
+def test_a_number_out_of_bounds_or_form_is_refused_and_never_cut(days: str) -> None:
+    with pytest.raises(SettingsError, match="a whole number from 1 to 3650"):
+        read_settings({"SLIPGATE_SECRET_KEYS": f"k1:{KEY}", "SLIPGATE_RETENTION_DAYS": days})
+
+
 def test_all_problems_are_told_at_once_and_no_secret_with_them() -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(
