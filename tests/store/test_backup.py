@@ -66,7 +66,7 @@ def test_the_database_itself_is_never_replaced(database: Path) -> None:
 def test_a_backup_that_fails_leaves_nothing_behind(database: Path, tmp_path: Path) -> None:
     with pytest.raises(ApiError, match="backup_failed") as refused:
         back_up(database, tmp_path / "nowhere" / "copy.db")
-    assert "untouched" in (refused.value.hint or "")
+    assert "folder must exist" in (refused.value.hint or "")
     folder = tmp_path / "copies"
     folder.mkdir()
     damage(database)

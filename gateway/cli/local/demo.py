@@ -37,8 +37,7 @@ def demo(
 ) -> None:
     """Run one task from POST to pull request here, with a kill of the gateway in the middle.
 
-    Only the model, which follows a script, and GitHub are fakes; slipgate, git and the agent are
-    real.
+    The model, which follows a script, and GitHub are fakes; slipgate, git and the agent are real.
 
     Example: slipgate demo --repo=https://github.com/acme/widgets --keep
     """

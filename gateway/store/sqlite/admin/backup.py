@@ -50,8 +50,8 @@ def back_up(source: Path, target: Path, *, overwrite: bool = False) -> Contents:
         raise ApiError(
             "backup_failed",
             f"The backup {target} could not be made: {exc}.",
-            hint="It needs as much room as the database. Free some there, or name a file on "
-            "another disk. Nothing was kept of it, and the database is untouched.",
+            hint="Its folder must exist, be writable, and have as much room as the database. "
+            "Nothing was kept of the copy, and the database is untouched.",
         ) from exc
     return contents
 
