@@ -265,15 +265,15 @@ class _Reader(EnvironmentReader):
                 "SLIPGATE_PROVIDERS names github-actions and others: it stands alone. The chain of "
                 "providers is that of the workflow's own launcher"
             )
-        prefix = "SLIPGATE_GITHUB_ACTIONS"
         return GitHubActionsSettings(
             repository=self.matching(
-                f"{prefix}_REPO", REPOSITORY, "", "a value like acme/slipgate"
+                "SLIPGATE_GITHUB_ACTIONS_REPO", REPOSITORY, "", "a value like acme/slipgate"
             ),
-            token=self.text(f"{prefix}_TOKEN") or self.required("GITHUB_TOKEN", ACTIONS_GRANT),
-            workflow=self.matching(f"{prefix}_WORKFLOW", WORKFLOW, DEFAULT_WORKFLOW),
-            ref=self.matching(f"{prefix}_REF", REF, "main"),
-            api_url=self.url(f"{prefix}_API_URL", GITHUB_URL, GITHUB_URL) or "",
+            token=self.text("SLIPGATE_GITHUB_ACTIONS_TOKEN")
+            or self.required("GITHUB_TOKEN", ACTIONS_GRANT),
+            workflow=self.matching("SLIPGATE_GITHUB_ACTIONS_WORKFLOW", WORKFLOW, DEFAULT_WORKFLOW),
+            ref=self.matching("SLIPGATE_GITHUB_ACTIONS_REF", REF, "main"),
+            api_url=self.url("SLIPGATE_GITHUB_ACTIONS_API_URL", GITHUB_URL, GITHUB_URL) or "",
             realm=self.required(
                 "SLIPGATE_REALM",
                 "the realm of the workflow's launcher, for whose jobs this one asks: a name of "
