@@ -1,4 +1,4 @@
-"""create: for each provider of the chain trying → create or adopt → created → started → done."""
+"""create: for each provider of the chain: trying → create or adopt → created → started → done."""
 
 import asyncio
 from collections.abc import Iterator

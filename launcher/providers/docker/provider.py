@@ -11,9 +11,10 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 from launcher.client import Clock, Sleep
 from launcher.providers.docker.archive import FileWindow, environment_archive, rescue_archive
@@ -53,36 +54,32 @@ _LOG_LINES: Final = 30
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 
+@dataclass
 class Docker:
     """Containers of one daemon."""
 
-    name = "docker"
+    name: ClassVar = "docker"
 
-    def __init__(
-        self,
-        cli: DockerCli,
-        *,
-        realm: str,
-        settings: DockerSettings,
-        sleep: Sleep = asyncio.sleep,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        self.realm = realm
-        self._cli = cli
-        self._networks = Networks(cli)
-        self._settings = settings
-        self._sleep = sleep
-        self._clock = clock
+    cli: DockerCli
+    _: KW_ONLY
+    realm: str
+    settings: DockerSettings
+    sleep: Sleep = asyncio.sleep
+    clock: Clock = time.monotonic
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return Networks(self.cli)
 
     async def create(self, spec: SandboxSpec) -> SandboxStatus:
         """The name is the idempotency key: the container that has it is the result."""
         name, image = _check_name(spec.key.name), self._image(spec)
         check_variables(spec.env)
         network = await self._networks.of(_check_name(spec.key.instance))
-        result = await self._cli.try_run(
+        result = await self.cli.try_run(
             "create", *self._arguments(spec, network), "--", image, seconds=CREATE_SECONDS
         )
-        found = await self._cli.container(name)
+        found = await self.cli.container(name)
         if found is None and result.code == 0:
             raise unavailable("its CLI says that the container was made, and it is not there")
         try:
@@ -99,14 +96,14 @@ class Docker:
 
     async def list_sandboxes(self, instance: str) -> list[SandboxStatus]:
         only = f"--filter=label={INSTANCE_LABEL}={_check_name(instance)}"
-        listed = await self._cli.run("ps", "--all", "--no-trunc", "--quiet", only)
-        return [each.sandbox_status() for each in await self._cli.containers(listed.split())]
+        listed = await self.cli.run("ps", "--all", "--no-trunc", "--quiet", only)
+        return [each.sandbox_status() for each in await self.cli.containers(listed.split())]
 
     async def ended(self) -> frozenset[Key]:
         shown = f'{{{{.Label "{INSTANCE_LABEL}"}}}} {{{{.Names}}}}'
         only = [f"--filter=status={status}" for status in ("exited", "dead")]
         only += [f"--filter=label={INSTANCE_LABEL}", f"--format={shown}"]
-        listed = await self._cli.run("ps", "--all", *only)
+        listed = await self.cli.run("ps", "--all", *only)
         rows = (row.partition(" ") for row in listed.splitlines())
         return frozenset(Key(instance=instance, name=name) for instance, _, name in rows)
 
@@ -123,10 +120,10 @@ class Docker:
             return ""
         if found.state.error:
             return found.state.error[-LOG_TAIL:]
-        result = await self._cli.try_run("logs", f"--tail={_LOG_LINES}", found.id)
+        result = await self.cli.try_run("logs", f"--tail={_LOG_LINES}", found.id)
         printed = f"{result.out}{result.err}" if result.code == 0 else ""
         if found.state.is_out_of_memory:
-            printed = f"{printed.rstrip()}\nout of memory: its limit is {self._settings.memory}"
+            printed = f"{printed.rstrip()}\nout of memory: its limit is {self.settings.memory}"
         return printed[-LOG_TAIL:]
 
     async def stop(self, key: Key) -> None:
@@ -135,7 +132,7 @@ class Docker:
             return
         with contextlib.suppress(NotThere, NotRunning):
             stop = ("stop", "-t", str(STOP_SECONDS), found.id)
-            await self._cli.run(*stop, seconds=STOP_SECONDS + 30)
+            await self.cli.run(*stop, seconds=STOP_SECONDS + 30)
 
     async def rescue(self, key: Key) -> AsyncGenerator[bytes, None]:
         """Starts the container once more, marked to print the files: one that has ended runs no
@@ -144,29 +141,29 @@ class Docker:
         if found is None or found.is_unstarted or found.is_running:
             return
         await self._put(found, rescue_archive())
-        async for line in self._cli.lines("start", "--attach", found.id):
+        async for line in self.cli.lines("start", "--attach", found.id):
             yield line
         await self.stop(key)
 
     async def remove(self, key: Key) -> None:
         found = await self._fetch(key)
-        deadline = self._clock() + REMOVE_SECONDS
+        deadline = self.clock() + REMOVE_SECONDS
         while found is not None:
             with contextlib.suppress(NotThere, AlreadyThere):  # gone, or going
-                await self._cli.run("rm", "--force", "--volumes", found.id)
+                await self.cli.run("rm", "--force", "--volumes", found.id)
             status = found.state.status
-            found = await self._cli.container(found.id)
+            found = await self.cli.container(found.id)
             if found is not None:
-                if self._clock() > deadline:
+                if self.clock() > deadline:
                     raise unavailable(f"the container is still {status} after its removal")
-                await self._sleep(POLL_SECONDS)
+                await self.sleep(POLL_SECONDS)
 
     def _image(self, spec: SandboxSpec) -> str:
         """An image of this host: none is ever pulled."""
         if not spec.snapshot:
             message = "the job names no snapshot, so there is no image to run. Name one in the task"
             raise ProviderError("snapshot_not_found", message, retryable=False)
-        return self._settings.images.get(spec.snapshot, spec.snapshot)
+        return self.settings.images.get(spec.snapshot, spec.snapshot)
 
     def _arguments(self, spec: SandboxSpec, network: str) -> Iterator[str]:
         """Each value in the argument of its option, so that none can become an option. No socket,
@@ -174,7 +171,7 @@ class Docker:
         yield from ("--pull=never", "--restart=no", "--log-driver=local")
         yield from ("--security-opt=no-new-privileges", "--cap-drop=ALL")
         yield from (f"--name={spec.key.name}", f"--network={network}")
-        limits = self._settings
+        limits = self.settings
         yield from (f"--memory={limits.memory}", f"--memory-swap={limits.memory}")
         yield from (f"--cpus={limits.cpus}", f"--pids-limit={limits.pids}")
         yield f"--stop-timeout={STOP_SECONDS}"
@@ -192,8 +189,8 @@ class Docker:
         key = replace(spec.key, id=found.id)
         if found.is_unstarted:
             await self._put(found, environment_archive(json.dumps(dict(spec.env)).encode()))
-            result = await self._cli.try_run("start", found.id)
-            found = await self._cli.container(found.id) or found
+            result = await self.cli.try_run("start", found.id)
+            found = await self.cli.container(found.id) or found
         if found.is_unstarted:
             raise cli_error(result)
         if found.reported_state == "error":
@@ -202,7 +199,7 @@ class Docker:
         return replace(found.sandbox_status(), key=key)
 
     async def _fetch(self, key: Key) -> Container | None:
-        return await self._cli.container(_check_name(key.id or key.name))
+        return await self.cli.container(_check_name(key.id or key.name))
 
     async def _read_spool(self, found: Container, offset: int) -> SpoolPiece:
         text = bytes((await self._file(found, ACKNOWLEDGED, 0, 20)).content).strip()
@@ -219,7 +216,7 @@ class Docker:
         """A piece of a regular file in the state directory; empty if there is none. docker copies a
         growing file as it was, and reports an error."""
         window = FileWindow(offset, limit)
-        result = await self._cli.try_run(
+        result = await self.cli.try_run(
             "cp", f"{found.id}:{STATE}/{name}", "-", on_stdout=window.add
         )
         if result.code != 0 and not window.is_over:
@@ -231,7 +228,7 @@ class Docker:
     async def _put(self, found: Container, archive: bytes) -> None:
         """Copies files into the state directory, owned by its user."""
         target = f"{found.id}:{Path(STATE).parent}"
-        result = await self._cli.try_run("cp", "--archive", "-", target, stdin=archive)
+        result = await self.cli.try_run("cp", "--archive", "-", target, stdin=archive)
         if result.code != 0:
             raise cli_error(result)
 
