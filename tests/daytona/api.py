@@ -1,7 +1,7 @@
 """The API: the routes that a launcher, the CLI and the doctor call, over real HTTP.
 
 Paths, fields, texts and quirks are those of v0.190 and later, read from its source; what changed
-since then is told by the fields of `Api` and by the organisation's habits.
+since then is set by the fields of `Api` and by the organisation's habits.
 """
 
 import asyncio
@@ -326,9 +326,9 @@ class _Endpoint:
                 await asyncio.sleep(fault.seconds)
                 return await self._do(request)
             case "status" | "html" | "garbage" | "partial":
-                return await self._told(request, fault)
+                return await self._corrupt(request, fault)
 
-    async def _told(self, request: Request, fault: Fault) -> Response:
+    async def _corrupt(self, request: Request, fault: Fault) -> Response:
         if fault.kind == "html":
             page = "<html><head><title>502 Bad Gateway</title></head></html>"
             return HTMLResponse(page, fault.status)

@@ -115,7 +115,7 @@ def create(program: Program, line: Line) -> int:
         )
     else:
         rows = (f" Sandbox is accessible at {terminal['url']}",)
-    _say("", *rows, "")
+    _print("", *rows, "")
     return 0
 
 
@@ -123,9 +123,11 @@ def info(program: Program, line: Line) -> int:
     """The document of the API; any format but YAML is JSON."""
     found = program.client.sandbox("GET", f"/sandbox/{quoted(_one(line))}")
     if line.text("format") is None:
-        _say("", f" Sandbox Info {found['name']}", f" State  {found.get('state', '').upper()}", "")
+        _print(
+            "", f" Sandbox Info {found['name']}", f" State  {found.get('state', '').upper()}", ""
+        )
     else:
-        _say(json.dumps(found, indent=2, sort_keys=True))
+        _print(json.dumps(found, indent=2, sort_keys=True))
     return 0
 
 
@@ -140,11 +142,11 @@ def list_(program: Program, line: Line) -> int:
         found = program.client.ask("GET", "/sandbox")[(number - 1) * limit : number * limit]
     items = found if isinstance(found, list) else found["items"]
     if line.text("format") is not None:
-        _say(json.dumps(found, indent=2, sort_keys=True))
+        _print(json.dumps(found, indent=2, sort_keys=True))
     elif not items:
-        _say(" No sandboxes found")
+        _print(" No sandboxes found")
     else:
-        _say(*(f" {each['name']}  {each['state'].upper()}" for each in items))
+        _print(*(f" {each['name']}  {each['state'].upper()}" for each in items))
     return 0
 
 
@@ -155,7 +157,7 @@ def delete(program: Program, line: Line) -> int:
         return 0
     name = _one(line)
     program.client.sandbox("DELETE", f"/sandbox/{quoted(name)}")
-    _say("", f" Sandbox {name} deleted", "")
+    _print("", f" Sandbox {name} deleted", "")
     return 0
 
 
@@ -200,9 +202,9 @@ def snapshot_list(program: Program, line: Line) -> int:
     query = f"?page={line.number('page', 1)}&limit={line.number('limit', 100)}"
     found = program.client.ask("GET", f"/snapshots{query}")["items"]
     if line.text("format") is not None:
-        _say(json.dumps(found, indent=2, sort_keys=True))
+        _print(json.dumps(found, indent=2, sort_keys=True))
     else:
-        _say(*(f" {each['name']}  {each['state'].upper()}" for each in found))
+        _print(*(f" {each['name']}  {each['state'].upper()}" for each in found))
     return 0
 
 
@@ -221,7 +223,7 @@ def snapshot_create(program: Program, line: Line) -> int:
         folders = [Path(context) for context in line.lists.get("context", ())]
         build = {"dockerfileContent": text, "contextHashes": [_uploaded(each) for each in folders]}
         wanted |= {"buildInfo": build, "entrypoint": entrypoint_of(text)}
-        _say(*(f"#{number} {row}" for number, row in enumerate(text.splitlines()) if row))
+        _print(*(f"#{number} {row}" for number, row in enumerate(text.splitlines()) if row))
     else:
         wanted |= {"imageName": image, "entrypoint": (line.text("entrypoint") or "").split(" ")}
     program.client.ask("POST", "/snapshots", wanted)
@@ -240,7 +242,7 @@ def snapshot_push(program: Program, line: Line) -> int:
     words = (line.text("entrypoint") or "").split(" ")
     wanted = {"name": name, "imageName": f"registry/{image}", "entrypoint": words, **_sizes(line)}
     program.client.ask("POST", "/snapshots", wanted)
-    _say(f"Successfully pushed {image} to Daytona")
+    _print(f"Successfully pushed {image} to Daytona")
     return _until_active(program, name)
 
 
@@ -257,8 +259,8 @@ def _until_active(program: Program, name: str) -> int:
             raise Fatal(f"snapshot {name} failed: {state['errorReason']}")
         time.sleep(0.2)
     how = f"Run 'daytona sandbox create --snapshot {name}'"
-    _say("", f" Snapshot {name} successfully created", "")
-    _say(f" ✓ {how} to create a new sandbox using this snapshot")
+    _print("", f" Snapshot {name} successfully created", "")
+    _print(f" ✓ {how} to create a new sandbox using this snapshot")
     return 0
 
 
@@ -320,7 +322,7 @@ def main(version: str, arguments: Sequence[str], environ: Mapping[str, str]) -> 
     environ = _with_dotenv(release, environ)
     _first_run(release, environ)
     if tuple(arguments[:1]) in {("version",), ("--version",), ("-v",)}:
-        _say(f"Daytona CLI version v{version}")
+        _print(f"Daytona CLI version v{version}")
         return 0
     try:
         return _run(release, arguments, environ)
@@ -384,13 +386,13 @@ def _wanted(program: Program, line: Line) -> dict[str, object]:
     return wanted
 
 
-def _move(program: Program, line: Line, verb: str, told: str) -> int:
+def _move(program: Program, line: Line, verb: str, done: str) -> int:
     if not line.words:
         sys.stderr.write("panic: runtime error: index out of range [0] with length 0\n")
         return 2
     name = _one(line)
     program.client.sandbox("POST", f"/sandbox/{quoted(name)}/{verb}")
-    _say("", f" Sandbox {name} {told}", "")
+    _print("", f" Sandbox {name} {done}", "")
     return 0
 
 
@@ -425,15 +427,15 @@ def _parent_help(
 
 def _help(name: tuple[str, ...], flags: Sequence[Flag]) -> None:
     kinds = {"text": "string", "list": "stringArray", "number": "int32", "switch": ""}
-    _say(f"Help of {' '.join(name)}", "", "Usage:", f"  daytona {' '.join(name)} [flags]")
-    _say("", "Flags:")
+    _print(f"Help of {' '.join(name)}", "", "Usage:", f"  daytona {' '.join(name)} [flags]")
+    _print("", "Flags:")
     for flag in flags:
         short = f"-{flag.short}, " if flag.short else "    "
-        _say(f"  {short}--{flag.name} {kinds[flag.kind]}".rstrip())
-    _say("  -h, --help", "", "Global Flags:", "      --help   help for daytona")
+        _print(f"  {short}--{flag.name} {kinds[flag.kind]}".rstrip())
+    _print("  -h, --help", "", "Global Flags:", "      --help   help for daytona")
 
 
-def _say(*rows: str) -> None:
+def _print(*rows: str) -> None:
     """Prints lines; blank ones are padded, as in the real one's boxes."""
     for row in rows:
         sys.stdout.write(f"{row or ' ' * 60}\n")

@@ -47,9 +47,9 @@ class CliClient:
             with opener.open(request) as response:
                 return self._read(response.read(), response.headers)
         except urllib.error.HTTPError as error:
-            self._heard(dict(error.headers))
-            told = self._told_inside if path.startswith("http") else self._told
-            raise Fatal(told(error)) from error
+            self._warn_of_version(dict(error.headers))
+            read = self._toolbox_error if path.startswith("http") else self._api_error
+            raise Fatal(read(error)) from error
         except (OSError, urllib.error.URLError) as error:
             reason = getattr(error, "reason", error)
             raise Fatal(f'{method.title()} "{address}": {reason}') from error
@@ -66,7 +66,7 @@ class CliClient:
         return headers if data is None else {**headers, "Content-Type": "application/json"}
 
     def _read(self, content: bytes, headers: Mapping[str, str]) -> Any:
-        self._heard(headers)
+        self._warn_of_version(headers)
         if "json" not in headers.get("Content-Type", ""):
             raise Fatal("undefined response type")
         try:
@@ -76,16 +76,16 @@ class CliClient:
             message = f"invalid character '{first}' looking for beginning of value"
             raise Fatal(message) from error
 
-    def _heard(self, headers: Mapping[str, str]) -> None:
-        told = {name.lower(): value for name, value in headers.items()}
-        if version := told.get("x-daytona-api-version"):
+    def _warn_of_version(self, headers: Mapping[str, str]) -> None:
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if version := lowered.get("x-daytona-api-version"):
             self._warn(version)
 
-    def _told_inside(self, error: urllib.error.HTTPError) -> str:
+    def _toolbox_error(self, error: urllib.error.HTTPError) -> str:
         """An error of the toolbox, which the CLI does not parse."""
         return f"request failed with status {error.code}: {error.read().decode(errors='replace')}"
 
-    def _told(self, error: urllib.error.HTTPError) -> str:
+    def _api_error(self, error: urllib.error.HTTPError) -> str:
         content = error.read()
         try:
             document = json.loads(content)

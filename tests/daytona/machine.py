@@ -107,8 +107,8 @@ class Machine:
             start_new_session=True,
         )
         try:
-            told = command.encode() if self._has_shell else None
-            output, _ = await asyncio.wait_for(process.communicate(told), timeout)
+            stdin = command.encode() if self._has_shell else None
+            output, _ = await asyncio.wait_for(process.communicate(stdin), timeout)
         except TimeoutError:
             _kill(process)
             await process.wait()

@@ -77,7 +77,7 @@ async def test_a_sandbox_is_answered_as_creating_and_found_by_id_and_name(
         ),
     ],
 )
-async def test_what_cannot_be_made_is_told_as_daytona_tells_it(
+async def test_a_rejected_create_has_the_text_of_daytona(
     api: Api, http: httpx.AsyncClient, wanted: dict[str, object], status: int, message: str
 ) -> None:
     api.organisation.add_snapshot(Snapshot(name="old", state="inactive"))
@@ -128,7 +128,7 @@ async def test_a_failed_start_leaves_a_sandbox_that_holds_the_name(
     assert (left["state"], left["errorReason"]) == ("error", "no runner")
 
 
-async def test_the_list_is_behind_the_world(
+async def test_the_list_is_eventually_consistent(
     api: Api, http: httpx.AsyncClient, clock: Clock
 ) -> None:
     api.organisation.habits = Habits(list_lag_seconds=3)
@@ -166,7 +166,7 @@ async def test_keys_and_scopes_are_checked(
     assert refused.status_code == status
 
 
-async def test_an_answer_can_be_lost_after_the_deed(api: Api, http: httpx.AsyncClient) -> None:
+async def test_a_response_can_be_lost_after_the_change(api: Api, http: httpx.AsyncClient) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="lost"), Fault(kind="refused"), Fault(kind="html"))
     for _ in range(2):
         with pytest.raises(httpx.RemoteProtocolError):

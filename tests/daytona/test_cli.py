@@ -71,7 +71,7 @@ def cli(tmp_path: Path, api: Api) -> Cli:
     return Cli(tmp_path, api, NEW)
 
 
-async def test_success_is_told_before_the_sandbox_has_started(api: Api, cli: Cli) -> None:
+async def test_success_is_printed_before_the_sandbox_has_started(api: Api, cli: Cli) -> None:
     ran = await cli.run(*CREATE, "--env", "A=1=2", "--env", "dropped", "--auto-stop", "0")
     assert ran.code == 0
     assert " Sandbox 'a' created successfully\n" in ran.out
@@ -307,7 +307,7 @@ async def test_the_entrypoint_of_a_dockerfile_is_its_last_line_of_that_name(
     assert [each["name"] for each in listed] == ["daytonaio/sandbox:0.4.3", "agent-1", "agent-2"]
 
 
-async def test_a_planned_run_is_killed_or_prints_rubbish(tmp_path: Path, cli: Cli) -> None:
+async def test_a_planned_run_is_killed_or_prints_malformed_output(tmp_path: Path, cli: Cli) -> None:
     planned = [{"kind": "killed"}, {"kind": "print", "text": "}{", "code": 0}]
     (tmp_path / FAULTS).write_text(json.dumps(planned))
     assert (await cli.run("sandbox", "list")).code == -9

@@ -94,7 +94,7 @@ class Daemon:
 
     def root(self, found: Mapping[str, Any]) -> Path:
         """The container's file system."""
-        return self._place(found) / "root"
+        return self._directory(found) / "root"
 
     def create(self, wanted: Mapping[str, Any], name: str, image: str) -> dict[str, Any]:
         """Creates without a start."""
@@ -198,7 +198,7 @@ class Daemon:
         found = self.find(name)
         away = self.folder / "removed" / found["Id"]
         away.parent.mkdir(exist_ok=True)
-        self._place(found).rename(away)
+        self._directory(found).rename(away)
 
     def create_network(self, name: str, options: Mapping[str, str]) -> str:
         """Creates a bridge."""
@@ -211,11 +211,11 @@ class Daemon:
         return str(made["Id"])
 
     def save(self, container: Mapping[str, Any]) -> None:
-        _write(self._place(container) / "container.json", container)
+        _write(self._directory(container) / "container.json", container)
 
     def output(self, found: Mapping[str, Any], name: str) -> Path:
         """Output of the entrypoint: `out` or `err`."""
-        return self._place(found) / name
+        return self._directory(found) / name
 
     def close(self) -> None:
         """Kills all containers."""
@@ -223,34 +223,34 @@ class Daemon:
             with contextlib.suppress(Refused):
                 self.kill(each["Id"])
 
-    def _place(self, found: Mapping[str, Any]) -> Path:
+    def _directory(self, found: Mapping[str, Any]) -> Path:
         return self.folder / "containers" / str(found["Id"])
 
     def _run(self, found: dict[str, Any]) -> None:
         """Leaves a reaper behind, which waits for the process and records its exit code."""
-        heard, said = os.pipe()
+        reader, writer = os.pipe()
         if os.fork():
-            os.close(said)
-            told = os.read(heard, 4_096).decode()
-            os.close(heard)
-            if told != "started":
-                raise Refused(told)
+            os.close(writer)
+            report = os.read(reader, 4_096).decode()
+            os.close(reader)
+            if report != "started":
+                raise Refused(report)
             return
         os.setsid()
-        silence = os.open(os.devnull, os.O_RDWR)
+        devnull = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
-            os.dup2(silence, descriptor)
+            os.dup2(devnull, descriptor)
         # The daemon's lock among them: whoever inherits it holds it.
-        os.closerange(3, said)
-        os.closerange(said + 1, 256)
+        os.closerange(3, writer)
+        os.closerange(writer + 1, 256)
         code = 1
         try:
-            self._keep(found, said)
+            self._reap(found, writer)
             code = 0
         finally:
             os._exit(code)
 
-    def _keep(self, found: dict[str, Any], said: int) -> None:
+    def _reap(self, found: dict[str, Any], writer: int) -> None:
         with (
             self.output(found, "out").open("ab") as out,
             self.output(found, "err").open("ab") as err,
@@ -267,17 +267,17 @@ class Daemon:
                 )
             except OSError:
                 name = found["Config"]["Entrypoint"][0]
-                os.write(said, NOT_FOUND.format(name).encode())
+                os.write(writer, NOT_FOUND.format(name).encode())
                 return
         found["State"] = _state("running", Running=True, Pid=process.pid, StartedAt=now())
         self.save(found)
-        os.write(said, b"started")
-        os.close(said)
+        os.write(writer, b"started")
+        os.close(writer)
         code = process.wait()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         ended = 128 - code if code < 0 else code
-        if self._place(found).exists():
+        if self._directory(found).exists():
             found["State"] = _state("exited", ExitCode=ended, FinishedAt=now())
             self.save(found)
 

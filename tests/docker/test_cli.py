@@ -35,7 +35,7 @@ class Cli:
         self.daemon.add_image("agent:1", WAITS, {"maintainer": "x"})
         self.daemon.create_network("n", {})
 
-    async def run(self, *arguments: str, told: bytes = b"", **variables: str) -> CommandResult:
+    async def run(self, *arguments: str, stdin: bytes = b"", **variables: str) -> CommandResult:
         process = await asyncio.create_subprocess_exec(
             self.path,
             *arguments,
@@ -44,7 +44,7 @@ class Cli:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await process.communicate(told)
+        out, err = await process.communicate(stdin)
         return CommandResult(process.returncode or 0, out, err.decode())
 
     def status(self) -> tuple[str, int]:
@@ -95,7 +95,7 @@ async def test_run_prints_the_id_of_a_container_that_runs(cli: Cli) -> None:
         ),
     ],
 )
-async def test_failures_are_told_in_dockers_words(
+async def test_failures_have_the_texts_of_docker(
     cli: Cli, arguments: tuple[str, ...], code: int, text: str
 ) -> None:
     ran = await cli.run(*arguments)
@@ -115,7 +115,7 @@ async def test_create_makes_what_start_runs_and_files_go_in_before_that(cli: Cli
         member = tarfile.TarInfo("s/f")
         member.size = 4
         tar.addfile(member, io.BytesIO(b"word"))
-    put = await cli.run("cp", "--archive", "-", "a:/tmp", told=archive.getvalue())
+    put = await cli.run("cp", "--archive", "-", "a:/tmp", stdin=archive.getvalue())
     assert put == CommandResult(0, b"", "")
     for _ in range(2):
         assert await cli.run("start", "--attach", "a") == CommandResult(0, b"word\n", "")
@@ -147,9 +147,16 @@ async def test_an_entrypoint_that_is_not_there_leaves_a_container_with_the_reaso
 
 
 async def test_variables_come_from_the_file_and_from_its_own_environment(cli: Cli) -> None:
-    told = b'A=1\n# no\n\nQ="quoted"\nS= lead and trail \nM\nUNSET\nE=\nCR=x\r\n'
+    stdin = b'A=1\n# no\n\nQ="quoted"\nS= lead and trail \nM\nUNSET\nE=\nCR=x\r\n'
     await cli.run(
-        *RUN, "--env-file=/dev/stdin", "--env=N", "--", "agent:1", told=told, M="multi\nline", N="n"
+        *RUN,
+        "--env-file=/dev/stdin",
+        "--env=N",
+        "--",
+        "agent:1",
+        stdin=stdin,
+        M="multi\nline",
+        N="n",
     )
     (found,) = cli.daemon.containers()
     assert found["Config"]["Env"] == [
@@ -164,8 +171,8 @@ async def test_variables_come_from_the_file_and_from_its_own_environment(cli: Cl
 
 
 async def test_a_line_of_64_kib_is_too_long(cli: Cli) -> None:
-    told = b"A=" + b"x" * 70_000
-    ran = await cli.run(*RUN, "--env-file=/dev/stdin", "--", "agent:1", told=told)
+    stdin = b"A=" + b"x" * 70_000
+    ran = await cli.run(*RUN, "--env-file=/dev/stdin", "--", "agent:1", stdin=stdin)
     assert (ran.code, "token too long" in ran.err) == (125, True)
 
 
@@ -187,7 +194,7 @@ async def test_exec_needs_a_running_container_and_cp_does_not(cli: Cli) -> None:
 
 
 async def test_a_command_in_a_container_has_its_variables_and_its_exit_code(cli: Cli) -> None:
-    await cli.run(*RUN, "--env-file=/dev/stdin", "--", "agent:1", told=b"A=here\n")
+    await cli.run(*RUN, "--env-file=/dev/stdin", "--", "agent:1", stdin=b"A=here\n")
     ran = await cli.run("exec", "a", "sh", "-c", 'echo "$A"; exit 3')
     assert (ran.code, ran.out) == (3, b"here\n")
 

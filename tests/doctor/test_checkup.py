@@ -30,7 +30,7 @@ ORDER = [
 ]
 
 
-def _told(check: Check) -> str:
+def _text(check: Check) -> str:
     assert check.advice, check
     return f"{check.message} {check.advice}"
 
@@ -69,12 +69,12 @@ async def test_nothing_is_made_changed_or_deleted(api: Api, installation: Instal
         pytest.param("model key", {"OPENAI_API_KEY": "wrong-key"}, "refuses OPENAI", id="model"),
     ],
 )
-async def test_what_is_wrong_is_said_with_what_to_do(
+async def test_each_problem_is_reported_with_advice(
     installation: Installation, name: str, other: dict[str, str], words: str
 ) -> None:
     check = (await installation.checks(**CHAIN, **other))[name][0]
     assert check.outcome == "failed"
-    assert words in _told(check).replace("Invalid credentials", "Unauthorized")
+    assert words in _text(check).replace("Invalid credentials", "Unauthorized")
 
 
 async def test_a_key_of_another_scope_is_distinguished_from_an_unknown_key(
@@ -88,9 +88,9 @@ async def test_all_problems_of_the_settings_are_reported_and_the_rest_is_checked
     installation: Installation,
 ) -> None:
     checks = await installation.checks("SLIPGATE_URL", "SLIPGATE_API_KEY", SLIPGATE_CAPACITY="many")
-    told = " ".join(check.message for check in checks["configuration"])
+    text = " ".join(check.message for check in checks["configuration"])
     assert len(checks["configuration"]) == 3
-    assert all(word in told for word in ("SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY"))
+    assert all(word in text for word in ("SLIPGATE_URL", "SLIPGATE_API_KEY", "SLIPGATE_CAPACITY"))
     assert checks["Daytona API"][0].outcome == "ok"
     assert "gateway" not in checks
 
@@ -107,7 +107,7 @@ async def test_a_cli_that_is_not_there_fails_where_there_is_no_other_way(
 ) -> None:
     check = await installation.check("CLI", PATH="/nowhere", SLIPGATE_PROVIDERS=providers)
     assert check.outcome == outcome
-    assert "SLIPGATE_PROVIDERS" in _told(check)
+    assert "SLIPGATE_PROVIDERS" in _text(check)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ async def test_an_api_that_does_not_describe_keys_is_no_fault(
 
 
 @pytest.mark.parametrize(
-    ("change", "name", "told"),
+    ("change", "name", "text"),
     [
         pytest.param({"state": "inactive"}, "snapshot", "failed: --activate", id="rests"),
         pytest.param({"state": "pulling"}, "snapshot", "failed: Wait", id="on its way"),
@@ -193,33 +193,31 @@ async def test_an_api_that_does_not_describe_keys_is_no_fault(
     ],
 )
 async def test_a_snapshot_is_checked_without_a_sandbox(
-    api: Api, installation: Installation, change: dict[str, object], name: str, told: str
+    api: Api, installation: Installation, change: dict[str, object], name: str, text: str
 ) -> None:
     snapshot = api.organisation.snapshots[SNAPSHOT]
     for field, value in change.items():
         setattr(snapshot, field, value)
     check = await installation.check(name, DAYTONA_TARGET="us")
-    outcome, _, words = told.partition(": ")
+    outcome, _, words = text.partition(": ")
     assert check.outcome == outcome
-    assert words in _told(check)
+    assert words in _text(check)
     assert api.organisation.sandboxes == {}
 
 
-async def test_an_organisation_that_cannot_be_read_is_said(
-    api: Api, installation: Installation
-) -> None:
+async def test_an_unknown_organisation_is_reported(api: Api, installation: Installation) -> None:
     api.organisation.add_snapshot(Snapshot(name=SNAPSHOT, general=True))
     check = await installation.check("organisation")
     assert (check.outcome, "SLIPGATE_REALM" in check.message) == ("failed", True)
     assert (await installation.check("organisation", SLIPGATE_REALM="mine")).outcome == "ok"
 
 
-async def test_secrets_on_their_way_are_named_and_never_shown(installation: Installation) -> None:
+async def test_exposed_secrets_are_named_and_never_shown(installation: Installation) -> None:
     checks = await installation.checks(**CHAIN)
     for name in ("argument list", "stored in clear"):
         assert "GITHUB_TOKEN" in checks[name][0].message
-    told = " ".join(f"{one.message} {one.advice}" for (one,) in checks.values())
-    assert installation.environ["GITHUB_TOKEN"] not in told
+    text = " ".join(f"{one.message} {one.advice}" for (one,) in checks.values())
+    assert installation.environ["GITHUB_TOKEN"] not in text
     swapped = await installation.check(
         "stored in clear", SLIPGATE_DAYTONA_SECRETS="OPENAI_API_KEY=prod"
     )
@@ -272,7 +270,7 @@ async def test_the_public_url_has_to_be_one_that_sandboxes_reach(
     view = GatewayView(instance_id="i", version="1", public_url=url(own), snapshot="s")
     check = await check_public_url(view, ["daytona-api"])
     assert check.outcome == outcome
-    assert "SLIPGATE_PUBLIC_URL" in _told(check)
+    assert "SLIPGATE_PUBLIC_URL" in _text(check)
 
 
 async def test_sandboxes_of_this_host_reach_its_own_address(installation: Installation) -> None:
@@ -293,7 +291,7 @@ async def test_docker_is_asked_for_its_daemon_and_for_the_scripts_in_its_image(
     assert (missing.outcome, "Install docker's CLI" in missing.message) == ("failed", True)
     daemon = install_docker(installation.bin)[1]
     none = await installation.check("image", **by_docker)
-    assert (none.outcome, f"docker build -t {SNAPSHOT}" in _told(none)) == ("failed", True)
+    assert (none.outcome, f"docker build -t {SNAPSHOT}" in _text(none)) == ("failed", True)
     content = tmp_path / "content"
     shutil.copytree(FOLDER, content, ignore=shutil.ignore_patterns("__pycache__"))
     daemon.add_image(SNAPSHOT, ["/bin/bash", "/app/execution.sh"], {}, content)

@@ -32,7 +32,7 @@ async def test_json_holds_all_findings_and_the_exit_code_their_outcome(
         assert installation.environ[secret] not in out.decode()
 
 
-async def test_people_get_a_line_for_each_check_and_what_to_do_below(
+async def test_text_output_has_a_line_for_each_check_and_its_advice(
     api: Api, installation: Installation
 ) -> None:
     installation.environ["DAYTONA_API_KEY"] = "dtn_revoked_key"

@@ -55,10 +55,10 @@ async def test_a_healthy_workflow_passes_all_checks_in_order(
     assert github.runs == []
 
 
-def told(check: Check) -> str:
-    said = f"{check.message} {check.advice}"
-    assert TOKEN not in said
-    return said
+def text_of(check: Check) -> str:
+    text = f"{check.message} {check.advice}"
+    assert TOKEN not in text
+    return text
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def told(check: Check) -> str:
     ],
     ids=["an expired token", "another repository", "nobody answers", "no workflow"],
 )
-async def test_a_wrong_setting_is_said_with_what_to_do(
+async def test_a_wrong_setting_is_reported_with_advice(
     github: GitHub, settings: GitHubActionsSettings, given: dict[str, str], name: str, words: str
 ) -> None:
     check = (await looked(replace(settings, **given)))[name][0]
     assert check.outcome == "failed"
-    assert words in told(check)
+    assert words in text_of(check)
     assert github.runs == []
 
 
@@ -103,15 +103,15 @@ async def test_a_wrong_setting_is_said_with_what_to_do(
         "a classic token",
     ],
 )
-async def test_what_is_not_well_there_is_said_with_what_to_do(
+async def test_a_problem_of_the_repository_is_reported_with_advice(
     github: GitHub, settings: GitHubActionsSettings, is_so: dict[str, Any], name: str, words: str
 ) -> None:
     for field, value in is_so.items():
         setattr(github, field, value)
     check = (await looked(settings))[name][0]
-    outcome, _, said = words.partition(": ")
+    outcome, _, text = words.partition(": ")
     assert check.outcome == outcome
-    assert said in told(check)
+    assert text in text_of(check)
     assert github.runs == []
 
 

@@ -130,7 +130,7 @@ async def test_an_entrypoint_without_output_is_reported(
 
 
 @pytest.mark.parametrize("providers", ["daytona-api", "daytona-cli"])
-async def test_whoever_is_stopped_while_it_starts_deletes_it_first(
+async def test_an_interrupted_trial_deletes_its_sandbox_first(
     installation: Installation, api: Api, providers: str
 ) -> None:
     api.organisation.habits = Habits(start_seconds=10_000)

@@ -193,7 +193,7 @@ async def test_a_build_whose_context_is_not_what_was_sent_fails(
     assert "RUN test" in ran.err
 
 
-async def test_one_that_rests_is_activated(api: Api, builder: SnapshotBuilder) -> None:
+async def test_an_inactive_snapshot_is_activated(api: Api, builder: SnapshotBuilder) -> None:
     api.organisation.habits = Habits(build_seconds=30)
     api.organisation.add_snapshot(Snapshot(name=NAME, state="inactive"))
     await builder.activate(NAME)

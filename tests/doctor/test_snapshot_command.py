@@ -53,7 +53,7 @@ async def test_scripts_that_differ_are_refused_before_money_is_spent(
     assert api.organisation.sandboxes == {}
 
 
-async def test_what_a_snapshot_does_not_say_is_seen_inside(
+async def test_scripts_that_a_snapshot_does_not_name_are_checked_inside(
     api: Api, installation: Installation, tmp_path: Path
 ) -> None:
     api.organisation.snapshots[SNAPSHOT].entrypoint = ("/bin/bash", "/app/execution.sh")
@@ -66,7 +66,7 @@ async def test_what_a_snapshot_does_not_say_is_seen_inside(
     assert api.organisation.living() == []
 
 
-async def test_what_is_missing_is_said(installation: Installation) -> None:
+async def test_what_is_missing_is_reported(installation: Installation) -> None:
     installation.environ["PATH"] = "/nowhere"
     built = await _typed(installation, "build", "mine-2")
     assert (built.code, "Install Daytona's CLI" in built.err) == (1, True)

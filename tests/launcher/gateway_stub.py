@@ -150,5 +150,5 @@ def _answer(reply: msgspec.Struct) -> Response:
 
 
 def _problem(status: int, code: str) -> Response:
-    body = msgspec.json.encode({"code": code, "detail": "said by the stub"})
+    body = msgspec.json.encode({"code": code, "detail": "sent by the stub"})
     return Response(body, status_code=status, media_type="application/problem+json")

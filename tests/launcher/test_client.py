@@ -54,7 +54,7 @@ async def test_a_report_outlasts_a_gateway_that_is_away() -> None:
     assert back["seconds"] >= 0
 
 
-async def test_patience_ends(gateway: StubGateway) -> None:
+async def test_a_call_fails_after_its_retry_time(gateway: StubGateway) -> None:
     gateway.mute = {"renew"}
 
     async def at_once(_: float) -> None: ...

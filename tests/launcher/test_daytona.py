@@ -171,7 +171,7 @@ async def test_a_taken_name_with_other_labels_ends_the_job(
         pytest.param((400, "name must be shorter"), "provider_refused", id="anything else"),
     ],
 )
-async def test_what_will_not_pass_ends_the_job_with_what_to_do(
+async def test_a_permanent_error_ends_the_job_with_advice(
     world: World, gateway: StubGateway, context: LauncherContext, fault: tuple[int, str], code: str
 ) -> None:
     status, message = fault
@@ -412,9 +412,7 @@ async def test_a_sandbox_that_daytona_gave_up_while_it_started_is_tried_again(
     assert world.alive == [NAME]
 
 
-async def test_a_state_and_fields_that_nobody_knows_yet_are_on_their_way(
-    world: World, provider: Provider
-) -> None:
+async def test_an_unknown_state_is_transient(world: World, provider: Provider) -> None:
     await provider.create(a_spec())
     (made,) = world.api.organisation.living()
     made.move(world.api.organisation.clock(), (0.0, "teleporting"))
@@ -478,7 +476,7 @@ async def test_a_removal_that_is_not_confirmed_is_an_error(
         await provider.remove(made.key)
 
 
-async def test_a_survey_reads_every_page(world: World, provider: Provider) -> None:
+async def test_a_list_reads_every_page(world: World, provider: Provider) -> None:
     for number in range(230):
         labels = LABELS | {"slipgate-attempt": str(number)}
         world.api.organisation.create(
@@ -735,7 +733,7 @@ async def test_a_long_reason_of_a_failed_start_keeps_both_ends(
         pytest.param("Snapshot x is inactive", "snapshot_inactive", id="snapshot"),
     ],
 )
-async def test_what_is_said_in_the_middle_of_a_long_refusal_counts(
+async def test_text_in_the_middle_of_a_long_error_counts(
     world: World, gateway: StubGateway, context: LauncherContext, text: str, code: str
 ) -> None:
     around = "and so on, " * 300

@@ -45,7 +45,7 @@ async def make(api: Api) -> AsyncIterator[MakeProvider]:
         yield make
 
 
-def _site(client: Client, provider: DaytonaApi) -> tuple[LauncherContext, Time]:
+def _make_context(client: Client, provider: DaytonaApi) -> tuple[LauncherContext, Time]:
     """A launcher on a simulated clock."""
     time = Time()
     context = LauncherContext(
@@ -103,7 +103,7 @@ async def test_a_rate_limited_create_waits_for_the_limit(
     headers: tuple[tuple[str, str], ...],
 ) -> None:
     api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
-    context, time = _site(client, make())
+    context, time = _make_context(client, make())
     assert await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     assert time.now >= 17
     assert gateway.verbs()[-1] == "done"
@@ -114,7 +114,7 @@ async def test_a_limit_that_outlasts_the_launch_is_given_back_at_once(
 ) -> None:
     headers = (("Retry-After-sandbox-create", "900"),)
     api.faults.plan("POST /sandbox", Fault(kind="status", status=429, headers=headers))
-    context, time = _site(client, make())
+    context, time = _make_context(client, make())
     assert not await run_job(context, a_job("create", lease_seconds=36_000), LOG)
     error = gateway.failed().error
     assert (error.code, error.retryable, time.now) == ("provider_quota", True, 0)

@@ -225,7 +225,7 @@ async def test_a_create_that_was_killed_is_looked_up(tmp_path: Path, api: Api) -
     assert (await made.create(a_spec())).key.id == api.organisation.living()[0].id
 
 
-async def test_rubbish_on_its_output_is_no_answer(tmp_path: Path, api: Api) -> None:
+async def test_malformed_output_is_no_result(tmp_path: Path, api: Api) -> None:
     made = provider(tmp_path, api)
     await made.create(a_spec())
     (tmp_path / "bin" / FAULTS).write_text(json.dumps([{"kind": "print", "text": "}{"}]))
@@ -247,7 +247,7 @@ async def test_a_program_that_hangs_is_ended_with_all_it_started(tmp_path: Path)
     await until(lambda: not child.exists() or " Z " in (child / "stat").read_text())
 
 
-async def test_output_beyond_the_bound_is_thrown_away(tmp_path: Path) -> None:
+async def test_output_beyond_the_limit_is_discarded(tmp_path: Path) -> None:
     script = tmp_path / "prints"
     script.write_text("#!/bin/sh\nhead -c 20000000 /dev/zero | tr '\\0' x\n")
     script.chmod(0o755)
@@ -268,7 +268,7 @@ async def test_an_answer_that_an_old_release_prints_is_not_passed_on(
     assert failed.value.retryable
 
 
-async def test_a_cli_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_missing_cli_is_reported_with_advice(tmp_path: Path) -> None:
     missing = open_cli_client(
         tmp_path, path="daytona-not-here", url="http://127.0.0.1:9/api", api_key="k", environ={}
     )

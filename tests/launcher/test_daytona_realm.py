@@ -54,7 +54,7 @@ async def test_the_realm_is_the_address_and_the_organisation(
 
 
 @pytest.mark.parametrize("provider", ["daytona-api", "daytona-cli"])
-async def test_a_sandbox_tells_the_organisation_too(
+async def test_a_sandbox_names_the_organisation_too(
     tmp_path: Path, api: Api, provider: str
 ) -> None:
     api.organisation.create({"name": "anything"})
@@ -91,6 +91,6 @@ async def test_an_api_before_v0_180_tells_its_realm_by_a_bare_array(
     assert realm.endswith(f"/{ORGANISATION}")
 
 
-async def test_a_wrong_key_ends_the_start_with_what_to_do(tmp_path: Path, api: Api) -> None:
+async def test_a_wrong_key_ends_the_start_with_advice(tmp_path: Path, api: Api) -> None:
     with pytest.raises(ProviderError, match="Check DAYTONA_API_KEY"):
         await _realms(tmp_path, api, "daytona-api", DAYTONA_API_KEY="wrong")

@@ -185,7 +185,7 @@ async def test_a_variable_no_container_can_have_ends_the_job(
     assert daemon.containers() == []
 
 
-async def test_an_image_that_is_not_there_ends_the_job_with_what_to_do(
+async def test_a_missing_image_ends_the_job_with_advice(
     daemon: Daemon, gateway: StubGateway, context: LauncherContext
 ) -> None:
     (daemon.folder / "images.json").write_text("{}")
@@ -411,7 +411,7 @@ async def test_a_number_past_the_end_of_a_spool_hides_nothing(
     assert [each.id for each in (await docker.read_spool(KEY, 88_888)).lines] == ["w1"]
 
 
-async def test_whose_agent_has_ended_is_one_question(daemon: Daemon, docker: Docker) -> None:
+async def test_ended_agents_are_listed_by_one_call(daemon: Daemon, docker: Docker) -> None:
     await docker.create(a_spec(name="runs"))
     daemon.add_image(IMAGE, ENDS_WITH_7)
     await docker.create(a_spec(name="ends"))
@@ -445,7 +445,7 @@ async def test_what_an_ended_agent_left_is_saved_before_its_container_goes(
     assert daemon.containers() == []
 
 
-async def test_a_survey_finds_running_and_ended_ones_of_this_instance_alone(
+async def test_a_list_has_running_and_ended_ones_of_this_instance_alone(
     daemon: Daemon, docker: Docker
 ) -> None:
     await docker.create(a_spec(name="runs"))
@@ -491,7 +491,9 @@ ASKED: dict[str, Callable[[Docker, Key], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("at", ASKED)
-async def test_rubbish_is_no_answer_and_may_pass(daemon: Daemon, docker: Docker, at: str) -> None:
+async def test_malformed_output_is_a_transient_error(
+    daemon: Daemon, docker: Docker, at: str
+) -> None:
     made = await docker.create(a_spec())
     plan(daemon, {"at": at, "kind": "print", "out": "}{", "err": "unexpected EOF\n", "code": 1})
     with pytest.raises(ProviderError) as failed:
@@ -508,7 +510,7 @@ async def test_the_realm_is_the_daemons_id(daemon: Daemon, tmp_path: Path) -> No
     assert failed.value.retryable
 
 
-async def test_a_docker_that_is_not_installed_is_said_with_what_to_do(tmp_path: Path) -> None:
+async def test_a_missing_docker_is_reported_with_advice(tmp_path: Path) -> None:
     engine = open_docker_cli(tmp_path / "state", environ={"PATH": str(tmp_path)})
     with pytest.raises(ProviderError, match="Install docker's CLI") as failed:
         await engine.identity()

@@ -79,7 +79,7 @@ async def test_one_that_cannot_be_read_is_left_out_and_nothing_else(
         await _statuses(server.url, egress)
 
 
-async def test_no_foreign_variable_keeps_the_launcher_silent(
+async def test_foreign_variables_change_no_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     foreign = {

@@ -104,7 +104,7 @@ async def test_a_server_that_tells_no_run_is_asked_the_older_way(
         pytest.param({"ref": "next"}, "provider_refused", "SLIPGATE_GITHUB_ACTIONS_REF", id="422"),
     ],
 )
-async def test_what_is_set_up_wrong_ends_the_job_with_what_to_do(
+async def test_a_wrong_setup_ends_the_job_with_advice(
     context: Made, gateway: StubGateway, given: dict[str, str], code: str, advice: str
 ) -> None:
     assert not await run_job(context(**given), a_job("create"), LOG)
@@ -149,7 +149,7 @@ LIMITED = "You have exceeded a secondary rate limit"
         pytest.param(Fault(status=504, is_done=True), id="done and not answered"),
     ],
 )
-async def test_what_may_pass_is_asked_again(context: Made, github: GitHub, fault: Fault) -> None:
+async def test_a_transient_error_is_retried(context: Made, github: GitHub, fault: Fault) -> None:
     github.faults.extend([fault, fault])
     assert await run_job(context(), a_job("create"), LOG)
     assert set(github.runs) == {"job_create"}

@@ -101,7 +101,7 @@ async def test_a_cancelled_create_destroys_what_was_made(
     assert await context.providers[0].find(KEY) is None
 
 
-async def test_a_cancelled_create_leaves_what_its_agent_has_said_to_the_destroy_job(
+async def test_a_cancelled_create_leaves_its_agents_spool_to_the_destroy_job(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
     context = make_context(*WAITS)
@@ -150,7 +150,7 @@ async def test_a_lease_is_renewed_while_a_report_waits(
     assert gateway.count("renew") >= 2
 
 
-async def test_inspect_tells_of_a_running_agent_and_hands_over_its_spool(
+async def test_inspect_reports_a_running_agent_and_its_spool(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
     context = make_context(*WAITS)
@@ -164,7 +164,9 @@ async def test_inspect_tells_of_a_running_agent_and_hands_over_its_spool(
     assert done.spool_offset == size
 
 
-async def test_inspect_tells_the_exit_code(gateway: StubGateway, make_context: MakeContext) -> None:
+async def test_inspect_reports_the_exit_code(
+    gateway: StubGateway, make_context: MakeContext
+) -> None:
     context = make_context(*ENDS_WITH_7)
     await run_job(context, a_job("create"), LOG)
     codes: list[int | None] = []
@@ -221,7 +223,7 @@ async def test_destroy_reports_the_final_spool_and_deletes(
     assert not directory.exists()
 
 
-async def test_destroyed_is_said_only_after_the_files_went(
+async def test_destroyed_is_reported_after_the_removal_of_the_files(
     gateway: StubGateway, make_context: MakeContext, directory: Path
 ) -> None:
     context = make_context(*WAITS)

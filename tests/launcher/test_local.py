@@ -81,7 +81,7 @@ async def test_the_agent_sees_its_own_environment_and_nothing_of_the_hosts(
     assert seen["SLIPGATE_HIDDEN"] == str(directory.parents[1])
 
 
-async def test_no_process_shows_what_an_agent_was_handed_over(
+async def test_no_process_shows_the_variables_of_an_agent(
     make_local: MakeLocal, directory: Path
 ) -> None:
     await make_local(WAITS).create(a_spec({"GITHUB_TOKEN": "ghp_of_the_task"}))
@@ -307,7 +307,7 @@ async def test_two_launchers_may_remove_the_same_sandbox(
     assert list(directory.parent.iterdir()) == []
 
 
-async def test_a_survey_finds_the_sandboxes_of_one_instance(make_local: MakeLocal) -> None:
+async def test_a_list_has_the_sandboxes_of_one_instance(make_local: MakeLocal) -> None:
     local = make_local(WAITS)
     await local.create(a_spec())
     assert [found.key for found in await local.list_sandboxes(INSTANCE)] == [KEY]

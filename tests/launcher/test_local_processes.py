@@ -99,7 +99,7 @@ async def test_once_ends_by_itself(gateway: StubGateway, state: Path) -> None:
     assert len(gateway.claims) == 1
 
 
-async def test_a_job_that_somebody_else_has_is_said_and_ends_well(
+async def test_a_job_of_another_launcher_is_reported_and_no_failure(
     gateway: StubGateway, state: Path
 ) -> None:
     async with launcher(gateway, state, "--once", "--job", "job_x") as process:
@@ -109,7 +109,9 @@ async def test_a_job_that_somebody_else_has_is_said_and_ends_well(
     assert gateway.claims[0].job_id == "job_x"
 
 
-async def test_a_wrong_key_is_said_and_ends_it(gateway: StubGateway, state: Path) -> None:
+async def test_a_wrong_key_is_reported_and_ends_the_launcher(
+    gateway: StubGateway, state: Path
+) -> None:
     gateway.refused_key = True
     async with launcher(gateway, state) as process:
         _, errors = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)

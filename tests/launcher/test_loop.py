@@ -32,7 +32,7 @@ def launcher_on(
     )
 
 
-async def test_a_claim_names_realm_capacity_and_what_is_in_hand(
+async def test_a_claim_names_realm_capacity_and_running_jobs(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
     context = make_context(*WAITS)
@@ -52,7 +52,7 @@ async def test_a_claim_names_realm_capacity_and_what_is_in_hand(
     assert (second.capacity, second.holding) == (1, ("job_create",))
 
 
-async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
+async def test_a_full_launcher_claims_again_once_it_has_capacity(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.mute = {"done"}
@@ -69,7 +69,7 @@ async def test_a_full_launcher_asks_anew_as_soon_as_it_has_room(
     await asyncio.wait_for(asyncio.gather(run, watch()), LIMIT_SECONDS)
 
 
-async def test_stopping_finishes_what_is_in_hand_and_claims_no_more(
+async def test_stopping_finishes_running_jobs_and_claims_no_more(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
     gateway.mute = {"done"}
@@ -115,7 +115,7 @@ async def test_a_key_that_is_refused_ends_the_launcher(
         await launcher_on(make_context(*WAITS)).run(asyncio.Event())
 
 
-async def test_once_does_what_came_or_the_very_job_asked_for(
+async def test_once_runs_the_claimed_jobs_or_the_named_one(
     gateway: StubGateway, make_context: MakeContext
 ) -> None:
     context = make_context(*WAITS)

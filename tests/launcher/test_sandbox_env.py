@@ -13,12 +13,12 @@ OURS = {
 }
 
 
-def test_of_the_model_services_only_the_chosen_one_is_handed() -> None:
+def test_only_variables_of_the_chosen_model_service_are_forwarded() -> None:
     given = sandbox_environment(OURS, {"MODEL_PROVIDER": "anthropic"})
     assert set(given) == {"MODEL_PROVIDER", "ANTHROPIC_API_KEY", "GITHUB_TOKEN", "NPM_TOKEN"}
 
 
-def test_without_a_chosen_service_no_model_key_is_handed() -> None:
+def test_without_a_chosen_service_no_model_key_is_forwarded() -> None:
     assert set(sandbox_environment(OURS, {})) == {"GITHUB_TOKEN", "NPM_TOKEN"}
 
 
